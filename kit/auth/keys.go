@@ -1,0 +1,64 @@
+package auth
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"sync"
+	"time"
+)
+
+// Fetch asks the users service for its public keys.
+type Fetch func(ctx context.Context) (JWKS, error)
+
+// Verifier checks tokens with keys that it fetches when it first needs them, keeps while the users service is away, and
+// fetches again when a token names a key it has not seen.
+type Verifier struct {
+	fetch Fetch
+	mu    sync.Mutex
+	keys  map[string]ed25519.PublicKey
+	asked time.Time
+}
+
+// NewVerifier makes a Verifier; nothing is fetched yet.
+func NewVerifier(fetch Fetch) *Verifier { return &Verifier{fetch: fetch} }
+
+// refetchEvery bounds how often tokens with made-up key ids make us ask.
+const refetchEvery = 5 * time.Second
+
+func (v *Verifier) key(ctx context.Context, kid string) (ed25519.PublicKey, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if key, ok := v.keys[kid]; ok {
+		return key, nil
+	}
+	if v.keys != nil && time.Since(v.asked) < refetchEvery {
+		return nil, ErrToken
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	set, err := v.fetch(ctx)
+	if err != nil {
+		if v.keys != nil {
+			return nil, ErrToken // unknown key, and the known ones still serve
+		}
+		return nil, errKeys.Because(err)
+	}
+	v.asked = time.Now()
+	v.keys = publicKeys(set)
+	if key, ok := v.keys[kid]; ok {
+		return key, nil
+	}
+	return nil, ErrToken
+}
+
+func publicKeys(set JWKS) map[string]ed25519.PublicKey {
+	keys := map[string]ed25519.PublicKey{}
+	for _, k := range set.Keys {
+		x, err := base64.RawURLEncoding.DecodeString(k.X)
+		if err == nil && len(x) == ed25519.PublicKeySize && k.KeyType == "OKP" && k.Curve == "Ed25519" {
+			keys[k.ID] = x
+		}
+	}
+	return keys
+}

@@ -1,0 +1,59 @@
+// Package event carries what happened from the transaction it happened in to everybody who hears it, at least once on
+// the wire and once in effect: an outbox beside the data, a relay to the broker, an inbox where it is heard.
+package event
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"sidecart/kit/postgres"
+	"sidecart/kit/shop"
+	"sidecart/kit/telemetry"
+)
+
+//go:embed migrations/*.sql
+var files embed.FS
+
+// Migrations are the tables outbox, inbox and dead_letters. A service that emits or hears opens its database with them.
+var Migrations = postgres.Migrations{Name: "event", Files: sub(files)}
+
+func sub(files embed.FS) fs.FS {
+	root, err := fs.Sub(files, "migrations")
+	if err != nil {
+		panic(err)
+	}
+	return root
+}
+
+// cloudEvent is the envelope on the wire: CloudEvents 1.0, JSON format.
+type cloudEvent struct {
+	SpecVersion     string          `json:"specversion"`
+	ID              uuid.UUID       `json:"id"`
+	Source          string          `json:"source"`
+	Type            string          `json:"type"`
+	Subject         string          `json:"subject"`
+	Time            time.Time       `json:"time"`
+	DataContentType string          `json:"datacontenttype"`
+	TraceParent     string          `json:"traceparent,omitempty"`
+	Topic           string          `json:"topic,omitempty"` // added by the sidecar
+	Data            json.RawMessage `json:"data"`
+}
+
+// Emit tells of something in the transaction that makes it true: both are kept, or neither.
+func Emit(ctx context.Context, tx pgx.Tx, e shop.Event) error {
+	data, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("emit %s: %w", e.Topic(), err)
+	}
+	_, err = tx.Exec(ctx, `
+		insert into outbox (id, topic, key, data, trace) values ($1, $2, $3, $4, $5)`,
+		shop.NewID(), e.Topic(), e.Key(), data, telemetry.TraceParent(ctx))
+	return err
+}

@@ -1,0 +1,116 @@
+// Package postgres opens a service's database: a pool, its schema brought up to date, and what its errors mean.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
+	"github.com/pressly/goose/v3/lock"
+)
+
+// Reader is what a read needs: a pool or a transaction. Writes take pgx.Tx, so that a pool cannot stand in for one.
+type Reader interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// Migrations are the forward-only steps of one noun's tables, kept beside its code.
+type Migrations struct {
+	Name  string // the noun; each has its own version table, migrations_<noun>
+	Files fs.FS  // 0001_orders.sql ... at the root
+}
+
+// Open connects to a database and applies migrations, in order, once, also when replicas start together. It retries
+// for a while where the server does not answer yet, and fails if that lasts or a migration fails.
+func Open(ctx context.Context, url string, migrations ...Migrations) (*pgxpool.Pool, error) {
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, errors.New("postgres: the database URL cannot be read") // err would show the password
+	}
+	cfg.MinIdleConns = 2
+	cfg.MaxConns = max(cfg.MaxConns, 16)
+	cfg.MaxConnLifetime = 30 * time.Minute
+	cfg.ConnConfig.ConnectTimeout = 3 * time.Second
+	cfg.ConnConfig.RuntimeParams["statement_timeout"] = "15000"                      // milliseconds
+	cfg.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "15000" // milliseconds
+	db, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := waitFor(ctx, db); err != nil {
+		db.Close()
+		return nil, err
+	}
+	for _, m := range migrations {
+		if err := migrate(ctx, db, m); err != nil {
+			db.Close()
+			return nil, fmt.Errorf("migrate %s: %w", m.Name, err)
+		}
+	}
+	return db, nil
+}
+
+func waitFor(ctx context.Context, db *pgxpool.Pool) (err error) {
+	for range 120 {
+		if err = db.Ping(ctx); err == nil || !Unavailable(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(250 * time.Millisecond):
+		}
+	}
+	return err
+}
+
+func migrate(ctx context.Context, db *pgxpool.Pool, m Migrations) error {
+	store, err := database.NewStore(goose.DialectPostgres, "migrations_"+m.Name)
+	if err != nil {
+		return err
+	}
+	replicas, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return err
+	}
+	conns := stdlib.OpenDBFromPool(db)
+	defer conns.Close() //nolint:errcheck // the pool goes on
+	provider, err := goose.NewProvider("", conns, m.Files, goose.WithStore(store), goose.WithSessionLocker(replicas))
+	if err != nil {
+		return err
+	}
+	_, err = provider.Up(ctx)
+	return err
+}
+
+// Unavailable says whether an error means that the database is not there at the moment, rather than that a statement
+// was wrong: it does not answer, is starting, stopping or recovering (SQLSTATE classes 08, 53 and 57P).
+func Unavailable(err error) bool {
+	var connect *pgconn.ConnectError
+	var state *pgconn.PgError
+	var netErr net.Error
+	switch {
+	case errors.As(err, &state):
+		class := state.Code[:2]
+		return class == "08" || class == "53" || state.Code[:3] == "57P"
+	case errors.As(err, &connect), errors.As(err, &netErr):
+		return true
+	}
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
+}
+
+// Violates says whether an error is the refusal of a named constraint, which a store turns into a fault of its noun.
+func Violates(err error, constraint string) bool {
+	var state *pgconn.PgError
+	return errors.As(err, &state) && state.ConstraintName == constraint
+}

@@ -1,0 +1,74 @@
+// Package shop is the vocabulary that the services share: who is asking, money, and what they tell one another.
+package shop
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+)
+
+// UserID is the UUIDv7 of an account.
+type UserID struct{ uuid.UUID }
+
+// OrderID is the UUIDv7 of an order.
+type OrderID struct{ uuid.UUID }
+
+// NewID is a fresh UUIDv7: unique, and sorted by the time it was made.
+func NewID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
+
+// ParseUserID fails with an error if s is not a UUID.
+func ParseUserID(s string) (UserID, error) {
+	id, err := uuid.Parse(s)
+	return UserID{id}, err
+}
+
+// Role is what somebody is here.
+type Role string
+
+// The roles. An admin may do all that a user may.
+const (
+	User  Role = "user"
+	Admin Role = "admin"
+)
+
+// Permission is what a route asks of its caller. Routes name permissions, never roles, so that a new role is one line here.
+type Permission string
+
+// The permissions. Anyone needs no token; SignedIn needs any valid one.
+const (
+	Anyone          Permission = "anyone"
+	SignedIn        Permission = "signed in"
+	ManageCatalogue Permission = "manage catalogue"
+	ManageStock     Permission = "manage stock"
+	ManageOrders    Permission = "manage orders"
+	ManageUsers     Permission = "manage users"
+	ManageMessages  Permission = "manage messages"
+	SeeAnalytics    Permission = "see analytics"
+)
+
+var grants = map[Role][]Permission{
+	User:  {},
+	Admin: {ManageCatalogue, ManageStock, ManageOrders, ManageUsers, ManageMessages, SeeAnalytics},
+}
+
+// Caller is who is asking. The zero Caller is nobody.
+type Caller struct {
+	ID        UserID
+	SessionID uuid.UUID
+	Role      Role
+}
+
+// Known says whether a valid token came with the request.
+func (c Caller) Known() bool { return c.ID.UUID != uuid.Nil }
+
+// May says whether the caller has a permission.
+func (c Caller) May(p Permission) bool {
+	switch p {
+	case Anyone:
+		return true
+	case SignedIn:
+		return c.Known()
+	default:
+		return c.Known() && slices.Contains(grants[c.Role], p)
+	}
+}

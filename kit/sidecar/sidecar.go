@@ -1,0 +1,113 @@
+// Package sidecar is how an app talks to the Dapr sidecar beside it: the go-sdk client for secrets, events, state and
+// workflows, and plain HTTP through the sidecar for asking another app.
+package sidecar
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/dapr/durabletask-go/workflow"
+	"github.com/dapr/go-sdk/client"
+)
+
+// The names of the components that every environment has.
+const (
+	SecretStore = "secrets"
+	PubSub      = "pubsub"
+)
+
+// Sidecar is the connection to one sidecar. It survives the sidecar's restarts.
+type Sidecar struct {
+	client.Client
+	// HTTPAddr is the sidecar's HTTP address, host:port.
+	HTTPAddr string
+	token    string
+	asks     *http.Client
+}
+
+// Connect waits up to a minute for the sidecar that the environment names (DAPR_HTTP_PORT, DAPR_GRPC_PORT,
+// DAPR_API_TOKEN). It fails if there is none.
+func Connect(ctx context.Context) (*Sidecar, error) {
+	httpPort, grpcPort := os.Getenv("DAPR_HTTP_PORT"), os.Getenv("DAPR_GRPC_PORT")
+	if httpPort == "" || grpcPort == "" {
+		return nil, fmt.Errorf("DAPR_HTTP_PORT and DAPR_GRPC_PORT are not set: start the service beside its sidecar (make run)")
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		dapr, err := client.NewClientWithAddressContext(ctx, net.JoinHostPort("127.0.0.1", grpcPort))
+		if err == nil {
+			return &Sidecar{
+				Client: dapr, HTTPAddr: net.JoinHostPort("127.0.0.1", httpPort), token: os.Getenv("DAPR_API_TOKEN"),
+				asks: &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{
+					MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute, DisableCompression: true,
+				}},
+			}, nil
+		}
+		slog.InfoContext(ctx, "waiting for the sidecar", "grpc_port", grpcPort)
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("the sidecar does not answer on port %s: %w", grpcPort, err)
+		case <-time.After(300 * time.Millisecond):
+		}
+	}
+}
+
+// Secret reads one secret. It retries for up to a minute while the sidecar is starting, and fails if there is no such
+// secret.
+func (s *Sidecar) Secret(ctx context.Context, name string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		values, err := s.GetSecret(ctx, SecretStore, name, nil)
+		if err == nil && values[name] != "" {
+			return values[name], nil
+		}
+		select {
+		case <-ctx.Done():
+			return "", fmt.Errorf("secret %q cannot be read from the secret store: %w", name, err)
+		case <-time.After(300 * time.Millisecond):
+		}
+	}
+}
+
+// PublishEvent hands a CloudEvent, as JSON, to the broker. It returns nil only once the broker has it.
+func (s *Sidecar) Publish(ctx context.Context, topic string, cloudEvent []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	return s.PublishEvent(ctx, PubSub, topic, cloudEvent, client.PublishEventWithContentType("application/cloudevents+json"))
+}
+
+// Workflows is the sidecar's workflow engine.
+func (s *Sidecar) Workflows() *workflow.Client { return workflow.NewClient(s.GrpcClientConn()) }
+
+// Well asks whether the sidecar and its components are well.
+func (s *Sidecar) Well(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.HTTPAddr+"/v1.0/healthz/outbound", nil)
+	if err != nil {
+		return err
+	}
+	res, err := s.asks.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close() //nolint:errcheck // read to its end
+	if _, err := io.Copy(io.Discard, res.Body); err != nil {
+		return err
+	}
+	if res.StatusCode >= 300 {
+		return fmt.Errorf("the sidecar answers %d", res.StatusCode)
+	}
+	return nil
+}
+
+// Broker asks whether events can be published, by publishing a heartbeat that nobody hears.
+func (s *Sidecar) Broker(ctx context.Context) error {
+	return s.PublishEvent(ctx, PubSub, "platform.heartbeat", []byte("{}"), client.PublishEventWithRawPayload())
+}

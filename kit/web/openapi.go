@@ -1,0 +1,132 @@
+package web
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sidecart/kit/fault"
+	"sidecart/kit/shop"
+)
+
+// OpenAPI is the document of the app's public routes, OpenAPI 3.1, made of the very types that decode, validate and
+// answer. Its shape is plain maps, ready for JSON.
+func (app *App) OpenAPI() map[string]any {
+	s := schemas{}
+	paths := map[string]any{}
+	for _, op := range app.routes {
+		if op.internal {
+			continue
+		}
+		at, _ := paths[op.path].(map[string]any)
+		if at == nil {
+			at = map[string]any{}
+			paths[op.path] = at
+		}
+		at[strings.ToLower(op.method)] = op.document(app.name, s)
+	}
+	s.of(reflect.TypeFor[fault.Problem]())
+	return map[string]any{
+		"openapi": "3.1.0",
+		"info":    map[string]any{"title": "Sidecart " + app.name, "version": "1"},
+		"paths":   paths,
+		"components": map[string]any{
+			"schemas":         map[string]any(s),
+			"securitySchemes": map[string]any{"bearer": map[string]any{"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+		},
+	}
+}
+
+// Routes lists the app's routes as "POST /orders", the internal ones only if asked, in order.
+func (app *App) Routes(internal bool) []string {
+	var routes []string
+	for _, op := range app.routes {
+		if op.internal == internal {
+			routes = append(routes, op.method+" "+op.path)
+		}
+	}
+	slices.Sort(routes)
+	return routes
+}
+
+func (op operation) document(tag string, s schemas) map[string]any {
+	doc := map[string]any{
+		"tags": []string{tag}, "operationId": operationID(op.method, op.path), "responses": op.responses(s),
+		"summary": op.summary, "x-permission": string(op.need),
+	}
+	if params := op.parameters(s); len(params) > 0 {
+		doc["parameters"] = params
+	}
+	if op.in.body {
+		schema := s.of(op.in.typ)
+		content := map[string]any{"application/json": map[string]any{"schema": schema}}
+		if op.form {
+			content["application/x-www-form-urlencoded"] = map[string]any{"schema": schema}
+		}
+		doc["requestBody"] = map[string]any{"required": true, "content": content}
+	}
+	if op.need != shop.Anyone {
+		doc["security"] = []any{map[string]any{"bearer": []string{}}}
+	}
+	return doc
+}
+
+func (op operation) parameters(s schemas) []any {
+	var params []any
+	for _, p := range op.in.params {
+		schema := maps.Clone(s.of(p.fieldTyp))
+		refine(schema, p.validation)
+		if p.fallback != "" {
+			schema["default"] = p.fallback
+			if n, err := strconv.Atoi(p.fallback); err == nil {
+				schema["default"] = n
+			}
+		}
+		params = append(params, map[string]any{"name": p.name, "in": p.in, "required": p.in == "path", "schema": schema})
+	}
+	return params
+}
+
+func (op operation) responses(s schemas) map[string]any {
+	success := map[string]any{"description": "Success"}
+	if op.out != reflect.TypeFor[None]() {
+		success["content"] = map[string]any{"application/json": map[string]any{"schema": s.of(op.out)}}
+	}
+	all := map[string]any{strconv.Itoa(op.status): success}
+	codes := map[int][]string{500: {fault.ErrInternal.Code}, 503: {fault.ErrUnavailable.Code}}
+	add := func(f *fault.Error) { codes[f.Kind.Status()] = append(codes[f.Kind.Status()], f.Code) }
+	if op.in.body {
+		add(fault.ErrMalformed)
+	}
+	if op.in.body || len(op.in.params) > 0 {
+		add(fault.ErrInvalid)
+	}
+	if op.need != shop.Anyone {
+		add(errNoToken)
+		if op.need != shop.SignedIn {
+			add(errForbidden)
+		}
+	}
+	for _, f := range op.faults {
+		add(f)
+	}
+	for status, names := range codes {
+		all[strconv.Itoa(status)] = map[string]any{
+			"description": strings.Join(names, ", "),
+			"content": map[string]any{fault.ContentType: map[string]any{
+				"schema": map[string]any{"$ref": "#/components/schemas/Problem"}}},
+		}
+	}
+	return all
+}
+
+// operationID is post_orders_id_cancel for POST /orders/{id}/cancel.
+func operationID(method, path string) string {
+	words := strings.FieldsFunc(method+path, func(r rune) bool { return strings.ContainsRune("/{}-.", r) })
+	if first := strings.TrimPrefix(words[0], method); first != words[0] && first != "" {
+		words = append([]string{method, first}, words[1:]...)
+	}
+	return strings.ToLower(strings.Join(words, "_"))
+}

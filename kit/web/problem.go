@@ -1,0 +1,86 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strconv"
+
+	"github.com/gofiber/fiber/v2"
+
+	"sidecart/kit/fault"
+	"sidecart/kit/postgres"
+	"sidecart/kit/telemetry"
+)
+
+// answerError is the one place where an error becomes a response.
+func answerError(c *fiber.Ctx, err error) error {
+	f := faultOf(err)
+	if f.Kind == fault.Internal || f.Kind == fault.Unavailable || f.Kind == fault.TimedOut {
+		slog.ErrorContext(c.UserContext(), "request failed", "method", c.Method(), "path", c.Path(), "code", f.Code, "err", err)
+	}
+	if f.Kind == fault.Unauthenticated {
+		c.Set(fiber.HeaderWWWAuthenticate, "Bearer")
+	}
+	if f.RetryAfter > 0 {
+		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(f.RetryAfter))
+	}
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	body, err := json.Marshal(f.Problem(telemetry.TraceID(c.UserContext())))
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderContentType, fault.ContentType)
+	return c.Status(f.Kind.Status()).Send(body)
+}
+
+func faultOf(err error) *fault.Error {
+	var ours *fault.Error
+	var fibers *fiber.Error
+	switch {
+	case errors.As(err, &ours):
+		return ours
+	case errors.Is(err, context.DeadlineExceeded):
+		return fault.ErrTimedOut.Because(err)
+	case postgres.Unavailable(err):
+		return fault.ErrUnavailable.Saying("the database is not available").After(2).Because(err)
+	case errors.As(err, &fibers):
+		return faultOfFiber(fibers)
+	}
+	return fault.Of(err)
+}
+
+// faultOfFiber is for what Fiber and fasthttp refuse before a handler sees it.
+func faultOfFiber(err *fiber.Error) *fault.Error {
+	switch err.Code {
+	case fiber.StatusRequestEntityTooLarge:
+		return ErrTooLarge
+	case fiber.StatusNotFound:
+		return errNoRoute
+	case fiber.StatusMethodNotAllowed:
+		return errMethod
+	case fiber.StatusRequestHeaderFieldsTooLarge:
+		return fault.New(fault.TooLarge, "headers_too_large", "the request's headers are too large")
+	}
+	if err.Code >= 500 {
+		return fault.ErrInternal.Because(err)
+	}
+	return errHostUnread.Because(err)
+}
+
+// ErrTooLarge refuses a body over the limit.
+var ErrTooLarge = fault.New(fault.TooLarge, "body_too_large", "the body is too large")
+
+// recoverPanic turns a panic into an answer, with its stack in the log only.
+func recoverPanic(c *fiber.Ctx) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			slog.ErrorContext(c.UserContext(), "panic", "value", fmt.Sprint(r), "stack", string(debug.Stack()))
+			err = fault.ErrInternal.Because(fmt.Errorf("panic: %v", r))
+		}
+	}()
+	return c.Next()
+}

@@ -1,0 +1,145 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"reflect"
+	"regexp"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"sidecart/kit/fault"
+	"sidecart/kit/shop"
+)
+
+// Handler is one route's work: who is asking and what they say, to an answer. It knows no HTTP.
+type Handler[In, Out any] func(ctx context.Context, who shop.Caller, in In) (Out, error)
+
+// None is the input of a route that takes nothing, or the output of one that answers 204.
+type None struct{}
+
+// operation is a route as the documents and the topology tests see it.
+type operation struct {
+	method, path, fiberPath string // path is written /orders/{id}
+	need                    shop.Permission
+	status                  int
+	in                      *inputPlan
+	out                     reflect.Type
+	faults                  []*fault.Error
+	internal, form, noStore bool
+	summary                 string
+}
+
+// Option refines a route.
+type Option func(*operation)
+
+// Status is the status of success, 200 unless told (204 where the output is None).
+func Status(status int) Option { return func(op *operation) { op.status = status } }
+
+// Created is Status(201).
+func Created(op *operation) { op.status = http.StatusCreated }
+
+// Internal marks a route for neighbours and sidecars: it is in no public document.
+func Internal(op *operation) { op.internal = true }
+
+// Form lets the body be a form too, with the same field names as the JSON.
+func Form(op *operation) { op.form = true }
+
+// NoStore forbids caches to keep the answer, as everything about a person does.
+func NoStore(op *operation) { op.noStore = true }
+
+// Fails names the faults of the route's own, for the documents.
+func Fails(faults ...*fault.Error) Option {
+	return func(op *operation) { op.faults = append(op.faults, faults...) }
+}
+
+// Doc says in one line what the route is for.
+func Doc(summary string) Option { return func(op *operation) { op.summary = summary } }
+
+var pathParam = regexp.MustCompile(`\{(\w+)\}`)
+
+// Handle adds a route, written "POST /orders/{id}/cancel". The input's fields come from the path (tag path), the query
+// (tag query), headers (tag header) and the JSON body (tag json); they are decoded strictly and validated (tag
+// validate) before h is called, and every bad field is named at once. It panics on a route that cannot be documented,
+// at start, where a test sees it.
+func Handle[In, Out any](app *App, route string, need shop.Permission, h Handler[In, Out], options ...Option) {
+	method, path, _ := strings.Cut(route, " ")
+	op := operation{
+		method: method, path: path, fiberPath: pathParam.ReplaceAllString(path, ":$1"), need: need,
+		in: planInput(reflect.TypeFor[In]()), out: reflect.TypeFor[Out](), status: http.StatusOK,
+	}
+	empty := op.out == reflect.TypeFor[None]()
+	if empty {
+		op.status = http.StatusNoContent
+	}
+	for _, refine := range options {
+		refine(&op)
+	}
+	app.routes = append(app.routes, op)
+	app.Add(method, op.fiberPath, func(c *fiber.Ctx) error {
+		ctx, cancel := context.WithTimeout(c.UserContext(), app.cfg.Timeout)
+		defer cancel()
+		who, err := app.caller(ctx, c, need)
+		if err != nil {
+			return err
+		}
+		var in In
+		if err := op.in.decode(c, reflect.ValueOf(&in).Elem(), op.form); err != nil {
+			return err
+		}
+		if op.noStore {
+			c.Set(fiber.HeaderCacheControl, "no-store")
+		}
+		out, err := h(ctx, who, in)
+		if err != nil {
+			return err
+		}
+		c.Status(op.status)
+		if empty {
+			return nil
+		}
+		return c.JSON(out)
+	})
+}
+
+var (
+	errNoToken   = fault.New(fault.Unauthenticated, "token_missing", "sign in first: this needs a bearer token")
+	errForbidden = fault.New(fault.Forbidden, "forbidden", "your role does not allow this")
+)
+
+// caller is who asks, if the route wants to know. It fails if they may not.
+func (app *App) caller(ctx context.Context, c *fiber.Ctx, need shop.Permission) (shop.Caller, error) {
+	if need == shop.Anyone {
+		return shop.Caller{}, nil
+	}
+	token, err := BearerToken(c)
+	if err != nil {
+		return shop.Caller{}, err
+	}
+	if app.cfg.Verify == nil {
+		return shop.Caller{}, errors.New("web: a route needs a caller and the app has no Verify")
+	}
+	who, err := app.cfg.Verify(ctx, token)
+	if err != nil {
+		return shop.Caller{}, err
+	}
+	if !who.May(need) {
+		return shop.Caller{}, errForbidden
+	}
+	return who, nil
+}
+
+// BearerToken is the token of the one Authorization header. It fails as unauthenticated without one, or with several.
+func BearerToken(c *fiber.Ctx) (string, error) {
+	headers := c.Request().Header.PeekAll(fiber.HeaderAuthorization)
+	if len(headers) != 1 {
+		return "", errNoToken
+	}
+	scheme, token, _ := strings.Cut(string(headers[0]), " ")
+	if !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return "", errNoToken
+	}
+	return token, nil
+}
