@@ -1,0 +1,56 @@
+# The platform on this machine, and the checks. `make` or `make help` lists what there is.
+
+SHELL := /bin/sh
+STACK := .sidecart/bin/stack
+PKG   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run start stop infra status doctor logs reset demo test lint fmt bench build stack
+
+help: ## What there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: stack ## Run the platform here, until Ctrl-C
+	@exec $(STACK) run
+
+start: stack ## Run it in the background; returns when it is ready
+	@$(STACK) start
+
+stop: stack ## Stop it, wherever it runs
+	@$(STACK) stop
+
+infra: stack ## Only what is underneath, for `dapr run -f dapr/dapr.yaml`
+	@$(STACK) infra
+
+status: stack ## What runs
+	@$(STACK) status
+
+doctor: stack ## What is here, what is missing, what to do
+	@$(STACK) doctor
+
+logs: stack ## Follow a service and its sidecar: make logs SERVICE=orders
+	@exec $(STACK) logs $(SERVICE)
+
+reset: stack ## Empty the platform (asks; YES=1 does not)
+	@$(STACK) reset $(if $(YES),--yes)
+
+demo: ## A buyer's first order, against the running platform
+	@go run ./tests/demo
+
+test: stack ## Everything CI checks; PKG=./apps/orders/... for one part
+	@.ci/check $(PKG)
+
+lint: ## Only the linter
+	@.ci/check --lint
+
+fmt: ## Format all Go code
+	@gofmt -w apps kit stack tests tools/dapr
+
+bench: ## Measure the running platform
+	@go run ./tests/bench
+
+build: ## Build the services and the stack into .sidecart/bin
+	@mkdir -p .sidecart/bin && go build -o .sidecart/bin/ ./apps/... ./stack
+
+stack:
+	@mkdir -p .sidecart/bin && go build -o $(STACK) ./stack

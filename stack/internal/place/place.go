@@ -1,0 +1,104 @@
+// Package place says where an instance of the platform keeps its things and on which ports it listens.
+package place
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+)
+
+// Instance is one platform on this machine. Several run side by side when their names and offsets differ.
+type Instance struct {
+	Root   string // the repository
+	Name   string // "run" is the one of `make run`
+	Offset int    // added to every port; 0 for "run"
+}
+
+// Default is the name of the instance that people use: it takes dapr/ and components/ as they stand.
+const Default = "run"
+
+// The ports of what is underneath the services, before the offset of the instance.
+const (
+	Postgres            = 15432
+	Redis               = 16379
+	Placement           = 15005
+	PlacementHealth     = 15015
+	PlacementMetrics    = 15025
+	PlacementRaft       = 15035
+	Scheduler           = 15006
+	SchedulerHealth     = 15016
+	SchedulerMetrics    = 15026
+	SchedulerEtcdClient = 15036
+	SchedulerEtcdPeer   = 15046
+)
+
+var allowed = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}$`)
+
+// New checks the name and the offset. It fails when they would collide with the default instance.
+func New(root, name string, offset int) (Instance, error) {
+	switch {
+	case !allowed.MatchString(name) || name == "bin":
+		return Instance{}, fmt.Errorf("%q is no name for an instance: small letters, digits and dashes", name)
+	case (name == Default) != (offset == 0):
+		return Instance{}, errors.New("only the instance \"run\" has the offset 0")
+	case offset < 0 || offset > 12000:
+		return Instance{}, fmt.Errorf("offset %d is not within 0 and 12000", offset)
+	}
+	return Instance{Root: root, Name: name, Offset: offset}, nil
+}
+
+// Root finds the repository from a folder inside it.
+func Root(from string) (string, error) {
+	for dir := from; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "dapr", "dapr.yaml")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", fmt.Errorf("no dapr/dapr.yaml in %s or above it", from)
+		}
+	}
+}
+
+// Port is where an instance listens for what the default instance has on port p. Ports above 32767 first come down by
+// 30000: the kernel hands those out to outgoing connections, and a shifted one could be taken at any moment.
+func (i Instance) Port(p int) int {
+	if i.Offset == 0 {
+		return p
+	}
+	if p > 32767 {
+		p -= 30000
+	}
+	return p + i.Offset
+}
+
+// Dir is the folder that holds everything of the instance.
+func (i Instance) Dir() string { return filepath.Join(i.Root, ".sidecart", i.Name) }
+
+// Path is a file or folder of the instance.
+func (i Instance) Path(elem ...string) string {
+	return filepath.Join(append([]string{i.Dir()}, elem...)...)
+}
+
+// Log is the file that a process writes to.
+func (i Instance) Log(process string) string { return i.Path("logs", process+".log") }
+
+// Bin is the folder of the programs that all instances share.
+func (i Instance) Bin() string { return filepath.Join(i.Root, ".sidecart", "bin") }
+
+// AppBin is the folder of the instance's own services: tests build theirs with the race detector.
+func (i Instance) AppBin() string {
+	if i.Name == Default {
+		return i.Bin()
+	}
+	return i.Path("bin")
+}
+
+// Template is the run template of the instance: the repository's own, or its copy with shifted ports.
+func (i Instance) Template() string {
+	if i.Name == Default {
+		return filepath.Join(i.Root, "dapr", "dapr.yaml")
+	}
+	return i.Path("dapr", "dapr.yaml")
+}

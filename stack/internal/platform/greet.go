@@ -1,0 +1,38 @@
+package platform
+
+import (
+	"fmt"
+	"strings"
+)
+
+// greet says where things are, once everything is well.
+func (r *run) greet() {
+	at := func(p int) string { return fmt.Sprintf("http://localhost:%d", r.Port(p)) }
+	lines := []string{
+		fmt.Sprintf("ready in %.1fs: five services, each beside its Dapr sidecar", r.log.Elapsed().Seconds()),
+		"",
+		"  shop        " + at(8000),
+		"  API         " + at(8000) + "/docs",
+		"  health      " + at(8000) + "/health/services",
+		"  logs        make logs SERVICE=orders     (files in " + r.Path("logs") + ")",
+		"  try it      make demo",
+		"  or          curl -s " + at(8000) + "/api/v1/products",
+		"",
+		"Ctrl-C or `make stop` stops all of it; the data stays.",
+	}
+	r.log.Say("%s", strings.Join(lines, "\n          "))
+}
+
+func (r *run) greetInfra() {
+	lines := []string{
+		fmt.Sprintf("ready in %.1fs: Postgres :%d, Redis :%d, placement :%d, scheduler :%d", r.log.Elapsed().Seconds(),
+			r.Port(15432), r.Port(16379), r.Port(15005), r.Port(15006)),
+		"",
+		"Now the services, by Dapr's own CLI:",
+		"",
+		"  . " + r.Path("env") + " && dapr run -f " + r.Template(),
+		"",
+		"`make stop` stops what is underneath; the data stays.",
+	}
+	r.log.Say("%s", strings.Join(lines, "\n          "))
+}

@@ -1,0 +1,205 @@
+package platform
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"sidecart/stack/internal/broker"
+	"sidecart/stack/internal/database"
+	"sidecart/stack/internal/place"
+	"sidecart/stack/internal/proc"
+	"sidecart/stack/internal/program"
+	"sidecart/stack/internal/secret"
+	"sidecart/stack/internal/template"
+)
+
+// The names of what is underneath the services, in state.json, in logs and for hold and release.
+const (
+	postgresName  = "postgres"
+	redisName     = "redis"
+	placementName = "placement"
+	schedulerName = "scheduler"
+)
+
+// SidecarName is the name of a service's sidecar.
+func SidecarName(app string) string { return app + "-dapr" }
+
+// infraPorts are the ports that are taken beneath the services.
+func infraPorts(i place.Instance) map[int]string {
+	ports := map[int]string{}
+	for p, name := range map[int]string{
+		place.Postgres: postgresName, place.Redis: redisName,
+		place.Placement: placementName, place.PlacementHealth: placementName, place.PlacementMetrics: placementName, place.PlacementRaft: placementName,
+		place.Scheduler: schedulerName, place.SchedulerHealth: schedulerName, place.SchedulerMetrics: schedulerName,
+		place.SchedulerEtcdClient: schedulerName, place.SchedulerEtcdPeer: schedulerName,
+	} {
+		ports[i.Port(p)] = name
+	}
+	return ports
+}
+
+// Ports are all ports that an instance takes, with the name of who takes them.
+func Ports(i place.Instance, apps []template.App) map[int]string {
+	ports := infraPorts(i)
+	for _, a := range apps {
+		own, sidecar := a.Ports()
+		for _, p := range own {
+			ports[p] = a.ID
+		}
+		for _, p := range sidecar {
+			ports[p] = SidecarName(a.ID)
+		}
+	}
+	return ports
+}
+
+func postgresServer(i place.Instance, bin, password string) database.Server {
+	return database.Server{
+		Bin: bin, Data: i.Path("postgres"), Port: i.Port(place.Postgres), Password: password,
+		Log: i.Log(postgresName), Durable: true,
+	}
+}
+
+// owners are the databases that the services need before they start.
+func owners(set secret.Set) ([]database.Owner, error) {
+	var out []database.Owner
+	for _, name := range secret.Databases {
+		pw, err := set.Password(name)
+		if err != nil {
+			return nil, err
+		}
+		o := database.Owner{Name: name, Password: pw}
+		switch name {
+		case "products":
+			o.Extensions = []string{"pg_trgm", "unaccent"} // search; only a superuser may create them
+		case "orders":
+			o.Schemas = []string{"workflows"} // Dapr's tables, apart from the service's own
+		}
+		out = append(out, o)
+	}
+	return out, nil
+}
+
+func redisServer(i place.Instance, path string, set secret.Set) broker.Server {
+	return broker.Server{
+		Program: path, Data: i.Path("redis"), Port: i.Port(place.Redis),
+		Password: set["redis-password"], Log: i.Log(redisName),
+	}
+}
+
+func placement(i place.Instance, d program.Dapr) proc.Spec {
+	health := i.Port(place.PlacementHealth)
+	return proc.Spec{
+		Name: placementName, Path: d.Placement, Dir: i.Dir(), Log: i.Log(placementName), Grace: 2 * time.Second,
+		Ports: map[string]int{"grpc": i.Port(place.Placement), "health": health},
+		Args: []string{
+			"--listen-address", "127.0.0.1", "--port", portText(i, place.Placement),
+			"--healthz-listen-address", "127.0.0.1", "--healthz-port", strconv.Itoa(health),
+			"--metrics-listen-address", "127.0.0.1", "--metrics-port", portText(i, place.PlacementMetrics),
+			"--initial-cluster", "dapr-placement-0=127.0.0.1:" + portText(i, place.PlacementRaft),
+		},
+		Ready: healthy(health, "/healthz"), Alive: healthy(health, "/healthz"), Patience: time.Minute,
+	}
+}
+
+func scheduler(i place.Instance, d program.Dapr) proc.Spec {
+	health := i.Port(place.SchedulerHealth)
+	return proc.Spec{
+		Name: schedulerName, Path: d.Scheduler, Dir: i.Dir(), Log: i.Log(schedulerName), Grace: 2 * time.Second,
+		Ports: map[string]int{"grpc": i.Port(place.Scheduler), "health": health},
+		Args: []string{
+			"--listen-address", "127.0.0.1", "--port", portText(i, place.Scheduler),
+			"--override-broadcast-host-port", "127.0.0.1:" + portText(i, place.Scheduler),
+			"--healthz-listen-address", "127.0.0.1", "--healthz-port", strconv.Itoa(health),
+			"--metrics-listen-address", "127.0.0.1", "--metrics-port", portText(i, place.SchedulerMetrics),
+			"--etcd-data-dir", i.Path("scheduler"),
+			"--etcd-client-port", portText(i, place.SchedulerEtcdClient),
+			"--etcd-initial-cluster", "dapr-scheduler-server-0=http://127.0.0.1:" + portText(i, place.SchedulerEtcdPeer),
+			"--etcd-initial-election-tick-advance",
+			"--identity-directory-write", i.Path("scheduler-identity"),
+		},
+		Ready: healthy(health, "/healthz"), Alive: healthy(health, "/healthz"), Patience: time.Minute,
+	}
+}
+
+// sidecar is stuck rather than busy when its API (not the app behind it) is unwell for a minute: it may have lost a
+// component for good. It is started again then.
+func sidecar(i place.Instance, d program.Dapr, a template.App, t secret.Tokens) proc.Spec {
+	_, ports := a.Ports()
+	well := healthy(a.HTTPPort, "/v1.0/healthz/outbound")
+	return proc.Spec{
+		Name: SidecarName(a.ID), Path: d.Daprd, Args: a.SidecarArgs(), Dir: a.Dir, Log: i.Log(SidecarName(a.ID)),
+		Ports: ports, Grace: 4 * time.Second,
+		Env: []string{
+			"DAPR_API_TOKEN=" + t.Dapr, "APP_API_TOKEN=" + t.App,
+			"DAPR_HOST_IP=127.0.0.1", // what it announces to the others
+		},
+		Ready: well, Alive: well, Patience: time.Minute,
+	}
+}
+
+func app(i place.Instance, a template.App, t secret.Tokens) proc.Spec {
+	path, args := a.Command[0], a.Command[1:]
+	if _, ok := a.GoPackage(); ok {
+		path, args = filepath.Join(i.AppBin(), a.ID), nil
+	}
+	ports, _ := a.Ports()
+	return proc.Spec{
+		Name: a.ID, Path: path, Args: args, Dir: a.Dir, Log: i.Log(a.ID), Ports: ports, Grace: 6 * time.Second,
+		Env:   append(a.AppEnv(), "DAPR_API_TOKEN="+t.Dapr, "APP_API_TOKEN="+t.App),
+		Ready: healthy(a.Port, healthPath(a)), Alive: answers(a.Port, healthPath(a)), Patience: time.Minute,
+	}
+}
+
+func healthPath(a template.App) string {
+	if a.HealthPath == "" {
+		return "/healthz"
+	}
+	return a.HealthPath
+}
+
+func portText(i place.Instance, p int) string { return strconv.Itoa(i.Port(p)) }
+
+// healthy is a probe that wants a 2xx.
+func healthy(port int, path string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		code, body, err := get(ctx, fmt.Sprintf("http://127.0.0.1:%d%s", port, path))
+		if err != nil {
+			return err
+		}
+		if code < 200 || code > 299 {
+			return fmt.Errorf("%d %s", code, strings.TrimSpace(body))
+		}
+		return nil
+	}
+}
+
+// answers is a probe that is content with any answer: a service that says it is unwell is not stuck.
+func answers(port int, path string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		_, _, err := get(ctx, fmt.Sprintf("http://127.0.0.1:%d%s", port, path))
+		return err
+	}
+}
+
+var probes = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+
+func get(ctx context.Context, url string) (code int, body string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	resp, err := probes.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	return resp.StatusCode, string(text), err
+}

@@ -1,0 +1,138 @@
+package platform
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"sidecart/stack/internal/place"
+	"sidecart/stack/internal/proc"
+)
+
+// Phases of a platform.
+const (
+	Preparing = "preparing" // finding, building, making databases
+	Rising    = "starting"  // everything runs, not all of it is well yet
+	Ready     = "ready"
+	Stopping  = "stopping"
+)
+
+// State is what state.json of an instance says; it is rewritten whenever a process changes.
+type State struct {
+	Instance     string        `json:"instance"`
+	Dir          string        `json:"dir"`
+	Offset       int           `json:"offset"`
+	PID          int           `json:"pid"` // of the supervisor
+	Phase        string        `json:"phase"`
+	InfraOnly    bool          `json:"infra_only"`
+	Started      time.Time     `json:"started"`
+	Ready        *time.Time    `json:"ready,omitempty"` // when it became ready first
+	ReadySeconds float64       `json:"ready_seconds,omitempty"`
+	URL          string        `json:"url"` // of the gateway
+	Processes    []proc.Status `json:"processes"`
+}
+
+// Process gives one by name.
+func (s State) Process(name string) (proc.Status, bool) {
+	for _, p := range s.Processes {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return proc.Status{}, false
+}
+
+// ReadState gives the state of an instance; the zero State when it never ran.
+func ReadState(i place.Instance) (State, error) {
+	var s State
+	text, err := os.ReadFile(i.Path("state.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	return s, json.Unmarshal(text, &s)
+}
+
+// Supervisor is the process that supervises an instance now, and 0 when none does.
+func Supervisor(i place.Instance) int {
+	f, err := os.Open(i.Path("lock"))
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); err == nil {
+		return 0 // nobody holds it
+	}
+	text, _ := os.ReadFile(i.Path("lock"))
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+	return pid
+}
+
+// ErrRuns says that an instance is already being supervised.
+var ErrRuns = errors.New("the platform already runs")
+
+// lock makes this process the supervisor of the instance. The kernel gives the lock back when the process ends, however
+// it does.
+func lock(i place.Instance) (unlock func(), err error) {
+	if err := os.MkdirAll(i.Dir(), 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(i.Path("lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		pid := Supervisor(i)
+		f.Close()
+		return nil, fmt.Errorf("%w: instance %s, pid %d. Stop it with `make stop`, or Ctrl-C where it runs", ErrRuns, i.Name, pid)
+	}
+	if err := f.Truncate(0); err != nil {
+		return nil, err
+	}
+	_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	return func() { f.Close() }, err
+}
+
+// recorder keeps state.json up to date.
+type recorder struct {
+	mu    sync.Mutex
+	path  string
+	state State
+}
+
+func (r *recorder) processes(all []proc.Status) {
+	r.update(func(s *State) { s.Processes = all })
+}
+
+func (r *recorder) phase(p string) {
+	r.update(func(s *State) {
+		s.Phase = p
+		if p == Ready && s.Ready == nil {
+			now := time.Now()
+			s.Ready, s.ReadySeconds = &now, now.Sub(s.Started).Seconds()
+		}
+	})
+}
+
+func (r *recorder) update(change func(*State)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(&r.state)
+	text, err := json.MarshalIndent(r.state, "", "  ")
+	if err != nil {
+		return
+	}
+	tmp := r.path + ".new"
+	if os.WriteFile(tmp, append(text, '\n'), 0o600) == nil {
+		_ = os.Rename(tmp, r.path)
+	}
+}

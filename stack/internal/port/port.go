@@ -1,0 +1,87 @@
+// Package port finds out who listens on a port of this machine.
+package port
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Holder is a process that listens on a port. Its ID is 0 when the kernel does not let us see it.
+type Holder struct {
+	PID     int
+	Command string
+}
+
+func (h Holder) String() string {
+	if h.PID == 0 {
+		return "a process of another user or container"
+	}
+	return fmt.Sprintf("pid %d (%s)", h.PID, h.Command)
+}
+
+// Taken reports who has a TCP port in use, on whatever address.
+func Taken(port int) (Holder, bool) {
+	inodes := listening(port)
+	if len(inodes) == 0 {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			return Holder{}, true
+		}
+		l.Close()
+		return Holder{}, false
+	}
+	return owner(inodes), true
+}
+
+// listening gives the socket inodes that listen on the port.
+func listening(port int) map[string]bool {
+	inodes := map[string]bool{}
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		f, err := os.Open(table)
+		if err != nil {
+			continue
+		}
+		for s := bufio.NewScanner(f); s.Scan(); {
+			col := strings.Fields(s.Text())
+			if len(col) < 10 || col[3] != "0A" { // 0A: listening
+				continue
+			}
+			_, hex, _ := strings.Cut(col[1], ":")
+			if n, err := strconv.ParseInt(hex, 16, 32); err == nil && int(n) == port {
+				inodes["socket:["+col[9]+"]"] = true
+			}
+		}
+		f.Close()
+	}
+	return inodes
+}
+
+func owner(inodes map[string]bool) Holder {
+	fds, _ := filepath.Glob("/proc/[0-9]*/fd/*")
+	for _, fd := range fds {
+		if link, err := os.Readlink(fd); err == nil && inodes[link] {
+			pid, _ := strconv.Atoi(strings.Split(fd, "/")[2])
+			return Holder{PID: pid, Command: Command(pid)}
+		}
+	}
+	return Holder{}
+}
+
+// Command is the command line of a process, shortened; its name when it has none.
+func Command(pid int) string {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err != nil || len(text) == 0 {
+		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+		return strings.TrimSpace(string(name))
+	}
+	line := strings.TrimSpace(strings.ReplaceAll(string(text), "\x00", " "))
+	if len(line) > 100 {
+		line = line[:100] + "..."
+	}
+	return line
+}

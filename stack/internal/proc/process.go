@@ -1,0 +1,243 @@
+package proc
+
+import (
+	"context"
+	"errors"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// States of a process.
+const (
+	Starting = "starting" // runs, not ready yet
+	Running  = "running"  // does its work
+	Waiting  = "waiting"  // died; will be started again
+	Held     = "held"     // kept down on request
+	Stopped  = "stopped"
+)
+
+// Status is what can be known about a process from outside.
+type Status struct {
+	Name     string         `json:"name"`
+	State    string         `json:"state"`
+	PID      int            `json:"pid,omitempty"` // 0 while it is down
+	Restarts int            `json:"restarts"`
+	Since    time.Time      `json:"since"` // of the state
+	Ports    map[string]int `json:"ports,omitempty"`
+	Log      string         `json:"log"`
+}
+
+// process is one Spec being kept alive.
+type process struct {
+	spec    Spec
+	super   *Supervisor
+	backoff Backoff
+	stop    context.CancelFunc
+	over    chan struct{} // closed when it will not be started any more
+
+	mu     sync.Mutex
+	status Status
+	ready  chan struct{} // closed while it is ready
+}
+
+// keep starts the process and starts it again, until ctx ends.
+func (p *process) keep(ctx context.Context) {
+	defer close(p.over)
+	for p.released(ctx) {
+		began := time.Now()
+		err := p.live(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		if errors.Is(err, errHeld) {
+			continue
+		}
+		wait := p.backoff.Next(time.Since(began))
+		p.set(Waiting, 0)
+		p.super.say("%s died (%s); starting it again in %s%s", p.spec.Name, reason(err), wait, p.lastWords(err))
+		p.mu.Lock()
+		p.status.Restarts++
+		p.mu.Unlock()
+		p.sleep(ctx, wait)
+	}
+	p.set(Stopped, 0)
+}
+
+var (
+	errHeld  = errors.New("held")
+	errStuck = errors.New("did not answer for too long")
+)
+
+// live is one life of the process. It gives the reason for its end.
+func (p *process) live(ctx context.Context) error {
+	if p.spec.Prepare != nil {
+		if err := p.spec.Prepare(); err != nil {
+			return err
+		}
+	}
+	cmd, log, err := p.spec.command(p.super.dir)
+	if err != nil {
+		return err
+	}
+	err = Start(cmd)
+	log.Close()
+	if err != nil {
+		return err
+	}
+	died := make(chan error, 1)
+	go func() { died <- cmd.Wait() }()
+	p.set(Starting, cmd.Process.Pid)
+
+	life, end := context.WithCancel(ctx)
+	defer end()
+	go p.awaitReady(life)
+	stuck := p.watch(life)
+	select {
+	case err := <-died:
+		return err
+	case <-stuck:
+		p.end(cmd, died)
+		return errStuck
+	case <-p.held(life):
+		p.end(cmd, died)
+		return errHeld
+	case <-ctx.Done():
+		p.end(cmd, died)
+		return ctx.Err()
+	}
+}
+
+// end asks the process to stop, and makes it when it takes too long.
+func (p *process) end(cmd *exec.Cmd, died <-chan error) {
+	_ = cmd.Process.Signal(p.spec.stopSignal())
+	select {
+	case <-died:
+	case <-time.After(p.spec.grace()):
+		p.super.say("%s does not stop; killing it", p.spec.Name)
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		_ = cmd.Process.Kill()
+		<-died
+	}
+}
+
+func (p *process) awaitReady(ctx context.Context) {
+	began := time.Now()
+	for p.spec.Ready != nil {
+		try, cancel := context.WithTimeout(ctx, 2*time.Second)
+		err := p.spec.Ready(try)
+		cancel()
+		if err == nil {
+			break
+		}
+		if !p.sleep(ctx, 50*time.Millisecond) {
+			return
+		}
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	p.mu.Lock()
+	again := p.status.Restarts > 0
+	p.mu.Unlock()
+	p.set(Running, -1)
+	if again {
+		p.super.say("%s is back (%.1fs after its start)", p.spec.Name, time.Since(began).Seconds())
+	}
+}
+
+// watch closes the channel when the process has not answered for its patience.
+func (p *process) watch(ctx context.Context) <-chan struct{} {
+	stuck := make(chan struct{})
+	if p.spec.Alive == nil {
+		return stuck
+	}
+	go func() {
+		well := time.Now()
+		for p.sleep(ctx, 5*time.Second) {
+			try, cancel := context.WithTimeout(ctx, 5*time.Second)
+			err := p.spec.Alive(try)
+			cancel()
+			if err == nil {
+				well = time.Now()
+			} else if time.Since(well) > p.spec.Patience && ctx.Err() == nil {
+				close(stuck)
+				return
+			}
+		}
+	}()
+	return stuck
+}
+
+// held closes the channel when somebody asks to keep the process down.
+func (p *process) held(ctx context.Context) <-chan struct{} {
+	asked := make(chan struct{})
+	go func() {
+		for p.sleep(ctx, 100*time.Millisecond) {
+			if p.super.isHeld(p.spec.Name) {
+				close(asked)
+				return
+			}
+		}
+	}()
+	return asked
+}
+
+// released waits until nobody wants the process down. It is false when ctx ended first.
+func (p *process) released(ctx context.Context) bool {
+	for p.super.isHeld(p.spec.Name) {
+		p.mu.Lock()
+		news := p.status.State != Held
+		p.mu.Unlock()
+		if news {
+			p.set(Held, 0)
+			p.super.say("%s is held down", p.spec.Name)
+		}
+		if !p.sleep(ctx, 100*time.Millisecond) {
+			return false
+		}
+	}
+	return ctx.Err() == nil
+}
+
+// lastWords is the last line of the log of a process that ended by itself: it often says why.
+func (p *process) lastWords(err error) string {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() < 0 {
+		return ""
+	}
+	line := lastLine(p.spec.Log)
+	if line == "" {
+		return ""
+	}
+	return ". Its last words: " + line
+}
+
+func (p *process) sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// set records a state; a negative pid leaves the pid as it was.
+func (p *process) set(state string, pid int) {
+	p.mu.Lock()
+	if p.status.State == Running && state != Running {
+		p.ready = make(chan struct{})
+	}
+	if p.status.State != Running && state == Running {
+		close(p.ready)
+	}
+	p.status.State, p.status.Since = state, time.Now()
+	if pid >= 0 {
+		p.status.PID = pid
+	}
+	p.mu.Unlock()
+	p.super.changed()
+}

@@ -1,0 +1,113 @@
+package program
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"sidecart/stack/internal/progress"
+)
+
+// Servers finds Postgres and Redis. As root on a Debian-like system it installs what is missing; elsewhere it fails and
+// says which two commands to type.
+func Servers(log *progress.Log) (postgres, redis string, err error) {
+	unlock, err := lock()
+	if err != nil {
+		return "", "", err
+	}
+	defer unlock()
+	postgres, errP := FindPostgres()
+	redis, errR := FindRedis()
+	var packages []string
+	if errP != nil {
+		packages = append(packages, "postgresql")
+	}
+	if errR != nil {
+		packages = append(packages, "redis-server")
+	}
+	if len(packages) == 0 {
+		return postgres, redis, nil
+	}
+	if err := install(log, packages); err != nil {
+		return "", "", fmt.Errorf("%w\nmissing: %w\ninstall it, then start again:\n    sudo apt-get update\n    sudo apt-get install -y %s",
+			err, errors.Join(errP, errR), strings.Join(packages, " "))
+	}
+	postgres, errP = FindPostgres()
+	redis, errR = FindRedis()
+	return postgres, redis, errors.Join(errP, errR)
+}
+
+// CanInstall says whether this user on this system may install packages.
+func CanInstall() bool {
+	_, err := exec.LookPath("apt-get")
+	return err == nil && os.Geteuid() == 0
+}
+
+func install(log *progress.Log, packages []string) (err error) {
+	if !CanInstall() {
+		return errors.New("only root, with apt-get, can install packages")
+	}
+	allow, err := forbidServices()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, allow()) }()
+
+	names := strings.Join(packages, " ")
+	log.Say("installing %s with the package manager", names)
+	for _, step := range [][]string{
+		{"apt-get", "-o", "DPkg::Lock::Timeout=300", "-qq", "update"},
+		append([]string{"apt-get", "-o", "DPkg::Lock::Timeout=300", "-qq", "install", "-y", "--no-install-recommends"}, packages...),
+	} {
+		done := log.Step(strings.Join(step[:1], " ")+" "+names, "starting the servers")
+		cmd := exec.Command(step[0], step[1:]...)
+		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+		out, err := cmd.CombinedOutput()
+		done(err)
+		if err != nil {
+			return fmt.Errorf("%s: %w\n%s", strings.Join(step, " "), err, tail(out))
+		}
+	}
+	return nil
+}
+
+const policy = "/usr/sbin/policy-rc.d"
+
+// forbidServices keeps the package manager from starting the servers it installs: the platform runs private ones. The
+// returned function puts things back as they were.
+func forbidServices() (restore func() error, err error) {
+	old, err := os.ReadFile(policy)
+	had := err == nil
+	if err := os.WriteFile(policy, []byte("#!/bin/sh\nexit 101\n"), 0o755); err != nil {
+		return nil, err
+	}
+	return func() error {
+		if had {
+			return os.WriteFile(policy, old, 0o755)
+		}
+		return os.Remove(policy)
+	}, nil
+}
+
+// lock keeps two platforms from installing at the same time.
+func lock() (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(os.TempDir(), "sidecart-install.lock"), os.O_CREATE|os.O_RDWR, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() { f.Close() }, nil
+}
+
+func tail(out []byte) string {
+	if len(out) > 2000 {
+		out = out[len(out)-2000:]
+	}
+	return string(out)
+}

@@ -1,0 +1,77 @@
+// Package render makes the copies of the run template, the sidecars' configuration and the components that a second
+// instance on this machine needs: the same files with other ports and another data folder.
+package render
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"sidecart/stack/internal/place"
+)
+
+var (
+	address = regexp.MustCompile(`\b(localhost|127\.0\.0\.1):(\d{4,5})\b`)
+	field   = regexp.MustCompile(`(?m)^(\s*(?:appPort|daprHTTPPort|daprGRPCPort|daprInternalGRPCPort|metricsPort|profilePort):\s*)(\d{4,5})\b`)
+)
+
+// Copies writes the files for an instance other than the default one, which needs none.
+func Copies(i place.Instance) error {
+	if i.Name == place.Default {
+		return nil
+	}
+	for _, dir := range []string{"dapr", filepath.Join("components", "local")} {
+		if err := copyTree(i, dir); err != nil {
+			return fmt.Errorf("copy %s for instance %s: %w", dir, i.Name, err)
+		}
+	}
+	return nil
+}
+
+func copyTree(i place.Instance, dir string) error {
+	if err := os.RemoveAll(i.Path(dir)); err != nil {
+		return err
+	}
+	from := filepath.Join(i.Root, dir)
+	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(i.Root, path)
+		if d.IsDir() {
+			return os.MkdirAll(i.Path(rel), 0o755)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(i.Path(rel), []byte(Text(i, string(text))), 0o644)
+	})
+}
+
+// Text is a configuration file of the default instance as instance i needs it: loopback addresses and port fields are
+// shifted, the data folder is its own, and the services are still those of the repository.
+func Text(i place.Instance, text string) string {
+	text = address.ReplaceAllStringFunc(text, func(m string) string {
+		host, port, _ := strings.Cut(m, ":")
+		return host + ":" + shifted(i, port)
+	})
+	text = field.ReplaceAllStringFunc(text, func(m string) string {
+		parts := field.FindStringSubmatch(m)
+		return parts[1] + shifted(i, parts[2])
+	})
+	text = strings.ReplaceAll(text, ".sidecart/"+place.Default+"/", ".sidecart/"+i.Name+"/")
+	return strings.ReplaceAll(text, "appDirPath: ../apps/", "appDirPath: "+filepath.Join(i.Root, "apps")+"/")
+}
+
+func shifted(i place.Instance, port string) string {
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		return port
+	}
+	return strconv.Itoa(i.Port(n))
+}

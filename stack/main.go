@@ -1,0 +1,112 @@
+// Command stack runs the platform on one machine: it finds or builds the programs, starts and supervises them, and stops
+// them. `make run` and the tests use it. See README.md.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"sidecart/stack/internal/place"
+	"sidecart/stack/internal/platform"
+)
+
+const usage = `usage: stack COMMAND [--instance NAME --offset N] ...
+
+  run [--infra] [--race]     run the platform here until Ctrl-C
+  start [--infra] [--race]   run it in the background; returns when it is ready
+  stop                       stop it, wherever it runs
+  infra                      in the background, only what is underneath the services, for "dapr run -f"
+  status [--json]            what runs
+  logs SERVICE...            follow a service and its sidecar (or postgres, redis, placement, scheduler, stack)
+  hold NAME... / release NAME...   keep a process down / let it come back
+  doctor                     what is there, what is missing, what to do
+  reset [--yes]              empty the platform
+  test -- COMMAND...         run a command with a throw-away Postgres in TEST_DATABASE_URL
+  tools cli                  build the pinned Dapr CLI and print where it is
+`
+
+// command is what is after "stack": its name, the instance it is about, and what follows.
+type command struct {
+	place.Instance
+	platform.Options
+	name string
+	json bool
+	yes  bool
+	args []string
+}
+
+var commands = map[string]func(context.Context, command) error{
+	"run": run, "start": start, "stop": stop, "infra": infra, "status": status, "logs": logs, "hold": hold,
+	"release": release, "doctor": doctor, "reset": reset, "test": test, "tools": tools,
+}
+
+func main() {
+	// Also when the terminal goes away. A second Ctrl-C ends this program at once; the kernel then ends its children.
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	context.AfterFunc(ctx, cancel)
+	err := dispatch(ctx, os.Args[1:])
+	var exit exitCode
+	switch {
+	case errors.As(err, &exit):
+		os.Exit(int(exit))
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "stack:", err)
+		os.Exit(1)
+	}
+}
+
+// exitCode ends the program without a word: everything was said.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+func dispatch(ctx context.Context, args []string) error {
+	if len(args) == 0 || commands[args[0]] == nil {
+		fmt.Fprint(os.Stderr, usage)
+		return exitCode(2)
+	}
+	c := command{name: args[0]}
+	flags := flag.NewFlagSet("stack "+c.name, flag.ContinueOnError)
+	flags.Usage = func() { fmt.Fprint(os.Stderr, usage) }
+	name := flags.String("instance", place.Default, "the name of the instance")
+	offset := flags.Int("offset", 0, "added to every port of the instance")
+	flags.BoolVar(&c.InfraOnly, "infra", false, "only what is underneath the services")
+	flags.BoolVar(&c.Race, "race", false, "build the services with the race detector")
+	flags.BoolVar(&c.json, "json", false, "for programs")
+	flags.BoolVar(&c.yes, "yes", false, "do not ask")
+	if err := flags.Parse(args[1:]); err != nil {
+		return exitCode(2)
+	}
+	c.args = flags.Args()
+	root, err := findRoot()
+	if err != nil {
+		return err
+	}
+	if c.Instance, err = place.New(root, *name, *offset); err != nil {
+		return err
+	}
+	return commands[c.name](ctx, c)
+}
+
+// findRoot looks above the working folder and then above the program itself, which lives in .sidecart/bin.
+func findRoot() (string, error) {
+	var tried []string
+	for _, from := range []func() (string, error){os.Getwd, os.Executable} {
+		dir, err := from()
+		if err != nil {
+			continue
+		}
+		if root, err := place.Root(dir); err == nil {
+			return filepath.EvalSymlinks(root)
+		}
+		tried = append(tried, dir)
+	}
+	return "", fmt.Errorf("no repository around %s", strings.Join(tried, " or "))
+}

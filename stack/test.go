@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"sidecart/stack/internal/database"
+	"sidecart/stack/internal/place"
+	"sidecart/stack/internal/proc"
+	"sidecart/stack/internal/program"
+	"sidecart/stack/internal/progress"
+)
+
+// firstTestPort is below the range from which the kernel takes ports for outgoing connections.
+const firstTestPort = 25432
+
+// test runs a command beside a Postgres server of its own, which is thrown away after it. The command finds the
+// superuser's address in TEST_DATABASE_URL; its exit code becomes ours.
+func test(ctx context.Context, c command) error {
+	if len(c.args) == 0 {
+		return errors.New("which command? for instance: stack test -- go test ./kit/...")
+	}
+	sweep(c.Instance)
+	log := progress.To(os.Stderr)
+	bin, _, err := program.Servers(log)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(c.Root, ".sidecart", "unit-"+strconv.Itoa(os.Getpid()))
+	defer os.RemoveAll(dir)
+	server, super, err := throwaway(ctx, bin, dir, log)
+	if err != nil {
+		return err
+	}
+	defer super.Stop("postgres")
+
+	// Ctrl-C reaches the command through the terminal; we wait for it to end.
+	signal.Ignore(syscall.SIGINT)
+	cmd := exec.Command(c.args[0], c.args[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Env = append(os.Environ(), "TEST_DATABASE_URL="+server.URL("postgres"))
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exitCode(max(1, exit.ExitCode()))
+	}
+	return err
+}
+
+func throwaway(ctx context.Context, bin, dir string, log *progress.Log) (database.Server, *proc.Supervisor, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return database.Server{}, nil, err
+	}
+	port, err := freePort(firstTestPort)
+	if err != nil {
+		return database.Server{}, nil, err
+	}
+	server := database.Server{
+		Bin: bin, Data: filepath.Join(dir, "postgres"), Port: port, Password: "test", Log: filepath.Join(dir, "postgres.log"),
+	}
+	if err := server.Init(); err != nil {
+		return server, nil, err
+	}
+	spec, err := server.Spec("postgres")
+	if err != nil {
+		return server, nil, err
+	}
+	super := proc.NewSupervisor(dir, log.Say, nil, proc.DefaultBackoff())
+	super.Start(spec)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	if err := super.WaitReady(ctx, "postgres"); err != nil {
+		super.Stop("postgres")
+		return server, nil, fmt.Errorf("%w\n%s", err, proc.Tail(spec.Log, 2000))
+	}
+	return server, super, nil
+}
+
+func freePort(from int) (int, error) {
+	for p := from; p < from+100; p++ {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p)))
+		if err == nil {
+			return p, l.Close()
+		}
+	}
+	return 0, fmt.Errorf("no free port from %d on", from)
+}
+
+// sweep removes what killed test runs left.
+func sweep(i place.Instance) {
+	dirs, _ := filepath.Glob(filepath.Join(i.Root, ".sidecart", "unit-*"))
+	for _, dir := range dirs {
+		_, pid, _ := strings.Cut(filepath.Base(dir), "-")
+		if n, err := strconv.Atoi(pid); err == nil && !proc.Exists(n) {
+			if _, err := proc.EndLeftovers(dir); err == nil {
+				_ = os.RemoveAll(dir)
+			}
+		}
+	}
+}

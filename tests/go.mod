@@ -1,0 +1,3 @@
+module sidecart/tests
+
+go 1.26
