@@ -1,0 +1,44 @@
+package message
+
+import (
+	"context"
+
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// Routes adds the inbox to an app.
+func (s *Service) Routes(app *web.App) {
+	web.Handle(app, "GET /notifications", shop.SignedIn, s.handleInbox, web.NoStore,
+		web.Doc("Your notifications, newest first, and how many are unread"))
+	web.Handle(app, "POST /notifications/{id}/read", shop.SignedIn, s.handleRead, web.NoStore,
+		web.Fails(ErrNotFound), web.Doc("Mark one of your notifications as read"))
+	web.Handle(app, "POST /notifications/read-all", shop.SignedIn, s.handleReadAll, web.NoStore,
+		web.Doc("Mark all your notifications as read"))
+}
+
+type inboxQuery struct {
+	web.PageQuery
+	Unread bool `query:"unread"`
+}
+
+func (s *Service) handleInbox(ctx context.Context, who shop.Caller, in inboxQuery) (Inbox, error) {
+	return s.Inbox(ctx, who.ID, in.Unread, in.PageQuery)
+}
+
+type one struct {
+	ID ID `path:"id"`
+}
+
+func (s *Service) handleRead(ctx context.Context, who shop.Caller, in one) (Message, error) {
+	return s.Read(ctx, who.ID, in.ID)
+}
+
+type marked struct {
+	Marked int `json:"marked"` // how many were unread before
+}
+
+func (s *Service) handleReadAll(ctx context.Context, who shop.Caller, _ web.None) (marked, error) {
+	n, err := s.ReadAll(ctx, who.ID)
+	return marked{n}, err
+}

@@ -1,0 +1,73 @@
+// Command notifications is the service of what people have been told.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sync/errgroup"
+
+	"sidecart/apps/notifications/internal/message"
+	"sidecart/kit/auth"
+	"sidecart/kit/config"
+	"sidecart/kit/event"
+	"sidecart/kit/postgres"
+	"sidecart/kit/sidecar"
+	"sidecart/kit/telemetry"
+	"sidecart/kit/web"
+)
+
+const name = "notifications"
+
+func main() {
+	if err := run(); err != nil {
+		slog.Error("stopped", "service", name, "err", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var env config.Env
+	cfg := env.Web("8004")
+	if err := env.Err(); err != nil {
+		return err
+	}
+	flush, err := telemetry.Start(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer flush()
+
+	dapr, err := sidecar.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer dapr.Close()
+	url, err := dapr.Secret(ctx, "notifications-database-url")
+	if err != nil {
+		return err
+	}
+	db, err := postgres.Open(ctx, url, event.Migrations, message.Migrations)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+
+	cfg.Verify = auth.NewVerifier(auth.FetchWith(dapr.Ask)).Verify
+	app := web.New(name, cfg)
+	app.Needs(web.Check{Name: "database", Ask: db.Ping}, web.Check{Name: "sidecar", Ask: dapr.Well})
+	app.Prefers(web.Check{Name: "broker", Ask: dapr.Broker})
+	messages := message.NewService(db)
+	messages.Routes(app)
+	messages.Subscribe(event.NewHub(app, name, db))
+
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return web.Serve(ctx, app) })
+	g.Go(func() error { return event.Relay(ctx, db, name, dapr.Publish) })
+	return g.Wait()
+}
