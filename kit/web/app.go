@@ -36,6 +36,9 @@ type Config struct {
 	BodyLimit int
 	// Streaming hands bodies to the handlers as they arrive; BodyLimit is then the handlers' own business.
 	Streaming bool
+	// Bare leaves out the routes that every service has (health, metrics, documents), for an app that brings its own,
+	// and matches paths exactly: case counts and a trailing slash is another path.
+	Bare bool
 }
 
 // App is a Fiber app that remembers what its routes take and give.
@@ -63,6 +66,8 @@ func New(name string, cfg Config) *App {
 		ErrorHandler:          answerError,
 		BodyLimit:             cfg.BodyLimit,
 		StreamRequestBody:     cfg.Streaming,
+		CaseSensitive:         cfg.Bare,
+		StrictRouting:         cfg.Bare,
 		ReadTimeout:           15 * time.Second,
 		WriteTimeout:          30 * time.Second,
 		IdleTimeout:           60 * time.Second,
@@ -70,9 +75,13 @@ func New(name string, cfg Config) *App {
 		DisableStartupMessage: true,
 		// Strings that a handler keeps must not change under it when the connection's buffer is used again.
 		Immutable: true,
+		// A form that is read ahead would be a body that does not stream.
+		DisablePreParseMultipartForm: cfg.Streaming,
 	})
 	app.Use(observe(name), recoverPanic)
-	app.platformRoutes()
+	if !cfg.Bare {
+		app.platformRoutes()
+	}
 	if cfg.AppToken != "" {
 		app.Use(app.onlyOwnSidecar)
 	}
