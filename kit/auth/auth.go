@@ -4,6 +4,7 @@ package auth
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -88,6 +89,18 @@ func (s *Signer) Sign(who shop.Caller, ttl time.Duration) (string, error) {
 
 // JWKS is what verifies the signer's tokens.
 func (s *Signer) JWKS() JWKS { return JWKS{Keys: []JWK{s.jwk}} }
+
+// Fetch answers the signer's own keys, for the service that has the signer.
+func (s *Signer) Fetch(context.Context) (JWKS, error) { return s.JWKS(), nil }
+
+// Derive is a key for another purpose, 32 bytes, that cannot be told from random without the secret (HKDF, RFC 5869).
+func (s *Signer) Derive(purpose string) []byte {
+	key, err := hkdf.Key(sha256.New, s.key.Seed(), nil, "sidecart "+purpose, 32)
+	if err != nil {
+		panic(err) // only for a length that cannot be
+	}
+	return key
+}
 
 // Verify finds out who a token speaks for. It fails with ErrToken or ErrExpired, and as unavailable where the keys
 // cannot be had.

@@ -7,7 +7,6 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,15 +21,7 @@ import (
 var files embed.FS
 
 // Migrations are the tables outbox, inbox and dead_letters. A service that emits or hears opens its database with them.
-var Migrations = postgres.Migrations{Name: "event", Files: sub(files)}
-
-func sub(files embed.FS) fs.FS {
-	root, err := fs.Sub(files, "migrations")
-	if err != nil {
-		panic(err)
-	}
-	return root
-}
+var Migrations = postgres.Migrations{Name: "event", Files: postgres.Sub(files)}
 
 // cloudEvent is the envelope on the wire: CloudEvents 1.0, JSON format.
 type cloudEvent struct {

@@ -114,3 +114,12 @@ func Violates(err error, constraint string) bool {
 	var state *pgconn.PgError
 	return errors.As(err, &state) && state.ConstraintName == constraint
 }
+
+// Sub is the folder migrations of an embedded file system.
+func Sub(files fs.FS) fs.FS {
+	root, err := fs.Sub(files, "migrations")
+	if err != nil {
+		panic(err) // only for a path that is not one
+	}
+	return root
+}

@@ -59,10 +59,10 @@ func MustMoney(s string) Money {
 // In is the amount with exactly the decimals of an ISO 4217 currency: 5 in USD is 5.00. It fails if the currency is
 // unknown or the amount has more decimals than it.
 func (m Money) In(code string) (Money, error) {
-	unit, err := currency.ParseISO(code)
-	if err != nil || len(code) != 3 || strings.ToUpper(code) != code {
+	if !IsCurrency(code) {
 		return Money{}, fmt.Errorf("%q is not a currency of ISO 4217", code)
 	}
+	unit := currency.MustParseISO(code)
 	scale, _ := currency.Standard.Rounding(unit)
 	for int(m.decimals) > scale && m.units%10 == 0 {
 		m.units /= 10
@@ -76,6 +76,12 @@ func (m Money) In(code string) (Money, error) {
 		m.decimals++
 	}
 	return m, nil
+}
+
+// IsCurrency says whether a code is a currency of ISO 4217, in capitals.
+func IsCurrency(code string) bool {
+	_, err := currency.ParseISO(code)
+	return err == nil && len(code) == 3 && strings.ToUpper(code) == code
 }
 
 // Times is the amount n times. It fails where the result would not fit.

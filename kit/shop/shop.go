@@ -3,8 +3,11 @@ package shop
 
 import (
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/google/uuid"
+	"golang.org/x/text/unicode/norm"
 )
 
 // UserID is the UUIDv7 of an account.
@@ -71,4 +74,27 @@ func (c Caller) May(p Permission) bool {
 	default:
 		return c.Known() && slices.Contains(grants[c.Role], p)
 	}
+}
+
+// Slug is a text as part of an address: small letters and digits, words joined by single hyphens. It is at most 120
+// bytes, and "item" where nothing of the text is left.
+func Slug(text string) string {
+	var b strings.Builder
+	gap := false
+	for _, r := range strings.ToLower(norm.NFKD.String(text)) {
+		if (r < 'a' || r > 'z') && (r < '0' || r > '9') {
+			gap = gap || !unicode.Is(unicode.Mn, r) // an accent is part of its letter
+			continue
+		}
+		if gap && b.Len() > 0 {
+			b.WriteByte('-')
+		}
+		gap = false
+		b.WriteRune(r)
+	}
+	slug := strings.Trim(b.String()[:min(b.Len(), 120)], "-")
+	if slug == "" {
+		return "item"
+	}
+	return slug
 }

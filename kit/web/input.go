@@ -71,7 +71,11 @@ func (plan *inputPlan) decode(c *fiber.Ctx, in reflect.Value, form bool) error {
 		if raw == "" {
 			continue
 		}
-		if err := setText(in.FieldByIndex(p.index), raw); err != nil {
+		err := setText(in.FieldByIndex(p.index), raw)
+		switch {
+		case err != nil && p.in == "path":
+			return errNoRoute // what cannot be an id is the id of nothing
+		case err != nil:
 			bad.add(p.name, err.Error())
 		}
 	}

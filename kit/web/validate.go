@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -51,10 +52,18 @@ func newRules() *validator.Validate {
 		m, err := shop.ParseMoney(fl.Field().String())
 		return err == nil && m.Sign() >= 0
 	}))
+	must(v.RegisterValidation("slug", matches(`^[a-z0-9]+(-[a-z0-9]+)*$`)))
+	must(v.RegisterValidation("sku", matches(`^[A-Za-z0-9][A-Za-z0-9._/-]*$`)))
+	must(v.RegisterValidation("username", matches(`^[\p{L}\p{N}][\p{L}\p{N}._-]*$`)))
 	must(v.RegisterValidation("line", func(fl validator.FieldLevel) bool {
 		return !strings.ContainsFunc(fl.Field().String(), unicode.IsControl)
 	}))
 	return v
+}
+
+func matches(pattern string) validator.Func {
+	compiled := regexp.MustCompile(pattern)
+	return func(fl validator.FieldLevel) bool { return compiled.MatchString(fl.Field().String()) }
 }
 
 func idText(id uuid.UUID) string {
@@ -123,6 +132,12 @@ func ruleMessage(f validator.FieldError, present bool) string {
 		return "must not be blank"
 	case "line":
 		return "must not contain control characters"
+	case "slug":
+		return "must be small letters and digits with single hyphens between them"
+	case "sku":
+		return "must be letters, digits and . _ / - only"
+	case "username":
+		return "must be letters, digits and . _ - only, and begin with a letter or digit"
 	case "price":
 		return "must not be negative"
 	case "unique":

@@ -1,0 +1,137 @@
+package stock
+
+import (
+	"context"
+	"embed"
+	"log/slog"
+	"time"
+
+	"github.com/dapr/go-sdk/client"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sidecart/kit/postgres"
+	"sidecart/kit/shop"
+)
+
+//go:embed migrations/*.sql
+var files embed.FS
+
+// Migrations are the stock's tables; they stand on the products'.
+var Migrations = postgres.Migrations{Name: "stock", Files: postgres.Sub(files)}
+
+// Service does what can be done with stock.
+type Service struct {
+	db   *pgxpool.Pool
+	hold time.Duration
+}
+
+// NewService works on an open database; reservations are held for hold.
+func NewService(db *pgxpool.Pool, hold time.Duration) *Service { return &Service{db, hold} }
+
+// Open gives a new product its first stock, in the transaction that creates it.
+func Open(ctx context.Context, tx pgx.Tx, productID int64, quantity int) error {
+	return open(ctx, tx, productID, quantity)
+}
+
+// Level is how much there is of a product. It fails with ErrNotFound.
+func (s *Service) Level(ctx context.Context, productID int64) (Level, error) {
+	return level(ctx, s.db, productID)
+}
+
+// Reserve speaks for all lines or none. Called again for the same order it answers the same reservation. It fails with
+// ErrUnknown, ErrOutOfStock, or ErrReleased where the order has already given its reservation back.
+func (s *Service) Reserve(ctx context.Context, order shop.OrderID, wanted []Wanted) (r Reservation, err error) {
+	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		lines, err := take(ctx, tx, order, wanted, s.hold)
+		if err != nil {
+			return err
+		}
+		if err := refusal(lines); err != nil {
+			return err // and the claim on the order's id goes with the transaction
+		}
+		if r, err = reservation(ctx, tx, order); err != nil {
+			return err
+		}
+		if r.State != StateHeld && r.State != StateCommitted {
+			return ErrReleased
+		}
+		return nil
+	})
+	return r, err
+}
+
+// Commit makes a reservation a sale: the goods leave the shelf. Called again it changes nothing. It fails with
+// ErrReleased where there is nothing to commit any more.
+func (s *Service) Commit(ctx context.Context, order shop.OrderID) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		if err := commit(ctx, tx, order); err != nil {
+			return err
+		}
+		r, err := reservation(ctx, tx, order)
+		if err != nil {
+			return err
+		}
+		if r.State != StateCommitted {
+			return ErrReleased
+		}
+		return nil
+	})
+}
+
+// Release gives back what an order holds: held stock becomes available, sold stock returns to the shelf. Called again,
+// or for an order that reserved nothing, it changes nothing; a reservation that arrives later is refused.
+func (s *Service) Release(ctx context.Context, order shop.OrderID) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		if err := forestall(ctx, tx, order); err != nil {
+			return err
+		}
+		if err := release(ctx, tx, order); err != nil {
+			return err
+		}
+		return takeBack(ctx, tx, order)
+	})
+}
+
+// ReleaseExpired gives back reservations whose time is over.
+func (s *Service) ReleaseExpired(ctx context.Context) (released int, err error) {
+	orders, err := expired(ctx, s.db)
+	if err != nil {
+		return 0, err
+	}
+	for _, order := range orders {
+		err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return release(ctx, tx, order) })
+		if err != nil {
+			return released, err
+		}
+		released++
+	}
+	return released, nil
+}
+
+// expiryJob is the name under which the scheduler calls every so often; one replica gets each call.
+const expiryJob = "release-expired-reservations"
+
+// Jobs is the part of the sidecar that schedules.
+type Jobs interface {
+	ScheduleJobAlpha1(ctx context.Context, job *client.Job) error
+}
+
+// ScheduleExpiry asks the scheduler, once, to have expired reservations released every 30 s. The job outlives this
+// process. It retries until ctx ends.
+func (s *Service) ScheduleExpiry(ctx context.Context, jobs Jobs) error {
+	job := client.NewJob(expiryJob, client.WithJobSchedule("@every 30s"))
+	job.Overwrite = true
+	for {
+		err := jobs.ScheduleJobAlpha1(ctx, job)
+		if err == nil || ctx.Err() != nil {
+			return nil
+		}
+		slog.WarnContext(ctx, "expiry is not scheduled yet", "err", err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(2 * time.Second):
+		}
+	}
+}

@@ -1,0 +1,76 @@
+// Products is the service that knows what is for sale and how much of it is left.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"sidecart/apps/products/internal/category"
+	"sidecart/apps/products/internal/product"
+	"sidecart/apps/products/internal/stock"
+	"sidecart/kit/auth"
+	"sidecart/kit/config"
+	"sidecart/kit/event"
+	"sidecart/kit/postgres"
+	"sidecart/kit/sidecar"
+	"sidecart/kit/telemetry"
+	"sidecart/kit/web"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		slog.Error("products stops", "err", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	var env config.Env
+	cfg := env.Web("8002")
+	hold := env.Duration("RESERVATION_TTL", 30*time.Minute)
+	if err := env.Err(); err != nil {
+		return err
+	}
+	flush, err := telemetry.Start(ctx, "products")
+	if err != nil {
+		return err
+	}
+	defer flush()
+
+	dapr, err := sidecar.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	url, err := dapr.Secret(ctx, "products-database-url")
+	if err != nil {
+		return err
+	}
+	db, err := postgres.Open(ctx, url, event.Migrations, category.Migrations, product.Migrations, stock.Migrations)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+
+	cfg.Verify = auth.NewVerifier(auth.FetchWith(dapr.Ask)).Verify
+	app := web.New("products", cfg)
+	app.Needs(web.Check{Name: "database", Ask: db.Ping}, web.Check{Name: "sidecar", Ask: dapr.Well})
+	app.Prefers(web.Check{Name: "broker", Ask: dapr.Broker})
+	category.NewService(db).Routes(app)
+	product.NewService(db).Routes(app)
+	stocks := stock.NewService(db, hold)
+	stocks.Routes(app)
+
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return web.Serve(ctx, app) })
+	g.Go(func() error { return event.Relay(ctx, db, "products", dapr.Publish) })
+	g.Go(func() error { return stocks.ScheduleExpiry(ctx, dapr) })
+	return g.Wait()
+}

@@ -1,0 +1,83 @@
+// Users is the service that knows who people are and lets them in.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"sidecart/apps/users/internal/account"
+	"sidecart/apps/users/internal/session"
+	"sidecart/kit/auth"
+	"sidecart/kit/config"
+	"sidecart/kit/event"
+	"sidecart/kit/postgres"
+	"sidecart/kit/sidecar"
+	"sidecart/kit/telemetry"
+	"sidecart/kit/web"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		slog.Error("users stops", "err", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	var env config.Env
+	cfg := env.Web("8001")
+	firstIsAdmin := env.String("BOOTSTRAP_ADMIN", "off") == "first-user"
+	passwords := account.NewPasswords(env.Int("BCRYPT_COST", 12, 4), env.Int("BCRYPT_AT_ONCE", 1, 1))
+	tokens := session.Lifetimes{Access: env.Duration("ACCESS_TOKEN_TTL", 15*time.Minute), Refresh: env.Duration("REFRESH_TOKEN_TTL", 720*time.Hour)}
+	if err := env.Err(); err != nil {
+		return err
+	}
+	flush, err := telemetry.Start(ctx, "users")
+	if err != nil {
+		return err
+	}
+	defer flush()
+
+	dapr, err := sidecar.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	secret, err := dapr.Secret(ctx, "JWT_SECRET_KEY")
+	if err != nil {
+		return err
+	}
+	signer, err := auth.NewSigner(secret)
+	if err != nil {
+		return err
+	}
+	url, err := dapr.Secret(ctx, "users-database-url")
+	if err != nil {
+		return err
+	}
+	db, err := postgres.Open(ctx, url, event.Migrations, account.Migrations, session.Migrations)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+
+	cfg.Verify = auth.NewVerifier(signer.Fetch).Verify
+	app := web.New("users", cfg)
+	app.Needs(web.Check{Name: "database", Ask: db.Ping}, web.Check{Name: "sidecar", Ask: dapr.Well})
+	app.Prefers(web.Check{Name: "broker", Ask: dapr.Broker})
+	accounts := account.NewService(db, passwords, firstIsAdmin)
+	accounts.Routes(app)
+	session.NewService(db, accounts, signer, tokens).Routes(app)
+
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return web.Serve(ctx, app) })
+	g.Go(func() error { return event.Relay(ctx, db, "users", dapr.Publish) })
+	return g.Wait()
+}
