@@ -28,7 +28,7 @@ const slowest = 2 * time.Minute
 
 // start runs the platform detached from this terminal and shows what it says until it is ready.
 func start(ctx context.Context, c command) error {
-	if pid := platform.Supervisor(c.Instance); pid != 0 {
+	if pid := platform.Settled(c.Instance); pid != 0 {
 		return fmt.Errorf("%w: instance %s, pid %d", platform.ErrRuns, c.Name, pid)
 	}
 	child, err := detach(c)
@@ -104,7 +104,7 @@ func explain(s platform.State) {
 // stop ends the supervisor, which stops what it started.
 func stop(_ context.Context, c command) error {
 	pid := platform.Supervisor(c.Instance)
-	if pid == 0 {
+	if pid == 0 || !proc.Exists(pid) {
 		// Its supervisor may have been killed in a way that left something behind.
 		n, err := proc.EndLeftovers(c.Dir())
 		if n > 0 {

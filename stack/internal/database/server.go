@@ -80,7 +80,7 @@ func (s Server) Spec(name string) (proc.Spec, error) {
 		return proc.Spec{}, err
 	}
 	return proc.Spec{
-		Name: name, Log: s.Log, Dir: s.Data,
+		Name: name, Log: s.Log, Dir: "/", // it goes to its data folder by itself, with rights that it has only once it runs
 		Path:  filepath.Join(s.Bin, "postgres"),
 		Args:  []string{"-D", s.Data},
 		Ports: map[string]int{"sql": s.Port},

@@ -25,11 +25,9 @@ const (
 	Redis               = 16379
 	Placement           = 15005
 	PlacementHealth     = 15015
-	PlacementMetrics    = 15025
 	PlacementRaft       = 15035
 	Scheduler           = 15006
 	SchedulerHealth     = 15016
-	SchedulerMetrics    = 15026
 	SchedulerEtcdClient = 15036
 	SchedulerEtcdPeer   = 15046
 )

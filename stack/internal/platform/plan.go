@@ -35,8 +35,8 @@ func infraPorts(i place.Instance) map[int]string {
 	ports := map[int]string{}
 	for p, name := range map[int]string{
 		place.Postgres: postgresName, place.Redis: redisName,
-		place.Placement: placementName, place.PlacementHealth: placementName, place.PlacementMetrics: placementName, place.PlacementRaft: placementName,
-		place.Scheduler: schedulerName, place.SchedulerHealth: schedulerName, place.SchedulerMetrics: schedulerName,
+		place.Placement: placementName, place.PlacementHealth: placementName, place.PlacementRaft: placementName,
+		place.Scheduler: schedulerName, place.SchedulerHealth: schedulerName,
 		place.SchedulerEtcdClient: schedulerName, place.SchedulerEtcdPeer: schedulerName,
 	} {
 		ports[i.Port(p)] = name
@@ -101,7 +101,7 @@ func placement(i place.Instance, d program.Dapr) proc.Spec {
 		Args: []string{
 			"--listen-address", "127.0.0.1", "--port", portText(i, place.Placement),
 			"--healthz-listen-address", "127.0.0.1", "--healthz-port", strconv.Itoa(health),
-			"--metrics-listen-address", "127.0.0.1", "--metrics-port", portText(i, place.PlacementMetrics),
+			"--enable-metrics=false", // its listener cannot be kept from the network
 			"--initial-cluster", "dapr-placement-0=127.0.0.1:" + portText(i, place.PlacementRaft),
 		},
 		Ready: healthy(health, "/healthz"), Alive: healthy(health, "/healthz"), Patience: time.Minute,
@@ -117,7 +117,7 @@ func scheduler(i place.Instance, d program.Dapr) proc.Spec {
 			"--listen-address", "127.0.0.1", "--port", portText(i, place.Scheduler),
 			"--override-broadcast-host-port", "127.0.0.1:" + portText(i, place.Scheduler),
 			"--healthz-listen-address", "127.0.0.1", "--healthz-port", strconv.Itoa(health),
-			"--metrics-listen-address", "127.0.0.1", "--metrics-port", portText(i, place.SchedulerMetrics),
+			"--enable-metrics=false",
 			"--etcd-data-dir", i.Path("scheduler"),
 			"--etcd-client-port", portText(i, place.SchedulerEtcdClient),
 			"--etcd-initial-cluster", "dapr-scheduler-server-0=http://127.0.0.1:" + portText(i, place.SchedulerEtcdPeer),

@@ -318,6 +318,9 @@ func (r *run) pending(last string) string {
 
 // stop ends everything in order: first who asks, then who is asked.
 func (r *run) stop() {
+	if len(r.super.Snapshot()) == 0 {
+		return
+	}
 	r.record.phase(Stopping)
 	began := time.Now()
 	var apps, sidecars []string

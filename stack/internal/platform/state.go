@@ -62,6 +62,15 @@ func ReadState(i place.Instance) (State, error) {
 	return s, json.Unmarshal(text, &s)
 }
 
+// Settled is Supervisor, but gives one that was just killed a second to be gone.
+func Settled(i place.Instance) int {
+	pid := Supervisor(i)
+	for began := time.Now(); pid != 0 && time.Since(began) < time.Second; pid = Supervisor(i) {
+		time.Sleep(50 * time.Millisecond)
+	}
+	return pid
+}
+
 // Supervisor is the process that supervises an instance now, and 0 when none does.
 func Supervisor(i place.Instance) int {
 	f, err := os.Open(i.Path("lock"))
@@ -90,8 +99,8 @@ func lock(i place.Instance) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+	pid := Settled(i)
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		pid := Supervisor(i)
 		f.Close()
 		return nil, fmt.Errorf("%w: instance %s, pid %d. Stop it with `make stop`, or Ctrl-C where it runs", ErrRuns, i.Name, pid)
 	}
