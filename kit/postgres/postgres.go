@@ -41,7 +41,7 @@ func Open(ctx context.Context, url string, migrations ...Migrations) (*pgxpool.P
 	cfg.MaxConns = max(cfg.MaxConns, 16)
 	cfg.MaxConnLifetime = 30 * time.Minute
 	cfg.ConnConfig.ConnectTimeout = 3 * time.Second
-	cfg.ConnConfig.RuntimeParams["statement_timeout"] = "15000"                      // milliseconds
+	cfg.ConnConfig.RuntimeParams["statement_timeout"] = "15000"                   // milliseconds
 	cfg.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "15000" // milliseconds
 	db, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {

@@ -73,7 +73,9 @@ func (s *Service) Authenticate(ctx context.Context, name, password string) (Acco
 }
 
 // Get is one account. It fails with ErrNotFound.
-func (s *Service) Get(ctx context.Context, id shop.UserID) (Account, error) { return get(ctx, s.db, id) }
+func (s *Service) Get(ctx context.Context, id shop.UserID) (Account, error) {
+	return get(ctx, s.db, id)
+}
 
 // List is the accounts, the newest first.
 func (s *Service) List(ctx context.Context, q web.PageQuery) (page web.Page[Account], err error) {

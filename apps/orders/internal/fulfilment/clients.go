@@ -1,0 +1,32 @@
+package fulfilment
+
+import (
+	"context"
+
+	"sidecart/apps/orders/internal/order"
+	"sidecart/kit/fault"
+	"sidecart/kit/shop"
+)
+
+// Stock is what fulfilment asks of the products service. Both may be asked again and then change nothing more.
+type Stock struct {
+	// Commit makes an order's reservation a sale. It fails with ErrStockGone where the reservation is over.
+	Commit func(ctx context.Context, id shop.OrderID) error
+	// Release gives back what an order holds or has bought.
+	Release func(ctx context.Context, id shop.OrderID) error
+}
+
+// ErrStockGone is the products service's word that a reservation has expired or was given back.
+var ErrStockGone = fault.New(fault.Conflict, "reservation_released", "the reservation has expired or was given back")
+
+// StockWith asks through the sidecar.
+func StockWith(ask order.Ask) Stock {
+	return Stock{
+		Commit: func(ctx context.Context, id shop.OrderID) error {
+			return ask(ctx, "products", "POST /reservations/"+id.String()+"/commit", nil, nil)
+		},
+		Release: func(ctx context.Context, id shop.OrderID) error {
+			return ask(ctx, "products", "DELETE /reservations/"+id.String(), nil, nil)
+		},
+	}
+}

@@ -1,0 +1,97 @@
+// Package fulfilment carries an order from placed to paid, as a durable workflow: each step is kept by the workflow
+// engine, may run twice, and is undone if a later one fails for good.
+package fulfilment
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/dapr/durabletask-go/workflow"
+
+	"sidecart/apps/orders/internal/order"
+	"sidecart/apps/orders/internal/payment"
+	"sidecart/kit/event"
+	"sidecart/kit/shop"
+)
+
+// Service carries orders through. There is one workflow per order, and its instance id is the order's id.
+type Service struct {
+	orders   *order.Service
+	payments payment.Provider
+	stock    Stock
+	engine   *workflow.Client
+}
+
+// NewService works with the sidecar's workflow engine.
+func NewService(orders *order.Service, payments payment.Provider, stock Stock, engine *workflow.Client) *Service {
+	return &Service{orders, payments, stock, engine}
+}
+
+// name is the workflow's, as it stands in the histories that the engine keeps.
+const name = "fulfil"
+
+// Subscribe hears what starts a fulfilment and what undoes it.
+func (s *Service) Subscribe(h *event.Hub) {
+	event.OnAgain(h, s.onPlaced)
+	event.OnAgain(h, s.onCancelled)
+}
+
+// onPlaced starts the workflow; one that was started already stays as it is.
+func (s *Service) onPlaced(ctx context.Context, e shop.OrderPlaced) error {
+	pending, err := s.orders.IsPending(ctx, e.OrderID)
+	if err != nil || !pending {
+		return err
+	}
+	id := e.OrderID.String()
+	if _, err := s.engine.FetchWorkflowMetadata(ctx, id); err == nil {
+		return nil
+	}
+	_, err = s.engine.ScheduleWorkflow(ctx, name, workflow.WithInstanceID(id), workflow.WithInput(e.OrderID))
+	if err == nil {
+		return nil
+	}
+	if _, fetchErr := s.engine.FetchWorkflowMetadata(ctx, id); fetchErr == nil {
+		return nil // another replica was faster
+	}
+	return err
+}
+
+// onCancelled gives back what the order took, whoever cancelled it and whenever.
+func (s *Service) onCancelled(ctx context.Context, e shop.OrderCancelled) error {
+	return s.undo(ctx, e.OrderID)
+}
+
+// undo is harmless where there is nothing to undo, and forestalls steps that come too late.
+func (s *Service) undo(ctx context.Context, id shop.OrderID) error {
+	return errors.Join(s.payments.Refund(ctx, id), s.stock.Release(ctx, id))
+}
+
+// Work takes the workflow's steps from the sidecar until ctx ends, also after the sidecar was away.
+func (s *Service) Work(ctx context.Context) error {
+	steps := workflow.NewRegistry()
+	err := errors.Join(
+		steps.AddWorkflowN(name, fulfil),
+		steps.AddActivityN("charge", s.charge),
+		steps.AddActivityN("commit stock", s.commitStock),
+		steps.AddActivityN("mark paid", s.markPaid),
+		steps.AddActivityN("give up", s.giveUp),
+	)
+	if err != nil {
+		return err
+	}
+	for {
+		err := s.engine.StartWorker(ctx, steps)
+		if err == nil {
+			<-ctx.Done()
+			return nil
+		}
+		slog.InfoContext(ctx, "workflows wait for the sidecar", "err", err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Second):
+		}
+	}
+}

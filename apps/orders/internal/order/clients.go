@@ -1,0 +1,58 @@
+package order
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+
+	"sidecart/kit/fault"
+	"sidecart/kit/shop"
+)
+
+// Reserved is a line that the products service keeps for an order, with what it costs.
+type Reserved struct {
+	ProductID int64      `json:"product_id"`
+	SKU       string     `json:"sku"`
+	Name      string     `json:"name"`
+	Quantity  int        `json:"quantity"`
+	UnitPrice shop.Money `json:"unit_price"`
+	Currency  string     `json:"currency"`
+}
+
+// Reserve asks the products service to keep all items for an order, or none. Asking again for the same order answers
+// the same. It fails with ErrOutOfStock or ErrUnknown, naming the items by place.
+type Reserve func(ctx context.Context, id shop.OrderID, items []Item) ([]Reserved, error)
+
+// Ask calls another service (sidecar.Ask).
+type Ask func(ctx context.Context, app, route string, in, out any) error
+
+// ReserveWith reserves through the sidecar.
+func ReserveWith(ask Ask) Reserve {
+	return func(ctx context.Context, id shop.OrderID, items []Item) ([]Reserved, error) {
+		var answer struct {
+			Lines []Reserved `json:"lines"`
+		}
+		err := ask(ctx, "products", "PUT /reservations/"+id.String(), map[string]any{"items": items}, &answer)
+		return answer.Lines, err
+	}
+}
+
+// replaced names the items of a basket where a fault names the lines they were merged into.
+func replaced(err error, first []int) error {
+	if !errors.Is(err, ErrOutOfStock) && !errors.Is(err, ErrUnknown) {
+		return err
+	}
+	f := *fault.Of(err)
+	fields := map[string]string{}
+	for path, message := range f.Fields {
+		place, rest, ok := strings.Cut(strings.TrimPrefix(path, "items["), "]")
+		n, convErr := strconv.Atoi(place)
+		if ok && convErr == nil && n >= 0 && n < len(first) {
+			path = "items[" + strconv.Itoa(first[n]) + "]" + rest
+		}
+		fields[path] = message
+	}
+	f.Fields = fields
+	return &f
+}

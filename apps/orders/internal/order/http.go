@@ -1,0 +1,41 @@
+package order
+
+import (
+	"context"
+
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// Routes adds the orders' routes.
+func (s *Service) Routes(app *web.App) {
+	web.Handle(app, "POST /orders", shop.SignedIn, s.handlePlace, web.Created, web.NoStore, web.Fails(ErrOutOfStock, ErrUnknown, ErrCurrencies), web.Doc("Buy"))
+	web.Handle(app, "GET /orders", shop.SignedIn, s.handleList, web.NoStore, web.Fails(ErrOthers), web.Doc("List your orders, newest first; an admin lists everybody's"))
+	web.Handle(app, "GET /orders/{id}", shop.SignedIn, s.handleGet, web.NoStore, web.Fails(ErrNotFound), web.Doc("See an order with its history"))
+	web.Handle(app, "POST /orders/{id}/cancel", shop.SignedIn, s.handleCancel, web.NoStore, web.Fails(ErrNotFound, ErrTransition), web.Doc("Cancel an order before it ships"))
+}
+
+func (s *Service) handlePlace(ctx context.Context, who shop.Caller, in Basket) (Order, error) {
+	return s.Place(ctx, who.ID, in)
+}
+
+type listInput struct {
+	Filter
+	web.PageQuery
+}
+
+func (s *Service) handleList(ctx context.Context, who shop.Caller, in listInput) (web.Page[Order], error) {
+	return s.List(ctx, who, in.Filter, in.PageQuery)
+}
+
+type idInput struct {
+	ID shop.OrderID `path:"id" validate:"required"`
+}
+
+func (s *Service) handleGet(ctx context.Context, who shop.Caller, in idInput) (Order, error) {
+	return s.Get(ctx, who, in.ID)
+}
+
+func (s *Service) handleCancel(ctx context.Context, who shop.Caller, in idInput) (Order, error) {
+	return s.Cancel(ctx, who, in.ID, "cancelled by request")
+}

@@ -1,0 +1,74 @@
+// Orders is the service that knows what has been bought, and carries it through.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sync/errgroup"
+
+	"sidecart/apps/orders/internal/fulfilment"
+	"sidecart/apps/orders/internal/order"
+	"sidecart/apps/orders/internal/payment"
+	"sidecart/kit/auth"
+	"sidecart/kit/config"
+	"sidecart/kit/event"
+	"sidecart/kit/postgres"
+	"sidecart/kit/sidecar"
+	"sidecart/kit/telemetry"
+	"sidecart/kit/web"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		slog.Error("orders stops", "err", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	var env config.Env
+	cfg := env.Web("8003")
+	if err := env.Err(); err != nil {
+		return err
+	}
+	flush, err := telemetry.Start(ctx, "orders")
+	if err != nil {
+		return err
+	}
+	defer flush()
+
+	dapr, err := sidecar.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	url, err := dapr.Secret(ctx, "orders-database-url")
+	if err != nil {
+		return err
+	}
+	db, err := postgres.Open(ctx, url, event.Migrations, order.Migrations, payment.Migrations)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+
+	cfg.Verify = auth.NewVerifier(auth.FetchWith(dapr.Ask)).Verify
+	app := web.New("orders", cfg)
+	app.Needs(web.Check{Name: "database", Ask: db.Ping}, web.Check{Name: "sidecar", Ask: dapr.Well})
+	app.Prefers(web.Check{Name: "broker", Ask: dapr.Broker})
+	orders := order.NewService(db, order.ReserveWith(dapr.Ask))
+	orders.Routes(app)
+	fulfilments := fulfilment.NewService(orders, payment.NewSimulated(db), fulfilment.StockWith(dapr.Ask), dapr.Workflows())
+	fulfilments.Subscribe(event.NewHub(app, "orders", db))
+
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return web.Serve(ctx, app) })
+	g.Go(func() error { return event.Relay(ctx, db, "orders", dapr.Publish) })
+	g.Go(func() error { return fulfilments.Work(ctx) })
+	return g.Wait()
+}
