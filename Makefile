@@ -38,10 +38,10 @@ demo: ## A buyer's first order, against the running platform
 	@go run ./tests/demo
 
 test: stack ## Everything CI checks; PKG=./apps/orders/... for one part
-	@.ci/check $(PKG)
+	@$(STACK) check $(PKG)
 
-lint: ## Only the linter
-	@.ci/check --lint
+lint: stack ## Only the linter
+	@$(STACK) lint
 
 fmt: ## Format all Go code
 	@gofmt -w apps kit stack tests tools/dapr
@@ -50,7 +50,7 @@ bench: ## Measure the running platform
 	@go run ./tests/bench
 
 build: ## Build the services and the stack into .sidecart/bin
-	@mkdir -p .sidecart/bin && go build -o .sidecart/bin/ ./apps/... ./stack
+	@mkdir -p .sidecart/bin && go build -o .sidecart/bin/ ./stack $(wildcard ./apps/*)
 
 stack:
 	@mkdir -p .sidecart/bin && go build -o $(STACK) ./stack

@@ -29,6 +29,8 @@ const usage = `usage: stack COMMAND [--instance NAME --offset N] ...
   doctor                     what is there, what is missing, what to do
   reset [--yes]              empty the platform
   test -- COMMAND...         run a command with a throw-away Postgres in TEST_DATABASE_URL
+  check [PACKAGE...]         all that "make test" checks, or the tests of some packages
+  lint                       only the linter
   tools cli                  build the pinned Dapr CLI and print where it is
 `
 
@@ -45,6 +47,7 @@ type command struct {
 var commands = map[string]func(context.Context, command) error{
 	"run": run, "start": start, "stop": stop, "infra": infra, "status": status, "logs": logs, "hold": hold,
 	"release": release, "doctor": doctor, "reset": reset, "test": test, "tools": tools,
+	"check": check, "lint": lint,
 }
 
 func main() {

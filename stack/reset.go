@@ -43,7 +43,7 @@ func tools(_ context.Context, c command) error {
 	if len(c.args) != 1 || c.args[0] != "cli" {
 		return errors.New("there is one tool to ask for: cli")
 	}
-	path, err := program.EnsureCLI(c.Instance, progress.To(os.Stderr))
+	path, err := program.CLI.Ensure(c.Instance, progress.To(os.Stderr))
 	if err != nil {
 		return err
 	}

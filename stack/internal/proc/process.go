@@ -155,8 +155,8 @@ func (p *process) watch(ctx context.Context) <-chan struct{} {
 	}
 	go func() {
 		well := time.Now()
-		for p.sleep(ctx, 5*time.Second) {
-			try, cancel := context.WithTimeout(ctx, 5*time.Second)
+		for p.sleep(ctx, p.super.probe) {
+			try, cancel := context.WithTimeout(ctx, p.super.probe)
 			err := p.spec.Alive(try)
 			cancel()
 			if err == nil {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Supervisor keeps processes alive.
@@ -15,6 +16,7 @@ type Supervisor struct {
 	say      func(format string, args ...any)
 	onChange func([]Status)
 	backoff  Backoff
+	probe    time.Duration // between two looks at whether a process is alive
 
 	mu        sync.Mutex
 	processes []*process
@@ -23,7 +25,7 @@ type Supervisor struct {
 // NewSupervisor supervises for the instance whose folder is dir. It tells people what happens with say, and onChange of
 // every change of any process.
 func NewSupervisor(dir string, say func(string, ...any), onChange func([]Status), b Backoff) *Supervisor {
-	return &Supervisor{dir: dir, say: say, onChange: onChange, backoff: b}
+	return &Supervisor{dir: dir, say: say, onChange: onChange, backoff: b, probe: 5 * time.Second}
 }
 
 // Start begins to keep a process alive.

@@ -1,14 +1,10 @@
 package program
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"sidecart/stack/internal/place"
 	"sidecart/stack/internal/progress"
@@ -20,7 +16,10 @@ type Dapr struct {
 	Official                            bool // found on the machine, not built by us
 }
 
-const leastDapr = "1.16.0"
+const (
+	leastDapr  = "1.16.0"
+	daprModule = "dapr" // its folder in tools/
+)
 
 // FindDapr looks for official programs on PATH and where `dapr init --slim` puts them. It takes all four or none: mixed versions
 // would talk different protocols.
@@ -42,12 +41,7 @@ func FindDapr() (Dapr, error) {
 // BuiltDapr are the pinned programs, if they were built already from the pins of today.
 func BuiltDapr(i place.Instance) (Dapr, bool) {
 	d := in(i.Bin())
-	want, err := pins(i)
-	if err != nil || !d.complete() {
-		return Dapr{}, false
-	}
-	have, _ := os.ReadFile(stamp(i))
-	return d, string(have) == want
+	return d, d.complete() && current(i, daprModule)
 }
 
 // EnsureDapr finds official programs or builds the pinned ones, once.
@@ -65,77 +59,14 @@ func EnsureDapr(i place.Instance, log *progress.Log) (Dapr, error) {
 	}
 	log.Say("no official Dapr on this machine: building the pinned one, once (about five minutes on two cores)")
 	done := log.Step("building daprd, placement, scheduler and sentry", "starting the servers")
-	err = build(filepath.Join(i.Root, "tools", "dapr"), i.Bin()+"/",
+	err = build(i, daprModule, i.Bin()+"/",
 		"sidecart/tools/dapr/daprd", "github.com/dapr/dapr/cmd/placement",
 		"github.com/dapr/dapr/cmd/scheduler", "github.com/dapr/dapr/cmd/sentry")
 	done(err)
 	if err != nil {
 		return Dapr{}, err
 	}
-	want, err := pins(i)
-	if err != nil {
-		return Dapr{}, err
-	}
-	return in(i.Bin()), os.WriteFile(stamp(i), []byte(want), 0o644)
-}
-
-// EnsureCLI builds the pinned Dapr CLI. People have their own; the test of the official way uses this one.
-func EnsureCLI(i place.Instance, log *progress.Log) (string, error) {
-	unlock, err := buildLock(i)
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
-	path := filepath.Join(i.Bin(), "dapr")
-	if executable(path) {
-		return path, nil
-	}
-	done := log.Step("building the Dapr CLI", "starting the platform")
-	err = build(filepath.Join(i.Root, "tools", "cli"), path, "github.com/dapr/cli")
-	done(err)
-	return path, err
-}
-
-// build compiles packages of a module that stays outside the workspace.
-func build(dir, out string, packages ...string) error {
-	args := append([]string{"build",
-		"-tags", "stablecomponents",
-		"-ldflags", "-s -w -X github.com/dapr/dapr/pkg/buildinfo.version=" + leastDapr,
-		"-o", out}, packages...)
-	cmd := exec.Command("go", args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOWORK=off")
-	text, err := cmd.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("go build in %s: %w\n%s", dir, err, tail(text))
-	}
-	return nil
-}
-
-// pins is a fingerprint of what the programs are built from.
-func pins(i place.Instance) (string, error) {
-	sum := sha256.New()
-	for _, name := range []string{"go.mod", "go.sum", "daprd/main.go"} {
-		text, err := os.ReadFile(filepath.Join(i.Root, "tools", "dapr", filepath.FromSlash(name)))
-		if err != nil {
-			return "", err
-		}
-		sum.Write(text)
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
-}
-
-func stamp(i place.Instance) string { return filepath.Join(i.Bin(), ".dapr.pins") }
-
-func buildLock(i place.Instance) (unlock func(), err error) {
-	if err := os.MkdirAll(i.Bin(), 0o755); err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(filepath.Join(i.Bin(), ".lock"), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	return func() { f.Close() }, syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+	return in(i.Bin()), mark(i, daprModule)
 }
 
 func in(dir string) Dapr {
@@ -177,15 +108,4 @@ func (d Dapr) Runtime(i place.Instance) (string, error) {
 		return "", err
 	}
 	return dir, os.Symlink(filepath.Dir(d.Daprd), link)
-}
-
-// FindCLI gives the Dapr CLI: the person's own, or the pinned one if it was built.
-func FindCLI(i place.Instance) (string, error) {
-	if path, err := exec.LookPath("dapr"); err == nil {
-		return path, nil
-	}
-	if path := filepath.Join(i.Bin(), "dapr"); executable(path) {
-		return path, nil
-	}
-	return "", fmt.Errorf("dapr: %w", ErrMissing)
 }

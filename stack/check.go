@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"sidecart/stack/internal/program"
+	"sidecart/stack/internal/progress"
+)
+
+// checker runs the checks of `make test` in the repository's root.
+type checker struct {
+	command
+	ctx context.Context
+	log *progress.Log
+}
+
+// check is `make test`: formatting, vet, linter, unit tests and API tables beside a Postgres, then the tests of the running
+// platform, and a last line that counts both. With packages named it only tests those.
+func check(ctx context.Context, c command) error {
+	k := checker{command: c, ctx: ctx, log: progress.To(os.Stderr)}
+	if len(c.args) > 0 {
+		return k.only(c.args)
+	}
+	for _, step := range []func() error{k.format, k.vet, k.lint} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return k.tests()
+}
+
+// lint is `make lint`.
+func lint(ctx context.Context, c command) error {
+	return checker{command: c, ctx: ctx, log: progress.To(os.Stderr)}.lint()
+}
+
+func (k checker) format() error {
+	k.log.Say("formatting")
+	out, err := k.output("gofmt", "-l", "apps", "kit", "stack", "tests", filepath.Join("tools", "dapr"))
+	if err == nil && strings.TrimSpace(out) != "" {
+		err = fmt.Errorf("not formatted (make fmt):\n%s", out)
+	}
+	return err
+}
+
+func (k checker) vet() error {
+	k.log.Say("go vet")
+	packages, err := k.packages()
+	if err != nil {
+		return err
+	}
+	return k.run("go", append([]string{"vet"}, packages...)...)
+}
+
+func (k checker) lint() error {
+	path, err := program.Linter.Ensure(k.Instance, k.log)
+	if err != nil {
+		return err
+	}
+	packages, err := k.packages()
+	if err != nil {
+		return err
+	}
+	k.log.Say("golangci-lint")
+	return k.run(path, append([]string{"run"}, packages...)...)
+}
+
+// tests runs both halves even when the first fails: a failing unit test often explains a failing journey.
+func (k checker) tests() error {
+	sum, err := program.GoTestSum.Ensure(k.Instance, k.log)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(k.Root, ".sidecart", "test")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	unit, system := filepath.Join(dir, "unit.json"), filepath.Join(dir, "system.json")
+	for _, old := range []string{unit, system} {
+		if err := os.Remove(old); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	packages, err := k.packages("tests")
+	if err != nil {
+		return err
+	}
+	k.log.Say("unit tests and API tables")
+	first := k.beside(sum, unit, append([]string{"-race"}, packages...)...)
+	k.log.Say("tests of the running platform")
+	second := k.beside(sum, system, "-race", "-p", "1", "-timeout", "20m", "-count", "1", "./tests/...")
+	k.log.Say("together:")
+	third := k.run(sum, "--format", "none", "--hide-summary", "output", "--raw-command", "--", "cat", unit, system)
+	return errors.Join(named("unit tests", first), named("tests of the platform", second), named("together", third))
+}
+
+// only tests some packages.
+func (k checker) only(packages []string) error {
+	sum, err := program.GoTestSum.Ensure(k.Instance, k.log)
+	if err != nil {
+		return err
+	}
+	return k.beside(sum, os.DevNull, append([]string{"-race", "-p", "1", "-timeout", "20m"}, packages...)...)
+}
+
+// beside runs go test, under gotestsum, beside a Postgres of its own.
+func (k checker) beside(gotestsum, jsonFile string, args ...string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return k.run(self, append([]string{"test", "--", gotestsum, "--format", "pkgname", "--hide-summary", "skipped",
+		"--jsonfile", jsonFile, "--"}, args...)...)
+}
+
+// packages are the patterns of the workspace's modules, but for those in a folder named.
+func (k checker) packages(but ...string) ([]string, error) {
+	out, err := k.output("go", "list", "-m", "-f", "{{.Dir}}")
+	if err != nil {
+		return nil, err
+	}
+	var patterns []string
+next:
+	for _, dir := range strings.Fields(out) {
+		rel, err := filepath.Rel(k.Root, dir)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range but {
+			if rel == b {
+				continue next
+			}
+		}
+		patterns = append(patterns, "./"+filepath.ToSlash(rel)+"/...")
+	}
+	return patterns, nil
+}
+
+func (k checker) run(name string, args ...string) error {
+	cmd := k.cmd(name, args...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	return cmd.Run()
+}
+
+func (k checker) output(name string, args ...string) (string, error) {
+	var stderr bytes.Buffer
+	cmd := k.cmd(name, args...)
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%s: %w\n%s", name, err, stderr.String())
+	}
+	return string(out), nil
+}
+
+// cmd is given time to end by itself when we are asked to: the tests stop platforms that they have started.
+func (k checker) cmd(name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(k.ctx, name, args...)
+	cmd.Dir = k.Root
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 30 * time.Second
+	return cmd
+}
+
+func named(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s failed: %w", what, err)
+}

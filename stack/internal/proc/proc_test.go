@@ -1,0 +1,204 @@
+package proc
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestBackoff(t *testing.T) {
+	b := Backoff{Least: 200 * time.Millisecond, Most: time.Second, Reset: 30 * time.Second}
+	var got []time.Duration
+	for _, lasted := range []time.Duration{0, 0, 0, 0, 29 * time.Second, 30 * time.Second, 0} {
+		got = append(got, b.Next(lasted))
+	}
+	want := "[200ms 400ms 800ms 1s 1s 200ms 400ms]"
+	if fmt.Sprint(got) != want {
+		t.Errorf("waits %v, want %s", got, want)
+	}
+}
+
+func TestKilledIsRestarted(t *testing.T) {
+	s, said := supervise(t, Spec{Name: "sleeper", Path: "/bin/sleep", Args: []string{"1000"}})
+	first := await(t, s, "sleeper", func(p Status) bool { return p.State == Running })
+	kill(t, first.PID)
+	again := await(t, s, "sleeper", func(p Status) bool { return p.State == Running && p.PID != first.PID })
+	if again.Restarts != 1 {
+		t.Errorf("restarts %d, want 1", again.Restarts)
+	}
+	if !said("sleeper died (killed by signal 9") {
+		t.Error("nobody was told")
+	}
+}
+
+func TestCrashLoopWaitsLongerEachTime(t *testing.T) {
+	s, said := supervise(t, Spec{Name: "crasher", Path: "/bin/sh", Args: []string{"-c", "echo no database; exit 3"}})
+	await(t, s, "crasher", func(p Status) bool { return p.Restarts >= 4 })
+	for _, want := range []string{"again in 10ms", "again in 20ms", "again in 40ms", "exit status 3", "Its last words: no database"} {
+		if !said(want) {
+			t.Errorf("it was not said: %s", want)
+		}
+	}
+}
+
+func TestHoldAndRelease(t *testing.T) {
+	s, _ := supervise(t, Spec{Name: "sleeper", Path: "/bin/sleep", Args: []string{"1000"}})
+	first := await(t, s, "sleeper", func(p Status) bool { return p.State == Running })
+	if err := Hold(s.dir, "sleeper"); err != nil {
+		t.Fatal(err)
+	}
+	await(t, s, "sleeper", func(p Status) bool { return p.State == Held && p.PID == 0 })
+	if Exists(first.PID) {
+		t.Error("the held process still runs")
+	}
+	if err := Release(s.dir, "sleeper"); err != nil {
+		t.Fatal(err)
+	}
+	await(t, s, "sleeper", func(p Status) bool { return p.State == Running && p.PID != 0 })
+}
+
+func TestStopKillsWhatDoesNotListen(t *testing.T) {
+	s, said := supervise(t, Spec{
+		Name: "deaf", Path: "/bin/sh", Args: []string{"-c", "trap '' TERM; while :; do sleep 0.05; done"},
+		Grace: 100 * time.Millisecond,
+	})
+	p := await(t, s, "deaf", func(p Status) bool { return p.State == Running })
+	time.Sleep(50 * time.Millisecond) // for the trap
+	s.Stop("deaf")
+	if Exists(p.PID) || !said("deaf does not stop") {
+		t.Errorf("still there: %v", Exists(p.PID))
+	}
+}
+
+func TestStuckIsRestarted(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	silent := func(ctx context.Context) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+l.Addr().String(), nil)
+		if err != nil {
+			return err
+		}
+		_, err = http.DefaultClient.Do(req)
+		return err
+	}
+	s := NewSupervisor(t.TempDir(), t.Logf, nil, quick())
+	s.probe = 20 * time.Millisecond
+	s.Start(Spec{Name: "stuck", Path: "/bin/sleep", Args: []string{"1000"}, Log: filepath.Join(s.dir, "x.log"), Alive: silent, Patience: 50 * time.Millisecond})
+	t.Cleanup(func() { s.Stop("stuck") })
+	await(t, s, "stuck", func(p Status) bool { return p.Restarts >= 1 })
+}
+
+func TestReadyIsWaitedFor(t *testing.T) {
+	flag := filepath.Join(t.TempDir(), "flag")
+	s, _ := supervise(t, Spec{Name: "slow", Path: "/bin/sleep", Args: []string{"1000"}, Ready: func(context.Context) error {
+		_, err := os.Stat(flag)
+		return err
+	}})
+	await(t, s, "slow", func(p Status) bool { return p.State == Starting && p.PID != 0 })
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if err := s.WaitReady(ctx, "slow"); err == nil {
+		t.Error("ready too early")
+	}
+	if err := os.WriteFile(flag, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.WaitReady(t.Context(), "slow"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLeftoversAreFoundByTheirMarkAndEnded(t *testing.T) {
+	dir := t.TempDir()
+	mine, other := exec.Command("/bin/sleep", "1000"), exec.Command("/bin/sleep", "1000")
+	mine.Env, other.Env = []string{Marker + "=" + dir}, []string{Marker + "=" + dir + "/other"}
+	for _, c := range []*exec.Cmd{mine, other} {
+		if err := Start(c); err != nil {
+			t.Fatal(err)
+		}
+		go func() { _ = c.Wait() }()
+		t.Cleanup(func() { _ = c.Process.Kill() })
+	}
+	// Between fork and exec a child still has our environment.
+	for began := time.Now(); len(Leftovers(dir)) == 0 && time.Since(began) < 5*time.Second; {
+		time.Sleep(5 * time.Millisecond)
+	}
+	if n, err := EndLeftovers(dir); n != 1 || err != nil {
+		t.Errorf("ended %d, %v; want 1", n, err)
+	}
+	if !Exists(other.Process.Pid) {
+		t.Error("a process of another instance was ended")
+	}
+}
+
+func TestBoundKeepsTheEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.log")
+	if err := os.WriteFile(path, []byte(strings.Repeat("line\n", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Bound(path, 100); err != nil {
+		t.Fatal(err)
+	}
+	now, _ := os.Stat(path)
+	old, _ := os.Stat(path + ".1")
+	if now.Size() != 0 || old == nil || old.Size() != 500 {
+		t.Errorf("now %d bytes, put aside %v", now.Size(), old)
+	}
+}
+
+func quick() Backoff {
+	return Backoff{Least: 10 * time.Millisecond, Most: 80 * time.Millisecond, Reset: time.Minute}
+}
+
+// supervise runs a Spec until the test ends; said tells whether a line was written about it.
+func supervise(t *testing.T, spec Spec) (s *Supervisor, said func(string) bool) {
+	t.Helper()
+	var mu sync.Mutex
+	var lines []string
+	dir := t.TempDir()
+	spec.Log = filepath.Join(dir, spec.Name+".log")
+	s = NewSupervisor(dir, func(format string, args ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		lines = append(lines, fmt.Sprintf(format, args...))
+	}, nil, quick())
+	s.Start(spec)
+	t.Cleanup(func() { s.Stop(spec.Name) })
+	return s, func(part string) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return strings.Contains(strings.Join(lines, "\n"), part)
+	}
+}
+
+func await(t *testing.T, s *Supervisor, name string, reached func(Status) bool) Status {
+	t.Helper()
+	for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(5 * time.Millisecond) {
+		for _, p := range s.Snapshot() {
+			if p.Name == name && reached(p) {
+				return p
+			}
+		}
+	}
+	t.Fatalf("not within ten seconds; it is %+v", s.Snapshot())
+	return Status{}
+}
+
+func kill(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+}

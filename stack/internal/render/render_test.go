@@ -1,0 +1,74 @@
+package render
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sidecart/stack/internal/place"
+	"sidecart/stack/internal/template"
+)
+
+func TestText(t *testing.T) {
+	i, err := place.New("/repo", "journey", 10000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct{ in, want string }{
+		{"    appPort: 8000", "    appPort: 18000"},
+		{"    daprGRPCPort: 50000 # two", "    daprGRPCPort: 30000 # two"},
+		{"REDIS_ADDR: localhost:16379", "REDIS_ADDR: localhost:26379"},
+		{"value: 127.0.0.1:15432", "value: 127.0.0.1:25432"},
+		{"value: ../../.sidecart/run/secrets.json", "value: ../../.sidecart/journey/secrets.json"},
+		{"appDirPath: ../apps/orders", "appDirPath: /repo/apps/orders"},
+		{`value: "1000000"`, `value: "1000000"`},
+		{"value: example.com:8000", "value: example.com:8000"},
+		{"appHealthProbeTimeout: 1000", "appHealthProbeTimeout: 1000"},
+	}
+	for _, tt := range tests {
+		if got := Text(i, tt.in); got != tt.want {
+			t.Errorf("%q became %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
+func TestCopiesAreAWholePlatformApart(t *testing.T) {
+	repo, err := filepath.Abs("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := place.Instance{Root: repo, Name: "render-test", Offset: 12000}
+	t.Cleanup(func() { os.RemoveAll(i.Dir()) })
+	if err := Copies(i); err != nil {
+		t.Fatal(err)
+	}
+	before, err := template.Read(filepath.Join(repo, "dapr", "dapr.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := template.Read(i.Template())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range before {
+		if before[n].Dir != after[n].Dir {
+			t.Errorf("%s runs in %s, want %s", after[n].ID, after[n].Dir, before[n].Dir)
+		}
+		if after[n].Port != before[n].Port+12000 || after[n].GRPCPort != before[n].GRPCPort-30000+12000 {
+			t.Errorf("%s: ports %d %d", after[n].ID, after[n].Port, after[n].GRPCPort)
+		}
+		for _, r := range after[n].Resources {
+			if !strings.HasPrefix(r, i.Dir()) {
+				t.Errorf("%s takes resources from %s", after[n].ID, r)
+			}
+		}
+	}
+	text, err := os.ReadFile(i.Path("components", "local", "secretstore.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(text), ".sidecart/run/") {
+		t.Error("the copy still reads the default instance's secrets")
+	}
+}
