@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"sidecart/stack/internal/platform"
@@ -25,11 +26,25 @@ func reset(_ context.Context, c command) error {
 	if _, err := proc.EndLeftovers(c.Dir()); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(c.Dir()); err != nil {
+	if err := empty(c.Dir()); err != nil {
 		return err
 	}
 	fmt.Println("the platform is empty")
 	return nil
+}
+
+// empty removes what is in the folder, but for services that were built there.
+func empty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if os.IsNotExist(err) {
+		return nil
+	}
+	for _, e := range entries {
+		if e.Name() != "bin" {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+		}
+	}
+	return err
 }
 
 func agree(dir string) bool {

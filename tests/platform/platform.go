@@ -1,0 +1,267 @@
+// Package platform gives a test a whole running platform of its own: the five services beside real sidecars, on other ports
+// and in another folder than `make run`, so that both can run at once. It is empty at the start of each run and gone at
+// the end.
+package platform
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// readyWithin is how long a platform may take: it builds its services with the race detector first.
+const readyWithin = 8 * time.Minute
+
+// Platform is one that runs. Its processes are named postgres, redis, placement, scheduler, each service by its app id, and
+// its sidecar by that with "-dapr" after it.
+type Platform struct {
+	Name   string
+	Offset int
+	Root   string // the repository
+	Dir    string // the folder of the instance
+
+	supervisor *exec.Cmd
+	over       chan struct{} // closed when the supervisor has ended
+}
+
+// Process is what state.json says about one.
+type Process struct {
+	Name     string         `json:"name"`
+	State    string         `json:"state"` // starting, running, waiting, held, stopped
+	PID      int            `json:"pid"`   // 0 while it is down
+	Restarts int            `json:"restarts"`
+	Since    time.Time      `json:"since"`
+	Ports    map[string]int `json:"ports"` // app; http, grpc, internal, metrics; sql; redis
+	Log      string         `json:"log"`
+}
+
+// State is what state.json of the instance says.
+type State struct {
+	PID          int       `json:"pid"` // of the supervisor
+	Phase        string    `json:"phase"`
+	ReadySeconds float64   `json:"ready_seconds"`
+	URL          string    `json:"url"`
+	Processes    []Process `json:"processes"`
+}
+
+// Main is for TestMain: it runs the tests beside a fresh platform and gives their exit code. The platform is handed over
+// before the first test.
+//
+//	func TestMain(m *testing.M) { os.Exit(platform.Main(m, "journey", 10000, func(p *platform.Platform) { shop = p })) }
+func Main(m *testing.M, name string, offset int, use func(*Platform)) int {
+	p, err := Start(name, offset)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "the platform for the tests:", err)
+		return 1
+	}
+	use(p)
+	code := m.Run()
+	if code != 0 {
+		p.dump(os.Stderr)
+	}
+	if err := p.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "stop the platform of the tests:", err)
+		return max(1, code)
+	}
+	return code
+}
+
+// Start starts an empty platform and returns when all of it is well. Free offsets are 10000, 11000 and 12000.
+func Start(name string, offset int, args ...string) (*Platform, error) {
+	root, err := root()
+	if err != nil {
+		return nil, err
+	}
+	p := &Platform{Name: name, Offset: offset, Root: root, Dir: filepath.Join(root, ".sidecart", name), over: make(chan struct{})}
+	if err := p.build(); err != nil {
+		return nil, err
+	}
+	for _, before := range [][]string{{"stop"}, {"reset", "--yes"}} {
+		if out, err := p.stack(before...).CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("stack %v: %w\n%s", before, err, out)
+		}
+	}
+	if err := p.launch(args...); err != nil {
+		return nil, err
+	}
+	if err := p.awaitReady(); err != nil {
+		p.dump(os.Stderr)
+		return nil, errors.Join(err, p.Stop())
+	}
+	return p, nil
+}
+
+// build makes the stack program, which builds everything else.
+func (p *Platform) build() error {
+	if err := os.MkdirAll(filepath.Join(p.Root, ".sidecart", "bin"), 0o755); err != nil {
+		return err
+	}
+	cmd := exec.Command("go", "build", "-o", p.program(), "./stack")
+	cmd.Dir = p.Root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build stack: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// launch starts the supervisor as a child that the kernel asks to stop when the test program ends in whatever way. That
+// is bound to the thread that starts it, which therefore has to stay.
+func (p *Platform) launch(args ...string) error {
+	log, err := os.Create(p.Dir + ".log")
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	p.supervisor = p.stack(append([]string{"run", "--race"}, args...)...)
+	p.supervisor.Stdout, p.supervisor.Stderr = log, log
+	p.supervisor.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		started <- p.supervisor.Start()
+		_ = p.supervisor.Wait()
+		close(p.over)
+	}()
+	return <-started
+}
+
+func (p *Platform) awaitReady() error {
+	for began := time.Now(); time.Since(began) < readyWithin; time.Sleep(100 * time.Millisecond) {
+		select {
+		case <-p.over:
+			return errors.New("the platform did not start")
+		default:
+		}
+		if s, err := p.State(); err == nil && s.PID == p.supervisor.Process.Pid && s.Phase == "ready" {
+			return nil
+		}
+	}
+	return fmt.Errorf("the platform was not ready within %s", readyWithin)
+}
+
+// Stop ends the platform, and fails when that took longer than it may.
+func (p *Platform) Stop() error {
+	if err := p.supervisor.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	select {
+	case <-p.over:
+		return nil
+	case <-time.After(20 * time.Second):
+		return fmt.Errorf("pid %d does not stop", p.supervisor.Process.Pid)
+	}
+}
+
+// URL is the address of the gateway.
+func (p *Platform) URL() string { return p.Address("gateway") }
+
+// Address is that of a service itself, past the gateway and the sidecars.
+func (p *Platform) Address(app string) string {
+	return fmt.Sprintf("http://127.0.0.1:%d", p.Port(app, "app"))
+}
+
+// Port is one that a process listens on: Port("orders", "app"), Port("orders-dapr", "http"), Port("redis", "redis").
+func (p *Platform) Port(process, purpose string) int { return p.Process(process).Ports[purpose] }
+
+// Process gives one by name; the zero Process when there is none.
+func (p *Platform) Process(name string) Process {
+	s, err := p.State()
+	if err != nil {
+		return Process{}
+	}
+	for _, q := range s.Processes {
+		if q.Name == name {
+			return q
+		}
+	}
+	return Process{}
+}
+
+// State reads the state of the platform.
+func (p *Platform) State() (State, error) {
+	var s State
+	text, err := os.ReadFile(filepath.Join(p.Dir, "state.json"))
+	if err != nil {
+		return s, err
+	}
+	return s, json.Unmarshal(text, &s)
+}
+
+// Secret is one of the instance's secret store, such as "orders-database-url" or "redis-password".
+func (p *Platform) Secret(name string) (string, error) {
+	var all map[string]string
+	err := p.read("secrets.json", &all)
+	return all[name], err
+}
+
+// Token is what an app shows its sidecar (dapr) and what its sidecar shows it (app).
+func (p *Platform) Token(app string) (dapr, own string, err error) {
+	var all map[string]struct{ Dapr, App string }
+	err = p.read("tokens.json", &all)
+	return all[app].Dapr, all[app].App, err
+}
+
+func (p *Platform) read(name string, into any) error {
+	text, err := os.ReadFile(filepath.Join(p.Dir, name))
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, into)
+}
+
+func (p *Platform) program() string { return filepath.Join(p.Root, ".sidecart", "bin", "stack") }
+
+// stack is a command about this instance.
+func (p *Platform) stack(args ...string) *exec.Cmd {
+	all := append([]string{args[0], "--instance", p.Name, "--offset", strconv.Itoa(p.Offset)}, args[1:]...)
+	cmd := exec.CommandContext(context.Background(), p.program(), all...)
+	cmd.Dir = p.Root
+	return cmd
+}
+
+func root() (string, error) {
+	dir, err := os.Getwd()
+	for err == nil {
+		if _, e := os.Stat(filepath.Join(dir, "dapr", "dapr.yaml")); e == nil {
+			return filepath.EvalSymlinks(dir)
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("the tests do not run inside the repository")
+		}
+		dir = filepath.Dir(dir)
+	}
+	return "", err
+}
+
+// dump shows what the supervisor said and the end of each log.
+func (p *Platform) dump(to *os.File) {
+	fmt.Fprintf(to, "\n=== %s\n%s", p.Dir+".log", tail(p.Dir+".log", 4000))
+	logs, _ := filepath.Glob(filepath.Join(p.Dir, "logs", "*.log"))
+	for _, path := range logs {
+		fmt.Fprintf(to, "\n=== the end of %s\n%s", path, tail(path, 1500))
+	}
+}
+
+func tail(path string, n int) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	if len(text) > n {
+		text = text[len(text)-n:]
+		if _, rest, ok := strings.Cut(string(text), "\n"); ok {
+			return rest
+		}
+	}
+	return string(text)
+}

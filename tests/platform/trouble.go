@@ -1,0 +1,137 @@
+package platform
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Kill ends a process as a crash would. The supervisor starts it again; see AwaitRestart.
+func (p *Platform) Kill(t *testing.T, name string) {
+	t.Helper()
+	pid := p.Process(name).PID
+	if pid == 0 {
+		t.Fatalf("%s does not run", name)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatalf("kill %s, pid %d: %v", name, pid, err)
+	}
+}
+
+// KillAndWait is Kill and returns when the process runs again.
+func (p *Platform) KillAndWait(t *testing.T, name string) {
+	t.Helper()
+	before := p.Process(name)
+	p.Kill(t, name)
+	Eventually(t, 30*time.Second, func() error {
+		now := p.Process(name)
+		if now.State != "running" || now.PID == before.PID || now.Restarts <= before.Restarts {
+			return fmt.Errorf("%s is %+v", name, now)
+		}
+		return nil
+	})
+}
+
+// StopUntil keeps processes down until the returned function is called, or the test ends. It returns when they are down;
+// the returned function when they are back.
+func (p *Platform) StopUntil(t *testing.T, names ...string) (back func()) {
+	t.Helper()
+	if out, err := p.stack(append([]string{"hold"}, names...)...).CombinedOutput(); err != nil {
+		t.Fatalf("hold %v: %v\n%s", names, err, out)
+	}
+	released := false
+	back = func() {
+		t.Helper()
+		if released {
+			return
+		}
+		released = true
+		if out, err := p.stack(append([]string{"release"}, names...)...).CombinedOutput(); err != nil {
+			t.Errorf("release %v: %v\n%s", names, err, out)
+		}
+	}
+	t.Cleanup(back)
+	return back
+}
+
+// Pause stops a process without ending it (SIGSTOP), as a machine that hangs does, until the returned function is called or
+// the test ends.
+func (p *Platform) Pause(t *testing.T, name string) (resume func()) {
+	t.Helper()
+	pid := p.Process(name).PID
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatalf("pause %s, pid %d: %v", name, pid, err)
+	}
+	resume = func() { _ = syscall.Kill(pid, syscall.SIGCONT) }
+	t.Cleanup(resume)
+	return resume
+}
+
+// Restarts is how often the supervisor had to start a process again.
+func (p *Platform) Restarts(name string) int { return p.Process(name).Restarts }
+
+// LogTail is the end of what a process wrote.
+func (p *Platform) LogTail(name string) string { return tail(p.Process(name).Log, 3000) }
+
+// LogsOnFailure shows the ends of the named processes' logs if the test fails.
+func (p *Platform) LogsOnFailure(t *testing.T, names ...string) {
+	t.Helper()
+	t.Cleanup(func() {
+		if !t.Failed() {
+			return
+		}
+		for _, name := range names {
+			t.Logf("the end of the log of %s:\n%s", name, p.LogTail(name))
+		}
+	})
+}
+
+// Eventually tries until fn has no error, and fails the test when it still has one at the deadline. It never sleeps longer
+// than it must.
+func Eventually(t *testing.T, within time.Duration, fn func() error) {
+	t.Helper()
+	wait := 10 * time.Millisecond
+	var err error
+	for began := time.Now(); ; time.Sleep(wait) {
+		if err = fn(); err == nil {
+			return
+		}
+		if time.Since(began) > within {
+			t.Fatalf("not within %s: %v", within, err)
+		}
+		wait = min(wait*3/2, 250*time.Millisecond)
+	}
+}
+
+// Gone says that no process of the platform is left: neither the supervisor nor anything that carries its mark.
+func Gone(dir string) error {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, e := range entries {
+		env, err := os.ReadFile("/proc/" + e.Name() + "/environ")
+		if err == nil && containsVar(env, "SIDECART_INSTANCE="+dir) {
+			line, _ := os.ReadFile("/proc/" + e.Name() + "/cmdline")
+			errs = append(errs, fmt.Errorf("pid %s is left: %q", e.Name(), line))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func containsVar(env []byte, want string) bool {
+	start := 0
+	for i, b := range env {
+		if b == 0 {
+			if string(env[start:i]) == want {
+				return true
+			}
+			start = i + 1
+		}
+	}
+	return false
+}
