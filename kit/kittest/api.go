@@ -65,7 +65,7 @@ func Run(t *testing.T, app *web.App, db *pgxpool.Pool, calls []Call) {
 func Do(t *testing.T, app *web.App, call Call) (status int, body []byte) {
 	t.Helper()
 	method, path, _ := strings.Cut(call.Do, " ")
-	req, err := http.NewRequestWithContext(t.Context(), method, path, strings.NewReader(call.Body))
+	req, err := http.NewRequestWithContext(t.Context(), method, "http://localhost"+path, strings.NewReader(call.Body))
 	if err != nil {
 		t.Fatal(err)
 	}

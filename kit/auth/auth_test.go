@@ -1,0 +1,125 @@
+package auth_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"sidecart/kit/auth"
+	"sidecart/kit/fault"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+)
+
+func newSigner(t *testing.T) (*auth.Signer, ed25519.PrivateKey) {
+	t.Helper()
+	seed := make([]byte, ed25519.SeedSize)
+	_, _ = rand.Read(seed)
+	s, err := auth.NewSigner(base64.StdEncoding.EncodeToString(seed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, ed25519.NewKeyFromSeed(seed)
+}
+
+func TestVerify(t *testing.T) {
+	signer, key := newSigner(t)
+	other, _ := newSigner(t)
+	v := auth.NewVerifier(signer.Fetch)
+	alice := kittest.Somebody(shop.User)
+	good, err := signer.Sign(alice, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := v.Verify(t.Context(), good); err != nil || got != alice {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	kid := signer.JWKS().Keys[0].ID
+	x := signer.JWKS().Keys[0].X
+	forge := func(method jwt.SigningMethod, with any, change func(jwt.MapClaims, map[string]any)) string {
+		claims := jwt.MapClaims{"iss": auth.Issuer, "aud": auth.Audience, "sub": alice.ID.String(), "role": "admin",
+			"iat": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix()}
+		token := jwt.NewWithClaims(method, claims)
+		token.Header["kid"] = kid
+		change(claims, token.Header)
+		text, err := token.SignedString(with)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	as := func(method jwt.SigningMethod, with any) string {
+		return forge(method, with, func(jwt.MapClaims, map[string]any) {})
+	}
+	changed := func(change func(c jwt.MapClaims, h map[string]any)) string {
+		return forge(jwt.SigningMethodEdDSA, key, change)
+	}
+	expired, _ := signer.Sign(alice, -time.Minute)
+	stranger, _ := other.Sign(alice, time.Minute)
+	parts := strings.Split(good, ".")
+
+	for name, token := range map[string]string{
+		"empty":                     "",
+		"nonsense":                  "a.b.c",
+		"alg none":                  as(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType),
+		"HS256 with the public key": as(jwt.SigningMethodHS256, []byte(x)),
+		"expired":                   expired,
+		"another's key":             stranger,
+		"unknown kid":               changed(func(_ jwt.MapClaims, h map[string]any) { h["kid"] = "no such key" }),
+		"another issuer":            changed(func(c jwt.MapClaims, _ map[string]any) { c["iss"] = "elsewhere" }),
+		"another audience":          changed(func(c jwt.MapClaims, _ map[string]any) { c["aud"] = "elsewhere" }),
+		"no expiry":                 changed(func(c jwt.MapClaims, _ map[string]any) { delete(c, "exp") }),
+		"not yet":                   changed(func(c jwt.MapClaims, _ map[string]any) { c["nbf"] = time.Now().Add(time.Hour).Unix() }),
+		"no subject":                changed(func(c jwt.MapClaims, _ map[string]any) { delete(c, "sub") }),
+		"nobody as subject":         changed(func(c jwt.MapClaims, _ map[string]any) { c["sub"] = "00000000-0000-0000-0000-000000000000" }),
+		"tampered":                  parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"role":"admin"}`)) + "." + parts[2],
+		"signature cut":             parts[0] + "." + parts[1] + ".",
+	} {
+		if who, err := v.Verify(t.Context(), token); fault.Of(err) == nil || fault.Of(err).Kind != fault.Unauthenticated {
+			t.Errorf("%s: %+v, %v", name, who, err)
+		}
+	}
+}
+
+func TestKeysAreKeptWhileUsersIsAway(t *testing.T) {
+	signer, _ := newSigner(t)
+	token, _ := signer.Sign(kittest.Somebody(shop.User), time.Minute)
+	away := errors.New("away")
+	var failure error = away
+	asked := 0
+	v := auth.NewVerifier(func(context.Context) (auth.JWKS, error) {
+		asked++
+		return signer.JWKS(), failure
+	})
+	if _, err := v.Verify(t.Context(), token); fault.Of(err).Kind != fault.Unavailable {
+		t.Errorf("without keys nobody can say that a token is bad: %v", err)
+	}
+	failure = nil
+	if _, err := v.Verify(t.Context(), token); err != nil {
+		t.Error(err)
+	}
+	failure = away
+	for range 100 {
+		if _, err := v.Verify(t.Context(), token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asked != 2 {
+		t.Errorf("asked %d times", asked)
+	}
+}
+
+func TestWeakSecretsAreRefused(t *testing.T) {
+	for _, secret := range []string{"", "secret", "your-secret-key-change-in-production", base64.StdEncoding.EncodeToString([]byte("short"))} {
+		if _, err := auth.NewSigner(secret); err == nil {
+			t.Errorf("%q was accepted", secret)
+		}
+	}
+}

@@ -1,0 +1,227 @@
+package event_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sidecart/kit/event"
+	"sidecart/kit/fault"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// broker stands in for the sidecar at the edge of the process.
+type broker struct {
+	mu       sync.Mutex
+	got      []string // "key reason", as published
+	envelope []byte
+	down     bool
+}
+
+func (b *broker) publish(_ context.Context, topic string, envelope []byte) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.down {
+		return errors.New("the broker is away")
+	}
+	var e struct {
+		Subject string
+		Data    struct{ Reason string }
+	}
+	if err := json.Unmarshal(envelope, &e); err != nil {
+		return err
+	}
+	if topic != "orders.cancelled" {
+		return fmt.Errorf("topic %s", topic)
+	}
+	b.got, b.envelope = append(b.got, e.Subject+" "+e.Data.Reason), envelope
+	return nil
+}
+
+func (b *broker) setDown(down bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.down = down
+}
+
+func (b *broker) seen() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.got)
+}
+
+func emit(t *testing.T, db *pgxpool.Pool, order shop.OrderID, reason string) {
+	t.Helper()
+	err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error {
+		return event.Emit(t.Context(), tx, shop.OrderCancelled{OrderID: order, Reason: reason})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRelayPublishesEachOnceAndInOrderWithThreeReplicas(t *testing.T) {
+	db := kittest.DB(t, event.Migrations)
+	b := &broker{}
+	ctx, stop := context.WithCancel(t.Context())
+	var replicas sync.WaitGroup
+	for range 3 {
+		replicas.Go(func() { _ = event.Relay(ctx, db, "orders", b.publish) })
+	}
+	t.Cleanup(func() { stop(); replicas.Wait() })
+	const orders, each = 20, 25
+	var emitters sync.WaitGroup
+	for range orders {
+		order := shop.OrderID{UUID: shop.NewID()}
+		emitters.Go(func() {
+			for n := range each {
+				emit(t, db, order, fmt.Sprintf("%03d", n))
+			}
+		})
+	}
+	emitters.Wait()
+	kittest.Eventually(t, 20*time.Second, func() error {
+		if n := len(b.seen()); n < orders*each {
+			return fmt.Errorf("%d published", n)
+		}
+		return nil
+	})
+	last := map[string]string{}
+	for _, line := range b.seen() {
+		key, n, _ := strings.Cut(line, " ")
+		if n <= last[key] {
+			t.Fatalf("%s: %s after %s", key, n, last[key])
+		}
+		last[key] = n
+	}
+	kittest.Eventually(t, 5*time.Second, func() error {
+		var left int
+		if err := db.QueryRow(t.Context(), `select count(*) from outbox`).Scan(&left); err != nil || left > 0 {
+			return fmt.Errorf("%d left, %w", left, err)
+		}
+		return nil
+	})
+}
+
+func TestEventsWaitWhileTheBrokerIsAway(t *testing.T) {
+	db := kittest.DB(t, event.Migrations)
+	b := &broker{down: true}
+	ctx, stop := context.WithCancel(t.Context())
+	var relay sync.WaitGroup
+	relay.Go(func() { _ = event.Relay(ctx, db, "orders", b.publish) })
+	t.Cleanup(func() { stop(); relay.Wait() })
+	order := shop.OrderID{UUID: shop.NewID()}
+	emit(t, db, order, "1")
+	emit(t, db, order, "2")
+	b.setDown(false)
+	kittest.Eventually(t, 15*time.Second, func() error {
+		if got := b.seen(); len(got) != 2 || !strings.HasSuffix(got[1], "2") {
+			return fmt.Errorf("%v", got)
+		}
+		return nil
+	})
+	for _, part := range []string{`"specversion":"1.0"`, `"source":"orders"`, `"type":"orders.cancelled"`, order.String()} {
+		if !strings.Contains(string(b.envelope), part) {
+			t.Errorf("no %s in %s", part, b.envelope)
+		}
+	}
+}
+
+func TestEmitIsPartOfTheTransaction(t *testing.T) {
+	db := kittest.DB(t, event.Migrations)
+	failed := errors.New("and then it failed")
+	err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error {
+		if err := event.Emit(t.Context(), tx, shop.OrderCancelled{}); err != nil {
+			return err
+		}
+		return failed
+	})
+	if !errors.Is(err, failed) {
+		t.Fatal(err)
+	}
+	if topics := kittest.Emitted(t, db); len(topics) > 0 {
+		t.Errorf("told of what did not happen: %v", topics)
+	}
+}
+
+func delivery(id, reason string) string {
+	return fmt.Sprintf(`{"id":%q,"type":"orders.cancelled","topic":"orders.cancelled","data":{"order_id":"0192f0c1-2d3e-7abc-8def-0123456789ab","reason":%q}}`, id, reason)
+}
+
+func TestHub(t *testing.T) {
+	db := kittest.DB(t, event.Migrations)
+	app := web.New("notifications", web.Config{})
+	hub := event.NewHub(app, "notifications", db)
+	heard, failure := 0, error(nil)
+	event.On(hub, func(_ context.Context, _ pgx.Tx, e shop.OrderCancelled) error {
+		if failure == nil && e.Reason == "late" {
+			heard++
+		}
+		return failure
+	})
+	const id = "0192f0c1-2d3e-7abc-8def-000000000001"
+	again, poison := fault.ErrUnavailable, fault.New(fault.NotFound, "gone", "gone")
+	for _, step := range []struct {
+		name, body, want string
+		failure          error
+		heard            int
+	}{
+		{"a failure for now", delivery(id, "late"), "RETRY", again, 0},
+		{"a bug", delivery(id, "late"), "RETRY", errors.New("bug"), 0},
+		{"heard", delivery(id, "late"), "SUCCESS", nil, 1},
+		{"heard again", delivery(id, "late"), "SUCCESS", nil, 1},
+		{"poison", delivery("0192f0c1-2d3e-7abc-8def-000000000002", "x"), "DROP", poison, 1},
+		{"not an event", `{`, "DROP", nil, 1},
+		{"not its data", `{"id":"` + id + `","data":{"order_id":5}}`, "DROP", nil, 1},
+	} {
+		failure = step.failure
+		status, body := kittest.Do(t, app, kittest.Call{Do: "POST /events/orders.cancelled", Body: step.body})
+		if status != 200 || !strings.Contains(string(body), step.want) || heard != step.heard {
+			t.Errorf("%s: %d %s, heard %d", step.name, status, body, heard)
+		}
+	}
+	kittest.Run(t, app, nil, []kittest.Call{
+		{Name: "subscriptions", Do: "GET /dapr/subscribe", Want: 200, Has: []string{`"topic":"orders.cancelled"`, `"route":"/events/orders.cancelled"`, `"deadLetterTopic":"notifications.dead"`, `"topic":"notifications.dead"`}},
+		{Name: "a dead letter is kept", Do: "POST /events/dead", Body: delivery(id, "late"), Want: 200, Has: []string{"SUCCESS"}},
+		{Name: "and kept once", Do: "POST /events/dead", Body: delivery(id, "late"), Want: 200, Has: []string{"SUCCESS"}},
+	})
+	var letters int
+	if err := db.QueryRow(t.Context(), `select count(*) from dead_letters where topic = 'orders.cancelled'`).Scan(&letters); err != nil || letters != 1 {
+		t.Errorf("%d dead letters, %v", letters, err)
+	}
+}
+
+func TestTwoDeliveriesAtOnceHaveOneEffect(t *testing.T) {
+	db := kittest.DB(t, event.Migrations)
+	app := web.New("notifications", web.Config{})
+	hub := event.NewHub(app, "notifications", db)
+	var mu sync.Mutex
+	heard := 0
+	event.On(hub, func(context.Context, pgx.Tx, shop.OrderCancelled) error {
+		mu.Lock()
+		defer mu.Unlock()
+		heard++
+		return nil
+	})
+	var both sync.WaitGroup
+	for range 8 {
+		both.Go(func() {
+			kittest.Do(t, app, kittest.Call{Do: "POST /events/orders.cancelled", Body: delivery("0192f0c1-2d3e-7abc-8def-000000000009", "x")})
+		})
+	}
+	both.Wait()
+	if heard != 1 {
+		t.Errorf("heard %d times", heard)
+	}
+}

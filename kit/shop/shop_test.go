@@ -1,0 +1,111 @@
+package shop_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"sidecart/kit/shop"
+)
+
+func TestMoneyIsExact(t *testing.T) {
+	price, err := shop.MustMoney("299.99").In("USD")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if total, err := price.Times(2); err != nil || total.String() != "599.98" {
+		t.Errorf("%s, %v", total, err)
+	}
+	tenth, sum := shop.MustMoney("0.10"), shop.Money{}
+	for range 1000 {
+		if sum, err = sum.Plus(tenth); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if sum.String() != "100.00" {
+		t.Errorf("a thousand times 0.10 is %s", sum)
+	}
+}
+
+func TestMoneyIn(t *testing.T) {
+	for _, c := range []struct{ amount, currency, want string }{
+		{"5", "USD", "5.00"}, {"5.1", "EUR", "5.10"}, {"5.10", "USD", "5.10"}, {"5.100", "USD", "5.10"}, {"500", "JPY", "500"},
+		{"1.234", "KWD", "1.234"}, {"0", "USD", "0.00"}, {"-0.05", "USD", "-0.05"},
+		{"5.001", "USD", ""}, {"0.5", "JPY", ""}, {"5", "XYZ", ""}, {"5", "usd", ""}, {"5", "", ""},
+	} {
+		got, err := shop.MustMoney(c.amount).In(c.currency)
+		if (err != nil) != (c.want == "") || (err == nil && got.String() != c.want) {
+			t.Errorf("%s %s: %s, %v", c.amount, c.currency, got, err)
+		}
+	}
+}
+
+func TestMoneyInJSON(t *testing.T) {
+	for text, want := range map[string]string{
+		"299.99": "299.99", "5": "5", "-1.50": "-1.50",
+		`"5"`: "", "1e3": "", "NaN": "", "1.": "", ".5": "", "+1": "", "0x10": "", "1234567890123": "", "1.1234567": "", "--1": "",
+	} {
+		m, err := shop.ParseMoney(text)
+		if text[0] == '"' {
+			err = m.UnmarshalJSON([]byte(text))
+		}
+		if (err != nil) != (want == "") {
+			t.Errorf("%s: %v, %v", text, m, err)
+			continue
+		}
+		if out, _ := json.Marshal(m); err == nil && string(out) != want {
+			t.Errorf("%s came back as %s", text, out)
+		}
+	}
+}
+
+func TestMoneyDoesNotOverflow(t *testing.T) {
+	huge := shop.MustMoney("999999999999.99")
+	if _, err := huge.Times(1_000_000); err == nil {
+		t.Error("a product that does not fit was accepted")
+	}
+	if !shop.MustMoney("5").Equal(shop.MustMoney("5.00")) || shop.MustMoney("5").Equal(shop.MustMoney("5.01")) {
+		t.Error("5 is 5.00 and not 5.01")
+	}
+}
+
+func TestPermissions(t *testing.T) {
+	nobody, user := shop.Caller{}, shop.Caller{ID: shop.UserID{UUID: shop.NewID()}, Role: shop.User}
+	admin, stranger := user, user
+	admin.Role, stranger.Role = shop.Admin, "root"
+	for _, c := range []struct {
+		who  shop.Caller
+		need shop.Permission
+		may  bool
+	}{
+		{nobody, shop.Anyone, true}, {nobody, shop.SignedIn, false}, {nobody, shop.ManageOrders, false},
+		{user, shop.SignedIn, true}, {user, shop.ManageCatalogue, false}, {admin, shop.ManageCatalogue, true},
+		{admin, "no such permission", false}, {stranger, shop.ManageCatalogue, false}, {shop.Caller{Role: shop.Admin}, shop.ManageUsers, false},
+	} {
+		if c.who.May(c.need) != c.may {
+			t.Errorf("%s %s: %v", c.who.Role, c.need, !c.may)
+		}
+	}
+}
+
+func TestSlug(t *testing.T) {
+	for text, want := range map[string]string{
+		"Wireless Headphones": "wireless-headphones", "  Café  Olé! ": "cafe-ole", "電子": "item", "": "item", "a--b": "a-b",
+		strings.Repeat("x", 500): strings.Repeat("x", 120),
+	} {
+		if got := shop.Slug(text); got != want {
+			t.Errorf("%q is %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestEventsHaveOneTellerAndAStableTopic(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range shop.Catalogue {
+		if topic := c.Event.Topic(); seen[topic] || !strings.HasPrefix(topic, c.Teller+".") {
+			t.Errorf("%s told by %s", topic, c.Teller)
+		} else {
+			seen[topic] = true
+		}
+	}
+}
