@@ -61,7 +61,7 @@ func (k checker) vet() error {
 }
 
 func (k checker) lint() error {
-	path, err := program.Linter.Ensure(k.Instance, k.log)
+	path, err := program.Linter.Ensure(k.ctx, k.Instance, k.log)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (k checker) lint() error {
 
 // tests runs both halves even when the first fails: a failing unit test often explains a failing journey.
 func (k checker) tests() error {
-	sum, err := program.GoTestSum.Ensure(k.Instance, k.log)
+	sum, err := program.GoTestSum.Ensure(k.ctx, k.Instance, k.log)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (k checker) tests() error {
 
 // only tests some packages.
 func (k checker) only(packages []string) error {
-	sum, err := program.GoTestSum.Ensure(k.Instance, k.log)
+	sum, err := program.GoTestSum.Ensure(k.ctx, k.Instance, k.log)
 	if err != nil {
 		return err
 	}

@@ -25,15 +25,15 @@ type finding struct {
 
 // doctor says what is there, what is missing and what to do. It exits with 1 when something is missing that only a
 // person can get.
-func doctor(_ context.Context, c command) error {
+func doctor(ctx context.Context, c command) error {
 	all := []finding{
 		{what: "go", is: runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH},
-		server("postgres", "postgresql", program.FindPostgres),
-		server("redis", "redis-server", program.FindRedis),
+		server(ctx, "postgres", "postgresql", program.FindPostgres),
+		server(ctx, "redis", "redis-server", program.FindRedis),
 	}
-	all = append(all, dapr(c.Instance)...)
+	all = append(all, dapr(ctx, c.Instance)...)
 	all = append(all, disk(c.Root), memory())
-	all = append(all, portsFound(c.Instance)...)
+	all = append(all, portsFound(ctx, c.Instance)...)
 	w := tabwriter.NewWriter(os.Stdout, 2, 2, 2, ' ', 0)
 	ill := false
 	for _, f := range all {
@@ -57,8 +57,8 @@ func doctor(_ context.Context, c command) error {
 	return nil
 }
 
-func server(what, pkg string, find func() (string, error)) finding {
-	path, err := find()
+func server(ctx context.Context, what, pkg string, find func(context.Context) (string, error)) finding {
+	path, err := find(ctx)
 	if err == nil {
 		return finding{what: what, is: path}
 	}
@@ -68,13 +68,13 @@ func server(what, pkg string, find func() (string, error)) finding {
 	return finding{what: what, is: err.Error(), bad: true, todo: "sudo apt-get update && sudo apt-get install -y " + pkg}
 }
 
-func dapr(i place.Instance) []finding {
+func dapr(ctx context.Context, i place.Instance) []finding {
 	names := "daprd, placement, scheduler, sentry"
 	var out []finding
-	if d, err := program.FindDapr(); err == nil {
-		out = append(out, finding{what: names, is: d.Describe() + ", " + program.Version(d.Daprd, "--version")})
+	if d, err := program.FindDapr(ctx); err == nil {
+		out = append(out, finding{what: names, is: d.Describe() + ", " + program.Version(ctx, d.Daprd, "--version")})
 	} else if d, ok := program.BuiltDapr(i); ok {
-		out = append(out, finding{what: names, is: d.Describe() + ", " + program.Version(d.Daprd, "--version")})
+		out = append(out, finding{what: names, is: d.Describe() + ", " + program.Version(ctx, d.Daprd, "--version")})
 	} else {
 		out = append(out, finding{what: names, is: "not here", todo: "nothing: the first start builds them (some minutes, once)"})
 	}
@@ -116,7 +116,7 @@ func memory() finding {
 }
 
 // portsFound says who has our ports. That is an obstacle unless it is ourselves.
-func portsFound(i place.Instance) []finding {
+func portsFound(ctx context.Context, i place.Instance) []finding {
 	if pid := platform.Supervisor(i); pid != 0 {
 		return []finding{{what: "ports", is: fmt.Sprintf("the platform runs (pid %d)", pid)}}
 	}
@@ -126,7 +126,7 @@ func portsFound(i place.Instance) []finding {
 	}
 	var out []finding
 	for p, who := range platform.Ports(i, apps) {
-		if holder, taken := port.Taken(p); taken {
+		if holder, taken := port.Taken(ctx, p); taken {
 			out = append(out, finding{what: fmt.Sprintf("port %d", p), is: "taken by " + holder.String(), bad: true, todo: who + " needs it: end that process"})
 		}
 	}

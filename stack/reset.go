@@ -54,11 +54,11 @@ func agree(dir string) bool {
 }
 
 // tools builds a pinned tool and prints where it is.
-func tools(_ context.Context, c command) error {
+func tools(ctx context.Context, c command) error {
 	if len(c.args) != 1 || c.args[0] != "cli" {
 		return errors.New("there is one tool to ask for: cli")
 	}
-	path, err := program.CLI.Ensure(c.Instance, progress.To(os.Stderr))
+	path, err := program.CLI.Ensure(ctx, c.Instance, progress.To(os.Stderr))
 	if err != nil {
 		return err
 	}

@@ -35,8 +35,11 @@ func start(ctx context.Context, c command) error {
 	if err != nil {
 		return err
 	}
-	died := make(chan error, 1)
-	go func() { died <- child.Wait() }()
+	died := make(chan struct{})
+	go func() {
+		_ = child.Wait() // its log says why
+		close(died)
+	}()
 	shown := follower{path: c.Log("stack")}
 	defer func() { shown.print("") }()
 	var rising time.Time

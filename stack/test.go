@@ -32,7 +32,7 @@ func test(ctx context.Context, c command) error {
 	}
 	sweep(c.Instance)
 	log := progress.To(os.Stderr)
-	bin, _, err := program.Servers(log)
+	bin, _, err := program.Servers(ctx, log)
 	if err != nil {
 		return err
 	}
@@ -61,14 +61,14 @@ func throwaway(ctx context.Context, bin, dir string, log *progress.Log) (databas
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return database.Server{}, nil, err
 	}
-	port, err := freePort(firstTestPort)
+	port, err := freePort(ctx, firstTestPort)
 	if err != nil {
 		return database.Server{}, nil, err
 	}
 	server := database.Server{
 		Bin: bin, Data: filepath.Join(dir, "postgres"), Port: port, Password: "test", Log: filepath.Join(dir, "postgres.log"),
 	}
-	if err := server.Init(); err != nil {
+	if err := server.Init(ctx); err != nil {
 		return server, nil, err
 	}
 	spec, err := server.Spec("postgres")
@@ -76,7 +76,7 @@ func throwaway(ctx context.Context, bin, dir string, log *progress.Log) (databas
 		return server, nil, err
 	}
 	super := proc.NewSupervisor(dir, log.Say, nil, proc.DefaultBackoff())
-	super.Start(spec)
+	super.Start(ctx, spec)
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	if err := super.WaitReady(ctx, "postgres"); err != nil {
@@ -86,9 +86,9 @@ func throwaway(ctx context.Context, bin, dir string, log *progress.Log) (databas
 	return server, super, nil
 }
 
-func freePort(from int) (int, error) {
+func freePort(ctx context.Context, from int) (int, error) {
 	for p := from; p < from+100; p++ {
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p)))
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p)))
 		if err == nil {
 			return p, l.Close()
 		}

@@ -106,7 +106,7 @@ func (p *Platform) build() error {
 	if err := os.MkdirAll(filepath.Join(p.Root, ".sidecart", "bin"), 0o755); err != nil {
 		return err
 	}
-	cmd := exec.Command("go", "build", "-o", p.program(), "./stack")
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-o", p.program(), "./stack")
 	cmd.Dir = p.Root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build stack: %w\n%s", err, out)

@@ -31,7 +31,7 @@ type Server struct {
 }
 
 // Init makes the data folder if there is none yet.
-func (s Server) Init() error {
+func (s Server) Init(ctx context.Context) error {
 	if _, err := os.Stat(filepath.Join(s.Data, "PG_VERSION")); err == nil {
 		return nil
 	}
@@ -61,7 +61,7 @@ func (s Server) Init() error {
 	if !s.Durable {
 		args = append(args, "--no-sync")
 	}
-	cmd := exec.Command(filepath.Join(s.Bin, "initdb"), args...)
+	cmd := exec.CommandContext(ctx, filepath.Join(s.Bin, "initdb"), args...)
 	cmd.Dir = "/"
 	cmd.SysProcAttr = account.attr()
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL

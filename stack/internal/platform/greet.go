@@ -7,16 +7,16 @@ import (
 
 // greet says where things are, once everything is well.
 func (r *run) greet() {
-	at := func(p int) string { return fmt.Sprintf("http://localhost:%d", r.Port(p)) }
+	at := fmt.Sprintf("http://localhost:%d", r.Port(8000))
 	lines := []string{
 		fmt.Sprintf("ready in %.1fs: five services, each beside its Dapr sidecar", r.log.Elapsed().Seconds()),
 		"",
-		"  shop        " + at(8000),
-		"  API         " + at(8000) + "/docs",
-		"  health      " + at(8000) + "/health/services",
+		"  shop        " + at,
+		"  API         " + at + "/docs",
+		"  health      " + at + "/health/services",
 		"  logs        make logs SERVICE=orders     (files in " + r.Path("logs") + ")",
 		"  try it      make demo",
-		"  or          curl -s " + at(8000) + "/api/v1/products",
+		"  or          curl -s " + at + "/api/v1/products",
 		"",
 		"Ctrl-C or `make stop` stops all of it; the data stays.",
 	}

@@ -69,7 +69,7 @@ func Run(ctx context.Context, i place.Instance, o Options, log *progress.Log) er
 }
 
 func (r *run) start(ctx context.Context) error {
-	if err := r.clear(); err != nil {
+	if err := r.clear(ctx); err != nil {
 		return err
 	}
 	if err := r.furnish(); err != nil {
@@ -84,7 +84,7 @@ func (r *run) start(ctx context.Context) error {
 		return nil
 	}
 	r.record.phase(Rising)
-	if err := r.services(); err != nil {
+	if err := r.services(ctx); err != nil {
 		return err
 	}
 	if err := r.awaitWell(ctx); err != nil {
@@ -96,7 +96,7 @@ func (r *run) start(ctx context.Context) error {
 }
 
 // clear ends what an earlier run left and makes sure that nobody else has our ports.
-func (r *run) clear() error {
+func (r *run) clear(ctx context.Context) error {
 	if n, err := proc.EndLeftovers(r.Dir()); err != nil {
 		return err
 	} else if n > 0 {
@@ -112,17 +112,17 @@ func (r *run) clear() error {
 	if r.apps, err = template.Read(r.Template()); err != nil {
 		return err
 	}
-	return r.freePorts()
+	return r.freePorts(ctx)
 }
 
-func (r *run) freePorts() error {
+func (r *run) freePorts(ctx context.Context) error {
 	ports := infraPorts(r.Instance)
 	if !r.InfraOnly {
 		ports = Ports(r.Instance, r.apps)
 	}
 	var taken []string
 	for p, who := range ports {
-		if holder, is := port.Taken(p); is {
+		if holder, is := port.Taken(ctx, p); is {
 			taken = append(taken, fmt.Sprintf("port %d, which %s needs, is taken by %s", p, who, holder))
 		}
 	}
@@ -153,22 +153,22 @@ func (r *run) furnish() (err error) {
 
 // beneath starts what the services stand on, as far apart as it does not depend on one another, and builds them meanwhile.
 func (r *run) beneath(ctx context.Context) error {
-	postgres, redis, err := program.Servers(r.log)
+	postgres, redis, err := program.Servers(ctx, r.log)
 	if err != nil {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.startDatabases(ctx, postgres) })
 	g.Go(func() error {
-		r.super.Start(redisServer(r.Instance, redis, r.set).Spec(redisName))
+		r.super.Start(ctx, redisServer(r.Instance, redis, r.set).Spec(redisName))
 		return r.await(ctx, redisName, time.Minute)
 	})
 	g.Go(func() (err error) {
-		if r.dapr, err = program.EnsureDapr(r.Instance, r.log); err != nil {
+		if r.dapr, err = program.EnsureDapr(ctx, r.Instance, r.log); err != nil {
 			return err
 		}
-		r.super.Start(placement(r.Instance, r.dapr))
-		r.super.Start(scheduler(r.Instance, r.dapr))
+		r.super.Start(ctx, placement(r.Instance, r.dapr))
+		r.super.Start(ctx, scheduler(r.Instance, r.dapr))
 		if r.InfraOnly {
 			return r.forCLI(ctx)
 		}
@@ -184,7 +184,7 @@ func (r *run) startDatabases(ctx context.Context, bin string) error {
 	}
 	server := postgresServer(r.Instance, bin, pw)
 	done := r.log.Step("making the database server's data folder", "its databases")
-	err = server.Init()
+	err = server.Init(ctx)
 	done(err)
 	if err != nil {
 		return err
@@ -193,7 +193,7 @@ func (r *run) startDatabases(ctx context.Context, bin string) error {
 	if err != nil {
 		return err
 	}
-	r.super.Start(spec)
+	r.super.Start(ctx, spec)
 	if err := r.await(ctx, postgresName, 2*time.Minute); err != nil { // it may have much to recover
 		return err
 	}
@@ -262,7 +262,7 @@ func (r *run) buildApps(ctx context.Context) error {
 }
 
 // services starts each app and its sidecar. They wait for one another by themselves.
-func (r *run) services() error {
+func (r *run) services(ctx context.Context) error {
 	ids := make([]string, 0, len(r.apps))
 	for _, a := range r.apps {
 		ids = append(ids, a.ID)
@@ -272,8 +272,8 @@ func (r *run) services() error {
 		return err
 	}
 	for _, a := range r.apps {
-		r.super.Start(sidecar(r.Instance, r.dapr, a, tokens[a.ID]))
-		r.super.Start(app(r.Instance, a, tokens[a.ID]))
+		r.super.Start(ctx, sidecar(r.Instance, r.dapr, a, tokens[a.ID]))
+		r.super.Start(ctx, app(r.Instance, a, tokens[a.ID]))
 	}
 	return nil
 }

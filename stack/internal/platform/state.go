@@ -95,7 +95,7 @@ func lock(i place.Instance) (unlock func(), err error) {
 	if err := os.MkdirAll(i.Dir(), 0o755); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(i.Path("lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := os.OpenFile(i.Path("lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package port
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -25,10 +26,10 @@ func (h Holder) String() string {
 }
 
 // Taken reports who has a TCP port in use, on whatever address.
-func Taken(port int) (Holder, bool) {
+func Taken(ctx context.Context, port int) (Holder, bool) {
 	inodes := listening(port)
 	if len(inodes) == 0 {
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err != nil {
 			return Holder{}, true
 		}

@@ -12,12 +12,12 @@ func TestTakenNamesTheHolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	number := l.Addr().(*net.TCPAddr).Port
-	holder, taken := Taken(number)
+	holder, taken := Taken(t.Context(), number)
 	if !taken || holder.PID != os.Getpid() || holder.Command == "" {
 		t.Errorf("port %d: taken %v by %v, want this process", number, taken, holder)
 	}
 	l.Close()
-	if holder, taken := Taken(number); taken {
+	if holder, taken := Taken(t.Context(), number); taken {
 		t.Errorf("port %d is still taken by %v", number, holder)
 	}
 }
@@ -28,7 +28,7 @@ func TestTakenSeesEveryAddress(t *testing.T) {
 		if err != nil {
 			t.Skipf("no %s here: %v", address, err)
 		}
-		if _, taken := Taken(l.Addr().(*net.TCPAddr).Port); !taken {
+		if _, taken := Taken(t.Context(), l.Addr().(*net.TCPAddr).Port); !taken {
 			t.Errorf("a listener on %s was not seen", address)
 		}
 		l.Close()

@@ -90,12 +90,15 @@ func TestStuckIsRestarted(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		_, err = http.DefaultClient.Do(req)
-		return err
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return err
+		}
+		return resp.Body.Close()
 	}
 	s := NewSupervisor(t.TempDir(), t.Logf, nil, quick())
 	s.probe = 20 * time.Millisecond
-	s.Start(Spec{Name: "stuck", Path: "/bin/sleep", Args: []string{"1000"}, Log: filepath.Join(s.dir, "x.log"), Alive: silent, Patience: 50 * time.Millisecond})
+	s.Start(t.Context(), Spec{Name: "stuck", Path: "/bin/sleep", Args: []string{"1000"}, Log: filepath.Join(s.dir, "x.log"), Alive: silent, Patience: 50 * time.Millisecond})
 	t.Cleanup(func() { s.Stop("stuck") })
 	await(t, s, "stuck", func(p Status) bool { return p.Restarts >= 1 })
 }
@@ -174,7 +177,7 @@ func supervise(t *testing.T, spec Spec) (s *Supervisor, said func(string) bool) 
 		defer mu.Unlock()
 		lines = append(lines, fmt.Sprintf(format, args...))
 	}, nil, quick())
-	s.Start(spec)
+	s.Start(t.Context(), spec)
 	t.Cleanup(func() { s.Stop(spec.Name) })
 	return s, func(part string) bool {
 		mu.Lock()

@@ -70,6 +70,9 @@ var (
 	errStuck = errors.New("did not answer for too long")
 )
 
+// exit is the end of a life.
+type exit struct{ err error }
+
 // live is one life of the process. It gives the reason for its end.
 func (p *process) live(ctx context.Context) error {
 	if p.spec.Prepare != nil {
@@ -86,8 +89,8 @@ func (p *process) live(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	died := make(chan error, 1)
-	go func() { died <- cmd.Wait() }()
+	died := make(chan exit, 1)
+	go func() { died <- exit{cmd.Wait()} }()
 	p.set(Starting, cmd.Process.Pid)
 
 	life, end := context.WithCancel(ctx)
@@ -95,8 +98,8 @@ func (p *process) live(ctx context.Context) error {
 	go p.awaitReady(life)
 	stuck := p.watch(life)
 	select {
-	case err := <-died:
-		return err
+	case e := <-died:
+		return e.err
 	case <-stuck:
 		p.end(cmd, died)
 		return errStuck
@@ -110,7 +113,7 @@ func (p *process) live(ctx context.Context) error {
 }
 
 // end asks the process to stop, and makes it when it takes too long.
-func (p *process) end(cmd *exec.Cmd, died <-chan error) {
+func (p *process) end(cmd *exec.Cmd, died <-chan exit) {
 	_ = cmd.Process.Signal(p.spec.stopSignal())
 	select {
 	case <-died:

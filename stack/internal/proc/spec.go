@@ -44,7 +44,7 @@ func (s Spec) command(dir string) (*exec.Cmd, *os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(s.Log), 0o755); err != nil {
 		return nil, nil, err
 	}
-	log, err := os.OpenFile(s.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
+	log, err := os.OpenFile(s.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, nil, err
 	}

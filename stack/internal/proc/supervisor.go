@@ -28,9 +28,9 @@ func NewSupervisor(dir string, say func(string, ...any), onChange func([]Status)
 	return &Supervisor{dir: dir, say: say, onChange: onChange, backoff: b, probe: 5 * time.Second}
 }
 
-// Start begins to keep a process alive.
-func (s *Supervisor) Start(spec Spec) {
-	ctx, cancel := context.WithCancel(context.Background())
+// Start begins to keep a process alive, until Stop: it outlives ctx, so that things can be stopped in order.
+func (s *Supervisor) Start(ctx context.Context, spec Spec) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	p := &process{
 		spec: spec, super: s, backoff: s.backoff, stop: cancel,
 		over: make(chan struct{}), ready: make(chan struct{}),

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,14 +24,14 @@ const (
 
 // FindDapr looks for official programs on PATH and where `dapr init --slim` puts them. It takes all four or none: mixed versions
 // would talk different protocols.
-func FindDapr() (Dapr, error) {
+func FindDapr(ctx context.Context) (Dapr, error) {
 	var dirs []string
 	if home, err := os.UserHomeDir(); err == nil {
 		dirs = append(dirs, filepath.Join(home, ".dapr", "bin"))
 	}
 	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), dirs...) {
 		d := in(dir)
-		if d.complete() && atLeast(Version(d.Daprd, "--version"), leastDapr) {
+		if d.complete() && atLeast(Version(ctx, d.Daprd, "--version"), leastDapr) {
 			d.Official = true
 			return d, nil
 		}
@@ -45,8 +46,8 @@ func BuiltDapr(i place.Instance) (Dapr, bool) {
 }
 
 // EnsureDapr finds official programs or builds the pinned ones, once.
-func EnsureDapr(i place.Instance, log *progress.Log) (Dapr, error) {
-	if d, err := FindDapr(); err == nil {
+func EnsureDapr(ctx context.Context, i place.Instance, log *progress.Log) (Dapr, error) {
+	if d, err := FindDapr(ctx); err == nil {
 		return d, nil
 	}
 	unlock, err := buildLock(i)
@@ -59,7 +60,7 @@ func EnsureDapr(i place.Instance, log *progress.Log) (Dapr, error) {
 	}
 	log.Say("no official Dapr on this machine: building the pinned one, once (about five minutes on two cores)")
 	done := log.Step("building daprd, placement, scheduler and sentry", "starting the servers")
-	err = build(i, daprModule, i.Bin()+"/",
+	err = build(ctx, i, daprModule, i.Bin()+"/",
 		"sidecart/tools/dapr/daprd", "github.com/dapr/dapr/cmd/placement",
 		"github.com/dapr/dapr/cmd/scheduler", "github.com/dapr/dapr/cmd/sentry")
 	done(err)
@@ -101,7 +102,7 @@ func (d Dapr) Runtime(i place.Instance) (string, error) {
 	}
 	dir := i.Path("runtime")
 	link := filepath.Join(dir, ".dapr", "bin")
-	if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(link), 0o750); err != nil {
 		return "", err
 	}
 	if err := os.RemoveAll(link); err != nil {

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -14,14 +15,14 @@ import (
 
 // Servers finds Postgres and Redis. As root on a Debian-like system it installs what is missing; elsewhere it fails and
 // says which two commands to type.
-func Servers(log *progress.Log) (postgres, redis string, err error) {
+func Servers(ctx context.Context, log *progress.Log) (postgres, redis string, err error) {
 	unlock, err := lock()
 	if err != nil {
 		return "", "", err
 	}
 	defer unlock()
-	postgres, errP := FindPostgres()
-	redis, errR := FindRedis()
+	postgres, errP := FindPostgres(ctx)
+	redis, errR := FindRedis(ctx)
 	var packages []string
 	if errP != nil {
 		packages = append(packages, "postgresql")
@@ -32,12 +33,12 @@ func Servers(log *progress.Log) (postgres, redis string, err error) {
 	if len(packages) == 0 {
 		return postgres, redis, nil
 	}
-	if err := install(log, packages); err != nil {
+	if err := install(ctx, log, packages); err != nil {
 		return "", "", fmt.Errorf("%w\nmissing: %w\ninstall it, then start again:\n    sudo apt-get update\n    sudo apt-get install -y %s",
 			err, errors.Join(errP, errR), strings.Join(packages, " "))
 	}
-	postgres, errP = FindPostgres()
-	redis, errR = FindRedis()
+	postgres, errP = FindPostgres(ctx)
+	redis, errR = FindRedis(ctx)
 	return postgres, redis, errors.Join(errP, errR)
 }
 
@@ -47,7 +48,7 @@ func CanInstall() bool {
 	return err == nil && os.Geteuid() == 0
 }
 
-func install(log *progress.Log, packages []string) (err error) {
+func install(ctx context.Context, log *progress.Log, packages []string) (err error) {
 	if !CanInstall() {
 		return errors.New("only root, with apt-get, can install packages")
 	}
@@ -64,7 +65,7 @@ func install(log *progress.Log, packages []string) (err error) {
 		append([]string{"apt-get", "-o", "DPkg::Lock::Timeout=300", "-qq", "install", "-y", "--no-install-recommends"}, packages...),
 	} {
 		done := log.Step(strings.Join(step[:1], " ")+" "+names, "starting the servers")
-		cmd := exec.Command(step[0], step[1:]...)
+		cmd := exec.CommandContext(ctx, step[0], step[1:]...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 		out, err := cmd.CombinedOutput()
 		done(err)
@@ -95,7 +96,7 @@ func forbidServices() (restore func() error, err error) {
 
 // lock keeps two platforms from installing at the same time.
 func lock() (unlock func(), err error) {
-	f, err := os.OpenFile(filepath.Join(os.TempDir(), "sidecart-install.lock"), os.O_CREATE|os.O_RDWR, 0o666)
+	f, err := os.OpenFile(filepath.Join(os.TempDir(), "sidecart-install.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}

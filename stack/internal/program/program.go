@@ -3,6 +3,7 @@
 package program
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -33,7 +34,7 @@ var number = regexp.MustCompile(`\d+(\.\d+)*`)
 var ErrMissing = errors.New("not found")
 
 // FindPostgres gives the folder of the newest Postgres server, wherever distributions put it.
-func FindPostgres() (string, error) {
+func FindPostgres(ctx context.Context) (string, error) {
 	dirs, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
 	more, _ := filepath.Glob("/usr/pgsql-*/bin")
 	dirs = append(dirs, more...)
@@ -48,7 +49,7 @@ func FindPostgres() (string, error) {
 		if !executable(filepath.Join(dir, "postgres")) || !executable(filepath.Join(dir, "initdb")) {
 			continue
 		}
-		if v := major(filepath.Join(dir, "postgres"), "--version"); v > newest {
+		if v := major(ctx, filepath.Join(dir, "postgres"), "--version"); v > newest {
 			best, newest = dir, v
 		}
 	}
@@ -59,10 +60,10 @@ func FindPostgres() (string, error) {
 }
 
 // FindRedis gives a Redis or Valkey server.
-func FindRedis() (string, error) {
+func FindRedis(ctx context.Context) (string, error) {
 	for _, name := range []string{"redis-server", "valkey-server"} {
 		path, err := exec.LookPath(name)
-		if err == nil && major(path, "--version") >= leastRedis {
+		if err == nil && major(ctx, path, "--version") >= leastRedis {
 			return path, nil
 		}
 	}
@@ -70,16 +71,16 @@ func FindRedis() (string, error) {
 }
 
 // Version is the first number that a program prints about itself.
-func Version(path string, arg string) string {
-	out, err := exec.Command(path, arg).CombinedOutput()
+func Version(ctx context.Context, path, arg string) string {
+	out, err := exec.CommandContext(ctx, path, arg).CombinedOutput()
 	if err != nil {
 		return ""
 	}
 	return number.FindString(string(out))
 }
 
-func major(path, arg string) int {
-	n, _ := strconv.Atoi(strings.Split(Version(path, arg), ".")[0])
+func major(ctx context.Context, path, arg string) int {
+	n, _ := strconv.Atoi(strings.Split(Version(ctx, path, arg), ".")[0])
 	return n
 }
 

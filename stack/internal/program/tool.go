@@ -1,6 +1,7 @@
 package program
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -26,7 +27,7 @@ var (
 )
 
 // Ensure builds a tool unless it was built from the pins of today, and says where it is.
-func (t Tool) Ensure(i place.Instance, log *progress.Log) (string, error) {
+func (t Tool) Ensure(ctx context.Context, i place.Instance, log *progress.Log) (string, error) {
 	unlock, err := buildLock(i)
 	if err != nil {
 		return "", err
@@ -37,7 +38,7 @@ func (t Tool) Ensure(i place.Instance, log *progress.Log) (string, error) {
 		return path, nil
 	}
 	done := log.Step("building "+t.Name, "using it; this is once")
-	err = build(i, t.Module, path, t.Package)
+	err = build(ctx, i, t.Module, path, t.Package)
 	done(err)
 	if err != nil {
 		return "", err
@@ -57,12 +58,12 @@ func FindCLI(i place.Instance) (string, error) {
 }
 
 // build compiles packages of a module that stays outside the workspace.
-func build(i place.Instance, module, out string, packages ...string) error {
+func build(ctx context.Context, i place.Instance, module, out string, packages ...string) error {
 	args := append([]string{"build",
 		"-tags", "stablecomponents",
 		"-ldflags", "-s -w -X github.com/dapr/dapr/pkg/buildinfo.version=" + leastDapr,
 		"-o", out}, packages...)
-	cmd := exec.Command("go", args...)
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = filepath.Join(i.Root, "tools", module)
 	cmd.Env = append(os.Environ(), "GOWORK=off")
 	text, err := cmd.CombinedOutput()

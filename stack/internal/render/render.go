@@ -43,13 +43,13 @@ func copyTree(i place.Instance, dir string) error {
 		}
 		rel, _ := filepath.Rel(i.Root, path)
 		if d.IsDir() {
-			return os.MkdirAll(i.Path(rel), 0o755)
+			return os.MkdirAll(i.Path(rel), 0o750)
 		}
 		text, err := os.ReadFile(path)
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(i.Path(rel), []byte(Text(i, string(text))), 0o644)
+		return os.WriteFile(i.Path(rel), []byte(Text(i, string(text))), 0o600)
 	})
 }
 

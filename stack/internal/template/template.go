@@ -99,7 +99,7 @@ func (a *App) complete(dir string, common Shared) error {
 	if len(a.Command) == 0 {
 		return fmt.Errorf("%s has no command", a.ID)
 	}
-	a.Shared = a.Shared.over(common, a.Dir, dir)
+	a.Shared = a.over(common, a.Dir, dir)
 	return nil
 }
 
