@@ -9,8 +9,21 @@ import (
 	"sidecart/kit/postgres"
 )
 
-// insert fails with ErrSlug or ErrParent.
+// insert fails with ErrSlug or ErrParent. It looks first, so that a refused category does not use up a number; the
+// constraints decide where two are opened at once.
 func insert(ctx context.Context, tx pgx.Tx, in New, slug string) (Category, error) {
+	var parent, taken bool
+	err := tx.QueryRow(ctx, `
+		select $1::bigint is null or exists (select from categories where id = $1), exists (select from categories where slug = $2)`,
+		in.ParentID, slug).Scan(&parent, &taken)
+	switch {
+	case err != nil:
+		return Category{}, err
+	case !parent:
+		return Category{}, ErrParent
+	case taken:
+		return Category{}, ErrSlug
+	}
 	rows, err := tx.Query(ctx, `
 		insert into categories (name, description, slug, parent_id) values ($1, $2, $3, $4)
 		returning id, name, description, slug, parent_id, 0 as product_count, created_at, updated_at`,

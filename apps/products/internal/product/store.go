@@ -10,8 +10,21 @@ import (
 	"sidecart/kit/shop"
 )
 
-// insert fails with ErrSKU or ErrCategory.
+// insert fails with ErrSKU or ErrCategory. It looks first, so that a refused product does not use up a number; the
+// constraints decide where two are put on sale at once.
 func insert(ctx context.Context, tx pgx.Tx, in New) (id int64, err error) {
+	var shelf, taken bool
+	err = tx.QueryRow(ctx, `
+		select exists (select from categories where id = $1), exists (select from products where sku = $2)`,
+		in.CategoryID, in.SKU).Scan(&shelf, &taken)
+	switch {
+	case err != nil:
+		return 0, err
+	case !shelf:
+		return 0, ErrCategory
+	case taken:
+		return 0, ErrSKU
+	}
 	err = tx.QueryRow(ctx, `
 		insert into products (name, description, sku, slug, price, currency, category_id, brand, attributes, low_stock_threshold)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning id`,

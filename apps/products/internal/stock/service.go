@@ -43,12 +43,14 @@ func (s *Service) Level(ctx context.Context, productID int64) (Level, error) {
 // ErrUnknown, ErrOutOfStock, or ErrReleased where the order has already given its reservation back.
 func (s *Service) Reserve(ctx context.Context, order shop.OrderID, wanted []Wanted) (r Reservation, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		lines, err := take(ctx, tx, order, wanted, s.hold)
+		claimed, err := claim(ctx, tx, order, s.hold)
 		if err != nil {
 			return err
 		}
-		if err := refusal(lines); err != nil {
-			return err // and the claim on the order's id goes with the transaction
+		if claimed {
+			if err := takeAll(ctx, tx, order, wanted); err != nil {
+				return err // and the claim goes with the transaction
+			}
 		}
 		if r, err = reservation(ctx, tx, order); err != nil {
 			return err
@@ -61,21 +63,33 @@ func (s *Service) Reserve(ctx context.Context, order shop.OrderID, wanted []Want
 	return r, err
 }
 
+func takeAll(ctx context.Context, tx pgx.Tx, order shop.OrderID, wanted []Wanted) error {
+	products, _ := columns(wanted)
+	if err := lockProducts(ctx, tx, products); err != nil {
+		return err
+	}
+	lines, err := take(ctx, tx, order, wanted)
+	if err != nil {
+		return err
+	}
+	return refusal(lines)
+}
+
 // Commit makes a reservation a sale: the goods leave the shelf. Called again it changes nothing. It fails with
 // ErrReleased where there is nothing to commit any more.
 func (s *Service) Commit(ctx context.Context, order shop.OrderID) error {
 	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		if err := commit(ctx, tx, order); err != nil {
+		state, err := lock(ctx, tx, order)
+		switch {
+		case err != nil || state == StateCommitted:
 			return err
-		}
-		r, err := reservation(ctx, tx, order)
-		if err != nil {
-			return err
-		}
-		if r.State != StateCommitted {
+		case state != StateHeld:
 			return ErrReleased
 		}
-		return nil
+		if err := sell(ctx, tx, order); err != nil {
+			return err
+		}
+		return setState(ctx, tx, order, StateCommitted)
 	})
 }
 
@@ -86,21 +100,42 @@ func (s *Service) Release(ctx context.Context, order shop.OrderID) error {
 		if err := forestall(ctx, tx, order); err != nil {
 			return err
 		}
-		if err := release(ctx, tx, order); err != nil {
+		state, err := lock(ctx, tx, order)
+		switch {
+		case err != nil:
 			return err
+		case state == StateHeld:
+			if err := free(ctx, tx, order); err != nil {
+				return err
+			}
+			return setState(ctx, tx, order, StateReleased)
+		case state == StateCommitted:
+			if err := shelve(ctx, tx, order); err != nil {
+				return err
+			}
+			return setState(ctx, tx, order, StateReturned)
 		}
-		return takeBack(ctx, tx, order)
+		return nil
 	})
 }
 
-// ReleaseExpired gives back reservations whose time is over.
+// ReleaseExpired gives back reservations whose time is over and that are still held.
 func (s *Service) ReleaseExpired(ctx context.Context) (released int, err error) {
 	orders, err := expired(ctx, s.db)
 	if err != nil {
 		return 0, err
 	}
 	for _, order := range orders {
-		err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return release(ctx, tx, order) })
+		err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+			state, err := lock(ctx, tx, order)
+			if err != nil || state != StateHeld {
+				return err
+			}
+			if err := free(ctx, tx, order); err != nil {
+				return err
+			}
+			return setState(ctx, tx, order, StateReleased)
+		})
 		if err != nil {
 			return released, err
 		}

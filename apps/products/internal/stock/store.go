@@ -34,31 +34,34 @@ func level(ctx context.Context, db postgres.Reader, productID int64) (Level, err
 	return l, err
 }
 
-// take reserves all wanted lines or none, in one statement. The claim on the order's id makes a repetition do nothing;
-// rows are locked in key order, so two orders with the same products cannot deadlock; availability is read from the
-// locked rows, so it cannot change before they are written. It answers each wanted line; where one cannot be had
-// nothing was taken, and the caller must roll back to give up the claim.
-func take(ctx context.Context, tx pgx.Tx, order shop.OrderID, wanted []Wanted, hold time.Duration) ([]taken, error) {
-	products, quantities := make([]int64, len(wanted)), make([]int32, len(wanted))
-	for i, w := range wanted {
-		products[i], quantities[i] = w.ProductID, int32(w.Quantity) //nolint:gosec // validated: at most 1,000,000
-	}
+// claim opens a reservation under the order's id. It answers false where the id is used already; of two at once, the
+// second waits for the first.
+func claim(ctx context.Context, tx pgx.Tx, order shop.OrderID, hold time.Duration) (bool, error) {
+	tag, err := tx.Exec(ctx, `
+		insert into reservations (order_id, state, expires_at) values ($1, 'held', now() + $2) on conflict (order_id) do nothing`,
+		order, hold)
+	return tag.RowsAffected() == 1, err
+}
+
+// lockProducts keeps the stock of some products from changing until the transaction ends. Rows are locked in key order,
+// so two orders with the same products cannot deadlock. What is then read must be read by another statement: only that
+// sees the rows as they are now, and not as they were when this one began to wait.
+func lockProducts(ctx context.Context, tx pgx.Tx, products []int64) error {
+	_, err := tx.Exec(ctx, `select from stock where product_id = any($1) order by product_id for update`, products)
+	return err
+}
+
+// take reserves all wanted lines or none, in one statement, and answers for each wanted line whether it can be had. The
+// products are locked.
+func take(ctx context.Context, tx pgx.Tx, order shop.OrderID, wanted []Wanted) ([]taken, error) {
+	products, quantities := columns(wanted)
 	rows, err := tx.Query(ctx, `
-		with claim as (
-			insert into reservations (order_id, state, expires_at) values ($1, 'held', now() + $4)
-			on conflict (order_id) do nothing returning order_id
-		), wanted as (
-			select product_id, quantity, place::int - 1 as place
+		with answer as (
+			select w.place::int - 1 as place, w.product_id, w.quantity, p.id is not null as known,
+				coalesce(s.on_hand - s.reserved >= w.quantity, false) as enough, coalesce(s.on_hand - s.reserved, 0) as available
 			from unnest($2::bigint[], $3::int[]) with ordinality as w (product_id, quantity, place)
-		), locked as (
-			select s.product_id, s.on_hand - s.reserved as available
-			from stock s join products p on p.id = s.product_id
-			where s.product_id in (select product_id from wanted) and p.archived_at is null and exists (select from claim)
-			order by s.product_id for update of s
-		), answer as (
-			select w.place, w.product_id, w.quantity, l.product_id is not null as known,
-				coalesce(l.available >= w.quantity, false) as enough, coalesce(l.available, 0) as available
-			from wanted w left join locked l using (product_id) where exists (select from claim)
+			left join products p on p.id = w.product_id and p.archived_at is null
+			left join stock s on s.product_id = p.id
 		), possible as (
 			select where not exists (select from answer where not enough)
 		), counted as (
@@ -68,12 +71,18 @@ func take(ctx context.Context, tx pgx.Tx, order shop.OrderID, wanted []Wanted, h
 			insert into reservation_lines (order_id, product_id, quantity)
 			select $1, product_id, quantity from answer where exists (select from possible)
 		)
-		select place, known, enough, available from answer order by place`,
-		order, products, quantities, hold)
+		select place, known, enough, available from answer order by place`, order, products, quantities)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowToStructByName[taken])
+}
+
+func columns(wanted []Wanted) (products []int64, quantities []int32) {
+	for _, w := range wanted {
+		products, quantities = append(products, w.ProductID), append(quantities, int32(w.Quantity)) //nolint:gosec // at most 1,000,000
+	}
+	return products, quantities
 }
 
 // reservation answers the zero Reservation for an order that has none.
@@ -100,22 +109,54 @@ func reservation(ctx context.Context, db postgres.Reader, order shop.OrderID) (R
 	return r, err
 }
 
-// commit sells what is held; anything else is left as it is.
-func commit(ctx context.Context, tx pgx.Tx, order shop.OrderID) error {
+// lock locks an order's reservation and the stock of its lines, in this order everywhere, and answers its state, empty
+// where there is none.
+func lock(ctx context.Context, tx pgx.Tx, order shop.OrderID) (state State, err error) {
+	err = tx.QueryRow(ctx, `select state from reservations where order_id = $1 for update`, order).Scan(&state)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	_, err = tx.Exec(ctx, `
+		select from stock where product_id in (select product_id from reservation_lines where order_id = $1)
+		order by product_id for update`, order)
+	return state, err
+}
+
+func setState(ctx context.Context, tx pgx.Tx, order shop.OrderID, state State) error {
+	_, err := tx.Exec(ctx, `update reservations set state = $2, settled_at = now() where order_id = $1`, order, state)
+	return err
+}
+
+// sell takes what is held off the shelf. The reservation is locked.
+func sell(ctx context.Context, tx pgx.Tx, order shop.OrderID) error {
 	_, err := tx.Exec(ctx, `
-		with done as (
-			update reservations set state = 'committed', settled_at = now()
-			where order_id = $1 and state = 'held' returning order_id
-		), locked as (
-			select s.product_id, l.quantity from stock s
-			join reservation_lines l on l.product_id = s.product_id join done on done.order_id = l.order_id
-			order by s.product_id for update of s
-		), sold as (
+		with sold as (
 			update stock s set on_hand = s.on_hand - l.quantity, reserved = s.reserved - l.quantity
-			from locked l where s.product_id = l.product_id
+			from reservation_lines l where l.order_id = $1 and s.product_id = l.product_id returning l.product_id, l.quantity
 		)
-		insert into movements (product_id, delta, reason, order_id)
-		select product_id, -quantity, 'sold', $1 from locked`, order)
+		insert into movements (product_id, delta, reason, order_id) select product_id, -quantity, 'sold', $1 from sold`, order)
+	return err
+}
+
+// free makes what is held available. The reservation is locked.
+func free(ctx context.Context, tx pgx.Tx, order shop.OrderID) error {
+	_, err := tx.Exec(ctx, `
+		update stock s set reserved = s.reserved - l.quantity
+		from reservation_lines l where l.order_id = $1 and s.product_id = l.product_id`, order)
+	return err
+}
+
+// shelve puts what was sold back on the shelf. The reservation is locked.
+func shelve(ctx context.Context, tx pgx.Tx, order shop.OrderID) error {
+	_, err := tx.Exec(ctx, `
+		with shelved as (
+			update stock s set on_hand = s.on_hand + l.quantity
+			from reservation_lines l where l.order_id = $1 and s.product_id = l.product_id returning l.product_id, l.quantity
+		)
+		insert into movements (product_id, delta, reason, order_id) select product_id, quantity, 'returned', $1 from shelved`, order)
 	return err
 }
 
@@ -124,39 +165,6 @@ func forestall(ctx context.Context, tx pgx.Tx, order shop.OrderID) error {
 	_, err := tx.Exec(ctx, `
 		insert into reservations (order_id, state, expires_at, settled_at) values ($1, 'released', now(), now())
 		on conflict (order_id) do nothing`, order)
-	return err
-}
-
-// release gives back what is held; anything else is left as it is.
-func release(ctx context.Context, tx pgx.Tx, order shop.OrderID) error {
-	_, err := tx.Exec(ctx, `
-		with done as (
-			update reservations set state = 'released', settled_at = now()
-			where order_id = $1 and state = 'held' returning order_id
-		), locked as (
-			select s.product_id, l.quantity from stock s
-			join reservation_lines l on l.product_id = s.product_id join done on done.order_id = l.order_id
-			order by s.product_id for update of s
-		)
-		update stock s set reserved = s.reserved - l.quantity from locked l where s.product_id = l.product_id`, order)
-	return err
-}
-
-// takeBack puts what was sold back on the shelf; anything else is left as it is.
-func takeBack(ctx context.Context, tx pgx.Tx, order shop.OrderID) error {
-	_, err := tx.Exec(ctx, `
-		with done as (
-			update reservations set state = 'returned', settled_at = now()
-			where order_id = $1 and state = 'committed' returning order_id
-		), locked as (
-			select s.product_id, l.quantity from stock s
-			join reservation_lines l on l.product_id = s.product_id join done on done.order_id = l.order_id
-			order by s.product_id for update of s
-		), shelved as (
-			update stock s set on_hand = s.on_hand + l.quantity from locked l where s.product_id = l.product_id
-		)
-		insert into movements (product_id, delta, reason, order_id)
-		select product_id, quantity, 'returned', $1 from locked`, order)
 	return err
 }
 

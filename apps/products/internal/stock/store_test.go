@@ -1,0 +1,223 @@
+package stock_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sidecart/apps/products/internal/category"
+	"sidecart/apps/products/internal/product"
+	"sidecart/apps/products/internal/stock"
+	"sidecart/kit/event"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+)
+
+// open is a shop with the given quantities of products 1, 2, 3 ...
+func open(t *testing.T, hold time.Duration, quantities ...int) (*pgxpool.Pool, *stock.Service) {
+	t.Helper()
+	db := kittest.DB(t, event.Migrations, category.Migrations, product.Migrations, stock.Migrations)
+	c, err := category.NewService(db).Create(t.Context(), category.New{Name: "Things"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	price := shop.MustMoney("1.00")
+	for i, n := range quantities {
+		_, err := product.NewService(db).Create(t.Context(), product.New{
+			Name: "Thing", SKU: fmt.Sprintf("T-%d", i+1), Price: &price, CategoryID: c.ID, InitialQuantity: n})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return db, stock.NewService(db, hold)
+}
+
+func newOrder() shop.OrderID { return shop.OrderID{UUID: shop.NewID()} }
+
+func want(pairs ...int) (wanted []stock.Wanted) {
+	for i := 0; i < len(pairs); i += 2 {
+		wanted = append(wanted, stock.Wanted{ProductID: int64(pairs[i]), Quantity: pairs[i+1]})
+	}
+	return wanted
+}
+
+func expect(t *testing.T, s *stock.Service, id int64, onHand, reserved int) {
+	t.Helper()
+	l, err := s.Level(t.Context(), id)
+	if err != nil || l.OnHand != onHand || l.Reserved != reserved || l.Available != onHand-reserved {
+		t.Errorf("product %d: %+v, want %d on hand and %d reserved (%v)", id, l, onHand, reserved, err)
+	}
+}
+
+// ledgerAddsUp checks that the movements of each product sum up to what is on hand, and the open reservations to what
+// is reserved.
+func ledgerAddsUp(t *testing.T, db *pgxpool.Pool) {
+	t.Helper()
+	var wrong int
+	err := db.QueryRow(t.Context(), `
+		select count(*) from stock s where s.on_hand <> (select coalesce(sum(delta), 0) from movements m where m.product_id = s.product_id)
+		or s.reserved <> (select coalesce(sum(l.quantity), 0) from reservation_lines l join reservations r using (order_id)
+			where l.product_id = s.product_id and r.state = 'held')`).Scan(&wrong)
+	if err != nil || wrong > 0 {
+		t.Errorf("%d products do not add up (%v)", wrong, err)
+	}
+}
+
+func TestReservationLife(t *testing.T) {
+	db, s := open(t, time.Hour, 10, 5)
+	order := newOrder()
+	for range 3 { // asking again answers the same
+		r, err := s.Reserve(t.Context(), order, want(2, 1, 1, 4))
+		if err != nil || len(r.Lines) != 2 || r.Lines[0].UnitPrice.String() != "1.00" || r.State != stock.StateHeld {
+			t.Fatalf("%+v, %v", r, err)
+		}
+	}
+	expect(t, s, 1, 10, 4)
+	for range 3 {
+		if err := s.Commit(t.Context(), order); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect(t, s, 1, 6, 0)
+	expect(t, s, 2, 4, 0)
+	for range 3 {
+		if err := s.Release(t.Context(), order); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect(t, s, 1, 10, 0)
+	if err := s.Commit(t.Context(), order); !errors.Is(err, stock.ErrReleased) {
+		t.Errorf("what was returned was sold again: %v", err)
+	}
+	ledgerAddsUp(t, db)
+}
+
+func TestAllLinesOrNone(t *testing.T) {
+	db, s := open(t, time.Hour, 10, 1)
+	order := newOrder()
+	_, err := s.Reserve(t.Context(), order, want(1, 2, 2, 2))
+	if !errors.Is(err, stock.ErrOutOfStock) {
+		t.Fatal(err)
+	}
+	expect(t, s, 1, 10, 0)
+	if _, err := s.Reserve(t.Context(), newOrder(), want(1, 1, 99, 1)); !errors.Is(err, stock.ErrUnknown) {
+		t.Error(err)
+	}
+	if _, err := s.Reserve(t.Context(), order, want(1, 2)); err != nil {
+		t.Errorf("a refused order may try again: %v", err)
+	}
+	ledgerAddsUp(t, db)
+}
+
+func TestReleaseForestallsALateReservation(t *testing.T) {
+	_, s := open(t, time.Hour, 10)
+	order := newOrder()
+	if err := s.Release(t.Context(), order); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Reserve(t.Context(), order, want(1, 1)); !errors.Is(err, stock.ErrReleased) {
+		t.Error(err)
+	}
+	expect(t, s, 1, 10, 0)
+}
+
+func TestExpiry(t *testing.T) {
+	db, s := open(t, time.Millisecond, 10)
+	gone, sold := newOrder(), newOrder()
+	for _, order := range []shop.OrderID{gone, sold} {
+		if _, err := s.Reserve(t.Context(), order, want(1, 3)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Commit(t.Context(), sold); err != nil {
+		t.Fatal(err)
+	}
+	kittest.Eventually(t, 5*time.Second, func() error {
+		n, err := s.ReleaseExpired(t.Context())
+		if err == nil && n != 1 {
+			return fmt.Errorf("%d released", n)
+		}
+		return err
+	})
+	expect(t, s, 1, 7, 0)
+	if err := s.Commit(t.Context(), gone); !errors.Is(err, stock.ErrReleased) {
+		t.Error(err)
+	}
+	ledgerAddsUp(t, db)
+}
+
+// TestNothingIsOversold has 200 buyers at 50 units, each several products in another order, while others give back.
+func TestNothingIsOversold(t *testing.T) {
+	const units = 50
+	db, s := open(t, time.Hour, units, units, units)
+	var sold atomic.Int64
+	var buyers sync.WaitGroup
+	slots := make(chan struct{}, 32)
+	for i := range 200 {
+		buyers.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			order, picks := newOrder(), rand.Perm(3)
+			wanted := want(picks[0]+1, 1, picks[1]+1, 1, picks[2]+1, 1)
+			_, err := s.Reserve(context.Background(), order, wanted)
+			switch {
+			case errors.Is(err, stock.ErrOutOfStock):
+				return
+			case err != nil:
+				t.Errorf("reserve: %v", err)
+				return
+			}
+			if i%4 == 0 {
+				err = s.Release(context.Background(), order)
+			} else {
+				sold.Add(1)
+				err = s.Commit(context.Background(), order)
+			}
+			if err != nil {
+				t.Errorf("settle: %v", err)
+			}
+		})
+	}
+	buyers.Wait()
+	for id := range int64(3) {
+		expect(t, s, id+1, units-int(sold.Load()), 0)
+	}
+	if sold.Load() > units {
+		t.Errorf("%d of %d sold", sold.Load(), units)
+	}
+	ledgerAddsUp(t, db)
+}
+
+// TestSettlingTwiceAtOnce has commit and release race for the same order.
+func TestSettlingTwiceAtOnce(t *testing.T) {
+	db, s := open(t, time.Hour, 1000)
+	for range 20 {
+		order := newOrder()
+		if _, err := s.Reserve(t.Context(), order, want(1, 2)); err != nil {
+			t.Fatal(err)
+		}
+		var race sync.WaitGroup
+		for range 3 {
+			race.Go(func() {
+				if err := s.Commit(context.Background(), order); err != nil && !errors.Is(err, stock.ErrReleased) {
+					t.Errorf("commit: %v", err)
+				}
+			})
+			race.Go(func() {
+				if err := s.Release(context.Background(), order); err != nil {
+					t.Errorf("release: %v", err)
+				}
+			})
+		}
+		race.Wait()
+	}
+	expect(t, s, 1, 1000, 0)
+	ledgerAddsUp(t, db)
+}

@@ -1,0 +1,211 @@
+package session_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sidecart/apps/users/internal/account"
+	"sidecart/apps/users/internal/session"
+	"sidecart/kit/auth"
+	"sidecart/kit/event"
+	"sidecart/kit/kittest"
+	"sidecart/kit/web"
+)
+
+func newApp(t *testing.T, firstIsAdmin bool) (*web.App, *pgxpool.Pool) {
+	t.Helper()
+	db := kittest.DB(t, event.Migrations, account.Migrations, session.Migrations)
+	seed := make([]byte, 32)
+	_, _ = rand.Read(seed)
+	signer, err := auth.NewSigner(base64.StdEncoding.EncodeToString(seed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	app := web.New("users", web.Config{Verify: auth.NewVerifier(signer.Fetch).Verify})
+	accounts := account.NewService(db, account.NewPasswords(4, 2), firstIsAdmin)
+	accounts.Routes(app)
+	session.NewService(db, accounts, signer, session.Lifetimes{Access: time.Minute, Refresh: time.Hour}).Routes(app)
+	return app, db
+}
+
+const testuser = `{"username":"testuser","email":"test@example.com","password":"SecurePassword123!","full_name":"Test User"}`
+
+var form = map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
+
+func login(t *testing.T, app *web.App, name, password string) (pair session.Pair) {
+	t.Helper()
+	status, body := kittest.Do(t, app, kittest.Call{Do: "POST /auth/login", Header: form,
+		Body: url.Values{"username": {name}, "password": {password}}.Encode()})
+	if status != 200 {
+		t.Fatalf("login: %d %s", status, body)
+	}
+	return session.Pair{AccessToken: kittest.Field[string](t, body, "access_token"), RefreshToken: kittest.Field[string](t, body, "refresh_token")}
+}
+
+func bearer(token string) map[string]string {
+	return map[string]string{"Authorization": "Bearer " + token}
+}
+
+func TestAccounts(t *testing.T) {
+	app, db := newApp(t, true)
+	kittest.Run(t, app, db, []kittest.Call{
+		{Name: "every bad field", Do: "POST /auth/register", Body: `{"username":"a b","email":"nobody","password":"short","role":"admin"}`, Want: 422,
+			Has: []string{`"username"`, `"email":"must be an e-mail address"`, `"password":"must have at least 8 characters"`, `"role":"is not a known field"`}},
+		{Name: "password over what bcrypt reads", Do: "POST /auth/register", Want: 422, Has: []string{`"password":"must have at most 72 bytes"`},
+			Body: `{"username":"long","email":"long@example.com","password":"` + strings.Repeat("x", 73) + `"}`},
+		{Name: "register", Do: "POST /auth/register", Body: testuser, Want: 201, Emits: []string{"users.registered"},
+			Has: []string{`"username":"testuser"`, `"role":"admin"`, `"email_verified":false`}, HasNot: []string{"assword", "hash"}},
+		{Name: "username taken, in capitals", Do: "POST /auth/register", Body: strings.NewReplacer("testuser", "TestUser", "test@", "other@").Replace(testuser), Want: 409, Has: []string{`"username_taken"`}},
+		{Name: "email taken, in full width", Do: "POST /auth/register", Body: strings.NewReplacer("testuser", "other", "test@", "TEST@").Replace(testuser), Want: 409, Has: []string{`"email_taken"`}},
+		{Name: "the second is no admin", Do: "POST /auth/register", Body: strings.ReplaceAll(testuser, "test", "second"), Want: 201, Emits: []string{"users.registered"}, Has: []string{`"role":"user"`}},
+		{Name: "login by JSON and e-mail", Do: "POST /auth/login", Body: `{"username":"TEST@example.com","password":"SecurePassword123!"}`, Want: 200, Has: []string{`"token_type":"bearer"`, `"expires_in":60`}},
+		{Name: "wrong password", Do: "POST /auth/login", Body: `{"username":"testuser","password":"wrong"}`, Want: 401, Has: []string{`"wrong_credentials"`}},
+		{Name: "unknown user, the same answer", Do: "POST /auth/login", Body: `{"username":"nobody","password":"wrong"}`, Want: 401, Has: []string{`"wrong_credentials"`}},
+		{Name: "nothing", Do: "POST /auth/login", Header: form, Body: "username=testuser", Want: 422, Has: []string{`"password":"is required"`}},
+		{Name: "keys", Do: "GET /.well-known/jwks.json", Want: 200, Has: []string{`"kty":"OKP"`, `"crv":"Ed25519"`}, HasNot: []string{`"d"`}},
+	})
+	admin, second := login(t, app, "testuser", "SecurePassword123!"), login(t, app, "seconduser", "SecurePassword123!")
+	_, me := kittest.Do(t, app, kittest.Call{Do: "GET /users/me", Header: bearer(second.AccessToken)})
+	id := kittest.Field[string](t, me, "id")
+	_, adminMe := kittest.Do(t, app, kittest.Call{Do: "GET /users/me", Header: bearer(admin.AccessToken)})
+	adminID := kittest.Field[string](t, adminMe, "id")
+	kittest.Run(t, app, db, []kittest.Call{
+		{Name: "me", Do: "GET /users/me", Header: bearer(second.AccessToken), Want: 200, Has: []string{`"seconduser"`}},
+		{Name: "users is for admins", Do: "GET /users", Header: bearer(second.AccessToken), Want: 403},
+		{Name: "list", Do: "GET /users?limit=1", Header: bearer(admin.AccessToken), Want: 200, Has: []string{`"seconduser"`, `"next_cursor":"`}, HasNot: []string{`"testuser"`}},
+		{Name: "another's account", Do: "GET /users/" + id, Header: bearer(admin.AccessToken), Want: 200, Has: []string{`"seconduser"`}},
+		{Name: "nobody's account", Do: "GET /users/0192f0c1-2d3e-7abc-8def-0123456789ab", Header: bearer(admin.AccessToken), Want: 404},
+		{Name: "no such role", Do: "PATCH /users/" + id, Header: bearer(admin.AccessToken), Body: `{"role":"root"}`, Want: 422},
+		{Name: "the last admin stays", Do: "PATCH /users/" + adminID, Header: bearer(admin.AccessToken), Body: `{"role":"user"}`, Want: 409, Has: []string{`"last_admin"`}},
+		{Name: "promote", Do: "PATCH /users/" + id, Header: bearer(admin.AccessToken), Body: `{"role":"admin"}`, Want: 200, Has: []string{`"role":"admin"`}},
+		{Name: "now the first may go", Do: "PATCH /users/" + adminID, Header: bearer(admin.AccessToken), Body: `{"active":false}`, Want: 200, Has: []string{`"active":false`}},
+		{Name: "closed accounts cannot sign in", Do: "POST /auth/login", Body: `{"username":"testuser","password":"SecurePassword123!"}`, Want: 401, Has: []string{`"wrong_credentials"`}},
+		{Name: "nor refresh", Do: "POST /auth/refresh", Body: fmt.Sprintf(`{"refresh_token":%q}`, admin.RefreshToken), Want: 401},
+	})
+}
+
+func TestOnlyOneIsFirst(t *testing.T) {
+	app, db := newApp(t, true)
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			kittest.Do(t, app, kittest.Call{Do: "POST /auth/register", Body: strings.ReplaceAll(testuser, "test", fmt.Sprintf("test%d", i))})
+		})
+	}
+	all.Wait()
+	var admins, everybody int
+	err := db.QueryRow(t.Context(), `select count(*) filter (where role = 'admin'), count(*) from accounts`).Scan(&admins, &everybody)
+	if err != nil || admins != 1 || everybody != 8 {
+		t.Errorf("%d admins of %d accounts, %v", admins, everybody, err)
+	}
+}
+
+func TestNobodyIsFirstWhereThatIsOff(t *testing.T) {
+	app, _ := newApp(t, false)
+	status, body := kittest.Do(t, app, kittest.Call{Do: "POST /auth/register", Body: testuser})
+	if status != 201 || kittest.Field[string](t, body, "role") != "user" {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
+func refresh(t *testing.T, app *web.App, token string) (int, session.Pair) {
+	t.Helper()
+	status, body := kittest.Do(t, app, kittest.Call{Do: "POST /auth/refresh", Body: fmt.Sprintf(`{"refresh_token":%q}`, token)})
+	if status != 200 {
+		return status, session.Pair{}
+	}
+	return status, session.Pair{RefreshToken: kittest.Field[string](t, body, "refresh_token"), AccessToken: kittest.Field[string](t, body, "access_token")}
+}
+
+func TestRefresh(t *testing.T) {
+	app, db := newApp(t, true)
+	kittest.Do(t, app, kittest.Call{Do: "POST /auth/register", Body: testuser})
+	first := login(t, app, "testuser", "SecurePassword123!")
+	status, second := refresh(t, app, first.RefreshToken)
+	if status != 200 || second.RefreshToken == first.RefreshToken {
+		t.Fatalf("refresh: %d", status)
+	}
+	status, twin := refresh(t, app, first.RefreshToken) // a double click
+	if status != 200 || twin.RefreshToken != second.RefreshToken {
+		t.Fatalf("a double submit leaves one working pair: %d", status)
+	}
+	if status, _ := refresh(t, app, "made up"); status != 401 {
+		t.Errorf("a token nobody gave: %d", status)
+	}
+	if _, err := db.Exec(t.Context(), `update refresh_tokens set used_at = used_at - interval '11 seconds' where used_at is not null`); err != nil {
+		t.Fatal(err)
+	}
+	if status, _ := refresh(t, app, first.RefreshToken); status != 401 {
+		t.Errorf("a dead token came back: %d", status)
+	}
+	if status, _ := refresh(t, app, second.RefreshToken); status != 401 {
+		t.Errorf("theft ends the whole session: %d", status)
+	}
+	if other := login(t, app, "testuser", "SecurePassword123!"); other.AccessToken == "" {
+		t.Error("and only that session")
+	}
+}
+
+func TestRefreshAtOnce(t *testing.T) {
+	app, _ := newApp(t, true)
+	kittest.Do(t, app, kittest.Call{Do: "POST /auth/register", Body: testuser})
+	pair := login(t, app, "testuser", "SecurePassword123!")
+	next := make(chan string, 8)
+	var tabs sync.WaitGroup
+	for range cap(next) {
+		tabs.Go(func() {
+			_, p := refresh(t, app, pair.RefreshToken)
+			next <- p.RefreshToken
+		})
+	}
+	tabs.Wait()
+	close(next)
+	var all []string
+	for token := range next {
+		if all = append(all, token); token != all[0] || token == "" {
+			t.Fatalf("two tabs hold different pairs")
+		}
+	}
+	if status, _ := refresh(t, app, all[0]); status != 200 {
+		t.Errorf("the pair does not work: %d", status)
+	}
+}
+
+func TestTokensAreNotKept(t *testing.T) {
+	app, db := newApp(t, true)
+	kittest.Do(t, app, kittest.Call{Do: "POST /auth/register", Body: testuser})
+	pair := login(t, app, "testuser", "SecurePassword123!")
+	var kept []byte
+	if err := db.QueryRow(t.Context(), `select fingerprint from refresh_tokens`).Scan(&kept); err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(kept, []byte(pair.RefreshToken)) || len(kept) != 32 {
+		t.Error("the token itself is in the database")
+	}
+}
+
+// TestAFloodOfSignInsGivesUp has more sign-ins than there are slots; those that cannot be served in time are told so.
+func TestAFloodOfSignInsGivesUp(t *testing.T) {
+	p := account.NewPasswords(4, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var busy int
+	for range 4 {
+		if err := p.Check(ctx, nil, "x"); err != nil && strings.Contains(err.Error(), "busy") {
+			busy++
+		}
+	}
+	if busy != 4 {
+		t.Errorf("%d of 4 were told to come again", busy)
+	}
+}

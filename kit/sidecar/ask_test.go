@@ -1,0 +1,65 @@
+package sidecar
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"sidecart/kit/fault"
+)
+
+// TestAsk has an HTTP server at the edge of the process where the sidecar would be.
+func TestAsk(t *testing.T) {
+	short := fault.New(fault.Conflict, "out_of_stock", "not enough left")
+	var seen *http.Request
+	answer := func(http.ResponseWriter) {}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen = r
+		answer(w)
+	}))
+	t.Cleanup(server.Close)
+	s := &Sidecar{HTTPAddr: strings.TrimPrefix(server.URL, "http://"), token: "the sidecar's token", asks: server.Client()}
+	says := func(status int, contentType, body string) func(http.ResponseWriter) {
+		return func(w http.ResponseWriter) {
+			w.Header().Set("Content-Type", contentType)
+			w.WriteHeader(status)
+			_, _ = fmt.Fprint(w, body)
+		}
+	}
+	const daprError = `{"errorCode":"ERR_DIRECT_INVOKE","message":"failed to invoke, id: products, err: connection refused"}`
+	for _, c := range []struct {
+		name   string
+		answer func(http.ResponseWriter)
+		want   error
+	}{
+		{"an answer", says(200, "application/json", `{"name":"x"}`), nil},
+		{"a fault survives", says(409, "application/problem+json", `{"status":409,"code":"out_of_stock","detail":"d","errors":{"items[0].quantity":"only 1 left"}}`), short},
+		{"the sidecar cannot reach it", says(500, "application/json", daprError), ErrNeighbour},
+		{"the breaker is open", says(500, "application/json", `{"errorCode":"ERR_DIRECT_INVOKE","message":"circuit breaker is open"}`), ErrNeighbour},
+		{"nothing we know", says(502, "text/html", `<h1>bad gateway</h1>`), ErrNeighbour},
+	} {
+		answer = c.answer
+		var out struct{ Name string }
+		err := s.Ask(t.Context(), "products", "PUT /reservations/7", map[string]int{"n": 1}, &out)
+		if !errors.Is(err, c.want) || (err == nil && out.Name != "x") {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if errors.Is(c.want, short) && fault.Of(err).Fields["items[0].quantity"] != "only 1 left" {
+			t.Errorf("%s lost its fields: %+v", c.name, err)
+		}
+	}
+	answer = says(500, "application/problem+json", `{"status":500,"code":"internal","detail":"oops"}`)
+	if err := s.Ask(t.Context(), "products", "GET /x", nil, nil); fault.Of(err).Kind != fault.Internal {
+		t.Errorf("their bug is %v", err)
+	}
+	if seen.Header.Get("dapr-app-id") != "products" || seen.Header.Get("dapr-api-token") != "the sidecar's token" || seen.URL.Path != "/x" {
+		t.Errorf("asked %s with %v", seen.URL, seen.Header)
+	}
+	server.Close()
+	if err := s.Ask(t.Context(), "products", "GET /x", nil, nil); !errors.Is(err, ErrNeighbour) {
+		t.Errorf("without a sidecar: %v", err)
+	}
+}
