@@ -1,0 +1,68 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"sidecart/apps/gateway/internal/door"
+	"sidecart/kit/config"
+	"sidecart/kit/web"
+)
+
+// settings are what the environment says.
+type settings struct {
+	web         web.Config
+	door        door.Config
+	metricsAddr string
+	redisAddr   string
+	limitScale  int
+	cacheBytes  int
+	daprToken   string
+}
+
+// load reads the environment. It fails naming every variable that cannot be used.
+func load() (settings, error) {
+	var env config.Env
+	hosts := ""
+	if env.Local() {
+		hosts = "localhost,127.0.0.1,[::1]"
+	}
+	host := env.String("HOST", "127.0.0.1")
+	s := settings{
+		// The public door: whoever calls, it is not through the sidecar, so no sidecar's token is asked for.
+		web: web.Config{
+			Addr:      net.JoinHostPort(host, env.String("APP_PORT", "8000")),
+			Timeout:   env.Duration("REQUEST_TIMEOUT", 10*time.Second),
+			Streaming: true, Bare: true,
+		},
+		door: door.Config{Hosts: list(env.String("TRUSTED_HOSTS", hosts)), Origins: list(env.String("CORS_ORIGINS", ""))},
+		// Metrics are for operators. On a port of their own they cannot be reached through the public one by any trick.
+		metricsAddr: net.JoinHostPort(env.String("METRICS_HOST", "127.0.0.1"), env.String("METRICS_PORT", "8010")),
+		redisAddr:   env.String("REDIS_ADDR", "localhost:16379"),
+		limitScale:  env.Int("RATE_LIMIT_SCALE", 1, 1),
+		cacheBytes:  env.Int("CACHE_BYTES", 16<<20, 1<<10),
+		daprToken:   os.Getenv("DAPR_API_TOKEN"),
+	}
+	err := env.Err()
+	if len(s.door.Hosts) == 0 {
+		err = errors.Join(err, errors.New("TRUSTED_HOSTS is not set: name the hosts that the platform answers to"))
+	}
+	for _, text := range list(env.String("TRUSTED_PROXIES", "")) {
+		network, parseErr := netip.ParsePrefix(text)
+		if parseErr != nil {
+			err = errors.Join(err, fmt.Errorf("TRUSTED_PROXIES: %q is not a network like 10.0.0.0/8", text))
+		}
+		s.door.Proxies = append(s.door.Proxies, network)
+	}
+	return s, err
+}
+
+// list is the words between commas.
+func list(text string) []string {
+	return strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return r == ',' || r == ' ' })
+}

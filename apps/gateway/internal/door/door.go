@@ -1,0 +1,159 @@
+// Package door is what every request to the platform passes: is this host ours, who are you, may you, how often, and
+// then the service that answers.
+package door
+
+import (
+	"context"
+	"net/netip"
+	"strconv"
+
+	"github.com/gofiber/fiber/v2"
+
+	"sidecart/apps/gateway/internal/cache"
+	"sidecart/apps/gateway/internal/forward"
+	"sidecart/apps/gateway/internal/limit"
+	"sidecart/apps/gateway/internal/route"
+	"sidecart/kit/fault"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// Config is what differs between environments.
+type Config struct {
+	// Hosts are the names that the platform answers to, without port.
+	Hosts []string
+	// Origins are the web pages of others that may call the API, like https://shop.example.com.
+	Origins []string
+	// Proxies are the networks whose X-Forwarded-For is believed.
+	Proxies []netip.Prefix
+}
+
+// Door opens the public routes.
+type Door struct {
+	cfg     Config
+	routes  []route.Route
+	cached  map[string]bool // services with answers in the cache
+	verify  web.Verify
+	limiter *limit.Limiter
+	answers *cache.Cache
+	forward *forward.Forwarder
+}
+
+// New makes a door for completed routes.
+func New(cfg Config, routes []route.Route, verify web.Verify, limiter *limit.Limiter, answers *cache.Cache, to *forward.Forwarder) *Door {
+	d := &Door{cfg: cfg, routes: routes, cached: map[string]bool{}, verify: verify, limiter: limiter, answers: answers, forward: to}
+	for _, r := range routes {
+		d.cached[r.By] = d.cached[r.By] || r.Cached
+	}
+	return d
+}
+
+// Open adds the guards, which stand before every route of app, and the routes.
+func (d *Door) Open(app *web.App) {
+	app.Use(d.dress, d.onlyOurHosts, d.cors, onlyPlainPaths)
+	for _, r := range d.routes {
+		if r.Reads() {
+			app.Get(r.Pattern(), d.serve(r)) // and HEAD
+		} else {
+			app.Add(r.Method(), r.Pattern(), d.serve(r))
+		}
+	}
+}
+
+var errForbidden = fault.New(fault.Forbidden, "forbidden", "your role does not allow this")
+
+// serve answers one route. A caller without a good token is counted by address before they are refused, so that
+// guessing tokens is limited too.
+func (d *Door) serve(r route.Route) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		client := d.client(c)
+		who, refusal := d.caller(c, r.Need)
+		counted, err := d.count(c, r, who, client)
+		if err == nil {
+			err = refusal
+		}
+		if err == nil {
+			err = d.answer(c, r, client)
+		}
+		tell(c, counted)
+		return err
+	}
+}
+
+// caller is who asks, where the route wants to know. It fails with a fault if they may not.
+func (d *Door) caller(c *fiber.Ctx, need shop.Permission) (shop.Caller, error) {
+	if need == shop.Anyone {
+		return shop.Caller{}, nil
+	}
+	token, err := web.BearerToken(c)
+	if err != nil {
+		return shop.Caller{}, err
+	}
+	who, err := d.verify(c.UserContext(), token)
+	if err != nil {
+		return shop.Caller{}, err
+	}
+	if !who.May(need) {
+		return who, errForbidden
+	}
+	return who, nil
+}
+
+var errLimited = fault.New(fault.Limited, "rate_limited", "too many requests; try again later")
+
+func (d *Door) count(c *fiber.Ctx, r route.Route, who shop.Caller, client netip.Addr) (limit.Decision, error) {
+	name := "address " + group(client)
+	if who.Known() {
+		name = "user " + who.ID.String()
+	}
+	counted := d.limiter.Take(c.UserContext(), r.Do, name, r.Limit.PerMinute)
+	if !counted.Allowed {
+		return counted, errLimited.After(counted.RetryAfter)
+	}
+	return counted, nil
+}
+
+func tell(c *fiber.Ctx, counted limit.Decision) {
+	c.Set("RateLimit-Limit", strconv.Itoa(counted.Limit))
+	c.Set("RateLimit-Remaining", strconv.Itoa(counted.Remaining))
+	c.Set("RateLimit-Reset", strconv.Itoa(counted.Reset))
+}
+
+func (d *Door) answer(c *fiber.Ctx, r route.Route, client netip.Addr) error {
+	path := route.ServicePath(c.Path())
+	if r.Cached {
+		return d.answerFromCache(c, r, path)
+	}
+	if !r.Reads() && d.cached[r.By] {
+		// Whatever comes of it: a change whose answer is lost may have been made.
+		defer d.answers.Purge()
+	}
+	return d.forward.Forward(c, forward.Target{
+		Service: r.By, Path: path, BodyLimit: r.BodyLimit, Deadline: r.Deadline, WithToken: r.Need != shop.Anyone,
+	}, client.String())
+}
+
+func (d *Door) answerFromCache(c *fiber.Ctx, r route.Route, path string) error {
+	query := canonical(c)
+	// Whoever waits with the first asker must not lose the answer if that one leaves.
+	ctx := context.WithoutCancel(c.UserContext())
+	answer, hit, err := d.answers.Get(path+"?"+string(query), func() (*forward.Answer, error) {
+		return d.forward.Fetch(ctx, r.By, path, query, r.Deadline)
+	})
+	if err != nil {
+		return err
+	}
+	for _, f := range answer.Header {
+		c.Response().Header.Add(f.Name, f.Value)
+	}
+	c.Set("X-Cache", map[bool]string{true: "hit", false: "miss"}[hit])
+	if answer.Status == fiber.StatusOK {
+		c.Set(fiber.HeaderCacheControl, "public, max-age=1")
+	}
+	if answer.Status == fiber.StatusOK && unchanged(c.Get(fiber.HeaderIfNoneMatch), answer.Get(fiber.HeaderETag)) {
+		return c.SendStatus(fiber.StatusNotModified)
+	}
+	c.Status(answer.Status)
+	c.Response().SetBodyRaw(answer.Body)
+	return nil
+}

@@ -1,0 +1,118 @@
+package door
+
+import (
+	"bytes"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"sidecart/kit/fault"
+	"sidecart/kit/web"
+)
+
+var (
+	errMisdirected = fault.New(fault.Misdirected, "misdirected", "this server does not answer for that host")
+	errNoRoute     = fault.New(fault.NotFound, "no_such_route", "there is nothing at this address")
+	errMethod      = fault.New(fault.NotAllowed, "method_not_allowed", "this address does not take that method")
+)
+
+const (
+	// The API's answers are data: a browser that is made to show one must run nothing and load nothing.
+	apiPolicy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+	// The documents' page starts with a script of its own and draws with inline styles; all it loads is ours.
+	docsPolicy = "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+		"font-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+
+// dress adds the security headers to every answer, errors among them.
+func (d *Door) dress(c *fiber.Ctx) error {
+	err := c.Next()
+	policy := apiPolicy
+	if path := c.Path(); path == "/docs" || strings.HasPrefix(path, "/docs/") {
+		policy = docsPolicy
+	}
+	h := &c.Response().Header
+	h.Set(fiber.HeaderContentSecurityPolicy, policy)
+	h.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	h.Set(fiber.HeaderXFrameOptions, "DENY")
+	h.Set(fiber.HeaderReferrerPolicy, "no-referrer")
+	d.allowOrigin(c)
+	return err
+}
+
+// onlyOurHosts refuses names that are not the platform's, so that a page that has its own name point here (DNS
+// rebinding) gets nothing. Probes of an orchestrator and of the sidecar use the address they connect to, which no
+// name can point a browser's Host at; they are let through to the health that tells nothing of anybody.
+func (d *Door) onlyOurHosts(c *fiber.Ctx) error {
+	host := hostname(string(c.Request().Header.Host()))
+	if slices.Contains(d.cfg.Hosts, host) {
+		return c.Next()
+	}
+	if path := c.Path(); path == "/health" || path == "/health/ready" {
+		if addr, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil && addr == addrOf(c.Context().LocalAddr()) {
+			return c.Next()
+		}
+	}
+	return errMisdirected
+}
+
+// hostname is a Host without its port, in small letters.
+func hostname(host string) string {
+	host = strings.ToLower(host)
+	if strings.HasPrefix(host, "[") {
+		end := strings.IndexByte(host, ']')
+		return host[:end+1]
+	}
+	name, _, _ := strings.Cut(host, ":")
+	return name
+}
+
+// longestPath is in bytes.
+const longestPath = 1024
+
+// onlyPlainPaths lets through only paths that can be read in one way: no escapes, no empty segments, no dots that walk,
+// nothing but letters, digits and - . _ ~. No route needs more, and what a proxy, a sidecar and a service could read
+// differently never reaches them. It looks at the request line itself, before anything has cleaned it.
+func onlyPlainPaths(c *fiber.Ctx) error {
+	path, _, _ := bytes.Cut(c.Request().Header.RequestURI(), []byte{'?'})
+	if !plain(path) {
+		return errNoRoute
+	}
+	return c.Next()
+}
+
+func plain(path []byte) bool {
+	if len(path) == 0 || len(path) > longestPath || path[0] != '/' {
+		return false
+	}
+	for _, ch := range path {
+		letter := ch >= 'a' && ch <= 'z' || ch >= 'A' && ch <= 'Z' || ch >= '0' && ch <= '9'
+		if !letter && !bytes.ContainsRune([]byte("/-._~"), rune(ch)) {
+			return false
+		}
+	}
+	return !bytes.Contains(path, []byte("//")) && !bytes.Contains(path, []byte("/./")) && !bytes.Contains(path, []byte("/../")) &&
+		!bytes.HasSuffix(path, []byte("/.")) && !bytes.HasSuffix(path, []byte("/.."))
+}
+
+// Otherwise answers what no route before it did: 405 with Allow where another method would do, else 404.
+func Otherwise(app *web.App) {
+	routes := app.GetRoutes(true)
+	exact := fiber.Config{CaseSensitive: true, StrictRouting: true}
+	app.Use(func(c *fiber.Ctx) error {
+		var allowed []string
+		for _, r := range routes {
+			if fiber.RoutePatternMatch(c.Path(), r.Path, exact) {
+				allowed = append(allowed, r.Method)
+			}
+		}
+		if len(allowed) == 0 {
+			return errNoRoute
+		}
+		slices.Sort(allowed)
+		c.Set(fiber.HeaderAllow, strings.Join(slices.Compact(allowed), ", "))
+		return errMethod
+	})
+}

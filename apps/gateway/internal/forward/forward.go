@@ -1,0 +1,195 @@
+// Package forward carries requests to the services, through the gateway's own sidecar.
+package forward
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"sidecart/kit/fault"
+	"sidecart/kit/sidecar"
+)
+
+// Forwarder is safe for all requests at once. It holds connections to one sidecar.
+type Forwarder struct {
+	host     *fasthttp.HostClient
+	addr     string
+	token    string
+	breakers map[string]*breaker
+}
+
+// New makes a forwarder to services through the sidecar at addr (host:port). token is the sidecar's API token, or
+// empty where it asks for none.
+func New(addr, token string, services []string) *Forwarder {
+	f := &Forwarder{addr: addr, token: token, breakers: map[string]*breaker{}}
+	for _, service := range services {
+		f.breakers[service] = newBreaker(service)
+	}
+	f.host = &fasthttp.HostClient{
+		Addr:                     addr,
+		Dial:                     func(addr string) (net.Conn, error) { return fasthttp.DialTimeout(addr, time.Second) },
+		MaxConns:                 4096,
+		MaxIdleConnDuration:      30 * time.Second,
+		MaxConnWaitTimeout:       time.Second,
+		ReadBufferSize:           16 << 10,
+		WriteBufferSize:          16 << 10,
+		NoDefaultUserAgentHeader: true,
+		DisablePathNormalizing:   true,
+		StreamResponseBody:       true,
+		RetryIfErr:               onceIfHarmless,
+	}
+	return f
+}
+
+// onceIfHarmless repeats a read on a connection that the sidecar had closed in the meantime. Nothing else is sent twice:
+// a change whose answer was lost may have been made.
+func onceIfHarmless(req *fasthttp.Request, attempts int, err error) (resetTimeout, retry bool) {
+	return false, attempts == 1 && req.Header.IsGet() && !errors.Is(err, fasthttp.ErrTimeout)
+}
+
+// Target is where a request goes and what bounds it.
+type Target struct {
+	Service   string
+	Path      string // the service's own, without query
+	BodyLimit int    // in bytes
+	Deadline  time.Duration
+	// WithToken passes the caller's bearer token on. Without it the service does not learn who asks.
+	WithToken bool
+}
+
+// Forward gives the request in c to a service and the service's answer to c, whatever it is; bodies stream both ways.
+// client is the caller's address. It fails with web.ErrTooLarge for a body over the limit, fault.ErrMalformed for what
+// no service can be given, sidecar.ErrNeighbour where the service or a sidecar does not answer, and fault.ErrTimedOut.
+func (f *Forwarder) Forward(c *fiber.Ctx, to Target, client string) (err error) {
+	req := fasthttp.AcquireRequest()
+	defer fasthttp.ReleaseRequest(req)
+	f.address(c.UserContext(), req, to.Service, to.Path, c.Context().URI().QueryString())
+	if err := passRequestHeader(c, req, to.WithToken, client); err != nil {
+		return err
+	}
+	sent, err := passBody(c, req, to.BodyLimit)
+	if err != nil {
+		return err
+	}
+	leave, err := f.breakers[to.Service].enter()
+	if err != nil {
+		return err
+	}
+	defer func() { leave(err) }()
+	// The answer is read right into the client's response; what the gateway itself has to say there is kept aside.
+	res := c.Response()
+	own := ownHeader(res)
+	defer own.restore(res)
+	err = f.host.DoTimeout(req, res, to.Deadline)
+	if err == nil && fromSidecar(res.StatusCode(), res.Header.ContentType()) {
+		err = sidecarFault(res.StatusCode(), beginning(res))
+	}
+	if err != nil {
+		err = sent.fault(c, f.lost(err))
+		res.Reset()
+		return err
+	}
+	passResponseHeader(res)
+	return nil
+}
+
+// lost is the fault that an error on the way to the sidecar stands for.
+func (f *Forwarder) lost(err error) error {
+	var known *fault.Error
+	switch {
+	case errors.As(err, &known):
+		return err
+	case errors.Is(err, fasthttp.ErrTimeout):
+		return fault.ErrTimedOut.Because(err)
+	}
+	// The sidecar went away or was replaced: other idle connections to it are as dead as this one.
+	f.host.CloseIdleConnections()
+	return sidecar.ErrNeighbour.Because(err)
+}
+
+// address makes req a call of a service through the sidecar.
+func (f *Forwarder) address(ctx context.Context, req *fasthttp.Request, service, path string, query []byte) {
+	req.SetRequestURI(path)
+	req.URI().SetQueryStringBytes(query)
+	req.SetHost(f.addr)
+	req.Header.Set("dapr-app-id", service)
+	if f.token != "" {
+		req.Header.Set("dapr-api-token", f.token)
+	}
+	traced.Inject(ctx, requestCarrier{&req.Header})
+}
+
+// Field is one header field.
+type Field struct{ Name, Value string }
+
+// Answer is what a service said, read to its end. It may be shared, so nobody changes it.
+type Answer struct {
+	Status int
+	Header []Field
+	Body   []byte
+}
+
+// Get is the value of a header field, or empty.
+func (a *Answer) Get(name string) string {
+	for _, f := range a.Header {
+		if f.Name == name {
+			return f.Value
+		}
+	}
+	return ""
+}
+
+// largestAnswer is how much of an answer Fetch reads, in bytes.
+const largestAnswer = 8 << 20
+
+// Fetch asks a service for what anyone may see and reads the whole answer. It fails as Forward does.
+func (f *Forwarder) Fetch(ctx context.Context, service, path string, query []byte, deadline time.Duration) (answer *Answer, err error) {
+	if len(path)+len(query) > largestHeader {
+		return nil, errHeaderSize
+	}
+	leave, err := f.breakers[service].enter()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { leave(err) }()
+	answer, err = f.Ask(ctx, service, path, query, deadline)
+	if err == nil && fromSidecar(answer.Status, []byte(answer.Get(fiber.HeaderContentType))) {
+		return nil, sidecarFault(answer.Status, answer.Body)
+	}
+	return answer, err
+}
+
+// Ask is for finding out how a service is: it asks also one that is known to be away, and the answer may be a
+// sidecar's.
+func (f *Forwarder) Ask(ctx context.Context, service, path string, query []byte, deadline time.Duration) (*Answer, error) {
+	req, res := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
+	defer fasthttp.ReleaseRequest(req)
+	defer fasthttp.ReleaseResponse(res)
+	f.address(ctx, req, service, path, query)
+	if err := f.host.DoTimeout(req, res, deadline); err != nil {
+		return nil, f.lost(err)
+	}
+	answer := &Answer{Status: res.StatusCode()}
+	if stream := res.BodyStream(); stream != nil {
+		body, err := io.ReadAll(io.LimitReader(stream, largestAnswer+1))
+		if err != nil {
+			return nil, f.lost(err)
+		}
+		if len(body) > largestAnswer {
+			return nil, fault.ErrInternal.Because(errors.New("the answer of " + service + " is too large to be kept"))
+		}
+		answer.Body = body
+	}
+	passResponseHeader(res)
+	for name, value := range res.Header.All() {
+		if n := string(name); n != fiber.HeaderContentLength && n != fiber.HeaderDate {
+			answer.Header = append(answer.Header, Field{n, string(value)})
+		}
+	}
+	return answer, nil
+}

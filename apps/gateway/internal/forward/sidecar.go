@@ -1,0 +1,51 @@
+package forward
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"sidecart/kit/fault"
+	"sidecart/kit/sidecar"
+)
+
+var problemType = []byte(fault.ContentType)
+
+// errCrowded is a sidecar's guard against floods.
+var errCrowded = fault.New(fault.Limited, "rate_limited", "too many requests at the moment").After(1)
+
+// refused is a sidecar's own error for what it was given, not for what is behind it.
+type refused struct{ error }
+
+// fromSidecar says whether an answer is a sidecar's own error: services answer errors only as problem+json.
+func fromSidecar(status int, contentType []byte) bool {
+	return status >= fiber.StatusBadRequest && !bytes.HasPrefix(contentType, problemType)
+}
+
+// beginning is the first of an answer's body, as much as an error needs; the rest is given up.
+func beginning(res *fasthttp.Response) []byte {
+	stream := res.BodyStream()
+	if stream == nil {
+		return nil
+	}
+	text, _ := io.ReadAll(io.LimitReader(stream, 4<<10)) // whatever there is, for the log
+	_ = res.CloseBodyStream()
+	return text
+}
+
+// sidecarFault is what a sidecar's own error means to a client. The sidecar's words name addresses and stay in the log.
+func sidecarFault(status int, text []byte) error {
+	cause := fmt.Errorf("the sidecar answers %d: %.300s", status, text)
+	switch {
+	case status == fiber.StatusTooManyRequests:
+		return errCrowded.Because(refused{cause})
+	case status < fiber.StatusInternalServerError:
+		return sidecar.ErrNeighbour.Because(refused{cause})
+	case bytes.Contains(text, []byte("deadline exceeded")), bytes.Contains(text, []byte("DeadlineExceeded")):
+		return fault.ErrTimedOut.Because(cause)
+	}
+	return sidecar.ErrNeighbour.Because(cause)
+}

@@ -1,0 +1,95 @@
+// Package route is the public API on one screen: each path, who may ask, how often, and the service that answers.
+package route
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"sidecart/kit/shop"
+)
+
+// Prefix stands before the paths of the services; what is at the root of the web (/.well-known) has none.
+const Prefix = "/api/v1"
+
+// What a route has unless it says otherwise. The deadline is a second less than the sidecars give a service
+// (dapr/resiliency/gateway.yaml), so that the answer about lateness is the gateway's.
+const (
+	defaultBodyLimit = 1 << 20
+	defaultDeadline  = 9 * time.Second
+)
+
+// Limit is how often a caller may use a route. They may also do as much at once.
+type Limit struct{ PerMinute int }
+
+// Route is one operation of the public API.
+type Route struct {
+	Do        string          // "POST /api/v1/orders/{id}/cancel"
+	By        string          // the service that answers: an app id
+	Need      shop.Permission // what the caller must be allowed
+	Limit     Limit
+	Cached    bool          // answers are the same for everybody and may be a second old
+	BodyLimit int           // in bytes; 0 is 1 MiB
+	Deadline  time.Duration // for all that the service has to do with it; 0 is 9 s
+}
+
+// Method is the HTTP method.
+func (r Route) Method() string {
+	method, _, _ := strings.Cut(r.Do, " ")
+	return method
+}
+
+// Path is the public path, written /api/v1/orders/{id}.
+func (r Route) Path() string {
+	_, path, _ := strings.Cut(r.Do, " ")
+	return path
+}
+
+// ServicePath is a public path, or pattern, as the service that answers has it.
+func ServicePath(public string) string { return strings.TrimPrefix(public, Prefix) }
+
+// Pattern is the path as Fiber writes it, /api/v1/orders/:id.
+func (r Route) Pattern() string {
+	return strings.NewReplacer("{", ":", "}", "").Replace(r.Path())
+}
+
+// Reads says whether the route changes nothing.
+func (r Route) Reads() bool { return r.Method() == fiber.MethodGet }
+
+// Complete fills in the defaults of a table. It fails on a route that cannot be served as it is written.
+func Complete(table []Route) ([]Route, error) {
+	routes := slices.Clone(table)
+	seen := map[string]bool{}
+	for i := range routes {
+		r := &routes[i]
+		if r.BodyLimit == 0 {
+			r.BodyLimit = defaultBodyLimit
+		}
+		if r.Deadline == 0 {
+			r.Deadline = defaultDeadline
+		}
+		switch {
+		case seen[r.Do]:
+			return nil, fmt.Errorf("route %s is there twice", r.Do)
+		case r.By == "" || r.Need == "" || r.Limit.PerMinute < 1 || !strings.HasPrefix(r.Path(), "/"):
+			return nil, fmt.Errorf("route %q needs a path, a service, a permission and a limit", r.Do)
+		case r.Cached && (r.Need != shop.Anyone || !r.Reads()):
+			return nil, fmt.Errorf("route %s cannot be cached: it is not a read that anyone may do", r.Do)
+		}
+		seen[r.Do] = true
+	}
+	return routes, nil
+}
+
+// Services are the app ids that the routes lead to, sorted.
+func Services(routes []Route) []string {
+	var services []string
+	for _, r := range routes {
+		services = append(services, r.By)
+	}
+	slices.Sort(services)
+	return slices.Compact(services)
+}

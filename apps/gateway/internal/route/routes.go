@@ -1,0 +1,44 @@
+package route
+
+import "sidecart/kit/shop"
+
+// Table is the public API: what is not in it cannot be reached from outside. The path without /api/v1 is the
+// service's own. A path that is also an example of a pattern stands before it.
+var Table = []Route{
+	{Do: "POST /api/v1/auth/register", By: "users", Need: shop.Anyone, Limit: joining},
+	{Do: "POST /api/v1/auth/login", By: "users", Need: shop.Anyone, Limit: signingIn},
+	{Do: "POST /api/v1/auth/refresh", By: "users", Need: shop.Anyone, Limit: refreshing},
+	{Do: "GET /api/v1/users/me", By: "users", Need: shop.SignedIn, Limit: reading},
+	{Do: "GET /api/v1/users", By: "users", Need: shop.ManageUsers, Limit: reading},
+	{Do: "GET /api/v1/users/{id}", By: "users", Need: shop.ManageUsers, Limit: reading},
+	{Do: "PATCH /api/v1/users/{id}", By: "users", Need: shop.ManageUsers, Limit: writing},
+	{Do: "GET /.well-known/jwks.json", By: "users", Need: shop.Anyone, Limit: reading},
+
+	{Do: "POST /api/v1/categories", By: "products", Need: shop.ManageCatalogue, Limit: writing},
+	{Do: "GET /api/v1/categories", By: "products", Need: shop.Anyone, Limit: browsing, Cached: true},
+	{Do: "GET /api/v1/categories/{id}", By: "products", Need: shop.Anyone, Limit: browsing, Cached: true},
+	{Do: "POST /api/v1/products", By: "products", Need: shop.ManageCatalogue, Limit: writing},
+	{Do: "GET /api/v1/products", By: "products", Need: shop.Anyone, Limit: browsing, Cached: true},
+	{Do: "GET /api/v1/products/{id}", By: "products", Need: shop.Anyone, Limit: browsing, Cached: true},
+	{Do: "GET /api/v1/products/{id}/inventory", By: "products", Need: shop.ManageStock, Limit: reading},
+
+	{Do: "POST /api/v1/orders", By: "orders", Need: shop.SignedIn, Limit: buying},
+	{Do: "GET /api/v1/orders", By: "orders", Need: shop.SignedIn, Limit: reading},
+	{Do: "GET /api/v1/orders/{id}", By: "orders", Need: shop.SignedIn, Limit: reading},
+
+	{Do: "GET /api/v1/notifications", By: "notifications", Need: shop.SignedIn, Limit: reading},
+	{Do: "POST /api/v1/notifications/read-all", By: "notifications", Need: shop.SignedIn, Limit: writing},
+	{Do: "POST /api/v1/notifications/{id}/read", By: "notifications", Need: shop.SignedIn, Limit: writing},
+}
+
+// How often one user, or one address where nobody is signed in, may do a thing on one route. RATE_LIMIT_SCALE
+// multiplies them all.
+var (
+	browsing   = Limit{PerMinute: 600}
+	reading    = Limit{PerMinute: 300}
+	writing    = Limit{PerMinute: 120}
+	buying     = Limit{PerMinute: 60}
+	refreshing = Limit{PerMinute: 60}
+	joining    = Limit{PerMinute: 20}
+	signingIn  = Limit{PerMinute: 10}
+)

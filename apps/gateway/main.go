@@ -1,0 +1,77 @@
+// Gateway is the only public door: who are you, may you, how often, and which service answers.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sync/errgroup"
+
+	"sidecart/apps/gateway/internal/cache"
+	"sidecart/apps/gateway/internal/document"
+	"sidecart/apps/gateway/internal/door"
+	"sidecart/apps/gateway/internal/forward"
+	"sidecart/apps/gateway/internal/health"
+	"sidecart/apps/gateway/internal/limit"
+	"sidecart/apps/gateway/internal/metrics"
+	"sidecart/apps/gateway/internal/route"
+	"sidecart/kit/auth"
+	"sidecart/kit/sidecar"
+	"sidecart/kit/telemetry"
+	"sidecart/kit/web"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		slog.Error("gateway stops", "err", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	cfg, err := load()
+	if err != nil {
+		return err
+	}
+	flush, err := telemetry.Start(ctx, "gateway")
+	if err != nil {
+		return err
+	}
+	defer flush()
+
+	routes, err := route.Complete(route.Table)
+	if err != nil {
+		return err
+	}
+	dapr, err := sidecar.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer dapr.Close()
+	password, err := dapr.Secret(ctx, "redis-password")
+	if err != nil {
+		return err
+	}
+	limiter := limit.Connect(cfg.redisAddr, password, cfg.limitScale)
+	defer limiter.Close() //nolint:errcheck // at the end nobody can do anything about it
+
+	verify := auth.NewVerifier(auth.FetchWith(dapr.Ask)).Verify
+	to := forward.New(dapr.HTTPAddr, cfg.daprToken, route.Services(routes))
+	app := web.New("gateway", cfg.web)
+	app.Needs(web.Check{Name: "sidecar", Ask: dapr.Well})
+	app.Prefers(web.Check{Name: "redis", Ask: limiter.Well})
+	door.New(cfg.door, routes, verify, limiter, cache.New(cfg.cacheBytes), to).Open(app)
+	health.NewReporter(app, route.Services(routes), to).Routes()
+	document.NewLibrary(routes, cfg.limitScale, to).Routes(app)
+	door.Otherwise(app)
+
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return web.Serve(ctx, app) })
+	g.Go(func() error { return metrics.Serve(ctx, cfg.metricsAddr) })
+	return g.Wait()
+}
