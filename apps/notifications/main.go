@@ -1,4 +1,4 @@
-// Command notifications is the service of what people have been told.
+// Notifications is the service that tells people what happens to their orders and accounts.
 package main
 
 import (
@@ -20,24 +20,22 @@ import (
 	"sidecart/kit/web"
 )
 
-const name = "notifications"
-
 func main() {
-	if err := run(); err != nil {
-		slog.Error("stopped", "service", name, "err", err)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		slog.Error("notifications stops", "err", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+func run(ctx context.Context) error {
 	var env config.Env
 	cfg := env.Web("8004")
 	if err := env.Err(); err != nil {
 		return err
 	}
-	flush, err := telemetry.Start(ctx, name)
+	flush, err := telemetry.Start(ctx, "notifications")
 	if err != nil {
 		return err
 	}
@@ -47,7 +45,6 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	defer dapr.Close()
 	url, err := dapr.Secret(ctx, "notifications-database-url")
 	if err != nil {
 		return err
@@ -59,15 +56,15 @@ func run() error {
 	defer db.Close()
 
 	cfg.Verify = auth.NewVerifier(auth.FetchWith(dapr.Ask)).Verify
-	app := web.New(name, cfg)
+	app := web.New("notifications", cfg)
 	app.Needs(web.Check{Name: "database", Ask: db.Ping}, web.Check{Name: "sidecar", Ask: dapr.Well})
 	app.Prefers(web.Check{Name: "broker", Ask: dapr.Broker})
 	messages := message.NewService(db)
 	messages.Routes(app)
-	messages.Subscribe(event.NewHub(app, name, db))
+	messages.Subscribe(event.NewHub(app, "notifications", db))
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return web.Serve(ctx, app) })
-	g.Go(func() error { return event.Relay(ctx, db, name, dapr.Publish) })
+	g.Go(func() error { return event.Relay(ctx, db, "notifications", dapr.Publish) })
 	return g.Wait()
 }
