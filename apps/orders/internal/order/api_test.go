@@ -1,0 +1,148 @@
+package order_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"sidecart/apps/orders/internal/order"
+	"sidecart/kit/event"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+	"sidecart/kit/sidecar"
+	"sidecart/kit/web"
+)
+
+const basket = `{"items":[{"product_id":1,"quantity":2}],"shipping_address":{"street":"123 Main St","city":"Anytown",
+	"state":"NY","postal_code":"12345","country":"USA"},"payment_method":"credit_card"}`
+
+// reserve stands in for the products service: product 1 costs 299.99 and there are 50; there is no product 99; with
+// product 500 the service is away.
+func reserve(_ context.Context, _ shop.OrderID, items []order.Item) (lines []order.Reserved, err error) {
+	for i, item := range items {
+		switch {
+		case item.ProductID == 500:
+			return nil, sidecar.ErrNeighbour
+		case item.ProductID == 99:
+			return nil, order.ErrUnknown.With(fmt.Sprintf("items[%d].product_id", i), "there is no such product")
+		case item.Quantity > 50:
+			return nil, order.ErrOutOfStock.With(fmt.Sprintf("items[%d].quantity", i), "only 50 left")
+		}
+		lines = append(lines, order.Reserved{ProductID: item.ProductID, SKU: "WH-001", Name: "Wireless Headphones",
+			Quantity: item.Quantity, UnitPrice: shop.MustMoney("299.99"), Currency: "USD"})
+	}
+	return lines, nil
+}
+
+func TestOrders(t *testing.T) {
+	db := kittest.DB(t, event.Migrations, order.Migrations)
+	s := order.NewService(db, reserve)
+	app := web.New("orders", web.Config{Verify: kittest.Verify})
+	s.Routes(app)
+	alice, bob, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	with := func(old, replacement string) string { return strings.Replace(basket, old, replacement, 1) }
+
+	var path string
+	kittest.Run(t, app, db, []kittest.Call{
+		{Name: "no token", Do: "POST /orders", Body: basket, Want: 401},
+		{Name: "place", As: alice, Do: "POST /orders", Body: basket, Want: 201, Emits: []string{"orders.placed"},
+			Has:     []string{`"status":"pending"`, `"total":599.98`, `"currency":"USD"`, `"number":"SC-`, `"unit_price":299.99`, `"history":[{"status":"pending"`},
+			HasNot:  []string{"payment_token"},
+			AndThen: func(t *testing.T, body []byte) { path = "/orders/" + kittest.Field[string](t, body, "id") }},
+		{Name: "merged lines", As: bob, Do: "POST /orders", Body: with(`"quantity":2}`, `"quantity":2},{"product_id":1,"quantity":1}`), Want: 201,
+			Emits: []string{"orders.placed"}, Has: []string{`"total":899.97`, `"quantity":3`}},
+		{Name: "short", As: alice, Do: "POST /orders", Body: with(`"quantity":2`, `"quantity":51`), Want: 409, Has: []string{`"out_of_stock"`, `"items[0].quantity":"only 50 left"`}},
+		{Name: "unknown product", As: alice, Do: "POST /orders", Body: with(`"product_id":1`, `"product_id":99`), Want: 422, Has: []string{`"items[0].product_id"`}},
+		{Name: "products is away", As: alice, Do: "POST /orders", Body: with(`"product_id":1`, `"product_id":500`), Want: 503, Has: []string{`"service_unavailable"`}},
+		{Name: "zero", As: alice, Do: "POST /orders", Body: with(`"quantity":2`, `"quantity":0`), Want: 422, Has: []string{`"items[0].quantity"`}},
+		{Name: "negative", As: alice, Do: "POST /orders", Body: with(`"quantity":2`, `"quantity":-1`), Want: 422, Has: []string{`"items[0].quantity":"must be at least 1"`}},
+		{Name: "too many", As: alice, Do: "POST /orders", Body: with(`"quantity":2`, `"quantity":1001`), Want: 422, Has: []string{`"items[0].quantity":"must be at most 1000"`}},
+		{Name: "a text for a number", As: alice, Do: "POST /orders", Body: with(`"quantity":2`, `"quantity":"2"`), Want: 422, Has: []string{`"items[0].quantity":"must be a whole number"`}},
+		{Name: "nothing at all", As: alice, Do: "POST /orders", Body: `{}`, Want: 422,
+			Has: []string{`"items":"is required"`, `"shipping_address":"is required"`, `"payment_method":"is required"`}},
+		{Name: "half an address", As: alice, Do: "POST /orders", Body: with(`"street":"123 Main St","city":"Anytown",`, `"street":" ",`), Want: 422,
+			Has: []string{`"shipping_address.street":"must not be blank"`, `"shipping_address.city":"is required"`}},
+		{Name: "empty basket", As: alice, Do: "POST /orders", Body: with(`[{"product_id":1,"quantity":2}]`, `[]`), Want: 422, Has: []string{`"items"`}},
+		{Name: "a price of one's own", As: alice, Do: "POST /orders", Body: with(`"quantity":2`, `"quantity":2,"unit_price":0.01`), Want: 422, Has: []string{`"items[0].unit_price":"is not a known field"`}},
+		{Name: "another payment method", As: alice, Do: "POST /orders", Body: with(`credit_card`, `shells`), Want: 422, Has: []string{`"payment_method":"must be one of`}},
+	})
+	kittest.Run(t, app, db, []kittest.Call{
+		{Name: "own list", As: alice, Do: "GET /orders", Want: 200, Has: []string{`"total":599.98`}, HasNot: []string{`899.97`, `"history"`}},
+		{Name: "another's list", As: alice, Do: "GET /orders?user_id=" + bob.ID.String(), Want: 403},
+		{Name: "everybody's for an admin", As: admin, Do: "GET /orders", Want: 200, Has: []string{`599.98`, `899.97`}},
+		{Name: "somebody's for an admin", As: admin, Do: "GET /orders?user_id=" + bob.ID.String(), Want: 200, Has: []string{`899.97`}, HasNot: []string{`599.98`}},
+		{Name: "by status", As: admin, Do: "GET /orders?status=paid", Want: 200, Has: []string{`"items":[]`}},
+		{Name: "no such status", As: admin, Do: "GET /orders?status=lost", Want: 422},
+		{Name: "see", As: alice, Do: "GET " + path, Want: 200, Has: []string{`"history":[{"status":"pending"`}},
+		{Name: "see another's", As: bob, Do: "GET " + path, Want: 404, Has: []string{`"order_not_found"`}},
+		{Name: "an admin sees it", As: admin, Do: "GET " + path, Want: 200},
+		{Name: "cancel another's", As: bob, Do: "POST " + path + "/cancel", Want: 404},
+		{Name: "cancel", As: alice, Do: "POST " + path + "/cancel", Want: 200, Emits: []string{"orders.cancelled"}, Has: []string{`"status":"cancelled"`, alice.ID.String()}},
+		{Name: "cancel again", As: alice, Do: "POST " + path + "/cancel", Want: 409, Has: []string{`"order_transition"`}},
+		{Name: "not an id", As: alice, Do: "GET /orders/1", Want: 404},
+	})
+}
+
+func place(t *testing.T, s *order.Service) order.Order {
+	t.Helper()
+	o, err := s.Place(t.Context(), kittest.Somebody(shop.User).ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 1}}, PaymentMethod: "credit_card"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func TestPaidOnce(t *testing.T) {
+	db := kittest.DB(t, event.Migrations, order.Migrations)
+	s := order.NewService(db, reserve)
+	o := place(t, s)
+	kittest.Emitted(t, db)
+	for range 3 {
+		if err := s.MarkPaid(t.Context(), o.ID, "sim_1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if topics := kittest.Emitted(t, db); len(topics) != 1 || topics[0] != "orders.paid" {
+		t.Errorf("told %v", topics)
+	}
+	if err := s.GiveUp(t.Context(), o.ID, "late"); err != nil {
+		t.Errorf("a paid order can still be given up, and is then undone: %v", err)
+	}
+	if err := s.MarkPaid(t.Context(), o.ID, "sim_1"); !errors.Is(err, order.ErrTransition) {
+		t.Errorf("a cancelled order was paid: %v", err)
+	}
+}
+
+// TestCancelRacesWithPaid has a buyer cancel at the very moment the order is marked paid: one history, one outcome.
+func TestCancelRacesWithPaid(t *testing.T) {
+	db := kittest.DB(t, event.Migrations, order.Migrations)
+	s := order.NewService(db, reserve)
+	for range 20 {
+		o := place(t, s)
+		kittest.Emitted(t, db)
+		buyer := shop.Caller{ID: o.UserID, Role: shop.User}
+		var paid, cancelled atomic.Bool
+		var race sync.WaitGroup
+		race.Go(func() { paid.Store(s.MarkPaid(context.Background(), o.ID, "sim") == nil) })
+		race.Go(func() {
+			_, err := s.Cancel(context.Background(), buyer, o.ID, "")
+			cancelled.Store(err == nil)
+		})
+		race.Wait()
+		got, err := s.Get(t.Context(), buyer, o.ID)
+		if err != nil || !cancelled.Load() || got.Status != order.Cancelled {
+			t.Fatalf("a paid or pending order can be cancelled: %+v, %v", got, err)
+		}
+		steps := 2
+		if paid.Load() {
+			steps = 3
+		}
+		if len(got.History) != steps || len(kittest.Emitted(t, db)) != steps-1 {
+			t.Errorf("paid %v and cancelled, but history is %+v", paid.Load(), got.History)
+		}
+	}
+}
