@@ -50,7 +50,11 @@ func EnsureDapr(ctx context.Context, i place.Instance, log *progress.Log) (Dapr,
 	if d, err := FindDapr(ctx); err == nil {
 		return d, nil
 	}
-	unlock, err := buildLock(i)
+	if d, ok := BuiltDapr(i); ok {
+		return d, nil
+	}
+	unlock, err := buildLock(i) // somebody else may be building it
+
 	if err != nil {
 		return Dapr{}, err
 	}

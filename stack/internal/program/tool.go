@@ -28,13 +28,17 @@ var (
 
 // Ensure builds a tool unless it was built from the pins of today, and says where it is.
 func (t Tool) Ensure(ctx context.Context, i place.Instance, log *progress.Log) (string, error) {
-	unlock, err := buildLock(i)
+	path := filepath.Join(i.Bin(), t.Name)
+	built := func() bool { return executable(path) && current(i, t.Module, t.Name) }
+	if built() {
+		return path, nil
+	}
+	unlock, err := buildLock(i) // somebody else may be building it
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
-	path := filepath.Join(i.Bin(), t.Name)
-	if executable(path) && current(i, t.Module, t.Name) {
+	if built() {
 		return path, nil
 	}
 	done := log.Step("building "+t.Name, "using it; this is once")

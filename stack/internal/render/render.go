@@ -16,7 +16,7 @@ import (
 
 var (
 	address = regexp.MustCompile(`\b(localhost|127\.0\.0\.1):(\d{4,5})\b`)
-	field   = regexp.MustCompile(`(?m)^(\s*(?:appPort|daprHTTPPort|daprGRPCPort|daprInternalGRPCPort|metricsPort|profilePort):\s*)(\d{4,5})\b`)
+	field   = regexp.MustCompile(`(?m)^(\s*(?:appPort|daprHTTPPort|daprGRPCPort|daprInternalGRPCPort|metricsPort|profilePort|[A-Z_]+_PORT):\s*"?)(\d{4,5})\b`)
 )
 
 // Copies writes the files for an instance other than the default one, which needs none.

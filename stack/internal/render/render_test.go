@@ -18,6 +18,7 @@ func TestText(t *testing.T) {
 	tests := []struct{ in, want string }{
 		{"    appPort: 8000", "    appPort: 18000"},
 		{"    daprGRPCPort: 50000 # two", "    daprGRPCPort: 30000 # two"},
+		{`      METRICS_PORT: "8010"`, `      METRICS_PORT: "18010"`},
 		{"REDIS_ADDR: localhost:16379", "REDIS_ADDR: localhost:26379"},
 		{"value: 127.0.0.1:15432", "value: 127.0.0.1:25432"},
 		{"value: ../../.sidecart/run/secrets.json", "value: ../../.sidecart/journey/secrets.json"},

@@ -81,9 +81,18 @@ func (a App) healthArgs() []string {
 	return args
 }
 
-// Ports are those that the app and its sidecar will listen on, by purpose.
+// Ports are those that the app and its sidecar will listen on, by purpose. An app's further ones are in its environment:
+// METRICS_PORT is its port "metrics".
 func (a App) Ports() (app, sidecar map[string]int) {
-	return map[string]int{"app": a.Port}, map[string]int{
+	app = map[string]int{"app": a.Port}
+	for k, v := range a.Env {
+		if name, ok := strings.CutSuffix(k, "_PORT"); ok {
+			if p, err := strconv.Atoi(v); err == nil {
+				app[strings.ToLower(name)] = p
+			}
+		}
+	}
+	return app, map[string]int{
 		"http": a.HTTPPort, "grpc": a.GRPCPort, "internal": a.InternalGRPCPort, "metrics": a.MetricsPort,
 	}
 }

@@ -1,0 +1,161 @@
+// Package cli_test proves that the official way works as well: Dapr's own CLI starts the services from dapr/dapr.yaml, and
+// a buyer's first order goes all the way.
+package cli_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"sidecart/tests/journey"
+	"sidecart/tests/platform"
+)
+
+func TestOfficialCLICarriesTheJourney(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a platform")
+	}
+	infra, err := platform.Start("cli", 11000, "--infra")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := stopper(t, infra)
+	run := daprRun(t, infra)
+	url := fmt.Sprintf("http://127.0.0.1:%d", 8000+infra.Offset)
+	platform.Eventually(t, 5*time.Minute, func() error { // it compiles the services
+		if run.ended() {
+			t.Fatalf("dapr run ended:\n%s", run.output(t))
+		}
+		return well(t.Context(), url+"/health/services")
+	})
+	journey.FirstOrder(t, url)
+	run.interrupt(t)
+	stop()
+	if err := platform.Gone(infra.Dir); err != nil {
+		t.Error(err)
+	}
+}
+
+func stopper(t *testing.T, p *platform.Platform) func() {
+	t.Helper()
+	stopped := false
+	stop := func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		if err := p.Stop(); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+// running is `dapr run -f` at work.
+type running struct {
+	cmd  *exec.Cmd
+	log  string
+	over chan struct{}
+}
+
+// daprRun does what the documentation says: the environment of `make infra`, then `dapr run -f`.
+func daprRun(t *testing.T, p *platform.Platform) running {
+	t.Helper()
+	cli := tool(t, p)
+	r := running{log: filepath.Join(p.Dir, "dapr-run.log"), over: make(chan struct{})}
+	out, err := os.Create(r.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	r.cmd = exec.Command("sh", "-c", `. "$1" && exec "$2" run -f "$3"`, "sh", //nolint:noctx // it is interrupted as a person would
+		filepath.Join(p.Dir, "env"), cli, filepath.Join(p.Dir, "dapr", "dapr.yaml"))
+	r.cmd.Dir, r.cmd.Stdout, r.cmd.Stderr = p.Root, out, out
+	r.cmd.Env = append(os.Environ(), "SIDECART_INSTANCE="+p.Dir) // to find what it may leave behind
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = r.cmd.Wait()
+		close(r.over)
+	}()
+	t.Cleanup(func() {
+		_ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL)
+		if t.Failed() {
+			t.Logf("dapr run said:\n%s", r.output(t))
+		}
+	})
+	return r
+}
+
+// tool is the pinned CLI.
+func tool(t *testing.T, p *platform.Platform) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(p.Root, ".sidecart", "bin", "stack"), "tools", "cli")
+	cmd.Dir, cmd.Stderr = p.Root, os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("build the Dapr CLI: %v", err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func (r running) ended() bool {
+	select {
+	case <-r.over:
+		return true
+	default:
+		return false
+	}
+}
+
+func (r running) output(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(r.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+// interrupt is Ctrl-C in its terminal, which reaches the CLI and all that it started.
+func (r running) interrupt(t *testing.T) {
+	t.Helper()
+	group := -r.cmd.Process.Pid
+	if err := syscall.Kill(group, syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	platform.Eventually(t, 20*time.Second, func() error {
+		if err := syscall.Kill(group, 0); !errors.Is(err, syscall.ESRCH) {
+			return errors.New("something that dapr run started still runs")
+		}
+		return nil
+	})
+}
+
+func well(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", url, resp.Status)
+	}
+	return errors.Join(err, resp.Body.Close())
+}
