@@ -60,18 +60,24 @@ func run(ctx context.Context) error {
 	limiter := limit.Connect(cfg.redisAddr, password, cfg.limitScale)
 	defer limiter.Close() //nolint:errcheck // at the end nobody can do anything about it
 
-	verify := auth.NewVerifier(auth.FetchWith(dapr.Ask)).Verify
 	to := forward.New(dapr.HTTPAddr, cfg.daprToken, route.Services(routes))
-	app := web.New("gateway", cfg.web)
+	verify := auth.NewVerifier(auth.FetchWith(dapr.Ask)).Verify
+	app := open(cfg, routes, verify, limiter, to)
 	app.Needs(web.Check{Name: "sidecar", Ask: dapr.Well})
 	app.Prefers(web.Check{Name: "redis", Ask: limiter.Well})
-	door.New(cfg.door, routes, verify, limiter, cache.New(cfg.cacheBytes), to).Open(app)
-	health.NewReporter(app, route.Services(routes), to).Routes()
-	document.NewLibrary(routes, cfg.limitScale, to).Routes(app)
-	door.Otherwise(app)
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return web.Serve(ctx, app) })
 	g.Go(func() error { return metrics.Serve(ctx, cfg.metricsAddr) })
 	return g.Wait()
+}
+
+// open puts the gateway together, from the guards to what is left over.
+func open(cfg settings, routes []route.Route, verify web.Verify, limiter *limit.Limiter, to *forward.Forwarder) *web.App {
+	app := web.New("gateway", cfg.web)
+	door.New(cfg.door, routes, verify, limiter, cache.New(cfg.cacheBytes), to).Open(app)
+	health.NewReporter(app, route.Services(routes), to).Routes()
+	document.NewLibrary(routes, cfg.limitScale, to).Routes(app)
+	door.Otherwise(app)
+	return app
 }

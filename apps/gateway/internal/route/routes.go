@@ -25,6 +25,7 @@ var Table = []Route{
 	{Do: "POST /api/v1/orders", By: "orders", Need: shop.SignedIn, Limit: buying},
 	{Do: "GET /api/v1/orders", By: "orders", Need: shop.SignedIn, Limit: reading},
 	{Do: "GET /api/v1/orders/{id}", By: "orders", Need: shop.SignedIn, Limit: reading},
+	{Do: "POST /api/v1/orders/{id}/cancel", By: "orders", Need: shop.SignedIn, Limit: writing},
 
 	{Do: "GET /api/v1/notifications", By: "notifications", Need: shop.SignedIn, Limit: reading},
 	{Do: "POST /api/v1/notifications/read-all", By: "notifications", Need: shop.SignedIn, Limit: writing},

@@ -1,0 +1,332 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"sidecart/kit/fault"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+)
+
+func TestForwardPassesOnlyWhatTheAPIKnows(t *testing.T) {
+	g := start(t, newNeighbourhood(t))
+	alice := kittest.Somebody(shop.User)
+	got := g.do(t, "POST /api/v1/orders?a=b%20c", `{"x":1}`, as(t, alice),
+		"Idempotency-Key: k1", "If-Match: \"7\"", "User-Agent: test", "X-Request-Id: mine-1", "Accept: text/event-stream",
+		"traceparent: 00-0123456789abcdef0123456789abcdef-0123456789abcdef-01",
+		"dapr-app-id: users", "dapr-api-token: x", "dapr-caller-app-id: orders", "X-Forwarded-For: 6.6.6.6", "X-Forwarded-Host: evil",
+		"Forwarded: for=6.6.6.6", "X-Real-Ip: 6.6.6.6", "X-User-Id: 1", "X-Role: admin", "X-Caller: root", "X-Original-Url: /x",
+		"X-Rewrite-Url: /x", "X-Http-Method-Override: DELETE", "Cookie: a=b", "Connection: X-Hop", "X-Hop: 1", "Te: trailers")
+	if got.status != 200 {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	asked := g.behind.last(t)
+	want := map[string]string{
+		"Dapr-App-Id": "orders", "Dapr-Api-Token": "sidecar-token", "Idempotency-Key": "k1", "If-Match": `"7"`,
+		"User-Agent": "test", "X-Request-Id": "mine-1", "X-Forwarded-For": "127.0.0.1", "Content-Type": "application/json",
+		"Content-Length": "7", "Traceparent": "", "Authorization": strings.TrimPrefix(as(t, alice), "Authorization: "),
+	}
+	for name, values := range asked.Header {
+		value, ok := want[name]
+		switch {
+		case !ok:
+			t.Errorf("%s: %q reached the service", name, values)
+		case len(values) != 1:
+			t.Errorf("%s is there %d times", name, len(values))
+		case name != "Traceparent" && name != "Authorization" && values[0] != value:
+			t.Errorf("%s is %q, want %q", name, values[0], value)
+		}
+	}
+	if asked.URL.Path != "/orders" || asked.URL.RawQuery != "a=b%20c" || asked.Header.Get("Authorization") == "" {
+		t.Errorf("asked %s", asked.URL)
+	}
+	if parent := asked.Header.Get("Traceparent"); !strings.Contains(parent, "0123456789abcdef0123456789abcdef") {
+		t.Errorf("the trace is not continued: %q", parent)
+	}
+	if got.header.Get("X-Request-Id") != "mine-1" || !strings.Contains(got.header.Get("Traceparent"), "0123456789abcdef0123456789abcdef") {
+		t.Errorf("answer without its ids: %v", got.header)
+	}
+}
+
+func TestForwardIgnoresTokensWhereNobodyIsAsked(t *testing.T) {
+	g := start(t, newNeighbourhood(t))
+	if got := g.do(t, "POST /api/v1/auth/login", `{}`, "Authorization: Bearer rubbish"); got.status != 200 {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	if token := g.behind.last(t).Header.Get("Authorization"); token != "" {
+		t.Errorf("the token %q went on", token)
+	}
+}
+
+func TestForwardAnswersAsTheServiceDoes(t *testing.T) {
+	n := newNeighbourhood(t)
+	g := start(t, n)
+	alice := as(t, kittest.Somebody(shop.User))
+	n.on("orders POST /orders", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", "/orders/1")
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Content-Type", fault.ContentType)
+		w.Header().Set("Keep-Alive", "timeout=1")
+		w.Header().Set("Server", "secret/1.0")
+		w.Header().Set("Dapr-Internal", "x")
+		w.Header().Add("X-Many", "1")
+		w.Header().Add("X-Many", "2")
+		w.WriteHeader(409)
+		_, _ = io.WriteString(w, `{"code":"out_of_stock"}`)
+	})
+	got := g.do(t, "POST /api/v1/orders", `{}`, alice)
+	if got.status != 409 || got.body != `{"code":"out_of_stock"}` || got.header.Get("Location") != "/orders/1" ||
+		got.header.Get("Cache-Control") != "no-store" || len(got.header.Values("X-Many")) != 2 {
+		t.Errorf("%d %s %v", got.status, got.body, got.header)
+	}
+	for _, name := range []string{"Keep-Alive", "Server", "Dapr-Internal"} {
+		if got.header.Get(name) != "" {
+			t.Errorf("%s reached the client", name)
+		}
+	}
+	if got := g.do(t, "HEAD /api/v1/orders", "", alice); got.status != 200 || got.body != "" || n.last(t).Method != "GET" {
+		t.Errorf("HEAD: %d %q asked as %s", got.status, got.body, n.last(t).Method)
+	}
+}
+
+func TestForwardStreamsBothWays(t *testing.T) {
+	n := newNeighbourhood(t)
+	g := start(t, n)
+	first, goOn := make(chan string, 1), make(chan struct{})
+	n.on("orders POST /orders", func(w http.ResponseWriter, r *http.Request) {
+		line, err := bufio.NewReader(r.Body).ReadString('\n')
+		if err != nil {
+			t.Error(err)
+		}
+		first <- line
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, "one\n")
+		w.(http.Flusher).Flush()
+		<-goOn
+		_, _ = io.WriteString(w, "two\n")
+	})
+	body, send := io.Pipe()
+	req, err := http.NewRequestWithContext(t.Context(), "POST", g.url+"/api/v1/orders", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, token, _ := strings.Cut(as(t, kittest.Somebody(shop.User)), ": ")
+	req.Header.Set("Authorization", token)
+	answered := make(chan *http.Response, 1)
+	go func() {
+		res, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Error(err)
+		}
+		answered <- res
+	}()
+	fmt.Fprintln(send, "hello")
+	if line := within(t, first); line != "hello\n" {
+		t.Fatalf("the service read %q", line)
+	}
+	if err := send.Close(); err != nil {
+		t.Fatal(err)
+	}
+	res := within(t, answered)
+	defer res.Body.Close() //nolint:errcheck // read to its end
+	reader := bufio.NewReader(res.Body)
+	if line, err := reader.ReadString('\n'); line != "one\n" || err != nil {
+		t.Fatalf("read %q, %v", line, err)
+	}
+	close(goOn)
+	if line, err := reader.ReadString('\n'); line != "two\n" || err != nil {
+		t.Fatalf("read %q, %v", line, err)
+	}
+}
+
+func within[T any](t *testing.T, from chan T) (value T) {
+	t.Helper()
+	select {
+	case value = <-from:
+	case <-time.After(5 * time.Second):
+		t.Fatal("nothing after 5 s")
+	}
+	return value
+}
+
+func TestForwardLimitsBodies(t *testing.T) {
+	alice := as(t, kittest.Somebody(shop.User))
+	for _, test := range []struct {
+		name  string
+		bytes int
+		known bool // Content-Length
+		want  int
+	}{
+		{"exactly the limit", 1 << 20, true, 200},
+		{"exactly the limit in chunks", 1 << 20, false, 200},
+		{"one more", 1<<20 + 1, true, 413},
+		{"one more in chunks", 1<<20 + 1, false, 413},
+		{"3 MB", 3 << 20, true, 413},
+		{"3 MB in chunks", 3 << 20, false, 413},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			n := newNeighbourhood(t)
+			g := start(t, n)
+			var body io.Reader = strings.NewReader(strings.Repeat("x", test.bytes))
+			if !test.known {
+				body = io.MultiReader(body)
+			}
+			req, err := http.NewRequestWithContext(context.Background(), "POST", g.url+"/api/v1/orders", body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, token, _ := strings.Cut(alice, ": ")
+			req.Header.Set("Authorization", token)
+			got := exchange(t, req)
+			if got.status != test.want {
+				t.Fatalf("%d %.200s", got.status, got.body)
+			}
+			if test.want == 413 {
+				n.mu.Lock()
+				defer n.mu.Unlock()
+				if !strings.Contains(got.body, "body_too_large") || len(n.bodies) > 0 {
+					t.Errorf("%s; %d whole bodies reached a service", got.body, len(n.bodies))
+				}
+			}
+		})
+	}
+}
+
+func TestForwardRefusesWhatSidecarsCannotCarry(t *testing.T) {
+	n := newNeighbourhood(t)
+	g := start(t, n)
+	alice := as(t, kittest.Somebody(shop.User))
+	for _, test := range []struct {
+		name, header string
+		want         int
+		code         string
+	}{
+		{"bytes that are not text", "Idempotency-Key: \xff", 400, "malformed"},
+		{"two keys", "Idempotency-Key: a\r\nIdempotency-Key: b", 400, "malformed"},
+		{"too long", "User-Agent: " + strings.Repeat("x", 7000), 413, "headers_too_large"},
+		{"compressed", "Content-Encoding: gzip", 415, "unsupported_media_type"},
+		{"two tokens", alice, 401, "token_missing"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := g.raw(t, "POST /api/v1/orders HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 2\r\n"+alice+"\r\n"+
+				test.header+"\r\n\r\n{}")
+			if !strings.HasPrefix(got, fmt.Sprintf("HTTP/1.1 %d ", test.want)) || !strings.Contains(got, test.code) {
+				t.Errorf("%.600s", got)
+			}
+		})
+	}
+	if n.count() > 0 {
+		t.Errorf("the sidecar was asked %d times", n.count())
+	}
+}
+
+func TestForwardTellsSidecarsFromServices(t *testing.T) {
+	const invoke = `{"errorCode":"ERR_DIRECT_INVOKE","message":"failed to invoke, id: orders, err: %s"}`
+	for _, test := range []struct {
+		name   string
+		answer http.HandlerFunc
+		want   int
+		code   string
+	}{
+		{"unknown app id", says(500, "application/json", fmt.Sprintf(invoke, "couldn't find service: orders")), 503, "service_unavailable"},
+		{"its app is down", says(500, "application/json", fmt.Sprintf(invoke, "rpc error: code = Internal desc = error invoking app channel: connection refused")), 503, "service_unavailable"},
+		{"not allowed", says(403, "application/json", fmt.Sprintf(invoke, "rpc error: code = PermissionDenied")), 503, "service_unavailable"},
+		{"token of the sidecar refused", says(401, "text/plain", "invalid api token"), 503, "service_unavailable"},
+		{"the sidecar gave up", says(500, "application/json", fmt.Sprintf(invoke, "context deadline exceeded")), 504, "timed_out"},
+		{"the sidecar's guard", says(429, "text/plain", "You have reached maximum request limit."), 429, "rate_limited"},
+		{"hung up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 503, "service_unavailable"},
+		{"a service's own 503", says(503, fault.ContentType, `{"code":"unavailable"}`), 503, `{"code":"unavailable"}`},
+		{"a service's own 500", says(500, fault.ContentType+"; charset=utf-8", `{"code":"internal"}`), 500, `{"code":"internal"}`},
+		{"slow", func(_ http.ResponseWriter, r *http.Request) { time.Sleep(600 * time.Millisecond) }, 504, "timed_out"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			n := newNeighbourhood(t)
+			g := start(t, n, deadline(300*time.Millisecond))
+			for _, do := range []string{"GET /api/v1/orders", "POST /api/v1/orders", "GET /api/v1/products"} {
+				_, path, _ := strings.Cut(do, " /api/v1")
+				n.on(path[1:]+" "+strings.Replace(do, "/api/v1", "", 1), test.answer)
+				got := g.do(t, do, map[bool]string{true: "{}"}[strings.HasPrefix(do, "POST")], as(t, kittest.Somebody(shop.User)))
+				if got.status != test.want || !strings.Contains(got.body, test.code) || !strings.HasPrefix(got.header.Get("Content-Type"), fault.ContentType) {
+					t.Errorf("%s: %d %s", do, got.status, got.body)
+				}
+				if strings.Contains(got.body, "invoke") || got.header.Get("X-Request-Id") == "" {
+					t.Errorf("%s: %s %v", do, got.body, got.header)
+				}
+				if test.code == "service_unavailable" && got.header.Get("Retry-After") != "2" {
+					t.Errorf("%s: Retry-After %q", do, got.header.Get("Retry-After"))
+				}
+			}
+		})
+	}
+}
+
+func TestBreakerCountsOnlySilence(t *testing.T) {
+	n := newNeighbourhood(t)
+	g := start(t, n)
+	do := func() answer { return g.do(t, "POST /api/v1/auth/login", "{}") }
+	n.on("users POST /auth/login", says(401, fault.ContentType, `{"code":"credentials_wrong"}`))
+	for range 20 {
+		if got := do(); got.status != 401 {
+			t.Fatalf("a wrong password: %d", got.status)
+		}
+	}
+	n.on("users POST /auth/login", says(431, "text/plain", "431 Request Header Fields Too Large"))
+	for range 20 {
+		do()
+	}
+	n.on("users POST /auth/login", nil)
+	if got := do(); got.status != 200 {
+		t.Fatalf("what clients send opened the breaker: %d", got.status)
+	}
+	n.on("users POST /auth/login", says(500, "application/json", `{"errorCode":"ERR_DIRECT_INVOKE"}`))
+	for range 5 {
+		do()
+	}
+	asked := n.count()
+	if got := do(); got.status != 503 || n.count() != asked {
+		t.Errorf("open: %d, asked %d times more", got.status, n.count()-asked)
+	}
+	if got := g.do(t, "GET /api/v1/products", ""); got.status != 200 {
+		t.Errorf("another service: %d", got.status)
+	}
+	n.on("users POST /auth/login", nil)
+	kittest.Eventually(t, 5*time.Second, func() error {
+		if got := do(); got.status != 200 {
+			return fmt.Errorf("not closed again: %d", got.status)
+		}
+		return nil
+	})
+}
+
+func TestForwardSurvivesItsSidecar(t *testing.T) {
+	n := newNeighbourhood(t)
+	g := start(t, n)
+	alice := as(t, kittest.Somebody(shop.User))
+	g.do(t, "GET /api/v1/orders", "", alice)
+	n.CloseClientConnections() // replaced by a new sidecar at the same address
+	if got := g.do(t, "GET /api/v1/orders", "", alice); got.status != 200 {
+		t.Errorf("a read on a connection that is gone: %d %s", got.status, got.body)
+	}
+	n.Close()
+	if got := g.do(t, "POST /api/v1/orders", "{}", alice); got.status != 503 || !strings.Contains(got.body, "service_unavailable") {
+		t.Errorf("no sidecar: %d %s", got.status, got.body)
+	}
+}
+
+func BenchmarkForward(b *testing.B) {
+	g := start(b, newNeighbourhood(b))
+	token := as(b, kittest.Somebody(shop.User))
+	b.ReportAllocs()
+	for b.Loop() {
+		if got := g.do(b, "POST /api/v1/orders", `{"items":[]}`, token); got.status != 200 {
+			b.Fatalf("%d %s", got.status, got.body)
+		}
+	}
+}

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"sidecart/apps/gateway/internal/door"
+	"sidecart/apps/gateway/internal/forward"
+	"sidecart/apps/gateway/internal/limit"
+	"sidecart/apps/gateway/internal/route"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// neighbourhood stands in for the gateway's sidecar and every service behind it.
+type neighbourhood struct {
+	*httptest.Server
+	mu      sync.Mutex
+	answers map[string]http.HandlerFunc // by "products GET /products/1"
+	asked   []*http.Request
+	bodies  []string
+}
+
+func newNeighbourhood(t testing.TB) *neighbourhood {
+	n := &neighbourhood{answers: map[string]http.HandlerFunc{}}
+	n.Server = httptest.NewServer(http.HandlerFunc(n.serve))
+	t.Cleanup(n.Close)
+	return n
+}
+
+func (n *neighbourhood) serve(w http.ResponseWriter, r *http.Request) {
+	route := r.Header.Get("dapr-app-id") + " " + r.Method + " " + r.URL.Path
+	n.mu.Lock()
+	answer := n.answers[route]
+	n.asked = append(n.asked, r)
+	n.mu.Unlock()
+	if answer == nil {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return // the sender gave up
+		}
+		n.mu.Lock()
+		n.bodies = append(n.bodies, string(body))
+		n.mu.Unlock()
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"asked":"`+route+`"}`)
+		return
+	}
+	answer(w, r)
+}
+
+func (n *neighbourhood) on(route string, answer http.HandlerFunc) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.answers[route] = answer
+}
+
+func says(status int, contentType, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+func (n *neighbourhood) count() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.asked)
+}
+
+func (n *neighbourhood) last(t testing.TB) *http.Request {
+	t.Helper()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.asked) == 0 {
+		t.Fatal("no service was asked")
+	}
+	return n.asked[len(n.asked)-1]
+}
+
+// gateway is a real one on a port of its own.
+type gateway struct {
+	url     string
+	behind  *neighbourhood
+	limiter *limit.Limiter
+}
+
+type option func(*settings, *[]route.Route)
+
+func redisAt(addr string) option {
+	return func(s *settings, _ *[]route.Route) { s.redisAddr, s.limitScale = addr, 1 }
+}
+
+func deadline(d time.Duration) option {
+	return func(_ *settings, routes *[]route.Route) {
+		for i := range *routes {
+			(*routes)[i].Deadline = d
+		}
+	}
+}
+
+func doorOf(change func(*door.Config)) option {
+	return func(s *settings, _ *[]route.Route) { change(&s.door) }
+}
+
+// start starts a gateway in front of behind. Unless told, its limits are out of the way and counted without Redis.
+func start(t testing.TB, behind *neighbourhood, options ...option) *gateway {
+	t.Helper()
+	cfg := settings{
+		web:        web.Config{Streaming: true, Bare: true},
+		door:       door.Config{Hosts: []string{"127.0.0.1", "shop.example.com"}},
+		redisAddr:  "127.0.0.1:1",
+		limitScale: 1_000_000,
+		cacheBytes: 1 << 20,
+		daprToken:  "sidecar-token",
+	}
+	routes, err := route.Complete(route.Table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range options {
+		change(&cfg, &routes)
+	}
+	limiter := limit.Connect(cfg.redisAddr, "", cfg.limitScale)
+	to := forward.New(strings.TrimPrefix(behind.URL, "http://"), cfg.daprToken, route.Services(routes))
+	app := open(cfg, routes, kittest.Verify, limiter, to)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- app.Listener(listener) }()
+	t.Cleanup(func() {
+		if err := app.ShutdownWithTimeout(5 * time.Second); err != nil {
+			t.Errorf("stop the gateway: %v", err)
+		}
+		<-ended
+		_ = limiter.Close() // a test's end
+	})
+	return &gateway{url: "http://" + listener.Addr().String(), behind: behind, limiter: limiter}
+}
+
+// answer is what a client got.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// do makes one request like "POST /api/v1/orders" with a body and header fields written "Name: value".
+func (g *gateway) do(t testing.TB, do, body string, header ...string) answer {
+	t.Helper()
+	method, path, _ := strings.Cut(do, " ")
+	req, err := http.NewRequestWithContext(context.Background(), method, g.url+path, bytes.NewReader([]byte(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for _, line := range header {
+		name, value, _ := strings.Cut(line, ": ")
+		if name == "Host" {
+			req.Host = value
+		}
+		req.Header.Add(name, value)
+	}
+	return exchange(t, req)
+}
+
+func exchange(t testing.TB, req *http.Request) answer {
+	t.Helper()
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatalf("%s %s: %v", req.Method, req.URL.Path, err)
+	}
+	defer res.Body.Close() //nolint:errcheck // read to its end
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatalf("%s %s: %v", req.Method, req.URL.Path, err)
+	}
+	return answer{res.StatusCode, res.Header, string(text)}
+}
+
+// raw sends bytes as they are and returns all that comes back before the connection closes.
+func (g *gateway) raw(t testing.TB, text string) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(g.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close() //nolint:errcheck // a test's end
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, text); err != nil {
+		t.Fatal(err)
+	}
+	back, err := io.ReadAll(conn)
+	if err != nil && len(back) == 0 {
+		t.Fatal(err)
+	}
+	return string(back)
+}
+
+// as is an Authorization header for a caller with a good token.
+func as(t testing.TB, who shop.Caller) string {
+	t.Helper()
+	token, err := kittest.Signer.Sign(who, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "Authorization: Bearer " + token
+}
+
+// startRedis runs a real Redis of the test's own.
+func startRedis(t testing.TB) (addr string, kill func()) {
+	t.Helper()
+	program, err := exec.LookPath("redis-server")
+	if err != nil {
+		t.Fatal("redis-server is not installed: `make test` installs what the tests need, or `apt-get install redis-server`")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr = listener.Addr().String()
+	_, port, _ := net.SplitHostPort(addr)
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--appendonly", "no")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	kill = sync.OnceFunc(func() {
+		_ = cmd.Process.Kill() // it may have ended
+		_ = cmd.Wait()
+	})
+	t.Cleanup(kill)
+	client := redis.NewClient(&redis.Options{Addr: addr})
+	defer client.Close() //nolint:errcheck // only for waiting
+	kittest.Eventually(t, 10*time.Second, func() error { return client.Ping(context.Background()).Err() })
+	return addr, kill
+}
