@@ -1,0 +1,289 @@
+// Package style checks the conventions of the house that matter and that no linter knows.
+package style
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"sidecart/tests/source"
+)
+
+// goFile is a file of Go, parsed.
+type goFile struct {
+	path string
+	text string
+	fset *token.FileSet
+	*ast.File
+}
+
+func (f goFile) at(n ast.Node) string {
+	return fmt.Sprintf("%s:%d", f.path, f.fset.Position(n.Pos()).Line)
+}
+
+func (f goFile) test() bool { return strings.HasSuffix(f.path, "_test.go") }
+
+func goFiles(t *testing.T) []goFile {
+	t.Helper()
+	var files []goFile
+	for _, file := range source.Files(t) {
+		if !strings.HasSuffix(file, ".go") {
+			continue
+		}
+		text, fset := source.Read(t, file), token.NewFileSet()
+		parsed, err := parser.ParseFile(fset, file, text, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, goFile{file, text, fset, parsed})
+	}
+	if len(files) < 50 {
+		t.Fatalf("only %d Go files were found", len(files))
+	}
+	return files
+}
+
+var statement = regexp.MustCompile(`(?is)\b(select\s.+\sfrom|insert\s+into|update\s+\w+\s+set|delete\s+from)\s`)
+
+// maySpeakSQL says where SQL is at home.
+func maySpeakSQL(file string) bool {
+	return path.Base(file) == "store.go" || strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, "kit/event/") ||
+		strings.HasPrefix(file, "kit/postgres/") || strings.HasPrefix(file, "kit/kittest/") ||
+		strings.HasPrefix(file, "stack/internal/database/") || strings.HasPrefix(file, "tests/")
+}
+
+func TestSQLIsInStores(t *testing.T) {
+	found := 0
+	for _, f := range goFiles(t) {
+		ast.Inspect(f.File, func(n ast.Node) bool {
+			literal, ok := n.(*ast.BasicLit)
+			if !ok || literal.Kind != token.STRING || !statement.MatchString(literal.Value) {
+				return true
+			}
+			found++
+			if !maySpeakSQL(f.path) {
+				t.Errorf("%s: SQL outside a store.go: %.60s", f.at(literal), literal.Value)
+			}
+			if literal.Value[0] != '`' && strings.HasPrefix(f.path, "apps/") {
+				t.Errorf("%s: SQL is written in backquotes", f.at(literal))
+			}
+			return true
+		})
+	}
+	if found < 10 {
+		t.Errorf("only %d statements were found: this test no longer sees them", found)
+	}
+}
+
+// processes are packages that are no nouns: their domain is what they do with others.
+var processes = map[string]string{
+	"apps/orders/internal/fulfilment": "a durable workflow is its domain, and Dapr's engine runs it",
+}
+
+// TestDomainFilesAreAlone: <noun>/<noun>.go has types and rules; it knows no web framework, database or sidecar.
+func TestDomainFilesAreAlone(t *testing.T) {
+	found := 0
+	for _, f := range goFiles(t) {
+		noun := path.Base(path.Dir(f.path))
+		if !strings.HasPrefix(f.path, "apps/") || path.Base(f.path) != noun+".go" || strings.HasPrefix(f.path, "apps/gateway/") ||
+			processes[path.Dir(f.path)] != "" {
+			continue
+		}
+		found++
+		for _, i := range f.Imports {
+			for _, forbidden := range []string{"gofiber/fiber", "jackc/pgx", "dapr/", "kit/sidecar", "kit/event", "kit/postgres"} {
+				if strings.Contains(i.Path.Value, forbidden) {
+					t.Errorf("%s imports %s", f.at(i), i.Path.Value)
+				}
+			}
+		}
+	}
+	if found < 5 {
+		t.Errorf("only %d domain files were found", found)
+	}
+}
+
+var (
+	vaguePackage = regexp.MustCompile(`^(utils?|common|helpers?|misc|shared|base|types|models?|managers?|lib)$`)
+	vagueType    = regexp.MustCompile(`(Util|Utils|Helper|Helpers|Manager|Impl|DTO|Repository|Model)$`)
+)
+
+func TestNames(t *testing.T) {
+	for _, f := range goFiles(t) {
+		if vaguePackage.MatchString(f.Name.Name) {
+			t.Errorf("%s: package %s says nothing of what it does", f.path, f.Name.Name)
+		}
+		ast.Inspect(f.File, func(n ast.Node) bool {
+			if typ, ok := n.(*ast.TypeSpec); ok && vagueType.MatchString(typ.Name.Name) {
+				t.Errorf("%s: type %s says nothing of what it is", f.at(typ), typ.Name.Name)
+			}
+			return true
+		})
+	}
+}
+
+func TestPackagesSayWhatTheyAreFor(t *testing.T) {
+	said := map[string]bool{}
+	for _, f := range goFiles(t) {
+		dir := path.Dir(f.path)
+		words := len(strings.Fields(f.Doc.Text()))
+		said[dir] = said[dir] || words > 5
+	}
+	for dir, ok := range said {
+		if !ok {
+			t.Errorf("%s: no package comment says what it is responsible for", dir)
+		}
+	}
+}
+
+// sleepers are tests that must wait for what nobody can ask about.
+var sleepers = map[string]string{
+	"stack/internal/proc/proc_test.go": "a shell does not say when it has set its trap",
+}
+
+// TestTestsDoNotSleep lets only loops sleep, which ask again and again, and stand-ins for a slow service.
+func TestTestsDoNotSleep(t *testing.T) {
+	for _, f := range goFiles(t) {
+		if !f.test() && !strings.HasPrefix(f.path, "tests/") {
+			continue
+		}
+		ast.Inspect(f.File, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.ForStmt:
+				return false
+			case *ast.FuncLit:
+				if standsIn(n) {
+					return false
+				}
+			}
+			if call, ok := n.(*ast.CallExpr); ok && selector(call.Fun) == "time.Sleep" && sleepers[f.path] == "" {
+				t.Errorf("%s: a test that sleeps is slow or wrong; poll with a deadline (kittest.Eventually)", f.at(call))
+			}
+			return true
+		})
+	}
+}
+
+func standsIn(f *ast.FuncLit) bool {
+	for _, p := range f.Type.Params.List {
+		if star, ok := p.Type.(*ast.StarExpr); ok && selector(star.X) == "http.Request" {
+			return true
+		}
+	}
+	return false
+}
+
+func selector(e ast.Expr) string {
+	if s, ok := e.(*ast.SelectorExpr); ok {
+		if x, ok := s.X.(*ast.Ident); ok {
+			return x.Name + "." + s.Sel.Name
+		}
+	}
+	return ""
+}
+
+// secretWord is a key or a name that a log must not have. Words that only speak of such things are in mayBeLogged.
+var (
+	secretWord  = regexp.MustCompile(`(?i)passw|secret|card_?number|\bpan\b|\bcvc|\bcvv|bearer|authorization|api_?key|_token|token$`)
+	mayBeLogged = []string{"traceparent"}
+)
+
+func TestLogsKeepSecrets(t *testing.T) {
+	found := 0
+	for _, f := range goFiles(t) {
+		if f.test() || strings.HasPrefix(f.path, "tests/") {
+			continue
+		}
+		ast.Inspect(f.File, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok || !strings.HasPrefix(selector(call.Fun), "slog.") && !strings.HasPrefix(selector(call.Fun), "log.") {
+				return true
+			}
+			found++
+			for _, argument := range call.Args {
+				ast.Inspect(argument, func(n ast.Node) bool {
+					if word := spoken(n); secretWord.MatchString(word) && !slices.Contains(mayBeLogged, word) {
+						t.Errorf("%s: %q in a log", f.at(call), word)
+					}
+					return true
+				})
+			}
+			return true
+		})
+	}
+	if found < 5 {
+		t.Errorf("only %d log calls were found", found)
+	}
+}
+
+func spoken(n ast.Node) string {
+	switch n := n.(type) {
+	case *ast.BasicLit:
+		if n.Kind == token.STRING && !strings.Contains(n.Value, " ") { // a key, not a sentence
+			text, _ := strconv.Unquote(n.Value)
+			return text
+		}
+	case *ast.Ident:
+		return n.Name
+	}
+	return ""
+}
+
+// TestSizes raises its voice over 300 lines and fails over 500.
+func TestSizes(t *testing.T) {
+	for _, f := range goFiles(t) {
+		lines := strings.Count(f.text, "\n")
+		switch {
+		case lines > 500:
+			t.Errorf("%s has %d lines: split it by subject", f.path, lines)
+		case lines > 300:
+			t.Logf("%s has %d lines", f.path, lines)
+		}
+		if strings.HasPrefix(f.path, "apps/") && path.Base(f.path) == "main.go" && lines > 80 {
+			t.Logf("%s has %d lines; a main that only wires has 80", f.path, lines)
+		}
+	}
+}
+
+var (
+	requirement  = regexp.MustCompile(`(?m)^(?:require )?\s*([\w.-]+\.[\w.-]+/\S+) v\S+$`)
+	internalDeps = []string{"sidecart/kit", "sidecart/stack"}
+)
+
+// TestDependenciesHaveReasons: each direct dependency has a line in docs/decisions.md, and the lines are all of use.
+func TestDependenciesHaveReasons(t *testing.T) {
+	_, table, ok := strings.Cut(source.Read(t, "docs/decisions.md"), "\n## Dependencies\n")
+	if !ok {
+		t.Fatal("docs/decisions.md has no section Dependencies")
+	}
+	reasons := map[string]bool{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\| [^|]{10,} \\|").FindAllStringSubmatch(table, -1) {
+		reasons[row[1]] = false
+	}
+	for _, file := range source.Files(t) {
+		if path.Base(file) != "go.mod" || strings.HasPrefix(file, "tools/") {
+			continue
+		}
+		for _, line := range requirement.FindAllStringSubmatch(source.Read(t, file), -1) {
+			if slices.Contains(internalDeps, line[1]) {
+				continue
+			}
+			if _, ok := reasons[line[1]]; !ok {
+				t.Errorf("%s requires %s, and docs/decisions.md does not say why", file, line[1])
+			}
+			reasons[line[1]] = true
+		}
+	}
+	for name, used := range reasons {
+		if !used {
+			t.Errorf("docs/decisions.md gives a reason for %s, which no go.mod requires", name)
+		}
+	}
+}

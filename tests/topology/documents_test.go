@@ -1,0 +1,138 @@
+package topology
+
+import (
+	"go/ast"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"sidecart/tests/source"
+)
+
+func markdown(t *testing.T) (files []string) {
+	t.Helper()
+	for _, file := range source.Files(t) {
+		if strings.HasSuffix(file, ".md") {
+			files = append(files, file)
+		}
+	}
+	return files
+}
+
+var link = regexp.MustCompile(`\]\(([^)#\s]+)(?:#[^)]*)?\)`)
+
+// TestLinks: what a document points to inside the repository is there.
+func TestLinks(t *testing.T) {
+	for _, file := range markdown(t) {
+		for _, found := range link.FindAllStringSubmatch(source.Read(t, file), -1) {
+			if strings.Contains(found[1], "://") {
+				continue
+			}
+			target := path.Join(path.Dir(file), found[1])
+			if _, err := os.Stat(filepath.Join(source.Root(t), filepath.FromSlash(target))); err != nil {
+				t.Errorf("%s points to %s, which is not there", file, found[1])
+			}
+		}
+	}
+}
+
+var (
+	makeCommand = regexp.MustCompile("(?:`|(?m:^ *))make ([a-z][a-z-]*)")
+	makeTarget  = regexp.MustCompile(`(?m)^([a-z][a-z-]*):`)
+	pathInCode  = regexp.MustCompile("`((?:apps|kit|stack|tests|dapr|components|deploy|docs|tools|tye)/[\\w./-]*)`")
+)
+
+// TestCommands: each `make ...` of a document is a target, and each path in it is there.
+func TestCommands(t *testing.T) {
+	var targets []string
+	for _, found := range makeTarget.FindAllStringSubmatch(source.Read(t, "Makefile"), -1) {
+		targets = append(targets, found[1])
+	}
+	for _, file := range markdown(t) {
+		text := source.Read(t, file)
+		for _, found := range makeCommand.FindAllStringSubmatch(text, -1) {
+			if !slices.Contains(targets, found[1]) {
+				t.Errorf("%s: `make %s` is no target of the Makefile", file, found[1])
+			}
+		}
+		for _, found := range pathInCode.FindAllStringSubmatch(text, -1) {
+			if _, err := os.Stat(filepath.Join(source.Root(t), filepath.FromSlash(found[1]))); err != nil {
+				t.Errorf("%s: there is no %s", file, found[1])
+			}
+		}
+	}
+}
+
+var (
+	endpointRow = regexp.MustCompile(`(?m)^\| ((?:GET|POST|PUT|PATCH|DELETE) /\S*) \|`)
+	topicWord   = regexp.MustCompile("`([a-z]+\\.[a-z_]+)`")
+)
+
+// routes are the typed routes of a service that are not internal, as "POST /orders".
+func routes(t *testing.T) map[string][]string {
+	t.Helper()
+	found := map[string][]string{}
+	for _, call := range source.Calls(t, func(name string) bool { return name == "sidecart/kit/web.Handle" }) {
+		internal := false
+		for _, option := range call.Expr.Args[min(4, len(call.Expr.Args)):] {
+			if name, ok := option.(*ast.SelectorExpr); ok && name.Sel.Name == "Internal" {
+				internal = true
+			}
+		}
+		service := source.Service(call.Package)
+		switch {
+		case service == "":
+		case call.Text(1) == "":
+			t.Errorf("%s: it cannot be seen which route is added here", call.At())
+		case !internal:
+			found[service] = append(found[service], call.Text(1))
+		}
+	}
+	return found
+}
+
+// TestServiceDocuments: the README of each service has its endpoints, and the events that it tells and hears.
+func TestServiceDocuments(t *testing.T) {
+	all := routes(t)
+	for _, a := range apps(t) {
+		file := "apps/" + a.ID + "/README.md"
+		if !slices.Contains(source.Files(t), file) {
+			t.Errorf("%s is missing", file)
+			continue
+		}
+		text := source.Read(t, file)
+		if a.ID != "gateway" { // its routes are those of the others
+			var listed []string
+			for _, row := range endpointRow.FindAllStringSubmatch(text, -1) {
+				listed = append(listed, row[1])
+			}
+			slices.Sort(listed)
+			slices.Sort(all[a.ID])
+			if !slices.Equal(listed, all[a.ID]) {
+				t.Errorf("%s lists\n%s\nand the code has\n%s", file, strings.Join(listed, "\n"), strings.Join(all[a.ID], "\n"))
+			}
+		}
+		told, heard := eventsOf(t, a.ID)
+		for verb, want := range map[string][]string{"tells": told, "hears": heard} {
+			if got := topicsAfter(text, "**"+verb+"**"); !slices.Equal(got, want) {
+				t.Errorf("%s: %s %v, want %v", file, verb, got, want)
+			}
+		}
+	}
+}
+
+// topicsAfter are the topics in the list entry of a README that begins with a word.
+func topicsAfter(text, word string) (topics []string) {
+	_, rest, _ := strings.Cut(text, "- "+word)
+	entry, _, _ := strings.Cut(rest, "\n\n")
+	entry, _, _ = strings.Cut(entry, "\n- ")
+	for _, found := range topicWord.FindAllStringSubmatch(entry, -1) {
+		topics = append(topics, found[1])
+	}
+	slices.Sort(topics)
+	return topics
+}

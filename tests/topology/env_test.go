@@ -1,0 +1,122 @@
+package topology
+
+import (
+	"go/constant"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"sidecart/tests/source"
+)
+
+var variableRow = regexp.MustCompile("(?m)^\\| `([A-Z][A-Z0-9_]+)` \\| ([^|]+) \\| ([^|]+) \\| ([^|]+) \\|$")
+
+// variable is a row of the table in docs/operations.md.
+type variable struct{ who, fallback string }
+
+func documented(t *testing.T) map[string]variable {
+	t.Helper()
+	table := map[string]variable{}
+	for _, row := range variableRow.FindAllStringSubmatch(source.Read(t, "docs/operations.md"), -1) {
+		if _, twice := table[row[1]]; twice {
+			t.Errorf("docs/operations.md has %s twice", row[1])
+		}
+		table[row[1]] = variable{row[2], row[3]}
+	}
+	return table
+}
+
+// reading is one place where the code reads a variable.
+type reading struct{ at, who, fallback string }
+
+// readings finds every variable that the code reads by a name the compiler knows: through config.Env or the os package.
+func readings(t *testing.T) map[string][]reading {
+	t.Helper()
+	found := map[string][]reading{}
+	for _, call := range source.Calls(t, func(name string) bool {
+		return regexp.MustCompile(`^\(\*sidecart/kit/config\.Env\)\.(String|Int|Bool|Duration)$|^os\.(Getenv|LookupEnv)$`).MatchString(name)
+	}) {
+		name := call.Text(0)
+		if !regexp.MustCompile(`^[A-Z][A-Z0-9_]+$`).MatchString(name) {
+			if call.Package.PkgPath != "sidecart/kit/config" {
+				t.Errorf("%s: it cannot be seen which variable is read here", call.At())
+			}
+			continue
+		}
+		r := reading{at: call.At(), who: "every service"}
+		switch {
+		case source.Service(call.Package) != "":
+			r.who = source.Service(call.Package)
+		case strings.HasPrefix(call.Package.PkgPath, "sidecart/stack"):
+			r.who = "stack"
+		case strings.HasPrefix(call.Package.PkgPath, "sidecart/kit/kittest"):
+			r.who = "tests"
+		}
+		if v := call.Constant(1); v != nil {
+			r.fallback = fallbackText(call.Name, v)
+		}
+		found[name] = append(found[name], r)
+	}
+	return found
+}
+
+func fallbackText(method string, v constant.Value) string {
+	if v.Kind() == constant.String {
+		return constant.StringVal(v)
+	}
+	if n, exact := constant.Int64Val(v); exact && method == "Duration" {
+		text := time.Duration(n).String() // 15m0s, 24h0m0s
+		for _, unit := range []string{"m0s", "h0m"} {
+			if short, ok := strings.CutSuffix(text, unit); ok {
+				text = short + unit[:1]
+			}
+		}
+		return text
+	}
+	return v.ExactString()
+}
+
+// TestEnvironment: each variable that is read is in the table of docs/operations.md with who reads it and its default,
+// and the table has no others.
+func TestEnvironment(t *testing.T) {
+	table, read := documented(t), readings(t)
+	for _, name := range slices.Sorted(maps.Keys(read)) {
+		row, ok := table[name]
+		if !ok {
+			t.Errorf("%s is read (%s) and not in docs/operations.md", name, read[name][0].at)
+			continue
+		}
+		for _, r := range read[name] {
+			if !strings.Contains(row.who, r.who) && !strings.Contains(row.who, "every service") {
+				t.Errorf("%s is read by %s (%s); docs/operations.md says %s", name, r.who, r.at, row.who)
+			}
+			if r.fallback != "" && !strings.Contains(row.fallback, "`"+r.fallback+"`") {
+				t.Errorf("%s has the default %s (%s); docs/operations.md says %s", name, r.fallback, r.at, row.fallback)
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(table)) {
+		if len(read[name]) == 0 && !strings.Contains(table[name].who, "sidecar") {
+			t.Errorf("docs/operations.md has %s, which nothing reads", name)
+		}
+	}
+}
+
+// TestEnvironmentOfTemplates: what dapr.yaml and compose set is in the table as well.
+func TestEnvironmentOfTemplates(t *testing.T) {
+	table := documented(t)
+	var compose struct{ Services map[string]composeService }
+	parse(t, "docker-compose.yml", &compose)
+	for _, a := range apps(t) {
+		for _, env := range []map[string]string{a.Env, compose.Services[a.ID].Environment} {
+			for name := range env {
+				if _, ok := table[name]; !ok {
+					t.Errorf("%s is given %s, which is not in docs/operations.md", a.ID, name)
+				}
+			}
+		}
+	}
+}

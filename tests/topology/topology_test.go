@@ -1,0 +1,325 @@
+// Package topology checks that the places which describe the platform say the same: names, ports, commands, events,
+// environment variables and documents.
+package topology
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+
+	"sidecart/tests/source"
+)
+
+// app is one service as dapr/dapr.yaml has it, which is where all others take it from.
+type app struct {
+	ID       string            `yaml:"appID"`
+	Dir      string            `yaml:"appDirPath"`
+	Port     int               `yaml:"appPort"`
+	HTTP     int               `yaml:"daprHTTPPort"`
+	GRPC     int               `yaml:"daprGRPCPort"`
+	Internal int               `yaml:"daprInternalGRPCPort"`
+	Metrics  int               `yaml:"metricsPort"`
+	Command  []string          `yaml:"command"`
+	Env      map[string]string `yaml:"env"`
+}
+
+func parse(t *testing.T, path string, into any) {
+	t.Helper()
+	if err := yaml.Unmarshal([]byte(source.Read(t, path)), into); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+}
+
+func apps(t *testing.T) []app {
+	t.Helper()
+	var template struct {
+		Common struct {
+			Env map[string]string `yaml:"env"`
+		} `yaml:"common"`
+		Apps []app `yaml:"apps"`
+	}
+	parse(t, "dapr/dapr.yaml", &template)
+	if len(template.Apps) != 5 {
+		t.Fatalf("dapr/dapr.yaml has %d apps, want 5", len(template.Apps))
+	}
+	for i, a := range template.Apps {
+		env := maps.Clone(template.Common.Env)
+		maps.Copy(env, a.Env)
+		template.Apps[i].Env = env
+	}
+	return template.Apps
+}
+
+func ids(t *testing.T) (all []string) {
+	for _, a := range apps(t) {
+		all = append(all, a.ID)
+	}
+	return all
+}
+
+func TestTemplate(t *testing.T) {
+	owner := map[int]string{}
+	for _, a := range apps(t) {
+		if got, want := filepath.Join("dapr", a.Dir), filepath.Join("apps", a.ID); got != want {
+			t.Errorf("%s runs in %s, want %s", a.ID, got, want)
+		}
+		if !slices.Equal(a.Command, []string{"go", "run", "."}) {
+			t.Errorf("%s: the command is %q", a.ID, a.Command)
+		}
+		for _, port := range []int{a.Port, a.HTTP, a.GRPC, a.Internal, a.Metrics} {
+			if other, taken := owner[port]; taken || port == 0 {
+				t.Errorf("%s: port %d is also %s's", a.ID, port, other)
+			}
+			owner[port] = a.ID
+		}
+	}
+}
+
+// TestCode compares what the services' mains say: name and default port.
+func TestCode(t *testing.T) {
+	byID := map[string]app{}
+	for _, a := range apps(t) {
+		byID[a.ID] = a
+	}
+	found := map[string]int{}
+	for _, call := range source.Calls(t, func(name string) bool {
+		return slices.Contains([]string{
+			"(*sidecart/kit/config.Env).Web", "(*sidecart/kit/config.Env).String", "sidecart/kit/web.New", "sidecart/kit/telemetry.Start",
+		}, name)
+	}) {
+		service := source.Service(call.Package)
+		if service == "" || call.Name == "String" && call.Text(0) != "APP_PORT" {
+			continue
+		}
+		found[service]++
+		want, argument := service, map[string]int{"Web": 0, "New": 0, "Start": 1, "String": 1}[call.Name]
+		if call.Name == "Web" || call.Name == "String" {
+			want = strconv.Itoa(byID[service].Port)
+		}
+		if got := call.Text(argument); got != want {
+			t.Errorf("%s: %s says %q, want %q", call.At(), call.Name, got, want)
+		}
+	}
+	for id := range byID {
+		if found[id] != 3 {
+			t.Errorf("apps/%s: %d of the calls Env.Web (or Env.String of APP_PORT), web.New and telemetry.Start were found, want one of each", id, found[id])
+		}
+	}
+}
+
+var serviceRow = regexp.MustCompile(`(?m)^\| \[?(\w+)\]?(?:\([^)]*\))? \| (\d+) \| (\d+) \| (\d+) \|`)
+
+func TestReadmeTable(t *testing.T) {
+	rows := map[string][]string{}
+	for _, row := range serviceRow.FindAllStringSubmatch(source.Read(t, "README.md"), -1) {
+		rows[row[1]] = row[2:]
+	}
+	for _, a := range apps(t) {
+		want := []string{strconv.Itoa(a.Port), strconv.Itoa(a.HTTP), strconv.Itoa(a.GRPC)}
+		if !slices.Equal(rows[a.ID], want) {
+			t.Errorf("README.md has the ports %v for %s, want %v", rows[a.ID], a.ID, want)
+		}
+	}
+	if len(rows) != len(apps(t)) {
+		t.Errorf("README.md has %d services, want %d", len(rows), len(apps(t)))
+	}
+}
+
+func TestTye(t *testing.T) {
+	var tye struct {
+		Services []struct {
+			Name       string
+			Executable string
+			Args       string
+			Dir        string `yaml:"workingDirectory"`
+			Bindings   []struct{ Port int }
+			Env        []struct{ Name, Value string }
+		}
+	}
+	parse(t, "tye/tye.yaml", &tye)
+	byName := map[string]int{}
+	for i, s := range tye.Services {
+		byName[s.Name] = i
+	}
+	if len(tye.Services) != 2*len(apps(t)) {
+		t.Errorf("tye/tye.yaml has %d services, want each app and its sidecar", len(tye.Services))
+	}
+	for _, a := range apps(t) {
+		i, ok := byName[a.ID]
+		j, beside := byName[a.ID+"-dapr"]
+		if !ok || !beside {
+			t.Errorf("tye/tye.yaml lacks %s or its sidecar", a.ID)
+			continue
+		}
+		s, sidecar := tye.Services[i], tye.Services[j]
+		if got := strings.Fields(s.Executable + " " + s.Args); !slices.Equal(got, a.Command) || s.Dir != a.Dir {
+			t.Errorf("tye: %s is %q in %s, want %q in %s", a.ID, got, s.Dir, a.Command, a.Dir)
+		}
+		if len(s.Bindings) != 1 || s.Bindings[0].Port != a.Port {
+			t.Errorf("tye: %s binds %v, want %d", a.ID, s.Bindings, a.Port)
+		}
+		env := map[string]string{}
+		for _, v := range s.Env {
+			env[v.Name] = v.Value
+		}
+		checkEnv(t, "tye", a, env, a.Env)
+		checkFlags(t, "tye", a, strings.Fields(sidecar.Args))
+	}
+}
+
+// checkEnv compares an app's environment: where its sidecar is, and what more is wanted.
+func checkEnv(t *testing.T, where string, a app, got, more map[string]string) {
+	t.Helper()
+	want := map[string]string{"APP_PORT": strconv.Itoa(a.Port), "DAPR_HTTP_PORT": strconv.Itoa(a.HTTP), "DAPR_GRPC_PORT": strconv.Itoa(a.GRPC)}
+	maps.Copy(want, more)
+	for name, value := range want {
+		if got[name] != value {
+			t.Errorf("%s: %s has %s=%q, want %q", where, a.ID, name, got[name], value)
+		}
+	}
+}
+
+// checkFlags compares what a sidecar is started with.
+func checkFlags(t *testing.T, where string, a app, args []string) {
+	t.Helper()
+	for flag, want := range map[string]string{
+		"--app-id": a.ID, "--app-port": strconv.Itoa(a.Port),
+		"--dapr-http-port": strconv.Itoa(a.HTTP), "--dapr-grpc-port": strconv.Itoa(a.GRPC),
+		"--dapr-internal-grpc-port": strconv.Itoa(a.Internal), "--metrics-port": strconv.Itoa(a.Metrics),
+	} {
+		if i := slices.Index(args, flag); i < 0 || i+1 >= len(args) || args[i+1] != want {
+			t.Errorf("%s: %s's sidecar has not %s %s in %q", where, a.ID, flag, want, args)
+		}
+	}
+}
+
+var daprVersion = regexp.MustCompile(`github\.com/dapr/dapr v([\d.]+)`)
+
+// pinnedDapr is the version that `make run` builds.
+func pinnedDapr(t *testing.T) string {
+	t.Helper()
+	found := daprVersion.FindStringSubmatch(source.Read(t, "tools/dapr/go.mod"))
+	if found == nil {
+		t.Fatal("tools/dapr/go.mod requires no Dapr")
+	}
+	return found[1]
+}
+
+type composeService struct {
+	Image       string
+	Build       struct{ Args map[string]string }
+	Network     string `yaml:"network_mode"`
+	Command     []string
+	Environment map[string]string
+	Ports       []string
+}
+
+func TestCompose(t *testing.T) {
+	var compose struct{ Services map[string]composeService }
+	parse(t, "docker-compose.yml", &compose)
+	for _, a := range apps(t) {
+		s, sidecar := compose.Services[a.ID], compose.Services[a.ID+"-dapr"]
+		if s.Build.Args["APP"] != a.ID {
+			t.Errorf("compose: %s builds %q", a.ID, s.Build.Args["APP"])
+		}
+		checkEnv(t, "compose", a, s.Environment, nil)
+		checkFlags(t, "compose", a, sidecar.Command)
+		if want := "service:" + a.ID; sidecar.Network != want {
+			t.Errorf("compose: %s's sidecar has the network %q, want %q", a.ID, sidecar.Network, want)
+		}
+		if want := "daprio/daprd:" + pinnedDapr(t); sidecar.Image != want {
+			t.Errorf("compose: %s's sidecar is %s, want %s", a.ID, sidecar.Image, want)
+		}
+		if want := a.ID == "gateway"; (len(s.Ports) > 0) != want {
+			t.Errorf("compose: %s publishes %v; only the gateway is public", a.ID, s.Ports)
+		}
+	}
+	for name, s := range compose.Services {
+		if strings.HasPrefix(s.Image, "daprio/") && !strings.HasSuffix(s.Image, ":"+pinnedDapr(t)) {
+			t.Errorf("compose: %s is %s, want version %s", name, s.Image, pinnedDapr(t))
+		}
+		if s.Image == "" && s.Build.Args["APP"] == "" {
+			t.Errorf("compose: %s has neither an image nor an app to build", name)
+		}
+	}
+}
+
+func isYAML(path string) bool {
+	return strings.HasSuffix(path, ".yaml") || strings.HasSuffix(path, ".yml")
+}
+
+// TestScopes: every component and resiliency says which apps may use it, and they exist; so do resiliency's targets.
+func TestScopes(t *testing.T) {
+	known, checked := ids(t), 0
+	for _, path := range source.Files(t) {
+		if !isYAML(path) || !strings.HasPrefix(path, "components/") && !strings.HasPrefix(path, "dapr/") {
+			continue
+		}
+		var resource struct {
+			Kind     string
+			Metadata struct{ Name string }
+			Scopes   []string
+			Spec     struct {
+				Targets struct {
+					Apps map[string]any
+				}
+			}
+		}
+		parse(t, path, &resource)
+		if resource.Kind != "Component" && resource.Kind != "Resiliency" {
+			continue
+		}
+		checked++
+		if len(resource.Scopes) == 0 {
+			t.Errorf("%s: %s has no scopes: every app could use it", path, resource.Metadata.Name)
+		}
+		for _, id := range slices.Concat(resource.Scopes, slices.Collect(maps.Keys(resource.Spec.Targets.Apps))) {
+			if !slices.Contains(known, id) {
+				t.Errorf("%s: %q is no app", path, id)
+			}
+		}
+	}
+	if checked < 5 {
+		t.Errorf("only %d components and resiliencies were found", checked)
+	}
+}
+
+// TestComponentsEverywhere: each environment's folder has the components of the local one, under the same names and
+// with the same scopes, so that no code knows where it runs.
+func TestComponentsEverywhere(t *testing.T) {
+	scopes := map[string]map[string]string{}
+	for _, path := range source.Files(t) {
+		parts := strings.Split(path, "/")
+		if parts[0] != "components" || len(parts) != 3 || !isYAML(path) {
+			continue
+		}
+		var c struct {
+			Kind     string
+			Metadata struct{ Name string }
+			Scopes   []string
+		}
+		parse(t, path, &c)
+		if c.Kind != "Component" {
+			continue
+		}
+		if scopes[parts[1]] == nil {
+			scopes[parts[1]] = map[string]string{}
+		}
+		slices.Sort(c.Scopes)
+		scopes[parts[1]][c.Metadata.Name] = fmt.Sprint(c.Scopes)
+	}
+	for environment, components := range scopes {
+		for name, want := range scopes["local"] {
+			if components[name] != want {
+				t.Errorf("components/%s: %s is for %q, want %s as in components/local", environment, name, components[name], want)
+			}
+		}
+	}
+}
