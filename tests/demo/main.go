@@ -1,0 +1,113 @@
+// Demo makes a buyer's first order on a running platform and shows each call with its answer.
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	"sidecart/tests/client"
+	"sidecart/tests/journey"
+)
+
+func main() {
+	base := flag.String("url", "http://localhost:8000", "the platform's address")
+	flag.Parse()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	if err := (&demo{Client: client.Client{Base: *base}}).run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "\ndemo:", err)
+		os.Exit(1) //nolint:gocritic // nothing is left to close
+	}
+}
+
+type demo struct{ client.Client }
+
+// run also works when it has run before: what it would create is then there already.
+func (d *demo) run(ctx context.Context) (err error) {
+	if _, err := d.step(ctx, "open an account (the first of an empty platform is admin)", "POST /api/v1/auth/register", client.Raw(journey.Register), 201, 409); err != nil {
+		return err
+	}
+	if d.Client, err = d.SignIn(ctx, "testuser", "SecurePassword123!"); err != nil {
+		return fmt.Errorf("sign in: %w", err)
+	}
+	fmt.Println("\n# sign in\nPOST /api/v1/auth/login  username=testuser&password=...\n-> an access token, sent as Bearer from here on")
+	if _, err := d.step(ctx, "a category", "POST /api/v1/categories", client.Raw(journey.Category), 201); err != nil {
+		return err
+	}
+	if _, err := d.step(ctx, "a product", "POST /api/v1/products", client.Raw(journey.Product), 201, 409); err != nil {
+		return err
+	}
+	answer, err := d.step(ctx, "buy two", "POST /api/v1/orders", client.Raw(journey.Order), 201)
+	if err != nil {
+		return err
+	}
+	var order client.Order
+	if err := json.Unmarshal(answer, &order); err != nil {
+		return err
+	}
+	if err := d.awaitPaid(ctx, order.ID); err != nil {
+		return err
+	}
+	for _, look := range [][2]string{
+		{"the order", "GET /api/v1/orders/" + order.ID},
+		{"what is left", "GET /api/v1/products/1/inventory"},
+		{"what the buyer was told", "GET /api/v1/notifications?limit=2"},
+	} {
+		if _, err := d.step(ctx, look[0], look[1], nil, 200); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *demo) awaitPaid(ctx context.Context, id string) error {
+	start := time.Now()
+	for {
+		var order client.Order
+		if err := d.Call(ctx, "GET /api/v1/orders/"+id, nil, 200, &order); err != nil {
+			return err
+		}
+		if order.Status == "paid" {
+			fmt.Printf("\n# charged, stock committed, paid: the workflow took %d ms\n", time.Since(start).Milliseconds())
+			return nil
+		}
+		if order.Status != "pending" {
+			return fmt.Errorf("the order is %s: %+v", order.Status, order.History)
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New("the order was not paid in time; look at `make logs SERVICE=orders`")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// step makes a call, shows it, and fails unless the status is one of the wanted.
+func (d *demo) step(ctx context.Context, what, call string, body any, want ...int) ([]byte, error) {
+	a, err := d.Do(ctx, call, body)
+	if err != nil {
+		return nil, fmt.Errorf("%w\nis the platform running? start it with: make run", err)
+	}
+	fmt.Printf("\n# %s\n%s", what, call)
+	if body != nil {
+		fmt.Printf("  %s", body)
+	}
+	var pretty bytes.Buffer
+	if json.Indent(&pretty, a.Body, "", "  ") != nil {
+		pretty.Write(a.Body)
+	}
+	fmt.Printf("\n-> %d %s\n%s\n", a.Status, http.StatusText(a.Status), pretty.String())
+	for _, status := range want {
+		if a.Status == status {
+			return a.Body, nil
+		}
+	}
+	return nil, fmt.Errorf("%s: status %d", call, a.Status)
+}
