@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"flag"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -21,8 +24,24 @@ import (
 	"sidecart/apps/gateway/internal/route"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
+	"sidecart/kit/telemetry"
 	"sidecart/kit/web"
 )
+
+// The failures that tests bring about fill the log; it is read with -v.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	flush, err := telemetry.Start(context.Background(), "gateway")
+	if err != nil {
+		panic(err)
+	}
+	if !testing.Verbose() {
+		slog.SetDefault(slog.New(slog.DiscardHandler))
+	}
+	code := m.Run()
+	flush()
+	os.Exit(code)
+}
 
 // neighbourhood stands in for the gateway's sidecar and every service behind it.
 type neighbourhood struct {
@@ -229,8 +248,7 @@ func as(t testing.TB, who shop.Caller) string {
 // startRedis runs a real Redis of the test's own.
 func startRedis(t testing.TB) (addr string, kill func()) {
 	t.Helper()
-	program, err := exec.LookPath("redis-server")
-	if err != nil {
+	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Fatal("redis-server is not installed: `make test` installs what the tests need, or `apt-get install redis-server`")
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -238,11 +256,16 @@ func startRedis(t testing.TB) (addr string, kill func()) {
 		t.Fatal(err)
 	}
 	addr = listener.Addr().String()
-	_, port, _ := net.SplitHostPort(addr)
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program, "--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--appendonly", "no")
+	return addr, runRedis(t, addr)
+}
+
+func runRedis(t testing.TB, addr string) (kill func()) {
+	t.Helper()
+	_, port, _ := strings.Cut(addr, ":")
+	cmd := exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--appendonly", "no")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -254,5 +277,5 @@ func startRedis(t testing.TB) (addr string, kill func()) {
 	client := redis.NewClient(&redis.Options{Addr: addr})
 	defer client.Close() //nolint:errcheck // only for waiting
 	kittest.Eventually(t, 10*time.Second, func() error { return client.Ping(context.Background()).Err() })
-	return addr, kill
+	return kill
 }

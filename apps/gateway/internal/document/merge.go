@@ -68,7 +68,7 @@ func dress(operation object, r route.Route, scale int) {
 	if r.Need == shop.Anyone {
 		per = "address"
 	}
-	operation["x-rate-limit"] = fmt.Sprintf("%d a minute and %s", r.Limit.PerMinute*scale, per)
+	operation["x-rate-limit"] = fmt.Sprintf("%d a minute per %s", r.Limit.PerMinute*scale, per)
 	responses, _ := operation["responses"].(object)
 	if responses == nil {
 		responses = object{}

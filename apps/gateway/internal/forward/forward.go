@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -137,7 +138,7 @@ type Answer struct {
 // Get is the value of a header field, or empty.
 func (a *Answer) Get(name string) string {
 	for _, f := range a.Header {
-		if f.Name == name {
+		if strings.EqualFold(f.Name, name) {
 			return f.Value
 		}
 	}

@@ -43,6 +43,7 @@ const patience = 100 * time.Millisecond
 
 // Connect makes a limiter that counts in the Redis at addr. It does not wait for it.
 func Connect(addr, password string, scale int) *Limiter {
+	redis.SetLogger(silence{}) // it tells of every connection tried; Take tells once of an outage
 	client := redis.NewClient(&redis.Options{
 		Addr: addr, Password: password, ClientName: "gateway",
 		DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience, PoolTimeout: patience,
@@ -86,3 +87,7 @@ func (l *Limiter) absent(ctx context.Context, now time.Time, err error) {
 
 // seconds rounds up, so that a caller who waits as long as told is not early.
 func seconds(d time.Duration) int { return int(math.Ceil(max(0, d.Seconds()))) }
+
+type silence struct{}
+
+func (silence) Printf(context.Context, string, ...any) {}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sidecart/kit/fault"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+)
+
+// counted answers how often it was asked, after a moment.
+func counted(asked *atomic.Int32, moment time.Duration) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		n := asked.Add(1)
+		time.Sleep(moment)
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("ETag", fmt.Sprintf(`"%d"`, n))
+		_, _ = io.WriteString(w, fmt.Sprint(n))
+	}
+}
+
+func TestCacheAnswersCrowdsOnce(t *testing.T) {
+	n := newNeighbourhood(t)
+	var asked atomic.Int32
+	n.on("products GET /products/1", counted(&asked, 100*time.Millisecond))
+	g := start(t, n)
+	var crowd sync.WaitGroup
+	for range 50 {
+		crowd.Go(func() {
+			if got := g.do(t, "GET /api/v1/products/1", ""); got.status != 200 || got.body != "1" {
+				t.Errorf("%d %s", got.status, got.body)
+			}
+		})
+	}
+	crowd.Wait()
+	if asked.Load() != 1 {
+		t.Errorf("50 at once asked %d times", asked.Load())
+	}
+	got := g.do(t, "GET /api/v1/products/1", "")
+	if got.header.Get("X-Cache") != "hit" || got.header.Get("Cache-Control") != "public, max-age=1" || got.header.Get("Etag") != `"1"` || got.body != "1" {
+		t.Errorf("%s %v", got.body, got.header)
+	}
+	if got := g.do(t, "GET /api/v1/products/1", "", `If-None-Match: "0", W/"1"`); got.status != 304 || got.body != "" || got.header.Get("Etag") != `"1"` {
+		t.Errorf("unchanged: %d %q %v", got.status, got.body, got.header)
+	}
+	if got := g.do(t, "HEAD /api/v1/products/1", ""); got.status != 200 || got.body != "" || got.header.Get("Content-Length") != "1" {
+		t.Errorf("HEAD: %d %q %v", got.status, got.body, got.header)
+	}
+	kittest.Eventually(t, 2*time.Second, func() error {
+		if got := g.do(t, "GET /api/v1/products/1", ""); got.body != "2" || got.header.Get("X-Cache") != "miss" {
+			return fmt.Errorf("an answer of %s after its time, %s", got.body, got.header.Get("X-Cache"))
+		}
+		return nil
+	})
+}
+
+func TestCacheIsPurgedByChanges(t *testing.T) {
+	n := newNeighbourhood(t)
+	var asked atomic.Int32
+	n.on("products GET /products", counted(&asked, 0))
+	g := start(t, n)
+	root := as(t, kittest.Somebody(shop.Admin))
+	for i, change := range []string{"POST /api/v1/products", "POST /api/v1/categories"} {
+		if got := g.do(t, "GET /api/v1/products", ""); got.body != fmt.Sprint(i+1) {
+			t.Errorf("before %s: %s", change, got.body)
+		}
+		g.do(t, change, "{}", root)
+		if got := g.do(t, "GET /api/v1/products", ""); got.body != fmt.Sprint(i+2) || got.header.Get("X-Cache") != "miss" {
+			t.Errorf("after %s: %s", change, got.body)
+		}
+	}
+	before := asked.Load()
+	g.do(t, "POST /api/v1/products", "{}", as(t, kittest.Somebody(shop.User)))
+	if got := g.do(t, "GET /api/v1/products", ""); asked.Load() != before || got.header.Get("X-Cache") != "hit" {
+		t.Error("who may change nothing purged")
+	}
+}
+
+func TestCacheForgetsWhatIsOnItsWayWhenSomethingChanges(t *testing.T) {
+	n := newNeighbourhood(t)
+	var asked atomic.Int32
+	started, goOn := make(chan struct{}, 8), make(chan struct{})
+	n.on("products GET /products/1", func(w http.ResponseWriter, r *http.Request) {
+		said := fmt.Sprint(asked.Add(1))
+		if said == "1" {
+			started <- struct{}{}
+			<-goOn
+		}
+		says(200, "application/json", said)(w, r)
+	})
+	g := start(t, n)
+	old := make(chan string, 1)
+	go func() { old <- g.do(t, "GET /api/v1/products/1", "").body }()
+	<-started
+	g.do(t, "POST /api/v1/products", "{}", as(t, kittest.Somebody(shop.Admin)))
+	if got := g.do(t, "GET /api/v1/products/1", ""); got.body != "2" {
+		t.Errorf("asked after the change, answered from before it: %s", got.body)
+	}
+	close(goOn)
+	if body := within(t, old); body != "1" {
+		t.Errorf("who asked before the change got %s", body)
+	}
+	if got := g.do(t, "GET /api/v1/products/1", ""); got.body != "2" {
+		t.Errorf("the late answer took the place of the new one: %s", got.body)
+	}
+}
+
+func TestCacheKeysAreTheQuestion(t *testing.T) {
+	n := newNeighbourhood(t)
+	g := start(t, n)
+	g.do(t, "GET /api/v1/products?a=1&b=2", "")
+	if got := g.do(t, "GET /api/v1/products?b=%32&a=1", ""); got.header.Get("X-Cache") != "hit" {
+		t.Error("the same question in another order was asked again")
+	}
+	if query := n.last(t).URL.RawQuery; query != "a=1&b=2" {
+		t.Errorf("asked %s", query)
+	}
+	for _, other := range []string{"?a=1", "?a=1&b=3", "?a=1&b=2&b=3", ""} {
+		if got := g.do(t, "GET /api/v1/products"+other, ""); got.header.Get("X-Cache") != "miss" {
+			t.Errorf("%q got another question's answer", other)
+		}
+	}
+	if got := g.do(t, "GET /api/v1/products?q="+strings.Repeat("x", 7000), ""); got.status != 413 {
+		t.Errorf("a query no sidecar would take: %d", got.status)
+	}
+}
+
+func TestCacheKeepsOnlyGoodPublicAnswers(t *testing.T) {
+	n := newNeighbourhood(t)
+	g := start(t, n)
+	for name, answer := range map[string]http.HandlerFunc{
+		"not there": says(404, fault.ContentType, `{"code":"product_not_found"}`),
+		"a failure": says(500, fault.ContentType, `{"code":"internal"}`),
+		"private": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Cache-Control", "private")
+		},
+		"a cookie": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Set-Cookie", "a=b")
+		},
+		"too large": says(200, "application/json", strings.Repeat("x", 1<<18)),
+	} {
+		n.on("products GET /products/1", answer)
+		g.do(t, "GET /api/v1/products/1", "")
+		if got := g.do(t, "GET /api/v1/products/1", ""); got.header.Get("X-Cache") != "miss" {
+			t.Errorf("%s was kept", name)
+		}
+	}
+}
+
+func BenchmarkCached(b *testing.B) {
+	g := start(b, newNeighbourhood(b))
+	b.ReportAllocs()
+	for b.Loop() {
+		if got := g.do(b, "GET /api/v1/products/1", ""); got.status != 200 {
+			b.Fatalf("%d %s", got.status, got.body)
+		}
+	}
+}

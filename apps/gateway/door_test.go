@@ -1,0 +1,306 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"sidecart/apps/gateway/internal/door"
+	"sidecart/apps/gateway/internal/route"
+	"sidecart/kit/auth"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+)
+
+// none is a token of algorithm none with the claims of a good one.
+func none(t *testing.T, who shop.Caller) string {
+	t.Helper()
+	good := strings.Split(as(t, who), ".")
+	head := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`))
+	return "Authorization: Bearer " + head + "." + good[1] + "."
+}
+
+// hmac is a token signed with the public key as if it were a secret.
+func hmac(t *testing.T, who shop.Caller) string {
+	t.Helper()
+	jwk := kittest.Signer.JWKS().Keys[0]
+	token := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+		"iss": auth.Issuer, "aud": auth.Audience, "sub": who.ID.String(), "role": "admin", "exp": time.Now().Add(time.Hour).Unix(),
+	})
+	token.Header["kid"] = jwk.ID
+	text, err := token.SignedString([]byte(jwk.X))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "Authorization: Bearer " + text
+}
+
+func signed(t *testing.T, signer *auth.Signer, who shop.Caller, ttl time.Duration) string {
+	t.Helper()
+	token, err := signer.Sign(who, ttl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "Authorization: Bearer " + token
+}
+
+func otherSigner(t *testing.T) *auth.Signer {
+	t.Helper()
+	seed := make([]byte, 32)
+	_, _ = rand.Read(seed) // never fails
+	signer, err := auth.NewSigner(base64.StdEncoding.EncodeToString(seed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer
+}
+
+func TestDoorChecksTokens(t *testing.T) {
+	n := newNeighbourhood(t)
+	g := start(t, n)
+	alice, root := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	for _, test := range []struct {
+		name, token string
+		want        int
+		code        string
+	}{
+		{"none at all", "X-No: token", 401, "token_missing"},
+		{"empty", "Authorization: Bearer ", 401, "token_missing"},
+		{"another scheme", "Authorization: Basic ZGFwci1hcHAtaWQ6dXNlcnM=", 401, "token_missing"},
+		{"rubbish", "Authorization: Bearer rubbish", 401, "token_invalid"},
+		{"expired", signed(t, kittest.Signer, root, -time.Minute), 401, "token_expired"},
+		{"another key", signed(t, otherSigner(t), root, time.Minute), 401, "token_invalid"},
+		{"alg none", none(t, root), 401, "token_invalid"},
+		{"the public key as a secret", hmac(t, root), 401, "token_invalid"},
+		{"changed", as(t, root) + "x", 401, "token_invalid"},
+		{"a user", as(t, alice), 403, "forbidden"},
+		{"an unknown role", as(t, kittest.Somebody("superuser")), 403, "forbidden"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, do := range []string{"POST /api/v1/categories", "GET /api/v1/users", "GET /api/v1/products/1/inventory"} {
+				got := g.do(t, do, map[bool]string{true: "{}"}[do[0] == 'P'], test.token)
+				if got.status != test.want || !strings.Contains(got.body, test.code) {
+					t.Errorf("%s: %d %s", do, got.status, got.body)
+				}
+				if got.status == 401 && got.header.Get("Www-Authenticate") != "Bearer" {
+					t.Errorf("%s: no WWW-Authenticate", do)
+				}
+			}
+		})
+	}
+	if n.count() > 0 {
+		t.Errorf("services were asked %d times", n.count())
+	}
+	if got := g.do(t, "POST /api/v1/categories", "{}", as(t, root)); got.status != 200 {
+		t.Errorf("an admin: %d %s", got.status, got.body)
+	}
+	if got := g.do(t, "GET /api/v1/users/me", "", as(t, alice)); got.status != 200 {
+		t.Errorf("a user's own: %d %s", got.status, got.body)
+	}
+}
+
+// Every route of the table asks for what it says, whatever is added to it.
+func TestDoorOpensEveryRouteToThoseItNames(t *testing.T) {
+	g := start(t, newNeighbourhood(t))
+	alice, root := as(t, kittest.Somebody(shop.User)), as(t, kittest.Somebody(shop.Admin))
+	for _, r := range route.Table {
+		do := strings.NewReplacer("{id}", "1").Replace(r.Do)
+		anonymous, user, admin := g.do(t, do, "").status, g.do(t, do, "", alice).status, g.do(t, do, "", root).status
+		want := map[bool][3]int{true: {200, 200, 200}, false: {401, 403, 200}}[r.Need == shop.Anyone]
+		if r.Need == shop.SignedIn {
+			want = [3]int{401, 200, 200}
+		}
+		if got := [3]int{anonymous, user, admin}; got != want {
+			t.Errorf("%s: %v, want %v", r.Do, got, want)
+		}
+		if asked := g.behind.last(t); asked.Header.Get("dapr-app-id") != r.By || asked.URL.Path != route.ServicePath(strings.TrimPrefix(do, r.Method()+" ")) {
+			t.Errorf("%s went to %s %s", r.Do, asked.Header.Get("dapr-app-id"), asked.URL.Path)
+		}
+	}
+}
+
+func TestDoorHasNothingElse(t *testing.T) {
+	n := newNeighbourhood(t)
+	g := start(t, n)
+	root := as(t, kittest.Somebody(shop.Admin))
+	for _, path := range []string{
+		"/", "/metrics", "/dapr/config", "/dapr/subscribe", "/healthz", "/v1.0/invoke/users/method/users", "/api/v1", "/api/v1/",
+		"/api/v1/reservations/1", "/reservations/1", "/orders", "/users", "/job/x", "/events/orders", "/debug/pprof/",
+		"/api/v1/products/", "/api/v1/products//1", "//api/v1/products", "//127.0.0.1/api/v1/products", "/api/v1/Products", "/API/v1/products",
+		"/api/v1/products/..", "/api/v1/products/../orders", "/api/v1/products/./1", "/api/v1/products/%2e%2e/orders",
+		"/api/v1/products/1%2finventory", "/api/v1/products/1%2Finventory", "/api/v1/%70roducts", "/api/v1/products/1;x=1", "/api/v1/products/1\\",
+		"/api/v1/products/1/", "/api/v1/products/1/x", "/api/v1/products%00", "/api/v1/products/%2e", "/api/v1/products/" + strings.Repeat("1", 2000),
+		"/.well-known/", "/.well-known/jwks.json/", "/.well-known/../orders", "/openapi.json/", "/health/", "/Health", "/docs/../metrics",
+		"http://127.0.0.1/api/v1/products", "api/v1/products", "*",
+	} {
+		got := g.raw(t, "GET "+path+" HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"+root+"\r\n\r\n")
+		if !strings.HasPrefix(got, "HTTP/1.1 404 ") && !strings.HasPrefix(got, "HTTP/1.1 400 ") || !strings.Contains(got, "application/problem+json") {
+			t.Errorf("%s: %.100s", path, got)
+		}
+	}
+	if n.count() > 0 {
+		t.Errorf("services were asked: %s", n.last(t).URL)
+	}
+}
+
+func TestDoorNamesTheMethods(t *testing.T) {
+	g := start(t, newNeighbourhood(t))
+	for do, allow := range map[string]string{
+		"DELETE /api/v1/products": "GET, HEAD, POST", "TRACE /api/v1/products": "GET, HEAD, POST", "OPTIONS /api/v1/orders/1": "GET, HEAD",
+		"GET /api/v1/auth/login": "POST", "POST /health": "GET, HEAD", "PUT /openapi.json": "GET, HEAD", "CONNECT /health": "GET, HEAD",
+	} {
+		got := g.do(t, do, "")
+		if got.status != 405 || got.header.Get("Allow") != allow || !strings.Contains(got.body, "method_not_allowed") {
+			t.Errorf("%s: %d %q %s", do, got.status, got.header.Get("Allow"), got.body)
+		}
+	}
+}
+
+func TestDoorAnswersOnlyForItsHosts(t *testing.T) {
+	g := start(t, newNeighbourhood(t))
+	for host, want := range map[string]int{
+		"127.0.0.1": 200, "127.0.0.1:8000": 200, "shop.example.com": 200, "SHOP.example.com:443": 200,
+		"evil.example.com": 421, "shop.example.com.evil.com": 421, "[::1]:8000": 421, "localhost": 421, "10.0.0.1": 421,
+	} {
+		for _, path := range []string{"/api/v1/products", "/health/ready", "/openapi.json", "/nothing"} {
+			got := g.do(t, "GET "+path, "", "Host: "+host)
+			if (got.status == 421) != (want == 421) || want == 421 && !strings.Contains(got.body, "misdirected") {
+				t.Errorf("%s of %s: %d %s", path, host, got.status, got.body)
+			}
+		}
+	}
+	closed := start(t, newNeighbourhood(t), doorOf(func(c *door.Config) { c.Hosts = []string{"shop.example.com"} }))
+	if got := closed.do(t, "GET /health", ""); got.status != 200 {
+		t.Errorf("a probe by address: %d %s", got.status, got.body)
+	}
+	if got := closed.do(t, "GET /api/v1/products", ""); got.status != 421 {
+		t.Errorf("the API by address: %d", got.status)
+	}
+	two := g.raw(t, "GET /api/v1/products HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example.com\r\nConnection: close\r\n\r\n")
+	if !strings.HasPrefix(two, "HTTP/1.1 4") {
+		t.Errorf("two hosts: %.60s", two)
+	}
+}
+
+func TestDoorDressesEveryAnswer(t *testing.T) {
+	g := start(t, newNeighbourhood(t))
+	for _, path := range []string{"/api/v1/products", "/api/v1/orders", "/nothing", "/health", "/docs", "/openapi.json"} {
+		got := g.do(t, "GET "+path, "")
+		h := got.header
+		docs := strings.Contains(h.Get("Content-Security-Policy"), "script-src 'self'")
+		if h.Get("X-Content-Type-Options") != "nosniff" || h.Get("X-Frame-Options") != "DENY" || h.Get("Referrer-Policy") != "no-referrer" ||
+			!strings.HasPrefix(h.Get("Content-Security-Policy"), "default-src 'none'") || docs != (path == "/docs") {
+			t.Errorf("%s: %v", path, h)
+		}
+		for name := range h {
+			if strings.HasPrefix(name, "Access-Control") {
+				t.Errorf("%s: %s without any origin configured", path, name)
+			}
+		}
+		if h.Get("X-Request-Id") == "" || h.Get("Traceparent") == "" {
+			t.Errorf("%s: no ids: %v", path, h)
+		}
+	}
+}
+
+func TestDoorLetsConfiguredOriginsIn(t *testing.T) {
+	g := start(t, newNeighbourhood(t), doorOf(func(c *door.Config) { c.Origins = []string{"https://shop.example.com"} }))
+	const ours, foreign = "Origin: https://shop.example.com", "Origin: https://evil.example.com"
+	ask := []string{"Access-Control-Request-Method: POST", "Access-Control-Request-Headers: authorization"}
+	got := g.do(t, "OPTIONS /api/v1/orders", "", append(ask, ours)...)
+	if got.status != 204 || got.header.Get("Access-Control-Allow-Origin") != "https://shop.example.com" ||
+		!strings.Contains(got.header.Get("Access-Control-Allow-Methods"), "POST") || !strings.Contains(got.header.Get("Access-Control-Allow-Headers"), "Authorization") {
+		t.Errorf("preflight: %d %v", got.status, got.header)
+	}
+	for _, do := range []string{"GET /api/v1/products", "GET /api/v1/orders"} {
+		if got := g.do(t, do, "", ours); got.header.Get("Access-Control-Allow-Origin") != "https://shop.example.com" || got.header.Get("Vary") != "Origin" {
+			t.Errorf("%s: %v", do, got.header)
+		}
+		if got := g.do(t, do, "", foreign); got.header.Get("Access-Control-Allow-Origin") != "" || got.header.Get("Vary") != "Origin" {
+			t.Errorf("%s from elsewhere: %v", do, got.header)
+		}
+	}
+	if got := g.do(t, "OPTIONS /api/v1/orders", "", append(ask, foreign)...); got.status != 405 || got.header.Get("Access-Control-Allow-Methods") != "" {
+		t.Errorf("a foreign preflight: %d %v", got.status, got.header)
+	}
+}
+
+func TestDoorBelievesOnlyTrustedProxies(t *testing.T) {
+	for name, test := range map[string]struct {
+		proxies []string
+		header  string
+		want    string
+	}{
+		"nobody":                  {nil, "6.6.6.6", "127.0.0.1"},
+		"a proxy":                 {[]string{"127.0.0.0/8"}, "6.6.6.6", "6.6.6.6"},
+		"what the client made up": {[]string{"127.0.0.0/8"}, "1.1.1.1, 6.6.6.6", "6.6.6.6"},
+		"a chain of proxies":      {[]string{"127.0.0.0/8", "10.0.0.0/8"}, "1.1.1.1, 6.6.6.6, 10.0.0.9", "6.6.6.6"},
+		"nonsense":                {[]string{"127.0.0.0/8"}, "x", "127.0.0.1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := start(t, newNeighbourhood(t), doorOf(func(c *door.Config) {
+				for _, p := range test.proxies {
+					c.Proxies = append(c.Proxies, netip.MustParsePrefix(p))
+				}
+			}))
+			g.do(t, "POST /api/v1/auth/login", "{}", "X-Forwarded-For: "+test.header)
+			if got := g.behind.last(t).Header["X-Forwarded-For"]; len(got) != 1 || got[0] != test.want {
+				t.Errorf("%v, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestHealthOfAll(t *testing.T) {
+	n := newNeighbourhood(t)
+	well := says(200, "application/json", `{"status":"ok","checks":{"database":{"status":"ok","latency_ms":1}}}`)
+	services := []string{"users", "products", "orders", "notifications"}
+	for _, service := range services {
+		n.on(service+" GET /health/ready", well)
+	}
+	g := start(t, n)
+	report := func() (status int, said map[string]any) {
+		got := g.do(t, "GET /health/services", "")
+		if err := json.Unmarshal([]byte(got.body), &said); err != nil {
+			t.Fatal(err)
+		}
+		return got.status, said
+	}
+	status, said := report()
+	if status != 200 || said["status"] != "ok" || len(said["services"].(map[string]any)) != 5 {
+		t.Errorf("%d %v", status, said)
+	}
+	asked := n.count()
+	for range 20 {
+		report()
+	}
+	if n.count() != asked {
+		t.Errorf("20 more questions asked the services %d times", n.count()-asked)
+	}
+	for service, answer := range map[string]string{
+		"orders": `{"status":"degraded","checks":{"broker":{"status":"down"}}}`, "users": `{"errorCode":"ERR_DIRECT_INVOKE","message":"x"}`,
+	} {
+		n.on(service+" GET /health/ready", says(map[string]int{"orders": 200, "users": 500}[service], "application/json", answer))
+		kittest.Eventually(t, 3*time.Second, func() error {
+			if status, said := report(); status != 503 || said["services"].(map[string]any)[service].(map[string]any)["status"] == "ok" {
+				return fmt.Errorf("%d %v", status, said)
+			}
+			return nil
+		})
+		n.on(service+" GET /health/ready", well)
+	}
+	if got := g.do(t, "GET /health", ""); got.status != 200 {
+		t.Errorf("alive: %d", got.status)
+	}
+	if err := g.limiter.Well(context.Background()); err == nil {
+		t.Error("a Redis that is not there is well")
+	}
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+)
+
+const login = "POST /api/v1/auth/login"
+
+func TestLimitsAreToldAndKept(t *testing.T) {
+	addr, _ := startRedis(t)
+	g := start(t, newNeighbourhood(t), redisAt(addr))
+	for i := range 10 {
+		got := g.do(t, login, "{}")
+		if got.status != 200 || got.header.Get("Ratelimit-Limit") != "10" || got.header.Get("Ratelimit-Remaining") != strconv.Itoa(9-i) {
+			t.Fatalf("%d: %d %v", i, got.status, got.header)
+		}
+		if reset, err := strconv.Atoi(got.header.Get("Ratelimit-Reset")); err != nil || reset < 1 || reset > 60 {
+			t.Errorf("%d: RateLimit-Reset %q", i, got.header.Get("Ratelimit-Reset"))
+		}
+	}
+	got := g.do(t, login, "{}")
+	wait, err := strconv.Atoi(got.header.Get("Retry-After"))
+	if got.status != 429 || !strings.Contains(got.body, `"rate_limited"`) || err != nil || wait < 1 || wait > 6 || got.header.Get("Ratelimit-Remaining") != "0" {
+		t.Errorf("the eleventh: %d %s %v", got.status, got.body, got.header)
+	}
+	if got := g.do(t, "POST /api/v1/auth/register", "{}"); got.status != 200 || got.header.Get("Ratelimit-Limit") != "20" {
+		t.Errorf("another route: %d %v", got.status, got.header)
+	}
+}
+
+func TestLimitsArePerUser(t *testing.T) {
+	addr, _ := startRedis(t)
+	g := start(t, newNeighbourhood(t), redisAt(addr))
+	alice, bob := as(t, kittest.Somebody(shop.User)), as(t, kittest.Somebody(shop.User))
+	for range 60 {
+		g.do(t, "POST /api/v1/orders", "{}", alice)
+	}
+	if got := g.do(t, "POST /api/v1/orders", "{}", alice); got.status != 429 {
+		t.Errorf("alice's 61st: %d", got.status)
+	}
+	if got := g.do(t, "POST /api/v1/orders", "{}", bob); got.status != 200 || got.header.Get("Ratelimit-Remaining") != "59" {
+		t.Errorf("bob at the same address: %d %v", got.status, got.header)
+	}
+	for range 60 {
+		if got := g.do(t, "POST /api/v1/orders", "{}", "Authorization: Bearer guess"); got.status != 401 {
+			t.Fatalf("a guess: %d", got.status)
+		}
+	}
+	if got := g.do(t, "POST /api/v1/orders", "{}", "Authorization: Bearer guess"); got.status != 429 {
+		t.Errorf("the 61st guess: %d", got.status)
+	}
+}
+
+func TestLimitsAreSharedByReplicas(t *testing.T) {
+	addr, _ := startRedis(t)
+	n := newNeighbourhood(t)
+	one, two := start(t, n, redisAt(addr)), start(t, n, redisAt(addr))
+	for i := range 10 {
+		g := []*gateway{one, two}[i%2]
+		if got := g.do(t, login, "{}"); got.status != 200 {
+			t.Fatalf("%d: %d", i, got.status)
+		}
+	}
+	for _, g := range []*gateway{one, two} {
+		if got := g.do(t, login, "{}"); got.status != 429 {
+			t.Errorf("the eleventh: %d", got.status)
+		}
+	}
+}
+
+func TestLimitsOutliveRedis(t *testing.T) {
+	addr, kill := startRedis(t)
+	g := start(t, newNeighbourhood(t), redisAt(addr))
+	if got := g.do(t, login, "{}"); got.status != 200 {
+		t.Fatalf("%d", got.status)
+	}
+	kill()
+	begin, passed := time.Now(), 0
+	for range 30 {
+		got := g.do(t, login, "{}")
+		switch got.status {
+		case 200:
+			passed++
+		case 429:
+		default:
+			t.Fatalf("without Redis: %d %s", got.status, got.body)
+		}
+		if got.header.Get("Ratelimit-Limit") != "10" {
+			t.Errorf("without Redis: %v", got.header)
+		}
+	}
+	if passed != 10 {
+		t.Errorf("without Redis %d of 30 passed, want the limit of 10", passed)
+	}
+	if took := time.Since(begin); took > 3*time.Second {
+		t.Errorf("30 requests without Redis took %s", took)
+	}
+}
+
+func TestLimitsReturnToRedis(t *testing.T) {
+	addr, kill := startRedis(t)
+	n := newNeighbourhood(t)
+	g := start(t, n, redisAt(addr))
+	kill()
+	g.do(t, login, "{}")
+	runRedis(t, addr)
+	kittest.Eventually(t, 10*time.Second, func() error {
+		fresh := start(t, n, redisAt(addr)) // it knows only what the first told Redis
+		g.do(t, "POST /api/v1/auth/refresh", "{}")
+		if got := fresh.do(t, "POST /api/v1/auth/refresh", "{}"); got.header.Get("Ratelimit-Remaining") == "59" {
+			return fmt.Errorf("still counted locally")
+		}
+		return nil
+	})
+}
