@@ -156,6 +156,7 @@ func TestDoorNamesTheMethods(t *testing.T) {
 	for do, allow := range map[string]string{
 		"DELETE /api/v1/products": "GET, HEAD, POST", "TRACE /api/v1/products": "GET, HEAD, POST", "OPTIONS /api/v1/orders/1": "GET, HEAD",
 		"GET /api/v1/auth/login": "POST", "POST /health": "GET, HEAD", "PUT /openapi.json": "GET, HEAD", "CONNECT /health": "GET, HEAD",
+		"BREW /api/v1/products": "GET, HEAD, POST", "get /health": "GET, HEAD",
 	} {
 		got := g.do(t, do, "")
 		if got.status != 405 || got.header.Get("Allow") != allow || !strings.Contains(got.body, "method_not_allowed") {

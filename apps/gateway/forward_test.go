@@ -76,6 +76,9 @@ func TestForwardAnswersAsTheServiceDoes(t *testing.T) {
 		w.Header().Set("Keep-Alive", "timeout=1")
 		w.Header().Set("Server", "secret/1.0")
 		w.Header().Set("Dapr-Internal", "x")
+		w.Header().Set("X-Rate-Limit-Request-Forwarded-For", "6.6.6.6")
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		w.Header().Set("Vary", "Origin")
 		w.Header().Add("X-Many", "1")
 		w.Header().Add("X-Many", "2")
 		w.WriteHeader(409)
@@ -86,7 +89,7 @@ func TestForwardAnswersAsTheServiceDoes(t *testing.T) {
 		got.header.Get("Cache-Control") != "no-store" || len(got.header.Values("X-Many")) != 2 {
 		t.Errorf("%d %s %v", got.status, got.body, got.header)
 	}
-	for _, name := range []string{"Keep-Alive", "Server", "Dapr-Internal"} {
+	for _, name := range []string{"Keep-Alive", "Server", "Dapr-Internal", "X-Rate-Limit-Request-Forwarded-For", "Access-Control-Allow-Origin", "Vary"} {
 		if got.header.Get(name) != "" {
 			t.Errorf("%s reached the client", name)
 		}

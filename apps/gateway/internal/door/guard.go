@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"sidecart/kit/fault"
 	"sidecart/kit/web"
@@ -95,6 +96,19 @@ func plain(path []byte) bool {
 	}
 	return !bytes.Contains(path, []byte("//")) && !bytes.Contains(path, []byte("/./")) && !bytes.Contains(path, []byte("/../")) &&
 		!bytes.HasSuffix(path, []byte("/.")) && !bytes.HasSuffix(path, []byte("/.."))
+}
+
+// onlyKnownMethods makes a method that Fiber does not know one that no route takes: Fiber would answer it by itself, in
+// plain text and undressed.
+func onlyKnownMethods(app *web.App) {
+	server := app.Server()
+	known, serve := app.Config().RequestMethods, server.Handler
+	server.Handler = func(c *fasthttp.RequestCtx) {
+		if !slices.Contains(known, string(c.Method())) {
+			c.Request.Header.SetMethod(fiber.MethodTrace)
+		}
+		serve(c)
+	}
 }
 
 // Otherwise answers what no route before it did: 405 with Allow where another method would do, else 404.

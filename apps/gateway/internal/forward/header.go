@@ -95,11 +95,14 @@ func printable(b []byte) bool {
 	return true
 }
 
-// unpassed are the response header fields that end here: hop by hop, or nobody's business.
+// unpassed are the response header fields that end here: hop by hop, or the gateway's own to say.
 var unpassed = []string{
 	fiber.HeaderKeepAlive, fiber.HeaderProxyAuthenticate, "Proxy-Connection", fiber.HeaderTrailer, fiber.HeaderUpgrade,
-	fiber.HeaderServer, fiber.HeaderXRequestID, "Traceparent", "Tracestate",
+	fiber.HeaderServer, fiber.HeaderVary, fiber.HeaderXRequestID, "Traceparent", "Tracestate",
 }
+
+// Sidecars tell of themselves in fields that begin so, among them the address of whoever asked.
+var sidecarsOwn = [][]byte{[]byte("dapr-"), []byte("x-rate-limit-"), []byte("access-control-")}
 
 // passResponseHeader takes what must not reach the client out of a service's answer.
 func passResponseHeader(res *fasthttp.Response) {
@@ -114,15 +117,24 @@ func passResponseHeader(res *fasthttp.Response) {
 	for _, name := range unpassed {
 		h.Del(name)
 	}
-	var daprs []string
+	var own []string
 	for name := range h.All() {
-		if len(name) > 5 && bytes.EqualFold(name[:5], []byte("dapr-")) {
-			daprs = append(daprs, string(name))
+		if tellsOfSidecars(name) {
+			own = append(own, string(name))
 		}
 	}
-	for _, name := range daprs {
+	for _, name := range own {
 		h.Del(name)
 	}
+}
+
+func tellsOfSidecars(name []byte) bool {
+	for _, prefix := range sidecarsOwn {
+		if len(name) >= len(prefix) && bytes.EqualFold(name[:len(prefix)], prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // kept is what the gateway said in a response before a service's answer took its place.
