@@ -108,17 +108,20 @@ func (k checker) only(packages []string) error {
 	if err != nil {
 		return err
 	}
-	return k.beside(sum, os.DevNull, append([]string{"-race", "-p", "1", "-timeout", "20m"}, packages...)...)
+	return k.beside(sum, "", append([]string{"-race", "-p", "1", "-timeout", "20m"}, packages...)...)
 }
 
-// beside runs go test, under gotestsum, beside a Postgres of its own.
+// beside runs go test, under gotestsum, beside a Postgres of its own. The events are kept in jsonFile, if one is named.
 func (k checker) beside(gotestsum, jsonFile string, args ...string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	return k.run(self, append([]string{"test", "--", gotestsum, "--format", "pkgname", "--hide-summary", "skipped",
-		"--jsonfile", jsonFile, "--"}, args...)...)
+	all := []string{"test", "--", gotestsum, "--format", "pkgname", "--hide-summary", "skipped"}
+	if jsonFile != "" {
+		all = append(all, "--jsonfile", jsonFile)
+	}
+	return k.run(self, append(append(all, "--"), args...)...)
 }
 
 // packages are the patterns of the workspace's modules, but for those in a folder named.
