@@ -2,6 +2,7 @@
 package source
 
 import (
+	"context"
 	"go/ast"
 	"go/constant"
 	"go/types"
@@ -35,7 +36,7 @@ func Root(t testing.TB) string {
 func Files(t testing.TB) []string {
 	t.Helper()
 	root := Root(t)
-	cmd := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	cmd := exec.CommandContext(t.Context(), "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	cmd.Dir = root
 	out, err := cmd.Output()
 	if err != nil {
@@ -61,7 +62,7 @@ func Read(t testing.TB, path string) string {
 }
 
 var load = sync.OnceValues(func() ([]*packages.Package, error) {
-	root, err := exec.Command("go", "env", "GOWORK").Output()
+	root, err := exec.CommandContext(context.Background(), "go", "env", "GOWORK").Output()
 	if err != nil {
 		return nil, err
 	}
