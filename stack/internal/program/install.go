@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -16,30 +15,39 @@ import (
 // Servers finds Postgres and Redis. As root on a Debian-like system it installs what is missing; elsewhere it fails and
 // says which two commands to type.
 func Servers(ctx context.Context, log *progress.Log) (postgres, redis string, err error) {
-	unlock, err := lock()
-	if err != nil {
-		return "", "", err
+	if postgres, redis, _, err = servers(ctx); err == nil {
+		return postgres, redis, nil
 	}
-	defer unlock()
-	postgres, errP := FindPostgres(ctx)
-	redis, errR := FindRedis(ctx)
-	var packages []string
-	if errP != nil {
-		packages = append(packages, "postgresql")
+	if CanInstall() {
+		unlock, lockErr := lock() // another platform may be installing them
+		if lockErr != nil {
+			return "", "", lockErr
+		}
+		defer unlock()
 	}
-	if errR != nil {
-		packages = append(packages, "redis-server")
-	}
-	if len(packages) == 0 {
+	postgres, redis, packages, missing := servers(ctx)
+	if missing == nil {
 		return postgres, redis, nil
 	}
 	if err := install(ctx, log, packages); err != nil {
 		return "", "", fmt.Errorf("%w\nmissing: %w\ninstall it, then start again:\n    sudo apt-get update\n    sudo apt-get install -y %s",
-			err, errors.Join(errP, errR), strings.Join(packages, " "))
+			err, missing, strings.Join(packages, " "))
 	}
-	postgres, errP = FindPostgres(ctx)
-	redis, errR = FindRedis(ctx)
-	return postgres, redis, errors.Join(errP, errR)
+	postgres, redis, _, err = servers(ctx)
+	return postgres, redis, err
+}
+
+// servers looks for both and names the packages of what is missing.
+func servers(ctx context.Context) (postgres, redis string, packages []string, err error) {
+	postgres, errP := FindPostgres(ctx)
+	if errP != nil {
+		packages = append(packages, "postgresql")
+	}
+	redis, errR := FindRedis(ctx)
+	if errR != nil {
+		packages = append(packages, "redis-server")
+	}
+	return postgres, redis, packages, errors.Join(errP, errR)
 }
 
 // CanInstall says whether this user on this system may install packages.
@@ -96,7 +104,7 @@ func forbidServices() (restore func() error, err error) {
 
 // lock keeps two platforms from installing at the same time.
 func lock() (unlock func(), err error) {
-	f, err := os.OpenFile(filepath.Join(os.TempDir(), "sidecart-install.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile("/run/sidecart-install.lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
