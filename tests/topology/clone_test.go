@@ -106,3 +106,11 @@ func TestNoMachine(t *testing.T) {
 		}
 	}
 }
+
+// TestGoVersion: the images are built with the Go that the modules ask for.
+func TestGoVersion(t *testing.T) {
+	version := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(source.Read(t, "go.work"))
+	if version == nil || !strings.Contains(source.Read(t, "deploy/Dockerfile"), "FROM golang:"+version[1]+"-") {
+		t.Errorf("go.work says %v and deploy/Dockerfile builds with another", version)
+	}
+}
