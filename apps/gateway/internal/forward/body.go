@@ -3,6 +3,7 @@ package forward
 import (
 	"errors"
 	"io"
+	"sync"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
@@ -83,4 +84,25 @@ func (b *body) fault(c *fiber.Ctx, err error) error {
 func (b *body) drain() {
 	// Whatever happens here, the answer is that the body is too large.
 	_, _ = io.CopyN(io.Discard, b.from, drained)
+}
+
+// small is how large an answer may be to be taken whole, in bytes.
+const small = 64 << 10
+
+var buffers = sync.Pool{New: func() any { return new([small]byte) }}
+
+// takeSmall reads a small answer before the client is told anything of it. A sidecar that dies in the middle is then a
+// fault and not half an answer, and a client that leaves in the middle is no concern of the sidecar's.
+func takeSmall(res *fasthttp.Response) error {
+	length := res.Header.ContentLength()
+	if length < 0 || length > small || res.BodyStream() == nil {
+		return nil
+	}
+	buffer := buffers.Get().(*[small]byte)
+	defer buffers.Put(buffer)
+	if _, err := io.ReadFull(res.BodyStream(), buffer[:length]); err != nil {
+		return err
+	}
+	res.SetBody(buffer[:length]) // a copy; it also gives the connection back
+	return nil
 }

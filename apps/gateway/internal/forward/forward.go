@@ -90,6 +90,9 @@ func (f *Forwarder) Forward(c *fiber.Ctx, to Target, client string) (err error) 
 	if err == nil && fromSidecar(res.StatusCode(), res.Header.ContentType()) {
 		err = sidecarFault(res.StatusCode(), beginning(res))
 	}
+	if err == nil {
+		err = takeSmall(res)
+	}
 	if err != nil {
 		err = sent.fault(c, f.lost(err))
 		res.Reset()
@@ -102,10 +105,11 @@ func (f *Forwarder) Forward(c *fiber.Ctx, to Target, client string) (err error) 
 // lost is the fault that an error on the way to the sidecar stands for.
 func (f *Forwarder) lost(err error) error {
 	var known *fault.Error
+	var network net.Error
 	switch {
 	case errors.As(err, &known):
 		return err
-	case errors.Is(err, fasthttp.ErrTimeout):
+	case errors.Is(err, fasthttp.ErrTimeout), errors.As(err, &network) && network.Timeout():
 		return fault.ErrTimedOut.Because(err)
 	}
 	// The sidecar went away or was replaced: other idle connections to it are as dead as this one.
