@@ -64,11 +64,13 @@ func run(ctx context.Context) error {
 	orders := order.NewService(db, order.ReserveWith(dapr.Ask))
 	orders.Routes(app)
 	fulfilments := fulfilment.NewService(orders, payment.NewSimulated(db), fulfilment.StockWith(dapr.Ask), dapr.Workflows())
+	fulfilments.Routes(app)
 	fulfilments.Subscribe(event.NewHub(app, "orders", db))
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return web.Serve(ctx, app) })
 	g.Go(func() error { return event.Relay(ctx, db, "orders", dapr.Publish) })
 	g.Go(func() error { return fulfilments.Work(ctx) })
+	g.Go(func() error { return fulfilments.ScheduleResume(ctx, dapr.Every) })
 	return g.Wait()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
@@ -42,6 +43,9 @@ func NewHub(app *web.App, service string, db *pgxpool.Pool) *Hub {
 	app.Post("/events/dead", h.keepDead)
 	return h
 }
+
+// patience bounds the work on one delivery; it ends before the sidecar gives up on it (10 s) and delivers again.
+const patience = 8 * time.Second
 
 // Topics lists what the service hears, without its dead letters.
 func (h *Hub) Topics() []string {
@@ -84,7 +88,8 @@ func hear[E shop.Event](h *Hub, fn func(ctx context.Context, id uuid.UUID, e E) 
 		if err := json.Unmarshal(c.Body(), &envelope); err != nil {
 			return verdict(c, c.UserContext(), topic, fault.ErrMalformed.Because(err))
 		}
-		ctx := c.UserContext()
+		ctx, cancel := context.WithTimeout(c.UserContext(), patience)
+		defer cancel()
 		if envelope.TraceParent != "" {
 			ctx = telemetry.WithTraceParent(ctx, envelope.TraceParent)
 		}
@@ -110,7 +115,8 @@ func verdict(c *fiber.Ctx, ctx context.Context, topic string, err error) error {
 
 // keepDead keeps a dead letter where operators can read it. It answers RETRY while the database is away.
 func (h *Hub) keepDead(c *fiber.Ctx) error {
-	ctx := c.UserContext()
+	ctx, cancel := context.WithTimeout(c.UserContext(), patience)
+	defer cancel()
 	var envelope cloudEvent
 	if err := json.Unmarshal(c.Body(), &envelope); err != nil {
 		return verdict(c, ctx, h.name+".dead", fault.ErrMalformed.Because(err))

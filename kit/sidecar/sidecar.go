@@ -77,11 +77,35 @@ func (s *Sidecar) Secret(ctx context.Context, name string) (string, error) {
 	}
 }
 
-// PublishEvent hands a CloudEvent, as JSON, to the broker. It returns nil only once the broker has it.
+// Publish hands a CloudEvent, as JSON, to the broker. It returns nil only once the broker has it.
 func (s *Sidecar) Publish(ctx context.Context, topic string, cloudEvent []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	return s.PublishEvent(ctx, PubSub, topic, cloudEvent, client.PublishEventWithContentType("application/cloudevents+json"))
+}
+
+// Schedule has the scheduler call the app at POST /job/<name>, again and again ("@every 30s"). It returns once the
+// scheduler knows, and retries until then or until ctx ends.
+type Schedule func(ctx context.Context, name, schedule string) error
+
+// Every is a Schedule. The job outlives this process; asking again, by any replica, changes nothing.
+func (s *Sidecar) Every(ctx context.Context, name, schedule string) error {
+	job := client.NewJob(name, client.WithJobSchedule(schedule))
+	job.Overwrite = true
+	for {
+		asked, cancel := context.WithTimeout(ctx, 10*time.Second)
+		err := s.ScheduleJobAlpha1(asked, job)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return nil
+		}
+		slog.WarnContext(ctx, "job is not scheduled yet", "job", name, "err", err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(2 * time.Second):
+		}
+	}
 }
 
 // Workflows is the sidecar's workflow engine.

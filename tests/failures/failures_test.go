@@ -179,6 +179,15 @@ func eventuallyPlaced(t *testing.T) (id string) {
 }
 
 func allIsWell(t *testing.T) {
+	state, err := running.State()
+	must(t, err)
+	for _, p := range state.Processes {
+		text, err := os.ReadFile(p.Log)
+		must(t, err)
+		if at := strings.Index(string(text), "WARNING: DATA RACE"); at >= 0 {
+			t.Errorf("%s:\n%.3000s", p.Name, text[at:])
+		}
+	}
 	platform.Eventually(t, 30*time.Second, func() error { return nobody.Call(t.Context(), "GET /health/services", nil, 200, nil) })
 }
 

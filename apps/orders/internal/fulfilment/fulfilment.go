@@ -14,6 +14,8 @@ import (
 	"sidecart/apps/orders/internal/payment"
 	"sidecart/kit/event"
 	"sidecart/kit/shop"
+	"sidecart/kit/sidecar"
+	"sidecart/kit/web"
 )
 
 // Service carries orders through. There is one workflow per order, and its instance id is the order's id.
@@ -38,24 +40,47 @@ func (s *Service) Subscribe(h *event.Hub) {
 	event.OnAgain(h, s.onCancelled)
 }
 
-// onPlaced starts the workflow; one that was started already stays as it is.
+// onPlaced starts the workflow, or makes sure that it was started.
 func (s *Service) onPlaced(ctx context.Context, e shop.OrderPlaced) error {
-	pending, err := s.orders.IsPending(ctx, e.OrderID)
+	return s.start(ctx, e.OrderID)
+}
+
+// start is done only when the engine has both the workflow and the reminder that runs it. Its own start keeps the one
+// before the other, and a crash between leaves a workflow that never runs: an event, which it does not wait for, wakes it.
+func (s *Service) start(ctx context.Context, id shop.OrderID) error {
+	pending, err := s.orders.IsPending(ctx, id)
 	if err != nil || !pending {
 		return err
 	}
-	id := e.OrderID.String()
-	if _, err := s.engine.FetchWorkflowMetadata(ctx, id); err == nil {
+	_, err = s.engine.ScheduleWorkflow(ctx, name, workflow.WithInstanceID(id.String()), workflow.WithInput(id))
+	if err == nil || s.engine.RaiseEvent(ctx, id.String(), "wake") == nil {
 		return nil
-	}
-	_, err = s.engine.ScheduleWorkflow(ctx, name, workflow.WithInstanceID(id), workflow.WithInput(e.OrderID))
-	if err == nil {
-		return nil
-	}
-	if _, fetchErr := s.engine.FetchWorkflowMetadata(ctx, id); fetchErr == nil {
-		return nil // another replica was faster
 	}
 	return err
+}
+
+// resumeJob is the scheduler's name for having orders looked after that got stuck; one replica gets each call.
+const resumeJob = "resume-stuck-orders"
+
+// stuckAfter is how long an order may be pending before somebody looks; most are paid within a second.
+const stuckAfter = 15 * time.Second
+
+// Routes adds what the scheduler calls.
+func (s *Service) Routes(app *web.App) {
+	web.Handle(app, "POST /job/"+resumeJob, shop.Anyone, s.handleResume, web.Internal)
+}
+
+// ScheduleResume asks the scheduler to have stuck orders resumed every 15 s.
+func (s *Service) ScheduleResume(ctx context.Context, every sidecar.Schedule) error {
+	return every(ctx, resumeJob, "@every 15s")
+}
+
+func (s *Service) handleResume(ctx context.Context, _ shop.Caller, _ web.None) (web.None, error) {
+	stuck, err := s.orders.PendingSince(ctx, time.Now().Add(-stuckAfter))
+	for _, id := range stuck {
+		err = errors.Join(err, s.start(ctx, id))
+	}
+	return web.None{}, err
 }
 
 // onCancelled gives back what the order took, whoever cancelled it and whenever.

@@ -18,11 +18,14 @@ type outcome struct {
 	Reference string `json:"reference,omitempty"`
 }
 
-// patience is how a step that fails for now is tried again: for about a day.
-var patience = workflow.WithActivityRetryPolicy(&workflow.RetryPolicy{
-	MaxAttempts: 3000, InitialRetryInterval: 500 * time.Millisecond, BackoffCoefficient: 2, MaxRetryInterval: 30 * time.Second,
-	RetryTimeout: 24 * time.Hour,
-})
+// patience is how a step that fails for now is tried again: for about a day. Each call has its own, because the engine
+// writes defaults into it.
+func patience() workflow.CallActivityOption {
+	return workflow.WithActivityRetryPolicy(&workflow.RetryPolicy{
+		MaxAttempts: 3000, InitialRetryInterval: 500 * time.Millisecond, BackoffCoefficient: 2, MaxRetryInterval: 30 * time.Second,
+		RetryTimeout: 24 * time.Hour,
+	})
+}
 
 // fulfil is the workflow. It only decides; what it does is done by activities. It must stay deterministic.
 func fulfil(ctx *workflow.WorkflowContext) (any, error) {
@@ -31,7 +34,7 @@ func fulfil(ctx *workflow.WorkflowContext) (any, error) {
 		return nil, err
 	}
 	run := func(step string, in any) (result outcome, err error) {
-		err = ctx.CallActivity(step, workflow.WithActivityInput(in), patience).Await(&result)
+		err = ctx.CallActivity(step, workflow.WithActivityInput(in), patience()).Await(&result)
 		return result, err
 	}
 	charged, err := run("charge", id)

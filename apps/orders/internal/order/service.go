@@ -4,6 +4,7 @@ import (
 	"context"
 	"embed"
 	"errors"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -190,4 +191,9 @@ func (s *Service) IsPending(ctx context.Context, id shop.OrderID) (bool, error) 
 		return false, nil
 	}
 	return b.Status == Pending, err
+}
+
+// PendingSince is up to 100 orders that have waited to be paid since before a moment, the oldest first.
+func (s *Service) PendingSince(ctx context.Context, before time.Time) ([]shop.OrderID, error) {
+	return pendingSince(ctx, s.db, before, 100)
 }

@@ -93,3 +93,12 @@ func bill(ctx context.Context, db postgres.Reader, id shop.OrderID) (Bill, error
 	}
 	return b, err
 }
+
+func pendingSince(ctx context.Context, db postgres.Reader, before time.Time, limit int) ([]shop.OrderID, error) {
+	rows, err := db.Query(ctx, `
+		select id from orders where status = 'pending' and placed_at < $1 order by id limit $2`, before, limit)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[shop.OrderID])
+}

@@ -3,15 +3,14 @@ package stock
 import (
 	"context"
 	"embed"
-	"log/slog"
 	"time"
 
-	"github.com/dapr/go-sdk/client"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
+	"sidecart/kit/sidecar"
 )
 
 //go:embed migrations/*.sql
@@ -147,26 +146,7 @@ func (s *Service) ReleaseExpired(ctx context.Context) (released int, err error) 
 // expiryJob is the name under which the scheduler calls every so often; one replica gets each call.
 const expiryJob = "release-expired-reservations"
 
-// Jobs is the part of the sidecar that schedules.
-type Jobs interface {
-	ScheduleJobAlpha1(ctx context.Context, job *client.Job) error
-}
-
-// ScheduleExpiry asks the scheduler, once, to have expired reservations released every 30 s. The job outlives this
-// process. It retries until ctx ends.
-func (s *Service) ScheduleExpiry(ctx context.Context, jobs Jobs) error {
-	job := client.NewJob(expiryJob, client.WithJobSchedule("@every 30s"))
-	job.Overwrite = true
-	for {
-		err := jobs.ScheduleJobAlpha1(ctx, job)
-		if err == nil || ctx.Err() != nil {
-			return nil
-		}
-		slog.WarnContext(ctx, "expiry is not scheduled yet", "err", err)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(2 * time.Second):
-		}
-	}
+// ScheduleExpiry asks the scheduler to have expired reservations released every 30 s.
+func (s *Service) ScheduleExpiry(ctx context.Context, every sidecar.Schedule) error {
+	return every(ctx, expiryJob, "@every 30s")
 }
