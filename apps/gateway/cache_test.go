@@ -153,13 +153,3 @@ func TestCacheKeepsOnlyGoodPublicAnswers(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkCached(b *testing.B) {
-	g := start(b, newNeighbourhood(b))
-	b.ReportAllocs()
-	for b.Loop() {
-		if got := g.do(b, "GET /api/v1/products/1", ""); got.status != 200 {
-			b.Fatalf("%d %s", got.status, got.body)
-		}
-	}
-}

@@ -322,14 +322,3 @@ func TestForwardSurvivesItsSidecar(t *testing.T) {
 		t.Errorf("no sidecar: %d %s", got.status, got.body)
 	}
 }
-
-func BenchmarkForward(b *testing.B) {
-	g := start(b, newNeighbourhood(b))
-	token := as(b, kittest.Somebody(shop.User))
-	b.ReportAllocs()
-	for b.Loop() {
-		if got := g.do(b, "POST /api/v1/orders", `{"items":[]}`, token); got.status != 200 {
-			b.Fatalf("%d %s", got.status, got.body)
-		}
-	}
-}

@@ -2,8 +2,15 @@ package document
 
 import (
 	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"sidecart/apps/gateway/internal/forward"
 	"sidecart/apps/gateway/internal/route"
 	"sidecart/kit/shop"
 )
@@ -75,6 +82,27 @@ func TestMerge(t *testing.T) {
 	}
 	if at(t, docs["orders"], "paths", "/orders/{id}", "get").(object)["x-rate-limit"] != nil {
 		t.Error("merging changed the service's own document")
+	}
+}
+
+func TestLibraryKeepsTheLastGoodCopy(t *testing.T) {
+	var away atomic.Bool
+	sidecar := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if away.Load() {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		_, _ = io.WriteString(w, `{"paths":{"/orders":{"get":{"responses":{}}}}}`)
+	}))
+	defer sidecar.Close()
+	routes := []route.Route{{Do: "GET /api/v1/orders", By: "orders", Need: shop.Anyone, Limit: route.Limit{PerMinute: 1}}}
+	l := NewLibrary(routes, 1, forward.New(strings.TrimPrefix(sidecar.URL, "http://"), "", []string{"orders"}))
+	for _, l.at = range []time.Time{{}, {}} { // the second time what is kept is too old
+		doc, err := l.Document(t.Context())
+		if err != nil || !strings.Contains(string(doc), "/api/v1/orders") {
+			t.Errorf("away: %v: %v %.200s", away.Load(), err, doc)
+		}
+		away.Store(true)
 	}
 }
 
