@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"strings"
-	"time"
 
 	"sidecart/apps/gateway/internal/door"
 	"sidecart/kit/config"
@@ -37,7 +36,6 @@ func load() (settings, error) {
 		// The public door: whoever calls, it is not through the sidecar, so no sidecar's token is asked for.
 		web: web.Config{
 			Addr:      net.JoinHostPort(host, env.String("APP_PORT", "8000")),
-			Timeout:   env.Duration("REQUEST_TIMEOUT", 10*time.Second),
 			Streaming: true, Bare: true,
 		},
 		door: door.Config{Hosts: list(env.String("TRUSTED_HOSTS", hosts)), Origins: list(env.String("CORS_ORIGINS", ""))},
