@@ -14,6 +14,8 @@ import (
 
 	"github.com/dapr/durabletask-go/workflow"
 	"github.com/dapr/go-sdk/client"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/emptypb"
 )
 
 // The names of the components that every environment has.
@@ -90,7 +92,11 @@ type Schedule func(ctx context.Context, name, schedule string) error
 
 // Every is a Schedule. The job outlives this process; asking again, by any replica, changes nothing.
 func (s *Sidecar) Every(ctx context.Context, name, schedule string) error {
-	job := client.NewJob(name, client.WithJobSchedule(schedule))
+	nothing, err := anypb.New(&emptypb.Empty{}) // a job without data is refused
+	if err != nil {
+		return err
+	}
+	job := client.NewJob(name, client.WithJobSchedule(schedule), client.WithJobData(nothing))
 	job.Overwrite = true
 	for {
 		asked, cancel := context.WithTimeout(ctx, 10*time.Second)

@@ -26,6 +26,7 @@ var (
 
 func TestMain(m *testing.M) {
 	_ = os.Setenv("RATE_LIMIT_SCALE", "1000") // limits have tests of their own
+	_ = os.Setenv("RESERVATION_TTL", "20s")
 	os.Exit(platform.Main(m, "journey", 10000, func(p *platform.Platform) {
 		running, nobody = p, client.Client{Base: p.URL()}
 	}))
@@ -49,6 +50,7 @@ func TestJourneys(t *testing.T) {
 	t.Run("tokens", tokens)
 	t.Run("payment", payment)
 	t.Run("cancel", cancel)
+	t.Run("a reservation without an order", abandoned)
 	t.Run("trace", trace)
 	t.Run("documents", documents)
 	t.Run("nothing internal", nothingInternal)
@@ -214,6 +216,19 @@ func cancel(t *testing.T) {
 		journey.AwaitStatus(t, buyer, order.ID, "cancelled")
 	}
 	awaitStock(t, client.Level{OnHand: 44, Reserved: 0, Available: 44}) // and all of it is back
+}
+
+// abandoned reserves as the orders service does that dies before it keeps the order: the stock comes back by itself.
+func abandoned(t *testing.T) {
+	token, _, err := running.Token("orders")
+	must(t, err)
+	orders := client.Client{Base: fmt.Sprintf("http://127.0.0.1:%d", running.Port("orders-dapr", "http"))}
+	a, err := orders.Do(t.Context(), "PUT /reservations/"+shop.NewID().String(), client.Raw(`{"items":[{"product_id":1,"quantity":7}]}`),
+		"dapr-app-id", "products", "dapr-api-token", token)
+	must(t, err)
+	must(t, a.Into(200, nil))
+	awaitStock(t, client.Level{OnHand: 44, Reserved: 7, Available: 37})
+	awaitStock(t, client.Level{OnHand: 44, Reserved: 0, Available: 44})
 }
 
 func trace(t *testing.T) {
