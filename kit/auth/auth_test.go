@@ -116,6 +116,36 @@ func TestKeysAreKeptWhileUsersIsAway(t *testing.T) {
 	}
 }
 
+func TestATokenThatWasGoodStillExpires(t *testing.T) {
+	signer, _ := newSigner(t)
+	v := auth.NewVerifier(signer.Fetch)
+	token, err := signer.Sign(kittest.Somebody(shop.User), -4*time.Second) // within the leeway for clocks, for another second
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Verify(t.Context(), token); err != nil {
+		t.Fatal(err)
+	}
+	kittest.Eventually(t, 5*time.Second, func() error {
+		if _, err := v.Verify(t.Context(), token); !errors.Is(err, auth.ErrExpired) {
+			return errors.New("it is still good")
+		}
+		return nil
+	})
+}
+
+func BenchmarkVerify(b *testing.B) {
+	token, err := kittest.Signer.Sign(kittest.Somebody(shop.User), time.Minute)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := kittest.Verify(b.Context(), token); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func TestWeakSecretsAreRefused(t *testing.T) {
 	for _, secret := range []string{"", "secret", "your-secret-key-change-in-production", base64.StdEncoding.EncodeToString([]byte("short"))} {
 		if _, err := auth.NewSigner(secret); err == nil {

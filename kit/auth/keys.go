@@ -6,6 +6,10 @@ import (
 	"encoding/base64"
 	"sync"
 	"time"
+
+	"github.com/hashicorp/golang-lru/v2/expirable"
+
+	"sidecart/kit/shop"
 )
 
 // Fetch asks the users service for its public keys.
@@ -23,13 +27,29 @@ func FetchWith(ask func(ctx context.Context, app, route string, in, out any) err
 // fetches again when a token names a key it has not seen.
 type Verifier struct {
 	fetch Fetch
+	seen  *expirable.LRU[string, verified]
 	mu    sync.Mutex
 	keys  map[string]ed25519.PublicKey
 	asked time.Time
 }
 
 // NewVerifier makes a Verifier; nothing is fetched yet.
-func NewVerifier(fetch Fetch) *Verifier { return &Verifier{fetch: fetch} }
+func NewVerifier(fetch Fetch) *Verifier {
+	return &Verifier{fetch: fetch, seen: expirable.NewLRU[string, verified](seenTokens, nil, seenFor)}
+}
+
+// A token whose signature was good is not computed again for a while: the same client sends the same one. A signing key
+// that is withdrawn is believed for as long.
+const (
+	seenTokens = 10_000
+	seenFor    = time.Minute
+)
+
+// verified is who a token speaks for, and until when.
+type verified struct {
+	who   shop.Caller
+	until time.Time
+}
 
 // refetchEvery bounds how often tokens with made-up key ids make us ask.
 const refetchEvery = 5 * time.Second
