@@ -81,7 +81,7 @@ func TestForwardAnswersAsTheServiceDoes(t *testing.T) {
 		w.Header().Set("Vary", "Origin")
 		w.Header().Add("X-Many", "1")
 		w.Header().Add("X-Many", "2")
-		w.WriteHeader(409)
+		w.WriteHeader(http.StatusConflict)
 		_, _ = io.WriteString(w, `{"code":"out_of_stock"}`)
 	})
 	got := g.do(t, "POST /api/v1/orders", `{}`, alice)
@@ -94,7 +94,7 @@ func TestForwardAnswersAsTheServiceDoes(t *testing.T) {
 			t.Errorf("%s reached the client", name)
 		}
 	}
-	if got := g.do(t, "HEAD /api/v1/orders", "", alice); got.status != 200 || got.body != "" || n.last(t).Method != "GET" {
+	if got := g.do(t, "HEAD /api/v1/orders", "", alice); got.status != 200 || got.body != "" || n.last(t).Method != http.MethodGet {
 		t.Errorf("HEAD: %d %q asked as %s", got.status, got.body, n.last(t).Method)
 	}
 }
@@ -116,7 +116,7 @@ func TestForwardStreamsBothWays(t *testing.T) {
 		_, _ = io.WriteString(w, "two\n")
 	})
 	body, send := io.Pipe()
-	req, err := http.NewRequestWithContext(t.Context(), "POST", g.url+"/api/v1/orders", body)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.url+"/api/v1/orders", body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestForwardStreamsBothWays(t *testing.T) {
 	req.Header.Set("Authorization", token)
 	answered := make(chan *http.Response, 1)
 	go func() {
-		res, err := http.DefaultTransport.RoundTrip(req)
+		res, err := http.DefaultTransport.RoundTrip(req) //nolint:bodyclose // by who gets it
 		if err != nil {
 			t.Error(err)
 		}
@@ -181,7 +181,7 @@ func TestForwardLimitsBodies(t *testing.T) {
 			if !test.known {
 				body = io.MultiReader(body)
 			}
-			req, err := http.NewRequestWithContext(context.Background(), "POST", g.url+"/api/v1/orders", body)
+			req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, g.url+"/api/v1/orders", body)
 			if err != nil {
 				t.Fatal(err)
 			}

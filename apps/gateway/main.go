@@ -58,7 +58,7 @@ func run(ctx context.Context) error {
 
 	to := forward.New(dapr.HTTPAddr, cfg.daprToken, route.Services(routes))
 	verify := auth.NewVerifier(auth.FetchWith(dapr.Ask)).Verify
-	app := open(cfg, routes, verify, limiter, to)
+	app := open(cfg, routes, verify, limiter, to) //nolint:contextcheck // each request brings its own
 	app.Needs(web.Check{Name: "sidecar", Ask: dapr.Well})
 	app.Prefers(web.Check{Name: "redis", Ask: limiter.Well})
 

@@ -166,7 +166,9 @@ func start(t testing.TB, behind *neighbourhood, options ...option) *gateway {
 		if err := app.ShutdownWithTimeout(5 * time.Second); err != nil {
 			t.Errorf("stop the gateway: %v", err)
 		}
-		<-ended
+		if err := <-ended; err != nil {
+			t.Errorf("the gateway ended with %v", err)
+		}
 		_ = limiter.Close() // a test's end
 	})
 	return &gateway{url: "http://" + listener.Addr().String(), behind: behind, limiter: limiter}

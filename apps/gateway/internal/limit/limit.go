@@ -48,6 +48,8 @@ func Connect(addr, password string, scale int) *Limiter {
 		Addr: addr, Password: password, ClientName: "gateway",
 		DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience, PoolTimeout: patience,
 		MaxRetries: -1, DialerRetries: 1,
+		// Enough that a crowd does not wait for a connection and takes that for a Redis that is away.
+		PoolSize: 128,
 	})
 	return &Limiter{redis: client, shared: redis_rate.NewLimiter(client), local: newLocal(), scale: scale}
 }
