@@ -6,7 +6,10 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -91,8 +94,8 @@ func TestVerify(t *testing.T) {
 func TestKeysAreKeptWhileUsersIsAway(t *testing.T) {
 	signer, _ := newSigner(t)
 	token, _ := signer.Sign(kittest.Somebody(shop.User), time.Minute)
-	away := errors.New("away")
-	var failure error = away
+	failure := errors.New("away")
+	away := failure
 	asked := 0
 	v := auth.NewVerifier(func(context.Context) (auth.JWKS, error) {
 		asked++
@@ -113,6 +116,56 @@ func TestKeysAreKeptWhileUsersIsAway(t *testing.T) {
 	}
 	if asked != 2 {
 		t.Errorf("asked %d times", asked)
+	}
+}
+
+// While users is away, whoever makes up key ids costs one question at a time, and nobody with a real token waits for it.
+func TestMadeUpKeysHoldNobodyUp(t *testing.T) {
+	signer, _ := newSigner(t)
+	stranger, _ := newSigner(t)
+	token, _ := signer.Sign(kittest.Somebody(shop.User), time.Minute)
+	forged, _ := stranger.Sign(kittest.Somebody(shop.User), time.Minute)
+	var hangs atomic.Bool
+	var asked atomic.Int32
+	release := make(chan struct{})
+	v := auth.NewVerifier(func(ctx context.Context) (auth.JWKS, error) {
+		asked.Add(1)
+		if !hangs.Load() {
+			return signer.JWKS(), nil
+		}
+		select {
+		case <-ctx.Done():
+		case <-release:
+		}
+		return auth.JWKS{}, errors.New("away")
+	})
+	if _, err := v.Verify(t.Context(), token); err != nil {
+		t.Fatal(err)
+	}
+	hangs.Store(true)
+	auth.Forget(v) // as if the keys had been asked for long ago
+	var forgers sync.WaitGroup
+	for range 20 {
+		forgers.Go(func() {
+			if _, err := v.Verify(t.Context(), forged); !errors.Is(err, auth.ErrToken) {
+				t.Errorf("a forged token: %v", err)
+			}
+		})
+	}
+	kittest.Eventually(t, 2*time.Second, func() error {
+		if asked.Load() != 2 {
+			return fmt.Errorf("asked %d times", asked.Load())
+		}
+		return nil
+	})
+	another, _ := signer.Sign(kittest.Somebody(shop.Admin), time.Minute)
+	if _, err := v.Verify(t.Context(), another); err != nil {
+		t.Errorf("a real token while keys are asked for: %v", err)
+	}
+	close(release)
+	forgers.Wait()
+	if _, err := v.Verify(t.Context(), forged); !errors.Is(err, auth.ErrToken) || asked.Load() != 2 {
+		t.Errorf("%v, asked %d times", err, asked.Load())
 	}
 }
 

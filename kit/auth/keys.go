@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/expirable"
+	"golang.org/x/sync/singleflight"
 
 	"sidecart/kit/shop"
 )
@@ -26,11 +27,12 @@ func FetchWith(ask func(ctx context.Context, app, route string, in, out any) err
 // Verifier checks tokens with keys that it fetches when it first needs them, keeps while the users service is away, and
 // fetches again when a token names a key it has not seen.
 type Verifier struct {
-	fetch Fetch
-	seen  *expirable.LRU[string, verified]
-	mu    sync.Mutex
-	keys  map[string]ed25519.PublicKey
-	asked time.Time
+	fetch    Fetch
+	fetching singleflight.Group
+	seen     *expirable.LRU[string, verified]
+	mu       sync.RWMutex
+	keys     map[string]ed25519.PublicKey // nil until the first answer
+	asked    time.Time                    // also where there was no answer
 }
 
 // NewVerifier makes a Verifier; nothing is fetched yet.
@@ -54,30 +56,42 @@ type verified struct {
 // refetchEvery bounds how often tokens with made-up key ids make us ask.
 const refetchEvery = 5 * time.Second
 
+// key fails with ErrToken where there is no such key, and with errKeys where nobody could say yet which keys there are.
+// Tokens with a known key never wait for those with an unknown one.
 func (v *Verifier) key(ctx context.Context, kid string) (ed25519.PublicKey, error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if key, ok := v.keys[kid]; ok {
+	v.mu.RLock()
+	key, known := v.keys[kid]
+	current := v.keys != nil && time.Since(v.asked) < refetchEvery
+	v.mu.RUnlock()
+	if known {
 		return key, nil
 	}
-	if v.keys != nil && time.Since(v.asked) < refetchEvery {
+	if current {
 		return nil, ErrToken
 	}
+	_, err, _ := v.fetching.Do("keys", func() (any, error) { return nil, v.refresh(context.WithoutCancel(ctx)) })
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if key, known := v.keys[kid]; known {
+		return key, nil
+	}
+	if v.keys == nil {
+		return nil, errKeys.Because(err)
+	}
+	return nil, ErrToken
+}
+
+func (v *Verifier) refresh(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	set, err := v.fetch(ctx)
-	if err != nil {
-		if v.keys != nil {
-			return nil, ErrToken // unknown key, and the known ones still serve
-		}
-		return nil, errKeys.Because(err)
-	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	v.asked = time.Now()
-	v.keys = publicKeys(set)
-	if key, ok := v.keys[kid]; ok {
-		return key, nil
+	if err == nil {
+		v.keys = publicKeys(set)
 	}
-	return nil, ErrToken
+	return err
 }
 
 func publicKeys(set JWKS) map[string]ed25519.PublicKey {

@@ -183,6 +183,7 @@ func TestHub(t *testing.T) {
 		{"heard again", delivery(id, "late"), "SUCCESS", nil, 1},
 		{"poison", delivery("0192f0c1-2d3e-7abc-8def-000000000002", "x"), "DROP", poison, 1},
 		{"not an event", `{`, "DROP", nil, 1},
+		{"without an id", `{"data":{"order_id":5,"reason":"late"}}`, "DROP", nil, 1},
 		{"not its data", `{"id":"` + id + `","data":{"order_id":5}}`, "DROP", nil, 1},
 	} {
 		failure = step.failure
@@ -195,10 +196,17 @@ func TestHub(t *testing.T) {
 		{Name: "subscriptions", Do: "GET /dapr/subscribe", Want: 200, Has: []string{`"topic":"orders.cancelled"`, `"route":"/events/orders.cancelled"`, `"deadLetterTopic":"notifications.dead"`, `"topic":"notifications.dead"`}},
 		{Name: "a dead letter is kept", Do: "POST /events/dead", Body: delivery(id, "late"), Want: 200, Has: []string{"SUCCESS"}},
 		{Name: "and kept once", Do: "POST /events/dead", Body: delivery(id, "late"), Want: 200, Has: []string{"SUCCESS"}},
+		{Name: "whatever its id is", Do: "POST /events/dead", Body: `{"id":"7","type":"other"}`, Want: 200, Has: []string{"SUCCESS"}},
+		{Name: "at each delivery", Do: "POST /events/dead", Body: `{"id":"7","type":"other"}`, Want: 200, Has: []string{"SUCCESS"}},
+		{Name: "and whatever it is", Do: "POST /events/dead", Body: "\x00\xff{", Want: 200, Has: []string{"SUCCESS"}},
 	})
-	var letters int
-	if err := db.QueryRow(t.Context(), `select count(*) from dead_letters where topic = 'orders.cancelled'`).Scan(&letters); err != nil || letters != 1 {
-		t.Errorf("%d dead letters, %v", letters, err)
+	rows, err := db.Query(t.Context(), `select topic from dead_letters order by topic`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	letters, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil || !slices.Equal(letters, []string{"", "orders.cancelled", "other"}) {
+		t.Errorf("%q are kept, %v", letters, err)
 	}
 }
 

@@ -3,8 +3,11 @@ package event
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
@@ -88,6 +91,9 @@ func hear[E shop.Event](h *Hub, fn func(ctx context.Context, id uuid.UUID, e E) 
 		if err := json.Unmarshal(c.Body(), &envelope); err != nil {
 			return verdict(c, c.UserContext(), topic, fault.ErrMalformed.Because(err))
 		}
+		if envelope.ID == uuid.Nil {
+			return verdict(c, c.UserContext(), topic, fault.ErrMalformed.Because(errors.New("the event has no id")))
+		}
 		ctx, cancel := context.WithTimeout(c.UserContext(), patience)
 		defer cancel()
 		if envelope.TraceParent != "" {
@@ -113,16 +119,31 @@ func verdict(c *fiber.Ctx, ctx context.Context, topic string, err error) error {
 	return c.JSON(map[string]string{"status": status})
 }
 
-// keepDead keeps a dead letter where operators can read it. It answers RETRY while the database is away.
+// keepDead keeps a dead letter where operators can read it, whatever it is. It answers RETRY while the database is away.
 func (h *Hub) keepDead(c *fiber.Ctx) error {
 	ctx, cancel := context.WithTimeout(c.UserContext(), patience)
 	defer cancel()
-	var envelope cloudEvent
-	if err := json.Unmarshal(c.Body(), &envelope); err != nil {
-		return verdict(c, ctx, h.name+".dead", fault.ErrMalformed.Because(err))
-	}
+	id, topic, letter := deadLetter(c.Body())
 	_, err := h.db.Exec(ctx, `
-		insert into dead_letters (event_id, topic, event) values ($1, $2, $3) on conflict do nothing`,
-		envelope.ID, envelope.Type, json.RawMessage(c.Body()))
+		insert into dead_letters (event_id, topic, event) values ($1, $2, $3) on conflict do nothing`, id, topic, letter)
 	return verdict(c, ctx, h.name+".dead", err)
+}
+
+// deadLetter reads what it can. What has no id of ours gets one made of its bytes, the same at each delivery, and what
+// is not JSON becomes a JSON string.
+func deadLetter(body []byte) (id uuid.UUID, topic string, letter json.RawMessage) {
+	var envelope struct {
+		ID   string `json:"id"`
+		Type string `json:"type"`
+	}
+	letter = json.RawMessage(body)
+	if !json.Valid(body) || !utf8.Valid(body) {
+		letter, _ = json.Marshal(strings.ToValidUTF8(string(body), "\uFFFD")) // text can always be marshalled
+	}
+	_ = json.Unmarshal(letter, &envelope) // what there is
+	id, err := uuid.Parse(envelope.ID)
+	if err != nil || id == uuid.Nil {
+		id = uuid.NewSHA1(uuid.NameSpaceOID, body)
+	}
+	return id, envelope.Type, letter
 }

@@ -28,18 +28,17 @@ const (
 func Relay(ctx context.Context, db *pgxpool.Pool, service string, publish Publish) error {
 	wake := make(chan struct{}, 1)
 	go listen(ctx, db, wake)
-	for {
+	for ctx.Err() == nil {
 		published, err := relayBatch(ctx, db, service, publish)
 		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
+		case err != nil && ctx.Err() == nil:
 			slog.WarnContext(ctx, "events wait in the outbox", "err", err)
 			wait(ctx, nil, pause)
-		case published < batch:
+		case err == nil && published < batch:
 			wait(ctx, wake, poll)
 		}
 	}
+	return nil
 }
 
 func wait(ctx context.Context, wake <-chan struct{}, most time.Duration) {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sidecart/kit/fault"
+	"sidecart/kit/kittest"
 )
 
 // TestAsk has an HTTP server at the edge of the process where the sidecar would be.
@@ -58,6 +59,26 @@ func TestAsk(t *testing.T) {
 	if seen.Header.Get("dapr-app-id") != "products" || seen.Header.Get("dapr-api-token") != "the sidecar's token" || seen.URL.Path != "/x" {
 		t.Errorf("asked %s with %v", seen.URL, seen.Header)
 	}
+	answer = says(503, "text/plain", "down")
+	for range failuresToOpen {
+		_ = s.Ask(t.Context(), "orders", "GET /x", nil, nil) // which it is must not matter to the others
+	}
+	seen = nil
+	if err := s.Ask(t.Context(), "orders", "GET /x", nil, nil); !errors.Is(err, ErrNeighbour) || seen != nil {
+		t.Errorf("after %d silences it was asked again (%v): %v", failuresToOpen, seen != nil, err)
+	}
+	answer = says(409, "application/problem+json", `{"status":409,"code":"out_of_stock","detail":"d"}`)
+	for range 3 * failuresToOpen {
+		if err := s.Ask(t.Context(), "products", "GET /x", nil, nil); !errors.Is(err, short) {
+			t.Fatalf("a refusal is an answer: %v", err)
+		}
+	}
+	kittest.Eventually(t, 2*openFor, func() error {
+		if err := s.Ask(t.Context(), "orders", "GET /x", nil, nil); !errors.Is(err, short) {
+			return fmt.Errorf("it answers again, but: %w", err)
+		}
+		return nil
+	})
 	server.Close()
 	if err := s.Ask(t.Context(), "products", "GET /x", nil, nil); !errors.Is(err, ErrNeighbour) {
 		t.Errorf("without a sidecar: %v", err)

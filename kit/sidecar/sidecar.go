@@ -4,12 +4,14 @@ package sidecar
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/dapr/durabletask-go/workflow"
@@ -31,6 +33,8 @@ type Sidecar struct {
 	HTTPAddr string
 	token    string
 	asks     *http.Client
+	breakers sync.Map // app id to *Breaker
+	beat     heartbeat
 }
 
 // Connect waits up to a minute for the sidecar that the environment names (DAPR_HTTP_PORT, DAPR_GRPC_PORT,
@@ -47,7 +51,7 @@ func Connect(ctx context.Context) (*Sidecar, error) {
 		if err == nil {
 			return &Sidecar{
 				Client: dapr, HTTPAddr: net.JoinHostPort("127.0.0.1", httpPort), token: os.Getenv("DAPR_API_TOKEN"),
-				asks: &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{
+				asks: &http.Client{Timeout: patience, Transport: &http.Transport{
 					MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute, DisableCompression: true,
 				}},
 			}, nil
@@ -102,13 +106,13 @@ func (s *Sidecar) Every(ctx context.Context, name, schedule string) error {
 		asked, cancel := context.WithTimeout(ctx, 10*time.Second)
 		err := s.ScheduleJobAlpha1(asked, job)
 		cancel()
-		if err == nil || ctx.Err() != nil {
+		if err == nil {
 			return nil
 		}
 		slog.WarnContext(ctx, "job is not scheduled yet", "job", name, "err", err)
 		select {
 		case <-ctx.Done():
-			return nil
+			return nil // the service ends
 		case <-time.After(2 * time.Second):
 		}
 	}
@@ -137,7 +141,26 @@ func (s *Sidecar) Well(ctx context.Context) error {
 	return nil
 }
 
-// Broker asks whether events can be published, by publishing a heartbeat that nobody hears.
+// Broker asks whether events can be published, by publishing a heartbeat that nobody hears; what it learns holds for
+// 5 s, however often it is asked.
 func (s *Sidecar) Broker(ctx context.Context) error {
-	return s.PublishEvent(ctx, PubSub, "platform.heartbeat", []byte("{}"), client.PublishEventWithRawPayload())
+	s.beat.mu.Lock()
+	defer s.beat.mu.Unlock()
+	if time.Since(s.beat.at) < heartbeatEvery {
+		return s.beat.err
+	}
+	err := s.PublishEvent(ctx, PubSub, "platform.heartbeat", []byte("{}"), client.PublishEventWithRawPayload())
+	if !errors.Is(ctx.Err(), context.Canceled) { // or whoever asked went away, which says nothing of the broker
+		s.beat.at, s.beat.err = time.Now(), err
+	}
+	return err
+}
+
+const heartbeatEvery = 5 * time.Second
+
+// heartbeat is what the last one showed.
+type heartbeat struct {
+	mu  sync.Mutex
+	at  time.Time
+	err error
 }

@@ -214,18 +214,18 @@ func bodyFields(t reflect.Type) map[string][]int {
 
 func decodeForm(c *fiber.Ctx, in reflect.Value, bad fields, present map[string]bool) {
 	known := bodyFields(in.Type())
-	c.Request().PostArgs().VisitAll(func(key, value []byte) {
+	for key, value := range c.Request().PostArgs().All() {
 		name := string(key)
 		index, ok := known[name]
 		if !ok {
 			bad.add(name, "is not a known field")
-			return
+			continue
 		}
 		present[name] = true
 		if err := setText(in.FieldByIndex(index), string(value)); err != nil {
 			bad.add(name, err.Error())
 		}
-	})
+	}
 }
 
 // setText reads a path, query, header or form value into a field.

@@ -60,7 +60,7 @@ func (l load) hit(ctx context.Context, t target) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	defer os.RemoveAll(filepath.Dir(script)) //nolint:errcheck // a temporary folder
+	defer os.RemoveAll(filepath.Dir(script))                                                                         //nolint:errcheck // a temporary folder
 	out, err := exec.CommandContext(ctx, "wrk", "-t2", "-c", strconv.Itoa(l.connections), "-d", l.duration.String(), //nolint:gosec // our own words
 		"--timeout", "20s", "--latency", "-s", script, t.url).CombinedOutput()
 	if err != nil {

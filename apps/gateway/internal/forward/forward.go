@@ -21,15 +21,15 @@ type Forwarder struct {
 	host     *fasthttp.HostClient
 	addr     string
 	token    string
-	breakers map[string]*breaker
+	breakers map[string]*sidecar.Breaker
 }
 
 // New makes a forwarder to services through the sidecar at addr (host:port). token is the sidecar's API token, or
 // empty where it asks for none.
 func New(addr, token string, services []string) *Forwarder {
-	f := &Forwarder{addr: addr, token: token, breakers: map[string]*breaker{}}
+	f := &Forwarder{addr: addr, token: token, breakers: map[string]*sidecar.Breaker{}}
 	for _, service := range services {
-		f.breakers[service] = newBreaker(service)
+		f.breakers[service] = sidecar.NewBreaker(service)
 	}
 	f.host = &fasthttp.HostClient{
 		Addr:                     addr,
@@ -77,11 +77,11 @@ func (f *Forwarder) Forward(c *fiber.Ctx, to Target, client string) (err error) 
 	if err != nil {
 		return err
 	}
-	leave, err := f.breakers[to.Service].enter()
+	leave, err := f.breakers[to.Service].Enter()
 	if err != nil {
 		return err
 	}
-	defer func() { leave(err) }()
+	defer func() { leave(silence(err)) }()
 	// The answer is read right into the client's response; what the gateway itself has to say there is kept aside.
 	res := c.Response()
 	own := ownHeader(res)
@@ -157,11 +157,11 @@ func (f *Forwarder) Fetch(ctx context.Context, service, path string, query []byt
 	if len(path)+len(query) > largestHeader {
 		return nil, errHeaderSize
 	}
-	leave, err := f.breakers[service].enter()
+	leave, err := f.breakers[service].Enter()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { leave(err) }()
+	defer func() { leave(silence(err)) }()
 	answer, err = f.Ask(ctx, service, path, query, deadline)
 	if err == nil && fromSidecar(answer.Status, []byte(answer.Get(fiber.HeaderContentType))) {
 		return nil, sidecarFault(answer.Status, answer.Body)

@@ -2,6 +2,7 @@ package forward
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 
@@ -19,6 +20,15 @@ var errCrowded = fault.New(fault.Limited, "rate_limited", "too many requests at 
 
 // refused is a sidecar's own error for what it was given, not for what is behind it.
 type refused struct{ error }
+
+// silence is err unless it is about the request: what a client can bring about by what it sends must not count, or
+// anybody could close a service to everybody.
+func silence(err error) error {
+	if byRequest := new(refused); errors.As(err, byRequest) {
+		return nil
+	}
+	return err
+}
 
 // fromSidecar says whether an answer is a sidecar's own error: services answer errors only as problem+json.
 func fromSidecar(status int, contentType []byte) bool {
