@@ -35,9 +35,9 @@ var Table = []Route{
 // How often one user, or one address where nobody is signed in, may do a thing on one route. RATE_LIMIT_SCALE
 // multiplies them all.
 var (
-	browsing   = Limit{PerMinute: 600}
-	reading    = Limit{PerMinute: 300}
-	writing    = Limit{PerMinute: 120}
+	browsing   = Limit{PerMinute: 6000} // a shop's pages are often made by one server, and most answers are in the cache
+	reading    = Limit{PerMinute: 600}
+	writing    = Limit{PerMinute: 300}
 	buying     = Limit{PerMinute: 60}
 	refreshing = Limit{PerMinute: 60}
 	joining    = Limit{PerMinute: 20}
