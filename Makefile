@@ -46,8 +46,8 @@ lint: stack ## Only the linter
 fmt: ## Format all Go code
 	@gofmt -w apps kit stack tests tools/dapr
 
-bench: ## Measure the running platform
-	@go run ./tests/bench
+bench: stack ## Measure a platform of its own, into docs/performance.md
+	@go run ./tests/bench -write docs/performance.md
 
 build: ## Build the services and the stack into .sidecart/bin
 	@mkdir -p .sidecart/bin && go build -o .sidecart/bin/ ./stack $(wildcard ./apps/*)

@@ -27,9 +27,10 @@ type settings struct {
 // load reads the environment. It fails naming every variable that cannot be used.
 func load() (settings, error) {
 	var env config.Env
-	hosts := ""
+	hosts, scale := "", 1
 	if env.Local() {
 		hosts = "localhost,127.0.0.1,[::1]"
+		scale = 10 // a laptop's buyers, tools and tests all come from one address
 	}
 	host := env.String("HOST", "127.0.0.1")
 	s := settings{
@@ -42,7 +43,7 @@ func load() (settings, error) {
 		// Metrics are for operators. On a port of their own they cannot be reached through the public one by any trick.
 		metricsAddr: net.JoinHostPort(env.String("METRICS_HOST", "127.0.0.1"), env.String("METRICS_PORT", "8010")),
 		redisAddr:   env.String("REDIS_ADDR", "localhost:16379"),
-		limitScale:  env.Int("RATE_LIMIT_SCALE", 1, 1),
+		limitScale:  env.Int("RATE_LIMIT_SCALE", scale, 1),
 		cacheBytes:  env.Int("CACHE_BYTES", 16<<20, 1<<10),
 		daprToken:   os.Getenv("DAPR_API_TOKEN"),
 	}

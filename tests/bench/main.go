@@ -79,7 +79,7 @@ func run(ctx context.Context, l load, write string) (err error) {
 	if write == "" {
 		return nil
 	}
-	return os.WriteFile(write, []byte(text), 0o600)
+	return os.WriteFile(write, []byte(text), 0o644)
 }
 
 // start starts an empty platform in the background, built as for `make run`.

@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"sidecart/tests/platform"
@@ -43,14 +42,11 @@ func report(l load, results []result, idle map[string]float64) string {
 	fmt.Fprintf(&b, "# Performance\n\n`make bench` measured this on a machine with %d cores, %s, at %d connections, %s each, everything (load\n"+
 		"generator, services, sidecars, Postgres, Redis) on the same cores. Machines are noisy: compare the ratios of one run, not\n"+
 		"numbers of two.\n\n", runtime.NumCPU(), machineMemory(), l.connections, l.duration)
-	table := tabwriter.NewWriter(&b, 0, 0, 1, ' ', tabwriter.Debug)
-	fmt.Fprintln(table, "\t what\t requests/s\t p50\t p99\t of the plain floor\t of the Dapr floor\t")
-	fmt.Fprintln(table, "\t---\t---\t---\t---\t---\t---\t")
+	b.WriteString("| what | requests/s | p50 | p99 | of the plain floor | of the Dapr floor |\n|---|---|---|---|---|---|\n")
 	for _, r := range results {
-		fmt.Fprintf(table, "\t %s\t %.0f\t %s\t %s\t %.1f %%\t %.0f %%\t\n", r.name, r.rate, round(r.p50), round(r.p99),
+		fmt.Fprintf(&b, "| %s | %.0f | %s | %s | %.1f %% | %.0f %% |\n", r.name, r.rate, round(r.p50), round(r.p99),
 			100*r.rate/results[0].rate, 100*r.rate/results[1].rate)
 	}
-	_ = table.Flush() // into memory
 	b.WriteString("\nA single product and the list are answered from the gateway's memory for up to a second, which is why they are far above a\n" +
 		"pair of sidecars. A login is slow on purpose: it is one bcrypt hash, and only one is computed at a time.\n" +
 		"\nMemory at idle, after 1,000 products were made (resident, MB):\n\n| process | MB |\n|---|---|\n")
