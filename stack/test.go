@@ -21,8 +21,8 @@ import (
 	"sidecart/stack/internal/progress"
 )
 
-// firstTestPort is below the range from which the kernel takes ports for outgoing connections.
-const firstTestPort = 25432
+// firstTestPort is below the range from which the kernel takes ports for outgoing connections, and of no platform of the tests.
+const firstTestPort = 24432
 
 // test runs a command beside a Postgres server of its own, which is thrown away after it. The command finds the
 // superuser's address in TEST_DATABASE_URL; its exit code becomes ours.
