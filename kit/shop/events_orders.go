@@ -1,0 +1,66 @@
+package shop
+
+import "time"
+
+// ordersEvents are what the orders service tells.
+var ordersEvents = []Event{
+	OrderPlaced{},
+	OrderPaid{},
+	OrderCancelled{},
+}
+
+// OrderLine is one product of an order, as it was sold.
+type OrderLine struct {
+	ProductID int64  `json:"product_id"`
+	SKU       string `json:"sku"`
+	Name      string `json:"name"`
+	Quantity  int    `json:"quantity"`
+	UnitPrice Money  `json:"unit_price"`
+	Total     Money  `json:"total"`
+}
+
+// OrderPlaced tells that an order was accepted: its stock is reserved, nothing is charged yet.
+type OrderPlaced struct {
+	OrderID  OrderID     `json:"order_id"`
+	Number   string      `json:"number"`
+	UserID   UserID      `json:"user_id"`
+	Total    Money       `json:"total"`
+	Currency string      `json:"currency"`
+	Items    []OrderLine `json:"items"`
+	PlacedAt time.Time   `json:"placed_at"`
+}
+
+// Topic is orders.placed.
+func (OrderPlaced) Topic() string { return "orders.placed" }
+
+// Key is the order.
+func (e OrderPlaced) Key() string { return e.OrderID.String() }
+
+// OrderPaid tells that the buyer was charged and the goods are theirs.
+type OrderPaid struct {
+	OrderID  OrderID `json:"order_id"`
+	Number   string  `json:"number"`
+	UserID   UserID  `json:"user_id"`
+	Total    Money   `json:"total"`
+	Currency string  `json:"currency"`
+}
+
+// Topic is orders.paid.
+func (OrderPaid) Topic() string { return "orders.paid" }
+
+// Key is the order.
+func (e OrderPaid) Key() string { return e.OrderID.String() }
+
+// OrderCancelled tells that an order was given up, by its buyer or because it could not be paid.
+type OrderCancelled struct {
+	OrderID OrderID `json:"order_id"`
+	Number  string  `json:"number"`
+	UserID  UserID  `json:"user_id"`
+	Reason  string  `json:"reason"`
+}
+
+// Topic is orders.cancelled.
+func (OrderCancelled) Topic() string { return "orders.cancelled" }
+
+// Key is the order.
+func (e OrderCancelled) Key() string { return e.OrderID.String() }
