@@ -61,6 +61,9 @@ func TestCatalogue(t *testing.T) {
 		{Name: "category counts", Do: "GET /categories/2", Want: 200, Has: []string{`"product_count":2`}},
 		{Name: "see", Do: "GET /products/1", Want: 200, Has: []string{`"Wireless Headphones"`}},
 		{Name: "no such product", Do: "GET /products/99", Want: 404, Has: []string{`"product_not_found"`}},
+		{Name: "prices", Do: "POST /prices", Body: `{"product_ids":[98,2,1,1]}`, Want: 200, Has: []string{
+			`{"items":[{"product_id":1,"sku":"WH-001","name":"Wireless Headphones","unit_price":299.99,"currency":"USD","available":50,"archived":false},{"product_id":2,`}},
+		{Name: "prices of nothing", Do: "POST /prices", Body: `{"product_ids":[98]}`, Want: 200, Has: []string{`{"items":[]}`}},
 		{Name: "inventory is not public", As: alice, Do: "GET /products/1/inventory", Want: 403},
 
 		{Name: "reserve", Do: "PUT " + order, Body: `{"items":[{"product_id":1,"quantity":2}]}`, Want: 200, Has: []string{`"unit_price":299.99`, `"state":"held"`}},

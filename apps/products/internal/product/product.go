@@ -41,6 +41,18 @@ type New struct {
 	LowStockThreshold int               `json:"low_stock_threshold" validate:"min=0,max=1000000000"`
 }
 
+// Price is what a neighbour asks of a product: what it is called, what one costs and whether it can be bought right now.
+// Archived products have one too, so that whoever still holds one in a cart can say so.
+type Price struct {
+	ProductID int64      `json:"product_id"`
+	SKU       string     `json:"sku"`
+	Name      string     `json:"name"`
+	UnitPrice shop.Money `json:"unit_price"`
+	Currency  string     `json:"currency"`
+	Available int        `json:"available"`
+	Archived  bool       `json:"archived"`
+}
+
 // Filter narrows a list. The zero Filter lets everything pass.
 type Filter struct {
 	CategoryID int64  `query:"category_id" validate:"min=0"`

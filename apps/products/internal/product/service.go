@@ -63,3 +63,8 @@ func (s *Service) List(ctx context.Context, f Filter, q web.PageQuery) (page web
 
 // Get is one product. It fails with ErrNotFound.
 func (s *Service) Get(ctx context.Context, id int64) (Product, error) { return get(ctx, s.db, id) }
+
+// Prices is what some products cost at this moment, by id. What was never on sale is left out.
+func (s *Service) Prices(ctx context.Context, ids []int64) ([]Price, error) {
+	return pricesOf(ctx, s.db, ids)
+}

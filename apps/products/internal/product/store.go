@@ -71,3 +71,16 @@ func get(ctx context.Context, db postgres.Reader, id int64) (Product, error) {
 	}
 	return p, err
 }
+
+// pricesOf has archived products too, and never answers nil.
+func pricesOf(ctx context.Context, db postgres.Reader, ids []int64) ([]Price, error) {
+	rows, err := db.Query(ctx, `
+		select p.id as product_id, p.sku, p.name, p.price as unit_price, p.currency,
+			case when p.archived_at is null then s.on_hand - s.reserved else 0 end as available, p.archived_at is not null as archived
+		from products p join stock s on s.product_id = p.id
+		where p.id = any($1) order by p.id`, ids)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Price])
+}
