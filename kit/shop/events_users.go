@@ -1,8 +1,15 @@
 package shop
 
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
 // usersEvents are what the users service tells.
 var usersEvents = []Event{
 	UserRegistered{},
+	SessionsRevoked{},
 }
 
 // UserRegistered tells that an account was opened.
@@ -18,3 +25,18 @@ func (UserRegistered) Topic() string { return "users.registered" }
 
 // Key is the account.
 func (e UserRegistered) Key() string { return e.UserID.String() }
+
+// SessionsRevoked tells that sessions of somebody have ended before their time: by signing out, by a new password or role, by an
+// admin, or because a stolen token was used. Tokens of these sessions are no longer good, whatever they say themselves.
+type SessionsRevoked struct {
+	UserID     UserID      `json:"user_id"`
+	SessionIDs []uuid.UUID `json:"session_ids"`
+	Reason     string      `json:"reason"`
+	At         time.Time   `json:"at"`
+}
+
+// Topic is sessions.revoked.
+func (SessionsRevoked) Topic() string { return "sessions.revoked" }
+
+// Key is the account.
+func (e SessionsRevoked) Key() string { return e.UserID.String() }

@@ -190,6 +190,8 @@ func words(typ reflect.Type, parts map[string]reflect.Type) string {
 		return "UUID of an account"
 	case "shop.OrderID":
 		return "UUID of an order"
+	case "uuid.UUID":
+		return "UUID"
 	case "shop.Money":
 		return "exact amount, a JSON number with the currency's decimals"
 	case "time.Time":

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/users/internal/account"
@@ -19,6 +21,7 @@ import (
 	"sidecart/kit/auth"
 	"sidecart/kit/event"
 	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
 	"sidecart/kit/web"
 )
 
@@ -178,6 +181,45 @@ func TestRefreshAtOnce(t *testing.T) {
 	}
 	if status, _ := refresh(t, app, all[0]); status != 200 {
 		t.Errorf("the pair does not work: %d", status)
+	}
+}
+
+func TestEnd(t *testing.T) {
+	app, db := newApp(t, true)
+	kittest.Do(t, app, kittest.Call{Do: "POST /auth/register", Body: testuser})
+	here, there := login(t, app, "testuser", "SecurePassword123!"), login(t, app, "testuser", "SecurePassword123!")
+	kittest.Emitted(t, db)
+	_, me := kittest.Do(t, app, kittest.Call{Do: "GET /users/me", Header: bearer(here.AccessToken)})
+	user, err := shop.ParseUserID(kittest.Field[string](t, me, "id"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var first uuid.UUID
+	if err := db.QueryRow(t.Context(), `select id from sessions order by id limit 1`).Scan(&first); err != nil {
+		t.Fatal(err)
+	}
+	end := func(except uuid.UUID) []string {
+		t.Helper()
+		err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error { return session.End(t.Context(), tx, user, except, "test") })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return kittest.Emitted(t, db)
+	}
+	if told := end(first); len(told) != 1 || told[0] != "sessions.revoked" {
+		t.Errorf("told %v", told)
+	}
+	if status, _ := refresh(t, app, there.RefreshToken); status != 401 {
+		t.Errorf("the other session goes on: %d", status)
+	}
+	if status, _ := refresh(t, app, here.RefreshToken); status != 200 {
+		t.Errorf("the one that was to stay has ended: %d", status)
+	}
+	if told := end(uuid.Nil); len(told) != 1 {
+		t.Errorf("told %v", told)
+	}
+	if told := end(uuid.Nil); len(told) != 0 {
+		t.Errorf("where nothing ends nothing is told: %v", told)
 	}
 }
 

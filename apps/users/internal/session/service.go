@@ -11,6 +11,7 @@ import (
 
 	"sidecart/apps/users/internal/account"
 	"sidecart/kit/auth"
+	"sidecart/kit/event"
 	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
 )
@@ -33,6 +34,29 @@ type Service struct {
 // NewService signs people in whom accounts know.
 func NewService(db *pgxpool.Pool, accounts *account.Service, signer *auth.Signer, lives Lifetimes) *Service {
 	return &Service{db, accounts, signer, lives, signer.Derive("refresh tokens")}
+}
+
+// End ends a user's sessions, all but except (uuid.Nil: none), in the caller's transaction, and tells sessions.revoked if there
+// were any: their refresh tokens are refused from the commit on, and their access tokens everywhere within a second.
+func End(ctx context.Context, tx pgx.Tx, user shop.UserID, except uuid.UUID, reason string) error {
+	ended, err := end(ctx, tx, user, except, reason)
+	if err != nil || len(ended) == 0 {
+		return err
+	}
+	return tell(ctx, tx, user, ended, reason)
+}
+
+// revoke is End for one session. It changes nothing where that has ended before.
+func revoke(ctx context.Context, tx pgx.Tx, user shop.UserID, session uuid.UUID, reason string) error {
+	ended, err := endOne(ctx, tx, user, session, reason)
+	if err != nil || !ended {
+		return err
+	}
+	return tell(ctx, tx, user, []uuid.UUID{session}, reason)
+}
+
+func tell(ctx context.Context, tx pgx.Tx, user shop.UserID, ended []uuid.UUID, reason string) error {
+	return event.Emit(ctx, tx, shop.SessionsRevoked{UserID: user, SessionIDs: ended, Reason: reason, At: time.Now().UTC()})
 }
 
 // SignIn begins a session. It fails with account.ErrCredentials or account.ErrBusy.
@@ -72,7 +96,7 @@ func (s *Service) Refresh(ctx context.Context, token string) (Pair, error) {
 			return keep(ctx, tx, from.SessionID, fingerprint(next), s.lives.Refresh)
 		case time.Since(*from.UsedAt) > doubleSubmit:
 			refused = true // and the end of the session is committed
-			return end(ctx, tx, from.SessionID, "a used refresh token came again")
+			return revoke(ctx, tx, from.AccountID, from.SessionID, "a used refresh token came again")
 		}
 		return nil
 	})

@@ -51,7 +51,23 @@ func use(ctx context.Context, tx pgx.Tx, print []byte) error {
 	return err
 }
 
-func end(ctx context.Context, tx pgx.Tx, session uuid.UUID, reason string) error {
-	_, err := tx.Exec(ctx, `update sessions set ended_at = now(), end_reason = $2 where id = $1`, session, reason)
-	return err
+// end ends the sessions of a user that go on, except one, and returns which. Rows are locked in the order of their key.
+func end(ctx context.Context, tx pgx.Tx, who shop.UserID, except uuid.UUID, reason string) ([]uuid.UUID, error) {
+	rows, err := tx.Query(ctx, `
+		with mine as (
+			select id from sessions where account_id = $1 and id <> $2 and ended_at is null order by id for update)
+		update sessions set ended_at = now(), end_reason = $3, ended_in = pg_current_xact_id() from mine where sessions.id = mine.id
+		returning sessions.id`, who, except, reason)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+}
+
+// endOne is false where there is no such session of that user, or it has ended before.
+func endOne(ctx context.Context, tx pgx.Tx, who shop.UserID, session uuid.UUID, reason string) (bool, error) {
+	tag, err := tx.Exec(ctx, `
+		update sessions set ended_at = now(), end_reason = $3, ended_in = pg_current_xact_id()
+		where id = $1 and account_id = $2 and ended_at is null`, session, who, reason)
+	return tag.RowsAffected() > 0, err
 }
