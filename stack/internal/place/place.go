@@ -30,6 +30,8 @@ const (
 	SchedulerHealth     = 15016
 	SchedulerEtcdClient = 15036
 	SchedulerEtcdPeer   = 15046
+	MailSMTP            = 11025
+	MailWeb             = 18025
 )
 
 var allowed = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}$`)

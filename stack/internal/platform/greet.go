@@ -3,6 +3,8 @@ package platform
 import (
 	"fmt"
 	"strings"
+
+	"sidecart/stack/internal/place"
 )
 
 // greet says where things are, once everything is well.
@@ -14,6 +16,7 @@ func (r *run) greet() {
 		"  shop        " + at,
 		"  API         " + at + "/docs",
 		"  health      " + at + "/health/services",
+		fmt.Sprintf("  mail        http://localhost:%d", r.Port(place.MailWeb)),
 		"  logs        make logs SERVICE=orders     (files in " + r.Path("logs") + ")",
 		"  try it      make demo",
 		"  or          curl -s " + at + "/api/v1/products",

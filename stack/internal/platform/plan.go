@@ -25,6 +25,7 @@ const (
 	redisName     = "redis"
 	placementName = "placement"
 	schedulerName = "scheduler"
+	mailName      = "mailhog"
 )
 
 // SidecarName is the name of a service's sidecar.
@@ -38,6 +39,7 @@ func infraPorts(i place.Instance) map[int]string {
 		place.Placement: placementName, place.PlacementHealth: placementName, place.PlacementRaft: placementName,
 		place.Scheduler: schedulerName, place.SchedulerHealth: schedulerName,
 		place.SchedulerEtcdClient: schedulerName, place.SchedulerEtcdPeer: schedulerName,
+		place.MailSMTP: mailName, place.MailWeb: mailName,
 	} {
 		ports[i.Port(p)] = name
 	}
@@ -125,6 +127,21 @@ func scheduler(i place.Instance, d program.Dapr) proc.Spec {
 			"--identity-directory-write", i.Path("scheduler-identity"),
 		},
 		Ready: healthy(health, "/healthz"), Alive: healthy(health, "/healthz"), Patience: time.Minute,
+	}
+}
+
+// mailServer takes every mail and delivers none: it keeps them in memory, so they are gone with it.
+func mailServer(i place.Instance, path string) proc.Spec {
+	web := i.Port(place.MailWeb)
+	return proc.Spec{
+		Name: mailName, Path: path, Dir: i.Dir(), Log: i.Log(mailName), Grace: time.Second,
+		Ports: map[string]int{"smtp": i.Port(place.MailSMTP), "web": web},
+		Args: []string{
+			"-smtp-bind-addr", "127.0.0.1:" + portText(i, place.MailSMTP),
+			"-api-bind-addr", "127.0.0.1:" + portText(i, place.MailWeb), "-ui-bind-addr", "127.0.0.1:" + portText(i, place.MailWeb),
+			"-hostname", "mail.sidecart.example",
+		},
+		Ready: healthy(web, "/api/v2/messages?limit=1"), Alive: healthy(web, "/api/v2/messages?limit=1"), Patience: time.Minute,
 	}
 }
 

@@ -163,6 +163,7 @@ func (r *run) beneath(ctx context.Context) error {
 		r.super.Start(ctx, redisServer(r.Instance, redis, r.set).Spec(redisName))
 		return r.await(ctx, redisName, time.Minute)
 	})
+	g.Go(func() error { return r.startMail(ctx) })
 	g.Go(func() (err error) {
 		if r.dapr, err = program.EnsureDapr(ctx, r.Instance, r.log); err != nil {
 			return err
@@ -175,6 +176,15 @@ func (r *run) beneath(ctx context.Context) error {
 		return r.buildApps(ctx)
 	})
 	return g.Wait()
+}
+
+func (r *run) startMail(ctx context.Context) error {
+	path, err := program.MailHog.Ensure(ctx, r.Instance, r.log)
+	if err != nil {
+		return err
+	}
+	r.super.Start(ctx, mailServer(r.Instance, path))
+	return r.await(ctx, mailName, time.Minute)
 }
 
 func (r *run) startDatabases(ctx context.Context, bin string) error {
@@ -327,7 +337,7 @@ func (r *run) stop() {
 	for _, a := range r.apps {
 		apps, sidecars = append(apps, a.ID), append(sidecars, SidecarName(a.ID))
 	}
-	for _, group := range [][]string{apps, sidecars, {schedulerName, placementName}, {redisName, postgresName}} {
+	for _, group := range [][]string{apps, sidecars, {schedulerName, placementName}, {redisName, postgresName, mailName}} {
 		done := r.log.Step("stopping "+strings.Join(group, ", "), "what is underneath")
 		r.super.Stop(group...)
 		done(nil)

@@ -19,8 +19,9 @@ type Tool struct {
 	Name, Module, Package string
 }
 
-// The tools of the checks and of the test of the official way.
+// The tools of the checks and of the test of the official way, and the mail server of the local platform.
 var (
+	MailHog   = Tool{"mailhog", "mail", "sidecart/tools/mail/mailhog"}
 	CLI       = Tool{"dapr", "cli", "github.com/dapr/cli"}
 	Linter    = Tool{"golangci-lint", "lint", "github.com/golangci/golangci-lint/v2/cmd/golangci-lint"}
 	GoTestSum = Tool{"gotestsum", "lint", "gotest.tools/gotestsum"}

@@ -15,8 +15,9 @@ import (
 )
 
 var (
-	address = regexp.MustCompile(`\b(localhost|127\.0\.0\.1):(\d{4,5})\b`)
-	field   = regexp.MustCompile(`(?m)^(\s*(?:appPort|daprHTTPPort|daprGRPCPort|daprInternalGRPCPort|metricsPort|profilePort|[A-Z_]+_PORT):\s*"?)(\d{4,5})\b`)
+	address   = regexp.MustCompile(`\b(localhost|127\.0\.0\.1):(\d{4,5})\b`)
+	field     = regexp.MustCompile(`(?m)^(\s*(?:appPort|daprHTTPPort|daprGRPCPort|daprInternalGRPCPort|metricsPort|profilePort|[A-Z_]+_PORT):\s*"?)(\d{4,5})\b`)
+	component = regexp.MustCompile(`(- name: port\s+value: ")(\d{4,5})"`)
 )
 
 // Copies writes the files for an instance other than the default one, which needs none.
@@ -63,6 +64,10 @@ func Text(i place.Instance, text string) string {
 	text = field.ReplaceAllStringFunc(text, func(m string) string {
 		parts := field.FindStringSubmatch(m)
 		return parts[1] + shifted(i, parts[2])
+	})
+	text = component.ReplaceAllStringFunc(text, func(m string) string {
+		parts := component.FindStringSubmatch(m)
+		return parts[1] + shifted(i, parts[2]) + `"`
 	})
 	text = strings.ReplaceAll(text, ".sidecart/"+place.Default+"/", ".sidecart/"+i.Name+"/")
 	return strings.ReplaceAll(text, "appDirPath: ../apps/", "appDirPath: "+filepath.Join(i.Root, "apps")+"/")

@@ -23,6 +23,7 @@ func TestText(t *testing.T) {
 		{"value: 127.0.0.1:15432", "value: 127.0.0.1:25432"},
 		{"value: ../../.sidecart/run/secrets.json", "value: ../../.sidecart/journey/secrets.json"},
 		{"appDirPath: ../apps/orders", "appDirPath: /repo/apps/orders"},
+		{"    - name: port\n      value: \"11025\"", "    - name: port\n      value: \"21025\""},
 		{`value: "1000000"`, `value: "1000000"`},
 		{"value: example.com:8000", "value: example.com:8000"},
 		{"appHealthProbeTimeout: 1000", "appHealthProbeTimeout: 1000"},
