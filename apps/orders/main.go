@@ -16,6 +16,7 @@ import (
 	"sidecart/kit/auth"
 	"sidecart/kit/config"
 	"sidecart/kit/event"
+	"sidecart/kit/idempotency"
 	"sidecart/kit/postgres"
 	"sidecart/kit/sidecar"
 	"sidecart/kit/telemetry"
@@ -51,7 +52,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	db, err := postgres.Open(ctx, url, event.Migrations, order.Migrations, payment.Migrations)
+	db, err := postgres.Open(ctx, url, event.Migrations, idempotency.Migrations, order.Migrations, payment.Migrations)
 	if err != nil {
 		return err
 	}

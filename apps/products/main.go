@@ -17,6 +17,7 @@ import (
 	"sidecart/kit/auth"
 	"sidecart/kit/config"
 	"sidecart/kit/event"
+	"sidecart/kit/idempotency"
 	"sidecart/kit/postgres"
 	"sidecart/kit/sidecar"
 	"sidecart/kit/telemetry"
@@ -53,7 +54,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	db, err := postgres.Open(ctx, url, event.Migrations, category.Migrations, product.Migrations, stock.Migrations)
+	db, err := postgres.Open(ctx, url, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, stock.Migrations)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"sidecart/kit/fault"
+	"sidecart/kit/shop"
 )
 
 var errUnsupported = fault.New(fault.Unsupported, "unsupported_media_type", "send the body as application/json")
@@ -24,7 +25,9 @@ var errUnsupported = fault.New(fault.Unsupported, "unsupported_media_type", "sen
 type inputPlan struct {
 	typ    reflect.Type
 	params []param
-	body   bool // some field comes from the body
+	body   bool   // some field comes from the body
+	key    []int  // the field that is an idempotency.Key, if there is one
+	route  string // POST /orders
 }
 
 type param struct {
@@ -35,12 +38,16 @@ type param struct {
 	validation string
 }
 
-func planInput(t reflect.Type) *inputPlan {
-	plan := &inputPlan{typ: t}
+func planInput(route string, t reflect.Type) *inputPlan {
+	plan := &inputPlan{typ: t, route: route}
 	if t.Kind() != reflect.Struct {
 		panic(fmt.Sprintf("web: an input is a struct, not %s", t))
 	}
 	for _, f := range reflect.VisibleFields(t) {
+		if f.Type == keyType {
+			plan.key = f.Index
+			continue
+		}
 		if f.Anonymous || !f.IsExported() {
 			continue
 		}
@@ -64,7 +71,7 @@ func planInput(t reflect.Type) *inputPlan {
 
 // decode fills an input from a request and validates it. It fails with ErrMalformed where the body is not JSON, else
 // with ErrInvalid naming every bad field.
-func (plan *inputPlan) decode(c *fiber.Ctx, in reflect.Value, form bool) error {
+func (plan *inputPlan) decode(c *fiber.Ctx, who shop.Caller, in reflect.Value, form bool) error {
 	bad := fields{}
 	for _, p := range plan.params {
 		raw := p.value(c)
@@ -84,6 +91,9 @@ func (plan *inputPlan) decode(c *fiber.Ctx, in reflect.Value, form bool) error {
 		if err := decodeBody(c, in, form, bad, present); err != nil {
 			return err
 		}
+	}
+	if plan.key != nil {
+		plan.readKey(c, who, in, bad)
 	}
 	return validated(in, bad, present)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"sidecart/kit/fault"
+	"sidecart/kit/idempotency"
 	"sidecart/kit/shop"
 )
 
@@ -86,6 +87,13 @@ func (op operation) parameters(s schemas) []any {
 		}
 		params = append(params, map[string]any{"name": p.name, "in": p.in, "required": p.in == "path", "schema": schema})
 	}
+	if op.in.key != nil {
+		params = append(params, map[string]any{
+			"name": idempotency.Header, "in": "header", "required": false,
+			"description": "Makes the call harmless to repeat: the same key with the same request is answered as the first time, for 24 hours.",
+			"schema":      map[string]any{"type": "string", "minLength": 1, "maxLength": idempotency.Longest},
+		})
+	}
 	return params
 }
 
@@ -102,6 +110,9 @@ func (op operation) responses(s schemas) map[string]any {
 	}
 	if op.in.body || len(op.in.params) > 0 {
 		add(fault.ErrInvalid)
+	}
+	if op.in.key != nil {
+		add(idempotency.ErrReused)
 	}
 	if op.need != shop.Anyone {
 		add(errNoToken)

@@ -62,13 +62,14 @@ var pathParam = regexp.MustCompile(`\{(\w+)\}`)
 
 // Handle adds a route, written "POST /orders/{id}/cancel". The input's fields come from the path (tag path), the query
 // (tag query), headers (tag header) and the JSON body (tag json); they are decoded strictly and validated (tag
-// validate) before h is called, and every bad field is named at once. It panics on a route that cannot be documented,
+// validate) before h is called, and every bad field is named at once. An input with an idempotency.Key takes the header
+// Idempotency-Key. It panics on a route that cannot be documented,
 // at start, where a test sees it.
 func Handle[In, Out any](app *App, route string, need shop.Permission, h Handler[In, Out], options ...Option) {
 	method, path, _ := strings.Cut(route, " ")
 	op := operation{
 		method: method, path: path, fiberPath: pathParam.ReplaceAllString(path, ":$1"), need: need,
-		in: planInput(reflect.TypeFor[In]()), out: reflect.TypeFor[Out](), status: http.StatusOK,
+		in: planInput(route, reflect.TypeFor[In]()), out: reflect.TypeFor[Out](), status: http.StatusOK,
 	}
 	empty := op.out == reflect.TypeFor[None]()
 	if empty {
@@ -86,7 +87,7 @@ func Handle[In, Out any](app *App, route string, need shop.Permission, h Handler
 			return err
 		}
 		var in In
-		if err := op.in.decode(c, reflect.ValueOf(&in).Elem(), op.form); err != nil {
+		if err := op.in.decode(c, who, reflect.ValueOf(&in).Elem(), op.form); err != nil {
 			return err
 		}
 		if op.noStore {

@@ -11,6 +11,7 @@ import (
 
 	"sidecart/apps/orders/internal/order"
 	"sidecart/kit/event"
+	"sidecart/kit/idempotency"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
 	"sidecart/kit/sidecar"
@@ -39,7 +40,7 @@ func reserve(_ context.Context, _ shop.OrderID, items []order.Item) (lines []ord
 }
 
 func TestOrders(t *testing.T) {
-	db := kittest.DB(t, event.Migrations, order.Migrations)
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations)
 	s := order.NewService(db, reserve)
 	app := web.New("orders", web.Config{Verify: kittest.Verify})
 	s.Routes(app)
@@ -97,7 +98,7 @@ func place(t *testing.T, s *order.Service) order.Order {
 }
 
 func TestPaidOnce(t *testing.T) {
-	db := kittest.DB(t, event.Migrations, order.Migrations)
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations)
 	s := order.NewService(db, reserve)
 	o := place(t, s)
 	kittest.Emitted(t, db)
@@ -119,7 +120,7 @@ func TestPaidOnce(t *testing.T) {
 
 // TestCancelRacesWithPaid has a buyer cancel at the very moment the order is marked paid: one history, one outcome.
 func TestCancelRacesWithPaid(t *testing.T) {
-	db := kittest.DB(t, event.Migrations, order.Migrations)
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations)
 	s := order.NewService(db, reserve)
 	for range 20 {
 		o := place(t, s)
@@ -143,6 +144,54 @@ func TestCancelRacesWithPaid(t *testing.T) {
 		}
 		if len(got.History) != steps || len(kittest.Emitted(t, db)) != steps-1 {
 			t.Errorf("paid %v and cancelled, but history is %+v", paid.Load(), got.History)
+		}
+	}
+}
+
+// TestOneKeyBuysOnce has a buyer who is not answered press the button again and again: one order, told of once, and
+// stock asked for under one id.
+func TestOneKeyBuysOnce(t *testing.T) {
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations)
+	var reserved sync.Map
+	s := order.NewService(db, func(ctx context.Context, id shop.OrderID, items []order.Item) ([]order.Reserved, error) {
+		reserved.Store(id, true)
+		return reserve(ctx, id, items)
+	})
+	app := web.New("orders", web.Config{Verify: kittest.Verify})
+	s.Routes(app)
+	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)
+	buy := func(who shop.Caller, body string) kittest.Call {
+		return kittest.Call{As: who, Do: "POST /orders", Body: body, Header: map[string]string{"Idempotency-Key": "cart-7"}}
+	}
+	answers := make(chan string, 20)
+	var race sync.WaitGroup
+	for range cap(answers) {
+		race.Go(func() {
+			status, body := kittest.Do(t, app, buy(alice, basket))
+			answers <- fmt.Sprint(status, " ", string(body))
+		})
+	}
+	race.Wait()
+	first := <-answers
+	for range cap(answers) - 1 {
+		if other := <-answers; other != first || !strings.HasPrefix(first, "201 ") {
+			t.Errorf("two answers: %s and %s", first, other)
+		}
+	}
+	ids := 0
+	reserved.Range(func(any, any) bool { ids++; return true })
+	if topics := kittest.Emitted(t, db); ids != 1 || len(topics) != 1 {
+		t.Errorf("stock was reserved under %d ids, told %v", ids, topics)
+	}
+	for name, call := range map[string]struct {
+		kittest.Call
+		want int
+	}{
+		"another basket": {buy(alice, strings.Replace(basket, `"quantity":2`, `"quantity":3`, 1)), 422},
+		"another buyer":  {buy(bob, basket), 201},
+	} {
+		if status, body := kittest.Do(t, app, call.Call); status != call.want {
+			t.Errorf("%s: %d %s", name, status, body)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sidecart/kit/fault"
+	"sidecart/kit/idempotency"
 	"sidecart/kit/shop"
 )
 
@@ -56,6 +57,7 @@ type Address struct {
 // Basket is what a buyer says when they buy. PaymentToken is what a payment provider made of a card; the card itself is
 // never accepted.
 type Basket struct {
+	idempotency.Key
 	Items           []Item  `json:"items" validate:"required,min=1,max=100,dive"`
 	ShippingAddress Address `json:"shipping_address" validate:"required"`
 	PaymentMethod   string  `json:"payment_method" validate:"required,oneof=credit_card debit_card paypal bank_transfer apple_pay google_pay"`

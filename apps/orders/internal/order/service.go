@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/kit/event"
+	"sidecart/kit/idempotency"
 	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
@@ -39,8 +40,15 @@ func (s *Service) Place(ctx context.Context, buyer shop.UserID, in Basket) (o Or
 	if err != nil {
 		return o, err
 	}
+	id, earlier, err := idempotency.Before[Order](ctx, s.db, in.Key)
+	if err != nil {
+		return o, err
+	}
+	if earlier != nil {
+		return *earlier, nil
+	}
 	o = Order{
-		ID: shop.OrderID{UUID: shop.NewID()}, Number: newNumber(), UserID: buyer, Status: Pending,
+		ID: shop.OrderID{UUID: id}, Number: newNumber(), UserID: buyer, Status: Pending,
 		ShippingAddress: in.ShippingAddress, PaymentMethod: in.PaymentMethod,
 	}
 	lines, err := s.reserve(ctx, o.ID, items)
@@ -50,20 +58,22 @@ func (s *Service) Place(ctx context.Context, buyer shop.UserID, in Basket) (o Or
 	if o.Items, o.Total, o.Currency, err = total(lines); err != nil {
 		return o, err
 	}
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		if err := insert(ctx, tx, &o, in.PaymentToken); err != nil {
-			return err
-		}
-		step := Step{Status: Pending, At: o.PlacedAt, By: buyer.String()}
-		if err := note(ctx, tx, o.ID, step); err != nil {
-			return err
-		}
-		o.History = []Step{step}
-		return event.Emit(ctx, tx, shop.OrderPlaced{
-			OrderID: o.ID, Number: o.Number, UserID: buyer, Total: o.Total, Currency: o.Currency, Items: o.Items, PlacedAt: o.PlacedAt,
-		})
+	return idempotency.Do(ctx, s.db, in.Key, func(tx pgx.Tx) (Order, error) { return open(ctx, tx, o, in.PaymentToken) })
+}
+
+// open keeps a new order and the first step of its history.
+func open(ctx context.Context, tx pgx.Tx, o Order, paymentToken string) (Order, error) {
+	if err := insert(ctx, tx, &o, paymentToken); err != nil {
+		return o, err
+	}
+	step := Step{Status: Pending, At: o.PlacedAt, By: o.UserID.String()}
+	if err := note(ctx, tx, o.ID, step); err != nil {
+		return o, err
+	}
+	o.History = []Step{step}
+	return o, event.Emit(ctx, tx, shop.OrderPlaced{
+		OrderID: o.ID, Number: o.Number, UserID: o.UserID, Total: o.Total, Currency: o.Currency, Items: o.Items, PlacedAt: o.PlacedAt,
 	})
-	return o, err
 }
 
 // Filter narrows a list. Only an admin may look beyond their own orders.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sidecart/kit/fault"
+	"sidecart/kit/idempotency"
 )
 
 // Category is a group of products, with how many it holds.
@@ -21,6 +22,7 @@ type Category struct {
 
 // New is what an admin says of a new category. Without a slug it gets one from its name.
 type New struct {
+	idempotency.Key
 	Name        string `json:"name" validate:"required,notblank,line,max=120"`
 	Description string `json:"description" validate:"max=2000"`
 	Slug        string `json:"slug" validate:"omitempty,max=120,slug"`

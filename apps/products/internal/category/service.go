@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"sidecart/kit/idempotency"
 	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
@@ -26,21 +27,19 @@ func NewService(db *pgxpool.Pool) *Service { return &Service{db} }
 
 // Create opens a category. It fails with ErrParent, or ErrSlug where a slug was asked for that is taken; a slug made
 // from the name gets a number instead.
-func (s *Service) Create(ctx context.Context, in New) (c Category, err error) {
+func (s *Service) Create(ctx context.Context, in New) (Category, error) {
 	slug, chosen := in.Slug, in.Slug != ""
 	if !chosen {
 		slug = shop.Slug(in.Name)
 	}
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+	return idempotency.Do(ctx, s.db, in.Key, func(tx pgx.Tx) (c Category, err error) {
 		if !chosen {
 			if slug, err = freeSlug(ctx, tx, slug); err != nil {
-				return err
+				return c, err
 			}
 		}
-		c, err = insert(ctx, tx, in, slug)
-		return err
+		return insert(ctx, tx, in, slug)
 	})
-	return c, err
 }
 
 // List is all categories in the order they were opened.

@@ -1,6 +1,9 @@
 package product_test
 
 import (
+	"fmt"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -8,6 +11,7 @@ import (
 	"sidecart/apps/products/internal/product"
 	"sidecart/apps/products/internal/stock"
 	"sidecart/kit/event"
+	"sidecart/kit/idempotency"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
@@ -17,7 +21,7 @@ const headphones = `{"name":"Wireless Headphones","description":"High-quality wi
 	"sku":"WH-001","price":299.99,"category_id":1,"brand":"TechBrand","initial_quantity":50}`
 
 func TestCatalogue(t *testing.T) {
-	db := kittest.DB(t, event.Migrations, category.Migrations, product.Migrations, stock.Migrations)
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, stock.Migrations)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
 	category.NewService(db).Routes(app)
 	product.NewService(db).Routes(app)
@@ -81,7 +85,7 @@ func TestCatalogue(t *testing.T) {
 }
 
 func TestPagingIsStableWhileProductsAreAdded(t *testing.T) {
-	db := kittest.DB(t, event.Migrations, category.Migrations, product.Migrations, stock.Migrations)
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, stock.Migrations)
 	s := product.NewService(db)
 	if _, err := category.NewService(db).Create(t.Context(), category.New{Name: "Things"}); err != nil {
 		t.Fatal(err)
@@ -114,5 +118,41 @@ func TestPagingIsStableWhileProductsAreAdded(t *testing.T) {
 	}
 	if len(seen) != 7 || seen[0] != 7 || seen[6] != 1 {
 		t.Errorf("saw %v", seen)
+	}
+}
+
+func TestOneKeyCreatesOnce(t *testing.T) {
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, stock.Migrations)
+	app := web.New("products", web.Config{Verify: kittest.Verify})
+	category.NewService(db).Routes(app)
+	product.NewService(db).Routes(app)
+	admin := kittest.Somebody(shop.Admin)
+	for _, call := range []kittest.Call{
+		{As: admin, Do: "POST /categories", Body: `{"name":"Electronics"}`},
+		{As: admin, Do: "POST /products", Body: headphones},
+	} {
+		call.Header = map[string]string{"Idempotency-Key": "import-1"}
+		answers := make(chan string, 20)
+		var race sync.WaitGroup
+		for range cap(answers) {
+			race.Go(func() {
+				status, body := kittest.Do(t, app, call)
+				answers <- fmt.Sprint(status, " ", string(body))
+			})
+		}
+		race.Wait()
+		first := <-answers
+		for range cap(answers) - 1 {
+			if other := <-answers; other != first || !strings.HasPrefix(first, `201 {"id":1,`) {
+				t.Errorf("%s: two answers: %s and %s", call.Do, first, other)
+			}
+		}
+		call.Body = strings.Replace(call.Body, "name\":\"", "name\":\"Other ", 1)
+		if status, body := kittest.Do(t, app, call); status != 422 || !strings.Contains(string(body), "idempotency_key_reused") {
+			t.Errorf("%s: another body: %d %s", call.Do, status, body)
+		}
+	}
+	if topics := kittest.Emitted(t, db); len(topics) != 1 {
+		t.Errorf("told %v", topics)
 	}
 }

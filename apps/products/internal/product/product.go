@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sidecart/kit/fault"
+	"sidecart/kit/idempotency"
 	"sidecart/kit/shop"
 )
 
@@ -29,6 +30,7 @@ type Product struct {
 
 // New is what an admin says of a new product. Currency is USD unless told.
 type New struct {
+	idempotency.Key
 	Name              string            `json:"name" validate:"required,notblank,line,max=200"`
 	Description       string            `json:"description" validate:"max=10000"`
 	SKU               string            `json:"sku" validate:"required,max=64,sku"`

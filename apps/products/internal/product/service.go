@@ -9,6 +9,7 @@ import (
 
 	"sidecart/apps/products/internal/stock"
 	"sidecart/kit/event"
+	"sidecart/kit/idempotency"
 	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
@@ -32,20 +33,19 @@ func (s *Service) Create(ctx context.Context, in New) (p Product, err error) {
 	if in, err = in.normal(); err != nil {
 		return p, err
 	}
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+	return idempotency.Do(ctx, s.db, in.Key, func(tx pgx.Tx) (p Product, err error) {
 		id, err := insert(ctx, tx, in)
 		if err != nil {
-			return err
+			return p, err
 		}
 		if err := stock.Open(ctx, tx, id, in.InitialQuantity); err != nil {
-			return err
+			return p, err
 		}
 		if p, err = get(ctx, tx, id); err != nil {
-			return err
+			return p, err
 		}
-		return event.Emit(ctx, tx, shop.ProductChanged{ProductID: p.ID, SKU: p.SKU, Name: p.Name, Price: p.Price, Currency: p.Currency})
+		return p, event.Emit(ctx, tx, shop.ProductChanged{ProductID: p.ID, SKU: p.SKU, Name: p.Name, Price: p.Price, Currency: p.Currency})
 	})
-	return p, err
 }
 
 // List is the products on sale, newest first.

@@ -16,6 +16,7 @@ import (
 	"sidecart/apps/products/internal/product"
 	"sidecart/apps/products/internal/stock"
 	"sidecart/kit/event"
+	"sidecart/kit/idempotency"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
 )
@@ -23,7 +24,7 @@ import (
 // open is a shop with the given quantities of products 1, 2, 3 ...
 func open(t *testing.T, hold time.Duration, quantities ...int) (*pgxpool.Pool, *stock.Service) {
 	t.Helper()
-	db := kittest.DB(t, event.Migrations, category.Migrations, product.Migrations, stock.Migrations)
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, stock.Migrations)
 	c, err := category.NewService(db).Create(t.Context(), category.New{Name: "Things"})
 	if err != nil {
 		t.Fatal(err)

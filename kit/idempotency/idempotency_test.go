@@ -1,0 +1,281 @@
+package idempotency_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sidecart/kit/fault"
+	"sidecart/kit/idempotency"
+	"sidecart/kit/kittest"
+	"sidecart/kit/postgres"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+type thing struct {
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
+}
+
+type newThing struct {
+	idempotency.Key
+	Name string `json:"name" validate:"required"`
+}
+
+func database(t *testing.T) *pgxpool.Pool {
+	db := kittest.DB(t, idempotency.Migrations)
+	exec(t, db, `create table things (id bigint generated always as identity primary key, name text not null)`)
+	return db
+}
+
+func exec(t *testing.T, db *pgxpool.Pool, sql string) {
+	t.Helper()
+	if _, err := db.Exec(t.Context(), sql); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func count(t *testing.T, db *pgxpool.Pool, sql string) (n int) {
+	t.Helper()
+	if err := db.QueryRow(t.Context(), sql).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func insert(ctx context.Context, tx pgx.Tx, name string) (made thing, err error) {
+	err = tx.QueryRow(ctx, `insert into things (name) values ($1) returning id, name`, name).Scan(&made.ID, &made.Name)
+	return made, err
+}
+
+func makeThing(db *pgxpool.Pool, in newThing) (thing, error) {
+	ctx := context.Background()
+	return idempotency.Do(ctx, db, in.Key, func(tx pgx.Tx) (thing, error) { return insert(ctx, tx, in.Name) })
+}
+
+var alice, bob = shop.UserID{UUID: uuid.New()}, shop.UserID{UUID: uuid.New()}
+
+// asked is a call of alice's, unless told otherwise.
+func asked(key, name string) newThing {
+	return newThing{idempotency.New(key, alice, "POST /things", []byte(name)), name}
+}
+
+// TestTwentyAtOnceMakeOne runs at two replicas: two pools on one database.
+func TestTwentyAtOnceMakeOne(t *testing.T) {
+	one := database(t)
+	two, err := postgres.Open(t.Context(), one.Config().ConnString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer two.Close()
+	var made sync.Map
+	var race sync.WaitGroup
+	for i := range 20 {
+		race.Go(func() {
+			got, err := makeThing([]*pgxpool.Pool{one, two}[i%2], asked("k", "lamp"))
+			if err != nil {
+				t.Error(err)
+			}
+			made.Store(got, true)
+		})
+	}
+	race.Wait()
+	answers := 0
+	made.Range(func(any, any) bool { answers++; return true })
+	if answers != 1 || count(t, one, `select count(*) from things`) != 1 {
+		t.Errorf("%d answers, %d things", answers, count(t, one, `select count(*) from things`))
+	}
+}
+
+// TestOneFailsAndAnotherDoesTheWork has the first of many fail after the others began to wait for it.
+func TestOneFailsAndAnotherDoesTheWork(t *testing.T) {
+	db := database(t)
+	ctx := context.Background()
+	failed := errors.New("the first one fails")
+	var tries, refused atomic.Int32
+	var race sync.WaitGroup
+	for range 10 {
+		race.Go(func() {
+			_, err := idempotency.Do(ctx, db, asked("k", "lamp").Key, func(tx pgx.Tx) (made thing, err error) {
+				if made, err = insert(ctx, tx, "lamp"); err == nil && tries.Add(1) == 1 {
+					err = failed
+				}
+				return made, err
+			})
+			if errors.Is(err, failed) {
+				refused.Add(1)
+			} else if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	race.Wait()
+	if tries.Load() != 2 || refused.Load() != 1 || count(t, db, `select count(*) from things`) != 1 {
+		t.Errorf("%d tries, %d failed, %d things", tries.Load(), refused.Load(), count(t, db, `select count(*) from things`))
+	}
+}
+
+func TestOtherBodiesAtOnceMakeOne(t *testing.T) {
+	db := database(t)
+	var done, reused atomic.Int32
+	var race sync.WaitGroup
+	for i := range 10 {
+		race.Go(func() {
+			switch _, err := makeThing(db, asked("k", fmt.Sprint("lamp ", i))); {
+			case err == nil:
+				done.Add(1)
+			case errors.Is(err, idempotency.ErrReused):
+				reused.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	race.Wait()
+	if done.Load() != 1 || reused.Load() != 9 || count(t, db, `select count(*) from things`) != 1 {
+		t.Errorf("%d done, %d refused", done.Load(), reused.Load())
+	}
+}
+
+func TestKeysBelongToUserAndRouteForADay(t *testing.T) {
+	db := database(t)
+	first, err := makeThing(db, asked("k", "lamp"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, in := range map[string]newThing{
+		"another key":   asked("k2", "lamp"),
+		"another user":  {idempotency.New("k", bob, "POST /things", []byte("lamp")), "lamp"},
+		"another route": {idempotency.New("k", alice, "POST /others", []byte("lamp")), "lamp"},
+		"no key":        {idempotency.New("", alice, "POST /things", []byte("lamp")), "lamp"},
+	} {
+		if got, err := makeThing(db, in); err != nil || got.ID == first.ID {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	exec(t, db, `update idempotency_keys set expires_at = now() + interval '1 second'`)
+	if got, err := makeThing(db, asked("k", "lamp")); err != nil || got != first {
+		t.Errorf("before its time: %+v, %v", got, err)
+	}
+	exec(t, db, `update idempotency_keys set expires_at = now() - interval '1 second'`)
+	if got, err := makeThing(db, asked("k", "vase")); err != nil || got.Name != "vase" {
+		t.Errorf("after its time: %+v, %v", got, err)
+	}
+	if n := count(t, db, `select count(*) from idempotency_keys`); n != 1 {
+		t.Errorf("%d keys are left: those whose time is over must go", n)
+	}
+}
+
+func TestBefore(t *testing.T) {
+	db := database(t)
+	before := func(in newThing) uuid.UUID {
+		t.Helper()
+		id, earlier, err := idempotency.Before[thing](t.Context(), db, in.Key)
+		if err != nil || earlier != nil {
+			t.Fatalf("%+v, %v", earlier, err)
+		}
+		return id
+	}
+	first := before(asked("k", "lamp"))
+	if first.Version() != 7 || before(asked("k", "lamp")) != first {
+		t.Error("a repetition has another id")
+	}
+	other := before(asked("k", "vase"))
+	if other == first {
+		t.Error("another request has the same id")
+	}
+	if none := before(newThing{}); none == before(newThing{}) {
+		t.Error("two calls without a key have one id")
+	}
+	exec(t, db, `update idempotency_keys set claimed_at = claimed_at - interval '61 seconds'`)
+	if before(asked("k", "vase")) == other {
+		t.Error("an old claim is used: what was asked for under its id may be over")
+	}
+	made, err := makeThing(db, asked("k", "lamp")) // whoever is done first counts
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, earlier, err := idempotency.Before[thing](t.Context(), db, asked("k", "lamp").Key); err != nil || earlier == nil || *earlier != made {
+		t.Errorf("the answer that is kept: %+v, %v", earlier, err)
+	}
+	if _, _, err := idempotency.Before[thing](t.Context(), db, asked("k", "vase").Key); !errors.Is(err, idempotency.ErrReused) {
+		t.Errorf("another request after the answer: %v", err)
+	}
+}
+
+func TestNothingReadableIsKept(t *testing.T) {
+	db := database(t)
+	if _, err := makeThing(db, asked("my-key", "my-password")); err != nil {
+		t.Fatal(err)
+	}
+	var row string
+	if err := db.QueryRow(t.Context(), `select encode(key, 'escape') || encode(request, 'escape') from idempotency_keys`).Scan(&row); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(row, "my-key") || strings.Contains(row, "my-password") {
+		t.Errorf("kept: %s", row)
+	}
+}
+
+func TestAnswersThatCannotBeGivenAgain(t *testing.T) {
+	db := database(t)
+	_, err := idempotency.Do(t.Context(), db, asked("k", "lamp").Key, func(pgx.Tx) (any, error) {
+		return map[string]any{"large": int64(1<<53 + 1)}, nil
+	})
+	if fault.Of(err).Kind != fault.Internal {
+		t.Errorf("a number that changes when it is read back: %v", err)
+	}
+}
+
+func TestCalls(t *testing.T) {
+	db := database(t)
+	app := web.New("things", web.Config{Verify: kittest.Verify})
+	web.Handle(app, "POST /things/{shelf}", shop.Anyone, func(_ context.Context, _ shop.Caller, in struct {
+		newThing
+		Shelf string `path:"shelf"`
+	}) (thing, error) {
+		if in.Name == "refused" {
+			return thing{}, fault.New(fault.Conflict, "refused", "no")
+		}
+		return makeThing(db, in.newThing)
+	}, web.Created)
+	call := func(name, path, key, body string, want int, has ...string) kittest.Call {
+		return kittest.Call{Name: name, Do: "POST /things/" + path, Body: body, Header: map[string]string{"Idempotency-Key": key}, Want: want, Has: has}
+	}
+	long := strings.Repeat("k", 255)
+	kittest.Run(t, app, nil, []kittest.Call{
+		call("first", "a", long, `{"name":"lamp"}`, 201, `{"id":1,"name":"lamp"}`),
+		call("again", "a", long, `{"name":"lamp"}`, 201, `{"id":1,"name":"lamp"}`),
+		call("written otherwise", "a", long, ` { "name" : "l\u0061mp" } `, 201, `{"id":1,"name":"lamp"}`),
+		call("another body", "a", long, `{"name":"vase"}`, 422, `"idempotency_key_reused"`, `"Idempotency-Key":"was used`),
+		call("another path", "b", long, `{"name":"lamp"}`, 422, `"idempotency_key_reused"`),
+		call("a failure", "a", "k", `{"name":"refused"}`, 409),
+		call("keeps no key", "a", "k", `{"name":"lamp"}`, 201, `{"id":2,`),
+		call("not acceptable", "a", "k2", `{}`, 422, `"name":"is required"`),
+		call("keeps no key either", "a", "k2", `{"name":"lamp"}`, 201, `{"id":3,`),
+		call("too long", "a", long+"k", `{"colour":1}`, 422, `"Idempotency-Key":"must be 1 to 255`, `"colour":"is not a known field"`),
+		call("not printable", "a", "k\u00e9", `{"name":"lamp"}`, 422, `"Idempotency-Key":"must be 1 to 255`),
+		call("empty", "a", "", `{"name":"lamp"}`, 422, `"Idempotency-Key":"must be 1 to 255`),
+		{Name: "no key", Do: "POST /things/a", Body: `{"name":"lamp"}`, Want: 201, Has: []string{`{"id":4,`}},
+		{Name: "no key again", Do: "POST /things/a", Body: `{"name":"lamp"}`, Want: 201, Has: []string{`{"id":5,`}},
+	})
+	document, err := json.Marshal(app.OpenAPI())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{`"in":"header","name":"Idempotency-Key","required":false`, `idempotency_key_reused`} {
+		if !strings.Contains(string(document), part) {
+			t.Errorf("no %s in the document", part)
+		}
+	}
+}
