@@ -5,10 +5,10 @@ STACK := .sidecart/bin/stack
 PKG   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run start stop infra status doctor logs reset demo test lint fmt bench build stack
+.PHONY: help run start stop infra status doctor logs reset demo test lint fmt bench build stack audit-verify
 
 help: ## What there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: stack ## Run the platform here, until Ctrl-C
 	@exec $(STACK) run
@@ -48,6 +48,9 @@ fmt: ## Format all Go code
 
 bench: stack ## Measure a platform of its own, into docs/performance.md
 	@go run ./tests/bench -write docs/performance.md
+
+audit-verify: stack ## Walk the audit's chain and name what was tampered with; SINCE=NUMBER:HASH was its head before
+	@$(STACK) audit-verify $(if $(SINCE),-- -since $(SINCE))
 
 build: ## Build the services and the stack into .sidecart/bin
 	@mkdir -p .sidecart/bin && go build -o .sidecart/bin/ ./stack $(wildcard ./apps/*)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"sidecart/apps/users/internal/account"
+	"sidecart/apps/users/internal/audit"
 	"sidecart/apps/users/internal/session"
 	"sidecart/kit/auth"
 	"sidecart/kit/config"
@@ -67,6 +68,10 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer db.Close()
+	audits, err := audit.Open(ctx, db)
+	if err != nil {
+		return err
+	}
 
 	cfg.Verify = auth.NewVerifier(signer.Fetch).Verify
 	app := web.New("users", cfg)
@@ -74,6 +79,7 @@ func run(ctx context.Context) error {
 	app.Prefers(web.Check{Name: "broker", Ask: dapr.Broker})
 	accounts := account.NewService(db, passwords, firstIsAdmin)
 	accounts.Routes(app)
+	audits.Routes(app)
 	session.NewService(db, accounts, signer, tokens).Routes(app)
 
 	g, ctx := errgroup.WithContext(ctx)

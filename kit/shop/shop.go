@@ -45,13 +45,14 @@ const (
 	ManageStock     Permission = "manage stock"
 	ManageOrders    Permission = "manage orders"
 	ManageUsers     Permission = "manage users"
+	ReadAudit       Permission = "read audit"
 	ManageMessages  Permission = "manage messages"
 	SeeAnalytics    Permission = "see analytics"
 )
 
 var grants = map[Role][]Permission{
 	User:  {},
-	Admin: {ManageCatalogue, ManageStock, ManageOrders, ManageUsers, ManageMessages, SeeAnalytics},
+	Admin: {ManageCatalogue, ManageStock, ManageOrders, ManageUsers, ReadAudit, ManageMessages, SeeAnalytics},
 }
 
 // Caller is who is asking. The zero Caller is nobody.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -16,6 +18,7 @@ type Owner struct {
 	Password   string
 	Extensions []string // that only a superuser may create
 	Schemas    []string // beyond public
+	Kept       []string // SQL files for what the service uses and must not own; they may run again
 }
 
 // Create makes the databases that are missing and brings passwords and rights to what they must be. No role can connect
@@ -58,7 +61,7 @@ func create(ctx context.Context, conn *pgx.Conn, o Owner) error {
 }
 
 func (s Server) furnish(ctx context.Context, o Owner) error {
-	if len(o.Extensions)+len(o.Schemas) == 0 {
+	if len(o.Extensions)+len(o.Schemas)+len(o.Kept) == 0 {
 		return nil
 	}
 	conn, err := pgx.Connect(ctx, s.URL(o.Name))
@@ -75,6 +78,15 @@ func (s Server) furnish(ctx context.Context, o Owner) error {
 		stmt := "CREATE SCHEMA IF NOT EXISTS " + pgx.Identifier{sch}.Sanitize() + " AUTHORIZATION " + pgx.Identifier{o.Name}.Sanitize()
 		if _, err := conn.Exec(ctx, stmt); err != nil {
 			return err
+		}
+	}
+	for _, file := range o.Kept {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		if _, err := conn.Exec(ctx, string(text)); err != nil {
+			return fmt.Errorf("%s: %w", filepath.Base(file), err)
 		}
 	}
 	return nil

@@ -69,7 +69,7 @@ func postgresServer(i place.Instance, bin, password string) database.Server {
 }
 
 // owners are the databases that the services need before they start.
-func owners(set secret.Set) ([]database.Owner, error) {
+func owners(i place.Instance, set secret.Set) ([]database.Owner, error) {
 	var out []database.Owner
 	for _, name := range secret.Databases {
 		pw, err := set.Password(name)
@@ -78,6 +78,10 @@ func owners(set secret.Set) ([]database.Owner, error) {
 		}
 		o := database.Owner{Name: name, Password: pw}
 		switch name {
+		case "users":
+			if o.Kept, err = filepath.Glob(filepath.Join(i.Root, "apps/users/internal/audit/migrations/*.sql")); err != nil {
+				return nil, err
+			}
 		case "products":
 			o.Extensions = []string{"pg_trgm", "unaccent"} // search; only a superuser may create them
 		case "orders":

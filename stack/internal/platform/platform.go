@@ -207,7 +207,7 @@ func (r *run) startDatabases(ctx context.Context, bin string) error {
 	if err := r.await(ctx, postgresName, 2*time.Minute); err != nil { // it may have much to recover
 		return err
 	}
-	owners, err := owners(r.set)
+	owners, err := owners(r.Instance, r.set)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ var Table = []Route{
 	{Do: "GET /api/v1/users", By: "users", Need: shop.ManageUsers, Limit: reading},
 	{Do: "GET /api/v1/users/{id}", By: "users", Need: shop.ManageUsers, Limit: reading},
 	{Do: "PATCH /api/v1/users/{id}", By: "users", Need: shop.ManageUsers, Limit: writing},
+	{Do: "GET /api/v1/audit", By: "users", Need: shop.ReadAudit, Limit: reading},
 	{Do: "GET /.well-known/jwks.json", By: "users", Need: shop.Anyone, Limit: reading},
 
 	{Do: "POST /api/v1/categories", By: "products", Need: shop.ManageCatalogue, Limit: writing},

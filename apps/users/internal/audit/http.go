@@ -1,0 +1,32 @@
+package audit
+
+import (
+	"context"
+	"time"
+
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// Routes adds the audit's route.
+func (s *Service) Routes(app *web.App) {
+	web.Handle(app, "GET /audit", shop.ReadAudit, s.handleList, web.NoStore, web.Doc("See who did what, when and from where, newest first"))
+}
+
+// Filter is which entries to see; what is empty lets all through. To is the first moment that is too late.
+type Filter struct {
+	UserID  shop.UserID `query:"user_id" validate:"omitempty"`
+	ActorID shop.UserID `query:"actor_id" validate:"omitempty"`
+	Action  Action      `query:"action" validate:"max=64"`
+	From    *time.Time  `query:"from" validate:"omitempty"`
+	To      *time.Time  `query:"to" validate:"omitempty"`
+}
+
+type listInput struct {
+	Filter
+	web.PageQuery
+}
+
+func (s *Service) handleList(ctx context.Context, _ shop.Caller, in listInput) (web.Page[Kept], error) {
+	return s.List(ctx, in.Filter, in.PageQuery)
+}

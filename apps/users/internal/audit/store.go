@@ -1,0 +1,86 @@
+package audit
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"sidecart/kit/postgres"
+	"sidecart/kit/shop"
+)
+
+// add leaves number, time and hashes to the table's trigger.
+func add(ctx context.Context, tx pgx.Tx, e Entry, details string) error {
+	_, err := tx.Exec(ctx, `
+		insert into audit.entries (action, actor_id, user_id, address, user_agent, details) values ($1, $2, $3, $4, $5, $6::text::json)`,
+		e.Action, orNull(e.Actor), orNull(e.User), e.From.Address, e.From.UserAgent, details)
+	return err
+}
+
+func orNull(id shop.UserID) *uuid.UUID {
+	if id.UUID == uuid.Nil {
+		return nil
+	}
+	return &id.UUID
+}
+
+func list(ctx context.Context, db postgres.Reader, f Filter, before int64, limit int) ([]Kept, error) {
+	rows, err := db.Query(ctx, `
+		select seq, at, action, actor_id, user_id, address, user_agent, details,
+			encode(previous, 'hex') as previous, encode(hash, 'hex') as hash
+		from audit.entries
+		where seq < $1 and ($2::uuid is null or user_id = $2) and ($3::uuid is null or actor_id = $3) and ($4 = '' or action = $4)
+			and ($5::timestamptz is null or at >= $5) and ($6::timestamptz is null or at < $6)
+		order by seq desc limit $7`, before, orNull(f.UserID), orNull(f.ActorID), f.Action, f.From, f.To, limit)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Kept])
+}
+
+// about is the newest entries about an account.
+func about(ctx context.Context, db postgres.Reader, id shop.UserID, limit int) ([]Kept, error) {
+	rows, err := db.Query(ctx, `
+		select seq, at, action, actor_id, user_id, address, user_agent, details,
+			encode(previous, 'hex') as previous, encode(hash, 'hex') as hash
+		from audit.entries
+		where user_id = $1 order by seq desc limit $2`, id, limit)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Kept])
+}
+
+// after is the next entries of the chain.
+func after(ctx context.Context, db postgres.Reader, seq int64, limit int) ([]Kept, error) {
+	rows, err := db.Query(ctx, `
+		select seq, at, action, actor_id, user_id, address, user_agent, details,
+			encode(previous, 'hex') as previous, encode(hash, 'hex') as hash
+		from audit.entries
+		where seq > $1 order by seq limit $2`, seq, limit)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Kept])
+}
+
+// Head is where the chain ends: the number and the hash of its last entry.
+type Head struct {
+	Seq  int64
+	Hash string
+}
+
+// end is empty where somebody removed the row.
+func end(ctx context.Context, db postgres.Reader) (Head, error) {
+	rows, err := db.Query(ctx, `select seq, encode(hash, 'hex') as hash from audit.head`)
+	if err != nil {
+		return Head{}, err
+	}
+	h, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Head])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Head{}, nil
+	}
+	return h, err
+}
