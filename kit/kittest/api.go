@@ -94,7 +94,7 @@ func Do(t *testing.T, app *web.App, call Call) (status int, body []byte) {
 }
 
 // Emitted takes the topics out of the outbox, in order.
-func Emitted(t *testing.T, db *pgxpool.Pool) []string {
+func Emitted(t testing.TB, db *pgxpool.Pool) []string {
 	t.Helper()
 	rows, err := db.Query(t.Context(), `with taken as (delete from outbox returning seq, topic) select topic from taken order by seq`)
 	if err != nil {

@@ -30,7 +30,7 @@ var (
 
 // DB is a database of the test's own with the given tables, dropped after it. It needs TEST_DATABASE_URL, a superuser
 // on a throw-away server, as `make test` gives.
-func DB(t *testing.T, migrations ...postgres.Migrations) *pgxpool.Pool {
+func DB(t testing.TB, migrations ...postgres.Migrations) *pgxpool.Pool {
 	t.Helper()
 	server := os.Getenv("TEST_DATABASE_URL")
 	if server == "" {
@@ -64,7 +64,7 @@ func DB(t *testing.T, migrations ...postgres.Migrations) *pgxpool.Pool {
 }
 
 // templateFor migrates once per test binary; databases are cloned from it.
-func templateFor(t *testing.T, admin *pgx.Conn, server string, migrations []postgres.Migrations) string {
+func templateFor(t testing.TB, admin *pgx.Conn, server string, migrations []postgres.Migrations) string {
 	t.Helper()
 	templatesMu.Lock()
 	defer templatesMu.Unlock()
@@ -96,14 +96,14 @@ func templateFor(t *testing.T, admin *pgx.Conn, server string, migrations []post
 	return name
 }
 
-func exec(t *testing.T, conn *pgx.Conn, sql string) {
+func exec(t testing.TB, conn *pgx.Conn, sql string) {
 	t.Helper()
 	if _, err := conn.Exec(context.Background(), sql); err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
 }
 
-func withDatabase(t *testing.T, server, name string) string {
+func withDatabase(t testing.TB, server, name string) string {
 	t.Helper()
 	u, err := url.Parse(server)
 	if err != nil {

@@ -22,6 +22,11 @@ var Table = []Route{
 	{Do: "GET /api/v1/products", By: "products", Need: shop.Anyone, Limit: browsing, Cached: true},
 	{Do: "GET /api/v1/products/{id}", By: "products", Need: shop.Anyone, Limit: browsing, Cached: true},
 	{Do: "GET /api/v1/products/{id}/inventory", By: "products", Need: shop.ManageStock, Limit: reading},
+	{Do: "POST /api/v1/products/{id}/inventory/adjustments", By: "products", Need: shop.ManageStock, Limit: writing},
+	{Do: "GET /api/v1/products/{id}/inventory/movements", By: "products", Need: shop.ManageStock, Limit: reading},
+	{Do: "PUT /api/v1/products/{id}/low-stock-threshold", By: "products", Need: shop.ManageStock, Limit: writing},
+	{Do: "POST /api/v1/products/{id}/notify-me", By: "products", Need: shop.SignedIn, Limit: writing},
+	{Do: "GET /api/v1/inventory/alerts", By: "products", Need: shop.ManageStock, Limit: reading},
 
 	{Do: "POST /api/v1/orders", By: "orders", Need: shop.SignedIn, Limit: buying},
 	{Do: "GET /api/v1/orders", By: "orders", Need: shop.SignedIn, Limit: reading},

@@ -2,6 +2,7 @@ package stock
 
 import (
 	"context"
+	"net/http"
 
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
@@ -10,18 +11,67 @@ import (
 // Routes adds the stock's routes. Reservations are for the orders service alone: they are not public.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "GET /products/{id}/inventory", shop.ManageStock, s.handleLevel, web.NoStore, web.Fails(ErrNotFound), web.Doc("See how much there is of a product"))
+	web.Handle(app, "POST /products/{id}/inventory/adjustments", shop.ManageStock, s.handleAdjust, web.Created, web.NoStore,
+		web.Fails(ErrNotFound, ErrSpokenFor), web.Doc("Say that goods came, went or were counted again, and why"))
+	web.Handle(app, "GET /products/{id}/inventory/movements", shop.ManageStock, s.handleMovements, web.NoStore, web.Fails(ErrNotFound),
+		web.Doc("See the ledger of a product, the newest line first"))
+	web.Handle(app, "PUT /products/{id}/low-stock-threshold", shop.ManageStock, s.handleThreshold, web.Fails(ErrNotFound),
+		web.Doc("Say from how many on a product is low"))
+	web.Handle(app, "GET /inventory/alerts", shop.ManageStock, s.handleAlerts, web.NoStore, web.Doc("See what is low, out of stock or just back"))
+	web.Handle(app, "POST /products/{id}/notify-me", shop.SignedIn, s.handleAwait, web.NoStore, web.Status(http.StatusAccepted),
+		web.Fails(ErrNotFound, ErrInStock), web.Doc("Be told once when a product is back in stock"))
 	web.Handle(app, "PUT /reservations/{order_id}", shop.Anyone, s.handleReserve, web.Internal, web.Fails(ErrOutOfStock, ErrUnknown, ErrReleased))
 	web.Handle(app, "POST /reservations/{order_id}/commit", shop.Anyone, s.handleCommit, web.Internal, web.Fails(ErrReleased))
 	web.Handle(app, "DELETE /reservations/{order_id}", shop.Anyone, s.handleRelease, web.Internal)
 	web.Handle(app, "POST /job/"+expiryJob, shop.Anyone, s.handleExpiry, web.Internal)
 }
 
-type levelInput struct {
+type productInput struct {
 	ID int64 `path:"id" validate:"min=1"`
 }
 
-func (s *Service) handleLevel(ctx context.Context, _ shop.Caller, in levelInput) (Level, error) {
+func (s *Service) handleLevel(ctx context.Context, _ shop.Caller, in productInput) (Level, error) {
 	return s.Level(ctx, in.ID)
+}
+
+type adjustInput struct {
+	ID int64 `path:"id" validate:"min=1"`
+	Adjustment
+}
+
+func (s *Service) handleAdjust(ctx context.Context, who shop.Caller, in adjustInput) (Adjusted, error) {
+	return s.Adjust(ctx, who.ID, in.ID, in.Adjustment)
+}
+
+type movementsInput struct {
+	ID int64 `path:"id" validate:"min=1"`
+	web.PageQuery
+}
+
+func (s *Service) handleMovements(ctx context.Context, _ shop.Caller, in movementsInput) (web.Page[Movement], error) {
+	return s.Movements(ctx, in.ID, in.PageQuery)
+}
+
+type thresholdInput struct {
+	ID        int64 `path:"id" validate:"min=1"`
+	Threshold *int  `json:"low_stock_threshold" validate:"required,min=0,max=1000000000"`
+}
+
+func (s *Service) handleThreshold(ctx context.Context, _ shop.Caller, in thresholdInput) (Level, error) {
+	return s.SetThreshold(ctx, in.ID, *in.Threshold)
+}
+
+type alertsInput struct {
+	Kind string `query:"kind" validate:"omitempty,oneof=low out back"`
+	web.PageQuery
+}
+
+func (s *Service) handleAlerts(ctx context.Context, _ shop.Caller, in alertsInput) (web.Page[Alert], error) {
+	return s.Alerts(ctx, Kind(in.Kind), in.PageQuery)
+}
+
+func (s *Service) handleAwait(ctx context.Context, who shop.Caller, in productInput) (web.None, error) {
+	return web.None{}, s.Await(ctx, who.ID, in.ID)
 }
 
 type reserveInput struct {

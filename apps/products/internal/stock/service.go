@@ -28,67 +28,54 @@ type Service struct {
 // NewService works on an open database; reservations are held for hold.
 func NewService(db *pgxpool.Pool, hold time.Duration) *Service { return &Service{db, hold} }
 
-// Open gives a new product its first stock, in the transaction that creates it.
-func Open(ctx context.Context, tx pgx.Tx, productID int64, quantity int) error {
-	return open(ctx, tx, productID, quantity)
-}
-
-// Level is how much there is of a product. It fails with ErrNotFound.
-func (s *Service) Level(ctx context.Context, productID int64) (Level, error) {
-	return level(ctx, s.db, productID)
-}
-
 // Reserve speaks for all lines or none. Called again for the same order it answers the same reservation. It fails with
 // ErrUnknown, ErrOutOfStock, or ErrReleased where the order has already given its reservation back.
 func (s *Service) Reserve(ctx context.Context, order shop.OrderID, wanted []Wanted) (r Reservation, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		claimed, err := claim(ctx, tx, order, s.hold)
-		if err != nil {
+		until, lines, err := take(ctx, tx, order, s.hold, wanted)
+		switch {
+		case err != nil:
+			return err
+		case until == nil:
+			r, err = earlier(ctx, tx, order)
 			return err
 		}
-		if claimed {
-			if err := takeAll(ctx, tx, order, wanted); err != nil {
-				return err // and the claim goes with the transaction
+		if err := refusal(lines); err != nil {
+			return err // and the claim goes with the transaction
+		}
+		r = Reservation{OrderID: order, State: StateHeld, Lines: held(lines), ExpiresAt: *until}
+		for _, l := range lines {
+			err := tell(ctx, tx, moved{
+				ProductID: l.ProductID, SKU: l.SKU, Name: l.Name, OnSale: true,
+				Before: l.Available, Available: l.Available - l.Quantity, Threshold: l.Threshold, Was: l.Threshold,
+			})
+			if err != nil {
+				return err
 			}
-		}
-		if r, err = reservation(ctx, tx, order); err != nil {
-			return err
-		}
-		if r.State != StateHeld && r.State != StateCommitted {
-			return ErrReleased
 		}
 		return nil
 	})
 	return r, err
 }
 
-func takeAll(ctx context.Context, tx pgx.Tx, order shop.OrderID, wanted []Wanted) error {
-	products, _ := columns(wanted)
-	if err := lockProducts(ctx, tx, products); err != nil {
-		return err
+// earlier is the reservation that an order has made before. It fails with ErrReleased where it holds no longer.
+func earlier(ctx context.Context, tx pgx.Tx, order shop.OrderID) (Reservation, error) {
+	r, err := reservation(ctx, tx, order)
+	if err == nil && r.State != StateHeld && r.State != StateCommitted {
+		err = ErrReleased
 	}
-	lines, err := take(ctx, tx, order, wanted)
-	if err != nil {
-		return err
-	}
-	return refusal(lines)
+	return r, err
 }
 
 // Commit makes a reservation a sale: the goods leave the shelf. Called again it changes nothing. It fails with
 // ErrReleased where there is nothing to commit any more.
 func (s *Service) Commit(ctx context.Context, order shop.OrderID) error {
 	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		state, err := lock(ctx, tx, order)
-		switch {
-		case err != nil || state == StateCommitted:
-			return err
-		case state != StateHeld:
-			return ErrReleased
+		state, err := sell(ctx, tx, order)
+		if err == nil && state != StateHeld && state != StateCommitted {
+			err = ErrReleased
 		}
-		if err := sell(ctx, tx, order); err != nil {
-			return err
-		}
-		return setState(ctx, tx, order, StateCommitted)
+		return err
 	})
 }
 
@@ -104,18 +91,26 @@ func (s *Service) Release(ctx context.Context, order shop.OrderID) error {
 		case err != nil:
 			return err
 		case state == StateHeld:
-			if err := free(ctx, tx, order); err != nil {
-				return err
-			}
-			return setState(ctx, tx, order, StateReleased)
+			return giveBack(ctx, tx, order, free, StateReleased)
 		case state == StateCommitted:
-			if err := shelve(ctx, tx, order); err != nil {
-				return err
-			}
-			return setState(ctx, tx, order, StateReturned)
+			return giveBack(ctx, tx, order, shelve, StateReturned)
 		}
 		return nil
 	})
+}
+
+// giveBack makes the lines of a locked reservation available by free or shelve, and tells what is back.
+func giveBack(ctx context.Context, tx pgx.Tx, order shop.OrderID, by func(context.Context, pgx.Tx, shop.OrderID) ([]moved, error), state State) error {
+	all, err := by(ctx, tx, order)
+	if err != nil {
+		return err
+	}
+	for _, m := range all {
+		if err := tell(ctx, tx, m); err != nil {
+			return err
+		}
+	}
+	return setState(ctx, tx, order, state)
 }
 
 // ReleaseExpired gives back reservations whose time is over and that are still held.
@@ -130,10 +125,7 @@ func (s *Service) ReleaseExpired(ctx context.Context) (released int, err error) 
 			if err != nil || state != StateHeld {
 				return err
 			}
-			if err := free(ctx, tx, order); err != nil {
-				return err
-			}
-			return setState(ctx, tx, order, StateReleased)
+			return giveBack(ctx, tx, order, free, StateReleased)
 		})
 		if err != nil {
 			return released, err

@@ -4,18 +4,48 @@ package stock
 
 import (
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/google/uuid"
 
 	"sidecart/kit/fault"
 	"sidecart/kit/shop"
 )
 
-// Level is how much of a product there is. Available is OnHand less Reserved, and never negative.
+// Level is how much of a product there is. Available is OnHand less Reserved, and never negative; from LowStockThreshold
+// on the product is low.
 type Level struct {
-	ProductID int64 `json:"product_id"`
-	OnHand    int   `json:"on_hand"`
-	Reserved  int   `json:"reserved"`
-	Available int   `json:"available"`
+	ProductID         int64 `json:"product_id"`
+	OnHand            int   `json:"on_hand"`
+	Reserved          int   `json:"reserved"`
+	Available         int   `json:"available"`
+	LowStockThreshold int   `json:"low_stock_threshold"`
+}
+
+// Movement is one line of a product's ledger: on_hand changed by Delta and was Balance afterwards. OrderID says for
+// which order, By which admin did it; either may be missing.
+type Movement struct {
+	ID        int64      `json:"id"`
+	ProductID int64      `json:"product_id"`
+	Delta     int        `json:"delta"`
+	Balance   int        `json:"balance"`
+	Reason    string     `json:"reason"`
+	OrderID   *uuid.UUID `json:"order_id"`
+	By        *uuid.UUID `json:"by"`
+	MovedAt   time.Time  `json:"moved_at"`
+}
+
+// Adjustment is what an admin says of goods that came, went or were counted again.
+type Adjustment struct {
+	Delta  int    `json:"delta" validate:"required,min=-1000000000,max=1000000000"`
+	Reason string `json:"reason" validate:"required,notblank,line,max=200"`
+}
+
+// Adjusted is how much there is after an adjustment, and its line in the ledger.
+type Adjusted struct {
+	Level
+	Movement Movement `json:"movement"`
 }
 
 // Wanted is what an order wants of a product.
@@ -60,14 +90,22 @@ var (
 	ErrUnknown    = fault.New(fault.Invalid, "unknown_product", "some products do not exist")
 	ErrOutOfStock = fault.New(fault.Conflict, "out_of_stock", "there is not enough left of some products")
 	ErrReleased   = fault.New(fault.Conflict, "reservation_released", "the reservation has expired or was given back")
+	ErrSpokenFor  = fault.New(fault.Conflict, "stock_reserved", "so much of it cannot go: orders have spoken for it")
+	ErrTooMuch    = fault.ErrInvalid.With("delta", fmt.Sprintf("there cannot be more than %d", most))
+	ErrInStock    = fault.New(fault.Conflict, "in_stock", "it can be bought right now")
 )
 
-// taken is what one attempt to reserve found for one wanted line.
+// most is how much there can be of one product.
+const most = 1_000_000_000
+
+// taken is what one attempt to reserve found for one wanted line, before it took anything.
 type taken struct {
 	Place     int  // in what was wanted, from 0
 	Known     bool // the product exists and is on sale
 	Enough    bool
 	Available int
+	Threshold int
+	Held
 }
 
 // refusal is nil if every line can be had, else ErrUnknown or ErrOutOfStock naming the lines at fault.
@@ -90,4 +128,14 @@ func refusal(lines []taken) error {
 		return short
 	}
 	return nil
+}
+
+// held is what was taken as lines of a reservation, by product.
+func held(lines []taken) []Held {
+	all := make([]Held, len(lines))
+	for i, l := range lines {
+		all[i] = l.Held
+	}
+	slices.SortFunc(all, func(a, b Held) int { return int(a.ProductID - b.ProductID) })
+	return all
 }

@@ -14,56 +14,65 @@ import (
 func open(ctx context.Context, tx pgx.Tx, productID int64, quantity int) error {
 	_, err := tx.Exec(ctx, `
 		with opened as (
-			insert into stock (product_id, on_hand, reserved) values ($1, $2, 0) returning product_id, on_hand)
-		insert into movements (product_id, delta, reason) select product_id, on_hand, 'initial' from opened where on_hand > 0`,
-		productID, quantity)
+			insert into stock (product_id, on_hand, reserved, reason) values ($1, $2, 0, 'initial') returning product_id, on_hand)
+		insert into stock_alerts (product_id, kind)
+		select product_id, case on_hand when 0 then 'out' else 'low' end
+		from opened join products p on p.id = product_id where on_hand <= p.low_stock_threshold`, productID, quantity)
 	return err
 }
 
 // level fails with ErrNotFound.
 func level(ctx context.Context, db postgres.Reader, productID int64) (Level, error) {
 	rows, err := db.Query(ctx, `
-		select product_id, on_hand, reserved, on_hand - reserved as available from stock where product_id = $1`, productID)
+		select s.product_id, s.on_hand, s.reserved, s.on_hand - s.reserved as available, p.low_stock_threshold
+		from stock s join products p on p.id = s.product_id where s.product_id = $1`, productID)
 	if err != nil {
 		return Level{}, err
 	}
 	l, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Level])
+	return l, orNotFound(err)
+}
+
+func orNotFound(err error) error {
 	if errors.Is(err, pgx.ErrNoRows) {
-		return l, ErrNotFound
+		return ErrNotFound
 	}
-	return l, err
-}
-
-// claim opens a reservation under the order's id. It answers false where the id is used already; of two at once, the
-// second waits for the first.
-func claim(ctx context.Context, tx pgx.Tx, order shop.OrderID, hold time.Duration) (bool, error) {
-	tag, err := tx.Exec(ctx, `
-		insert into reservations (order_id, state, expires_at) values ($1, 'held', now() + $2) on conflict (order_id) do nothing`,
-		order, hold)
-	return tag.RowsAffected() == 1, err
-}
-
-// lockProducts keeps the stock of some products from changing until the transaction ends. Rows are locked in key order,
-// so two orders with the same products cannot deadlock. What is then read must be read by another statement: only that
-// sees the rows as they are now, and not as they were when this one began to wait.
-func lockProducts(ctx context.Context, tx pgx.Tx, products []int64) error {
-	_, err := tx.Exec(ctx, `select from stock where product_id = any($1) order by product_id for update`, products)
 	return err
 }
 
-// take reserves all wanted lines or none, in one statement, and answers for each wanted line whether it can be had. The
-// products are locked.
-func take(ctx context.Context, tx pgx.Tx, order shop.OrderID, wanted []Wanted) ([]taken, error) {
+// take opens a reservation under the order's id, locks the products, and reserves all wanted lines or none. It answers
+// until when they are held, or nil where the id is used already (of two at once, the second waits for the first), and
+// for each wanted line whether it can be had.
+//
+// These are three statements, sent together: each sees what the one before it waited for, and the rows that others want
+// are locked for one answer from the server only. Rows are locked in key order, so that two orders with the same products
+// cannot deadlock.
+func take(ctx context.Context, tx pgx.Tx, order shop.OrderID, hold time.Duration, wanted []Wanted) (until *time.Time, lines []taken, err error) {
 	products, quantities := columns(wanted)
-	rows, err := tx.Query(ctx, `
+	batch := &pgx.Batch{}
+	batch.Queue(`
+		insert into reservations (order_id, state, expires_at) values ($1, 'held', now() + $2)
+		on conflict (order_id) do nothing returning expires_at`, order, hold).Query(func(rows pgx.Rows) error {
+		claimed, err := pgx.CollectRows(rows, pgx.RowTo[time.Time])
+		if len(claimed) == 1 {
+			until = &claimed[0]
+		}
+		return err
+	})
+	batch.Queue(`select from stock where product_id = any($1) order by product_id for update`, products)
+	batch.Queue(`
 		with answer as (
 			select w.place::int - 1 as place, w.product_id, w.quantity, p.id is not null as known,
-				coalesce(s.on_hand - s.reserved >= w.quantity, false) as enough, coalesce(s.on_hand - s.reserved, 0) as available
+				coalesce(s.on_hand - s.reserved >= w.quantity, false) as enough, coalesce(s.on_hand - s.reserved, 0) as available,
+				coalesce(p.low_stock_threshold, 0) as threshold, coalesce(p.sku, '') as sku, coalesce(p.name, '') as name,
+				coalesce(p.price, 0) as unit_price, coalesce(p.currency, '') as currency
 			from unnest($2::bigint[], $3::int[]) with ordinality as w (product_id, quantity, place)
 			left join products p on p.id = w.product_id and p.archived_at is null
 			left join stock s on s.product_id = p.id
 		), possible as (
 			select where not exists (select from answer where not enough)
+				and exists (select from reservations where order_id = $1 and state = 'held')
+				and not exists (select from reservation_lines where order_id = $1) -- the order has not taken before
 		), counted as (
 			update stock s set reserved = s.reserved + a.quantity
 			from answer a where s.product_id = a.product_id and exists (select from possible)
@@ -71,11 +80,13 @@ func take(ctx context.Context, tx pgx.Tx, order shop.OrderID, wanted []Wanted) (
 			insert into reservation_lines (order_id, product_id, quantity)
 			select $1, product_id, quantity from answer where exists (select from possible)
 		)
-		select place, known, enough, available from answer order by place`, order, products, quantities)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[taken])
+		select place, known, enough, available, threshold, product_id, sku, name, quantity, unit_price, currency
+		from answer order by place`, order, products, quantities).Query(func(rows pgx.Rows) (err error) {
+		lines, err = pgx.CollectRows(rows, pgx.RowToStructByName[taken])
+		return err
+	})
+	err = tx.SendBatch(ctx, batch).Close()
+	return until, lines, err
 }
 
 func columns(wanted []Wanted) (products []int64, quantities []int32) {
@@ -83,6 +94,13 @@ func columns(wanted []Wanted) (products []int64, quantities []int32) {
 		products, quantities = append(products, w.ProductID), append(quantities, int32(w.Quantity)) //nolint:gosec // at most 1,000,000
 	}
 	return products, quantities
+}
+
+// lockProducts keeps the stock of some products from changing until the transaction ends, in key order. What is then read
+// must be read by another statement: only that sees the rows as they are now, and not as they were when this one began to wait.
+func lockProducts(ctx context.Context, tx pgx.Tx, products []int64) error {
+	_, err := tx.Exec(ctx, `select from stock where product_id = any($1) order by product_id for update`, products)
+	return err
 }
 
 // reservation answers the zero Reservation for an order that has none.
@@ -109,19 +127,40 @@ func reservation(ctx context.Context, db postgres.Reader, order shop.OrderID) (R
 	return r, err
 }
 
-// lock locks an order's reservation and the stock of its lines, in this order everywhere, and answers its state, empty
-// where there is none.
-func lock(ctx context.Context, tx pgx.Tx, order shop.OrderID) (state State, err error) {
-	err = tx.QueryRow(ctx, `select state from reservations where order_id = $1 for update`, order).Scan(&state)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	_, err = tx.Exec(ctx, `
+// queueLock locks an order's reservation and the stock of its lines, in this order everywhere, and learns its state, which
+// stays empty where there is none.
+func queueLock(batch *pgx.Batch, order shop.OrderID, state *State) {
+	batch.Queue(`select state from reservations where order_id = $1 for update`, order).Query(func(rows pgx.Rows) error {
+		found, err := pgx.CollectRows(rows, pgx.RowTo[State])
+		if len(found) == 1 {
+			*state = found[0]
+		}
+		return err
+	})
+	batch.Queue(`
 		select from stock where product_id in (select product_id from reservation_lines where order_id = $1)
 		order by product_id for update`, order)
+}
+
+func lock(ctx context.Context, tx pgx.Tx, order shop.OrderID) (state State, err error) {
+	batch := &pgx.Batch{}
+	queueLock(batch, order, &state)
+	err = tx.SendBatch(ctx, batch).Close()
+	return state, err
+}
+
+// sell takes what is held off the shelf and makes the reservation committed, in one answer from the server as take does.
+// It answers the state that it found, and changes nothing unless that is held.
+func sell(ctx context.Context, tx pgx.Tx, order shop.OrderID) (state State, err error) {
+	batch := &pgx.Batch{}
+	queueLock(batch, order, &state)
+	batch.Queue(`
+		update stock s set on_hand = s.on_hand - l.quantity, reserved = s.reserved - l.quantity, reason = 'sold', order_id = $1
+		from reservation_lines l join reservations r using (order_id)
+		where l.order_id = $1 and r.state = 'held' and s.product_id = l.product_id`, order)
+	batch.Queue(`
+		update reservations set state = 'committed', settled_at = now() where order_id = $1 and state = 'held'`, order)
+	err = tx.SendBatch(ctx, batch).Close()
 	return state, err
 }
 
@@ -130,34 +169,30 @@ func setState(ctx context.Context, tx pgx.Tx, order shop.OrderID, state State) e
 	return err
 }
 
-// sell takes what is held off the shelf. The reservation is locked.
-func sell(ctx context.Context, tx pgx.Tx, order shop.OrderID) error {
-	_, err := tx.Exec(ctx, `
-		with sold as (
-			update stock s set on_hand = s.on_hand - l.quantity, reserved = s.reserved - l.quantity
-			from reservation_lines l where l.order_id = $1 and s.product_id = l.product_id returning l.product_id, l.quantity
-		)
-		insert into movements (product_id, delta, reason, order_id) select product_id, -quantity, 'sold', $1 from sold`, order)
-	return err
-}
-
 // free makes what is held available. The reservation is locked.
-func free(ctx context.Context, tx pgx.Tx, order shop.OrderID) error {
-	_, err := tx.Exec(ctx, `
+func free(ctx context.Context, tx pgx.Tx, order shop.OrderID) ([]moved, error) {
+	rows, err := tx.Query(ctx, `
 		update stock s set reserved = s.reserved - l.quantity
-		from reservation_lines l where l.order_id = $1 and s.product_id = l.product_id`, order)
-	return err
+		from reservation_lines l join products p on p.id = l.product_id where l.order_id = $1 and s.product_id = l.product_id
+		returning p.id as product_id, p.sku, p.name, p.archived_at is null as on_sale, s.on_hand - s.reserved - l.quantity as before,
+			s.on_hand - s.reserved as available, p.low_stock_threshold as threshold, p.low_stock_threshold as was`, order)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[moved])
 }
 
 // shelve puts what was sold back on the shelf. The reservation is locked.
-func shelve(ctx context.Context, tx pgx.Tx, order shop.OrderID) error {
-	_, err := tx.Exec(ctx, `
-		with shelved as (
-			update stock s set on_hand = s.on_hand + l.quantity
-			from reservation_lines l where l.order_id = $1 and s.product_id = l.product_id returning l.product_id, l.quantity
-		)
-		insert into movements (product_id, delta, reason, order_id) select product_id, quantity, 'returned', $1 from shelved`, order)
-	return err
+func shelve(ctx context.Context, tx pgx.Tx, order shop.OrderID) ([]moved, error) {
+	rows, err := tx.Query(ctx, `
+		update stock s set on_hand = s.on_hand + l.quantity, reason = 'returned', order_id = $1
+		from reservation_lines l join products p on p.id = l.product_id where l.order_id = $1 and s.product_id = l.product_id
+		returning p.id as product_id, p.sku, p.name, p.archived_at is null as on_sale, s.on_hand - s.reserved - l.quantity as before,
+			s.on_hand - s.reserved as available, p.low_stock_threshold as threshold, p.low_stock_threshold as was`, order)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[moved])
 }
 
 // forestall leaves a mark for an order that has reserved nothing, so that it cannot any more.
@@ -176,4 +211,109 @@ func expired(ctx context.Context, db postgres.Reader) ([]shop.OrderID, error) {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowTo[shop.OrderID])
+}
+
+// adjust changes on_hand; the product is locked and the change is possible.
+func adjust(ctx context.Context, tx pgx.Tx, by shop.UserID, productID int64, a Adjustment) (moved, error) {
+	rows, err := tx.Query(ctx, `
+		update stock s set on_hand = s.on_hand + $2, reason = $3, moved_by = $4
+		from products p where s.product_id = $1 and p.id = s.product_id
+		returning p.id as product_id, p.sku, p.name, p.archived_at is null as on_sale, s.on_hand - s.reserved - $2 as before,
+			s.on_hand - s.reserved as available, p.low_stock_threshold as threshold, p.low_stock_threshold as was`,
+		productID, a.Delta, a.Reason, by)
+	if err != nil {
+		return moved{}, err
+	}
+	m, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[moved])
+	return m, orNotFound(err)
+}
+
+// setThreshold fails with ErrNotFound. The stock is locked.
+func setThreshold(ctx context.Context, tx pgx.Tx, productID int64, threshold int) (moved, error) {
+	rows, err := tx.Query(ctx, `
+		with was as (select id, low_stock_threshold from products where id = $1 and archived_at is null)
+		update products p set low_stock_threshold = $2, updated_at = now()
+		from was join stock s on s.product_id = was.id where p.id = was.id
+		returning p.id as product_id, p.sku, p.name, true as on_sale, s.on_hand - s.reserved as before,
+			s.on_hand - s.reserved as available, p.low_stock_threshold as threshold, was.low_stock_threshold as was`, productID, threshold)
+	if err != nil {
+		return moved{}, err
+	}
+	m, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[moved])
+	return m, orNotFound(err)
+}
+
+// movements is newest first. before is the id of the last line seen, 0 at the start.
+func movements(ctx context.Context, db postgres.Reader, productID, before int64, limit int) ([]Movement, error) {
+	rows, err := db.Query(ctx, `
+		select id, product_id, delta, balance, reason, order_id, moved_by as by, moved_at
+		from movements where product_id = $1 and ($2 = 0 or id < $2) order by id desc limit $3`, productID, before, limit)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Movement])
+}
+
+// alert writes down what a product crossed; one that is well needs none.
+func alert(ctx context.Context, tx pgx.Tx, productID int64, kind Kind) (err error) {
+	if kind == well {
+		_, err = tx.Exec(ctx, `delete from stock_alerts where product_id = $1`, productID)
+		return err
+	}
+	_, err = tx.Exec(ctx, `
+		insert into stock_alerts (product_id, kind) values ($1, $2)
+		on conflict (product_id) do update set kind = excluded.kind, since = excluded.since`, productID, kind)
+	return err
+}
+
+type alertKey struct {
+	Since     time.Time `json:"since"`
+	ProductID int64     `json:"id"`
+}
+
+// alerts goes on after last, which is zero at the start.
+func alerts(ctx context.Context, db postgres.Reader, kind Kind, last alertKey, limit int) ([]Alert, error) {
+	rows, err := db.Query(ctx, `
+		select a.product_id, p.sku, p.name, a.kind, s.on_hand - s.reserved as available, p.low_stock_threshold as threshold, a.since
+		from stock_alerts a join products p on p.id = a.product_id join stock s on s.product_id = a.product_id
+		where p.archived_at is null and ($1 = '' or a.kind = $1) and (a.kind <> 'back' or a.since > now() - interval '7 days')
+			and ($3 = 0 or (a.since, a.product_id) < ($2, $3))
+		order by a.since desc, a.product_id desc limit $4`, kind, last.Since, last.ProductID, limit)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Alert])
+}
+
+// availableForSure fails with ErrNotFound, also for what is not on sale. The stock cannot change until the transaction ends.
+func availableForSure(ctx context.Context, tx pgx.Tx, productID int64) (available int, err error) {
+	err = tx.QueryRow(ctx, `
+		select s.on_hand - s.reserved from stock s join products p on p.id = s.product_id
+		where s.product_id = $1 and p.archived_at is null for update of s`, productID).Scan(&available)
+	return available, orNotFound(err)
+}
+
+func await(ctx context.Context, tx pgx.Tx, user shop.UserID, productID int64) error {
+	_, err := tx.Exec(ctx, `
+		insert into stock_waiters (product_id, user_id) values ($1, $2) on conflict do nothing`, productID, user)
+	return err
+}
+
+// takeWaiters forgets those who wait, and answers them, who asked first first.
+func takeWaiters(ctx context.Context, tx pgx.Tx, productID int64) ([]shop.UserID, error) {
+	rows, err := tx.Query(ctx, `
+		with gone as (delete from stock_waiters where product_id = $1 returning user_id, asked_at)
+		select user_id from gone order by asked_at, user_id`, productID)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[shop.UserID])
+}
+
+// forget removes what is only of use while a product is on sale.
+func forget(ctx context.Context, tx pgx.Tx, productID int64) error {
+	batch := &pgx.Batch{}
+	batch.Queue(`delete from stock_waiters where product_id = $1`, productID)
+	batch.Queue(`delete from stock_alerts where product_id = $1`, productID)
+	return tx.SendBatch(ctx, batch).Close()
 }

@@ -22,7 +22,7 @@ import (
 )
 
 // open is a shop with the given quantities of products 1, 2, 3 ...
-func open(t *testing.T, hold time.Duration, quantities ...int) (*pgxpool.Pool, *stock.Service) {
+func open(t testing.TB, hold time.Duration, quantities ...int) (*pgxpool.Pool, *stock.Service) {
 	t.Helper()
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, stock.Migrations)
 	c, err := category.NewService(db).Create(t.Context(), category.New{Name: "Things"})
@@ -49,7 +49,7 @@ func want(pairs ...int) (wanted []stock.Wanted) {
 	return wanted
 }
 
-func expect(t *testing.T, s *stock.Service, id int64, onHand, reserved int) {
+func expect(t testing.TB, s *stock.Service, id int64, onHand, reserved int) {
 	t.Helper()
 	l, err := s.Level(t.Context(), id)
 	if err != nil || l.OnHand != onHand || l.Reserved != reserved || l.Available != onHand-reserved {
@@ -59,7 +59,7 @@ func expect(t *testing.T, s *stock.Service, id int64, onHand, reserved int) {
 
 // ledgerAddsUp checks that the movements of each product sum up to what is on hand, and the open reservations to what
 // is reserved.
-func ledgerAddsUp(t *testing.T, db *pgxpool.Pool) {
+func ledgerAddsUp(t testing.TB, db *pgxpool.Pool) {
 	t.Helper()
 	var wrong int
 	err := db.QueryRow(t.Context(), `

@@ -1,0 +1,171 @@
+package stock
+
+import (
+	"context"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"sidecart/kit/event"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// Open gives a new product its first stock, in the transaction that creates it. Nobody is told of one that is short from
+// the start: it never crossed anything.
+func Open(ctx context.Context, tx pgx.Tx, productID int64, quantity int) error {
+	return open(ctx, tx, productID, quantity)
+}
+
+// Close forgets who waits for a product and that it is short, in the transaction that archives it. Its stock and its
+// ledger stay, as do the reservations of orders that have it.
+func Close(ctx context.Context, tx pgx.Tx, productID int64) error { return forget(ctx, tx, productID) }
+
+// Level is how much there is of a product. It fails with ErrNotFound.
+func (s *Service) Level(ctx context.Context, productID int64) (Level, error) {
+	return level(ctx, s.db, productID)
+}
+
+// Adjust changes how much there is, and writes down why and who did it. It fails with ErrNotFound, ErrSpokenFor where
+// less would be left than orders have reserved, or ErrTooMuch.
+func (s *Service) Adjust(ctx context.Context, by shop.UserID, productID int64, a Adjustment) (done Adjusted, err error) {
+	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		if err := lockProducts(ctx, tx, []int64{productID}); err != nil {
+			return err
+		}
+		l, err := level(ctx, tx, productID)
+		switch {
+		case err != nil:
+			return err
+		case l.OnHand+a.Delta < l.Reserved:
+			return ErrSpokenFor
+		case l.OnHand+a.Delta > most:
+			return ErrTooMuch
+		}
+		m, err := adjust(ctx, tx, by, productID, a)
+		if err != nil {
+			return err
+		}
+		if done.Level, err = level(ctx, tx, productID); err != nil {
+			return err
+		}
+		line, err := movements(ctx, tx, productID, 0, 1)
+		if err != nil {
+			return err
+		}
+		done.Movement = line[0]
+		return tell(ctx, tx, m)
+	})
+	return done, err
+}
+
+// Movements is a product's ledger, the newest line first. It fails with ErrNotFound.
+func (s *Service) Movements(ctx context.Context, productID int64, q web.PageQuery) (page web.Page[Movement], err error) {
+	if _, err := level(ctx, s.db, productID); err != nil {
+		return page, err
+	}
+	var before int64
+	if err := q.Cursor.Into(&before); err != nil {
+		return page, err
+	}
+	found, err := movements(ctx, s.db, productID, before, q.Limit+1)
+	if err != nil {
+		return page, err
+	}
+	return web.NewPage(found, q.Limit, func(m Movement) any { return m.ID })
+}
+
+// SetThreshold says from how many on a product is low. It fails with ErrNotFound, also for what is not on sale.
+func (s *Service) SetThreshold(ctx context.Context, productID int64, threshold int) (l Level, err error) {
+	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		if err := SetThreshold(ctx, tx, productID, threshold); err != nil {
+			return err
+		}
+		l, err = level(ctx, tx, productID)
+		return err
+	})
+	return l, err
+}
+
+// SetThreshold does the same in somebody's transaction.
+func SetThreshold(ctx context.Context, tx pgx.Tx, productID int64, threshold int) error {
+	// Whoever reserves reads the threshold under the lock of the stock, so it changes under that lock too.
+	if err := lockProducts(ctx, tx, []int64{productID}); err != nil {
+		return err
+	}
+	m, err := setThreshold(ctx, tx, productID, threshold)
+	if err != nil {
+		return err
+	}
+	return tell(ctx, tx, m)
+}
+
+// Alerts is the products on sale that are low, out or just back in stock, those that crossed last first. kind narrows it
+// to one, unless it is empty.
+func (s *Service) Alerts(ctx context.Context, kind Kind, q web.PageQuery) (page web.Page[Alert], err error) {
+	var last alertKey
+	if err := q.Cursor.Into(&last); err != nil {
+		return page, err
+	}
+	found, err := alerts(ctx, s.db, kind, last, q.Limit+1)
+	if err != nil {
+		return page, err
+	}
+	return web.NewPage(found, q.Limit, func(a Alert) any { return alertKey{a.Since, a.ProductID} })
+}
+
+// Await has a user told once when a product that is out of stock can be bought again. Asking again changes nothing. It
+// fails with ErrNotFound or ErrInStock.
+func (s *Service) Await(ctx context.Context, user shop.UserID, productID int64) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		// Locked, so that whoever brings it back meanwhile either sees this user or is seen here.
+		available, err := availableForSure(ctx, tx, productID)
+		switch {
+		case err != nil:
+			return err
+		case available > 0:
+			return ErrInStock
+		}
+		return await(ctx, tx, user, productID)
+	})
+}
+
+// tell writes down and tells what a product has just crossed, if it did, in the transaction that moved it. The product
+// is locked, so that each crossing is told once.
+func tell(ctx context.Context, tx pgx.Tx, m moved) error {
+	now, crossed := crossing(shelf{m.Before, m.Was}, shelf{m.Available, m.Threshold})
+	if !crossed || !m.OnSale {
+		return nil
+	}
+	if err := alert(ctx, tx, m.ProductID, now); err != nil {
+		return err
+	}
+	switch now {
+	case Low:
+		return event.Emit(ctx, tx, shop.StockLow{ProductID: m.ProductID, SKU: m.SKU, Name: m.Name, Available: m.Available, Threshold: m.Threshold})
+	case Out:
+		return event.Emit(ctx, tx, shop.StockOut{ProductID: m.ProductID, SKU: m.SKU, Name: m.Name})
+	case Back:
+		return tellBack(ctx, tx, m)
+	}
+	return nil
+}
+
+// tellBack tells also whoever waited for the product, so many to an event, and forgets them.
+func tellBack(ctx context.Context, tx pgx.Tx, m moved) error {
+	users, err := takeWaiters(ctx, tx, m.ProductID)
+	if err != nil {
+		return err
+	}
+	e := shop.StockBack{ProductID: m.ProductID, SKU: m.SKU, Name: m.Name, Available: m.Available, UserIDs: []shop.UserID{}}
+	if len(users) == 0 {
+		return event.Emit(ctx, tx, e)
+	}
+	for some := range slices.Chunk(users, atOnce) {
+		e.UserIDs = some
+		if err := event.Emit(ctx, tx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,215 @@
+package stock_test
+
+import (
+	"context"
+	"encoding/json"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"sidecart/apps/products/internal/stock"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+)
+
+// TestTheLedgerCannotLie goes past the service, as a bug or a hand on the database would.
+func TestTheLedgerCannotLie(t *testing.T) {
+	db, _ := open(t, time.Hour, 10)
+	for name, sql := range map[string]string{
+		"a change without a reason":    `update stock set on_hand = on_hand + 1`,
+		"a reason said once holds on":  `update stock set on_hand = on_hand + 1, reason = null`,
+		"a line of its own":            `insert into movements (product_id, delta, balance, reason) values (1, 5, 15, 'trust me')`,
+		"another line":                 `update movements set delta = 3`,
+		"no line":                      `delete from movements`,
+		"no lines at all":              `truncate movements`,
+		"stock that goes away":         `delete from stock`,
+		"less than is spoken for":      `update stock set reserved = 11`,
+		"stock below nothing":          `update stock set on_hand = -1, reason = 'x'`,
+		"stock that loses its product": `truncate stock`,
+	} {
+		if _, err := db.Exec(t.Context(), sql); err == nil {
+			t.Errorf("%s: the database took it", name)
+		}
+	}
+	ledgerAddsUp(t, db)
+	if _, err := db.Exec(t.Context(), `update stock set on_hand = on_hand - 3, reason = 'by hand'`); err != nil {
+		t.Fatal(err)
+	}
+	ledgerAddsUp(t, db) // whoever changes stock writes the ledger
+	var balance int
+	if err := db.QueryRow(t.Context(), `select balance from movements where reason = 'by hand'`).Scan(&balance); err != nil || balance != 7 {
+		t.Errorf("balance %d, %v", balance, err)
+	}
+}
+
+// emitted counts what was told by topic, and lists whom stock.back named.
+func emitted(t testing.TB, db interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}) (counts map[string]int, named []string) {
+	t.Helper()
+	rows, err := db.Query(t.Context(), `select topic, data from outbox order by seq`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts = map[string]int{}
+	var topic string
+	var data []byte
+	_, err = pgx.ForEachRow(rows, []any{&topic, &data}, func() error {
+		counts[topic]++
+		if topic != "stock.back" {
+			return nil
+		}
+		var e shop.StockBack
+		if err := json.Unmarshal(data, &e); err != nil {
+			return err
+		}
+		if len(e.UserIDs) > 100 {
+			t.Errorf("%d users in one event", len(e.UserIDs))
+		}
+		for _, u := range e.UserIDs {
+			named = append(named, u.String())
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return counts, named
+}
+
+// TestEachCrossingIsToldOnce has 60 buyers take the last 40 units one by one, and all of them give back.
+func TestEachCrossingIsToldOnce(t *testing.T) {
+	db, s := open(t, time.Hour, 40)
+	if _, err := s.SetThreshold(t.Context(), 1, 10); err != nil {
+		t.Fatal(err)
+	}
+	kittest.Emitted(t, db)
+	orders := make([]shop.OrderID, 60)
+	var race sync.WaitGroup
+	for i := range orders {
+		orders[i] = newOrder()
+		race.Go(func() { _, _ = s.Reserve(context.Background(), orders[i], want(1, 1)) }) // 20 are refused
+	}
+	race.Wait()
+	expect(t, s, 1, 40, 40)
+	counts, _ := emitted(t, db)
+	if counts["stock.low"] != 1 || counts["stock.out"] != 1 || counts["stock.back"] != 0 {
+		t.Errorf("told %v", counts)
+	}
+	for _, order := range orders {
+		race.Go(func() {
+			if err := s.Release(context.Background(), order); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	race.Wait()
+	counts, _ = emitted(t, db)
+	if counts["stock.low"] != 1 || counts["stock.out"] != 1 || counts["stock.back"] != 1 {
+		t.Errorf("told %v", counts)
+	}
+}
+
+// TestWhoWaitsIsToldOnce has people ask while the product comes and goes: whoever was promised word gets it, once, in
+// events of bounded size.
+func TestWhoWaitsIsToldOnce(t *testing.T) {
+	db, s := open(t, time.Hour, 0)
+	kittest.Emitted(t, db)
+	var mu sync.Mutex
+	var promised []string
+	ask := func(n int) {
+		var race sync.WaitGroup
+		for range n {
+			race.Go(func() {
+				user := shop.UserID{UUID: shop.NewID()}
+				if err := s.Await(context.Background(), user, 1); err == nil {
+					mu.Lock()
+					promised = append(promised, user.String())
+					mu.Unlock()
+				}
+			})
+		}
+		race.Wait()
+	}
+	ask(250)
+	var race sync.WaitGroup
+	race.Go(func() { ask(200) })
+	race.Go(func() {
+		for range 5 {
+			for _, delta := range []int{1, -1} {
+				if _, err := s.Adjust(context.Background(), shop.UserID{}, 1, stock.Adjustment{Delta: delta, Reason: "comes and goes"}); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+	race.Wait()
+	if _, err := s.Adjust(t.Context(), shop.UserID{}, 1, stock.Adjustment{Delta: 1, Reason: "stays"}); err != nil {
+		t.Fatal(err)
+	}
+	_, named := emitted(t, db)
+	slices.Sort(promised)
+	slices.Sort(named)
+	if len(promised) < 250 || !slices.Equal(promised, named) {
+		t.Errorf("%d were promised word and %d names were told", len(promised), len(named))
+	}
+}
+
+// TestAdjustingRacesWithBuying: what admins take away and what buyers take never add up to more than there is.
+func TestAdjustingRacesWithBuying(t *testing.T) {
+	db, s := open(t, time.Hour, 30, 30)
+	var race sync.WaitGroup
+	for range 40 {
+		race.Go(func() { _, _ = s.Reserve(context.Background(), newOrder(), want(1, 1+rand.IntN(2), 2, 1)) })
+		race.Go(func() {
+			_, _ = s.Adjust(context.Background(), shop.UserID{}, 1+rand.Int64N(2), stock.Adjustment{Delta: rand.IntN(3) - 2, Reason: "counted"})
+		})
+	}
+	race.Wait()
+	ledgerAddsUp(t, db)
+	for id := range int64(2) {
+		if l, err := s.Level(t.Context(), id+1); err != nil || l.Available < 0 {
+			t.Errorf("%+v, %v", l, err)
+		}
+	}
+}
+
+// BenchmarkFlashSale is how many reservations a second one product can take from 16 callers.
+func BenchmarkFlashSale(b *testing.B) {
+	_, s := open(b, time.Hour, 900_000_000)
+	b.SetParallelism(8) // times two cores
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := s.Reserve(context.Background(), newOrder(), want(1, 1)); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "reservations/s")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkReservations is the same with 100 products.
+func BenchmarkReservations(b *testing.B) {
+	quantities := make([]int, 100)
+	for i := range quantities {
+		quantities[i] = 1_000_000
+	}
+	_, s := open(b, time.Hour, quantities...)
+	b.SetParallelism(8)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := s.Reserve(context.Background(), newOrder(), want(1+rand.IntN(100), 1)); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "reservations/s")
+	b.ReportMetric(0, "ns/op")
+}
