@@ -25,9 +25,11 @@ var errUnsupported = fault.New(fault.Unsupported, "unsupported_media_type", "sen
 type inputPlan struct {
 	typ    reflect.Type
 	params []param
-	body   bool   // some field comes from the body
-	key    []int  // the field that is an idempotency.Key, if there is one
-	route  string // POST /orders
+	body   bool     // some field comes from the body, as JSON
+	raw    []int    // the field that is the Body, if there is one
+	takes  []string // the media types of raw
+	key    []int    // the field that is an idempotency.Key, if there is one
+	route  string   // POST /orders
 }
 
 type param struct {
@@ -55,6 +57,10 @@ func planInput(route string, t reflect.Type) *inputPlan {
 			plan.body = true
 			continue
 		}
+		if types, ok := f.Tag.Lookup("body"); ok {
+			plan.raw, plan.takes = f.Index, strings.Split(types, ",")
+			continue
+		}
 		p := param{index: f.Index, fallback: f.Tag.Get("default"), fieldTyp: f.Type, validation: f.Tag.Get("validate")}
 		for _, in := range []string{"path", "query", "header"} {
 			if name := f.Tag.Get(in); name != "" {
@@ -64,16 +70,26 @@ func planInput(route string, t reflect.Type) *inputPlan {
 		if p.in == "" {
 			panic(fmt.Sprintf("web: %s.%s has none of the tags path, query, header, json", t, f.Name))
 		}
+		if strings.HasSuffix(p.name, ".*") != (f.Type == reflect.TypeFor[map[string]string]()) {
+			panic(fmt.Sprintf("web: %s.%s: what takes many, like attr.*, is a map[string]string", t, f.Name))
+		}
 		plan.params = append(plan.params, p)
+	}
+	if plan.body && plan.raw != nil {
+		panic(fmt.Sprintf("web: %s has a JSON body and another", t))
 	}
 	return plan
 }
 
 // decode fills an input from a request and validates it. It fails with ErrMalformed where the body is not JSON, else
 // with ErrInvalid naming every bad field.
-func (plan *inputPlan) decode(c *fiber.Ctx, who shop.Caller, in reflect.Value, form bool) error {
+func (plan *inputPlan) decode(c *fiber.Ctx, who shop.Caller, in reflect.Value, op *operation) error {
 	bad := fields{}
 	for _, p := range plan.params {
+		if prefix, many := strings.CutSuffix(p.name, "*"); many {
+			in.FieldByIndex(p.index).Set(reflect.ValueOf(queryWith(c, prefix, bad)))
+			continue
+		}
 		raw := p.value(c)
 		if raw == "" {
 			continue
@@ -88,14 +104,43 @@ func (plan *inputPlan) decode(c *fiber.Ctx, who shop.Caller, in reflect.Value, f
 	}
 	present := map[string]bool{}
 	if plan.body {
-		if err := decodeBody(c, in, form, bad, present); err != nil {
+		if err := decodeBody(c, in, op, bad, present); err != nil {
 			return err
 		}
+	}
+	if plan.raw != nil {
+		body, err := plan.takeBody(c, op.bodyLimit)
+		if err != nil {
+			return err
+		}
+		in.FieldByIndex(plan.raw).Set(reflect.ValueOf(body))
 	}
 	if plan.key != nil {
 		plan.readKey(c, who, in, bad)
 	}
 	return validated(in, bad, present)
+}
+
+// queryWith is the query's values whose names begin with prefix, by the rest of the name; of one that is there twice, the
+// last. It is nil where there are none.
+func queryWith(c *fiber.Ctx, prefix string, bad fields) map[string]string {
+	var found map[string]string
+	for key, value := range c.Context().QueryArgs().All() {
+		name, ok := strings.CutPrefix(string(key), prefix)
+		if !ok {
+			continue
+		}
+		var text string
+		if err := setText(reflect.ValueOf(&text).Elem(), string(value)); err != nil || !utf8.ValidString(name) || name == "" {
+			bad.add(prefix+name, "must be UTF-8 text without NUL characters")
+			continue
+		}
+		if found == nil {
+			found = map[string]string{}
+		}
+		found[name] = text
+	}
+	return found
 }
 
 func (p param) value(c *fiber.Ctx) (raw string) {
@@ -113,16 +158,19 @@ func (p param) value(c *fiber.Ctx) (raw string) {
 	return raw
 }
 
-func decodeBody(c *fiber.Ctx, in reflect.Value, form bool, bad fields, present map[string]bool) error {
+func decodeBody(c *fiber.Ctx, in reflect.Value, op *operation, bad fields, present map[string]bool) error {
 	mediaType, _, _ := mime.ParseMediaType(c.Get(fiber.HeaderContentType))
+	body, err := wholeBody(c, op.bodyLimit)
 	switch {
-	case mediaType == fiber.MIMEApplicationForm && form:
+	case err != nil:
+		return err
+	case mediaType == fiber.MIMEApplicationForm && op.form:
 		decodeForm(c, in, bad, present)
 		return nil
-	case mediaType != fiber.MIMEApplicationJSON && len(c.Body()) > 0:
+	case mediaType != fiber.MIMEApplicationJSON && len(body) > 0:
 		return errUnsupported
 	}
-	return Decode(c.Body(), in, bad, present)
+	return Decode(body, in, bad, present)
 }
 
 // Decode reads one JSON object into a struct, strictly: names match by case, unknown ones are refused, nothing may

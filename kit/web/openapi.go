@@ -68,6 +68,13 @@ func (op operation) document(tag string, s schemas) map[string]any {
 		}
 		doc["requestBody"] = map[string]any{"required": true, "content": content}
 	}
+	if op.in.raw != nil {
+		content := map[string]any{}
+		for _, mediaType := range op.in.takes {
+			content[mediaType] = map[string]any{"schema": map[string]any{"type": "string", "format": "binary"}}
+		}
+		doc["requestBody"] = map[string]any{"required": true, "content": content}
+	}
 	if op.need != shop.Anyone {
 		doc["security"] = []any{map[string]any{"bearer": []string{}}}
 	}
@@ -99,7 +106,14 @@ func (op operation) parameters(s schemas) []any {
 
 func (op operation) responses(s schemas) map[string]any {
 	success := map[string]any{"description": "Success"}
-	if op.out != reflect.TypeFor[None]() {
+	switch {
+	case op.out == reflect.TypeFor[Content]():
+		content := map[string]any{}
+		for _, mediaType := range op.answers {
+			content[mediaType] = map[string]any{"schema": map[string]any{"type": "string", "format": "binary"}}
+		}
+		success["content"] = content
+	case op.out != reflect.TypeFor[None]():
 		success["content"] = map[string]any{"application/json": map[string]any{"schema": s.of(op.out)}}
 	}
 	all := map[string]any{strconv.Itoa(op.status): success}
@@ -107,6 +121,13 @@ func (op operation) responses(s schemas) map[string]any {
 	add := func(f *fault.Error) { codes[f.Kind.Status()] = append(codes[f.Kind.Status()], f.Code) }
 	if op.in.body {
 		add(fault.ErrMalformed)
+	}
+	if op.in.raw != nil {
+		add(errUnsupported)
+		add(ErrTooLarge)
+	}
+	if op.out.Implements(reflect.TypeFor[Tagged]()) && op.method == "GET" {
+		all["304"] = map[string]any{"description": "If-None-Match has its ETag"}
 	}
 	if op.in.body || len(op.in.params) > 0 {
 		add(fault.ErrInvalid)

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -30,6 +31,9 @@ type operation struct {
 	faults                  []*fault.Error
 	internal, form, noStore bool
 	summary                 string
+	patience                time.Duration
+	bodyLimit               int
+	answers                 []string // media types of a Content
 }
 
 // Option refines a route.
@@ -58,6 +62,15 @@ func Fails(faults ...*fault.Error) Option {
 // Doc says in one line what the route is for.
 func Doc(summary string) Option { return func(op *operation) { op.summary = summary } }
 
+// Patience bounds the work on one request of this route, in place of the app's Timeout. Body and answer may take as long.
+func Patience(most time.Duration) Option { return func(op *operation) { op.patience = most } }
+
+// BodyLimit is the largest body of this route in bytes, in place of the app's, on an app with Streaming.
+func BodyLimit(most int) Option { return func(op *operation) { op.bodyLimit = most } }
+
+// Answers names the media types of a route's Content, for the documents.
+func Answers(mediaTypes ...string) Option { return func(op *operation) { op.answers = mediaTypes } }
+
 var pathParam = regexp.MustCompile(`\{(\w+)\}`)
 
 // Handle adds a route, written "POST /orders/{id}/cancel". The input's fields come from the path (tag path), the query
@@ -70,6 +83,7 @@ func Handle[In, Out any](app *App, route string, need shop.Permission, h Handler
 	op := operation{
 		method: method, path: path, fiberPath: pathParam.ReplaceAllString(path, ":$1"), need: need,
 		in: planInput(route, reflect.TypeFor[In]()), out: reflect.TypeFor[Out](), status: http.StatusOK,
+		patience: app.cfg.Timeout, bodyLimit: app.cfg.BodyLimit,
 	}
 	empty := op.out == reflect.TypeFor[None]()
 	if empty {
@@ -80,14 +94,19 @@ func Handle[In, Out any](app *App, route string, need shop.Permission, h Handler
 	}
 	app.routes = append(app.routes, op)
 	app.Add(method, op.fiberPath, func(c *fiber.Ctx) error {
-		ctx, cancel := context.WithTimeout(c.UserContext(), app.cfg.Timeout)
+		ctx, cancel := context.WithTimeout(c.UserContext(), op.patience)
 		defer cancel()
+		if op.patience > app.cfg.Timeout {
+			if err := extend(c, op.patience); err != nil {
+				return err
+			}
+		}
 		who, err := app.caller(ctx, c, need)
 		if err != nil {
 			return err
 		}
 		var in In
-		if err := op.in.decode(c, who, reflect.ValueOf(&in).Elem(), op.form); err != nil {
+		if err := op.in.decode(c, who, reflect.ValueOf(&in).Elem(), &op); err != nil {
 			return err
 		}
 		if op.noStore {
@@ -97,12 +116,27 @@ func Handle[In, Out any](app *App, route string, need shop.Permission, h Handler
 		if err != nil {
 			return err
 		}
+		if unchanged(c, out) {
+			return c.SendStatus(http.StatusNotModified)
+		}
 		c.Status(op.status)
 		if empty {
 			return nil
 		}
+		if content, ok := any(out).(Content); ok {
+			return app.send(c, content, &op)
+		}
 		return c.JSON(out)
 	})
+}
+
+// extend lets a request's body come in and its answer go out for longer than the server gives them.
+func extend(c *fiber.Ctx, most time.Duration) error {
+	until := time.Now().Add(most)
+	if err := c.Context().SetReadDeadline(until); err != nil {
+		return err
+	}
+	return c.Context().SetWriteDeadline(until.Add(most))
 }
 
 var (

@@ -19,6 +19,7 @@ var known = map[reflect.Type]map[string]any{
 	reflect.TypeFor[time.Time]():       {"type": "string", "format": "date-time"},
 	reflect.TypeFor[shop.Money]():      {"type": "number", "examples": []any{json.Number("299.99")}},
 	reflect.TypeFor[Cursor]():          {"type": "string"},
+	reflect.TypeFor[IfMatch]():         {"type": "string"},
 	reflect.TypeFor[json.RawMessage](): {},
 }
 

@@ -1,0 +1,135 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"slices"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"sidecart/kit/fault"
+)
+
+// Body is a request's body as it arrives, for a route that takes no JSON. Put it into an input with a tag that names the
+// media types that are taken, body:"text/csv,application/x-ndjson"; others are 415. Reading past the route's BodyLimit fails
+// with ErrTooLarge. On an app with Streaming the body is read from the connection, and only as fast as the handler reads.
+type Body struct {
+	io.Reader
+	MediaType string            // one of those in the tag
+	Params    map[string]string // of the media type: boundary, charset
+}
+
+// Content is an answer that is no JSON. What has a Write is made while it is sent, in a context that ends with the route's
+// patience; if it fails, the connection is broken off, so that nobody takes a part for the whole.
+type Content struct {
+	MediaType string
+	Bytes     []byte
+	Write     func(ctx context.Context, w io.Writer) error
+	Header    map[string]string // further fields, like Cache-Control
+	Tag       string            // its ETag, unless empty
+}
+
+// ETag is Tag.
+func (content Content) ETag() string { return content.Tag }
+
+// takeBody fails with errUnsupported or, where the announced length is over the limit, ErrTooLarge. On a route that takes
+// an Idempotency-Key, which stands for the whole request, it is read to its end first.
+func (plan *inputPlan) takeBody(c *fiber.Ctx, limit int) (Body, error) {
+	mediaType, params, _ := mime.ParseMediaType(c.Get(fiber.HeaderContentType))
+	if !slices.Contains(plan.takes, mediaType) {
+		return Body{}, errUnsupported.Saying("send the body as " + strings.Join(plan.takes, " or "))
+	}
+	if c.Request().Header.ContentLength() > limit {
+		return Body{}, ErrTooLarge
+	}
+	if plan.key != nil {
+		if _, err := wholeBody(c, limit); err != nil {
+			return Body{}, err
+		}
+	}
+	return Body{Reader: &limited{bodyReader(c), limit}, MediaType: mediaType, Params: params}, nil
+}
+
+func bodyReader(c *fiber.Ctx) io.Reader {
+	if stream := c.Context().RequestBodyStream(); stream != nil {
+		return stream
+	}
+	return bytes.NewReader(c.Request().Body())
+}
+
+var errBodyUnsent = fault.ErrMalformed.Saying("the body did not arrive as announced")
+
+// limited fails with ErrTooLarge at the first byte over the limit.
+type limited struct {
+	from io.Reader
+	left int
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	if len(p) > l.left+1 {
+		p = p[:l.left+1] // one more than may pass, so that a body of exactly the limit is told from a longer one
+	}
+	n, err := l.from.Read(p)
+	if l.left -= n; l.left < 0 {
+		return 0, ErrTooLarge
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = errBodyUnsent.Because(err)
+	}
+	return n, err
+}
+
+// wholeBody reads a body to its end, for whoever looks at it afterwards too. It may not be larger than limit.
+func wholeBody(c *fiber.Ctx, limit int) ([]byte, error) {
+	if c.Context().RequestBodyStream() == nil {
+		return c.Body(), nil // bounded by the app's own limit
+	}
+	if c.Request().Header.ContentLength() > limit {
+		return nil, ErrTooLarge
+	}
+	body, err := io.ReadAll(&limited{bodyReader(c), limit})
+	if err != nil {
+		return nil, err
+	}
+	c.Request().SetBodyRaw(body)
+	return body, nil
+}
+
+// send answers with content. A Write goes on after the handler has returned, in a context of its own.
+func (app *App) send(c *fiber.Ctx, content Content, op *operation) error {
+	for name, value := range content.Header {
+		c.Set(name, value)
+	}
+	c.Set(fiber.HeaderContentType, content.MediaType)
+	if content.Write == nil {
+		return c.Send(content.Bytes)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.UserContext()), op.patience)
+	from, to := io.Pipe()
+	go func() {
+		defer cancel()
+		err := safely(func() error { return content.Write(ctx, to) })
+		if err != nil {
+			slog.ErrorContext(ctx, "an answer broke off", "route", op.method+" "+op.path, "err", err)
+		}
+		to.CloseWithError(err) // nil is the end
+	}()
+	c.Context().SetBodyStream(from, -1) // closes from when the client is gone, and then Write fails
+	return nil
+}
+
+// safely turns a panic into an error.
+func safely(fn func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	return fn()
+}

@@ -1,0 +1,202 @@
+package web_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"sidecart/kit/idempotency"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+type book struct {
+	Title   string `json:"title"`
+	Version int    `json:"version"`
+}
+
+func (b book) ETag() string { return fmt.Sprint(b.Version) }
+
+type correction struct {
+	IfMatch web.IfMatch `header:"If-Match"`
+	Title   string      `json:"title"`
+}
+
+type upload struct {
+	idempotency.Key
+	File web.Body `body:"text/csv,text/plain"`
+}
+
+type lines struct {
+	File web.Body `body:"text/csv"`
+}
+
+type colors struct {
+	Attributes map[string]string `query:"attr.*" validate:"max=2,dive,max=5"`
+}
+
+// newStreaming has routes of every kind that is no plain JSON. read tells how much of a body has arrived.
+func newStreaming(read chan<- int) *web.App {
+	app := web.New("test", web.Config{Verify: kittest.Verify, Streaming: true, BodyLimit: 1 << 10})
+	web.Handle(app, "GET /book", shop.Anyone, func(context.Context, shop.Caller, web.None) (book, error) { return book{"Go", 7}, nil })
+	web.Handle(app, "PATCH /book", shop.Anyone, func(_ context.Context, _ shop.Caller, in correction) (book, error) {
+		return book{in.Title, 8}, in.IfMatch.Check(func(tag string) bool { return tag == "7" })
+	})
+	web.Handle(app, "GET /find", shop.Anyone, func(_ context.Context, _ shop.Caller, in colors) (map[string]string, error) {
+		return in.Attributes, nil
+	})
+	web.Handle(app, "POST /keyed", shop.Anyone, func(_ context.Context, _ shop.Caller, in upload) (map[string]any, error) {
+		text, err := io.ReadAll(in.File)
+		return map[string]any{"text": string(text), "keyed": in.Given()}, err
+	}, web.BodyLimit(100))
+	web.Handle(app, "POST /lines", shop.Anyone, func(_ context.Context, _ shop.Caller, in lines) (map[string]any, error) {
+		total, buffer := 0, make([]byte, 4<<10)
+		for {
+			n, err := in.File.Read(buffer)
+			total += n
+			if read != nil && n > 0 {
+				read <- n
+			}
+			if errors.Is(err, io.EOF) {
+				return map[string]any{"bytes": total}, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+	}, web.BodyLimit(8<<20), web.Patience(time.Minute))
+	web.Handle(app, "GET /export", shop.Anyone, func(context.Context, shop.Caller, web.None) (web.Content, error) {
+		return web.Content{MediaType: "text/csv", Tag: "all", Write: func(_ context.Context, w io.Writer) error {
+			for i := range 3 {
+				if _, err := fmt.Fprintln(w, i); err != nil {
+					return err
+				}
+			}
+			return nil
+		}}, nil
+	}, web.Answers("text/csv"))
+	web.Handle(app, "GET /broken", shop.Anyone, func(context.Context, shop.Caller, web.None) (web.Content, error) {
+		return web.Content{MediaType: "text/csv", Write: func(_ context.Context, w io.Writer) error {
+			_, _ = fmt.Fprintln(w, "half") // the error that follows is what counts
+			panic("in the middle")
+		}}, nil
+	}, web.Answers("text/csv"))
+	return app
+}
+
+func TestNotOnlyJSON(t *testing.T) {
+	csv := map[string]string{"Content-Type": "text/csv; charset=utf-8"}
+	header := func(name, value string) map[string]string { return map[string]string{name: value} }
+	kittest.Run(t, newStreaming(nil), nil, []kittest.Call{
+		{Name: "not read before", Do: "GET /book", Want: 200, Has: []string{`"Go"`}},
+		{Name: "read before", Do: "GET /book", Header: header("If-None-Match", `"6", W/"7"`), Want: 304, HasNot: []string{"Go"}},
+		{Name: "read an older one", Do: "GET /book", Header: header("If-None-Match", `"6"`), Want: 200},
+		{Name: "change without a guard", Do: "PATCH /book", Body: `{"title":"C"}`, Want: 200},
+		{Name: "change what was read", Do: "PATCH /book", Body: `{"title":"C"}`, Header: header("If-Match", `"6", "7"`), Want: 200},
+		{Name: "change anything", Do: "PATCH /book", Body: `{"title":"C"}`, Header: header("If-Match", `*`), Want: 200},
+		{Name: "change what has changed", Do: "PATCH /book", Body: `{"title":"C"}`, Header: header("If-Match", `"6"`), Want: 412, Has: []string{`"stale"`}},
+		{Name: "a weak tag guards nothing", Do: "PATCH /book", Body: `{"title":"C"}`, Header: header("If-Match", `W/"7"`), Want: 412},
+		{Name: "no tag", Do: "PATCH /book", Body: `{"title":"C"}`, Header: header("If-Match", `seven`), Want: 422, Has: []string{`"If-Match"`}},
+		{Name: "many of a kind", Do: "GET /find?attr.color=red&attr.size=L&other=1", Want: 200, Has: []string{`{"color":"red","size":"L"}`}},
+		{Name: "none of a kind", Do: "GET /find", Want: 200, Has: []string{`null`}},
+		{Name: "too many of a kind", Do: "GET /find?attr.a=1&attr.b=1&attr.c=1", Want: 422, Has: []string{`at most 2 entries`}},
+		{Name: "one without a name", Do: "GET /find?attr.=1", Want: 422, Has: []string{`"attr."`}},
+		{Name: "one too long", Do: "GET /find?attr.a=123456", Want: 422, Has: []string{`must have at most 5 characters`}},
+		{Name: "raw", Do: "POST /keyed", Body: "a,b", Header: csv, Want: 200, Has: []string{`"text":"a,b"`, `"keyed":false`}},
+		{Name: "raw with a key", Do: "POST /keyed", Body: "a,b", Header: map[string]string{"Content-Type": "text/plain", "Idempotency-Key": "k"}, Want: 200,
+			Has: []string{`"text":"a,b"`, `"keyed":true`}},
+		{Name: "raw of another type", Do: "POST /keyed", Body: `{}`, Want: 415, Has: []string{"text/csv or text/plain"}},
+		{Name: "raw too large", Do: "POST /keyed", Body: strings.Repeat("x", 101), Header: csv, Want: 413, Has: []string{`"body_too_large"`}},
+		{Name: "raw as large as may be", Do: "POST /keyed", Body: strings.Repeat("x", 100), Header: csv, Want: 200},
+		{Name: "JSON too large for an app that streams", Do: "PATCH /book", Body: `{"title":"` + strings.Repeat("x", 1<<10) + `"}`, Want: 413},
+		{Name: "an answer made while it is sent", Do: "GET /export", Want: 200, Has: []string{"0\n1\n2\n"}},
+		{Name: "that was read before", Do: "GET /export", Header: header("If-None-Match", `"all"`), Want: 304},
+	})
+}
+
+func TestStreaming(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan int)
+	app := newStreaming(read)
+	go app.Listener(listener) //nolint:errcheck // ends with the test
+	t.Cleanup(func() { _ = app.Shutdown() })
+	base := "http://" + listener.Addr().String()
+
+	t.Run("a body is read as it arrives", func(t *testing.T) {
+		body, end := io.Pipe()
+		answered := make(chan string, 1)
+		go func() {
+			answer, err := http.Post(base+"/lines", "text/csv", body)
+			if err != nil {
+				answered <- err.Error()
+				return
+			}
+			defer answer.Body.Close()          //nolint:errcheck // read to its end
+			text, _ := io.ReadAll(answer.Body) // compared below
+			answered <- string(text)
+		}()
+		for range 3 { // each part has arrived before the next is sent
+			if _, err := end.Write([]byte("1234\n")); err != nil {
+				t.Fatal(err)
+			}
+			if n := <-read; n != 5 {
+				t.Fatalf("%d bytes arrived", n)
+			}
+		}
+		_ = end.Close() // a pipe does not fail
+		if got := <-answered; got != `{"bytes":15}` {
+			t.Error(got)
+		}
+	})
+	t.Run("no length announced and too much", func(t *testing.T) {
+		go func() {
+			for range read {
+			}
+		}()
+		answer, err := http.Post(base+"/lines", "text/csv", io.MultiReader(bytes.NewReader(make([]byte, 9<<20))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close() //nolint:errcheck // not read
+		if answer.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Error(answer.Status)
+		}
+	})
+	t.Run("an answer that breaks off is no answer", func(t *testing.T) {
+		answer, err := http.Get(base + "/broken")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close() //nolint:errcheck // read until it breaks
+		if _, err := io.ReadAll(answer.Body); err == nil {
+			t.Error("it ended as if it were whole")
+		}
+	})
+}
+
+func TestOpenAPIOfWhatIsNoJSON(t *testing.T) {
+	body, err := json.Marshal(newStreaming(nil).OpenAPI())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{
+		`"content":{"text/csv":{"schema":{"format":"binary","type":"string"}},"text/plain":`, `"304"`, `"name":"If-Match"`, `"name":"attr.*"`,
+		`"200":{"content":{"text/csv":{"schema":{"format":"binary","type":"string"}}}`, `"413"`, `"415"`,
+	} {
+		if !strings.Contains(string(body), part) {
+			t.Errorf("no %s in %s", part, body)
+		}
+	}
+}
