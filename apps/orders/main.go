@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -35,6 +36,11 @@ func main() {
 func run(ctx context.Context) error {
 	var env config.Env
 	cfg := env.Web("8003")
+	times := fulfilment.Times{
+		Unpaid:  env.Duration("UNPAID_ORDER_TTL", 30*time.Minute),
+		Ship:    env.Duration("AUTO_SHIP_AFTER", 0),
+		Deliver: env.Duration("AUTO_DELIVER_AFTER", 0),
+	}
 	if err := env.Err(); err != nil {
 		return err
 	}
@@ -64,7 +70,7 @@ func run(ctx context.Context) error {
 	app.Prefers(web.Check{Name: "broker", Ask: dapr.Broker})
 	orders := order.NewService(db, order.ReserveWith(dapr.Ask))
 	orders.Routes(app)
-	fulfilments := fulfilment.NewService(orders, payment.NewSimulated(db), fulfilment.StockWith(dapr.Ask), dapr.Workflows())
+	fulfilments := fulfilment.NewService(orders, payment.NewSimulated(db), fulfilment.StockWith(dapr.Ask), dapr.Workflows(), times)
 	fulfilments.Routes(app)
 	fulfilments.Subscribe(event.NewHub(app, "orders", db))
 
@@ -72,6 +78,6 @@ func run(ctx context.Context) error {
 	g.Go(func() error { return web.Serve(ctx, app) })
 	g.Go(func() error { return event.Relay(ctx, db, "orders", dapr.Publish) })
 	g.Go(func() error { return fulfilments.Work(ctx) })
-	g.Go(func() error { return fulfilments.ScheduleResume(ctx, dapr.Every) })
+	g.Go(func() error { return fulfilments.ScheduleUpkeep(ctx, dapr.Every) })
 	return g.Wait()
 }

@@ -103,7 +103,7 @@ func (plan *inputPlan) decode(c *fiber.Ctx, who shop.Caller, in reflect.Value, o
 		}
 	}
 	present := map[string]bool{}
-	if plan.body {
+	if plan.body && (len(c.Body()) > 0 || !op.optionalBody) {
 		if err := decodeBody(c, in, op, bad, present); err != nil {
 			return err
 		}

@@ -66,7 +66,7 @@ func (op operation) document(tag string, s schemas) map[string]any {
 		if op.form {
 			content["application/x-www-form-urlencoded"] = map[string]any{"schema": schema}
 		}
-		doc["requestBody"] = map[string]any{"required": true, "content": content}
+		doc["requestBody"] = map[string]any{"required": !op.optionalBody, "content": content}
 	}
 	if op.in.raw != nil {
 		content := map[string]any{}

@@ -30,6 +30,7 @@ type operation struct {
 	out                     reflect.Type
 	faults                  []*fault.Error
 	internal, form, noStore bool
+	optionalBody            bool
 	summary                 string
 	patience                time.Duration
 	bodyLimit               int
@@ -50,6 +51,9 @@ func Internal(op *operation) { op.internal = true }
 
 // Form lets the body be a form too, with the same field names as the JSON.
 func Form(op *operation) { op.form = true }
+
+// OptionalBody lets the body be missing: every field of it then is as if it were not there.
+func OptionalBody(op *operation) { op.optionalBody = true }
 
 // NoStore forbids caches to keep the answer, as everything about a person does.
 func NoStore(op *operation) { op.noStore = true }

@@ -27,6 +27,7 @@ var (
 func TestMain(m *testing.M) {
 	_ = os.Setenv("RATE_LIMIT_SCALE", "1000") // limits have tests of their own
 	_ = os.Setenv("RESERVATION_TTL", "20s")
+	_ = os.Setenv("AUTO_DELIVER_AFTER", "3s")
 	os.Exit(platform.Main(m, "journey", 10000, func(p *platform.Platform) {
 		running, nobody = p, client.Client{Base: p.URL()}
 	}))
@@ -50,6 +51,8 @@ func TestJourneys(t *testing.T) {
 	t.Run("tokens", tokens)
 	t.Run("payment", payment)
 	t.Run("cancel", cancel)
+	t.Run("shipped and delivered", shipped)
+	t.Run("given back", givenBack)
 	t.Run("a reservation without an order", abandoned)
 	t.Run("trace", trace)
 	t.Run("documents", documents)

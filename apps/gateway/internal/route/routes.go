@@ -32,6 +32,9 @@ var Table = []Route{
 	{Do: "GET /api/v1/orders", By: "orders", Need: shop.SignedIn, Limit: reading},
 	{Do: "GET /api/v1/orders/{id}", By: "orders", Need: shop.SignedIn, Limit: reading},
 	{Do: "POST /api/v1/orders/{id}/cancel", By: "orders", Need: shop.SignedIn, Limit: writing},
+	{Do: "POST /api/v1/orders/{id}/ship", By: "orders", Need: shop.ManageOrders, Limit: writing},
+	{Do: "POST /api/v1/orders/{id}/deliver", By: "orders", Need: shop.ManageOrders, Limit: writing},
+	{Do: "POST /api/v1/orders/{id}/refund", By: "orders", Need: shop.ManageOrders, Limit: writing},
 
 	{Do: "GET /api/v1/notifications", By: "notifications", Need: shop.SignedIn, Limit: reading},
 	{Do: "POST /api/v1/notifications/read-all", By: "notifications", Need: shop.SignedIn, Limit: writing},

@@ -1,5 +1,9 @@
-// Package fulfilment carries an order from placed to paid, as a durable workflow: each step is kept by the workflow
+// Package fulfilment carries an order from placed to delivered, as a durable workflow: each step is kept by the workflow
 // engine, may run twice, and is undone if a later one fails for good.
+//
+// The table of statuses in package order decides what becomes of an order; the workflow follows. It does what nobody
+// is asked for (charge, sell the stock, ship or deliver after a time), and whatever a person did, it looks and goes on
+// from there. So an event that the workflow does not get can make it late, and never wrong.
 package fulfilment
 
 import (
@@ -14,8 +18,6 @@ import (
 	"sidecart/apps/orders/internal/payment"
 	"sidecart/kit/event"
 	"sidecart/kit/shop"
-	"sidecart/kit/sidecar"
-	"sidecart/kit/web"
 )
 
 // Service carries orders through. There is one workflow per order, and its instance id is the order's id.
@@ -24,85 +26,133 @@ type Service struct {
 	payments payment.Provider
 	stock    Stock
 	engine   *workflow.Client
+	times    Times
+}
+
+// Times is what happens to an order by itself, and when. A zero time leaves a step to people.
+type Times struct {
+	Unpaid  time.Duration // after which an order that is still pending is cancelled
+	Ship    time.Duration // after it was paid
+	Deliver time.Duration // after it was shipped
 }
 
 // NewService works with the sidecar's workflow engine.
-func NewService(orders *order.Service, payments payment.Provider, stock Stock, engine *workflow.Client) *Service {
-	return &Service{orders, payments, stock, engine}
+func NewService(orders *order.Service, payments payment.Provider, stock Stock, engine *workflow.Client, times Times) *Service {
+	return &Service{orders, payments, stock, engine, times}
 }
 
-// name is the workflow's, as it stands in the histories that the engine keeps.
-const name = "fulfil"
-
-// Subscribe hears what starts a fulfilment and what undoes it.
+// Subscribe hears what starts a fulfilment, what takes it further, and what gives something back.
 func (s *Service) Subscribe(h *event.Hub) {
 	event.OnAgain(h, s.onPlaced)
+	event.OnAgain(h, s.onShipped)
+	event.OnAgain(h, s.onDelivered)
 	event.OnAgain(h, s.onCancelled)
+	event.OnAgain(h, s.onRefunded)
 }
 
-// onPlaced starts the workflow, or makes sure that it was started.
 func (s *Service) onPlaced(ctx context.Context, e shop.OrderPlaced) error {
 	return s.start(ctx, e.OrderID)
 }
 
+func (s *Service) onShipped(ctx context.Context, e shop.OrderShipped) error {
+	s.wake(ctx, e.OrderID)
+	return nil
+}
+
+func (s *Service) onDelivered(ctx context.Context, e shop.OrderDelivered) error {
+	s.wake(ctx, e.OrderID)
+	return nil
+}
+
+// onCancelled gives back what the order took, whoever cancelled it and whenever.
+func (s *Service) onCancelled(ctx context.Context, e shop.OrderCancelled) error {
+	s.wake(ctx, e.OrderID)
+	return s.settle(ctx, e.OrderID)
+}
+
+func (s *Service) onRefunded(ctx context.Context, e shop.OrderRefunded) error {
+	s.wake(ctx, e.OrderID)
+	return s.settle(ctx, e.OrderID)
+}
+
+// moved is the external event that has a waiting workflow look at its order.
+const moved = "moved"
+
+// wake is a hint. Where it is lost, upkeep gives it again.
+func (s *Service) wake(ctx context.Context, id shop.OrderID) {
+	if err := s.engine.RaiseEvent(ctx, id.String(), moved); err != nil {
+		slog.InfoContext(ctx, "the workflow was not told", "order", id, "err", err)
+	}
+}
+
 // start is done only when the engine has both the workflow and the reminder that runs it. Its own start keeps the one
-// before the other, and a crash between leaves a workflow that never runs: an event, which it does not wait for, wakes it.
+// before the other, and a crash between leaves a workflow that never runs: an event wakes it. An order that waits for
+// nothing is left alone.
 func (s *Service) start(ctx context.Context, id shop.OrderID) error {
-	pending, err := s.orders.IsPending(ctx, id)
-	if err != nil || !pending {
+	at, err := s.orders.Standing(ctx, id)
+	if errors.Is(err, order.ErrNotFound) || (err == nil && !waits(at.Goods)) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
-	_, err = s.engine.ScheduleWorkflow(ctx, name, workflow.WithInstanceID(id.String()), workflow.WithInput(id))
-	if err == nil || s.engine.RaiseEvent(ctx, id.String(), "wake") == nil {
+	_, err = s.engine.ScheduleWorkflow(ctx, carryName, workflow.WithInstanceID(id.String()),
+		workflow.WithInput(journey{id, s.times.Ship, s.times.Deliver}))
+	if err == nil || s.engine.RaiseEvent(ctx, id.String(), moved) == nil {
 		return nil
 	}
 	return err
 }
 
-// resumeJob is the scheduler's name for having orders looked after that got stuck; one replica gets each call.
-const resumeJob = "resume-stuck-orders"
-
-// stuckAfter is how long an order may be pending before somebody looks; most are paid within a second.
-const stuckAfter = 15 * time.Second
-
-// Routes adds what the scheduler calls.
-func (s *Service) Routes(app *web.App) {
-	web.Handle(app, "POST /job/"+resumeJob, shop.Anyone, s.handleResume, web.Internal)
+// waits says whether goods that are so far have a way to go.
+func waits(goods order.Status) bool {
+	return goods == order.Pending || goods == order.Paid || goods == order.Shipped
 }
 
-// ScheduleResume asks the scheduler to have stuck orders resumed every 15 s.
-func (s *Service) ScheduleResume(ctx context.Context, every sidecar.Schedule) error {
-	return every(ctx, resumeJob, "@every 15s")
-}
-
-func (s *Service) handleResume(ctx context.Context, _ shop.Caller, _ web.None) (web.None, error) {
-	stuck, err := s.orders.PendingSince(ctx, time.Now().Add(-stuckAfter))
-	for _, id := range stuck {
-		err = errors.Join(err, s.start(ctx, id))
+// settle gives back what an order owes: money by the provider, goods to the shelf. It may be done again, and by two at
+// once; a refund is noted as settled only when all of it is done.
+func (s *Service) settle(ctx context.Context, id shop.OrderID) error {
+	owed, err := s.orders.Owed(ctx, id)
+	for _, r := range owed {
+		if err != nil {
+			return err
+		}
+		if r.CallsOff {
+			err = s.undo(ctx, id)
+		} else {
+			err = s.giveBack(ctx, r)
+		}
+		if err == nil {
+			err = s.orders.Settle(ctx, r.ID)
+		}
 	}
-	return web.None{}, err
+	return err
 }
 
-// onCancelled gives back what the order took, whoever cancelled it and whenever.
-func (s *Service) onCancelled(ctx context.Context, e shop.OrderCancelled) error {
-	return s.undo(ctx, e.OrderID)
-}
-
-// undo is harmless where there is nothing to undo, and forestalls steps that come too late.
+// undo ends an order's charge and its reservation, harmless where there is nothing to undo, and forestalls steps that
+// come too late.
 func (s *Service) undo(ctx context.Context, id shop.OrderID) error {
-	return errors.Join(s.payments.Refund(ctx, id), s.stock.Release(ctx, id))
+	return errors.Join(s.payments.CallOff(ctx, id), s.stock.Release(ctx, id))
+}
+
+func (s *Service) giveBack(ctx context.Context, r order.Refund) error {
+	err := s.payments.Refund(ctx, payment.Refund{ID: r.ID, Key: r.OrderID, Amount: r.Amount, Currency: r.Currency})
+	if err != nil {
+		return err
+	}
+	if !r.Restock {
+		return nil
+	}
+	items, err := s.orders.Returned(ctx, r.OrderID)
+	if err != nil {
+		return err
+	}
+	return s.stock.Return(ctx, r.OrderID, items)
 }
 
 // Work takes the workflow's steps from the sidecar until ctx ends, also after the sidecar was away.
 func (s *Service) Work(ctx context.Context) error {
-	steps := workflow.NewRegistry()
-	err := errors.Join(
-		steps.AddWorkflowN(name, fulfil),
-		steps.AddActivityN("charge", s.charge),
-		steps.AddActivityN("commit stock", s.commitStock),
-		steps.AddActivityN("mark paid", s.markPaid),
-		steps.AddActivityN("give up", s.giveUp),
-	)
+	steps, err := s.registry()
 	if err != nil {
 		return err
 	}
@@ -119,4 +169,19 @@ func (s *Service) Work(ctx context.Context) error {
 		case <-time.After(time.Second):
 		}
 	}
+}
+
+func (s *Service) registry() (*workflow.Registry, error) {
+	steps := workflow.NewRegistry()
+	return steps, errors.Join(
+		steps.AddWorkflowN(carryName, carry),
+		steps.AddWorkflowN(fulfilName, fulfil),
+		steps.AddActivityN("charge", s.charge),
+		steps.AddActivityN("commit stock", s.commitStock),
+		steps.AddActivityN("mark paid", s.markPaid),
+		steps.AddActivityN("give up", s.giveUp),
+		steps.AddActivityN("look", s.look),
+		steps.AddActivityN("ship", s.ship),
+		steps.AddActivityN("deliver", s.deliver),
+	)
 }

@@ -4,17 +4,35 @@ import (
 	"errors"
 	"time"
 
+	"github.com/dapr/durabletask-go/task"
 	"github.com/dapr/durabletask-go/workflow"
 
 	"sidecart/apps/orders/internal/order"
-	"sidecart/apps/orders/internal/payment"
-	"sidecart/kit/fault"
 	"sidecart/kit/shop"
 )
 
+// A workflow's code runs again from its start at each step, against the history that the engine kept, and must decide
+// the same again. So it asks nothing but that history (no clock, no configuration, no database), and a definition that
+// has running instances is never edited: a change of order or kind of its steps is a new function under a new name,
+// which start then begins, and the old one stays registered until its last instance ended. While an old replica still
+// runs beside a new one, it may be handed a workflow it does not know; that one fails, and upkeep starts it again.
+//
+// carry is the second definition; fulfil (in workflow_1.go) is the first.
+const carryName = "carry"
+
+// journey is what carry knows from its beginning. The times are in it and not in the configuration, because they must not
+// change under a running workflow; zero leaves a step to people.
+type journey struct {
+	OrderID shop.OrderID  `json:"order_id"`
+	Ship    time.Duration `json:"ship"`
+	Deliver time.Duration `json:"deliver"`
+}
+
 // outcome is how a step ended for good. A step that failed only for now fails, and is tried again.
 type outcome struct {
-	Refused   string `json:"refused,omitempty"` // why the order cannot go on; empty if it can
+	Refused   string `json:"refused,omitempty"`   // why the order cannot go on; empty if it can
+	Declined  bool   `json:"declined,omitempty"`  // the payment was what was refused
+	Unsettled bool   `json:"unsettled,omitempty"` // nobody knows yet what became of the charge: ask again
 	Reference string `json:"reference,omitempty"`
 }
 
@@ -27,34 +45,94 @@ func patience() workflow.CallActivityOption {
 	})
 }
 
-// fulfil is the workflow. It only decides; what it does is done by activities. It must stay deterministic.
-func fulfil(ctx *workflow.WorkflowContext) (any, error) {
-	var id shop.OrderID
-	if err := ctx.GetInput(&id); err != nil {
-		return nil, err
-	}
-	run := func(step string, in any) (result outcome, err error) {
-		err = ctx.CallActivity(step, workflow.WithActivityInput(in), patience()).Await(&result)
-		return result, err
-	}
-	charged, err := run("charge", id)
-	if err == nil && charged.Refused == "" {
-		charged.Refused, err = refusal(run("commit stock", id))
-	}
-	if err == nil && charged.Refused == "" {
-		charged.Refused, err = refusal(run("mark paid", paid{id, charged.Reference}))
-	}
-	if err == nil && charged.Refused == "" {
-		return order.Paid, nil
-	}
-	if err != nil {
-		charged.Refused = "it could not be completed"
-	}
-	_, err = run("give up", abandoned{id, charged.Refused})
-	return order.Cancelled, err
+func run(ctx *workflow.WorkflowContext, step string, in any) (result outcome, err error) {
+	err = ctx.CallActivity(step, workflow.WithActivityInput(in), patience()).Await(&result)
+	return result, err
 }
 
-func refusal(o outcome, err error) (string, error) { return o.Refused, err }
+// carry is the workflow. It only decides; what it does is done by activities.
+func carry(ctx *workflow.WorkflowContext) (any, error) {
+	var j journey
+	if err := ctx.GetInput(&j); err != nil {
+		return nil, err
+	}
+	paid, err := pay(ctx, j.OrderID)
+	if err != nil {
+		paid.Refused = "it could not be completed"
+	}
+	if paid.Refused != "" {
+		_, err = run(ctx, "give up", abandoned{j.OrderID, paid.Refused, paid.Declined})
+		return order.Cancelled, err
+	}
+	return follow(ctx, j)
+}
+
+// pay is charge, commit stock, mark paid. It ends early with what refused the order.
+func pay(ctx *workflow.WorkflowContext, id shop.OrderID) (outcome, error) {
+	charged, err := chargeUntilSettled(ctx, id)
+	if err != nil || charged.Refused != "" {
+		return charged, err
+	}
+	sold, err := run(ctx, "commit stock", id)
+	if err != nil || sold.Refused != "" {
+		return sold, err
+	}
+	return run(ctx, "mark paid", paid{id, charged.Reference})
+}
+
+// chargeUntilSettled asks again what became of a charge without an answer: when the order moved, else after 1 s, 2 s,
+// 4 s ... a minute. It ends at the latest when the unpaid order is cancelled.
+func chargeUntilSettled(ctx *workflow.WorkflowContext, id shop.OrderID) (outcome, error) {
+	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
+		charged, err := run(ctx, "charge", id)
+		if err != nil || !charged.Unsettled {
+			return charged, err
+		}
+		if err := untilMoved(ctx, pause); err != nil {
+			return charged, err
+		}
+	}
+}
+
+// follow waits until the order is delivered or ended, by people, or by itself where the journey says when. A workflow
+// that waits is a few rows in the database and nothing else: no memory, no goroutine, no timer unless there is a time.
+func follow(ctx *workflow.WorkflowContext, j journey) (any, error) {
+	for {
+		var at order.Standing
+		if err := ctx.CallActivity("look", workflow.WithActivityInput(j.OrderID), patience()).Await(&at); err != nil {
+			return nil, err
+		}
+		step, after := "", time.Duration(0)
+		switch at.Goods {
+		case order.Paid:
+			step, after = "ship", j.Ship
+		case order.Shipped:
+			step, after = "deliver", j.Deliver
+		default:
+			return at.Goods, nil
+		}
+		wait := time.Duration(-1) // for ever
+		if after > 0 {
+			wait = max(0, at.Since.Add(after).Sub(ctx.CurrentTimeUTC()))
+		}
+		err := untilMoved(ctx, wait)
+		if err == nil && after > 0 && at.Since.Add(after).Sub(ctx.CurrentTimeUTC()) <= 0 {
+			_, err = run(ctx, step, j.OrderID)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// untilMoved waits for the order to move, at most for so long; less than zero is for ever.
+func untilMoved(ctx *workflow.WorkflowContext, most time.Duration) error {
+	err := ctx.WaitForExternalEvent(moved, most).Await(nil)
+	if errors.Is(err, task.ErrTaskCanceled) {
+		return nil
+	}
+	return err
+}
 
 type paid struct {
 	OrderID   shop.OrderID `json:"order_id"`
@@ -62,61 +140,7 @@ type paid struct {
 }
 
 type abandoned struct {
-	OrderID shop.OrderID `json:"order_id"`
-	Reason  string       `json:"reason"`
-}
-
-func (s *Service) charge(ctx workflow.ActivityContext) (any, error) {
-	var id shop.OrderID
-	if err := ctx.GetInput(&id); err != nil {
-		return nil, err
-	}
-	b, err := s.orders.Bill(ctx.Context(), id)
-	if err != nil {
-		return nil, err
-	}
-	if b.Status == order.Cancelled {
-		return outcome{Refused: "cancelled before it was charged"}, nil
-	}
-	receipt, err := s.payments.Charge(ctx.Context(), payment.Charge{Key: id, Amount: b.Total, Currency: b.Currency, Token: b.PaymentToken})
-	if errors.Is(err, payment.ErrDeclined) {
-		return outcome{Refused: fault.Of(err).Message}, nil
-	}
-	return outcome{Reference: receipt.Reference}, err
-}
-
-func (s *Service) commitStock(ctx workflow.ActivityContext) (any, error) {
-	var id shop.OrderID
-	if err := ctx.GetInput(&id); err != nil {
-		return nil, err
-	}
-	err := s.stock.Commit(ctx.Context(), id)
-	if errors.Is(err, ErrStockGone) {
-		return outcome{Refused: "its stock was given back before it was paid"}, nil
-	}
-	return outcome{}, err
-}
-
-func (s *Service) markPaid(ctx workflow.ActivityContext) (any, error) {
-	var in paid
-	if err := ctx.GetInput(&in); err != nil {
-		return nil, err
-	}
-	err := s.orders.MarkPaid(ctx.Context(), in.OrderID, in.Reference)
-	if errors.Is(err, order.ErrTransition) {
-		return outcome{Refused: "cancelled while it was charged"}, nil
-	}
-	return outcome{}, err
-}
-
-// giveUp cancels and undoes, in this order, so that nobody sees an order as going on that has no stock any more.
-func (s *Service) giveUp(ctx workflow.ActivityContext) (any, error) {
-	var in abandoned
-	if err := ctx.GetInput(&in); err != nil {
-		return nil, err
-	}
-	if err := s.orders.GiveUp(ctx.Context(), in.OrderID, in.Reason); err != nil {
-		return nil, err
-	}
-	return outcome{}, s.undo(ctx.Context(), in.OrderID)
+	OrderID  shop.OrderID `json:"order_id"`
+	Reason   string       `json:"reason"`
+	Declined bool         `json:"declined"`
 }

@@ -13,6 +13,9 @@ func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "GET /orders", shop.SignedIn, s.handleList, web.NoStore, web.Fails(ErrOthers), web.Doc("List your orders, newest first; an admin lists everybody's"))
 	web.Handle(app, "GET /orders/{id}", shop.SignedIn, s.handleGet, web.NoStore, web.Fails(ErrNotFound), web.Doc("See an order with its history"))
 	web.Handle(app, "POST /orders/{id}/cancel", shop.SignedIn, s.handleCancel, web.NoStore, web.Fails(ErrNotFound, ErrTransition), web.Doc("Cancel an order before it ships"))
+	web.Handle(app, "POST /orders/{id}/ship", shop.ManageOrders, s.handleShip, web.NoStore, web.Fails(ErrNotFound, ErrTransition), web.Doc("Note that a paid order is on its way"))
+	web.Handle(app, "POST /orders/{id}/deliver", shop.ManageOrders, s.handleDeliver, web.NoStore, web.Fails(ErrNotFound, ErrTransition), web.Doc("Note that an order has arrived"))
+	web.Handle(app, "POST /orders/{id}/refund", shop.ManageOrders, s.handleRefund, web.NoStore, web.OptionalBody, web.Fails(ErrNotFound, ErrTransition, ErrTooMuch, ErrNotInOrder), web.Doc("Give back money of a paid order: some items, or all that is left"))
 }
 
 func (s *Service) handlePlace(ctx context.Context, who shop.Caller, in Basket) (Order, error) {
@@ -38,4 +41,26 @@ func (s *Service) handleGet(ctx context.Context, who shop.Caller, in idInput) (O
 
 func (s *Service) handleCancel(ctx context.Context, who shop.Caller, in idInput) (Order, error) {
 	return s.Cancel(ctx, who, in.ID, "cancelled by request")
+}
+
+type shipInput struct {
+	idInput
+	Parcel
+}
+
+func (s *Service) handleShip(ctx context.Context, who shop.Caller, in shipInput) (Order, error) {
+	return s.Ship(ctx, who, in.ID, in.Parcel)
+}
+
+func (s *Service) handleDeliver(ctx context.Context, who shop.Caller, in idInput) (Order, error) {
+	return s.Deliver(ctx, who, in.ID)
+}
+
+type refundInput struct {
+	idInput
+	Return
+}
+
+func (s *Service) handleRefund(ctx context.Context, who shop.Caller, in refundInput) (Order, error) {
+	return s.Refund(ctx, who, in.ID, in.Return)
 }

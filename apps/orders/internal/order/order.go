@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"sidecart/kit/fault"
@@ -27,17 +28,29 @@ const (
 	PartiallyRefunded Status = "partially_refunded"
 )
 
-// next is the whole life of an order: from each status, what may come after it.
+// next is the whole life of an order: from where its goods are, what it may become. Cancelled and Refunded are its ends.
 var next = map[Status][]Status{
-	Pending:           {Paid, Cancelled},
-	Paid:              {Shipped, Cancelled, Refunded, PartiallyRefunded},
-	Shipped:           {Delivered, Refunded, PartiallyRefunded},
-	Delivered:         {Refunded, PartiallyRefunded},
-	PartiallyRefunded: {Refunded, PartiallyRefunded},
+	Pending:   {Paid, Cancelled},
+	Paid:      {Shipped, Cancelled, Refunded, PartiallyRefunded},
+	Shipped:   {Delivered, Refunded, PartiallyRefunded},
+	Delivered: {Refunded, PartiallyRefunded},
 }
 
-// MayBecome says whether one status may follow another.
-func (s Status) MayBecome(other Status) bool { return slices.Contains(next[s], other) }
+// MayBecome says whether the order's life allows another status now.
+func (o Order) MayBecome(other Status) bool { return slices.Contains(next[o.Goods()], other) }
+
+// Goods is how far the goods have come. It is the status, but that a partial refund does not move goods.
+func (o Order) Goods() Status {
+	switch {
+	case o.Status != PartiallyRefunded:
+		return o.Status
+	case o.DeliveredAt != nil:
+		return Delivered
+	case o.ShippedAt != nil:
+		return Shipped
+	}
+	return Paid
+}
 
 // Item is what a buyer asks for of one product.
 type Item struct {
@@ -64,7 +77,7 @@ type Basket struct {
 	PaymentToken    string  `json:"payment_token" validate:"max=255,line"`
 }
 
-// Order is one purchase.
+// Order is one purchase. Refunded is what of Total went back, or is on its way back.
 type Order struct {
 	ID              shop.OrderID     `json:"id"`
 	Number          string           `json:"number"`
@@ -72,12 +85,25 @@ type Order struct {
 	Status          Status           `json:"status"`
 	Items           []shop.OrderLine `json:"items"`
 	Total           shop.Money       `json:"total"`
+	Refunded        shop.Money       `json:"refunded"`
 	Currency        string           `json:"currency"`
 	ShippingAddress Address          `json:"shipping_address"`
 	PaymentMethod   string           `json:"payment_method"`
+	Carrier         string           `json:"carrier,omitempty"`
+	TrackingNumber  string           `json:"tracking_number,omitempty"`
 	PlacedAt        time.Time        `json:"placed_at"`
+	PaidAt          *time.Time       `json:"paid_at,omitempty"`
+	ShippedAt       *time.Time       `json:"shipped_at,omitempty"`
+	DeliveredAt     *time.Time       `json:"delivered_at,omitempty"`
 	UpdatedAt       time.Time        `json:"updated_at"`
 	History         []Step           `json:"history,omitempty"`
+	Refunds         []Refund         `json:"refunds,omitempty"`
+}
+
+// Parcel is how an order is sent.
+type Parcel struct {
+	Carrier        string `json:"carrier" validate:"required,notblank,line,max=60"`
+	TrackingNumber string `json:"tracking_number" validate:"line,max=100"`
 }
 
 // Step is one change of an order's status. By is the id of a person, or "system".
@@ -91,6 +117,11 @@ type Step struct {
 // System is who did it where nobody did.
 const System = "system"
 
+// String is the parcel in a few words, for the history.
+func (p Parcel) String() string {
+	return strings.TrimSpace(p.Carrier + " " + p.TrackingNumber)
+}
+
 // What can go wrong with orders.
 var (
 	ErrNotFound   = fault.New(fault.NotFound, "order_not_found", "there is no such order")
@@ -98,6 +129,8 @@ var (
 	ErrOutOfStock = fault.New(fault.Conflict, "out_of_stock", "there is not enough left of some products")
 	ErrUnknown    = fault.New(fault.Invalid, "unknown_product", "some products do not exist")
 	ErrCurrencies = fault.New(fault.Invalid, "mixed_currencies", "one order has one currency")
+	ErrTooMuch    = fault.New(fault.Conflict, "refund_too_much", "there is less left of the order than that")
+	ErrNotInOrder = fault.New(fault.Invalid, "not_in_order", "some products are not in this order")
 	ErrOthers     = fault.New(fault.Forbidden, "forbidden", "only an admin may look for other people's orders")
 )
 

@@ -3,7 +3,6 @@ package order
 import (
 	"context"
 	"embed"
-	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -58,6 +57,9 @@ func (s *Service) Place(ctx context.Context, buyer shop.UserID, in Basket) (o Or
 	if o.Items, o.Total, o.Currency, err = total(lines); err != nil {
 		return o, err
 	}
+	if o.Refunded, err = o.Refunded.In(o.Currency); err != nil {
+		return o, err
+	}
 	return idempotency.Do(ctx, s.db, in.Key, func(tx pgx.Tx) (Order, error) { return open(ctx, tx, o, in.PaymentToken) })
 }
 
@@ -102,40 +104,27 @@ func (s *Service) List(ctx context.Context, who shop.Caller, f Filter, q web.Pag
 }
 
 // Get is one order with its history. It fails with ErrNotFound, also for somebody else's.
-func (s *Service) Get(ctx context.Context, who shop.Caller, id shop.OrderID) (o Order, err error) {
-	if o, err = get(ctx, s.db, id); err != nil {
+func (s *Service) Get(ctx context.Context, who shop.Caller, id shop.OrderID) (Order, error) {
+	o, err := whole(ctx, s.db, id)
+	if err != nil {
 		return o, err
 	}
 	if o.UserID != who.ID && !who.May(shop.ManageOrders) {
 		return Order{}, ErrNotFound
 	}
-	o.History, err = history(ctx, s.db, id)
-	return o, err
+	return o, nil
 }
 
-// Cancel gives up on an order that has not shipped. Its stock and money go back by themselves. It fails with ErrNotFound
-// or ErrTransition.
-func (s *Service) Cancel(ctx context.Context, who shop.Caller, id shop.OrderID, reason string) (o Order, err error) {
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		if o, err = lock(ctx, tx, id); err != nil {
-			return err
-		}
-		if o.UserID != who.ID && !who.May(shop.ManageOrders) {
-			return ErrNotFound
-		}
-		return cancel(ctx, tx, &o, who.ID.String(), reason)
-	})
-	if err != nil {
+// whole is an order with its history and its refunds.
+func whole(ctx context.Context, db postgres.Reader, id shop.OrderID) (o Order, err error) {
+	if o, err = get(ctx, db, id); err != nil {
 		return o, err
 	}
-	return s.Get(ctx, who, id)
-}
-
-func cancel(ctx context.Context, tx pgx.Tx, o *Order, by, reason string) error {
-	if err := move(ctx, tx, o, Step{Status: Cancelled, By: by, Reason: reason}); err != nil {
-		return err
+	if o.History, err = history(ctx, db, id); err != nil {
+		return o, err
 	}
-	return event.Emit(ctx, tx, shop.OrderCancelled{OrderID: o.ID, Number: o.Number, UserID: o.UserID, Reason: reason})
+	o.Refunds, err = refunds(ctx, db, id)
+	return o, err
 }
 
 // Bill is what has to be charged for an order.
@@ -153,57 +142,53 @@ func (s *Service) Bill(ctx context.Context, id shop.OrderID) (Bill, error) {
 	return bill(ctx, s.db, id)
 }
 
-// MarkPaid notes that an order is charged and its goods are sold, and tells orders.paid. Called again it changes
-// nothing. It fails with ErrTransition where the order was cancelled meanwhile.
-func (s *Service) MarkPaid(ctx context.Context, id shop.OrderID, reference string) error {
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		o, err := lock(ctx, tx, id)
-		if err != nil || o.Status == Paid {
-			return err
-		}
-		if err := move(ctx, tx, &o, Step{Status: Paid, By: System, Reason: "charged, reference " + reference}); err != nil {
-			return err
-		}
-		return event.Emit(ctx, tx, shop.OrderPaid{OrderID: o.ID, Number: o.Number, UserID: o.UserID, Total: o.Total, Currency: o.Currency})
-	})
+// Upkeep finds the orders that somebody has to look after, each at most 100 at a time, the oldest first.
+type Upkeep struct{ db *pgxpool.Pool }
+
+// Upkeep looks through all orders.
+func (s *Service) Upkeep() Upkeep { return Upkeep{s.db} }
+
+// Pending are orders that have waited to be paid since before a moment.
+func (u Upkeep) Pending(ctx context.Context, before time.Time) ([]shop.OrderID, error) {
+	return pendingSince(ctx, u.db, before)
 }
 
-// GiveUp cancels an order that cannot be paid, and tells orders.cancelled. An order that is cancelled already stays so.
-// It fails with ErrTransition past that point.
-func (s *Service) GiveUp(ctx context.Context, id shop.OrderID, reason string) error {
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		o, err := lock(ctx, tx, id)
-		if err != nil || o.Status == Cancelled {
-			return err
-		}
-		return cancel(ctx, tx, &o, System, reason)
-	})
+// Unshipped are orders that were paid before a moment and have not shipped.
+func (u Upkeep) Unshipped(ctx context.Context, before time.Time) ([]shop.OrderID, error) {
+	return unshippedSince(ctx, u.db, before)
 }
 
-// move takes an order to another status, which is noted in its history. It fails with ErrTransition where next does not
-// allow it. The order is locked.
-func move(ctx context.Context, tx pgx.Tx, o *Order, to Step) error {
-	if !o.Status.MayBecome(to.Status) {
-		return ErrTransition
-	}
-	at, err := setStatus(ctx, tx, o.ID, to.Status)
-	if err != nil {
-		return err
-	}
-	o.Status, o.UpdatedAt, to.At = to.Status, at, at
-	return note(ctx, tx, o.ID, to)
+// Undelivered are orders that shipped before a moment and have not arrived.
+func (u Upkeep) Undelivered(ctx context.Context, before time.Time) ([]shop.OrderID, error) {
+	return undeliveredSince(ctx, u.db, before)
 }
 
-// IsPending says whether an order still waits to be paid. An order that does not exist does not.
-func (s *Service) IsPending(ctx context.Context, id shop.OrderID) (bool, error) {
-	b, err := bill(ctx, s.db, id)
-	if errors.Is(err, ErrNotFound) {
-		return false, nil
-	}
-	return b.Status == Pending, err
+// Owing are orders with refunds that were decided before a moment and are not settled.
+func (u Upkeep) Owing(ctx context.Context, before time.Time) ([]shop.OrderID, error) {
+	return owingSince(ctx, u.db, before)
 }
 
-// PendingSince is up to 100 orders that have waited to be paid since before a moment, the oldest first.
-func (s *Service) PendingSince(ctx context.Context, before time.Time) ([]shop.OrderID, error) {
-	return pendingSince(ctx, s.db, before, 100)
+// Ended are orders that came to their end before a moment, and whose workflow was not forgotten yet.
+func (u Upkeep) Ended(ctx context.Context, before time.Time) ([]shop.OrderID, error) {
+	return endedSince(ctx, u.db, before)
+}
+
+// Forgotten notes that an order's workflow is no more.
+func (u Upkeep) Forgotten(ctx context.Context, id shop.OrderID) error {
+	return pgx.BeginFunc(ctx, u.db, func(tx pgx.Tx) error { return forget(ctx, tx, id) })
+}
+
+// Owed are the refunds of an order that are not settled, the oldest first.
+func (s *Service) Owed(ctx context.Context, id shop.OrderID) ([]Refund, error) {
+	return owed(ctx, s.db, id)
+}
+
+// Returned is how much of each product has to be back on the shelf, all refunds of the order taken together.
+func (s *Service) Returned(ctx context.Context, id shop.OrderID) ([]Item, error) {
+	return returned(ctx, s.db, id)
+}
+
+// Settle notes that a refund went back. Called again it changes nothing.
+func (s *Service) Settle(ctx context.Context, refund uuid.UUID) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return settle(ctx, tx, refund) })
 }

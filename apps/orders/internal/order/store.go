@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"sidecart/kit/postgres"
@@ -14,9 +15,9 @@ import (
 // insert sets when the order was placed.
 func insert(ctx context.Context, tx pgx.Tx, o *Order, paymentToken string) error {
 	return tx.QueryRow(ctx, `
-		insert into orders (id, number, user_id, status, items, total, currency, shipping_address, payment_method, payment_token)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning placed_at, updated_at`,
-		o.ID, o.Number, o.UserID, o.Status, o.Items, o.Total, o.Currency, o.ShippingAddress, o.PaymentMethod, paymentToken).
+		insert into orders (id, number, user_id, status, items, total, refunded, currency, shipping_address, payment_method, payment_token)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning placed_at, updated_at`,
+		o.ID, o.Number, o.UserID, o.Status, o.Items, o.Total, o.Refunded, o.Currency, o.ShippingAddress, o.PaymentMethod, paymentToken).
 		Scan(&o.PlacedAt, &o.UpdatedAt)
 }
 
@@ -29,19 +30,29 @@ func note(ctx context.Context, tx pgx.Tx, id shop.OrderID, s Step) error {
 
 func list(ctx context.Context, db postgres.Reader, f Filter, before shop.OrderID, limit int) ([]Order, error) {
 	rows, err := db.Query(ctx, `
-		select id, number, user_id, status, items, total, currency, shipping_address, payment_method, placed_at, updated_at
+		select id, number, user_id, status, items, total, refunded, currency, shipping_address, payment_method, carrier,
+			tracking_number, placed_at, paid_at, shipped_at, delivered_at, updated_at
 		from orders where id < $1 and ($2::uuid is null or user_id = $2) and ($3 = '' or status = $3)
 		order by id desc limit $4`, before, f.UserID, f.Status, limit)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByNameLax[Order])
+	return pgx.CollectRows(rows, scan)
+}
+
+// scan reads an order. A numeric that is zero comes from the wire without its decimals.
+func scan(row pgx.CollectableRow) (o Order, err error) {
+	if o, err = pgx.RowToStructByNameLax[Order](row); err == nil {
+		o.Refunded, err = o.Refunded.In(o.Currency)
+	}
+	return o, err
 }
 
 // get fails with ErrNotFound.
 func get(ctx context.Context, db postgres.Reader, id shop.OrderID) (Order, error) {
 	rows, err := db.Query(ctx, `
-		select id, number, user_id, status, items, total, currency, shipping_address, payment_method, placed_at, updated_at
+		select id, number, user_id, status, items, total, refunded, currency, shipping_address, payment_method, carrier,
+			tracking_number, placed_at, paid_at, shipped_at, delivered_at, updated_at
 		from orders where id = $1`, id)
 	return one(rows, err)
 }
@@ -49,7 +60,8 @@ func get(ctx context.Context, db postgres.Reader, id shop.OrderID) (Order, error
 // lock is get, and nobody else changes the order until the transaction ends.
 func lock(ctx context.Context, tx pgx.Tx, id shop.OrderID) (Order, error) {
 	rows, err := tx.Query(ctx, `
-		select id, number, user_id, status, items, total, currency, shipping_address, payment_method, placed_at, updated_at
+		select id, number, user_id, status, items, total, refunded, currency, shipping_address, payment_method, carrier,
+			tracking_number, placed_at, paid_at, shipped_at, delivered_at, updated_at
 		from orders where id = $1 for update`, id)
 	return one(rows, err)
 }
@@ -58,7 +70,7 @@ func one(rows pgx.Rows, err error) (Order, error) {
 	if err != nil {
 		return Order{}, err
 	}
-	o, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByNameLax[Order])
+	o, err := pgx.CollectExactlyOneRow(rows, scan)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return o, ErrNotFound
 	}
@@ -74,10 +86,25 @@ func history(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Step, 
 	return pgx.CollectRows(rows, pgx.RowToStructByName[Step])
 }
 
-func setStatus(ctx context.Context, tx pgx.Tx, id shop.OrderID, to Status) (at time.Time, err error) {
+// setStatus moves an order and notes the step, both at the same moment, which it answers.
+func setStatus(ctx context.Context, tx pgx.Tx, id shop.OrderID, to Step) (at time.Time, err error) {
 	err = tx.QueryRow(ctx, `
-		update orders set status = $2, updated_at = now() where id = $1 returning updated_at`, id, to).Scan(&at)
+		with moved as (
+			update orders set status = $2, updated_at = now(),
+				paid_at = case when $2 = 'paid' then now() else paid_at end,
+				shipped_at = case when $2 = 'shipped' then now() else shipped_at end,
+				delivered_at = case when $2 = 'delivered' then now() else delivered_at end
+			where id = $1 returning id, status, updated_at
+		)
+		insert into order_history (order_id, status, at, by, reason) select id, status, updated_at, $3, $4 from moved
+		returning at`, id, to.Status, to.By, to.Reason).Scan(&at)
 	return at, err
+}
+
+func setParcel(ctx context.Context, tx pgx.Tx, id shop.OrderID, p Parcel) error {
+	_, err := tx.Exec(ctx, `
+		update orders set carrier = $2, tracking_number = $3 where id = $1`, id, p.Carrier, p.TrackingNumber)
+	return err
 }
 
 // bill fails with ErrNotFound.
@@ -94,11 +121,92 @@ func bill(ctx context.Context, db postgres.Reader, id shop.OrderID) (Bill, error
 	return b, err
 }
 
-func pendingSince(ctx context.Context, db postgres.Reader, before time.Time, limit int) ([]shop.OrderID, error) {
+// owe notes what has to go back, and counts it to the order.
+func owe(ctx context.Context, tx pgx.Tx, r Refund) error {
+	_, err := tx.Exec(ctx, `
+		with owed as (
+			insert into refunds (id, order_id, items, amount, currency, restock, calls_off, reason, by)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning order_id, amount
+		)
+		update orders o set refunded = o.refunded + w.amount from owed w where o.id = w.order_id`,
+		shop.NewID(), r.OrderID, r.Items, r.Amount, r.Currency, r.Restock, r.CallsOff, r.Reason, r.By)
+	return err
+}
+
+func refunds(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Refund, error) {
 	rows, err := db.Query(ctx, `
-		select id from orders where status = 'pending' and placed_at < $1 order by id limit $2`, before, limit)
+		select id, order_id, items, amount, currency, restock, calls_off, reason, by, at, settled_at
+		from refunds where order_id = $1 order by id`, id)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Refund])
+}
+
+func owed(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Refund, error) {
+	rows, err := db.Query(ctx, `
+		select id, order_id, items, amount, currency, restock, calls_off, reason, by, at, settled_at
+		from refunds where order_id = $1 and settled_at is null order by id`, id)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Refund])
+}
+
+func returned(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Item, error) {
+	rows, err := db.Query(ctx, `
+		select i.product_id, sum(i.quantity)::int as quantity
+		from refunds r, jsonb_to_recordset(r.items) as i (product_id bigint, quantity int)
+		where r.order_id = $1 and r.restock group by i.product_id order by i.product_id`, id)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Item])
+}
+
+func settle(ctx context.Context, tx pgx.Tx, refund uuid.UUID) error {
+	_, err := tx.Exec(ctx, `update refunds set settled_at = now() where id = $1 and settled_at is null`, refund)
+	return err
+}
+
+func forget(ctx context.Context, tx pgx.Tx, id shop.OrderID) error {
+	_, err := tx.Exec(ctx, `update orders set followed = false where id = $1`, id)
+	return err
+}
+
+func ids(ctx context.Context, db postgres.Reader, sql string, args ...any) ([]shop.OrderID, error) {
+	rows, err := db.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowTo[shop.OrderID])
+}
+
+func pendingSince(ctx context.Context, db postgres.Reader, before time.Time) ([]shop.OrderID, error) {
+	return ids(ctx, db, `
+		select id from orders where status = 'pending' and placed_at < $1 order by placed_at limit 100`, before)
+}
+
+func unshippedSince(ctx context.Context, db postgres.Reader, before time.Time) ([]shop.OrderID, error) {
+	return ids(ctx, db, `
+		select id from orders where status in ('paid', 'partially_refunded') and shipped_at is null and paid_at < $1
+		order by paid_at limit 100`, before)
+}
+
+func undeliveredSince(ctx context.Context, db postgres.Reader, before time.Time) ([]shop.OrderID, error) {
+	return ids(ctx, db, `
+		select id from orders where status in ('shipped', 'partially_refunded') and delivered_at is null and shipped_at < $1
+		order by shipped_at limit 100`, before)
+}
+
+func owingSince(ctx context.Context, db postgres.Reader, before time.Time) ([]shop.OrderID, error) {
+	return ids(ctx, db, `
+		select order_id from refunds where settled_at is null and at < $1 group by order_id order by min(at) limit 100`, before)
+}
+
+func endedSince(ctx context.Context, db postgres.Reader, before time.Time) ([]shop.OrderID, error) {
+	return ids(ctx, db, `
+		select id from orders
+		where followed and (delivered_at is not null or status in ('cancelled', 'refunded')) and updated_at < $1
+		order by updated_at limit 100`, before)
 }

@@ -35,7 +35,7 @@ func TestSimulatedTokens(t *testing.T) {
 	}
 }
 
-func TestRefundForestallsALateCharge(t *testing.T) {
+func TestCallingOffForestallsALateCharge(t *testing.T) {
 	p := payment.NewSimulated(kittest.DB(t, payment.Migrations))
 	charged, late := charge(""), charge("")
 	if _, err := p.Charge(t.Context(), charged); err != nil {
@@ -43,11 +43,11 @@ func TestRefundForestallsALateCharge(t *testing.T) {
 	}
 	for range 2 {
 		for _, c := range []payment.Charge{charged, late} {
-			if err := p.Refund(t.Context(), c.Key); err != nil {
+			if err := p.CallOff(t.Context(), c.Key); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := p.Charge(t.Context(), c); !errors.Is(err, payment.ErrDeclined) {
-				t.Errorf("charged after a refund: %v", err)
+				t.Errorf("charged after it was called off: %v", err)
 			}
 		}
 	}
@@ -72,5 +72,43 @@ func TestChargedOnceHoweverOften(t *testing.T) {
 	}
 	if charges != 1 || amount.String() != "599.98" {
 		t.Errorf("%d charges of %s", charges, amount)
+	}
+}
+
+func TestPartialRefunds(t *testing.T) {
+	db := kittest.DB(t, payment.Migrations)
+	p, c := payment.NewSimulated(db), charge("")
+	if _, err := p.Charge(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	back := func(amount string) payment.Refund {
+		return payment.Refund{ID: shop.NewID(), Key: c.Key, Amount: shop.MustMoney(amount), Currency: "USD"}
+	}
+	first := back("100.00")
+	var all sync.WaitGroup
+	for range 8 { // one refund, however often it is asked for
+		all.Go(func() {
+			if err := p.Refund(context.Background(), first); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if err := p.Refund(t.Context(), back("499.99")); !errors.Is(err, payment.ErrNothingLeft) {
+		t.Errorf("more than was charged: %v", err)
+	}
+	for range 2 {
+		if err := p.CallOff(t.Context(), c.Key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.Refund(t.Context(), back("0.01")); !errors.Is(err, payment.ErrNothingLeft) {
+		t.Errorf("a cent more than was charged: %v", err)
+	}
+	var refunded, entries shop.Money
+	err := db.QueryRow(t.Context(), `
+		select l.refunded, (select sum(amount) from simulated_refunds r where r.key = l.key) from simulated_ledger l`).Scan(&refunded, &entries)
+	if err != nil || refunded.String() != "599.98" || entries.String() != "599.98" {
+		t.Errorf("%s and %s went back of 599.98, %v", refunded, entries, err)
 	}
 }

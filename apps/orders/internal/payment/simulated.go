@@ -77,6 +77,26 @@ func (p *Simulated) Charge(ctx context.Context, c Charge) (Receipt, error) {
 }
 
 // Refund implements Provider.
-func (p *Simulated) Refund(ctx context.Context, key shop.OrderID) error {
-	return pgx.BeginFunc(ctx, p.db, func(tx pgx.Tx) error { return refund(ctx, tx, key) })
+func (p *Simulated) Refund(ctx context.Context, r Refund) error {
+	return pgx.BeginFunc(ctx, p.db, func(tx pgx.Tx) error {
+		fresh, err := giveBack(ctx, tx, r)
+		if err != nil || !fresh {
+			return err
+		}
+		enough, err := deduct(ctx, tx, r)
+		if err == nil && !enough {
+			return ErrNothingLeft
+		}
+		return err
+	})
+}
+
+// CallOff implements Provider.
+func (p *Simulated) CallOff(ctx context.Context, key shop.OrderID) error {
+	return pgx.BeginFunc(ctx, p.db, func(tx pgx.Tx) error {
+		if err := forestall(ctx, tx, key); err != nil {
+			return err
+		}
+		return callOff(ctx, tx, key)
+	})
 }

@@ -22,6 +22,7 @@ func (s *Service) Routes(app *web.App) {
 		web.Fails(ErrNotFound, ErrInStock), web.Doc("Be told once when a product is back in stock"))
 	web.Handle(app, "PUT /reservations/{order_id}", shop.Anyone, s.handleReserve, web.Internal, web.Fails(ErrOutOfStock, ErrUnknown, ErrReleased))
 	web.Handle(app, "POST /reservations/{order_id}/commit", shop.Anyone, s.handleCommit, web.Internal, web.Fails(ErrReleased))
+	web.Handle(app, "PUT /reservations/{order_id}/returned", shop.Anyone, s.handleReturn, web.Internal, web.Fails(ErrReleased))
 	web.Handle(app, "DELETE /reservations/{order_id}", shop.Anyone, s.handleRelease, web.Internal)
 	web.Handle(app, "POST /job/"+expiryJob, shop.Anyone, s.handleExpiry, web.Internal)
 }
@@ -93,6 +94,10 @@ func (s *Service) handleCommit(ctx context.Context, _ shop.Caller, in orderInput
 
 func (s *Service) handleRelease(ctx context.Context, _ shop.Caller, in orderInput) (web.None, error) {
 	return web.None{}, s.Release(ctx, in.OrderID)
+}
+
+func (s *Service) handleReturn(ctx context.Context, _ shop.Caller, in reserveInput) (web.None, error) {
+	return web.None{}, s.Return(ctx, in.OrderID, in.Items)
 }
 
 func (s *Service) handleExpiry(ctx context.Context, _ shop.Caller, _ web.None) (web.None, error) {

@@ -105,12 +105,39 @@ func giveBack(ctx context.Context, tx pgx.Tx, order shop.OrderID, by func(contex
 	if err != nil {
 		return err
 	}
+	if err := tellAll(ctx, tx, all); err != nil {
+		return err
+	}
+	return setState(ctx, tx, order, state)
+}
+
+func tellAll(ctx context.Context, tx pgx.Tx, all []moved) error {
 	for _, m := range all {
 		if err := tell(ctx, tx, m); err != nil {
 			return err
 		}
 	}
-	return setState(ctx, tx, order, state)
+	return nil
+}
+
+// Return puts so many of each sold line back on the shelf, all returns of the order taken together, and at most what was
+// sold. Called again, or with less than is back already, it changes nothing. It fails with ErrReleased where the order
+// has bought nothing.
+func (s *Service) Return(ctx context.Context, order shop.OrderID, back []Wanted) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		state, err := lock(ctx, tx, order)
+		switch {
+		case err != nil || state == StateReturned:
+			return err
+		case state != StateCommitted:
+			return ErrReleased
+		}
+		all, err := putBack(ctx, tx, order, back)
+		if err != nil {
+			return err
+		}
+		return tellAll(ctx, tx, all)
+	})
 }
 
 // ReleaseExpired gives back reservations whose time is over and that are still held.

@@ -182,13 +182,41 @@ func free(ctx context.Context, tx pgx.Tx, order shop.OrderID) ([]moved, error) {
 	return pgx.CollectRows(rows, pgx.RowToStructByName[moved])
 }
 
-// shelve puts what was sold back on the shelf. The reservation is locked.
+// shelve puts what was sold, and is not back yet, on the shelf again. The reservation is locked.
 func shelve(ctx context.Context, tx pgx.Tx, order shop.OrderID) ([]moved, error) {
 	rows, err := tx.Query(ctx, `
-		update stock s set on_hand = s.on_hand + l.quantity, reason = 'returned', order_id = $1
-		from reservation_lines l join products p on p.id = l.product_id where l.order_id = $1 and s.product_id = l.product_id
-		returning p.id as product_id, p.sku, p.name, p.archived_at is null as on_sale, s.on_hand - s.reserved - l.quantity as before,
-			s.on_hand - s.reserved as available, p.low_stock_threshold as threshold, p.low_stock_threshold as was`, order)
+		with noted as (
+			update reservation_lines set returned = quantity where order_id = $1
+		)
+		update stock s set on_hand = s.on_hand + l.quantity - l.returned, reason = 'returned', order_id = $1
+		from reservation_lines l join products p on p.id = l.product_id
+		where l.order_id = $1 and s.product_id = l.product_id and l.quantity > l.returned
+		returning p.id as product_id, p.sku, p.name, p.archived_at is null as on_sale,
+			s.on_hand - s.reserved - l.quantity + l.returned as before, s.on_hand - s.reserved as available,
+			p.low_stock_threshold as threshold, p.low_stock_threshold as was`, order)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[moved])
+}
+
+// putBack makes so many of some sold lines be back on the shelf, all returns taken together; a line that has as many back
+// already stays as it is. The reservation is locked.
+func putBack(ctx context.Context, tx pgx.Tx, order shop.OrderID, lines []Wanted) ([]moved, error) {
+	products, quantities := columns(lines)
+	rows, err := tx.Query(ctx, `
+		with back as (
+			select l.product_id, least(r.quantity, l.quantity) as returned, least(r.quantity, l.quantity) - l.returned as quantity
+			from reservation_lines l join unnest($2::bigint[], $3::int[]) as r (product_id, quantity) using (product_id)
+			where l.order_id = $1 and least(r.quantity, l.quantity) > l.returned
+		), noted as (
+			update reservation_lines l set returned = b.returned from back b where l.order_id = $1 and l.product_id = b.product_id
+		)
+		update stock s set on_hand = s.on_hand + b.quantity, reason = 'returned', order_id = $1
+		from back b join products p on p.id = b.product_id where s.product_id = b.product_id
+		returning p.id as product_id, p.sku, p.name, p.archived_at is null as on_sale, s.on_hand - s.reserved - b.quantity as before,
+			s.on_hand - s.reserved as available, p.low_stock_threshold as threshold, p.low_stock_threshold as was`,
+		order, products, quantities)
 	if err != nil {
 		return nil, err
 	}

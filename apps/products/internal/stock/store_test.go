@@ -71,6 +71,38 @@ func ledgerAddsUp(t testing.TB, db *pgxpool.Pool) {
 	}
 }
 
+func TestReturnInParts(t *testing.T) {
+	db, s := open(t, time.Hour, 10, 5)
+	order := newOrder()
+	if _, err := s.Reserve(t.Context(), order, want(1, 4, 2, 2)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Return(t.Context(), order, want(1, 1)); !errors.Is(err, stock.ErrReleased) {
+		t.Errorf("what was not sold came back: %v", err)
+	}
+	if err := s.Commit(t.Context(), order); err != nil {
+		t.Fatal(err)
+	}
+	for _, back := range [][]stock.Wanted{want(1, 1), want(1, 1), want(1, 3, 2, 1), want(1, 2)} { // all returns taken together
+		if err := s.Return(t.Context(), order, back); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect(t, s, 1, 9, 0)
+	expect(t, s, 2, 4, 0)
+	if err := s.Return(t.Context(), order, want(1, 400)); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, s, 1, 10, 0)
+	for range 2 {
+		if err := s.Release(t.Context(), order); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect(t, s, 2, 5, 0)
+	ledgerAddsUp(t, db)
+}
+
 func TestReservationLife(t *testing.T) {
 	db, s := open(t, time.Hour, 10, 5)
 	order := newOrder()

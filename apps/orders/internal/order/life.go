@@ -1,0 +1,242 @@
+package order
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"sidecart/kit/event"
+	"sidecart/kit/idempotency"
+	"sidecart/kit/shop"
+)
+
+// Each step of an order's life is one transaction: it locks the order, asks the table of statuses, and tells of what
+// became true. So of two people, or of a person and the workflow, one comes first and the other is told no.
+
+// Cancel gives up on an order that has not shipped. Its stock and money go back by themselves. It fails with ErrNotFound
+// or ErrTransition.
+func (s *Service) Cancel(ctx context.Context, who shop.Caller, id shop.OrderID, reason string) (Order, error) {
+	return s.change(ctx, who, id, func(tx pgx.Tx, o *Order) error {
+		if o.UserID != who.ID && !who.May(shop.ManageOrders) {
+			return ErrNotFound
+		}
+		return cancel(ctx, tx, o, who.ID.String(), reason)
+	})
+}
+
+// Ship notes that an order is on its way, and tells orders.shipped. It fails with ErrNotFound or ErrTransition.
+func (s *Service) Ship(ctx context.Context, who shop.Caller, id shop.OrderID, p Parcel) (Order, error) {
+	return s.change(ctx, who, id, func(tx pgx.Tx, o *Order) error { return ship(ctx, tx, o, who.ID.String(), p) })
+}
+
+// Deliver notes that an order arrived, and tells orders.delivered. It fails with ErrNotFound or ErrTransition.
+func (s *Service) Deliver(ctx context.Context, who shop.Caller, id shop.OrderID) (Order, error) {
+	return s.change(ctx, who, id, func(tx pgx.Tx, o *Order) error { return deliver(ctx, tx, o, who.ID.String()) })
+}
+
+// Refund gives back money of an order that was paid, and tells orders.refunded; the money itself follows by itself. It
+// fails with ErrNotFound, ErrTransition, ErrNotInOrder, or ErrTooMuch: no refunds together exceed what was paid.
+func (s *Service) Refund(ctx context.Context, who shop.Caller, id shop.OrderID, in Return) (Order, error) {
+	return idempotency.Do(ctx, s.db, in.Key, func(tx pgx.Tx) (Order, error) {
+		o, err := lock(ctx, tx, id)
+		if err != nil {
+			return o, err
+		}
+		if err := refund(ctx, tx, &o, who.ID.String(), in); err != nil {
+			return o, err
+		}
+		return whole(ctx, tx, id)
+	})
+}
+
+// change does something to a locked order and answers what became of it.
+func (s *Service) change(ctx context.Context, who shop.Caller, id shop.OrderID, do func(tx pgx.Tx, o *Order) error) (Order, error) {
+	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		o, err := lock(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		return do(tx, &o)
+	})
+	if err != nil {
+		return Order{}, err
+	}
+	return s.Get(ctx, who, id)
+}
+
+// MarkPaid notes that an order is charged and its goods are sold, and tells orders.paid. Called again it changes
+// nothing. It fails with ErrTransition where the order was cancelled meanwhile.
+func (s *Service) MarkPaid(ctx context.Context, id shop.OrderID, reference string) error {
+	return s.step(ctx, id, func(tx pgx.Tx, o *Order) error {
+		if o.PaidAt != nil && o.Status != Cancelled {
+			return nil
+		}
+		if err := move(ctx, tx, o, Step{Status: Paid, By: System, Reason: "charged, reference " + reference}); err != nil {
+			return err
+		}
+		return event.Emit(ctx, tx, shop.OrderPaid{OrderID: o.ID, Number: o.Number, UserID: o.UserID, Total: o.Total, Currency: o.Currency})
+	})
+}
+
+// GiveUp cancels an order that cannot be paid, and tells orders.cancelled. It changes nothing if the order waits for its
+// payment no more. Where the payment itself was refused, orders.payment_failed is told too.
+func (s *Service) GiveUp(ctx context.Context, id shop.OrderID, reason string, refused bool) error {
+	return s.step(ctx, id, func(tx pgx.Tx, o *Order) error {
+		if o.Status != Pending {
+			return nil
+		}
+		if refused {
+			failed := shop.OrderPaymentFailed{OrderID: o.ID, Number: o.Number, UserID: o.UserID, Reason: reason}
+			if err := event.Emit(ctx, tx, failed); err != nil {
+				return err
+			}
+		}
+		return cancel(ctx, tx, o, System, reason)
+	})
+}
+
+// ShipByItself is Ship without anybody. It changes nothing where the order is past that point, or ended.
+func (s *Service) ShipByItself(ctx context.Context, id shop.OrderID) error {
+	return s.step(ctx, id, func(tx pgx.Tx, o *Order) error {
+		if !o.MayBecome(Shipped) {
+			return nil
+		}
+		return ship(ctx, tx, o, System, Parcel{})
+	})
+}
+
+// DeliverByItself is Deliver without anybody. It changes nothing where the order is past that point, or ended.
+func (s *Service) DeliverByItself(ctx context.Context, id shop.OrderID) error {
+	return s.step(ctx, id, func(tx pgx.Tx, o *Order) error {
+		if !o.MayBecome(Delivered) {
+			return nil
+		}
+		return deliver(ctx, tx, o, System)
+	})
+}
+
+func (s *Service) step(ctx context.Context, id shop.OrderID, do func(tx pgx.Tx, o *Order) error) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		o, err := lock(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		return do(tx, &o)
+	})
+}
+
+// cancel ends an order with all it took: what was paid goes back, and a charge that is on its way is called off.
+func cancel(ctx context.Context, tx pgx.Tx, o *Order, by, reason string) error {
+	back := Refund{OrderID: o.ID, Items: []Item{}, Currency: o.Currency, Restock: true, CallsOff: true, Reason: reason, By: by}
+	if o.PaidAt != nil {
+		earlier, err := refunds(ctx, tx, o.ID)
+		if err != nil {
+			return err
+		}
+		back.Items = everything(o.Items, earlier)
+		if back.Amount, _, err = worth(*o, earlier, back.Items); err != nil {
+			return err
+		}
+	}
+	if err := move(ctx, tx, o, Step{Status: Cancelled, By: by, Reason: reason}); err != nil {
+		return err
+	}
+	if err := owe(ctx, tx, back); err != nil {
+		return err
+	}
+	return event.Emit(ctx, tx, shop.OrderCancelled{OrderID: o.ID, Number: o.Number, UserID: o.UserID, Reason: reason})
+}
+
+func ship(ctx context.Context, tx pgx.Tx, o *Order, by string, p Parcel) error {
+	if err := move(ctx, tx, o, Step{Status: Shipped, By: by, Reason: p.String()}); err != nil {
+		return err
+	}
+	if err := setParcel(ctx, tx, o.ID, p); err != nil {
+		return err
+	}
+	return event.Emit(ctx, tx, shop.OrderShipped{
+		OrderID: o.ID, Number: o.Number, UserID: o.UserID, Carrier: p.Carrier, TrackingNumber: p.TrackingNumber,
+	})
+}
+
+func deliver(ctx context.Context, tx pgx.Tx, o *Order, by string) error {
+	if err := move(ctx, tx, o, Step{Status: Delivered, By: by}); err != nil {
+		return err
+	}
+	return event.Emit(ctx, tx, shop.OrderDelivered{OrderID: o.ID, Number: o.Number, UserID: o.UserID})
+}
+
+func refund(ctx context.Context, tx pgx.Tx, o *Order, by string, in Return) error {
+	if !o.MayBecome(Refunded) {
+		return ErrTransition
+	}
+	earlier, err := refunds(ctx, tx, o.ID)
+	if err != nil {
+		return err
+	}
+	if len(in.Items) == 0 {
+		in.Items = everything(o.Items, earlier)
+	}
+	amount, whole, err := worth(*o, earlier, in.Items)
+	if err != nil {
+		return err
+	}
+	status := PartiallyRefunded
+	if whole {
+		status = Refunded
+	}
+	restock := in.Restock || o.Goods() == Paid
+	if err := move(ctx, tx, o, Step{Status: status, By: by, Reason: in.Reason}); err != nil {
+		return err
+	}
+	err = owe(ctx, tx, Refund{
+		OrderID: o.ID, Items: in.Items, Amount: amount, Currency: o.Currency, Restock: restock, Reason: in.Reason, By: by,
+	})
+	if err != nil {
+		return err
+	}
+	return event.Emit(ctx, tx, shop.OrderRefunded{
+		OrderID: o.ID, Number: o.Number, UserID: o.UserID, Amount: amount, Currency: o.Currency, Partial: !whole,
+	})
+}
+
+// move takes an order to another status, which is noted in its history. It fails with ErrTransition where the order's
+// life does not allow it. The order is locked.
+func move(ctx context.Context, tx pgx.Tx, o *Order, to Step) error {
+	if !o.MayBecome(to.Status) {
+		return ErrTransition
+	}
+	at, err := setStatus(ctx, tx, o.ID, to)
+	if err != nil {
+		return err
+	}
+	o.Status, o.UpdatedAt = to.Status, at
+	return nil
+}
+
+// Standing is where an order's goods are and since when, for whoever waits for the next step.
+type Standing struct {
+	Goods Status    `json:"goods"`
+	Since time.Time `json:"since"`
+}
+
+// Standing fails with ErrNotFound.
+func (s *Service) Standing(ctx context.Context, id shop.OrderID) (Standing, error) {
+	o, err := get(ctx, s.db, id)
+	if err != nil {
+		return Standing{}, err
+	}
+	return o.standing(), nil
+}
+
+func (o Order) standing() Standing {
+	at := Standing{Goods: o.Goods(), Since: o.UpdatedAt}
+	switch {
+	case at.Goods == Paid && o.PaidAt != nil:
+		at.Since = *o.PaidAt
+	case at.Goods == Shipped && o.ShippedAt != nil:
+		at.Since = *o.ShippedAt
+	}
+	return at
+}

@@ -1,0 +1,229 @@
+package order_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sidecart/apps/orders/internal/order"
+	"sidecart/kit/event"
+	"sidecart/kit/idempotency"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// shopWith is an app with orders, and a paid order of two headphones for 599.98.
+func shopWith(t *testing.T, buyer shop.Caller) (*pgxpool.Pool, *order.Service, *web.App, order.Order) {
+	t.Helper()
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations)
+	s := order.NewService(db, reserve)
+	app := web.New("orders", web.Config{Verify: kittest.Verify})
+	s.Routes(app)
+	return db, s, app, bought(t, s, buyer)
+}
+
+func bought(t *testing.T, s *order.Service, buyer shop.Caller) order.Order {
+	t.Helper()
+	o, err := s.Place(t.Context(), buyer.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "credit_card"})
+	if err == nil {
+		err = s.MarkPaid(t.Context(), o.ID, "sim_1")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func TestShipAndDeliver(t *testing.T) {
+	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	db, _, app, o := shopWith(t, alice)
+	kittest.Emitted(t, db)
+	path, parcel := "/orders/"+o.ID.String(), `{"carrier":"UPS","tracking_number":"1Z999"}`
+	kittest.Run(t, app, db, []kittest.Call{
+		{Name: "only an admin ships", As: alice, Do: "POST " + path + "/ship", Body: parcel, Want: 403},
+		{Name: "nobody ships", Do: "POST " + path + "/ship", Body: parcel, Want: 401},
+		{Name: "without a carrier", As: admin, Do: "POST " + path + "/ship", Body: `{"carrier":" "}`, Want: 422, Has: []string{`"carrier":"must not be blank"`}},
+		{Name: "deliver too early", As: admin, Do: "POST " + path + "/deliver", Want: 409, Has: []string{`"order_transition"`}},
+		{Name: "no such order", As: admin, Do: "POST /orders/" + shop.NewID().String() + "/ship", Body: parcel, Want: 404},
+		{Name: "ship", As: admin, Do: "POST " + path + "/ship", Body: parcel, Want: 200, Emits: []string{"orders.shipped"},
+			Has: []string{`"status":"shipped"`, `"carrier":"UPS"`, `"tracking_number":"1Z999"`, `"shipped_at":"`, admin.ID.String(), `"reason":"UPS 1Z999"`}},
+		{Name: "ship again", As: admin, Do: "POST " + path + "/ship", Body: parcel, Want: 409},
+		{Name: "cancel what was shipped", As: alice, Do: "POST " + path + "/cancel", Want: 409},
+		{Name: "only an admin delivers", As: alice, Do: "POST " + path + "/deliver", Want: 403},
+		{Name: "deliver", As: admin, Do: "POST " + path + "/deliver", Want: 200, Emits: []string{"orders.delivered"}, Has: []string{`"status":"delivered"`, `"delivered_at":"`}},
+		{Name: "deliver again", As: admin, Do: "POST " + path + "/deliver", Want: 409},
+		{Name: "the buyer sees it", As: alice, Do: "GET " + path, Want: 200, Has: []string{`"status":"delivered"`, `"refunded":0.00`}, HasNot: []string{`"refunds"`}},
+	})
+}
+
+func TestRefunds(t *testing.T) {
+	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	db, s, app, o := shopWith(t, alice)
+	pending, err := s.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 1}}, PaymentMethod: "credit_card"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := "/orders/" + o.ID.String()
+	kittest.Emitted(t, db)
+	kittest.Run(t, app, db, []kittest.Call{
+		{Name: "only an admin refunds", As: alice, Do: "POST " + path + "/refund", Want: 403},
+		{Name: "what was not paid", As: admin, Do: "POST /orders/" + pending.ID.String() + "/refund", Want: 409, Has: []string{`"order_transition"`}},
+		{Name: "more than was bought", As: admin, Do: "POST " + path + "/refund", Body: `{"items":[{"product_id":1,"quantity":3}]}`, Want: 409,
+			Has: []string{`"refund_too_much"`, `"items[0].quantity":"only 2 left to give back"`}},
+		{Name: "another product", As: admin, Do: "POST " + path + "/refund", Body: `{"items":[{"product_id":7,"quantity":1}]}`, Want: 422, Has: []string{`"items[0].product_id"`}},
+		{Name: "one thing twice", As: admin, Do: "POST " + path + "/refund", Body: `{"items":[{"product_id":1,"quantity":1},{"product_id":1,"quantity":1}]}`, Want: 422},
+		{Name: "one of two", As: admin, Do: "POST " + path + "/refund", Body: `{"items":[{"product_id":1,"quantity":1}],"reason":"scratched"}`, Want: 200,
+			Header: map[string]string{"Idempotency-Key": "7"}, Has: []string{`"refunded":299.99`}, Emits: []string{"orders.refunded"}},
+		{Name: "the same, asked again", As: admin, Do: "POST " + path + "/refund", Body: `{"items":[{"product_id":1,"quantity":1}],"reason":"scratched"}`, Want: 200,
+			Header: map[string]string{"Idempotency-Key": "7"},
+			Has:    []string{`"status":"partially_refunded"`, `"refunded":299.99`, `"reason":"scratched"`, `"restock":true`, `"settled_at":null`}},
+		{Name: "the rest ships", As: admin, Do: "POST " + path + "/ship", Body: `{"carrier":"UPS"}`, Want: 200, Emits: []string{"orders.shipped"}, Has: []string{`"status":"shipped"`, `"refunded":299.99`}},
+		{Name: "more than is left", As: admin, Do: "POST " + path + "/refund", Body: `{"items":[{"product_id":1,"quantity":2}]}`, Want: 409, Has: []string{`only 1 left`}},
+		{Name: "all that is left, without a body", As: admin, Do: "POST " + path + "/refund", Want: 200, Emits: []string{"orders.refunded"},
+			Has: []string{`"status":"refunded"`, `"refunded":599.98`, `"restock":false`}},
+		{Name: "nothing is left", As: admin, Do: "POST " + path + "/refund", Want: 409},
+	})
+	returned, err := s.Returned(t.Context(), o.ID)
+	if err != nil || !slices.Equal(returned, []order.Item{{ProductID: 1, Quantity: 1}}) {
+		t.Errorf("what went back before it shipped goes on the shelf, what shipped does not: %v, %v", returned, err)
+	}
+}
+
+func TestCancellingOwesWhatIsLeft(t *testing.T) {
+	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	_, s, _, o := shopWith(t, alice)
+	if _, err := s.Refund(t.Context(), admin, o.ID, order.Return{Items: []order.Item{{ProductID: 1, Quantity: 1}}}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Cancel(t.Context(), alice, o.ID, "")
+	if err != nil || got.Refunded.String() != "599.98" || len(got.Refunds) != 2 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	owed, err := s.Owed(t.Context(), o.ID)
+	if err != nil || len(owed) != 2 || owed[0].Amount.String() != "299.99" || !owed[1].CallsOff {
+		t.Fatalf("%+v, %v", owed, err)
+	}
+	for _, r := range owed {
+		if err := s.Settle(t.Context(), r.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if owed, err := s.Owed(t.Context(), o.ID); err != nil || len(owed) > 0 {
+		t.Errorf("%+v, %v", owed, err)
+	}
+}
+
+// TestOneOutcome has a buyer cancel, an admin ship and refund, and the workflow pay, all at one moment: whatever comes
+// first, the history is one that the table allows, and what is owed is what was paid.
+func TestOneOutcome(t *testing.T) {
+	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	_, s, _, _ := shopWith(t, alice)
+	seen := map[order.Status]int{}
+	for range 30 {
+		o, err := s.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "credit_card"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx := context.Background()
+		var race sync.WaitGroup
+		var cancelled, shipped, refunded atomic.Int32
+		try := func(won *atomic.Int32, do func() error) {
+			race.Go(func() {
+				if do() == nil {
+					won.Add(1)
+				}
+			})
+		}
+		var paid atomic.Int32
+		try(&paid, func() error { return s.MarkPaid(ctx, o.ID, "sim") })
+		try(&paid, func() error { return s.MarkPaid(ctx, o.ID, "sim") })
+		for range 2 {
+			try(&cancelled, func() error { _, err := s.Cancel(ctx, alice, o.ID, ""); return err })
+			try(&shipped, func() error { _, err := s.Ship(ctx, admin, o.ID, order.Parcel{Carrier: "UPS"}); return err })
+			try(&refunded, func() error { _, err := s.Refund(ctx, admin, o.ID, order.Return{}); return err })
+		}
+		race.Wait()
+		got, err := s.Get(t.Context(), alice, o.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[got.Status]++
+		if cancelled.Load() > 1 || shipped.Load() > 1 || refunded.Load() > 1 || cancelled.Load()+refunded.Load() > 1 || cancelled.Load()+shipped.Load() > 1 {
+			t.Errorf("%d cancelled, %d shipped, %d refunded: %+v", cancelled.Load(), shipped.Load(), refunded.Load(), got.History)
+		}
+		ended := got.Status == order.Cancelled && got.PaidAt != nil || got.Status == order.Refunded
+		if ended != (got.Refunded.String() == "599.98") || !ended != (got.Refunded.Sign() == 0) {
+			t.Errorf("%s with %s back: %+v", got.Status, got.Refunded, got.History)
+		}
+	}
+	t.Logf("outcomes: %v", seen)
+}
+
+func TestByItself(t *testing.T) {
+	alice := kittest.Somebody(shop.User)
+	db, s, _, o := shopWith(t, alice)
+	kittest.Emitted(t, db)
+	for range 2 {
+		if err := s.ShipByItself(t.Context(), o.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if err := s.DeliverByItself(t.Context(), o.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if topics := kittest.Emitted(t, db); !slices.Equal(topics, []string{"orders.shipped", "orders.delivered"}) {
+		t.Errorf("told %v", topics)
+	}
+}
+
+func TestUpkeepFindsWhatIsLate(t *testing.T) {
+	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	_, s, _, paid := shopWith(t, alice)
+	pending, err := s.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "credit_card"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shipped, cancelled := bought(t, s, alice), bought(t, s, alice)
+	if _, err := s.Ship(t.Context(), admin, shipped.ID, order.Parcel{Carrier: "UPS"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Cancel(t.Context(), alice, cancelled.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	look, later := s.Upkeep(), time.Now().Add(time.Hour)
+	for name, c := range map[string]struct {
+		find func(context.Context, time.Time) ([]shop.OrderID, error)
+		want shop.OrderID
+	}{
+		"pending": {look.Pending, pending.ID}, "unshipped": {look.Unshipped, paid.ID}, "undelivered": {look.Undelivered, shipped.ID},
+		"owing": {look.Owing, cancelled.ID}, "ended": {look.Ended, cancelled.ID},
+	} {
+		if found, err := c.find(t.Context(), later); err != nil || !slices.Equal(found, []shop.OrderID{c.want}) {
+			t.Errorf("%s: %v, %v", name, found, err)
+		}
+		if found, err := c.find(t.Context(), later.Add(-2*time.Hour)); err != nil || len(found) > 0 {
+			t.Errorf("%s before its time: %v, %v", name, found, err)
+		}
+	}
+	if err := look.Forgotten(t.Context(), cancelled.ID); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := look.Ended(t.Context(), later); err != nil || len(found) > 0 {
+		t.Errorf("forgotten, and found again: %v, %v", found, err)
+	}
+}
+
+func TestParcelInWords(t *testing.T) {
+	if got := (order.Parcel{Carrier: "UPS", TrackingNumber: "1Z"}).String(); !strings.EqualFold(got, "ups 1z") {
+		t.Error(got)
+	}
+}

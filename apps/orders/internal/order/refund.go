@@ -1,0 +1,102 @@
+package order
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"sidecart/kit/idempotency"
+	"sidecart/kit/shop"
+)
+
+// Refund is what goes back of an order. It is decided with the order's status, and SettledAt is when the provider had
+// given the money back.
+type Refund struct {
+	ID        uuid.UUID    `json:"id"`
+	OrderID   shop.OrderID `json:"-"`
+	Items     []Item       `json:"items"`
+	Amount    shop.Money   `json:"amount"`
+	Currency  string       `json:"currency"`
+	Restock   bool         `json:"restock"`
+	CallsOff  bool         `json:"-"` // the whole order ends, a charge on its way included
+	Reason    string       `json:"reason"`
+	By        string       `json:"by"`
+	At        time.Time    `json:"at"`
+	SettledAt *time.Time   `json:"settled_at"`
+}
+
+// Return is what an admin gives back: the named items, or all that is left without any. The goods go back on the shelf
+// if they have not shipped, or if Restock says that they came back.
+type Return struct {
+	idempotency.Key
+	Items   []Item `json:"items" validate:"max=100,unique=ProductID,dive"`
+	Reason  string `json:"reason" validate:"max=500,line"`
+	Restock bool   `json:"restock"`
+}
+
+// left is what of an order's lines no refund has given back yet.
+func left(lines []shop.OrderLine, earlier []Refund) map[int64]int {
+	remaining := map[int64]int{}
+	for _, l := range lines {
+		remaining[l.ProductID] += l.Quantity
+	}
+	for _, r := range earlier {
+		for _, item := range r.Items {
+			remaining[item.ProductID] -= item.Quantity
+		}
+	}
+	return remaining
+}
+
+// everything is all that is left of an order, line by line.
+func everything(lines []shop.OrderLine, earlier []Refund) []Item {
+	remaining := left(lines, earlier)
+	items := []Item{}
+	for _, l := range lines {
+		if n := remaining[l.ProductID]; n > 0 {
+			items = append(items, Item{ProductID: l.ProductID, Quantity: n})
+		}
+	}
+	return items
+}
+
+// worth is what items of an order cost in it, and whether nothing is left when they went back. It fails with
+// ErrNotInOrder or ErrTooMuch, naming the items by place.
+func worth(o Order, earlier []Refund, items []Item) (amount shop.Money, whole bool, err error) {
+	prices := map[int64]shop.Money{}
+	for _, l := range o.Items {
+		prices[l.ProductID] = l.UnitPrice
+	}
+	remaining, total := left(o.Items, earlier), 0
+	unknown, short := ErrNotInOrder, ErrTooMuch
+	for i, item := range items {
+		price, ok := prices[item.ProductID]
+		if !ok {
+			unknown = unknown.With(fmt.Sprintf("items[%d].product_id", i), "is not in this order")
+			continue
+		}
+		if remaining[item.ProductID] < item.Quantity {
+			short = short.With(fmt.Sprintf("items[%d].quantity", i), fmt.Sprintf("only %d left to give back", remaining[item.ProductID]))
+			continue
+		}
+		remaining[item.ProductID] -= item.Quantity
+		part, err := price.Times(item.Quantity)
+		if err != nil {
+			return amount, false, err
+		}
+		if amount, err = amount.Plus(part); err != nil {
+			return amount, false, err
+		}
+	}
+	switch {
+	case len(unknown.Fields) > 0:
+		return amount, false, unknown
+	case len(short.Fields) > 0:
+		return amount, false, short
+	}
+	for _, n := range remaining {
+		total += n
+	}
+	return amount, total == 0, nil
+}

@@ -1,0 +1,81 @@
+package journey_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"sidecart/tests/client"
+	"sidecart/tests/journey"
+	"sidecart/tests/platform"
+)
+
+// shipped: an admin ships, the workflow follows and delivers by itself after AUTO_DELIVER_AFTER.
+func shipped(t *testing.T) {
+	buyer := newBuyer(t)
+	var order client.Order
+	must(t, buyer.Call(t.Context(), "POST /api/v1/orders", client.Raw(journey.Order), 201, &order))
+	path := "/api/v1/orders/" + order.ID
+	parcel := client.Raw(`{"carrier":"UPS","tracking_number":"1Z999"}`)
+	must(t, buyer.Call(t.Context(), "POST "+path+"/ship", parcel, 403, nil))
+	journey.AwaitStatus(t, buyer, order.ID, "paid")
+	must(t, admin.Call(t.Context(), "POST "+path+"/ship", parcel, 200, &order))
+	if order.Status != "shipped" {
+		t.Errorf("%+v", order)
+	}
+	must(t, buyer.Call(t.Context(), "POST "+path+"/cancel", nil, 409, nil))
+	order = journey.AwaitStatus(t, buyer, order.ID, "delivered")
+	if n := len(order.History); n != 4 {
+		t.Errorf("%d steps: %+v", n, order.History)
+	}
+	must(t, admin.Call(t.Context(), "POST "+path+"/refund", client.Raw(`{"reason":"it broke","restock":true}`), 200, nil))
+	awaitSettled(t, buyer, path, "refunded")
+}
+
+// givenBack: one of two goes back before it ships, then the buyer cancels the rest. The shelf has all of it again.
+func givenBack(t *testing.T) {
+	var before, after client.Level
+	must(t, admin.Call(t.Context(), "GET /api/v1/products/1/inventory", nil, 200, &before))
+	buyer := newBuyer(t)
+	var order client.Order
+	must(t, buyer.Call(t.Context(), "POST /api/v1/orders", client.Raw(journey.Order), 201, &order))
+	path := "/api/v1/orders/" + order.ID
+	journey.AwaitStatus(t, buyer, order.ID, "paid")
+	must(t, admin.Call(t.Context(), "POST "+path+"/refund", client.Raw(`{"items":[{"product_id":1,"quantity":1}]}`), 200, nil))
+	awaitSettled(t, buyer, path, "partially_refunded")
+	must(t, admin.Call(t.Context(), "GET /api/v1/products/1/inventory", nil, 200, &after))
+	if after.OnHand != before.OnHand-1 {
+		t.Errorf("one of two is back: %+v, before %+v", after, before)
+	}
+	must(t, buyer.Call(t.Context(), "POST "+path+"/cancel", nil, 200, nil))
+	awaitSettled(t, buyer, path, "cancelled")
+	must(t, admin.Call(t.Context(), "GET /api/v1/products/1/inventory", nil, 200, &after))
+	if after != before {
+		t.Errorf("all is back: %+v, before %+v", after, before)
+	}
+}
+
+// awaitSettled waits until everything that an order owes went back.
+func awaitSettled(t *testing.T, buyer client.Client, path, status string) {
+	t.Helper()
+	platform.Eventually(t, 60*time.Second, func() error {
+		var o struct {
+			Status  string
+			Refunds []struct {
+				SettledAt *string `json:"settled_at"`
+			}
+		}
+		if err := buyer.Call(t.Context(), "GET "+path, nil, 200, &o); err != nil {
+			return err
+		}
+		if o.Status != status || len(o.Refunds) == 0 {
+			return fmt.Errorf("it is %s with %d refunds, want %s", o.Status, len(o.Refunds), status)
+		}
+		for _, r := range o.Refunds {
+			if r.SettledAt == nil {
+				return fmt.Errorf("a refund is not settled")
+			}
+		}
+		return nil
+	})
+}
