@@ -33,7 +33,8 @@ type cloudEvent struct {
 	Time            time.Time       `json:"time"`
 	DataContentType string          `json:"datacontenttype"`
 	TraceParent     string          `json:"traceparent,omitempty"`
-	Topic           string          `json:"topic,omitempty"` // added by the sidecar
+	TraceID         string          `json:"traceid,omitempty"` // Dapr's older name of the same: without it a sidecar overwrites both
+	Topic           string          `json:"topic,omitempty"`   // added by the sidecar
 	Data            json.RawMessage `json:"data"`
 }
 

@@ -13,6 +13,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/trace"
 
 	"sidecart/kit/fault"
 	"sidecart/kit/shop"
@@ -99,6 +101,8 @@ func hear[E shop.Event](h *Hub, fn func(ctx context.Context, id uuid.UUID, e E) 
 		if envelope.TraceParent != "" {
 			ctx = telemetry.WithTraceParent(ctx, envelope.TraceParent)
 		}
+		ctx, span := otel.Tracer("sidecart/kit/event").Start(ctx, "hear "+topic, trace.WithSpanKind(trace.SpanKindConsumer))
+		defer span.End()
 		if err := json.Unmarshal(envelope.Data, &e); err != nil {
 			return verdict(c, ctx, topic, fault.ErrMalformed.Because(err))
 		}

@@ -149,7 +149,7 @@ func publishAll(ctx context.Context, service string, events []emitted, publish P
 			for _, e := range sequence {
 				envelope, err := json.Marshal(cloudEvent{
 					SpecVersion: "1.0", ID: e.ID, Source: service, Type: e.Topic, Subject: e.Key, Time: e.EmittedAt.UTC(),
-					DataContentType: "application/json", TraceParent: e.Trace, Data: e.Data,
+					DataContentType: "application/json", TraceParent: e.Trace, TraceID: e.Trace, Data: e.Data,
 				})
 				if err != nil {
 					return err

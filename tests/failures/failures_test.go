@@ -46,6 +46,8 @@ func TestFailures(t *testing.T) {
 		"orders-dapr", "notifications-dapr", "gateway-dapr", "placement", "scheduler", "redis", "postgres"} {
 		t.Run("kill -9 "+name, func(t *testing.T) { killed(t, name) })
 	}
+	t.Run("kill -9 everything", powerCut)
+	t.Run("a second one beside it", second)
 	t.Run("all is well", allIsWell)
 	t.Run("and adds up", addsUp)
 }
@@ -158,6 +160,31 @@ func killed(t *testing.T, name string) {
 		journey.AwaitStatus(t, buyer, id, "paid")
 		journey.AwaitTold(t, buyer, id, "orders.placed", "orders.paid")
 	}
+}
+
+// powerCut: everything is ended at once, the supervisor too. It starts again without a hand, the data is as it was, and what
+// was under way goes on.
+func powerCut(t *testing.T) {
+	var before, after client.Page[client.Order]
+	must(t, buyer.Call(t.Context(), "GET /api/v1/orders?limit=100", nil, 200, &before))
+	waiting := place(t)
+	t.Logf("ready %.1fs after its start", running.PowerCut(t).Seconds())
+	journey.AwaitStatus(t, buyer, waiting, "paid")
+	journey.AwaitTold(t, buyer, waiting, "orders.placed", "orders.paid")
+	must(t, buyer.Call(t.Context(), "GET /api/v1/orders?limit=100", nil, 200, &after))
+	if len(after.Items) != len(before.Items)+1 {
+		t.Errorf("%d orders before, %d after one more", len(before.Items), len(after.Items))
+	}
+}
+
+// second: a platform on the same ports is refused with a word about who has them, and the first goes on.
+func second(t *testing.T) {
+	out, err := running.Beside(t.Context(), "failures-second").CombinedOutput()
+	want := fmt.Sprintf("port %d, which gateway needs, is taken by pid %d", running.Port("gateway", "app"), running.Process("gateway").PID)
+	if err == nil || !strings.Contains(string(out), want) {
+		t.Errorf("want %q, got: %v\n%s", want, err, out)
+	}
+	must(t, nobody.Call(t.Context(), "GET /health/services", nil, 200, nil))
 }
 
 // eventuallyPlaced buys as a patient customer does, who tries again when told that a part is not available.

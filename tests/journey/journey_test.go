@@ -2,6 +2,7 @@ package journey_test
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -9,6 +10,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pb33f/libopenapi"
+	validator "github.com/pb33f/libopenapi-validator"
 
 	"sidecart/kit/auth"
 	"sidecart/kit/kittest"
@@ -19,15 +23,21 @@ import (
 )
 
 var (
-	running *platform.Platform
-	nobody  client.Client
-	admin   client.Client
+	running   *platform.Platform
+	nobody    client.Client
+	admin     client.Client
+	collected *traces
 )
 
 func TestMain(m *testing.M) {
 	_ = os.Setenv("RATE_LIMIT_SCALE", "1000") // limits have tests of their own
 	_ = os.Setenv("RESERVATION_TTL", "20s")
 	_ = os.Setenv("AUTO_DELIVER_AFTER", "3s")
+	var err error
+	if collected, err = collect(); err != nil {
+		fmt.Fprintln(os.Stderr, "collect traces:", err)
+		os.Exit(1)
+	}
 	os.Exit(platform.Main(m, "journey", 10000, func(p *platform.Platform) {
 		running, nobody = p, client.Client{Base: p.URL()}
 	}))
@@ -244,6 +254,34 @@ func trace(t *testing.T) {
 	if !strings.Contains(a.Header.Get("traceparent"), id) || a.Header.Get("X-Request-Id") == "" {
 		t.Errorf("headers %v", a.Header)
 	}
+	// And an order is one trace for whoever collects them, also where it goes on by events.
+	const buying = "4bf92f3577b34da6a3ce929d0e0e4737"
+	a, err = admin.Do(t.Context(), "POST /api/v1/orders", client.Raw(journey.Order), "traceparent", "00-"+buying+"-00f067aa0ba902b7-01")
+	must(t, err)
+	must(t, a.Into(201, nil))
+	platform.Eventually(t, 30*time.Second, func() error {
+		return collected.lacks(buying, "gateway", "orders", "products", "notifications")
+	})
+}
+
+// validOpenAPI fails with what the document of a service has against the rules of OpenAPI 3.1.
+func validOpenAPI(text []byte) error {
+	document, err := libopenapi.NewDocument(text)
+	if err != nil {
+		return err
+	}
+	validator, errs := validator.NewValidator(document)
+	if len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	ok, problems := validator.ValidateDocument()
+	for _, p := range problems {
+		errs = append(errs, p)
+	}
+	if !ok && len(errs) == 0 {
+		return errors.New("not valid")
+	}
+	return errors.Join(errs...)
 }
 
 // documents compares the one public document with what each service says of itself.
@@ -275,7 +313,12 @@ func documents(t *testing.T) {
 			}
 		}
 	}
-	for _, base := range []string{nobody.Base, running.Address("orders")} {
+	for _, base := range []string{nobody.Base, running.Address("users"), running.Address("products"), running.Address("orders"), running.Address("notifications")} {
+		text, err := client.Client{Base: base}.Do(t.Context(), "GET /openapi.json", nil)
+		must(t, err)
+		if err := validOpenAPI(text.Body); err != nil {
+			t.Errorf("%s/openapi.json: %v", base, err)
+		}
 		a, err := client.Client{Base: base}.Do(t.Context(), "GET /docs", nil)
 		must(t, err)
 		if a.Status != 200 || strings.Contains(string(a.Body), `src="http`) || strings.Contains(string(a.Body), `href="http`) {

@@ -30,6 +30,7 @@ type Platform struct {
 	Root   string // the repository
 	Dir    string // the folder of the instance
 
+	args       []string // beyond those of every platform of the tests
 	supervisor *exec.Cmd
 	over       chan struct{} // closed when the supervisor has ended
 }
@@ -69,7 +70,7 @@ func Main(m *testing.M, name string, offset int, use func(*Platform)) int {
 	if code != 0 {
 		p.dump(os.Stderr)
 	}
-	if err := p.Stop(); err != nil {
+	if err := errors.Join(p.Stop(), Gone(p.Dir)); err != nil {
 		fmt.Fprintln(os.Stderr, "stop the platform of the tests:", err)
 		return max(1, code)
 	}
@@ -82,7 +83,7 @@ func Start(name string, offset int, args ...string) (*Platform, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Platform{Name: name, Offset: offset, Root: root, Dir: filepath.Join(root, ".sidecart", name), over: make(chan struct{})}
+	p := &Platform{Name: name, Offset: offset, Root: root, Dir: filepath.Join(root, ".sidecart", name), args: args}
 	if err := p.build(); err != nil {
 		return nil, err
 	}
@@ -91,7 +92,10 @@ func Start(name string, offset int, args ...string) (*Platform, error) {
 			return nil, fmt.Errorf("stack %v: %w\n%s", before, err, out)
 		}
 	}
-	if err := p.launch(args...); err != nil {
+	if err := os.Remove(p.Dir + ".log"); err != nil && !os.IsNotExist(err) {
+		return nil, err
+	}
+	if err := p.launch(); err != nil {
 		return nil, err
 	}
 	if err := p.awaitReady(); err != nil {
@@ -116,13 +120,13 @@ func (p *Platform) build() error {
 
 // launch starts the supervisor as a child that the kernel asks to stop when the test program ends in whatever way. That
 // is bound to the thread that starts it, which therefore has to stay.
-func (p *Platform) launch(args ...string) error {
-	log, err := os.Create(p.Dir + ".log")
+func (p *Platform) launch() error {
+	log, err := os.OpenFile(p.Dir+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	p.supervisor = p.stack(append([]string{"run", "--race"}, args...)...)
+	p.supervisor, p.over = p.stack(append([]string{"run", "--race"}, p.args...)...), make(chan struct{})
 	p.supervisor.Stdout, p.supervisor.Stderr = log, log
 	p.supervisor.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	started := make(chan error)
@@ -149,7 +153,7 @@ func (p *Platform) awaitReady() error {
 	return fmt.Errorf("the platform was not ready within %s", readyWithin)
 }
 
-// Stop ends the platform, and fails when that took longer than it may.
+// Stop ends the platform, and fails when that took longer than it may: 15 s.
 func (p *Platform) Stop() error {
 	if err := p.supervisor.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
@@ -157,7 +161,7 @@ func (p *Platform) Stop() error {
 	select {
 	case <-p.over:
 		return nil
-	case <-time.After(20 * time.Second):
+	case <-time.After(15 * time.Second):
 		return fmt.Errorf("pid %d does not stop", p.supervisor.Process.Pid)
 	}
 }

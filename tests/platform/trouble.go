@@ -1,9 +1,12 @@
 package platform
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -33,6 +36,38 @@ func (p *Platform) KillAndWait(t *testing.T, name string) {
 		}
 		return nil
 	})
+}
+
+// PowerCut ends everything at once, the supervisor first, and starts the platform again as a person would. It returns how
+// long that took until all was well.
+func (p *Platform) PowerCut(t *testing.T) time.Duration {
+	t.Helper()
+	before, err := p.State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pids := []int{before.PID}
+	for _, q := range before.Processes {
+		pids = append(pids, q.PID)
+	}
+	for _, pid := range pids {
+		if pid > 0 {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have gone with the supervisor
+		}
+	}
+	<-p.over
+	began := time.Now()
+	if err := errors.Join(p.launch(), p.awaitReady()); err != nil {
+		t.Fatal(err)
+	}
+	return time.Since(began)
+}
+
+// Beside is a start of another platform on the same ports, which must not succeed.
+func (p *Platform) Beside(ctx context.Context, name string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, p.program(), "run", "--instance", name, "--offset", strconv.Itoa(p.Offset))
+	cmd.Dir = p.Root
+	return cmd
 }
 
 // StopUntil keeps processes down until the returned function is called, or the test ends. It returns when they are down;
