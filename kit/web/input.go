@@ -173,10 +173,37 @@ func decodeBody(c *fiber.Ctx, in reflect.Value, op *operation, bad fields, prese
 	return Decode(body, in, bad, present)
 }
 
-// Decode reads one JSON object into a struct, strictly: names match by case, unknown ones are refused, nothing may
-// follow. What is wrong goes into bad by the path of the field; present learns which paths were there. It fails with
-// ErrMalformed if the text is not one JSON value.
+// deepest is how many lists and objects may stand inside one another. Nothing the services take needs ten.
+const deepest = 32
+
+// tooDeep says whether a JSON text goes deeper than that, in one look at it and before anything is made of it.
+func tooDeep(text []byte) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch ch := text[i]; {
+		case quoted && ch == '\\':
+			i++
+		case ch == '"':
+			quoted = !quoted
+		case quoted:
+		case ch == '[' || ch == '{':
+			if depth++; depth > deepest {
+				return true
+			}
+		case ch == ']' || ch == '}':
+			depth--
+		}
+	}
+	return false
+}
+
+// Decode reads one JSON object into a struct, strictly: names match by case and come once, unknown ones are refused, nothing
+// may follow. What is wrong goes into bad by the path of the field; present learns which paths were there. It fails with
+// ErrMalformed if the text is not one JSON value, or goes too deep.
 func Decode(body []byte, in reflect.Value, bad fields, present map[string]bool) error {
+	if tooDeep(body) {
+		return fault.ErrMalformed.Saying("the body goes too deep: lists and objects inside one another")
+	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	var raw json.RawMessage
 	if err := dec.Decode(&raw); err != nil {
@@ -226,23 +253,34 @@ func decodeValue(raw json.RawMessage, v reflect.Value, path string, bad fields, 
 }
 
 func decodeObject(raw json.RawMessage, v reflect.Value, path string, bad fields, present map[string]bool) {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &members); err != nil {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
 		bad.add(path, "must be an object")
 		return
 	}
-	known := bodyFields(v.Type())
-	for name, member := range members {
+	known, seen := bodyFields(v.Type()), map[string]bool{}
+	for dec.More() {
+		key, _ := dec.Token() // raw is JSON: this is a name, and a value follows
+		name, _ := key.(string)
+		var member json.RawMessage
+		if err := dec.Decode(&member); err != nil {
+			bad.add(path, "must be an object")
+			return
+		}
 		at := name
 		if path != "" {
 			at = path + "." + name
 		}
 		index, ok := known[name]
-		if !ok {
+		switch {
+		case !ok:
 			bad.add(at, "is not a known field")
-			continue
+		case seen[name]:
+			bad.add(at, "is there twice")
+		default:
+			decodeValue(member, v.FieldByIndex(index), at, bad, present)
 		}
-		decodeValue(member, v.FieldByIndex(index), at, bad, present)
+		seen[name] = true
 	}
 }
 

@@ -8,9 +8,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -18,6 +20,7 @@ import (
 type Client struct {
 	Base  string // http://localhost:8000
 	Token string
+	From  string // the address that it calls from, one of 127.0.0.0/8; whichever the system takes if empty
 }
 
 // Answer is what came back.
@@ -33,7 +36,21 @@ type Form url.Values
 // Raw is a body that is sent as it is, as JSON.
 type Raw string
 
-var plain = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+var clients sync.Map // of *http.Client by the address that it calls from
+
+func (c Client) http() *http.Client {
+	if known, ok := clients.Load(c.From); ok {
+		return known.(*http.Client)
+	}
+	dialer := net.Dialer{}
+	if c.From != "" {
+		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(c.From)}
+	}
+	made, _ := clients.LoadOrStore(c.From, &http.Client{
+		Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64, DialContext: dialer.DialContext},
+	})
+	return made.(*http.Client)
+}
 
 // Do makes one call, written "POST /api/v1/orders". Body is nil, a Form, a Raw, or anything that becomes JSON; headers
 // come in pairs. It fails only if there is no answer.
@@ -56,7 +73,7 @@ func (c Client) Do(ctx context.Context, call string, body any, headers ...string
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
-	res, err := plain.Do(req)
+	res, err := c.http().Do(req)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -107,7 +124,7 @@ func (c Client) SignIn(ctx context.Context, username, password string) (Client, 
 		AccessToken string `json:"access_token"`
 	}
 	err := c.Call(ctx, "POST /api/v1/auth/login", Form{"username": {username}, "password": {password}}, 200, &pair)
-	return Client{Base: c.Base, Token: pair.AccessToken}, err
+	return Client{Base: c.Base, Token: pair.AccessToken, From: c.From}, err
 }
 
 // Order is what the tests read of an order.

@@ -17,6 +17,7 @@ var (
 	errMisdirected = fault.New(fault.Misdirected, "misdirected", "this server does not answer for that host")
 	errNoRoute     = fault.New(fault.NotFound, "no_such_route", "there is nothing at this address")
 	errMethod      = fault.New(fault.NotAllowed, "method_not_allowed", "this address does not take that method")
+	errTwoLengths  = fault.ErrMalformed.Saying("a body has a Content-Length or a Transfer-Encoding, not both")
 )
 
 const (
@@ -96,6 +97,22 @@ func plain(path []byte) bool {
 	}
 	return !bytes.Contains(path, []byte("//")) && !bytes.Contains(path, []byte("/./")) && !bytes.Contains(path, []byte("/../")) &&
 		!bytes.HasSuffix(path, []byte("/.")) && !bytes.HasSuffix(path, []byte("/.."))
+}
+
+// onlyOneLength refuses a request that says in two ways how long its body is. The server would believe one and close the
+// connection; whatever stands before us may believe the other.
+func onlyOneLength(c *fiber.Ctx) error {
+	length, coding := false, false
+	for line := range bytes.Lines(c.Request().Header.RawHeaders()) {
+		name, _, _ := bytes.Cut(line, []byte{':'})
+		length = length || bytes.EqualFold(name, []byte(fiber.HeaderContentLength))
+		coding = coding || bytes.EqualFold(name, []byte(fiber.HeaderTransferEncoding))
+	}
+	if length && coding {
+		c.Context().SetConnectionClose()
+		return errTwoLengths
+	}
+	return c.Next()
 }
 
 // onlyKnownMethods makes a method that Fiber does not know one that no route takes: Fiber would answer it by itself, in

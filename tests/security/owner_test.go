@@ -1,0 +1,176 @@
+package security_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"sidecart/tests/client"
+	"sidecart/tests/platform"
+)
+
+// TestOrdersAreTheirBuyersAlone has one buyer try everything on another's order.
+func TestOrdersAreTheirBuyersAlone(t *testing.T) {
+	t.Parallel()
+	alice, _ := person(t)
+	bob, _ := person(t)
+	order := buy(t, alice)
+	var me struct{ ID string }
+	must(t, alice.Call(t.Context(), "GET /api/v1/users/me", nil, 200, &me))
+	refused(t, "see", do(t, bob, "GET /api/v1/orders/"+order.ID, nil), "order_not_found", 404)
+	refused(t, "cancel", do(t, bob, "POST /api/v1/orders/"+order.ID+"/cancel", nil), "order_not_found", 404)
+	refused(t, "list", do(t, bob, "GET /api/v1/orders?user_id="+me.ID, nil), "forbidden", 403)
+	for what, body := range map[string]string{
+		"for another": `{"user_id":"` + me.ID + `",`, "an id": `{"id":"` + order.ID + `",`, "a status": `{"status":"paid",`, "a total": `{"total":0.01,`,
+	} {
+		refused(t, what, do(t, bob, "POST /api/v1/orders", client.Raw(strings.Replace(basket(t), "{", body, 1))), "invalid", 422)
+	}
+	cheap := strings.Replace(basket(t), `"quantity":1`, `"quantity":1,"unit_price":0.01`, 1)
+	refused(t, "a price", do(t, bob, "POST /api/v1/orders", client.Raw(cheap)), "invalid", 422)
+	var mine client.Page[client.Order]
+	must(t, bob.Call(t.Context(), "GET /api/v1/orders", nil, 200, &mine))
+	if len(mine.Items) != 0 {
+		t.Errorf("bob sees %+v", mine.Items)
+	}
+	must(t, alice.Call(t.Context(), "GET /api/v1/orders/"+order.ID, nil, 200, nil))
+}
+
+// TestKeysAreTheirUsersAlone repeats somebody else's Idempotency-Key: it must not answer with their order.
+func TestKeysAreTheirUsersAlone(t *testing.T) {
+	t.Parallel()
+	alice, _ := person(t)
+	bob, _ := person(t)
+	var hers, again, his client.Order
+	must(t, do(t, alice, "POST /api/v1/orders", client.Raw(basket(t)), "Idempotency-Key", "k-1").Into(201, &hers))
+	must(t, do(t, alice, "POST /api/v1/orders", client.Raw(basket(t)), "Idempotency-Key", "k-1").Into(201, &again))
+	must(t, do(t, bob, "POST /api/v1/orders", client.Raw(basket(t)), "Idempotency-Key", "k-1").Into(201, &his))
+	if again.ID != hers.ID || his.ID == hers.ID {
+		t.Errorf("alice has %s and %s, bob has %s", hers.ID, again.ID, his.ID)
+	}
+	refused(t, "another body", do(t, alice, "POST /api/v1/orders", client.Raw(strings.Replace(basket(t), `"quantity":1`, `"quantity":9`, 1)), "Idempotency-Key", "k-1"),
+		"idempotency_key_reused", 422)
+}
+
+// inbox waits until somebody was told of an order, and returns what the first message is.
+func inbox(t *testing.T, c client.Client, orderID string) (id, text string) {
+	t.Helper()
+	platform.Eventually(t, 60*time.Second, func() error {
+		var page client.Page[json.RawMessage]
+		if err := c.Call(t.Context(), "GET /api/v1/notifications", nil, 200, &page); err != nil {
+			return err
+		}
+		for _, item := range page.Items {
+			if text = string(item); strings.Contains(text, orderID) {
+				var message struct{ ID string }
+				must(t, json.Unmarshal(item, &message))
+				id = message.ID
+				return nil
+			}
+		}
+		return fmt.Errorf("nothing of order %s", orderID)
+	})
+	return id, text
+}
+
+func TestMessagesAreTheirReadersAlone(t *testing.T) {
+	t.Parallel()
+	alice, _ := person(t)
+	bob, _ := person(t)
+	order := buy(t, alice)
+	id, _ := inbox(t, alice, order.ID)
+	refused(t, "read", do(t, bob, "POST /api/v1/notifications/"+id+"/read", nil), "", 404)
+	a := do(t, bob, "GET /api/v1/notifications?user_id=x&limit=100", nil)
+	if strings.Contains(string(a.Body), id) || strings.Contains(string(a.Body), order.ID) {
+		t.Errorf("bob reads %s", a.Body)
+	}
+	must(t, do(t, bob, "POST /api/v1/notifications/read-all", nil).Into(200, nil))
+	if _, text := inbox(t, alice, order.ID); !strings.Contains(text, `"read_at":null`) {
+		t.Errorf("bob's read-all reached %s", text)
+	}
+}
+
+// payloads are what a careless part would run: SQL, script, templates, shells, directions of writing.
+var payloads = []string{
+	`'; drop table orders; --`, `" or 1=1 --`, `\'; select pg_sleep(10); --`, `%' or '1'='1`, `<script>alert(1)</script>`,
+	`"><img src=x onerror=alert(1)>`, `{{.}} ${7*7} {{constructor.constructor('alert(1)')()}}`, `$(reboot) ; | & ` + "`id`", `../../etc/passwd`, `=cmd|' /C calc'!A0`,
+}
+
+// TestTextStaysText writes payloads into every text of an order, a product and a category, and looks for them in
+// searches. They come back as they were, in JSON that a browser takes for nothing else.
+func TestTextStaysText(t *testing.T) {
+	t.Parallel()
+	root := admin(t)
+	product(t)
+	for i, payload := range payloads {
+		quoted, err := json.Marshal(payload)
+		must(t, err)
+		fill := strings.NewReplacer("PAYLOAD", string(quoted), "NUMBER", fmt.Sprint(i), "CATEGORY", "1", "PRODUCT", fmt.Sprint(product(t)))
+		for _, call := range []string{
+			`POST /api/v1/categories {"name":PAYLOAD,"description":PAYLOAD}`,
+			`POST /api/v1/products {"name":PAYLOAD,"description":PAYLOAD,"brand":PAYLOAD,"attributes":{"note":PAYLOAD},"sku":"X-NUMBER","price":1.00,"category_id":CATEGORY}`,
+			`POST /api/v1/orders {"items":[{"product_id":PRODUCT,"quantity":1}],"payment_method":"paypal","payment_token":PAYLOAD,"shipping_address":` +
+				`{"street":PAYLOAD,"city":PAYLOAD,"state":PAYLOAD,"postal_code":"12345","country":PAYLOAD}}`,
+		} {
+			parts := strings.SplitN(call, " ", 3)
+			a := do(t, root, parts[0]+" "+parts[1], client.Raw(fill.Replace(parts[2])))
+			must(t, a.Into(201, nil))
+			inert(t, parts[1], a, payload)
+			if parts[1] == "/api/v1/orders" {
+				var order client.Order
+				must(t, json.Unmarshal(a.Body, &order))
+				inert(t, "the order read again", do(t, root, "GET /api/v1/orders/"+order.ID, nil), payload)
+			}
+		}
+		// Not kept: what is no code and no method.
+		refused(t, "sku", do(t, root, "POST /api/v1/products", client.Raw(fill.Replace(`{"name":"x","sku":PAYLOAD,"price":1.00,"category_id":CATEGORY}`))), "invalid", 422)
+		refused(t, "method", do(t, root, "POST /api/v1/orders", client.Raw(strings.Replace(basket(t), `"credit_card"`, string(quoted), 1))), "invalid", 422)
+		for _, field := range []string{"brand", "q", "sort", "category_id", "cursor", "limit"} {
+			a := do(t, root, "GET /api/v1/products?"+field+"="+url.QueryEscape(payload), nil)
+			if a.Status != 200 {
+				refused(t, "search "+field, a, "", 422)
+			}
+		}
+		refused(t, "id", do(t, root, "GET /api/v1/orders?user_id="+url.QueryEscape(payload), nil), "invalid", 422)
+	}
+	var level struct{ OnHand int }
+	must(t, root.Call(t.Context(), fmt.Sprintf("GET /api/v1/products/%d/inventory", product(t)), nil, 200, &level)) // the tables are there
+}
+
+// inert fails the test unless the payload is in the answer as text, written so that no browser finds a tag in it.
+func inert(t *testing.T, what string, a client.Answer, payload string) {
+	t.Helper()
+	var value any
+	must(t, json.Unmarshal(a.Body, &value))
+	if !holds(value, payload) {
+		t.Errorf("%s: %q is not given back: %s", what, payload, a.Body)
+	}
+	if strings.ContainsAny(string(a.Body), "<>") {
+		t.Errorf("%s: a tag in %s", what, a.Body)
+	}
+	if !strings.HasPrefix(a.Header.Get("Content-Type"), "application/json") || a.Header.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("%s: %v", what, a.Header)
+	}
+}
+
+func holds(value any, text string) bool {
+	switch v := value.(type) {
+	case string:
+		return v == text
+	case []any:
+		for _, element := range v {
+			if holds(element, text) {
+				return true
+			}
+		}
+	case map[string]any:
+		for _, member := range v {
+			if holds(member, text) {
+				return true
+			}
+		}
+	}
+	return false
+}
