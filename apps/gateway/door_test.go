@@ -110,6 +110,9 @@ func TestDoorOpensEveryRouteToThoseItNames(t *testing.T) {
 	alice, root := as(t, kittest.Somebody(shop.User)), as(t, kittest.Somebody(shop.Admin))
 	for _, r := range route.Table {
 		do := strings.NewReplacer("{id}", "1").Replace(r.Do)
+		if r.By == route.Here {
+			continue // it asks no service, and has a test of its own
+		}
 		anonymous, user, admin := g.do(t, do, "").status, g.do(t, do, "", alice).status, g.do(t, do, "", root).status
 		want := map[bool][3]int{true: {200, 200, 200}, false: {401, 403, 200}}[r.Need == shop.Anyone]
 		if r.Need == shop.SignedIn {

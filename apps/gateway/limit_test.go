@@ -1,12 +1,17 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"sidecart/apps/gateway/internal/limit"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
 )
@@ -119,4 +124,48 @@ func TestLimitsReturnToRedis(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// TestLimitsAreExactAcrossReplicas has two replicas take at once: not one more than the limit may pass.
+func TestLimitsAreExactAcrossReplicas(t *testing.T) {
+	addr, _ := startRedis(t)
+	one, two := limit.Connect(addr, "", 1), limit.Connect(addr, "", 1)
+	defer one.Close() //nolint:errcheck // a test's end
+	defer two.Close() //nolint:errcheck // a test's end
+	const most = 2    // a minute: the next is half a minute away
+	var passed atomic.Int32
+	var race sync.WaitGroup
+	for i := range 100 {
+		race.Go(func() {
+			if []*limit.Limiter{one, two}[i%2].Take(context.Background(), "POST /x", "somebody", most).Allowed {
+				passed.Add(1)
+			}
+		})
+	}
+	race.Wait()
+	if passed.Load() != most {
+		t.Errorf("%d passed at a limit of %d", passed.Load(), most)
+	}
+}
+
+// TestLimitsOutliveARedisThatHangs is one that takes connections and says nothing.
+func TestLimitsOutliveARedisThatHangs(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close() //nolint:errcheck // a test's end
+	g := start(t, newNeighbourhood(t), redisAt(silent.Addr().String()))
+	begin, passed := time.Now(), 0
+	for range 30 {
+		if g.do(t, login, "{}").status == 200 {
+			passed++
+		}
+	}
+	if passed != 10 {
+		t.Errorf("%d of 30 passed, want the limit of 10", passed)
+	}
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("30 requests took %s: each waits for Redis", took)
+	}
 }

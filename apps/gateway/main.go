@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"sidecart/apps/gateway/internal/analytics"
 	"sidecart/apps/gateway/internal/forward"
 	"sidecart/apps/gateway/internal/limit"
 	"sidecart/apps/gateway/internal/metrics"
@@ -56,14 +57,18 @@ func run(ctx context.Context) error {
 	limiter := limit.Connect(cfg.redisAddr, password, cfg.limitScale)
 	defer limiter.Close() //nolint:errcheck // at the end nobody can do anything about it
 
+	requests := analytics.Connect(cfg.redisAddr, password)
+	defer requests.Close() //nolint:errcheck // at the end nobody can do anything about it
+
 	to := forward.New(dapr.HTTPAddr, cfg.daprToken, route.Services(routes))
 	verify := auth.NewVerifier(auth.FetchWith(dapr.Ask)).Verify
-	app := open(cfg, routes, verify, limiter, to) //nolint:contextcheck // each request brings its own
+	app := open(cfg, routes, verify, limiter, requests, to) //nolint:contextcheck // each request brings its own
 	app.Needs(web.Check{Name: "sidecar", Ask: dapr.Well})
 	app.Prefers(web.Check{Name: "redis", Ask: limiter.Well})
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return web.Serve(ctx, app) })
 	g.Go(func() error { return metrics.Serve(ctx, cfg.metricsAddr) })
+	g.Go(func() error { return requests.Share(ctx) })
 	return g.Wait()
 }

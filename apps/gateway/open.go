@@ -1,6 +1,7 @@
 package main
 
 import (
+	"sidecart/apps/gateway/internal/analytics"
 	"sidecart/apps/gateway/internal/cache"
 	"sidecart/apps/gateway/internal/document"
 	"sidecart/apps/gateway/internal/door"
@@ -12,11 +13,13 @@ import (
 )
 
 // open puts the gateway together, from the guards to what is left over.
-func open(cfg settings, routes []route.Route, verify web.Verify, limiter *limit.Limiter, to *forward.Forwarder) *web.App {
+func open(cfg settings, routes []route.Route, verify web.Verify, limiter *limit.Limiter, requests *analytics.Requests, to *forward.Forwarder) *web.App {
+	cfg.web.Verify = verify
 	app := web.New("gateway", cfg.web)
 	door.New(cfg.door, routes, verify, limiter, cache.New(cfg.cacheBytes), to).Open(app)
+	requests.Routes(app)
 	health.NewReporter(app, route.Services(routes), to).Routes()
-	document.NewLibrary(routes, cfg.limitScale, to).Routes(app)
+	document.NewLibrary(routes, cfg.limitScale, to, app.OpenAPI).Routes(app)
 	door.Otherwise(app)
 	return app
 }

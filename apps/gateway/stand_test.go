@@ -18,6 +18,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"sidecart/apps/gateway/internal/analytics"
 	"sidecart/apps/gateway/internal/door"
 	"sidecart/apps/gateway/internal/forward"
 	"sidecart/apps/gateway/internal/limit"
@@ -112,9 +113,10 @@ func (n *neighbourhood) last(t testing.TB) *http.Request {
 
 // gateway is a real one on a port of its own.
 type gateway struct {
-	url     string
-	behind  *neighbourhood
-	limiter *limit.Limiter
+	url      string
+	behind   *neighbourhood
+	limiter  *limit.Limiter
+	requests *analytics.Requests
 }
 
 type option func(*settings, *[]route.Route)
@@ -155,7 +157,8 @@ func start(t testing.TB, behind *neighbourhood, options ...option) *gateway {
 	}
 	limiter := limit.Connect(cfg.redisAddr, "", cfg.limitScale)
 	to := forward.New(strings.TrimPrefix(behind.URL, "http://"), cfg.daprToken, route.Services(routes))
-	app := open(cfg, routes, kittest.Verify, limiter, to)
+	requests := analytics.Connect(cfg.redisAddr, "")
+	app := open(cfg, routes, kittest.Verify, limiter, requests, to)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -169,9 +172,9 @@ func start(t testing.TB, behind *neighbourhood, options ...option) *gateway {
 		if err := <-ended; err != nil {
 			t.Errorf("the gateway ended with %v", err)
 		}
-		_ = limiter.Close() // a test's end
+		_, _ = limiter.Close(), requests.Close() // a test's end
 	})
-	return &gateway{url: "http://" + listener.Addr().String(), behind: behind, limiter: limiter}
+	return &gateway{url: "http://" + listener.Addr().String(), behind: behind, limiter: limiter, requests: requests}
 }
 
 // answer is what a client got.

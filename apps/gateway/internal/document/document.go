@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -26,15 +27,17 @@ type Library struct {
 	routes  []route.Route
 	scale   int
 	forward *forward.Forwarder
+	own     func() map[string]any
 	mu      sync.Mutex
 	last    map[string]object
 	merged  []byte
 	at      time.Time
 }
 
-// NewLibrary makes a library of what completed routes lead to. scale multiplies the limits it tells of.
-func NewLibrary(routes []route.Route, scale int, to *forward.Forwarder) *Library {
-	return &Library{routes: routes, scale: scale, forward: to, last: map[string]object{}}
+// NewLibrary makes a library of what completed routes lead to. scale multiplies the limits it tells of; own is what the
+// gateway says of its own routes.
+func NewLibrary(routes []route.Route, scale int, to *forward.Forwarder, own func() map[string]any) *Library {
+	return &Library{routes: routes, scale: scale, forward: to, own: own, last: map[string]object{}}
 }
 
 // Routes adds /openapi.json and the page that shows it, /docs.
@@ -59,7 +62,13 @@ func (l *Library) Document(ctx context.Context) ([]byte, error) {
 		return l.merged, nil
 	}
 	complete := l.ask(context.WithoutCancel(ctx))
-	merged, err := json.Marshal(merge(l.routes, l.scale, l.last))
+	own, err := generic(l.own())
+	if err != nil {
+		return nil, err
+	}
+	docs := maps.Clone(l.last)
+	docs[route.Here] = own
+	merged, err := json.Marshal(merge(l.routes, l.scale, docs))
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +100,15 @@ func (l *Library) ask(ctx context.Context) (complete bool) {
 		}
 	}
 	return len(l.last) == len(services)
+}
+
+// generic is a document as it is read from JSON, like those of the others.
+func generic(document map[string]any) (read object, err error) {
+	text, err := json.Marshal(document)
+	if err != nil {
+		return nil, err
+	}
+	return read, json.Unmarshal(text, &read)
 }
 
 func (l *Library) fetch(ctx context.Context, service string) (doc object, err error) {

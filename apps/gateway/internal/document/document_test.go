@@ -96,7 +96,7 @@ func TestLibraryKeepsTheLastGoodCopy(t *testing.T) {
 	}))
 	defer sidecar.Close()
 	routes := []route.Route{{Do: "GET /api/v1/orders", By: "orders", Need: shop.Anyone, Limit: route.Limit{PerMinute: 1}}}
-	l := NewLibrary(routes, 1, forward.New(strings.TrimPrefix(sidecar.URL, "http://"), "", []string{"orders"}))
+	l := NewLibrary(routes, 1, forward.New(strings.TrimPrefix(sidecar.URL, "http://"), "", []string{"orders"}), func() map[string]any { return nil })
 	for _, l.at = range []time.Time{{}, {}} { // the second time what is kept is too old
 		doc, err := l.Document(t.Context())
 		if err != nil || !strings.Contains(string(doc), "/api/v1/orders") {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"sidecart/apps/gateway/internal/route"
 	"sidecart/kit/fault"
@@ -57,7 +58,11 @@ func put(paths object, path, method string, operation object) {
 // find is a route's operation in its service's document, or nil.
 func find(doc object, r route.Route) object {
 	paths, _ := doc["paths"].(object)
-	at, _ := paths[route.ServicePath(r.Path())].(object)
+	path := route.ServicePath(r.Path())
+	if r.By == route.Here {
+		path = r.Path()
+	}
+	at, _ := paths[path].(object)
 	operation, _ := at[strings.ToLower(r.Method())].(object)
 	return operation
 }
@@ -67,6 +72,13 @@ func dress(operation object, r route.Route, scale int) {
 	per := "user"
 	if r.Need == shop.Anyone {
 		per = "address"
+	}
+	if d := r.Deprecated; d.Is() {
+		operation["deprecated"] = true
+		operation["x-deprecated-since"] = d.Since.Format(time.DateOnly)
+		if !d.Sunset.IsZero() {
+			operation["x-sunset"] = d.Sunset.Format(time.DateOnly)
+		}
 	}
 	operation["x-rate-limit"] = fmt.Sprintf("%d a minute per %s", r.Limit.PerMinute*scale, per)
 	responses, _ := operation["responses"].(object)

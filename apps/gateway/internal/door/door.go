@@ -4,10 +4,15 @@ package door
 
 import (
 	"context"
+	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 
 	"sidecart/apps/gateway/internal/cache"
 	"sidecart/apps/gateway/internal/forward"
@@ -36,14 +41,18 @@ type Door struct {
 	verify  web.Verify
 	limiter *limit.Limiter
 	answers *cache.Cache
+	hits    metric.Int64Counter
+	labels  map[string]attribute.Set // of the cached routes in hits, by Do
 	forward *forward.Forwarder
 }
 
 // New makes a door for completed routes.
 func New(cfg Config, routes []route.Route, verify web.Verify, limiter *limit.Limiter, answers *cache.Cache, to *forward.Forwarder) *Door {
-	d := &Door{cfg: cfg, routes: routes, cached: map[string]bool{}, verify: verify, limiter: limiter, answers: answers, forward: to}
+	d := &Door{cfg: cfg, routes: routes, cached: map[string]bool{}, labels: map[string]attribute.Set{}, verify: verify, limiter: limiter, answers: answers, forward: to}
+	d.hits, _ = otel.Meter("sidecart/apps/gateway/door").Int64Counter("gateway.cache.hits") // fails only for a bad name
 	for _, r := range routes {
 		d.cached[r.By] = d.cached[r.By] || r.Cached
+		d.labels[r.Do] = attribute.NewSet(attribute.String("http.request.method", r.Method()), attribute.String("http.route", r.Pattern()))
 	}
 	return d
 }
@@ -77,6 +86,7 @@ func (d *Door) serve(r route.Route) fiber.Handler {
 			err = d.answer(c, r, client)
 		}
 		tell(c, counted)
+		tellOfEnd(c, r.Deprecated)
 		return err
 	}
 }
@@ -120,7 +130,32 @@ func tell(c *fiber.Ctx, counted limit.Decision) {
 	c.Set("RateLimit-Reset", strconv.Itoa(counted.Reset))
 }
 
+// tellOfEnd says that a route is deprecated, when it ends and where to go: RFC 9745, RFC 8594, RFC 8288.
+func tellOfEnd(c *fiber.Ctx, d route.Deprecation) {
+	if !d.Is() {
+		return
+	}
+	c.Set("Deprecation", "@"+strconv.FormatInt(d.Since.Unix(), 10))
+	if !d.Sunset.IsZero() {
+		c.Set("Sunset", d.Sunset.UTC().Format(http.TimeFormat))
+	}
+	if d.Successor != "" {
+		c.Set(fiber.HeaderLink, "<"+withValues(d.Successor, c)+`>; rel="successor-version"`)
+	}
+}
+
+// withValues is a pattern with the values that this request has for its names.
+func withValues(pattern string, c *fiber.Ctx) string {
+	for name, value := range c.AllParams() {
+		pattern = strings.ReplaceAll(pattern, "{"+name+"}", value)
+	}
+	return pattern
+}
+
 func (d *Door) answer(c *fiber.Ctx, r route.Route, client netip.Addr) error {
+	if r.By == route.Here {
+		return c.Next() // to the handler that stands behind the door
+	}
 	path := route.ServicePath(c.Path())
 	if r.Cached {
 		return d.answerFromCache(c, r, path)
@@ -148,6 +183,9 @@ func (d *Door) answerFromCache(c *fiber.Ctx, r route.Route, path string) error {
 		c.Response().Header.Add(f.Name, f.Value)
 	}
 	c.Set("X-Cache", map[bool]string{true: "hit", false: "miss"}[hit])
+	if hit {
+		d.hits.Add(c.UserContext(), 1, metric.WithAttributeSet(d.labels[r.Do]))
+	}
 	if answer.Status == fiber.StatusOK {
 		c.Set(fiber.HeaderCacheControl, "public, max-age=1")
 	}

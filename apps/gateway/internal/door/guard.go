@@ -9,6 +9,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"sidecart/apps/gateway/internal/route"
 	"sidecart/kit/fault"
 	"sidecart/kit/web"
 )
@@ -28,7 +29,7 @@ const (
 		"font-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 
-// dress adds the security headers to every answer, errors among them.
+// dress adds the security headers, and the API's version, to every answer, errors among them.
 func (d *Door) dress(c *fiber.Ctx) error {
 	err := c.Next()
 	policy := apiPolicy
@@ -40,6 +41,7 @@ func (d *Door) dress(c *fiber.Ctx) error {
 	h.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 	h.Set(fiber.HeaderXFrameOptions, "DENY")
 	h.Set(fiber.HeaderReferrerPolicy, "no-referrer")
+	h.Set("X-API-Version", route.Version(c.Path()))
 	d.allowOrigin(c)
 	return err
 }

@@ -12,8 +12,9 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Prefix stands before the paths of the services; what is at the root of the web (/.well-known) has none.
-const Prefix = "/api/v1"
+// Here is who answers what no service does: the gateway itself. Such a route is declared with web.Handle on the gateway's
+// own app, at its public path, behind the door.
+const Here = "gateway"
 
 // What a route has unless it says otherwise. The deadline is a second less than the sidecars give a service
 // (dapr/resiliency/gateway.yaml), so that the answer about lateness is the gateway's.
@@ -28,12 +29,14 @@ type Limit struct{ PerMinute int }
 // Route is one operation of the public API.
 type Route struct {
 	Do        string          // "POST /api/v1/orders/{id}/cancel"
-	By        string          // the service that answers: an app id
+	By        string          // the service that answers: an app id, or Here
 	Need      shop.Permission // what the caller must be allowed
 	Limit     Limit
 	Cached    bool          // answers are the same for everybody and may be a second old
 	BodyLimit int           // in bytes; 0 is 1 MiB
 	Deadline  time.Duration // for all that the service has to do with it; 0 is 9 s
+	// Deprecated says that clients should go elsewhere; the zero Deprecation is for all others.
+	Deprecated Deprecation
 }
 
 // Method is the HTTP method.
@@ -47,9 +50,6 @@ func (r Route) Path() string {
 	_, path, _ := strings.Cut(r.Do, " ")
 	return path
 }
-
-// ServicePath is a public path, or pattern, as the service that answers has it.
-func ServicePath(public string) string { return strings.TrimPrefix(public, Prefix) }
 
 // Pattern is the path as Fiber writes it, /api/v1/orders/:id.
 func (r Route) Pattern() string {
@@ -76,6 +76,8 @@ func Complete(table []Route) ([]Route, error) {
 			return nil, fmt.Errorf("route %s is there twice", r.Do)
 		case r.By == "" || r.Need == "" || r.Limit.PerMinute < 1 || !strings.HasPrefix(r.Path(), "/"):
 			return nil, fmt.Errorf("route %q needs a path, a service, a permission and a limit", r.Do)
+		case r.Deprecated.Since.After(r.Deprecated.Sunset) && !r.Deprecated.Sunset.IsZero():
+			return nil, fmt.Errorf("route %s ends before it is deprecated", r.Do)
 		case r.Cached && (r.Need != shop.Anyone || !r.Reads()):
 			return nil, fmt.Errorf("route %s cannot be cached: it is not a read that anyone may do", r.Do)
 		}
@@ -84,11 +86,13 @@ func Complete(table []Route) ([]Route, error) {
 	return routes, nil
 }
 
-// Services are the app ids that the routes lead to, sorted.
+// Services are the app ids of the others that the routes lead to, sorted.
 func Services(routes []Route) []string {
 	var services []string
 	for _, r := range routes {
-		services = append(services, r.By)
+		if r.By != Here {
+			services = append(services, r.By)
+		}
 	}
 	slices.Sort(services)
 	return slices.Compact(services)

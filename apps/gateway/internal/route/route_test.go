@@ -1,6 +1,7 @@
 package route
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,8 +14,11 @@ func TestTableIsServable(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, r := range routes {
-		if !strings.HasPrefix(r.Path(), Prefix+"/") && !strings.HasPrefix(r.Path(), "/.well-known/") {
-			t.Errorf("%s is neither under %s nor well known", r.Do, Prefix)
+		if !strings.HasPrefix(r.Path(), first+"/") && !strings.HasPrefix(r.Path(), second+"/") && !strings.HasPrefix(r.Path(), "/.well-known/") {
+			t.Errorf("%s is neither under %s or %s nor well known", r.Do, first, second)
+		}
+		if d := r.Deprecated; d.Is() && !slices.ContainsFunc(routes, func(o Route) bool { return o.Do == r.Method()+" "+d.Successor }) {
+			t.Errorf("%s has a successor that is not there: %s", r.Do, d.Successor)
 		}
 		if r.BodyLimit != 1<<20 || r.Deadline == 0 {
 			t.Errorf("%s has no defaults: %+v", r.Do, r)
@@ -53,6 +57,7 @@ func TestCompleteRefuses(t *testing.T) {
 		"no limit":             {{Do: good.Do, By: "x", Need: shop.Anyone}},
 		"no path":              {{Do: "GET", By: "x", Need: shop.Anyone, Limit: reading}},
 		"a person's own kept":  {{Do: good.Do, By: "x", Need: shop.SignedIn, Limit: reading, Cached: true}},
+		"an end before it":     {{Do: good.Do, By: "x", Need: shop.Anyone, Limit: reading, Deprecated: Deprecation{Since: on(2027, 1, 2), Sunset: on(2027, 1, 1)}}},
 		"a change that's kept": {{Do: "POST /api/v1/x", By: "x", Need: shop.Anyone, Limit: reading, Cached: true}},
 	} {
 		if _, err := Complete(table); err == nil {
@@ -63,7 +68,14 @@ func TestCompleteRefuses(t *testing.T) {
 
 func TestPaths(t *testing.T) {
 	r := Route{Do: "POST /api/v1/orders/{id}/cancel"}
-	if r.Pattern() != "/api/v1/orders/:id/cancel" || ServicePath(r.Path()) != "/orders/{id}/cancel" || ServicePath("/.well-known/jwks.json") != "/.well-known/jwks.json" {
-		t.Errorf("%s %s", r.Pattern(), ServicePath(r.Path()))
+	if r.Pattern() != "/api/v1/orders/:id/cancel" {
+		t.Error(r.Pattern())
+	}
+	for public, want := range map[string][2]string{
+		"/api/v1/orders/{id}/cancel": {"/orders/{id}/cancel", "1"}, "/api/v2/orders/7": {"/v2/orders/7", "2"}, "/.well-known/jwks.json": {"/.well-known/jwks.json", "1"},
+	} {
+		if got := [2]string{ServicePath(public), Version(public)}; got != want {
+			t.Errorf("%s: %v", public, got)
+		}
 	}
 }

@@ -1,9 +1,13 @@
 package route
 
-import "sidecart/kit/shop"
+import (
+	"time"
+
+	"sidecart/kit/shop"
+)
 
 // Table is the public API: what is not in it cannot be reached from outside. The path without /api/v1 is the
-// service's own. A path that is also an example of a pattern stands before it.
+// service's own, and of /api/v2 it keeps the /v2. A path that is also an example of a pattern stands before it.
 var Table = []Route{
 	{Do: "POST /api/v1/auth/register", By: "users", Need: shop.Anyone, Limit: joining},
 	{Do: "POST /api/v1/auth/login", By: "users", Need: shop.Anyone, Limit: signingIn},
@@ -30,7 +34,9 @@ var Table = []Route{
 
 	{Do: "POST /api/v1/orders", By: "orders", Need: shop.SignedIn, Limit: buying},
 	{Do: "GET /api/v1/orders", By: "orders", Need: shop.SignedIn, Limit: reading},
-	{Do: "GET /api/v1/orders/{id}", By: "orders", Need: shop.SignedIn, Limit: reading},
+	{Do: "GET /api/v1/orders/{id}", By: "orders", Need: shop.SignedIn, Limit: reading,
+		Deprecated: Deprecation{Since: on(2027, time.January, 1), Sunset: on(2028, time.January, 1), Successor: "/api/v2/orders/{id}"}},
+	{Do: "GET /api/v2/orders/{id}", By: "orders", Need: shop.SignedIn, Limit: reading},
 	{Do: "POST /api/v1/orders/{id}/cancel", By: "orders", Need: shop.SignedIn, Limit: writing},
 	{Do: "POST /api/v1/orders/{id}/ship", By: "orders", Need: shop.ManageOrders, Limit: writing},
 	{Do: "POST /api/v1/orders/{id}/deliver", By: "orders", Need: shop.ManageOrders, Limit: writing},
@@ -39,6 +45,8 @@ var Table = []Route{
 	{Do: "GET /api/v1/notifications", By: "notifications", Need: shop.SignedIn, Limit: reading},
 	{Do: "POST /api/v1/notifications/read-all", By: "notifications", Need: shop.SignedIn, Limit: writing},
 	{Do: "POST /api/v1/notifications/{id}/read", By: "notifications", Need: shop.SignedIn, Limit: writing},
+
+	{Do: "GET /api/v1/analytics/requests", By: Here, Need: shop.SeeAnalytics, Limit: reading},
 }
 
 // How often one user, or one address where nobody is signed in, may do a thing on one route. RATE_LIMIT_SCALE

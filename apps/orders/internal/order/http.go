@@ -12,6 +12,7 @@ func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /orders", shop.SignedIn, s.handlePlace, web.Created, web.NoStore, web.Fails(ErrOutOfStock, ErrUnknown, ErrCurrencies), web.Doc("Buy"))
 	web.Handle(app, "GET /orders", shop.SignedIn, s.handleList, web.NoStore, web.Fails(ErrOthers), web.Doc("List your orders, newest first; an admin lists everybody's"))
 	web.Handle(app, "GET /orders/{id}", shop.SignedIn, s.handleGet, web.NoStore, web.Fails(ErrNotFound), web.Doc("See an order with its history"))
+	web.Handle(app, "GET /v2/orders/{id}", shop.SignedIn, s.handleGetExact, web.NoStore, web.Fails(ErrNotFound), web.Doc("See an order with exact amounts"))
 	web.Handle(app, "POST /orders/{id}/cancel", shop.SignedIn, s.handleCancel, web.NoStore, web.Fails(ErrNotFound, ErrTransition), web.Doc("Cancel an order before it ships"))
 	web.Handle(app, "POST /orders/{id}/ship", shop.ManageOrders, s.handleShip, web.NoStore, web.Fails(ErrNotFound, ErrTransition), web.Doc("Note that a paid order is on its way"))
 	web.Handle(app, "POST /orders/{id}/deliver", shop.ManageOrders, s.handleDeliver, web.NoStore, web.Fails(ErrNotFound, ErrTransition), web.Doc("Note that an order has arrived"))
@@ -37,6 +38,11 @@ type idInput struct {
 
 func (s *Service) handleGet(ctx context.Context, who shop.Caller, in idInput) (Order, error) {
 	return s.Get(ctx, who, in.ID)
+}
+
+func (s *Service) handleGetExact(ctx context.Context, who shop.Caller, in idInput) (Exact, error) {
+	o, err := s.Get(ctx, who, in.ID)
+	return exact(o), err
 }
 
 func (s *Service) handleCancel(ctx context.Context, who shop.Caller, in idInput) (Order, error) {

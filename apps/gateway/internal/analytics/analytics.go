@@ -1,0 +1,153 @@
+// Package analytics tells how the public API is used: per route how many requests, how quick, how many refused. It reads
+// what the gateway counts for its operators anyway, so that a request costs nothing more.
+package analytics
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Usage is one route's use in a stretch of time. Durations are in milliseconds, as the gateway sees them, and estimated: they
+// are right to the bucket of the histogram they lie in, and 10,000 stands for all that is more.
+type Usage struct {
+	Route    string  `json:"route"` // GET /api/v1/orders/{id}; "none" for what met no route
+	Requests int64   `json:"requests"`
+	Rate     float64 `json:"rate"`    // requests a second
+	Errors   int64   `json:"errors"`  // answered with 500 or more
+	Refused  int64   `json:"refused"` // answered with 400 to 499, but for the limited ones
+	Limited  int64   `json:"limited"` // answered with 429
+	Cached   int64   `json:"cached"`  // answered from the gateway's memory
+	P50      float64 `json:"p50"`
+	P95      float64 `json:"p95"`
+	P99      float64 `json:"p99"`
+}
+
+// Report is the use of all routes that were used, the busiest first. Replicas is how many replicas of the gateway it adds up;
+// Complete is false where the others could not be asked, and this one tells of itself alone.
+type Report struct {
+	Since    time.Time `json:"since"`
+	Until    time.Time `json:"until"`
+	Replicas int       `json:"replicas"`
+	Complete bool      `json:"complete"`
+	Items    []Usage   `json:"items"`
+}
+
+// tally is what is added up of one route. Buckets are counts by the upper bound of a duration in seconds.
+type tally struct {
+	Requests int64            `json:"n"`
+	Errors   int64            `json:"e,omitempty"`
+	Refused  int64            `json:"r,omitempty"`
+	Limited  int64            `json:"l,omitempty"`
+	Cached   int64            `json:"c,omitempty"`
+	Buckets  map[string]int64 `json:"b"`
+}
+
+func (t *tally) add(o tally, sign int64) {
+	t.Requests += sign * o.Requests
+	t.Errors += sign * o.Errors
+	t.Refused += sign * o.Refused
+	t.Limited += sign * o.Limited
+	t.Cached += sign * o.Cached
+	if t.Buckets == nil {
+		t.Buckets = map[string]int64{}
+	}
+	for bound, n := range o.Buckets {
+		t.Buckets[bound] += sign * n
+	}
+}
+
+// tallies are by route.
+type tallies map[string]tally
+
+func (all tallies) add(others tallies, sign int64) {
+	for route, o := range others {
+		t := all[route]
+		t.Buckets = maps.Clone(t.Buckets)
+		t.add(o, sign)
+		all[route] = t
+	}
+}
+
+// quantile is the duration in milliseconds that a share of the requests did not exceed. Inside a bucket requests are taken
+// to be spread evenly.
+func (t tally) quantile(share float64) float64 {
+	type bucket struct {
+		bound float64
+		n     int64
+	}
+	var buckets []bucket
+	var all int64
+	for text, n := range t.Buckets {
+		bound, err := strconv.ParseFloat(text, 64)
+		if err == nil && n > 0 {
+			buckets = append(buckets, bucket{bound, n})
+			all += n
+		}
+	}
+	slices.SortFunc(buckets, func(a, b bucket) int {
+		if a.bound < b.bound {
+			return -1
+		}
+		return 1
+	})
+	rank, below := share*float64(all), 0.0
+	for _, b := range buckets {
+		if below+float64(b.n) >= rank {
+			lower := bounds.before(b.bound)
+			upper := min(b.bound, bounds.last())
+			return 1000 * (lower + (upper-lower)*(rank-below)/float64(b.n))
+		}
+		below += float64(b.n)
+	}
+	return 0
+}
+
+// scale is the upper bounds of the buckets, as kit/web has them.
+type scale []float64
+
+var bounds = scale{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+
+func (s scale) last() float64 { return s[len(s)-1] }
+
+// before is the largest bound below another, or 0.
+func (s scale) before(bound float64) (lower float64) {
+	for _, b := range s {
+		if b < bound {
+			lower = b
+		}
+	}
+	return lower
+}
+
+// report makes the answer of what was added up from since until now.
+func report(all tallies, since, until time.Time) Report {
+	r := Report{Since: since.UTC(), Until: until.UTC(), Items: []Usage{}}
+	seconds := max(1, until.Sub(since).Seconds())
+	for route, t := range all {
+		if t.Requests > 0 {
+			r.Items = append(r.Items, Usage{
+				Route: route, Requests: t.Requests, Rate: rounded(float64(t.Requests) / seconds), Errors: t.Errors, Refused: t.Refused,
+				Limited: t.Limited, Cached: t.Cached, P50: rounded(t.quantile(.5)), P95: rounded(t.quantile(.95)), P99: rounded(t.quantile(.99)),
+			})
+		}
+	}
+	slices.SortFunc(r.Items, func(a, b Usage) int {
+		if a.Requests != b.Requests {
+			return int(b.Requests - a.Requests)
+		}
+		return compare(a.Route, b.Route)
+	})
+	return r
+}
+
+func compare(a, b string) int {
+	if a < b {
+		return -1
+	}
+	return 1
+}
+
+// rounded keeps three decimals: more would pretend.
+func rounded(x float64) float64 { return float64(int64(x*1000+.5)) / 1000 }

@@ -1,0 +1,194 @@
+package analytics
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+const (
+	// longest is how far back a report goes.
+	longest = time.Hour
+	// shared is how often a replica tells the others.
+	shared = 5 * time.Second
+	// patience is how long Redis may take to answer.
+	patience = 500 * time.Millisecond
+)
+
+// Requests adds up the requests of this replica, minute by minute, and through Redis those of the others.
+type Requests struct {
+	redis   *redis.Client
+	replica string
+	from    prometheus.Gatherer
+	mu      sync.Mutex
+	seen    tallies           // all that was counted when it was last looked at
+	minutes map[int64]tallies // of this replica, by the Unix minute
+}
+
+// Connect makes one that meets the others in the Redis at addr. It does not wait for it.
+func Connect(addr, password string) *Requests {
+	client := redis.NewClient(&redis.Options{
+		Addr: addr, Password: password, ClientName: "gateway-analytics", DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience,
+		MaxRetries: -1, DialerRetries: 1, PoolSize: 4,
+	})
+	return &Requests{redis: client, replica: uuid.NewString(), from: prometheus.DefaultGatherer, seen: tallies{}, minutes: map[int64]tallies{}}
+}
+
+// Close ends the connections to Redis.
+func (r *Requests) Close() error { return r.redis.Close() }
+
+// Routes adds the report's route, which stands behind the door.
+func (r *Requests) Routes(app *web.App) {
+	web.Handle(app, "GET /api/v1/analytics/requests", shop.SeeAnalytics, r.handleReport, web.NoStore,
+		web.Doc("How each route is used: rate, errors, limited, cached, durations in ms; all replicas together"))
+}
+
+type stretch struct {
+	Minutes int `query:"minutes" default:"15" validate:"min=1,max=60"`
+}
+
+func (r *Requests) handleReport(ctx context.Context, _ shop.Caller, in stretch) (Report, error) {
+	return r.Report(ctx, time.Duration(in.Minutes)*time.Minute)
+}
+
+// Share tells the other replicas what this one has counted, every 5 s until ctx ends. Where Redis does not answer, they do
+// without until it does.
+func (r *Requests) Share(ctx context.Context) error {
+	for tick := time.NewTicker(shared); ; {
+		select {
+		case <-ctx.Done():
+			tick.Stop()
+			return nil
+		case now := <-tick.C:
+			if err := r.count(now); err != nil {
+				return err
+			}
+			_ = r.tell(ctx, now) // the next time is soon
+		}
+	}
+}
+
+// Report adds up the whole minutes that the last so long touches, this one included.
+func (r *Requests) Report(ctx context.Context, last time.Duration) (Report, error) {
+	now := time.Now()
+	if err := r.count(now); err != nil {
+		return Report{}, err
+	}
+	all, since := tallies{}, now
+	from, to := minute(now.Add(-last))+1, minute(now)
+	add := func(m int64, t tallies) {
+		all.add(t, 1)
+		if start := time.Unix(60*m, 0); len(t) > 0 && start.Before(since) {
+			since = start
+		}
+	}
+	others, err := r.others(ctx, from, to)
+	replicas := map[string]bool{r.replica: true}
+	for _, o := range others {
+		replicas[o.replica] = true
+		add(o.minute, o.tallies)
+	}
+	r.mu.Lock()
+	for m := from; m <= to; m++ {
+		add(m, r.minutes[m])
+	}
+	r.mu.Unlock()
+	answer := report(all, since, now)
+	answer.Replicas, answer.Complete = len(replicas), err == nil
+	return answer, nil
+}
+
+// count adds what came since the last time to the present minute, and forgets minutes that no report reaches.
+func (r *Requests) count(now time.Time) error {
+	all, err := gather(r.from)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fresh := tallies{}
+	fresh.add(all, 1)
+	fresh.add(r.seen, -1)
+	r.seen = all
+	present := minute(now)
+	if r.minutes[present] == nil {
+		r.minutes[present] = tallies{}
+	}
+	for route, t := range fresh {
+		if t.Requests == 0 && t.Cached == 0 {
+			delete(fresh, route)
+		}
+	}
+	r.minutes[present].add(fresh, 1)
+	for m := range r.minutes {
+		if m < minute(now.Add(-longest)) {
+			delete(r.minutes, m)
+		}
+	}
+	return nil
+}
+
+// tell writes this minute and the one before, which may have been added to since it was told, where the others look.
+func (r *Requests) tell(ctx context.Context, now time.Time) error {
+	pipe := r.redis.Pipeline()
+	for m := minute(now) - 1; m <= minute(now); m++ {
+		r.mu.Lock()
+		text, err := json.Marshal(r.minutes[m])
+		r.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		if string(text) != "null" {
+			pipe.HSet(ctx, key(m), r.replica, text)
+			pipe.Expire(ctx, key(m), longest+time.Minute)
+		}
+	}
+	_, err := pipe.Exec(ctx)
+	return err
+}
+
+// told is one minute of another replica.
+type told struct {
+	replica string
+	minute  int64
+	tallies tallies
+}
+
+func (r *Requests) others(ctx context.Context, from, to int64) (all []told, err error) {
+	pipe := r.redis.Pipeline()
+	var asked []*redis.MapStringStringCmd
+	for m := from; m <= to; m++ {
+		asked = append(asked, pipe.HGetAll(ctx, key(m)))
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, err
+	}
+	for i, answer := range asked {
+		for replica, text := range answer.Val() {
+			o := told{replica: replica, minute: from + int64(i)}
+			if replica == r.replica {
+				continue
+			}
+			if jsonErr := json.Unmarshal([]byte(text), &o.tallies); jsonErr != nil {
+				err = errors.Join(err, jsonErr)
+				continue
+			}
+			all = append(all, o)
+		}
+	}
+	return all, err
+}
+
+func minute(t time.Time) int64 { return t.Unix() / 60 }
+
+func key(minute int64) string { return "requests " + strconv.FormatInt(minute, 10) }
