@@ -151,6 +151,24 @@ func TestDoorHasNothingElse(t *testing.T) {
 	}
 }
 
+func TestDoorTakesOnlyPlainHeads(t *testing.T) {
+	n := newNeighbourhood(t)
+	g := start(t, n)
+	for name, lines := range map[string]string{
+		"length and chunks": "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "chunks and length": "transfer-encoding: chunked\r\ncontent-length: 5\r\n",
+		"a bare line end": "X: y\nTransfer-Encoding: chunked\r\n", "a folded line": "Transfer-Encoding: chunked\r\nX: y\r\n z\r\n",
+		"a folded line with a tab": "Transfer-Encoding:\r\n\tchunked\r\n",
+	} {
+		got := g.raw(t, "POST /api/v1/auth/login HTTP/1.1\r\nHost: 127.0.0.1\r\n"+lines+"\r\n0\r\n\r\nGET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+		if !strings.HasPrefix(got, "HTTP/1.1 400 ") || strings.Count(got, "HTTP/1.1 ") != 1 {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	if n.count() > 0 {
+		t.Errorf("services were asked %d times", n.count())
+	}
+}
+
 func TestDoorNamesTheMethods(t *testing.T) {
 	g := start(t, newNeighbourhood(t))
 	for do, allow := range map[string]string{

@@ -94,6 +94,10 @@ func (plan *inputPlan) decode(c *fiber.Ctx, who shop.Caller, in reflect.Value, o
 		if raw == "" {
 			continue
 		}
+		if p.in == "query" && len(c.Context().QueryArgs().PeekMulti(p.name)) > 1 {
+			bad.add(p.name, "must be there once")
+			continue
+		}
 		err := setText(in.FieldByIndex(p.index), raw)
 		switch {
 		case err != nil && p.in == "path":

@@ -113,6 +113,7 @@ func TestInput(t *testing.T) {
 		{Name: "limit too large", Do: "GET /things?limit=101", Want: 422, Has: []string{`"limit":"must be at most 100"`}},
 		{Name: "limit zero", Do: "GET /things?limit=0", Want: 422},
 		{Name: "limit not a number", Do: "GET /things?limit=x", Want: 422},
+		{Name: "limit twice", Do: "GET /things?limit=1&limit=2", Want: 422, Has: []string{`"limit":"must be there once"`}},
 		{Name: "cursor of nobody", Do: "GET /things?cursor=%21%21", Want: 422, Has: []string{`"cursor"`}},
 		{Name: "fault", Do: "POST /baskets/7", Body: strings.Replace(good, "hi", "short", 1), Want: 409,
 			Header: map[string]string{"Traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}, Has: []string{`"short"`, `"lines[0].quantity":"only 1 left"`, `"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"`}},

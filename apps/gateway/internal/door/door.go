@@ -60,7 +60,7 @@ func New(cfg Config, routes []route.Route, verify web.Verify, limiter *limit.Lim
 // Open adds the guards, which stand before every route of app, and the routes.
 func (d *Door) Open(app *web.App) {
 	onlyKnownMethods(app)
-	app.Use(d.dress, onlyOneLength, d.onlyOurHosts, d.cors, onlyPlainPaths)
+	app.Use(d.dress, onlyPlainHeads, d.onlyOurHosts, d.cors, onlyPlainPaths)
 	for _, r := range d.routes {
 		if r.Reads() {
 			app.Get(r.Pattern(), d.serve(r)) // and HEAD

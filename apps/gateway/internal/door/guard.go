@@ -18,6 +18,7 @@ var (
 	errMisdirected = fault.New(fault.Misdirected, "misdirected", "this server does not answer for that host")
 	errNoRoute     = fault.New(fault.NotFound, "no_such_route", "there is nothing at this address")
 	errMethod      = fault.New(fault.NotAllowed, "method_not_allowed", "this address does not take that method")
+	errHead        = fault.ErrMalformed.Saying("a line of the head does not end as it should, or goes on in the next")
 	errTwoLengths  = fault.ErrMalformed.Saying("a body has a Content-Length or a Transfer-Encoding, not both")
 )
 
@@ -101,14 +102,19 @@ func plain(path []byte) bool {
 		!bytes.HasSuffix(path, []byte("/.")) && !bytes.HasSuffix(path, []byte("/.."))
 }
 
-// onlyOneLength refuses a request that says in two ways how long its body is. The server would believe one and close the
-// connection; whatever stands before us may believe the other.
-func onlyOneLength(c *fiber.Ctx) error {
+// onlyPlainHeads refuses heads that two readers could take for two requests: a line that ends without CR, one that goes on
+// from the line before it, and a body that says in two ways how long it is. The server would decide for one reading;
+// whatever stands before us may have decided for the other.
+func onlyPlainHeads(c *fiber.Ctx) error {
 	length, coding := false, false
 	for line := range bytes.Lines(c.Request().Header.RawHeaders()) {
 		name, _, _ := bytes.Cut(line, []byte{':'})
 		length = length || bytes.EqualFold(name, []byte(fiber.HeaderContentLength))
 		coding = coding || bytes.EqualFold(name, []byte(fiber.HeaderTransferEncoding))
+		if line[0] == ' ' || line[0] == '\t' || bytes.HasSuffix(line, []byte{'\n'}) && !bytes.HasSuffix(line, []byte("\r\n")) {
+			c.Context().SetConnectionClose()
+			return errHead
+		}
 	}
 	if length && coding {
 		c.Context().SetConnectionClose()
