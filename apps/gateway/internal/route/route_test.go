@@ -57,7 +57,7 @@ func TestCompleteRefuses(t *testing.T) {
 		"no limit":             {{Do: good.Do, By: "x", Need: shop.Anyone}},
 		"no path":              {{Do: "GET", By: "x", Need: shop.Anyone, Limit: reading}},
 		"a person's own kept":  {{Do: good.Do, By: "x", Need: shop.SignedIn, Limit: reading, Cached: true}},
-		"an end before it":     {{Do: good.Do, By: "x", Need: shop.Anyone, Limit: reading, Deprecated: Deprecation{Since: on(2027, 1, 2), Sunset: on(2027, 1, 1)}}},
+		"an end before it":     {{Do: good.Do, By: "x", Need: shop.Anyone, Limit: reading, Deprecated: Deprecation{Since: day("2027-01-02"), Sunset: day("2027-01-01")}}},
 		"a change that's kept": {{Do: "POST /api/v1/x", By: "x", Need: shop.Anyone, Limit: reading, Cached: true}},
 	} {
 		if _, err := Complete(table); err == nil {

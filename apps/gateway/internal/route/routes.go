@@ -1,10 +1,6 @@
 package route
 
-import (
-	"time"
-
-	"sidecart/kit/shop"
-)
+import "sidecart/kit/shop"
 
 // Table is the public API: what is not in it cannot be reached from outside. The path without /api/v1 is the
 // service's own, and of /api/v2 it keeps the /v2. A path that is also an example of a pattern stands before it.
@@ -35,7 +31,7 @@ var Table = []Route{
 	{Do: "POST /api/v1/orders", By: "orders", Need: shop.SignedIn, Limit: buying},
 	{Do: "GET /api/v1/orders", By: "orders", Need: shop.SignedIn, Limit: reading},
 	{Do: "GET /api/v1/orders/{id}", By: "orders", Need: shop.SignedIn, Limit: reading,
-		Deprecated: Deprecation{Since: on(2027, time.January, 1), Sunset: on(2028, time.January, 1), Successor: "/api/v2/orders/{id}"}},
+		Deprecated: Deprecation{Since: day("2027-01-01"), Sunset: day("2028-01-01"), Successor: "/api/v2/orders/{id}"}},
 	{Do: "GET /api/v2/orders/{id}", By: "orders", Need: shop.SignedIn, Limit: reading},
 	{Do: "POST /api/v1/orders/{id}/cancel", By: "orders", Need: shop.SignedIn, Limit: writing},
 	{Do: "POST /api/v1/orders/{id}/ship", By: "orders", Need: shop.ManageOrders, Limit: writing},

@@ -39,7 +39,11 @@ type Deprecation struct {
 // Is says whether the route is deprecated at all.
 func (d Deprecation) Is() bool { return !d.Since.IsZero() }
 
-// on is a day, for the table.
-func on(year int, month time.Month, day int) time.Time {
-	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
+// day is one of the table's, written 2027-01-31. It panics on what is no day, at start.
+func day(text string) time.Time {
+	t, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		panic(err)
+	}
+	return t
 }
