@@ -5,7 +5,7 @@ STACK := .sidecart/bin/stack
 PKG   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run start stop infra status doctor logs reset demo test lint fmt bench build stack audit-verify
+.PHONY: help run start stop infra status doctor logs reset demo test lint fmt generate bench build stack audit-verify
 
 help: ## What there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ lint: stack ## Only the linter
 
 fmt: ## Format all Go code
 	@gofmt -w apps kit stack tests tools/dapr
+
+generate: ## Write anew what is made from the code: docs/events.md, dapr/config/, topics in components/
+	@go test ./tests/topology -count 1 -run 'TestEventsDocument|TestSidecarFiles' -update
 
 bench: stack ## Measure a platform of its own, into docs/performance.md
 	@go run ./tests/bench -write docs/performance.md

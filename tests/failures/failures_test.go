@@ -43,7 +43,7 @@ func TestFailures(t *testing.T) {
 	t.Run("the broker is down", brokerDown)
 	t.Run("the database is down", databaseDown)
 	for _, name := range []string{"users", "products", "orders", "notifications", "gateway", "users-dapr", "products-dapr",
-		"orders-dapr", "notifications-dapr", "gateway-dapr", "placement", "scheduler", "redis", "postgres"} {
+		"orders-dapr", "notifications-dapr", "gateway-dapr", "sentry", "placement", "scheduler", "redis", "postgres"} {
 		t.Run("kill -9 "+name, func(t *testing.T) { killed(t, name) })
 	}
 	t.Run("kill -9 everything", powerCut)

@@ -66,7 +66,7 @@ func direct(mod string) map[string]string {
 func TestFreshClone(t *testing.T) {
 	files := source.Files(t)
 	for _, needed := range []string{
-		"Makefile", ".ci/run", ".gitignore", "LICENSE", "README.md", "CONTRIBUTING.md", "go.work", "dapr/dapr.yaml", "dapr/config.yaml",
+		"Makefile", ".ci/run", ".gitignore", "LICENSE", "README.md", "CONTRIBUTING.md", "go.work", "dapr/dapr.yaml", "dapr/config.yaml", "dapr/sentry.yaml",
 		"tools/dapr/go.sum", "tools/cli/go.sum", "docker-compose.yml", "deploy/Dockerfile", "tye/tye.yaml",
 	} {
 		if !slices.Contains(files, needed) {

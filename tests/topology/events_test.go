@@ -18,7 +18,7 @@ import (
 	"sidecart/tests/source"
 )
 
-var update = flag.Bool("update", false, "write docs/events.md anew")
+var update = flag.Bool("update", false, "write what is made from the code anew")
 
 const shopPath = "sidecart/kit/shop"
 
@@ -130,13 +130,13 @@ func TestEventsDocument(t *testing.T) {
 		return
 	}
 	if source.Read(t, "docs/events.md") != want {
-		t.Error("docs/events.md is stale: go test ./tests/topology -run TestEventsDocument -update")
+		t.Error("docs/events.md is stale: `make generate` writes it anew")
 	}
 }
 
 const eventsIntroduction = `# Events
 
-Made from kit/shop and from what the services hear; ` + "`go test ./tests/topology -run TestEventsDocument -update`" + ` writes it anew.
+Made from kit/shop and from what the services hear; ` + "`make generate`" + ` writes it anew.
 
 An event is written to its teller's outbox in the transaction that makes it true, and published after the commit:
 CloudEvents 1.0, JSON, with the fields below as ` + "`data`" + `. ` + "`id`" + ` is the same however often it is published, ` + "`subject`" + ` is the key, and

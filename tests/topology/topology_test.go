@@ -26,6 +26,7 @@ type app struct {
 	GRPC     int               `yaml:"daprGRPCPort"`
 	Internal int               `yaml:"daprInternalGRPCPort"`
 	Metrics  int               `yaml:"metricsPort"`
+	Config   string            `yaml:"configFilePath"`
 	Command  []string          `yaml:"command"`
 	Env      map[string]string `yaml:"env"`
 }
@@ -69,6 +70,9 @@ func TestTemplate(t *testing.T) {
 	for _, a := range apps(t) {
 		if got, want := filepath.Join("dapr", a.Dir), filepath.Join("apps", a.ID); got != want {
 			t.Errorf("%s runs in %s, want %s", a.ID, got, want)
+		}
+		if want := "../../dapr/config/" + a.ID + ".yaml"; a.Config != want {
+			t.Errorf("%s has the configuration %q, want %s: who may call it, and which secrets it may read, is in there", a.ID, a.Config, want)
 		}
 		if !slices.Equal(a.Command, []string{"go", "run", "."}) {
 			t.Errorf("%s: the command is %q", a.ID, a.Command)
@@ -171,6 +175,9 @@ func TestTye(t *testing.T) {
 		}
 		checkEnv(t, "tye", a, env, a.Env)
 		checkFlags(t, "tye", a, strings.Fields(sidecar.Args))
+		if !strings.Contains(sidecar.Args, "--config "+a.Config+" ") {
+			t.Errorf("tye: %s's sidecar has not the configuration %s", a.ID, a.Config)
+		}
 	}
 }
 

@@ -32,6 +32,8 @@ const (
 	SchedulerEtcdPeer   = 15046
 	MailSMTP            = 11025
 	MailWeb             = 18025
+	Sentry              = 15007
+	SentryHealth        = 15017
 )
 
 var allowed = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}$`)

@@ -28,8 +28,8 @@ func (r *run) greet() {
 
 func (r *run) greetInfra() {
 	lines := []string{
-		fmt.Sprintf("ready in %.1fs: Postgres :%d, Redis :%d, placement :%d, scheduler :%d", r.log.Elapsed().Seconds(),
-			r.Port(15432), r.Port(16379), r.Port(15005), r.Port(15006)),
+		fmt.Sprintf("ready in %.1fs: Postgres :%d, Redis :%d, sentry :%d, placement :%d, scheduler :%d", r.log.Elapsed().Seconds(),
+			r.Port(place.Postgres), r.Port(place.Redis), r.Port(place.Sentry), r.Port(place.Placement), r.Port(place.Scheduler)),
 		"",
 		"Now the services, by Dapr's own CLI:",
 		"",

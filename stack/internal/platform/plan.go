@@ -12,6 +12,7 @@ import (
 
 	"sidecart/stack/internal/broker"
 	"sidecart/stack/internal/database"
+	"sidecart/stack/internal/identity"
 	"sidecart/stack/internal/place"
 	"sidecart/stack/internal/proc"
 	"sidecart/stack/internal/program"
@@ -26,6 +27,7 @@ const (
 	placementName = "placement"
 	schedulerName = "scheduler"
 	mailName      = "mailhog"
+	sentryName    = "sentry"
 )
 
 // SidecarName is the name of a service's sidecar.
@@ -40,6 +42,7 @@ func infraPorts(i place.Instance) map[int]string {
 		place.Scheduler: schedulerName, place.SchedulerHealth: schedulerName,
 		place.SchedulerEtcdClient: schedulerName, place.SchedulerEtcdPeer: schedulerName,
 		place.MailSMTP: mailName, place.MailWeb: mailName,
+		place.Sentry: sentryName, place.SentryHealth: sentryName,
 	} {
 		ports[i.Port(p)] = name
 	}
@@ -99,17 +102,32 @@ func redisServer(i place.Instance, path string, set secret.Set) broker.Server {
 	}
 }
 
+// sentry is the authority that every sidecar, placement and the scheduler have their certificates from.
+func sentry(i place.Instance, d program.Dapr) proc.Spec {
+	health := i.Port(place.SentryHealth)
+	return proc.Spec{
+		Name: sentryName, Path: d.Sentry, Dir: i.Dir(), Log: i.Log(sentryName), Grace: 2 * time.Second,
+		Ports: map[string]int{"grpc": i.Port(place.Sentry), "health": health},
+		Env:   []string{"NAMESPACE=" + identity.Namespace},
+		Args: append(identity.SentryArgs(i),
+			"--listen-address", "127.0.0.1", "--port", portText(i, place.Sentry),
+			"--healthz-listen-address", "127.0.0.1", "--healthz-port", strconv.Itoa(health),
+			"--enable-metrics=false"),
+		Ready: healthy(health, "/healthz"), Alive: healthy(health, "/healthz"), Patience: time.Minute,
+	}
+}
+
 func placement(i place.Instance, d program.Dapr) proc.Spec {
 	health := i.Port(place.PlacementHealth)
 	return proc.Spec{
 		Name: placementName, Path: d.Placement, Dir: i.Dir(), Log: i.Log(placementName), Grace: 2 * time.Second,
 		Ports: map[string]int{"grpc": i.Port(place.Placement), "health": health},
-		Args: []string{
+		Env:   identity.Env(i, identity.Placement),
+		Args: append(identity.ControlPlaneArgs(i),
 			"--listen-address", "127.0.0.1", "--port", portText(i, place.Placement),
 			"--healthz-listen-address", "127.0.0.1", "--healthz-port", strconv.Itoa(health),
 			"--enable-metrics=false", // its listener cannot be kept from the network
-			"--initial-cluster", "dapr-placement-0=127.0.0.1:" + portText(i, place.PlacementRaft),
-		},
+			"--initial-cluster", "dapr-placement-0=127.0.0.1:"+portText(i, place.PlacementRaft)),
 		Ready: healthy(health, "/healthz"), Alive: healthy(health, "/healthz"), Patience: time.Minute,
 	}
 }
@@ -119,17 +137,17 @@ func scheduler(i place.Instance, d program.Dapr) proc.Spec {
 	return proc.Spec{
 		Name: schedulerName, Path: d.Scheduler, Dir: i.Dir(), Log: i.Log(schedulerName), Grace: 2 * time.Second,
 		Ports: map[string]int{"grpc": i.Port(place.Scheduler), "health": health},
-		Args: []string{
+		Env:   identity.Env(i, identity.Scheduler),
+		Args: append(identity.ControlPlaneArgs(i),
 			"--listen-address", "127.0.0.1", "--port", portText(i, place.Scheduler),
-			"--override-broadcast-host-port", "127.0.0.1:" + portText(i, place.Scheduler),
+			"--override-broadcast-host-port", "127.0.0.1:"+portText(i, place.Scheduler),
 			"--healthz-listen-address", "127.0.0.1", "--healthz-port", strconv.Itoa(health),
 			"--enable-metrics=false",
 			"--etcd-data-dir", i.Path("scheduler"),
 			"--etcd-client-port", portText(i, place.SchedulerEtcdClient),
-			"--etcd-initial-cluster", "dapr-scheduler-server-0=http://127.0.0.1:" + portText(i, place.SchedulerEtcdPeer),
+			"--etcd-initial-cluster", "dapr-scheduler-server-0=https://127.0.0.1:"+portText(i, place.SchedulerEtcdPeer),
 			"--etcd-initial-election-tick-advance",
-			"--identity-directory-write", i.Path("scheduler-identity"),
-		},
+			"--identity-directory-write", i.Path("identities", "scheduler")),
 		Ready: healthy(health, "/healthz"), Alive: healthy(health, "/healthz"), Patience: time.Minute,
 	}
 }
@@ -151,16 +169,14 @@ func mailServer(i place.Instance, path string) proc.Spec {
 
 // sidecar is stuck rather than busy when its API (not the app behind it) is unwell for a minute: it may have lost a
 // component for good. It is started again then.
-func sidecar(i place.Instance, d program.Dapr, a template.App, t secret.Tokens) proc.Spec {
+func sidecar(i place.Instance, d program.Dapr, a template.App, t secret.Tokens, env []string) proc.Spec {
 	_, ports := a.Ports()
 	well := healthy(a.HTTPPort, "/v1.0/healthz/outbound")
 	return proc.Spec{
-		Name: SidecarName(a.ID), Path: d.Daprd, Args: a.SidecarArgs(), Dir: a.Dir, Log: i.Log(SidecarName(a.ID)),
+		Name: SidecarName(a.ID), Path: d.Daprd, Args: append(a.SidecarArgs(), identity.SidecarArgs(i)...), Dir: a.Dir, Log: i.Log(SidecarName(a.ID)),
 		Ports: ports, Grace: 4 * time.Second,
-		Env: []string{
-			"DAPR_API_TOKEN=" + t.Dapr, "APP_API_TOKEN=" + t.App,
-			"DAPR_HOST_IP=127.0.0.1", // what it announces to the others
-		},
+		Env: append(env, "DAPR_API_TOKEN="+t.Dapr, "APP_API_TOKEN="+t.App,
+			"DAPR_HOST_IP=127.0.0.1"), // what it announces to the others
 		Ready: well, Alive: well, Patience: time.Minute,
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"sidecart/stack/internal/identity"
 	"sidecart/stack/internal/place"
 	"sidecart/stack/internal/port"
 	"sidecart/stack/internal/proc"
@@ -147,8 +148,22 @@ func (r *run) furnish() (err error) {
 			return err
 		}
 	}
+	if err := identity.Prepare(r.Instance, time.Now(), r.log.Say); err != nil {
+		return err
+	}
+	if err := identity.Admit(r.Instance, r.ids()); err != nil {
+		return err
+	}
 	r.set, err = secret.Load(r.Instance)
 	return err
+}
+
+func (r *run) ids() []string {
+	ids := make([]string, 0, len(r.apps))
+	for _, a := range r.apps {
+		ids = append(ids, a.ID)
+	}
+	return ids
 }
 
 // beneath starts what the services stand on, as far apart as it does not depend on one another, and builds them meanwhile.
@@ -166,6 +181,10 @@ func (r *run) beneath(ctx context.Context) error {
 	g.Go(func() error { return r.startMail(ctx) })
 	g.Go(func() (err error) {
 		if r.dapr, err = program.EnsureDapr(ctx, r.Instance, r.log); err != nil {
+			return err
+		}
+		r.super.Start(ctx, sentry(r.Instance, r.dapr))
+		if err := r.await(ctx, sentryName, time.Minute); err != nil {
 			return err
 		}
 		r.super.Start(ctx, placement(r.Instance, r.dapr))
@@ -215,11 +234,15 @@ func (r *run) startDatabases(ctx context.Context, bin string) error {
 }
 
 func (r *run) forCLI(ctx context.Context) error {
-	runtime, err := r.dapr.Runtime(r.Instance)
+	runtime, err := identity.Launcher(r.Instance, r.dapr.Daprd, template.Loopback)
 	if err != nil {
 		return err
 	}
-	if err := secret.WriteEnv(r.Instance, runtime); err != nil {
+	anchors, err := identity.AnchorsEnv(r.Instance)
+	if err != nil {
+		return err
+	}
+	if err := secret.WriteEnv(r.Instance, runtime, anchors); err != nil {
 		return err
 	}
 	if err := r.await(ctx, placementName, time.Minute); err != nil {
@@ -273,16 +296,16 @@ func (r *run) buildApps(ctx context.Context) error {
 
 // services starts each app and its sidecar. They wait for one another by themselves.
 func (r *run) services(ctx context.Context) error {
-	ids := make([]string, 0, len(r.apps))
-	for _, a := range r.apps {
-		ids = append(ids, a.ID)
-	}
-	tokens, err := secret.NewTokens(r.Instance, ids)
+	tokens, err := secret.NewTokens(r.Instance, r.ids())
 	if err != nil {
 		return err
 	}
 	for _, a := range r.apps {
-		r.super.Start(ctx, sidecar(r.Instance, r.dapr, a, tokens[a.ID]))
+		env, err := identity.SidecarEnv(r.Instance, a.ID)
+		if err != nil {
+			return err
+		}
+		r.super.Start(ctx, sidecar(r.Instance, r.dapr, a, tokens[a.ID], env))
 		r.super.Start(ctx, app(r.Instance, a, tokens[a.ID]))
 	}
 	return nil
@@ -337,7 +360,7 @@ func (r *run) stop() {
 	for _, a := range r.apps {
 		apps, sidecars = append(apps, a.ID), append(sidecars, SidecarName(a.ID))
 	}
-	for _, group := range [][]string{apps, sidecars, {schedulerName, placementName}, {redisName, postgresName, mailName}} {
+	for _, group := range [][]string{apps, sidecars, {schedulerName, placementName}, {sentryName, redisName, postgresName, mailName}} {
 		done := r.log.Step("stopping "+strings.Join(group, ", "), "what is underneath")
 		r.super.Stop(group...)
 		done(nil)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"sidecart/stack/internal/place"
 	"sidecart/stack/internal/progress"
@@ -96,21 +95,4 @@ func (d Dapr) Describe() string {
 		return "official, in " + filepath.Dir(d.Daprd)
 	}
 	return "built from the pinned module"
-}
-
-// Runtime is the folder for DAPR_RUNTIME_PATH: it holds .dapr/bin/daprd. It is "" when the CLI finds daprd by itself.
-func (d Dapr) Runtime(i place.Instance) (string, error) {
-	home, _ := os.UserHomeDir()
-	if strings.HasPrefix(d.Daprd, filepath.Join(home, ".dapr")+"/") {
-		return "", nil
-	}
-	dir := i.Path("runtime")
-	link := filepath.Join(dir, ".dapr", "bin")
-	if err := os.MkdirAll(filepath.Dir(link), 0o750); err != nil {
-		return "", err
-	}
-	if err := os.RemoveAll(link); err != nil {
-		return "", err
-	}
-	return dir, os.Symlink(filepath.Dir(d.Daprd), link)
 }

@@ -70,6 +70,7 @@ func Text(i place.Instance, text string) string {
 		return parts[1] + shifted(i, parts[2]) + `"`
 	})
 	text = strings.ReplaceAll(text, ".sidecart/"+place.Default+"/", ".sidecart/"+i.Name+"/")
+	text = strings.ReplaceAll(text, "configFilePath: ../../dapr/", "configFilePath: "+i.Path("dapr")+"/")
 	return strings.ReplaceAll(text, "appDirPath: ../apps/", "appDirPath: "+filepath.Join(i.Root, "apps")+"/")
 }
 

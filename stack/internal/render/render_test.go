@@ -24,6 +24,7 @@ func TestText(t *testing.T) {
 		{"value: ../../.sidecart/run/secrets.json", "value: ../../.sidecart/journey/secrets.json"},
 		{"appDirPath: ../apps/orders", "appDirPath: /repo/apps/orders"},
 		{"    - name: port\n      value: \"11025\"", "    - name: port\n      value: \"21025\""},
+		{"configFilePath: ../../dapr/config/orders.yaml", "configFilePath: /repo/.sidecart/journey/dapr/config/orders.yaml"},
 		{`value: "1000000"`, `value: "1000000"`},
 		{"value: example.com:8000", "value: example.com:8000"},
 		{"appHealthProbeTimeout: 1000", "appHealthProbeTimeout: 1000"},
@@ -60,7 +61,7 @@ func TestCopiesAreAWholePlatformApart(t *testing.T) {
 		if after[n].Port != before[n].Port+12000 || after[n].GRPCPort != before[n].GRPCPort-30000+12000 {
 			t.Errorf("%s: ports %d %d", after[n].ID, after[n].Port, after[n].GRPCPort)
 		}
-		for _, r := range after[n].Resources {
+		for _, r := range append(after[n].Resources, after[n].Config) {
 			if !strings.HasPrefix(r, i.Dir()) {
 				t.Errorf("%s takes resources from %s", after[n].ID, r)
 			}

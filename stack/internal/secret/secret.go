@@ -80,8 +80,9 @@ func NewTokens(i place.Instance, apps []string) (map[string]Tokens, error) {
 	return all, write(i.Path("tokens.json"), all)
 }
 
-// WriteEnv writes the shell file that `dapr run -f` is started with: it carries what the run template cannot say.
-func WriteEnv(i place.Instance, runtime string) error {
+// WriteEnv writes the shell file that `dapr run -f` is started with: it carries what the run template cannot say. runtime is
+// the folder in which the CLI finds daprd; more is what else belongs into the environment, as NAME=value.
+func WriteEnv(i place.Instance, runtime string, more []string) error {
 	lines := []string{
 		"# For the shell that runs `dapr run -f dapr/dapr.yaml`; made by `make infra`, with new tokens each time.",
 		"export DAPR_API_TOKEN=" + token(),
@@ -89,10 +90,12 @@ func WriteEnv(i place.Instance, runtime string) error {
 		fmt.Sprintf("export DAPR_SCHEDULER_HOST_ADDRESS=localhost:%d", i.Port(place.Scheduler)),
 		"export DAPR_HOST_IP=127.0.0.1 # sidecars announce this address to one another",
 	}
-	if runtime != "" {
-		lines = append(lines, "export DAPR_RUNTIME_PATH="+quote(runtime)+" # holds .dapr/bin/daprd")
+	lines = append(lines, "export DAPR_RUNTIME_PATH="+Quote(runtime)+" # holds .dapr/bin/daprd")
+	for _, variable := range more {
+		name, value, _ := strings.Cut(variable, "=")
+		lines = append(lines, "export "+name+"="+Quote(value))
 	}
-	return writeFile(i.Path("env"), []byte(strings.Join(lines, "\n")+"\n"))
+	return WriteFile(i.Path("env"), []byte(strings.Join(lines, "\n")+"\n"))
 }
 
 // Superuser is the password of the instance's database server, which no service learns.
@@ -101,7 +104,7 @@ func Superuser(i place.Instance) (string, error) {
 	pw, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		pw = []byte(token())
-		return string(pw), writeFile(path, pw)
+		return string(pw), WriteFile(path, pw)
 	}
 	return strings.TrimSpace(string(pw)), err
 }
@@ -125,11 +128,11 @@ func write(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(path, append(text, '\n'))
+	return WriteFile(path, append(text, '\n'))
 }
 
-// writeFile replaces a file in one step. It is private from its first byte on.
-func writeFile(path string, text []byte) error {
+// WriteFile replaces a file in one step. It is private from its first byte on.
+func WriteFile(path string, text []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // 0600
 	if err != nil {
 		return err
@@ -152,4 +155,5 @@ func random(n int) []byte {
 
 func token() string { return hex.EncodeToString(random(24)) }
 
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+// Quote writes a value for a shell.
+func Quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

@@ -89,14 +89,14 @@ func TestTokensDifferForEachApp(t *testing.T) {
 
 func TestEnvFile(t *testing.T) {
 	i := instance(t)
-	if err := WriteEnv(i, "/some where/it's"); err != nil {
+	if err := WriteEnv(i, "/some where/it's", []string{"DAPR_TRUST_ANCHORS=two\nlines"}); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(i.Path("env"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"export DAPR_SCHEDULER_HOST_ADDRESS=localhost:25006\n", `export DAPR_RUNTIME_PATH='/some where/it'\''s'`} {
+	for _, want := range []string{"export DAPR_SCHEDULER_HOST_ADDRESS=localhost:25006\n", `export DAPR_RUNTIME_PATH='/some where/it'\''s'`, "export DAPR_TRUST_ANCHORS='two\nlines'\n"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}

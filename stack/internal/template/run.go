@@ -28,6 +28,9 @@ func (a App) AppEnv() []string {
 	return env
 }
 
+// Loopback keeps the listeners of a sidecar that the CLI leaves open to the network on this machine.
+var Loopback = []string{"--dapr-internal-grpc-listen-address", "127.0.0.1", "--metrics-listen-address", "127.0.0.1"}
+
 // SidecarArgs are the arguments of daprd: those that the CLI would give and, because this platform is for one machine,
 // loopback for the listeners that the CLI leaves open to the network.
 func (a App) SidecarArgs() []string {
@@ -42,10 +45,9 @@ func (a App) SidecarArgs() []string {
 		"--metrics-port", strconv.Itoa(a.MetricsPort),
 		"--placement-host-address", a.Placement,
 		"--scheduler-host-address", a.Scheduler,
-		"--dapr-internal-grpc-listen-address", "127.0.0.1",
-		"--metrics-listen-address", "127.0.0.1",
 		"--dapr-graceful-shutdown-seconds", "3",
 	}
+	args = append(args, Loopback...)
 	for _, r := range a.Resources {
 		args = append(args, "--resources-path", r)
 	}

@@ -1,0 +1,72 @@
+package topology
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// list is an access list as Dapr 1.16 keeps it (its pkg/config/acl_trie.go): one level for each segment of a path, in the
+// order in which they are first met, and what matches first decides.
+type list struct {
+	segment string
+	verbs   []string // nil where no entry ends
+	next    []*list
+}
+
+func newList(operations []operation) *list {
+	top := &list{}
+	for _, o := range operations {
+		node := top
+		for _, segment := range strings.Split(o.path, "/")[1:] {
+			i := slices.IndexFunc(node.next, func(l *list) bool { return l.segment == segment })
+			if i < 0 {
+				i = len(node.next)
+				node.next = append(node.next, &list{segment: segment})
+			}
+			node = node.next[i]
+		}
+		if node.verbs == nil {
+			node.verbs = o.verbs
+		}
+	}
+	return top
+}
+
+// allows says what a sidecar with this list, and deny for the rest, does with a call.
+func (l *list) allows(verb, where string) bool {
+	segments := strings.Split(strings.ToLower(where), "/")[1:]
+	node := l
+	for i, segment := range segments {
+		last := i == len(segments)-1
+		if node = node.find(segment, last); node == nil {
+			return false
+		}
+		if node.verbs != nil {
+			if !last && node.segment == "*" {
+				continue
+			}
+			return slices.Contains(node.verbs, verb)
+		}
+		if last {
+			node = node.find("*", true)
+			return node != nil && slices.Contains(node.verbs, verb)
+		}
+	}
+	return false
+}
+
+func (l *list) find(segment string, last bool) *list {
+	for _, n := range l.next {
+		switch {
+		case n.segment == segment, n.segment == "**", n.segment == "*" && last:
+			return n
+		case n.segment == "*":
+			continue
+		}
+		if matched, err := path.Match(n.segment, segment); err == nil && matched {
+			return n
+		}
+	}
+	return nil
+}
