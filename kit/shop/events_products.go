@@ -3,6 +3,7 @@ package shop
 // productsEvents are what the products service tells.
 var productsEvents = []Event{
 	ProductChanged{},
+	ProductArchived{},
 	StockLow{},
 	StockOut{},
 	StockBack{},
@@ -22,6 +23,18 @@ func (ProductChanged) Topic() string { return "products.changed" }
 
 // Key is the product's SKU, which never changes.
 func (e ProductChanged) Key() string { return e.SKU }
+
+// ProductArchived tells that a product is off sale for good.
+type ProductArchived struct {
+	ProductID int64  `json:"product_id"`
+	SKU       string `json:"sku"`
+}
+
+// Topic is products.archived.
+func (ProductArchived) Topic() string { return "products.archived" }
+
+// Key is the product's SKU, which never changes.
+func (e ProductArchived) Key() string { return e.SKU }
 
 // StockLow tells that no more than the threshold of a product is left; told once, until there is more again.
 type StockLow struct {

@@ -107,7 +107,7 @@ func (plan *inputPlan) decode(c *fiber.Ctx, who shop.Caller, in reflect.Value, o
 		}
 	}
 	present := map[string]bool{}
-	if plan.body && (len(c.Body()) > 0 || !op.optionalBody) {
+	if plan.body && (c.Request().Header.ContentLength() != 0 || !op.optionalBody) {
 		if err := decodeBody(c, in, op, bad, present); err != nil {
 			return err
 		}
@@ -228,6 +228,9 @@ func Decode(body []byte, in reflect.Value, bad fields, present map[string]bool) 
 
 func decodeValue(raw json.RawMessage, v reflect.Value, path string, bad fields, present map[string]bool) {
 	if string(raw) == "null" {
+		if maybe, ok := v.Addr().Interface().(interface{ null() }); ok {
+			maybe.null()
+		}
 		return
 	}
 	if path != "" {

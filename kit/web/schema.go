@@ -23,9 +23,15 @@ var known = map[reflect.Type]map[string]any{
 	reflect.TypeFor[json.RawMessage](): {},
 }
 
+// describer is a type that says itself what its JSON is like, because its Go structure does not.
+type describer interface{ JSONSchema() map[string]any }
+
 func (s schemas) of(t reflect.Type) map[string]any {
 	if schema, ok := known[t]; ok {
 		return schema
+	}
+	if own, ok := reflect.Zero(t).Interface().(describer); ok && t.Kind() != reflect.Pointer {
+		return own.JSONSchema()
 	}
 	if t.Kind() == reflect.Pointer {
 		inner := s.of(t.Elem())
@@ -86,7 +92,7 @@ func (s schemas) object(t reflect.Type) map[string]any {
 		}
 		refine(property, rules)
 		properties[field] = property
-		if rules == "" && !strings.Contains(flags, "omitempty") || strings.HasPrefix(rules, "required") {
+		if rules == "" && !strings.Contains(flags, "omit") || strings.HasPrefix(rules, "required") {
 			required = append(required, field)
 		}
 	}

@@ -153,6 +153,9 @@ func typeMessage(err error, t reflect.Type) string {
 	if !errors.As(err, &wrong) && !strings.Contains(err.Error(), "UUID") {
 		return err.Error()
 	}
+	if maybe, ok := reflect.New(t).Interface().(interface{ inner() reflect.Type }); ok {
+		t = maybe.inner()
+	}
 	switch t.Kind() {
 	case reflect.String:
 		return "must be a text"

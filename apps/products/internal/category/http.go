@@ -10,17 +10,27 @@ import (
 // Routes adds the categories' routes.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /categories", shop.ManageCatalogue, s.handleCreate, web.Created, web.Fails(ErrSlug), web.Doc("Open a category"))
-	web.Handle(app, "GET /categories", shop.Anyone, s.handleList, web.Doc("List the categories"))
+	web.Handle(app, "GET /categories", shop.Anyone, s.handleList, web.Doc("List the categories, or see them as a tree"))
 	web.Handle(app, "GET /categories/{id}", shop.Anyone, s.handleGet, web.Fails(ErrNotFound), web.Doc("See a category"))
+	web.Handle(app, "PATCH /categories/{id}", shop.ManageCatalogue, s.handleChange,
+		web.Fails(ErrNotFound, web.ErrStale, ErrSlug, ErrCycle), web.Doc("Rename or move a category"))
+	web.Handle(app, "DELETE /categories/{id}", shop.ManageCatalogue, s.handleDelete,
+		web.Fails(ErrNotFound, web.ErrStale, ErrInUse), web.Doc("Close an empty category"))
 }
 
 func (s *Service) handleCreate(ctx context.Context, _ shop.Caller, in New) (Category, error) {
 	return s.Create(ctx, in)
 }
 
-type listInput struct{ web.PageQuery }
+type listInput struct {
+	Tree bool `query:"tree"`
+	web.PageQuery
+}
 
 func (s *Service) handleList(ctx context.Context, _ shop.Caller, in listInput) (web.Page[Category], error) {
+	if in.Tree {
+		return s.Tree(ctx)
+	}
 	return s.List(ctx, in.PageQuery)
 }
 
@@ -30,4 +40,23 @@ type idInput struct {
 
 func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in idInput) (Category, error) {
 	return s.Get(ctx, in.ID)
+}
+
+type changeInput struct {
+	ID      int64       `path:"id" validate:"min=1"`
+	IfMatch web.IfMatch `header:"If-Match"`
+	Change
+}
+
+func (s *Service) handleChange(ctx context.Context, _ shop.Caller, in changeInput) (Category, error) {
+	return s.Change(ctx, in.ID, in.IfMatch, in.Change)
+}
+
+type deleteInput struct {
+	ID      int64       `path:"id" validate:"min=1"`
+	IfMatch web.IfMatch `header:"If-Match"`
+}
+
+func (s *Service) handleDelete(ctx context.Context, _ shop.Caller, in deleteInput) (web.None, error) {
+	return web.None{}, s.Delete(ctx, in.ID, in.IfMatch)
 }

@@ -27,19 +27,59 @@ func NewService(db *pgxpool.Pool) *Service { return &Service{db} }
 
 // Create opens a category. It fails with ErrParent, or ErrSlug where a slug was asked for that is taken; a slug made
 // from the name gets a number instead.
-func (s *Service) Create(ctx context.Context, in New) (Category, error) {
-	slug, chosen := in.Slug, in.Slug != ""
-	if !chosen {
-		slug = shop.Slug(in.Name)
-	}
-	return idempotency.Do(ctx, s.db, in.Key, func(tx pgx.Tx) (c Category, err error) {
-		if !chosen {
-			if slug, err = freeSlug(ctx, tx, slug); err != nil {
+func (s *Service) Create(ctx context.Context, in New) (c Category, err error) {
+	return idempotency.Do(ctx, s.db, in.Key, func(tx pgx.Tx) (Category, error) {
+		slug := in.Slug
+		if slug == "" {
+			if slug, err = freeSlug(ctx, tx, shop.Slug(in.Name)); err != nil {
 				return c, err
 			}
 		}
 		return insert(ctx, tx, in, slug)
 	})
+}
+
+// Change changes what is named, if the category is still the one that the caller read. It fails with ErrNotFound,
+// web.ErrStale, ErrSlug, ErrParent, or ErrCycle where the category would come to be below itself.
+func (s *Service) Change(ctx context.Context, id int64, read web.IfMatch, change Change) (c Category, err error) {
+	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		if c, err = lock(ctx, tx, id, read); err != nil {
+			return err
+		}
+		changed := change.to(c)
+		if same(c, changed) {
+			return nil
+		}
+		if err := update(ctx, tx, changed); err != nil {
+			return err
+		}
+		c, err = get(ctx, tx, id)
+		return err
+	})
+	return c, err
+}
+
+// Delete closes an empty category, if it is still the one that the caller read. It fails with ErrNotFound, web.ErrStale,
+// or ErrInUse while there are products on sale or categories in it.
+func (s *Service) Delete(ctx context.Context, id int64, read web.IfMatch) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		if _, err := lock(ctx, tx, id, read); err != nil {
+			return err
+		}
+		return remove(ctx, tx, id)
+	})
+}
+
+// lock keeps a category from being changed until the transaction ends. It fails with ErrNotFound or web.ErrStale.
+func lock(ctx context.Context, tx pgx.Tx, id int64, read web.IfMatch) (Category, error) {
+	if err := lockRow(ctx, tx, id); err != nil {
+		return Category{}, err
+	}
+	c, err := get(ctx, tx, id)
+	if err != nil {
+		return c, err
+	}
+	return c, read.Check(c.is)
 }
 
 // List is all categories in the order they were opened.
@@ -53,6 +93,15 @@ func (s *Service) List(ctx context.Context, q web.PageQuery) (page web.Page[Cate
 		return page, err
 	}
 	return web.NewPage(all, q.Limit, func(c Category) any { return c.ID })
+}
+
+// Tree is all categories, each with those below it.
+func (s *Service) Tree(ctx context.Context) (page web.Page[Category], err error) {
+	all, err := everything(ctx, s.db)
+	if err != nil {
+		return page, err
+	}
+	return web.Page[Category]{Items: tree(all)}, nil
 }
 
 // Get is one category. It fails with ErrNotFound.

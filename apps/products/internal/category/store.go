@@ -26,23 +26,33 @@ func insert(ctx context.Context, tx pgx.Tx, in New, slug string) (Category, erro
 	}
 	rows, err := tx.Query(ctx, `
 		insert into categories (name, description, slug, parent_id) values ($1, $2, $3, $4)
-		returning id, name, description, slug, parent_id, 0 as product_count, created_at, updated_at`,
+		returning id, name, description, slug, parent_id, 0 as product_count, version, created_at, updated_at`,
 		in.Name, in.Description, slug, in.ParentID)
 	if err != nil {
 		return Category{}, err
 	}
 	c, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Category])
-	switch {
-	case postgres.Violates(err, "categories_slug_key"):
-		return c, ErrSlug
-	case postgres.Violates(err, "categories_parent_id_fkey"):
-		return c, ErrParent
-	}
-	return c, err
+	return c, refusal(err)
 }
 
-// freeSlug is base, or base-2, base-3 ... where that is taken. Two at once may still collide; the second then retries.
+// refusal is the fault that the refusal of a constraint stands for.
+func refusal(err error) error {
+	switch {
+	case postgres.Violates(err, "categories_slug_key"):
+		return ErrSlug
+	case postgres.Violates(err, "categories_parent_id_fkey"):
+		return ErrParent
+	case postgres.Violates(err, "categories_no_cycle"), postgres.Violates(err, "categories_check"):
+		return ErrCycle
+	}
+	return err
+}
+
+// freeSlug is base, or base-2, base-3 ... where that is taken. Of two at once the second waits for the first.
 func freeSlug(ctx context.Context, tx pgx.Tx, base string) (slug string, err error) {
+	if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtext('category slug ' || $1))`, base); err != nil {
+		return "", err
+	}
 	err = tx.QueryRow(ctx, `
 		select case when n = 1 then $1 else $1 || '-' || n end from generate_series(1, 10000) as n
 		where not exists (select from categories where slug = case when n = 1 then $1 else $1 || '-' || n end)
@@ -50,11 +60,55 @@ func freeSlug(ctx context.Context, tx pgx.Tx, base string) (slug string, err err
 	return slug, err
 }
 
+// lockRow fails with ErrNotFound. Others may meanwhile move categories below it.
+func lockRow(ctx context.Context, tx pgx.Tx, id int64) error {
+	tag, err := tx.Exec(ctx, `select from categories where id = $1 for no key update`, id)
+	if err == nil && tag.RowsAffected() == 0 {
+		err = ErrNotFound
+	}
+	return err
+}
+
+// update fails with ErrSlug, ErrParent or ErrCycle. The row is locked.
+func update(ctx context.Context, tx pgx.Tx, c Category) error {
+	_, err := tx.Exec(ctx, `
+		update categories set name = $2, description = $3, slug = $4, parent_id = $5, version = version + 1, updated_at = now()
+		where id = $1`, c.ID, c.Name, c.Description, c.Slug, c.ParentID)
+	return refusal(err)
+}
+
+// remove fails with ErrInUse. What is archived does not need its category any more.
+func remove(ctx context.Context, tx pgx.Tx, id int64) error {
+	if _, err := tx.Exec(ctx, `
+		update products set category_id = null where category_id = $1 and archived_at is not null`, id); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `delete from categories where id = $1`, id)
+	if postgres.Violates(err, "products_category_id_fkey") || postgres.Violates(err, "categories_parent_id_fkey") {
+		return ErrInUse
+	}
+	return err
+}
+
 func list(ctx context.Context, db postgres.Reader, after int64, limit int) ([]Category, error) {
 	rows, err := db.Query(ctx, `
-		select c.id, c.name, c.description, c.slug, c.parent_id, c.created_at, c.updated_at,
+		select c.id, c.name, c.description, c.slug, c.parent_id, c.version, c.created_at, c.updated_at,
 			(select count(*) from products p where p.category_id = c.id and p.archived_at is null) as product_count
 		from categories c where c.id > $1 order by c.id limit $2`, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Category])
+}
+
+// everything is all categories by name, counted at one go.
+func everything(ctx context.Context, db postgres.Reader) ([]Category, error) {
+	rows, err := db.Query(ctx, `
+		select c.id, c.name, c.description, c.slug, c.parent_id, c.version, c.created_at, c.updated_at, coalesce(n.products, 0) as product_count
+		from categories c
+		left join (select category_id, count(*) as products from products where archived_at is null group by category_id) n
+			on n.category_id = c.id
+		order by c.name, c.id`)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +118,7 @@ func list(ctx context.Context, db postgres.Reader, after int64, limit int) ([]Ca
 // get fails with ErrNotFound.
 func get(ctx context.Context, db postgres.Reader, id int64) (Category, error) {
 	rows, err := db.Query(ctx, `
-		select c.id, c.name, c.description, c.slug, c.parent_id, c.created_at, c.updated_at,
+		select c.id, c.name, c.description, c.slug, c.parent_id, c.version, c.created_at, c.updated_at,
 			(select count(*) from products p where p.category_id = c.id and p.archived_at is null) as product_count
 		from categories c where c.id = $1`, id)
 	if err != nil {

@@ -1,9 +1,13 @@
 package product_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -154,5 +158,101 @@ func TestOneKeyCreatesOnce(t *testing.T) {
 	}
 	if topics := kittest.Emitted(t, db); len(topics) != 1 {
 		t.Errorf("told %v", topics)
+	}
+}
+
+func TestChanging(t *testing.T) {
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, stock.Migrations)
+	app := web.New("products", web.Config{Verify: kittest.Verify})
+	category.NewService(db).Routes(app)
+	product.NewService(db).Routes(app)
+	stocks := stock.NewService(db, time.Hour)
+	stocks.Routes(app)
+	admin, alice := kittest.Somebody(shop.Admin), kittest.Somebody(shop.User)
+	with := func(name, value string) map[string]string { return map[string]string{name: value} }
+	changed := []string{"products.changed"}
+	const typed = `{"name":"Chair","sku":"C-1","price":49.5,"category_id":1,"initial_quantity":5,"low_stock_threshold":1,
+		"attributes":{"color":"red","legs":4,"weight":3.50,"folds":true},"metadata":{"supplier":"S 7"}}`
+
+	kittest.Run(t, app, db, []kittest.Call{
+		{Name: "category", As: admin, Do: "POST /categories", Body: `{"name":"Chairs"}`, Want: 201},
+		{Name: "another", As: admin, Do: "POST /categories", Body: `{"name":"Tables"}`, Want: 201},
+		{Name: "typed attributes", As: admin, Do: "POST /products", Body: typed, Header: with("Idempotency-Key", "k"), Want: 201, Emits: changed,
+			Has: []string{`"color":"red"`, `"legs":4`, `"folds":true`, `"weight":3.50`, `"metadata":{"supplier":"S 7"}`, `"slug":"chair-c-1"`, `"version":1`}},
+		{Name: "the same again", As: admin, Do: "POST /products", Body: typed, Header: with("Idempotency-Key", "k"), Want: 201, Has: []string{`"id":1`}},
+		{Name: "attributes of no type", As: admin, Do: "POST /products", Want: 422, Body: `{"name":"C","sku":"C-2","price":1,"category_id":1,"attributes":{"color":["red"]}}`,
+			Has: []string{`"attributes":"must be`}},
+		{Name: "a slug of one's own", As: admin, Do: "POST /products", Want: 201, Emits: changed, Body: `{"name":"Stool","sku":"S-1","slug":"the-stool","price":1,"category_id":1}`, Has: []string{`"the-stool"`}},
+		{Name: "that is taken", As: admin, Do: "POST /products", Want: 409, Body: `{"name":"Stool","sku":"S-2","slug":"the-stool","price":1,"category_id":1}`, Has: []string{`"slug_taken"`}},
+		{Name: "one made of another name is free", As: admin, Do: "POST /products", Want: 201, Emits: changed, Body: `{"name":"Chair c","sku":"1","price":1,"category_id":1}`, Has: []string{`"slug":"chair-c-1-`}},
+
+		{Name: "read before", Do: "GET /products/1", Header: with("If-None-Match", `"1-5"`), Want: 304},
+		{Name: "change by a user", As: alice, Do: "PATCH /products/1", Body: `{"price":1}`, Want: 403},
+		{Name: "change nothing", As: admin, Do: "PATCH /products/1", Body: `{"price":49.50}`, Want: 200, Has: []string{`"version":1`}},
+		{Name: "change the price", As: admin, Do: "PATCH /products/1", Body: `{"price":45}`, Header: with("If-Match", `"1-3"`), Want: 200, Emits: changed,
+			Has: []string{`"price":45.00`, `"name":"Chair"`, `"color":"red"`, `"version":2`}},
+		{Name: "change what has changed", As: admin, Do: "PATCH /products/1", Body: `{"price":40}`, Header: with("If-Match", `"1-5"`), Want: 412, Has: []string{`"stale"`}},
+		{Name: "read again", Do: "GET /products/1", Header: with("If-None-Match", `"1-5"`), Want: 200},
+		{Name: "change all", As: admin, Do: "PATCH /products/1", Want: 200, Emits: changed,
+			Body: `{"name":"Table","description":"d","slug":"table","price":500,"currency":"JPY","category_id":2,"brand":"B","attributes":{"legs":3},"metadata":{},"low_stock_threshold":2}`,
+			Has:  []string{`"name":"Table","description":"d","sku":"C-1","slug":"table","price":500,"currency":"JPY","category_id":2,"brand":"B","attributes":{"legs":3},"metadata":{},"low_stock_threshold":2`}},
+		{Name: "the SKU stays", As: admin, Do: "PATCH /products/1", Body: `{"sku":"X"}`, Want: 422, Has: []string{`"sku":"is not a known field"`}},
+		{Name: "a price that the currency has not", As: admin, Do: "PATCH /products/1", Body: `{"price":1.5}`, Want: 422, Has: []string{`"price":"JPY has 0 decimals"`}},
+		{Name: "a currency that is none", As: admin, Do: "PATCH /products/1", Body: `{"currency":"XYZ"}`, Want: 422, Has: []string{`"currency"`}},
+		{Name: "a category that is none", As: admin, Do: "PATCH /products/1", Body: `{"category_id":9}`, Want: 422, Has: []string{`"category_id"`}},
+		{Name: "a slug that is taken", As: admin, Do: "PATCH /products/1", Body: `{"slug":"the-stool"}`, Want: 409, Has: []string{`"slug_taken"`}},
+		{Name: "a threshold that is crossed", As: admin, Do: "PATCH /products/1", Body: `{"low_stock_threshold":5}`, Want: 200, Emits: []string{"stock.low", "products.changed"}},
+
+		{Name: "archive by a user", As: alice, Do: "DELETE /products/1", Want: 403},
+		{Name: "archive what has changed", As: admin, Do: "DELETE /products/1", Header: with("If-Match", `"1-5"`), Want: 412},
+		{Name: "hold one", Do: "PUT /reservations/0192f0c1-2d3e-7abc-8def-0123456789ab", Body: `{"items":[{"product_id":1,"quantity":1}]}`, Want: 200},
+		{Name: "archive", As: admin, Do: "DELETE /products/1", Want: 204, Emits: []string{"products.archived"}},
+		{Name: "archive again", As: admin, Do: "DELETE /products/1", Want: 404},
+		{Name: "is not seen", Do: "GET /products/1", Want: 404},
+		{Name: "nor in lists", Do: "GET /products", Want: 200, HasNot: []string{`"C-1"`}},
+		{Name: "nor changed", As: admin, Do: "PATCH /products/1", Body: `{"price":1}`, Want: 404},
+		{Name: "nor bought", Do: "PUT /reservations/0192f0c1-2d3e-7abc-8def-0123456789ac", Body: `{"items":[{"product_id":1,"quantity":1}]}`, Want: 422, Has: []string{`"unknown_product"`}},
+		{Name: "nor waited for", As: alice, Do: "POST /products/1/notify-me", Want: 404},
+		{Name: "nor an alert", As: admin, Do: "GET /inventory/alerts", Want: 200, HasNot: []string{`"C-1"`}},
+		{Name: "carts are told", Do: "POST /prices", Body: `{"product_ids":[1]}`, Want: 200, Has: []string{`"available":0,"archived":true`}},
+		{Name: "who holds it can have it", Do: "POST /reservations/0192f0c1-2d3e-7abc-8def-0123456789ab/commit", Want: 204},
+		{Name: "and give it back", Do: "DELETE /reservations/0192f0c1-2d3e-7abc-8def-0123456789ab", Want: 204},
+		{Name: "its SKU stays taken", As: admin, Do: "POST /products", Body: typed, Want: 409, Has: []string{`"sku_taken"`}},
+	})
+}
+
+// TestChangesAreNotLost has ten change what they read at the same time: one of them did.
+func TestChangesAreNotLost(t *testing.T) {
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, stock.Migrations)
+	s := product.NewService(db)
+	if _, err := category.NewService(db).Create(t.Context(), category.New{Name: "Things"}); err != nil {
+		t.Fatal(err)
+	}
+	price := shop.MustMoney("1")
+	p, err := s.Create(t.Context(), product.New{Name: "x", SKU: "x", Price: &price, CategoryID: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read web.IfMatch
+	if err := read.UnmarshalText([]byte(`"` + p.ETag() + `"`)); err != nil {
+		t.Fatal(err)
+	}
+	var race sync.WaitGroup
+	var done atomic.Int64
+	for i := range 10 {
+		race.Go(func() {
+			brand := "B" + strconv.Itoa(i)
+			_, err := s.Change(context.Background(), p.ID, read, product.Change{Brand: &brand})
+			switch {
+			case err == nil:
+				done.Add(1)
+			case !errors.Is(err, web.ErrStale):
+				t.Error(err)
+			}
+		})
+	}
+	race.Wait()
+	if done.Load() != 1 {
+		t.Errorf("%d of them changed it", done.Load())
 	}
 }

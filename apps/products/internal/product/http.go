@@ -9,9 +9,13 @@ import (
 
 // Routes adds the products' routes.
 func (s *Service) Routes(app *web.App) {
-	web.Handle(app, "POST /products", shop.ManageCatalogue, s.handleCreate, web.Created, web.Fails(ErrSKU), web.Doc("Put a product on sale"))
+	web.Handle(app, "POST /products", shop.ManageCatalogue, s.handleCreate, web.Created, web.Fails(ErrSKU, ErrSlug), web.Doc("Put a product on sale"))
 	web.Handle(app, "GET /products", shop.Anyone, s.handleList, web.Doc("List the products on sale, newest first"))
 	web.Handle(app, "GET /products/{id}", shop.Anyone, s.handleGet, web.Fails(ErrNotFound), web.Doc("See a product"))
+	web.Handle(app, "PATCH /products/{id}", shop.ManageCatalogue, s.handleChange,
+		web.Fails(ErrNotFound, web.ErrStale, ErrSlug), web.Doc("Change what is named of a product"))
+	web.Handle(app, "DELETE /products/{id}", shop.ManageCatalogue, s.handleArchive,
+		web.Fails(ErrNotFound, web.ErrStale), web.Doc("Take a product off sale; old orders still show it"))
 	web.Handle(app, "POST /prices", shop.Anyone, s.handlePrices, web.Internal)
 }
 
@@ -34,6 +38,25 @@ type idInput struct {
 
 func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in idInput) (Product, error) {
 	return s.Get(ctx, in.ID)
+}
+
+type changeInput struct {
+	ID      int64       `path:"id" validate:"min=1"`
+	IfMatch web.IfMatch `header:"If-Match"`
+	Change
+}
+
+func (s *Service) handleChange(ctx context.Context, _ shop.Caller, in changeInput) (Product, error) {
+	return s.Change(ctx, in.ID, in.IfMatch, in.Change)
+}
+
+type archiveInput struct {
+	ID      int64       `path:"id" validate:"min=1"`
+	IfMatch web.IfMatch `header:"If-Match"`
+}
+
+func (s *Service) handleArchive(ctx context.Context, _ shop.Caller, in archiveInput) (web.None, error) {
+	return web.None{}, s.Archive(ctx, in.ID, in.IfMatch)
 }
 
 type pricesInput struct {

@@ -2,6 +2,10 @@
 package product
 
 import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
 	"time"
 
 	"sidecart/kit/fault"
@@ -11,36 +15,64 @@ import (
 
 // Product is one thing for sale. Available is how many can be bought right now.
 type Product struct {
-	ID                int64             `json:"id"`
-	Name              string            `json:"name"`
-	Description       string            `json:"description"`
-	SKU               string            `json:"sku"`
-	Slug              string            `json:"slug"`
-	Price             shop.Money        `json:"price"`
-	Currency          string            `json:"currency"`
-	CategoryID        int64             `json:"category_id"`
-	Brand             string            `json:"brand"`
-	Attributes        map[string]string `json:"attributes"`
-	LowStockThreshold int               `json:"low_stock_threshold"`
-	Available         int               `json:"available"`
-	InStock           bool              `json:"in_stock"`
-	CreatedAt         time.Time         `json:"created_at"`
-	UpdatedAt         time.Time         `json:"updated_at"`
+	ID                int64            `json:"id"`
+	Name              string           `json:"name"`
+	Description       string           `json:"description"`
+	SKU               string           `json:"sku"`
+	Slug              string           `json:"slug"`
+	Price             shop.Money       `json:"price"`
+	Currency          string           `json:"currency"`
+	CategoryID        int64            `json:"category_id"`
+	Brand             string           `json:"brand"`
+	Attributes        map[string]Value `json:"attributes"`
+	Metadata          map[string]Value `json:"metadata"`
+	LowStockThreshold int              `json:"low_stock_threshold"`
+	Available         int              `json:"available"`
+	InStock           bool             `json:"in_stock"`
+	Version           int              `json:"version"`
+	CreatedAt         time.Time        `json:"created_at"`
+	UpdatedAt         time.Time        `json:"updated_at"`
 }
 
-// New is what an admin says of a new product. Currency is USD unless told.
+// ETag is another one after each change, also of how many can be bought.
+func (p Product) ETag() string { return fmt.Sprintf("%d-%d", p.Version, p.Available) }
+
+// is says whether a tag was given out since the product last changed. One that was sold meanwhile is no change of it.
+func (p Product) is(tag string) bool {
+	version, _, _ := strings.Cut(tag, "-")
+	return version == strconv.Itoa(p.Version)
+}
+
+// New is what an admin says of a new product. Currency is USD unless told; without a slug it gets one from its name and SKU.
 type New struct {
 	idempotency.Key
-	Name              string            `json:"name" validate:"required,notblank,line,max=200"`
-	Description       string            `json:"description" validate:"max=10000"`
-	SKU               string            `json:"sku" validate:"required,max=64,sku"`
-	Price             *shop.Money       `json:"price" validate:"required,price"`
-	Currency          string            `json:"currency" validate:"omitempty,len=3"`
-	CategoryID        int64             `json:"category_id" validate:"required,min=1"`
-	Brand             string            `json:"brand" validate:"line,max=120"`
-	Attributes        map[string]string `json:"attributes" validate:"max=50,dive,keys,required,max=64,line,endkeys,max=500,line"`
-	InitialQuantity   int               `json:"initial_quantity" validate:"min=0,max=1000000000"`
-	LowStockThreshold int               `json:"low_stock_threshold" validate:"min=0,max=1000000000"`
+	Name              string           `json:"name" validate:"required,notblank,line,max=200"`
+	Description       string           `json:"description" validate:"max=10000"`
+	SKU               string           `json:"sku" validate:"required,max=64,sku"`
+	Slug              string           `json:"slug" validate:"omitempty,max=120,slug"`
+	Price             *shop.Money      `json:"price" validate:"required,price"`
+	Currency          string           `json:"currency" validate:"omitempty,len=3"`
+	CategoryID        int64            `json:"category_id" validate:"required,min=1"`
+	Brand             string           `json:"brand" validate:"line,max=120"`
+	Attributes        map[string]Value `json:"attributes" validate:"max=50,dive,keys,required,max=64,line,endkeys"`
+	Metadata          map[string]Value `json:"metadata" validate:"max=50,dive,keys,required,max=64,line,endkeys"`
+	InitialQuantity   int              `json:"initial_quantity" validate:"min=0,max=1000000000"`
+	LowStockThreshold int              `json:"low_stock_threshold" validate:"min=0,max=1000000000"`
+}
+
+// Change is what an admin wants different; what is not named stays. Attributes and metadata are replaced as a whole. The
+// SKU never changes.
+type Change struct {
+	Name              *string          `json:"name" validate:"omitempty,notblank,line,max=200"`
+	Description       *string          `json:"description" validate:"omitempty,max=10000"`
+	Slug              *string          `json:"slug" validate:"omitempty,max=120,slug"`
+	Price             *shop.Money      `json:"price" validate:"omitempty,price"`
+	Currency          *string          `json:"currency" validate:"omitempty,len=3"`
+	CategoryID        *int64           `json:"category_id" validate:"omitempty,min=1"`
+	Brand             *string          `json:"brand" validate:"omitempty,line,max=120"`
+	Attributes        map[string]Value `json:"attributes" validate:"omitempty,max=50,dive,keys,required,max=64,line,endkeys"`
+	Metadata          map[string]Value `json:"metadata" validate:"omitempty,max=50,dive,keys,required,max=64,line,endkeys"`
+	LowStockThreshold *int             `json:"low_stock_threshold" validate:"omitempty,min=0,max=1000000000"`
 }
 
 // Price is what a neighbour asks of a product: what it is called, what one costs and whether it can be bought right now.
@@ -65,6 +97,7 @@ type Filter struct {
 var (
 	ErrNotFound = fault.New(fault.NotFound, "product_not_found", "there is no such product")
 	ErrSKU      = fault.New(fault.Conflict, "sku_taken", "another product has this SKU").With("sku", "is taken")
+	ErrSlug     = fault.New(fault.Conflict, "slug_taken", "another product has this slug").With("slug", "is taken")
 	ErrCategory = fault.ErrInvalid.With("category_id", "there is no such category")
 )
 
@@ -77,16 +110,54 @@ func (in New) normal() (New, error) {
 	if in.Currency == "" {
 		in.Currency = defaultCurrency
 	}
-	price, err := in.Price.In(in.Currency)
-	switch {
-	case !shop.IsCurrency(in.Currency):
-		return in, fault.ErrInvalid.With("currency", err.Error())
-	case err != nil:
-		return in, fault.ErrInvalid.With("price", err.Error())
+	price, err := priceIn(*in.Price, in.Currency)
+	if err != nil {
+		return in, err
 	}
 	in.Price = &price
 	if in.Attributes == nil {
-		in.Attributes = map[string]string{}
+		in.Attributes = map[string]Value{}
+	}
+	if in.Metadata == nil {
+		in.Metadata = map[string]Value{}
 	}
 	return in, nil
+}
+
+func priceIn(price shop.Money, currency string) (shop.Money, error) {
+	exact, err := price.In(currency)
+	switch {
+	case !shop.IsCurrency(currency):
+		return exact, fault.ErrInvalid.With("currency", err.Error())
+	case err != nil:
+		return exact, fault.ErrInvalid.With("price", err.Error())
+	}
+	return exact, nil
+}
+
+// to is the product as it is after a change, and whether anything is different. It fails as normal does.
+func (change Change) to(p Product) (changed Product, different bool, err error) {
+	changed = p
+	set(&changed.Name, change.Name)
+	set(&changed.Description, change.Description)
+	set(&changed.Slug, change.Slug)
+	set(&changed.Price, change.Price)
+	set(&changed.Currency, change.Currency)
+	set(&changed.CategoryID, change.CategoryID)
+	set(&changed.Brand, change.Brand)
+	set(&changed.LowStockThreshold, change.LowStockThreshold)
+	if change.Attributes != nil {
+		changed.Attributes = change.Attributes
+	}
+	if change.Metadata != nil {
+		changed.Metadata = change.Metadata
+	}
+	changed.Price, err = priceIn(changed.Price, changed.Currency)
+	return changed, !reflect.DeepEqual(changed, p), err
+}
+
+func set[T any](field, wanted *T) {
+	if wanted != nil {
+		*field = *wanted
+	}
 }

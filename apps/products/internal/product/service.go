@@ -27,25 +27,97 @@ type Service struct{ db *pgxpool.Pool }
 // NewService works on an open database.
 func NewService(db *pgxpool.Pool) *Service { return &Service{db} }
 
-// Create puts a product on sale with its first stock, and tells products.changed. It fails with ErrInvalid, ErrCategory
-// or ErrSKU.
-func (s *Service) Create(ctx context.Context, in New) (p Product, err error) {
-	if in, err = in.normal(); err != nil {
+// Create puts a product on sale with its first stock, and tells products.changed. It fails with ErrInvalid, ErrCategory,
+// ErrSKU or ErrSlug.
+func (s *Service) Create(ctx context.Context, in New) (Product, error) {
+	in, err := in.normal()
+	if err != nil {
+		return Product{}, err
+	}
+	return idempotency.Do(ctx, s.db, in.Key, func(tx pgx.Tx) (Product, error) { return create(ctx, tx, in) })
+}
+
+// create is Create of what is normal.
+func create(ctx context.Context, tx pgx.Tx, in New) (Product, error) {
+	id, err := insert(ctx, tx, in)
+	if err != nil {
+		return Product{}, err
+	}
+	if err := stock.Open(ctx, tx, id, in.InitialQuantity); err != nil {
+		return Product{}, err
+	}
+	p, err := get(ctx, tx, id)
+	if err != nil {
 		return p, err
 	}
-	return idempotency.Do(ctx, s.db, in.Key, func(tx pgx.Tx) (p Product, err error) {
-		id, err := insert(ctx, tx, in)
-		if err != nil {
-			return p, err
+	return p, tellChanged(ctx, tx, p)
+}
+
+// Change changes what is named, if the product is still the one that the caller read, and tells products.changed. It fails
+// with ErrNotFound, web.ErrStale, ErrInvalid, ErrCategory or ErrSlug.
+func (s *Service) Change(ctx context.Context, id int64, read web.IfMatch, change Change) (p Product, err error) {
+	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		if p, err = lock(ctx, tx, id, read); err != nil {
+			return err
 		}
-		if err := stock.Open(ctx, tx, id, in.InitialQuantity); err != nil {
-			return p, err
-		}
-		if p, err = get(ctx, tx, id); err != nil {
-			return p, err
-		}
-		return p, event.Emit(ctx, tx, shop.ProductChanged{ProductID: p.ID, SKU: p.SKU, Name: p.Name, Price: p.Price, Currency: p.Currency})
+		p, err = apply(ctx, tx, p, change)
+		return err
 	})
+	return p, err
+}
+
+// apply changes a locked product.
+func apply(ctx context.Context, tx pgx.Tx, p Product, change Change) (Product, error) {
+	changed, different, err := change.to(p)
+	if err != nil || !different {
+		return p, err
+	}
+	if changed.LowStockThreshold != p.LowStockThreshold {
+		if err := stock.SetThreshold(ctx, tx, p.ID, changed.LowStockThreshold); err != nil {
+			return p, err
+		}
+	}
+	if err := update(ctx, tx, changed); err != nil {
+		return p, err
+	}
+	if p, err = get(ctx, tx, p.ID); err != nil {
+		return p, err
+	}
+	return p, tellChanged(ctx, tx, p)
+}
+
+func tellChanged(ctx context.Context, tx pgx.Tx, p Product) error {
+	return event.Emit(ctx, tx, shop.ProductChanged{ProductID: p.ID, SKU: p.SKU, Name: p.Name, Price: p.Price, Currency: p.Currency})
+}
+
+// Archive takes a product off sale for good, if it is still the one that the caller read, and tells products.archived. Orders
+// that have it go on, and its SKU stays taken. It fails with ErrNotFound or web.ErrStale.
+func (s *Service) Archive(ctx context.Context, id int64, read web.IfMatch) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		p, err := lock(ctx, tx, id, read)
+		if err != nil {
+			return err
+		}
+		if err := archive(ctx, tx, id); err != nil {
+			return err
+		}
+		if err := stock.Close(ctx, tx, id); err != nil {
+			return err
+		}
+		return event.Emit(ctx, tx, shop.ProductArchived{ProductID: p.ID, SKU: p.SKU})
+	})
+}
+
+// lock keeps a product from being changed until the transaction ends. It fails with ErrNotFound or web.ErrStale.
+func lock(ctx context.Context, tx pgx.Tx, id int64, read web.IfMatch) (Product, error) {
+	if err := lockRow(ctx, tx, id); err != nil {
+		return Product{}, err
+	}
+	p, err := get(ctx, tx, id)
+	if err != nil {
+		return p, err
+	}
+	return p, read.Check(p.is)
 }
 
 // List is the products on sale, newest first.

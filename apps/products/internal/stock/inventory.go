@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"sidecart/kit/event"
+	"sidecart/kit/idempotency"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
 )
@@ -28,35 +29,42 @@ func (s *Service) Level(ctx context.Context, productID int64) (Level, error) {
 
 // Adjust changes how much there is, and writes down why and who did it. It fails with ErrNotFound, ErrSpokenFor where
 // less would be left than orders have reserved, or ErrTooMuch.
-func (s *Service) Adjust(ctx context.Context, by shop.UserID, productID int64, a Adjustment) (done Adjusted, err error) {
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+func (s *Service) Adjust(ctx context.Context, by shop.UserID, productID int64, a Adjustment) (Adjusted, error) {
+	return idempotency.Do(ctx, s.db, a.Key, func(tx pgx.Tx) (done Adjusted, err error) {
 		if err := lockProducts(ctx, tx, []int64{productID}); err != nil {
-			return err
+			return done, err
 		}
-		l, err := level(ctx, tx, productID)
-		switch {
-		case err != nil:
-			return err
-		case l.OnHand+a.Delta < l.Reserved:
-			return ErrSpokenFor
-		case l.OnHand+a.Delta > most:
-			return ErrTooMuch
+		if err := possible(ctx, tx, productID, a.Delta); err != nil {
+			return done, err
 		}
 		m, err := adjust(ctx, tx, by, productID, a)
 		if err != nil {
-			return err
+			return done, err
 		}
 		if done.Level, err = level(ctx, tx, productID); err != nil {
-			return err
+			return done, err
 		}
 		line, err := movements(ctx, tx, productID, 0, 1)
 		if err != nil {
-			return err
+			return done, err
 		}
 		done.Movement = line[0]
-		return tell(ctx, tx, m)
+		return done, tell(ctx, tx, m)
 	})
-	return done, err
+}
+
+// possible fails as Adjust does. The product is locked.
+func possible(ctx context.Context, tx pgx.Tx, productID int64, delta int) error {
+	l, err := level(ctx, tx, productID)
+	switch {
+	case err != nil:
+		return err
+	case l.OnHand+delta < l.Reserved:
+		return ErrSpokenFor
+	case l.OnHand+delta > most:
+		return ErrTooMuch
+	}
+	return nil
 }
 
 // Movements is a product's ledger, the newest line first. It fails with ErrNotFound.
@@ -89,8 +97,9 @@ func (s *Service) SetThreshold(ctx context.Context, productID int64, threshold i
 
 // SetThreshold does the same in somebody's transaction.
 func SetThreshold(ctx context.Context, tx pgx.Tx, productID int64, threshold int) error {
-	// Whoever reserves reads the threshold under the lock of the stock, so it changes under that lock too.
-	if err := lockProducts(ctx, tx, []int64{productID}); err != nil {
+	// Whoever reserves reads the threshold under the lock of the stock, so it changes under that lock too; the product is
+	// locked first, as by whoever changes more of it.
+	if err := lockProductAndStock(ctx, tx, productID); err != nil {
 		return err
 	}
 	m, err := setThreshold(ctx, tx, productID, threshold)

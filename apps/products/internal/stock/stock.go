@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"sidecart/kit/fault"
+	"sidecart/kit/idempotency"
 	"sidecart/kit/shop"
 )
 
@@ -38,6 +39,7 @@ type Movement struct {
 
 // Adjustment is what an admin says of goods that came, went or were counted again.
 type Adjustment struct {
+	idempotency.Key
 	Delta  int    `json:"delta" validate:"required,min=-1000000000,max=1000000000"`
 	Reason string `json:"reason" validate:"required,notblank,line,max=200"`
 }

@@ -103,6 +103,13 @@ func lockProducts(ctx context.Context, tx pgx.Tx, products []int64) error {
 	return err
 }
 
+func lockProductAndStock(ctx context.Context, tx pgx.Tx, productID int64) error {
+	batch := &pgx.Batch{}
+	batch.Queue(`select from products where id = $1 for no key update`, productID)
+	batch.Queue(`select from stock where product_id = $1 for update`, productID)
+	return tx.SendBatch(ctx, batch).Close()
+}
+
 // reservation answers the zero Reservation for an order that has none.
 func reservation(ctx context.Context, db postgres.Reader, order shop.OrderID) (Reservation, error) {
 	rows, err := db.Query(ctx, `
@@ -260,7 +267,7 @@ func adjust(ctx context.Context, tx pgx.Tx, by shop.UserID, productID int64, a A
 func setThreshold(ctx context.Context, tx pgx.Tx, productID int64, threshold int) (moved, error) {
 	rows, err := tx.Query(ctx, `
 		with was as (select id, low_stock_threshold from products where id = $1 and archived_at is null)
-		update products p set low_stock_threshold = $2, updated_at = now()
+		update products p set low_stock_threshold = $2, version = version + 1, updated_at = now()
 		from was join stock s on s.product_id = was.id where p.id = was.id
 		returning p.id as product_id, p.sku, p.name, true as on_sale, s.on_hand - s.reserved as before,
 			s.on_hand - s.reserved as available, p.low_stock_threshold as threshold, was.low_stock_threshold as was`, productID, threshold)
