@@ -241,12 +241,19 @@ func TestCompose(t *testing.T) {
 		if want := "service:" + a.ID; sidecar.Network != want {
 			t.Errorf("compose: %s's sidecar has the network %q, want %q", a.ID, sidecar.Network, want)
 		}
-		if want := "daprio/daprd:" + pinnedDapr(t); sidecar.Image != want {
-			t.Errorf("compose: %s's sidecar is %s, want %s", a.ID, sidecar.Image, want)
+		if sidecar.Image != "sidecart/sidecar" {
+			t.Errorf("compose: %s's sidecar is %s, want that of deploy/sidecar.Dockerfile", a.ID, sidecar.Image)
+		}
+		own := slices.Index(sidecar.Command, "/config/"+a.ID+".yaml")
+		if own < 1 || sidecar.Command[own-1] != "--config" || !slices.Contains(sidecar.Command, "--enable-mtls") {
+			t.Errorf("compose: %s's sidecar has not its own access list, or no certificate for others to know it by: %v", a.ID, sidecar.Command)
 		}
 		if want := a.ID == "gateway"; (len(s.Ports) > 0) != want {
 			t.Errorf("compose: %s publishes %v; only the gateway is public", a.ID, s.Ports)
 		}
+	}
+	if want := "FROM daprio/daprd:" + pinnedDapr(t) + " "; !strings.Contains(source.Read(t, "deploy/sidecar.Dockerfile"), want) {
+		t.Errorf("deploy/sidecar.Dockerfile is not %s", want)
 	}
 	for name, s := range compose.Services {
 		if strings.HasPrefix(s.Image, "daprio/") && !strings.HasSuffix(s.Image, ":"+pinnedDapr(t)) {

@@ -1,0 +1,9 @@
+# daprd beside a shell: it takes the authority's certificate from its environment alone, and in a composition that is a file.
+#
+# Not yet built with an image builder: where this was written no image could be pulled.
+FROM daprio/daprd:1.16.0 AS dapr
+
+FROM alpine:3.22
+COPY --from=dapr /daprd /daprd
+USER 65532:65532
+ENTRYPOINT ["/bin/sh", "-c", "DAPR_TRUST_ANCHORS=$(cat /anchors/ca.crt) && export DAPR_TRUST_ANCHORS && exec /daprd \"$@\"", "daprd"]
