@@ -1,0 +1,296 @@
+package security_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"sidecart/kit/shop"
+	"sidecart/tests/client"
+	"sidecart/tests/platform"
+)
+
+var everyApp = []string{"gateway", "users", "products", "orders", "notifications"}
+
+// sidecar is a client of an app's sidecar, as whoever knows the token; nobody does but the app, and these tests.
+func sidecar(app string) client.Client {
+	return client.Client{Base: fmt.Sprintf("http://127.0.0.1:%d", running.Port(app+"-dapr", "http"))}
+}
+
+// tokens are what an app shows its sidecar, and its sidecar it.
+func tokens(t *testing.T, app string) (dapr, own string) {
+	t.Helper()
+	dapr, own, err := running.Token(app)
+	must(t, err)
+	if len(dapr) < 32 || len(own) < 32 || dapr == own {
+		t.Fatalf("%s has the tokens %q and %q", app, dapr, own)
+	}
+	return dapr, own
+}
+
+// as calls an app's sidecar as that app would.
+func as(t *testing.T, app, call string, body any, headers ...string) client.Answer {
+	t.Helper()
+	token, _ := tokens(t, app)
+	return do(t, sidecar(app), call, body, append(headers, "dapr-api-token", token)...)
+}
+
+// invoke has an app ask another one through both sidecars.
+func invoke(t *testing.T, by, of, call string, headers ...string) client.Answer {
+	t.Helper()
+	return as(t, by, call, client.Raw(`{}`), append(headers, "dapr-app-id", of)...)
+}
+
+// turnedAway fails the test unless a sidecar refuses, without showing how it is made.
+func turnedAway(t *testing.T, what string, a client.Answer, want ...int) {
+	t.Helper()
+	if !slices.Contains(want, a.Status) {
+		t.Errorf("%s: %d, want %v: %.300s", what, a.Status, want, a.Body)
+	}
+	for _, word := range []string{"goroutine ", ".go:", "panic", "runtime error", "/pkg/mod/"} {
+		if strings.Contains(string(a.Body), word) {
+			t.Errorf("%s: the answer tells of %q: %.500s", what, word, a.Body)
+		}
+	}
+}
+
+// TestSidecarsAnswerOnlyTheirApp: without the token of its app, or with that of another, a sidecar does nothing for anybody.
+func TestSidecarsAnswerOnlyTheirApp(t *testing.T) {
+	t.Parallel()
+	calls := []string{
+		"GET /v1.0/secrets/secrets/JWT_SECRET_KEY", "GET /v1.0/secrets/secrets/bulk", "POST /v1.0/publish/pubsub/orders.paid",
+		"PUT /v1.0/invoke/products/method/reservations/1", "GET /v1.0/invoke/users/method/.well-known/jwks.json", "GET /v1.0/metadata",
+		"PUT /v1.0/metadata/x", "POST /v1.0/shutdown", "GET /v1.0/state/workflows/x", "POST /v1.0/state/workflows",
+		"POST /v1.0/bindings/email", "POST /v1.0-alpha1/jobs/x", "GET /v1.0-alpha1/jobs/x", "DELETE /v1.0-alpha1/jobs/x",
+		"POST /v1.0/workflows/dapr/fulfil/start", "POST /v1.0/workflows/dapr/x/terminate", "GET /v1.0/configuration/configuration", "POST /v1.0/actors/x/1/method/y",
+	}
+	for i, app := range everyApp {
+		theirs, own := tokens(t, everyApp[(i+1)%len(everyApp)])
+		for _, call := range calls {
+			for what, token := range map[string]string{"no token": "", "another app's token": theirs, "another sidecar's token": own, "a made-up token": strings.Repeat("a", 48)} {
+				var headers []string
+				if token != "" {
+					headers = []string{"dapr-api-token", token}
+				}
+				turnedAway(t, app+" "+call+" with "+what, do(t, sidecar(app), call, client.Raw(`{}`), headers...), 401)
+			}
+		}
+		platform.Eventually(t, 30*time.Second, func() error { // whether it lives, everybody may know
+			return do(t, sidecar(app), "GET /v1.0/healthz", nil).Into(204, nil)
+		})
+	}
+}
+
+// TestSidecarsAnswerOnlyTheirAppOverGRPC is the same at the other port, which has the workflow engine as well.
+func TestSidecarsAnswerOnlyTheirAppOverGRPC(t *testing.T) {
+	t.Parallel()
+	theirs, _ := tokens(t, "users")
+	for _, app := range []string{"gateway", "products", "orders", "notifications"} {
+		conn, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", running.Port(app+"-dapr", "grpc")), grpc.WithTransportCredentials(insecure.NewCredentials()))
+		must(t, err)
+		defer conn.Close() //nolint:errcheck // a test's end
+		for _, method := range []string{
+			"/dapr.proto.runtime.v1.Dapr/GetSecret", "/dapr.proto.runtime.v1.Dapr/GetBulkSecret", "/dapr.proto.runtime.v1.Dapr/PublishEvent",
+			"/dapr.proto.runtime.v1.Dapr/InvokeService", "/dapr.proto.runtime.v1.Dapr/GetMetadata", "/dapr.proto.runtime.v1.Dapr/Shutdown",
+			"/dapr.proto.runtime.v1.Dapr/ScheduleJobAlpha1", "/dapr.proto.runtime.v1.Dapr/InvokeBinding", "/dapr.proto.runtime.v1.Dapr/StartWorkflowBeta1",
+			"/TaskHubSidecarService/StartInstance", "/TaskHubSidecarService/TerminateInstance", "/TaskHubSidecarService/Hello",
+		} {
+			for what, token := range map[string]string{"no token": "", "another app's token": theirs} {
+				ctx := t.Context()
+				if token != "" {
+					ctx = metadata.AppendToOutgoingContext(ctx, "dapr-api-token", token)
+				}
+				err := conn.Invoke(ctx, method, message{}, &message{}, grpc.ForceCodec(bytesCodec{}))
+				if status.Code(err) != codes.Unauthenticated {
+					t.Errorf("%s %s with %s: %v", app, method, what, err)
+				}
+			}
+		}
+	}
+}
+
+// TestAppsAnswerOnlyTheirSidecar: an app's own port takes no event, no job, no mail, no question and no order from whoever is not
+// its sidecar, whatever bearer comes with it.
+func TestAppsAnswerOnlyTheirSidecar(t *testing.T) {
+	t.Parallel()
+	root := admin(t)
+	calls := []string{
+		"GET /dapr/subscribe", "GET /dapr/config", "POST /events/dead", "POST /job/resume-stuck-orders", "POST /job/x", "POST /email", "OPTIONS /email",
+		"PUT /reservations/0192f0c1-2d3e-7abc-8def-0123456789ab", "DELETE /reservations/0192f0c1-2d3e-7abc-8def-0123456789ab", "POST /mail-tokens/x",
+		"GET /revocations", "GET /orders", "POST /orders", "GET /users", "GET /products", "GET /notifications", "POST /auth/login", "GET /nothing",
+	}
+	for _, told := range shop.Catalogue {
+		calls = append(calls, "POST /events/"+told.Event.Topic())
+	}
+	for i, app := range everyApp[1:] { // the gateway's port is the public door
+		another := everyApp[1:][(i+1)%4]
+		foreign, ownOfAnother := tokens(t, another)
+		dapr, _ := tokens(t, app)
+		direct := client.Client{Base: running.Address(app), Token: root.Token}
+		for _, call := range calls {
+			for what, token := range map[string]string{"no token": "", "its own token for the sidecar": dapr, "another app's": foreign, "another sidecar's": ownOfAnother} {
+				var headers []string
+				if token != "" {
+					headers = []string{"dapr-api-token", token, "dapr-app-id", app, "dapr-caller-app-id", "gateway"}
+				}
+				refused(t, app+" "+call+" with "+what, do(t, direct, call, client.Raw(`{}`), headers...), "sidecar_token", 401)
+			}
+		}
+	}
+}
+
+// TestForbiddenQuestions: an app that was taken over asks others, through its own sidecar and with its own token, what its
+// part in the shop does not include.
+func TestForbiddenQuestions(t *testing.T) {
+	t.Parallel()
+	root := admin(t)
+	id := "0192f0c1-2d3e-7abc-8def-0123456789ab"
+	for _, tt := range []struct{ by, of, call string }{
+		{"notifications", "products", "PUT /reservations/" + id},
+		{"gateway", "products", "PUT /reservations/" + id},
+		{"gateway", "products", "DELETE /reservations/" + id},
+		{"gateway", "products", "POST /reservations/" + id + "/commit"},
+		{"users", "products", "PUT /reservations/" + id},
+		{"orders", "products", "PATCH /reservations/" + id},
+		{"orders", "products", "POST /reservations/" + id + "/release"},
+		{"orders", "products", "GET /products"},
+		{"orders", "users", "GET /users"},
+		{"orders", "users", "POST /auth/login"},
+		{"notifications", "orders", "GET /orders"},
+		{"products", "orders", "POST /orders"},
+		{"users", "notifications", "GET /notifications"},
+		{"gateway", "users", "POST /mail-tokens/" + id},
+		{"products", "users", "POST /mail-tokens/" + id},
+		{"gateway", "users", "DELETE /auth/login"},
+		{"gateway", "users", "PUT /users/me"},
+		{"gateway", "orders", "POST /events/orders.paid"},
+		{"gateway", "orders", "POST /events/dead"},
+		{"gateway", "orders", "GET /dapr/subscribe"},
+		{"gateway", "orders", "POST /job/resume-stuck-orders"},
+		{"gateway", "orders", "GET /metrics"},
+		{"orders", "gateway", "GET /health/services"},
+		{"users", "gateway", "POST /api/v1/auth/login"},
+		// The same, written so that a list might not see it.
+		{"gateway", "products", "PUT /RESERVATIONS/" + id},
+		{"gateway", "products", "PUT /reservations/" + id + "/"},
+		{"gateway", "products", "PUT //reservations/" + id},
+		{"gateway", "products", "PUT /products/../reservations/" + id},
+		{"gateway", "products", "PUT /products/%2e%2e/reservations/" + id},
+		{"gateway", "products", "PUT /reservations%2f" + id},
+		{"gateway", "products", "PUT /%72eservations/" + id},
+	} {
+		what := tt.by + " asks " + tt.of + " for " + tt.call
+		turnedAway(t, what, invoke(t, tt.by, tt.of, tt.call, "Authorization", "Bearer "+root.Token), 403)
+		method, path, _ := strings.Cut(tt.call, " ")
+		long := method + " /v1.0/invoke/" + tt.of + "/method" + path
+		turnedAway(t, what+", the long way", as(t, tt.by, long, client.Raw(`{}`), "Authorization", "Bearer "+root.Token), 403)
+	}
+	// The lists refuse that, and not everything.
+	for _, tt := range []struct {
+		by, of, call string
+		want         int
+	}{
+		{"gateway", "users", "GET /.well-known/jwks.json", 200},
+		{"notifications", "users", "GET /.well-known/jwks.json", 200},
+		{"gateway", "products", "GET /products", 200},
+		{"gateway", "orders", "GET /orders", 401},
+		{"orders", "products", "PUT /reservations/" + id, 422},
+		{"orders", "products", "DELETE /reservations/" + id, 204},
+	} {
+		if a := invoke(t, tt.by, tt.of, tt.call); a.Status != tt.want {
+			t.Errorf("%s may ask %s for %s: %d, want %d: %s", tt.by, tt.of, tt.call, a.Status, tt.want, a.Body)
+		}
+	}
+}
+
+// TestForbiddenTopics: an app tells its own events and no others, and nobody makes up a topic.
+func TestForbiddenTopics(t *testing.T) {
+	t.Parallel()
+	own := map[string]string{}
+	for _, told := range shop.Catalogue {
+		own[told.Event.Topic()] = told.Teller
+	}
+	for _, app := range []string{"users", "products", "orders", "notifications"} {
+		for topic, teller := range own {
+			if app != teller {
+				turnedAway(t, app+" tells "+topic, as(t, app, "POST /v1.0/publish/pubsub/"+topic, client.Raw(`{}`)), 403)
+			}
+		}
+		for _, topic := range []string{"made.up", "users.dead", "gateway.dead", "*", "orders.paid,orders.placed"} {
+			turnedAway(t, app+" tells "+topic, as(t, app, "POST /v1.0/publish/pubsub/"+topic, client.Raw(`{}`)), 403)
+		}
+		turnedAway(t, app+" tells in bulk", as(t, app, "POST /v1.0-alpha1/publish/bulk/pubsub/made.up",
+			client.Raw(`[{"entryId":"1","event":{},"contentType":"application/json"}]`)), 403)
+	}
+	must(t, as(t, "users", "POST /v1.0/publish/pubsub/platform.heartbeat", client.Raw(`{}`)).Into(204, nil))
+}
+
+// TestForbiddenEars: nor does an app hear what it does not have to. It asks for a stream of a topic.
+func TestForbiddenEars(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ app, topic string }{
+		{"products", "users.registered"}, {"users", "orders.paid"}, {"notifications", "products.changed"}, {"orders", "notifications.dead"}, {"orders", "made.up"},
+	} {
+		token, _ := tokens(t, tt.app)
+		conn, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", running.Port(tt.app+"-dapr", "grpc")), grpc.WithTransportCredentials(insecure.NewCredentials()))
+		must(t, err)
+		defer conn.Close() //nolint:errcheck // a test's end
+		stream, err := conn.NewStream(metadata.AppendToOutgoingContext(t.Context(), "dapr-api-token", token),
+			&grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, "/dapr.proto.runtime.v1.Dapr/SubscribeTopicEventsAlpha1", grpc.ForceCodec(bytesCodec{}))
+		must(t, err)
+		must(t, stream.SendMsg(message{1: message{1: "pubsub", 2: tt.topic}}))
+		var answer message
+		if err := stream.RecvMsg(&answer); err == nil || !strings.Contains(err.Error(), "not allowed") {
+			t.Errorf("%s hears %s: %v", tt.app, tt.topic, err)
+		}
+	}
+}
+
+// TestForbiddenSecrets: an app reads its own secrets and no others, one by one or all at once.
+func TestForbiddenSecrets(t *testing.T) {
+	t.Parallel()
+	own := map[string][]string{
+		"gateway": {"redis-password"}, "users": {"JWT_SECRET_KEY", "users-database-url"}, "products": {"products-database-url"},
+		"orders": {"orders-database-url"}, "notifications": {"notifications-database-url"},
+	}
+	all := []string{"redis-password", "JWT_SECRET_KEY", "users-database-url", "products-database-url", "orders-database-url", "notifications-database-url"}
+	for app, mine := range own {
+		for _, name := range all {
+			a := as(t, app, "GET /v1.0/secrets/secrets/"+name, nil)
+			if slices.Contains(mine, name) {
+				must(t, a.Into(200, nil))
+				continue
+			}
+			turnedAway(t, app+" reads "+name, a, 403)
+		}
+		var bulk map[string]map[string]string
+		must(t, json.Unmarshal(as(t, app, "GET /v1.0/secrets/secrets/bulk", nil).Body, &bulk))
+		for _, name := range all {
+			if _, given := bulk[name]; given && !slices.Contains(mine, name) {
+				t.Errorf("%s is given %s among all secrets", app, name)
+			}
+		}
+	}
+}
+
+// TestForbiddenComponents: an app uses no component that is not meant for it.
+func TestForbiddenComponents(t *testing.T) {
+	t.Parallel()
+	turnedAway(t, "gateway publishes", as(t, "gateway", "POST /v1.0/publish/pubsub/users.registered", client.Raw(`{}`)), 400, 403, 404)
+	for _, app := range []string{"gateway", "users", "products", "notifications"} {
+		turnedAway(t, app+" reads the workflows", as(t, app, "GET /v1.0/state/workflows/x", nil), 400, 404, 500)
+		turnedAway(t, app+" writes the workflows", as(t, app, "POST /v1.0/state/workflows", client.Raw(`[{"key":"x","value":1}]`)), 400, 404, 500)
+	}
+	for _, app := range []string{"gateway", "users", "products", "orders"} {
+		turnedAway(t, app+" sends mail", as(t, app, "POST /v1.0/bindings/email", client.Raw(`{"operation":"create","data":"x","metadata":{"emailTo":"x@example.com"}}`)), 400, 404, 500)
+	}
+}
