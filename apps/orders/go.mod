@@ -7,6 +7,7 @@ require (
 	github.com/google/uuid v1.6.0
 	github.com/jackc/pgx/v5 v5.12.0
 	golang.org/x/sync v0.24.0
+	pgregory.net/rapid v1.3.0
 	sidecart/kit v0.0.0
 )
 

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"sidecart/apps/orders/internal/cart"
 	"sidecart/apps/orders/internal/fulfilment"
 	"sidecart/apps/orders/internal/order"
 	"sidecart/apps/orders/internal/payment"
@@ -36,6 +37,7 @@ func main() {
 func run(ctx context.Context) error {
 	var env config.Env
 	cfg := env.Web("8003")
+	cartTTL := env.Duration("CART_TTL", 30*24*time.Hour)
 	times := fulfilment.Times{
 		Unpaid:  env.Duration("UNPAID_ORDER_TTL", 30*time.Minute),
 		Ship:    env.Duration("AUTO_SHIP_AFTER", 0),
@@ -70,6 +72,7 @@ func run(ctx context.Context) error {
 	app.Prefers(web.Check{Name: "broker", Ask: dapr.Broker})
 	orders := order.NewService(db, order.ReserveWith(dapr.Ask))
 	orders.Routes(app)
+	cart.NewService(db, cart.MemoryWith(dapr, cartTTL), cart.PricesWith(dapr.Ask), orders).Routes(app)
 	fulfilments := fulfilment.NewService(orders, payment.NewSimulated(db), fulfilment.StockWith(dapr.Ask), dapr.Workflows(), times)
 	fulfilments.Routes(app)
 	fulfilments.Subscribe(event.NewHub(app, "orders", db))

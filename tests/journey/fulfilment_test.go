@@ -1,7 +1,9 @@
 package journey_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -78,4 +80,49 @@ func awaitSettled(t *testing.T, buyer client.Client, path, status string) {
 		}
 		return nil
 	})
+}
+
+// cart: what is in it is priced, two tabs lose nothing, and a checkout buys it once.
+func cart(t *testing.T) {
+	buyer := newBuyer(t)
+	type view struct {
+		Items     []struct{ Quantity int }
+		Total     *json.Number
+		Orderable bool
+	}
+	var c view
+	must(t, buyer.Call(t.Context(), "GET /api/v1/cart", nil, 200, &c))
+	must(t, buyer.Call(t.Context(), "PUT /api/v1/cart/items/1", client.Raw(`{"quantity":1}`), 200, &c))
+	var tabs sync.WaitGroup
+	for range 4 {
+		tabs.Go(func() {
+			for n := range 5 {
+				a, err := buyer.Do(t.Context(), "PUT /api/v1/cart/items/1", map[string]int{"quantity": n + 2})
+				if err != nil || a.Status != 200 && a.Status != 503 {
+					t.Errorf("%d %s, %v", a.Status, a.Body, err)
+				}
+			}
+		})
+	}
+	tabs.Wait()
+	must(t, buyer.Call(t.Context(), "PUT /api/v1/cart/items/1", client.Raw(`{"quantity":2}`), 200, &c))
+	if c.Total == nil || *c.Total != "599.98" || !c.Orderable {
+		t.Errorf("%+v", c)
+	}
+	body := client.Raw(`{"shipping_address":{"street":"123 Main St","city":"Anytown","state":"NY","postal_code":"12345","country":"USA"},"payment_method":"credit_card"}`)
+	var first, again client.Order
+	for _, order := range []*client.Order{&first, &again} {
+		a, err := buyer.Do(t.Context(), "POST /api/v1/cart/checkout", body, "Idempotency-Key", "cart")
+		must(t, err)
+		must(t, a.Into(201, order))
+	}
+	if first.ID != again.ID || first.Total != "599.98" {
+		t.Errorf("%+v and %+v", first, again)
+	}
+	must(t, buyer.Call(t.Context(), "GET /api/v1/cart", nil, 200, &c))
+	if len(c.Items) != 0 {
+		t.Errorf("the cart still has %+v", c)
+	}
+	journey.AwaitStatus(t, buyer, first.ID, "paid")
+	must(t, buyer.Call(t.Context(), "POST /api/v1/orders/"+first.ID+"/cancel", nil, 200, nil))
 }

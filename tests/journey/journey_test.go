@@ -63,6 +63,7 @@ func TestJourneys(t *testing.T) {
 	t.Run("cancel", cancel)
 	t.Run("shipped and delivered", shipped)
 	t.Run("given back", givenBack)
+	t.Run("cart", cart)
 	t.Run("a reservation without an order", abandoned)
 	t.Run("trace", trace)
 	t.Run("documents", documents)

@@ -32,6 +32,11 @@ var Table = []Route{
 	{Do: "POST /api/v1/products/{id}/notify-me", By: "products", Need: shop.SignedIn, Limit: writing},
 	{Do: "GET /api/v1/inventory/alerts", By: "products", Need: shop.ManageStock, Limit: reading},
 
+	{Do: "GET /api/v1/cart", By: "orders", Need: shop.SignedIn, Limit: reading},
+	{Do: "DELETE /api/v1/cart", By: "orders", Need: shop.SignedIn, Limit: writing},
+	{Do: "PUT /api/v1/cart/items/{product_id}", By: "orders", Need: shop.SignedIn, Limit: writing},
+	{Do: "DELETE /api/v1/cart/items/{product_id}", By: "orders", Need: shop.SignedIn, Limit: writing},
+	{Do: "POST /api/v1/cart/checkout", By: "orders", Need: shop.SignedIn, Limit: buying},
 	{Do: "POST /api/v1/orders", By: "orders", Need: shop.SignedIn, Limit: buying},
 	{Do: "GET /api/v1/orders", By: "orders", Need: shop.SignedIn, Limit: reading},
 	{Do: "GET /api/v1/orders/{id}", By: "orders", Need: shop.SignedIn, Limit: reading,

@@ -129,6 +129,8 @@ var (
 	ErrOutOfStock = fault.New(fault.Conflict, "out_of_stock", "there is not enough left of some products")
 	ErrUnknown    = fault.New(fault.Invalid, "unknown_product", "some products do not exist")
 	ErrCurrencies = fault.New(fault.Invalid, "mixed_currencies", "one order has one currency")
+	ErrCard       = fault.ErrInvalid.Saying("card numbers are not accepted here").
+			With("payment_token", "is a card number: send what your payment provider made of it")
 	ErrTooMuch    = fault.New(fault.Conflict, "refund_too_much", "there is less left of the order than that")
 	ErrNotInOrder = fault.New(fault.Invalid, "not_in_order", "some products are not in this order")
 	ErrOthers     = fault.New(fault.Forbidden, "forbidden", "only an admin may look for other people's orders")
@@ -150,6 +152,29 @@ func merged(items []Item) (lines []Item, first []int, err error) {
 		}
 	}
 	return lines, first, nil
+}
+
+// isCard says whether a text is the number of a payment card: 13 to 19 digits, spaces and hyphens apart, that pass Luhn's
+// check.
+func isCard(text string) bool {
+	sum, n := 0, 0
+	for i := len(text) - 1; i >= 0; i-- {
+		ch := text[i]
+		if ch == ' ' || ch == '-' {
+			continue
+		}
+		if ch < '0' || ch > '9' {
+			return false
+		}
+		digit := int(ch - '0')
+		if n%2 == 1 {
+			if digit *= 2; digit > 9 {
+				digit -= 9
+			}
+		}
+		sum, n = sum+digit, n+1
+	}
+	return n >= 13 && n <= 19 && sum%10 == 0
 }
 
 // newNumber is how people call an order: 50 random bits, in letters and digits that are not confused (Crockford).

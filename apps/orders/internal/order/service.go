@@ -32,13 +32,9 @@ type Service struct {
 func NewService(db *pgxpool.Pool, reserve Reserve) *Service { return &Service{db, reserve} }
 
 // Place buys: it reserves the stock, keeps the order as pending, and tells orders.placed; charging comes after. It fails
-// with ErrOutOfStock, ErrUnknown or ErrCurrencies. If it dies between reservation and insert, the reservation expires
-// by itself.
+// with ErrOutOfStock, ErrUnknown, ErrCurrencies or ErrCard. If it dies between reservation and insert, the reservation
+// expires by itself. Called again with the same key it answers the same order.
 func (s *Service) Place(ctx context.Context, buyer shop.UserID, in Basket) (o Order, err error) {
-	items, first, err := merged(in.Items)
-	if err != nil {
-		return o, err
-	}
 	id, earlier, err := idempotency.Before[Order](ctx, s.db, in.Key)
 	if err != nil {
 		return o, err
@@ -46,8 +42,20 @@ func (s *Service) Place(ctx context.Context, buyer shop.UserID, in Basket) (o Or
 	if earlier != nil {
 		return *earlier, nil
 	}
+	return s.PlaceAs(ctx, buyer, shop.OrderID{UUID: id}, in)
+}
+
+// PlaceAs is Place for a caller who chose the order's id. There is never a second order of one id.
+func (s *Service) PlaceAs(ctx context.Context, buyer shop.UserID, id shop.OrderID, in Basket) (o Order, err error) {
+	if isCard(in.PaymentToken) {
+		return o, ErrCard
+	}
+	items, first, err := merged(in.Items)
+	if err != nil {
+		return o, err
+	}
 	o = Order{
-		ID: shop.OrderID{UUID: id}, Number: newNumber(), UserID: buyer, Status: Pending,
+		ID: id, Number: newNumber(), UserID: buyer, Status: Pending,
 		ShippingAddress: in.ShippingAddress, PaymentMethod: in.PaymentMethod,
 	}
 	lines, err := s.reserve(ctx, o.ID, items)

@@ -1,0 +1,129 @@
+// Package cart is what somebody means to buy, until they do.
+package cart
+
+import (
+	"slices"
+	"time"
+
+	"sidecart/apps/orders/internal/order"
+	"sidecart/kit/fault"
+	"sidecart/kit/shop"
+)
+
+// Line is how many of a product are in a cart, and what one cost when it was put there.
+type Line struct {
+	ProductID int64      `json:"product_id"`
+	Quantity  int        `json:"quantity"`
+	UnitPrice shop.Money `json:"unit_price"`
+	Currency  string     `json:"currency"`
+}
+
+// Kept is a cart as it is remembered. Checkout is there while its lines are being ordered, and tells whoever comes next
+// which order to look for if nobody came back to take them out.
+type Kept struct {
+	Lines    []Line    `json:"lines"`
+	Checkout *Checkout `json:"checkout,omitempty"`
+}
+
+// Checkout is an order that is being made of a cart.
+type Checkout struct {
+	OrderID shop.OrderID `json:"order_id"`
+	Items   []order.Item `json:"items"`
+	Since   time.Time    `json:"since"`
+}
+
+const (
+	mostLines = 100
+	// abandoned is when a checkout that left no order never will: longer than any request may take.
+	abandoned = 30 * time.Second
+)
+
+// What can go wrong with carts.
+var (
+	ErrNoProduct = fault.New(fault.NotFound, "product_not_found", "there is no such product")
+	ErrArchived  = fault.New(fault.Conflict, "product_not_on_sale", "this product is not on sale any more")
+	ErrFull      = fault.New(fault.Conflict, "cart_full", "a cart holds 100 different products at most")
+	ErrEmpty     = fault.New(fault.Conflict, "cart_empty", "there is nothing in the cart")
+	ErrCheckout  = fault.New(fault.Conflict, "checkout_running", "this cart is being ordered at this moment").After(5)
+	ErrCrowded   = fault.New(fault.Unavailable, "cart_crowded", "the cart is being changed in too many places at once").After(1)
+)
+
+// put sets how many of a product there are, and what one costs now. Other lines stay as they are. It fails with ErrFull.
+func (k Kept) put(l Line) (Kept, error) {
+	k.Lines = slices.Clone(k.Lines)
+	if i := k.at(l.ProductID); i >= 0 {
+		k.Lines[i] = l
+		return k, nil
+	}
+	if len(k.Lines) >= mostLines {
+		return k, ErrFull
+	}
+	k.Lines = append(k.Lines, l)
+	return k, nil
+}
+
+// remove takes a product out.
+func (k Kept) remove(product int64) Kept {
+	k.Lines = slices.DeleteFunc(slices.Clone(k.Lines), func(l Line) bool { return l.ProductID == product })
+	return k
+}
+
+// ordered takes out what was ordered and no more: what was added meanwhile stays.
+func (k Kept) ordered(items []order.Item) Kept {
+	k.Lines = slices.Clone(k.Lines)
+	for _, item := range items {
+		if i := k.at(item.ProductID); i >= 0 {
+			k.Lines[i].Quantity -= item.Quantity
+		}
+	}
+	k.Lines = slices.DeleteFunc(k.Lines, func(l Line) bool { return l.Quantity <= 0 })
+	k.Checkout = nil
+	return k
+}
+
+// same says whether nothing was changed.
+func same(a, b Kept) bool {
+	return slices.Equal(a.Lines, b.Lines) && (a.Checkout == nil) == (b.Checkout == nil) &&
+		(a.Checkout == nil || a.Checkout.OrderID == b.Checkout.OrderID)
+}
+
+func (k Kept) at(product int64) int {
+	return slices.IndexFunc(k.Lines, func(l Line) bool { return l.ProductID == product })
+}
+
+func (k Kept) items() []order.Item {
+	items := make([]order.Item, len(k.Lines))
+	for i, l := range k.Lines {
+		items[i] = order.Item{ProductID: l.ProductID, Quantity: l.Quantity}
+	}
+	return items
+}
+
+// Notice is something a buyer should know of a line or of the cart before they buy.
+type Notice struct {
+	Code    string `json:"code"` // price_changed, short, unavailable, mixed_currencies
+	Message string `json:"message"`
+}
+
+// Priced is a line at this moment. Its Total counts in the cart's unless the product is unavailable.
+type Priced struct {
+	ProductID     int64       `json:"product_id"`
+	SKU           string      `json:"sku"`
+	Name          string      `json:"name"`
+	Quantity      int         `json:"quantity"`
+	UnitPrice     shop.Money  `json:"unit_price"`
+	PreviousPrice *shop.Money `json:"previous_price,omitempty"` // where it was another when the line was put there
+	Total         shop.Money  `json:"total"`
+	Currency      string      `json:"currency"`
+	Available     int         `json:"available"`
+	Notices       []Notice    `json:"notices"`
+}
+
+// Cart is what a buyer sees. Orderable says that a checkout would not be refused for what is in it now.
+type Cart struct {
+	Items     []Priced    `json:"items"`
+	Total     *shop.Money `json:"total"` // null for an empty cart, and where lines have several currencies
+	Currency  string      `json:"currency,omitempty"`
+	Orderable bool        `json:"orderable"`
+	Notices   []Notice    `json:"notices"`
+}

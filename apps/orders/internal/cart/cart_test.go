@@ -1,0 +1,115 @@
+package cart
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"sidecart/apps/orders/internal/order"
+	"sidecart/kit/shop"
+)
+
+func usd(product int64, quantity int, price string) Line {
+	return Line{ProductID: product, Quantity: quantity, UnitPrice: shop.MustMoney(price), Currency: "USD"}
+}
+
+func TestPriced(t *testing.T) {
+	prices := map[int64]Price{
+		1: {ProductID: 1, UnitPrice: shop.MustMoney("10.00"), Currency: "USD", Available: 5},
+		2: {ProductID: 2, UnitPrice: shop.MustMoney("0.10"), Currency: "USD", Available: 0},
+		3: {ProductID: 3, UnitPrice: shop.MustMoney("7.00"), Currency: "USD", Available: 9, Archived: true},
+		4: {ProductID: 4, UnitPrice: shop.MustMoney("500"), Currency: "JPY", Available: 5},
+	}
+	for name, c := range map[string]struct {
+		lines     []Line
+		total     string
+		orderable bool
+		notices   []string // of all lines and the cart, in order
+	}{
+		"empty":                {nil, "", false, nil},
+		"well":                 {[]Line{usd(1, 2, "10.00")}, "20.00", true, nil},
+		"dearer":               {[]Line{usd(1, 2, "9.99")}, "20.00", true, []string{"price_changed"}},
+		"short":                {[]Line{usd(1, 6, "10.00")}, "60.00", false, []string{"short"}},
+		"none left":            {[]Line{usd(1, 1, "10.00"), usd(2, 1, "0.10")}, "10.00", false, []string{"unavailable"}},
+		"archived":             {[]Line{usd(1, 1, "10.00"), usd(3, 1, "7.00")}, "10.00", false, []string{"unavailable"}},
+		"never heard of":       {[]Line{usd(9, 1, "7.00")}, "", false, []string{"unavailable"}},
+		"dollars and yen":      {[]Line{usd(1, 1, "10.00"), {ProductID: 4, Quantity: 1, UnitPrice: shop.MustMoney("500"), Currency: "JPY"}}, "", false, []string{"mixed_currencies"}},
+		"another currency now": {[]Line{usd(4, 1, "5.00")}, "500", true, []string{"price_changed"}},
+	} {
+		got, err := priced(Kept{Lines: c.lines}, prices)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var notices []Notice
+		for _, p := range got.Items {
+			notices = append(notices, p.Notices...)
+		}
+		notices = append(notices, got.Notices...)
+		total := ""
+		if got.Total != nil {
+			total = got.Total.String()
+		}
+		if total != c.total || got.Orderable != c.orderable || len(notices) != len(c.notices) {
+			t.Errorf("%s: %+v", name, got)
+			continue
+		}
+		for i, n := range notices {
+			if n.Code != c.notices[i] || n.Message == "" {
+				t.Errorf("%s: %+v", name, notices)
+			}
+		}
+	}
+}
+
+// TestCartsAddUp does whatever comes to a cart, and beside it to a plain table of products: they never differ, no
+// product is there twice, and what was ordered leaves exactly what was not.
+func TestCartsAddUp(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		k, want := Kept{}, map[int64]int{}
+		t.Repeat(map[string]func(*rapid.T){
+			"put": func(t *rapid.T) {
+				product, n := rapid.Int64Range(1, 120).Draw(t, "product"), rapid.IntRange(1, 1000).Draw(t, "quantity")
+				after, err := k.put(usd(product, n, "1.00"))
+				if _, there := want[product]; err != nil && (there || len(want) < mostLines) {
+					t.Fatalf("%d lines, and %v", len(want), err)
+				}
+				if err == nil {
+					k, want[product] = after, n
+				}
+			},
+			"remove": func(t *rapid.T) {
+				product := rapid.Int64Range(1, 120).Draw(t, "product")
+				k = k.remove(product)
+				delete(want, product)
+			},
+			"order": func(t *rapid.T) {
+				items := k.items()
+				if len(items) > 0 {
+					product := rapid.SampledFrom(items).Draw(t, "more of").ProductID
+					more := rapid.IntRange(1, 1000).Draw(t, "more")
+					k, _ = k.put(usd(product, want[product]+more, "1.00")) // in another tab
+					want = map[int64]int{product: more}
+				}
+				k = k.ordered(items)
+			},
+			"": func(t *rapid.T) {
+				if len(k.Lines) != len(want) || len(k.Lines) > mostLines {
+					t.Fatalf("%d lines, want %d", len(k.Lines), len(want))
+				}
+				for _, l := range k.Lines {
+					if l.Quantity != want[l.ProductID] || l.Quantity < 1 {
+						t.Fatalf("%d of product %d, want %d", l.Quantity, l.ProductID, want[l.ProductID])
+					}
+				}
+			},
+		})
+	})
+}
+
+func TestSame(t *testing.T) {
+	k := Kept{Lines: []Line{usd(1, 1, "1.00")}}
+	noted := Kept{Lines: k.Lines, Checkout: &Checkout{Items: []order.Item{{ProductID: 1, Quantity: 1}}}}
+	if !same(k, k) || same(k, noted) || same(k, Kept{}) || !same(noted, noted) {
+		t.Error("a change is not seen, or one is that was none")
+	}
+}

@@ -1,0 +1,68 @@
+package cart
+
+import (
+	"context"
+	"time"
+
+	"sidecart/apps/orders/internal/order"
+	"sidecart/kit/shop"
+	"sidecart/kit/sidecar"
+)
+
+// Price is what the products service says of a product at this moment.
+type Price struct {
+	ProductID int64      `json:"product_id"`
+	SKU       string     `json:"sku"`
+	Name      string     `json:"name"`
+	UnitPrice shop.Money `json:"unit_price"`
+	Currency  string     `json:"currency"`
+	Available int        `json:"available"`
+	Archived  bool       `json:"archived"`
+}
+
+// Prices asks the products service. A product that does not exist is not in the answer.
+type Prices func(ctx context.Context, products []int64) (map[int64]Price, error)
+
+// PricesWith asks through the sidecar.
+func PricesWith(ask order.Ask) Prices {
+	return func(ctx context.Context, products []int64) (map[int64]Price, error) {
+		var answer struct {
+			Items []Price `json:"items"`
+		}
+		if err := ask(ctx, "products", "POST /prices", map[string]any{"product_ids": products}, &answer); err != nil {
+			return nil, err
+		}
+		known := make(map[int64]Price, len(answer.Items))
+		for _, p := range answer.Items {
+			known[p.ProductID] = p
+		}
+		return known, nil
+	}
+}
+
+// Memory keeps carts, each with a version. Save and Drop fail with sidecar.ErrChanged where the version is not the cart's
+// any more; the version of a cart that is not there is empty.
+type Memory struct {
+	Load func(ctx context.Context, owner shop.UserID) (Kept, string, error)
+	Save func(ctx context.Context, owner shop.UserID, k Kept, version string) error
+	Drop func(ctx context.Context, owner shop.UserID, version string) error
+}
+
+// store is the name of the component.
+const store = "carts"
+
+// MemoryWith keeps carts in the sidecar's state store. A cart that nobody changes is forgotten after ttl.
+func MemoryWith(dapr *sidecar.Sidecar, ttl time.Duration) Memory {
+	return Memory{
+		Load: func(ctx context.Context, owner shop.UserID) (k Kept, version string, err error) {
+			version, err = dapr.Load(ctx, store, owner.String(), &k)
+			return k, version, err
+		},
+		Save: func(ctx context.Context, owner shop.UserID, k Kept, version string) error {
+			return dapr.Save(ctx, store, owner.String(), k, version, ttl)
+		},
+		Drop: func(ctx context.Context, owner shop.UserID, version string) error {
+			return dapr.Drop(ctx, store, owner.String(), version)
+		},
+	}
+}

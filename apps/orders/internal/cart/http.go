@@ -1,0 +1,48 @@
+package cart
+
+import (
+	"context"
+
+	"sidecart/apps/orders/internal/order"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// Routes adds the cart's routes. A cart is always the caller's own.
+func (s *Service) Routes(app *web.App) {
+	web.Handle(app, "GET /cart", shop.SignedIn, s.handleGet, web.NoStore, web.Doc("See your cart at the prices of this moment"))
+	web.Handle(app, "DELETE /cart", shop.SignedIn, s.handleEmpty, web.NoStore, web.Doc("Empty your cart"))
+	web.Handle(app, "PUT /cart/items/{product_id}", shop.SignedIn, s.handlePut, web.NoStore, web.Fails(ErrNoProduct, ErrArchived, ErrFull), web.Doc("Say how many of a product you want"))
+	web.Handle(app, "DELETE /cart/items/{product_id}", shop.SignedIn, s.handleRemove, web.NoStore, web.Doc("Take a product out of your cart"))
+	web.Handle(app, "POST /cart/checkout", shop.SignedIn, s.handleCheckout, web.Created, web.NoStore,
+		web.Fails(ErrEmpty, ErrCheckout, order.ErrOutOfStock, order.ErrUnknown, order.ErrCurrencies), web.Doc("Buy what is in your cart"))
+}
+
+func (s *Service) handleGet(ctx context.Context, who shop.Caller, _ web.None) (Cart, error) {
+	return s.Get(ctx, who.ID)
+}
+
+func (s *Service) handleEmpty(ctx context.Context, who shop.Caller, _ web.None) (web.None, error) {
+	return web.None{}, s.Empty(ctx, who.ID)
+}
+
+type productInput struct {
+	ProductID int64 `path:"product_id" validate:"min=1"`
+}
+
+type putInput struct {
+	productInput
+	Quantity int `json:"quantity" validate:"required,min=1,max=1000"`
+}
+
+func (s *Service) handlePut(ctx context.Context, who shop.Caller, in putInput) (Cart, error) {
+	return s.Put(ctx, who.ID, order.Item{ProductID: in.ProductID, Quantity: in.Quantity})
+}
+
+func (s *Service) handleRemove(ctx context.Context, who shop.Caller, in productInput) (Cart, error) {
+	return s.Remove(ctx, who.ID, in.ProductID)
+}
+
+func (s *Service) handleCheckout(ctx context.Context, who shop.Caller, in Purchase) (order.Order, error) {
+	return s.Checkout(ctx, who.ID, in)
+}

@@ -1,0 +1,229 @@
+package cart
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sidecart/apps/orders/internal/order"
+	"sidecart/kit/idempotency"
+	"sidecart/kit/shop"
+	"sidecart/kit/sidecar"
+)
+
+// Service does what can be done with carts.
+type Service struct {
+	db     *pgxpool.Pool // where the answers to repeated checkouts are
+	memory Memory
+	prices Prices
+	orders *order.Service
+}
+
+// NewService keeps carts in memory, asks prices, and has orders made of them.
+func NewService(db *pgxpool.Pool, memory Memory, prices Prices, orders *order.Service) *Service {
+	return &Service{db, memory, prices, orders}
+}
+
+// Get is somebody's cart at the prices of this moment. One that nobody filled is empty.
+func (s *Service) Get(ctx context.Context, owner shop.UserID) (Cart, error) {
+	kept, err := s.change(ctx, owner, func(k Kept) (Kept, error) { return k, nil })
+	if err != nil {
+		return Cart{}, err
+	}
+	return s.price(ctx, kept)
+}
+
+// Put sets how many of a product are in the cart. It fails with ErrNoProduct, ErrArchived or ErrFull. More than there
+// is can be put there; the cart says so.
+func (s *Service) Put(ctx context.Context, owner shop.UserID, item order.Item) (Cart, error) {
+	found, err := s.prices(ctx, []int64{item.ProductID})
+	if err != nil {
+		return Cart{}, err
+	}
+	p, known := found[item.ProductID]
+	switch {
+	case !known:
+		return Cart{}, ErrNoProduct
+	case p.Archived:
+		return Cart{}, ErrArchived
+	}
+	l := Line{ProductID: item.ProductID, Quantity: item.Quantity, UnitPrice: p.UnitPrice, Currency: p.Currency}
+	kept, err := s.change(ctx, owner, func(k Kept) (Kept, error) { return k.put(l) })
+	if err != nil {
+		return Cart{}, err
+	}
+	return s.price(ctx, kept)
+}
+
+// Remove takes a product out of the cart, if it is in it.
+func (s *Service) Remove(ctx context.Context, owner shop.UserID, product int64) (Cart, error) {
+	kept, err := s.change(ctx, owner, func(k Kept) (Kept, error) { return k.remove(product), nil })
+	if err != nil {
+		return Cart{}, err
+	}
+	return s.price(ctx, kept)
+}
+
+// Empty takes everything out. An order that is being made of the cart goes on.
+func (s *Service) Empty(ctx context.Context, owner shop.UserID) error {
+	_, err := s.change(ctx, owner, func(k Kept) (Kept, error) { return Kept{Checkout: k.Checkout}, nil })
+	return err
+}
+
+func (s *Service) price(ctx context.Context, k Kept) (Cart, error) {
+	if len(k.Lines) == 0 {
+		return priced(k, nil)
+	}
+	products := make([]int64, len(k.Lines))
+	for i, l := range k.Lines {
+		products[i] = l.ProductID
+	}
+	prices, err := s.prices(ctx, products)
+	if err != nil {
+		return Cart{}, err
+	}
+	return priced(k, prices)
+}
+
+// attempts is how often a change is tried while others change the same cart.
+const attempts = 20
+
+// change loads a cart, mends it if a checkout was cut off, changes it, and keeps it unless somebody else did meanwhile:
+// then it begins again, so that two tabs lose nothing. It fails with ErrCrowded.
+func (s *Service) change(ctx context.Context, owner shop.UserID, do func(Kept) (Kept, error)) (Kept, error) {
+	for range attempts {
+		before, version, err := s.memory.Load(ctx, owner)
+		if err != nil {
+			return Kept{}, err
+		}
+		mended, err := s.mended(ctx, before, time.Now())
+		if err != nil {
+			return Kept{}, err
+		}
+		after, err := do(mended)
+		if err != nil {
+			return Kept{}, err
+		}
+		err = s.keep(ctx, owner, before, after, version)
+		if !errors.Is(err, sidecar.ErrChanged) {
+			return after, err
+		}
+	}
+	return Kept{}, ErrCrowded
+}
+
+func (s *Service) keep(ctx context.Context, owner shop.UserID, before, after Kept, version string) error {
+	switch {
+	case same(before, after):
+		return nil
+	case len(after.Lines) == 0 && after.Checkout == nil:
+		if version == "" {
+			return nil
+		}
+		return s.memory.Drop(ctx, owner, version)
+	}
+	return s.memory.Save(ctx, owner, after, version)
+}
+
+// mended is a cart without the traces of a checkout that was cut off: where its order is there, what was ordered is
+// taken out, and where it never will be, all of it is left in.
+func (s *Service) mended(ctx context.Context, k Kept, now time.Time) (Kept, error) {
+	if k.Checkout == nil {
+		return k, nil
+	}
+	_, err := s.orders.Standing(ctx, k.Checkout.OrderID)
+	switch {
+	case err == nil:
+		return k.ordered(k.Checkout.Items), nil
+	case errors.Is(err, order.ErrNotFound) && now.Sub(k.Checkout.Since) > abandoned:
+		k.Checkout = nil
+		return k, nil
+	case errors.Is(err, order.ErrNotFound):
+		return k, nil
+	}
+	return k, err
+}
+
+// Purchase is what a checkout says beside the cart.
+type Purchase struct {
+	idempotency.Key
+	ShippingAddress order.Address `json:"shipping_address" validate:"required"`
+	PaymentMethod   string        `json:"payment_method" validate:"required,oneof=credit_card debit_card paypal bank_transfer apple_pay google_pay"`
+	PaymentToken    string        `json:"payment_token" validate:"max=255,line"`
+}
+
+// Checkout makes an order of the cart, and takes out of it what was ordered. It fails with ErrEmpty, ErrCheckout where
+// another checkout of the cart is on its way, and as order.Place does; the cart is then as it was. Wherever it is cut off,
+// there is an order and the lines leave the cart, or there is none and they stay: the cart remembers which order to look
+// for before the order is made.
+func (s *Service) Checkout(ctx context.Context, buyer shop.UserID, in Purchase) (o order.Order, err error) {
+	id, earlier, err := idempotency.Before[order.Order](ctx, s.db, in.Key)
+	if err != nil {
+		return o, err
+	}
+	if earlier != nil {
+		return *earlier, nil
+	}
+	checkout, err := s.begin(ctx, buyer, shop.OrderID{UUID: id})
+	if errors.Is(err, errPlaced) {
+		return s.orders.Get(ctx, shop.Caller{ID: buyer, Role: shop.User}, shop.OrderID{UUID: id})
+	}
+	if err != nil {
+		return o, err
+	}
+	o, err = s.orders.PlaceAs(ctx, buyer, checkout.OrderID, order.Basket{
+		Key: in.Key, Items: checkout.Items, ShippingAddress: in.ShippingAddress, PaymentMethod: in.PaymentMethod, PaymentToken: in.PaymentToken,
+	})
+	if endErr := s.end(context.WithoutCancel(ctx), buyer, checkout, err == nil); endErr != nil {
+		slog.WarnContext(ctx, "the cart is mended when it is next looked at", "order", checkout.OrderID, "err", endErr)
+	}
+	return o, err
+}
+
+var errPlaced = errors.New("this checkout has its order already")
+
+// begin notes in the cart which order is made of it. The same checkout, begun twice, goes on with what it began with.
+func (s *Service) begin(ctx context.Context, buyer shop.UserID, id shop.OrderID) (Checkout, error) {
+	kept, err := s.change(ctx, buyer, func(k Kept) (Kept, error) {
+		switch {
+		case k.Checkout != nil && k.Checkout.OrderID == id:
+			return k, nil
+		case k.Checkout != nil:
+			return k, ErrCheckout
+		}
+		// The same call may have come twice, and the other one is done: then the lines are not what it ordered any more.
+		if _, err := s.orders.Standing(ctx, id); !errors.Is(err, order.ErrNotFound) {
+			return k, errors.Join(err, errPlaced)
+		}
+		if len(k.Lines) == 0 {
+			return k, ErrEmpty
+		}
+		k.Checkout = &Checkout{OrderID: id, Items: k.items(), Since: time.Now().UTC()}
+		return k, nil
+	})
+	if err != nil {
+		return Checkout{}, err
+	}
+	return *kept.Checkout, nil
+}
+
+// end takes out what was ordered, or only the note where nothing was. Whoever looked at the cart meanwhile may have done
+// it already.
+func (s *Service) end(ctx context.Context, buyer shop.UserID, c Checkout, placed bool) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	_, err := s.change(ctx, buyer, func(k Kept) (Kept, error) {
+		switch {
+		case k.Checkout == nil || k.Checkout.OrderID != c.OrderID:
+			return k, nil
+		case placed:
+			return k.ordered(c.Items), nil
+		}
+		k.Checkout = nil
+		return k, nil
+	})
+	return err
+}
