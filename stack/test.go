@@ -86,8 +86,11 @@ func throwaway(ctx context.Context, bin, dir string, log *progress.Log) (databas
 	return server, super, nil
 }
 
+// freePort is one of a hundred. Where to begin looking depends on the process, so that two that start together do not
+// both find the same one free.
 func freePort(ctx context.Context, from int) (int, error) {
-	for p := from; p < from+100; p++ {
+	for i := range 100 {
+		p := from + (os.Getpid()+i)%100
 		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p)))
 		if err == nil {
 			return p, l.Close()
