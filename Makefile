@@ -5,7 +5,7 @@ STACK := .sidecart/bin/stack
 PKG   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run start stop infra status doctor logs reset demo test lint fmt generate bench build stack audit-verify
+.PHONY: help run start stop infra status doctor logs reset demo test lint fmt fuzz bench build stack audit-deps audit-verify generate
 
 help: ## What there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,13 @@ test: stack ## Everything CI checks; PKG=./apps/orders/... for one part
 
 lint: stack ## Only the linter
 	@$(STACK) lint
+
+fuzz: ## Look for input that breaks a reader, FUZZTIME (60s) for each
+	@for target in ./kit/web:FuzzDecode ./kit/web:FuzzCursor ./apps/gateway/internal/door:FuzzPlain ./apps/gateway/internal/door:FuzzHostname; do \
+		go test $${target%%:*} -run '^$$' -fuzz "^$${target##*:}$$" -fuzztime $(or $(FUZZTIME),60s) || exit 1; done
+
+audit-deps: stack ## Dependencies: unchanged, and without known weaknesses (asks vuln.go.dev, or DB=file:///...)
+	@$(STACK) audit-deps $(if $(DB),-- -db $(DB))
 
 fmt: ## Format all Go code
 	@gofmt -w apps kit stack tests tools/dapr

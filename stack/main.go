@@ -31,6 +31,7 @@ const usage = `usage: stack COMMAND [--instance NAME --offset N] ...
   test -- COMMAND...         run a command with a throw-away Postgres in TEST_DATABASE_URL
   check [PACKAGE...]         all that "make test" checks, or the tests of some packages
   lint                       only the linter
+  audit-deps [-- -db URL]    dependencies: unchanged, and without known weaknesses (asks vuln.go.dev unless told)
   audit-verify [-- -since NUMBER:HASH]   walk the audit's chain and name what was tampered with
   tools cli                  build the pinned Dapr CLI and print where it is
 `
@@ -48,7 +49,7 @@ type command struct {
 var commands = map[string]func(context.Context, command) error{
 	"run": run, "start": start, "stop": stop, "infra": infra, "status": status, "logs": logs, "hold": hold,
 	"release": release, "doctor": doctor, "reset": reset, "test": test, "tools": tools,
-	"check": check, "lint": lint, "audit-verify": auditVerify,
+	"check": check, "lint": lint, "audit-verify": auditVerify, "audit-deps": auditDeps,
 }
 
 func main() {

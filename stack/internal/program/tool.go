@@ -21,10 +21,11 @@ type Tool struct {
 
 // The tools of the checks and of the test of the official way, and the mail server of the local platform.
 var (
-	MailHog   = Tool{"mailhog", "mail", "sidecart/tools/mail/mailhog"}
-	CLI       = Tool{"dapr", "cli", "github.com/dapr/cli"}
-	Linter    = Tool{"golangci-lint", "lint", "github.com/golangci/golangci-lint/v2/cmd/golangci-lint"}
-	GoTestSum = Tool{"gotestsum", "lint", "gotest.tools/gotestsum"}
+	MailHog    = Tool{"mailhog", "mail", "sidecart/tools/mail/mailhog"}
+	CLI        = Tool{"dapr", "cli", "github.com/dapr/cli"}
+	Linter     = Tool{"golangci-lint", "lint", "github.com/golangci/golangci-lint/v2/cmd/golangci-lint"}
+	GoTestSum  = Tool{"gotestsum", "lint", "gotest.tools/gotestsum"}
+	Vulnerable = Tool{"govulncheck", "vuln", "golang.org/x/vuln/cmd/govulncheck"}
 )
 
 // Ensure builds a tool unless it was built from the pins of today, and says where it is.
