@@ -61,10 +61,10 @@ func run(ctx context.Context) error {
 	defer requests.Close() //nolint:errcheck // at the end nobody can do anything about it
 
 	to := forward.New(dapr.HTTPAddr, cfg.daprToken, route.Services(routes))
-	verify := auth.NewVerifier(auth.FetchWith(dapr.Ask)).Verify
-	app := open(cfg, routes, verify, limiter, requests, to) //nolint:contextcheck // each request brings its own
+	verifier := auth.Follow(ctx, auth.AskWith(dapr.AskAnyway))
+	app := open(cfg, routes, verifier.Verify, limiter, requests, to) //nolint:contextcheck // each request brings its own
 	app.Needs(web.Check{Name: "sidecar", Ask: dapr.Well})
-	app.Prefers(web.Check{Name: "redis", Ask: limiter.Well})
+	app.Prefers(web.Check{Name: "redis", Ask: limiter.Well}, web.Check{Name: "sessions", Ask: verifier.Well})
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return web.Serve(ctx, app) })

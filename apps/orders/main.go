@@ -66,10 +66,11 @@ func run(ctx context.Context) error {
 	}
 	defer db.Close()
 
-	cfg.Verify = auth.NewVerifier(auth.FetchWith(dapr.Ask)).Verify
+	verifier := auth.Follow(ctx, auth.AskWith(dapr.AskAnyway))
+	cfg.Verify = verifier.Verify
 	app := web.New("orders", cfg)
 	app.Needs(web.Check{Name: "database", Ask: db.Ping}, web.Check{Name: "sidecar", Ask: dapr.Well})
-	app.Prefers(web.Check{Name: "broker", Ask: dapr.Broker})
+	app.Prefers(web.Check{Name: "broker", Ask: dapr.Broker}, web.Check{Name: "sessions", Ask: verifier.Well})
 	orders := order.NewService(db, order.ReserveWith(dapr.Ask))
 	orders.Routes(app)
 	cart.NewService(db, cart.MemoryWith(dapr, cartTTL), cart.PricesWith(dapr.Ask), orders).Routes(app)

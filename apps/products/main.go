@@ -60,10 +60,11 @@ func run(ctx context.Context) error {
 	}
 	defer db.Close()
 
-	cfg.Verify = auth.NewVerifier(auth.FetchWith(dapr.Ask)).Verify
+	verifier := auth.Follow(ctx, auth.AskWith(dapr.AskAnyway))
+	cfg.Verify = verifier.Verify
 	app := web.New("products", cfg)
 	app.Needs(web.Check{Name: "database", Ask: db.Ping}, web.Check{Name: "sidecar", Ask: dapr.Well})
-	app.Prefers(web.Check{Name: "broker", Ask: dapr.Broker})
+	app.Prefers(web.Check{Name: "broker", Ask: dapr.Broker}, web.Check{Name: "sessions", Ask: verifier.Well})
 	category.NewService(db).Routes(app)
 	product.NewService(db).Routes(app)
 	stocks := stock.NewService(db, hold)

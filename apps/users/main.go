@@ -38,6 +38,7 @@ func run(ctx context.Context) error {
 	firstIsAdmin := env.String("BOOTSTRAP_ADMIN", "off") == "first-user"
 	passwords := account.NewPasswords(env.Int("BCRYPT_COST", 12, 4), env.Int("BCRYPT_AT_ONCE", 1, 1))
 	tokens := session.Lifetimes{Access: env.Duration("ACCESS_TOKEN_TTL", 15*time.Minute), Refresh: env.Duration("REFRESH_TOKEN_TTL", 720*time.Hour)}
+	issuer := env.String("PUBLIC_URL", "http://localhost:8000")
 	if err := env.Err(); err != nil {
 		return err
 	}
@@ -73,17 +74,25 @@ func run(ctx context.Context) error {
 		return err
 	}
 
-	cfg.Verify = auth.NewVerifier(signer.Fetch).Verify
+	signer.Issuer = issuer
+	accounts := account.NewService(db, passwords, firstIsAdmin)
+	sessions := session.NewService(db, accounts, signer, tokens)
+	if err := sessions.LoadKeys(ctx); err != nil {
+		return err
+	}
+	verifier := auth.Follow(ctx, sessions.Trust)
+	cfg.Verify = verifier.Verify
 	app := web.New("users", cfg)
 	app.Needs(web.Check{Name: "database", Ask: db.Ping}, web.Check{Name: "sidecar", Ask: dapr.Well})
-	app.Prefers(web.Check{Name: "broker", Ask: dapr.Broker})
-	accounts := account.NewService(db, passwords, firstIsAdmin)
+	app.Prefers(web.Check{Name: "broker", Ask: dapr.Broker}, web.Check{Name: "sessions", Ask: verifier.Well})
 	accounts.Routes(app)
 	audits.Routes(app)
-	session.NewService(db, accounts, signer, tokens).Routes(app)
+	sessions.Routes(app)
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return web.Serve(ctx, app) })
 	g.Go(func() error { return event.Relay(ctx, db, "users", dapr.Publish) })
+	g.Go(func() error { return sessions.Watch(ctx) })
+	g.Go(func() error { return sessions.SchedulePruning(ctx, dapr.Every) })
 	return g.Wait()
 }

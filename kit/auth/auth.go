@@ -1,15 +1,10 @@
-// Package auth makes and checks access tokens: Ed25519-signed JWTs that every service can verify with public keys.
+// Package auth makes and checks access tokens: Ed25519-signed JWTs that every service can verify by itself, with public keys
+// and a list of ended sessions that it follows in the background, so that a check asks nobody anything.
 package auth
 
 import (
-	"context"
 	"crypto/ed25519"
-	"crypto/hkdf"
-	"crypto/sha256"
 	"encoding/base64"
-	"errors"
-	"fmt"
-	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
@@ -18,7 +13,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Issuer and Audience are in every token of the platform and in no other's.
+// Issuer is in every token unless its signer is told another, and Audience in every token: those of the platform and no others.
 const (
 	Issuer   = "sidecart"
 	Audience = "sidecart"
@@ -28,6 +23,7 @@ const (
 var (
 	ErrToken   = fault.New(fault.Unauthenticated, "token_invalid", "this token is not valid here")
 	ErrExpired = fault.New(fault.Unauthenticated, "token_expired", "this token has expired; refresh it or sign in again")
+	ErrEnded   = fault.New(fault.Unauthenticated, "session_ended", "this session has ended; sign in again")
 	errKeys    = fault.New(fault.Unavailable, "keys_unavailable", "tokens cannot be checked at the moment").After(2)
 )
 
@@ -52,81 +48,27 @@ type JWKS struct {
 	Keys []JWK `json:"keys"`
 }
 
-// Signer makes tokens. Only the users service has one.
-type Signer struct {
-	key ed25519.PrivateKey
-	jwk JWK
+// Trust is what a verifier goes by: whose tokens are good, and of which sessions they no longer are.
+type Trust struct {
+	Issuer string `json:"issuer"`
+	JWKS
+	// Ended are the sessions that ended since the cursor that was asked with; without one, all whose access tokens may
+	// still look alive. Some may be told twice.
+	Ended []uuid.UUID `json:"ended"`
+	// Remember is how many seconds an ended session has to be remembered: no access token of it is alive after that.
+	Remember int `json:"remember_seconds"`
+	// Cursor asks for what comes next. It means nothing to anybody but the users service.
+	Cursor string `json:"cursor"`
 }
 
-// NewSigner reads a base64 seed of 32 bytes. It fails if it is anything else.
-func NewSigner(secret string) (*Signer, error) {
-	seed, err := base64.StdEncoding.DecodeString(secret)
-	if err != nil || len(seed) != ed25519.SeedSize {
-		return nil, fmt.Errorf("JWT_SECRET_KEY must be %d random bytes in base64, for example from: openssl rand -base64 %d", ed25519.SeedSize, ed25519.SeedSize)
+// publicKeys are the keys of a set that we can verify with, by their ids.
+func (set JWKS) publicKeys() map[string]ed25519.PublicKey {
+	keys := make(map[string]ed25519.PublicKey, len(set.Keys))
+	for _, k := range set.Keys {
+		x, err := base64.RawURLEncoding.DecodeString(k.X)
+		if err == nil && len(x) == ed25519.PublicKeySize && k.KeyType == "OKP" && k.Curve == "Ed25519" && k.ID != "" {
+			keys[k.ID] = x
+		}
 	}
-	key := ed25519.NewKeyFromSeed(seed)
-	public := key.Public().(ed25519.PublicKey)
-	sum := sha256.Sum256(public)
-	return &Signer{key: key, jwk: JWK{
-		KeyType: "OKP", Curve: "Ed25519", Use: "sig", Algorithm: "EdDSA",
-		X: base64.RawURLEncoding.EncodeToString(public), ID: base64.RawURLEncoding.EncodeToString(sum[:9]),
-	}}, nil
-}
-
-// Sign makes an access token for a caller that expires after ttl.
-func (s *Signer) Sign(who shop.Caller, ttl time.Duration) (string, error) {
-	now := time.Now()
-	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, claims{
-		RegisteredClaims: jwt.RegisteredClaims{
-			Issuer: Issuer, Audience: jwt.ClaimStrings{Audience}, Subject: who.ID.String(), ID: uuid.NewString(),
-			IssuedAt: jwt.NewNumericDate(now), NotBefore: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(ttl)),
-		},
-		SessionID: who.SessionID, Role: who.Role,
-	})
-	token.Header["kid"] = s.jwk.ID
-	return token.SignedString(s.key)
-}
-
-// JWKS is what verifies the signer's tokens.
-func (s *Signer) JWKS() JWKS { return JWKS{Keys: []JWK{s.jwk}} }
-
-// Fetch answers the signer's own keys, for the service that has the signer.
-func (s *Signer) Fetch(context.Context) (JWKS, error) { return s.JWKS(), nil }
-
-// Derive is a key for another purpose, 32 bytes, that cannot be told from random without the secret (HKDF, RFC 5869).
-func (s *Signer) Derive(purpose string) []byte {
-	key, err := hkdf.Key(sha256.New, s.key.Seed(), nil, "sidecart "+purpose, 32)
-	if err != nil {
-		panic(err) // only for a length that cannot be
-	}
-	return key
-}
-
-// Verify finds out who a token speaks for. It fails with ErrToken or ErrExpired, and as unavailable where the keys
-// cannot be had.
-func (v *Verifier) Verify(ctx context.Context, token string) (shop.Caller, error) {
-	if known, ok := v.seen.Get(token); ok && time.Now().Before(known.until) {
-		return known.who, nil
-	}
-	var c claims
-	_, err := jwt.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
-		kid, _ := t.Header["kid"].(string)
-		return v.key(ctx, kid)
-	}, jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}), jwt.WithIssuer(Issuer), jwt.WithAudience(Audience),
-		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(5*time.Second))
-	switch {
-	case errors.Is(err, errKeys):
-		return shop.Caller{}, err
-	case errors.Is(err, jwt.ErrTokenExpired):
-		return shop.Caller{}, ErrExpired
-	case err != nil:
-		return shop.Caller{}, ErrToken.Because(err)
-	}
-	id, err := shop.ParseUserID(c.Subject)
-	if err != nil || id.UUID == uuid.Nil {
-		return shop.Caller{}, ErrToken
-	}
-	who := shop.Caller{ID: id, SessionID: c.SessionID, Role: c.Role}
-	v.seen.Add(token, verified{who, c.ExpiresAt.Time})
-	return who, nil
+	return keys
 }

@@ -133,7 +133,7 @@ func newSigner() *auth.Signer {
 }
 
 // Verify is the real verification, with the key of Signer.
-var Verify = auth.NewVerifier(func(context.Context) (auth.JWKS, error) { return Signer.JWKS(), nil }).Verify
+var Verify = auth.NewVerifier(Signer.Fetch).Verify
 
 // Somebody is a caller nobody has seen before.
 func Somebody(role shop.Role) shop.Caller {

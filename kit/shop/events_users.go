@@ -9,6 +9,7 @@ import (
 // usersEvents are what the users service tells.
 var usersEvents = []Event{
 	UserRegistered{},
+	NewDevice{},
 	SessionsRevoked{},
 }
 
@@ -25,6 +26,20 @@ func (UserRegistered) Topic() string { return "users.registered" }
 
 // Key is the account.
 func (e UserRegistered) Key() string { return e.UserID.String() }
+
+// NewDevice tells that somebody signed in from a device or a network that was not seen before, though others were.
+type NewDevice struct {
+	UserID    UserID    `json:"user_id"`
+	SessionID uuid.UUID `json:"session_id"`
+	Address   string    `json:"address"`
+	UserAgent string    `json:"user_agent"`
+}
+
+// Topic is users.new_device.
+func (NewDevice) Topic() string { return "users.new_device" }
+
+// Key is the account.
+func (e NewDevice) Key() string { return e.UserID.String() }
 
 // SessionsRevoked tells that sessions of somebody have ended before their time: by signing out, by a new password or role, by an
 // admin, or because a stolen token was used. Tokens of these sessions are no longer good, whatever they say themselves.

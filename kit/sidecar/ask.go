@@ -31,16 +31,27 @@ const patience = 10 * time.Second
 // other app or a sidecar does not answer within 10 s, or has not been answering. What it asks may run twice: ask only
 // what is idempotent.
 func (s *Sidecar) Ask(ctx context.Context, app, route string, in, out any) error {
-	req, err := s.question(ctx, app, route, in)
-	if err != nil {
-		return fmt.Errorf("ask %s: %w", app, err)
-	}
 	leave, err := s.breaker(app).Enter()
 	if err != nil {
 		return err
 	}
+	return s.ask(ctx, app, route, in, out, leave)
+}
+
+// AskAnyway is Ask, also of an app that has not been answering: for the few who must know at once when it is back.
+func (s *Sidecar) AskAnyway(ctx context.Context, app, route string, in, out any) error {
+	return s.ask(ctx, app, route, in, out, func(error) {})
+}
+
+// ask calls told with what came of the way there, before it looks at what was answered.
+func (s *Sidecar) ask(ctx context.Context, app, route string, in, out any, told func(error)) error {
+	req, err := s.question(ctx, app, route, in)
+	if err != nil {
+		told(nil)
+		return fmt.Errorf("ask %s: %w", app, err)
+	}
 	answer, err := s.answer(app, req)
-	leave(err)
+	told(err)
 	switch {
 	case err != nil:
 		return err

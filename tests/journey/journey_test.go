@@ -163,6 +163,7 @@ func tokens(t *testing.T) {
 	must(t, err)
 	ours, err := auth.NewSigner(secret)
 	must(t, err)
+	ours.Issuer = fmt.Sprintf("http://localhost:%d", running.Port("gateway", "app"))
 	who := kittest.Somebody(shop.Admin)
 	good, err := ours.Sign(who, time.Minute)
 	must(t, err)

@@ -19,7 +19,6 @@ import (
 	"sidecart/apps/users/internal/account"
 	"sidecart/apps/users/internal/session"
 	"sidecart/kit/auth"
-	"sidecart/kit/event"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
@@ -27,18 +26,53 @@ import (
 
 func newApp(t *testing.T, firstIsAdmin bool) (*web.App, *pgxpool.Pool) {
 	t.Helper()
-	db := kittest.DB(t, event.Migrations, account.Migrations, session.Migrations)
+	app, db, _ := newAppAndSigner(t, firstIsAdmin)
+	return app, db
+}
+
+var secrets sync.Map // *auth.Signer to its secret
+
+func newSigner(t *testing.T) *auth.Signer {
+	t.Helper()
 	seed := make([]byte, 32)
 	_, _ = rand.Read(seed)
-	signer, err := auth.NewSigner(base64.StdEncoding.EncodeToString(seed))
+	return signerOf(t, base64.StdEncoding.EncodeToString(seed))
+}
+
+// newSignerLike is the signer of another replica, with the same secret.
+func newSignerLike(t *testing.T, s *auth.Signer) *auth.Signer {
+	t.Helper()
+	secret, _ := secrets.Load(s)
+	return signerOf(t, secret.(string))
+}
+
+func signerOf(t *testing.T, secret string) *auth.Signer {
+	t.Helper()
+	signer, err := auth.NewSigner(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
-	app := web.New("users", web.Config{Verify: auth.NewVerifier(signer.Fetch).Verify})
+	signer.Issuer = "https://shop.example.com"
+	secrets.Store(signer, secret)
+	return signer
+}
+
+// newReplica is one more users service on the same database.
+func newReplica(t *testing.T, db *pgxpool.Pool, signer *auth.Signer, firstIsAdmin bool) *web.App {
+	t.Helper()
 	accounts := account.NewService(db, account.NewPasswords(4, 2), firstIsAdmin)
+	sessions := session.NewService(db, accounts, signer, session.Lifetimes{Access: time.Minute, Refresh: time.Hour})
+	if err := sessions.LoadKeys(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var watching sync.WaitGroup
+	watching.Go(func() { _ = sessions.Watch(ctx) })
+	t.Cleanup(func() { stop(); watching.Wait() })
+	app := web.New("users", web.Config{Verify: auth.Follow(ctx, sessions.Trust).Verify})
 	accounts.Routes(app)
-	session.NewService(db, accounts, signer, session.Lifetimes{Access: time.Minute, Refresh: time.Hour}).Routes(app)
-	return app, db
+	sessions.Routes(app)
+	return app
 }
 
 const testuser = `{"username":"testuser","email":"test@example.com","password":"SecurePassword123!","full_name":"Test User"}`

@@ -3,17 +3,27 @@ package session
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"sidecart/apps/users/internal/account"
 	"sidecart/kit/auth"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
 )
 
-// Routes adds the sessions' routes and the public keys that verify their tokens.
+// Routes adds the sessions' routes, the public keys that verify their tokens, and what neighbours follow to know which are good.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /auth/login", shop.Anyone, s.handleSignIn, web.Form, web.NoStore, web.Fails(account.ErrCredentials), web.Doc("Sign in, by form or JSON"))
 	web.Handle(app, "POST /auth/refresh", shop.Anyone, s.handleRefresh, web.NoStore, web.Fails(ErrRefresh), web.Doc("Exchange a refresh token for a new pair"))
+	web.Handle(app, "POST /auth/logout", shop.SignedIn, s.handleSignOut, web.NoStore, web.Doc("End this session; its tokens are refused from then on"))
+	web.Handle(app, "GET /users/me/sessions", shop.SignedIn, s.handleList, web.NoStore, web.Doc("See where you are signed in"))
+	web.Handle(app, "DELETE /users/me/sessions", shop.SignedIn, s.handleSignOutAll, web.NoStore, web.Doc("Sign out everywhere, or everywhere else (keep=current)"))
+	web.Handle(app, "DELETE /users/me/sessions/{id}", shop.SignedIn, s.handleSignOutOne, web.NoStore, web.Fails(ErrNotFound), web.Doc("Sign out one device"))
 	web.Handle(app, "GET /.well-known/jwks.json", shop.Anyone, s.handleKeys, web.Doc("The public keys that verify access tokens"))
+	web.Handle(app, "GET /.well-known/openid-configuration", shop.Anyone, s.handleDiscovery, web.Doc("How access tokens are verified, for programs (OpenID Connect Discovery)"))
+	web.Handle(app, "GET /trust", shop.Anyone, s.handleTrust, web.Internal, web.NoStore)
+	web.Handle(app, "POST /keys/rotate", shop.Anyone, s.handleRotate, web.Internal)
+	web.Handle(app, "POST /job/"+pruneJob, shop.Anyone, s.handlePrune, web.Internal)
 }
 
 type signInInput struct {
@@ -33,6 +43,56 @@ func (s *Service) handleRefresh(ctx context.Context, _ shop.Caller, in refreshIn
 	return s.Refresh(ctx, in.RefreshToken)
 }
 
+func (s *Service) handleSignOut(ctx context.Context, who shop.Caller, _ web.None) (web.None, error) {
+	return web.None{}, s.SignOutHere(ctx, who)
+}
+
+type listInput struct{ web.PageQuery }
+
+func (s *Service) handleList(ctx context.Context, who shop.Caller, in listInput) (web.Page[Session], error) {
+	return s.List(ctx, who, in.PageQuery)
+}
+
+type signOutAllInput struct {
+	Keep string `query:"keep" validate:"omitempty,oneof=current"`
+}
+
+func (s *Service) handleSignOutAll(ctx context.Context, who shop.Caller, in signOutAllInput) (web.None, error) {
+	except := uuid.Nil
+	if in.Keep == "current" {
+		except = who.SessionID
+	}
+	return web.None{}, s.SignOutAll(ctx, who.ID, except)
+}
+
+type idInput struct {
+	ID uuid.UUID `path:"id" validate:"required"`
+}
+
+func (s *Service) handleSignOutOne(ctx context.Context, who shop.Caller, in idInput) (web.None, error) {
+	return web.None{}, s.SignOut(ctx, who.ID, in.ID)
+}
+
 func (s *Service) handleKeys(context.Context, shop.Caller, web.None) (auth.JWKS, error) {
 	return s.signer.JWKS(), nil
+}
+
+func (s *Service) handleDiscovery(context.Context, shop.Caller, web.None) (Discovery, error) {
+	return s.Discovery(), nil
+}
+
+type trustInput struct {
+	Cursor string `query:"cursor" validate:"max=100"`
+}
+
+func (s *Service) handleTrust(ctx context.Context, _ shop.Caller, in trustInput) (auth.Trust, error) {
+	return s.Trust(ctx, in.Cursor)
+}
+
+func (s *Service) handleRotate(ctx context.Context, _ shop.Caller, _ web.None) (Rotation, error) {
+	return s.Rotate(ctx)
+}
+
+func (s *Service) handlePrune(ctx context.Context, _ shop.Caller, _ web.None) (web.None, error) {
+	return web.None{}, s.Prune(ctx)
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"embed"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,6 +15,7 @@ import (
 	"sidecart/kit/event"
 	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
+	"sidecart/kit/web"
 )
 
 //go:embed migrations/*.sql
@@ -29,37 +31,16 @@ type Service struct {
 	signer   *auth.Signer
 	lives    Lifetimes
 	chain    []byte // computes each refresh token's successor
+	news     *news
 }
 
 // NewService signs people in whom accounts know.
 func NewService(db *pgxpool.Pool, accounts *account.Service, signer *auth.Signer, lives Lifetimes) *Service {
-	return &Service{db, accounts, signer, lives, signer.Derive("refresh tokens")}
+	return &Service{db, accounts, signer, lives, signer.Derive("refresh tokens"), newNews()}
 }
 
-// End ends a user's sessions, all but except (uuid.Nil: none), in the caller's transaction, and tells sessions.revoked if there
-// were any: their refresh tokens are refused from the commit on, and their access tokens everywhere within a second.
-func End(ctx context.Context, tx pgx.Tx, user shop.UserID, except uuid.UUID, reason string) error {
-	ended, err := end(ctx, tx, user, except, reason)
-	if err != nil || len(ended) == 0 {
-		return err
-	}
-	return tell(ctx, tx, user, ended, reason)
-}
-
-// revoke is End for one session. It changes nothing where that has ended before.
-func revoke(ctx context.Context, tx pgx.Tx, user shop.UserID, session uuid.UUID, reason string) error {
-	ended, err := endOne(ctx, tx, user, session, reason)
-	if err != nil || !ended {
-		return err
-	}
-	return tell(ctx, tx, user, []uuid.UUID{session}, reason)
-}
-
-func tell(ctx context.Context, tx pgx.Tx, user shop.UserID, ended []uuid.UUID, reason string) error {
-	return event.Emit(ctx, tx, shop.SessionsRevoked{UserID: user, SessionIDs: ended, Reason: reason, At: time.Now().UTC()})
-}
-
-// SignIn begins a session. It fails with account.ErrCredentials or account.ErrBusy.
+// SignIn begins a session. From a device that was not seen before it tells users.new_device, except at the first sign-in of
+// all. It fails with account.ErrCredentials or account.ErrBusy.
 func (s *Service) SignIn(ctx context.Context, in Login, from Device) (Pair, error) {
 	who, err := s.accounts.Authenticate(ctx, in.Username, in.Password)
 	if err != nil {
@@ -67,10 +48,17 @@ func (s *Service) SignIn(ctx context.Context, in Login, from Device) (Pair, erro
 	}
 	id, refresh := shop.NewID(), newRefreshToken()
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		if err := begin(ctx, tx, id, who.ID, from); err != nil {
+		if err := begin(ctx, tx, id, who, from); err != nil {
 			return err
 		}
-		return keep(ctx, tx, id, fingerprint(refresh), s.lives.Refresh)
+		if err := keep(ctx, tx, id, fingerprint(refresh), s.lives.Refresh); err != nil {
+			return err
+		}
+		unknown, err := recognise(ctx, tx, who.ID, from.fingerprint())
+		if err != nil || !unknown {
+			return err
+		}
+		return event.Emit(ctx, tx, shop.NewDevice{UserID: who.ID, SessionID: id, Address: from.Address, UserAgent: from.UserAgent})
 	})
 	if err != nil {
 		return Pair{}, err
@@ -89,12 +77,12 @@ func (s *Service) Refresh(ctx context.Context, token string) (Pair, error) {
 			return err
 		}
 		switch {
-		case from.UsedAt == nil:
+		case from.UsedFor == nil:
 			if err := use(ctx, tx, fingerprint(token)); err != nil {
 				return err
 			}
 			return keep(ctx, tx, from.SessionID, fingerprint(next), s.lives.Refresh)
-		case time.Since(*from.UsedAt) > doubleSubmit:
+		case *from.UsedFor > doubleSubmit:
 			refused = true // and the end of the session is committed
 			return revoke(ctx, tx, from.AccountID, from.SessionID, "a used refresh token came again")
 		}
@@ -120,3 +108,69 @@ func (s *Service) pair(who account.Account, session uuid.UUID, refresh string) (
 	access, err := s.signer.Sign(shop.Caller{ID: who.ID, SessionID: session, Role: who.Role}, s.lives.Access)
 	return Pair{AccessToken: access, RefreshToken: refresh, TokenType: "bearer", ExpiresIn: int(s.lives.Access.Seconds())}, err
 }
+
+// List is the sessions of a user that go on, the latest first.
+func (s *Service) List(ctx context.Context, who shop.Caller, q web.PageQuery) (page web.Page[Session], err error) {
+	before := uuid.Max
+	if err := q.Cursor.Into(&before); err != nil {
+		return page, err
+	}
+	found, err := list(ctx, s.db, who.ID, before, q.Limit+1)
+	if err != nil {
+		return page, err
+	}
+	for i := range found {
+		found[i].Current = found[i].ID == who.SessionID
+	}
+	return web.NewPage(found, q.Limit, func(s Session) any { return s.ID })
+}
+
+// SignOut ends one session of a user. It fails with ErrNotFound where that is not one of theirs that goes on.
+func (s *Service) SignOut(ctx context.Context, user shop.UserID, session uuid.UUID) error {
+	return s.ending(ctx, func(tx pgx.Tx) error {
+		ended, err := endOne(ctx, tx, user, session, "signed out")
+		if err != nil {
+			return err
+		}
+		if !ended {
+			return ErrNotFound
+		}
+		return tell(ctx, tx, user, []uuid.UUID{session}, "signed out")
+	})
+}
+
+// SignOutHere ends the session of whoever asks. One that has ended meanwhile is as good.
+func (s *Service) SignOutHere(ctx context.Context, who shop.Caller) error {
+	if err := s.SignOut(ctx, who.ID, who.SessionID); !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	return nil
+}
+
+// SignOutAll ends all sessions of a user except one (uuid.Nil: none).
+func (s *Service) SignOutAll(ctx context.Context, user shop.UserID, except uuid.UUID) error {
+	return s.ending(ctx, func(tx pgx.Tx) error { return End(ctx, tx, user, except, "signed out") })
+}
+
+// ending commits the end of sessions and gives the news of it a moment to reach everybody, so that who was told "signed
+// out" does not find an access token still accepted somewhere.
+func (s *Service) ending(ctx context.Context, end func(pgx.Tx) error) error {
+	heard := s.news.next()
+	if err := pgx.BeginFunc(ctx, s.db, end); err != nil {
+		return err
+	}
+	wait(ctx, heard) // it is back from the database
+	wait(ctx, nil)   // and has gone out through the sidecars
+	return nil
+}
+
+func wait(ctx context.Context, until <-chan struct{}) {
+	select {
+	case <-until:
+	case <-time.After(spreads):
+	case <-ctx.Done():
+	}
+}
+
+// spreads is how long news may take for one step.
+const spreads = 50 * time.Millisecond

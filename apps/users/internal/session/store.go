@@ -3,19 +3,39 @@ package session
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
+	"sidecart/apps/users/internal/account"
+	"sidecart/kit/auth"
+	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
 )
 
-func begin(ctx context.Context, tx pgx.Tx, id uuid.UUID, who shop.UserID, from Device) error {
-	_, err := tx.Exec(ctx, `
-		insert into sessions (id, account_id, user_agent, address) values ($1, $2, $3, $4)`,
-		id, who, from.UserAgent, from.Address)
+// begin fails with account.ErrBusy where the account is no longer as it was when its password was checked: a session must not
+// begin behind the back of whatever ended all of them in between.
+func begin(ctx context.Context, tx pgx.Tx, id uuid.UUID, who account.Account, from Device) error {
+	tag, err := tx.Exec(ctx, `
+		insert into sessions (id, account_id, user_agent, address)
+		select $1, id, $3, $4 from accounts where id = $2 and active and role = $5 and updated_at = $6 for share`,
+		id, who.ID, from.UserAgent, from.Address, who.Role, who.UpdatedAt)
+	if err == nil && tag.RowsAffected() == 0 {
+		return account.ErrBusy
+	}
 	return err
+}
+
+// recognise remembers a device. It is true for one that was not known, if others were.
+func recognise(ctx context.Context, tx pgx.Tx, who shop.UserID, print []byte) (unknown bool, err error) {
+	err = tx.QueryRow(ctx, `
+		insert into devices (account_id, fingerprint) values ($1, $2)
+		on conflict (account_id, fingerprint) do update set seen_at = now()
+		returning xmax = 0 and exists (select from devices where account_id = $1)`, who, print).Scan(&unknown)
+	return unknown, err
 }
 
 func keep(ctx context.Context, tx pgx.Tx, session uuid.UUID, print []byte, life time.Duration) error {
@@ -28,13 +48,15 @@ func keep(ctx context.Context, tx pgx.Tx, session uuid.UUID, print []byte, life 
 type refreshable struct {
 	SessionID uuid.UUID
 	AccountID shop.UserID
-	UsedAt    *time.Time
+	UsedFor   *time.Duration // how long ago it was used
 }
 
-// lock fails with ErrRefresh unless the token is known, alive, and of a session that goes on.
+// lock fails with ErrRefresh unless the token is known, alive, and of a session that goes on. The database's clock says how
+// long ago it was used, as it said when that was: replicas' clocks may differ.
 func lock(ctx context.Context, tx pgx.Tx, print []byte) (refreshable, error) {
 	rows, err := tx.Query(ctx, `
-		select t.session_id, s.account_id, t.used_at from refresh_tokens t join sessions s on s.id = t.session_id
+		select t.session_id, s.account_id, clock_timestamp() - t.used_at as used_for
+		from refresh_tokens t join sessions s on s.id = t.session_id
 		where t.fingerprint = $1 and t.expires_at > now() and s.ended_at is null for update`, print)
 	if err != nil {
 		return refreshable{}, err
@@ -47,8 +69,21 @@ func lock(ctx context.Context, tx pgx.Tx, print []byte) (refreshable, error) {
 }
 
 func use(ctx context.Context, tx pgx.Tx, print []byte) error {
-	_, err := tx.Exec(ctx, `update refresh_tokens set used_at = now() where fingerprint = $1`, print)
+	_, err := tx.Exec(ctx, `update refresh_tokens set used_at = clock_timestamp() where fingerprint = $1`, print)
 	return err
+}
+
+// list is the sessions that go on and could be refreshed.
+func list(ctx context.Context, db postgres.Reader, who shop.UserID, before uuid.UUID, limit int) ([]Session, error) {
+	rows, err := db.Query(ctx, `
+		select id, user_agent as device, address, begun_at, seen_at as last_seen from sessions
+		where account_id = $1 and id < $2 and ended_at is null
+			and exists (select from refresh_tokens where session_id = sessions.id and used_at is null and expires_at > now())
+		order by id desc limit $3`, who, before, limit)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Session])
 }
 
 // end ends the sessions of a user that go on, except one, and returns which. Rows are locked in the order of their key.
@@ -70,4 +105,131 @@ func endOne(ctx context.Context, tx pgx.Tx, who shop.UserID, session uuid.UUID, 
 		update sessions set ended_at = now(), end_reason = $3, ended_in = pg_current_xact_id()
 		where id = $1 and account_id = $2 and ended_at is null`, session, who, reason)
 	return tag.RowsAffected() > 0, err
+}
+
+// forget takes what could tell where a user was out of their sessions.
+func forget(ctx context.Context, tx pgx.Tx, who shop.UserID) error {
+	_, err := tx.Exec(ctx, `
+		with gone as (delete from devices where account_id = $1)
+		update sessions set user_agent = '', address = '' where account_id = $1`, who)
+	return err
+}
+
+// pruneTokens deletes refresh tokens that could no longer be used, nor be found out as stolen.
+func pruneTokens(ctx context.Context, tx pgx.Tx, most int) (int64, error) {
+	tag, err := tx.Exec(ctx, `
+		delete from refresh_tokens where fingerprint in (
+			select fingerprint from refresh_tokens where expires_at < now() order by fingerprint limit $1 for update skip locked)`, most)
+	return tag.RowsAffected(), err
+}
+
+// pruneSessions deletes sessions that have no tokens left and of which no access token can live.
+func pruneSessions(ctx context.Context, tx pgx.Tx, remember time.Duration, most int) (int64, error) {
+	tag, err := tx.Exec(ctx, `
+		delete from sessions where id in (
+			select id from sessions where seen_at < now() - $1::interval and (ended_at is null or ended_at < now() - $1::interval)
+				and not exists (select from refresh_tokens where session_id = sessions.id)
+			order by id limit $2 for update skip locked)`, remember, most)
+	return tag.RowsAffected(), err
+}
+
+func pruneDevices(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, `delete from devices where seen_at < now() - interval '1 year'`)
+	return err
+}
+
+// notify tells all replicas, when the transaction commits, that a session has ended or a key was made.
+func notify(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, `notify trust`)
+	return err
+}
+
+// listen calls heard once it listens, and again whenever there is something new. It returns when it cannot.
+func listen(ctx context.Context, db *pgxpool.Pool, heard func()) error {
+	conn, err := db.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	if _, err := conn.Exec(ctx, `listen trust`); err != nil {
+		return err
+	}
+	for {
+		heard()
+		if _, err := conn.Conn().WaitForNotification(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+type endedSession struct {
+	ID      uuid.UUID
+	EndedIn int64 // the transaction that ended it
+}
+
+// endedSince is the sessions that ended not longer ago than remember in transactions that were not over at horizon (0: all of
+// them), and the horizon now. A horizon that has not come yet is another server's, before a restore: all are told.
+func endedSince(ctx context.Context, db postgres.Reader, horizon int64, remember time.Duration) (ended []endedSession, now int64, err error) {
+	rows, err := db.Query(ctx, `
+		select pg_snapshot_xmin(pg_current_snapshot())::text::bigint, s.id, coalesce(s.ended_in::text::bigint, 0)
+		from (select) once left join sessions s on s.ended_at > now() - $2::interval and (coalesce(s.ended_in, '0') >= $1::text::xid8
+			or $1::text::xid8 > pg_snapshot_xmax(pg_current_snapshot()))
+		order by s.ended_in, s.id`, strconv.FormatInt(horizon, 10), remember)
+	if err != nil {
+		return nil, 0, err
+	}
+	var id *uuid.UUID
+	var in int64
+	_, err = pgx.ForEachRow(rows, []any{&now, &id, &in}, func() error {
+		if id != nil {
+			ended = append(ended, endedSession{*id, in})
+		}
+		return nil
+	})
+	return ended, now, err
+}
+
+// signingKeys is the keys of which tokens may live, or will.
+func signingKeys(ctx context.Context, db postgres.Reader, remember time.Duration) ([]auth.Key, error) {
+	rows, err := db.Query(ctx, `
+		select kid as id, salt, signs_from from signing_keys k where not exists (
+			select from signing_keys later where later.signs_from > k.signs_from and later.signs_from < now() - $1::interval)
+		order by signs_from`, remember)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[auth.Key])
+}
+
+// comingKey is the key that does not sign yet, or nil. Whoever asks at the same time waits.
+func comingKey(ctx context.Context, tx pgx.Tx) (*auth.Key, error) {
+	if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtext('session.keys'))`); err != nil {
+		return nil, err
+	}
+	rows, err := tx.Query(ctx, `
+		select kid as id, salt, signs_from from signing_keys where signs_from > clock_timestamp()`)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := pgx.CollectRows(rows, pgx.RowToStructByName[auth.Key])
+	if err != nil || len(keys) == 0 {
+		return nil, err
+	}
+	return &keys[0], nil
+}
+
+// addKey makes a key sign after a while. A key that is there already begins anew.
+func addKey(ctx context.Context, tx pgx.Tx, key auth.Key, after time.Duration) error {
+	_, err := tx.Exec(ctx, `
+		insert into signing_keys (kid, salt, signs_from) values ($1, $2, clock_timestamp() + $3::interval)
+		on conflict (kid) do update set signs_from = excluded.signs_from`, key.ID, key.Salt, after)
+	return err
+}
+
+// dropKeys deletes the keys of which no token can live.
+func dropKeys(ctx context.Context, tx pgx.Tx, remember time.Duration) error {
+	_, err := tx.Exec(ctx, `
+		delete from signing_keys k where exists (
+			select from signing_keys later where later.signs_from > k.signs_from and later.signs_from < now() - $1::interval)`, remember)
+	return err
 }

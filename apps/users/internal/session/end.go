@@ -1,0 +1,47 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"sidecart/kit/event"
+	"sidecart/kit/shop"
+)
+
+// End ends a user's sessions, all but except (uuid.Nil: none), in the caller's transaction, and tells sessions.revoked if there
+// were any: their refresh tokens are refused from the commit on, and their access tokens everywhere within a second.
+func End(ctx context.Context, tx pgx.Tx, user shop.UserID, except uuid.UUID, reason string) error {
+	ended, err := end(ctx, tx, user, except, reason)
+	if err != nil || len(ended) == 0 {
+		return err
+	}
+	return tell(ctx, tx, user, ended, reason)
+}
+
+// Erase is End for all sessions, and forgets where they were.
+func Erase(ctx context.Context, tx pgx.Tx, user shop.UserID, reason string) error {
+	if err := End(ctx, tx, user, uuid.Nil, reason); err != nil {
+		return err
+	}
+	return forget(ctx, tx, user)
+}
+
+// revoke is End for one session. It changes nothing where that has ended before.
+func revoke(ctx context.Context, tx pgx.Tx, user shop.UserID, session uuid.UUID, reason string) error {
+	ended, err := endOne(ctx, tx, user, session, reason)
+	if err != nil || !ended {
+		return err
+	}
+	return tell(ctx, tx, user, []uuid.UUID{session}, reason)
+}
+
+// tell wakes those who follow ended sessions as soon as the transaction commits, and tells everybody else by event.
+func tell(ctx context.Context, tx pgx.Tx, user shop.UserID, ended []uuid.UUID, reason string) error {
+	if err := notify(ctx, tx); err != nil {
+		return err
+	}
+	return event.Emit(ctx, tx, shop.SessionsRevoked{UserID: user, SessionIDs: ended, Reason: reason, At: time.Now().UTC()})
+}

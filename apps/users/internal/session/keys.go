@@ -1,0 +1,97 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"sidecart/kit/auth"
+)
+
+// publishedBefore is how long a new key is published before it signs: everybody hears of it within a second.
+const publishedBefore = 15 * time.Second
+
+// Rotation is a key that will sign from a moment on.
+type Rotation struct {
+	KeyID     string    `json:"kid"`
+	SignsFrom time.Time `json:"signs_from"`
+}
+
+// LoadKeys takes the signing keys from the database; the first replica of all makes the first. A key that was followed by
+// another stays published until its last token has expired.
+func (s *Service) LoadKeys(ctx context.Context) error {
+	keys, err := signingKeys(ctx, s.db, s.lives.remember())
+	if err != nil {
+		return err
+	}
+	if err := s.signer.Use(keys); !errors.Is(err, auth.ErrNoKey) {
+		return err
+	}
+	var first []auth.Key
+	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		if err := addKey(ctx, tx, s.signer.FirstKey(), 0); err != nil {
+			return err
+		}
+		first, err = signingKeys(ctx, tx, s.lives.remember())
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.signer.Use(first)
+}
+
+// Rotate makes a new signing key that is published now and signs in a little while. Asked again before that time, it answers
+// the same key.
+func (s *Service) Rotate(ctx context.Context) (r Rotation, err error) {
+	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		next, err := comingKey(ctx, tx)
+		if err != nil || next != nil {
+			r = rotationOf(next)
+			return err
+		}
+		key := s.signer.NewKey()
+		if err := addKey(ctx, tx, key, publishedBefore); err != nil {
+			return err
+		}
+		if err := dropKeys(ctx, tx, s.lives.remember()); err != nil {
+			return err
+		}
+		if next, err = comingKey(ctx, tx); err != nil {
+			return err
+		}
+		r = rotationOf(next)
+		return notify(ctx, tx)
+	})
+	return r, err
+}
+
+func rotationOf(key *auth.Key) Rotation {
+	if key == nil {
+		return Rotation{}
+	}
+	return Rotation{KeyID: key.ID, SignsFrom: key.SignsFrom.UTC()}
+}
+
+// Discovery says where the keys are and what the tokens say, in the words of OpenID Connect Discovery. It has no more of that
+// protocol: people sign in here with a password, not through another's page.
+type Discovery struct {
+	Issuer     string   `json:"issuer"`
+	JWKS       string   `json:"jwks_uri"`
+	Algorithms []string `json:"id_token_signing_alg_values_supported"`
+	Subjects   []string `json:"subject_types_supported"`
+	Responses  []string `json:"response_types_supported"`
+	Claims     []string `json:"claims_supported"`
+}
+
+// Discovery is how to verify the tokens that are made here.
+func (s *Service) Discovery() Discovery {
+	return Discovery{
+		Issuer: s.signer.Issuer, JWKS: strings.TrimSuffix(s.signer.Issuer, "/") + "/.well-known/jwks.json",
+		Algorithms: []string{"EdDSA"}, Subjects: []string{"public"}, Responses: []string{"token"},
+		Claims: []string{"iss", "aud", "sub", "sid", "jti", "role", "iat", "nbf", "exp"},
+	}
+}

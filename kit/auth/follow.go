@@ -1,0 +1,145 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Ask asks the users service what to go by. With a cursor it may take its time until there is something new, up to a second.
+type Ask func(ctx context.Context, cursor string) (Trust, error)
+
+// AskWith asks through the sidecar (sidecar.AskAnyway).
+func AskWith(ask func(ctx context.Context, app, route string, in, out any) error) Ask {
+	return func(ctx context.Context, cursor string) (t Trust, err error) {
+		err = ask(ctx, "users", "GET /trust?cursor="+url.QueryEscape(cursor), nil, &t)
+		return t, err
+	}
+}
+
+const (
+	asksFor   = 2 * time.Second        // a question; one that waits for something new is answered within half of that
+	asksAgain = 250 * time.Millisecond // after a failure
+	asksApart = 50 * time.Millisecond  // so that many ends in a row are told together
+	tidiesUp  = time.Minute            // how often sessions that need no remembering are dropped
+	isStale   = 10 * time.Second       // without an answer
+)
+
+// NewVerifier makes a Verifier that learns when it is first asked, once.
+func NewVerifier(ask Ask) *Verifier { return &Verifier{ask: ask} }
+
+// Follow makes a Verifier that hears, until ctx ends, of each key and each ended session as soon as the users service knows.
+//
+// It begins by learning every ended session whose access tokens may still live, and vouches for nothing before. When the users
+// service goes away it goes on with what it knows: nobody can end a session meanwhile, and a replica that is cut off
+// accepts the tokens of one that has ended for at most the life of an access token, since only users makes new ones.
+func Follow(ctx context.Context, ask Ask) *Verifier {
+	v := NewVerifier(ask)
+	v.follows = true
+	go v.follow(ctx)
+	return v
+}
+
+func (v *Verifier) follow(ctx context.Context) {
+	cursor, well := "", true
+	for ctx.Err() == nil {
+		began, wait := time.Now(), asksApart
+		next, err := v.learn(ctx, cursor)
+		if err == nil {
+			cursor = next
+		} else {
+			wait = asksAgain
+		}
+		if well != (err == nil) && ctx.Err() == nil {
+			well = err == nil
+			slog.WarnContext(ctx, "hearing of ended sessions and new keys", "well", well, "err", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait - time.Since(began)):
+		}
+	}
+}
+
+// learn asks once and goes by the answer from then on.
+func (v *Verifier) learn(ctx context.Context, cursor string) (next string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, asksFor)
+	defer cancel()
+	told, err := v.ask(ctx, cursor)
+	if err != nil {
+		return "", err
+	}
+	if len(told.Keys) == 0 {
+		return "", errors.New("auth: no key was told")
+	}
+	now := time.Now()
+	for {
+		before := v.known.Load()
+		if v.known.CompareAndSwap(before, before.with(told, now)) {
+			break
+		}
+	}
+	v.heard.Store(now.UnixNano())
+	return told.Cursor, nil
+}
+
+// with is what is known once something more was told. Nothing known before is changed by it.
+func (k *knowledge) with(told Trust, now time.Time) *knowledge {
+	next := knowledge{issuer: told.Issuer, set: told.JWKS}
+	if k != nil && k.issuer == told.Issuer && slices.Equal(k.set.Keys, told.Keys) {
+		next = *k
+	} else {
+		next.keys, next.seen = told.publicKeys(), newMemory()
+		if k != nil {
+			next.ended, next.tidied = k.ended, k.tidied
+		}
+	}
+	tidy := now.Sub(next.tidied) > tidiesUp
+	if len(told.Ended) == 0 && !tidy {
+		return &next
+	}
+	next.ended = maps.Clone(next.ended)
+	if next.ended == nil {
+		next.ended = make(map[uuid.UUID]time.Time, len(told.Ended))
+	}
+	if tidy {
+		maps.DeleteFunc(next.ended, func(_ uuid.UUID, until time.Time) bool { return now.After(until) })
+		next.tidied = now
+	}
+	until := now.Add(time.Duration(told.Remember) * time.Second)
+	for _, session := range told.Ended {
+		next.ended[session] = until
+	}
+	return &next
+}
+
+// begin learns for whoever comes before anything was learned, once for all who come at the same time. It is nil where that
+// fails.
+func (v *Verifier) begin(ctx context.Context) *knowledge {
+	_, err, _ := v.first.Do("", func() (any, error) {
+		if v.known.Load() != nil {
+			return nil, nil
+		}
+		return v.learn(context.WithoutCancel(ctx), "")
+	})
+	if err != nil {
+		slog.WarnContext(ctx, "nobody can say yet which tokens are good", "err", err)
+	}
+	return v.known.Load()
+}
+
+var errStale = errors.New("auth: nothing was heard of ended sessions for a while")
+
+// Well fails while nothing has been heard from the users service for ten seconds.
+func (v *Verifier) Well(context.Context) error {
+	if v.follows && time.Since(time.Unix(0, v.heard.Load())) > isStale {
+		return errStale
+	}
+	return nil
+}

@@ -1,0 +1,70 @@
+package auth_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"sidecart/kit/auth"
+	"sidecart/kit/fault"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+)
+
+// kid is the key id that a token names.
+func kid(t testing.TB, token string) string {
+	t.Helper()
+	header, _, _ := strings.Cut(token, ".")
+	text, err := base64.RawURLEncoding.DecodeString(header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var h struct {
+		ID string `json:"kid"`
+	}
+	if err := json.Unmarshal(text, &h); err != nil {
+		t.Fatal(err)
+	}
+	return h.ID
+}
+
+// FuzzVerify: whatever text comes as a token, only the very texts that were signed here are good, and what is refused is
+// refused as unauthenticated.
+func FuzzVerify(f *testing.F) {
+	signer, _ := newSigner(f)
+	stranger, _ := newSigner(f)
+	alice := kittest.Somebody(shop.User)
+	v := auth.NewVerifier(signer.Fetch)
+	good, err := signer.Sign(alice, 24*time.Hour)
+	if err != nil {
+		f.Fatal(err)
+	}
+	parts := strings.Split(good, ".")
+	encode := base64.RawURLEncoding.EncodeToString
+	none := encode([]byte(`{"alg":"none","typ":"JWT"}`))
+	for _, seed := range []string{
+		good, signed(f, stranger, alice), "", ".", "..", "...", "a.b.c", "Bearer " + good, good + ".", good + "=", " " + good,
+		parts[0] + "." + parts[1] + ".", parts[0] + ".." + parts[2], none + "." + parts[1] + ".", none + "." + parts[1] + "." + parts[2],
+		encode([]byte(`{"alg":"HS256","kid":"`+kid(f, good)+`"}`)) + "." + parts[1] + "." + parts[2],
+		encode([]byte(`{"alg":"EdDSA","kid":["`+kid(f, good)+`"]}`)) + "." + parts[1] + "." + parts[2],
+		encode([]byte(`{"alg":"EdDSA","kid":"../../etc/passwd"}`)) + "." + parts[1] + "." + parts[2],
+		encode([]byte(`{"alg":"EdDSA","jwk":{"kty":"OKP"},"jku":"http://example.com/keys","crit":["exp"]}`)) + "." + parts[1] + "." + parts[2],
+		parts[0] + "." + encode([]byte(`{"exp":9e999}`)) + "." + parts[2],
+		parts[0] + "." + encode([]byte(`{"aud":[[[["x"]]]],"exp":"x","sub":null}`)) + "." + parts[2],
+		parts[0] + "." + encode([]byte(strings.Repeat(`{"a":`, 1000))) + "." + parts[2],
+		strings.Repeat("a", 10_000), "\x00.\xff.\x00",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, token string) {
+		who, err := v.Verify(t.Context(), token)
+		switch {
+		case err == nil && (token != good || who != alice):
+			t.Errorf("a token that nobody signed is good for %+v: %q", who, token)
+		case err != nil && fault.Of(err).Kind != fault.Unauthenticated:
+			t.Errorf("%q is refused with %v", token, err)
+		}
+	})
+}

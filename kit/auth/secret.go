@@ -1,0 +1,75 @@
+package auth
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// secretSize is the least that a secret may have, in bytes.
+const secretSize = 32
+
+// parseSecrets reads JWT_SECRET_KEY: base64 of 32 random bytes, or several such with commas between, the first of which is used
+// for what is new. It fails on anything that somebody could guess; the error never shows the secret.
+func parseSecrets(text string) (secrets [][]byte, err error) {
+	for one := range strings.SplitSeq(text, ",") {
+		secret, err := base64.StdEncoding.DecodeString(strings.TrimSpace(one))
+		if err == nil {
+			err = weakness(secret)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("JWT_SECRET_KEY must be %d random bytes in base64, for example from: openssl rand -base64 %d: %w", secretSize, secretSize, scrub(err))
+		}
+		secrets = append(secrets, secret)
+	}
+	return secrets, nil
+}
+
+// scrub keeps a decoder's error, which quotes what it read, out of logs.
+func scrub(err error) error {
+	if corrupt := base64.CorruptInputError(0); errors.As(err, &corrupt) {
+		return errors.New("it is not base64")
+	}
+	return err
+}
+
+// weakness says why a secret was not made by chance. What chance makes passes: of 32 random bytes fewer than 16 differ from
+// one another, or all are printable, less than once in 10^14 secrets.
+func weakness(secret []byte) error {
+	distinct, steps, printable := map[byte]bool{}, map[byte]bool{}, true
+	for i, b := range secret {
+		distinct[b] = true
+		if i > 0 {
+			steps[b-secret[i-1]] = true
+		}
+		printable = printable && b >= ' ' && b <= '~'
+	}
+	half := len(secret) / 2
+	switch {
+	case len(secret) < secretSize:
+		return fmt.Errorf("it has %d bytes", len(secret))
+	case len(distinct) < 16:
+		return errors.New("too few of its bytes differ")
+	case len(steps) < 8:
+		return errors.New("its bytes follow a pattern")
+	case bytes.Equal(secret[:half], secret[len(secret)-half:]):
+		return errors.New("it repeats itself")
+	case printable:
+		return errors.New("it is text, not random bytes")
+	}
+	return nil
+}
+
+// derive is a key for a purpose that cannot be told from random without the secret (HKDF, RFC 5869).
+func derive(secret, salt []byte, purpose string) []byte {
+	key, err := hkdf.Key(sha256.New, secret, salt, "sidecart "+purpose, ed25519.SeedSize)
+	if err != nil {
+		panic(err) // only for a length that cannot be
+	}
+	return key
+}

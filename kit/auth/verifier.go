@@ -1,0 +1,90 @@
+package auth
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
+	"golang.org/x/sync/singleflight"
+
+	"sidecart/kit/shop"
+)
+
+// leeway forgives clocks that are a little apart.
+const leeway = 5 * time.Second
+
+// Verifier checks tokens by what it has learned from the users service, without asking anybody. Follow keeps it up to date.
+type Verifier struct {
+	ask     Ask
+	follows bool
+	known   atomic.Pointer[knowledge] // nil until the first answer
+	heard   atomic.Int64              // when the last answer came, Unix nanoseconds
+	first   singleflight.Group        // for those who come before it
+}
+
+// knowledge is what a verifier goes by. It is never changed, only replaced, so that a check takes no lock.
+type knowledge struct {
+	issuer string
+	set    JWKS
+	keys   map[string]ed25519.PublicKey
+	ended  map[uuid.UUID]time.Time // until when each has to be remembered
+	tidied time.Time               // when what had to be remembered no longer was dropped from ended
+	seen   *memory                 // tokens that were good by these keys
+}
+
+// Verify finds out who a token speaks for. It fails with ErrToken, ErrExpired or ErrEnded, and as unavailable where it cannot
+// know: before anything was learned, and for a key it has not heard of while it does not hear from the users service.
+func (v *Verifier) Verify(ctx context.Context, token string) (shop.Caller, error) {
+	k := v.known.Load()
+	if k == nil {
+		if k = v.begin(ctx); k == nil {
+			return shop.Caller{}, errKeys
+		}
+	}
+	good := k.seen.get(token)
+	if good == nil || !time.Now().Before(good.until) {
+		var err error
+		if good, err = v.read(k, token); err != nil {
+			return shop.Caller{}, err
+		}
+		k.seen.keep(good)
+	}
+	if _, over := k.ended[good.who.SessionID]; over {
+		return shop.Caller{}, ErrEnded
+	}
+	return good.who, nil
+}
+
+// read checks all that a token says itself.
+func (v *Verifier) read(k *knowledge, token string) (*verified, error) {
+	var c claims
+	_, err := jwt.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
+		kid, _ := t.Header["kid"].(string)
+		key, ok := k.keys[kid]
+		switch {
+		case ok:
+			return key, nil
+		case v.Well(context.Background()) != nil:
+			return nil, errKeys // it may be a new one
+		}
+		return nil, ErrToken
+	}, jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}), jwt.WithIssuer(k.issuer), jwt.WithAudience(Audience),
+		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(leeway), jwt.WithStrictDecoding())
+	switch {
+	case errors.Is(err, errKeys):
+		return nil, err
+	case errors.Is(err, jwt.ErrTokenExpired):
+		return nil, ErrExpired
+	case err != nil:
+		return nil, ErrToken.Because(err)
+	}
+	id, err := shop.ParseUserID(c.Subject)
+	if err != nil || id.UUID == uuid.Nil || c.SessionID == uuid.Nil {
+		return nil, ErrToken // nor would a token of no session ever end with one
+	}
+	return &verified{token, shop.Caller{ID: id, SessionID: c.SessionID, Role: c.Role}, c.ExpiresAt.Time}, nil
+}
