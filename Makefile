@@ -5,7 +5,7 @@ STACK := .sidecart/bin/stack
 PKG   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run start stop infra status doctor logs reset demo test lint fmt fuzz bench build stack audit-deps audit-verify generate
+.PHONY: help run start stop infra status doctor logs dead-letters reset demo test lint fmt fuzz bench build stack audit-deps audit-verify generate
 
 help: ## What there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ doctor: stack ## What is here, what is missing, what to do
 logs: stack ## Follow a service and its sidecar: make logs SERVICE=orders
 	@exec $(STACK) logs $(SERVICE)
 
+dead-letters: stack ## What services could not handle; REPLAY=all or an id has it handled again, DISCARD= throws it away
+	@$(STACK) dead-letters $(if $(REPLAY),replay $(REPLAY)) $(if $(DISCARD),discard $(DISCARD))
+
 reset: stack ## Empty the platform (asks; YES=1 does not)
 	@$(STACK) reset $(if $(YES),--yes)
 
@@ -53,8 +56,9 @@ audit-deps: stack ## Dependencies: unchanged, and without known weaknesses (asks
 fmt: ## Format all Go code
 	@gofmt -w apps kit stack tests tools/dapr
 
-generate: ## Write anew what is made from the code: docs/events.md, dapr/config/, topics in components/
+generate: ## Write anew what is made from the code: docs/events.md, golden events, dapr/config/, topics in components/
 	@go test ./tests/topology -count 1 -run 'TestEventsDocument|TestSidecarFiles' -update
+	@go test ./kit/shop -count 1 -run TestOldEventsDecode -update
 
 bench: stack ## Measure a platform of its own, into docs/performance.md
 	@go run ./tests/bench -write docs/performance.md

@@ -26,6 +26,7 @@ const usage = `usage: stack COMMAND [--instance NAME --offset N] ...
   status [--json]            what runs
   logs SERVICE...            follow a service and its sidecar (or postgres, redis, placement, scheduler, stack)
   hold NAME... / release NAME...   keep a process down / let it come back
+  dead-letters [replay|discard ID|all]   what services could not handle; have it handled again, or throw it away
   doctor                     what is there, what is missing, what to do
   reset [--yes]              empty the platform
   test -- COMMAND...         run a command with a throw-away Postgres in TEST_DATABASE_URL
@@ -48,7 +49,7 @@ type command struct {
 
 var commands = map[string]func(context.Context, command) error{
 	"run": run, "start": start, "stop": stop, "infra": infra, "status": status, "logs": logs, "hold": hold,
-	"release": release, "doctor": doctor, "reset": reset, "test": test, "tools": tools,
+	"release": release, "doctor": doctor, "reset": reset, "dead-letters": deadLetters, "test": test, "tools": tools,
 	"check": check, "lint": lint, "audit-verify": auditVerify, "audit-deps": auditDeps,
 }
 

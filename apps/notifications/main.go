@@ -62,10 +62,12 @@ func run(ctx context.Context) error {
 	app.Prefers(web.Check{Name: "broker", Ask: dapr.Broker}, web.Check{Name: "sessions", Ask: verifier.Well})
 	messages := message.NewService(db)
 	messages.Routes(app)
-	messages.Subscribe(event.NewHub(app, "notifications", db))
+	hub := event.NewHub(app, "notifications", db)
+	messages.Subscribe(hub)
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return web.Serve(ctx, app) })
 	g.Go(func() error { return event.Relay(ctx, db, "notifications", dapr.Publish) })
+	g.Go(func() error { return hub.SchedulePruning(ctx, dapr.Every) })
 	return g.Wait()
 }

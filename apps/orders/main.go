@@ -76,12 +76,14 @@ func run(ctx context.Context) error {
 	cart.NewService(db, cart.MemoryWith(dapr, cartTTL), cart.PricesWith(dapr.Ask), orders).Routes(app)
 	fulfilments := fulfilment.NewService(orders, payment.NewSimulated(db), fulfilment.StockWith(dapr.Ask), dapr.Workflows(), times)
 	fulfilments.Routes(app)
-	fulfilments.Subscribe(event.NewHub(app, "orders", db))
+	hub := event.NewHub(app, "orders", db)
+	fulfilments.Subscribe(hub)
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return web.Serve(ctx, app) })
 	g.Go(func() error { return event.Relay(ctx, db, "orders", dapr.Publish) })
 	g.Go(func() error { return fulfilments.Work(ctx) })
 	g.Go(func() error { return fulfilments.ScheduleUpkeep(ctx, dapr.Every) })
+	g.Go(func() error { return hub.SchedulePruning(ctx, dapr.Every) })
 	return g.Wait()
 }

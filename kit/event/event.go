@@ -20,7 +20,7 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations are the tables outbox, inbox and dead_letters. A service that emits or hears opens its database with them.
+// Migrations are the tables outbox, inbox, failures and dead_letters. A service that emits or hears opens its database with them.
 var Migrations = postgres.Migrations{Name: "event", Files: postgres.Sub(files)}
 
 // cloudEvent is the envelope on the wire: CloudEvents 1.0, JSON format.
@@ -32,11 +32,15 @@ type cloudEvent struct {
 	Subject         string          `json:"subject"`
 	Time            time.Time       `json:"time"`
 	DataContentType string          `json:"datacontenttype"`
+	DataSchema      string          `json:"dataschema,omitempty"`
 	TraceParent     string          `json:"traceparent,omitempty"`
 	TraceID         string          `json:"traceid,omitempty"` // Dapr's older name of the same: without it a sidecar overwrites both
 	Topic           string          `json:"topic,omitempty"`   // added by the sidecar
 	Data            json.RawMessage `json:"data"`
 }
+
+// schemaOf is what the URI of an event's schema begins with; its version follows.
+func schemaOf(topic string) string { return "urn:sidecart:event:" + topic + ":" }
 
 // Emit tells of something in the transaction that makes it true: both are kept, or neither.
 func Emit(ctx context.Context, tx pgx.Tx, e shop.Event) error {
@@ -45,7 +49,7 @@ func Emit(ctx context.Context, tx pgx.Tx, e shop.Event) error {
 		return fmt.Errorf("emit %s: %w", e.Topic(), err)
 	}
 	_, err = tx.Exec(ctx, `
-		insert into outbox (id, topic, key, data, trace) values ($1, $2, $3, $4, $5)`,
-		shop.NewID(), e.Topic(), e.Key(), data, telemetry.TraceParent(ctx))
+		insert into outbox (id, topic, key, version, data, trace) values ($1, $2, $3, $4, $5, $6)`,
+		shop.NewID(), e.Topic(), e.Key(), shop.Version(e), data, telemetry.TraceParent(ctx))
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -13,11 +14,14 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
 
 	"sidecart/kit/event"
 	"sidecart/kit/fault"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
+	"sidecart/kit/telemetry"
 	"sidecart/kit/web"
 )
 
@@ -27,9 +31,13 @@ type broker struct {
 	got      []string // "key reason", as published
 	envelope []byte
 	down     bool
+	slow     bool
 }
 
 func (b *broker) publish(_ context.Context, topic string, envelope []byte) error {
+	if b.slow {
+		<-time.After(rand.N(2 * time.Millisecond)) // so that replicas overlap
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.down {
@@ -73,7 +81,7 @@ func emit(t *testing.T, db *pgxpool.Pool, order shop.OrderID, reason string) {
 
 func TestRelayPublishesEachOnceAndInOrderWithThreeReplicas(t *testing.T) {
 	db := kittest.DB(t, event.Migrations)
-	b := &broker{}
+	b := &broker{slow: true}
 	ctx, stop := context.WithCancel(t.Context())
 	var replicas sync.WaitGroup
 	for range 3 {
@@ -131,7 +139,7 @@ func TestEventsWaitWhileTheBrokerIsAway(t *testing.T) {
 		}
 		return nil
 	})
-	for _, part := range []string{`"specversion":"1.0"`, `"source":"orders"`, `"type":"orders.cancelled"`, order.String()} {
+	for _, part := range []string{`"specversion":"1.0"`, `"dataschema":"urn:sidecart:event:orders.cancelled:1"`, `"source":"orders"`, `"type":"orders.cancelled"`, order.String()} {
 		if !strings.Contains(string(b.envelope), part) {
 			t.Errorf("no %s in %s", part, b.envelope)
 		}
@@ -207,6 +215,35 @@ func TestHub(t *testing.T) {
 	letters, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil || !slices.Equal(letters, []string{"", "orders.cancelled", "other"}) {
 		t.Errorf("%q are kept, %v", letters, err)
+	}
+}
+
+func TestAnEventCarriesItsTracePastTheSidecars(t *testing.T) {
+	db := kittest.DB(t, event.Migrations)
+	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	otel.SetTextMapPropagator(propagation.TraceContext{})
+	ctx := telemetry.WithTraceParent(t.Context(), parent)
+	err := pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error { return event.Emit(ctx, tx, shop.OrderCancelled{}) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &broker{}
+	relay, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { _ = event.Relay(relay, db, "orders", b.publish) })
+	t.Cleanup(func() { stop(); running.Wait() })
+	kittest.Eventually(t, 10*time.Second, func() error {
+		if len(b.seen()) == 0 {
+			return errors.New("nothing is published")
+		}
+		return nil
+	})
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, name := range []string{"traceparent", "traceid"} { // a sidecar writes both anew where traceid is missing
+		if want := fmt.Sprintf("%q:%q", name, parent); !strings.Contains(string(b.envelope), want) {
+			t.Errorf("no %s in %s", want, b.envelope)
+		}
 	}
 }
 

@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
@@ -29,7 +29,11 @@ type Hub struct {
 	name   string
 	db     *pgxpool.Pool
 	topics []subscription
+	hears  map[string]hearing
 }
+
+// hearing handles one CloudEvent, as JSON.
+type hearing func(ctx context.Context, cloudEvent []byte) error
 
 // subscription is what Dapr asks for at /dapr/subscribe.
 type subscription struct {
@@ -40,12 +44,13 @@ type subscription struct {
 }
 
 // NewHub opens the ears of a service on its app. What cannot be handled goes to the topic <service>.dead, and is kept
-// in dead_letters from there.
+// in dead_letters from there, where operators can read and replay it.
 func NewHub(app *web.App, service string, db *pgxpool.Pool) *Hub {
-	h := &Hub{app: app, name: service, db: db}
+	h := &Hub{app: app, name: service, db: db, hears: map[string]hearing{}}
 	app.Get("/dapr/subscribe", func(c *fiber.Ctx) error { return c.JSON(h.topics) })
 	h.topics = append(h.topics, subscription{PubSub: sidecar.PubSub, Topic: service + ".dead", Route: "/events/dead"})
-	app.Post("/events/dead", h.keepDead)
+	h.deadRoutes()
+	h.pruneRoutes()
 	return h
 }
 
@@ -85,29 +90,66 @@ func OnAgain[E shop.Event](h *Hub, fn func(ctx context.Context, e E) error) {
 func hear[E shop.Event](h *Hub, fn func(ctx context.Context, id uuid.UUID, e E) error) {
 	var zero E
 	topic := zero.Topic()
-	route := "/events/" + topic
-	h.topics = append(h.topics, subscription{PubSub: sidecar.PubSub, Topic: topic, Route: route, DeadLetter: h.name + ".dead"})
-	h.app.Post(route, func(c *fiber.Ctx) error {
+	if h.hears[topic] != nil {
+		panic("event: " + h.name + " hears " + topic + " twice: one of its nouns hears it and asks the other")
+	}
+	h.hears[topic] = func(ctx context.Context, body []byte) (err error) {
 		var envelope cloudEvent
 		var e E
-		if err := json.Unmarshal(c.Body(), &envelope); err != nil {
-			return verdict(c, c.UserContext(), topic, fault.ErrMalformed.Because(err))
+		if err := decode(body, &envelope); err != nil {
+			return err
 		}
 		if envelope.ID == uuid.Nil {
-			return verdict(c, c.UserContext(), topic, fault.ErrMalformed.Because(errors.New("the event has no id")))
+			return fault.ErrMalformed.Because(errors.New("the event has no id"))
 		}
-		ctx, cancel := context.WithTimeout(c.UserContext(), patience)
-		defer cancel()
 		if envelope.TraceParent != "" {
 			ctx = telemetry.WithTraceParent(ctx, envelope.TraceParent)
 		}
 		ctx, span := otel.Tracer("sidecart/kit/event").Start(ctx, "hear "+topic, trace.WithSpanKind(trace.SpanKindConsumer))
 		defer span.End()
-		if err := json.Unmarshal(envelope.Data, &e); err != nil {
-			return verdict(c, ctx, topic, fault.ErrMalformed.Because(err))
+		defer func() {
+			if err != nil {
+				h.noteFailure(ctx, envelope.ID, topic, err)
+			}
+		}()
+		if err := understood(envelope, shop.Version(zero)); err != nil {
+			return err
 		}
-		return verdict(c, ctx, topic, fn(ctx, envelope.ID, e))
+		if err := decode(envelope.Data, &e); err != nil {
+			return err
+		}
+		return fn(ctx, envelope.ID, e)
+	}
+	route := "/events/" + topic
+	h.topics = append(h.topics, subscription{PubSub: sidecar.PubSub, Topic: topic, Route: route, DeadLetter: h.name + ".dead"})
+	h.app.Post(route, func(c *fiber.Ctx) error {
+		ctx, cancel := context.WithTimeout(c.UserContext(), patience)
+		defer cancel()
+		return verdict(c, ctx, topic, h.hears[topic](ctx, c.Body()))
 	})
+}
+
+func decode(text []byte, into any) error {
+	if err := json.Unmarshal(text, into); err != nil {
+		return fault.ErrMalformed.Because(err)
+	}
+	return nil
+}
+
+// errNewer is for an event that a newer release tells: a replica of that release may understand it, now or when the dead
+// letter is replayed.
+var errNewer = fault.New(fault.Unavailable, "event_newer", "the event has a newer schema than this release knows")
+
+// understood fails with errNewer. An event without a schema is of the first version.
+func understood(e cloudEvent, known int) error {
+	_, text, found := strings.Cut(e.DataSchema, schemaOf(e.Type))
+	if !found {
+		return nil
+	}
+	if version, err := strconv.Atoi(text); err == nil && version > known {
+		return errNewer
+	}
+	return nil
 }
 
 // verdict tells the sidecar what to do with a delivery: done, again later, or to the dead letters.
@@ -121,33 +163,4 @@ func verdict(c *fiber.Ctx, ctx context.Context, topic string, err error) error {
 		slog.ErrorContext(ctx, "event not handled", "topic", topic, "verdict", status, "err", err)
 	}
 	return c.JSON(map[string]string{"status": status})
-}
-
-// keepDead keeps a dead letter where operators can read it, whatever it is. It answers RETRY while the database is away.
-func (h *Hub) keepDead(c *fiber.Ctx) error {
-	ctx, cancel := context.WithTimeout(c.UserContext(), patience)
-	defer cancel()
-	id, topic, letter := deadLetter(c.Body())
-	_, err := h.db.Exec(ctx, `
-		insert into dead_letters (event_id, topic, event) values ($1, $2, $3) on conflict do nothing`, id, topic, letter)
-	return verdict(c, ctx, h.name+".dead", err)
-}
-
-// deadLetter reads what it can. What has no id of ours gets one made of its bytes, the same at each delivery, and what
-// is not JSON becomes a JSON string.
-func deadLetter(body []byte) (id uuid.UUID, topic string, letter json.RawMessage) {
-	var envelope struct {
-		ID   string `json:"id"`
-		Type string `json:"type"`
-	}
-	letter = json.RawMessage(body)
-	if !json.Valid(body) || !utf8.Valid(body) {
-		letter, _ = json.Marshal(strings.ToValidUTF8(string(body), "\uFFFD")) // text can always be marshalled
-	}
-	_ = json.Unmarshal(letter, &envelope) // what there is
-	id, err := uuid.Parse(envelope.ID)
-	if err != nil || id == uuid.Nil {
-		id = uuid.NewSHA1(uuid.NameSpaceOID, body)
-	}
-	return id, envelope.Type, letter
 }

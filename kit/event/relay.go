@@ -3,7 +3,9 @@ package event
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,12 +22,19 @@ const (
 	publishes = 16              // at a time
 	poll      = 5 * time.Second // where a notification was lost with its connection
 	pause     = time.Second     // after a failure
+	// turn bounds the publishing of one batch. With the last publish it stays below what the database allows a transaction
+	// to be idle, so that a slow broker cannot undo what was published, again and again.
+	turn = 6 * time.Second
 )
+
+// errSlow ends a turn; what is left has the next.
+var errSlow = errors.New("the broker is slow")
 
 // Relay publishes what was emitted, until ctx ends. It is woken by each commit that emitted something. Several replicas
 // may run it: one at a time relays, so that events of one key are published in order, and another goes on when it dies.
 // Where the broker does not answer, events wait in the outbox.
 func Relay(ctx context.Context, db *pgxpool.Pool, service string, publish Publish) error {
+	defer measure(db)()
 	wake := make(chan struct{}, 1)
 	go listen(ctx, db, wake)
 	for ctx.Err() == nil {
@@ -84,6 +93,7 @@ type emitted struct {
 	ID        uuid.UUID
 	Topic     string
 	Key       string
+	Version   int
 	Data      json.RawMessage
 	Trace     string
 	EmittedAt time.Time
@@ -122,7 +132,7 @@ func oldest(ctx context.Context, tx pgx.Tx) ([]emitted, error) {
 		return nil, err
 	}
 	rows, err := tx.Query(ctx, `
-		select id, topic, key, data, trace, emitted_at from outbox order by seq limit $1`, batch)
+		select id, topic, key, version, data, trace, emitted_at from outbox order by seq limit $1`, batch)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +145,7 @@ func remove(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) error {
 }
 
 // publishAll publishes keys side by side and the events of one key one after the other; after a failure the rest of
-// that key waits. It returns what the broker has, and the first failure.
+// that key waits, and after the turn what has not begun. It returns what the broker has, and the first failure.
 func publishAll(ctx context.Context, service string, events []emitted, publish Publish) (done []uuid.UUID, err error) {
 	byKey := map[string][]emitted{}
 	for _, e := range events {
@@ -144,13 +154,14 @@ func publishAll(ctx context.Context, service string, events []emitted, publish P
 	results := make(chan uuid.UUID, len(events))
 	var g errgroup.Group
 	g.SetLimit(publishes)
+	began := time.Now()
 	for _, sequence := range byKey {
 		g.Go(func() error {
 			for _, e := range sequence {
-				envelope, err := json.Marshal(cloudEvent{
-					SpecVersion: "1.0", ID: e.ID, Source: service, Type: e.Topic, Subject: e.Key, Time: e.EmittedAt.UTC(),
-					DataContentType: "application/json", TraceParent: e.Trace, TraceID: e.Trace, Data: e.Data,
-				})
+				if time.Since(began) > turn {
+					return errSlow
+				}
+				envelope, err := e.envelope(service)
 				if err != nil {
 					return err
 				}
@@ -168,4 +179,12 @@ func publishAll(ctx context.Context, service string, events []emitted, publish P
 		done = append(done, id)
 	}
 	return done, err
+}
+
+func (e emitted) envelope(service string) ([]byte, error) {
+	return json.Marshal(cloudEvent{
+		SpecVersion: "1.0", ID: e.ID, Source: service, Type: e.Topic, Subject: e.Key, Time: e.EmittedAt.UTC(),
+		DataContentType: "application/json", DataSchema: schemaOf(e.Topic) + strconv.Itoa(e.Version),
+		TraceParent: e.Trace, TraceID: e.Trace, Data: e.Data,
+	})
 }

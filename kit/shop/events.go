@@ -9,6 +9,15 @@ type Event interface {
 	Key() string
 }
 
+// Version is that of an event's schema: 1, or what its method Version says. It grows when a field gets to mean more than a
+// hearer of the last release would know; a field that may be missing needs no new version. Old versions must decode for ever.
+func Version(e Event) int {
+	if versioned, ok := e.(interface{ Version() int }); ok {
+		return versioned.Version()
+	}
+	return 1
+}
+
 // Told is an event with the service that tells it.
 type Told struct {
 	Teller string

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"sidecart/kit/shop"
 	"sidecart/tests/client"
 	"sidecart/tests/journey"
 	"sidecart/tests/platform"
@@ -41,6 +42,7 @@ func TestFailures(t *testing.T) {
 	}
 	t.Run("products is down", productsDown)
 	t.Run("the broker is down", brokerDown)
+	t.Run("an event nobody can read", deadLetter)
 	t.Run("the database is down", databaseDown)
 	for _, name := range []string{"users", "products", "orders", "notifications", "gateway", "users-dapr", "products-dapr",
 		"orders-dapr", "notifications-dapr", "gateway-dapr", "sentry", "placement", "scheduler", "redis", "postgres"} {
@@ -135,6 +137,43 @@ func brokerDown(t *testing.T) {
 	for _, id := range orders {
 		journey.AwaitStatus(t, buyer, id, "paid")
 		journey.AwaitTold(t, buyer, id, "orders.placed", "orders.paid")
+	}
+}
+
+// deadLetter: an event that cannot be handled is kept with its reason, shown to operators, and theirs to replay or discard; the
+// events after it are heard.
+func deadLetter(t *testing.T) {
+	token, _, err := running.Token("orders")
+	must(t, err)
+	id := shop.NewID().String()
+	sidecar := client.Client{Base: fmt.Sprintf("http://127.0.0.1:%d", running.Port("orders-dapr", "http"))}
+	a, err := sidecar.Do(t.Context(), "POST /v1.0/publish/pubsub/orders.paid", client.Raw(
+		`{"specversion":"1.0","id":"`+id+`","source":"orders","type":"orders.paid","data":{"order_id":5}}`),
+		"dapr-api-token", token, "Content-Type", "application/cloudevents+json")
+	must(t, err)
+	must(t, a.Into(204, nil))
+	journey.AwaitStatus(t, buyer, place(t), "paid")
+	letters := func(args ...string) string {
+		out, err := running.Command(t.Context(), append([]string{"dead-letters"}, args...)...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("dead-letters %v: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	platform.Eventually(t, 30*time.Second, func() error {
+		if out := letters(); !strings.Contains(out, id) || !strings.Contains(out, "notifications") || !strings.Contains(out, "malformed") {
+			return fmt.Errorf("%s", out)
+		}
+		return nil
+	})
+	if out := letters("replay", id); !strings.Contains(out, "NOT replayed: 400") {
+		t.Error(out)
+	}
+	if out := letters("discard", id); !strings.Contains(out, "discarded") {
+		t.Error(out)
+	}
+	if out := letters(); !strings.Contains(out, "no dead letters") {
+		t.Error(out)
 	}
 }
 

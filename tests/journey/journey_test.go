@@ -332,7 +332,7 @@ func documents(t *testing.T) {
 func nothingInternal(t *testing.T) {
 	const reservation = "/reservations/0192f0c1-2d3e-7abc-8def-0123456789ab"
 	inside := []string{"PUT " + reservation, "POST " + reservation + "/commit", "DELETE " + reservation, "POST /events/orders.placed",
-		"POST /events/dead", "GET /dapr/subscribe", "GET /dapr/config", "POST /job/release-expired-reservations", "GET /metrics"}
+		"POST /events/dead", "GET /dapr/subscribe", "GET /dapr/config", "GET /dead-letters", "POST /job/release-expired-reservations", "GET /metrics"}
 	for _, call := range inside {
 		method, path, _ := strings.Cut(call, " ")
 		for _, prefix := range []string{"", "/api/v1", "/api/v1/products/..", "/v1.0/invoke/products/method"} {
@@ -344,7 +344,7 @@ func nothingInternal(t *testing.T) {
 		}
 	}
 	for _, app := range []string{"users", "products", "orders", "notifications"} {
-		for _, call := range slices.Concat(inside[:8], []string{"GET /orders", "GET /users/me", "POST /products"}) {
+		for _, call := range slices.Concat(inside[:9], []string{"GET /orders", "GET /users/me", "POST /products"}) {
 			a, err := client.Client{Base: running.Address(app), Token: admin.Token}.Do(t.Context(), call, client.Raw(`{}`))
 			must(t, err)
 			if a.Status != http.StatusUnauthorized {

@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -225,13 +224,8 @@ func (p *Platform) read(name string, into any) error {
 
 func (p *Platform) program() string { return filepath.Join(p.Root, ".sidecart", "bin", "stack") }
 
-// stack is a command about this instance.
-func (p *Platform) stack(args ...string) *exec.Cmd {
-	all := append([]string{args[0], "--instance", p.Name, "--offset", strconv.Itoa(p.Offset)}, args[1:]...)
-	cmd := exec.CommandContext(context.Background(), p.program(), all...)
-	cmd.Dir = p.Root
-	return cmd
-}
+// stack is a command about this instance that no deadline ends.
+func (p *Platform) stack(args ...string) *exec.Cmd { return p.Command(context.Background(), args...) }
 
 func root() (string, error) {
 	dir, err := os.Getwd()

@@ -63,6 +63,14 @@ func (p *Platform) PowerCut(t *testing.T) time.Duration {
 	return time.Since(began)
 }
 
+// Command is a command of the stack about this platform, as an operator types it.
+func (p *Platform) Command(ctx context.Context, args ...string) *exec.Cmd {
+	all := append([]string{args[0], "--instance", p.Name, "--offset", strconv.Itoa(p.Offset)}, args[1:]...)
+	cmd := exec.CommandContext(ctx, p.program(), all...)
+	cmd.Dir = p.Root
+	return cmd
+}
+
 // Beside is a start of another platform on the same ports, which must not succeed.
 func (p *Platform) Beside(ctx context.Context, name string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, p.program(), "run", "--instance", name, "--offset", strconv.Itoa(p.Offset))

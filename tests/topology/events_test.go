@@ -141,9 +141,10 @@ Made from kit/shop and from what the services hear; ` + "`make generate`" + ` wr
 An event is written to its teller's outbox in the transaction that makes it true, and published after the commit:
 CloudEvents 1.0, JSON, with the fields below as ` + "`data`" + `. ` + "`id`" + ` is the same however often it is published, ` + "`subject`" + ` is the key, and
 ` + "`traceparent`" + ` continues the trace of the request that caused it. Topics never change their meaning; fields are added, never
-removed. The events of one key are published in order; topics are delivered side by side, so a hearer must not count on
+removed. ` + "`dataschema`" + ` ends with the version of the fields (` + "`urn:sidecart:event:orders.placed:1`" + `); an old event decodes for ever, which the
+golden files in ` + "`kit/shop/testdata/events`" + ` show. The events of one key are published in order; topics are delivered side by side, so a hearer must not count on
 hearing one topic before another. A delivery may come twice and is heard once (the hearer's inbox). What cannot be
-handled goes to the topic ` + "`<hearer>.dead`" + ` and is kept in the hearer's table ` + "`dead_letters`" + `.
+handled goes to the topic ` + "`<hearer>.dead`" + ` and is kept in the hearer's table ` + "`dead_letters`" + `, from where it is replayed (` + "`make dead-letters`" + `).
 
 `
 

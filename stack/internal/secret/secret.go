@@ -71,6 +71,15 @@ type Tokens struct {
 	App  string `json:"app"`  // sidecar to app
 }
 
+// ReadTokens gives those of the platform that runs.
+func ReadTokens(i place.Instance) (all map[string]Tokens, err error) {
+	text, err := os.ReadFile(i.Path("tokens.json"))
+	if err != nil {
+		return nil, err
+	}
+	return all, json.Unmarshal(text, &all)
+}
+
 // NewTokens makes a pair for each app, new at every start, and leaves them in tokens.json for tests and for people who debug.
 func NewTokens(i place.Instance, apps []string) (map[string]Tokens, error) {
 	all := make(map[string]Tokens, len(apps))

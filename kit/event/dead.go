@@ -1,0 +1,186 @@
+package event
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"sidecart/kit/fault"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// DeadLetter is an event that was delivered and could not be handled, as its hearer keeps it.
+type DeadLetter struct {
+	EventID  uuid.UUID       `json:"event_id"`
+	Topic    string          `json:"topic"`
+	Event    json.RawMessage `json:"event"`    // the whole CloudEvent as it came
+	Reason   string          `json:"reason"`   // of the last failure; empty where none was noted
+	Attempts int             `json:"attempts"` // that failed
+	DiedAt   time.Time       `json:"died_at"`
+}
+
+// What can go wrong with dead letters.
+var (
+	ErrNoLetter = fault.New(fault.NotFound, "dead_letter_not_found", "there is no such dead letter")
+	ErrUnheard  = fault.New(fault.Conflict, "dead_letter_unheard", "this service does not hear such events; discard the letter or replay it after an update")
+)
+
+// deadRoutes let operators read dead letters, have them handled again, and throw them away. Nobody else reaches them:
+// they are in no public table, and a service's port answers only who has its sidecar's token.
+func (h *Hub) deadRoutes() {
+	h.app.Post("/events/dead", h.keepDead)
+	web.Handle(h.app, "GET /dead-letters", shop.Anyone, h.handleDead, web.Internal)
+	web.Handle(h.app, "POST /dead-letters/{id}/replay", shop.Anyone, h.handleReplay, web.Internal, web.Fails(ErrNoLetter, ErrUnheard))
+	web.Handle(h.app, "DELETE /dead-letters/{id}", shop.Anyone, h.handleDiscard, web.Internal, web.Fails(ErrNoLetter))
+}
+
+func (h *Hub) handleDead(ctx context.Context, _ shop.Caller, in web.PageQuery) (page web.Page[DeadLetter], err error) {
+	var after place
+	if err := in.Cursor.Into(&after); err != nil {
+		return page, err
+	}
+	letters, err := h.deadLetters(ctx, after, in.Limit+1)
+	if err != nil {
+		return page, err
+	}
+	return web.NewPage(letters, in.Limit, func(l DeadLetter) any { return place{l.DiedAt, l.EventID} })
+}
+
+type letterInput struct {
+	ID uuid.UUID `path:"id" validate:"required"`
+}
+
+func (h *Hub) handleReplay(ctx context.Context, _ shop.Caller, in letterInput) (web.None, error) {
+	return web.None{}, h.Replay(ctx, in.ID)
+}
+
+func (h *Hub) handleDiscard(ctx context.Context, _ shop.Caller, in letterInput) (web.None, error) {
+	return web.None{}, h.discard(ctx, in.ID)
+}
+
+// Replay has a dead letter handled as if it were delivered now, by this service alone, and forgets it when that succeeds. An
+// event that was heard meanwhile has no second effect. It fails with ErrNoLetter, ErrUnheard, or as the handler does; the
+// letter then stays, with the new reason.
+func (h *Hub) Replay(ctx context.Context, id uuid.UUID) error {
+	l, err := h.deadLetter(ctx, id)
+	if err != nil {
+		return err
+	}
+	hear, ok := h.hears[l.Topic]
+	if !ok {
+		return ErrUnheard
+	}
+	if err := hear(ctx, l.Event); err != nil {
+		_, noteErr := h.db.Exec(ctx, `
+			update dead_letters set reason = $2, attempts = attempts + 1 where event_id = $1`, id, words(err))
+		return errors.Join(err, noteErr)
+	}
+	slog.InfoContext(ctx, "dead letter replayed", "event_id", id, "topic", l.Topic)
+	return h.discard(ctx, id)
+}
+
+// discard fails with ErrNoLetter.
+func (h *Hub) discard(ctx context.Context, id uuid.UUID) error {
+	tag, err := h.db.Exec(ctx, `delete from dead_letters where event_id = $1`, id)
+	if err == nil && tag.RowsAffected() == 0 {
+		return ErrNoLetter
+	}
+	return err
+}
+
+// place is where a letter stands in the list: the oldest first.
+type place struct {
+	DiedAt  time.Time `json:"died_at"`
+	EventID uuid.UUID `json:"event_id"`
+}
+
+func (h *Hub) deadLetters(ctx context.Context, after place, limit int) ([]DeadLetter, error) {
+	rows, err := h.db.Query(ctx, `
+		select event_id, topic, event, reason, attempts, died_at from dead_letters
+		where (died_at, event_id) > ($1, $2) order by died_at, event_id limit $3`, after.DiedAt, after.EventID, limit)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[DeadLetter])
+}
+
+func (h *Hub) deadLetter(ctx context.Context, id uuid.UUID) (DeadLetter, error) {
+	rows, err := h.db.Query(ctx, `
+		select event_id, topic, event, reason, attempts, died_at from dead_letters where event_id = $1`, id)
+	if err != nil {
+		return DeadLetter{}, err
+	}
+	l, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[DeadLetter])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return l, ErrNoLetter
+	}
+	return l, err
+}
+
+// keepDead keeps a dead letter where operators can read it, whatever it is, with the reason that was noted of it. It answers
+// RETRY while the database is away.
+func (h *Hub) keepDead(c *fiber.Ctx) error {
+	ctx, cancel := context.WithTimeout(c.UserContext(), patience)
+	defer cancel()
+	id, topic, letter := deadLetter(c.Body())
+	_, err := h.db.Exec(ctx, `
+		with why as (delete from failures where event_id = $1 returning reason, attempts)
+		insert into dead_letters (event_id, topic, event, reason, attempts)
+		select $1, $2, $3, coalesce((select reason from why), ''), coalesce((select attempts from why), 0)
+		on conflict do nothing`, id, topic, letter)
+	if err == nil {
+		slog.ErrorContext(ctx, "an event is a dead letter; see make dead-letters", "event_id", id, "topic", topic)
+	}
+	return verdict(c, ctx, h.name+".dead", err)
+}
+
+// noteFailure remembers why a delivery failed, for the dead letter that it may become. It is no reason to fail differently
+// that this cannot be remembered.
+func (h *Hub) noteFailure(ctx context.Context, id uuid.UUID, topic string, failure error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second) // the failure may be that the time is over
+	defer cancel()
+	_, err := h.db.Exec(ctx, `
+		insert into failures (event_id, topic, reason) values ($1, $2, $3)
+		on conflict (event_id) do update set reason = excluded.reason, attempts = failures.attempts + 1, failed_at = now()`,
+		id, topic, words(failure))
+	if err != nil {
+		slog.WarnContext(ctx, "the reason of a failed delivery is not kept", "topic", topic, "event_id", id, "err", err)
+	}
+}
+
+// words are an error in at most 500 bytes of clean text.
+func words(err error) string {
+	text := strings.ToValidUTF8(strings.ReplaceAll(err.Error(), "\x00", ""), "\uFFFD")
+	if len(text) > 500 {
+		text = strings.ToValidUTF8(text[:500], "")
+	}
+	return text
+}
+
+// deadLetter reads what it can. What has no id of ours gets one made of its bytes, the same at each delivery, and what
+// is not JSON becomes a JSON string.
+func deadLetter(body []byte) (id uuid.UUID, topic string, letter json.RawMessage) {
+	var envelope struct {
+		ID   string `json:"id"`
+		Type string `json:"type"`
+	}
+	letter = json.RawMessage(body)
+	if !json.Valid(body) || !utf8.Valid(body) {
+		letter, _ = json.Marshal(strings.ToValidUTF8(string(body), "\uFFFD")) // text can always be marshalled
+	}
+	_ = json.Unmarshal(letter, &envelope) // what there is
+	id, err := uuid.Parse(envelope.ID)
+	if err != nil || id == uuid.Nil {
+		id = uuid.NewSHA1(uuid.NameSpaceOID, body)
+	}
+	return id, envelope.Type, letter
+}
