@@ -145,8 +145,8 @@ func TestLag(t *testing.T) {
 	defer stop()
 	b := &broker{down: true}
 	ctx, end := context.WithCancel(t.Context())
-	relay := make(chan error, 1)
-	go func() { relay <- event.Relay(ctx, db, "orders", b.publish) }()
+	relay := make(chan struct{})
+	go func() { _ = event.Relay(ctx, db, "orders", b.publish); close(relay) }()
 	defer func() { end(); <-relay }()
 	for range 3 {
 		emit(t, db, shop.OrderID{UUID: shop.NewID()}, "x")
