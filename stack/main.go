@@ -15,12 +15,13 @@ import (
 
 	"sidecart/stack/internal/place"
 	"sidecart/stack/internal/platform"
+	"sidecart/stack/internal/template"
 )
 
 const usage = `usage: stack COMMAND [--instance NAME --offset N] ...
 
-  run [--infra] [--race]     run the platform here until Ctrl-C
-  start [--infra] [--race]   run it in the background; returns when it is ready
+  run [--infra] [--race] [--replicas products=2,orders=2]   run the platform here until Ctrl-C
+  start [...]                run it in the background; returns when it is ready
   stop                       stop it, wherever it runs
   infra                      in the background, only what is underneath the services, for "dapr run -f"
   status [--json]            what runs
@@ -85,12 +86,17 @@ func dispatch(ctx context.Context, args []string) error {
 	offset := flags.Int("offset", 0, "added to every port of the instance")
 	flags.BoolVar(&c.InfraOnly, "infra", false, "only what is underneath the services")
 	flags.BoolVar(&c.Race, "race", false, "build the services with the race detector")
+	replicas := flags.String("replicas", "", "how many of some services, like products=2,orders=2")
 	flags.BoolVar(&c.json, "json", false, "for programs")
 	flags.BoolVar(&c.yes, "yes", false, "do not ask")
 	if err := flags.Parse(args[1:]); err != nil {
 		return exitCode(2)
 	}
 	c.args = flags.Args()
+	var err error
+	if c.Replicas, err = template.ParseReplicas(*replicas); err != nil {
+		return err
+	}
 	root, err := findRoot()
 	if err != nil {
 		return err

@@ -89,6 +89,9 @@ func detach(c command) (*exec.Cmd, error) {
 	if c.Race {
 		args = append(args, "--race")
 	}
+	if len(c.Replicas) > 0 {
+		args = append(args, "--replicas", c.Replicas.String())
+	}
 	cmd := exec.Command(self, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = c.Root, out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

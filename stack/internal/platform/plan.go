@@ -55,10 +55,10 @@ func Ports(i place.Instance, apps []template.App) map[int]string {
 	for _, a := range apps {
 		own, sidecar := a.Ports()
 		for _, p := range own {
-			ports[p] = a.ID
+			ports[p] = a.Name()
 		}
 		for _, p := range sidecar {
-			ports[p] = SidecarName(a.ID)
+			ports[p] = SidecarName(a.Name())
 		}
 	}
 	return ports
@@ -173,7 +173,8 @@ func sidecar(i place.Instance, d program.Dapr, a template.App, t secret.Tokens, 
 	_, ports := a.Ports()
 	well := healthy(a.HTTPPort, "/v1.0/healthz/outbound")
 	return proc.Spec{
-		Name: SidecarName(a.ID), Path: d.Daprd, Args: append(a.SidecarArgs(), identity.SidecarArgs(i)...), Dir: a.Dir, Log: i.Log(SidecarName(a.ID)),
+		Name: SidecarName(a.Name()), Path: d.Daprd, Args: append(a.SidecarArgs(), identity.SidecarArgs(i)...), Dir: a.Dir,
+		Log:   i.Log(SidecarName(a.Name())),
 		Ports: ports, Grace: 4 * time.Second,
 		Env: append(env, "DAPR_API_TOKEN="+t.Dapr, "APP_API_TOKEN="+t.App,
 			"DAPR_HOST_IP=127.0.0.1"), // what it announces to the others
@@ -188,7 +189,7 @@ func app(i place.Instance, a template.App, t secret.Tokens) proc.Spec {
 	}
 	ports, _ := a.Ports()
 	return proc.Spec{
-		Name: a.ID, Path: path, Args: args, Dir: a.Dir, Log: i.Log(a.ID), Ports: ports, Grace: 6 * time.Second,
+		Name: a.Name(), Path: path, Args: args, Dir: a.Dir, Log: i.Log(a.Name()), Ports: ports, Grace: 6 * time.Second,
 		Env:   append(a.AppEnv(), "DAPR_API_TOKEN="+t.Dapr, "APP_API_TOKEN="+t.App),
 		Ready: healthy(a.Port, healthPath(a)), Alive: answers(a.Port, healthPath(a)), Patience: time.Minute,
 	}

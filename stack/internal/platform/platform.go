@@ -28,6 +28,8 @@ import (
 type Options struct {
 	InfraOnly bool // what is underneath the services, and not the services
 	Race      bool // build the services with the race detector
+	// Replicas say how many of each service run.
+	Replicas template.Replicas
 }
 
 // run is one life of an instance.
@@ -113,6 +115,9 @@ func (r *run) clear(ctx context.Context) error {
 	if r.apps, err = template.Read(r.Template()); err != nil {
 		return err
 	}
+	if r.apps, err = template.Replicate(r.apps, r.Replicas); err != nil {
+		return err
+	}
 	return r.freePorts(ctx)
 }
 
@@ -161,7 +166,9 @@ func (r *run) furnish() (err error) {
 func (r *run) ids() []string {
 	ids := make([]string, 0, len(r.apps))
 	for _, a := range r.apps {
-		ids = append(ids, a.ID)
+		if !a.Further() {
+			ids = append(ids, a.ID)
+		}
 	}
 	return ids
 }
@@ -272,7 +279,7 @@ func (r *run) buildApps(ctx context.Context) error {
 	args = append(args, "-o", r.AppBin()+"/")
 	for _, a := range r.apps {
 		pkg, ok := a.GoPackage()
-		if !ok {
+		if !ok || a.Further() {
 			continue
 		}
 		if pkg != "." {
@@ -296,7 +303,11 @@ func (r *run) buildApps(ctx context.Context) error {
 
 // services starts each app and its sidecar. They wait for one another by themselves.
 func (r *run) services(ctx context.Context) error {
-	tokens, err := secret.NewTokens(r.Instance, r.ids())
+	names := make([]string, 0, len(r.apps))
+	for _, a := range r.apps {
+		names = append(names, a.Name())
+	}
+	tokens, err := secret.NewTokens(r.Instance, names)
 	if err != nil {
 		return err
 	}
@@ -305,8 +316,8 @@ func (r *run) services(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.super.Start(ctx, sidecar(r.Instance, r.dapr, a, tokens[a.ID], env))
-		r.super.Start(ctx, app(r.Instance, a, tokens[a.ID]))
+		r.super.Start(ctx, sidecar(r.Instance, r.dapr, a, tokens[a.Name()], env))
+		r.super.Start(ctx, app(r.Instance, a, tokens[a.Name()]))
 	}
 	return nil
 }
@@ -358,7 +369,7 @@ func (r *run) stop() {
 	began := time.Now()
 	var apps, sidecars []string
 	for _, a := range r.apps {
-		apps, sidecars = append(apps, a.ID), append(sidecars, SidecarName(a.ID))
+		apps, sidecars = append(apps, a.Name()), append(sidecars, SidecarName(a.Name()))
 	}
 	for _, group := range [][]string{apps, sidecars, {schedulerName, placementName}, {sentryName, redisName, postgresName, mailName}} {
 		done := r.log.Step("stopping "+strings.Join(group, ", "), "what is underneath")

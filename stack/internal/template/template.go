@@ -22,6 +22,8 @@ type App struct {
 	MetricsPort      int      `yaml:"metricsPort"`
 	Command          []string `yaml:"command"`
 	Shared           `yaml:",inline"`
+
+	number int // of the replica; 0 and 1 are the first
 }
 
 // Shared is what may be said once for all apps, or for one.
