@@ -41,9 +41,28 @@ func TestSidecarFiles(t *testing.T) {
 			continue
 		}
 		if have, _ := os.ReadFile(full); string(have) != want { // a file that is missing is stale
-			t.Errorf("%s is stale: `make generate` writes it anew. A new route, question to another service, secret or event is refused by the sidecars until then", path)
+			t.Errorf("%s is stale: `make generate` writes it anew. A new route, question to another service, secret or event is refused by the sidecars until then.\n%s",
+				path, difference(string(have), want))
 		}
 	}
+}
+
+// difference are the lines that a file lacks and those that it should not have, without regard to their order.
+func difference(have, want string) string {
+	count := map[string]int{}
+	for line := range strings.Lines(want) {
+		count[line]++
+	}
+	for line := range strings.Lines(have) {
+		count[line]--
+	}
+	var b strings.Builder
+	for _, line := range slices.Sorted(maps.Keys(count)) {
+		if n := count[line]; n != 0 {
+			fmt.Fprintf(&b, "  %+d  %s", n, line)
+		}
+	}
+	return b.String()
 }
 
 // configuration is the configuration of one app's sidecar.
