@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"sidecart/tests/client"
+	"sidecart/tests/platform"
+)
+
+// bareAddr is where the gateway without its door listens while it is measured.
+const bareAddr = "127.0.0.1:12098"
+
+// turns is how often each of two things is measured that are compared: they take turns, so that what else the machine does
+// meets both, and the middle one counts.
+const turns = 3
+
+// pair is two measurements that are compared.
+type pair struct{ before, after result }
+
+// kept is what is left of the first, in percent.
+func (p pair) kept() float64 { return 100 * p.after.rate / p.before.rate }
+
+// inTurns measures two things one after the other, and again.
+func inTurns(before, after func() (result, error)) (p pair, err error) {
+	var all [2][]result
+	for range turns {
+		for i, measure := range []func() (result, error){before, after} {
+			r, err := measure()
+			if err != nil {
+				return p, err
+			}
+			fmt.Fprintf(os.Stderr, "  %-48s %8.0f/s\n", r.name, r.rate)
+			all[i] = append(all[i], r)
+		}
+	}
+	return pair{middle(all[0]), middle(all[1])}, nil
+}
+
+func middle(results []result) result {
+	slices.SortFunc(results, func(a, b result) int {
+		if a.rate < b.rate {
+			return -1
+		}
+		return 1
+	})
+	return results[len(results)/2]
+}
+
+// doorCost measures a route of a signed-in buyer through the gateway, and through one that has no door: the same program but
+// for guards, token, denylist and limit.
+func (l load) doorCost(ctx context.Context, p *platform.Platform, bearer map[string]string) (pair, error) {
+	stop, err := startBare(ctx, p)
+	if err != nil {
+		return pair{}, err
+	}
+	defer stop()
+	const path = "/api/v1/orders?limit=1"
+	l.duration /= 2
+	hit := func(name, base string) func() (result, error) {
+		return func() (result, error) {
+			return l.hit(ctx, target{name: name, url: base + path, headers: bearer})
+		}
+	}
+	return inTurns(hit("GET orders, without the door", "http://"+bareAddr), hit("GET orders", p.URL()))
+}
+
+// startBare runs the gateway without its door beside the platform's own, on the same sidecar.
+func startBare(ctx context.Context, p *platform.Platform) (stop func(), err error) {
+	program := filepath.Join(p.Root, ".sidecart", "bin", "bare")
+	build := exec.CommandContext(ctx, "go", "build", "-o", program, "./apps/gateway/internal/bare") //nolint:gosec // our own words
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build bare: %w\n%s", err, out)
+	}
+	token, _, err := p.Token("gateway")
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, program, "-listen", bareAddr, "-sidecar", fmt.Sprintf("127.0.0.1:%d", p.Port("gateway-dapr", "http"))) //nolint:gosec // our own words
+	cmd.Env = append(os.Environ(), "DAPR_API_TOKEN="+token)
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	stop = func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	for range 100 {
+		if a, err := (client.Client{Base: "http://" + bareAddr}).Do(ctx, "GET /api/v1/orders", nil); err == nil && a.Status == 401 {
+			return stop, nil // orders itself asks for a token
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	stop()
+	return nil, errors.New("the gateway without its door does not answer")
+}
+
+// loginFlood measures a read of the shop alone, and while as many connections as there are do nothing but sign in, with
+// nobody turned away: as many addresses do it that each stays below its limit.
+func (l load) loginFlood(ctx context.Context, p *platform.Platform) (pair, error) {
+	others := target{name: "GET product, each another one, alone", url: p.URL() + "/api/v1/products/", random: products}
+	l.duration /= 2
+	during := func() (result, error) {
+		flood := l
+		flood.duration += time.Second
+		flooded := make(chan error, 1)
+		go func() {
+			_, err := flood.hit(ctx, target{name: "login", url: p.URL() + "/api/v1/auth/login", body: login})
+			flooded <- err
+		}()
+		meanwhile := others
+		meanwhile.name = strings.Replace(others.name, "alone", "while others sign in", 1)
+		r, err := l.hit(ctx, meanwhile)
+		return r, errors.Join(err, <-flooded)
+	}
+	return inTurns(func() (result, error) { return l.hit(ctx, others) }, during)
+}
