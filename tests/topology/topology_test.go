@@ -99,8 +99,8 @@ func TestCode(t *testing.T) {
 		}, name)
 	}) {
 		service := source.Service(call.Package)
-		if service == "" || call.Name == "String" && call.Text(0) != "APP_PORT" {
-			continue
+		if service == "" || call.Package.PkgPath != "sidecart/apps/"+service || call.Name == "String" && call.Text(0) != "APP_PORT" {
+			continue // a program beside a service is none
 		}
 		found[service]++
 		want, argument := service, map[string]int{"Web": 0, "New": 0, "Start": 1, "String": 1}[call.Name]
