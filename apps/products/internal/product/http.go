@@ -10,7 +10,7 @@ import (
 // Routes adds the products' routes.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /products", shop.ManageCatalogue, s.handleCreate, web.Created, web.Fails(ErrSKU, ErrSlug), web.Doc("Put a product on sale"))
-	web.Handle(app, "GET /products", shop.Anyone, s.handleList, web.Doc("List the products on sale, newest first"))
+	web.Handle(app, "GET /products", shop.Anyone, s.handleList, web.Doc("Search the products on sale"))
 	web.Handle(app, "GET /products/{id}", shop.Anyone, s.handleGet, web.Fails(ErrNotFound), web.Doc("See a product"))
 	web.Handle(app, "PATCH /products/{id}", shop.ManageCatalogue, s.handleChange,
 		web.Fails(ErrNotFound, web.ErrStale, ErrSlug), web.Doc("Change what is named of a product"))
@@ -28,7 +28,7 @@ type listInput struct {
 	web.PageQuery
 }
 
-func (s *Service) handleList(ctx context.Context, _ shop.Caller, in listInput) (web.Page[Product], error) {
+func (s *Service) handleList(ctx context.Context, _ shop.Caller, in listInput) (Found, error) {
 	return s.List(ctx, in.Filter, in.PageQuery)
 }
 

@@ -87,12 +87,6 @@ type Price struct {
 	Archived  bool       `json:"archived"`
 }
 
-// Filter narrows a list. The zero Filter lets everything pass.
-type Filter struct {
-	CategoryID int64  `query:"category_id" validate:"min=0"`
-	Brand      string `query:"brand" validate:"max=120"`
-}
-
 // What can go wrong with products.
 var (
 	ErrNotFound = fault.New(fault.NotFound, "product_not_found", "there is no such product")

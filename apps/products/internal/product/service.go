@@ -120,17 +120,55 @@ func lock(ctx context.Context, tx pgx.Tx, id int64, read web.IfMatch) (Product, 
 	return p, read.Check(p.is)
 }
 
-// List is the products on sale, newest first.
-func (s *Service) List(ctx context.Context, f Filter, q web.PageQuery) (page web.Page[Product], err error) {
-	var before int64
-	if err := q.Cursor.Into(&before); err != nil {
-		return page, err
+// List is the products on sale that a filter lets pass. A search forgives typos: where no product has a word, those that are
+// close to it count too. It fails with ErrInvalid for a cursor of another list.
+func (s *Service) List(ctx context.Context, f Filter, q web.PageQuery) (found Found, err error) {
+	sort := f.order()
+	var after position
+	if err := q.Cursor.Into(&after); err != nil {
+		return found, err
 	}
-	found, err := list(ctx, s.db, f, before, q.Limit+1)
+	if after.Sort != "" && after.Sort != sort {
+		return found, errCursor
+	}
+	asked, err := s.ask(ctx, f)
 	if err != nil {
-		return page, err
+		return found, err
 	}
-	return web.NewPage(found, q.Limit, func(p Product) any { return p.ID })
+	hits, err := search(ctx, s.db, asked, sort, after, q.Limit+1)
+	if err != nil {
+		return found, err
+	}
+	page, err := web.NewPage(hits, q.Limit, func(h hit) any { return h.position(sort) })
+	if err != nil {
+		return found, err
+	}
+	found.Items, found.NextCursor = []Product{}, page.NextCursor
+	for _, h := range page.Items {
+		found.Items = append(found.Items, h.Product)
+	}
+	if f.Facets {
+		lines, err := count(ctx, s.db, asked)
+		if err != nil {
+			return found, err
+		}
+		found.Facets = facets(lines)
+	}
+	return found, nil
+}
+
+// ask finds out what a filter means at this moment: which categories are below the one, which words a search stands for.
+func (s *Service) ask(ctx context.Context, f Filter) (asked question, err error) {
+	asked.Filter = f
+	if f.CategoryID != 0 {
+		if asked.categories, err = subtree(ctx, s.db, f.CategoryID); err != nil {
+			return asked, err
+		}
+	}
+	if f.Query != "" {
+		asked.words, err = understand(ctx, s.db, f.Query)
+	}
+	return asked, err
 }
 
 // Get is one product. It fails with ErrNotFound.

@@ -3,6 +3,11 @@ package product
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -79,19 +84,189 @@ func archive(ctx context.Context, tx pgx.Tx, id int64) error {
 	return err
 }
 
-// list is newest first: ids grow. before is the id of the last product seen, 0 at the start.
-func list(ctx context.Context, db postgres.Reader, f Filter, before int64, limit int) ([]Product, error) {
+// subtree is a category and all below it.
+func subtree(ctx context.Context, db postgres.Reader, category int64) ([]int64, error) {
 	rows, err := db.Query(ctx, `
-		select p.id, p.name, p.description, p.sku, p.slug, p.price, p.currency, p.category_id, p.brand, p.attributes, p.metadata,
-			p.low_stock_threshold, p.version, s.on_hand - s.reserved as available, s.on_hand > s.reserved as in_stock,
-			p.created_at, p.updated_at
-		from products p join stock s on s.product_id = p.id
-		where p.archived_at is null and ($1 = 0 or p.id < $1) and ($2 = 0 or p.category_id = $2) and ($3 = '' or p.brand = $3)
-		order by p.id desc limit $4`, before, f.CategoryID, f.Brand, limit)
+		with recursive below as (
+			select $1::bigint as id union select c.id from categories c join below on c.parent_id = below.id
+		)
+		select id from below`, category)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[Product])
+	return pgx.CollectRows(rows, pgx.RowTo[int64])
+}
+
+// understand makes a search of what somebody typed: each word, at most 8, or what begins with it; and where no product has
+// such a word, up to three that look like it. It is empty where nothing is left to search for.
+func understand(ctx context.Context, db postgres.Reader, typed string) (string, error) {
+	rows, err := db.Query(ctx, `
+		with words as (
+			select word, place from regexp_split_to_table(plain($1), ' ') with ordinality as w (word, place)
+			where word <> '' order by place limit 8
+		), meant as (
+			select w.word, w.place, (
+				select string_agg(' | ' || quote_literal(near.word), '') from (
+					select k.word from product_words k where k.word % w.word order by similarity(k.word, w.word) desc, k.word limit 3
+				) near
+				where length(w.word) >= 4 and w.word !~ '[0-9]' and not exists (
+					select from product_words k
+					where k.word >= w.word collate "C" and k.word < (w.word || chr(1114111)) collate "C")
+			) as others
+			from words w
+		)
+		select coalesce(to_tsquery('english', string_agg('(' || quote_literal(word) || ':*' || coalesce(others, '') || ')', ' & ' order by place))::text, '')
+		from meant`, typed)
+	if err != nil {
+		return "", err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[string])
+}
+
+// question is a filter with what it means at this moment.
+type question struct {
+	Filter
+	categories []int64
+	words      string // a tsquery
+}
+
+// conditions grow into a statement: one for each filter that is used, so that the planner sees only those.
+type conditions struct {
+	all  []string
+	args []any
+}
+
+// and adds a condition in which each ? is an argument.
+func (c *conditions) and(condition string, args ...any) {
+	c.all = append(c.all, c.fill(condition, args...))
+}
+
+func (c *conditions) fill(text string, args ...any) string {
+	for _, a := range args {
+		c.args = append(c.args, a)
+		text = strings.Replace(text, "?", "$"+strconv.Itoa(len(c.args)), 1)
+	}
+	return text
+}
+
+func (c *conditions) String() string { return strings.Join(c.all, " and ") }
+
+// conditions of what is on sale (p) and passes.
+func (q question) conditions() *conditions {
+	c := &conditions{all: []string{"p.archived_at is null"}}
+	if q.Query != "" {
+		c.and(`p.search @@ ?::tsquery`, q.words)
+	}
+	if q.CategoryID != 0 {
+		c.and(`p.category_id = any(?)`, q.categories)
+	}
+	if q.Brand != "" {
+		c.and(`p.brand = ?`, q.Brand)
+	}
+	if q.MinPrice != nil {
+		c.and(`p.price >= ?`, q.MinPrice)
+	}
+	if q.MaxPrice != nil {
+		c.and(`p.price <= ?`, q.MaxPrice)
+	}
+	if q.InStock != nil {
+		// kind is 'out' exactly while nothing is available; the hot rows of stock stay out of it
+		out := `exists (select from stock_alerts a where a.product_id = p.id and a.kind = 'out')`
+		if *q.InStock {
+			out = "not " + out
+		}
+		c.and(out)
+	}
+	for _, name := range slices.Sorted(maps.Keys(q.Attributes)) {
+		value := q.Attributes[name]
+		c.and(`(p.attributes @> ? or p.attributes @> ?)`, attribute(name, TextValue(value)), attribute(name, readValue(value)))
+	}
+	return c
+}
+
+// A word that most products have must not cost more than one that few have: so many that fit, the newest, are compared by how
+// well they do, and so many are counted.
+const (
+	ranked  = 5_000
+	tallied = 20_000
+)
+
+// orders of a list: how it is sorted and where it goes on.
+var orders = map[Sort]struct{ by, after string }{
+	Relevance:  {`f.rank desc, f.id desc`, `(f.rank, f.id) < (?, ?)`},
+	Newest:     {`f.id desc`, `f.id < ?`},
+	Cheapest:   {`f.price, f.id`, `(f.price, f.id) > (?, ?)`},
+	Dearest:    {`f.price desc, f.id desc`, `(f.price, f.id) < (?, ?)`},
+	Alphabetic: {`f.name, f.id`, `(f.name, f.id) > (?, ?)`},
+}
+
+// statement is what search sends: first which products, by the indexes, and then all of those few.
+func (q question) statement(sort Sort, after position, limit int) (string, []any) {
+	c, order := q.conditions(), orders[sort]
+	rank, most := "0", ""
+	if sort == Relevance {
+		rank, most = c.fill(`(ts_rank(p.search, ?::tsquery) * 1000000)::int`, q.words), fmt.Sprint("order by p.id desc limit ", ranked)
+	}
+	from := "true"
+	if after.Sort != "" {
+		key := []any{after.ID}
+		switch sort {
+		case Relevance:
+			key = []any{after.Rank, after.ID}
+		case Cheapest, Dearest:
+			key = []any{after.Price, after.ID}
+		case Alphabetic:
+			key = []any{after.Name, after.ID}
+		}
+		from = c.fill(order.after, key...)
+	}
+	return fmt.Sprintf(`
+		with found as not materialized (
+			select p.id, p.price, p.name, %s as rank from products p where %s %s
+		), page as (
+			select f.id, f.rank from found f where %s order by %s limit %d
+		)
+		select p.id, p.name, p.description, p.sku, p.slug, p.price, p.currency, p.category_id, p.brand, p.attributes, p.metadata,
+			p.low_stock_threshold, p.version, s.on_hand - s.reserved as available, s.on_hand > s.reserved as in_stock,
+			p.created_at, p.updated_at, f.rank
+		from page f join products p on p.id = f.id join stock s on s.product_id = f.id
+		order by %s`, rank, c, most, from, order.by, limit, strings.ReplaceAll(strings.ReplaceAll(order.by, "f.price", "p.price"), "f.name", "p.name")), c.args
+}
+
+// search has its statement planned each time, for what is asked this time.
+func search(ctx context.Context, db postgres.Reader, q question, sort Sort, after position, limit int) ([]hit, error) {
+	sql, args := q.statement(sort, after, limit)
+	rows, err := db.Query(ctx, sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[hit])
+}
+
+// counting is what count sends: three countings in one look at what passes.
+func (q question) counting() (string, []any) {
+	c := q.conditions()
+	limits, most := c.fill(`?::numeric[]`, bands), ""
+	if q.Query != "" {
+		most = fmt.Sprint("order by p.id desc limit ", tallied)
+	}
+	return fmt.Sprintf(`
+		with counted as (
+			select brand, category_id, band, count(*) as products from (
+				select p.brand, p.category_id, width_bucket(p.price, %s) as band from products p where %s %s
+			) passing group by grouping sets ((brand), (category_id), (band))
+		)
+		select n.brand, n.category_id, c.name, n.band, n.products
+		from counted n left join categories c on c.id = n.category_id order by n.brand, c.name, n.band`, limits, c, most), c.args
+}
+
+func count(ctx context.Context, db postgres.Reader, q question) ([]counted, error) {
+	sql, args := q.counting()
+	rows, err := db.Query(ctx, sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[counted])
 }
 
 // get fails with ErrNotFound.

@@ -20,6 +20,18 @@ func TextValue(text string) Value {
 	return Value{string(encoded)}
 }
 
+// readValue is the number, or the true or false, that a text stands for, else the text.
+func readValue(text string) Value {
+	var v Value
+	if json.Valid([]byte(text)) && v.UnmarshalJSON([]byte(text)) == nil {
+		return v
+	}
+	return TextValue(text)
+}
+
+// attribute is what a product with one attribute of this value contains.
+func attribute(name string, value Value) map[string]Value { return map[string]Value{name: value} }
+
 // UnmarshalJSON fails with ErrValue.
 func (v *Value) UnmarshalJSON(raw []byte) error {
 	raw = bytes.TrimSpace(raw)

@@ -1,0 +1,231 @@
+package product
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sidecart/apps/products/internal/category"
+	"sidecart/apps/products/internal/stock"
+	"sidecart/kit/event"
+	"sidecart/kit/idempotency"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+const many = 100_000
+
+// fill opens a shop with 100,000 products of 40 categories in four branches, at one go. One in 50 is out of stock.
+func fill(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, Migrations, stock.Migrations)
+	for _, sql := range []string{`
+		insert into categories (name, slug, parent_id)
+		select 'Category ' || n, 'category-' || n, case when n > 4 then 1 + n % 4 end from generate_series(1, 40) n`, `
+		insert into products (name, description, sku, slug, price, currency, category_id, brand, attributes, archived_at)
+		select initcap(first || ' ' || second || ' ' || third), 'A ' || second || ' ' || third || ' for ' || place || ', number ' || n,
+			'SKU-' || n, 'product-' || n, round((random() * random() * 1500)::numeric, 2), 'USD', 1 + n * 7 % 40, 'Brand ' || n * 13 % 200,
+			jsonb_build_object('color', (array['red', 'green', 'blue', 'black', 'white'])[1 + n % 5], 'size', n % 40, 'new', n % 100 = 0),
+			case when n % 500 = 0 then now() end
+		from (
+			select n, (array[` + words(adjectives) + `])[1 + (n * 31 + n / 50) % 50] as first, (array[` + words(materials) + `])[1 + (n * 17 + n / 1250) % 25] as second,
+				(array[` + words(things) + `])[1 + (n * 7 + n / 40) % 50] as third, (array['home', 'garden', 'travel', 'office'])[1 + n % 4] as place
+			from generate_series(1, ` + fmt.Sprint(many) + `) n
+		) made`, `
+		insert into stock (product_id, on_hand, reserved, reason) select id, case when id % 50 = 0 then 0 else 10 end, 0, 'initial' from products`, `
+		insert into stock_alerts (product_id, kind) select product_id, 'out' from stock where on_hand = 0`,
+		`vacuum analyze products`, `vacuum analyze stock`, `vacuum analyze product_words`, `analyze stock_alerts`, `analyze categories`,
+	} {
+		conn, err := db.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = conn.Exec(t.Context(), `set statement_timeout = 0`)
+		if err == nil {
+			_, err = conn.Exec(t.Context(), sql)
+		}
+		conn.Release()
+		if err != nil {
+			t.Fatalf("%.60s: %v", sql, err)
+		}
+	}
+	return db
+}
+
+func words(list string) string { return "'" + strings.Join(strings.Fields(list), "','") + "'" }
+
+const (
+	adjectives = `wireless portable compact heavy light modern classic vintage rustic elegant sturdy quiet silent rapid gentle smooth
+		rough bright dim warm cool soft hard thin thick wide narrow tall short round square curved folding rolling hanging standing
+		floating magnetic electric manual solar digital analog smart simple deluxe premium basic royal urban`
+	materials = `wooden steel copper brass cotton linen leather glass ceramic plastic bamboo marble granite rubber silicone velvet wool
+		silk canvas paper cork aluminium titanium carbon nylon`
+	things = `headphones lamp chair table sofa desk shelf mirror clock vase bowl plate mug kettle toaster blender mixer grill oven fridge
+		freezer fan heater pump drill hammer saw wrench ladder rope tent backpack suitcase wallet watch ring necklace bracelet jacket
+		sweater trousers gloves scarf boots sandals socks umbrella camera tripod speaker`
+)
+
+func yes(b bool) *bool { return &b }
+
+func money(text string) *shop.Money {
+	m := shop.MustMoney(text)
+	return &m
+}
+
+// asked are the ways in which a list can be asked for.
+func asked() map[string]Filter {
+	all := map[string]Filter{
+		"one word": {Query: "headphones"}, "two words": {Query: "wireless headphones"}, "a beginning": {Query: "wirel head"},
+		"a typo": {Query: "wireles hedphones"}, "a SKU": {Query: "SKU-4711"}, "nothing of the kind": {Query: "xylophone"},
+		"everything with a word": {Query: "sku"},
+	}
+	narrow := map[string]Filter{
+		"all": {}, "category": {CategoryID: 2}, "leaf": {CategoryID: 17}, "no category": {CategoryID: 999}, "brand": {Brand: "Brand 7"},
+		"no brand": {Brand: "Nobody"}, "price": {MinPrice: money("10"), MaxPrice: money("12.50")}, "dear": {MinPrice: money("1400")},
+		"in stock": {InStock: yes(true)}, "out of stock": {InStock: yes(false)}, "color": {Attributes: map[string]string{"color": "red"}},
+		"rare": {Attributes: map[string]string{"new": "true", "color": "red"}}, "number": {Attributes: map[string]string{"size": "7"}},
+		"much": {Query: "lamp", CategoryID: 1, Brand: "Brand 7", InStock: yes(true), MaxPrice: money("900"), Attributes: map[string]string{"color": "blue"}},
+	}
+	for name, f := range narrow {
+		for _, sort := range []Sort{Newest, Cheapest, Dearest, Alphabetic} {
+			f.Sort = sort
+			all[name+", "+string(sort)] = f
+		}
+	}
+	for _, name := range []string{"one word", "two words", "everything with a word"} {
+		f := all[name]
+		f.Sort = Cheapest
+		all[name+", cheapest"] = f
+	}
+	return all
+}
+
+// TestAHundredThousandProducts loads them once: no question of the list endpoint reads all of them one by one, facets
+// included, and what is found is right.
+func TestAHundredThousandProducts(t *testing.T) {
+	db := fill(t)
+	s := NewService(db)
+	t.Run("every question has an index", func(t *testing.T) {
+		for name, f := range asked() {
+			q, err := s.ask(t.Context(), f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, after := range []position{{}, {Sort: f.order(), ID: 50_000, Price: money("20"), Name: "M", Rank: 1}} {
+				sql, args := q.statement(f.order(), after, 21)
+				readsByIndex(t, db, name, sql, args)
+			}
+			sql, args := q.counting()
+			readsByIndex(t, db, name+", counted", sql, args)
+		}
+	})
+	t.Run("a typo finds the same", func(t *testing.T) {
+		right, wrong := skus(t, s, Filter{Query: "wireless headphones"}), skus(t, s, Filter{Query: "wireles hedphones"})
+		if len(right) == 0 || !slices.Equal(right, wrong) {
+			t.Errorf("%d products and %d", len(right), len(wrong))
+		}
+	})
+	t.Run("in stock agrees with stock", func(t *testing.T) {
+		found, err := s.List(t.Context(), Filter{InStock: yes(false), Facets: true}, web.PageQuery{Limit: 100})
+		if err != nil || len(found.Items) != 100 {
+			t.Fatalf("%d, %v", len(found.Items), err)
+		}
+		for _, p := range found.Items {
+			if p.InStock {
+				t.Errorf("%s is in stock", p.SKU)
+			}
+		}
+		total := 0
+		for _, b := range found.Facets.Price {
+			total += b.Count
+		}
+		if want := many/50 - many/500; total != want { // every 500th is archived
+			t.Errorf("%d are out of stock, want %d", total, want)
+		}
+	})
+}
+
+// readsByIndex fails where the plan of a statement reads a large table from its beginning to its end.
+func readsByIndex(t *testing.T, db *pgxpool.Pool, name, sql string, args []any) {
+	t.Helper()
+	rows, err := db.Query(t.Context(), "explain "+sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	text := strings.Join(plan, "\n")
+	if strings.Contains(text, "Seq Scan on products") || strings.Contains(text, "Seq Scan on stock ") {
+		t.Errorf("%s:\n%s\n%s", name, sql, text)
+	}
+}
+
+// skus are all pages of a list.
+func skus(t *testing.T, s *Service, f Filter) (all []string) {
+	t.Helper()
+	q := web.PageQuery{Limit: 100}
+	for {
+		found, err := s.List(t.Context(), f, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range found.Items {
+			all = append(all, p.SKU)
+		}
+		if found.NextCursor == nil {
+			return all
+		}
+		if err := q.Cursor.UnmarshalText([]byte(*found.NextCursor)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkSearch has 16 callers ask for what people ask for, at 100,000 products, and reports how long the slowest of a
+// hundred waits.
+func BenchmarkSearch(b *testing.B) {
+	s := NewService(fill(b))
+	adjective, thing := strings.Fields(adjectives), strings.Fields(things)
+	filters := []func() Filter{
+		func() Filter { return Filter{Query: thing[rand.IntN(50)]} },
+		func() Filter { return Filter{Query: adjective[rand.IntN(50)] + " " + thing[rand.IntN(50)]} },
+		func() Filter { return Filter{Query: thing[rand.IntN(50)], InStock: yes(true), Sort: Cheapest} },
+		func() Filter { w := thing[rand.IntN(50)]; return Filter{Query: w[:2] + w[3:]} },
+		func() Filter { return Filter{CategoryID: 1 + rand.Int64N(40)} },
+		func() Filter { return Filter{CategoryID: 1 + rand.Int64N(40), Sort: Cheapest, MinPrice: money("50")} },
+		func() Filter {
+			return Filter{Brand: fmt.Sprint("Brand ", rand.IntN(200)), Attributes: map[string]string{"color": "red"}}
+		},
+	}
+	var mu sync.Mutex
+	var took []time.Duration
+	b.SetParallelism(8) // times two cores
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			start := time.Now()
+			if _, err := s.List(context.Background(), filters[rand.IntN(len(filters))](), web.PageQuery{Limit: 20}); err != nil {
+				b.Error(err)
+			}
+			mu.Lock()
+			took = append(took, time.Since(start))
+			mu.Unlock()
+		}
+	})
+	slices.Sort(took)
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "searches/s")
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
+	b.ReportMetric(0, "ns/op")
+}

@@ -1,0 +1,170 @@
+package product_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"sidecart/apps/products/internal/category"
+	"sidecart/apps/products/internal/product"
+	"sidecart/apps/products/internal/stock"
+	"sidecart/kit/event"
+	"sidecart/kit/idempotency"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// goods are what the tests of the search sell: name, SKU, price, category, brand, how many, attributes.
+var goods = []string{
+	`"name":"Wireless Headphones","sku":"WH-001","price":299.99,"category_id":2,"brand":"TechBrand","initial_quantity":5,"attributes":{"color":"black","wireless":true}`,
+	`"name":"Wired Headphones","sku":"WH-002","price":20,"category_id":2,"brand":"Plain","initial_quantity":0,"attributes":{"color":"red","jack":3.5}`,
+	`"name":"Headphone stand","sku":"ST-1","price":15,"category_id":1,"brand":"Plain","initial_quantity":9,"attributes":{"color":"red"}`,
+	`"name":"Café table","sku":"T-1","price":80,"category_id":3,"brand":"Bistro","initial_quantity":2,"description":"Round, for two batteries of cups","attributes":{"legs":3}`,
+	`"name":"Lamp","sku":"L-1","price":5,"category_id":3,"brand":"Bistro","initial_quantity":2,"description":"Goes well with headphones","attributes":{"legs":"3"}`,
+}
+
+func TestSearch(t *testing.T) {
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, stock.Migrations)
+	app := web.New("products", web.Config{Verify: kittest.Verify})
+	category.NewService(db).Routes(app)
+	product.NewService(db).Routes(app)
+	stock.NewService(db, time.Hour).Routes(app)
+	admin := kittest.Somebody(shop.Admin)
+	for _, c := range []string{`{"name":"Electronics"}`, `{"name":"Audio","parent_id":1}`, `{"name":"Furniture"}`} {
+		kittest.Run(t, app, nil, []kittest.Call{{Name: "category", As: admin, Do: "POST /categories", Body: c, Want: 201}})
+	}
+	for _, g := range goods {
+		kittest.Run(t, app, nil, []kittest.Call{{Name: "product", As: admin, Do: "POST /products", Body: "{" + g + "}", Want: 201}})
+	}
+	for query, want := range map[string]string{ // in order; with a + any order
+		"":                                      "L-1 T-1 ST-1 WH-002 WH-001",
+		"sort=price":                            "L-1 ST-1 WH-002 T-1 WH-001",
+		"sort=-price":                           "WH-001 T-1 WH-002 ST-1 L-1",
+		"sort=name":                             "T-1 ST-1 L-1 WH-002 WH-001",
+		"q=wireless+headphones":                 "WH-001",
+		"q=HEADPHONES":                          "+WH-001 WH-002 ST-1 L-1",
+		"q=headphones&sort=price":               "L-1 ST-1 WH-002 WH-001",
+		"q=headphones&in_stock=true&sort=price": "L-1 ST-1 WH-001",
+		"q=wirele":                              "WH-001",
+		"q=headph+wir":                          "+WH-001 WH-002",
+		"q=hedphones+wireles":                   "WH-001",
+		"q=cafe":                                "T-1",
+		"q=CAFÉ+tabel":                          "T-1",
+		"q=battery":                             "T-1",
+		"q=wh-001":                              "WH-001",
+		"q=techbrand":                           "WH-001",
+		"q=red&sort=price":                      "ST-1 WH-002",
+		"q=the":                                 "",
+		"q=%26%7C%21%28%3A*%27":                 "",
+		"q=xylophone":                           "",
+		"category_id=1&sort=price":              "ST-1 WH-002 WH-001", // with what is below it
+		"category_id=2&sort=price":              "WH-002 WH-001",
+		"category_id=99":                        "",
+		"brand=Plain&sort=price":                "ST-1 WH-002",
+		"min_price=15&max_price=20&sort=price":  "ST-1 WH-002",
+		"min_price=80.00&sort=price":            "T-1 WH-001",
+		"in_stock=false":                        "WH-002",
+		"attr.color=red&sort=price":             "ST-1 WH-002",
+		"attr.color=red&brand=TechBrand":        "",
+		"attr.wireless=true":                    "WH-001",
+		"attr.jack=3.5":                         "WH-002",
+		"attr.legs=3&sort=price":                "L-1 T-1", // a number and a text
+		"attr.color=red&attr.jack=3.5":          "WH-002",
+	} {
+		t.Run(query, func(t *testing.T) {
+			_, body := kittest.Do(t, app, kittest.Call{Do: "GET /products?" + strings.ReplaceAll(query, "É", "%C3%89")})
+			var got []string
+			for _, p := range kittest.Field[[]product.Product](t, body, "items") {
+				got = append(got, p.SKU)
+			}
+			words := strings.Fields(strings.TrimPrefix(want, "+"))
+			if strings.HasPrefix(want, "+") {
+				slices.Sort(got)
+				slices.Sort(words)
+			}
+			if !slices.Equal(got, words) {
+				t.Errorf("found %v, want %v", got, words)
+			}
+		})
+	}
+	kittest.Run(t, app, nil, []kittest.Call{
+		{Name: "names before descriptions", Do: "GET /products?q=headphones&limit=3", Want: 200, HasNot: []string{`"L-1"`}},
+		{Name: "facets", Do: "GET /products?facets=true&limit=1", Want: 200, Has: []string{
+			`"facets":{"brand":[{"value":"Bistro","count":2},{"value":"Plain","count":2},{"value":"TechBrand","count":1}]`,
+			`"category":[{"id":2,"name":"Audio","count":2},{"id":3,"name":"Furniture","count":2},{"id":1,"name":"Electronics","count":1}]`,
+			`"price":[{"from":0,"to":10,"count":1},{"from":10,"to":25,"count":2},{"from":50,"to":100,"count":1},{"from":250,"to":500,"count":1}]`}},
+		{Name: "facets of a search", Do: "GET /products?facets=true&q=wireless", Want: 200, Has: []string{`"facets":{"brand":[{"value":"TechBrand","count":1}]`}},
+		{Name: "no facets unless asked", Do: "GET /products", Want: 200, HasNot: []string{"facets"}},
+		{Name: "an order that is none", Do: "GET /products?sort=odd", Want: 422, Has: []string{`"sort":"must be one of`}},
+		{Name: "a price that is none", Do: "GET /products?min_price=cheap", Want: 422, Has: []string{`"min_price":"an amount`}},
+		{Name: "a price below nothing", Do: "GET /products?max_price=-1", Want: 422, Has: []string{`"max_price":"must not be negative"`}},
+		{Name: "in_stock that is neither", Do: "GET /products?in_stock=maybe", Want: 422, Has: []string{`"in_stock"`}},
+		{Name: "a search too long", Do: "GET /products?q=" + strings.Repeat("x", 201), Want: 422, Has: []string{`"q"`}},
+		{Name: "a cursor of another order", Do: "GET /products?sort=price&limit=1", Want: 200, AndThen: func(t *testing.T, body []byte) {
+			next := kittest.Field[string](t, body, "next_cursor")
+			kittest.Run(t, app, nil, []kittest.Call{{Name: "refused", Do: "GET /products?sort=name&cursor=" + next, Want: 422, Has: []string{`"cursor"`}}})
+		}},
+	})
+	t.Run("a changed name is found", func(t *testing.T) {
+		kittest.Run(t, app, nil, []kittest.Call{
+			{Name: "rename", As: admin, Do: "PATCH /products/5", Body: `{"name":"Chandelier"}`, Want: 200},
+			{Name: "typo", Do: "GET /products?q=chandeleir", Want: 200, Has: []string{`"L-1"`}},
+			{Name: "archive", As: admin, Do: "DELETE /products/5", Want: 204},
+			{Name: "gone", Do: "GET /products?q=chandelier&facets=true", Want: 200, Has: []string{`"items":[]`, `"brand":[]`}},
+		})
+	})
+}
+
+// TestEveryOrderPagesStably reads each order three at a time while products are added at both ends.
+func TestEveryOrderPagesStably(t *testing.T) {
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, stock.Migrations)
+	s := product.NewService(db)
+	if _, err := category.NewService(db).Create(t.Context(), category.New{Name: "Things"}); err != nil {
+		t.Fatal(err)
+	}
+	add := func(name string, cents int) {
+		price := shop.MustMoney(fmt.Sprintf("%d.%02d", cents/100, cents%100))
+		if _, err := s.Create(t.Context(), product.New{Name: name, SKU: shop.NewID().String(), Price: &price, CategoryID: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 20 { // prices and names that many share
+		add(fmt.Sprint("thing ", i%4), 100+i%3)
+	}
+	for _, f := range []product.Filter{
+		{}, {Sort: product.Cheapest}, {Sort: product.Dearest}, {Sort: product.Alphabetic}, {Query: "thing"}, {Query: "thing", Sort: product.Cheapest},
+	} {
+		before, err := s.List(t.Context(), f, web.PageQuery{Limit: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, seen := web.PageQuery{Limit: 3}, map[int64]int{}
+		for {
+			page, err := s.List(t.Context(), f, q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range page.Items {
+				seen[p.ID]++
+			}
+			if page.NextCursor == nil {
+				break
+			}
+			if err := q.Cursor.UnmarshalText([]byte(*page.NextCursor)); err != nil {
+				t.Fatal(err)
+			}
+			if len(seen) < 12 { // a few: they could come faster than they are read
+				add("thing 0", 1)
+				add("thing 9", 99_999)
+			}
+		}
+		for _, p := range before.Items {
+			if seen[p.ID] != 1 {
+				t.Errorf("%+v: product %d was seen %d times", f, p.ID, seen[p.ID])
+			}
+		}
+	}
+}
