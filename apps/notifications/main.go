@@ -7,13 +7,21 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // quiet hours are in the readers' time zones, wherever this runs
 
 	"golang.org/x/sync/errgroup"
 
+	"sidecart/apps/notifications/internal/contact"
+	"sidecart/apps/notifications/internal/delivery"
+	"sidecart/apps/notifications/internal/kind"
 	"sidecart/apps/notifications/internal/message"
+	"sidecart/apps/notifications/internal/notice"
+	"sidecart/apps/notifications/internal/preference"
+	"sidecart/apps/notifications/internal/template"
 	"sidecart/kit/auth"
 	"sidecart/kit/config"
 	"sidecart/kit/event"
+	"sidecart/kit/idempotency"
 	"sidecart/kit/postgres"
 	"sidecart/kit/sidecar"
 	"sidecart/kit/telemetry"
@@ -32,6 +40,7 @@ func main() {
 func run(ctx context.Context) error {
 	var env config.Env
 	cfg := env.Web("8004")
+	publicURL := env.String("PUBLIC_URL", "http://localhost:8000")
 	if err := env.Err(); err != nil {
 		return err
 	}
@@ -49,7 +58,12 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	db, err := postgres.Open(ctx, url, event.Migrations, message.Migrations)
+	key, err := dapr.Secret(ctx, "notifications-key")
+	if err != nil {
+		return err
+	}
+	db, err := postgres.Open(ctx, url, event.Migrations, idempotency.Migrations, message.Migrations, contact.Migrations, template.Migrations,
+		preference.Migrations, delivery.Migrations)
 	if err != nil {
 		return err
 	}
@@ -60,13 +74,20 @@ func run(ctx context.Context) error {
 	app := web.New("notifications", cfg)
 	app.Needs(web.Check{Name: "database", Ask: db.Ping}, web.Check{Name: "sidecar", Ask: dapr.Well})
 	app.Prefers(web.Check{Name: "broker", Ask: dapr.Broker}, web.Check{Name: "sessions", Ask: verifier.Well})
-	messages := message.NewService(db)
+	links := preference.NewLinks(key)
+	messages, deliveries := message.NewService(db), delivery.NewService(db)
 	messages.Routes(app)
+	template.NewService(db).Routes(app)
+	preference.NewService(db, links).Routes(app)
+	delivery.NewDesk(deliveries, messages).Routes(app)
 	hub := event.NewHub(app, "notifications", db)
-	messages.Subscribe(hub)
+	notice.NewService(db).Subscribe(hub)
+	engine := delivery.NewEngine(db, delivery.NewComposer(db, publicURL, links, delivery.TokenWith(dapr.Ask)).Compose,
+		map[kind.Channel]delivery.Provider{kind.Email: delivery.EmailWith(dapr.Bind)})
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return web.Serve(ctx, app) })
+	g.Go(func() error { return engine.Work(ctx) })
 	g.Go(func() error { return event.Relay(ctx, db, "notifications", dapr.Publish) })
 	g.Go(func() error { return hub.SchedulePruning(ctx, dapr.Every) })
 	return g.Wait()

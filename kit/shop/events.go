@@ -25,7 +25,8 @@ type Told struct {
 }
 
 // Catalogue is every event of the platform, once, with who tells it. docs/events.md is written from it.
-var Catalogue = slices.Concat(told("users", usersEvents), told("products", productsEvents), told("orders", ordersEvents))
+var Catalogue = slices.Concat(told("users", usersEvents), told("products", productsEvents), told("orders", ordersEvents),
+	told("notifications", notificationsEvents))
 
 func told(teller string, events []Event) (all []Told) {
 	for _, e := range events {

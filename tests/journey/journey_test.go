@@ -200,7 +200,11 @@ func payment(t *testing.T) {
 		if last := order.History[len(order.History)-1]; last.Status != want || last.Reason == "" {
 			t.Errorf("%s: %+v", token, order.History)
 		}
-		journey.AwaitTold(t, buyer, order.ID, "orders.placed", "orders."+want)
+		told := []string{"orders.placed", "orders." + want}
+		if want == "cancelled" {
+			told = append(told, "orders.payment_failed")
+		}
+		journey.AwaitTold(t, buyer, order.ID, told...)
 	}
 	awaitStock(t, client.Level{OnHand: 44, Reserved: 0, Available: 44})
 }

@@ -32,6 +32,7 @@ func Load(i place.Instance) (Set, error) {
 	}
 	before := len(set)
 	set.add("redis-password", token())
+	set.add("notifications-key", token())
 	set.add("JWT_SECRET_KEY", base64.StdEncoding.EncodeToString(random(32)))
 	for _, db := range Databases {
 		u := url.URL{

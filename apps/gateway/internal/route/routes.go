@@ -54,6 +54,15 @@ var Table = []Route{
 
 	{Do: "GET /api/v1/notifications", By: "notifications", Need: shop.SignedIn, Limit: reading},
 	{Do: "POST /api/v1/notifications/read-all", By: "notifications", Need: shop.SignedIn, Limit: writing},
+	{Do: "GET /api/v1/notifications/preferences", By: "notifications", Need: shop.SignedIn, Limit: reading},
+	{Do: "PUT /api/v1/notifications/preferences", By: "notifications", Need: shop.SignedIn, Limit: writing},
+	{Do: "POST /api/v1/notifications/unsubscribe", By: "notifications", Need: shop.Anyone, Limit: joining},
+	{Do: "GET /api/v1/notifications/templates/{kind}/{channel}", By: "notifications", Need: shop.ManageMessages, Limit: reading},
+	{Do: "PUT /api/v1/notifications/templates/{kind}/{channel}", By: "notifications", Need: shop.ManageMessages, Limit: writing},
+	{Do: "POST /api/v1/notifications/templates/{kind}/{channel}/preview", By: "notifications", Need: shop.ManageMessages, Limit: writing},
+	{Do: "GET /api/v1/notifications/history", By: "notifications", Need: shop.ManageMessages, Limit: reading},
+	{Do: "GET /api/v1/notifications/analytics", By: "notifications", Need: shop.SeeAnalytics, Limit: reading},
+	{Do: "POST /api/v1/notifications/deliveries/{id}/retry", By: "notifications", Need: shop.ManageMessages, Limit: writing},
 	{Do: "POST /api/v1/notifications/{id}/read", By: "notifications", Need: shop.SignedIn, Limit: writing},
 
 	{Do: "GET /api/v1/analytics/requests", By: Here, Need: shop.SeeAnalytics, Limit: reading},

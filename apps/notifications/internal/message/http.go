@@ -15,6 +15,8 @@ func (s *Service) Routes(app *web.App) {
 		web.Fails(ErrNotFound), web.Doc("Mark one of your notifications as read"))
 	web.Handle(app, "POST /notifications/read-all", shop.SignedIn, s.handleReadAll, web.NoStore,
 		web.Doc("Mark all your notifications as read"))
+	web.Handle(app, "GET /feeds/{user_id}", shop.Anyone, s.handleFeed, web.Internal, web.NoStore,
+		web.Doc("What is new in an inbox, for the gateway's live streams"))
 }
 
 type inboxQuery struct {
@@ -41,4 +43,14 @@ type marked struct {
 func (s *Service) handleReadAll(ctx context.Context, who shop.Caller, _ web.None) (marked, error) {
 	n, err := s.ReadAll(ctx, who.ID)
 	return marked{n}, err
+}
+
+type feedQuery struct {
+	UserID shop.UserID `path:"user_id"`
+	After  ID          `query:"after"`
+	Seq    *int64      `query:"seq" validate:"omitempty,min=0"`
+}
+
+func (s *Service) handleFeed(ctx context.Context, _ shop.Caller, in feedQuery) (Feed, error) {
+	return s.Feed(ctx, in.UserID, in.After, in.Seq)
 }

@@ -2,6 +2,7 @@ package message
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -61,10 +62,37 @@ func (s *Service) ReadAll(ctx context.Context, owner shop.UserID) (marked int, e
 	return marked, err
 }
 
-// tell puts a message into an inbox, in the transaction in which its event is heard. It fails with ErrNobody.
-func tell(ctx context.Context, tx pgx.Tx, m Message) error {
-	if m.UserID.UUID == uuid.Nil {
-		return ErrNobody
+// Feed is what came into an inbox after a message, or after a number if there is no such message; after neither it is empty
+// and says where the inbox ends now. It holds at most 100; whoever wants more asks again.
+func (s *Service) Feed(ctx context.Context, owner shop.UserID, afterID ID, afterSeq *int64) (Feed, error) {
+	var seq int64
+	var err error
+	if afterSeq != nil {
+		seq = *afterSeq
+	} else if seq, err = numberOf(ctx, s.db, owner, afterID); err != nil {
+		return Feed{}, err
 	}
-	return insert(ctx, tx, m)
+	messages, err := after(ctx, s.db, owner, seq, 100)
+	feed := Feed{Items: []Entry{}, Seq: seq}
+	for _, m := range messages {
+		feed.Items = append(feed.Items, Entry{m.Seq, m})
+		feed.Seq = m.Seq
+	}
+	return feed, err
 }
+
+// Day is how many messages of a kind came into inboxes on one day (UTC), and how many of them were opened.
+type Day struct {
+	Day    string
+	Kind   string
+	Sent   int
+	Opened int
+}
+
+// Days are the days from one to another, the newest first.
+func (s *Service) Days(ctx context.Context, from, until time.Time) ([]Day, error) {
+	return days(ctx, s.db, from, until)
+}
+
+// Forget empties somebody's inbox.
+func Forget(ctx context.Context, tx pgx.Tx, owner shop.UserID) error { return forget(ctx, tx, owner) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"embed"
 	"errors"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -17,10 +18,57 @@ var files embed.FS
 // Migrations are the tables of this noun.
 var Migrations = postgres.Migrations{Name: "message", Files: postgres.Sub(files)}
 
-func insert(ctx context.Context, tx pgx.Tx, m Message) error {
-	_, err := tx.Exec(ctx, `
-		insert into messages (id, user_id, kind, title, body, data) values ($1, $2, $3, $4, $5, $6)`,
-		m.ID, m.UserID, m.Kind, m.Title, m.Body, m.Data)
+// Insert puts a message into an inbox and returns its number there. Inboxes that are written to in one transaction are so in
+// the order of their owners, or two of these could wait for each other.
+func Insert(ctx context.Context, tx pgx.Tx, m Message) (seq int64, err error) {
+	rows, err := tx.Query(ctx, `
+		with inbox as (
+			insert into inboxes (user_id, last_seq) values ($2, 1)
+			on conflict (user_id) do update set last_seq = inboxes.last_seq + 1
+			returning last_seq
+		)
+		insert into messages (id, user_id, seq, kind, title, body, data) select $1, $2, last_seq, $3, $4, $5, $6 from inbox
+		returning seq`, m.ID, m.UserID, m.Kind, m.Title, m.Body, m.Data)
+	if err != nil {
+		return 0, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[int64])
+}
+
+// after reads upwards from a number, which is not among them.
+func after(ctx context.Context, db postgres.Reader, owner shop.UserID, seq int64, most int) ([]Message, error) {
+	rows, err := db.Query(ctx, `
+		select id, user_id, seq, kind, title, body, data, read_at, created_at from messages
+		where user_id = $1 and seq > $2 order by seq limit $3`, owner, seq, most)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Message])
+}
+
+// numberOf is the number of a message, or where the inbox ends if it has no such message.
+func numberOf(ctx context.Context, db postgres.Reader, owner shop.UserID, id ID) (int64, error) {
+	rows, err := db.Query(ctx, `
+		select coalesce((select seq from messages where user_id = $1 and id = $2), (select last_seq from inboxes where user_id = $1), 0)`, owner, id)
+	if err != nil {
+		return 0, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[int64])
+}
+
+// days counts messages by the day (UTC) on which they came, and how many of them were read.
+func days(ctx context.Context, db postgres.Reader, from, until time.Time) ([]Day, error) {
+	rows, err := db.Query(ctx, `
+		select to_char(created_at at time zone 'UTC', 'YYYY-MM-DD') as day, kind, count(*)::int as sent, count(read_at)::int as opened
+		from messages where created_at >= $1 and created_at < $2 group by 1, 2 order by 1 desc, 2`, from, until)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Day])
+}
+
+func forget(ctx context.Context, tx pgx.Tx, owner shop.UserID) error {
+	_, err := tx.Exec(ctx, `delete from messages where user_id = $1`, owner)
 	return err
 }
 
@@ -32,7 +80,7 @@ func list(ctx context.Context, db postgres.Reader, owner shop.UserID, unreadOnly
 		filter = `and read_at is null`
 	}
 	rows, err := db.Query(ctx, `
-		select id, user_id, kind, title, body, data, read_at, created_at from messages
+		select id, user_id, seq, kind, title, body, data, read_at, created_at from messages
 		where user_id = $1 and id < $2 `+filter+`
 		order by id desc limit $3`, owner, before, most)
 	if err != nil {
@@ -52,7 +100,7 @@ func countUnread(ctx context.Context, db postgres.Reader, owner shop.UserID) (in
 func markRead(ctx context.Context, tx pgx.Tx, owner shop.UserID, id ID) (Message, error) {
 	rows, err := tx.Query(ctx, `
 		update messages set read_at = coalesce(read_at, now()) where id = $1 and user_id = $2
-		returning id, user_id, kind, title, body, data, read_at, created_at`, id, owner)
+		returning id, user_id, seq, kind, title, body, data, read_at, created_at`, id, owner)
 	if err != nil {
 		return Message{}, err
 	}

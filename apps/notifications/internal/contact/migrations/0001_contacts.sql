@@ -1,0 +1,11 @@
+-- +goose Up
+create table contacts (
+  user_id   uuid primary key,
+  email     text not null default '',
+  username  text not null default '',
+  full_name text not null default '',
+  role      text not null default 'user',
+  erased    boolean not null default false   -- a row without anything in it, so that a late event brings nothing back
+);
+
+create index contacts_of_role on contacts (role, user_id) where not erased;

@@ -1,0 +1,86 @@
+package contact
+
+import (
+	"context"
+	"embed"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+
+	"sidecart/kit/postgres"
+	"sidecart/kit/shop"
+)
+
+//go:embed migrations/*.sql
+var files embed.FS
+
+// Migrations are the tables of this noun.
+var Migrations = postgres.Migrations{Name: "contact", Files: postgres.Sub(files)}
+
+// Get is what is known of somebody; nothing is no error.
+func Get(ctx context.Context, db postgres.Reader, user shop.UserID) (Contact, error) {
+	rows, err := db.Query(ctx, `
+		select user_id, email, username, full_name, role, erased from contacts where user_id = $1`, user)
+	if err != nil {
+		return Contact{}, err
+	}
+	c, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Contact])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Contact{UserID: user}, nil
+	}
+	return c, err
+}
+
+// After are the next people with a role ("": any), in the order of their ids.
+func After(ctx context.Context, db postgres.Reader, role shop.Role, last shop.UserID, most int) ([]shop.UserID, error) {
+	rows, err := db.Query(ctx, `
+		select user_id from contacts where not erased and user_id > $1 and ($2 = '' or role = $2)
+		order by user_id limit $3`, last, string(role), most)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[shop.UserID])
+}
+
+// Count is how many people have a role ("": any).
+func Count(ctx context.Context, db postgres.Reader, role shop.Role) (int, error) {
+	rows, err := db.Query(ctx, `select count(*) from contacts where not erased and ($1 = '' or role = $1)`, string(role))
+	if err != nil {
+		return 0, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[int])
+}
+
+// Meet keeps what a registration says, unless something newer is known already.
+func Meet(ctx context.Context, tx pgx.Tx, c Contact) error {
+	_, err := tx.Exec(ctx, `
+		insert into contacts (user_id, email, username, full_name) values ($1, $2, $3, $4)
+		on conflict (user_id) do update set email = excluded.email, username = excluded.username, full_name = excluded.full_name
+		where contacts.username = '' and not contacts.erased`, c.UserID, c.Email, c.Username, c.FullName)
+	return err
+}
+
+// Change keeps what is true of somebody from now on.
+func Change(ctx context.Context, tx pgx.Tx, c Contact) error {
+	_, err := tx.Exec(ctx, `
+		insert into contacts (user_id, email, username, full_name) values ($1, $2, $3, $4)
+		on conflict (user_id) do update set email = excluded.email, username = excluded.username, full_name = excluded.full_name
+		where not contacts.erased`, c.UserID, c.Email, c.Username, c.FullName)
+	return err
+}
+
+// ChangeRole keeps what somebody is from now on.
+func ChangeRole(ctx context.Context, tx pgx.Tx, user shop.UserID, role shop.Role) error {
+	_, err := tx.Exec(ctx, `
+		insert into contacts (user_id, role) values ($1, $2)
+		on conflict (user_id) do update set role = excluded.role where not contacts.erased`, user, string(role))
+	return err
+}
+
+// Erase removes all that is known of somebody, and what late events would bring back.
+func Erase(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
+	_, err := tx.Exec(ctx, `
+		insert into contacts (user_id, erased) values ($1, true)
+		on conflict (user_id) do update set email = '', username = '', full_name = '', role = 'user', erased = true`, user)
+	return err
+}

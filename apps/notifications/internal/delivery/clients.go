@@ -1,0 +1,68 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Bind does one operation of an output binding.
+type Bind func(ctx context.Context, name, operation string, data []byte, metadata map[string]string) ([]byte, error)
+
+// emailComponent is the name of the binding for e-mail, whatever stands behind it.
+const emailComponent = "email"
+
+// EmailWith sends e-mail through the sidecar's binding. Dapr's SMTP binding keeps the recipient of the mail it is working on
+// where the next one overwrites it (components-contrib 1.16), so letters must be handed over one at a time: see Alone.
+func EmailWith(bind Bind) Provider {
+	return Provider{Name: emailComponent, AtOnce: 8, Alone: true, PerSecond: 500, Send: func(ctx context.Context, l Letter) (string, error) {
+		_, err := bind(ctx, emailComponent, "create", []byte(l.HTML), map[string]string{"emailTo": l.To, "subject": l.Title})
+		if err != nil {
+			return "", said(err, l.To)
+		}
+		return "accepted", nil
+	}}
+}
+
+// reply is what an SMTP server says with a number: 550 5.1.1 no such mailbox.
+var reply = regexp.MustCompile(`(?:^|[:\s])([45])\d\d[ -]`)
+
+// said sorts what a binding failed with. What it says of the address is taken out of it: the history keeps none.
+func said(err error, address string) error {
+	text := err.Error()
+	if at := strings.LastIndex(text, "desc = "); at >= 0 {
+		text = text[at+len("desc = "):]
+	}
+	text = strings.ReplaceAll(text, address, "the address")
+	found := reply.FindStringSubmatch(text)
+	switch {
+	case strings.Contains(text, "find output binding"):
+		return fmt.Errorf("%w: no component of that name", ErrAbsent)
+	case found != nil && found[1] == "5":
+		return fmt.Errorf("%w: %s", ErrRefused, text)
+	case found != nil:
+		return fmt.Errorf("%w: %s", ErrPutOff, text)
+	}
+	return errors.New(text)
+}
+
+// TokenFor asks users for the key that a link carries, at the moment it is sent. It fails as not found or as a conflict
+// when the key is of no use any more.
+type TokenFor func(ctx context.Context, request uuid.UUID) (string, error)
+
+// TokenWith asks users through the sidecar.
+func TokenWith(ask func(ctx context.Context, app, route string, in, out any) error) TokenFor {
+	return func(ctx context.Context, request uuid.UUID) (string, error) {
+		var answer struct {
+			Token     string    `json:"token"`
+			ExpiresAt time.Time `json:"expires_at"`
+		}
+		err := ask(ctx, "users", "POST /mail-tokens/"+request.String(), nil, &answer)
+		return answer.Token, err
+	}
+}

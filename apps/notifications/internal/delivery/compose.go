@@ -1,0 +1,126 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/mail"
+	"net/url"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sidecart/apps/notifications/internal/contact"
+	"sidecart/apps/notifications/internal/kind"
+	"sidecart/apps/notifications/internal/preference"
+	"sidecart/apps/notifications/internal/template"
+	"sidecart/kit/fault"
+)
+
+// Composer makes letters.
+type Composer struct {
+	db        *pgxpool.Pool
+	publicURL string
+	links     preference.Links
+	token     TokenFor
+}
+
+// NewComposer makes letters whose links begin with the public address of the platform.
+func NewComposer(db *pgxpool.Pool, publicURL string, links preference.Links, token TokenFor) *Composer {
+	return &Composer{db: db, publicURL: strings.TrimSuffix(publicURL, "/"), links: links, token: token}
+}
+
+// Compose makes the letter of one delivery, or of a digest. It fails with ErrNeedless if there is nobody to send it to or
+// nothing to say any more, with ErrRefused if its template cannot be filled.
+func (c *Composer) Compose(ctx context.Context, all []Delivery) (Letter, error) {
+	d := all[0]
+	reader, err := contact.Get(ctx, c.db, d.UserID)
+	if err != nil {
+		return Letter{}, err
+	}
+	if reader.Erased {
+		return Letter{}, fmt.Errorf("%w: the account was erased", ErrNeedless)
+	}
+	wants, err := preference.Of(ctx, c.db, d.UserID)
+	if err != nil {
+		return Letter{}, err
+	}
+	l := Letter{ID: d.ID, Delivery: d}
+	if l.To, err = address(d, reader, wants); err != nil {
+		return Letter{}, err
+	}
+	facts, name := d.Facts, d.Kind
+	if d.Lane == Digest && len(all) > 1 {
+		name = kind.Digest
+		if facts, err = c.gather(ctx, all, wants.Language); err != nil {
+			return Letter{}, err
+		}
+	} else if facts.Link, err = c.link(ctx, d); err != nil {
+		return Letter{}, err
+	}
+	if k, err := kind.Of(name); err == nil && k.Class == kind.News {
+		facts.Unsubscribe = c.publicURL + "/unsubscribe?token=" + c.links.Token(d.UserID, name)
+	}
+	text, err := template.Write(ctx, c.db, name, d.Channel, wants.Language, facts)
+	if errors.Is(err, template.ErrBroken) || errors.Is(err, template.ErrNotFound) {
+		return Letter{}, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	l.Title, l.Body, l.HTML, l.Link, l.Unsubscribe = text.Title, text.Body, text.HTML, facts.Link, facts.Unsubscribe
+	return l, err
+}
+
+// address is where a letter goes; for a push it is looked up by whoever sends it.
+func address(d Delivery, reader contact.Contact, wants preference.Preferences) (string, error) {
+	switch d.Channel {
+	case kind.SMS:
+		if wants.Phone == "" {
+			return "", fmt.Errorf("%w: no number is known", ErrNeedless)
+		}
+		return wants.Phone, nil
+	case kind.Email:
+		to := d.Address
+		if to == "" {
+			to = reader.Email
+		}
+		if to == "" {
+			return "", fmt.Errorf("%w: no address is known", ErrNeedless)
+		}
+		if parsed, err := mail.ParseAddress(to); err != nil || parsed.Address != to || strings.ContainsAny(to, ";,\r\n") {
+			return "", fmt.Errorf("%w: that is no address", ErrRefused)
+		}
+		return to, nil
+	default:
+		return "", nil
+	}
+}
+
+// link is where a letter leads. Where it carries a key to the account, that is asked for now: it rests nowhere before.
+func (c *Composer) link(ctx context.Context, d Delivery) (string, error) {
+	if d.RequestID == nil {
+		if d.Path == "" {
+			return "", nil
+		}
+		return c.publicURL + d.Path, nil
+	}
+	key, err := c.token(ctx, *d.RequestID)
+	switch f := fault.Of(err); {
+	case err == nil:
+		return c.publicURL + d.Path + "?token=" + url.QueryEscape(key), nil
+	case f.Kind == fault.NotFound || f.Kind == fault.Conflict:
+		return "", fmt.Errorf("%w: the link was used, replaced or is too old", ErrNeedless)
+	}
+	return "", err
+}
+
+// gather makes one text of several news.
+func (c *Composer) gather(ctx context.Context, all []Delivery, language template.Language) (template.Facts, error) {
+	var lines []string
+	for _, d := range all {
+		text, err := template.Write(ctx, c.db, d.Kind, kind.InApp, language, d.Facts)
+		if err != nil {
+			return template.Facts{}, err
+		}
+		lines = append(lines, text.Title+". "+text.Body)
+	}
+	return template.Facts{Name: all[0].Facts.Name, Text: strings.Join(lines, " • "), Link: c.publicURL + "/live"}, nil
+}

@@ -1,0 +1,68 @@
+package delivery
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"sidecart/kit/web"
+)
+
+func pageOf(limit int) web.PageQuery { return web.PageQuery{Limit: limit} }
+
+func TestJudge(t *testing.T) {
+	now := time.Now()
+	fresh := Delivery{Attempts: 1, GiveUpAt: now.Add(time.Hour)}
+	old, tired := fresh, fresh
+	old.GiveUpAt, tired.Refusals = now.Add(-time.Second), maxRefusals-1
+	for _, c := range []struct {
+		name    string
+		d       Delivery
+		err     error
+		state   State
+		outcome outcome
+	}{
+		{"yes", fresh, nil, Sent, yes},
+		{"no", fresh, ErrRefused, Dead, no},
+		{"not now", fresh, fmt.Errorf("%w: 451", ErrPutOff), Waiting, no},
+		{"not now, too often", tired, ErrPutOff, Dead, no},
+		{"silence", tired, errors.New("timeout"), Waiting, silence},
+		{"silence for a day", old, errors.New("timeout"), Dead, silence},
+		{"no such channel", fresh, ErrAbsent, Skipped, nothing},
+		{"no reason any more", fresh, ErrNeedless, Skipped, nothing},
+	} {
+		if v := judge(c.d, c.err, now); v.state != c.state || v.outcome != c.outcome || v.state == Waiting && v.again <= 0 {
+			t.Errorf("%s: %+v", c.name, v)
+		}
+	}
+}
+
+func TestPause(t *testing.T) {
+	for attempts, want := range map[int]time.Duration{0: time.Second, 1: time.Second, 2: 2 * time.Second, 5: 16 * time.Second, 1000: longestWait} {
+		if got := pause(attempts); got < want/2 || got > want*3/2 {
+			t.Errorf("after %d attempts %s, want about %s", attempts, got, want)
+		}
+	}
+}
+
+func TestWhatABindingSays(t *testing.T) {
+	const daprs = "error invoking binding email/create: rpc error: code = Internal desc = error invoking output binding email: error from smtp binding, sending email failed: "
+	for text, want := range map[string]error{
+		daprs + "gomail: could not send email 1: 550 5.1.1 ada@example.com: no such mailbox":                        ErrRefused,
+		daprs + "gomail: could not send email 1: 451 try again later":                                               ErrPutOff,
+		daprs + "421 too many connections":                                                                          ErrPutOff,
+		"rpc error: code = Internal desc = error invoking output binding email: couldn't find output binding email": ErrAbsent,
+		daprs + "dial tcp 127.0.0.1:587: connect: connection refused":                                               nil,
+		"rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing\"":          nil,
+	} {
+		err := said(errors.New(text), "ada@example.com")
+		if want == nil && !silent(err) || want != nil && !errors.Is(err, want) {
+			t.Errorf("%s: %v", text, err)
+		}
+		if s := err.Error(); len(s) > 200 || s == "" || strings.Contains(s, "ada@example.com") {
+			t.Errorf("says %s", s)
+		}
+	}
+}

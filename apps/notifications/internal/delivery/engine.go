@@ -1,0 +1,242 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/sony/gobreaker/v2"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+
+	"sidecart/apps/notifications/internal/kind"
+)
+
+// Letter is what a provider gets.
+type Letter struct {
+	ID          ID     // the same at each attempt
+	To          string // an address or a number; devices are looked up by whoever sends to them
+	Delivery    Delivery
+	Title       string
+	Body        string
+	HTML        string
+	Link        string
+	Unsubscribe string // empty where there is nothing to end
+}
+
+// Send hands a letter to a provider and returns its answer once it has said yes. It fails with ErrRefused, ErrPutOff,
+// ErrAbsent or ErrNeedless where there was an answer, and with anything else where nobody knows.
+type Send func(ctx context.Context, l Letter) (answer string, err error)
+
+// Provider is one way out.
+type Provider struct {
+	Name      string
+	Send      Send
+	AtOnce    int     // deliveries worked on at the same time, in each replica
+	Alone     bool    // but handed over one at a time
+	PerSecond float64 // at most, in each replica
+}
+
+// Compose makes the letter of a delivery, or of several that go out as one. It fails with ErrNeedless or as Send does.
+type Compose func(ctx context.Context, all []Delivery) (Letter, error)
+
+// Engine sends what is due.
+type Engine struct {
+	db        *pgxpool.Pool
+	compose   Compose
+	providers map[kind.Channel]*provider
+}
+
+type provider struct {
+	Provider
+	breaker *gobreaker.TwoStepCircuitBreaker[any]
+	limiter *rate.Limiter
+	slots   chan struct{}
+	turn    sync.Mutex
+}
+
+// NewEngine sends through a provider for each channel.
+func NewEngine(db *pgxpool.Pool, compose Compose, providers map[kind.Channel]Provider) *Engine {
+	e := &Engine{db: db, compose: compose, providers: map[kind.Channel]*provider{}}
+	for channel, p := range providers {
+		e.providers[channel] = &provider{
+			Provider: p, limiter: rate.NewLimiter(rate.Limit(p.PerSecond), max(1, p.AtOnce)), slots: make(chan struct{}, max(1, p.AtOnce)),
+			breaker: gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
+				Name: p.Name, MaxRequests: 1, Timeout: openFor,
+				ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= silencesToOpen },
+				IsSuccessful: func(err error) bool { return !silent(err) },
+				OnStateChange: func(name string, from, to gobreaker.State) {
+					slog.Warn("breaker", "provider", name, "from", from.String(), "to", to.String())
+				},
+			}),
+		}
+	}
+	return e
+}
+
+const (
+	silencesToOpen = 3 // in a row
+	openFor        = 2 * time.Second
+	poll           = 250 * time.Millisecond // how soon what is due is seen
+	digestSize     = 50                     // deliveries in one digest
+)
+
+func silent(err error) bool {
+	return err != nil && !errors.Is(err, ErrRefused) && !errors.Is(err, ErrPutOff) && !errors.Is(err, ErrAbsent) && !errors.Is(err, ErrNeedless)
+}
+
+// Work sends until ctx ends, and returns when what was being sent then has come to its end.
+func (e *Engine) Work(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for channel, p := range e.providers {
+		g.Go(func() error { e.work(ctx, channel, p); return nil })
+	}
+	return g.Wait()
+}
+
+func (e *Engine) work(ctx context.Context, channel kind.Channel, p *provider) {
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	for ctx.Err() == nil {
+		batches, err := e.take(ctx, channel, p)
+		if err != nil && ctx.Err() == nil {
+			slog.WarnContext(ctx, "deliveries wait", "channel", channel, "err", err)
+		}
+		for _, batch := range batches {
+			p.slots <- struct{}{}
+			sending.Go(func() {
+				defer func() { <-p.slots }()
+				e.deliver(context.WithoutCancel(ctx), p, batch)
+			})
+		}
+		if len(batches) == 0 {
+			select {
+			case <-ctx.Done():
+			case <-time.After(poll):
+			}
+		}
+	}
+}
+
+// take claims as much as can be worked on now: nothing while the provider is silent, one to find out whether it still is.
+func (e *Engine) take(ctx context.Context, channel kind.Channel, p *provider) (batches [][]Delivery, err error) {
+	most := cap(p.slots) - len(p.slots)
+	switch p.breaker.State() {
+	case gobreaker.StateOpen:
+		return nil, nil
+	case gobreaker.StateHalfOpen:
+		most = min(most, 1)
+	case gobreaker.StateClosed:
+	}
+	if most == 0 {
+		return nil, nil
+	}
+	err = pgx.BeginFunc(ctx, e.db, func(tx pgx.Tx) error {
+		batches = nil
+		if err := byIndex(ctx, tx); err != nil {
+			return err
+		}
+		taken, err := claim(ctx, tx, channel, most)
+		if err != nil {
+			return err
+		}
+		for _, c := range taken {
+			if c.Interrupted {
+				a := attempt{DeliveryID: c.ID, Number: c.Attempts - 1, Outcome: unknown, Provider: p.Name, Answer: "whoever sent it stopped before the answer"}
+				if err := insertAttempt(ctx, tx, a); err != nil {
+					return err
+				}
+			}
+			batch := []Delivery{c.Delivery}
+			if c.Lane == Digest {
+				others, err := claimLane(ctx, tx, c.Delivery, digestSize-1)
+				if err != nil {
+					return err
+				}
+				for _, o := range others {
+					batch = append(batch, o.Delivery)
+				}
+			}
+			batches = append(batches, batch)
+		}
+		return nil
+	})
+	return batches, err
+}
+
+// deliver tries once, and keeps what came of it. Between the provider's yes and the end of keeping lies the one moment in
+// which a crash makes somebody get a message twice.
+func (e *Engine) deliver(ctx context.Context, p *provider, batch []Delivery) {
+	attempted, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	answer, took, err := e.try(attempted, p, batch)
+	for keep := 0; keep < 5; keep++ {
+		kept, cancel := context.WithTimeout(ctx, 5*time.Second)
+		failed := e.keep(kept, p, batch, answer, took, err)
+		cancel()
+		if failed == nil {
+			return
+		}
+		slog.ErrorContext(ctx, "what came of a delivery could not be kept", "delivery", batch[0].ID, "err", failed)
+		time.Sleep(pause(keep))
+	}
+}
+
+func (e *Engine) try(ctx context.Context, p *provider, batch []Delivery) (answer string, took time.Duration, err error) {
+	letter, err := e.compose(ctx, batch)
+	if err != nil {
+		if silent(err) {
+			err = errors.Join(errUnprepared, err)
+		}
+		return "", 0, err
+	}
+	if err := p.limiter.Wait(ctx); err != nil {
+		return "", 0, err
+	}
+	if p.Alone {
+		p.turn.Lock()
+		defer p.turn.Unlock()
+	}
+	leave, err := p.breaker.Allow()
+	if err != nil {
+		return "", 0, errors.Join(errUnprepared, err)
+	}
+	began := time.Now()
+	answer, err = p.Send(ctx, letter)
+	leave(err)
+	return answer, time.Since(began), err
+}
+
+func (e *Engine) keep(ctx context.Context, p *provider, batch []Delivery, answer string, took time.Duration, failed error) error {
+	return pgx.BeginFunc(ctx, e.db, func(tx pgx.Tx) error {
+		for _, d := range batch {
+			v := judge(d, failed, time.Now())
+			if v.reason != "" {
+				answer = v.reason
+			}
+			if err := finish(ctx, tx, d, v); err != nil {
+				return err
+			}
+			a := attempt{DeliveryID: d.ID, Number: d.Attempts, Outcome: v.outcome, Provider: p.Name, Answer: shorten(answer), LatencyMS: took.Milliseconds()}
+			if err := insertAttempt(ctx, tx, a); err != nil {
+				return err
+			}
+			if d.Channel == kind.Push && (v.state == Dead || v.state == Skipped) {
+				if err := fallBack(ctx, tx, d); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// shorten keeps what a provider says within what a person reads.
+func shorten(answer string) string {
+	runes := []rune(answer)
+	return string(runes[:min(len(runes), 300)])
+}

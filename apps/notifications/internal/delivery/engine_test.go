@@ -1,0 +1,431 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sidecart/apps/notifications/internal/contact"
+	"sidecart/apps/notifications/internal/kind"
+	"sidecart/apps/notifications/internal/preference"
+	"sidecart/apps/notifications/internal/template"
+	"sidecart/kit/fault"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+)
+
+func database(t *testing.T) *pgxpool.Pool {
+	t.Helper()
+	return kittest.DB(t, Migrations, contact.Migrations, preference.Migrations, template.Migrations)
+}
+
+// somebody is a new person whose address is known.
+func somebody(t *testing.T, db *pgxpool.Pool, name string) shop.UserID {
+	t.Helper()
+	user := shop.UserID{UUID: shop.NewID()}
+	inTx(t, db, func(tx pgx.Tx) error {
+		return contact.Meet(t.Context(), tx, contact.Contact{UserID: user, Email: name + "@example.com", Username: name})
+	})
+	return user
+}
+
+func inTx(t *testing.T, db *pgxpool.Pool, fn func(tx pgx.Tx) error) {
+	t.Helper()
+	if err := pgx.BeginFunc(t.Context(), db, fn); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// planned plans one e-mail about an order, or whatever the kind is.
+func planned(t *testing.T, db *pgxpool.Pool, user shop.UserID, kindName, number string) {
+	t.Helper()
+	inTx(t, db, func(tx pgx.Tx) error {
+		wants, err := preference.Of(t.Context(), tx, user)
+		if err != nil {
+			return err
+		}
+		d := Delivery{MessageID: uuid.New(), UserID: user, Kind: kindName, Facts: template.Facts{Number: number, Name: "Ada", Product: number}}
+		return PlanFor(t.Context(), tx, d, wants, false)
+	})
+}
+
+// postbox is a provider at the edge of the process: it keeps what it got, and says no or nothing when told to.
+type postbox struct {
+	mu    sync.Mutex
+	got   []Letter
+	fails func(Letter) error
+}
+
+func (p *postbox) send(_ context.Context, l Letter) (string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fails != nil {
+		if err := p.fails(l); err != nil {
+			return "", err
+		}
+	}
+	p.got = append(p.got, l)
+	return "taken", nil
+}
+
+func (p *postbox) failing(fails func(Letter) error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fails = fails
+}
+
+func (p *postbox) seen() []Letter {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.got)
+}
+
+func (p *postbox) await(t *testing.T, letters int) []Letter {
+	t.Helper()
+	kittest.Eventually(t, 20*time.Second, func() error {
+		if n := len(p.seen()); n < letters {
+			return fmt.Errorf("%d letters, want %d", n, letters)
+		}
+		return nil
+	})
+	return p.seen()
+}
+
+var links = preference.NewLinks("key")
+
+func noToken(context.Context, uuid.UUID) (string, error) { return "", errors.New("nobody asks") }
+
+// running starts an engine and returns how to stop it and wait for its end.
+func running(t *testing.T, db *pgxpool.Pool, box *postbox, token TokenFor) (stop func()) {
+	t.Helper()
+	engine := NewEngine(db, NewComposer(db, "https://shop.example.com/", links, token).Compose,
+		map[kind.Channel]Provider{kind.Email: {Name: "postbox", Send: box.send, AtOnce: 4, PerSecond: 10_000}})
+	ctx, cancel := context.WithCancel(t.Context())
+	var work sync.WaitGroup
+	work.Go(func() { _ = engine.Work(ctx) })
+	stop = func() { cancel(); work.Wait() }
+	t.Cleanup(stop)
+	return stop
+}
+
+func states(t *testing.T, db *pgxpool.Pool) map[string]int {
+	t.Helper()
+	rows, err := db.Query(t.Context(), `select state || case when reason = '' then '' else ': ' || reason end from deliveries`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := map[string]int{}
+	for _, s := range all {
+		counts[s]++
+	}
+	return counts
+}
+
+func awaitState(t *testing.T, db *pgxpool.Pool, begins string, n int) {
+	t.Helper()
+	kittest.Eventually(t, 20*time.Second, func() error {
+		found := 0
+		for state, count := range states(t, db) {
+			if strings.HasPrefix(state, begins) {
+				found += count
+			}
+		}
+		if found != n {
+			return fmt.Errorf("%v, want %d %s", states(t, db), n, begins)
+		}
+		return nil
+	})
+}
+
+func TestThreeReplicasSendEachOnceAndInOrder(t *testing.T) {
+	t.Parallel()
+	db, box := database(t), &postbox{}
+	const people, each = 8, 15
+	for p := range people {
+		user := somebody(t, db, fmt.Sprintf("p%d", p))
+		for n := range each {
+			planned(t, db, user, kind.Paid, fmt.Sprintf("%03d", n))
+		}
+	}
+	for range 3 {
+		running(t, db, box, noToken)
+	}
+	awaitState(t, db, "sent", people*each)
+	last := map[string]string{}
+	for _, l := range box.seen() {
+		if l.Title <= last[l.To] {
+			t.Errorf("%s got %q after %q", l.To, l.Title, last[l.To])
+		}
+		last[l.To] = l.Title
+	}
+	if n := len(box.seen()); n != people*each {
+		t.Errorf("%d letters, want %d", n, people*each)
+	}
+}
+
+// TestALongQueueIsTakenQuickly: each claim reads about as many rows as it takes, also before anybody has counted the rows.
+func TestALongQueueIsTakenQuickly(t *testing.T) {
+	t.Parallel()
+	db := database(t)
+	_, err := db.Exec(t.Context(), `
+		insert into deliveries (id, message_id, user_id, kind, channel, lane, facts, due_at, give_up_at)
+		select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'orders.paid', 'email', 1, '{}', now() - n * interval '1 second', now() + interval '1 day'
+		from generate_series(1, 5000) n`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var plan []string
+	inTx(t, db, func(tx pgx.Tx) error {
+		if err := byIndex(t.Context(), tx); err != nil {
+			return err
+		}
+		_, err := claim(t.Context(), explaining{tx, &plan}, kind.Email, 8)
+		return err
+	})
+	text := strings.Join(plan, "\n")
+	for _, want := range []string{"deliveries_due", "deliveries_in_line"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("without %s:\n%s", want, text)
+		}
+	}
+	if regexp.MustCompile(`actual[^)]*rows=[1-9]\d{2}`).MatchString(text) {
+		t.Errorf("it reads hundreds of rows:\n%s", text)
+	}
+}
+
+// explaining runs a query once for its plan and once for its rows.
+type explaining struct {
+	pgx.Tx
+	plan *[]string
+}
+
+func (e explaining) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	rows, err := e.Tx.Query(ctx, `explain (analyze, timing off) `+sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	if *e.plan, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
+		return nil, err
+	}
+	return e.Tx.Query(ctx, sql, args...)
+}
+
+func TestSilenceLosesNothingAndKeepsOrder(t *testing.T) {
+	t.Parallel()
+	db, box := database(t), &postbox{}
+	user := somebody(t, db, "ada")
+	box.failing(func(Letter) error { return errors.New("connection refused") })
+	for n := range 5 {
+		planned(t, db, user, kind.Paid, fmt.Sprint(n))
+	}
+	running(t, db, box, noToken)
+	kittest.Eventually(t, 10*time.Second, func() error {
+		var failed int
+		err := db.QueryRow(t.Context(), `select count(*) from attempts where outcome = 'failed' and answer like '%connection refused%'`).Scan(&failed)
+		if err != nil || failed < 2 {
+			return fmt.Errorf("%d failed attempts, %w", failed, err)
+		}
+		return nil
+	})
+	box.failing(nil)
+	for n, l := range box.await(t, 5) {
+		if want := fmt.Sprintf("Your order %d is paid", n); l.Title != want {
+			t.Errorf("letter %d is %q", n, l.Title)
+		}
+	}
+	awaitState(t, db, "sent", 5)
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	db, box := database(t), &postbox{}
+	box.failing(func(l Letter) error {
+		switch {
+		case strings.HasPrefix(l.To, "gone"):
+			return fmt.Errorf("%w: 550 no such mailbox", ErrRefused)
+		case strings.HasPrefix(l.To, "none"):
+			return fmt.Errorf("%w: no component of that name", ErrAbsent)
+		}
+		return nil
+	})
+	planned(t, db, somebody(t, db, "gone"), kind.Paid, "1")
+	planned(t, db, somebody(t, db, "none"), kind.Paid, "2")
+	planned(t, db, somebody(t, db, "a;b"), kind.Paid, "3")
+	planned(t, db, shop.UserID{UUID: shop.NewID()}, kind.Paid, "4")
+	running(t, db, box, noToken)
+	awaitState(t, db, "dead: refused: 550 no such mailbox", 1)
+	awaitState(t, db, "skipped: not configured: no component", 1)
+	awaitState(t, db, "dead: refused: that is no address", 1)
+	awaitState(t, db, "skipped: not needed: no address is known", 1)
+	if len(box.seen()) != 0 {
+		t.Errorf("sent %v", box.seen())
+	}
+
+	box.failing(nil)
+	var id ID
+	if err := db.QueryRow(t.Context(), `select id from deliveries where reason like '%550%'`).Scan(&id); err != nil {
+		t.Fatal(err)
+	}
+	s := NewService(db)
+	if p, err := s.Retry(t.Context(), id); err != nil || p.State != Waiting {
+		t.Fatalf("%+v %v", p, err)
+	}
+	awaitState(t, db, "sent", 1)
+	for want, id := range map[error]ID{ErrNotDead: id, ErrNotFound: {uuid.New()}} {
+		if _, err := s.Retry(t.Context(), id); !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+}
+
+// TestACrashBetweenYesAndRecord: whoever had a delivery died; another sends it when the lease is over, and says so.
+func TestACrashBetweenYesAndRecord(t *testing.T) {
+	t.Parallel()
+	db, box := database(t), &postbox{}
+	planned(t, db, somebody(t, db, "ada"), kind.Paid, "1")
+	inTx(t, db, func(tx pgx.Tx) error {
+		taken, err := claim(t.Context(), tx, kind.Email, 10)
+		if len(taken) != 1 {
+			t.Errorf("claimed %v", taken)
+		}
+		return err
+	})
+	running(t, db, box, noToken)
+	planned(t, db, somebody(t, db, "bob"), kind.Paid, "2")
+	if got := box.await(t, 1); got[0].To != "bob@example.com" {
+		t.Errorf("somebody else's was sent: %v", got)
+	}
+	if _, err := db.Exec(t.Context(), `update deliveries set leased_until = now() where state = 'sending'`); err != nil {
+		t.Fatal(err)
+	}
+	box.await(t, 2)
+	awaitState(t, db, "sent", 2)
+	page, err := NewService(db).History(t.Context(), Filter{Outcome: "unknown"}, pageOf(10))
+	if err != nil || len(page.Items) != 1 || page.Items[0].Number != 1 || page.Items[0].State != Sent {
+		t.Errorf("%+v %v", page, err)
+	}
+}
+
+// TestALateRecordIsNotAnothers: who took longer than the lease does not write over the one who has it now.
+func TestALateRecordIsNotAnothers(t *testing.T) {
+	t.Parallel()
+	db := database(t)
+	planned(t, db, somebody(t, db, "ada"), kind.Paid, "1")
+	var first, second []claimed
+	take := func(into *[]claimed) {
+		inTx(t, db, func(tx pgx.Tx) (err error) {
+			*into, err = claim(t.Context(), tx, kind.Email, 10)
+			return err
+		})
+	}
+	take(&first)
+	if _, err := db.Exec(t.Context(), `update deliveries set leased_until = now() - interval '1 second'`); err != nil {
+		t.Fatal(err)
+	}
+	take(&second)
+	if len(first) != 1 || len(second) != 1 || !second[0].Interrupted {
+		t.Fatalf("%v %v", first, second)
+	}
+	inTx(t, db, func(tx pgx.Tx) error {
+		return finish(t.Context(), tx, first[0].Delivery, judge(first[0].Delivery, errors.New("late"), time.Now()))
+	})
+	awaitState(t, db, "sending", 1)
+}
+
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	db, box := database(t), &postbox{}
+	user, request := somebody(t, db, "ada"), uuid.New()
+	var mu sync.Mutex
+	var says error = fault.New(fault.Conflict, "used", "used")
+	token := func(_ context.Context, asked uuid.UUID) (string, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if asked != request {
+			t.Errorf("asked for %s", asked)
+		}
+		return "a+key", says
+	}
+	mail := func(address string) {
+		inTx(t, db, func(tx pgx.Tx) error {
+			wants, _ := preference.Of(t.Context(), tx, user)
+			return PlanFor(t.Context(), tx, Delivery{MessageID: uuid.New(), UserID: user, Kind: kind.Verification, Path: "/verify-email", RequestID: &request, Address: address}, wants, false)
+		})
+	}
+	mail("")
+	running(t, db, box, token)
+	awaitState(t, db, "skipped: not needed: the link was used", 1)
+	mu.Lock()
+	says = nil
+	mu.Unlock()
+	mail("new@example.com")
+	got := box.await(t, 1)[0]
+	if !strings.Contains(got.HTML, `href="https://shop.example.com/verify-email?token=a%2Bkey"`) || got.To != "new@example.com" || got.Unsubscribe != "" {
+		t.Errorf("%+v", got)
+	}
+	var facts string
+	if err := db.QueryRow(t.Context(), `select facts::text || path from deliveries where state = 'sent'`).Scan(&facts); err != nil || strings.Contains(facts, "key") {
+		t.Errorf("it rests in the database: %s %v", facts, err)
+	}
+}
+
+func TestDigestIsOneLetter(t *testing.T) {
+	t.Parallel()
+	db, box := database(t), &postbox{}
+	user := somebody(t, db, "ada")
+	if _, err := preference.NewService(db, links).Change(t.Context(), user, preference.Change{Digest: ptr(preference.Daily)}); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 3 {
+		planned(t, db, user, kind.StockBack, fmt.Sprint("thing ", n))
+	}
+	planned(t, db, user, kind.Paid, "1") // does not wait for the morning
+	running(t, db, box, noToken)
+	if got := box.await(t, 1); got[0].Delivery.Kind != kind.Paid || got[0].Unsubscribe != "" {
+		t.Errorf("%+v", got)
+	}
+	if _, err := db.Exec(t.Context(), `update deliveries set due_at = now() where lane = 2`); err != nil {
+		t.Fatal(err)
+	}
+	got := box.await(t, 2)[1]
+	for n := range 3 {
+		if !strings.Contains(got.Body, fmt.Sprint("thing ", n)) {
+			t.Errorf("no %d in %s", n, got.Body)
+		}
+	}
+	awaitState(t, db, "sent", 4)
+	_, about, err := links.Read(got.Unsubscribe[strings.Index(got.Unsubscribe, "=")+1:])
+	if len(box.seen()) != 2 || err != nil || about.Name != kind.Digest {
+		t.Errorf("%d letters, %v %v", len(box.seen()), about, err)
+	}
+}
+
+func TestErasureEndsWhatWaits(t *testing.T) {
+	t.Parallel()
+	db, box := database(t), &postbox{}
+	user := somebody(t, db, "ada")
+	planned(t, db, user, kind.Paid, "1")
+	inTx(t, db, func(tx pgx.Tx) error {
+		return errors.Join(contact.Erase(t.Context(), tx, user), Forget(t.Context(), tx, user))
+	})
+	running(t, db, box, noToken)
+	planned(t, db, somebody(t, db, "bob"), kind.Paid, "2")
+	box.await(t, 1)
+	awaitState(t, db, "skipped: the account was erased", 1)
+}
+
+func ptr[T any](v T) *T { return &v }

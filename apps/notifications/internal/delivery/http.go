@@ -1,0 +1,111 @@
+package delivery
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"sidecart/apps/notifications/internal/kind"
+	"sidecart/apps/notifications/internal/message"
+	"sidecart/kit/fault"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// Desk is where admins see what was told, outside and in the inboxes.
+type Desk struct {
+	deliveries *Service
+	messages   *message.Service
+}
+
+// NewDesk shows deliveries and messages.
+func NewDesk(deliveries *Service, messages *message.Service) *Desk {
+	return &Desk{deliveries, messages}
+}
+
+// Routes adds history and analytics to an app.
+func (d *Desk) Routes(app *web.App) {
+	web.Handle(app, "GET /notifications/history", shop.ManageMessages, d.handleHistory, web.NoStore,
+		web.Doc("Each attempt to deliver something, newest first, with the provider's answer"))
+	web.Handle(app, "GET /notifications/analytics", shop.SeeAnalytics, d.handleAnalytics, web.NoStore,
+		web.Doc("What was sent, failed and opened, by day, kind and channel"))
+	web.Handle(app, "POST /notifications/deliveries/{id}/retry", shop.ManageMessages, d.handleRetry, web.NoStore,
+		web.Fails(ErrNotFound, ErrNotDead), web.Doc("Try a delivery again that was given up"))
+}
+
+type historyQuery struct {
+	web.PageQuery
+	Kind      string     `query:"kind" validate:"max=60"`
+	Channel   string     `query:"channel" validate:"omitempty,oneof=email push sms"`
+	Outcome   string     `query:"outcome" validate:"omitempty,oneof=sent refused failed unknown skipped"`
+	UserID    *uuid.UUID `query:"user_id"`
+	MessageID *uuid.UUID `query:"notification_id"`
+}
+
+func (d *Desk) handleHistory(ctx context.Context, _ shop.Caller, in historyQuery) (web.Page[Attempt], error) {
+	return d.deliveries.History(ctx, Filter{in.Kind, in.Channel, in.Outcome, in.UserID, in.MessageID}, in.PageQuery)
+}
+
+type period struct {
+	From string `query:"from" validate:"omitempty,datetime=2006-01-02"`
+	To   string `query:"to" validate:"omitempty,datetime=2006-01-02"`
+}
+
+// The longest period and the usual one, in days.
+const (
+	longestPeriod = 366
+	usualPeriod   = 30
+)
+
+// bounds are the first moment and the one after the last. Without bounds it is the last 30 days, today among them.
+func (p period) bounds(now time.Time) (from, until time.Time, err error) {
+	until = now.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1)
+	if p.To != "" {
+		last, _ := time.Parse(time.DateOnly, p.To) // was validated
+		until = last.AddDate(0, 0, 1)
+	}
+	from = until.AddDate(0, 0, -usualPeriod)
+	if p.From != "" {
+		from, _ = time.Parse(time.DateOnly, p.From)
+	}
+	if !from.Before(until) || until.Sub(from) > longestPeriod*24*time.Hour {
+		return from, until, fault.ErrInvalid.With("from", "must be before to, and at most 366 days")
+	}
+	return from, until, nil
+}
+
+// Analytics are the days of a period.
+type Analytics struct {
+	Items []Day `json:"items"`
+}
+
+func (d *Desk) handleAnalytics(ctx context.Context, _ shop.Caller, in period) (Analytics, error) {
+	from, until, err := in.bounds(time.Now())
+	if err != nil {
+		return Analytics{}, err
+	}
+	outside, err := d.deliveries.Days(ctx, from, until)
+	if err != nil {
+		return Analytics{}, err
+	}
+	inbox, err := d.messages.Days(ctx, from, until)
+	all := append([]Day{}, outside...)
+	for _, m := range inbox {
+		all = append(all, Day{Day: m.Day, Kind: m.Kind, Channel: string(kind.InApp), Planned: m.Sent, Sent: m.Sent, Opened: m.Opened, Attempts: m.Sent})
+	}
+	slices.SortStableFunc(all, func(a, b Day) int {
+		return cmp.Or(cmp.Compare(b.Day, a.Day), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Channel, b.Channel))
+	})
+	return Analytics{all}, err
+}
+
+type one struct {
+	ID ID `path:"id"`
+}
+
+func (d *Desk) handleRetry(ctx context.Context, _ shop.Caller, in one) (Plan, error) {
+	return d.deliveries.Retry(ctx, in.ID)
+}

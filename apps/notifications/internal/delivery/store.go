@@ -1,0 +1,178 @@
+package delivery
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"sidecart/apps/notifications/internal/kind"
+	"sidecart/kit/postgres"
+	"sidecart/kit/shop"
+)
+
+//go:embed migrations/*.sql
+var files embed.FS
+
+// Migrations are the tables of this noun.
+var Migrations = postgres.Migrations{Name: "delivery", Files: postgres.Sub(files)}
+
+// insert plans a delivery. One of the same message and channel that is there already stays as it is.
+func insert(ctx context.Context, tx pgx.Tx, d Delivery, due time.Time) error {
+	_, err := tx.Exec(ctx, `
+		insert into deliveries (id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, due_at, give_up_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+		on conflict (message_id, channel) do nothing`,
+		d.ID, d.MessageID, d.UserID, d.Kind, d.Channel, d.Lane, d.Facts, d.Path, d.RequestID, d.Address, due, due.Add(maxAge))
+	return err
+}
+
+// claimed is a delivery that was taken to be sent, and whether somebody had it before and never said what came of it.
+type claimed struct {
+	Delivery
+	Interrupted bool
+}
+
+// byIndex keeps the planner to the two indexes that claim is made for, in this transaction. A queue that was empty a moment
+// ago has no statistics, and what the planner then thinks best takes a second for a thousand deliveries.
+func byIndex(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, `
+		select set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true),
+			set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)`)
+	return err
+}
+
+// claim takes deliveries that are due and first in their line, and what others had for longer than they may. Replicas pass
+// over what another is just taking.
+func claim(ctx context.Context, tx pgx.Tx, channel kind.Channel, most int) ([]claimed, error) {
+	rows, err := tx.Query(ctx, `
+		with ready as (
+			select id, state as was from deliveries d
+			where channel = $1 and state in ('waiting', 'sending') and (state = 'waiting' and due_at <= now() or state = 'sending' and leased_until < now())
+			and id = (
+				select id from deliveries line
+				where line.user_id = d.user_id and line.channel = d.channel and line.lane = d.lane and line.state in ('waiting', 'sending')
+				order by line.id limit 1)
+			order by lane, due_at limit $2
+			for update of d skip locked
+		)
+		update deliveries set state = 'sending', attempts = attempts + 1, leased_until = now() + $3::interval
+		from ready where deliveries.id = ready.id
+		returning deliveries.id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, state, reason, attempts,
+			refusals, give_up_at, ready.was = 'sending' as interrupted`, channel, most, lease)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[claimed])
+}
+
+// claimLane takes the others of a digest.
+func claimLane(ctx context.Context, tx pgx.Tx, first Delivery, most int) ([]claimed, error) {
+	rows, err := tx.Query(ctx, `
+		with ready as (
+			select id, state as was from deliveries
+			where user_id = $1 and channel = $2 and lane = $3 and state = 'waiting' and due_at <= now() and id <> $4
+			order by id limit $5
+			for update skip locked
+		)
+		update deliveries set state = 'sending', attempts = attempts + 1, leased_until = now() + $6::interval
+		from ready where deliveries.id = ready.id
+		returning deliveries.id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, state, reason, attempts,
+			refusals, give_up_at, false as interrupted`, first.UserID, first.Channel, first.Lane, first.ID, most, lease)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[claimed])
+}
+
+// finish keeps a verdict, unless the lease ended and somebody else has the delivery now: they are told apart by the number
+// of the attempt.
+func finish(ctx context.Context, tx pgx.Tx, d Delivery, v verdict) error {
+	refused := 0
+	if v.refused {
+		refused = 1
+	}
+	_, err := tx.Exec(ctx, `
+		update deliveries set state = $3, reason = $4, refusals = refusals + $5, leased_until = null,
+			due_at = case when $3 = 'waiting' then now() + $6::interval else due_at end,
+			finished_at = case when $3 = 'waiting' then null else now() end,
+			facts = case when $3 in ('sent', 'skipped') then '{}' else facts end
+		where id = $1 and attempts = $2 and state = 'sending'`, d.ID, d.Attempts, v.state, v.reason, refused, v.again)
+	return err
+}
+
+func insertAttempt(ctx context.Context, tx pgx.Tx, a attempt) error {
+	_, err := tx.Exec(ctx, `
+		insert into attempts (delivery_id, number, outcome, provider, answer, latency_ms) values ($1, $2, $3, $4, $5, $6)`,
+		a.DeliveryID, a.Number, a.Outcome, a.Provider, a.Answer, a.LatencyMS)
+	return err
+}
+
+// revive lets a dead delivery wait again. It fails with ErrNotFound or ErrNotDead.
+func revive(ctx context.Context, tx pgx.Tx, id ID) (Plan, error) {
+	rows, err := tx.Query(ctx, `
+		update deliveries set state = 'waiting', refusals = 0, due_at = now(), give_up_at = now() + $2::interval, finished_at = null
+		where id = $1 and state = 'dead'
+		returning id, message_id, user_id, kind, channel, state, reason, attempts, due_at, created_at, finished_at`, id, maxAge)
+	if err != nil {
+		return Plan{}, err
+	}
+	p, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Plan])
+	if !errors.Is(err, pgx.ErrNoRows) {
+		return p, err
+	}
+	rows, err = tx.Query(ctx, `select state from deliveries where id = $1`, id)
+	if err != nil {
+		return Plan{}, err
+	}
+	if _, err = pgx.CollectExactlyOneRow(rows, pgx.RowTo[string]); errors.Is(err, pgx.ErrNoRows) {
+		return Plan{}, ErrNotFound
+	}
+	return Plan{}, errors.Join(err, ErrNotDead)
+}
+
+func history(ctx context.Context, db postgres.Reader, f Filter, before int64, most int) ([]Attempt, error) {
+	rows, err := db.Query(ctx, `
+		select a.id as seq, a.delivery_id, d.message_id, d.user_id, d.kind, d.channel, a.number, a.outcome, a.provider, a.answer,
+			a.latency_ms, d.state, a.at
+		from attempts a join deliveries d on d.id = a.delivery_id
+		where a.id < $1 and ($2 = '' or d.kind = $2) and ($3 = '' or d.channel = $3) and ($4 = '' or a.outcome = $4)
+			and ($5::uuid is null or d.user_id = $5) and ($6::uuid is null or d.message_id = $6)
+		order by a.id desc limit $7`, before, f.Kind, f.Channel, f.Outcome, f.UserID, f.MessageID, most)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Attempt])
+}
+
+// days counts what became of deliveries by the day on which they were planned.
+func days(ctx context.Context, db postgres.Reader, from, until time.Time) ([]Day, error) {
+	rows, err := db.Query(ctx, `
+		select to_char(created_at at time zone 'UTC', 'YYYY-MM-DD') as day, kind, channel, count(*)::int as planned,
+			count(*) filter (where state = 'sent')::int as sent, count(*) filter (where state = 'dead')::int as failed,
+			count(*) filter (where state = 'skipped')::int as skipped, count(*) filter (where state in ('waiting', 'sending'))::int as waiting,
+			0 as opened, coalesce(sum(attempts), 0)::int as attempts
+		from deliveries where created_at >= $1 and created_at < $2
+		group by 1, 2, 3 order by 1 desc, 2, 3`, from, until)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Day])
+}
+
+// forget ends what waits for somebody and removes what is said of them.
+func forget(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
+	_, err := tx.Exec(ctx, `
+		update deliveries set facts = '{}', address = '', path = '', request_id = null,
+			state = case when state = 'waiting' then 'skipped' else state end,
+			reason = case when state = 'waiting' then 'the account was erased' else '' end
+		where user_id = $1`, user)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `
+		update attempts set answer = '' from deliveries where deliveries.id = attempts.delivery_id and deliveries.user_id = $1`, user)
+	return err
+}

@@ -1,0 +1,392 @@
+package notice
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sidecart/apps/notifications/internal/contact"
+	"sidecart/apps/notifications/internal/delivery"
+	"sidecart/apps/notifications/internal/message"
+	"sidecart/apps/notifications/internal/preference"
+	"sidecart/apps/notifications/internal/template"
+	"sidecart/kit/event"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+func start(t *testing.T) (*web.App, *pgxpool.Pool) {
+	t.Helper()
+	db := kittest.DB(t, event.Migrations, message.Migrations, contact.Migrations, template.Migrations, preference.Migrations, delivery.Migrations)
+	app := web.New("notifications", web.Config{Verify: kittest.Verify})
+	messages := message.NewService(db)
+	messages.Routes(app)
+	preference.NewService(db, preference.NewLinks("key")).Routes(app)
+	delivery.NewDesk(delivery.NewService(db), messages).Routes(app)
+	NewService(db).Subscribe(event.NewHub(app, "notifications", db))
+	return app, db
+}
+
+// deliver brings an event as a sidecar does and returns the verdict.
+func deliver(t *testing.T, app *web.App, id uuid.UUID, e shop.Event) string {
+	t.Helper()
+	data, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return deliverRaw(t, app, e.Topic(), fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":"test","type":%q,"subject":%q,
+		"time":"2026-01-02T03:04:05Z","datacontenttype":"application/json","pubsubname":"pubsub","topic":%q,"data":%s}`,
+		id, e.Topic(), e.Key(), e.Topic(), data))
+}
+
+func deliverRaw(t *testing.T, app *web.App, topic, envelope string) string {
+	t.Helper()
+	status, body := kittest.Do(t, app, kittest.Call{Do: "POST /events/" + topic, Body: envelope,
+		Header: map[string]string{"Content-Type": "application/cloudevents+json"}})
+	if status != 200 {
+		t.Fatalf("%s: %d: %s", topic, status, body)
+	}
+	return kittest.Field[string](t, body, "status")
+}
+
+func inbox(t *testing.T, app *web.App, who shop.Caller, query string) (in message.Inbox) {
+	t.Helper()
+	status, body := kittest.Do(t, app, kittest.Call{As: who, Do: "GET /notifications" + query})
+	if status != 200 {
+		t.Fatalf("inbox: %d: %s", status, body)
+	}
+	if err := json.Unmarshal(body, &in); err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+func kinds(in message.Inbox) (all []string) {
+	for _, m := range in.Items {
+		all = append(all, m.Kind)
+	}
+	return all
+}
+
+func order(buyer shop.Caller) shop.OrderPlaced {
+	return shop.OrderPlaced{OrderID: shop.OrderID{UUID: shop.NewID()}, Number: "SC-1", UserID: buyer.ID, Total: shop.MustMoney("599.98"),
+		Currency: "USD", Items: []shop.OrderLine{{ProductID: 1, Name: "Wireless Headphones", Quantity: 2}}}
+}
+
+func TestInbox(t *testing.T) {
+	t.Parallel()
+	app, db := start(t)
+	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	placed := order(alice)
+	for _, e := range []shop.Event{
+		shop.UserRegistered{UserID: alice.ID, Username: "alice", FullName: "Alice"},
+		placed,
+		shop.OrderPaid{OrderID: placed.OrderID, Number: "SC-1", UserID: alice.ID, Total: placed.Total, Currency: "USD"},
+		shop.OrderCancelled{OrderID: placed.OrderID, Number: "SC-1", UserID: alice.ID, Reason: "asked by the buyer"},
+	} {
+		if verdict := deliver(t, app, shop.NewID(), e); verdict != "SUCCESS" {
+			t.Fatalf("%s: %s", e.Topic(), verdict)
+		}
+	}
+	in := inbox(t, app, alice, "")
+	if got, want := kinds(in), []string{"orders.cancelled", "orders.paid", "orders.placed", "users.registered"}; !slices.Equal(got, want) {
+		t.Fatalf("inbox has %v, want %v", got, want)
+	}
+	read := "POST /notifications/" + in.Items[1].ID.String() + "/read"
+	if told := kittest.Emitted(t, db); !slices.Equal(told, slices.Repeat([]string{"notifications.created"}, 4)) {
+		t.Errorf("told %v", told)
+	}
+	var first string
+	kittest.Run(t, app, db, []kittest.Call{
+		{Name: "no token", Do: "GET /notifications", Want: 401},
+		{Name: "no token, read", Do: read, Want: 401},
+		{Name: "no token, read all", Do: "POST /notifications/read-all", Want: 401},
+		{Name: "members", As: alice, Do: "GET /notifications?limit=1", Want: 200, Has: []string{
+			`"unread":4`, `"read_at":null`, `"kind":"orders.cancelled"`, `"data":{"order_id":"` + placed.OrderID.String() + `"`, `"next_cursor":"`},
+			HasNot: []string{"user_id"}},
+		{Name: "exact money", As: alice, Do: "GET /notifications", Want: 200, Has: []string{`"total":599.98`, `"next_cursor":null`}},
+		{Name: "another's inbox is another", As: bob, Do: "GET /notifications", Want: 200, Has: []string{`"items":[]`, `"unread":0`, `"next_cursor":null`}},
+		{Name: "another's message is not there, not even for an admin", As: bob, Do: read, Want: 404, Has: []string{"notification_not_found"}},
+		{Name: "nobody's message", As: alice, Do: "POST /notifications/" + shop.NewID().String() + "/read", Want: 404},
+		{Name: "not an id", As: alice, Do: "POST /notifications/7/read", Want: 404},
+		{Name: "the zero id", As: alice, Do: "POST /notifications/" + uuid.Nil.String() + "/read", Want: 404},
+		{Name: "read", As: alice, Do: read, Want: 200, Has: []string{`"kind":"orders.paid"`},
+			AndThen: func(t *testing.T, body []byte) { first = kittest.Field[string](t, body, "read_at") }},
+		{Name: "read again keeps the time", As: alice, Do: read, Want: 200, AndThen: func(t *testing.T, body []byte) {
+			if again := kittest.Field[string](t, body, "read_at"); first == "" || again != first {
+				t.Errorf("read_at was %q and is %q", first, again)
+			}
+		}},
+		{Name: "unread only", As: alice, Do: "GET /notifications?unread=true", Want: 200, Has: []string{`"unread":3`}, HasNot: []string{"orders.paid"}},
+		{Name: "bob reads all of his", As: bob, Do: "POST /notifications/read-all", Want: 200, Has: []string{`"marked":0`}},
+		{Name: "which leaves alice's", As: alice, Do: "GET /notifications", Want: 200, Has: []string{`"unread":3`}},
+		{Name: "read all", As: alice, Do: "POST /notifications/read-all", Want: 200, Has: []string{`"marked":3`}},
+		{Name: "read all again", As: alice, Do: "POST /notifications/read-all", Want: 200, Has: []string{`"marked":0`}},
+		{Name: "none unread", As: alice, Do: "GET /notifications?unread=true", Want: 200, Has: []string{`"items":[]`, `"unread":0`}},
+		{Name: "bad limit, bad cursor, bad flag", As: alice, Do: "GET /notifications?limit=0&cursor=!&unread=perhaps", Want: 422,
+			Has: []string{`"limit"`, `"cursor"`, `"unread"`}},
+		{Name: "a cursor of another list", As: alice, Do: "GET /notifications?cursor=eyJhIjoxfQ", Want: 422, Has: []string{`"cursor"`}},
+	})
+}
+
+func TestTwiceIsOnce(t *testing.T) {
+	t.Parallel()
+	app, _ := start(t)
+	alice := kittest.Somebody(shop.User)
+	e, id := order(alice), shop.NewID()
+	for range 3 {
+		if verdict := deliver(t, app, id, e); verdict != "SUCCESS" {
+			t.Fatal(verdict)
+		}
+	}
+	if in := inbox(t, app, alice, ""); len(in.Items) != 1 || in.Unread != 1 {
+		t.Fatalf("%d messages, %d unread, want 1 and 1", len(in.Items), in.Unread)
+	}
+	deliver(t, app, shop.NewID(), e)
+	if in := inbox(t, app, alice, ""); len(in.Items) != 2 {
+		t.Fatalf("another event made %d messages, want 2", len(in.Items))
+	}
+}
+
+func TestRacingDeliveriesAreOne(t *testing.T) {
+	t.Parallel()
+	app, _ := start(t)
+	alice := kittest.Somebody(shop.User)
+	const events, times = 10, 6
+	var wg sync.WaitGroup
+	for range events {
+		e, id := order(alice), shop.NewID()
+		for range times {
+			wg.Go(func() {
+				if verdict := deliver(t, app, id, e); verdict != "SUCCESS" {
+					t.Error(verdict)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	if in := inbox(t, app, alice, "?limit=100"); len(in.Items) != events || in.Unread != events {
+		t.Fatalf("%d messages, %d unread, want %d", len(in.Items), in.Unread, events)
+	}
+}
+
+func TestRedeliveryAfterFailure(t *testing.T) {
+	t.Parallel()
+	app, db := start(t)
+	alice := kittest.Somebody(shop.User)
+	e, id := order(alice), shop.NewID()
+	// The message cannot be written although the inbox of events can: the event must not count as heard.
+	change(t, db, `alter table messages rename to messages_away`)
+	if verdict := deliver(t, app, id, e); verdict != "RETRY" {
+		t.Fatalf("verdict %s, want RETRY", verdict)
+	}
+	change(t, db, `alter table messages_away rename to messages`)
+	if verdict := deliver(t, app, id, e); verdict != "SUCCESS" {
+		t.Fatalf("verdict %s, want SUCCESS", verdict)
+	}
+	if in := inbox(t, app, alice, ""); len(in.Items) != 1 {
+		t.Fatalf("%d messages, want 1", len(in.Items))
+	}
+}
+
+func TestWhatCannotBeTold(t *testing.T) {
+	t.Parallel()
+	app, _ := start(t)
+	id := shop.NewID().String()
+	for name, envelope := range map[string]string{
+		"not JSON":    `{`,
+		"wrong type":  `{"specversion":"1.0","id":"` + id + `","type":"orders.placed","data":{"number":7}}`,
+		"no user":     `{"specversion":"1.0","id":"` + id + `","type":"orders.placed","data":{"number":"SC-1"}}`,
+		"wrong money": `{"specversion":"1.0","id":"` + id + `","type":"orders.placed","data":{"total":"5"}}`,
+	} {
+		if verdict := deliverRaw(t, app, "orders.placed", envelope); verdict != "DROP" {
+			t.Errorf("%s: %s, want DROP", name, verdict)
+		}
+	}
+}
+
+func TestHostileNames(t *testing.T) {
+	t.Parallel()
+	app, _ := start(t)
+	alice := kittest.Somebody(shop.User)
+	names := []string{
+		`<script>alert(1)</script>`, `'); drop table messages; --`, `{{.Secret}} %s %!d(string=x) ${jndi:ldap://x}`,
+		"a\x00b\r\nSubject: c", "\u202Egnp.exe", strings.Repeat("long ", 10_000), "\U0001F469\u200D\U0001F4BB", ``,
+	}
+	for _, name := range names {
+		e := shop.UserRegistered{UserID: alice.ID, Username: name, FullName: name}
+		if verdict := deliver(t, app, shop.NewID(), e); verdict != "SUCCESS" {
+			t.Errorf("%.40q: %s", name, verdict)
+		}
+		e2 := order(alice)
+		e2.Items[0].Name, e2.Number = name, name
+		if verdict := deliver(t, app, shop.NewID(), e2); verdict != "SUCCESS" {
+			t.Errorf("%.40q in an order: %s", name, verdict)
+		}
+	}
+	in := inbox(t, app, alice, "?limit=100")
+	if len(in.Items) != 2*len(names) {
+		t.Fatalf("%d messages, want %d", len(in.Items), 2*len(names))
+	}
+	for _, m := range in.Items {
+		if strings.ContainsAny(m.Title+m.Body+m.Data.Number, "\x00\r\n\u202E") || len(m.Body) > 1000 {
+			t.Errorf("not one plain line: %q %q", m.Title, m.Body)
+		}
+	}
+	_, body := kittest.Do(t, app, kittest.Call{As: alice, Do: "GET /notifications?limit=100"})
+	if bytes.Contains(body, []byte("<script>")) {
+		t.Error("the answer holds markup that a browser would run")
+	}
+	if !strings.Contains(in.Items[len(in.Items)-1].Body, `<script>alert(1)</script>`) {
+		t.Errorf("the name did not stay as it was written: %q", in.Items[len(in.Items)-1].Body)
+	}
+	kittest.Run(t, app, nil, []kittest.Call{{Name: "still there", As: alice, Do: "POST /notifications/read-all", Want: 200, Has: []string{`"marked":16`}}})
+}
+
+func TestHears(t *testing.T) {
+	t.Parallel()
+	app, _ := start(t)
+	_, body := kittest.Do(t, app, kittest.Call{Do: "GET /dapr/subscribe"})
+	for _, topic := range []string{"users.registered", "orders.placed", "orders.paid", "orders.cancelled"} {
+		if !bytes.Contains(body, fmt.Appendf(nil, `"topic":%q,"route":"/events/%s","deadLetterTopic":"notifications.dead"`, topic, topic)) {
+			t.Errorf("the sidecar is not asked for %s: %s", topic, body)
+		}
+	}
+}
+
+// planned is a delivery as the database has it.
+type planned struct {
+	Kind    string
+	Channel string
+	Lane    int
+	Held    bool
+}
+
+func plans(t *testing.T, db *pgxpool.Pool, who shop.Caller) []planned {
+	t.Helper()
+	rows, err := db.Query(t.Context(), `
+		select kind, channel, lane, due_at > now() + interval '1 minute' as held from deliveries where user_id = $1 order by id`, who.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByName[planned])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// TestPreferencesDecide: what is planned for the same event under one wish after the other.
+func TestPreferencesDecide(t *testing.T) {
+	t.Parallel()
+	now := time.Now().UTC()
+	quiet := fmt.Sprintf(`{"quiet_hours":{"from":%q,"until":%q}}`, now.Add(-time.Hour).Format("15:04"), now.Add(2*time.Hour).Format("15:04"))
+	for _, c := range []struct {
+		name, wish string
+		back       bool // back in stock, which is news, instead of an order
+		want       []planned
+		inbox      int
+	}{
+		{"nothing said", `{}`, false, []planned{{"orders.placed", "email", 1, false}}, 1},
+		{"no e-mail", `{"kinds":{"orders.placed":{"email":false}}}`, false, nil, 1},
+		{"not in the inbox", `{"kinds":{"orders.placed":{"in_app":false}}}`, false, []planned{{"orders.placed", "email", 1, false}}, 0},
+		{"a number and SMS", `{"phone":"+491701234567","kinds":{"orders.placed":{"sms":true}}}`, false,
+			[]planned{{"orders.placed", "email", 1, false}, {"orders.placed", "sms", 1, false}}, 1},
+		{"SMS without a number", `{"kinds":{"orders.placed":{"sms":true}}}`, false, []planned{{"orders.placed", "email", 1, false}}, 1},
+		{"quiet hours", quiet, false, []planned{{"orders.placed", "email", 1, true}}, 1},
+		{"news", `{}`, true, []planned{{"stock.back", "email", 1, false}}, 1},
+		{"a digest of news", `{"digest":"daily"}`, true, []planned{{"stock.back", "email", 2, true}}, 1},
+		{"a digest is for news only", `{"digest":"daily"}`, false, []planned{{"orders.placed", "email", 1, false}}, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			app, db := start(t)
+			alice := kittest.Somebody(shop.User)
+			status, body := kittest.Do(t, app, kittest.Call{As: alice, Do: "PUT /notifications/preferences", Body: c.wish})
+			if status != 200 {
+				t.Fatalf("%d: %s", status, body)
+			}
+			var e shop.Event = order(alice)
+			if c.back {
+				e = shop.StockBack{ProductID: 1, SKU: "A", Name: "Case", Available: 1, UserIDs: []shop.UserID{alice.ID}}
+			}
+			deliver(t, app, shop.NewID(), e)
+			if got := plans(t, db, alice); !slices.Equal(got, c.want) {
+				t.Errorf("planned %v, want %v", got, c.want)
+			}
+			if in := inbox(t, app, alice, ""); len(in.Items) != c.inbox {
+				t.Errorf("%d in the inbox, want %d", len(in.Items), c.inbox)
+			}
+		})
+	}
+}
+
+func TestLanguage(t *testing.T) {
+	t.Parallel()
+	app, _ := start(t)
+	alice := kittest.Somebody(shop.User)
+	kittest.Do(t, app, kittest.Call{As: alice, Do: "PUT /notifications/preferences", Body: `{"language":"de"}`})
+	deliver(t, app, shop.NewID(), order(alice))
+	if in := inbox(t, app, alice, ""); in.Items[0].Title != "Wir haben Ihre Bestellung SC-1" {
+		t.Errorf("told %q", in.Items[0].Title)
+	}
+}
+
+func TestAdminsAreToldOfStock(t *testing.T) {
+	t.Parallel()
+	app, db := start(t)
+	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	for _, who := range []shop.Caller{alice, admin} {
+		deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: who.ID, Username: "somebody", Email: "somebody@example.com"})
+	}
+	err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error { return contact.ChangeRole(t.Context(), tx, admin.ID, shop.Admin) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	deliver(t, app, shop.NewID(), shop.StockLow{ProductID: 1, SKU: "A", Name: "Case", Available: 1, Threshold: 5})
+	if got := kinds(inbox(t, app, admin, "")); !slices.Equal(got, []string{"stock.low", "users.registered"}) {
+		t.Errorf("the admin was told %v", got)
+	}
+	if got := kinds(inbox(t, app, alice, "")); !slices.Equal(got, []string{"users.registered"}) {
+		t.Errorf("a buyer was told %v", got)
+	}
+}
+
+func TestFeed(t *testing.T) {
+	t.Parallel()
+	app, db := start(t)
+	alice := kittest.Somebody(shop.User)
+	path := "GET /feeds/" + alice.ID.String()
+	kittest.Run(t, app, nil, []kittest.Call{{Name: "empty", Do: path, Want: 200, Has: []string{`{"items":[],"seq":0}`}}})
+	for range 3 {
+		deliver(t, app, shop.NewID(), order(alice))
+	}
+	in := inbox(t, app, alice, "")
+	_ = kittest.Emitted(t, db)
+	kittest.Run(t, app, db, []kittest.Call{
+		{Name: "from now on", Do: path, Want: 200, Has: []string{`{"items":[],"seq":3}`}},
+		{Name: "after one", Do: path + "?after=" + in.Items[2].ID.String(), Want: 200, Has: []string{`{"seq":2,"notification":{"id":"` + in.Items[1].ID.String(), `"seq":3}`},
+			HasNot: []string{`{"seq":1,`}},
+		{Name: "after the last", Do: path + "?after=" + in.Items[0].ID.String(), Want: 200, Has: []string{`{"items":[],"seq":3}`}},
+		{Name: "after a number", Do: path + "?seq=2", Want: 200, Has: []string{`{"seq":3,"notification":{"id":"` + in.Items[0].ID.String()}},
+		{Name: "after a message of somebody else", Do: "GET /feeds/" + shop.NewID().String() + "?after=" + in.Items[0].ID.String(), Want: 200, Has: []string{`{"items":[],"seq":0}`}},
+		{Name: "after nonsense", Do: path + "?after=7", Want: 422, Has: []string{`"after"`}},
+	})
+}
+
+func change(t *testing.T, db *pgxpool.Pool, sql string) {
+	t.Helper()
+	if _, err := db.Exec(t.Context(), sql); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,43 @@
+package notice
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"sidecart/apps/notifications/internal/contact"
+	"sidecart/kit/event"
+	"sidecart/kit/shop"
+)
+
+// Subscribe hears what people are told of. Each event tells each of them once, however often it is delivered.
+func (s *Service) Subscribe(h *event.Hub) {
+	event.On(h, s.onRegistered)
+	event.On(h, telling(placed))
+	event.On(h, telling(paid))
+	event.On(h, telling(cancelled))
+	event.On(h, telling(shipped))
+	event.On(h, telling(delivered))
+	event.On(h, telling(refunded))
+	event.On(h, telling(paymentFailed))
+	event.On(h, func(ctx context.Context, tx pgx.Tx, e shop.StockLow) error {
+		return tellAdmins(ctx, tx, func(admin shop.UserID) Notice { return stockLow(admin, e) })
+	})
+	event.On(h, func(ctx context.Context, tx pgx.Tx, e shop.StockOut) error {
+		return tellAdmins(ctx, tx, func(admin shop.UserID) Notice { return stockOut(admin, e) })
+	})
+	event.On(h, func(ctx context.Context, tx pgx.Tx, e shop.StockBack) error {
+		return tellAll(ctx, tx, e.UserIDs, func(reader shop.UserID) Notice { return stockBack(reader, e) })
+	})
+}
+
+func telling[E shop.Event](write func(E) Notice) func(context.Context, pgx.Tx, E) error {
+	return func(ctx context.Context, tx pgx.Tx, e E) error { return Tell(ctx, tx, write(e)) }
+}
+
+func (s *Service) onRegistered(ctx context.Context, tx pgx.Tx, e shop.UserRegistered) error {
+	if err := contact.Meet(ctx, tx, known(e.UserID, e.Email, e.Username, e.FullName)); err != nil {
+		return err
+	}
+	return Tell(ctx, tx, welcome(e))
+}

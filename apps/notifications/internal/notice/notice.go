@@ -1,0 +1,176 @@
+// Package notice is telling people: it hears what happened in the shop, and puts it into the inbox of whoever it concerns
+// and on its way to them on every channel they want, in one transaction.
+package notice
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/google/uuid"
+
+	"sidecart/apps/notifications/internal/contact"
+	"sidecart/apps/notifications/internal/kind"
+	"sidecart/apps/notifications/internal/message"
+	"sidecart/apps/notifications/internal/template"
+	"sidecart/kit/fault"
+	"sidecart/kit/shop"
+)
+
+// ErrNobody refuses an event that does not say whom to tell.
+var ErrNobody = fault.New(fault.Invalid, "event_without_user", "the event names no user")
+
+// Notice is one thing that somebody is told.
+type Notice struct {
+	UserID    shop.UserID
+	Kind      string
+	Facts     template.Facts
+	Data      message.Data // for programs
+	Path      string       // where an e-mail's link leads, at the public address
+	RequestID *uuid.UUID   // what users gives the link's key for
+	Address   string       // an e-mail address, if not the one that is known
+}
+
+// The longest texts, in characters.
+const (
+	longestWord = 100 // of a customer's own, inside a sentence
+	namedLines  = 3   // of an order; the others are counted
+)
+
+func welcome(e shop.UserRegistered) Notice {
+	return Notice{UserID: e.UserID, Kind: kind.Registered, Facts: template.Facts{Name: called(e.FullName, e.Username), Username: plain(e.Username)}}
+}
+
+func placed(e shop.OrderPlaced) Notice {
+	n := ofOrder(e.UserID, kind.Placed, e.OrderID, e.Number)
+	n.money(e.Total, e.Currency)
+	n.Facts.Goods, n.Facts.More = goods(e.Items)
+	return n
+}
+
+func paid(e shop.OrderPaid) Notice {
+	n := ofOrder(e.UserID, kind.Paid, e.OrderID, e.Number)
+	n.money(e.Total, e.Currency)
+	return n
+}
+
+func cancelled(e shop.OrderCancelled) Notice {
+	n := ofOrder(e.UserID, kind.Cancelled, e.OrderID, e.Number)
+	n.because(e.Reason)
+	return n
+}
+
+func shipped(e shop.OrderShipped) Notice {
+	n := ofOrder(e.UserID, kind.Shipped, e.OrderID, e.Number)
+	n.Facts.Carrier, n.Facts.Tracking = plain(e.Carrier), plain(e.TrackingNumber)
+	n.Data.Carrier, n.Data.TrackingNumber = n.Facts.Carrier, n.Facts.Tracking
+	return n
+}
+
+func delivered(e shop.OrderDelivered) Notice {
+	return ofOrder(e.UserID, kind.Delivered, e.OrderID, e.Number)
+}
+
+func refunded(e shop.OrderRefunded) Notice {
+	n := ofOrder(e.UserID, kind.Refunded, e.OrderID, e.Number)
+	n.money(e.Amount, e.Currency)
+	if e.Partial {
+		n.Facts.Partial = "yes"
+	}
+	return n
+}
+
+func paymentFailed(e shop.OrderPaymentFailed) Notice {
+	n := ofOrder(e.UserID, kind.PaymentFailed, e.OrderID, e.Number)
+	n.because(e.Reason)
+	return n
+}
+
+// ofOrder is a notice about an order, which can be read at a path of the API and, by people, on the page of live messages.
+func ofOrder(buyer shop.UserID, kindName string, order shop.OrderID, number string) Notice {
+	return Notice{
+		UserID: buyer, Kind: kindName, Facts: template.Facts{Number: plain(number)}, Path: "/live#orders/" + order.String(),
+		Data: message.Data{OrderID: &order, Number: plain(number), Link: "/api/v1/orders/" + order.String()},
+	}
+}
+
+func (n *Notice) money(amount shop.Money, currency string) {
+	n.Facts.Total, n.Facts.Currency = amount.String(), plain(currency)
+	n.Data.Total, n.Data.Currency = &amount, plain(currency)
+}
+
+func (n *Notice) because(reason string) {
+	n.Data.Reason = plain(reason)
+	n.Facts.Reason = strings.TrimRight(n.Data.Reason, ".")
+}
+
+func stockLow(admin shop.UserID, e shop.StockLow) Notice {
+	n := ofProduct(admin, kind.StockLow, e.ProductID, e.SKU, e.Name)
+	n.Facts.Available, n.Facts.Threshold = strconv.Itoa(e.Available), strconv.Itoa(e.Threshold)
+	return n
+}
+
+func stockOut(admin shop.UserID, e shop.StockOut) Notice {
+	return ofProduct(admin, kind.StockOut, e.ProductID, e.SKU, e.Name)
+}
+
+func stockBack(reader shop.UserID, e shop.StockBack) Notice {
+	return ofProduct(reader, kind.StockBack, e.ProductID, e.SKU, e.Name)
+}
+
+func ofProduct(reader shop.UserID, kindName string, id int64, sku, name string) Notice {
+	path := fmt.Sprintf("/api/v1/products/%d", id)
+	return Notice{
+		UserID: reader, Kind: kindName, Facts: template.Facts{Product: plain(name), SKU: plain(sku)}, Path: path,
+		Data: message.Data{ProductID: id, SKU: plain(sku), Link: path},
+	}
+}
+
+// known is somebody as events tell of them.
+func known(user shop.UserID, email, username, fullName string) contact.Contact {
+	return contact.Contact{UserID: user, Email: onOneLine(email), Username: plain(username), FullName: plain(fullName)}
+}
+
+// called is what to call somebody.
+func called(fullName, username string) string {
+	if name := plain(fullName); name != "" {
+		return name
+	}
+	return plain(username)
+}
+
+// goods names the first lines of an order, "2 × Wireless Headphones, 1 × Case", and counts the others.
+func goods(lines []shop.OrderLine) (named, more string) {
+	var names []string
+	for _, line := range lines[:min(namedLines, len(lines))] {
+		names = append(names, fmt.Sprintf("%d × %s", line.Quantity, plain(line.Name)))
+	}
+	if rest := len(lines) - namedLines; rest > 0 {
+		more = strconv.Itoa(rest)
+	}
+	return strings.Join(names, ", "), more
+}
+
+// plain makes a customer's words fit to stand inside a sentence of ours: on one line, not too long, and unable to turn
+// the direction of what follows them. Everything else stays as it was written.
+func plain(s string) string {
+	s = onOneLine(s)
+	if runes := []rune(s); len(runes) > longestWord {
+		s = string(runes[:longestWord-1]) + "…"
+	}
+	return s
+}
+
+func onOneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.Is(unicode.Bidi_Control, r):
+			return -1
+		case unicode.IsControl(r), r == '\u2028', r == '\u2029':
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	return strings.Join(strings.Fields(s), " ")
+}

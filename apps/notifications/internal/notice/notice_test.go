@@ -1,0 +1,101 @@
+package notice
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+
+	"sidecart/apps/notifications/internal/kind"
+	"sidecart/apps/notifications/internal/template"
+	"sidecart/kit/shop"
+)
+
+func TestPlain(t *testing.T) {
+	long := strings.Repeat("é", 300)
+	for _, c := range []struct{ name, in, want string }{
+		{"as it is", "Zoë O'Brien", "Zoë O'Brien"},
+		{"markup stays text", "<b>Bob</b> & {{.Admin}} %s ${x}", "<b>Bob</b> & {{.Admin}} %s ${x}"},
+		{"one line", "a\r\nBcc: b\tc\x1b[31m", "a Bcc: b c [31m"},
+		{"other line ends", "a\u2028b\u2029c\u0085d", "a b c d"},
+		{"no NUL", "a\x00b", "a b"},
+		{"no turned text", "pay\u202Egnp.exe\u2066", "paygnp.exe"},
+		{"broken bytes", "a\xffb", "a\uFFFDb"},
+		{"joined letters stay", "👩\u200d💻 نمی\u200cدانم", "👩\u200d💻 نمی\u200cدانم"},
+		{"only blanks", " \n\t ", ""},
+		{"long", long, strings.Repeat("é", longestWord-1) + "…"},
+	} {
+		if got := plain(c.in); got != c.want || !utf8.ValidString(got) {
+			t.Errorf("%s: plain(%q) = %q, want %q", c.name, c.in, got, c.want)
+		}
+	}
+}
+
+func TestNotices(t *testing.T) {
+	buyer, order := shop.UserID{UUID: shop.NewID()}, shop.OrderID{UUID: shop.NewID()}
+	total := shop.MustMoney("599.98")
+	lines := []shop.OrderLine{{Quantity: 2, Name: "Wireless Headphones"}, {Quantity: 1, Name: "Case"}}
+	five := append(append([]shop.OrderLine{}, lines...), lines[0], lines[1], lines[1])
+	ofTheOrder := func(rest string) string {
+		return `{"order_id":"` + order.String() + `","number":"SC-1",` + rest + `"link":"/api/v1/orders/` + order.String() + `"}`
+	}
+	for _, c := range []struct {
+		name        string
+		got         Notice
+		kind        string
+		title, body string
+		data        string
+	}{
+		{"welcome", welcome(shop.UserRegistered{UserID: buyer, Username: "testuser", Email: "test@example.com", FullName: "Test User"}),
+			"users.registered", "Welcome to Sidecart", "Hello Test User, your account testuser is ready.", `{}`},
+		{"welcome without a full name", welcome(shop.UserRegistered{UserID: buyer, Username: "testuser"}),
+			"users.registered", "Welcome to Sidecart", "Hello testuser, your account testuser is ready.", `{}`},
+		{"placed", placed(shop.OrderPlaced{OrderID: order, Number: "SC-1", UserID: buyer, Total: total, Currency: "USD", Items: lines}),
+			"orders.placed", "We have your order SC-1",
+			"2 × Wireless Headphones, 1 × Case. 599.98 USD in total; we tell you as soon as it is paid.", ofTheOrder(`"total":599.98,"currency":"USD",`)},
+		{"placed, many lines", placed(shop.OrderPlaced{OrderID: order, Number: "SC-1", UserID: buyer, Total: total, Currency: "USD", Items: five}),
+			"orders.placed", "We have your order SC-1",
+			"2 × Wireless Headphones, 1 × Case, 2 × Wireless Headphones and 2 more. 599.98 USD in total; we tell you as soon as it is paid.",
+			ofTheOrder(`"total":599.98,"currency":"USD",`)},
+		{"paid", paid(shop.OrderPaid{OrderID: order, Number: "SC-1", UserID: buyer, Total: shop.MustMoney("5.00"), Currency: "USD"}),
+			"orders.paid", "Your order SC-1 is paid", "We have received 5.00 USD. Your goods will be on their way soon.", ofTheOrder(`"total":5.00,"currency":"USD",`)},
+		{"cancelled", cancelled(shop.OrderCancelled{OrderID: order, Number: "SC-1", UserID: buyer, Reason: "the card was declined."}),
+			"orders.cancelled", "Your order SC-1 is cancelled", "Reason: the card was declined. It will not be sent.", ofTheOrder(`"reason":"the card was declined.",`)},
+		{"cancelled without a reason", cancelled(shop.OrderCancelled{OrderID: order, Number: "SC-1", UserID: buyer}),
+			"orders.cancelled", "Your order SC-1 is cancelled", "It will not be sent.", ofTheOrder(``)},
+		{"shipped", shipped(shop.OrderShipped{OrderID: order, Number: "SC-1", UserID: buyer, Carrier: "DHL", TrackingNumber: "JD 1"}),
+			"orders.shipped", "Your order SC-1 is on its way", "It travels with DHL; the tracking number is JD 1.", ofTheOrder(`"carrier":"DHL","tracking_number":"JD 1",`)},
+		{"shipped without a number", shipped(shop.OrderShipped{OrderID: order, Number: "SC-1", UserID: buyer, Carrier: "a friend"}),
+			"orders.shipped", "Your order SC-1 is on its way", "It travels with a friend.", ofTheOrder(`"carrier":"a friend",`)},
+		{"shipped somehow", shipped(shop.OrderShipped{OrderID: order, Number: "SC-1", UserID: buyer}),
+			"orders.shipped", "Your order SC-1 is on its way", "It has left us.", ofTheOrder(``)},
+		{"delivered", delivered(shop.OrderDelivered{OrderID: order, Number: "SC-1", UserID: buyer}),
+			"orders.delivered", "Your order SC-1 has arrived", "We hope you like it.", ofTheOrder(``)},
+		{"a part refunded", refunded(shop.OrderRefunded{OrderID: order, Number: "SC-1", UserID: buyer, Amount: shop.MustMoney("5.00"), Currency: "USD", Partial: true}),
+			"orders.refunded", "Money back for your order SC-1", "We have sent back 5.00 USD, a part of what you paid.", ofTheOrder(`"total":5.00,"currency":"USD",`)},
+		{"not paid", paymentFailed(shop.OrderPaymentFailed{OrderID: order, Number: "SC-1", UserID: buyer, Reason: "the card was declined"}),
+			"orders.payment_failed", "The payment of your order SC-1 did not work", "Reason: the card was declined. Nothing was charged.", ofTheOrder(`"reason":"the card was declined",`)},
+		{"low", stockLow(buyer, shop.StockLow{ProductID: 7, SKU: "WH-1", Name: "Case", Available: 3, Threshold: 10}),
+			"stock.low", "Running low: Case", "3 of WH-1 are left; the mark is 10.", `{"product_id":7,"sku":"WH-1","link":"/api/v1/products/7"}`},
+	} {
+		data, err := json.Marshal(c.got.Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := template.Write(t.Context(), unwritten{}, c.got.Kind, kind.InApp, template.English, c.got.Facts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.got.Kind != c.kind || text.Title != c.title || text.Body != c.body || string(data) != c.data || c.got.UserID != buyer {
+			t.Errorf("%s: got\n%s\n%s\n%s\n%s, want\n%s\n%s\n%s\n%s", c.name, c.got.Kind, text.Title, text.Body, data, c.kind, c.title, c.body, c.data)
+		}
+	}
+}
+
+// unwritten is a database in which no admin has written any template.
+type unwritten struct{}
+
+func (unwritten) Query(context.Context, string, ...any) (pgx.Rows, error) { return nil, pgx.ErrNoRows }

@@ -1,0 +1,223 @@
+// Package preference is how people want to be told: of which kinds, on which channels, when, and in which language.
+package preference
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"maps"
+	"time"
+
+	"github.com/google/uuid"
+
+	"sidecart/apps/notifications/internal/kind"
+	"sidecart/apps/notifications/internal/template"
+	"sidecart/kit/fault"
+	"sidecart/kit/shop"
+)
+
+// ErrLink refuses an unsubscribe link that is not one of ours.
+var ErrLink = fault.New(fault.NotFound, "unsubscribe_link_invalid", "this link is not one of ours, or not whole")
+
+// Digest says how news reach somebody by e-mail.
+type Digest string
+
+// Either each by itself, or all of a day together in the morning.
+const (
+	Off   Digest = "off"
+	Daily Digest = "daily"
+)
+
+// digestAt is when a day's digest is sent, in minutes after midnight in the reader's time zone.
+const digestAt = 8 * 60
+
+// QuietHours are a part of each day in which nothing is sent but what is urgent, "22:00" to "07:00" in the time zone of
+// the preferences. Equal ends, or none, are no quiet hours.
+type QuietHours struct {
+	From  string `json:"from" validate:"omitempty,datetime=15:04"`
+	Until string `json:"until" validate:"omitempty,datetime=15:04"`
+}
+
+// Preferences are how somebody wants to be told.
+type Preferences struct {
+	UserID     shop.UserID       `json:"-"`
+	Language   template.Language `json:"language"`
+	TimeZone   string            `json:"time_zone"` // of the IANA database, Europe/Berlin
+	QuietHours QuietHours        `json:"quiet_hours"`
+	Digest     Digest            `json:"digest"`
+	Phone      string            `json:"phone"` // for SMS, +491701234567
+	// Kinds says of each kind on which channels it is told.
+	Kinds map[string]map[kind.Channel]bool `json:"kinds"`
+}
+
+// usual are the preferences of who never said any.
+func usual(user shop.UserID) Preferences {
+	p := Preferences{UserID: user, Language: template.Languages[0], TimeZone: "UTC", Digest: Off, Kinds: map[string]map[kind.Channel]bool{}}
+	for _, k := range kind.All {
+		p.Kinds[k.Name] = map[kind.Channel]bool{}
+		for _, c := range k.Channels {
+			p.Kinds[k.Name][c] = k.Usual(c)
+		}
+	}
+	return p
+}
+
+// Wants says whether somebody is told of a kind on a channel.
+func (p Preferences) Wants(k kind.Kind, c kind.Channel) bool { return p.Kinds[k.Name][c] }
+
+// At is the moment from which something may be sent: now, or the end of the quiet hours.
+func (p Preferences) At(k kind.Kind, now time.Time) time.Time {
+	from, until, any := p.quiet()
+	if !any || k.Urgent() {
+		return now
+	}
+	local := now.In(p.zone())
+	minute := local.Hour()*60 + local.Minute()
+	within := minute >= from && minute < until
+	if from > until { // over midnight
+		within = minute >= from || minute < until
+	}
+	if !within {
+		return now
+	}
+	return next(local, until)
+}
+
+// DigestAt is when the next digest is sent.
+func (p Preferences) DigestAt(k kind.Kind, now time.Time) time.Time {
+	return p.At(k, next(now.In(p.zone()), digestAt))
+}
+
+// next is the first moment after local when clocks show so many minutes after midnight.
+func next(local time.Time, minutes int) time.Time {
+	at := time.Date(local.Year(), local.Month(), local.Day(), 0, minutes, 0, 0, local.Location())
+	if !at.After(local) {
+		at = time.Date(local.Year(), local.Month(), local.Day()+1, 0, minutes, 0, 0, local.Location())
+	}
+	return at
+}
+
+func (p Preferences) quiet() (from, until int, any bool) {
+	f, errF := time.Parse("15:04", p.QuietHours.From)
+	u, errU := time.Parse("15:04", p.QuietHours.Until)
+	if errF != nil || errU != nil {
+		return 0, 0, false
+	}
+	from, until = f.Hour()*60+f.Minute(), u.Hour()*60+u.Minute()
+	return from, until, from != until
+}
+
+func (p Preferences) zone() *time.Location {
+	zone, err := time.LoadLocation(p.TimeZone)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
+}
+
+// Change is what somebody says about their preferences; what is left out stays as it is.
+type Change struct {
+	Language   *template.Language               `json:"language" validate:"omitempty,oneof=en de es"`
+	TimeZone   *string                          `json:"time_zone" validate:"omitempty,max=64"`
+	QuietHours *QuietHours                      `json:"quiet_hours"`
+	Digest     *Digest                          `json:"digest" validate:"omitempty,oneof=off daily"`
+	Phone      *string                          `json:"phone" validate:"omitempty,max=16"`
+	Kinds      map[string]map[kind.Channel]bool `json:"kinds" validate:"max=100"`
+}
+
+// apply makes a change. It fails with fault.ErrInvalid naming all that cannot be.
+func (p Preferences) apply(c Change) (Preferences, error) {
+	set(&p.Language, c.Language)
+	set(&p.TimeZone, c.TimeZone)
+	set(&p.QuietHours, c.QuietHours)
+	set(&p.Digest, c.Digest)
+	set(&p.Phone, c.Phone)
+	bad := fault.ErrInvalid
+	if _, err := time.LoadLocation(p.TimeZone); err != nil || p.TimeZone == "" || p.TimeZone == "Local" {
+		bad = bad.With("time_zone", "must be a time zone like Europe/Berlin")
+	}
+	if (p.QuietHours.From == "") != (p.QuietHours.Until == "") {
+		bad = bad.With("quiet_hours", "needs both from and until, or neither")
+	}
+	if p.Phone != "" && !international(p.Phone) {
+		bad = bad.With("phone", "must be a number like +491701234567")
+	}
+	for name, channels := range c.Kinds {
+		for channel, wanted := range channels {
+			at := "kinds." + name + "." + string(channel)
+			k, err := kind.Of(name)
+			switch {
+			case err != nil || !k.Has(channel) || p.Kinds[name] == nil:
+				bad = bad.With(at, "is not told that way")
+				continue
+			case !k.Optional() && !wanted:
+				bad = bad.With(at, "is about the safety of the account and cannot be turned off")
+				continue
+			}
+			p.Kinds[name] = maps.Clone(p.Kinds[name])
+			p.Kinds[name][channel] = wanted
+		}
+	}
+	if len(bad.Fields) > 0 {
+		return p, bad
+	}
+	return p, nil
+}
+
+func set[T any](to, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+// international says whether a text is a telephone number as E.164 writes it.
+func international(number string) bool {
+	if len(number) < 8 || number[0] != '+' || number[1] == '0' {
+		return false
+	}
+	for _, r := range number[1:] {
+		if r < '0' || r > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// Links makes and reads the tokens of unsubscribe links: whom and which kind they are about, and a seal.
+type Links struct{ key []byte }
+
+// NewLinks makes links that are sealed with a key.
+func NewLinks(key string) Links { return Links{[]byte(key)} }
+
+// sealLength is in bytes: enough that nobody guesses one.
+const sealLength = 16
+
+// Token is what ends a kind for somebody.
+func (l Links) Token(user shop.UserID, kindName string) string {
+	about := append(user.UUID[:], kindName...)
+	return base64.RawURLEncoding.EncodeToString(append(l.seal(about), about...))
+}
+
+// Read is whom and what a token is about. It fails with ErrLink.
+func (l Links) Read(token string) (user shop.UserID, k kind.Kind, err error) {
+	raw, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || len(raw) < sealLength+len(uuid.UUID{}) {
+		return user, k, ErrLink
+	}
+	seal, about := raw[:sealLength], raw[sealLength:]
+	if !hmac.Equal(seal, l.seal(about)) {
+		return user, k, ErrLink
+	}
+	copy(user.UUID[:], about)
+	if k, err = kind.Of(string(about[len(user.UUID):])); err != nil || !k.Optional() {
+		return user, k, ErrLink
+	}
+	return user, k, nil
+}
+
+func (l Links) seal(about []byte) []byte {
+	mac := hmac.New(sha256.New, l.key)
+	mac.Write([]byte("unsubscribe\x00"))
+	mac.Write(about)
+	return mac.Sum(nil)[:sealLength]
+}

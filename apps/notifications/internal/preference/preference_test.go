@@ -1,0 +1,113 @@
+package preference
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"sidecart/apps/notifications/internal/kind"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+func TestQuietHours(t *testing.T) {
+	for _, c := range []struct{ name, zone, from, until, now, want string }{
+		{"at night", "Europe/Berlin", "22:00", "07:00", "2026-01-15T23:30:00+01:00", "2026-01-16T07:00:00+01:00"},
+		{"early", "Europe/Berlin", "22:00", "07:00", "2026-01-16T06:59:00+01:00", "2026-01-16T07:00:00+01:00"},
+		{"when they end", "Europe/Berlin", "22:00", "07:00", "2026-01-16T07:00:00+01:00", ""},
+		{"by day", "Europe/Berlin", "22:00", "07:00", "2026-01-16T12:00:00+01:00", ""},
+		{"a nap", "UTC", "13:00", "15:00", "2026-01-16T13:00:00Z", "2026-01-16T15:00:00Z"},
+		{"in another zone", "America/New_York", "22:00", "07:00", "2026-01-16T05:00:00Z", "2026-01-16T12:00:00Z"},
+		{"the night in which an hour is left out", "Europe/Berlin", "22:00", "07:00", "2026-03-28T23:00:00+01:00", "2026-03-29T07:00:00+02:00"},
+		{"the night in which an hour comes twice", "Europe/Berlin", "22:00", "07:00", "2026-10-24T23:00:00+02:00", "2026-10-25T07:00:00+01:00"},
+		{"none", "UTC", "", "", "2026-01-16T03:00:00Z", ""},
+		{"no length", "UTC", "03:00", "03:00", "2026-01-16T03:00:00Z", ""},
+	} {
+		p := usual(shop.UserID{})
+		p.TimeZone, p.QuietHours = c.zone, QuietHours{c.from, c.until}
+		now, err := time.Parse(time.RFC3339, c.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := now
+		if c.want != "" {
+			if want, err = time.Parse(time.RFC3339, c.want); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := p.At(kind.Must(kind.Paid), now); !got.Equal(want) {
+			t.Errorf("%s: %s, want %s", c.name, got, want)
+		}
+		if got := p.At(kind.Must(kind.Locked), now); !got.Equal(now) {
+			t.Errorf("%s: what is urgent is held until %s", c.name, got)
+		}
+	}
+}
+
+func TestDigestIsInTheMorningAndNotInQuietHours(t *testing.T) {
+	p := usual(shop.UserID{})
+	now := time.Date(2026, 1, 15, 9, 0, 0, 0, time.UTC)
+	if got := p.DigestAt(kind.Must(kind.StockBack), now); !got.Equal(time.Date(2026, 1, 16, 8, 0, 0, 0, time.UTC)) {
+		t.Errorf("%s", got)
+	}
+	p.QuietHours = QuietHours{"22:00", "10:00"}
+	if got := p.DigestAt(kind.Must(kind.StockBack), now); !got.Equal(time.Date(2026, 1, 16, 10, 0, 0, 0, time.UTC)) {
+		t.Errorf("%s", got)
+	}
+}
+
+func TestLinks(t *testing.T) {
+	links, user := NewLinks("key"), shop.UserID{UUID: shop.NewID()}
+	token := links.Token(user, kind.StockBack)
+	got, k, err := links.Read(token)
+	if err != nil || got != user || k.Name != kind.StockBack {
+		t.Errorf("%v %v %v", got, k, err)
+	}
+	other := NewLinks("another")
+	for name, bad := range map[string]string{
+		"another key": other.Token(user, kind.StockBack), "empty": "", "not base64": "ä", "cut": token[:len(token)-4], "short": "AAAA",
+		"security": links.Token(user, kind.Locked), "no kind": links.Token(user, "x"), "changed": "A" + token[1:],
+	} {
+		if _, _, err := links.Read(bad); !errors.Is(err, ErrLink) && bad != token {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestPreferences(t *testing.T) {
+	t.Parallel()
+	db := kittest.DB(t, Migrations)
+	app := web.New("notifications", web.Config{Verify: kittest.Verify})
+	links := NewLinks("key")
+	NewService(db, links).Routes(app)
+	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)
+	const path = "/notifications/preferences"
+	oneClick := map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
+	unsubscribe := func(token string) string { return "POST /notifications/unsubscribe?token=" + token }
+	kittest.Run(t, app, nil, []kittest.Call{
+		{Name: "nobody", Do: "GET " + path, Want: 401},
+		{Name: "usual", As: alice, Do: "GET " + path, Want: 200, Has: []string{`"language":"en"`, `"time_zone":"UTC"`, `"digest":"off"`,
+			`"quiet_hours":{"from":"","until":""}`, `"orders.paid":{"email":true,"in_app":true,"push":true,"sms":false}`, `"users.locked":{"email":true,"in_app":true}`}},
+		{Name: "changed", As: alice, Do: "PUT " + path, Body: `{"language":"de","time_zone":"Europe/Berlin","quiet_hours":{"from":"22:00","until":"07:00"},
+			"digest":"daily","phone":"+491701234567","kinds":{"orders.paid":{"email":false,"sms":true}}}`, Want: 200,
+			Has: []string{`"orders.paid":{"email":false,"in_app":true,"push":true,"sms":true}`}},
+		{Name: "what is left out stays", As: alice, Do: "PUT " + path, Body: `{"kinds":{"orders.paid":{"sms":false}}}`, Want: 200,
+			Has: []string{`"language":"de"`, `"phone":"+491701234567"`, `"orders.paid":{"email":false,"in_app":true,"push":true,"sms":false}`}},
+		{Name: "and is kept", As: alice, Do: "GET " + path, Want: 200, Has: []string{`"time_zone":"Europe/Berlin"`, `"from":"22:00"`, `"orders.paid":{"email":false`}},
+		{Name: "another's are another's", As: bob, Do: "GET " + path, Want: 200, Has: []string{`"language":"en"`, `"orders.paid":{"email":true`}},
+		{Name: "security stays on", As: alice, Do: "PUT " + path, Body: `{"kinds":{"users.locked":{"email":false}}}`, Want: 422, Has: []string{`"kinds.users.locked.email"`, "cannot be turned off"}},
+		{Name: "all that is wrong, at once", As: alice, Do: "PUT " + path, Body: `{"time_zone":"Moon/Base","phone":"0170","kinds":{"orders.eaten":{"email":true},"users.locked":{"sms":true}}}`,
+			Want: 422, Has: []string{`"time_zone"`, `"phone"`, `"kinds.orders.eaten.email"`, `"kinds.users.locked.sms"`}},
+		{Name: "no time", As: alice, Do: "PUT " + path, Body: `{"quiet_hours":{"from":"25:00","until":"7"}}`, Want: 422, Has: []string{`"quiet_hours.from"`, `"quiet_hours.until"`}},
+		{Name: "half of them", As: alice, Do: "PUT " + path, Body: `{"quiet_hours":{"from":"22:00"}}`, Want: 422, Has: []string{`"quiet_hours"`}},
+		{Name: "a language nobody speaks", As: alice, Do: "PUT " + path, Body: `{"language":"xx"}`, Want: 422, Has: []string{`"language"`}},
+		{Name: "no link", Do: unsubscribe("x"), Header: oneClick, Body: "List-Unsubscribe=One-Click", Want: 404, Has: []string{"unsubscribe_link_invalid"}},
+		{Name: "a link that is only looked at", Do: unsubscribe(links.Token(bob.ID, kind.StockBack)), Header: oneClick, Body: "a=b", Want: 422},
+		{Name: "one click", Do: unsubscribe(links.Token(bob.ID, kind.StockBack)), Header: oneClick, Body: "List-Unsubscribe=One-Click", Want: 200, Has: []string{`"kind":"stock.back"`}},
+		{Name: "and again", Do: unsubscribe(links.Token(bob.ID, kind.StockBack)), Header: oneClick, Body: "List-Unsubscribe=One-Click", Want: 200},
+		{Name: "ends that kind by e-mail", As: bob, Do: "GET " + path, Want: 200, Has: []string{`"stock.back":{"email":false,"in_app":true`, `"broadcast":{"email":true`}},
+		{Name: "a digest's link", Do: unsubscribe(links.Token(bob.ID, kind.Digest)), Header: oneClick, Body: "List-Unsubscribe=One-Click", Want: 200},
+		{Name: "ends all news", As: bob, Do: "GET " + path, Want: 200, Has: []string{`"broadcast":{"email":false`, `"orders.paid":{"email":true`}},
+	})
+}

@@ -1,0 +1,61 @@
+package template
+
+import (
+	"context"
+
+	"sidecart/apps/notifications/internal/kind"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// Routes adds the templates to an app.
+func (s *Service) Routes(app *web.App) {
+	web.Handle(app, "GET /notifications/templates/{kind}/{channel}", shop.ManageMessages, s.handleGet, web.NoStore,
+		web.Fails(ErrNotFound), web.Doc("What a kind says on a channel, in one language"))
+	web.Handle(app, "PUT /notifications/templates/{kind}/{channel}", shop.ManageMessages, s.handlePut, web.NoStore,
+		web.Fails(ErrNotFound, ErrBroken, ErrStale), web.Doc("Change what a kind says; a template that does not work is refused"))
+	web.Handle(app, "POST /notifications/templates/{kind}/{channel}/preview", shop.ManageMessages, s.handlePreview, web.NoStore,
+		web.Fails(ErrNotFound, ErrBroken), web.Doc("A template filled with sample facts; without a body, the one that is used now"))
+}
+
+type which struct {
+	Kind     string       `path:"kind"`
+	Channel  kind.Channel `path:"channel"`
+	Language Language     `query:"language" default:"en" validate:"oneof=en de es"`
+}
+
+func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in which) (Template, error) {
+	return s.Get(ctx, in.Kind, in.Channel, in.Language)
+}
+
+type change struct {
+	which
+	Version int    `json:"version" validate:"min=0"` // the one that is changed
+	Title   string `json:"title" validate:"max=500"`
+	Body    string `json:"body" validate:"required,max=20000"`
+	HTML    string `json:"html" validate:"max=100000"`
+}
+
+func (s *Service) handlePut(ctx context.Context, who shop.Caller, in change) (Template, error) {
+	return s.Change(ctx, who.ID, in.Kind, in.Channel, in.Language, in.Version, Text{Title: in.Title, Body: in.Body, HTML: in.HTML})
+}
+
+type sample struct {
+	which
+	Title *string `json:"title" validate:"omitempty,max=500"`
+	Body  *string `json:"body" validate:"omitempty,max=20000"`
+	HTML  *string `json:"html" validate:"omitempty,max=100000"`
+}
+
+func (s *Service) handlePreview(ctx context.Context, _ shop.Caller, in sample) (Text, error) {
+	if in.Title == nil && in.Body == nil && in.HTML == nil {
+		return s.Preview(ctx, in.Kind, in.Channel, in.Language, nil)
+	}
+	text := Text{}
+	for from, to := range map[*string]*string{in.Title: &text.Title, in.Body: &text.Body, in.HTML: &text.HTML} {
+		if from != nil {
+			*to = *from
+		}
+	}
+	return s.Preview(ctx, in.Kind, in.Channel, in.Language, &text)
+}

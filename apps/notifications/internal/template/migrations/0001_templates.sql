@@ -1,0 +1,13 @@
+-- +goose Up
+create table templates (                       -- what admins wrote; the newest version counts, and none is the built-in one
+  kind       text not null,
+  channel    text not null,
+  language   text not null,
+  version    integer not null check (version > 0),
+  title      text not null,
+  body       text not null,
+  html       text not null,
+  changed_by uuid not null,
+  changed_at timestamptz not null default now(),
+  primary key (kind, channel, language, version)
+);

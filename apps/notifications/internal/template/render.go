@@ -1,0 +1,177 @@
+package template
+
+import (
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+	"slices"
+	"strings"
+	texttemplate "text/template"
+	"text/template/parse"
+	"unicode"
+
+	"sidecart/apps/notifications/internal/kind"
+)
+
+// The longest that a filled template may be, in bytes.
+const longest = 256 << 10
+
+// Fill puts facts into a template of one channel and language. Titles are one line; HTML is a whole page in which facts
+// are text, whatever is in them. It fails with ErrBroken, naming the field that cannot be used and why.
+func Fill(t Text, channel kind.Channel, language Language, facts Facts) (Text, error) {
+	var filled Text
+	var err error
+	if channel != kind.SMS {
+		if filled.Title, err = fill("title", t.Title, facts); err != nil {
+			return Text{}, err
+		}
+		if filled.Title = line(filled.Title); filled.Title == "" {
+			return Text{}, ErrBroken.With("title", "is empty")
+		}
+	}
+	if filled.Body, err = fill("body", t.Body, facts); err != nil {
+		return Text{}, err
+	}
+	if channel != kind.Email {
+		filled.Body = line(filled.Body)
+		return filled, nil
+	}
+	filled.HTML, err = fillHTML(t.HTML, language, filled.Title, facts)
+	return filled, err
+}
+
+func fill(field, text string, facts Facts) (string, error) {
+	t, err := texttemplate.New(field).Parse(text)
+	if err == nil {
+		err = onlyPlain(t.Root)
+	}
+	if err != nil {
+		return "", ErrBroken.With(field, err.Error())
+	}
+	if len(t.Templates()) > 1 {
+		return "", ErrBroken.With(field, "must not define templates")
+	}
+	var out limited
+	if err := t.Execute(&out, facts); err != nil {
+		return "", ErrBroken.With(field, err.Error())
+	}
+	return out.String(), nil
+}
+
+// fillHTML trusts the template, which is an admin's, and none of the facts: html/template escapes them for the place they
+// stand in.
+func fillHTML(text string, language Language, title string, facts Facts) (string, error) {
+	if _, err := fill("html", text, facts); err != nil { // the same rules, before html/template adds its own functions
+		return "", err
+	}
+	inner, err := template.New("html").Parse(text)
+	if err != nil {
+		return "", ErrBroken.With("html", err.Error())
+	}
+	var body, out limited
+	if err := inner.Execute(&body, facts); err != nil {
+		return "", ErrBroken.With("html", err.Error())
+	}
+	d := dictionaries[language]
+	err = page.Execute(&out, map[string]any{
+		"Language": language, "Title": title, "Why": d.why, "End": d.end, "Unsubscribe": facts.Unsubscribe,
+		"Body": template.HTML(body.String()), //nolint:gosec // made by html/template above
+	})
+	return out.String(), err
+}
+
+// known are the functions that a template may use.
+var known = []string{"and", "or", "not", "eq", "ne"}
+
+var errOnlyPlain = errors.New("only facts, if, with and the functions " + strings.Join(known, ", ") + " may be used")
+
+// onlyPlain refuses what could run long or grow large: loops, templates in templates, other functions.
+func onlyPlain(n parse.Node) error {
+	switch n := n.(type) {
+	case *parse.ListNode:
+		if n == nil {
+			return nil
+		}
+		for _, child := range n.Nodes {
+			if err := onlyPlain(child); err != nil {
+				return err
+			}
+		}
+	case *parse.ActionNode:
+		return onlyPlain(n.Pipe)
+	case *parse.PipeNode:
+		for _, c := range n.Cmds {
+			for _, argument := range c.Args {
+				if err := onlyPlain(argument); err != nil {
+					return err
+				}
+			}
+		}
+	case *parse.IfNode:
+		return errors.Join(onlyPlain(n.Pipe), onlyPlain(n.List), onlyPlain(n.ElseList))
+	case *parse.WithNode:
+		return errors.Join(onlyPlain(n.Pipe), onlyPlain(n.List), onlyPlain(n.ElseList))
+	case *parse.IdentifierNode:
+		if !slices.Contains(known, n.Ident) {
+			return fmt.Errorf("%s: %w", n.Ident, errOnlyPlain)
+		}
+	case *parse.RangeNode, *parse.TemplateNode:
+		return errOnlyPlain
+	}
+	return nil
+}
+
+// limited is a text that does not grow past longest.
+type limited struct{ strings.Builder }
+
+func (l *limited) Write(text []byte) (int, error) {
+	if l.Len()+len(text) > longest {
+		return 0, io.ErrShortWrite
+	}
+	return l.Builder.Write(text)
+}
+
+// line is a text on one line, without blanks at its ends.
+func line(text string) string {
+	return strings.Join(strings.FieldsFunc(text, func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
+	}), " ")
+}
+
+// page is what stands around the text of every mail. Mail programs read few styles and no scripts: a table, and styles in
+// the head that the text is readable without.
+var page = template.Must(template.New("page").Parse(`<!doctype html>
+<html lang="{{.Language}}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light">
+<title>{{.Title}}</title>
+<style>
+body { margin: 0; padding: 0; background: #eef1f4; color: #1d2733; font-family: -apple-system, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; }
+p { margin: 0 0 16px; line-height: 1.5; font-size: 16px; overflow-wrap: anywhere; }
+a { color: #0b5cad; }
+p.button a { display: inline-block; padding: 12px 22px; border-radius: 6px; background: #0b5cad; color: #ffffff; text-decoration: none; font-weight: 600; }
+h1 { margin: 0 0 20px; font-size: 21px; line-height: 1.3; overflow-wrap: anywhere; }
+.foot p { color: #5b6773; font-size: 13px; margin: 0 0 6px; }
+</style>
+</head>
+<body>
+<table role="presentation" width="100%" cellpadding="0" cellspacing="0" style="background:#eef1f4">
+<tr><td align="center" style="padding:28px 12px">
+<table role="presentation" width="560" cellpadding="0" cellspacing="0" style="max-width:560px;width:100%">
+<tr><td style="padding:0 4px 14px;font-weight:700;font-size:18px;color:#0b5cad">Sidecart</td></tr>
+<tr><td style="background:#ffffff;border-radius:8px;padding:28px 28px 14px">
+<h1>{{.Title}}</h1>
+{{.Body}}</td></tr>
+<tr><td class="foot" style="padding:18px 8px">
+<p>{{.Why}}</p>
+{{if .Unsubscribe}}<p><a href="{{.Unsubscribe}}">{{.End}}</a></p>{{end}}
+</td></tr>
+</table>
+</td></tr>
+</table>
+</body>
+</html>
+`))

@@ -1,0 +1,89 @@
+package template
+
+import (
+	"errors"
+	"html"
+	"strings"
+	"testing"
+
+	"sidecart/apps/notifications/internal/kind"
+	"sidecart/kit/fault"
+)
+
+// TestBuiltIn: every kind can be told on each of its channels in every language, with all facts and with none, and nothing of
+// a template is left in what it says.
+func TestBuiltIn(t *testing.T) {
+	for _, k := range append(kind.All, kind.Must(kind.Digest)) {
+		for _, channel := range k.Channels {
+			for _, language := range Languages {
+				at := k.Name + " " + string(channel) + " " + string(language)
+				text, err := builtIn(k.Name, channel, language)
+				if err != nil {
+					t.Errorf("%s: %v", at, err)
+					continue
+				}
+				if err := usable(text, channel, language); err != nil {
+					t.Errorf("%s: %v", at, err)
+				}
+				filled, err := Fill(text, channel, language, Sample)
+				if err != nil || filled.Body == "" || strings.Contains(filled.Title+filled.Body+filled.HTML, "{{") {
+					t.Errorf("%s: %v %+v", at, err, filled)
+				}
+				if channel == kind.Email && !strings.Contains(filled.HTML, `<html lang="`+string(language)+`">`) {
+					t.Errorf("%s: a page of another language", at)
+				}
+			}
+		}
+	}
+}
+
+func TestFactsStayText(t *testing.T) {
+	for _, name := range []string{
+		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `{{.Secret}}{{end}}`, `</p></body>`, "a&amp;b", "\u202Egnp.exe",
+	} {
+		text, _ := builtIn(kind.Placed, kind.Email, English)
+		filled, err := Fill(text, kind.Email, English, Facts{Name: name, Number: "1", Goods: name, Link: "https://shop.example.com/x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(filled.Body, name) {
+			t.Errorf("%q did not stay as it was written in plain text", name)
+		}
+		if strings.ContainsAny(name, `<>`) && strings.Contains(filled.HTML, name) || !strings.Contains(html.UnescapeString(filled.HTML), name) {
+			t.Errorf("%q is markup, or lost: %s", name, filled.HTML)
+		}
+	}
+	text, _ := builtIn(kind.Placed, kind.Email, English)
+	filled, _ := Fill(text, kind.Email, English, Facts{Number: "1", Link: "javascript:alert(1)"})
+	if strings.Contains(filled.HTML, "javascript:") {
+		t.Error("a link runs a script")
+	}
+	if filled, _ = Fill(Text{Title: "a{{.Name}}", Body: "b", HTML: "c"}, kind.Email, English, Facts{Name: "x\r\nBcc: all@example.com"}); filled.Title != "ax Bcc: all@example.com" {
+		t.Errorf("a subject of several lines: %q", filled.Title)
+	}
+}
+
+func TestBrokenTemplates(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		text  Text
+		field string
+	}{
+		{"not closed", Text{Title: "a", Body: "{{.Name", HTML: "c"}, "body"},
+		{"no such fact", Text{Title: "a", Body: "b", HTML: "{{.Password}}"}, "html"},
+		{"only in a branch", Text{Title: "a", Body: "{{if not .Name}}{{.Nothing}}{{end}}", HTML: "c"}, "body"},
+		{"a loop", Text{Title: "a", Body: "{{range 1000000000}}x{{end}}", HTML: "c"}, "body"},
+		{"a function", Text{Title: `{{printf "%999999d" 1}}`, Body: "b", HTML: "c"}, "title"},
+		{"a template in it", Text{Title: "a", Body: `{{define "x"}}{{template "x"}}{{end}}{{template "x"}}`, HTML: "c"}, "body"},
+		{"defined only", Text{Title: "a", Body: `b{{define "x"}}{{end}}`, HTML: "c"}, "body"},
+		{"a place where nothing is safe", Text{Title: "a", Body: "b", HTML: `{{if .Name}}<script>{{end}}{{.Name}}`}, "html"},
+		{"no subject", Text{Body: "b", HTML: "c"}, "title"},
+		{"no body", Text{Title: "a", HTML: "c"}, "body"},
+		{"no html", Text{Title: "a", Body: "b"}, "html"},
+	} {
+		err := usable(c.text, kind.Email, English)
+		if !errors.Is(err, ErrBroken) || fault.Of(err).Fields[c.field] == "" {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}

@@ -1,0 +1,64 @@
+package template
+
+import (
+	"strings"
+
+	"sidecart/apps/notifications/internal/kind"
+)
+
+// words are what a kind says in one language; the built-in templates of all channels are made of them.
+type words struct {
+	title  string
+	short  string   // in the inbox, on a lock screen, in an SMS
+	lines  []string // of an e-mail, after the greeting; nil is the short text
+	button string   // of an e-mail, where there is a link
+}
+
+// dictionary is a language.
+type dictionary struct {
+	greeting string
+	why      string // at the foot of an e-mail
+	end      string // the link that ends a kind
+	kinds    map[string]words
+}
+
+var dictionaries = map[Language]dictionary{English: english, German: german, Spanish: spanish}
+
+// builtIn is the template that needs no database. It fails with ErrNotFound.
+func builtIn(name string, channel kind.Channel, language Language) (Text, error) {
+	d, known := dictionaries[language]
+	w, told := d.kinds[name]
+	if !known || !told {
+		return Text{}, ErrNotFound
+	}
+	if channel == kind.SMS {
+		return Text{Body: w.title + ": " + w.short}, nil
+	}
+	if channel != kind.Email {
+		return Text{Title: w.title, Body: w.short}, nil
+	}
+	lines := w.lines
+	if lines == nil {
+		lines = []string{w.short}
+	}
+	return Text{Title: w.title, Body: d.plainMail(lines, w.button), HTML: d.markup(lines, w.button)}, nil
+}
+
+func (d dictionary) plainMail(lines []string, button string) string {
+	text := d.greeting + "\n\n" + strings.Join(lines, "\n\n") + "\n"
+	if button != "" {
+		text += "{{if .Link}}\n" + button + ":\n{{.Link}}\n{{end}}"
+	}
+	return text + "\n-- \n" + d.why + "\n{{if .Unsubscribe}}" + d.end + ": {{.Unsubscribe}}\n{{end}}"
+}
+
+func (d dictionary) markup(lines []string, button string) string {
+	text := "<p>" + d.greeting + "</p>\n"
+	for _, line := range lines {
+		text += "<p>" + line + "</p>\n"
+	}
+	if button != "" {
+		text += `{{if .Link}}<p class="button"><a href="{{.Link}}">` + button + "</a></p>\n{{end}}"
+	}
+	return text
+}

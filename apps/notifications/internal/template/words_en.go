@@ -1,0 +1,42 @@
+package template
+
+import "sidecart/apps/notifications/internal/kind"
+
+var english = dictionary{
+	greeting: "Hello{{if .Name}} {{.Name}}{{end}},",
+	why:      "You get this because you have an account at Sidecart.",
+	end:      "No more of these",
+	kinds: map[string]words{
+		kind.Registered: {title: "Welcome to Sidecart", short: "Hello {{.Name}}, your account {{.Username}} is ready."},
+		kind.Verification: {title: "Welcome to Sidecart: confirm your e-mail address", short: "Please confirm your e-mail address.",
+			lines: []string{"Welcome to Sidecart. Please confirm that this is your e-mail address.",
+				"If you did not open an account here, forget this mail: nothing will happen."}, button: "Confirm the address"},
+		kind.PasswordReset: {title: "A new password for your account", short: "Somebody asked for a new password.",
+			lines: []string{"Somebody, hopefully you, asked for a new password for your account {{.Username}}.",
+				"If it was not you, forget this mail: your password stays as it is."}, button: "Choose a new password"},
+		kind.PasswordChange: {title: "Your password was changed", short: "If it was not you, ask for a new password at once."},
+		kind.Locked: {title: "Your account is locked for a while",
+			short: "Too many wrong passwords, the last from {{.Address}}. You can sign in again after {{.Until}}. If it was not you, choose a new password."},
+		kind.NewDevice: {title: "A new device signed in to your account",
+			short: "{{.Device}}, from {{.Address}}. If it was not you, choose a new password: that signs out every device."},
+		kind.Placed: {title: "We have your order {{.Number}}", button: "See your order",
+			short: "{{.Goods}}{{if .More}} and {{.More}} more{{end}}. {{.Total}} {{.Currency}} in total; we tell you as soon as it is paid."},
+		kind.Paid: {title: "Your order {{.Number}} is paid", button: "See your order",
+			short: "We have received {{.Total}} {{.Currency}}. Your goods will be on their way soon."},
+		kind.Shipped: {title: "Your order {{.Number}} is on its way", button: "See your order",
+			short: "{{if .Carrier}}It travels with {{.Carrier}}{{else}}It has left us{{end}}{{if .Tracking}}; the tracking number is {{.Tracking}}{{end}}."},
+		kind.Delivered: {title: "Your order {{.Number}} has arrived", short: "We hope you like it.", button: "See your order"},
+		kind.Cancelled: {title: "Your order {{.Number}} is cancelled", button: "See your order",
+			short: "{{if .Reason}}Reason: {{.Reason}}. {{end}}It will not be sent."},
+		kind.Refunded: {title: "Money back for your order {{.Number}}", button: "See your order",
+			short: "We have sent back {{.Total}} {{.Currency}}{{if .Partial}}, a part of what you paid{{end}}."},
+		kind.PaymentFailed: {title: "The payment of your order {{.Number}} did not work", button: "See your order",
+			short: "{{if .Reason}}Reason: {{.Reason}}. {{end}}Nothing was charged."},
+		kind.StockLow: {title: "Running low: {{.Product}}", short: "{{.Available}} of {{.SKU}} are left; the mark is {{.Threshold}}."},
+		kind.StockOut: {title: "Sold out: {{.Product}}", short: "Nothing of {{.SKU}} is left."},
+		kind.StockBack: {title: "Back in the shop: {{.Product}}", short: "You asked us to tell you: {{.Product}} is here again.",
+			button: "See it"},
+		kind.Broadcast: {title: "{{.Title}}", short: "{{.Text}}"},
+		kind.Digest:    {title: "What is new at Sidecart", short: "{{.Text}}"},
+	},
+}
