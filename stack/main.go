@@ -25,7 +25,7 @@ const usage = `usage: stack COMMAND [--instance NAME --offset N] ...
   stop                       stop it, wherever it runs
   infra                      in the background, only what is underneath the services, for "dapr run -f"
   status [--json]            what runs
-  logs SERVICE...            follow a service and its sidecar (or postgres, redis, placement, scheduler, stack)
+  logs SERVICE...            follow a service and its sidecar (or postgres, redis, sentry, placement, scheduler, stack)
   hold NAME... / release NAME...   keep a process down / let it come back
   dead-letters [replay|discard ID|all]   what services could not handle; have it handled again, or throw it away
   doctor                     what is there, what is missing, what to do

@@ -3,7 +3,9 @@ package security_test
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -154,6 +156,7 @@ func TestForbiddenQuestions(t *testing.T) {
 	t.Parallel()
 	root := admin(t)
 	id := "0192f0c1-2d3e-7abc-8def-0123456789ab"
+	before := blocked(t, "products")
 	for _, tt := range []struct{ by, of, call string }{
 		{"notifications", "products", "PUT /reservations/" + id},
 		{"gateway", "products", "PUT /reservations/" + id},
@@ -194,6 +197,9 @@ func TestForbiddenQuestions(t *testing.T) {
 		long := method + " /v1.0/invoke/" + tt.of + "/method" + path
 		turnedAway(t, what+", the long way", as(t, tt.by, long, client.Raw(`{}`), "Authorization", "Bearer "+root.Token), 403)
 	}
+	if n := blocked(t, "products") - before; n < 20 {
+		t.Errorf("the metrics of products' sidecar show %d refused calls", n)
+	}
 	// The lists refuse that, and not everything.
 	for _, tt := range []struct {
 		by, of, call string
@@ -210,6 +216,20 @@ func TestForbiddenQuestions(t *testing.T) {
 			t.Errorf("%s may ask %s for %s: %d, want %d: %s", tt.by, tt.of, tt.call, a.Status, tt.want, a.Body)
 		}
 	}
+}
+
+var blockedCalls = regexp.MustCompile(`(?m)^dapr_runtime_acl_(?:app|global)_policy_action_blocked_total\{[^}]*\} (\d+)`)
+
+// blocked is how many calls an app's sidecar has refused by its list, as its metrics tell operators.
+func blocked(t *testing.T, app string) (n int) {
+	t.Helper()
+	metrics := client.Client{Base: fmt.Sprintf("http://127.0.0.1:%d", running.Port(app+"-dapr", "metrics"))}
+	for _, line := range blockedCalls.FindAllStringSubmatch(string(do(t, metrics, "GET /metrics", nil).Body), -1) {
+		count, err := strconv.Atoi(line[1])
+		must(t, err)
+		n += count
+	}
+	return n
 }
 
 // TestForbiddenTopics: an app tells its own events and no others, and nobody makes up a topic.
@@ -292,5 +312,30 @@ func TestForbiddenComponents(t *testing.T) {
 	}
 	for _, app := range []string{"gateway", "users", "products", "orders"} {
 		turnedAway(t, app+" sends mail", as(t, app, "POST /v1.0/bindings/email", client.Raw(`{"operation":"create","data":"x","metadata":{"emailTo":"x@example.com"}}`)), 400, 404, 500)
+	}
+}
+
+// TestForbiddenAPIs: over the API of actors an app would reach the workflows of another, past its access list.
+func TestForbiddenAPIs(t *testing.T) {
+	t.Parallel()
+	for _, app := range everyApp {
+		for _, call := range []string{
+			"POST /v1.0/actors/dapr.internal.default.orders.workflow/0192f0c1-2d3e-7abc-8def-0123456789ab/method/AddWorkflowEvent",
+			"PUT /v1.0/actors/dapr.internal.default.orders.workflow/x/method/CreateWorkflowInstance",
+			"POST /v1.0/actors/dapr.internal.default.orders.workflow/x/reminders/y", "POST /v1.0/shutdown",
+		} {
+			turnedAway(t, app+" "+call, as(t, app, call, client.Raw(`{}`)), 404)
+		}
+		token, _ := tokens(t, app)
+		conn, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", running.Port(app+"-dapr", "grpc")), grpc.WithTransportCredentials(insecure.NewCredentials()))
+		must(t, err)
+		defer conn.Close() //nolint:errcheck // a test's end
+		for _, method := range []string{"InvokeActor", "RegisterActorReminder", "Shutdown"} {
+			err := conn.Invoke(metadata.AppendToOutgoingContext(t.Context(), "dapr-api-token", token), "/dapr.proto.runtime.v1.Dapr/"+method,
+				message{}, &message{}, grpc.ForceCodec(bytesCodec{}))
+			if status.Code(err) != codes.Unimplemented {
+				t.Errorf("%s %s: %v", app, method, err)
+			}
+		}
 	}
 }
