@@ -11,8 +11,10 @@ type Amount struct {
 // Exact is an order as version 2 of the API shows it: as the first does, but every amount is an Amount.
 type Exact struct {
 	Order
-	Total Amount      `json:"total"`
-	Items []ExactLine `json:"items"`
+	Items    []ExactLine   `json:"items"`
+	Total    Amount        `json:"total"`
+	Refunded Amount        `json:"refunded"`
+	Refunds  []ExactRefund `json:"refunds,omitempty"`
 }
 
 // ExactLine is a line of an Exact.
@@ -22,11 +24,20 @@ type ExactLine struct {
 	Total     Amount `json:"total"`
 }
 
+// ExactRefund is a refund of an Exact.
+type ExactRefund struct {
+	Refund
+	Amount Amount `json:"amount"`
+}
+
 func exact(o Order) Exact {
 	amount := func(m shop.Money) Amount { return Amount{m.String(), o.Currency} }
-	e := Exact{Order: o, Total: amount(o.Total), Items: []ExactLine{}}
+	e := Exact{Order: o, Items: []ExactLine{}, Total: amount(o.Total), Refunded: amount(o.Refunded)}
 	for _, line := range o.Items {
 		e.Items = append(e.Items, ExactLine{line, amount(line.UnitPrice), amount(line.Total)})
+	}
+	for _, r := range o.Refunds {
+		e.Refunds = append(e.Refunds, ExactRefund{r, amount(r.Amount)})
 	}
 	return e
 }
