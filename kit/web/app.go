@@ -32,6 +32,8 @@ type Config struct {
 	AppToken string
 	// Timeout bounds the work on one request. Default 10 s.
 	Timeout time.Duration
+	// ReadTimeout is how long a request may take to arrive, head and body together. Default 15 s.
+	ReadTimeout time.Duration
 	// BodyLimit is the largest body in bytes. Default 1 MiB.
 	BodyLimit int
 	// Streaming hands bodies to the handlers as they arrive; BodyLimit is then the handlers' own business.
@@ -56,6 +58,9 @@ func New(name string, cfg Config) *App {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 10 * time.Second
 	}
+	if cfg.ReadTimeout == 0 {
+		cfg.ReadTimeout = 15 * time.Second
+	}
 	if cfg.BodyLimit == 0 {
 		cfg.BodyLimit = 1 << 20
 	}
@@ -68,7 +73,7 @@ func New(name string, cfg Config) *App {
 		StreamRequestBody:     cfg.Streaming,
 		CaseSensitive:         cfg.Bare,
 		StrictRouting:         cfg.Bare,
-		ReadTimeout:           15 * time.Second,
+		ReadTimeout:           cfg.ReadTimeout,
 		WriteTimeout:          30 * time.Second,
 		IdleTimeout:           60 * time.Second,
 		ReadBufferSize:        16 << 10,

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"go.opentelemetry.io/otel"
@@ -81,6 +82,12 @@ func (d *Door) serve(r route.Route) fiber.Handler {
 		counted, err := d.count(c, r, who, client)
 		if err == nil {
 			err = refusal
+		}
+		if err == nil {
+			if r.Deadline > c.App().Config().ReadTimeout {
+				// What may take long to be worked on may take as long to arrive, now that it is known from whom.
+				err = c.Context().SetReadDeadline(time.Now().Add(r.Deadline))
+			}
 		}
 		if err == nil {
 			err = d.answer(c, r, client)

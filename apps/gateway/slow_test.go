@@ -1,0 +1,81 @@
+package main
+
+import (
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"sidecart/apps/gateway/internal/route"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+)
+
+func arrivesWithin(d time.Duration) option {
+	return func(s *settings, _ *[]route.Route) { s.web.ReadTimeout = d }
+}
+
+// slowly sends a request in two parts with a moment between them, and returns what comes back and how long it took.
+func (g *gateway) slowly(t *testing.T, first, second string, moment time.Duration) (back string, took time.Duration) {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(g.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close() //nolint:errcheck // a test's end
+	begin := time.Now()
+	if err := conn.SetDeadline(begin.Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, first); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		<-time.After(moment)
+		_, _ = io.WriteString(conn, second) // it may be closed by then
+	}()
+	text, _ := io.ReadAll(conn) // until it is closed, in whatever way
+	return string(text), time.Since(begin)
+}
+
+func TestSlowRequestsAreCutOff(t *testing.T) {
+	n := newNeighbourhood(t)
+	g := start(t, n, arrivesWithin(300*time.Millisecond))
+	alice := as(t, kittest.Somebody(shop.User))
+	post := "POST /api/v1/orders HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n" + alice + "\r\n"
+	for name, test := range map[string]struct{ first, second string }{
+		"nothing at all":    {"", "x"},
+		"half a head":       {post, "\r\n"},
+		"half a body":       {post + "Content-Length: 10\r\n\r\n{}", "x"},
+		"half a chunk":      {post + "Transfer-Encoding: chunked\r\n\r\n5\r\n{}", "x"},
+		"a body of a read":  {"GET /api/v1/orders HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n" + alice + "\r\n\r\n{}", "x"},
+		"a body of nowhere": {"POST /nothing HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n\r\n{}", "x"},
+	} {
+		back, took := g.slowly(t, test.first, test.second, 15*time.Second)
+		if took > 10*time.Second || strings.HasPrefix(test.first, "POST /api") && strings.Contains(back, " 200 ") {
+			t.Errorf("%s: after %s: %.200s", name, took, back)
+		}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, body := range n.bodies {
+		if body != "" {
+			t.Errorf("half a body reached a service as a whole one: %q", body)
+		}
+	}
+}
+
+// A route with a long deadline takes bodies that arrive as slowly, once their first 8 KiB are there: these are read before
+// the door is asked.
+func TestLongRoutesMayArriveSlowly(t *testing.T) {
+	g := start(t, newNeighbourhood(t), arrivesWithin(300*time.Millisecond), deadline(5*time.Second))
+	head := "POST /api/v1/orders HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 20000\r\n"
+	body := strings.Repeat(" ", 10_000)
+	if back, _ := g.slowly(t, head+as(t, kittest.Somebody(shop.User))+"\r\n\r\n"+body, body, time.Second); !strings.HasPrefix(back, "HTTP/1.1 200 ") {
+		t.Errorf("%.300s", back)
+	}
+	if back, took := g.slowly(t, head+"\r\n"+body, body, 15*time.Second); strings.Contains(back, " 200 ") || took > 10*time.Second {
+		t.Errorf("of nobody: after %s: %.300s", took, back)
+	}
+}
