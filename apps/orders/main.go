@@ -15,6 +15,7 @@ import (
 	"sidecart/apps/orders/internal/fulfilment"
 	"sidecart/apps/orders/internal/order"
 	"sidecart/apps/orders/internal/payment"
+	"sidecart/apps/orders/internal/payment/simulated"
 	"sidecart/kit/auth"
 	"sidecart/kit/config"
 	"sidecart/kit/event"
@@ -60,6 +61,10 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	webhookKey, err := dapr.Secret(ctx, "payment-webhook-key")
+	if err != nil {
+		return err
+	}
 	db, err := postgres.Open(ctx, url, event.Migrations, idempotency.Migrations, order.Migrations, payment.Migrations)
 	if err != nil {
 		return err
@@ -74,7 +79,9 @@ func run(ctx context.Context) error {
 	orders := order.NewService(db, order.ReserveWith(dapr.Ask))
 	orders.Routes(app)
 	cart.NewService(db, cart.MemoryWith(dapr, cartTTL), cart.PricesWith(dapr.Ask), orders).Routes(app)
-	fulfilments := fulfilment.NewService(orders, payment.NewSimulated(db), fulfilment.StockWith(dapr.Ask), dapr.Workflows(), times)
+	payments := payment.NewService(db, simulated.New(db, webhookKey))
+	payments.Routes(app)
+	fulfilments := fulfilment.NewService(orders, payments, fulfilment.StockWith(dapr.Ask), dapr.Workflows(), times)
 	fulfilments.Routes(app)
 	hub := event.NewHub(app, "orders", db)
 	fulfilments.Subscribe(hub)
@@ -85,5 +92,6 @@ func run(ctx context.Context) error {
 	g.Go(func() error { return fulfilments.Work(ctx) })
 	g.Go(func() error { return fulfilments.ScheduleUpkeep(ctx, dapr.Every) })
 	g.Go(func() error { return hub.SchedulePruning(ctx, dapr.Every) })
+	g.Go(func() error { return fulfilments.ScheduleReconcile(ctx, dapr.Every) })
 	return g.Wait()
 }

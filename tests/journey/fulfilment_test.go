@@ -1,8 +1,12 @@
 package journey_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -125,4 +129,33 @@ func cart(t *testing.T) {
 	}
 	journey.AwaitStatus(t, buyer, first.ID, "paid")
 	must(t, buyer.Call(t.Context(), "POST /api/v1/orders/"+first.ID+"/cancel", nil, 200, nil))
+}
+
+// webhook: the provider tells by itself what became of a charge that nobody answered, signed, and through the gateway.
+func webhook(t *testing.T) {
+	key, err := running.Secret("payment-webhook-key")
+	must(t, err)
+	buyer := newBuyer(t)
+	order := buy(t, buyer, "tok_timeout")
+	body := fmt.Sprintf(`{"id":"m-1","type":"charge.approved","order_id":%q}`, order.ID)
+	sign := func(key string) string {
+		at := strconv.FormatInt(time.Now().Unix(), 10)
+		h := hmac.New(sha256.New, []byte(key))
+		h.Write([]byte(at + "." + body))
+		return "t=" + at + ",v1=" + hex.EncodeToString(h.Sum(nil))
+	}
+	for _, c := range []struct {
+		signature string
+		want      int
+	}{{"", 401}, {sign("another key"), 401}, {sign(key), 204}, {sign(key), 204}} {
+		a, err := nobody.Do(t.Context(), "POST /api/v1/payments/webhooks/simulated", client.Raw(body), "Payment-Signature", c.signature)
+		must(t, err)
+		if a.Status != c.want {
+			t.Errorf("%q: %d %s", c.signature, a.Status, a.Body)
+		}
+	}
+	journey.AwaitStatus(t, buyer, order.ID, "paid")
+	must(t, buyer.Call(t.Context(), "POST /api/v1/orders/"+order.ID+"/cancel", nil, 200, nil))
+	awaitSettled(t, buyer, "/api/v1/orders/"+order.ID, "cancelled")
+	must(t, admin.Call(t.Context(), "GET /api/v1/payments/findings", nil, 200, nil))
 }

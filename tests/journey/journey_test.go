@@ -64,6 +64,7 @@ func TestJourneys(t *testing.T) {
 	t.Run("shipped and delivered", shipped)
 	t.Run("given back", givenBack)
 	t.Run("cart", cart)
+	t.Run("webhook", webhook)
 	t.Run("a reservation without an order", abandoned)
 	t.Run("trace", trace)
 	t.Run("documents", documents)

@@ -34,6 +34,7 @@ func Load(i place.Instance) (Set, error) {
 	set.add("redis-password", token())
 	set.add("notifications-key", token())
 	set.add("JWT_SECRET_KEY", base64.StdEncoding.EncodeToString(random(32)))
+	set.add("payment-webhook-key", token())
 	for _, db := range Databases {
 		u := url.URL{
 			Scheme: "postgres", User: url.UserPassword(db, token()),

@@ -18,6 +18,7 @@ import (
 var passed = []string{
 	fiber.HeaderAcceptLanguage, fiber.HeaderContentType, fiber.HeaderIfMatch, fiber.HeaderIfNoneMatch,
 	fiber.HeaderUserAgent, "Idempotency-Key",
+	"Payment-Signature", "Stripe-Signature",
 }
 
 // The sidecars read no more than 8 KiB of request line and headers, some of which they add themselves.

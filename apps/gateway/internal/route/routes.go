@@ -51,6 +51,8 @@ var Table = []Route{
 	{Do: "POST /api/v1/orders/{id}/ship", By: "orders", Need: shop.ManageOrders, Limit: writing},
 	{Do: "POST /api/v1/orders/{id}/deliver", By: "orders", Need: shop.ManageOrders, Limit: writing},
 	{Do: "POST /api/v1/orders/{id}/refund", By: "orders", Need: shop.ManageOrders, Limit: writing},
+	{Do: "POST /api/v1/payments/webhooks/{provider}", By: "orders", Need: shop.Anyone, Limit: telling},
+	{Do: "GET /api/v1/payments/findings", By: "orders", Need: shop.ManageOrders, Limit: reading},
 
 	{Do: "GET /api/v1/notifications", By: "notifications", Need: shop.SignedIn, Limit: reading},
 	{Do: "POST /api/v1/notifications/read-all", By: "notifications", Need: shop.SignedIn, Limit: writing},
@@ -73,6 +75,7 @@ var Table = []Route{
 var (
 	browsing   = Limit{PerMinute: 6000} // a shop's pages are often made by one server, and most answers are in the cache
 	reading    = Limit{PerMinute: 600}
+	telling    = Limit{PerMinute: 1200} // a payment provider tells of every charge from a few addresses
 	writing    = Limit{PerMinute: 300}
 	buying     = Limit{PerMinute: 60}
 	refreshing = Limit{PerMinute: 60}

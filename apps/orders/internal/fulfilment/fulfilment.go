@@ -23,7 +23,7 @@ import (
 // Service carries orders through. There is one workflow per order, and its instance id is the order's id.
 type Service struct {
 	orders   *order.Service
-	payments payment.Provider
+	payments *payment.Service
 	stock    Stock
 	engine   *workflow.Client
 	times    Times
@@ -37,8 +37,10 @@ type Times struct {
 }
 
 // NewService works with the sidecar's workflow engine.
-func NewService(orders *order.Service, payments payment.Provider, stock Stock, engine *workflow.Client, times Times) *Service {
-	return &Service{orders, payments, stock, engine, times}
+func NewService(orders *order.Service, payments *payment.Service, stock Stock, engine *workflow.Client, times Times) *Service {
+	s := &Service{orders, payments, stock, engine, times}
+	payments.OnSettled(s.wake)
+	return s
 }
 
 // Subscribe hears what starts a fulfilment, what takes it further, and what gives something back.
@@ -177,6 +179,7 @@ func (s *Service) registry() (*workflow.Registry, error) {
 		steps.AddWorkflowN(carryName, carry),
 		steps.AddWorkflowN(fulfilName, fulfil),
 		steps.AddActivityN("charge", s.charge),
+		steps.AddActivityN("take payment", s.takePayment),
 		steps.AddActivityN("commit stock", s.commitStock),
 		steps.AddActivityN("mark paid", s.markPaid),
 		steps.AddActivityN("give up", s.giveUp),

@@ -11,6 +11,17 @@ import (
 	"sidecart/kit/shop"
 )
 
+// takePayment charges the buyer once, however often it runs. A charge without an answer is no failure: it is asked for
+// later.
+func (s *Service) takePayment(ctx workflow.ActivityContext) (any, error) {
+	result, err := s.charge(ctx)
+	if errors.Is(err, payment.ErrNoAnswer) {
+		return outcome{Unsettled: true}, nil
+	}
+	return result, err
+}
+
+// charge is the first definition's step: no answer is a failure for now.
 func (s *Service) charge(ctx workflow.ActivityContext) (any, error) {
 	var id shop.OrderID
 	if err := ctx.GetInput(&id); err != nil {

@@ -28,6 +28,7 @@ const (
 // Routes adds what the scheduler calls.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /job/"+upkeepJob, shop.Anyone, s.handleUpkeep, web.Internal)
+	web.Handle(app, "POST /job/"+reconcileJob, shop.Anyone, s.handleReconcile, web.Internal)
 }
 
 // ScheduleUpkeep asks the scheduler to have orders looked after every 15 s.

@@ -80,11 +80,11 @@ func pay(ctx *workflow.WorkflowContext, id shop.OrderID) (outcome, error) {
 	return run(ctx, "mark paid", paid{id, charged.Reference})
 }
 
-// chargeUntilSettled asks again what became of a charge without an answer: when the order moved, else after 1 s, 2 s,
+// chargeUntilSettled asks again what became of a charge without an answer: when the provider told, else after 1 s, 2 s,
 // 4 s ... a minute. It ends at the latest when the unpaid order is cancelled.
 func chargeUntilSettled(ctx *workflow.WorkflowContext, id shop.OrderID) (outcome, error) {
 	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
-		charged, err := run(ctx, "charge", id)
+		charged, err := run(ctx, "take payment", id)
 		if err != nil || !charged.Unsettled {
 			return charged, err
 		}

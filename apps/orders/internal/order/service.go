@@ -181,6 +181,11 @@ func (u Upkeep) Ended(ctx context.Context, before time.Time) ([]shop.OrderID, er
 	return endedSince(ctx, u.db, before)
 }
 
+// PaidBetween are the bills of orders that were paid in a time and not wholly given back since.
+func (u Upkeep) PaidBetween(ctx context.Context, from, to time.Time) ([]Bill, error) {
+	return paidBetween(ctx, u.db, from, to)
+}
+
 // Forgotten notes that an order's workflow is no more.
 func (u Upkeep) Forgotten(ctx context.Context, id shop.OrderID) error {
 	return pgx.BeginFunc(ctx, u.db, func(tx pgx.Tx) error { return forget(ctx, tx, id) })

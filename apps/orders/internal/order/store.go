@@ -121,6 +121,16 @@ func bill(ctx context.Context, db postgres.Reader, id shop.OrderID) (Bill, error
 	return b, err
 }
 
+func paidBetween(ctx context.Context, db postgres.Reader, from, to time.Time) ([]Bill, error) {
+	rows, err := db.Query(ctx, `
+		select id as order_id, status, total, currency, payment_method as method, payment_token from orders
+		where paid_at >= $1 and paid_at < $2 and refunded < total order by paid_at`, from, to)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Bill])
+}
+
 // owe notes what has to go back, and counts it to the order.
 func owe(ctx context.Context, tx pgx.Tx, r Refund) error {
 	_, err := tx.Exec(ctx, `

@@ -1,8 +1,9 @@
-// Package payment takes money and gives it back, through a provider.
+// Package payment takes money and gives it back, through a provider, and knows of each order what became of it.
 package payment
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -19,7 +20,7 @@ type Charge struct {
 	Token    string // what the provider made of the buyer's card; empty for methods without one
 }
 
-// Receipt is a charge that was made.
+// Receipt is a charge that was made. Reference is the provider's name of it.
 type Receipt struct {
 	Reference string `json:"reference"`
 }
@@ -32,14 +33,80 @@ type Refund struct {
 	Currency string
 }
 
-// Provider moves money. All methods may be called again after a crash or a lost answer, and then change nothing more.
+// Notice is a message of a provider: what became of a charge. ID is the same each time it is sent.
+type Notice struct {
+	ID, Kind  string
+	Key       shop.OrderID // nil where the message is of something else
+	State     State        // Approved or Declined; empty where it says neither
+	Reference string
+	Reason    string
+}
+
+// Taken is a charge as it stands in a provider's books.
+type Taken struct {
+	Key       shop.OrderID // nil where it is of nobody we know
+	Reference string
+	Amount    shop.Money
+	Refunded  shop.Money
+	Currency  string
+	At        time.Time
+}
+
+// Provider moves money. Its methods may be called again after a crash or a lost answer, and then change nothing more. A
+// reference may be empty where it never came back.
 type Provider interface {
-	// Charge fails with ErrDeclined for good, with anything else for now.
+	Name() string
+	// Charge fails with ErrDeclined for good, with ErrNoAnswer where nobody knows yet, with anything else for now.
 	Charge(ctx context.Context, c Charge) (Receipt, error)
+	// Find says what became of a charge, as Charge does; ErrUnknown is one that the provider never heard of.
+	Find(ctx context.Context, key shop.OrderID, reference string) (Receipt, error)
 	// Refund gives back a part of a charge. It fails with ErrNothingLeft where less than that is left of it.
-	Refund(ctx context.Context, r Refund) error
-	// CallOff gives back what is left of a charge, if it was made, and makes sure that it cannot be made later.
-	CallOff(ctx context.Context, key shop.OrderID) error
+	Refund(ctx context.Context, r Refund, reference string) error
+	// CallOff gives back what is left of a charge, if it was made, and ends it if it was not.
+	CallOff(ctx context.Context, key shop.OrderID, reference string) error
+	// Read checks a message's signature over its very bytes, and reads it. It fails with ErrSignature.
+	Read(body []byte, signature string) (Notice, error)
+	// Since hands over what was taken since a moment and is not wholly given back, until fn fails.
+	Since(ctx context.Context, since time.Time, fn func(Taken) error) error
+}
+
+// State is what the shop knows of a payment.
+type State string
+
+// Asked becomes Approved or Declined once the provider said so; any of them becomes CalledOff when the order ends.
+const (
+	Asked     State = "asked"
+	Approved  State = "approved"
+	Declined  State = "declined"
+	CalledOff State = "called_off"
+)
+
+// Payment is what the shop knows of an order's payment.
+type Payment struct {
+	OrderID   shop.OrderID `json:"-"`
+	Provider  string       `json:"provider"`
+	Amount    shop.Money   `json:"amount"`
+	Currency  string       `json:"currency"`
+	State     State        `json:"state"`
+	Reference string       `json:"reference"`
+	Reason    string       `json:"reason,omitempty"`
+	Attempts  int          `json:"attempts"`
+	AskedAt   time.Time    `json:"asked_at"`
+	SettledAt *time.Time   `json:"settled_at"`
+}
+
+// outcome is a settled payment as Charge answers it.
+func (p Payment) outcome() (Receipt, error) {
+	switch p.State {
+	case Approved:
+		return Receipt{p.Reference}, nil
+	case Declined:
+		return Receipt{}, ErrDeclined.Saying(p.Reason)
+	case CalledOff:
+		return Receipt{}, ErrDeclined.Saying("the payment was called off")
+	case Asked:
+	}
+	return Receipt{}, ErrNoAnswer
 }
 
 // What can go wrong with payments. ErrDeclined says why in its message.
@@ -48,4 +115,31 @@ var (
 	ErrNothingLeft = fault.New(fault.Conflict, "payment_nothing_left", "there is less left of the charge than that")
 	ErrNoAnswer    = fault.New(fault.TimedOut, "payment_timeout", "the payment provider did not answer in time")
 	ErrProvider    = fault.New(fault.Unavailable, "payment_provider", "the payment provider has a problem")
+	ErrUnknown     = fault.New(fault.NotFound, "payment_unknown", "the payment provider knows nothing of it")
+	ErrSignature   = fault.New(fault.Unauthenticated, "webhook_signature", "this message was not signed by the payment provider")
+	ErrNoProvider  = fault.New(fault.NotFound, "no_such_provider", "there is no such payment provider here")
+)
+
+// Finding is a place where the provider's books and the shop's do not agree. One that is not mended waits for somebody.
+type Finding struct {
+	ID        int64        `json:"id"`
+	Kind      FindingKind  `json:"kind"`
+	OrderID   shop.OrderID `json:"order_id"`
+	Provider  string       `json:"provider"`
+	Reference string       `json:"reference"`
+	Amount    shop.Money   `json:"amount"`
+	Currency  string       `json:"currency"`
+	FoundAt   time.Time    `json:"found_at"`
+	MendedAt  *time.Time   `json:"mended_at"`
+}
+
+// FindingKind is what does not agree.
+type FindingKind string
+
+// The first two are mended: the money goes back. The others are reported.
+const (
+	WithoutOrder  FindingKind = "charged_without_order"
+	OfCancelled   FindingKind = "charged_and_cancelled"
+	WithoutCharge FindingKind = "paid_without_charge"
+	AmountDiffers FindingKind = "amount_differs"
 )

@@ -3,112 +3,214 @@ package payment_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/orders/internal/payment"
+	"sidecart/apps/orders/internal/payment/simulated"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
+	"sidecart/kit/web"
 )
 
 func charge(token string) payment.Charge {
 	return payment.Charge{Key: shop.OrderID{UUID: shop.NewID()}, Amount: shop.MustMoney("599.98"), Currency: "USD", Token: token}
 }
 
-func TestSimulatedTokens(t *testing.T) {
-	p := payment.NewSimulated(kittest.DB(t, payment.Migrations))
-	for token, attempts := range map[string][]error{
-		"":                       {nil, nil},
-		"tok_visa":               {nil, nil},
-		"tok_declined":           {payment.ErrDeclined, payment.ErrDeclined},
-		"tok_insufficient_funds": {payment.ErrDeclined},
-		"tok_timeout":            {payment.ErrNoAnswer, nil, nil},
-		"tok_error":              {payment.ErrProvider, payment.ErrProvider, nil, nil},
-	} {
-		c := charge(token)
-		for n, want := range attempts {
-			receipt, err := p.Charge(t.Context(), c)
-			if !errors.Is(err, want) || (err == nil && receipt.Reference == "") {
-				t.Errorf("%s, attempt %d: %+v, %v", token, n+1, receipt, err)
-			}
-		}
-	}
+func open(t *testing.T) (*pgxpool.Pool, *payment.Service) {
+	t.Helper()
+	db := kittest.DB(t, payment.Migrations)
+	return db, payment.NewService(db, simulated.New(db, "key"))
 }
 
-func TestCallingOffForestallsALateCharge(t *testing.T) {
-	p := payment.NewSimulated(kittest.DB(t, payment.Migrations))
-	charged, late := charge(""), charge("")
-	if _, err := p.Charge(t.Context(), charged); err != nil {
+// taken is how much the provider holds in the end, and of how many charges.
+func taken(t *testing.T, db *pgxpool.Pool) (charges int, amount shop.Money) {
+	t.Helper()
+	err := db.QueryRow(t.Context(), `
+		select count(*), coalesce(sum(amount - refunded), 0) from simulated_ledger where state = 'approved'`).Scan(&charges, &amount)
+	if err != nil {
 		t.Fatal(err)
 	}
-	for range 2 {
-		for _, c := range []payment.Charge{charged, late} {
-			if err := p.CallOff(t.Context(), c.Key); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := p.Charge(t.Context(), c); !errors.Is(err, payment.ErrDeclined) {
-				t.Errorf("charged after it was called off: %v", err)
-			}
-		}
-	}
+	return charges, amount
 }
 
 func TestChargedOnceHoweverOften(t *testing.T) {
-	db := kittest.DB(t, payment.Migrations)
-	p, c := payment.NewSimulated(db), charge("")
+	db, s := open(t)
+	c := charge("")
 	var all sync.WaitGroup
 	for range 16 {
 		all.Go(func() {
-			if _, err := p.Charge(context.Background(), c); err != nil {
+			if _, err := s.Charge(context.Background(), c); err != nil {
 				t.Errorf("charge: %v", err)
 			}
 		})
 	}
 	all.Wait()
-	var charges int
-	var amount shop.Money
-	if err := db.QueryRow(t.Context(), `select count(*), sum(amount) from simulated_ledger where state = 'approved'`).Scan(&charges, &amount); err != nil {
-		t.Fatal(err)
-	}
-	if charges != 1 || amount.String() != "599.98" {
-		t.Errorf("%d charges of %s", charges, amount)
+	if n, amount := taken(t, db); n != 1 || amount.String() != "599.98" {
+		t.Errorf("%d charges of %s", n, amount)
 	}
 }
 
-func TestPartialRefunds(t *testing.T) {
-	db := kittest.DB(t, payment.Migrations)
-	p, c := payment.NewSimulated(db), charge("")
-	if _, err := p.Charge(t.Context(), c); err != nil {
-		t.Fatal(err)
-	}
-	back := func(amount string) payment.Refund {
-		return payment.Refund{ID: shop.NewID(), Key: c.Key, Amount: shop.MustMoney(amount), Currency: "USD"}
-	}
-	first := back("100.00")
-	var all sync.WaitGroup
-	for range 8 { // one refund, however often it is asked for
-		all.Go(func() {
-			if err := p.Refund(context.Background(), first); err != nil {
-				t.Error(err)
+func TestOutcomesAreKept(t *testing.T) {
+	_, s := open(t)
+	for token, attempts := range map[string][]error{
+		"":                       {nil, nil},
+		"tok_declined":           {payment.ErrDeclined, payment.ErrDeclined},
+		"tok_insufficient_funds": {payment.ErrDeclined, payment.ErrDeclined},
+		"tok_error":              {payment.ErrProvider, payment.ErrProvider, nil, nil},
+	} {
+		c := charge(token)
+		var reason string
+		for n, want := range attempts {
+			_, err := s.Charge(t.Context(), c)
+			if !errors.Is(err, want) {
+				t.Errorf("%s, attempt %d: %v", token, n+1, err)
 			}
-		})
+			if err != nil && n > 0 && err.Error() != reason {
+				t.Errorf("%s: first %s, then %v", token, reason, err)
+			}
+			if err != nil {
+				reason = err.Error()
+			}
+		}
 	}
-	all.Wait()
-	if err := p.Refund(t.Context(), back("499.99")); !errors.Is(err, payment.ErrNothingLeft) {
-		t.Errorf("more than was charged: %v", err)
-	}
-	for range 2 {
-		if err := p.CallOff(t.Context(), c.Key); err != nil {
+}
+
+// TestNoAnswer: a charge that nobody answered is asked for, not made again.
+func TestNoAnswer(t *testing.T) {
+	db, s := open(t)
+	c := charge("tok_timeout")
+	for range 3 {
+		if _, err := s.Charge(t.Context(), c); !errors.Is(err, payment.ErrNoAnswer) {
 			t.Fatal(err)
 		}
 	}
-	if err := p.Refund(t.Context(), back("0.01")); !errors.Is(err, payment.ErrNothingLeft) {
-		t.Errorf("a cent more than was charged: %v", err)
+	kittest.Eventually(t, 20*time.Second, func() error {
+		_, err := s.Charge(t.Context(), c)
+		return err
+	})
+	var attempts int
+	if err := db.QueryRow(t.Context(), `select attempts from simulated_ledger where key = $1`, c.Key).Scan(&attempts); err != nil || attempts != 1 {
+		t.Errorf("the provider was asked to charge %d times, %v", attempts, err)
 	}
-	var refunded, entries shop.Money
-	err := db.QueryRow(t.Context(), `
-		select l.refunded, (select sum(amount) from simulated_refunds r where r.key = l.key) from simulated_ledger l`).Scan(&refunded, &entries)
-	if err != nil || refunded.String() != "599.98" || entries.String() != "599.98" {
-		t.Errorf("%s and %s went back of 599.98, %v", refunded, entries, err)
+}
+
+func TestCalledOff(t *testing.T) {
+	db, s := open(t)
+	made, late := charge(""), charge("")
+	if _, err := s.Charge(t.Context(), made); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []payment.Charge{made, late} {
+		for range 2 {
+			if err := s.CallOff(t.Context(), c.Key); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Charge(t.Context(), c); !errors.Is(err, payment.ErrDeclined) {
+				t.Errorf("charged after it was called off: %v", err)
+			}
+		}
+	}
+	if err := s.Refund(t.Context(), payment.Refund{ID: shop.NewID(), Key: made.Key, Amount: shop.MustMoney("1.00")}); err != nil {
+		t.Errorf("what went back with the whole went back: %v", err)
+	}
+	if n, amount := taken(t, db); n != 0 {
+		t.Errorf("%s is still taken", amount)
+	}
+}
+
+// TestCallOffRacesWithCharge: whatever comes first, the money is back in the end.
+func TestCallOffRacesWithCharge(t *testing.T) {
+	db, s := open(t)
+	var charged, refused atomic.Int32
+	for range 30 {
+		c := charge("")
+		var both sync.WaitGroup
+		both.Go(func() {
+			if _, err := s.Charge(context.Background(), c); err == nil {
+				charged.Add(1)
+			} else if errors.Is(err, payment.ErrDeclined) {
+				refused.Add(1)
+			} else {
+				t.Error(err)
+			}
+		})
+		both.Go(func() {
+			if err := s.CallOff(context.Background(), c.Key); err != nil {
+				t.Error(err)
+			}
+		})
+		both.Wait()
+	}
+	if n, amount := taken(t, db); n != 0 {
+		t.Errorf("%d charges of %s are left; %d were charged and %d refused", n, amount, charged.Load(), refused.Load())
+	}
+}
+
+func TestWebhooks(t *testing.T) {
+	db, s := open(t)
+	app := web.New("orders", web.Config{Verify: kittest.Verify})
+	s.Routes(app)
+	var told atomic.Int32
+	s.OnSettled(func(context.Context, shop.OrderID) { told.Add(1) })
+	waiting, declined := charge("tok_timeout"), charge("tok_timeout")
+	for _, c := range []payment.Charge{waiting, declined} {
+		if _, err := s.Charge(t.Context(), c); !errors.Is(err, payment.ErrNoAnswer) {
+			t.Fatal(err)
+		}
+	}
+	send := func(name, id, kind string, key shop.OrderID, want int) kittest.Call {
+		body := fmt.Sprintf(`{"id":%q,"type":%q,"order_id":%q,"reason":"no funds"}`, id, kind, key)
+		return kittest.Call{Name: name, Do: "POST /payments/webhooks/simulated", Body: body, Want: want,
+			Header: map[string]string{"Payment-Signature": simulated.Sign("key", []byte(body), time.Now())}}
+	}
+	unsigned := send("unsigned", "0", "charge.declined", waiting.Key, 401)
+	unsigned.Header = nil
+	kittest.Run(t, app, nil, []kittest.Call{
+		unsigned,
+		{Name: "another provider", Do: "POST /payments/webhooks/other", Body: `{}`, Want: 404},
+		{Name: "no JSON", Do: "POST /payments/webhooks/simulated", Body: `x`, Want: 415, Header: map[string]string{"Content-Type": "text/plain"}},
+		send("approved", "1", "charge.approved", waiting.Key, 204),
+		send("approved, sent again", "1", "charge.approved", waiting.Key, 204),
+		send("declined, and too late", "2", "charge.declined", waiting.Key, 204),
+		send("of nobody we know", "3", "charge.approved", shop.OrderID{UUID: shop.NewID()}, 204),
+		send("about something else", "4", "payout.made", waiting.Key, 204),
+		send("declined", "5", "charge.declined", declined.Key, 204),
+		{Name: "findings are for admins", As: kittest.Somebody(shop.User), Do: "GET /payments/findings", Want: 403},
+		{Name: "no findings", As: kittest.Somebody(shop.Admin), Do: "GET /payments/findings", Want: 200, Has: []string{`{"items":[],"next_cursor":null}`}},
+	})
+	if _, err := s.Charge(t.Context(), waiting); err != nil {
+		t.Errorf("the message said that it was approved: %v", err)
+	}
+	if _, err := s.Charge(t.Context(), declined); !errors.Is(err, payment.ErrDeclined) {
+		t.Errorf("the message said that it was declined: %v", err)
+	}
+	var notices int
+	if err := db.QueryRow(t.Context(), `select count(*) from payment_notices`).Scan(&notices); err != nil || notices != 5 || told.Load() == 0 {
+		t.Errorf("%d messages are kept, %d told, %v", notices, told.Load(), err)
+	}
+}
+
+// TestApprovedAfterItWasCalledOff: the provider says that it took the money of an order that ended meanwhile.
+func TestApprovedAfterItWasCalledOff(t *testing.T) {
+	db, s := open(t)
+	provider, c := simulated.New(db, "key"), charge("")
+	if err := s.CallOff(t.Context(), c.Key); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := provider.Charge(t.Context(), c); err != nil { // by a process that had begun before
+		t.Fatal(err)
+	}
+	body := fmt.Appendf(nil, `{"id":"1","type":"charge.approved","order_id":%q}`, c.Key)
+	if err := s.Hear(t.Context(), "simulated", body, simulated.Sign("key", body, time.Now())); err != nil {
+		t.Fatal(err)
+	}
+	if n, amount := taken(t, db); n != 0 {
+		t.Errorf("%s is still taken", amount)
 	}
 }

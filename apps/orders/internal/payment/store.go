@@ -2,70 +2,99 @@ package payment
 
 import (
 	"context"
+	"errors"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
 )
 
-// attempt notes one more try of a charge and locks its entry.
-func attempt(ctx context.Context, tx pgx.Tx, c Charge) (entry, error) {
+// ask counts one more attempt of a payment that is not settled, and answers the payment.
+func ask(ctx context.Context, tx pgx.Tx, c Charge, provider string) (Payment, error) {
 	rows, err := tx.Query(ctx, `
-		insert into simulated_ledger (key, amount, currency, state, attempts) values ($1, $2, $3, 'trying', 1)
-		on conflict (key) do update set attempts = simulated_ledger.attempts + 1
-		returning state, attempts`, c.Key, c.Amount, c.Currency)
-	if err != nil {
-		return entry{}, err
-	}
-	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[entry])
+		insert into payments (order_id, provider, amount, currency, state, attempts) values ($1, $2, $3, $4, 'asked', 1)
+		on conflict (order_id) do update set attempts = payments.attempts + case payments.state when 'asked' then 1 else 0 end
+		returning order_id, provider, amount, currency, state, reference, reason, attempts, asked_at, settled_at`,
+		c.Key, provider, c.Amount, c.Currency)
+	return one(rows, err)
 }
 
-func settle(ctx context.Context, tx pgx.Tx, key shop.OrderID, state string) error {
-	_, err := tx.Exec(ctx, `update simulated_ledger set state = $2, settled_at = now() where key = $1`, key, state)
+// conclude settles a payment that is not settled yet, and answers it as it then is. It fails with ErrUnknown.
+func conclude(ctx context.Context, tx pgx.Tx, n Notice) (Payment, error) {
+	rows, err := tx.Query(ctx, `
+		update payments set settled_at = coalesce(settled_at, now()),
+			state = case state when 'asked' then $2 else state end,
+			reference = case when reference = '' then $3 else reference end,
+			reason = case state when 'asked' then $4 else reason end
+		where order_id = $1
+		returning order_id, provider, amount, currency, state, reference, reason, attempts, asked_at, settled_at`,
+		n.Key, n.State, n.Reference, n.Reason)
+	return one(rows, err)
+}
+
+// callOff ends a payment, or forestalls one that was never asked for. A declined one stays declined.
+func callOff(ctx context.Context, tx pgx.Tx, id shop.OrderID, provider string) (Payment, error) {
+	rows, err := tx.Query(ctx, `
+		insert into payments (order_id, provider, amount, currency, state, settled_at) values ($1, $2, 0, 'XXX', 'called_off', now())
+		on conflict (order_id) do update set state = case payments.state when 'declined' then 'declined' else 'called_off' end,
+			settled_at = coalesce(payments.settled_at, now())
+		returning order_id, provider, amount, currency, state, reference, reason, attempts, asked_at, settled_at`, id, provider)
+	return one(rows, err)
+}
+
+// get fails with ErrUnknown.
+func get(ctx context.Context, db postgres.Reader, id shop.OrderID) (Payment, error) {
+	rows, err := db.Query(ctx, `
+		select order_id, provider, amount, currency, state, reference, reason, attempts, asked_at, settled_at
+		from payments where order_id = $1`, id)
+	return one(rows, err)
+}
+
+func one(rows pgx.Rows, err error) (Payment, error) {
+	if err != nil {
+		return Payment{}, err
+	}
+	p, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Payment])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return p, ErrUnknown
+	}
+	return p, err
+}
+
+// heard notes a message, once.
+func heard(ctx context.Context, tx pgx.Tx, provider string, n Notice) error {
+	var order *uuid.UUID
+	if n.Key.UUID != uuid.Nil {
+		order = &n.Key.UUID
+	}
+	_, err := tx.Exec(ctx, `
+		insert into payment_notices (provider, id, kind, order_id) values ($1, $2, $3, $4) on conflict do nothing`,
+		provider, n.ID, n.Kind, order)
 	return err
 }
 
-// giveBack notes a refund. It answers false where it was made already; of two at once, the second waits for the first.
-func giveBack(ctx context.Context, tx pgx.Tx, r Refund) (bool, error) {
+// report answers false where it was found before.
+func report(ctx context.Context, tx pgx.Tx, f Finding) (bool, error) {
 	tag, err := tx.Exec(ctx, `
-		insert into simulated_refunds (id, key, amount) select $1, key, $3 from simulated_ledger where key = $2
-		on conflict (id) do nothing`, r.ID, r.Key, r.Amount)
-	if err != nil || tag.RowsAffected() == 1 {
-		return true, err
-	}
-	var made bool
-	err = tx.QueryRow(ctx, `select exists (select from simulated_refunds where id = $1)`, r.ID).Scan(&made)
-	return !made, err
-}
-
-// deduct answers false where a charge was not made, or has less left.
-func deduct(ctx context.Context, tx pgx.Tx, r Refund) (bool, error) {
-	tag, err := tx.Exec(ctx, `
-		update simulated_ledger set refunded = refunded + $2, settled_at = now(),
-			state = case when refunded + $2 = amount then 'refunded' else state end
-		where key = $1 and state = 'approved' and refunded + $2 <= amount`, r.Key, r.Amount)
+		insert into payment_findings (kind, order_id, provider, reference, amount, currency) values ($1, $2, $3, $4, $5, $6)
+		on conflict (kind, order_id) do nothing`, f.Kind, f.OrderID, f.Provider, f.Reference, f.Amount, f.Currency)
 	return tag.RowsAffected() == 1, err
 }
 
-// forestall keeps a key that nobody has charged, so that a late charge is refused.
-func forestall(ctx context.Context, tx pgx.Tx, key shop.OrderID) error {
+func mended(ctx context.Context, tx pgx.Tx, kind FindingKind, id shop.OrderID) error {
 	_, err := tx.Exec(ctx, `
-		insert into simulated_ledger (key, amount, currency, state, attempts, settled_at) values ($1, 0, 'XXX', 'refunded', 0, now())
-		on conflict (key) do nothing`, key)
+		update payment_findings set mended_at = now() where kind = $1 and order_id = $2 and mended_at is null`, kind, id)
 	return err
 }
 
-// callOff gives back what is left of a charge that was made, and ends one that was only tried; a declined one stays so.
-func callOff(ctx context.Context, tx pgx.Tx, key shop.OrderID) error {
-	_, err := tx.Exec(ctx, `
-		with before as (
-			select key, case state when 'approved' then amount - refunded else 0 end as rest
-			from simulated_ledger where key = $1 and state in ('approved', 'trying') for update
-		), ended as (
-			update simulated_ledger l set state = 'refunded', settled_at = now(), refunded = l.refunded + b.rest
-			from before b where l.key = b.key
-		)
-		insert into simulated_refunds (id, key, amount) select key, key, rest from before where rest > 0
-		on conflict (id) do nothing`, key)
-	return err
+func foundBefore(ctx context.Context, db postgres.Reader, before int64, limit int) ([]Finding, error) {
+	rows, err := db.Query(ctx, `
+		select id, kind, order_id, provider, reference, amount, currency, found_at, mended_at
+		from payment_findings where id < $1 order by id desc limit $2`, before, limit)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Finding])
 }

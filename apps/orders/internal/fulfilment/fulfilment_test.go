@@ -1,0 +1,200 @@
+package fulfilment
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sidecart/apps/orders/internal/order"
+	"sidecart/apps/orders/internal/payment"
+	"sidecart/apps/orders/internal/payment/simulated"
+	"sidecart/kit/event"
+	"sidecart/kit/idempotency"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// stand is fulfilment on a real database and a real provider, with a shelf that only takes notes. It has no engine.
+type stand struct {
+	*Service
+	db       *pgxpool.Pool
+	provider *simulated.Provider
+	shelf    []string
+	away     bool // products does not answer
+}
+
+var alice, admin = kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+
+func open(t *testing.T) *stand {
+	t.Helper()
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, payment.Migrations)
+	s := &stand{db: db, provider: simulated.New(db, "key")}
+	orders := order.NewService(db, func(_ context.Context, _ shop.OrderID, items []order.Item) (lines []order.Reserved, err error) {
+		for _, item := range items {
+			lines = append(lines, order.Reserved{ProductID: item.ProductID, Quantity: item.Quantity, UnitPrice: shop.MustMoney("10.00"), Currency: "USD"})
+		}
+		return lines, nil
+	})
+	note := func(what string) error {
+		if s.away {
+			return errors.New("products is away")
+		}
+		s.shelf = append(s.shelf, what)
+		return nil
+	}
+	s.Service = NewService(orders, payment.NewService(db, s.provider), Stock{
+		Commit:  func(context.Context, shop.OrderID) error { return note("commit") },
+		Release: func(context.Context, shop.OrderID) error { return note("release") },
+		Return: func(_ context.Context, _ shop.OrderID, items []order.Item) error {
+			for range items[0].Quantity {
+				if err := note("return"); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}, nil, Times{})
+	return s
+}
+
+func (s *stand) charge(id shop.OrderID) payment.Charge {
+	return payment.Charge{Key: id, Amount: shop.MustMoney("20.00"), Currency: "USD"}
+}
+
+// bought is a paid order of two things for 20.00.
+func (s *stand) bought(t *testing.T) shop.OrderID {
+	t.Helper()
+	o, err := s.orders.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal"})
+	if err == nil {
+		_, err = s.payments.Charge(t.Context(), s.charge(o.ID))
+	}
+	if err == nil {
+		err = s.orders.MarkPaid(t.Context(), o.ID, "sim")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o.ID
+}
+
+func (s *stand) taken(t *testing.T) string {
+	t.Helper()
+	var left shop.Money
+	if err := s.db.QueryRow(t.Context(), `select coalesce(sum(amount - refunded), 0.00) from simulated_ledger where state = 'approved'`).Scan(&left); err != nil {
+		t.Fatal(err)
+	}
+	exact, err := left.In("USD")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exact.String()
+}
+
+func TestSettle(t *testing.T) {
+	s := open(t)
+	id := s.bought(t)
+	refund := func(n int) {
+		t.Helper()
+		if _, err := s.orders.Refund(t.Context(), admin, id, order.Return{Items: []order.Item{{ProductID: 1, Quantity: n}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refund(1)
+	s.away = true
+	if err := s.settle(t.Context(), id); err == nil {
+		t.Error("it is settled, and the goods are not on the shelf")
+	}
+	s.away = false
+	for range 3 {
+		if err := s.settle(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := s.taken(t); got != "10.00" || !slices.Equal(s.shelf, []string{"return"}) {
+		t.Errorf("%s is taken, shelf %v", got, s.shelf)
+	}
+	if _, err := s.orders.Cancel(t.Context(), alice, id, ""); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := s.settle(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := s.taken(t); got != "0.00" || !slices.Equal(s.shelf, []string{"return", "release"}) {
+		t.Errorf("%s is taken, shelf %v", got, s.shelf)
+	}
+}
+
+func TestReconcile(t *testing.T) {
+	s := open(t)
+	well := s.bought(t)
+	// The process died between the provider's answer and everything else, and the order was never kept.
+	lost := shop.OrderID{UUID: shop.NewID()}
+	if _, err := s.provider.Charge(t.Context(), s.charge(lost)); err != nil {
+		t.Fatal(err)
+	}
+	// Cancelled and settled, and then a process that had begun before took the money.
+	late, err := s.orders.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal"})
+	if err == nil {
+		_, err = s.orders.Cancel(t.Context(), alice, late.ID, "")
+	}
+	if err == nil {
+		err = s.settle(t.Context(), late.ID)
+	}
+	if err == nil {
+		_, err = s.provider.Charge(t.Context(), s.charge(late.ID))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Marked as paid by hand.
+	unpaid, err := s.orders.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal"})
+	if err == nil {
+		err = s.orders.MarkPaid(t.Context(), unpaid.ID, "by hand")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Reconcile(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if found := s.findings(t); len(found) > 0 {
+		t.Errorf("what is young may still be on its way: %+v", found)
+	}
+	for range 2 {
+		if err := s.Reconcile(t.Context(), time.Now().Add(10*time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := s.findings(t)
+	for id, want := range map[shop.OrderID]payment.Finding{
+		lost: {Kind: payment.WithoutOrder}, late.ID: {Kind: payment.OfCancelled}, unpaid.ID: {Kind: payment.WithoutCharge},
+	} {
+		got := found[id]
+		if got.Kind != want.Kind || (got.MendedAt != nil) != (want.Kind != payment.WithoutCharge) {
+			t.Errorf("%s: %+v, want %+v", id, got, want)
+		}
+	}
+	if _, wrong := found[well]; wrong || len(found) != 3 || s.taken(t) != "20.00" {
+		t.Errorf("%d findings, %s is taken, want 20.00 for one order", len(found), s.taken(t))
+	}
+}
+
+func (s *stand) findings(t *testing.T) map[shop.OrderID]payment.Finding {
+	t.Helper()
+	page, err := s.payments.Findings(t.Context(), web.PageQuery{Limit: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[shop.OrderID]payment.Finding{}
+	for _, f := range page.Items {
+		found[f.OrderID] = f
+	}
+	return found
+}

@@ -1,0 +1,36 @@
+package payment
+
+import (
+	"cmp"
+	"context"
+	"io"
+
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// Routes adds the door for providers' messages, and what an operator sees.
+func (s *Service) Routes(app *web.App) {
+	web.Handle(app, "POST /payments/webhooks/{provider}", shop.Anyone, s.handleHear, web.NoStore, web.BodyLimit(256<<10),
+		web.Fails(ErrNoProvider, ErrSignature), web.Doc("Take a payment provider's signed message"))
+	web.Handle(app, "GET /payments/findings", shop.ManageOrders, s.handleFindings, web.NoStore, web.Doc("See where the provider's books and the shop's did not agree"))
+}
+
+type hearInput struct {
+	Provider  string   `path:"provider"`
+	Simulated string   `header:"Payment-Signature"`
+	Stripe    string   `header:"Stripe-Signature"`
+	Body      web.Body `body:"application/json"`
+}
+
+func (s *Service) handleHear(ctx context.Context, _ shop.Caller, in hearInput) (web.None, error) {
+	body, err := io.ReadAll(in.Body)
+	if err != nil {
+		return web.None{}, err
+	}
+	return web.None{}, s.Hear(ctx, in.Provider, body, cmp.Or(in.Stripe, in.Simulated))
+}
+
+func (s *Service) handleFindings(ctx context.Context, _ shop.Caller, in web.PageQuery) (web.Page[Finding], error) {
+	return s.Findings(ctx, in)
+}

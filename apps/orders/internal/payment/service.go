@@ -1,0 +1,146 @@
+package payment
+
+import (
+	"context"
+	"embed"
+	"errors"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sidecart/kit/fault"
+	"sidecart/kit/postgres"
+	"sidecart/kit/shop"
+)
+
+//go:embed migrations/*.sql
+var files embed.FS
+
+// Migrations are the payments' tables and the simulated provider's ledger.
+var Migrations = postgres.Migrations{Name: "payment", Files: postgres.Sub(files)}
+
+// Service does what can be done with payments.
+type Service struct {
+	db       *pgxpool.Pool
+	provider Provider
+	settled  func(ctx context.Context, id shop.OrderID)
+}
+
+// NewService keeps payments in an open database and has a provider make them.
+func NewService(db *pgxpool.Pool, provider Provider) *Service {
+	return &Service{db, provider, func(context.Context, shop.OrderID) {}}
+}
+
+// OnSettled names who is told at once that a provider's message settled a payment. It is a hint: nothing may depend on it.
+func (s *Service) OnSettled(tell func(ctx context.Context, id shop.OrderID)) { s.settled = tell }
+
+// Charge takes the money of an order, once, however often it is called and wherever it was cut off before: what was asked
+// and not answered is asked for, and asked again only under the same key. It fails with ErrDeclined for good, with ErrNoAnswer
+// where nobody knows yet, with anything else for now.
+func (s *Service) Charge(ctx context.Context, c Charge) (Receipt, error) {
+	p, err := s.begin(ctx, c)
+	if err != nil || p.State != Asked {
+		return orElse(p.outcome, err)
+	}
+	var receipt Receipt
+	err = ErrUnknown
+	if p.Attempts > 1 {
+		receipt, err = s.provider.Find(ctx, c.Key, p.Reference)
+	}
+	if errors.Is(err, ErrUnknown) {
+		receipt, err = s.provider.Charge(ctx, c)
+	}
+	switch {
+	case err == nil:
+		return s.settle(ctx, Notice{Key: c.Key, State: Approved, Reference: receipt.Reference})
+	case errors.Is(err, ErrDeclined):
+		return s.settle(ctx, Notice{Key: c.Key, State: Declined, Reason: fault.Of(err).Message, Reference: receipt.Reference})
+	}
+	return Receipt{}, err
+}
+
+func orElse(outcome func() (Receipt, error), err error) (Receipt, error) {
+	if err != nil {
+		return Receipt{}, err
+	}
+	return outcome()
+}
+
+// begin notes that a provider is asked, before it is.
+func (s *Service) begin(ctx context.Context, c Charge) (p Payment, err error) {
+	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		p, err = ask(ctx, tx, c, s.provider.Name())
+		return err
+	})
+	return p, err
+}
+
+// settle notes what became of a payment, unless that is known already, and answers what is known then. Where the order
+// was called off while the provider took the money, the money goes back first.
+func (s *Service) settle(ctx context.Context, n Notice) (Receipt, error) {
+	var p Payment
+	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) (err error) {
+		p, err = conclude(ctx, tx, n)
+		return err
+	})
+	if err != nil {
+		return Receipt{}, err
+	}
+	if n.State == Approved && p.State != Approved {
+		if err := s.provider.CallOff(ctx, n.Key, n.Reference); err != nil {
+			return Receipt{}, err
+		}
+	}
+	return p.outcome()
+}
+
+// CallOff gives back what is left of an order's payment, if one was made, and makes sure that none can be made later.
+func (s *Service) CallOff(ctx context.Context, id shop.OrderID) error {
+	var p Payment
+	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) (err error) {
+		p, err = callOff(ctx, tx, id, s.provider.Name())
+		return err
+	})
+	if err != nil || p.Attempts == 0 || p.State == Declined {
+		return err
+	}
+	return s.provider.CallOff(ctx, id, p.Reference)
+}
+
+// Refund gives back a part of an order's payment. It fails with ErrNothingLeft.
+func (s *Service) Refund(ctx context.Context, r Refund) error {
+	p, err := get(ctx, s.db, r.Key)
+	if err != nil {
+		return err
+	}
+	err = s.provider.Refund(ctx, r, p.Reference)
+	if errors.Is(err, ErrNothingLeft) && p.State == CalledOff {
+		return nil // with the rest of it
+	}
+	return err
+}
+
+// Get is what is known of an order's payment. It fails with ErrUnknown where there is none.
+func (s *Service) Get(ctx context.Context, id shop.OrderID) (Payment, error) {
+	return get(ctx, s.db, id)
+}
+
+// Hear takes a provider's message: signed, once, and in whatever order messages come, because what is known for good does
+// not change any more. It fails with ErrNoProvider or ErrSignature.
+func (s *Service) Hear(ctx context.Context, provider string, body []byte, signature string) error {
+	if provider != s.provider.Name() {
+		return ErrNoProvider
+	}
+	n, err := s.provider.Read(body, signature)
+	if err != nil {
+		return err
+	}
+	if n.State != "" && n.Key.UUID != uuid.Nil {
+		if _, err := s.settle(ctx, n); err != nil && !errors.Is(err, ErrDeclined) && !errors.Is(err, ErrUnknown) {
+			return err // and the provider sends it again
+		}
+		s.settled(ctx, n.Key)
+	}
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return heard(ctx, tx, provider, n) })
+}

@@ -1,0 +1,215 @@
+// Package simulated is a payment provider that behaves like one and moves no money: it keeps its own books, answers a key
+// it knows with what it did then, and signs what it tells.
+//
+// It understands the tokens tok_declined and tok_insufficient_funds, tok_timeout (no answer; the charge is made a moment
+// later, which a message or a question brings to light) and tok_error (fails twice, then works). Any other is approved.
+package simulated
+
+import (
+	"cmp"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sidecart/apps/orders/internal/payment"
+	"sidecart/kit/fault"
+	"sidecart/kit/shop"
+)
+
+// Provider implements payment.Provider.
+type Provider struct {
+	db  *pgxpool.Pool
+	key []byte
+}
+
+// New keeps its books in an open database and signs its messages with a key.
+func New(db *pgxpool.Pool, key string) *Provider { return &Provider{db, []byte(key)} }
+
+// entry is a line of the books.
+type entry struct {
+	State    string
+	Attempts int
+}
+
+// The states of an entry. Processing becomes approved by itself.
+const (
+	trying     = "trying"
+	processing = "processing"
+	approved   = "approved"
+	declined   = "declined"
+	refunded   = "refunded"
+)
+
+var reasons = map[string]string{
+	"tok_declined":           "the card was declined",
+	"tok_insufficient_funds": "there are not enough funds",
+}
+
+// slow is how long a charge with tok_timeout takes.
+const slow = 2 * time.Second
+
+// Name implements payment.Provider.
+func (p *Provider) Name() string { return "simulated" }
+
+// Charge implements payment.Provider.
+func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Receipt, error) {
+	var e entry
+	err := pgx.BeginFunc(ctx, p.db, func(tx pgx.Tx) (err error) {
+		if e, err = attempt(ctx, tx, c); err != nil || e.State != trying {
+			return err
+		}
+		switch {
+		case reasons[c.Token] != "":
+			e.State = declined
+		case c.Token == "tok_error" && e.Attempts <= 2:
+			return nil // noted as tried
+		case c.Token == "tok_timeout":
+			e.State = processing
+		default:
+			e.State = approved
+		}
+		return settle(ctx, tx, c.Key, e.State, slow)
+	})
+	if err != nil {
+		return payment.Receipt{}, err
+	}
+	if e.State == declined {
+		return payment.Receipt{}, payment.ErrDeclined.Saying(cmp.Or(reasons[c.Token], "the card was declined"))
+	}
+	return e.answer(c.Key)
+}
+
+func (e entry) answer(key shop.OrderID) (payment.Receipt, error) {
+	switch e.State {
+	case approved:
+		return payment.Receipt{Reference: reference(key)}, nil
+	case declined:
+		return payment.Receipt{}, payment.ErrDeclined
+	case refunded:
+		return payment.Receipt{}, payment.ErrDeclined.Saying("the payment was called off")
+	case processing:
+		return payment.Receipt{}, payment.ErrNoAnswer
+	}
+	return payment.Receipt{}, payment.ErrProvider
+}
+
+func reference(key shop.OrderID) string { return "sim_" + key.String() }
+
+// Find implements payment.Provider.
+func (p *Provider) Find(ctx context.Context, key shop.OrderID, _ string) (payment.Receipt, error) {
+	var e entry
+	err := pgx.BeginFunc(ctx, p.db, func(tx pgx.Tx) (err error) {
+		e, err = find(ctx, tx, key)
+		return err
+	})
+	if err != nil {
+		return payment.Receipt{}, err
+	}
+	if e.State == trying {
+		return payment.Receipt{}, payment.ErrUnknown
+	}
+	return e.answer(key)
+}
+
+// Refund implements payment.Provider.
+func (p *Provider) Refund(ctx context.Context, r payment.Refund, _ string) error {
+	return pgx.BeginFunc(ctx, p.db, func(tx pgx.Tx) error {
+		fresh, err := giveBack(ctx, tx, r)
+		if err != nil || !fresh {
+			return err
+		}
+		enough, err := deduct(ctx, tx, r)
+		if err == nil && !enough {
+			return payment.ErrNothingLeft
+		}
+		return err
+	})
+}
+
+// CallOff implements payment.Provider.
+func (p *Provider) CallOff(ctx context.Context, key shop.OrderID, _ string) error {
+	return pgx.BeginFunc(ctx, p.db, func(tx pgx.Tx) error {
+		if err := forestall(ctx, tx, key); err != nil {
+			return err
+		}
+		return callOff(ctx, tx, key)
+	})
+}
+
+// Since implements payment.Provider.
+func (p *Provider) Since(ctx context.Context, since time.Time, fn func(payment.Taken) error) error {
+	var last shop.OrderID
+	for {
+		page, err := taken(ctx, p.db, since, last, 500)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, t := range page {
+			t.Reference = reference(t.Key)
+			if err := fn(t); err != nil {
+				return err
+			}
+		}
+		last = page[len(page)-1].Key
+	}
+}
+
+// Message is what the provider tells of a charge.
+type Message struct {
+	ID      string       `json:"id"`
+	Type    string       `json:"type"` // charge.approved or charge.declined
+	OrderID shop.OrderID `json:"order_id"`
+	Reason  string       `json:"reason,omitempty"`
+}
+
+// signedFor is how old a signed message may be, so that one that was overheard is of no use for long.
+const signedFor = 5 * time.Minute
+
+// Sign is the header Payment-Signature for a message: the time, and an HMAC-SHA256 over it and the message's bytes.
+func Sign(key string, body []byte, at time.Time) string {
+	t := strconv.FormatInt(at.Unix(), 10)
+	return "t=" + t + ",v1=" + hex.EncodeToString(mac([]byte(key), t, body))
+}
+
+func mac(key []byte, t string, body []byte) []byte {
+	h := hmac.New(sha256.New, key)
+	_, _ = fmt.Fprintf(h, "%s.", t) // a hash takes everything
+	h.Write(body)
+	return h.Sum(nil)
+}
+
+// Read implements payment.Provider.
+func (p *Provider) Read(body []byte, signature string) (n payment.Notice, err error) {
+	rest, v1, _ := strings.Cut(signature, ",v1=")
+	t, found := strings.CutPrefix(rest, "t=")
+	given, err := hex.DecodeString(v1)
+	unix, timeErr := strconv.ParseInt(t, 10, 64)
+	if err != nil || timeErr != nil || !found || len(p.key) == 0 || subtle.ConstantTimeCompare(given, mac(p.key, t, body)) != 1 {
+		return n, payment.ErrSignature
+	}
+	if age := time.Since(time.Unix(unix, 0)); age > signedFor || age < -signedFor {
+		return n, payment.ErrSignature
+	}
+	var m Message
+	if err := json.Unmarshal(body, &m); err != nil {
+		return n, fault.ErrMalformed.Because(err)
+	}
+	n = payment.Notice{ID: m.ID, Kind: m.Type, Key: m.OrderID, Reason: m.Reason}
+	switch m.Type {
+	case "charge.approved":
+		n.State, n.Reference = payment.Approved, reference(m.OrderID)
+	case "charge.declined":
+		n.State = payment.Declined
+	}
+	return n, nil
+}

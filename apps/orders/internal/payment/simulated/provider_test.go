@@ -1,0 +1,142 @@
+package simulated_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sidecart/apps/orders/internal/payment"
+	"sidecart/apps/orders/internal/payment/simulated"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+)
+
+func charge(token string) payment.Charge {
+	return payment.Charge{Key: shop.OrderID{UUID: shop.NewID()}, Amount: shop.MustMoney("599.98"), Currency: "USD", Token: token}
+}
+
+func TestTokens(t *testing.T) {
+	p := simulated.New(kittest.DB(t, payment.Migrations), "key")
+	for token, attempts := range map[string][]error{
+		"":                       {nil, nil},
+		"tok_visa":               {nil, nil},
+		"tok_declined":           {payment.ErrDeclined, payment.ErrDeclined},
+		"tok_insufficient_funds": {payment.ErrDeclined},
+		"tok_timeout":            {payment.ErrNoAnswer, payment.ErrNoAnswer},
+		"tok_error":              {payment.ErrProvider, payment.ErrProvider, nil, nil},
+	} {
+		c := charge(token)
+		for n, want := range attempts {
+			receipt, err := p.Charge(t.Context(), c)
+			if !errors.Is(err, want) || (err == nil && receipt.Reference == "") {
+				t.Errorf("%s, attempt %d: %+v, %v", token, n+1, receipt, err)
+			}
+		}
+	}
+}
+
+func TestNoAnswerIsSettledLater(t *testing.T) {
+	p, c := simulated.New(kittest.DB(t, payment.Migrations), "key"), charge("tok_timeout")
+	if _, err := p.Find(t.Context(), c.Key, ""); !errors.Is(err, payment.ErrUnknown) {
+		t.Fatal(err)
+	}
+	if _, err := p.Charge(t.Context(), c); !errors.Is(err, payment.ErrNoAnswer) {
+		t.Fatal(err)
+	}
+	kittest.Eventually(t, 20*time.Second, func() error {
+		_, err := p.Find(t.Context(), c.Key, "")
+		return err
+	})
+}
+
+func TestCallingOffForestallsALateCharge(t *testing.T) {
+	p := simulated.New(kittest.DB(t, payment.Migrations), "key")
+	charged, late, slow := charge(""), charge(""), charge("tok_timeout")
+	if _, err := p.Charge(t.Context(), charged); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Charge(t.Context(), slow); !errors.Is(err, payment.ErrNoAnswer) {
+		t.Fatal(err)
+	}
+	for range 2 {
+		for _, c := range []payment.Charge{charged, late, slow} {
+			if err := p.CallOff(t.Context(), c.Key, ""); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := p.Charge(t.Context(), c); !errors.Is(err, payment.ErrDeclined) {
+				t.Errorf("charged after it was called off: %v", err)
+			}
+		}
+	}
+}
+
+func TestPartialRefunds(t *testing.T) {
+	db := kittest.DB(t, payment.Migrations)
+	p, c := simulated.New(db, "key"), charge("")
+	if _, err := p.Charge(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	back := func(amount string) payment.Refund {
+		return payment.Refund{ID: shop.NewID(), Key: c.Key, Amount: shop.MustMoney(amount), Currency: "USD"}
+	}
+	first := back("100.00")
+	var all sync.WaitGroup
+	for range 8 { // one refund, however often it is asked for
+		all.Go(func() {
+			if err := p.Refund(context.Background(), first, ""); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if err := p.Refund(t.Context(), back("499.99"), ""); !errors.Is(err, payment.ErrNothingLeft) {
+		t.Errorf("more than was charged: %v", err)
+	}
+	for range 2 {
+		if err := p.CallOff(t.Context(), c.Key, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.Refund(t.Context(), back("0.01"), ""); !errors.Is(err, payment.ErrNothingLeft) {
+		t.Errorf("a cent more than was charged: %v", err)
+	}
+	var refunded, entries shop.Money
+	err := db.QueryRow(t.Context(), `
+		select l.refunded, (select sum(amount) from simulated_refunds r where r.key = l.key) from simulated_ledger l`).Scan(&refunded, &entries)
+	if err != nil || refunded.String() != "599.98" || entries.String() != "599.98" {
+		t.Errorf("%s and %s went back of 599.98, %v", refunded, entries, err)
+	}
+}
+
+func TestSignatures(t *testing.T) {
+	p, now := simulated.New(nil, "key"), time.Now()
+	body := fmt.Appendf(nil, `{"id":"1","type":"charge.approved","order_id":%q}`, shop.NewID())
+	good := simulated.Sign("key", body, now)
+	for name, c := range map[string]struct {
+		body      []byte
+		signature string
+	}{
+		"no signature":     {body, ""},
+		"another key":      {body, simulated.Sign("other", body, now)},
+		"another body":     {append([]byte(" "), body...), good},
+		"old":              {body, simulated.Sign("key", body, now.Add(-10*time.Minute))},
+		"from the future":  {body, simulated.Sign("key", body, now.Add(10*time.Minute))},
+		"another time":     {body, strings.Replace(good, "t=", "t=1", 1)},
+		"half a signature": {body, good[:len(good)-2]},
+		"no hex":           {body, "t=1,v1=zz"},
+	} {
+		if _, err := p.Read(c.body, c.signature); !errors.Is(err, payment.ErrSignature) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if n, err := p.Read(body, good); err != nil || n.State != payment.Approved || n.ID != "1" {
+		t.Errorf("%+v, %v", n, err)
+	}
+	if _, err := simulated.New(nil, "").Read(body, simulated.Sign("", body, now)); !errors.Is(err, payment.ErrSignature) {
+		t.Errorf("without a key nobody can sign: %v", err)
+	}
+}

@@ -1,0 +1,109 @@
+package simulated
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"sidecart/apps/orders/internal/payment"
+	"sidecart/kit/postgres"
+	"sidecart/kit/shop"
+)
+
+// attempt notes one more try of a charge and locks its entry.
+func attempt(ctx context.Context, tx pgx.Tx, c payment.Charge) (entry, error) {
+	rows, err := tx.Query(ctx, `
+		insert into simulated_ledger (key, amount, currency, state, attempts) values ($1, $2, $3, 'trying', 1)
+		on conflict (key) do update set attempts = simulated_ledger.attempts + 1
+		returning state, attempts`, c.Key, c.Amount, c.Currency)
+	if err != nil {
+		return entry{}, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[entry])
+}
+
+// settle is at once but for a charge that is processing, which takes a while.
+func settle(ctx context.Context, tx pgx.Tx, key shop.OrderID, state string, slow time.Duration) error {
+	_, err := tx.Exec(ctx, `
+		update simulated_ledger set state = $2, settled_at = case $2 when 'processing' then null else now() end,
+			settles_at = case $2 when 'processing' then now() + $3 end
+		where key = $1`, key, state, slow)
+	return err
+}
+
+// find has a charge be made whose time has come. It fails with payment.ErrUnknown.
+func find(ctx context.Context, tx pgx.Tx, key shop.OrderID) (entry, error) {
+	_, err := tx.Exec(ctx, `
+		update simulated_ledger set state = 'approved', settled_at = settles_at
+		where key = $1 and state = 'processing' and settles_at <= now()`, key)
+	if err != nil {
+		return entry{}, err
+	}
+	rows, err := tx.Query(ctx, `select state, attempts from simulated_ledger where key = $1`, key)
+	if err != nil {
+		return entry{}, err
+	}
+	e, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[entry])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return e, payment.ErrUnknown
+	}
+	return e, err
+}
+
+// taken is a page of the charges that were made since a moment and are not wholly given back.
+func taken(ctx context.Context, db postgres.Reader, since time.Time, after shop.OrderID, limit int) ([]payment.Taken, error) {
+	rows, err := db.Query(ctx, `
+		select key, key::text as reference, amount, refunded, currency, begun_at as at from simulated_ledger
+		where state = 'approved' and begun_at >= $1 and key > $2 order by key limit $3`, since, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[payment.Taken])
+}
+
+// giveBack notes a refund. It answers false where it was made already; of two at once, the second waits for the first.
+func giveBack(ctx context.Context, tx pgx.Tx, r payment.Refund) (bool, error) {
+	tag, err := tx.Exec(ctx, `
+		insert into simulated_refunds (id, key, amount) select $1, key, $3 from simulated_ledger where key = $2
+		on conflict (id) do nothing`, r.ID, r.Key, r.Amount)
+	if err != nil || tag.RowsAffected() == 1 {
+		return true, err
+	}
+	var made bool
+	err = tx.QueryRow(ctx, `select exists (select from simulated_refunds where id = $1)`, r.ID).Scan(&made)
+	return !made, err
+}
+
+// deduct answers false where a charge was not made, or has less left.
+func deduct(ctx context.Context, tx pgx.Tx, r payment.Refund) (bool, error) {
+	tag, err := tx.Exec(ctx, `
+		update simulated_ledger set refunded = refunded + $2, settled_at = now(),
+			state = case when refunded + $2 = amount then 'refunded' else state end
+		where key = $1 and state = 'approved' and refunded + $2 <= amount`, r.Key, r.Amount)
+	return tag.RowsAffected() == 1, err
+}
+
+// forestall keeps a key that nobody has charged, so that a late charge is refused.
+func forestall(ctx context.Context, tx pgx.Tx, key shop.OrderID) error {
+	_, err := tx.Exec(ctx, `
+		insert into simulated_ledger (key, amount, currency, state, attempts, settled_at) values ($1, 0, 'XXX', 'refunded', 0, now())
+		on conflict (key) do nothing`, key)
+	return err
+}
+
+// callOff gives back what is left of a charge that was made, and ends one that was only tried; a declined one stays so.
+func callOff(ctx context.Context, tx pgx.Tx, key shop.OrderID) error {
+	_, err := tx.Exec(ctx, `
+		with before as (
+			select key, case state when 'approved' then amount - refunded else 0 end as rest
+			from simulated_ledger where key = $1 and state in ('approved', 'trying', 'processing') for update
+		), ended as (
+			update simulated_ledger l set state = 'refunded', settled_at = now(), refunded = l.refunded + b.rest
+			from before b where l.key = b.key
+		)
+		insert into simulated_refunds (id, key, amount) select key, key, rest from before where rest > 0
+		on conflict (id) do nothing`, key)
+	return err
+}
