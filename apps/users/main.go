@@ -13,10 +13,13 @@ import (
 
 	"sidecart/apps/users/internal/account"
 	"sidecart/apps/users/internal/audit"
+	"sidecart/apps/users/internal/lockout"
+	"sidecart/apps/users/internal/mailtoken"
 	"sidecart/apps/users/internal/session"
 	"sidecart/kit/auth"
 	"sidecart/kit/config"
 	"sidecart/kit/event"
+	"sidecart/kit/idempotency"
 	"sidecart/kit/postgres"
 	"sidecart/kit/sidecar"
 	"sidecart/kit/telemetry"
@@ -36,7 +39,13 @@ func run(ctx context.Context) error {
 	var env config.Env
 	cfg := env.Web("8001")
 	firstIsAdmin := env.String("BOOTSTRAP_ADMIN", "off") == "first-user"
+	verifiedEmail := env.Bool("REQUIRE_VERIFIED_EMAIL", false)
 	passwords := account.NewPasswords(env.Int("BCRYPT_COST", 12, 4), env.Int("BCRYPT_AT_ONCE", 1, 1))
+	patience := lockout.Policy{
+		Name: env.Int("LOCKOUT_FAILURES", 5, 1), Address: env.Int("LOCKOUT_ADDRESS_FAILURES", 100, 1),
+		First: env.Duration("LOCKOUT_WAIT", time.Minute), Most: env.Duration("LOCKOUT_MOST", time.Hour), Memory: env.Duration("LOCKOUT_MEMORY", 24*time.Hour),
+	}
+	mails := mailtoken.Lifetimes{Verify: env.Duration("VERIFY_TOKEN_TTL", 24*time.Hour), Reset: env.Duration("RESET_TOKEN_TTL", 30*time.Minute)}
 	tokens := session.Lifetimes{Access: env.Duration("ACCESS_TOKEN_TTL", 15*time.Minute), Refresh: env.Duration("REFRESH_TOKEN_TTL", 720*time.Hour)}
 	issuer := env.String("PUBLIC_URL", "http://localhost:8000")
 	if err := env.Err(); err != nil {
@@ -64,7 +73,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	db, err := postgres.Open(ctx, url, event.Migrations, account.Migrations, session.Migrations)
+	db, err := postgres.Open(ctx, url, event.Migrations, idempotency.Migrations, account.Migrations, mailtoken.Migrations, session.Migrations)
 	if err != nil {
 		return err
 	}
@@ -75,7 +84,12 @@ func run(ctx context.Context) error {
 	}
 
 	signer.Issuer = issuer
-	accounts := account.NewService(db, passwords, firstIsAdmin)
+	mailTokens := mailtoken.NewService(db, signer.Derive("mail tokens"), mails)
+	accounts := account.NewService(db, account.Parts{
+		Passwords: passwords, MailTokens: mailTokens, FirstIsAdmin: firstIsAdmin, VerifiedEmail: verifiedEmail,
+		Lockouts: lockout.NewService(lockout.NewShared(lockout.StateOf(dapr)), signer.Derive("lockouts"), patience),
+		Sessions: account.Sessions{End: session.End, Export: session.Export, Erase: session.Erase},
+	})
 	sessions := session.NewService(db, accounts, signer, tokens)
 	if err := sessions.LoadKeys(ctx); err != nil {
 		return err
@@ -86,6 +100,7 @@ func run(ctx context.Context) error {
 	app.Needs(web.Check{Name: "database", Ask: db.Ping}, web.Check{Name: "sidecar", Ask: dapr.Well})
 	app.Prefers(web.Check{Name: "broker", Ask: dapr.Broker}, web.Check{Name: "sessions", Ask: verifier.Well})
 	accounts.Routes(app)
+	mailTokens.Routes(app)
 	audits.Routes(app)
 	sessions.Routes(app)
 
@@ -94,5 +109,6 @@ func run(ctx context.Context) error {
 	g.Go(func() error { return event.Relay(ctx, db, "users", dapr.Publish) })
 	g.Go(func() error { return sessions.Watch(ctx) })
 	g.Go(func() error { return sessions.SchedulePruning(ctx, dapr.Every) })
+	g.Go(func() error { return accounts.AnswerMail(ctx) })
 	return g.Wait()
 }

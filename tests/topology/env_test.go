@@ -67,6 +67,9 @@ func fallbackText(method string, v constant.Value) string {
 	if v.Kind() == constant.String {
 		return constant.StringVal(v)
 	}
+	if v.Kind() == constant.Bool {
+		return v.String()
+	}
 	if n, exact := constant.Int64Val(v); exact && method == "Duration" {
 		text := time.Duration(n).String() // 15m0s, 24h0m0s
 		for _, unit := range []string{"m0s", "h0m"} {

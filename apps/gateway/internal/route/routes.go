@@ -12,10 +12,19 @@ var Table = []Route{
 	{Do: "GET /api/v1/users/me/sessions", By: "users", Need: shop.SignedIn, Limit: reading},
 	{Do: "DELETE /api/v1/users/me/sessions", By: "users", Need: shop.SignedIn, Limit: writing},
 	{Do: "DELETE /api/v1/users/me/sessions/{id}", By: "users", Need: shop.SignedIn, Limit: writing},
+	{Do: "POST /api/v1/auth/verify-email", By: "users", Need: shop.Anyone, Limit: signingIn},
+	{Do: "POST /api/v1/auth/verify-email/resend", By: "users", Need: shop.Anyone, Limit: mailing},
+	{Do: "POST /api/v1/auth/password/forgot", By: "users", Need: shop.Anyone, Limit: mailing},
+	{Do: "POST /api/v1/auth/password/reset", By: "users", Need: shop.Anyone, Limit: signingIn},
 	{Do: "GET /api/v1/users/me", By: "users", Need: shop.SignedIn, Limit: reading},
+	{Do: "PATCH /api/v1/users/me", By: "users", Need: shop.SignedIn, Limit: writing},
+	{Do: "DELETE /api/v1/users/me", By: "users", Need: shop.SignedIn, Limit: signingIn},
+	{Do: "GET /api/v1/users/me/export", By: "users", Need: shop.SignedIn, Limit: exporting},
+	{Do: "PUT /api/v1/users/me/password", By: "users", Need: shop.SignedIn, Limit: signingIn},
 	{Do: "GET /api/v1/users", By: "users", Need: shop.ManageUsers, Limit: reading},
 	{Do: "GET /api/v1/users/{id}", By: "users", Need: shop.ManageUsers, Limit: reading},
 	{Do: "PATCH /api/v1/users/{id}", By: "users", Need: shop.ManageUsers, Limit: writing},
+	{Do: "POST /api/v1/users/{id}/unlock", By: "users", Need: shop.ManageUsers, Limit: writing},
 	{Do: "GET /api/v1/audit", By: "users", Need: shop.ReadAudit, Limit: reading},
 	{Do: "GET /.well-known/jwks.json", By: "users", Need: shop.Anyone, Limit: reading},
 	{Do: "GET /.well-known/openid-configuration", By: "users", Need: shop.Anyone, Limit: reading},
@@ -81,4 +90,6 @@ var (
 	refreshing = Limit{PerMinute: 60}
 	joining    = Limit{PerMinute: 20}
 	signingIn  = Limit{PerMinute: 10}
+	exporting  = Limit{PerMinute: 10}
+	mailing    = Limit{PerMinute: 5}
 )

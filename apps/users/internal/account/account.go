@@ -2,12 +2,10 @@
 package account
 
 import (
-	"strings"
 	"time"
 
-	"golang.org/x/text/unicode/norm"
-
 	"sidecart/kit/fault"
+	"sidecart/kit/idempotency"
 	"sidecart/kit/shop"
 )
 
@@ -26,10 +24,18 @@ type Account struct {
 
 // Registration is what somebody says of themselves. A password has 8 characters to 72 bytes, which is all that bcrypt reads.
 type Registration struct {
+	idempotency.Key
 	Username string `json:"username" validate:"required,min=3,max=64,username"`
 	Email    string `json:"email" validate:"required,email,max=254"`
-	Password string `json:"password" validate:"required,min=8"`
+	Password string `json:"password" validate:"required,min=8,max=1000"`
 	FullName string `json:"full_name" validate:"max=200,line"`
+}
+
+// Profile is what somebody may change about themselves; what is nil stays.
+type Profile struct {
+	Username *string `json:"username" validate:"omitempty,min=3,max=64,username"`
+	Email    *string `json:"email" validate:"omitempty,email,max=254"`
+	FullName *string `json:"full_name" validate:"omitempty,max=200,line"`
 }
 
 // Change is what an admin may change about an account; what is nil stays.
@@ -38,16 +44,26 @@ type Change struct {
 	Active *bool      `json:"active" validate:"omitempty"`
 }
 
+// Filter is which accounts to list; what is empty lets all through. Q is the beginning of a username, an e-mail address
+// or a full name.
+type Filter struct {
+	Q      string    `query:"q" validate:"max=254"`
+	Role   shop.Role `query:"role" validate:"omitempty,oneof=user admin"`
+	Active *bool     `query:"active" validate:"omitempty"`
+}
+
+const tooLong = "must have at most 72 bytes"
+
 // What can go wrong with accounts.
 var (
 	ErrNotFound    = fault.New(fault.NotFound, "user_not_found", "there is no such user")
-	ErrUsername    = fault.New(fault.Conflict, "username_taken", "this username is taken").With("username", "is taken")
+	ErrUsername    = fault.New(fault.Conflict, "username_taken", "this username, or one that looks like it, is taken").With("username", "is taken")
 	ErrEmail       = fault.New(fault.Conflict, "email_taken", "there is an account with this e-mail address").With("email", "is taken")
 	ErrCredentials = fault.New(fault.Unauthenticated, "wrong_credentials", "username or password is wrong")
-	ErrLongPass    = fault.ErrInvalid.With("password", "must have at most 72 bytes")
+	ErrUnverified  = fault.New(fault.Forbidden, "email_not_verified", "verify your e-mail address first: follow the link in the mail, or ask for another")
+	ErrPassword    = fault.ErrInvalid.With("current_password", "is wrong")
 	ErrBusy        = fault.New(fault.Unavailable, "busy", "too many people are signing in at this moment").After(1)
+	ErrMails       = fault.New(fault.Limited, "too_many_mails", "too many mails were sent for this account; wait an hour").After(3600)
 	ErrLastAdmin   = fault.New(fault.Conflict, "last_admin", "this is the last active admin")
+	ErrHalfExport  = fault.New(fault.Unavailable, "export_incomplete", "a service that holds a part of your data does not answer; ask again").After(5)
 )
-
-// key is a name as names are compared: without regard to case or to compatible forms of letters (NFKC).
-func key(name string) string { return strings.ToLower(norm.NFKC.String(strings.TrimSpace(name))) }

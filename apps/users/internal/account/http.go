@@ -2,47 +2,135 @@ package account
 
 import (
 	"context"
+	"net/http"
 
+	"sidecart/apps/users/internal/audit"
+	"sidecart/apps/users/internal/lockout"
+	"sidecart/apps/users/internal/mailtoken"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
 )
 
 // Routes adds the accounts' routes.
 func (s *Service) Routes(app *web.App) {
-	web.Handle(app, "POST /auth/register", shop.Anyone, s.handleRegister, web.Created, web.NoStore, web.Fails(ErrUsername, ErrEmail), web.Doc("Open an account"))
+	web.Handle(app, "POST /auth/register", shop.Anyone, s.handleRegister, web.Created, web.NoStore, web.Fails(ErrUsername, ErrEmail), web.Doc("Open an account; its e-mail address is to be verified"))
+	web.Handle(app, "POST /auth/verify-email", shop.Anyone, s.handleVerify, web.NoStore, web.Fails(mailtoken.ErrToken), web.Doc("Prove an e-mail address with the token that was sent to it"))
+	web.Handle(app, "POST /auth/verify-email/resend", shop.Anyone, s.handleResend, web.Status(http.StatusAccepted), web.NoStore, web.Doc("Have that token sent again, if there is such an account"))
+	web.Handle(app, "POST /auth/password/forgot", shop.Anyone, s.handleForgot, web.Status(http.StatusAccepted), web.NoStore, web.Doc("Have a token sent that replaces a forgotten password, if there is such an account"))
+	web.Handle(app, "POST /auth/password/reset", shop.Anyone, s.handleReset, web.NoStore, web.Fails(mailtoken.ErrToken), web.Doc("Set a new password with that token; ends all sessions"))
+
 	web.Handle(app, "GET /users/me", shop.SignedIn, s.handleMe, web.NoStore, web.Doc("See your own account"))
-	web.Handle(app, "GET /users", shop.ManageUsers, s.handleList, web.NoStore, web.Doc("List the accounts, newest first"))
+	web.Handle(app, "PATCH /users/me", shop.SignedIn, s.handleProfile, web.NoStore, web.Fails(ErrUsername, ErrEmail, ErrMails), web.Doc("Change your names or your e-mail address, which is to be verified again"))
+	web.Handle(app, "DELETE /users/me", shop.SignedIn, s.handleErase, web.Fails(ErrLastAdmin), web.Doc("Be forgotten; there is no way back"))
+	web.Handle(app, "GET /users/me/export", shop.SignedIn, s.handleExport, web.NoStore, web.Fails(ErrHalfExport), web.Doc("All that is held of you"))
+	web.Handle(app, "PUT /users/me/password", shop.SignedIn, s.handlePassword, web.NoStore, web.Fails(ErrPassword, lockout.ErrLocked), web.Doc("Change your password; ends your other sessions"))
+
+	web.Handle(app, "GET /users", shop.ManageUsers, s.handleList, web.NoStore, web.Doc("Search the accounts, newest first"))
 	web.Handle(app, "GET /users/{id}", shop.ManageUsers, s.handleGet, web.NoStore, web.Fails(ErrNotFound), web.Doc("See an account"))
 	web.Handle(app, "PATCH /users/{id}", shop.ManageUsers, s.handleChange, web.NoStore, web.Fails(ErrNotFound, ErrLastAdmin), web.Doc("Give an account another role, close or open it"))
+	web.Handle(app, "POST /users/{id}/unlock", shop.ManageUsers, s.handleUnlock, web.Fails(ErrNotFound), web.Doc("Lift an account's lockout"))
 }
 
-func (s *Service) handleRegister(ctx context.Context, _ shop.Caller, in Registration) (Account, error) {
-	return s.Register(ctx, in)
+type registerInput struct {
+	Registration
+	audit.Origin
+}
+
+func (s *Service) handleRegister(ctx context.Context, _ shop.Caller, in registerInput) (Account, error) {
+	return s.Register(ctx, in.Registration, in.Origin)
+}
+
+type tokenInput struct {
+	Token string `json:"token" validate:"required,max=200"`
+	audit.Origin
+}
+
+func (s *Service) handleVerify(ctx context.Context, _ shop.Caller, in tokenInput) (web.None, error) {
+	return web.None{}, s.VerifyEmail(ctx, in.Token, in.Origin)
+}
+
+type addressInput struct {
+	Email string `json:"email" validate:"required,email,max=254"`
+	audit.Origin
+}
+
+func (s *Service) handleResend(ctx context.Context, _ shop.Caller, in addressInput) (web.None, error) {
+	return web.None{}, s.AskForMail(ctx, mailtoken.VerifyEmail, in.Email, in.Origin)
+}
+
+func (s *Service) handleForgot(ctx context.Context, _ shop.Caller, in addressInput) (web.None, error) {
+	return web.None{}, s.AskForMail(ctx, mailtoken.ResetPassword, in.Email, in.Origin)
+}
+
+type resetInput struct {
+	Token       string `json:"token" validate:"required,max=200"`
+	NewPassword string `json:"new_password" validate:"required,min=8,max=1000"`
+	audit.Origin
+}
+
+func (s *Service) handleReset(ctx context.Context, _ shop.Caller, in resetInput) (web.None, error) {
+	return web.None{}, s.ResetPassword(ctx, in.Token, in.NewPassword, in.Origin)
 }
 
 func (s *Service) handleMe(ctx context.Context, who shop.Caller, _ web.None) (Account, error) {
 	return s.Get(ctx, who.ID)
 }
 
-type listInput struct{ web.PageQuery }
+type profileInput struct {
+	Profile
+	audit.Origin
+}
+
+func (s *Service) handleProfile(ctx context.Context, who shop.Caller, in profileInput) (Account, error) {
+	return s.ChangeProfile(ctx, who, in.Profile, in.Origin)
+}
+
+func (s *Service) handleErase(ctx context.Context, who shop.Caller, in audit.Origin) (web.None, error) {
+	return web.None{}, s.Erase(ctx, who, in)
+}
+
+func (s *Service) handleExport(ctx context.Context, who shop.Caller, in audit.Origin) (Held, error) {
+	return s.Export(ctx, who, in)
+}
+
+type passwordInput struct {
+	CurrentPassword string `json:"current_password" validate:"required,max=1000"`
+	NewPassword     string `json:"new_password" validate:"required,min=8,max=1000"`
+	audit.Origin
+}
+
+func (s *Service) handlePassword(ctx context.Context, who shop.Caller, in passwordInput) (web.None, error) {
+	return web.None{}, s.ChangePassword(ctx, who, in.CurrentPassword, in.NewPassword, in.Origin)
+}
+
+type listInput struct {
+	Filter
+	web.PageQuery
+}
 
 func (s *Service) handleList(ctx context.Context, _ shop.Caller, in listInput) (web.Page[Account], error) {
-	return s.List(ctx, in.PageQuery)
+	return s.List(ctx, in.Filter, in.PageQuery)
 }
 
 type idInput struct {
 	ID shop.UserID `path:"id" validate:"required"`
+	audit.Origin
 }
 
-func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in idInput) (Account, error) {
-	return s.Get(ctx, in.ID)
+func (s *Service) handleGet(ctx context.Context, who shop.Caller, in idInput) (Account, error) {
+	return s.See(ctx, who, in.ID, in.Origin)
 }
 
 type changeInput struct {
 	ID shop.UserID `path:"id" validate:"required"`
 	Change
+	audit.Origin
 }
 
-func (s *Service) handleChange(ctx context.Context, _ shop.Caller, in changeInput) (Account, error) {
-	return s.Change(ctx, in.ID, in.Change)
+func (s *Service) handleChange(ctx context.Context, who shop.Caller, in changeInput) (Account, error) {
+	return s.Change(ctx, who, in.ID, in.Change, in.Origin)
+}
+
+func (s *Service) handleUnlock(ctx context.Context, who shop.Caller, in idInput) (web.None, error) {
+	return web.None{}, s.Unlock(ctx, who, in.ID, in.Origin)
 }

@@ -3,11 +3,20 @@ package account
 import (
 	"context"
 	"embed"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"sidecart/apps/users/internal/audit"
+	"sidecart/apps/users/internal/lockout"
+	"sidecart/apps/users/internal/mailtoken"
 	"sidecart/kit/event"
+	"sidecart/kit/idempotency"
 	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
@@ -19,57 +28,178 @@ var files embed.FS
 // Migrations are the accounts' tables.
 var Migrations = postgres.Migrations{Name: "account", Files: postgres.Sub(files)}
 
+// Sessions is what accounts ask of being signed in: End ends the sessions of a user but one (uuid.Nil: none), Erase ends
+// them all and removes what they tell of a person, and Export is all that is held of them, as JSON.
+type Sessions struct {
+	End    func(ctx context.Context, tx pgx.Tx, user shop.UserID, except uuid.UUID, reason string) error
+	Erase  func(ctx context.Context, tx pgx.Tx, user shop.UserID, reason string) error
+	Export func(ctx context.Context, db postgres.Reader, user shop.UserID) (json.RawMessage, error)
+}
+
+// Parts are what accounts work with. Elsewhere asks other services what they hold of somebody, by their names.
+type Parts struct {
+	Passwords     *Passwords
+	Lockouts      *lockout.Service
+	MailTokens    *mailtoken.Service
+	Sessions      Sessions
+	Elsewhere     map[string]Export
+	FirstIsAdmin  bool // the first account of an empty platform becomes admin
+	VerifiedEmail bool // nobody signs in before their address is proven
+}
+
 // Service does what can be done with accounts.
 type Service struct {
-	db           *pgxpool.Pool
-	passwords    *Passwords
-	firstIsAdmin bool
+	db *pgxpool.Pool
+	Parts
+	asked chan struct{} // a mail was asked for here
 }
 
-// NewService works on an open database. With firstIsAdmin the first account of an empty platform becomes admin.
-func NewService(db *pgxpool.Pool, passwords *Passwords, firstIsAdmin bool) *Service {
-	return &Service{db, passwords, firstIsAdmin}
+// NewService works on an open database.
+func NewService(db *pgxpool.Pool, parts Parts) *Service {
+	return &Service{db, parts, make(chan struct{}, 1)}
 }
 
-// Register opens an account and tells users.registered. It fails with ErrUsername, ErrEmail, ErrLongPass or ErrBusy.
-func (s *Service) Register(ctx context.Context, in Registration) (a Account, err error) {
-	hash, err := s.passwords.Hash(ctx, in.Password)
-	if err != nil {
-		return a, err
+// Register opens an account and tells users.registered, and that its address is to be verified. It fails with
+// ErrUsername, ErrEmail, ErrBusy, or ErrInvalid for a username that imitates or a password that the policy refuses.
+func (s *Service) Register(ctx context.Context, in Registration, from audit.Origin) (Account, error) {
+	if err := refuse("username", imitation(in.Username), "password", unacceptable(in.Password, in.Username, in.Email, in.FullName)); err != nil {
+		return Account{}, err
 	}
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+	hash, err := s.Passwords.Hash(ctx, in.Password)
+	if err != nil {
+		return Account{}, err
+	}
+	return idempotency.Do(ctx, s.db, in.Key, func(tx pgx.Tx) (a Account, err error) {
 		role := shop.User
-		if s.firstIsAdmin {
+		if s.FirstIsAdmin {
 			first, err := isFirst(ctx, tx)
 			if err != nil {
-				return err
+				return a, err
 			}
 			if first {
 				role = shop.Admin
 			}
 		}
 		if a, err = insert(ctx, tx, in, hash, role); err != nil {
-			return err
+			return a, err
 		}
-		return event.Emit(ctx, tx, shop.UserRegistered{UserID: a.ID, Username: a.Username, Email: a.Email, FullName: a.FullName})
+		err = event.Emit(ctx, tx, shop.UserRegistered{UserID: a.ID, Username: a.Username, Email: a.Email, FullName: a.FullName})
+		if err != nil {
+			return a, err
+		}
+		if err := s.askToVerify(ctx, tx, a); err != nil {
+			return a, err
+		}
+		return a, audit.Record(ctx, tx, audit.Entry{Action: audit.Registered, User: a.ID, From: from, Details: map[string]string{"role": string(a.Role)}})
 	})
-	return a, err
 }
 
 // Authenticate finds the account of a username or e-mail address with its password. It fails with ErrCredentials, the
-// same and as slowly whether the name, the password or the account's state is wrong, or with ErrBusy.
-func (s *Service) Authenticate(ctx context.Context, name, password string) (Account, error) {
-	found, err := credentials(ctx, s.db, name)
+// same and as slowly whether the name, the password or the account's state is wrong; with lockout.ErrLocked after too
+// many of those, the same whether there is such an account; with ErrBusy; and, only for the right password, with
+// ErrUnverified where addresses must be proven first.
+func (s *Service) Authenticate(ctx context.Context, name, password string, from audit.Origin) (Account, error) {
+	found, err := s.authenticate(ctx, name, password, from)
 	if err != nil {
 		return Account{}, err
 	}
-	if err := s.passwords.Check(ctx, found.PasswordHash, password); err != nil {
-		return Account{}, err
+	if s.VerifiedEmail && !found.EmailVerified {
+		return Account{}, ErrUnverified
 	}
-	if !found.Active {
-		return Account{}, ErrCredentials
+	return found.Account, s.renewHash(ctx, found, password)
+}
+
+func (s *Service) authenticate(ctx context.Context, name, password string, from audit.Origin) (found withPassword, err error) {
+	try, err := s.Lockouts.Begin(ctx, key(name), from.Address)
+	if err != nil {
+		if failed := s.tellLocked(ctx, name, try.Until(), from); failed != nil {
+			return found, failed
+		}
+		return found, err
 	}
-	return found.Account, nil
+	if found, err = credentials(ctx, s.db, name); err == nil {
+		if err = s.Passwords.Check(ctx, found.PasswordHash, password); err == nil && !found.Active {
+			err = ErrCredentials
+		}
+	}
+	switch {
+	case errors.Is(err, ErrCredentials):
+		if failed := s.failed(ctx, name, found.ID, try.Until(), from); failed != nil {
+			return found, failed
+		}
+		return found, err
+	case err != nil:
+		settle(ctx, try.Undecided)
+		return found, err
+	}
+	settle(ctx, try.Succeeded)
+	return found, nil
+}
+
+// settle says how a try ended, also where whoever tried has gone. If it cannot be said the try stays a failure.
+func settle(ctx context.Context, how func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	if err := how(ctx); err != nil {
+		slog.WarnContext(ctx, "a sign-in stays counted as failed", "err", err)
+	}
+}
+
+// failed keeps that somebody guessed wrong and, if that was one guess too many (until is not zero), that it began a lock.
+func (s *Service) failed(ctx context.Context, name string, user shop.UserID, until time.Time, from audit.Origin) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		if !until.IsZero() {
+			if _, err := emitLocked(ctx, tx, name, until, from); err != nil {
+				return err
+			}
+		}
+		if err := audit.Record(ctx, tx, audit.Entry{Action: audit.SignInFailed, User: user, From: from}); err != nil || until.IsZero() {
+			return err
+		}
+		return audit.Record(ctx, tx, lockedEntry(user, until, from))
+	})
+}
+
+// tellLocked tells the owner of a lock where the try that began it could not.
+func (s *Service) tellLocked(ctx context.Context, name string, until time.Time, from audit.Origin) error {
+	if until.IsZero() {
+		return nil
+	}
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		told, err := emitLocked(ctx, tx, name, until, from)
+		if err != nil || told == nil {
+			return err
+		}
+		return audit.Record(ctx, tx, lockedEntry(told.ID, until, from))
+	})
+}
+
+// emitLocked tells users.locked once for each lock: nil is nobody to tell, or told already.
+func emitLocked(ctx context.Context, tx pgx.Tx, name string, until time.Time, from audit.Origin) (*Account, error) {
+	a, err := claimLock(ctx, tx, name, until)
+	if err != nil || a == nil {
+		return nil, err
+	}
+	return a, event.Emit(ctx, tx, shop.UserLocked{UserID: a.ID, Email: a.Email, Username: a.Username, Until: until.UTC(), Address: from.Address})
+}
+
+func lockedEntry(user shop.UserID, until time.Time, from audit.Origin) audit.Entry {
+	return audit.Entry{Action: audit.Locked, User: user, From: from, Details: map[string]string{"until": until.UTC().Format(time.RFC3339)}}
+}
+
+// renewHash hashes a password anew that was hashed with another cost, now that it is known.
+func (s *Service) renewHash(ctx context.Context, who withPassword, password string) error {
+	if !s.Passwords.Outdated(who.PasswordHash) {
+		return nil
+	}
+	hash, err := s.Passwords.Hash(ctx, password)
+	if errors.Is(err, ErrBusy) {
+		return nil // at the next sign-in, then
+	}
+	if err != nil {
+		return err
+	}
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return rehash(ctx, tx, who.ID, who.PasswordHash, hash) })
 }
 
 // Get is one account. It fails with ErrNotFound.
@@ -77,36 +207,15 @@ func (s *Service) Get(ctx context.Context, id shop.UserID) (Account, error) {
 	return get(ctx, s.db, id)
 }
 
-// List is the accounts, the newest first.
-func (s *Service) List(ctx context.Context, q web.PageQuery) (page web.Page[Account], err error) {
+// List is the accounts that a filter lets through, the newest first.
+func (s *Service) List(ctx context.Context, f Filter, q web.PageQuery) (page web.Page[Account], err error) {
 	before := lastID
 	if err := q.Cursor.Into(&before); err != nil {
 		return page, err
 	}
-	found, err := list(ctx, s.db, before, q.Limit+1)
+	found, err := list(ctx, s.db, f, before, q.Limit+1)
 	if err != nil {
 		return page, err
 	}
 	return web.NewPage(found, q.Limit, func(a Account) any { return a.ID })
-}
-
-// Change gives an account another role, or closes and opens it. It fails with ErrNotFound or ErrLastAdmin.
-func (s *Service) Change(ctx context.Context, id shop.UserID, in Change) (a Account, err error) {
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		if err := lockAdmins(ctx, tx); err != nil {
-			return err
-		}
-		if a, err = update(ctx, tx, id, in); err != nil {
-			return err
-		}
-		admins, err := countAdmins(ctx, tx)
-		if err != nil {
-			return err
-		}
-		if admins == 0 {
-			return ErrLastAdmin
-		}
-		return nil
-	})
-	return a, err
 }

@@ -3,6 +3,8 @@ package account
 import (
 	"context"
 	"errors"
+	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -29,16 +31,23 @@ func isFirst(ctx context.Context, tx pgx.Tx) (first bool, err error) {
 // insert fails with ErrUsername or ErrEmail.
 func insert(ctx context.Context, tx pgx.Tx, in Registration, hash []byte, role shop.Role) (Account, error) {
 	rows, err := tx.Query(ctx, `
-		insert into accounts (id, username, username_key, email, email_key, full_name, password_hash, role)
-		values ($1, $2, $3, $4, $5, $6, $7, $8)
+		insert into accounts (id, username, username_key, username_shape, email, email_key, full_name, password_hash, role)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 		returning id, username, email, full_name, role, active, email_verified, created_at, updated_at`,
-		shop.NewID(), in.Username, key(in.Username), in.Email, key(in.Email), in.FullName, hash, role)
+		shop.NewID(), in.Username, key(in.Username), shape(in.Username), in.Email, key(in.Email), in.FullName, hash, role)
+	return one(rows, err)
+}
+
+// one fails with ErrNotFound where no account was meant, and with ErrUsername or ErrEmail where another has the name.
+func one(rows pgx.Rows, err error) (Account, error) {
 	if err != nil {
 		return Account{}, err
 	}
 	a, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Account])
 	switch {
-	case postgres.Violates(err, "accounts_username_key_key"):
+	case errors.Is(err, pgx.ErrNoRows):
+		return a, ErrNotFound
+	case postgres.Violates(err, "accounts_username_key_key"), postgres.Violates(err, "accounts_username_shape_key"):
 		return a, ErrUsername
 	case postgres.Violates(err, "accounts_email_key_key"):
 		return a, ErrEmail
@@ -68,27 +77,46 @@ func credentials(ctx context.Context, db postgres.Reader, name string) (withPass
 
 // get fails with ErrNotFound.
 func get(ctx context.Context, db postgres.Reader, id shop.UserID) (Account, error) {
-	rows, err := db.Query(ctx, `
+	return one(db.Query(ctx, `
 		select id, username, email, full_name, role, active, email_verified, created_at, updated_at
-		from accounts where id = $1`, id)
-	if err != nil {
-		return Account{}, err
-	}
-	a, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Account])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return a, ErrNotFound
-	}
-	return a, err
+		from accounts where id = $1`, id))
 }
 
-func list(ctx context.Context, db postgres.Reader, before shop.UserID, limit int) ([]Account, error) {
+// lock is get, and nobody else changes the account until the transaction ends. It fails with ErrNotFound, also for an
+// account that was erased.
+func lock(ctx context.Context, tx pgx.Tx, id shop.UserID) (withPassword, error) {
+	rows, err := tx.Query(ctx, `
+		select id, username, email, full_name, role, active, email_verified, created_at, updated_at, password_hash
+		from accounts where id = $1 and erased_at is null for update`, id)
+	if err != nil {
+		return withPassword{}, err
+	}
+	found, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[withPassword])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return found, ErrNotFound
+	}
+	return found, err
+}
+
+func list(ctx context.Context, db postgres.Reader, f Filter, before shop.UserID, limit int) ([]Account, error) {
 	rows, err := db.Query(ctx, `
 		select id, username, email, full_name, role, active, email_verified, created_at, updated_at
-		from accounts where id < $1 order by id desc limit $2`, before, limit)
+		from accounts
+		where id < $1 and ($2 = '' or username_key like $2 or email_key like $2 or lower(full_name) like $2)
+			and ($3 = '' or role = $3) and ($4::boolean is null or active = $4)
+		order by id desc limit $5`, before, beginning(f.Q), f.Role, f.Active, limit)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowToStructByName[Account])
+}
+
+// beginning is a pattern for what begins with q, whatever signs are in it.
+func beginning(q string) string {
+	if q = key(q); q == "" {
+		return ""
+	}
+	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(q) + "%"
 }
 
 // lockAdmins makes changes of accounts wait for one another, so that two cannot each remove the other admin.
@@ -97,22 +125,114 @@ func lockAdmins(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// update fails with ErrNotFound.
-func update(ctx context.Context, tx pgx.Tx, id shop.UserID, in Change) (Account, error) {
-	rows, err := tx.Query(ctx, `
-		update accounts set role = coalesce($2, role), active = coalesce($3, active), updated_at = now() where id = $1
-		returning id, username, email, full_name, role, active, email_verified, created_at, updated_at`, id, in.Role, in.Active)
-	if err != nil {
-		return Account{}, err
-	}
-	a, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Account])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return a, ErrNotFound
-	}
-	return a, err
-}
-
 func countAdmins(ctx context.Context, tx pgx.Tx) (n int, err error) {
 	err = tx.QueryRow(ctx, `select count(*) from accounts where role = 'admin' and active`).Scan(&n)
 	return n, err
+}
+
+// update fails with ErrNotFound.
+func update(ctx context.Context, tx pgx.Tx, id shop.UserID, in Change) (Account, error) {
+	return one(tx.Query(ctx, `
+		update accounts set role = coalesce($2, role), active = coalesce($3, active), updated_at = now() where id = $1 and erased_at is null
+		returning id, username, email, full_name, role, active, email_verified, created_at, updated_at`, id, in.Role, in.Active))
+}
+
+// describe fails with ErrUsername or ErrEmail.
+func describe(ctx context.Context, tx pgx.Tx, a Account) (Account, error) {
+	return one(tx.Query(ctx, `
+		update accounts set username = $2, username_key = $3, username_shape = $4, email = $5, email_key = $6, full_name = $7,
+			email_verified = $8, updated_at = now()
+		where id = $1
+		returning id, username, email, full_name, role, active, email_verified, created_at, updated_at`,
+		a.ID, a.Username, key(a.Username), shape(a.Username), a.Email, key(a.Email), a.FullName, a.EmailVerified))
+}
+
+// verify says whether the account still has the address that was proven, and had not been verified.
+func verify(ctx context.Context, tx pgx.Tx, id shop.UserID, email string) (bool, error) {
+	tag, err := tx.Exec(ctx, `
+		update accounts set email_verified = true, updated_at = now()
+		where id = $1 and email = $2 and not email_verified and erased_at is null`, id, email)
+	return tag.RowsAffected() > 0, err
+}
+
+func setPassword(ctx context.Context, tx pgx.Tx, id shop.UserID, hash []byte) error {
+	_, err := tx.Exec(ctx, `
+		update accounts set password_hash = $2, updated_at = now() where id = $1 and erased_at is null`, id, hash)
+	return err
+}
+
+// rehash replaces a hash by one of the same password, unless the password was changed meanwhile.
+func rehash(ctx context.Context, tx pgx.Tx, id shop.UserID, old, hash []byte) error {
+	_, err := tx.Exec(ctx, `update accounts set password_hash = $3 where id = $1 and password_hash = $2`, id, old, hash)
+	return err
+}
+
+// claimLock is the account of a name whose owner has not been told yet of the lock that ends then; nil if there is none.
+func claimLock(ctx context.Context, tx pgx.Tx, name string, until time.Time) (*Account, error) {
+	a, err := one(tx.Query(ctx, `
+		update accounts set told_locked_until = $2
+		where (username_key = $1 or email_key = $1) and erased_at is null and (told_locked_until is null or told_locked_until < $2)
+		returning id, username, email, full_name, role, active, email_verified, created_at, updated_at`,
+		key(name), until.Truncate(time.Microsecond)))
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	return &a, err
+}
+
+// anonymise leaves the row, so that what points to it (orders, the audit) goes on pointing to somebody who is nobody.
+func anonymise(ctx context.Context, tx pgx.Tx, id shop.UserID) error {
+	_, err := tx.Exec(ctx, `
+		update accounts set username = 'erased', username_key = 'erased ' || id, username_shape = 'erased ' || id,
+			email = 'erased@invalid', email_key = 'erased ' || id, full_name = '', password_hash = '', role = 'user',
+			active = false, email_verified = false, told_locked_until = null, erased_at = now(), updated_at = now()
+		where id = $1`, id)
+	return err
+}
+
+// mailRequest is a mail that somebody asked for by address.
+type mailRequest struct {
+	ID        uuid.UUID
+	Purpose   string
+	EmailKey  string
+	Address   string
+	UserAgent string
+}
+
+func ask(ctx context.Context, tx pgx.Tx, r mailRequest) error {
+	_, err := tx.Exec(ctx, `
+		insert into mail_requests (id, purpose, email_key, address, user_agent) values ($1, $2, $3, $4, $5)`,
+		shop.NewID(), r.Purpose, r.EmailKey, r.Address, r.UserAgent)
+	return err
+}
+
+// take removes the oldest request that no other replica is at; nil if there is none.
+func take(ctx context.Context, tx pgx.Tx) (*mailRequest, error) {
+	rows, err := tx.Query(ctx, `
+		delete from mail_requests where id = (select id from mail_requests order by id limit 1 for update skip locked)
+		returning id, purpose, email_key, address, user_agent`)
+	if err != nil {
+		return nil, err
+	}
+	r, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[mailRequest])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	return &r, err
+}
+
+// lockByEmail is the open account with an address; nil if there is none.
+func lockByEmail(ctx context.Context, tx pgx.Tx, emailKey string) (*Account, error) {
+	a, err := one(tx.Query(ctx, `
+		select id, username, email, full_name, role, active, email_verified, created_at, updated_at
+		from accounts where email_key = $1 and active and erased_at is null for update`, emailKey))
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	return &a, err
+}
+
+func forgetRequests(ctx context.Context, tx pgx.Tx, email string) error {
+	_, err := tx.Exec(ctx, `delete from mail_requests where email_key = $1`, key(email))
+	return err
 }

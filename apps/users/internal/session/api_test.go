@@ -17,9 +17,15 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/users/internal/account"
+	"sidecart/apps/users/internal/audit"
+	"sidecart/apps/users/internal/lockout"
+	"sidecart/apps/users/internal/mailtoken"
 	"sidecart/apps/users/internal/session"
 	"sidecart/kit/auth"
+	"sidecart/kit/event"
+	"sidecart/kit/idempotency"
 	"sidecart/kit/kittest"
+	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
 )
@@ -57,10 +63,22 @@ func signerOf(t *testing.T, secret string) *auth.Signer {
 	return signer
 }
 
+// migrations are the tables of the whole service.
+var migrations = []postgres.Migrations{event.Migrations, idempotency.Migrations, audit.Migrations, account.Migrations, mailtoken.Migrations, session.Migrations}
+
+func newAccounts(db *pgxpool.Pool, firstIsAdmin bool) *account.Service {
+	return account.NewService(db, account.Parts{
+		Passwords: account.NewPasswords(4, 2), FirstIsAdmin: firstIsAdmin,
+		Lockouts:   lockout.NewService(lockout.NewLocal(), []byte("lockouts"), lockout.Policy{Name: 5, Address: 100, First: time.Minute, Most: time.Hour, Memory: time.Hour}),
+		MailTokens: mailtoken.NewService(db, []byte("mail tokens"), mailtoken.Lifetimes{Verify: time.Hour, Reset: time.Hour}),
+		Sessions:   account.Sessions{End: session.End, Export: session.Export, Erase: session.Erase},
+	})
+}
+
 // newReplica is one more users service on the same database.
 func newReplica(t *testing.T, db *pgxpool.Pool, signer *auth.Signer, firstIsAdmin bool) *web.App {
 	t.Helper()
-	accounts := account.NewService(db, account.NewPasswords(4, 2), firstIsAdmin)
+	accounts := newAccounts(db, firstIsAdmin)
 	sessions := session.NewService(db, accounts, signer, session.Lifetimes{Access: time.Minute, Refresh: time.Hour})
 	if err := sessions.LoadKeys(t.Context()); err != nil {
 		t.Fatal(err)
@@ -100,11 +118,11 @@ func TestAccounts(t *testing.T) {
 			Has: []string{`"username"`, `"email":"must be an e-mail address"`, `"password":"must have at least 8 characters"`, `"role":"is not a known field"`}},
 		{Name: "password over what bcrypt reads", Do: "POST /auth/register", Want: 422, Has: []string{`"password":"must have at most 72 bytes"`},
 			Body: `{"username":"long","email":"long@example.com","password":"` + strings.Repeat("x", 73) + `"}`},
-		{Name: "register", Do: "POST /auth/register", Body: testuser, Want: 201, Emits: []string{"users.registered"},
+		{Name: "register", Do: "POST /auth/register", Body: testuser, Want: 201, Emits: []string{"users.registered", "users.verification_requested"},
 			Has: []string{`"username":"testuser"`, `"role":"admin"`, `"email_verified":false`}, HasNot: []string{"assword", "hash"}},
 		{Name: "username taken, in capitals", Do: "POST /auth/register", Body: strings.NewReplacer("testuser", "TestUser", "test@", "other@").Replace(testuser), Want: 409, Has: []string{`"username_taken"`}},
 		{Name: "email taken, in full width", Do: "POST /auth/register", Body: strings.NewReplacer("testuser", "other", "test@", "TEST@").Replace(testuser), Want: 409, Has: []string{`"email_taken"`}},
-		{Name: "the second is no admin", Do: "POST /auth/register", Body: strings.ReplaceAll(testuser, "test", "second"), Want: 201, Emits: []string{"users.registered"}, Has: []string{`"role":"user"`}},
+		{Name: "the second is no admin", Do: "POST /auth/register", Body: strings.ReplaceAll(testuser, "test", "second"), Want: 201, Emits: []string{"users.registered", "users.verification_requested"}, Has: []string{`"role":"user"`}},
 		{Name: "login by JSON and e-mail", Do: "POST /auth/login", Body: `{"username":"TEST@example.com","password":"SecurePassword123!"}`, Want: 200, Has: []string{`"token_type":"bearer"`, `"expires_in":60`}},
 		{Name: "wrong password", Do: "POST /auth/login", Body: `{"username":"testuser","password":"wrong"}`, Want: 401, Has: []string{`"wrong_credentials"`}},
 		{Name: "unknown user, the same answer", Do: "POST /auth/login", Body: `{"username":"nobody","password":"wrong"}`, Want: 401, Has: []string{`"wrong_credentials"`}},
@@ -124,8 +142,8 @@ func TestAccounts(t *testing.T) {
 		{Name: "nobody's account", Do: "GET /users/0192f0c1-2d3e-7abc-8def-0123456789ab", Header: bearer(admin.AccessToken), Want: 404},
 		{Name: "no such role", Do: "PATCH /users/" + id, Header: bearer(admin.AccessToken), Body: `{"role":"root"}`, Want: 422},
 		{Name: "the last admin stays", Do: "PATCH /users/" + adminID, Header: bearer(admin.AccessToken), Body: `{"role":"user"}`, Want: 409, Has: []string{`"last_admin"`}},
-		{Name: "promote", Do: "PATCH /users/" + id, Header: bearer(admin.AccessToken), Body: `{"role":"admin"}`, Want: 200, Has: []string{`"role":"admin"`}},
-		{Name: "now the first may go", Do: "PATCH /users/" + adminID, Header: bearer(admin.AccessToken), Body: `{"active":false}`, Want: 200, Has: []string{`"active":false`}},
+		{Name: "promote", Do: "PATCH /users/" + id, Header: bearer(admin.AccessToken), Body: `{"role":"admin"}`, Want: 200, Has: []string{`"role":"admin"`}, Emits: []string{"sessions.revoked", "users.role_changed"}},
+		{Name: "now the first may go", Do: "PATCH /users/" + adminID, Header: bearer(admin.AccessToken), Body: `{"active":false}`, Want: 200, Has: []string{`"active":false`}, Emits: []string{"sessions.revoked"}},
 		{Name: "closed accounts cannot sign in", Do: "POST /auth/login", Body: `{"username":"testuser","password":"SecurePassword123!"}`, Want: 401, Has: []string{`"wrong_credentials"`}},
 		{Name: "nor refresh", Do: "POST /auth/refresh", Body: fmt.Sprintf(`{"refresh_token":%q}`, admin.RefreshToken), Want: 401},
 	})

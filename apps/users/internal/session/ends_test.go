@@ -15,10 +15,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"sidecart/apps/users/internal/account"
 	"sidecart/apps/users/internal/session"
 	"sidecart/kit/auth"
-	"sidecart/kit/event"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
@@ -269,7 +267,7 @@ func TestErasedSessionsTellNothing(t *testing.T) {
 // newAppAndSigner is newApp with what a second replica needs.
 func newAppAndSigner(t *testing.T, firstIsAdmin bool) (*web.App, *pgxpool.Pool, *auth.Signer) {
 	t.Helper()
-	db := kittest.DB(t, event.Migrations, account.Migrations, session.Migrations)
+	db := kittest.DB(t, migrations...)
 	signer := newSigner(t)
 	return newReplica(t, db, signer, firstIsAdmin), db, signer
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"sidecart/apps/users/internal/account"
+	"sidecart/apps/users/internal/lockout"
 	"sidecart/kit/auth"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
@@ -13,7 +14,7 @@ import (
 
 // Routes adds the sessions' routes, the public keys that verify their tokens, and what neighbours follow to know which are good.
 func (s *Service) Routes(app *web.App) {
-	web.Handle(app, "POST /auth/login", shop.Anyone, s.handleSignIn, web.Form, web.NoStore, web.Fails(account.ErrCredentials), web.Doc("Sign in, by form or JSON"))
+	web.Handle(app, "POST /auth/login", shop.Anyone, s.handleSignIn, web.Form, web.NoStore, web.Fails(account.ErrCredentials, account.ErrUnverified, lockout.ErrLocked), web.Doc("Sign in, by form or JSON"))
 	web.Handle(app, "POST /auth/refresh", shop.Anyone, s.handleRefresh, web.NoStore, web.Fails(ErrRefresh), web.Doc("Exchange a refresh token for a new pair"))
 	web.Handle(app, "POST /auth/logout", shop.SignedIn, s.handleSignOut, web.NoStore, web.Doc("End this session; its tokens are refused from then on"))
 	web.Handle(app, "GET /users/me/sessions", shop.SignedIn, s.handleList, web.NoStore, web.Doc("See where you are signed in"))

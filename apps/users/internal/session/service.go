@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/users/internal/account"
+	"sidecart/apps/users/internal/audit"
 	"sidecart/kit/auth"
 	"sidecart/kit/event"
 	"sidecart/kit/postgres"
@@ -40,9 +41,10 @@ func NewService(db *pgxpool.Pool, accounts *account.Service, signer *auth.Signer
 }
 
 // SignIn begins a session. From a device that was not seen before it tells users.new_device, except at the first sign-in of
-// all. It fails with account.ErrCredentials or account.ErrBusy.
+// all. It fails as account.Service.Authenticate does.
 func (s *Service) SignIn(ctx context.Context, in Login, from Device) (Pair, error) {
-	who, err := s.accounts.Authenticate(ctx, in.Username, in.Password)
+	origin := audit.Origin{Address: from.Address, UserAgent: from.UserAgent}
+	who, err := s.accounts.Authenticate(ctx, in.Username, in.Password, origin)
 	if err != nil {
 		return Pair{}, err
 	}
@@ -55,10 +57,15 @@ func (s *Service) SignIn(ctx context.Context, in Login, from Device) (Pair, erro
 			return err
 		}
 		unknown, err := recognise(ctx, tx, who.ID, from.fingerprint())
-		if err != nil || !unknown {
+		if err != nil {
 			return err
 		}
-		return event.Emit(ctx, tx, shop.NewDevice{UserID: who.ID, SessionID: id, Address: from.Address, UserAgent: from.UserAgent})
+		if unknown {
+			if err := event.Emit(ctx, tx, shop.NewDevice{UserID: who.ID, SessionID: id, Address: from.Address, UserAgent: from.UserAgent}); err != nil {
+				return err
+			}
+		}
+		return audit.Record(ctx, tx, audit.Entry{Action: audit.SignedIn, Actor: who.ID, User: who.ID, From: origin})
 	})
 	if err != nil {
 		return Pair{}, err

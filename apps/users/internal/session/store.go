@@ -233,3 +233,24 @@ func dropKeys(ctx context.Context, tx pgx.Tx, remember time.Duration) error {
 			select from signing_keys later where later.signs_from > k.signs_from and later.signs_from < now() - $1::interval)`, remember)
 	return err
 }
+
+// held is a session as its owner is given it in an export.
+type held struct {
+	ID        uuid.UUID  `json:"id"`
+	UserAgent string     `json:"user_agent"`
+	Address   string     `json:"address"`
+	BegunAt   time.Time  `json:"begun_at"`
+	SeenAt    time.Time  `json:"seen_at"`
+	EndedAt   *time.Time `json:"ended_at"`
+	EndReason *string    `json:"end_reason"`
+}
+
+// all is never nil.
+func all(ctx context.Context, db postgres.Reader, who shop.UserID) ([]held, error) {
+	rows, err := db.Query(ctx, `
+		select id, user_agent, address, begun_at, seen_at, ended_at, end_reason from sessions where account_id = $1 order by id`, who)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[held])
+}

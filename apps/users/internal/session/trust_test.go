@@ -14,9 +14,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/users/internal/account"
+	"sidecart/apps/users/internal/audit"
 	"sidecart/apps/users/internal/session"
 	"sidecart/kit/auth"
-	"sidecart/kit/event"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
 )
@@ -24,16 +24,16 @@ import (
 // newService is a service without a web around it, with three accounts that are signed in once each.
 func newService(t *testing.T, lives session.Lifetimes) (*session.Service, *pgxpool.Pool, *auth.Signer, []shop.UserID) {
 	t.Helper()
-	db := kittest.DB(t, event.Migrations, account.Migrations, session.Migrations)
+	db := kittest.DB(t, migrations...)
 	signer := newSigner(t)
-	accounts := account.NewService(db, account.NewPasswords(4, 2), false)
+	accounts := newAccounts(db, false)
 	s := session.NewService(db, accounts, signer, lives)
 	if err := s.LoadKeys(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var all []shop.UserID
 	for _, name := range []string{"alice", "bob", "carol"} {
-		a, err := accounts.Register(t.Context(), account.Registration{Username: name, Email: name + "@example.com", Password: password})
+		a, err := accounts.Register(t.Context(), account.Registration{Username: name, Email: name + "@example.com", Password: password}, audit.Origin{})
 		if err != nil {
 			t.Fatal(err)
 		}

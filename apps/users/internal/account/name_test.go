@@ -1,0 +1,104 @@
+package account
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestNamesAreComparedWithoutCaseAndForm(t *testing.T) {
+	for _, same := range [][]string{
+		{"testuser", "TestUser", "TESTUSER", " testuser ", "ｔｅｓｔｕｓｅｒ", "𝓽𝓮𝓼𝓽𝓾𝓼𝓮𝓻", "ⓣestuser"},
+		{"straße", "STRASSE", "Strasse", "STRAẞE"},
+		{"σίσυφος", "ΣΊΣΥΦΟΣ", "Σίσυφοσ"},
+		{"ﬁnn", "finn", "FINN"},
+		{"é", "e\u0301", "É"},
+		{"user@example.com", "USER@EXAMPLE.COM", "ｕser@example.com"},
+	} {
+		for _, name := range same {
+			if key(name) != key(same[0]) {
+				t.Errorf("%q and %q are compared as %q and %q", name, same[0], key(name), key(same[0]))
+			}
+		}
+	}
+	if key("ann") == key("anna") || key("a") == key("á") {
+		t.Error("different names are the same")
+	}
+}
+
+func TestLookalikesHaveOneShape(t *testing.T) {
+	for _, same := range [][]string{
+		{"paypal", "PAYPAL", "раураl", "РАУРАL", "paypaI", "paypa1", "pаypal", "ραypal"},
+		{"scope", "ѕсоре", "ЅСОРЕ", "sc0pe", "sсope"},
+		{"admin", "аdmin", "ａdmin", "admіn", "adm1n"},
+		{"hook", "ноок", "НООК"},
+	} {
+		for _, name := range same {
+			if shape(name) != shape(same[0]) {
+				t.Errorf("%q and %q look like %q and %q", name, same[0], shape(name), shape(same[0]))
+			}
+		}
+	}
+	for _, names := range [][2]string{{"ann", "anna"}, {"müller", "muller"}, {"иван", "uван"}, {"user2", "user3"}, {"ß", "b"}} {
+		if shape(names[0]) == shape(names[1]) {
+			t.Errorf("%q and %q have one shape", names[0], names[1])
+		}
+	}
+}
+
+func TestImitations(t *testing.T) {
+	for name, good := range map[string]bool{
+		"testuser": true, "Jürgen-42": true, "иван": true, "Ελένη": true, "田中ゆき": true, "tanaka田中カナ": true, "김민수": true, "kim김": true, "محمد": true, "o.brien_3": true,
+		"pаypal": false /* Cyrillic а */, "ιvan": false /* Greek ι */, "абвabc": false, "김カナ": false, "ﷺ": false, "ann½": false,
+	} {
+		if got := imitation(name) == ""; got != good {
+			t.Errorf("%q: good is %v, want %v (%s)", name, got, good, imitation(name))
+		}
+	}
+}
+
+// FuzzNames: comparing is stable (the form in which a name is compared is compared as itself), and nothing panics.
+func FuzzNames(f *testing.F) {
+	for _, seed := range []string{"testuser", "Straße", "ΣΊΣΥΦΟΣ", "ｔｅｓｔ", "раураl", "ﷺ", "e\u0301\u0327", "İstanbul", "\u0345\u0391", "ᾳ", "ſ", "\xff", "K", "Ω\u0345"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		if !utf8.ValidString(name) || len(name) > 400 {
+			t.Skip()
+		}
+		once := key(name)
+		if twice := key(once); twice != once {
+			t.Errorf("%q is compared as %q, and that as %q", name, once, twice)
+		}
+		if upper := key(strings.ToUpper(name)); imitation(name) == "" && imitation(strings.ToUpper(name)) == "" && isASCII(name) && upper != once {
+			t.Errorf("%q in capitals is compared as %q, want %q", name, upper, once)
+		}
+		_ = shape(name)
+	})
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
+}
+
+func TestPasswordPolicy(t *testing.T) {
+	if len(common) < 5000 {
+		t.Fatalf("only %d common passwords", len(common))
+	}
+	for line := range common {
+		if line != key(line) || utf8.RuneCountInString(line) < 8 {
+			t.Errorf("%q can never be met", line)
+		}
+	}
+	for password, good := range map[string]bool{
+		"SecurePassword123!": true, "correct horse battery staple": true, "пароль-длинный": true, "        ": true, strings.Repeat("a", 72): true,
+		"password": false, "PASSWORD": false, "Password123": false, "12345678": false, "qwertyuiop": false, "iloveyou1": false, "ｐassword": false, "sidecart2026": false,
+		"longusername": false, "LongUsername": false, "long@example.com": false, "long.local.part": false, "Ann Example": false,
+		strings.Repeat("a", 73): false, strings.Repeat("é", 37): false,
+	} {
+		got := unacceptable(password, "longusername", "long@example.com", "long.local.part@example.com", "Ann Example", "") == ""
+		if got != good {
+			t.Errorf("%q: good is %v, want %v", password, got, good)
+		}
+	}
+}

@@ -1,0 +1,201 @@
+package account
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"sidecart/apps/users/internal/audit"
+	"sidecart/apps/users/internal/mailtoken"
+	"sidecart/kit/event"
+	"sidecart/kit/shop"
+)
+
+// ChangeProfile changes what somebody says of themselves and tells users.profile_changed. Another e-mail address is to be
+// verified anew, and tokens that went to the old one are void. It fails with ErrUsername, ErrEmail, ErrMails, or
+// ErrInvalid for a username that imitates.
+func (s *Service) ChangeProfile(ctx context.Context, who shop.Caller, in Profile, from audit.Origin) (a Account, err error) {
+	if in.Username != nil {
+		if err := refuse("username", imitation(*in.Username)); err != nil {
+			return a, err
+		}
+	}
+	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		before, err := lock(ctx, tx, who.ID)
+		if err != nil {
+			return err
+		}
+		a = in.applied(before.Account)
+		if a == before.Account {
+			return nil
+		}
+		if a, err = describe(ctx, tx, a); err != nil {
+			return err
+		}
+		told := shop.ProfileChanged{UserID: a.ID, Username: a.Username, Email: a.Email, FullName: a.FullName}
+		if a.Email != before.Email {
+			told.PreviousEmail = before.Email
+			if err := s.newAddress(ctx, tx, a); err != nil {
+				return err
+			}
+		}
+		if err := event.Emit(ctx, tx, told); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Entry{Action: audit.ProfileChanged, Actor: who.ID, User: a.ID, From: from, Details: in.names()})
+	})
+	return a, err
+}
+
+func (in Profile) applied(a Account) Account {
+	if in.Username != nil {
+		a.Username = *in.Username
+	}
+	if in.FullName != nil {
+		a.FullName = *in.FullName
+	}
+	if in.Email != nil && *in.Email != a.Email {
+		a.Email, a.EmailVerified = *in.Email, false
+	}
+	return a
+}
+
+// names are the fields that were sent, for the audit, which holds no more of people than it must.
+func (in Profile) names() map[string]string {
+	sent := map[string]string{}
+	for name, field := range map[string]*string{"username": in.Username, "email": in.Email, "full_name": in.FullName} {
+		if field != nil {
+			sent[name] = "sent"
+		}
+	}
+	return sent
+}
+
+func (s *Service) newAddress(ctx context.Context, tx pgx.Tx, a Account) error {
+	may, err := s.MailTokens.MayIssue(ctx, tx, a.ID, mailtoken.VerifyEmail)
+	if err != nil {
+		return err
+	}
+	if !may { // or one account could have us write to all the world
+		return ErrMails
+	}
+	if err := s.MailTokens.Withdraw(ctx, tx, a.ID); err != nil {
+		return err
+	}
+	return s.askToVerify(ctx, tx, a)
+}
+
+// ChangePassword needs the current password and ends the other sessions. Wrong ones count as failed sign-ins, or a stolen
+// token would be a place to guess. It fails with ErrPassword, lockout.ErrLocked, ErrBusy, or ErrInvalid for a password
+// that the policy refuses.
+func (s *Service) ChangePassword(ctx context.Context, who shop.Caller, current, next string, from audit.Origin) error {
+	a, err := s.Get(ctx, who.ID)
+	if err != nil {
+		return err
+	}
+	if err := refuse("new_password", unacceptable(next, a.Username, a.Email, a.FullName)); err != nil {
+		return err
+	}
+	found, err := s.authenticate(ctx, a.Username, current, from)
+	switch {
+	case errors.Is(err, ErrCredentials) || err == nil && found.ID != who.ID:
+		return ErrPassword
+	case err != nil:
+		return err
+	}
+	hash, err := s.Passwords.Hash(ctx, next)
+	if err != nil {
+		return err
+	}
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		now, err := lock(ctx, tx, who.ID)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(now.PasswordHash, found.PasswordHash) {
+			return ErrPassword // by now
+		}
+		return s.replacePassword(ctx, tx, now.Account, hash, who, audit.Entry{Action: audit.PasswordChanged, Actor: who.ID, User: who.ID, From: from})
+	})
+}
+
+// Export asks another service for all that it holds of somebody, as JSON.
+type Export func(ctx context.Context, user shop.UserID) (json.RawMessage, error)
+
+// Held is all that the platform holds of somebody. Services has what others than users hold, by their names.
+type Held struct {
+	ExportedAt time.Time                  `json:"exported_at"`
+	Account    Account                    `json:"account"`
+	Sessions   json.RawMessage            `json:"sessions"`
+	Audit      []audit.Kept               `json:"audit"`
+	Services   map[string]json.RawMessage `json:"services"`
+}
+
+// Export is all that is held of the caller. It fails with ErrHalfExport rather than leave something out.
+func (s *Service) Export(ctx context.Context, who shop.Caller, from audit.Origin) (held Held, err error) {
+	held = Held{ExportedAt: time.Now().UTC(), Services: map[string]json.RawMessage{}}
+	if held.Account, err = s.Get(ctx, who.ID); err != nil {
+		return held, err
+	}
+	if held.Sessions, err = s.Sessions.Export(ctx, s.db, who.ID); err != nil {
+		return held, err
+	}
+	for service, ask := range s.Elsewhere {
+		if held.Services[service], err = ask(ctx, who.ID); err != nil {
+			return held, ErrHalfExport.Because(err)
+		}
+	}
+	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		return audit.Record(ctx, tx, audit.Entry{Action: audit.Exported, Actor: who.ID, User: who.ID, From: from})
+	})
+	if err != nil {
+		return held, err
+	}
+	held.Audit, err = audit.About(ctx, s.db, who.ID)
+	return held, err
+}
+
+// Erase forgets somebody: their names and password are gone for good, their sessions end, and users.erased tells the
+// others. The row stays, as nobody. It fails with ErrLastAdmin.
+func (s *Service) Erase(ctx context.Context, who shop.Caller, from audit.Origin) error {
+	var before withPassword
+	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) (err error) {
+		if err := lockAdmins(ctx, tx); err != nil {
+			return err
+		}
+		if before, err = lock(ctx, tx, who.ID); err != nil {
+			return err
+		}
+		if err := anonymise(ctx, tx, who.ID); err != nil {
+			return err
+		}
+		if err := oneAdminLeft(ctx, tx, before.Account); err != nil {
+			return err
+		}
+		if err := s.forgetMail(ctx, tx, before.Account); err != nil {
+			return err
+		}
+		if err := s.Sessions.Erase(ctx, tx, who.ID, "account erased"); err != nil {
+			return err
+		}
+		if err := event.Emit(ctx, tx, shop.UserErased{UserID: who.ID}); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Entry{Action: audit.Erased, Actor: who.ID, User: who.ID, From: from})
+	})
+	if err != nil {
+		return err
+	}
+	return s.Lockouts.Forget(ctx, key(before.Username), key(before.Email))
+}
+
+func (s *Service) forgetMail(ctx context.Context, tx pgx.Tx, a Account) error {
+	if err := forgetRequests(ctx, tx, a.Email); err != nil {
+		return err
+	}
+	return s.MailTokens.Erase(ctx, tx, a.ID)
+}

@@ -1,0 +1,244 @@
+package account_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"sidecart/apps/users/internal/account"
+	"sidecart/apps/users/internal/audit"
+	"sidecart/apps/users/internal/lockout"
+	"sidecart/kit/fault"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+)
+
+// race calls fn n times at once and counts the statuses.
+func race(n int, fn func(n int) int) map[int]int {
+	var mu sync.Mutex
+	statuses := map[int]int{}
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() {
+			status := fn(i)
+			mu.Lock()
+			defer mu.Unlock()
+			statuses[status]++
+		})
+	}
+	all.Wait()
+	return statuses
+}
+
+func TestOneOfTheLookalikesRegisters(t *testing.T) {
+	s := newStand(t)
+	names := []string{"paypal", "PayPal", "paypaI", "ｐaypal", "раураӏ", "paypa1", "PAYPAL", "рауРаӏ"}
+	statuses := race(len(names), func(n int) int {
+		status, _ := kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/register", Body: registration(names[n], fmt.Sprintf("p%d@example.com", n), good)})
+		return status
+	})
+	if statuses[201] != 1 || statuses[409] != len(names)-1 {
+		t.Errorf("%v", statuses)
+	}
+}
+
+func TestATokenIsGoodOnce(t *testing.T) {
+	s := newStand(t)
+	who := s.join(t, "testuser")
+	kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/verify-email/resend", Body: `{"email":"testuser@example.com"}`})
+	kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/password/forgot", Body: `{"email":"testuser@example.com"}`})
+	race(4, func(int) int { s.answerAll(t); return 0 }) // replicas
+	verify, reset := s.mailed(t, "users.verification_requested"), s.mailed(t, "users.password_reset_requested")
+	if told := kittest.Emitted(t, s.db); len(told) != 2 {
+		t.Errorf("two requests, and told %v", told)
+	}
+	statuses := race(8, func(int) int {
+		status, _ := kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/verify-email", Body: token(verify)})
+		return status
+	})
+	if statuses[204] != 1 || statuses[422] != 7 {
+		t.Errorf("verify: %v", statuses)
+	}
+	statuses = race(8, func(n int) int {
+		status, _ := kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/password/reset", Body: fmt.Sprintf(`{"token":%q,"new_password":"%s%d"}`, reset, other, n)})
+		return status
+	})
+	if statuses[204] != 1 || statuses[422] != 7 {
+		t.Errorf("reset: %v", statuses)
+	}
+	if told := kittest.Emitted(t, s.db); !slices.Equal(told, []string{"users.verified", "users.password_changed"}) {
+		t.Errorf("told %v", told)
+	}
+	if actions := s.audited(t, who.ID); strings.Count(strings.Join(actions, " "), "password.reset") != 1 {
+		t.Errorf("audited %v", actions)
+	}
+}
+
+// TestOneAdminStays has two admins leave at once, each by another door.
+func TestOneAdminStays(t *testing.T) {
+	s := newStand(t)
+	first, second := s.join(t, "first"), s.join(t, "second")
+	if _, err := s.Change(t.Context(), first, second.ID, account.Change{Role: new(shop.Admin)}, audit.Origin{}); err != nil {
+		t.Fatal(err)
+	}
+	statuses := race(2, func(n int) int {
+		call := kittest.Call{As: first, Do: "DELETE /users/me"}
+		if n == 1 {
+			call = kittest.Call{As: first, Do: "PATCH /users/" + second.ID.String(), Body: `{"active":false}`}
+		}
+		status, _ := kittest.Do(t, s.app, call)
+		return status
+	})
+	if statuses[409] != 1 {
+		t.Errorf("%v", statuses)
+	}
+}
+
+// TestFailuresAtOnce: of forty guesses at the same moment five are looked at, and the owner is told of one lock.
+func TestFailuresAtOnce(t *testing.T) {
+	s := newStand(t)
+	for name, want := range map[string][]string{"testuser": {"users.locked"}, "nobody": nil} {
+		if want != nil {
+			s.join(t, name)
+		}
+		outcomes := race(40, func(n int) int {
+			_, err := s.Authenticate(context.Background(), name, "wrong", audit.Origin{Address: fmt.Sprintf("198.51.100.%d", n)})
+			return fault.Of(err).Kind.Status()
+		})
+		if outcomes[401] != failures || outcomes[423] != 40-failures {
+			t.Errorf("%s: %v", name, outcomes)
+		}
+		if told := kittest.Emitted(t, s.db); !slices.Equal(told, want) {
+			t.Errorf("%s: told %v", name, told)
+		}
+	}
+}
+
+func TestLockout(t *testing.T) {
+	s := newStand(t)
+	s.join(t, "testuser")
+	if err := s.signIn(t, "testuser", good, address); err != nil {
+		t.Fatal(err)
+	}
+	var answers []string
+	for _, name := range []string{"testuser", "nobody", "testuser@example.com", "nobody@example.com"} {
+		said := ""
+		for range failures + 2 {
+			err := s.signIn(t, name, "wrong", "198.51.100.1")
+			said += fmt.Sprintf("%v %d; ", err, fault.Of(err).RetryAfter)
+		}
+		answers = append(answers, said)
+	}
+	for _, said := range answers[1:] {
+		if said != answers[0] {
+			t.Errorf("somebody: %s\nnobody:   %s", answers[0], said)
+		}
+	}
+	if err := s.signIn(t, "TESTUSER", good, "198.51.100.2"); !errors.Is(err, lockout.ErrLocked) || fault.Of(err).RetryAfter < 50 {
+		t.Errorf("the right password from another strange address: %v", err)
+	}
+	if err := s.signIn(t, "testuser", good, address); err != nil {
+		t.Errorf("the owner where they signed in before: %v", err)
+	}
+	// The name and the address of one account lock apart, and each lock is told.
+	if told := kittest.Emitted(t, s.db); !slices.Equal(told, []string{"users.locked", "users.locked"}) {
+		t.Errorf("told %v", told)
+	}
+}
+
+// TestALockIsToldLater: where the try that began a lock could not tell of it, the next one does.
+func TestALockIsToldLater(t *testing.T) {
+	s := newStand(t)
+	who := s.join(t, "testuser")
+	for range failures {
+		if _, err := s.parts.Lockouts.Begin(t.Context(), "testuser", address); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		if err := s.signIn(t, "testuser", good, address); !errors.Is(err, lockout.ErrLocked) {
+			t.Fatal(err)
+		}
+	}
+	if told := kittest.Emitted(t, s.db); !slices.Equal(told, []string{"users.locked"}) {
+		t.Errorf("told %v", told)
+	}
+	if actions := s.audited(t, who.ID); !slices.Equal(actions, []string{"account.registered", "account.locked"}) {
+		t.Errorf("audited %v", actions)
+	}
+}
+
+func TestUnverifiedIsSaidOnlyToTheRightPassword(t *testing.T) {
+	s := newStand(t, func(p *account.Parts) { p.VerifiedEmail = true })
+	s.join(t, "testuser")
+	if err := s.signIn(t, "testuser", "wrong", address); !errors.Is(err, account.ErrCredentials) {
+		t.Errorf("wrong password: %v", err)
+	}
+	if err := s.signIn(t, "testuser", good, address); !errors.Is(err, account.ErrUnverified) || fault.Of(err).Kind != fault.Forbidden {
+		t.Errorf("right password: %v", err)
+	}
+	kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/verify-email/resend", Body: `{"email":"testuser@example.com"}`})
+	s.answerAll(t)
+	kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/verify-email", Body: token(s.mailed(t, "users.verification_requested"))})
+	if err := s.signIn(t, "testuser", good, address); err != nil {
+		t.Errorf("verified: %v", err)
+	}
+}
+
+func TestAnotherCostIsTakenOnAtTheNextSignIn(t *testing.T) {
+	s := newStand(t)
+	who := s.join(t, "testuser")
+	s.parts.Passwords = account.NewPasswords(5, 1)
+	s.Service = account.NewService(s.db, s.parts)
+	cost := func() int {
+		var hash []byte
+		if err := s.db.QueryRow(t.Context(), `select password_hash from accounts where id = $1`, who.ID).Scan(&hash); err != nil {
+			t.Fatal(err)
+		}
+		cost, err := bcrypt.Cost(hash)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cost
+	}
+	if err := s.signIn(t, "testuser", "wrong", address); !errors.Is(err, account.ErrCredentials) || cost() != 4 {
+		t.Errorf("%v, cost %d", err, cost())
+	}
+	for range 2 {
+		if err := s.signIn(t, "testuser", good, address); err != nil || cost() != 5 {
+			t.Errorf("%v, cost %d", err, cost())
+		}
+	}
+}
+
+func TestPasswordsAreReadToTheirEnd(t *testing.T) {
+	p := account.NewPasswords(4, 1)
+	long := strings.Repeat("x", 72)
+	hash, err := p.Hash(t.Context(), long)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for password, want := range map[string]error{long: nil, long + "y": account.ErrCredentials, long[:71]: account.ErrCredentials} {
+		if err := p.Check(t.Context(), hash, password); !errors.Is(err, want) {
+			t.Errorf("%d bytes: %v", len(password), err)
+		}
+	}
+	if _, err := p.Hash(t.Context(), long+"y"); fault.Of(err).Fields["password"] == "" {
+		t.Errorf("73 bytes: %v", err)
+	}
+	composed, err := p.Hash(t.Context(), "Caf\u00e9-au-lait")
+	if err != nil || p.Check(t.Context(), composed, "Cafe\u0301-au-lait") != nil {
+		t.Errorf("the same letters from another keyboard: %v", err)
+	}
+	for _, nothing := range [][]byte{nil, {}} {
+		if err := p.Check(t.Context(), nothing, "nobody's password"); !errors.Is(err, account.ErrCredentials) {
+			t.Errorf("the decoy's password opens: %v", err)
+		}
+	}
+}

@@ -1,0 +1,262 @@
+package lockout
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sidecart/kit/fault"
+)
+
+var policy = Policy{Name: 3, Address: 60, First: time.Minute, Most: 10 * time.Minute, Memory: 24 * time.Hour}
+
+// replicas stands in for the sidecars' state at the edge of the process: it knows versions, and whoever comes late must
+// read again.
+type replicas struct {
+	mu     sync.Mutex
+	values map[string][]byte
+	writes map[string]int
+	down   bool
+}
+
+func newReplicas() *replicas { return &replicas{values: map[string][]byte{}, writes: map[string]int{}} }
+
+func (r *replicas) read(key string) ([]byte, int, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.values[key], r.writes[key], r.down
+}
+
+func (r *replicas) write(key string, value []byte, version int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.writes[key] != version {
+		return false
+	}
+	r.values[key], r.writes[key] = value, version+1
+	return true
+}
+
+func (r *replicas) Change(ctx context.Context, key string, _ time.Duration, fn func([]byte) ([]byte, error)) error {
+	for ctx.Err() == nil {
+		old, version, down := r.read(key)
+		if down {
+			return fault.ErrUnavailable
+		}
+		next, err := fn(old)
+		if err != nil {
+			return err
+		}
+		if r.write(key, next, version) {
+			return nil
+		}
+		time.Sleep(rand.N(time.Millisecond))
+	}
+	return fault.ErrUnavailable.Because(ctx.Err())
+}
+
+func (r *replicas) setDown(down bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.down = down
+}
+
+// clock is a service whose time stands still until it is moved.
+type clock struct {
+	*Service
+	at time.Time
+}
+
+func newClock(store Store) *clock {
+	c := &clock{Service: NewService(store, []byte("a key"), policy), at: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)}
+	c.now = func() time.Time { return c.at }
+	return c
+}
+
+func (c *clock) fail(t *testing.T, name, address string) error {
+	t.Helper()
+	_, err := c.Begin(t.Context(), name, address)
+	return err
+}
+
+func (c *clock) succeed(t *testing.T, name, address string) {
+	t.Helper()
+	a, err := c.Begin(t.Context(), name, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Succeeded(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantLocked(t *testing.T, err error, wait time.Duration) {
+	t.Helper()
+	if !errors.Is(err, ErrLocked) || fault.Of(err).RetryAfter != int(wait.Seconds()) {
+		t.Errorf("want a lock for %s, got %v after %d s", wait, err, fault.Of(err).RetryAfter)
+	}
+}
+
+func free(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Errorf("want no lock: %v", err)
+	}
+}
+
+func TestWaitsGrow(t *testing.T) {
+	c := newClock(newReplicas())
+	for range policy.Name {
+		free(t, c.fail(t, "ann", "192.0.2.1"))
+	}
+	for _, wait := range []time.Duration{1, 2, 4, 8, 10, 10} {
+		wantLocked(t, c.fail(t, "ann", "192.0.2.1"), wait*time.Minute)
+		wantLocked(t, c.fail(t, "ann", "198.51.100.9"), wait*time.Minute) // from anywhere
+		c.at = c.at.Add(wait*time.Minute - time.Second)
+		wantLocked(t, c.fail(t, "ann", "192.0.2.1"), time.Second) // and trying does not make it longer
+		c.at = c.at.Add(time.Second)
+		free(t, c.fail(t, "ann", "192.0.2.1"))
+	}
+	free(t, c.fail(t, "bob", "192.0.2.1"))
+	c.at = c.at.Add(policy.Memory + time.Hour)
+	for range policy.Name {
+		free(t, c.fail(t, "ann", "192.0.2.1"))
+	}
+}
+
+func TestTheOwnersAddressIsCountedApart(t *testing.T) {
+	c := newClock(newReplicas())
+	c.succeed(t, "ann", "192.0.2.1")
+	for range policy.Name {
+		free(t, c.fail(t, "ann", "198.51.100.9"))
+	}
+	wantLocked(t, c.fail(t, "ann", "198.51.100.10"), time.Minute)
+	c.succeed(t, "ann", "192.0.2.1")
+	wantLocked(t, c.fail(t, "ann", "198.51.100.9"), time.Minute) // no fresh start for whoever guesses
+	for range policy.Name {
+		free(t, c.fail(t, "ann", "192.0.2.1"))
+	}
+	wantLocked(t, c.fail(t, "ann", "192.0.2.1"), time.Minute) // a known address is no free pass
+	c.at = c.at.Add(policy.Most)
+	c.succeed(t, "ann", "198.51.100.77")      // the owner on the road
+	free(t, c.fail(t, "ann", "198.51.100.9")) // forgives strangers
+	for n := range mostKnown {                // and only so many addresses are known
+		c.at = c.at.Add(policy.Most)
+		c.succeed(t, "ann", fmt.Sprintf("203.0.113.%d", n))
+	}
+	for range policy.Name {
+		free(t, c.fail(t, "ann", "192.0.2.1"))
+	}
+	wantLocked(t, c.fail(t, "ann", "198.51.100.9"), time.Minute)
+}
+
+func TestAddresses(t *testing.T) {
+	c := newClock(newReplicas())
+	for n := range policy.Address {
+		c.succeed(t, "mallory", "2001:db8:1:2::1") // an own account gives no fresh start
+		free(t, c.fail(t, fmt.Sprint("name", n), fmt.Sprintf("2001:db8:1:2::%x", n)))
+	}
+	wantLocked(t, c.fail(t, "another", "2001:db8:1:2:ffff::1"), time.Minute)
+	free(t, c.fail(t, "another", "2001:db8:1:3::1"))
+}
+
+func TestUndecidedCountsNothing(t *testing.T) {
+	c := newClock(newReplicas())
+	for range 5 * policy.Address {
+		a, err := c.Begin(t.Context(), "ann", "192.0.2.1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Undecided(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestForgive(t *testing.T) {
+	c := newClock(newReplicas())
+	c.succeed(t, "ann", "192.0.2.1")
+	for range policy.Name {
+		free(t, c.fail(t, "ann", "192.0.2.1"))
+		free(t, c.fail(t, "ann", "198.51.100.9"))
+	}
+	if err := c.Forgive(t.Context(), "ann", "ann@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	free(t, c.fail(t, "ann", "192.0.2.1"))
+	free(t, c.fail(t, "ann", "198.51.100.9"))
+}
+
+// TestTriesAtOnceAreCounted has two replicas take a hundred tries at the same moment: exactly those that are free go through.
+func TestTriesAtOnceAreCounted(t *testing.T) {
+	store := newReplicas()
+	one, other := newClock(NewShared(store)), newClock(NewShared(store))
+	var mu sync.Mutex
+	var through, refused, begun int
+	var tries sync.WaitGroup
+	for n := range 100 {
+		tries.Go(func() {
+			c := one
+			if n%2 == 1 {
+				c = other
+			}
+			a, err := c.Begin(context.Background(), "ann", fmt.Sprintf("192.0.2.%d", n))
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				through++
+				if !a.Until().IsZero() {
+					begun++
+				}
+			case errors.Is(err, ErrLocked):
+				refused++
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	tries.Wait()
+	if through != policy.Name || refused != 100-policy.Name || begun != 1 {
+		t.Errorf("%d went through, %d were refused, %d began a lock", through, refused, begun)
+	}
+}
+
+// TestWithoutTheStore: a replica counts alone, is not open, and asks the store again later.
+func TestWithoutTheStore(t *testing.T) {
+	store := newReplicas()
+	shared := NewShared(store)
+	c := newClock(shared)
+	store.setDown(true)
+	for range policy.Name {
+		free(t, c.fail(t, "ann", "192.0.2.1"))
+	}
+	wantLocked(t, c.fail(t, "ann", "192.0.2.1"), time.Minute)
+	store.setDown(false)
+	wantLocked(t, c.fail(t, "ann", "192.0.2.1"), time.Minute)
+	if len(store.values) > 0 {
+		t.Error("the store was asked again at once")
+	}
+	shared.away.Store(0) // later
+	free(t, c.fail(t, "ann", "192.0.2.1"))
+	if len(store.values) != 2 {
+		t.Errorf("%d values are in the store", len(store.values))
+	}
+}
+
+func TestTheStoreHasNoNames(t *testing.T) {
+	store := newReplicas()
+	c := newClock(store)
+	c.succeed(t, "ann", "192.0.2.1")
+	for key, value := range store.values {
+		if strings.Contains(key, "ann") || bytes.Contains(value, []byte("192.0.2.1")) || bytes.Contains(value, []byte("ann")) {
+			t.Errorf("%s: %s", key, value)
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package lockout
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/expirable"
+
+	"sidecart/kit/fault"
+)
+
+// Store keeps small values that several replicas change. Change gives fn what is there (nil: nothing) and keeps what it
+// returns, so that no change is lost; fn may run several times. It is the state of a sidecar, or the memory of this process.
+type Store interface {
+	Change(ctx context.Context, key string, ttl time.Duration, fn func(old []byte) ([]byte, error)) error
+}
+
+// Local is the memory of this process: bounded, and of no use to other replicas.
+type Local struct {
+	mu     sync.Mutex
+	values *expirable.LRU[string, []byte]
+}
+
+// A process alone remembers so many names and addresses, the latest, for so long.
+const (
+	localValues = 100_000
+	localFor    = 24 * time.Hour
+)
+
+// NewLocal is empty.
+func NewLocal() *Local {
+	return &Local{values: expirable.NewLRU[string, []byte](localValues, nil, localFor)}
+}
+
+// Change never fails but with fn's error. Values live for a day, whatever ttl says.
+func (l *Local) Change(_ context.Context, key string, _ time.Duration, fn func(old []byte) ([]byte, error)) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	old, _ := l.values.Get(key)
+	next, err := fn(old)
+	if err == nil {
+		l.values.Add(key, next)
+	}
+	return err
+}
+
+// Shared counts in a store that replicas share, and in this process alone while that does not answer: limits become
+// looser then (each replica has its own, and what was counted before is not known), never gone.
+type Shared struct {
+	store Store
+	local *Local
+	turns [64]sync.Mutex // this replica's own changes of one key take turns rather than collide in the store
+	away  atomic.Int64   // until when the store is not asked, in nanoseconds since 1970
+}
+
+// NewShared counts in store.
+func NewShared(store Store) *Shared { return &Shared{store: store, local: NewLocal()} }
+
+const (
+	storePatience = time.Second     // whoever signs in waits for it
+	storePause    = 5 * time.Second // then one finds out whether it is back
+)
+
+// Change fails with ErrContended, which leaves nobody uncounted: they may not go on. Otherwise only with fn's
+// error, or where whoever asked has gone.
+func (s *Shared) Change(ctx context.Context, key string, ttl time.Duration, fn func(old []byte) ([]byte, error)) error {
+	turn := &s.turns[maphash.String(seed, key)%uint64(len(s.turns))]
+	turn.Lock()
+	defer turn.Unlock()
+	if time.Now().UnixNano() > s.away.Load() {
+		asked, cancel := context.WithTimeout(ctx, storePatience)
+		defer cancel()
+		err := s.store.Change(asked, key, ttl, fn)
+		if err == nil || fault.Of(err).Kind != fault.Unavailable || errors.Is(err, ErrContended) || ctx.Err() != nil {
+			return err
+		}
+		s.away.Store(time.Now().Add(storePause).UnixNano())
+		slog.WarnContext(ctx, "failed sign-ins are counted by this replica alone", "err", err)
+	}
+	return s.local.Change(ctx, key, ttl, fn)
+}
+
+var seed = maphash.MakeSeed()

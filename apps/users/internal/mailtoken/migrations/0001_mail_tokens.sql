@@ -1,0 +1,14 @@
+-- +goose Up
+create table mail_tokens (
+  request_id   uuid primary key,
+  account_id   uuid not null references accounts,
+  purpose      text not null check (purpose in ('verify_email', 'reset_password')),
+  email        text not null,              -- the address that the token goes to, and proves
+  fingerprint  bytea not null unique,      -- SHA-256 of the token; the token itself is nowhere
+  requested_at timestamptz not null default now(),
+  expires_at   timestamptz not null,
+  closed_at    timestamptz                 -- used, or superseded by a newer one
+);
+
+create unique index mail_tokens_open on mail_tokens (account_id, purpose) where closed_at is null;
+create index mail_tokens_by_account on mail_tokens (account_id, requested_at);

@@ -1,0 +1,96 @@
+package mailtoken
+
+import (
+	"context"
+	"embed"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sidecart/kit/postgres"
+	"sidecart/kit/shop"
+)
+
+//go:embed migrations/*.sql
+var files embed.FS
+
+// Migrations are the tokens' table; it stands on the accounts'.
+var Migrations = postgres.Migrations{Name: "mailtoken", Files: postgres.Sub(files)}
+
+// Lifetimes are how long a token is good.
+type Lifetimes struct{ Verify, Reset time.Duration }
+
+// Service makes tokens and takes them back.
+type Service struct {
+	db    *pgxpool.Pool
+	key   []byte
+	lives Lifetimes
+}
+
+// NewService computes tokens with a secret key that nothing else is computed with.
+func NewService(db *pgxpool.Pool, key []byte, lives Lifetimes) *Service {
+	return &Service{db, key, lives}
+}
+
+// hourly is how many mails of one purpose an account gets in an hour, whoever asks for them.
+const hourly = 5
+
+// MayIssue says whether an account may get one more mail of a purpose at the moment.
+func (s *Service) MayIssue(ctx context.Context, tx pgx.Tx, who shop.UserID, purpose Purpose) (bool, error) {
+	n, err := countSince(ctx, tx, who, purpose, time.Hour)
+	return n < hourly, err
+}
+
+// Issue makes a token for an account and the address it goes to; older ones of its purpose are superseded. The caller has
+// locked the account's row, so that two do not issue at once.
+func (s *Service) Issue(ctx context.Context, tx pgx.Tx, who shop.UserID, email string, purpose Purpose) (Request, error) {
+	if err := supersede(ctx, tx, who, purpose); err != nil {
+		return Request{}, err
+	}
+	life := s.lives.Verify
+	if purpose == ResetPassword {
+		life = s.lives.Reset
+	}
+	id := shop.NewID()
+	expires, err := insert(ctx, tx, id, who, email, purpose, fingerprint(token(s.key, id)), life)
+	return Request{ID: id, ExpiresAt: expires}, err
+}
+
+// Redeem uses a token up. It fails with ErrToken, also for the second of two at once.
+func (s *Service) Redeem(ctx context.Context, tx pgx.Tx, token string, purpose Purpose) (Proof, error) {
+	return use(ctx, tx, fingerprint(token), purpose)
+}
+
+// Look says what a token would prove and leaves it good. It fails with ErrToken.
+func (s *Service) Look(ctx context.Context, token string, purpose Purpose) (Proof, error) {
+	return find(ctx, s.db, fingerprint(token), purpose)
+}
+
+// Withdraw makes all tokens of an account void.
+func (s *Service) Withdraw(ctx context.Context, tx pgx.Tx, who shop.UserID) error {
+	return supersede(ctx, tx, who, "")
+}
+
+// WithdrawResets makes those void that would replace an account's password.
+func (s *Service) WithdrawResets(ctx context.Context, tx pgx.Tx, who shop.UserID) error {
+	return supersede(ctx, tx, who, ResetPassword)
+}
+
+// Erase leaves nothing of what was sent to an account's addresses.
+func (s *Service) Erase(ctx context.Context, tx pgx.Tx, who shop.UserID) error {
+	return deleteOf(ctx, tx, who)
+}
+
+// Reveal computes the token of a request, the same each time. It fails with ErrRequest or ErrClosed.
+func (s *Service) Reveal(ctx context.Context, request uuid.UUID) (Revealed, error) {
+	k, err := get(ctx, s.db, request)
+	if err != nil {
+		return Revealed{}, err
+	}
+	if !k.Open {
+		return Revealed{}, ErrClosed
+	}
+	return Revealed{Token: token(s.key, request), Purpose: k.Purpose, ExpiresAt: k.ExpiresAt}, nil
+}

@@ -1,0 +1,91 @@
+package mailtoken
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"sidecart/kit/postgres"
+	"sidecart/kit/shop"
+)
+
+func insert(ctx context.Context, tx pgx.Tx, id uuid.UUID, who shop.UserID, email string, purpose Purpose, print []byte, life time.Duration) (expires time.Time, err error) {
+	err = tx.QueryRow(ctx, `
+		insert into mail_tokens (request_id, account_id, purpose, email, fingerprint, expires_at) values ($1, $2, $3, $4, $5, now() + $6)
+		returning expires_at`, id, who, purpose, email, print, life).Scan(&expires)
+	return expires, err
+}
+
+// supersede closes the open tokens of an account: those of one purpose, or all.
+func supersede(ctx context.Context, tx pgx.Tx, who shop.UserID, purpose Purpose) error {
+	_, err := tx.Exec(ctx, `
+		update mail_tokens set closed_at = now() where account_id = $1 and closed_at is null and ($2 = '' or purpose = $2)`, who, purpose)
+	return err
+}
+
+// use fails with ErrToken. Of two at once, one waits for the other and finds the token used.
+func use(ctx context.Context, tx pgx.Tx, print []byte, purpose Purpose) (Proof, error) {
+	rows, err := tx.Query(ctx, `
+		update mail_tokens set closed_at = now()
+		where fingerprint = $1 and purpose = $2 and closed_at is null and expires_at > now()
+		returning account_id, email`, print, purpose)
+	if err != nil {
+		return Proof{}, err
+	}
+	return proof(rows)
+}
+
+// find is use without using it up.
+func find(ctx context.Context, db postgres.Reader, print []byte, purpose Purpose) (Proof, error) {
+	rows, err := db.Query(ctx, `
+		select account_id, email from mail_tokens
+		where fingerprint = $1 and purpose = $2 and closed_at is null and expires_at > now()`, print, purpose)
+	if err != nil {
+		return Proof{}, err
+	}
+	return proof(rows)
+}
+
+func proof(rows pgx.Rows) (Proof, error) {
+	p, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Proof])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return p, ErrToken
+	}
+	return p, err
+}
+
+type kept struct {
+	Purpose   Purpose
+	ExpiresAt time.Time
+	Open      bool
+}
+
+// get fails with ErrRequest.
+func get(ctx context.Context, db postgres.Reader, request uuid.UUID) (kept, error) {
+	rows, err := db.Query(ctx, `
+		select purpose, expires_at, closed_at is null and expires_at > now() as open from mail_tokens where request_id = $1`, request)
+	if err != nil {
+		return kept{}, err
+	}
+	k, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[kept])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return k, ErrRequest
+	}
+	return k, err
+}
+
+// countSince is how many tokens of a purpose an account has asked for lately.
+func countSince(ctx context.Context, tx pgx.Tx, who shop.UserID, purpose Purpose, since time.Duration) (n int, err error) {
+	err = tx.QueryRow(ctx, `
+		select count(*) from mail_tokens where account_id = $1 and purpose = $2 and requested_at > now() - $3::interval`,
+		who, purpose, since).Scan(&n)
+	return n, err
+}
+
+func deleteOf(ctx context.Context, tx pgx.Tx, who shop.UserID) error {
+	_, err := tx.Exec(ctx, `delete from mail_tokens where account_id = $1`, who)
+	return err
+}
