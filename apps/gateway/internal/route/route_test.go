@@ -79,3 +79,20 @@ func TestPaths(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatStrangersMayTry: what can be guessed at, costs a hash or sends a mail has a strict limit.
+func TestWhatStrangersMayTry(t *testing.T) {
+	found := 0
+	for _, r := range Table {
+		if r.Need != shop.Anyone || !strings.HasPrefix(r.Path(), first+"/auth/") || r.Path() == first+"/auth/refresh" {
+			continue
+		}
+		found++
+		if r.Limit.PerMinute > 20 {
+			t.Errorf("%s: %d a minute", r.Do, r.Limit.PerMinute)
+		}
+	}
+	if found < 6 {
+		t.Errorf("only %d such routes were found", found)
+	}
+}
