@@ -89,6 +89,7 @@ func run(ctx context.Context) error {
 	g.Go(func() error { return web.Serve(ctx, app) })
 	g.Go(func() error { return engine.Work(ctx) })
 	g.Go(func() error { return event.Relay(ctx, db, "notifications", dapr.Publish) })
+	g.Go(func() error { return idempotency.Prune(ctx, db) })
 	g.Go(func() error { return hub.SchedulePruning(ctx, dapr.Every) })
 	return g.Wait()
 }

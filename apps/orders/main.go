@@ -89,6 +89,7 @@ func run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return web.Serve(ctx, app) })
 	g.Go(func() error { return event.Relay(ctx, db, "orders", dapr.Publish) })
+	g.Go(func() error { return idempotency.Prune(ctx, db) })
 	g.Go(func() error { return fulfilments.Work(ctx) })
 	g.Go(func() error { return fulfilments.ScheduleUpkeep(ctx, dapr.Every) })
 	g.Go(func() error { return hub.SchedulePruning(ctx, dapr.Every) })

@@ -73,6 +73,7 @@ func run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return web.Serve(ctx, app) })
 	g.Go(func() error { return event.Relay(ctx, db, "products", dapr.Publish) })
+	g.Go(func() error { return idempotency.Prune(ctx, db) })
 	g.Go(func() error { return stocks.ScheduleExpiry(ctx, dapr.Every) })
 	return g.Wait()
 }

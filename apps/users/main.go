@@ -107,6 +107,7 @@ func run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return web.Serve(ctx, app) })
 	g.Go(func() error { return event.Relay(ctx, db, "users", dapr.Publish) })
+	g.Go(func() error { return idempotency.Prune(ctx, db) })
 	g.Go(func() error { return sessions.Watch(ctx) })
 	g.Go(func() error { return sessions.SchedulePruning(ctx, dapr.Every) })
 	g.Go(func() error { return accounts.AnswerMail(ctx) })

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -171,8 +172,33 @@ func TestKeysBelongToUserAndRouteForADay(t *testing.T) {
 	if got, err := makeThing(db, asked("k", "vase")); err != nil || got.Name != "vase" {
 		t.Errorf("after its time: %+v, %v", got, err)
 	}
-	if n := count(t, db, `select count(*) from idempotency_keys`); n != 1 {
-		t.Errorf("%d keys are left: those whose time is over must go", n)
+}
+
+func TestKeysGoWhenTheirTimeIsOver(t *testing.T) {
+	db := database(t)
+	for _, key := range []string{"old", "new"} {
+		if _, err := makeThing(db, asked(key, "lamp")); err != nil {
+			t.Fatal(err)
+		}
+		if key == "old" {
+			exec(t, db, `update idempotency_keys set expires_at = now() - interval '1 second'`)
+		}
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- idempotency.Prune(ctx, db) }()
+	kittest.Eventually(t, 10*time.Second, func() error {
+		if n := count(t, db, `select count(*) from idempotency_keys`); n != 1 {
+			return fmt.Errorf("%d keys are left", n)
+		}
+		return nil
+	})
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if again, err := makeThing(db, asked("new", "lamp")); err != nil || again.ID != 2 {
+		t.Errorf("a key whose time is not over: %+v, %v", again, err)
 	}
 }
 

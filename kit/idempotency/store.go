@@ -7,8 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// take answers whether the call is the one to do the work. Where another is doing it, it waits for that one's end. It also
-// removes some keys whose time is over: a few more than come, so that they do not pile up.
+// take answers whether the call is the one to do the work. Where another is doing it, it waits for that one's end.
 func take(ctx context.Context, tx pgx.Tx, k Key) (mine bool, err error) {
 	tag, err := tx.Exec(ctx, `
 		insert into idempotency_keys (owner, route, key, request, id, expires_at)
@@ -17,10 +16,7 @@ func take(ctx context.Context, tx pgx.Tx, k Key) (mine bool, err error) {
 		set request = excluded.request, answer = null, expires_at = excluded.expires_at
 		where idempotency_keys.answer is null or idempotency_keys.expires_at < now()`,
 		k.owner, k.route, k.key, k.request)
-	if err != nil || tag.RowsAffected() == 0 {
-		return false, err
-	}
-	return true, prune(ctx, tx)
+	return tag.RowsAffected() == 1, err
 }
 
 // claim notes which id a call's work goes under. A claim of another request, or one that is a minute old and came to
@@ -54,10 +50,10 @@ func keep(ctx context.Context, tx pgx.Tx, k Key, answer []byte) error {
 	return err
 }
 
-// prune never waits: a row that somebody else has locked is left to them.
+// prune removes keys whose time is over. A row that somebody else has locked is left to them.
 func prune(ctx context.Context, tx pgx.Tx) error {
 	_, err := tx.Exec(ctx, `
 		delete from idempotency_keys where (owner, route, key) in (
-			select owner, route, key from idempotency_keys where expires_at < now() limit 10 for update skip locked)`)
+			select owner, route, key from idempotency_keys where expires_at < now() for update skip locked)`)
 	return err
 }
