@@ -5,7 +5,7 @@ STACK := .sidecart/bin/stack
 PKG   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run start stop infra status doctor logs dead-letters reset demo test lint fmt fuzz bench build stack audit-deps audit-verify generate
+.PHONY: help run start stop infra status doctor logs dead-letters reset demo test lint fmt fuzz bench build stack audit-deps audit-verify generate rotate-keys
 
 help: ## What there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,7 +47,7 @@ lint: stack ## Only the linter
 	@$(STACK) lint
 
 fuzz: ## Look for input that breaks a reader, FUZZTIME (60s) for each
-	@for target in ./kit/web:FuzzDecode ./kit/web:FuzzCursor ./apps/gateway/internal/door:FuzzPlain ./apps/gateway/internal/door:FuzzHostname; do \
+	@for target in ./kit/auth:FuzzVerify ./kit/web:FuzzDecode ./kit/web:FuzzCursor ./apps/gateway/internal/door:FuzzPlain ./apps/gateway/internal/door:FuzzHostname; do \
 		go test $${target%%:*} -run '^$$' -fuzz "^$${target##*:}$$" -fuzztime $(or $(FUZZTIME),60s) || exit 1; done
 
 audit-deps: stack ## Dependencies: unchanged, and without known weaknesses (asks vuln.go.dev, or DB=file:///...)
@@ -62,6 +62,9 @@ generate: ## Write anew what is made from the code: docs/events.md, golden event
 
 bench: stack ## Measure a platform of its own, into docs/performance.md
 	@go run ./tests/bench -write docs/performance.md
+
+rotate-keys: stack ## Sign tokens with a new key from now on; nobody has to sign in again
+	@$(STACK) rotate-keys
 
 audit-verify: stack ## Walk the audit's chain and name what was tampered with; SINCE=NUMBER:HASH was its head before
 	@$(STACK) audit-verify $(if $(SINCE),-- -since $(SINCE))

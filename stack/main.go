@@ -34,6 +34,7 @@ const usage = `usage: stack COMMAND [--instance NAME --offset N] ...
   check [PACKAGE...]         all that "make test" checks, or the tests of some packages
   lint                       only the linter
   audit-deps [-- -db URL]    dependencies: unchanged, and without known weaknesses (asks vuln.go.dev unless told)
+  rotate-keys                sign tokens with a new key; those of the old one are good until they expire
   audit-verify [-- -since NUMBER:HASH]   walk the audit's chain and name what was tampered with
   tools cli                  build the pinned Dapr CLI and print where it is
 `
@@ -51,7 +52,7 @@ type command struct {
 var commands = map[string]func(context.Context, command) error{
 	"run": run, "start": start, "stop": stop, "infra": infra, "status": status, "logs": logs, "hold": hold,
 	"release": release, "doctor": doctor, "reset": reset, "dead-letters": deadLetters, "test": test, "tools": tools,
-	"check": check, "lint": lint, "audit-verify": auditVerify, "audit-deps": auditDeps,
+	"check": check, "lint": lint, "audit-verify": auditVerify, "rotate-keys": rotateKeys, "audit-deps": auditDeps,
 }
 
 func main() {

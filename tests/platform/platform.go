@@ -58,8 +58,8 @@ type State struct {
 // before the first test.
 //
 //	func TestMain(m *testing.M) { os.Exit(platform.Main(m, "journey", 10000, func(p *platform.Platform) { shop = p })) }
-func Main(m *testing.M, name string, offset int, use func(*Platform)) int {
-	p, err := Start(name, offset)
+func Main(m *testing.M, name string, offset int, use func(*Platform), args ...string) int {
+	p, err := Start(name, offset, args...)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "the platform for the tests:", err)
 		return 1

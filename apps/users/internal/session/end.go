@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"sidecart/apps/users/internal/audit"
 	"sidecart/kit/event"
 	"sidecart/kit/shop"
 )
@@ -29,13 +30,18 @@ func Erase(ctx context.Context, tx pgx.Tx, user shop.UserID, reason string) erro
 	return forget(ctx, tx, user)
 }
 
-// revoke is End for one session. It changes nothing where that has ended before.
-func revoke(ctx context.Context, tx pgx.Tx, user shop.UserID, session uuid.UUID, reason string) error {
+// reused ends a session of which a token came again that had been used: one of the two who hold it has stolen it. It changes
+// nothing where the session has ended before.
+func reused(ctx context.Context, tx pgx.Tx, user shop.UserID, session uuid.UUID, from audit.Origin) error {
+	const reason = "a used refresh token came again"
 	ended, err := endOne(ctx, tx, user, session, reason)
 	if err != nil || !ended {
 		return err
 	}
-	return tell(ctx, tx, user, []uuid.UUID{session}, reason)
+	if err := tell(ctx, tx, user, []uuid.UUID{session}, reason); err != nil {
+		return err
+	}
+	return audit.Record(ctx, tx, audit.Entry{Action: audit.TokenReused, User: user, From: from, Details: map[string]string{"session": session.String()}})
 }
 
 // tell wakes those who follow ended sessions as soon as the transaction commits, and tells everybody else by event.

@@ -98,6 +98,24 @@ func TestSessionsAreSeenAndEnded(t *testing.T) {
 		{Name: "everywhere", Do: "DELETE /users/me/sessions", Header: as(mallory), Want: 204, Emits: revoked},
 		{Name: "that is here, too", Do: "GET /users/me", Header: as(mallory), Want: 401},
 	})
+	if done := audited(t, db); !slices.Equal(done, []string{"session.ended", "session.ended", "session.ended", "session.signed_out", "session.ended"}) {
+		t.Errorf("the audit has %v", done)
+	}
+}
+
+// audited is what was done to sessions, in order.
+func audited(t *testing.T, db *pgxpool.Pool) []string {
+	t.Helper()
+	rows, err := db.Query(t.Context(), `
+		select action from audit.entries where action in ('session.ended', 'session.signed_out', 'session.token_reused') order by seq`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return done
 }
 
 // Two replicas of users on one database: what ends at one is refused at the other within a second, and by one that starts later
@@ -140,6 +158,9 @@ func TestTheftEndsTheSession(t *testing.T) {
 	thieves.Wait()
 	if told := kittest.Emitted(t, db); !slices.Equal(told, []string{"sessions.revoked"}) {
 		t.Errorf("told %v", told)
+	}
+	if done := audited(t, db); !slices.Equal(done, []string{"session.token_reused"}) {
+		t.Errorf("the audit has %v", done)
 	}
 	soonRefused(t, app, current.AccessToken)
 	soonRefused(t, app, stolen.AccessToken)

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"sidecart/apps/users/internal/account"
+	"sidecart/apps/users/internal/audit"
 	"sidecart/apps/users/internal/lockout"
 	"sidecart/kit/auth"
 	"sidecart/kit/shop"
@@ -38,14 +39,17 @@ func (s *Service) handleSignIn(ctx context.Context, _ shop.Caller, in signInInpu
 
 type refreshInput struct {
 	RefreshToken string `json:"refresh_token" validate:"required,max=200"`
+	audit.Origin
 }
 
 func (s *Service) handleRefresh(ctx context.Context, _ shop.Caller, in refreshInput) (Pair, error) {
-	return s.Refresh(ctx, in.RefreshToken)
+	return s.Refresh(ctx, in.RefreshToken, in.Origin)
 }
 
-func (s *Service) handleSignOut(ctx context.Context, who shop.Caller, _ web.None) (web.None, error) {
-	return web.None{}, s.SignOutHere(ctx, who)
+type signOutInput struct{ audit.Origin }
+
+func (s *Service) handleSignOut(ctx context.Context, who shop.Caller, in signOutInput) (web.None, error) {
+	return web.None{}, s.SignOutHere(ctx, who, in.Origin)
 }
 
 type listInput struct{ web.PageQuery }
@@ -56,22 +60,20 @@ func (s *Service) handleList(ctx context.Context, who shop.Caller, in listInput)
 
 type signOutAllInput struct {
 	Keep string `query:"keep" validate:"omitempty,oneof=current"`
+	audit.Origin
 }
 
 func (s *Service) handleSignOutAll(ctx context.Context, who shop.Caller, in signOutAllInput) (web.None, error) {
-	except := uuid.Nil
-	if in.Keep == "current" {
-		except = who.SessionID
-	}
-	return web.None{}, s.SignOutAll(ctx, who.ID, except)
+	return web.None{}, s.SignOutAll(ctx, who, in.Keep == "current", in.Origin)
 }
 
 type idInput struct {
 	ID uuid.UUID `path:"id" validate:"required"`
+	audit.Origin
 }
 
 func (s *Service) handleSignOutOne(ctx context.Context, who shop.Caller, in idInput) (web.None, error) {
-	return web.None{}, s.SignOut(ctx, who.ID, in.ID)
+	return web.None{}, s.SignOut(ctx, who, in.ID, in.Origin)
 }
 
 func (s *Service) handleKeys(context.Context, shop.Caller, web.None) (auth.JWKS, error) {

@@ -75,23 +75,23 @@ func (s *Service) SignIn(ctx context.Context, in Login, from Device) (Pair, erro
 
 // Refresh exchanges a refresh token for a new pair; the old token is dead from then on. Using a dead one again, later
 // than a double submit, ends the whole session. It fails with ErrRefresh.
-func (s *Service) Refresh(ctx context.Context, token string) (Pair, error) {
+func (s *Service) Refresh(ctx context.Context, token string, from audit.Origin) (Pair, error) {
 	next := successor(s.chain, token)
-	var from refreshable
+	var held refreshable
 	refused := false
 	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) (err error) {
-		if from, err = lock(ctx, tx, fingerprint(token)); err != nil {
+		if held, err = lock(ctx, tx, fingerprint(token)); err != nil {
 			return err
 		}
 		switch {
-		case from.UsedFor == nil:
+		case held.UsedFor == nil:
 			if err := use(ctx, tx, fingerprint(token)); err != nil {
 				return err
 			}
-			return keep(ctx, tx, from.SessionID, fingerprint(next), s.lives.Refresh)
-		case *from.UsedFor > doubleSubmit:
+			return keep(ctx, tx, held.SessionID, fingerprint(next), s.lives.Refresh)
+		case *held.UsedFor > doubleSubmit:
 			refused = true // and the end of the session is committed
-			return revoke(ctx, tx, from.AccountID, from.SessionID, "a used refresh token came again")
+			return reused(ctx, tx, held.AccountID, held.SessionID, from)
 		}
 		return nil
 	})
@@ -101,14 +101,14 @@ func (s *Service) Refresh(ctx context.Context, token string) (Pair, error) {
 	if refused {
 		return Pair{}, ErrRefresh
 	}
-	who, err := s.accounts.Get(ctx, from.AccountID)
+	who, err := s.accounts.Get(ctx, held.AccountID)
 	if err != nil {
 		return Pair{}, err
 	}
 	if !who.Active {
 		return Pair{}, ErrRefresh
 	}
-	return s.pair(who, from.SessionID, next)
+	return s.pair(who, held.SessionID, next)
 }
 
 func (s *Service) pair(who account.Account, session uuid.UUID, refresh string) (Pair, error) {
@@ -133,30 +133,46 @@ func (s *Service) List(ctx context.Context, who shop.Caller, q web.PageQuery) (p
 }
 
 // SignOut ends one session of a user. It fails with ErrNotFound where that is not one of theirs that goes on.
-func (s *Service) SignOut(ctx context.Context, user shop.UserID, session uuid.UUID) error {
+func (s *Service) SignOut(ctx context.Context, who shop.Caller, session uuid.UUID, from audit.Origin) error {
+	action := audit.SessionEnded
+	if session == who.SessionID {
+		action = audit.SignedOut
+	}
 	return s.ending(ctx, func(tx pgx.Tx) error {
-		ended, err := endOne(ctx, tx, user, session, "signed out")
+		ended, err := endOne(ctx, tx, who.ID, session, "signed out")
 		if err != nil {
 			return err
 		}
 		if !ended {
 			return ErrNotFound
 		}
-		return tell(ctx, tx, user, []uuid.UUID{session}, "signed out")
+		if err := tell(ctx, tx, who.ID, []uuid.UUID{session}, "signed out"); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Entry{Action: action, Actor: who.ID, User: who.ID, From: from, Details: map[string]string{"session": session.String()}})
 	})
 }
 
 // SignOutHere ends the session of whoever asks. One that has ended meanwhile is as good.
-func (s *Service) SignOutHere(ctx context.Context, who shop.Caller) error {
-	if err := s.SignOut(ctx, who.ID, who.SessionID); !errors.Is(err, ErrNotFound) {
+func (s *Service) SignOutHere(ctx context.Context, who shop.Caller, from audit.Origin) error {
+	if err := s.SignOut(ctx, who, who.SessionID, from); !errors.Is(err, ErrNotFound) {
 		return err
 	}
 	return nil
 }
 
-// SignOutAll ends all sessions of a user except one (uuid.Nil: none).
-func (s *Service) SignOutAll(ctx context.Context, user shop.UserID, except uuid.UUID) error {
-	return s.ending(ctx, func(tx pgx.Tx) error { return End(ctx, tx, user, except, "signed out") })
+// SignOutAll ends all sessions of a user, or all but the one they ask from.
+func (s *Service) SignOutAll(ctx context.Context, who shop.Caller, keepThis bool, from audit.Origin) error {
+	except, which := uuid.Nil, "all"
+	if keepThis {
+		except, which = who.SessionID, "all others"
+	}
+	return s.ending(ctx, func(tx pgx.Tx) error {
+		if err := End(ctx, tx, who.ID, except, "signed out"); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Entry{Action: audit.SessionEnded, Actor: who.ID, User: who.ID, From: from, Details: map[string]string{"sessions": which}})
+	})
 }
 
 // ending commits the end of sessions and gives the news of it a moment to reach everybody, so that who was told "signed
