@@ -4,6 +4,7 @@ package cli_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"sidecart/tests/client"
 	"sidecart/tests/journey"
 	"sidecart/tests/platform"
 )
@@ -37,10 +39,35 @@ func TestOfficialCLICarriesTheJourney(t *testing.T) {
 		return well(t.Context(), url+"/health/services")
 	})
 	journey.FirstOrder(t, url)
+	guarded(t, infra)
 	run.interrupt(t)
 	stop()
 	if err := platform.Gone(infra.Dir); err != nil {
 		t.Error(err)
+	}
+}
+
+// guarded: the sidecars that the CLI started have certificates and access lists as those of `make run`.
+func guarded(t *testing.T, p *platform.Platform) {
+	t.Helper()
+	env, err := os.ReadFile(filepath.Join(p.Dir, "env"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(env), "DAPR_API_TOKEN=")
+	token, _, _ := strings.Cut(rest, "\n")
+	sidecar := client.Client{Base: fmt.Sprintf("http://127.0.0.1:%d", 3504+p.Offset)}
+	a, err := sidecar.Do(t.Context(), "PUT /reservations/0192f0c1-2d3e-7abc-8def-0123456789ab", client.Raw(`{}`), "dapr-app-id", "products", "dapr-api-token", token)
+	if err != nil || a.Status != 403 {
+		t.Errorf("notifications reserves: %v %d %s", err, a.Status, a.Body)
+	}
+	conn, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", 20401+p.Offset), &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // a stranger is not choosy
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close() //nolint:errcheck // a test's end
+	if _, err := conn.Read(make([]byte, 1)); err == nil || !strings.Contains(err.Error(), "certificate required") {
+		t.Errorf("a sidecar speaks with somebody who has no certificate: %v", err)
 	}
 }
 
