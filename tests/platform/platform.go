@@ -21,7 +21,7 @@ import (
 // readyWithin is how long a platform may take: it builds its services with the race detector first.
 const readyWithin = 8 * time.Minute
 
-// Platform is one that runs. Its processes are named postgres, redis, placement, scheduler, each service by its app id, and
+// Platform is one that runs. Its processes are named postgres, redis, sentry, placement, scheduler, each service by its app id, and
 // its sidecar by that with "-dapr" after it.
 type Platform struct {
 	Name   string
