@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gofiber/fiber/v2"
+
 	"sidecart/kit/fault"
 	"sidecart/kit/idempotency"
 	"sidecart/kit/shop"
@@ -81,9 +83,15 @@ func (op operation) document(tag string, s schemas) map[string]any {
 	return doc
 }
 
+// unasked are headers that come with every request: nobody fills them in.
+var unasked = []string{fiber.HeaderXForwardedFor, fiber.HeaderUserAgent}
+
 func (op operation) parameters(s schemas) []any {
 	var params []any
 	for _, p := range op.in.params {
+		if slices.Contains(unasked, p.name) {
+			continue
+		}
 		schema := maps.Clone(s.of(p.fieldTyp))
 		refine(schema, p.validation)
 		if p.fallback != "" {
