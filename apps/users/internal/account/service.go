@@ -124,7 +124,7 @@ func (s *Service) authenticate(ctx context.Context, name, password string, from 
 	}
 	switch {
 	case errors.Is(err, ErrCredentials):
-		if failed := s.failed(ctx, name, found.ID, try.Until(), from); failed != nil {
+		if failed := s.failed(ctx, try, name, found.ID, from); failed != nil {
 			return found, failed
 		}
 		return found, err
@@ -136,17 +136,24 @@ func (s *Service) authenticate(ctx context.Context, name, password string, from 
 	return found, nil
 }
 
-// settle says how a try ended, also where whoever tried has gone. If it cannot be said the try stays a failure.
+// settle says how a try ended, also where whoever tried has gone. A try of which it could not be said counts as failed
+// after a while.
 func settle(ctx context.Context, how func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	if err := how(ctx); err != nil {
-		slog.WarnContext(ctx, "a sign-in stays counted as failed", "err", err)
+		slog.WarnContext(ctx, "a sign-in will be counted as failed", "err", err)
 	}
 }
 
-// failed keeps that somebody guessed wrong and, if that was one guess too many (until is not zero), that it began a lock.
-func (s *Service) failed(ctx context.Context, name string, user shop.UserID, until time.Time, from audit.Origin) error {
+// failed counts that somebody guessed wrong, and keeps it; if that was one guess too many it begins a lock.
+func (s *Service) failed(ctx context.Context, try *lockout.Attempt, name string, user shop.UserID, from audit.Origin) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	until, err := try.Failed(ctx)
+	if err != nil {
+		return err
+	}
 	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		if !until.IsZero() {
 			if _, err := emitLocked(ctx, tx, name, until, from); err != nil {

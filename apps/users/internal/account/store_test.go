@@ -120,6 +120,21 @@ func TestFailuresAtOnce(t *testing.T) {
 	}
 }
 
+// TestSignInsAtOnceAreNoGuesses: forty of the owner's programs know the password.
+func TestSignInsAtOnceAreNoGuesses(t *testing.T) {
+	s := newStand(t)
+	s.join(t, "testuser")
+	outcomes := race(40, func(n int) int {
+		if _, err := s.Authenticate(context.Background(), "testuser", good, audit.Origin{Address: fmt.Sprintf("198.51.100.%d", n)}); err != nil {
+			return fault.Of(err).Kind.Status()
+		}
+		return 200
+	})
+	if outcomes[200] != 40 {
+		t.Errorf("%v", outcomes)
+	}
+}
+
 func TestLockout(t *testing.T) {
 	s := newStand(t)
 	s.join(t, "testuser")
@@ -157,7 +172,11 @@ func TestALockIsToldLater(t *testing.T) {
 	s := newStand(t)
 	who := s.join(t, "testuser")
 	for range failures {
-		if _, err := s.parts.Lockouts.Begin(t.Context(), "testuser", address); err != nil {
+		try, err := s.parts.Lockouts.Begin(t.Context(), "testuser", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := try.Failed(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}

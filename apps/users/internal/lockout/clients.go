@@ -24,7 +24,7 @@ func StateOf(dapr *sidecar.Sidecar) State { return State{dapr} }
 const changeTries = 60
 
 // Change fails with ErrContended, or as unavailable where the state does not answer.
-func (s State) Change(ctx context.Context, key string, ttl time.Duration, fn func(old []byte) ([]byte, error)) error {
+func (s State) Change(ctx context.Context, key string, fn Change) error {
 	for try := range changeTries {
 		if try > 0 {
 			spread(ctx, try)
@@ -34,11 +34,11 @@ func (s State) Change(ctx context.Context, key string, ttl time.Duration, fn fun
 		if err != nil {
 			return err
 		}
-		next, err := fn(old)
+		next, life, err := fn(old)
 		if err != nil {
 			return err
 		}
-		if err := s.dapr.Save(ctx, "lockouts", key, json.RawMessage(next), version, ttl); !errors.Is(err, sidecar.ErrChanged) {
+		if err := s.dapr.Save(ctx, "lockouts", key, json.RawMessage(next), version, life); !errors.Is(err, sidecar.ErrChanged) {
 			return err
 		}
 	}

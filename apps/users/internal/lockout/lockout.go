@@ -24,23 +24,44 @@ type Policy struct {
 const (
 	knownFor  = 90 * 24 * time.Hour // since the last sign-in from an address
 	mostKnown = 8                   // addresses known of one name
+	lease     = 30 * time.Second    // a try that has not ended by then has failed
 )
 
-// tally is what is counted. Until is the end of a lock, Last the time of the last failure.
+// tally is what is counted. Pending tries are those whose password is being looked at. Until is the end of a lock, Last the
+// time of the last failure.
 type tally struct {
 	Failures int       `json:"n,omitempty"`
+	Pending  int       `json:"p,omitempty"`
+	Lease    time.Time `json:"lease,omitzero"`
 	Until    time.Time `json:"until,omitzero"`
 	Last     time.Time `json:"last,omitzero"`
 }
 
-// locked is how long a lock still lasts, or 0.
-func (t tally) locked(now time.Time) time.Duration { return max(0, t.Until.Sub(now)) }
-
-// count counts a failure and locks from the free-th on.
-func (t *tally) count(now time.Time, free int, p Policy) {
-	if now.Sub(t.Last) > p.Memory {
+// begin lets a try go on, which is pending then. Else it says how long a lock still lasts, or that it is too early to say,
+// because the pending ones, if they all fail, are all that are free.
+func (t *tally) begin(now time.Time, free int, p Policy) (locked time.Duration, early bool) {
+	if t.Pending > 0 && now.After(t.Lease) {
+		for lost := t.Pending; lost > 0; lost-- {
+			t.fail(t.Lease, free, p)
+		}
+	}
+	if t.Pending == 0 && now.Sub(t.Last) > p.Memory {
 		*t = tally{}
 	}
+	if now.Before(t.Until) {
+		return t.Until.Sub(now), false
+	}
+	if t.Pending > 0 && t.Failures+t.Pending >= free {
+		return 0, true
+	}
+	t.Pending++
+	t.Lease = now.Add(lease)
+	return 0, false
+}
+
+// fail ends a pending try as a failure, and locks from the free-th on.
+func (t *tally) fail(now time.Time, free int, p Policy) {
+	t.end()
 	t.Failures++
 	t.Last = now
 	if over := t.Failures - free; over >= 0 {
@@ -48,13 +69,11 @@ func (t *tally) count(now time.Time, free int, p Policy) {
 	}
 }
 
-// undo takes back a count that turned out to be none, and the lock that it may have begun.
-func (t *tally) undo(free int) {
-	t.Failures = max(0, t.Failures-1)
-	if t.Failures < free {
-		t.Until = time.Time{}
-	}
-}
+// end ends a pending try as nothing.
+func (t *tally) end() { t.Pending = max(0, t.Pending-1) }
+
+// forgive takes the failures back.
+func (t *tally) forgive() { *t = tally{Pending: t.Pending, Lease: t.Lease} }
 
 // wait doubles with each failure over the free ones.
 func (p Policy) wait(over int) time.Duration {
@@ -79,34 +98,34 @@ type known struct {
 	Seen time.Time `json:"seen"`
 }
 
-// at is what counts for an address: its own tally where it is known, else that of all strangers.
-func (r *record) at(address string, now time.Time) (t tally, isKnown bool) {
-	if k, ok := r.Known[address]; ok && now.Sub(k.Seen) < knownFor {
-		return k.tally, true
-	}
-	return r.Strangers, false
+// knows says whether the owner signed in from an address lately.
+func (r *record) knows(address string, now time.Time) bool {
+	k, ok := r.Known[address]
+	return ok && now.Sub(k.Seen) < knownFor
 }
 
-func (r *record) set(address string, isKnown bool, t tally) {
+// on changes the tally of a known address, or that of all strangers.
+func (r *record) on(address string, isKnown bool, change func(*tally)) {
 	if !isKnown {
-		r.Strangers = t
+		change(&r.Strangers)
 		return
 	}
-	k := r.Known[address]
-	k.tally = t
-	r.Known[address] = k
+	if k, ok := r.Known[address]; ok { // or it was pushed out meanwhile
+		change(&k.tally)
+		r.Known[address] = k
+	}
 }
 
-// welcome makes an address known, with nothing counted. Strangers are forgiven only if the owner was one of them: while
+// welcome makes an address known, with no failures. Strangers are forgiven only if the owner was one of them: while
 // somebody guesses, the owner's sign-ins at home must not give them a fresh start.
-func (r *record) welcome(address string, now time.Time) {
-	if _, isKnown := r.at(address, now); !isKnown {
-		r.Strangers = tally{}
-	}
+func (r *record) welcome(address string, wasKnown bool, now time.Time) {
+	r.on(address, wasKnown, func(t *tally) { t.end(); t.forgive() })
 	if r.Known == nil {
 		r.Known = map[string]known{}
 	}
-	r.Known[address] = known{Seen: now}
+	k := r.Known[address]
+	k.Seen = now
+	r.Known[address] = k
 	maps.DeleteFunc(r.Known, func(_ string, k known) bool { return now.Sub(k.Seen) >= knownFor })
 	for len(r.Known) > mostKnown {
 		oldest := slices.MinFunc(slices.Collect(maps.Keys(r.Known)), func(a, b string) int { return r.Known[a].Seen.Compare(r.Known[b].Seen) })
@@ -114,11 +133,11 @@ func (r *record) welcome(address string, now time.Time) {
 	}
 }
 
-// forgive takes every count back and leaves the known addresses.
+// forgive takes every failure back and leaves the known addresses.
 func (r *record) forgive() {
-	r.Strangers = tally{}
-	for address, k := range r.Known {
-		r.Known[address] = known{Seen: k.Seen}
+	r.Strangers.forgive()
+	for address := range r.Known {
+		r.on(address, true, (*tally).forgive)
 	}
 }
 

@@ -43,13 +43,13 @@ func (r *replicas) write(key string, value []byte, version int) bool {
 	return true
 }
 
-func (r *replicas) Change(ctx context.Context, key string, _ time.Duration, fn func([]byte) ([]byte, error)) error {
+func (r *replicas) Change(ctx context.Context, key string, fn Change) error {
 	for ctx.Err() == nil {
 		old, version, down := r.read(key)
 		if down {
 			return fault.ErrUnavailable
 		}
-		next, err := fn(old)
+		next, _, err := fn(old)
 		if err != nil {
 			return err
 		}
@@ -81,7 +81,11 @@ func newClock(store Store) *clock {
 
 func (c *clock) fail(t *testing.T, name, address string) error {
 	t.Helper()
-	_, err := c.Begin(t.Context(), name, address)
+	a, err := c.Begin(t.Context(), name, address)
+	if err != nil {
+		return err
+	}
+	_, err = a.Failed(t.Context())
 	return err
 }
 
@@ -193,28 +197,24 @@ func TestForgive(t *testing.T) {
 	free(t, c.fail(t, "ann", "198.51.100.9"))
 }
 
-// TestTriesAtOnceAreCounted has two replicas take a hundred tries at the same moment: exactly those that are free go through.
-func TestTriesAtOnceAreCounted(t *testing.T) {
+// atOnce has two replicas take a hundred tries at the same moment, each of which ends as it is told, and counts how they went.
+func atOnce(t *testing.T, end func(*Attempt) error) (through, refused int) {
+	t.Helper()
 	store := newReplicas()
-	one, other := newClock(NewShared(store)), newClock(NewShared(store))
+	replicas := []*Service{NewService(NewShared(store), []byte("a key"), policy), NewService(NewShared(store), []byte("a key"), policy)}
 	var mu sync.Mutex
-	var through, refused, begun int
 	var tries sync.WaitGroup
 	for n := range 100 {
 		tries.Go(func() {
-			c := one
-			if n%2 == 1 {
-				c = other
+			a, err := replicas[n%2].Begin(context.Background(), "ann", fmt.Sprintf("192.0.2.%d", n))
+			if err == nil {
+				err = end(a)
 			}
-			a, err := c.Begin(context.Background(), "ann", fmt.Sprintf("192.0.2.%d", n))
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
 			case err == nil:
 				through++
-				if !a.Until().IsZero() {
-					begun++
-				}
 			case errors.Is(err, ErrLocked):
 				refused++
 			default:
@@ -223,9 +223,49 @@ func TestTriesAtOnceAreCounted(t *testing.T) {
 		})
 	}
 	tries.Wait()
+	return through, refused
+}
+
+func TestFailuresAtOnceAreCounted(t *testing.T) {
+	var mu sync.Mutex
+	begun := 0
+	through, refused := atOnce(t, func(a *Attempt) error {
+		until, err := a.Failed(context.Background())
+		mu.Lock()
+		defer mu.Unlock()
+		if !until.IsZero() {
+			begun++
+		}
+		return err
+	})
 	if through != policy.Name || refused != 100-policy.Name || begun != 1 {
 		t.Errorf("%d went through, %d were refused, %d began a lock", through, refused, begun)
 	}
+}
+
+// TestSuccessesAtOnceAreNoFailures: a hundred of the owner's programs sign in at the same moment.
+func TestSuccessesAtOnceAreNoFailures(t *testing.T) {
+	through, refused := atOnce(t, func(a *Attempt) error { return a.Succeeded(context.Background()) })
+	if through != 100 || refused != 0 {
+		t.Errorf("%d went through, %d were refused", through, refused)
+	}
+}
+
+// TestWhoNeverSaysHowItEndedHasFailed: a replica that died with tries in its hands gives nobody free ones.
+func TestWhoNeverSaysHowItEndedHasFailed(t *testing.T) {
+	c := newClock(newReplicas())
+	for range policy.Name {
+		if _, err := c.Begin(t.Context(), "ann", "192.0.2.1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hurry, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := c.Begin(hurry, "ann", "192.0.2.1"); !errors.Is(err, ErrContended) {
+		t.Errorf("while it is too early to say: %v", err)
+	}
+	c.at = c.at.Add(lease + time.Second)
+	wantLocked(t, c.fail(t, "ann", "192.0.2.1"), policy.First-time.Second)
 }
 
 // TestWithoutTheStore: a replica counts alone, is not open, and asks the store again later.

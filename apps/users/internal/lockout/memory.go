@@ -15,10 +15,14 @@ import (
 )
 
 // Store keeps small values that several replicas change. Change gives fn what is there (nil: nothing) and keeps what it
-// returns, so that no change is lost; fn may run several times. It is the state of a sidecar, or the memory of this process.
+// returns for as long as it says, so that no change is lost; fn may run several times. It is the state of a sidecar, or the
+// memory of this process.
 type Store interface {
-	Change(ctx context.Context, key string, ttl time.Duration, fn func(old []byte) ([]byte, error)) error
+	Change(ctx context.Context, key string, fn Change) error
 }
+
+// Change makes the next value, and how long it lives, of the one that is there.
+type Change func(old []byte) (next []byte, life time.Duration, err error)
 
 // Local is the memory of this process: bounded, and of no use to other replicas.
 type Local struct {
@@ -37,12 +41,12 @@ func NewLocal() *Local {
 	return &Local{values: expirable.NewLRU[string, []byte](localValues, nil, localFor)}
 }
 
-// Change never fails but with fn's error. Values live for a day, whatever ttl says.
-func (l *Local) Change(_ context.Context, key string, _ time.Duration, fn func(old []byte) ([]byte, error)) error {
+// Change never fails but with fn's error. Values live for a day, whatever fn says.
+func (l *Local) Change(_ context.Context, key string, fn Change) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	old, _ := l.values.Get(key)
-	next, err := fn(old)
+	next, _, err := fn(old)
 	if err == nil {
 		l.values.Add(key, next)
 	}
@@ -68,21 +72,21 @@ const (
 
 // Change fails with ErrContended, which leaves nobody uncounted: they may not go on. Otherwise only with fn's
 // error, or where whoever asked has gone.
-func (s *Shared) Change(ctx context.Context, key string, ttl time.Duration, fn func(old []byte) ([]byte, error)) error {
+func (s *Shared) Change(ctx context.Context, key string, fn Change) error {
 	turn := &s.turns[maphash.String(seed, key)%uint64(len(s.turns))]
 	turn.Lock()
 	defer turn.Unlock()
 	if time.Now().UnixNano() > s.away.Load() {
 		asked, cancel := context.WithTimeout(ctx, storePatience)
 		defer cancel()
-		err := s.store.Change(asked, key, ttl, fn)
+		err := s.store.Change(asked, key, fn)
 		if err == nil || fault.Of(err).Kind != fault.Unavailable || errors.Is(err, ErrContended) || ctx.Err() != nil {
 			return err
 		}
 		s.away.Store(time.Now().Add(storePause).UnixNano())
 		slog.WarnContext(ctx, "failed sign-ins are counted by this replica alone", "err", err)
 	}
-	return s.local.Change(ctx, key, ttl, fn)
+	return s.local.Change(ctx, key, fn)
 }
 
 var seed = maphash.MakeSeed()

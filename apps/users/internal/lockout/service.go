@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"math"
 	"time"
 )
@@ -23,93 +24,110 @@ func NewService(store Store, key []byte, policy Policy) *Service {
 	return &Service{store, key, policy, time.Now}
 }
 
-// Attempt is one try at a password. It counts as a failure from its beginning, so that a hundred tries at once are a
-// hundred; whoever began it says how it ended.
+// Attempt is one try at a password. It is pending until whoever began it says how it ended, and no more are pending at once
+// than may fail, so that of a hundred tries at once no more are looked at than one after the other.
 type Attempt struct {
 	s             *Service
 	name, address string // as they are kept
+	known         bool   // the address is the owner's
 	until         time.Time
 }
 
-// Begin counts a try. It fails with ErrLocked and Retry-After where the address, or the name for such addresses, has
-// failed too often, the same for names that nobody has.
+// Begin starts a try, and waits while it is too early to say whether it may. It fails with ErrLocked and Retry-After where
+// the address, or the name for such addresses, has failed too often, the same for names that nobody has; and with
+// ErrContended where it is still too early when ctx is about to end.
 func (s *Service) Begin(ctx context.Context, name, address string) (*Attempt, error) {
 	a := &Attempt{s: s, name: s.mac("name", name), address: s.mac("address", group(address))}
-	now := s.now()
-	var wait time.Duration
-	err := s.change(ctx, a.address, s.policy.Memory+s.policy.Most, func(r *record) {
-		if wait = r.Strangers.locked(now); wait == 0 {
-			r.Strangers.count(now, s.policy.Address, s.policy)
-		}
-	})
-	if err != nil || wait > 0 {
-		return nil, lockedFor(wait, err)
-	}
-	err = s.change(ctx, a.name, knownFor, func(r *record) {
-		t, isKnown := r.at(a.address, now)
-		if wait = t.locked(now); wait > 0 {
-			a.until = t.Until
-			return
-		}
-		t.count(now, s.policy.Name, s.policy)
-		a.until = t.Until
-		r.set(a.address, isKnown, t)
+	err := s.enter(ctx, a.address, func(r *record, now time.Time) (time.Duration, bool) {
+		return r.Strangers.begin(now, s.policy.Address, s.policy)
 	})
 	if err != nil {
 		return nil, err
 	}
-	if wait > 0 {
-		return a, lockedFor(wait, nil)
+	err = s.enter(ctx, a.name, func(r *record, now time.Time) (locked time.Duration, early bool) {
+		a.known = r.knows(a.address, now)
+		r.on(a.address, a.known, func(t *tally) {
+			locked, early = t.begin(now, s.policy.Name, s.policy)
+			a.until = t.Until
+		})
+		return locked, early
+	})
+	if err == nil {
+		return a, nil
 	}
-	return a, nil
+	return a, errors.Join(err, a.endAddress(ctx, (*tally).end))
 }
 
-func lockedFor(wait time.Duration, err error) error {
-	if err != nil {
-		return err
+// enter begins on a record as soon as it is not too early.
+func (s *Service) enter(ctx context.Context, key string, begin func(*record, time.Time) (time.Duration, bool)) error {
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, 300*time.Millisecond) {
+		var locked time.Duration
+		var early bool
+		now := s.now()
+		err := s.change(ctx, key, func(r *record) { locked, early = begin(r, now) })
+		switch {
+		case err != nil:
+			return err
+		case locked > 0:
+			return ErrLocked.After(int(math.Ceil(locked.Seconds())))
+		case !early:
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ErrContended.Because(ctx.Err())
+		case <-time.After(pause):
+		}
 	}
-	return ErrLocked.After(int(math.Ceil(wait.Seconds())))
 }
 
-// Until is the end of the lock that the attempt met or, if it failed, has begun; zero if there is none.
+// Until is the end of the lock that the attempt met; zero if there is none.
 func (a *Attempt) Until() time.Time {
-	if a == nil {
+	if a == nil || a.until.Before(a.s.now()) {
 		return time.Time{}
 	}
 	return a.until
 }
 
-// Succeeded takes the count back and remembers the address as the owner's.
-func (a *Attempt) Succeeded(ctx context.Context) error {
-	if err := a.s.change(ctx, a.name, knownFor, func(r *record) { r.welcome(a.address, a.s.now()) }); err != nil {
-		return err
-	}
-	return a.undoAddress(ctx)
-}
-
-// Undecided takes the count back: the password was not looked at.
-func (a *Attempt) Undecided(ctx context.Context) error {
-	err := a.s.change(ctx, a.name, knownFor, func(r *record) {
-		t, isKnown := r.at(a.address, a.s.now())
-		t.undo(a.s.policy.Name)
-		r.set(a.address, isKnown, t)
+// Failed counts the try. until is the end of the lock that it began; zero if it began none.
+func (a *Attempt) Failed(ctx context.Context) (until time.Time, err error) {
+	now := a.s.now()
+	err = a.s.change(ctx, a.name, func(r *record) {
+		r.on(a.address, a.known, func(t *tally) {
+			t.fail(now, a.s.policy.Name, a.s.policy)
+			until = t.Until
+		})
 	})
 	if err != nil {
-		return err
+		return until, err
 	}
-	return a.undoAddress(ctx)
+	if until.Before(now) {
+		until = time.Time{}
+	}
+	return until, a.endAddress(ctx, func(t *tally) { t.fail(now, a.s.policy.Address, a.s.policy) })
 }
 
-// undoAddress takes back one count and not all: or whoever has an account of their own could guess at others' for ever.
-func (a *Attempt) undoAddress(ctx context.Context) error {
-	p := a.s.policy
-	return a.s.change(ctx, a.address, p.Memory+p.Most, func(r *record) { r.Strangers.undo(p.Address) })
+// Succeeded forgets the name's failures at such addresses and remembers the address as the owner's. The address's own
+// failures stay: or whoever has an account could guess at others' for ever.
+func (a *Attempt) Succeeded(ctx context.Context) error {
+	err := a.s.change(ctx, a.name, func(r *record) { r.welcome(a.address, a.known, a.s.now()) })
+	return errors.Join(err, a.endAddress(ctx, (*tally).end))
+}
+
+// Undecided ends the try as nothing: the password was not looked at.
+func (a *Attempt) Undecided(ctx context.Context) error {
+	err := a.s.change(ctx, a.name, func(r *record) { r.on(a.address, a.known, (*tally).end) })
+	return errors.Join(err, a.endAddress(ctx, (*tally).end))
+}
+
+func (a *Attempt) endAddress(ctx context.Context, how func(*tally)) error {
+	return a.s.change(ctx, a.address, func(r *record) { how(&r.Strangers) })
 }
 
 // Forgive lifts the locks of names and forgets their failures.
 func (s *Service) Forgive(ctx context.Context, names ...string) error {
 	for _, name := range names {
-		if err := s.change(ctx, s.mac("name", name), knownFor, (*record).forgive); err != nil {
+		if err := s.change(ctx, s.mac("name", name), (*record).forgive); err != nil {
 			return err
 		}
 	}
@@ -119,15 +137,16 @@ func (s *Service) Forgive(ctx context.Context, names ...string) error {
 // Forget leaves nothing of names, known addresses included.
 func (s *Service) Forget(ctx context.Context, names ...string) error {
 	for _, name := range names {
-		if err := s.change(ctx, s.mac("name", name), time.Second, func(r *record) { *r = record{} }); err != nil {
+		if err := s.change(ctx, s.mac("name", name), func(r *record) { *r = record{} }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Service) change(ctx context.Context, key string, ttl time.Duration, fn func(*record)) error {
-	return s.store.Change(ctx, key, ttl, func(old []byte) ([]byte, error) {
+// change keeps a record for as long as it could matter: names that somebody made up are gone after a day.
+func (s *Service) change(ctx context.Context, key string, fn func(*record)) error {
+	return s.store.Change(ctx, key, func(old []byte) ([]byte, time.Duration, error) {
 		var r record
 		if old != nil {
 			if err := json.Unmarshal(old, &r); err != nil {
@@ -135,7 +154,11 @@ func (s *Service) change(ctx context.Context, key string, ttl time.Duration, fn 
 			}
 		}
 		fn(&r)
-		return json.Marshal(r)
+		next, err := json.Marshal(r)
+		if len(r.Known) > 0 {
+			return next, knownFor, err
+		}
+		return next, s.policy.Memory + s.policy.Most, err
 	})
 }
 

@@ -3,6 +3,7 @@ package mailtoken
 import (
 	"context"
 	"embed"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -43,10 +44,10 @@ func (s *Service) MayIssue(ctx context.Context, tx pgx.Tx, who shop.UserID, purp
 	return n < hourly, err
 }
 
-// Issue makes a token for an account and the address it goes to; older ones of its purpose are superseded. The caller has
-// locked the account's row, so that two do not issue at once.
+// Issue makes a token for an account and the address it goes to; older ones of its purpose are superseded,
+// and what is a month old is removed. The caller has locked the account's row, so that two do not issue at once.
 func (s *Service) Issue(ctx context.Context, tx pgx.Tx, who shop.UserID, email string, purpose Purpose) (Request, error) {
-	if err := supersede(ctx, tx, who, purpose); err != nil {
+	if err := errors.Join(forget(ctx, tx, who), supersede(ctx, tx, who, purpose)); err != nil {
 		return Request{}, err
 	}
 	life := s.lives.Verify

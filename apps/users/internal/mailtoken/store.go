@@ -26,6 +26,12 @@ func supersede(ctx context.Context, tx pgx.Tx, who shop.UserID, purpose Purpose)
 	return err
 }
 
+// forget removes what an account asked for long ago.
+func forget(ctx context.Context, tx pgx.Tx, who shop.UserID) error {
+	_, err := tx.Exec(ctx, `delete from mail_tokens where account_id = $1 and requested_at < now() - interval '30 days'`, who)
+	return err
+}
+
 // use fails with ErrToken. Of two at once, one waits for the other and finds the token used.
 func use(ctx context.Context, tx pgx.Tx, print []byte, purpose Purpose) (Proof, error) {
 	rows, err := tx.Query(ctx, `
