@@ -50,6 +50,7 @@ func TestFailures(t *testing.T) {
 	}
 	t.Run("kill -9 everything", powerCut)
 	t.Run("a second one beside it", second)
+	t.Run("certificates are renewed", renewed)
 	t.Run("all is well", allIsWell)
 	t.Run("and adds up", addsUp)
 }
