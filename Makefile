@@ -5,7 +5,7 @@ STACK := .sidecart/bin/stack
 PKG   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run start stop infra status doctor logs dead-letters reset demo test lint fmt fuzz bench build stack audit-deps audit-verify generate rotate-keys
+.PHONY: help run start stop infra status doctor logs dead-letters reset demo test lint fmt fuzz invariants chaos bench build stack audit-deps audit-verify generate rotate-keys
 
 help: ## What there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,12 @@ fmt: ## Format all Go code
 generate: ## Write anew what is made from the code: docs/events.md, golden events, dapr/config/, topics in components/
 	@go test ./tests/topology -count 1 -run 'TestEventsDocument|TestSidecarFiles' -update
 	@go test ./kit/shop -count 1 -run TestOldEventsDecode -update
+
+invariants: ## Check on the running platform what must always hold: stock, money, orders, events
+	@go run ./tests/invariants/report
+
+chaos: stack ## 3,000 orders while everything is killed at random; ORDERS=500 for fewer
+	@CHAOS_ORDERS=$(or $(ORDERS),3000) $(STACK) check ./tests/invariants/...
 
 bench: stack ## Measure a platform of its own, into docs/performance.md
 	@go run ./tests/bench -write docs/performance.md

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/trace"
 
+	"sidecart/kit/crash"
 	"sidecart/kit/fault"
 	"sidecart/kit/shop"
 	"sidecart/kit/sidecar"
@@ -125,7 +126,9 @@ func hear[E shop.Event](h *Hub, fn func(ctx context.Context, id uuid.UUID, e E) 
 	h.app.Post(route, func(c *fiber.Ctx) error {
 		ctx, cancel := context.WithTimeout(c.UserContext(), patience)
 		defer cancel()
-		return verdict(c, ctx, topic, h.hears[topic](ctx, c.Body()))
+		err := h.hears[topic](ctx, c.Body())
+		crash.At("hear: done")
+		return verdict(c, ctx, topic, err)
 	})
 }
 

@@ -12,6 +12,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
+
+	"sidecart/kit/crash"
 )
 
 // Publish hands one CloudEvent to the broker and returns nil only once the broker has it.
@@ -109,6 +111,7 @@ func relayBatch(ctx context.Context, db *pgxpool.Pool, service string, publish P
 			return err
 		}
 		done, err := publishAll(ctx, service, events, publish)
+		crash.At("relay: published")
 		published = len(done)
 		if published == 0 {
 			return err

@@ -27,7 +27,7 @@ import (
 // Options say how an instance runs.
 type Options struct {
 	InfraOnly bool // what is underneath the services, and not the services
-	Race      bool // build the services with the race detector
+	Race      bool // build the services as tests want them: with the race detector and the points of kit/crash
 	// Replicas say how many of each service run.
 	Replicas template.Replicas
 }
@@ -274,7 +274,7 @@ func (r *run) await(ctx context.Context, name string, limit time.Duration) error
 func (r *run) buildApps(ctx context.Context) error {
 	args := []string{"build"}
 	if r.Race {
-		args = append(args, "-race")
+		args = append(args, "-race", "-tags", "crashpoints") // what only tests do
 	}
 	args = append(args, "-o", r.AppBin()+"/")
 	for _, a := range r.apps {

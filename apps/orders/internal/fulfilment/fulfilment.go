@@ -16,6 +16,7 @@ import (
 
 	"sidecart/apps/orders/internal/order"
 	"sidecart/apps/orders/internal/payment"
+	"sidecart/kit/crash"
 	"sidecart/kit/event"
 	"sidecart/kit/shop"
 )
@@ -53,7 +54,9 @@ func (s *Service) Subscribe(h *event.Hub) {
 }
 
 func (s *Service) onPlaced(ctx context.Context, e shop.OrderPlaced) error {
-	return s.start(ctx, e.OrderID)
+	err := s.start(ctx, e.OrderID)
+	crash.At("placed: started")
+	return err
 }
 
 func (s *Service) onShipped(ctx context.Context, e shop.OrderShipped) error {
@@ -134,7 +137,11 @@ func (s *Service) settle(ctx context.Context, id shop.OrderID) error {
 // undo ends an order's charge and its reservation, harmless where there is nothing to undo, and forestalls steps that
 // come too late.
 func (s *Service) undo(ctx context.Context, id shop.OrderID) error {
-	return errors.Join(s.payments.CallOff(ctx, id), s.stock.Release(ctx, id))
+	err := s.payments.CallOff(ctx, id)
+	crash.At("undo: called off")
+	err = errors.Join(err, s.stock.Release(ctx, id))
+	crash.At("undo: released")
+	return err
 }
 
 func (s *Service) giveBack(ctx context.Context, r order.Refund) error {

@@ -7,6 +7,7 @@ import (
 
 	"sidecart/apps/orders/internal/order"
 	"sidecart/apps/orders/internal/payment"
+	"sidecart/kit/crash"
 	"sidecart/kit/fault"
 	"sidecart/kit/shop"
 )
@@ -35,6 +36,7 @@ func (s *Service) charge(ctx workflow.ActivityContext) (any, error) {
 		return outcome{Refused: "cancelled before it was charged"}, nil
 	}
 	receipt, err := s.payments.Charge(ctx.Context(), payment.Charge{Key: id, Amount: b.Total, Currency: b.Currency, Token: b.PaymentToken})
+	crash.At("charge: made")
 	if errors.Is(err, payment.ErrDeclined) {
 		return outcome{Refused: fault.Of(err).Message, Declined: true}, nil
 	}
@@ -47,6 +49,7 @@ func (s *Service) commitStock(ctx workflow.ActivityContext) (any, error) {
 		return nil, err
 	}
 	err := s.stock.Commit(ctx.Context(), id)
+	crash.At("commit stock: made")
 	if errors.Is(err, ErrStockGone) {
 		return outcome{Refused: "its stock was given back before it was paid"}, nil
 	}
@@ -59,6 +62,7 @@ func (s *Service) markPaid(ctx workflow.ActivityContext) (any, error) {
 		return nil, err
 	}
 	err := s.orders.MarkPaid(ctx.Context(), in.OrderID, in.Reference)
+	crash.At("mark paid: made")
 	if errors.Is(err, order.ErrTransition) {
 		return outcome{Refused: "cancelled while it was charged"}, nil
 	}
@@ -75,6 +79,7 @@ func (s *Service) giveUp(ctx workflow.ActivityContext) (any, error) {
 	if err := s.orders.GiveUp(ctx.Context(), in.OrderID, in.Reason, in.Declined); err != nil {
 		return nil, err
 	}
+	crash.At("give up: cancelled")
 	at, err := s.orders.Standing(ctx.Context(), in.OrderID)
 	if err != nil || at.Goods != order.Cancelled {
 		return outcome{}, err

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"sidecart/kit/crash"
 	"sidecart/kit/event"
 	"sidecart/kit/idempotency"
 	"sidecart/kit/postgres"
@@ -62,13 +63,16 @@ func (s *Service) PlaceAs(ctx context.Context, buyer shop.UserID, id shop.OrderI
 	if err != nil {
 		return o, replaced(err, first)
 	}
+	crash.At("place: reserved")
 	if o.Items, o.Total, o.Currency, err = total(lines); err != nil {
 		return o, err
 	}
 	if o.Refunded, err = o.Refunded.In(o.Currency); err != nil {
 		return o, err
 	}
-	return idempotency.Do(ctx, s.db, in.Key, func(tx pgx.Tx) (Order, error) { return open(ctx, tx, o, in.PaymentToken) })
+	o, err = idempotency.Do(ctx, s.db, in.Key, func(tx pgx.Tx) (Order, error) { return open(ctx, tx, o, in.PaymentToken) })
+	crash.At("place: kept")
+	return o, err
 }
 
 // open keeps a new order and the first step of its history.

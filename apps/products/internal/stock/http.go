@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"sidecart/kit/crash"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
 )
@@ -81,7 +82,9 @@ type reserveInput struct {
 }
 
 func (s *Service) handleReserve(ctx context.Context, _ shop.Caller, in reserveInput) (Reservation, error) {
-	return s.Reserve(ctx, in.OrderID, in.Items)
+	r, err := s.Reserve(ctx, in.OrderID, in.Items)
+	crash.At("reserve: held")
+	return r, err
 }
 
 type orderInput struct {
@@ -89,11 +92,15 @@ type orderInput struct {
 }
 
 func (s *Service) handleCommit(ctx context.Context, _ shop.Caller, in orderInput) (web.None, error) {
-	return web.None{}, s.Commit(ctx, in.OrderID)
+	err := s.Commit(ctx, in.OrderID)
+	crash.At("commit: sold")
+	return web.None{}, err
 }
 
 func (s *Service) handleRelease(ctx context.Context, _ shop.Caller, in orderInput) (web.None, error) {
-	return web.None{}, s.Release(ctx, in.OrderID)
+	err := s.Release(ctx, in.OrderID)
+	crash.At("release: freed")
+	return web.None{}, err
 }
 
 func (s *Service) handleReturn(ctx context.Context, _ shop.Caller, in reserveInput) (web.None, error) {

@@ -1,0 +1,98 @@
+package invariants
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+type count struct {
+	ProductID int64
+	Is, Want  int64
+}
+
+func (f *Finding) counts(all []count, what string) {
+	f.Checked = len(all)
+	for _, c := range all {
+		if c.Is != c.Want {
+			f.Wrong = append(f.Wrong, fmt.Sprintf("product %d: %d %s, should be %d", c.ProductID, c.Is, what, c.Want))
+		}
+	}
+}
+
+func ledger(ctx context.Context, d *Databases, f *Finding, _ time.Time) error {
+	all, err := rows[count](ctx, d, "products", `
+		select s.product_id, s.on_hand::bigint as is, coalesce(sum(m.delta), 0)::bigint as want
+		from stock s left join movements m on m.product_id = s.product_id group by s.product_id order by s.product_id`)
+	f.counts(all, "on the shelf")
+	return err
+}
+
+func reserved(ctx context.Context, d *Databases, f *Finding, _ time.Time) error {
+	all, err := rows[count](ctx, d, "products", `
+		select s.product_id, s.reserved::bigint as is, coalesce(sum(l.quantity) filter (where r.state = 'held'), 0)::bigint as want
+		from stock s left join reservation_lines l on l.product_id = s.product_id left join reservations r on r.order_id = l.order_id
+		group by s.product_id order by s.product_id`)
+	f.counts(all, "reserved")
+	return err
+}
+
+// sold compares each order with its reservation: they are in two databases, which agree in the end.
+func sold(ctx context.Context, d *Databases, f *Finding, settled time.Time) error {
+	type line struct {
+		OrderID   string
+		ProductID int64
+		Quantity  int64
+	}
+	type state struct{ OrderID, State string }
+	bought, err := orders(ctx, d)
+	if err != nil {
+		return err
+	}
+	wanted, err := rows[line](ctx, d, "orders", `
+		select o.id::text as order_id, (i->>'product_id')::bigint as product_id, sum((i->>'quantity')::bigint)::bigint as quantity
+		from orders o, jsonb_array_elements(o.items) i group by 1, 2 order by 1, 2`)
+	if err != nil {
+		return err
+	}
+	states, err := rows[state](ctx, d, "products", `select order_id::text, state from reservations`)
+	if err != nil {
+		return err
+	}
+	lines, err := rows[line](ctx, d, "products", `
+		select order_id::text, product_id, quantity::bigint from reservation_lines order by order_id::text, product_id`)
+	if err != nil {
+		return err
+	}
+	byOrder := func(all []line) map[string][]line {
+		m := map[string][]line{}
+		for _, l := range all {
+			m[l.OrderID] = append(m[l.OrderID], l)
+		}
+		return m
+	}
+	want, have, is := byOrder(wanted), byOrder(lines), map[string]string{}
+	for _, s := range states {
+		is[s.OrderID] = s.State
+	}
+	f.Checked = len(bought)
+	known := map[string]bool{}
+	for _, o := range bought {
+		known[o.ID] = true
+		state := is[o.ID]
+		switch {
+		case o.UpdatedAt.After(settled):
+		case o.bought() && (state != "committed" || !slices.Equal(want[o.ID], have[o.ID])):
+			f.Wrong = append(f.Wrong, fmt.Sprintf("order %s is %s, its reservation %q holds %v of %v", o.Number, o.Status, state, have[o.ID], want[o.ID]))
+		case o.Status == "cancelled" && (state == "held" || state == "committed"):
+			f.Wrong = append(f.Wrong, fmt.Sprintf("order %s is cancelled, its reservation %s", o.Number, state))
+		}
+	}
+	for id, state := range is { // one that is held without an order ends by itself
+		if state == "committed" && !known[id] {
+			f.Wrong = append(f.Wrong, "goods were sold to an order that does not exist: "+id)
+		}
+	}
+	return nil
+}
