@@ -25,7 +25,7 @@ func answered(t *testing.T) map[string]int {
 	return all
 }
 
-// TestRefusalsAreCounted makes one attack of each kind and finds it in the gateway's metrics.
+// TestRefusalsAreCounted makes one attack of each kind and finds it in the gateway's metrics, and in the request analytics.
 func TestRefusalsAreCounted(t *testing.T) {
 	alice, _ := person(t)
 	attacks := map[string]func(){
@@ -45,6 +45,22 @@ func TestRefusalsAreCounted(t *testing.T) {
 	for status := range attacks {
 		if after[status] <= before[status] {
 			t.Errorf("%s: %d before, %d after", status, before[status], after[status])
+		}
+	}
+	var report struct {
+		Items []struct {
+			Route   string
+			Refused int
+		}
+	}
+	must(t, admin(t).Call(t.Context(), "GET /api/v1/analytics/requests", nil, 200, &report))
+	seen := map[string]int{}
+	for _, item := range report.Items {
+		seen[item.Route] = item.Refused
+	}
+	for _, route := range []string{"GET /api/v1/users", "GET /api/v1/orders", "POST /api/v1/orders", "none"} {
+		if seen[route] == 0 {
+			t.Errorf("%s: nothing refused in %v", route, seen)
 		}
 	}
 }
