@@ -112,7 +112,7 @@ func (l load) loginFlood(ctx context.Context, p *platform.Platform) (pair, error
 		flood.duration += time.Second
 		flooded := make(chan error, 1)
 		go func() {
-			_, err := flood.hit(ctx, target{name: "login", url: p.URL() + "/api/v1/auth/login", body: login})
+			_, err := flood.hit(ctx, target{name: "login", url: p.URL() + "/api/v1/auth/login", body: login, random: buyers})
 			flooded <- err
 		}()
 		meanwhile := others

@@ -144,7 +144,7 @@ func measure(ctx context.Context, l load, p *platform.Platform, admin client.Cli
 		{name: "GET product, each another one", url: p.URL() + "/api/v1/products/", random: products},
 		{name: "GET products (20 of 1,000)", url: p.URL() + "/api/v1/products"},
 		{name: "GET order, signed in", url: p.URL() + "/api/v1/orders?limit=1", headers: bearer},
-		{name: "login", url: p.URL() + "/api/v1/auth/login", body: login},
+		{name: "login", url: p.URL() + "/api/v1/auth/login", body: login, random: buyers},
 		{name: "POST orders", url: p.URL() + "/api/v1/orders", headers: bearer, body: order, random: products},
 	} {
 		fmt.Fprintf(os.Stderr, "  %-48s ", what.name)

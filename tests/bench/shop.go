@@ -19,11 +19,14 @@ import (
 // products is how many there are to choose from.
 const products = 1000
 
-const login = `{"username":"testuser","password":"SecurePassword123!"}`
+// buyers is how many accounts there are that sign in: more than one, or so many at once would be taken for guessing.
+const buyers = 100
 
-var order = strings.Replace(journey.Order, `"product_id":1`, `"product_id":PRODUCT`, 1)
+const login = `{"username":"buyer-NUMBER","password":"SecurePassword123!"}`
 
-// fill opens the shop: an admin, a category, and n products that cannot run out.
+var order = strings.Replace(journey.Order, `"product_id":1`, `"product_id":NUMBER`, 1)
+
+// fill opens the shop: an admin, buyers, a category, and n products that cannot run out.
 func fill(ctx context.Context, base string, n int) (client.Client, error) {
 	nobody := client.Client{Base: base}
 	if err := nobody.Call(ctx, "POST /api/v1/auth/register", client.Raw(journey.Register), 201, nil); err != nil {
@@ -42,6 +45,12 @@ func fill(ctx context.Context, base string, n int) (client.Client, error) {
 		g.Go(func() error {
 			product := strings.NewReplacer("WH-001", fmt.Sprintf("WH-%d", i), `"initial_quantity":50`, `"initial_quantity":900000000`).Replace(journey.Product)
 			return admin.Call(ctx, "POST /api/v1/products", client.Raw(product), 201, nil)
+		})
+	}
+	for i := range buyers {
+		g.Go(func() error {
+			buyer := strings.NewReplacer("testuser", fmt.Sprintf("buyer-%d", i+1), "test@", fmt.Sprintf("buyer-%d@", i+1)).Replace(journey.Register)
+			return nobody.Call(ctx, "POST /api/v1/auth/register", client.Raw(buyer), 201, nil)
 		})
 	}
 	return admin, g.Wait()

@@ -39,7 +39,7 @@ type load struct {
 	connections int
 }
 
-// target is what is hit. With a body it is a POST; with random, its path or its body names one of so many products.
+// target is what is hit. With a body it is a POST; with random, its path ends with one of so many numbers, or its body has one for NUMBER.
 type target struct {
 	name, url string
 	headers   map[string]string
@@ -80,7 +80,7 @@ func (t target) script() (string, error) {
 	}
 	switch {
 	case t.random > 0 && t.body != "":
-		fmt.Fprintf(&lua, "request = function() return wrk.format(nil, nil, nil, (string.gsub(wrk.body, \"PRODUCT\", math.random(%d)))) end\n", t.random)
+		fmt.Fprintf(&lua, "request = function() return wrk.format(nil, nil, nil, (string.gsub(wrk.body, \"NUMBER\", math.random(%d)))) end\n", t.random)
 	case t.random > 0:
 		fmt.Fprintf(&lua, "request = function() return wrk.format(nil, wrk.path .. math.random(%d)) end\n", t.random)
 	}
