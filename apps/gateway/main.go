@@ -13,6 +13,7 @@ import (
 	"sidecart/apps/gateway/internal/analytics"
 	"sidecart/apps/gateway/internal/forward"
 	"sidecart/apps/gateway/internal/limit"
+	"sidecart/apps/gateway/internal/live"
 	"sidecart/apps/gateway/internal/metrics"
 	"sidecart/apps/gateway/internal/route"
 	"sidecart/kit/auth"
@@ -62,7 +63,8 @@ func run(ctx context.Context) error {
 
 	to := forward.New(dapr.HTTPAddr, cfg.daprToken, route.Services(routes))
 	verifier := auth.Follow(ctx, auth.AskWith(dapr.AskAnyway))
-	app := open(cfg, routes, verifier.Verify, limiter, requests, to) //nolint:contextcheck // each request brings its own
+	streams := live.New(verifier.Verify, live.InboxWith(dapr.Ask))
+	app := open(cfg, routes, verifier.Verify, limiter, requests, streams, to) //nolint:contextcheck // each request brings its own
 	app.Needs(web.Check{Name: "sidecar", Ask: dapr.Well})
 	app.Prefers(web.Check{Name: "redis", Ask: limiter.Well}, web.Check{Name: "sessions", Ask: verifier.Well})
 
@@ -70,5 +72,6 @@ func run(ctx context.Context) error {
 	g.Go(func() error { return web.Serve(ctx, app) })
 	g.Go(func() error { return metrics.Serve(ctx, cfg.metricsAddr) })
 	g.Go(func() error { return requests.Share(ctx) })
+	g.Go(func() error { return streams.Follow(ctx, dapr.Listen) })
 	return g.Wait()
 }

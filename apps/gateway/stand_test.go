@@ -22,6 +22,7 @@ import (
 	"sidecart/apps/gateway/internal/door"
 	"sidecart/apps/gateway/internal/forward"
 	"sidecart/apps/gateway/internal/limit"
+	"sidecart/apps/gateway/internal/live"
 	"sidecart/apps/gateway/internal/route"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
@@ -158,7 +159,7 @@ func start(t testing.TB, behind *neighbourhood, options ...option) *gateway {
 	limiter := limit.Connect(cfg.redisAddr, "", cfg.limitScale)
 	to := forward.New(strings.TrimPrefix(behind.URL, "http://"), cfg.daprToken, route.Services(routes))
 	requests := analytics.Connect(cfg.redisAddr, "")
-	app := open(cfg, routes, kittest.Verify, limiter, requests, to)
+	app := open(cfg, routes, kittest.Verify, limiter, requests, live.New(kittest.Verify, nil), to)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -23,6 +23,7 @@ import (
 	"sidecart/kit/event"
 	"sidecart/kit/idempotency"
 	"sidecart/kit/postgres"
+	"sidecart/kit/shop"
 	"sidecart/kit/sidecar"
 	"sidecart/kit/telemetry"
 	"sidecart/kit/web"
@@ -88,8 +89,18 @@ func run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return web.Serve(ctx, app) })
 	g.Go(func() error { return engine.Work(ctx) })
-	g.Go(func() error { return event.Relay(ctx, db, "notifications", dapr.Publish) })
+	g.Go(func() error { return event.Relay(ctx, db, "notifications", tellWith(dapr)) })
 	g.Go(func() error { return idempotency.Prune(ctx, db) })
 	g.Go(func() error { return hub.SchedulePruning(ctx, dapr.Every) })
 	return g.Wait()
+}
+
+// tellWith publishes what is new in an inbox to whoever listens now; all else waits for its hearers.
+func tellWith(dapr *sidecar.Sidecar) event.Publish {
+	return func(ctx context.Context, topic string, cloudEvent []byte) error {
+		if topic == (shop.NotificationCreated{}).Topic() {
+			return dapr.Announce(ctx, topic, cloudEvent)
+		}
+		return dapr.Publish(ctx, topic, cloudEvent)
+	}
 }

@@ -115,7 +115,7 @@ func (op operation) parameters(s schemas) []any {
 func (op operation) responses(s schemas) map[string]any {
 	success := map[string]any{"description": "Success"}
 	switch {
-	case op.out == reflect.TypeFor[Content]():
+	case op.out == reflect.TypeFor[Content](), op.out == reflect.TypeFor[Live]():
 		content := map[string]any{}
 		for _, mediaType := range op.answers {
 			content[mediaType] = map[string]any{"schema": map[string]any{"type": "string", "format": "binary"}}

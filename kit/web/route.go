@@ -127,8 +127,11 @@ func Handle[In, Out any](app *App, route string, need shop.Permission, h Handler
 		if empty {
 			return nil
 		}
-		if content, ok := any(out).(Content); ok {
-			return app.send(c, content, &op)
+		switch answer := any(out).(type) {
+		case Content:
+			return app.send(c, answer, &op)
+		case Live:
+			return goLive(c, answer)
 		}
 		return c.JSON(out)
 	})

@@ -55,6 +55,7 @@ func TestMail(t *testing.T) {
 	t.Run("the mail server is away", serverDown)
 	t.Run("kill -9 in the middle of a thousand", killed)
 	t.Run("history and analytics", history)
+	t.Run("live", live)
 }
 
 // mail is what arrived.
@@ -146,9 +147,12 @@ func newBuyer(t *testing.T, username, fullName string) client.Client {
 
 func buy(t *testing.T, buyer client.Client) (order client.Order) {
 	t.Helper()
-	must(t, buyer.Call(t.Context(), "POST /api/v1/orders", client.Raw(strings.Replace(journey.Order, `"quantity":2`, `"quantity":1`, 1)), 201, &order))
+	must(t, buyer.Call(t.Context(), "POST /api/v1/orders", client.Raw(one), 201, &order))
 	return order
 }
+
+// one is an order of one thing.
+var one = strings.Replace(journey.Order, `"quantity":2`, `"quantity":1`, 1)
 
 func inGerman(t *testing.T) {
 	buyer := newBuyer(t, "greta", "Greta Grün")

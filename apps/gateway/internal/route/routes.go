@@ -65,6 +65,7 @@ var Table = []Route{
 
 	{Do: "GET /api/v1/notifications", By: "notifications", Need: shop.SignedIn, Limit: reading},
 	{Do: "POST /api/v1/notifications/read-all", By: "notifications", Need: shop.SignedIn, Limit: writing},
+	{Do: "GET /api/v1/notifications/stream", By: Here, Need: shop.SignedIn, Limit: reading},
 	{Do: "GET /api/v1/notifications/preferences", By: "notifications", Need: shop.SignedIn, Limit: reading},
 	{Do: "PUT /api/v1/notifications/preferences", By: "notifications", Need: shop.SignedIn, Limit: writing},
 	{Do: "POST /api/v1/notifications/unsubscribe", By: "notifications", Need: shop.Anyone, Limit: joining},

@@ -1,0 +1,168 @@
+// Package live is the streams on which people see what is new in their inbox as it happens. A stream is only ever woken by an
+// event; what it shows it reads from the inbox, after the number of what it showed last. So nothing is lost or doubled,
+// whatever happens to events, to this replica, or to the connection.
+package live
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"sidecart/kit/fault"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// What can go wrong with a stream.
+var (
+	ErrTooMany = fault.New(fault.Limited, "too_many_streams", "you have as many streams open as one person may; close one").After(10)
+	ErrFrom    = fault.ErrInvalid.With("Last-Event-ID", "is not an id of this stream")
+)
+
+// perUser is how many streams one person may have open at one replica: some tabs, a telephone.
+const perUser = 8
+
+const (
+	checks    = 3 * time.Second  // how often a stream's session is looked at
+	beats     = 5                // checks for each heartbeat, so that proxies keep the connection
+	lookAfter = 90 * time.Second // and is looked at without being woken, in case an event went missing
+	lookAgain = time.Second      // after the inbox could not be read
+)
+
+// Entry is one message of an inbox, and its number there.
+type Entry struct {
+	Seq          int64           `json:"seq"`
+	Notification json.RawMessage `json:"notification"`
+}
+
+// News is what came into an inbox after a number, at most 100 entries, and the number up to which that is all.
+type News struct {
+	Items []Entry `json:"items"`
+	Seq   int64   `json:"seq"`
+}
+
+// Inbox reads what came after a place in somebody's inbox; after the zero Place there is nothing.
+type Inbox func(ctx context.Context, owner shop.UserID, after Place) (News, error)
+
+// Place is a place in an inbox: after a message, or after a number.
+type Place struct {
+	Message uuid.UUID
+	Seq     *int64
+}
+
+// place reads a Last-Event-ID: the id of a message or, from a stream that has not shown one yet, a number.
+func place(text string) (Place, error) {
+	if text == "" {
+		return Place{}, nil
+	}
+	if seq, err := strconv.ParseInt(text, 10, 64); err == nil && seq >= 0 {
+		return Place{Seq: &seq}, nil
+	}
+	id, err := uuid.Parse(text)
+	if err != nil {
+		return Place{}, ErrFrom
+	}
+	return Place{Message: id}, nil
+}
+
+// stream is one open connection.
+type stream struct {
+	owner shop.UserID
+	token string
+	seq   int64         // of what was shown last
+	wake  chan struct{} // has room for one: being woken twice is being woken once
+	over  <-chan struct{}
+	beats int
+}
+
+// run shows what is new until the connection, the session or this replica ends. It begins with what there was already.
+func (s *Streams) run(st *stream, first News, to io.Writer) {
+	defer s.leave(st)
+	err := st.show(first, to, fmt.Sprintf("retry: 1000\nid: %d\n\n", st.seq))
+	beat, look := time.NewTicker(s.checks), time.NewTimer(spread(lookAfter))
+	defer beat.Stop()
+	defer look.Stop()
+	for err == nil {
+		select {
+		case <-st.over:
+			return // the client comes back to another replica, or to the next life of this one
+		case <-beat.C:
+			err = s.beat(st, to)
+		case <-st.wake:
+			look.Reset(s.catchUp(st, to, &err))
+		case <-look.C:
+			look.Reset(s.catchUp(st, to, &err))
+		}
+	}
+	slog.Debug("stream ends", "user", st.owner, "err", err)
+}
+
+// catchUp shows all that is new, and says when to look again.
+func (s *Streams) catchUp(st *stream, to io.Writer, failed *error) (again time.Duration) {
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		news, err := s.inbox(ctx, st.owner, Place{Seq: &st.seq})
+		cancel()
+		if err != nil {
+			return spread(lookAgain)
+		}
+		if *failed = st.show(news, to, ""); *failed != nil || len(news.Items) < 100 {
+			return spread(lookAfter)
+		}
+	}
+}
+
+// show writes entries as events. It fails when the reader is gone or too slow.
+func (st *stream) show(news News, to io.Writer, before string) error {
+	var out strings.Builder
+	out.WriteString(before)
+	for _, e := range news.Items {
+		if e.Seq <= st.seq {
+			continue
+		}
+		var about struct {
+			ID   uuid.UUID `json:"id"`
+			Kind string    `json:"kind"`
+		}
+		if err := json.Unmarshal(e.Notification, &about); err != nil {
+			return err
+		}
+		fmt.Fprintf(&out, "id: %s\nevent: %s\ndata: %s\n\n", about.ID, about.Kind, e.Notification)
+		st.seq = e.Seq
+	}
+	if out.Len() == 0 {
+		return nil
+	}
+	_, err := io.WriteString(to, out.String())
+	return err
+}
+
+// beat ends a stream whose session or token has ended, and tells the others' proxies that they live.
+func (s *Streams) beat(st *stream, to io.Writer) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if _, err := s.verify(ctx, st.token); fault.Of(err) != nil && fault.Of(err).Kind == fault.Unauthenticated {
+		_, _ = io.WriteString(to, "event: stream.end\ndata: {\"reason\":\"signed_out\"}\n\n")
+		return err
+	}
+	if st.beats++; st.beats%beats != 0 {
+		return nil
+	}
+	_, err := io.WriteString(to, ": beat\n\n")
+	return err
+}
+
+// spread keeps streams that began together from asking together.
+func spread(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * (0.75 + rand.Float64()/2)) //nolint:gosec // to spread, not to hide
+}
+
+var _ io.Writer = (*web.Line)(nil)

@@ -1,0 +1,368 @@
+package live
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"sidecart/kit/fault"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// inboxes stand in for the notifications service.
+type inboxes struct {
+	mu    sync.Mutex
+	all   map[shop.UserID][]Entry
+	ids   map[uuid.UUID]int64
+	fails bool
+}
+
+func newInboxes() *inboxes {
+	return &inboxes{all: map[shop.UserID][]Entry{}, ids: map[uuid.UUID]int64{}}
+}
+
+func (b *inboxes) add(owner shop.UserID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	seq, id := int64(len(b.all[owner])+1), uuid.New()
+	b.ids[id] = seq
+	b.all[owner] = append(b.all[owner], Entry{seq, json.RawMessage(fmt.Sprintf(`{"id":%q,"kind":"orders.paid","title":"number %d"}`, id, seq))})
+}
+
+func (b *inboxes) setFails(fails bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fails = fails
+}
+
+func (b *inboxes) read(_ context.Context, owner shop.UserID, after Place) (News, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.fails {
+		return News{}, fault.ErrUnavailable
+	}
+	from, ok := b.ids[after.Message]
+	switch {
+	case after.Seq != nil:
+		from = *after.Seq
+	case !ok:
+		from = int64(len(b.all[owner]))
+	}
+	rest := b.all[owner][min(from, int64(len(b.all[owner]))):]
+	rest = rest[:min(100, len(rest))]
+	return News{Items: rest, Seq: from + int64(len(rest))}, nil
+}
+
+// start serves streams on a port of its own. The broadcast is the test's to make.
+func start(t testing.TB, verify web.Verify, inbox Inbox) (s *Streams, url string) {
+	t.Helper()
+	s = New(verify, inbox)
+	s.checks = 50 * time.Millisecond
+	app := web.New("gateway", web.Config{Verify: verify})
+	s.Routes(app)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = app.Listener(listener) }()
+	t.Cleanup(func() { _ = app.ShutdownWithTimeout(time.Second) })
+	return s, "http://" + listener.Addr().String()
+}
+
+// reader is a browser's EventSource.
+type reader struct {
+	lines *bufio.Reader
+	close func()
+	last  string // Last-Event-ID
+}
+
+func open(t testing.TB, url string, who shop.Caller, last string) (*reader, *http.Response) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/api/v1/notifications/stream", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if who.Known() {
+		token, err := kittest.Signer.Sign(who, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	if last != "" {
+		req.Header.Set("Last-Event-ID", last)
+	}
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &reader{lines: bufio.NewReader(res.Body), close: func() { cancel(); _ = res.Body.Close() }, last: last}, res
+}
+
+// next is the next event's name and data.
+func (r *reader) next() (event, data string, err error) {
+	for {
+		line, err := r.lines.ReadString('\n')
+		if err != nil {
+			return "", "", err
+		}
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		switch name {
+		case "id":
+			r.last = value
+		case "event":
+			event = value
+		case "data":
+			data = value
+		case "":
+			if data != "" {
+				return event, data, nil
+			}
+		}
+	}
+}
+
+func (r *reader) title(t *testing.T) string {
+	t.Helper()
+	event, data, err := r.next()
+	if err != nil || event != "orders.paid" {
+		t.Fatalf("event %q, %v", event, err)
+	}
+	return kittest.Field[string](t, []byte(data), "title")
+}
+
+func TestStream(t *testing.T) {
+	t.Parallel()
+	inbox := newInboxes()
+	streams, url := start(t, kittest.Verify, inbox.read)
+	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)
+	inbox.add(alice.ID) // before: not shown to who does not resume
+	r, res := open(t, url, alice, "")
+	if res.StatusCode != 200 || res.Header.Get("Content-Type") != "text/event-stream" || res.Header.Get("Cache-Control") != "no-store" {
+		t.Fatalf("%d %v", res.StatusCode, res.Header)
+	}
+	inbox.add(bob.ID)
+	streams.Wake(bob.ID)
+	inbox.add(alice.ID)
+	streams.Wake(alice.ID)
+	streams.Wake(alice.ID)
+	if got := r.title(t); got != "number 2" {
+		t.Errorf("%q", got)
+	}
+	r.close()
+	inbox.add(alice.ID) // while nobody is there
+	inbox.add(alice.ID)
+	again, _ := open(t, url, alice, r.last)
+	for _, want := range []string{"number 3", "number 4"} {
+		if got := again.title(t); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	inbox.setFails(true)
+	inbox.add(alice.ID)
+	streams.Wake(alice.ID)
+	if _, refused := open(t, url, alice, ""); refused.StatusCode != 503 {
+		t.Errorf("an inbox that cannot be read: %d", refused.StatusCode)
+	}
+	inbox.setFails(false)
+	if got := again.title(t); got != "number 5" {
+		t.Errorf("after the inbox was away: %q", got)
+	}
+	for last, want := range map[string]int{"nonsense": 422, "-1": 422, strings.Repeat("1", 70): 422, "2": 200, uuid.NewString(): 200} {
+		if _, res := open(t, url, bob, last); res.StatusCode != want {
+			t.Errorf("Last-Event-ID %s: %d, want %d", last, res.StatusCode, want)
+		}
+	}
+	if _, res := open(t, url, shop.Caller{}, ""); res.StatusCode != 401 {
+		t.Errorf("nobody: %d", res.StatusCode)
+	}
+}
+
+// TestNothingIsLostOrDoubled: messages come in while a reader loses its connection again and again.
+func TestNothingIsLostOrDoubled(t *testing.T) {
+	t.Parallel()
+	inbox := newInboxes()
+	streams, url := start(t, kittest.Verify, inbox.read)
+	alice := kittest.Somebody(shop.User)
+	const messages = 600
+	r, _ := open(t, url, alice, "0")
+	go func() {
+		for range messages {
+			inbox.add(alice.ID)
+			streams.Wake(alice.ID)
+		}
+	}()
+	for n := 1; n <= messages; n++ {
+		if got, want := r.title(t), fmt.Sprintf("number %d", n); got != want {
+			t.Fatalf("%q, want %q", got, want)
+		}
+		if n%37 == 0 {
+			r.close()
+			r, _ = open(t, url, alice, r.last)
+		}
+	}
+}
+
+func TestStreamsPerPerson(t *testing.T) {
+	t.Parallel()
+	_, url := start(t, kittest.Verify, newInboxes().read)
+	alice := kittest.Somebody(shop.User)
+	var all []*reader
+	for range perUser {
+		r, res := open(t, url, alice, "")
+		if res.StatusCode != 200 {
+			t.Fatal(res.StatusCode)
+		}
+		all = append(all, r)
+	}
+	if _, res := open(t, url, alice, ""); res.StatusCode != 429 || res.Header.Get("Retry-After") == "" {
+		t.Errorf("one too many: %d", res.StatusCode)
+	}
+	if _, res := open(t, url, kittest.Somebody(shop.User), ""); res.StatusCode != 200 {
+		t.Errorf("somebody else: %d", res.StatusCode)
+	}
+	_ = all
+}
+
+// TestAStreamEndsWithItsSession and says so, so that a page does not come back again and again.
+func TestAStreamEndsWithItsSession(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	ended := false
+	verify := func(ctx context.Context, token string) (shop.Caller, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if ended {
+			return shop.Caller{}, fault.New(fault.Unauthenticated, "session_ended", "the session has ended")
+		}
+		return kittest.Verify(ctx, token)
+	}
+	_, url := start(t, verify, newInboxes().read)
+	r, _ := open(t, url, kittest.Somebody(shop.User), "")
+	mu.Lock()
+	ended = true
+	mu.Unlock()
+	if event, data, err := r.next(); err != nil || event != "stream.end" || data != `{"reason":"signed_out"}` {
+		t.Errorf("%s %s %v", event, data, err)
+	}
+	if _, _, err := r.next(); !errors.Is(err, io.EOF) {
+		t.Errorf("the connection goes on: %v", err)
+	}
+}
+
+// TestTheBroadcast wakes streams, also after it was away, and its end ends them.
+func TestTheBroadcast(t *testing.T) {
+	t.Parallel()
+	inbox := newInboxes()
+	streams, url := start(t, kittest.Verify, inbox.read)
+	alice := kittest.Somebody(shop.User)
+	heard := make(chan func(again func(), got func([]byte)))
+	ctx, stop := context.WithCancel(t.Context())
+	var follow sync.WaitGroup
+	follow.Go(func() {
+		_ = streams.Follow(ctx, func(ctx context.Context, topic string, again func(), got func([]byte)) error {
+			if topic != "notifications.created" {
+				t.Errorf("hears %s", topic)
+			}
+			for {
+				select {
+				case <-ctx.Done():
+					return nil
+				case fn := <-heard:
+					fn(again, got)
+				}
+			}
+		})
+	})
+	r, _ := open(t, url, alice, "")
+	inbox.add(alice.ID)
+	heard <- func(_ func(), got func([]byte)) {
+		got([]byte(`nonsense`))
+		got([]byte(`{"user_id":"` + alice.ID.String() + `","seq":1}`))
+	}
+	if got := r.title(t); got != "number 1" {
+		t.Error(got)
+	}
+	inbox.add(alice.ID)
+	heard <- func(again func(), _ func([]byte)) { again() }
+	if got := r.title(t); got != "number 2" {
+		t.Error(got)
+	}
+	stop()
+	follow.Wait()
+	if _, _, err := r.next(); !errors.Is(err, io.EOF) {
+		t.Errorf("the stream goes on: %v", err)
+	}
+}
+
+// BenchmarkStreams says what an open stream costs in memory, both its ends together, and what being woken costs.
+//
+//	go test -run - -bench Streams ./apps/gateway/internal/live
+func BenchmarkStreams(b *testing.B) {
+	const streams = 5000
+	inbox := newInboxes()
+	s, url := start(b, kittest.Verify, inbox.read)
+	s.checks = checks
+	addr := strings.TrimPrefix(url, "http://")
+	before := memory()
+	var ends []net.Conn
+	var people []shop.Caller
+	for range streams {
+		who := kittest.Somebody(shop.User)
+		token, err := kittest.Signer.Sign(who, time.Hour)
+		if err != nil {
+			b.Fatal(err)
+		}
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := fmt.Fprintf(conn, "GET /api/v1/notifications/stream HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n", token); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := conn.Read(make([]byte, 1000)); err != nil {
+			b.Fatal(err)
+		}
+		ends, people = append(ends, conn), append(people, who)
+	}
+	grown := memory() - before
+	n := 0
+	answer := make([]byte, 1000)
+	for b.Loop() {
+		i := n % streams
+		inbox.add(people[i].ID)
+		s.Wake(people[i].ID)
+		for text := ""; !strings.Contains(text, "data:"); {
+			got, err := ends[i].Read(answer)
+			if err != nil {
+				b.Fatal(err)
+			}
+			text += string(answer[:got])
+		}
+		n++
+	}
+	b.ReportMetric(float64(grown)/1e6, "MB/5000streams")
+}
+
+func memory() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.Sys - m.HeapReleased
+}

@@ -1,0 +1,135 @@
+package live
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"sidecart/kit/event"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// Streams are the open streams of this replica.
+type Streams struct {
+	verify web.Verify
+	inbox  Inbox
+	over   chan struct{}
+	checks time.Duration
+
+	mu   sync.Mutex
+	open map[shop.UserID]map[*stream]struct{}
+}
+
+// New has no streams yet. Whoever asks for one is known by verify, and sees what is in their inbox.
+func New(verify web.Verify, inbox Inbox) *Streams {
+	return &Streams{verify: verify, inbox: inbox, over: make(chan struct{}), checks: checks, open: map[shop.UserID]map[*stream]struct{}{}}
+}
+
+// Routes adds the stream to an app.
+func (s *Streams) Routes(app *web.App) {
+	web.Handle(app, "GET /api/v1/notifications/stream", shop.SignedIn, s.handleStream, web.NoStore, web.Fails(ErrTooMany),
+		web.Answers("text/event-stream"), web.Doc("Your notifications and order changes as they happen (server-sent events)"))
+}
+
+type request struct {
+	From          string `header:"Last-Event-ID" validate:"max=60"`
+	Authorization string `header:"Authorization"`
+}
+
+// handleStream reads the inbox first: who cannot be shown anything is told so, instead of seeing an empty stream.
+func (s *Streams) handleStream(ctx context.Context, who shop.Caller, in request) (web.Live, error) {
+	from, err := place(in.From)
+	if err != nil {
+		return web.Live{}, err
+	}
+	_, token, _ := strings.Cut(in.Authorization, " ")
+	st := &stream{owner: who.ID, token: token, wake: make(chan struct{}, 1), over: s.over}
+	if err := s.enter(st); err != nil { // before reading: what comes in between wakes it
+		return web.Live{}, err
+	}
+	first, err := s.inbox(ctx, who.ID, from)
+	if err != nil {
+		s.leave(st)
+		return web.Live{}, err
+	}
+	st.seq = first.Seq
+	if len(first.Items) > 0 {
+		st.seq = first.Items[0].Seq - 1
+	}
+	if len(first.Items) == 100 {
+		st.wake <- struct{}{} // there may be more
+	}
+	return web.Live{ContentType: "text/event-stream", Run: func(to *web.Line) { s.run(st, first, to) }}, nil
+}
+
+func (s *Streams) enter(st *stream) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	mine := s.open[st.owner]
+	if len(mine) >= perUser {
+		return ErrTooMany
+	}
+	if mine == nil {
+		mine = map[*stream]struct{}{}
+		s.open[st.owner] = mine
+	}
+	mine[st] = struct{}{}
+	return nil
+}
+
+func (s *Streams) leave(st *stream) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open[st.owner], st)
+	if len(s.open[st.owner]) == 0 {
+		delete(s.open, st.owner)
+	}
+}
+
+// Wake has somebody's streams look for what is new.
+func (s *Streams) Wake(owner shop.UserID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for st := range s.open[owner] {
+		st.awake()
+	}
+}
+
+// wakeAll is for after a time in which nobody was woken.
+func (s *Streams) wakeAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, mine := range s.open {
+		for st := range mine {
+			st.awake()
+		}
+	}
+}
+
+func (st *stream) awake() {
+	select {
+	case st.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Follow wakes streams as their owners are told something, until ctx ends; then all streams end.
+func (s *Streams) Follow(ctx context.Context, listen event.Listen) error {
+	defer close(s.over)
+	return event.Everywhere(ctx, listen, s.wakeAll, func(e shop.NotificationCreated) { s.Wake(e.UserID) })
+}
+
+// InboxWith reads inboxes of the notifications service through the sidecar.
+func InboxWith(ask func(ctx context.Context, app, route string, in, out any) error) Inbox {
+	return func(ctx context.Context, owner shop.UserID, after Place) (news News, err error) {
+		query := "?after=" + after.Message.String()
+		if after.Seq != nil {
+			query = "?seq=" + strconv.FormatInt(*after.Seq, 10)
+		}
+		err = ask(ctx, "notifications", "GET /feeds/"+owner.String()+query, nil, &news)
+		return news, err
+	}
+}

@@ -1,0 +1,56 @@
+package sidecar
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/dapr/go-sdk/client"
+)
+
+// Broadcast is the component by which every replica hears everything, and keeps nothing for who is away.
+const Broadcast = "broadcast"
+
+// Announce hands a CloudEvent, as JSON, to everybody who listens now. It returns nil only once the broker has it.
+func (s *Sidecar) Announce(ctx context.Context, topic string, cloudEvent []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	return s.PublishEvent(ctx, Broadcast, topic, cloudEvent, client.PublishEventWithContentType("application/cloudevents+json"))
+}
+
+// Listen hears a topic of the broadcast until ctx ends. It asks the sidecar over the connection that it has to it, so that no
+// route of the app is needed for it. It calls again whenever hearing begins, also after the sidecar was away.
+func (s *Sidecar) Listen(ctx context.Context, topic string, again func(), got func(data []byte)) error {
+	for ctx.Err() == nil {
+		err := s.listen(ctx, topic, again, got)
+		if ctx.Err() != nil {
+			break
+		}
+		slog.WarnContext(ctx, "the broadcast is not heard; trying again", "topic", topic, "err", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+func (s *Sidecar) listen(ctx context.Context, topic string, again func(), got func(data []byte)) error {
+	ctx, cancel := context.WithCancel(ctx) // ends the stream to the sidecar
+	defer cancel()
+	heard, err := s.Subscribe(ctx, client.SubscriptionOptions{PubsubName: Broadcast, Topic: topic})
+	if err != nil {
+		return err
+	}
+	again()
+	for {
+		message, err := heard.Receive()
+		if err != nil {
+			return err
+		}
+		got(message.RawData)
+		if err := message.Success(); err != nil {
+			return err
+		}
+	}
+}
