@@ -9,6 +9,7 @@ import (
 	"sidecart/apps/gateway/internal/health"
 	"sidecart/apps/gateway/internal/limit"
 	"sidecart/apps/gateway/internal/live"
+	"sidecart/apps/gateway/internal/page"
 	"sidecart/apps/gateway/internal/route"
 	"sidecart/kit/web"
 )
@@ -20,6 +21,7 @@ func open(cfg settings, routes []route.Route, verify web.Verify, limiter *limit.
 	door.New(cfg.door, routes, verify, limiter, cache.New(cfg.cacheBytes), to).Open(app)
 	requests.Routes(app)
 	streams.Routes(app)
+	page.Routes(app)
 	health.NewReporter(app, route.Services(routes), to).Routes()
 	document.NewLibrary(routes, cfg.limitScale, to, app.OpenAPI).Routes(app)
 	door.Otherwise(app)

@@ -9,6 +9,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"sidecart/apps/gateway/internal/page"
 	"sidecart/apps/gateway/internal/route"
 	"sidecart/kit/fault"
 	"sidecart/kit/web"
@@ -34,8 +35,11 @@ const (
 func (d *Door) dress(c *fiber.Ctx) error {
 	err := c.Next()
 	policy := apiPolicy
-	if path := c.Path(); path == "/docs" || strings.HasPrefix(path, "/docs/") {
+	switch path := c.Path(); {
+	case path == "/docs" || strings.HasPrefix(path, "/docs/"):
 		policy = docsPolicy
+	case page.Has(path):
+		policy = page.Policy
 	}
 	h := &c.Response().Header
 	h.Set(fiber.HeaderContentSecurityPolicy, policy)

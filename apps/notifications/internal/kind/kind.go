@@ -56,7 +56,8 @@ const (
 	Registered     = "users.registered"
 	Verification   = "users.verification_requested"
 	PasswordReset  = "users.password_reset_requested" //nolint:gosec // a name
-	PasswordChange = "users.password_changed"         //nolint:gosec // a name
+	AddressChange  = "users.profile_changed"
+	PasswordChange = "users.password_changed" //nolint:gosec // a name
 	Locked         = "users.locked"
 	NewDevice      = "users.new_device"
 	Placed         = "orders.placed"
@@ -79,6 +80,7 @@ var All = []Kind{
 	{Name: Verification, Class: Security, Channels: []Channel{Email}, Token: true},
 	{Name: PasswordReset, Class: Security, Channels: []Channel{Email}, Token: true},
 	{Name: PasswordChange, Class: Security, Channels: []Channel{InApp, Email}},
+	{Name: AddressChange, Class: Security, Channels: []Channel{InApp, Email}},
 	{Name: Locked, Class: Security, Channels: []Channel{InApp, Email}},
 	{Name: NewDevice, Class: Security, Channels: []Channel{InApp, Email}},
 	service(Placed), service(Paid), service(Shipped), service(Delivered), service(Cancelled), service(Refunded), service(PaymentFailed),

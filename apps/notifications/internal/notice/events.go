@@ -13,6 +13,7 @@ import (
 // Subscribe hears what people are told of. Each event tells each of them once, however often it is delivered.
 func (s *Service) Subscribe(h *event.Hub) {
 	event.On(h, s.onRegistered)
+	event.On(h, telling(newDevice))
 	event.On(h, telling(placed))
 	event.On(h, telling(paid))
 	event.On(h, telling(cancelled))

@@ -15,6 +15,8 @@ var german = dictionary{
 			lines: []string{"jemand, hoffentlich Sie, hat um ein neues Passwort für Ihr Konto {{.Username}} gebeten.",
 				"Wenn Sie das nicht waren, vergessen Sie diese Nachricht: Ihr Passwort bleibt, wie es ist."}, button: "Neues Passwort wählen"},
 		kind.PasswordChange: {title: "Ihr Passwort wurde geändert", short: "Wenn Sie das nicht waren, fordern Sie sofort ein neues an."},
+		kind.AddressChange: {title: "Post für Ihr Konto geht jetzt an eine andere Adresse",
+			short: "Wenn Sie das nicht waren, melden Sie sich an, wählen Sie ein neues Passwort und tragen Sie Ihre Adresse wieder ein."},
 		kind.Locked: {title: "Ihr Konto ist für eine Weile gesperrt",
 			short: "Zu viele falsche Passwörter, zuletzt von {{.Address}}. Nach {{.Until}} können Sie sich wieder anmelden. Wenn Sie das nicht waren, wählen Sie ein neues Passwort."},
 		kind.NewDevice: {title: "Ein neues Gerät hat sich bei Ihrem Konto angemeldet",

@@ -15,6 +15,8 @@ var english = dictionary{
 			lines: []string{"Somebody, hopefully you, asked for a new password for your account {{.Username}}.",
 				"If it was not you, forget this mail: your password stays as it is."}, button: "Choose a new password"},
 		kind.PasswordChange: {title: "Your password was changed", short: "If it was not you, ask for a new password at once."},
+		kind.AddressChange: {title: "Mail for your account goes to another address now",
+			short: "If it was not you, sign in, choose a new password and put your address back."},
 		kind.Locked: {title: "Your account is locked for a while",
 			short: "Too many wrong passwords, the last from {{.Address}}. You can sign in again after {{.Until}}. If it was not you, choose a new password."},
 		kind.NewDevice: {title: "A new device signed in to your account",

@@ -15,6 +15,8 @@ var spanish = dictionary{
 			lines: []string{"Alguien, esperamos que usted, ha pedido una contraseña nueva para su cuenta {{.Username}}.",
 				"Si no ha sido usted, olvide este mensaje: su contraseña sigue siendo la misma."}, button: "Elegir una contraseña nueva"},
 		kind.PasswordChange: {title: "Su contraseña ha cambiado", short: "Si no ha sido usted, pida enseguida una contraseña nueva."},
+		kind.AddressChange: {title: "El correo de su cuenta va ahora a otra dirección",
+			short: "Si no ha sido usted, entre, elija una contraseña nueva y vuelva a poner su dirección."},
 		kind.Locked: {title: "Su cuenta está bloqueada por un tiempo",
 			short: "Demasiadas contraseñas equivocadas, la última desde {{.Address}}. Podrá entrar de nuevo después de {{.Until}}. Si no ha sido usted, elija una contraseña nueva."},
 		kind.NewDevice: {title: "Un dispositivo nuevo ha entrado en su cuenta",

@@ -1,0 +1,42 @@
+// Does what a link in a mail is for, with the key in its query, once somebody presses the button: programs that only look at
+// links change nothing. The key is taken out of the address bar at once.
+"use strict";
+
+const json = (body) => ({ method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+const key = new URLSearchParams(location.search).get("token") || "";
+const what = {
+  "/verify-email": {
+    title: "Confirm your e-mail address", button: "Confirm", done: "Thank you: the address is confirmed.",
+    send: () => fetch("/api/v1/auth/verify-email", json({ token: key })),
+  },
+  "/reset-password": {
+    title: "Choose a new password", button: "Change the password", done: "The password is changed. Sign in with it.",
+    send: (entered) => fetch("/api/v1/auth/password/reset", json({ token: key, new_password: entered.get("password") })),
+  },
+  "/unsubscribe": {
+    title: "No more of these mails", button: "End them", done: "Done: you get no more mails of this kind.",
+    send: () => fetch("/api/v1/notifications/unsubscribe?token=" + encodeURIComponent(key), {
+      method: "POST", headers: { "Content-Type": "application/x-www-form-urlencoded" }, body: "List-Unsubscribe=One-Click",
+    }),
+  },
+}[location.pathname];
+
+const at = (id) => document.getElementById(id);
+history.replaceState(null, "", location.pathname);
+document.title = at("title").textContent = what.title;
+at("go").textContent = what.button;
+at("new").hidden = location.pathname !== "/reset-password";
+
+at("form").addEventListener("submit", async (submitted) => {
+  submitted.preventDefault();
+  at("go").disabled = true;
+  try {
+    const answer = await what.send(new FormData(submitted.target));
+    const problem = answer.ok ? {} : await answer.json();
+    at("said").textContent = answer.ok ? what.done : [problem.detail, ...Object.values(problem.errors || {})].join(" ");
+    at("form").hidden = answer.ok;
+  } catch {
+    at("said").textContent = "Sidecart cannot be reached at the moment. Try again later.";
+  }
+  at("go").disabled = false;
+});
