@@ -22,11 +22,9 @@ func (s *Sidecar) Announce(ctx context.Context, topic string, cloudEvent []byte)
 // route of the app is needed for it. It calls again whenever hearing begins, also after the sidecar was away.
 func (s *Sidecar) Listen(ctx context.Context, topic string, again func(), got func(data []byte)) error {
 	for ctx.Err() == nil {
-		err := s.listen(ctx, topic, again, got)
-		if ctx.Err() != nil {
-			break
+		if err := s.listen(ctx, topic, again, got); ctx.Err() == nil {
+			slog.WarnContext(ctx, "the broadcast is not heard; trying again", "topic", topic, "err", err)
 		}
-		slog.WarnContext(ctx, "the broadcast is not heard; trying again", "topic", topic, "err", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(500 * time.Millisecond):

@@ -85,12 +85,14 @@ func start(t testing.TB, verify web.Verify, inbox Inbox) (s *Streams, url string
 
 // reader is a browser's EventSource.
 type reader struct {
-	lines *bufio.Reader
-	close func()
-	last  string // Last-Event-ID
+	lines  *bufio.Reader
+	close  func()
+	last   string // Last-Event-ID
+	status int
+	header http.Header
 }
 
-func open(t testing.TB, url string, who shop.Caller, last string) (*reader, *http.Response) {
+func open(t testing.TB, url string, who shop.Caller, last string) *reader {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
@@ -112,7 +114,8 @@ func open(t testing.TB, url string, who shop.Caller, last string) (*reader, *htt
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &reader{lines: bufio.NewReader(res.Body), close: func() { cancel(); _ = res.Body.Close() }, last: last}, res
+	t.Cleanup(func() { _ = res.Body.Close() })
+	return &reader{lines: bufio.NewReader(res.Body), close: func() { cancel(); _ = res.Body.Close() }, last: last, status: res.StatusCode, header: res.Header}
 }
 
 // next is the next event's name and data.
@@ -153,9 +156,9 @@ func TestStream(t *testing.T) {
 	streams, url := start(t, kittest.Verify, inbox.read)
 	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)
 	inbox.add(alice.ID) // before: not shown to who does not resume
-	r, res := open(t, url, alice, "")
-	if res.StatusCode != 200 || res.Header.Get("Content-Type") != "text/event-stream" || res.Header.Get("Cache-Control") != "no-store" {
-		t.Fatalf("%d %v", res.StatusCode, res.Header)
+	r := open(t, url, alice, "")
+	if r.status != http.StatusOK || r.header.Get("Content-Type") != "text/event-stream" || r.header.Get("Cache-Control") != "no-store" {
+		t.Fatalf("%d %v", r.status, r.header)
 	}
 	inbox.add(bob.ID)
 	streams.Wake(bob.ID)
@@ -168,7 +171,7 @@ func TestStream(t *testing.T) {
 	r.close()
 	inbox.add(alice.ID) // while nobody is there
 	inbox.add(alice.ID)
-	again, _ := open(t, url, alice, r.last)
+	again := open(t, url, alice, r.last)
 	for _, want := range []string{"number 3", "number 4"} {
 		if got := again.title(t); got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -177,20 +180,20 @@ func TestStream(t *testing.T) {
 	inbox.setFails(true)
 	inbox.add(alice.ID)
 	streams.Wake(alice.ID)
-	if _, refused := open(t, url, alice, ""); refused.StatusCode != 503 {
-		t.Errorf("an inbox that cannot be read: %d", refused.StatusCode)
+	if refused := open(t, url, alice, ""); refused.status != 503 {
+		t.Errorf("an inbox that cannot be read: %d", refused.status)
 	}
 	inbox.setFails(false)
 	if got := again.title(t); got != "number 5" {
 		t.Errorf("after the inbox was away: %q", got)
 	}
 	for last, want := range map[string]int{"nonsense": 422, "-1": 422, strings.Repeat("1", 70): 422, "2": 200, uuid.NewString(): 200} {
-		if _, res := open(t, url, bob, last); res.StatusCode != want {
-			t.Errorf("Last-Event-ID %s: %d, want %d", last, res.StatusCode, want)
+		if res := open(t, url, bob, last); res.status != want {
+			t.Errorf("Last-Event-ID %s: %d, want %d", last, res.status, want)
 		}
 	}
-	if _, res := open(t, url, shop.Caller{}, ""); res.StatusCode != 401 {
-		t.Errorf("nobody: %d", res.StatusCode)
+	if res := open(t, url, shop.Caller{}, ""); res.status != 401 {
+		t.Errorf("nobody: %d", res.status)
 	}
 }
 
@@ -201,7 +204,7 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 	streams, url := start(t, kittest.Verify, inbox.read)
 	alice := kittest.Somebody(shop.User)
 	const messages = 600
-	r, _ := open(t, url, alice, "0")
+	r := open(t, url, alice, "0")
 	go func() {
 		for range messages {
 			inbox.add(alice.ID)
@@ -214,7 +217,7 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 		}
 		if n%37 == 0 {
 			r.close()
-			r, _ = open(t, url, alice, r.last)
+			r = open(t, url, alice, r.last)
 		}
 	}
 }
@@ -223,21 +226,18 @@ func TestStreamsPerPerson(t *testing.T) {
 	t.Parallel()
 	_, url := start(t, kittest.Verify, newInboxes().read)
 	alice := kittest.Somebody(shop.User)
-	var all []*reader
 	for range perUser {
-		r, res := open(t, url, alice, "")
-		if res.StatusCode != 200 {
-			t.Fatal(res.StatusCode)
+		r := open(t, url, alice, "")
+		if r.status != http.StatusOK {
+			t.Fatal(r.status)
 		}
-		all = append(all, r)
 	}
-	if _, res := open(t, url, alice, ""); res.StatusCode != 429 || res.Header.Get("Retry-After") == "" {
-		t.Errorf("one too many: %d", res.StatusCode)
+	if res := open(t, url, alice, ""); res.status != 429 || res.header.Get("Retry-After") == "" {
+		t.Errorf("one too many: %d", res.status)
 	}
-	if _, res := open(t, url, kittest.Somebody(shop.User), ""); res.StatusCode != 200 {
-		t.Errorf("somebody else: %d", res.StatusCode)
+	if res := open(t, url, kittest.Somebody(shop.User), ""); res.status != 200 {
+		t.Errorf("somebody else: %d", res.status)
 	}
-	_ = all
 }
 
 // TestAStreamEndsWithItsSession and says so, so that a page does not come back again and again.
@@ -254,7 +254,7 @@ func TestAStreamEndsWithItsSession(t *testing.T) {
 		return kittest.Verify(ctx, token)
 	}
 	_, url := start(t, verify, newInboxes().read)
-	r, _ := open(t, url, kittest.Somebody(shop.User), "")
+	r := open(t, url, kittest.Somebody(shop.User), "")
 	mu.Lock()
 	ended = true
 	mu.Unlock()
@@ -290,7 +290,7 @@ func TestTheBroadcast(t *testing.T) {
 			}
 		})
 	})
-	r, _ := open(t, url, alice, "")
+	r := open(t, url, alice, "")
 	inbox.add(alice.ID)
 	heard <- func(_ func(), got func([]byte)) {
 		got([]byte(`nonsense`))

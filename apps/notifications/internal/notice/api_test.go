@@ -344,15 +344,12 @@ func TestLanguage(t *testing.T) {
 
 func TestAdminsAreToldOfStock(t *testing.T) {
 	t.Parallel()
-	app, db := start(t)
+	app, _ := start(t)
 	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
 	for _, who := range []shop.Caller{alice, admin} {
 		deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: who.ID, Username: "somebody", Email: "somebody@example.com"})
 	}
-	err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error { return contact.ChangeRole(t.Context(), tx, admin.ID, shop.Admin) })
-	if err != nil {
-		t.Fatal(err)
-	}
+	deliver(t, app, shop.NewID(), shop.RoleChanged{UserID: admin.ID, Role: shop.Admin})
 	deliver(t, app, shop.NewID(), shop.StockLow{ProductID: 1, SKU: "A", Name: "Case", Available: 1, Threshold: 5})
 	if got := kinds(inbox(t, app, admin, "")); !slices.Equal(got, []string{"stock.low", "users.registered"}) {
 		t.Errorf("the admin was told %v", got)
@@ -388,5 +385,49 @@ func change(t *testing.T, db *pgxpool.Pool, sql string) {
 	t.Helper()
 	if _, err := db.Exec(t.Context(), sql); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestContactsFollowUsers: what is known of somebody is the newest, in whatever order topics come, and goes with them.
+func TestContactsFollowUsers(t *testing.T) {
+	t.Parallel()
+	app, db := start(t)
+	alice := kittest.Somebody(shop.User)
+	is := func(want contact.Contact) {
+		t.Helper()
+		want.UserID = alice.ID
+		if got, err := contact.Get(t.Context(), db, alice.ID); err != nil || got != want {
+			t.Errorf("%+v %v, want %+v", got, err, want)
+		}
+	}
+	deliver(t, app, shop.NewID(), shop.RoleChanged{UserID: alice.ID, Role: shop.Admin})
+	deliver(t, app, shop.NewID(), shop.ProfileChanged{UserID: alice.ID, Username: "alice", Email: "new@example.com", FullName: "Alice", PreviousEmail: "old@example.com"})
+	deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice.ID, Username: "alice", Email: "old@example.com"}) // late
+	is(contact.Contact{Email: "new@example.com", Username: "alice", FullName: "Alice", Role: shop.Admin})
+	request := uuid.New()
+	deliver(t, app, shop.NewID(), shop.VerificationRequested{RequestID: request, UserID: alice.ID, Email: "new@example.com", Username: "alice"})
+	deliver(t, app, shop.NewID(), shop.UserLocked{UserID: alice.ID, Email: "new@example.com", Username: "alice", Address: "203.0.113.7"})
+	var to []string
+	rows, err := db.Query(t.Context(), `select kind || ' ' || address || ' ' || path || ' ' || coalesce(request_id::text, '') || ' ' || lane from deliveries order by id`)
+	if err == nil {
+		to, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	}
+	want := []string{"users.profile_changed old@example.com   0", "users.verification_requested new@example.com /verify-email " + request.String() + " 0",
+		"users.locked new@example.com   0"}
+	if err != nil || !slices.Equal(to, want) {
+		t.Errorf("planned %q %v, want %q", to, err, want)
+	}
+	deliver(t, app, shop.NewID(), shop.UserErased{UserID: alice.ID})
+	deliver(t, app, shop.NewID(), shop.ProfileChanged{UserID: alice.ID, Username: "alice", Email: "late@example.com"})
+	deliver(t, app, shop.NewID(), order(alice))
+	is(contact.Contact{Role: shop.User, Erased: true})
+	if in := inbox(t, app, alice, ""); len(in.Items) != 0 {
+		t.Errorf("the inbox has %v", kinds(in))
+	}
+	var left int
+	err = db.QueryRow(t.Context(), `
+		select count(*) from deliveries where user_id = $1 and (facts <> '{}' or address <> '' or request_id is not null or state <> 'skipped')`, alice.ID).Scan(&left)
+	if err != nil || left > 0 {
+		t.Errorf("%d deliveries say who it was, %v", left, err)
 	}
 }

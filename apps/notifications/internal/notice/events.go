@@ -6,6 +6,9 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"sidecart/apps/notifications/internal/contact"
+	"sidecart/apps/notifications/internal/delivery"
+	"sidecart/apps/notifications/internal/message"
+	"sidecart/apps/notifications/internal/preference"
 	"sidecart/kit/event"
 	"sidecart/kit/shop"
 )
@@ -14,6 +17,13 @@ import (
 func (s *Service) Subscribe(h *event.Hub) {
 	event.On(h, s.onRegistered)
 	event.On(h, telling(newDevice))
+	event.On(h, telling(verification))
+	event.On(h, telling(passwordReset))
+	event.On(h, telling(passwordChanged))
+	event.On(h, telling(locked))
+	event.On(h, s.onProfileChanged)
+	event.On(h, s.onRoleChanged)
+	event.On(h, s.onErased)
 	event.On(h, telling(placed))
 	event.On(h, telling(paid))
 	event.On(h, telling(cancelled))
@@ -41,4 +51,26 @@ func (s *Service) onRegistered(ctx context.Context, tx pgx.Tx, e shop.UserRegist
 		return err
 	}
 	return Tell(ctx, tx, welcome(e))
+}
+
+// onProfileChanged tells the address that is no longer used, so that its owner hears of it.
+func (s *Service) onProfileChanged(ctx context.Context, tx pgx.Tx, e shop.ProfileChanged) error {
+	if err := contact.Change(ctx, tx, known(e.UserID, e.Email, e.Username, e.FullName)); err != nil || e.PreviousEmail == "" {
+		return err
+	}
+	return Tell(ctx, tx, addressChanged(e))
+}
+
+func (s *Service) onRoleChanged(ctx context.Context, tx pgx.Tx, e shop.RoleChanged) error {
+	return contact.ChangeRole(ctx, tx, e.UserID, e.Role)
+}
+
+// onErased forgets somebody: nothing that says who they were or what they were told stays.
+func (s *Service) onErased(ctx context.Context, tx pgx.Tx, e shop.UserErased) error {
+	for _, forget := range []func(context.Context, pgx.Tx, shop.UserID) error{contact.Erase, preference.Forget, message.Forget, delivery.Forget} {
+		if err := forget(ctx, tx, e.UserID); err != nil {
+			return err
+		}
+	}
+	return nil
 }

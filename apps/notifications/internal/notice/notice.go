@@ -38,41 +38,6 @@ const (
 	namedLines  = 3   // of an order; the others are counted
 )
 
-func welcome(e shop.UserRegistered) Notice {
-	return Notice{UserID: e.UserID, Kind: kind.Registered, Facts: template.Facts{Name: called(e.FullName, e.Username), Username: plain(e.Username)}}
-}
-
-func newDevice(e shop.NewDevice) Notice {
-	return Notice{UserID: e.UserID, Kind: kind.NewDevice, Facts: template.Facts{Device: device(e.UserAgent), Address: plain(e.Address)}}
-}
-
-// device is what people know a user agent as; what nobody knows stays as it is written.
-func device(agent string) string {
-	browser, system := "", ""
-	for _, b := range []string{"Edg", "OPR", "Firefox", "Chrome", "Safari", "curl"} {
-		if browser == "" && strings.Contains(agent, b+"/") {
-			browser = map[string]string{"Edg": "Edge", "OPR": "Opera"}[b]
-			if browser == "" {
-				browser = b
-			}
-		}
-	}
-	for _, s := range []string{"Android", "iPhone", "iPad", "Windows", "Mac OS X", "Linux"} {
-		if system == "" && strings.Contains(agent, s) {
-			system = s
-		}
-	}
-	switch {
-	case browser != "" && system != "":
-		return browser + ", " + system
-	case browser != "":
-		return browser
-	case plain(agent) == "":
-		return "?"
-	}
-	return plain(agent)
-}
-
 func placed(e shop.OrderPlaced) Notice {
 	n := ofOrder(e.UserID, kind.Placed, e.OrderID, e.Number)
 	n.money(e.Total, e.Currency)

@@ -29,6 +29,9 @@ func TestRegister(t *testing.T) {
 		if want == 201 {
 			c.Emits = welcome
 		}
+		if name == "the first" { // is the administrator
+			c.Emits = []string{"users.registered", "users.role_changed", "users.verification_requested"}
+		}
 		return c
 	}
 	kittest.Run(t, s.app, s.db, []kittest.Call{

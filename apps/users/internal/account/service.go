@@ -87,6 +87,11 @@ func (s *Service) Register(ctx context.Context, in Registration, from audit.Orig
 		if err != nil {
 			return a, err
 		}
+		if a.Role != shop.User { // whoever registers is one, as others know
+			if err := event.Emit(ctx, tx, shop.RoleChanged{UserID: a.ID, Role: a.Role}); err != nil {
+				return a, err
+			}
+		}
 		if err := s.askToVerify(ctx, tx, a); err != nil {
 			return a, err
 		}

@@ -118,7 +118,7 @@ func TestAccounts(t *testing.T) {
 			Has: []string{`"username"`, `"email":"must be an e-mail address"`, `"password":"must have at least 8 characters"`, `"role":"is not a known field"`}},
 		{Name: "password over what bcrypt reads", Do: "POST /auth/register", Want: 422, Has: []string{`"password":"must have at most 72 bytes"`},
 			Body: `{"username":"long","email":"long@example.com","password":"` + strings.Repeat("x", 73) + `"}`},
-		{Name: "register", Do: "POST /auth/register", Body: testuser, Want: 201, Emits: []string{"users.registered", "users.verification_requested"},
+		{Name: "register", Do: "POST /auth/register", Body: testuser, Want: 201, Emits: []string{"users.registered", "users.role_changed", "users.verification_requested"},
 			Has: []string{`"username":"testuser"`, `"role":"admin"`, `"email_verified":false`}, HasNot: []string{"assword", "hash"}},
 		{Name: "username taken, in capitals", Do: "POST /auth/register", Body: strings.NewReplacer("testuser", "TestUser", "test@", "other@").Replace(testuser), Want: 409, Has: []string{`"username_taken"`}},
 		{Name: "email taken, in full width", Do: "POST /auth/register", Body: strings.NewReplacer("testuser", "other", "test@", "TEST@").Replace(testuser), Want: 409, Has: []string{`"email_taken"`}},
