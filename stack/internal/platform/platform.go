@@ -331,7 +331,8 @@ func (r *run) awaitWell(ctx context.Context) error {
 		try, cancel := context.WithTimeout(ctx, 5*time.Second)
 		code, body, err := get(try, url)
 		cancel()
-		if err == nil && code == 200 {
+		// The gateway asks one replica of each service; the others have to run, too.
+		if err == nil && code == 200 && r.allRun() {
 			done(nil)
 			return nil
 		}
@@ -345,6 +346,15 @@ func (r *run) awaitWell(ctx context.Context) error {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+func (r *run) allRun() bool {
+	for _, p := range r.super.Snapshot() {
+		if p.State != proc.Running {
+			return false
+		}
+	}
+	return true
 }
 
 func (r *run) pending(last string) string {
