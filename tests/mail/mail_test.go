@@ -49,6 +49,7 @@ func TestMail(t *testing.T) {
 	if t.Failed() {
 		return
 	}
+	t.Run("links to the account", accounts)
 	t.Run("an order in German", inGerman)
 	t.Run("who does not want it does not get it", unwanted)
 	t.Run("hostile names stay text", hostile)

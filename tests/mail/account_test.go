@@ -1,0 +1,64 @@
+package mail_test
+
+import (
+	"html"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var link = regexp.MustCompile(`href="(https?://[^"]+\?token=[^"]+)"`)
+
+// keyIn is the key in a mail's link, which leads to a page that is there.
+func keyIn(t *testing.T, m mail, page string) string {
+	t.Helper()
+	found := link.FindStringSubmatch(m.Body)
+	if found == nil {
+		t.Fatalf("no link in %s", m.Body)
+	}
+	u, err := url.Parse(html.UnescapeString(found[1]))
+	must(t, err)
+	if u.Path != page {
+		t.Errorf("the link leads to %s, want %s", u.Path, page)
+	}
+	a, err := nobody.Do(t.Context(), "GET "+u.RequestURI(), nil)
+	must(t, err)
+	if a.Status != 200 || !strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") {
+		t.Errorf("%s: %d %s", page, a.Status, a.Header.Get("Content-Type"))
+	}
+	return u.Query().Get("token")
+}
+
+// accounts: the links in mails work, once.
+func accounts(t *testing.T) {
+	vera := newBuyer(t, "vera", "Vera")
+	key := keyIn(t, awaitMail(t, "vera@example.com", "confirm your e-mail address"), "/verify-email")
+	use := func(do string, body map[string]string) int {
+		a, err := nobody.Do(t.Context(), "POST /api/v1/auth/"+do, body)
+		must(t, err)
+		return a.Status
+	}
+	if status := use("verify-email", map[string]string{"token": key}); status > 299 {
+		t.Errorf("the link does not work: %d", status)
+	}
+	if status := use("verify-email", map[string]string{"token": key}); status < 400 || status > 499 {
+		t.Errorf("the link works twice: %d", status)
+	}
+	if status := use("password/forgot", map[string]string{"email": "vera@example.com"}); status != 202 {
+		t.Errorf("forgot: %d", status)
+	}
+	reset := map[string]string{"token": keyIn(t, awaitMail(t, "vera@example.com", "new password"), "/reset-password"), "new_password": "AnotherPassword456!"}
+	if status := use("password/reset", reset); status > 299 {
+		t.Errorf("the link does not work: %d", status)
+	}
+	if status := use("password/reset", reset); status < 400 || status > 499 {
+		t.Errorf("the link works twice: %d", status)
+	}
+	awaitMail(t, "vera@example.com", "password was changed")
+	_, err := nobody.SignIn(t.Context(), "vera", "AnotherPassword456!")
+	must(t, err)
+	if a, err := vera.Do(t.Context(), "GET /api/v1/users/me", nil); err != nil || a.Status != 401 {
+		t.Errorf("the session from before goes on: %d %v", a.Status, err)
+	}
+}
