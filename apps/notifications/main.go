@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"sidecart/apps/notifications/internal/broadcast"
 	"sidecart/apps/notifications/internal/contact"
 	"sidecart/apps/notifications/internal/delivery"
 	"sidecart/apps/notifications/internal/kind"
@@ -64,7 +65,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	db, err := postgres.Open(ctx, url, event.Migrations, idempotency.Migrations, message.Migrations, contact.Migrations, template.Migrations,
-		preference.Migrations, delivery.Migrations)
+		preference.Migrations, delivery.Migrations, broadcast.Migrations)
 	if err != nil {
 		return err
 	}
@@ -80,6 +81,8 @@ func run(ctx context.Context) error {
 	messages.Routes(app)
 	template.NewService(db).Routes(app)
 	preference.NewService(db, links).Routes(app)
+	broadcasts := broadcast.NewService(db)
+	broadcasts.Routes(app)
 	delivery.NewDesk(deliveries, messages).Routes(app)
 	hub := event.NewHub(app, "notifications", db)
 	notice.NewService(db).Subscribe(hub)
@@ -89,6 +92,7 @@ func run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return web.Serve(ctx, app) })
 	g.Go(func() error { return engine.Work(ctx) })
+	g.Go(func() error { return broadcasts.Work(ctx) })
 	g.Go(func() error { return event.Relay(ctx, db, "notifications", tellWith(dapr)) })
 	g.Go(func() error { return idempotency.Prune(ctx, db) })
 	g.Go(func() error { return hub.SchedulePruning(ctx, dapr.Every) })

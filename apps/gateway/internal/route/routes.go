@@ -72,6 +72,8 @@ var Table = []Route{
 	{Do: "GET /api/v1/notifications/templates/{kind}/{channel}", By: "notifications", Need: shop.ManageMessages, Limit: reading},
 	{Do: "PUT /api/v1/notifications/templates/{kind}/{channel}", By: "notifications", Need: shop.ManageMessages, Limit: writing},
 	{Do: "POST /api/v1/notifications/templates/{kind}/{channel}/preview", By: "notifications", Need: shop.ManageMessages, Limit: writing},
+	{Do: "POST /api/v1/notifications/broadcast", By: "notifications", Need: shop.ManageMessages, Limit: writing},
+	{Do: "GET /api/v1/notifications/broadcast/{id}", By: "notifications", Need: shop.ManageMessages, Limit: reading},
 	{Do: "GET /api/v1/notifications/history", By: "notifications", Need: shop.ManageMessages, Limit: reading},
 	{Do: "GET /api/v1/notifications/analytics", By: "notifications", Need: shop.SeeAnalytics, Limit: reading},
 	{Do: "POST /api/v1/notifications/deliveries/{id}/retry", By: "notifications", Need: shop.ManageMessages, Limit: writing},

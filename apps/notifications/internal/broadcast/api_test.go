@@ -1,0 +1,102 @@
+package broadcast
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sidecart/apps/notifications/internal/contact"
+	"sidecart/apps/notifications/internal/delivery"
+	"sidecart/apps/notifications/internal/message"
+	"sidecart/apps/notifications/internal/preference"
+	"sidecart/apps/notifications/internal/template"
+	"sidecart/kit/event"
+	"sidecart/kit/idempotency"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+func start(t *testing.T, people int) (*web.App, *pgxpool.Pool, *Service) {
+	t.Helper()
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, message.Migrations, contact.Migrations, template.Migrations,
+		preference.Migrations, delivery.Migrations, Migrations)
+	err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error {
+		for n := range people {
+			user := shop.UserID{UUID: shop.NewID()}
+			c := contact.Contact{UserID: user, Email: fmt.Sprintf("p%d@example.com", n), Username: fmt.Sprintf("p%d", n)}
+			if err := contact.Meet(t.Context(), tx, c); err != nil {
+				return err
+			}
+			if n%10 == 0 {
+				if err := contact.ChangeRole(t.Context(), tx, user, shop.Admin); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	app := web.New("notifications", web.Config{Verify: kittest.Verify})
+	s := NewService(db)
+	s.Routes(app)
+	return app, db, s
+}
+
+func TestBroadcast(t *testing.T) {
+	t.Parallel()
+	app, db, s := start(t, 250)
+	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	const path = "POST /notifications/broadcast"
+	key := map[string]string{"Idempotency-Key": "k1"}
+	var id string
+	kittest.Run(t, app, nil, []kittest.Call{
+		{Name: "nobody", Do: path, Body: `{"title":"a","body":"b"}`, Want: 401},
+		{Name: "a buyer", As: alice, Do: path, Body: `{"title":"a","body":"b"}`, Want: 403},
+		{Name: "nothing to say", As: admin, Do: path, Body: `{"title":" ","role":"king"}`, Want: 422, Has: []string{`"title"`, `"body"`, `"role"`}},
+		{Name: "everybody", As: admin, Do: path, Header: key, Body: `{"title":"Sale","body":"All things half price"}`, Want: 202, Has: []string{`"state":"running"`, `"total":250`, `"told":0`},
+			AndThen: func(t *testing.T, body []byte) { id = kittest.Field[string](t, body, "id") }},
+		{Name: "and again", As: admin, Do: path, Header: key, Body: `{"title":"Sale","body":"All things half price"}`, Want: 202,
+			AndThen: func(t *testing.T, body []byte) {
+				if again := kittest.Field[string](t, body, "id"); again != id {
+					t.Errorf("another broadcast")
+				}
+			}},
+		{Name: "administrators", As: admin, Do: path, Body: `{"title":"Meeting","body":"At noon","role":"admin"}`, Want: 202, Has: []string{`"total":25`}},
+		{Name: "no such", As: admin, Do: "GET /notifications/broadcast/" + uuid.NewString(), Want: 404, Has: []string{"broadcast_not_found"}},
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	var replicas sync.WaitGroup
+	for range 3 {
+		replicas.Go(func() { _ = s.Work(ctx) })
+	}
+	t.Cleanup(func() { stop(); replicas.Wait() })
+	kittest.Eventually(t, 30*time.Second, func() error {
+		var running int
+		if err := db.QueryRow(t.Context(), `select count(*) from broadcasts where state = 'running'`).Scan(&running); err != nil || running > 0 {
+			return fmt.Errorf("%d run, %w", running, err)
+		}
+		return nil
+	})
+	kittest.Run(t, app, nil, []kittest.Call{
+		{Name: "progress", As: admin, Do: "GET /notifications/broadcast/" + id, Want: 200, Has: []string{`"state":"done"`, `"told":250`, `"finished_at":"`}},
+		{Name: "not for buyers", As: alice, Do: "GET /notifications/broadcast/" + id, Want: 403},
+	})
+	for title, want := range map[string]int{"Sale": 250, "Meeting": 25} {
+		var people, messages, mails int
+		err := db.QueryRow(t.Context(), `
+			select count(distinct user_id), count(*), (select count(*) from deliveries where kind = 'broadcast' and channel = 'email' and facts->>'Title' = $1)
+			from messages where kind = 'broadcast' and title = $1`, title).Scan(&people, &messages, &mails)
+		if err != nil || people != want || messages != want || mails != want {
+			t.Errorf("%s: %d people, %d messages, %d mails, want %d of each; %v", title, people, messages, mails, want, err)
+		}
+	}
+}

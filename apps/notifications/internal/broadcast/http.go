@@ -1,0 +1,31 @@
+package broadcast
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// Routes adds broadcasts to an app.
+func (s *Service) Routes(app *web.App) {
+	web.Handle(app, "POST /notifications/broadcast", shop.ManageMessages, s.handleAnnounce, web.Status(http.StatusAccepted), web.NoStore,
+		web.Doc("Tell everybody, or everybody with a role; goes on in the background"))
+	web.Handle(app, "GET /notifications/broadcast/{id}", shop.ManageMessages, s.handleGet, web.NoStore, web.Fails(ErrNotFound),
+		web.Doc("How far a broadcast has come"))
+}
+
+func (s *Service) handleAnnounce(ctx context.Context, who shop.Caller, in Announcement) (Broadcast, error) {
+	return s.Announce(ctx, who.ID, in)
+}
+
+type one struct {
+	ID uuid.UUID `path:"id"`
+}
+
+func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in one) (Broadcast, error) {
+	return s.Get(ctx, in.ID)
+}

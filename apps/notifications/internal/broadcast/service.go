@@ -1,0 +1,101 @@
+package broadcast
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sidecart/apps/notifications/internal/contact"
+	"sidecart/apps/notifications/internal/kind"
+	"sidecart/apps/notifications/internal/notice"
+	"sidecart/apps/notifications/internal/template"
+	"sidecart/kit/idempotency"
+	"sidecart/kit/shop"
+)
+
+// Service makes broadcasts and carries them out.
+type Service struct{ db *pgxpool.Pool }
+
+// NewService works in a database that has Migrations and those of notice.
+func NewService(db *pgxpool.Pool) *Service { return &Service{db: db} }
+
+// Announcement is what is asked for.
+type Announcement struct {
+	idempotency.Key
+	Title string    `json:"title" validate:"required,notblank,line,max=150"`
+	Body  string    `json:"body" validate:"required,notblank,line,max=2000"`
+	Role  shop.Role `json:"role" validate:"omitempty,oneof=user admin"`
+}
+
+// Announce begins a broadcast.
+func (s *Service) Announce(ctx context.Context, by shop.UserID, in Announcement) (Broadcast, error) {
+	return idempotency.Do(ctx, s.db, in.Key, func(tx pgx.Tx) (Broadcast, error) {
+		total, err := contact.Count(ctx, tx, in.Role)
+		if err != nil {
+			return Broadcast{}, err
+		}
+		return insert(ctx, tx, Broadcast{ID: shop.NewID(), Title: in.Title, Body: in.Body, Role: in.Role, Total: total, CreatedBy: by})
+	})
+}
+
+// Get says how far a broadcast has come. It fails with ErrNotFound.
+func (s *Service) Get(ctx context.Context, id uuid.UUID) (Broadcast, error) {
+	return get(ctx, s.db, id)
+}
+
+const (
+	step = 100 // people told in one transaction
+	idle = time.Second
+)
+
+// Work carries broadcasts out until ctx ends. Any replica goes on where another stopped: who was told and that they were
+// are kept together.
+func (s *Service) Work(ctx context.Context) error {
+	for ctx.Err() == nil {
+		worked, err := s.step(ctx)
+		if err != nil && ctx.Err() == nil {
+			slog.WarnContext(ctx, "a broadcast waits", "err", err)
+		}
+		if !worked {
+			select {
+			case <-ctx.Done():
+			case <-time.After(idle):
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Service) step(ctx context.Context) (worked bool, err error) {
+	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		b, err := next(ctx, tx)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		people, err := contact.After(ctx, tx, b.Role, b.LastUser, step)
+		if err != nil {
+			return err
+		}
+		for _, reader := range people {
+			n := notice.Notice{UserID: reader, Kind: kind.Broadcast, Facts: template.Facts{Title: b.Title, Text: b.Body}}
+			if err := notice.Tell(ctx, tx, n); err != nil {
+				return err
+			}
+			b.LastUser, b.Told = reader, b.Told+1
+		}
+		if len(people) < step {
+			b.State = Done
+		}
+		worked = true
+		return progress(ctx, tx, b)
+	})
+	return worked && err == nil, err
+}

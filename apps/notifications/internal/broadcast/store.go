@@ -1,0 +1,60 @@
+package broadcast
+
+import (
+	"context"
+	"embed"
+	"errors"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"sidecart/kit/postgres"
+)
+
+//go:embed migrations/*.sql
+var files embed.FS
+
+// Migrations are the tables of this noun.
+var Migrations = postgres.Migrations{Name: "broadcast", Files: postgres.Sub(files)}
+
+func insert(ctx context.Context, tx pgx.Tx, b Broadcast) (Broadcast, error) {
+	rows, err := tx.Query(ctx, `
+		insert into broadcasts (id, title, body, role, total, created_by) values ($1, $2, $3, $4, $5, $6)
+		returning id, title, body, role, state, total, told, last_user, created_by, created_at, finished_at`,
+		b.ID, b.Title, b.Body, string(b.Role), b.Total, b.CreatedBy)
+	if err != nil {
+		return Broadcast{}, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Broadcast])
+}
+
+func get(ctx context.Context, db postgres.Reader, id uuid.UUID) (Broadcast, error) {
+	rows, err := db.Query(ctx, `
+		select id, title, body, role, state, total, told, last_user, created_by, created_at, finished_at from broadcasts where id = $1`, id)
+	if err != nil {
+		return Broadcast{}, err
+	}
+	b, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Broadcast])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Broadcast{}, ErrNotFound
+	}
+	return b, err
+}
+
+// next takes the oldest that runs and that nobody is working on. It fails with pgx.ErrNoRows if there is none.
+func next(ctx context.Context, tx pgx.Tx) (Broadcast, error) {
+	rows, err := tx.Query(ctx, `
+		select id, title, body, role, state, total, told, last_user, created_by, created_at, finished_at from broadcasts
+		where state = 'running' order by created_at limit 1 for update skip locked`)
+	if err != nil {
+		return Broadcast{}, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Broadcast])
+}
+
+func progress(ctx context.Context, tx pgx.Tx, b Broadcast) error {
+	_, err := tx.Exec(ctx, `
+		update broadcasts set told = $2, last_user = $3, state = $4, finished_at = case when $4 = 'done' then now() end where id = $1`,
+		b.ID, b.Told, b.LastUser, b.State)
+	return err
+}
