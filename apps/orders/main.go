@@ -16,6 +16,7 @@ import (
 	"sidecart/apps/orders/internal/order"
 	"sidecart/apps/orders/internal/payment"
 	"sidecart/apps/orders/internal/payment/simulated"
+	"sidecart/apps/orders/internal/sales"
 	"sidecart/kit/auth"
 	"sidecart/kit/config"
 	"sidecart/kit/event"
@@ -65,7 +66,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	db, err := postgres.Open(ctx, url, event.Migrations, idempotency.Migrations, order.Migrations, payment.Migrations)
+	db, err := postgres.Open(ctx, url, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations, payment.Migrations)
 	if err != nil {
 		return err
 	}
@@ -77,14 +78,18 @@ func run(ctx context.Context) error {
 	app.Needs(web.Check{Name: "database", Ask: db.Ping}, web.Check{Name: "sidecar", Ask: dapr.Well})
 	app.Prefers(web.Check{Name: "broker", Ask: dapr.Broker}, web.Check{Name: "sessions", Ask: verifier.Well})
 	orders := order.NewService(db, order.ReserveWith(dapr.Ask))
+	sales.NewService(db, orders.Statuses).Routes(app)
 	orders.Routes(app)
-	cart.NewService(db, cart.MemoryWith(dapr, cartTTL), cart.PricesWith(dapr.Ask), orders).Routes(app)
+	carts := cart.NewService(db, cart.MemoryWith(dapr, cartTTL), cart.PricesWith(dapr.Ask), orders)
+	carts.Routes(app)
 	payments := payment.NewService(db, simulated.New(db, webhookKey))
 	payments.Routes(app)
 	fulfilments := fulfilment.NewService(orders, payments, fulfilment.StockWith(dapr.Ask), dapr.Workflows(), times)
+	orders.ShowInside(fulfilments.LookInside)
 	fulfilments.Routes(app)
 	hub := event.NewHub(app, "orders", db)
 	fulfilments.Subscribe(hub)
+	carts.Subscribe(hub)
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return web.Serve(ctx, app) })

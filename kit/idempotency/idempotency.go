@@ -128,6 +128,9 @@ func Do[T any](ctx context.Context, db *pgxpool.Pool, key Key, fn func(tx pgx.Tx
 	return out, nil
 }
 
+// Forget drops what is kept of a user's calls, because an answer may have something personal in it.
+func Forget(ctx context.Context, tx pgx.Tx, user shop.UserID) error { return forget(ctx, tx, user) }
+
 // Before is for a method that asks somebody remote before its transaction. earlier is the answer to key, if there is one:
 // then there is nothing left to do. Else id is what the method gives to what it makes. Calls that repeat one another within
 // a minute get the same id, so that the remote side knows them as one; Do then decides whose work counts. It fails with

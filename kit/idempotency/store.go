@@ -5,6 +5,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"sidecart/kit/shop"
 )
 
 // take answers whether the call is the one to do the work. Where another is doing it, it waits for that one's end.
@@ -55,5 +57,10 @@ func prune(ctx context.Context, tx pgx.Tx) error {
 	_, err := tx.Exec(ctx, `
 		delete from idempotency_keys where (owner, route, key) in (
 			select owner, route, key from idempotency_keys where expires_at < now() for update skip locked)`)
+	return err
+}
+
+func forget(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
+	_, err := tx.Exec(ctx, `delete from idempotency_keys where owner = $1`, user)
 	return err
 }

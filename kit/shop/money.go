@@ -107,6 +107,24 @@ func (m Money) Plus(other Money) (Money, error) {
 	return Money{units: m.units + other.units, decimals: m.decimals}, nil
 }
 
+// Over is the amount divided by n, rounded half away from zero to its decimals; 0 where n is 0.
+func (m Money) Over(n int64) (Money, error) {
+	if n < 0 {
+		return Money{}, ErrMoney
+	}
+	if n == 0 {
+		return Money{decimals: m.decimals}, nil
+	}
+	whole, rest := m.units/n, m.units%n
+	if rest < 0 {
+		rest = -rest
+	}
+	if rest >= n-rest {
+		whole += int64(m.Sign())
+	}
+	return Money{units: whole, decimals: m.decimals}, nil
+}
+
 // Sign is -1, 0 or 1.
 func (m Money) Sign() int {
 	switch {

@@ -34,8 +34,33 @@ func shipped(t *testing.T) {
 	if n := len(order.History); n != 4 {
 		t.Errorf("%d steps: %+v", n, order.History)
 	}
+	var inside struct {
+		Admin *struct {
+			TraceID  string                           `json:"trace_id"`
+			Workflow struct{ Name, Status string }    `json:"workflow"`
+			Payment  struct{ State, Provider string } `json:"payment"`
+		}
+	}
+	must(t, buyer.Call(t.Context(), "GET "+path, nil, 200, &inside))
+	if inside.Admin != nil {
+		t.Errorf("a buyer sees inside: %+v", inside.Admin)
+	}
+	must(t, admin.Call(t.Context(), "GET "+path, nil, 200, &inside))
+	if a := inside.Admin; a == nil || len(a.TraceID) != 32 || a.Workflow.Name != "carry" || a.Workflow.Status == "" || a.Payment.State != "approved" {
+		t.Errorf("an admin sees %+v", a)
+	}
 	must(t, admin.Call(t.Context(), "POST "+path+"/refund", client.Raw(`{"reason":"it broke","restock":true}`), 200, nil))
 	awaitSettled(t, buyer, path, "refunded")
+	var report struct {
+		Orders   int
+		Revenue  json.Number
+		Statuses map[string]int
+	}
+	must(t, buyer.Call(t.Context(), "GET /api/v1/orders/analytics", nil, 403, nil))
+	must(t, admin.Call(t.Context(), "GET /api/v1/orders/analytics", nil, 200, &report))
+	if report.Orders < 1 || report.Revenue == "0.00" || report.Statuses["refunded"] < 1 {
+		t.Errorf("%+v", report)
+	}
 }
 
 // givenBack: one of two goes back before it ships, then the buyer cancels the rest. The shelf has all of it again.

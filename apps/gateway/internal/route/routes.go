@@ -53,6 +53,7 @@ var Table = []Route{
 	{Do: "POST /api/v1/cart/checkout", By: "orders", Need: shop.SignedIn, Limit: buying},
 	{Do: "POST /api/v1/orders", By: "orders", Need: shop.SignedIn, Limit: buying},
 	{Do: "GET /api/v1/orders", By: "orders", Need: shop.SignedIn, Limit: reading},
+	{Do: "GET /api/v1/orders/analytics", By: "orders", Need: shop.SeeAnalytics, Limit: reading},
 	{Do: "GET /api/v1/orders/{id}", By: "orders", Need: shop.SignedIn, Limit: reading,
 		Deprecated: Deprecation{Since: day("2027-01-01"), Sunset: day("2028-01-01"), Successor: "/api/v2/orders/{id}"}},
 	{Do: "GET /api/v2/orders/{id}", By: "orders", Need: shop.SignedIn, Limit: reading},

@@ -15,6 +15,7 @@ import (
 
 	"sidecart/apps/orders/internal/cart"
 	"sidecart/apps/orders/internal/order"
+	"sidecart/apps/orders/internal/sales"
 	"sidecart/kit/event"
 	"sidecart/kit/idempotency"
 	"sidecart/kit/kittest"
@@ -91,7 +92,7 @@ type place struct {
 
 func open(t *testing.T) *place {
 	t.Helper()
-	p := &place{db: kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations), memory: newMemory(), reserve: func() {}}
+	p := &place{db: kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations), memory: newMemory(), reserve: func() {}}
 	orders := order.NewService(p.db, func(_ context.Context, _ shop.OrderID, items []order.Item) (lines []order.Reserved, err error) {
 		p.reserve()
 		for i, item := range items {
@@ -105,6 +106,7 @@ func open(t *testing.T) *place {
 	p.Service = cart.NewService(p.db, p.memory.store(), prices, orders)
 	p.app = web.New("orders", web.Config{Verify: kittest.Verify})
 	p.Routes(p.app)
+	p.Subscribe(event.NewHub(p.app, "orders", p.db))
 	return p
 }
 
@@ -137,6 +139,12 @@ func TestCart(t *testing.T) {
 			Header: map[string]string{"Idempotency-Key": "a"}, Has: []string{`"status":"pending"`, `"total":30.00`}},
 		{Name: "empties it", As: alice, Do: "GET /cart", Want: 200, Has: []string{`"items":[]`}},
 		{Name: "once", As: alice, Do: "POST /cart/checkout", Body: purchase, Want: 201, Header: map[string]string{"Idempotency-Key": "a"}, Has: []string{`"total":30.00`}},
+		{Name: "put for another day", As: alice, Do: "PUT /cart/items/1", Body: `{"quantity":2}`, Want: 200},
+		{Name: "export", Do: "GET /export/" + alice.ID.String(), Want: 200, Has: []string{`{"orders":[{"id":"`, `"history":[{"status":"pending"`, `"cart":[{"product_id":1,"quantity":2,`}},
+		{Name: "export of nothing", Do: "GET /export/" + bob.ID.String(), Want: 200, Has: []string{`{"orders":[],"cart":[]}`}},
+		{Name: "forget her", Do: "POST /events/users.erased", Body: `{"id":"0192f0c1-2d3e-7abc-8def-000000000001","type":"users.erased","data":{"user_id":"` + alice.ID.String() + `"}}`,
+			Want: 200, Has: []string{"SUCCESS"}},
+		{Name: "her cart is forgotten, an order on its way keeps its address", Do: "GET /export/" + alice.ID.String(), Want: 200, Has: []string{`"cart":[]`, `"123 Main St"`}},
 		{Name: "put for another day", As: alice, Do: "PUT /cart/items/1", Body: `{"quantity":2}`, Want: 200},
 		{Name: "empty it", As: alice, Do: "DELETE /cart", Want: 204},
 		{Name: "empty it again", As: alice, Do: "DELETE /cart", Want: 204},

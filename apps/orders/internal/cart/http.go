@@ -16,6 +16,7 @@ func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "DELETE /cart/items/{product_id}", shop.SignedIn, s.handleRemove, web.NoStore, web.Doc("Take a product out of your cart"))
 	web.Handle(app, "POST /cart/checkout", shop.SignedIn, s.handleCheckout, web.Created, web.NoStore,
 		web.Fails(ErrEmpty, ErrCheckout, order.ErrOutOfStock, order.ErrUnknown, order.ErrCurrencies), web.Doc("Buy what is in your cart"))
+	web.Handle(app, "GET /export/{user_id}", shop.Anyone, s.handleExport, web.Internal, web.NoStore)
 }
 
 func (s *Service) handleGet(ctx context.Context, who shop.Caller, _ web.None) (Cart, error) {
@@ -45,4 +46,12 @@ func (s *Service) handleRemove(ctx context.Context, who shop.Caller, in productI
 
 func (s *Service) handleCheckout(ctx context.Context, who shop.Caller, in Purchase) (order.Order, error) {
 	return s.Checkout(ctx, who.ID, in)
+}
+
+type userInput struct {
+	UserID shop.UserID `path:"user_id" validate:"required"`
+}
+
+func (s *Service) handleExport(ctx context.Context, _ shop.Caller, in userInput) (Export, error) {
+	return s.Export(ctx, in.UserID)
 }

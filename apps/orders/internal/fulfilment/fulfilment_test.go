@@ -12,6 +12,7 @@ import (
 	"sidecart/apps/orders/internal/order"
 	"sidecart/apps/orders/internal/payment"
 	"sidecart/apps/orders/internal/payment/simulated"
+	"sidecart/apps/orders/internal/sales"
 	"sidecart/kit/event"
 	"sidecart/kit/idempotency"
 	"sidecart/kit/kittest"
@@ -32,7 +33,7 @@ var alice, admin = kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
 
 func open(t *testing.T) *stand {
 	t.Helper()
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, payment.Migrations)
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations, payment.Migrations)
 	s := &stand{db: db, provider: simulated.New(db, "key")}
 	orders := order.NewService(db, func(_ context.Context, _ shop.OrderID, items []order.Item) (lines []order.Reserved, err error) {
 		for _, item := range items {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"sidecart/apps/orders/internal/order"
+	"sidecart/apps/orders/internal/sales"
 	"sidecart/kit/event"
 	"sidecart/kit/idempotency"
 	"sidecart/kit/kittest"
@@ -40,7 +41,7 @@ func reserve(_ context.Context, _ shop.OrderID, items []order.Item) (lines []ord
 }
 
 func TestOrders(t *testing.T) {
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations)
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
 	s := order.NewService(db, reserve)
 	app := web.New("orders", web.Config{Verify: kittest.Verify})
 	s.Routes(app)
@@ -101,7 +102,7 @@ func place(t *testing.T, s *order.Service) order.Order {
 }
 
 func TestPaidOnce(t *testing.T) {
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations)
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
 	s := order.NewService(db, reserve)
 	o := place(t, s)
 	kittest.Emitted(t, db)
@@ -122,7 +123,7 @@ func TestPaidOnce(t *testing.T) {
 }
 
 func TestGivenUpOnce(t *testing.T) {
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations)
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
 	s := order.NewService(db, reserve)
 	o := place(t, s)
 	kittest.Emitted(t, db)
@@ -146,7 +147,7 @@ func TestGivenUpOnce(t *testing.T) {
 // TestOneKeyBuysOnce has a buyer who is not answered press the button again and again: one order, told of once, and
 // stock asked for under one id.
 func TestOneKeyBuysOnce(t *testing.T) {
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations)
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
 	var reserved sync.Map
 	s := order.NewService(db, func(ctx context.Context, id shop.OrderID, items []order.Item) ([]order.Reserved, error) {
 		reserved.Store(id, true)

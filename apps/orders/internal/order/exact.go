@@ -1,6 +1,9 @@
 package order
 
-import "sidecart/kit/shop"
+import (
+	"sidecart/apps/orders/internal/payment"
+	"sidecart/kit/shop"
+)
 
 // Amount is money that no reader of JSON numbers can round: how much as text, with all its decimals, and of what.
 type Amount struct {
@@ -15,6 +18,7 @@ type Exact struct {
 	Total    Amount        `json:"total"`
 	Refunded Amount        `json:"refunded"`
 	Refunds  []ExactRefund `json:"refunds,omitempty"`
+	Admin    *ExactInside  `json:"admin,omitempty"`
 }
 
 // ExactLine is a line of an Exact.
@@ -30,6 +34,18 @@ type ExactRefund struct {
 	Amount Amount `json:"amount"`
 }
 
+// ExactInside is the Inside of an Exact.
+type ExactInside struct {
+	Inside
+	Payment *ExactPayment `json:"payment,omitempty"`
+}
+
+// ExactPayment is the payment of an Exact.
+type ExactPayment struct {
+	payment.Payment
+	Amount Amount `json:"amount"`
+}
+
 func exact(o Order) Exact {
 	amount := func(m shop.Money) Amount { return Amount{m.String(), o.Currency} }
 	e := Exact{Order: o, Items: []ExactLine{}, Total: amount(o.Total), Refunded: amount(o.Refunded)}
@@ -38,6 +54,12 @@ func exact(o Order) Exact {
 	}
 	for _, r := range o.Refunds {
 		e.Refunds = append(e.Refunds, ExactRefund{r, amount(r.Amount)})
+	}
+	if o.Admin != nil {
+		e.Admin = &ExactInside{Inside: *o.Admin}
+		if p := o.Admin.Payment; p != nil {
+			e.Admin.Payment = &ExactPayment{*p, Amount{p.Amount.String(), p.Currency}}
+		}
 	}
 	return e
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"sidecart/apps/orders/internal/sales"
 	"sidecart/kit/event"
 	"sidecart/kit/idempotency"
 	"sidecart/kit/shop"
@@ -75,6 +76,10 @@ func (s *Service) MarkPaid(ctx context.Context, id shop.OrderID, reference strin
 		if err := move(ctx, tx, o, Step{Status: Paid, By: System, Reason: "charged, reference " + reference}); err != nil {
 			return err
 		}
+		sale := sales.Sale{PaidAt: o.UpdatedAt, Currency: o.Currency, Amount: o.Total, Lines: o.Items}
+		if err := sales.Sold(ctx, tx, sale); err != nil {
+			return err
+		}
 		return event.Emit(ctx, tx, shop.OrderPaid{OrderID: o.ID, Number: o.Number, UserID: o.UserID, Total: o.Total, Currency: o.Currency})
 	})
 }
@@ -142,7 +147,7 @@ func cancel(ctx context.Context, tx pgx.Tx, o *Order, by, reason string) error {
 	if err := move(ctx, tx, o, Step{Status: Cancelled, By: by, Reason: reason}); err != nil {
 		return err
 	}
-	if err := owe(ctx, tx, back); err != nil {
+	if err := giveBack(ctx, tx, *o, back, true); err != nil {
 		return err
 	}
 	return event.Emit(ctx, tx, shop.OrderCancelled{OrderID: o.ID, Number: o.Number, UserID: o.UserID, Reason: reason})
@@ -190,15 +195,28 @@ func refund(ctx context.Context, tx pgx.Tx, o *Order, by string, in Return) erro
 	if err := move(ctx, tx, o, Step{Status: status, By: by, Reason: in.Reason}); err != nil {
 		return err
 	}
-	err = owe(ctx, tx, Refund{
-		OrderID: o.ID, Items: in.Items, Amount: amount, Currency: o.Currency, Restock: restock, Reason: in.Reason, By: by,
-	})
-	if err != nil {
+	back := Refund{OrderID: o.ID, Items: in.Items, Amount: amount, Currency: o.Currency, Restock: restock, Reason: in.Reason, By: by}
+	if err := giveBack(ctx, tx, *o, back, whole); err != nil {
 		return err
 	}
 	return event.Emit(ctx, tx, shop.OrderRefunded{
 		OrderID: o.ID, Number: o.Number, UserID: o.UserID, Amount: amount, Currency: o.Currency, Partial: !whole,
 	})
+}
+
+// giveBack notes what has to go back, and takes it out of what was sold.
+func giveBack(ctx context.Context, tx pgx.Tx, o Order, r Refund, whole bool) error {
+	if err := owe(ctx, tx, r); err != nil {
+		return err
+	}
+	if o.PaidAt == nil {
+		return nil
+	}
+	lines, err := o.lines(r.Items)
+	if err != nil {
+		return err
+	}
+	return sales.GivenBack(ctx, tx, sales.Sale{PaidAt: *o.PaidAt, Currency: o.Currency, Amount: r.Amount, Whole: whole, Lines: lines})
 }
 
 // move takes an order to another status, which is noted in its history. It fails with ErrTransition where the order's

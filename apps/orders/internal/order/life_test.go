@@ -12,6 +12,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/orders/internal/order"
+	"sidecart/apps/orders/internal/payment"
+	"sidecart/apps/orders/internal/sales"
 	"sidecart/kit/event"
 	"sidecart/kit/idempotency"
 	"sidecart/kit/kittest"
@@ -22,7 +24,7 @@ import (
 // shopWith is an app with orders, and a paid order of two headphones for 599.98.
 func shopWith(t *testing.T, buyer shop.Caller) (*pgxpool.Pool, *order.Service, *web.App, order.Order) {
 	t.Helper()
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations)
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
 	s := order.NewService(db, reserve)
 	app := web.New("orders", web.Config{Verify: kittest.Verify})
 	s.Routes(app)
@@ -226,4 +228,86 @@ func TestParcelInWords(t *testing.T) {
 	if got := (order.Parcel{Carrier: "UPS", TrackingNumber: "1Z"}).String(); !strings.EqualFold(got, "ups 1z") {
 		t.Error(got)
 	}
+}
+
+func TestErase(t *testing.T) {
+	alice, bob, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	db, s, app, onItsWay := shopWith(t, alice)
+	buy := func(who shop.Caller, key string) shop.OrderID {
+		status, body := kittest.Do(t, app, kittest.Call{As: who, Do: "POST /orders", Body: basket, Header: map[string]string{"Idempotency-Key": key}})
+		if status != 201 {
+			t.Fatalf("%d %s", status, body)
+		}
+		return kittest.Field[shop.OrderID](t, body, "id")
+	}
+	ended, others := buy(alice, "a"), buy(bob, "b")
+	for _, id := range []shop.OrderID{ended, others} {
+		if err := s.MarkPaid(t.Context(), id, "sim"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Refund(t.Context(), admin, id, order.Return{Reason: "Alice of 123 Main St wrote"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if err := s.Erase(t.Context(), alice.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var traces int
+	err := db.QueryRow(t.Context(), `
+		select count(*) from orders o where o.user_id = $1 and o.id <> $2 and (o::text like '%Main%' or
+			exists (select from order_history h where h.order_id = o.id and h::text like '%Main%') or
+			exists (select from refunds r where r.order_id = o.id and r::text like '%Main%'))`, alice.ID, onItsWay.ID).Scan(&traces)
+	if err != nil || traces != 0 {
+		t.Errorf("%d orders still say where, %v", traces, err)
+	}
+	var keys int
+	if err := db.QueryRow(t.Context(), `select count(*) from idempotency_keys where owner = $1`, alice.ID).Scan(&keys); err != nil || keys != 0 {
+		t.Errorf("%d answers are kept, %v", keys, err)
+	}
+	kept, err := s.Get(t.Context(), admin, ended)
+	if err != nil || kept.Total.String() != "599.98" || kept.Refunded.String() != "599.98" || kept.ShippingAddress != (order.Address{Country: "USA"}) {
+		t.Errorf("what was sold stays: %+v, %v", kept, err)
+	}
+	if other, err := s.Get(t.Context(), bob, others); err != nil || other.ShippingAddress.Street == "" || other.Refunds[0].Reason == "" {
+		t.Errorf("another's order was erased: %+v, %v", other, err)
+	}
+}
+
+func TestErasedWhenItArrives(t *testing.T) {
+	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	_, s, app, _ := shopWith(t, alice)
+	_, body := kittest.Do(t, app, kittest.Call{As: alice, Do: "POST /orders", Body: basket})
+	id := kittest.Field[shop.OrderID](t, body, "id")
+	if err := s.MarkPaid(t.Context(), id, "sim"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Erase(t.Context(), alice.ID); err != nil {
+		t.Fatal(err)
+	}
+	o, err := s.Ship(t.Context(), admin, id, order.Parcel{Carrier: "UPS", TrackingNumber: "1Z"})
+	if err != nil || o.ShippingAddress.Street == "" {
+		t.Fatalf("a parcel needs its address: %+v, %v", o, err)
+	}
+	o, err = s.Deliver(t.Context(), admin, id)
+	if err != nil || o.ShippingAddress.Street != "" || o.TrackingNumber != "" {
+		t.Errorf("%+v, %v", o, err)
+	}
+}
+
+func TestAdminsSeeInside(t *testing.T) {
+	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	_, s, app, o := shopWith(t, alice)
+	s.ShowInside(func(context.Context, shop.OrderID) (*order.Workflow, *payment.Payment) {
+		return &order.Workflow{Status: "running"}, &payment.Payment{Provider: "simulated", Reference: "sim_1", Amount: shop.MustMoney("599.98")}
+	})
+	traced := map[string]string{"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+	_, body := kittest.Do(t, app, kittest.Call{As: alice, Do: "POST /orders", Body: basket, Header: traced})
+	kittest.Run(t, app, nil, []kittest.Call{
+		{Name: "buyer", As: alice, Do: "GET /orders/" + o.ID.String(), Want: 200, HasNot: []string{`"admin"`, "sim_1 "}},
+		{Name: "admin", As: admin, Do: "GET /orders/" + o.ID.String(), Want: 200, Has: []string{
+			`"workflow":{"status":"running"}`, `"provider":"simulated"`, `"events_waiting":[{"topic":"orders.placed"`}},
+		{Name: "trace", As: admin, Do: "GET /orders/" + kittest.Field[string](t, body, "id"), Want: 200, Has: []string{`"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"`}},
+	})
 }

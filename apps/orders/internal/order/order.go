@@ -98,6 +98,7 @@ type Order struct {
 	UpdatedAt       time.Time        `json:"updated_at"`
 	History         []Step           `json:"history,omitempty"`
 	Refunds         []Refund         `json:"refunds,omitempty"`
+	Admin           *Inside          `json:"admin,omitempty"`
 }
 
 // Parcel is how an order is sent.

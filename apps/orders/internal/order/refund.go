@@ -100,3 +100,22 @@ func worth(o Order, earlier []Refund, items []Item) (amount shop.Money, whole bo
 	}
 	return amount, total == 0, nil
 }
+
+// lines are some items of an order as they were sold.
+func (o Order) lines(items []Item) ([]shop.OrderLine, error) {
+	sold := map[int64]shop.OrderLine{}
+	for _, l := range o.Items {
+		sold[l.ProductID] = l
+	}
+	lines := make([]shop.OrderLine, len(items))
+	for i, item := range items {
+		l := sold[item.ProductID]
+		total, err := l.UnitPrice.Times(item.Quantity)
+		if err != nil {
+			return nil, err
+		}
+		l.Quantity, l.Total = item.Quantity, total
+		lines[i] = l
+	}
+	return lines, nil
+}

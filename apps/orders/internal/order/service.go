@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"sidecart/apps/orders/internal/payment"
 	"sidecart/kit/crash"
 	"sidecart/kit/event"
 	"sidecart/kit/idempotency"
@@ -27,10 +28,13 @@ var Migrations = postgres.Migrations{Name: "order", Files: postgres.Sub(files)}
 type Service struct {
 	db      *pgxpool.Pool
 	reserve Reserve
+	look    LookInside
 }
 
 // NewService works on an open database and asks reserve for stock.
-func NewService(db *pgxpool.Pool, reserve Reserve) *Service { return &Service{db, reserve} }
+func NewService(db *pgxpool.Pool, reserve Reserve) *Service {
+	return &Service{db, reserve, func(context.Context, shop.OrderID) (*Workflow, *payment.Payment) { return nil, nil }}
+}
 
 // Place buys: it reserves the stock, keeps the order as pending, and tells orders.placed; charging comes after. It fails
 // with ErrOutOfStock, ErrUnknown, ErrCurrencies or ErrCard. If it dies between reservation and insert, the reservation
@@ -104,7 +108,7 @@ func (s *Service) List(ctx context.Context, who shop.Caller, f Filter, q web.Pag
 		}
 		f.UserID = &who.ID
 	}
-	before := shop.OrderID{UUID: uuid.Max}
+	before := last
 	if err := q.Cursor.Into(&before); err != nil {
 		return page, err
 	}
@@ -115,7 +119,10 @@ func (s *Service) List(ctx context.Context, who shop.Caller, f Filter, q web.Pag
 	return web.NewPage(found, q.Limit, func(o Order) any { return o.ID })
 }
 
-// Get is one order with its history. It fails with ErrNotFound, also for somebody else's.
+// last is an id that comes after every order's.
+var last = shop.OrderID{UUID: uuid.Max}
+
+// Get is one order with its history; an admin also sees how the platform carries it. It fails with ErrNotFound, also for somebody else's.
 func (s *Service) Get(ctx context.Context, who shop.Caller, id shop.OrderID) (Order, error) {
 	o, err := whole(ctx, s.db, id)
 	if err != nil {
@@ -124,7 +131,8 @@ func (s *Service) Get(ctx context.Context, who shop.Caller, id shop.OrderID) (Or
 	if o.UserID != who.ID && !who.May(shop.ManageOrders) {
 		return Order{}, ErrNotFound
 	}
-	return o, nil
+	o.Admin, err = s.inside(ctx, who, id)
+	return o, err
 }
 
 // whole is an order with its history and its refunds.
@@ -137,6 +145,21 @@ func whole(ctx context.Context, db postgres.Reader, id shop.OrderID) (o Order, e
 	}
 	o.Refunds, err = refunds(ctx, db, id)
 	return o, err
+}
+
+// Statuses counts the orders that were placed in a time by their status.
+func (s *Service) Statuses(ctx context.Context, from, to time.Time) (map[string]int64, error) {
+	return statuses(ctx, s.db, firstID(from), firstID(to))
+}
+
+// firstID is the least id of an order that was placed at a moment or later.
+func firstID(t time.Time) shop.OrderID {
+	var id uuid.UUID
+	ms := t.UnixMilli()
+	for i := range 6 {
+		id[i] = byte(ms >> (40 - 8*i))
+	}
+	return shop.OrderID{UUID: id}
 }
 
 // Bill is what has to be charged for an order.

@@ -10,14 +10,16 @@ import (
 
 	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
+	"sidecart/kit/telemetry"
 )
 
 // insert sets when the order was placed.
 func insert(ctx context.Context, tx pgx.Tx, o *Order, paymentToken string) error {
 	return tx.QueryRow(ctx, `
-		insert into orders (id, number, user_id, status, items, total, refunded, currency, shipping_address, payment_method, payment_token)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning placed_at, updated_at`,
-		o.ID, o.Number, o.UserID, o.Status, o.Items, o.Total, o.Refunded, o.Currency, o.ShippingAddress, o.PaymentMethod, paymentToken).
+		insert into orders (id, number, user_id, status, items, total, refunded, currency, shipping_address, payment_method, payment_token, trace)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) returning placed_at, updated_at`,
+		o.ID, o.Number, o.UserID, o.Status, o.Items, o.Total, o.Refunded, o.Currency, o.ShippingAddress, o.PaymentMethod, paymentToken,
+		telemetry.TraceParent(ctx)).
 		Scan(&o.PlacedAt, &o.UpdatedAt)
 }
 
@@ -93,7 +95,10 @@ func setStatus(ctx context.Context, tx pgx.Tx, id shop.OrderID, to Step) (at tim
 			update orders set status = $2, updated_at = now(),
 				paid_at = case when $2 = 'paid' then now() else paid_at end,
 				shipped_at = case when $2 = 'shipped' then now() else shipped_at end,
-				delivered_at = case when $2 = 'delivered' then now() else delivered_at end
+				delivered_at = case when $2 = 'delivered' then now() else delivered_at end,
+				tracking_number = case when erased and $2 in ('delivered', 'cancelled', 'refunded') then '' else tracking_number end,
+				shipping_address = case when erased and $2 in ('delivered', 'cancelled', 'refunded')
+					then jsonb_build_object('country', shipping_address->'country') else shipping_address end
 			where id = $1 returning id, status, updated_at
 		)
 		insert into order_history (order_id, status, at, by, reason) select id, status, updated_at, $3, $4 from moved
@@ -119,6 +124,23 @@ func bill(ctx context.Context, db postgres.Reader, id shop.OrderID) (Bill, error
 		return b, ErrNotFound
 	}
 	return b, err
+}
+
+// statuses counts in the index alone. An id has the moment in it at which its order was placed.
+func statuses(ctx context.Context, db postgres.Reader, from, to shop.OrderID) (map[string]int64, error) {
+	rows, err := db.Query(ctx, `
+		select s.status, (select count(*) from orders o where o.status = s.status and o.id >= $1 and o.id < $2)
+		from unnest($3::text[]) as s (status)`, from, to,
+		[]Status{Pending, Paid, Shipped, Delivered, Cancelled, Refunded, PartiallyRefunded})
+	if err != nil {
+		return nil, err
+	}
+	counts, status, n := map[string]int64{}, "", int64(0)
+	_, err = pgx.ForEachRow(rows, []any{&status, &n}, func() error {
+		counts[status] = n
+		return nil
+	})
+	return counts, err
 }
 
 func paidBetween(ctx context.Context, db postgres.Reader, from, to time.Time) ([]Bill, error) {
@@ -219,4 +241,46 @@ func endedSince(ctx context.Context, db postgres.Reader, before time.Time) ([]sh
 		select id from orders
 		where followed and (delivered_at is not null or status in ('cancelled', 'refunded')) and updated_at < $1
 		order by updated_at limit 100`, before)
+}
+
+func trace(ctx context.Context, db postgres.Reader, id shop.OrderID) (string, error) {
+	rows, err := db.Query(ctx, `select trace from orders where id = $1`, id)
+	if err != nil {
+		return "", err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[string])
+}
+
+// waiting are the events of an order that are still in the outbox, the oldest first.
+func waiting(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Waiting, error) {
+	rows, err := db.Query(ctx, `select topic, emitted_at from outbox where key = $1 order by seq`, id.String())
+	if err != nil {
+		return nil, err
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByName[Waiting])
+	if all == nil {
+		all = []Waiting{}
+	}
+	return all, err
+}
+
+// erase marks somebody's orders, and takes what is personal out of those that are at their end.
+func erase(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
+	_, err := tx.Exec(ctx, `
+		update orders set erased = true, carrier = '', tracking_number = '',
+			payment_token = case status when 'pending' then payment_token else '' end,
+			shipping_address = case when delivered_at is not null or status in ('cancelled', 'refunded')
+				then jsonb_build_object('country', shipping_address->'country') else shipping_address end
+		where user_id = $1`, user)
+	return err
+}
+
+// eraseReasons takes out what people wrote; what the platform wrote of itself stays.
+func eraseReasons(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
+	_, err := tx.Exec(ctx, `
+		with history as (
+			update order_history set reason = '' where by <> 'system' and order_id in (select id from orders where user_id = $1)
+		)
+		update refunds set reason = '' where by <> 'system' and order_id in (select id from orders where user_id = $1)`, user)
+	return err
 }

@@ -1,0 +1,45 @@
+package order
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"sidecart/kit/idempotency"
+	"sidecart/kit/shop"
+)
+
+// Erase takes what is personal out of somebody's orders: where they went, what was said, the parcel's number, the payment
+// token, and the answers that are kept for repeated calls. What was sold for how much stays, as the law asks, under an id
+// that leads to nobody. An order that is still on its way keeps its address until it is at its end. Called again it changes
+// nothing more.
+func (s *Service) Erase(ctx context.Context, user shop.UserID) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		if err := erase(ctx, tx, user); err != nil {
+			return err
+		}
+		if err := eraseReasons(ctx, tx, user); err != nil {
+			return err
+		}
+		return idempotency.Forget(ctx, tx, user)
+	})
+}
+
+// Export is every order of somebody, whole, the newest first.
+func (s *Service) Export(ctx context.Context, user shop.UserID) ([]Order, error) {
+	orders := []Order{}
+	before := last
+	for {
+		some, err := list(ctx, s.db, Filter{UserID: &user}, before, 100)
+		if err != nil || len(some) == 0 {
+			return orders, err
+		}
+		for _, o := range some {
+			if o, err = whole(ctx, s.db, o.ID); err != nil {
+				return nil, err
+			}
+			orders = append(orders, o)
+		}
+		before = some[len(some)-1].ID
+	}
+}

@@ -1,0 +1,17 @@
+package sales
+
+import (
+	"context"
+
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// Routes adds the sales' routes. They stand before those of orders, because analytics is no order's id.
+func (s *Service) Routes(app *web.App) {
+	web.Handle(app, "GET /orders/analytics", shop.SeeAnalytics, s.handleReport, web.NoStore, web.Doc("See what was sold, by day and by product"))
+}
+
+func (s *Service) handleReport(ctx context.Context, _ shop.Caller, q Query) (Report, error) {
+	return s.Report(ctx, q)
+}

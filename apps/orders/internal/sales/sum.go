@@ -1,0 +1,50 @@
+package sales
+
+import (
+	"sidecart/kit/fault"
+	"sidecart/kit/shop"
+)
+
+var errCurrency = fault.ErrInvalid.With("currency", "is not a currency of ISO 4217")
+
+// filled is one sum for each day of a time, those without sales included, and their total.
+func filled(from, to Day, currency string, found []DaySum) (days []DaySum, total Sum, err error) {
+	known := map[string]Sum{}
+	for _, d := range found {
+		known[d.Day.Format("2006-01-02")] = d.Sum
+	}
+	for day := from; !day.After(to.Time); day = (Day{day.AddDate(0, 0, 1)}) {
+		sum := known[day.Format("2006-01-02")]
+		total.Orders += sum.Orders
+		if total.Gross, err = total.Gross.Plus(sum.Gross); err != nil {
+			return nil, total, err
+		}
+		if total.Refunded, err = total.Refunded.Plus(sum.Refunded); err != nil {
+			return nil, total, err
+		}
+		if sum, err = sum.finished(currency); err != nil {
+			return nil, total, err
+		}
+		days = append(days, DaySum{day, sum})
+	}
+	total, err = total.finished(currency)
+	return days, total, err
+}
+
+// finished says what follows from the sums, all with the currency's decimals.
+func (s Sum) finished(currency string) (Sum, error) {
+	less, err := s.Refunded.Times(-1)
+	if err != nil {
+		return s, err
+	}
+	if s.Revenue, err = s.Gross.Plus(less); err != nil {
+		return s, err
+	}
+	for _, amount := range []*shop.Money{&s.Gross, &s.Refunded, &s.Revenue} {
+		if *amount, err = amount.In(currency); err != nil {
+			return s, err
+		}
+	}
+	s.AverageBasket, err = s.Revenue.Over(s.Orders)
+	return s, err
+}
