@@ -117,6 +117,13 @@ func (k checker) beside(gotestsum, jsonFile string, args ...string) error {
 	if err != nil {
 		return err
 	}
+	stripe, err := program.StripeMock.Ensure(k.ctx, k.Instance, k.log)
+	if err != nil {
+		return err
+	}
+	if err := os.Setenv("STRIPE_MOCK", stripe); err != nil {
+		return err
+	}
 	all := []string{"test", "--", gotestsum, "--format", "pkgname", "--hide-summary", "skipped"}
 	if jsonFile != "" {
 		all = append(all, "--jsonfile", jsonFile)

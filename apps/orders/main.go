@@ -15,7 +15,6 @@ import (
 	"sidecart/apps/orders/internal/fulfilment"
 	"sidecart/apps/orders/internal/order"
 	"sidecart/apps/orders/internal/payment"
-	"sidecart/apps/orders/internal/payment/simulated"
 	"sidecart/apps/orders/internal/sales"
 	"sidecart/kit/auth"
 	"sidecart/kit/config"
@@ -39,6 +38,7 @@ func main() {
 func run(ctx context.Context) error {
 	var env config.Env
 	cfg := env.Web("8003")
+	paidBy := env.String("PAYMENT_PROVIDER", "simulated")
 	cartTTL := env.Duration("CART_TTL", 30*24*time.Hour)
 	times := fulfilment.Times{
 		Unpaid:  env.Duration("UNPAID_ORDER_TTL", 30*time.Minute),
@@ -62,10 +62,6 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	webhookKey, err := dapr.Secret(ctx, "payment-webhook-key")
-	if err != nil {
-		return err
-	}
 	db, err := postgres.Open(ctx, url, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations, payment.Migrations)
 	if err != nil {
 		return err
@@ -82,7 +78,11 @@ func run(ctx context.Context) error {
 	orders.Routes(app)
 	carts := cart.NewService(db, cart.MemoryWith(dapr, cartTTL), cart.PricesWith(dapr.Ask), orders)
 	carts.Routes(app)
-	payments := payment.NewService(db, simulated.New(db, webhookKey))
+	moves, err := provider(ctx, paidBy, db, dapr)
+	if err != nil {
+		return err
+	}
+	payments := payment.NewService(db, moves)
 	payments.Routes(app)
 	fulfilments := fulfilment.NewService(orders, payments, fulfilment.StockWith(dapr.Ask), dapr.Workflows(), times)
 	orders.ShowInside(fulfilments.LookInside)

@@ -56,6 +56,12 @@ func MustMoney(s string) Money {
 	return m
 }
 
+// MoneyOf is so many of the smallest unit of a currency: 29999 in USD is 299.99. It fails if the currency is unknown.
+func MoneyOf(units int64, code string) (Money, error) {
+	none, err := Money{}.In(code)
+	return Money{units: units, decimals: none.decimals}, err
+}
+
 // In is the amount with exactly the decimals of an ISO 4217 currency: 5 in USD is 5.00. It fails if the currency is
 // unknown or the amount has more decimals than it.
 func (m Money) In(code string) (Money, error) {

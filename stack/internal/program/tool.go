@@ -25,6 +25,7 @@ var (
 	CLI        = Tool{"dapr", "cli", "github.com/dapr/cli"}
 	Linter     = Tool{"golangci-lint", "lint", "github.com/golangci/golangci-lint/v2/cmd/golangci-lint"}
 	GoTestSum  = Tool{"gotestsum", "lint", "gotest.tools/gotestsum"}
+	StripeMock = Tool{"stripe-mock", "stripe", "github.com/stripe/stripe-mock"}
 	Vulnerable = Tool{"govulncheck", "vuln", "golang.org/x/vuln/cmd/govulncheck"}
 )
 

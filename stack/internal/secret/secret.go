@@ -35,6 +35,8 @@ func Load(i place.Instance) (Set, error) {
 	set.add("notifications-key", token())
 	set.add("JWT_SECRET_KEY", base64.StdEncoding.EncodeToString(random(32)))
 	set.add("payment-webhook-key", token())
+	set.add("stripe-api-key", os.Getenv("STRIPE_API_KEY"))
+	set.add("stripe-webhook-key", os.Getenv("STRIPE_WEBHOOK_KEY"))
 	for _, db := range Databases {
 		u := url.URL{
 			Scheme: "postgres", User: url.UserPassword(db, token()),

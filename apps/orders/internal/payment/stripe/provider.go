@@ -1,0 +1,182 @@
+// Package stripe takes money through Stripe: PaymentIntents that are made and confirmed in one call, refunds, and signed
+// webhooks. A card never comes here: the token is a payment method that Stripe made of it in the buyer's browser.
+package stripe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	api "github.com/stripe/stripe-go/v83"
+
+	"sidecart/apps/orders/internal/payment"
+	"sidecart/kit/shop"
+)
+
+// Provider implements payment.Provider.
+type Provider struct {
+	client     *api.Client
+	webhookKey string
+}
+
+// orderKey is where a PaymentIntent says whose it is.
+const orderKey = "order_id"
+
+// patience bounds one call of Stripe, its repetitions included; without an answer the charge is asked for later.
+const patience = 20 * time.Second
+
+// New calls Stripe with an API key, at another address than Stripe's own only in tests, and checks webhooks with their
+// signing key.
+func New(apiKey, webhookKey, address string) *Provider {
+	cfg := &api.BackendConfig{
+		HTTPClient: &http.Client{Timeout: patience}, MaxNetworkRetries: api.Int64(2), EnableTelemetry: api.Bool(false),
+		LeveledLogger: &api.LeveledLogger{Level: api.LevelNull}, // what it would log has payment methods in it
+	}
+	if address != "" {
+		cfg.URL = api.String(address)
+	}
+	return &Provider{api.NewClient(apiKey, api.WithBackends(api.NewBackendsWithConfig(cfg))), webhookKey}
+}
+
+// Name implements payment.Provider.
+func (p *Provider) Name() string { return "stripe" }
+
+// Charge implements payment.Provider. Stripe answers a repeated idempotency key as it did the first time.
+func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Receipt, error) {
+	if c.Token == "" {
+		return payment.Receipt{}, payment.ErrDeclined.Saying("no payment method was given")
+	}
+	amount, err := minor(c.Amount, c.Currency)
+	if err != nil {
+		return payment.Receipt{}, err
+	}
+	params := &api.PaymentIntentCreateParams{
+		Amount: api.Int64(amount), Currency: api.String(strings.ToLower(c.Currency)), PaymentMethod: api.String(c.Token),
+		Confirm: api.Bool(true), ErrorOnRequiresAction: api.Bool(true),
+		AutomaticPaymentMethods: &api.PaymentIntentCreateAutomaticPaymentMethodsParams{Enabled: api.Bool(true), AllowRedirects: api.String("never")},
+		Metadata:                map[string]string{orderKey: c.Key.String()},
+	}
+	params.SetIdempotencyKey("charge-" + c.Key.String())
+	intent, err := p.client.V1PaymentIntents.Create(ctx, params)
+	if err != nil {
+		return payment.Receipt{}, failure(err)
+	}
+	return outcome(intent)
+}
+
+// Find implements payment.Provider. Where the reference never came back, it searches; Stripe's search is some seconds
+// behind, and ErrUnknown then leads to a charge under the same idempotency key, which answers the first.
+func (p *Provider) Find(ctx context.Context, key shop.OrderID, reference string) (payment.Receipt, error) {
+	intent, err := p.intent(ctx, key, reference)
+	if err != nil {
+		return payment.Receipt{}, err
+	}
+	return outcome(intent)
+}
+
+func (p *Provider) intent(ctx context.Context, key shop.OrderID, reference string) (*api.PaymentIntent, error) {
+	if reference != "" {
+		intent, err := p.client.V1PaymentIntents.Retrieve(ctx, reference, nil)
+		if err != nil {
+			return nil, failure(err)
+		}
+		return intent, nil
+	}
+	params := &api.PaymentIntentSearchParams{}
+	params.Query = fmt.Sprintf("metadata['%s']:'%s'", orderKey, key)
+	for intent, err := range p.client.V1PaymentIntents.Search(ctx, params) {
+		if err != nil {
+			return nil, failure(err)
+		}
+		if intent.Metadata[orderKey] == key.String() {
+			return intent, nil
+		}
+	}
+	return nil, payment.ErrUnknown
+}
+
+// Refund implements payment.Provider.
+func (p *Provider) Refund(ctx context.Context, r payment.Refund, reference string) error {
+	amount, err := minor(r.Amount, r.Currency)
+	if err != nil {
+		return err
+	}
+	intent, err := p.intent(ctx, r.Key, reference)
+	if err != nil {
+		return err
+	}
+	return p.giveBack(ctx, intent.ID, "refund-"+r.ID.String(), api.Int64(amount))
+}
+
+// giveBack gives back an amount, or the rest where there is none.
+func (p *Provider) giveBack(ctx context.Context, reference, key string, amount *int64) error {
+	params := &api.RefundCreateParams{PaymentIntent: api.String(reference), Amount: amount}
+	params.SetIdempotencyKey(key)
+	if _, err := p.client.V1Refunds.Create(ctx, params); err != nil {
+		return failure(err)
+	}
+	return nil
+}
+
+// CallOff implements payment.Provider.
+func (p *Provider) CallOff(ctx context.Context, key shop.OrderID, reference string) error {
+	intent, err := p.intent(ctx, key, reference)
+	if errors.Is(err, payment.ErrUnknown) {
+		return nil // and the row of the payment keeps it from being made
+	}
+	if err != nil {
+		return err
+	}
+	switch intent.Status {
+	case api.PaymentIntentStatusCanceled:
+		return nil
+	case api.PaymentIntentStatusSucceeded:
+		err := p.giveBack(ctx, intent.ID, "call-off-"+key.String(), nil)
+		if errors.Is(err, payment.ErrNothingLeft) {
+			return nil
+		}
+		return err
+	case api.PaymentIntentStatusProcessing:
+		return payment.ErrNoAnswer // it can be neither ended nor given back yet: again later
+	default:
+		if _, err := p.client.V1PaymentIntents.Cancel(ctx, intent.ID, nil); err != nil {
+			return failure(err)
+		}
+		return nil
+	}
+}
+
+// Since implements payment.Provider.
+func (p *Provider) Since(ctx context.Context, since time.Time, fn func(payment.Taken) error) error {
+	params := &api.PaymentIntentListParams{CreatedRange: &api.RangeQueryParams{GreaterThanOrEqual: since.Unix()}}
+	params.AddExpand("data.latest_charge")
+	for intent, err := range p.client.V1PaymentIntents.List(ctx, params) {
+		if err != nil {
+			return failure(err)
+		}
+		t, ours, err := taken(intent)
+		if err != nil {
+			return err
+		}
+		if !ours {
+			continue
+		}
+		if err := fn(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// minor is an amount in the smallest unit of its currency, as Stripe counts.
+func minor(m shop.Money, currency string) (int64, error) {
+	exact, err := m.In(currency)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(strings.Replace(exact.String(), ".", "", 1), 10, 64)
+}

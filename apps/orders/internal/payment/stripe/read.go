@@ -1,0 +1,121 @@
+package stripe
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	api "github.com/stripe/stripe-go/v83"
+	"github.com/stripe/stripe-go/v83/webhook"
+
+	"sidecart/apps/orders/internal/payment"
+	"sidecart/kit/fault"
+	"sidecart/kit/shop"
+)
+
+// outcome is what a PaymentIntent says became of a charge. One that asks the buyer for something more is declined: it was
+// asked for without.
+func outcome(intent *api.PaymentIntent) (payment.Receipt, error) {
+	receipt := payment.Receipt{Reference: intent.ID}
+	switch intent.Status {
+	case api.PaymentIntentStatusSucceeded:
+		return receipt, nil
+	case api.PaymentIntentStatusProcessing, api.PaymentIntentStatusRequiresConfirmation, api.PaymentIntentStatusRequiresCapture:
+		return receipt, payment.ErrNoAnswer
+	case api.PaymentIntentStatusCanceled:
+		return receipt, payment.ErrDeclined.Saying("the payment was called off")
+	case api.PaymentIntentStatusRequiresAction, api.PaymentIntentStatusRequiresPaymentMethod:
+	}
+	return receipt, payment.ErrDeclined.Saying(why(intent.LastPaymentError))
+}
+
+// why is what a buyer is told; Stripe's own words may speak to a developer.
+func why(e *api.Error) string {
+	switch {
+	case e != nil && e.DeclineCode == api.DeclineCodeInsufficientFunds:
+		return "there are not enough funds"
+	case e != nil && e.Code == api.ErrorCodeExpiredCard:
+		return "the card has expired"
+	case e != nil && e.Code == api.ErrorCodeAuthenticationRequired:
+		return "the bank asks for a confirmation that was not given"
+	}
+	return "the card was declined"
+}
+
+// failure is what an error of Stripe means. What is not an answer of Stripe says nothing of what became of the call.
+func failure(err error) error {
+	var e *api.Error
+	if !errors.As(err, &e) {
+		return payment.ErrNoAnswer.Because(err)
+	}
+	// The error itself is not kept as a cause: it may name what the buyer pays with.
+	cause := errors.New("stripe: " + string(e.Type) + " " + string(e.Code) + ", request " + e.RequestID)
+	switch {
+	case e.Type == api.ErrorTypeCard:
+		return payment.ErrDeclined.Saying(why(e))
+	case e.Code == api.ErrorCodeChargeAlreadyRefunded, e.Code == api.ErrorCodeAmountTooLarge:
+		return payment.ErrNothingLeft
+	case e.Code == api.ErrorCodeResourceMissing && e.HTTPStatusCode == http.StatusNotFound:
+		return payment.ErrUnknown
+	case e.Code == api.ErrorCodeResourceMissing: // the payment method
+		return payment.ErrDeclined.Saying("there is no such payment method")
+	case e.HTTPStatusCode >= 500:
+		return payment.ErrNoAnswer.Because(cause)
+	}
+	return payment.ErrProvider.Because(cause)
+}
+
+// taken is what a PaymentIntent took and did not wholly give back, if it is of this shop.
+func taken(intent *api.PaymentIntent) (t payment.Taken, ours bool, err error) {
+	id, err := uuid.Parse(intent.Metadata[orderKey])
+	if err != nil || intent.Status != api.PaymentIntentStatusSucceeded {
+		return t, false, nil
+	}
+	var refunded int64
+	if intent.LatestCharge != nil {
+		refunded = intent.LatestCharge.AmountRefunded
+	}
+	currency := strings.ToUpper(string(intent.Currency))
+	t = payment.Taken{Key: shop.OrderID{UUID: id}, Reference: intent.ID, Currency: currency, At: time.Unix(intent.Created, 0)}
+	if t.Amount, err = shop.MoneyOf(intent.AmountReceived, currency); err != nil {
+		return t, false, err
+	}
+	t.Refunded, err = shop.MoneyOf(refunded, currency)
+	return t, refunded < intent.AmountReceived, err
+}
+
+// Read implements payment.Provider: the signature covers the time and the very bytes, and is good for five minutes. What a
+// message says is only a hint for a version of the API that is not ours.
+func (p *Provider) Read(body []byte, signature string) (n payment.Notice, err error) {
+	if p.webhookKey == "" {
+		return n, payment.ErrSignature
+	}
+	event, err := webhook.ConstructEventWithOptions(body, signature, p.webhookKey, webhook.ConstructEventOptions{IgnoreAPIVersionMismatch: true})
+	if err != nil {
+		return n, payment.ErrSignature.Because(err)
+	}
+	n = payment.Notice{ID: event.ID, Kind: string(event.Type)}
+	if !strings.HasPrefix(string(event.Type), "payment_intent.") || event.Data == nil {
+		return n, nil
+	}
+	var intent api.PaymentIntent
+	if err := json.Unmarshal(event.Data.Raw, &intent); err != nil {
+		return n, fault.ErrMalformed.Because(err)
+	}
+	id, err := uuid.Parse(intent.Metadata[orderKey])
+	if err != nil {
+		return n, nil // of another shop on the same account
+	}
+	n.Key, n.Reference = shop.OrderID{UUID: id}, intent.ID
+	switch event.Type {
+	case api.EventTypePaymentIntentSucceeded:
+		n.State = payment.Approved
+	case api.EventTypePaymentIntentPaymentFailed, api.EventTypePaymentIntentCanceled:
+		n.State, n.Reason = payment.Declined, why(intent.LastPaymentError)
+	default:
+	}
+	return n, nil
+}
