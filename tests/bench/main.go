@@ -28,7 +28,7 @@ func main() {
 	duration := flag.Duration("duration", 8*time.Second, "how long each measurement takes")
 	connections := flag.Int("connections", 32, "how many connections at a time")
 	write := flag.String("write", "", "also write the table into this file (docs/performance.md)")
-	only := flag.String("only", "", "measure only some of: shop,door,flood")
+	only := flag.String("only", "", "measure only some of: shop,door,flood,orders")
 	floor := flag.String("floor", "", "only be the plain handler, listening here")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -86,6 +86,11 @@ func run(ctx context.Context, l load, only, write string) (err error) {
 	}
 	if only == "" || strings.Contains(only, "flood") {
 		if m.flood, err = l.loginFlood(ctx, p); err != nil {
+			return err
+		}
+	}
+	if only == "" || strings.Contains(only, "orders") {
+		if m.carried, err = l.carry(ctx, p, admin); err != nil {
 			return err
 		}
 	}

@@ -40,6 +40,7 @@ func memory(p *platform.Platform) (map[string]float64, error) {
 type measured struct {
 	results     []result
 	door, flood pair
+	carried     carried
 	idle        map[string]float64
 }
 
@@ -70,6 +71,9 @@ func report(l load, m measured) string {
 		for _, r := range []result{section.before, section.after} {
 			fmt.Fprintf(&b, "| %s | %.0f | %s | %s |\n", r.name, r.rate, round(r.p50), round(r.p99))
 		}
+	}
+	if m.carried.placed > 0 {
+		b.WriteString(m.carried.String())
 	}
 	b.WriteString("\n## Memory\n\nMemory at idle, after 1,000 products were made (resident, MB):\n\n| process | MB |\n|---|---|\n")
 	for _, name := range []string{"gateway", "users", "products", "orders", "notifications", "gateway-dapr", "users-dapr", "products-dapr",
