@@ -3,6 +3,7 @@ package order
 import (
 	"context"
 	"embed"
+	"encoding/binary"
 	"time"
 
 	"github.com/google/uuid"
@@ -155,10 +156,7 @@ func (s *Service) Statuses(ctx context.Context, from, to time.Time) (map[string]
 // firstID is the least id of an order that was placed at a moment or later.
 func firstID(t time.Time) shop.OrderID {
 	var id uuid.UUID
-	ms := t.UnixMilli()
-	for i := range 6 {
-		id[i] = byte(ms >> (40 - 8*i))
-	}
+	binary.BigEndian.PutUint64(id[:], uint64(max(0, t.UnixMilli()))<<16) //nolint:gosec // not negative
 	return shop.OrderID{UUID: id}
 }
 

@@ -68,10 +68,16 @@ func failure(err error) error {
 	return payment.ErrProvider.Because(cause)
 }
 
+// owner is whose order a PaymentIntent is for; others on the same account are of other shops.
+func owner(intent *api.PaymentIntent) (shop.OrderID, bool) {
+	id, err := uuid.Parse(intent.Metadata[orderKey])
+	return shop.OrderID{UUID: id}, err == nil
+}
+
 // taken is what a PaymentIntent took and did not wholly give back, if it is of this shop.
 func taken(intent *api.PaymentIntent) (t payment.Taken, ours bool, err error) {
-	id, err := uuid.Parse(intent.Metadata[orderKey])
-	if err != nil || intent.Status != api.PaymentIntentStatusSucceeded {
+	id, mine := owner(intent)
+	if !mine || intent.Status != api.PaymentIntentStatusSucceeded {
 		return t, false, nil
 	}
 	var refunded int64
@@ -79,7 +85,7 @@ func taken(intent *api.PaymentIntent) (t payment.Taken, ours bool, err error) {
 		refunded = intent.LatestCharge.AmountRefunded
 	}
 	currency := strings.ToUpper(string(intent.Currency))
-	t = payment.Taken{Key: shop.OrderID{UUID: id}, Reference: intent.ID, Currency: currency, At: time.Unix(intent.Created, 0)}
+	t = payment.Taken{Key: id, Reference: intent.ID, Currency: currency, At: time.Unix(intent.Created, 0)}
 	if t.Amount, err = shop.MoneyOf(intent.AmountReceived, currency); err != nil {
 		return t, false, err
 	}
@@ -105,11 +111,11 @@ func (p *Provider) Read(body []byte, signature string) (n payment.Notice, err er
 	if err := json.Unmarshal(event.Data.Raw, &intent); err != nil {
 		return n, fault.ErrMalformed.Because(err)
 	}
-	id, err := uuid.Parse(intent.Metadata[orderKey])
-	if err != nil {
-		return n, nil // of another shop on the same account
+	id, mine := owner(&intent)
+	if !mine {
+		return n, nil
 	}
-	n.Key, n.Reference = shop.OrderID{UUID: id}, intent.ID
+	n.Key, n.Reference = id, intent.ID
 	switch event.Type {
 	case api.EventTypePaymentIntentSucceeded:
 		n.State = payment.Approved
