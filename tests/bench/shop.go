@@ -19,8 +19,8 @@ import (
 // products is how many there are to choose from.
 const products = 1000
 
-// buyers is how many accounts there are that sign in: more than one, or so many at once would be taken for guessing.
-const buyers = 100
+// buyers is how many accounts there are that sign in: so many that five tries at once, which lock an account, are of five.
+const buyers = 250
 
 const login = `{"username":"buyer-NUMBER","password":"SecurePassword123!"}`
 
