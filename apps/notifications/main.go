@@ -85,9 +85,11 @@ func run(ctx context.Context) error {
 	broadcasts.Routes(app)
 	delivery.NewDesk(deliveries, messages).Routes(app)
 	hub := event.NewHub(app, "notifications", db)
-	notice.NewService(db).Subscribe(hub)
+	notices := notice.NewService(db)
+	notices.Routes(app)
+	notices.Subscribe(hub)
 	engine := delivery.NewEngine(db, delivery.NewComposer(db, publicURL, links, delivery.TokenWith(dapr.Ask)).Compose,
-		map[kind.Channel]delivery.Provider{kind.Email: delivery.EmailWith(dapr.Bind)})
+		map[kind.Channel]delivery.Provider{kind.Email: delivery.EmailWith(dapr.Bind), kind.SMS: delivery.SMSWith(dapr.Bind)})
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return web.Serve(ctx, app) })

@@ -9,6 +9,7 @@ import (
 	"mime"
 	"mime/quotedprintable"
 	"net/http"
+	neturl "net/url"
 	"os"
 	"slices"
 	"strings"
@@ -80,7 +81,7 @@ func mailbox(ctx context.Context, to string) (all []mail, err error) {
 func mailPage(ctx context.Context, to string, start int) (all []mail, err error) {
 	url := fmt.Sprintf("http://127.0.0.1:%d/api/v2/messages?limit=250&start=%d", running.Port("mailhog", "web"), start)
 	if to != "" {
-		url = strings.Replace(url, "messages?", "search?kind=to&query="+to+"&", 1)
+		url = strings.Replace(url, "messages?", "search?kind=to&query="+neturl.QueryEscape(to)+"&", 1)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -157,7 +158,7 @@ var one = strings.Replace(journey.Order, `"quantity":2`, `"quantity":1`, 1)
 
 func inGerman(t *testing.T) {
 	buyer := newBuyer(t, "greta", "Greta Grün")
-	must(t, buyer.Call(t.Context(), "PUT /api/v1/notifications/preferences", client.Raw(`{"language":"de"}`), 200, nil))
+	must(t, buyer.Call(t.Context(), "PUT /api/v1/notifications/preferences", client.Raw(`{"language":"de","phone":"+491701234567","kinds":{"orders.paid":{"sms":true}}}`), 200, nil))
 	order := buy(t, buyer)
 	got := awaitMail(t, "greta@example.com", "Wir haben Ihre Bestellung "+order.Number)
 	for _, part := range []string{"Hallo Greta Grün", "1 × Wireless Headphones", "299.99 USD", `lang="de"`, "/live#orders/" + order.ID} {
@@ -169,6 +170,9 @@ func inGerman(t *testing.T) {
 		t.Errorf("it went to %s", got.To)
 	}
 	awaitMail(t, "greta@example.com", "ist bezahlt")
+	if sms := awaitMail(t, "+491701234567@sms", "SMS"); !strings.Contains(sms.Body, "Ihre Bestellung "+order.Number+" ist bezahlt: Wir haben 299.99 USD erhalten.") {
+		t.Errorf("the SMS says %q", sms.Body)
+	}
 }
 
 // unwanted: the mail about the payment comes, and so the one about the order would have come by then.

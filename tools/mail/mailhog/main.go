@@ -1,12 +1,15 @@
 // Command mailhog is MailHog, a mail server that keeps what it gets in memory and shows it on a page instead of
-// delivering it. Unlike the original it writes no mail into its log: links in mails are keys.
+// delivering it. Unlike the original it writes no mail into its log, because links in mails are keys, and it takes SMS too:
+// POST /sms with the number in To-Number and the text as the body.
 package main
 
 import (
 	"flag"
+	"io"
 	stdlog "log"
 	"net/http"
 	"os"
+	"regexp"
 
 	"github.com/gorilla/pat"
 	"github.com/ian-kent/go-log/log"
@@ -16,6 +19,7 @@ import (
 	"github.com/mailhog/MailHog-UI/assets"
 	uiconfig "github.com/mailhog/MailHog-UI/config"
 	"github.com/mailhog/MailHog-UI/web"
+	"github.com/mailhog/data"
 	hoghttp "github.com/mailhog/http"
 )
 
@@ -31,9 +35,31 @@ func main() {
 	go hoghttp.Listen(page.UIBindAddr, assets.Asset, stopped, func(r http.Handler) {
 		web.CreateWeb(page, r.(*pat.Router), assets.Asset)
 		api.CreateAPI(mails, r.(*pat.Router))
+		r.(*pat.Router).Post("/sms", takeSMS(mails))
 	})
 	go smtp.Listen(mails, stopped)
 	os.Exit(<-stopped)
+}
+
+// takeSMS keeps an SMS as if it were a mail to <number>@sms.
+func takeSMS(to *config.Config) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		number := r.Header.Get("To-Number")
+		text, err := io.ReadAll(io.LimitReader(r.Body, 10_000))
+		if err != nil || !regexp.MustCompile(`^\+\d{7,15}$`).MatchString(number) || len(text) == 0 {
+			http.Error(w, "an SMS has a number, +491701234567 in To-Number, and a text", http.StatusBadRequest)
+			return
+		}
+		sms := data.SMTPMessage{From: "shop@sms", To: []string{number + "@sms"}, Helo: "sms",
+			Data: "From: shop@sms\r\nTo: " + number + "@sms\r\nSubject: SMS\r\nContent-Type: text/plain; charset=UTF-8\r\n\r\n" + string(text)}
+		kept := sms.Parse(to.Hostname)
+		if _, err := to.Storage.Store(kept); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		to.MessageChan <- kept
+		w.WriteHeader(http.StatusCreated)
+	}
 }
 
 type nowhere struct{}

@@ -29,6 +29,24 @@ func EmailWith(bind Bind) Provider {
 	}}
 }
 
+// smsComponent is the name of the binding for SMS, whatever stands behind it.
+const smsComponent = "sms"
+
+// SMSWith sends SMS through the sidecar's binding: Twilio's reads the number by one name, and HTTP bindings pass it on as a
+// header by the other.
+func SMSWith(bind Bind) Provider {
+	return Provider{Name: smsComponent, AtOnce: 4, PerSecond: 50, Send: func(ctx context.Context, l Letter) (string, error) {
+		_, err := bind(ctx, smsComponent, "create", []byte(l.Body), map[string]string{"toNumber": l.To, "To-Number": l.To})
+		if err != nil {
+			return "", said(err, l.To)
+		}
+		return "accepted", nil
+	}}
+}
+
+// answered is the status that a provider's HTTP API refused with.
+var answered = regexp.MustCompile(`(?:status code '?|Twilio \()(\d{3})`)
+
 // reply is what an SMTP server says with a number: 550 5.1.1 no such mailbox.
 var reply = regexp.MustCompile(`(?:^|[:\s])([45])\d\d[ -]`)
 
@@ -39,10 +57,16 @@ func said(err error, address string) error {
 		text = text[at+len("desc = "):]
 	}
 	text = strings.ReplaceAll(text, address, "the address")
-	found := reply.FindStringSubmatch(text)
+	found, status := reply.FindStringSubmatch(text), answered.FindStringSubmatch(text)
 	switch {
 	case strings.Contains(text, "find output binding"):
 		return fmt.Errorf("%w: no component of that name", ErrAbsent)
+	case status != nil && status[1] == "429":
+		return fmt.Errorf("%w: %s", ErrPutOff, text)
+	case status != nil && status[1][0] == '4':
+		return fmt.Errorf("%w: %s", ErrRefused, text)
+	case status != nil:
+		return errors.New(text)
 	case found != nil && found[1] == "5":
 		return fmt.Errorf("%w: %s", ErrRefused, text)
 	case found != nil:

@@ -54,6 +54,9 @@ func TestWhatABindingSays(t *testing.T) {
 		daprs + "gomail: could not send email 1: 451 try again later":                                               ErrPutOff,
 		daprs + "421 too many connections":                                                                          ErrPutOff,
 		"rpc error: code = Internal desc = error invoking output binding email: couldn't find output binding email": ErrAbsent,
+		"error invoking binding sms/create: received status code '400'":                                             ErrRefused,
+		"error from Twilio (429): 429 Too Many Requests":                                                            ErrPutOff,
+		"error from Twilio (503): 503 Service Unavailable":                                                          nil,
 		daprs + "dial tcp 127.0.0.1:587: connect: connection refused":                                               nil,
 		"rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing\"":          nil,
 	} {

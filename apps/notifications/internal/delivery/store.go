@@ -162,6 +162,17 @@ func days(ctx context.Context, db postgres.Reader, from, until time.Time) ([]Day
 	return pgx.CollectRows(rows, pgx.RowToStructByName[Day])
 }
 
+// All are all deliveries to somebody, in their order.
+func All(ctx context.Context, db postgres.Reader, user shop.UserID) ([]Plan, error) {
+	rows, err := db.Query(ctx, `
+		select id, message_id, user_id, kind, channel, state, reason, attempts, due_at, created_at, finished_at from deliveries
+		where user_id = $1 order by id`, user)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.AppendRows([]Plan{}, rows, pgx.RowToStructByName[Plan])
+}
+
 // forget ends what waits for somebody and removes what is said of them.
 func forget(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 	_, err := tx.Exec(ctx, `

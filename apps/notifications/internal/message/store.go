@@ -46,6 +46,16 @@ func after(ctx context.Context, db postgres.Reader, owner shop.UserID, seq int64
 	return pgx.CollectRows(rows, pgx.RowToStructByName[Message])
 }
 
+// All are all messages of somebody, in their order.
+func All(ctx context.Context, db postgres.Reader, owner shop.UserID) ([]Message, error) {
+	rows, err := db.Query(ctx, `
+		select id, user_id, seq, kind, title, body, data, read_at, created_at from messages where user_id = $1 order by seq`, owner)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.AppendRows([]Message{}, rows, pgx.RowToStructByName[Message])
+}
+
 // numberOf is the number of a message, or where the inbox ends if it has no such message.
 func numberOf(ctx context.Context, db postgres.Reader, owner shop.UserID, id ID) (int64, error) {
 	rows, err := db.Query(ctx, `

@@ -33,6 +33,7 @@ func start(t *testing.T) (*web.App, *pgxpool.Pool) {
 	messages.Routes(app)
 	preference.NewService(db, preference.NewLinks("key")).Routes(app)
 	delivery.NewDesk(delivery.NewService(db), messages).Routes(app)
+	NewService(db).Routes(app)
 	NewService(db).Subscribe(event.NewHub(app, "notifications", db))
 	return app, db
 }
@@ -417,7 +418,11 @@ func TestContactsFollowUsers(t *testing.T) {
 	if err != nil || !slices.Equal(to, want) {
 		t.Errorf("planned %q %v, want %q", to, err, want)
 	}
+	kittest.Run(t, app, nil, []kittest.Call{{Name: "export", Do: "GET /export/" + alice.ID.String(), Want: 200, Has: []string{
+		`"email":"new@example.com"`, `"language":"en"`, `"kind":"users.locked"`, `"channel":"email"`}, HasNot: []string{request.String()}}})
 	deliver(t, app, shop.NewID(), shop.UserErased{UserID: alice.ID})
+	kittest.Run(t, app, nil, []kittest.Call{{Name: "export of the erased", Do: "GET /export/" + alice.ID.String(), Want: 200, Has: []string{
+		`"email":""`, `"notifications":[]`}, HasNot: []string{"alice", "new@example.com"}}})
 	deliver(t, app, shop.NewID(), shop.ProfileChanged{UserID: alice.ID, Username: "alice", Email: "late@example.com"})
 	deliver(t, app, shop.NewID(), order(alice))
 	is(contact.Contact{Role: shop.User, Erased: true})
