@@ -87,8 +87,9 @@ func run(ctx context.Context) error {
 	mailTokens := mailtoken.NewService(db, signer.Derive("mail tokens"), mails)
 	accounts := account.NewService(db, account.Parts{
 		Passwords: passwords, MailTokens: mailTokens, FirstIsAdmin: firstIsAdmin, VerifiedEmail: verifiedEmail,
-		Lockouts: lockout.NewService(lockout.NewShared(lockout.StateOf(dapr)), signer.Derive("lockouts"), patience),
-		Sessions: account.Sessions{End: session.End, Export: session.Export, Erase: session.Erase},
+		Lockouts:  lockout.NewService(lockout.NewShared(lockout.StateOf(dapr)), signer.Derive("lockouts"), patience),
+		Sessions:  account.Sessions{End: session.End, Export: session.Export, Erase: session.Erase},
+		Elsewhere: account.ExportsWith(dapr.Ask),
 	})
 	sessions := session.NewService(db, accounts, signer, tokens)
 	if err := sessions.LoadKeys(ctx); err != nil {
