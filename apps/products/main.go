@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"sidecart/apps/products/internal/category"
+	"sidecart/apps/products/internal/image"
 	"sidecart/apps/products/internal/product"
 	"sidecart/apps/products/internal/stock"
 	"sidecart/kit/auth"
@@ -54,7 +55,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	db, err := postgres.Open(ctx, url, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, stock.Migrations)
+	db, err := postgres.Open(ctx, url, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	if err != nil {
 		return err
 	}
@@ -62,11 +63,14 @@ func run(ctx context.Context) error {
 
 	verifier := auth.Follow(ctx, auth.AskWith(dapr.AskAnyway))
 	cfg.Verify = verifier.Verify
+	cfg.Streaming = true // images and imports are larger than the rest
 	app := web.New("products", cfg)
 	app.Needs(web.Check{Name: "database", Ask: db.Ping}, web.Check{Name: "sidecar", Ask: dapr.Well})
 	app.Prefers(web.Check{Name: "broker", Ask: dapr.Broker}, web.Check{Name: "sessions", Ask: verifier.Well})
 	category.NewService(db).Routes(app)
 	product.NewService(db).Routes(app)
+	images := image.NewService(db, image.FilesOf(dapr))
+	images.Routes(app)
 	stocks := stock.NewService(db, hold)
 	stocks.Routes(app)
 
@@ -75,5 +79,6 @@ func run(ctx context.Context) error {
 	g.Go(func() error { return event.Relay(ctx, db, "products", dapr.Publish) })
 	g.Go(func() error { return idempotency.Prune(ctx, db) })
 	g.Go(func() error { return stocks.ScheduleExpiry(ctx, dapr.Every) })
+	g.Go(func() error { return images.ScheduleCleaning(ctx, dapr.Every) })
 	return g.Wait()
 }

@@ -66,6 +66,7 @@ func TestJourneys(t *testing.T) {
 	t.Run("cart", cart)
 	t.Run("webhook", webhook)
 	t.Run("a reservation without an order", abandoned)
+	t.Run("images", images)
 	t.Run("trace", trace)
 	t.Run("documents", documents)
 	t.Run("nothing internal", nothingInternal)

@@ -20,8 +20,11 @@ func TestTableIsServable(t *testing.T) {
 		if d := r.Deprecated; d.Is() && !slices.ContainsFunc(routes, func(o Route) bool { return o.Do == r.Method()+" "+d.Successor }) {
 			t.Errorf("%s has a successor that is not there: %s", r.Do, d.Successor)
 		}
-		if r.BodyLimit != 1<<20 || r.Deadline == 0 {
+		if r.BodyLimit < 1<<20 || r.Deadline < defaultDeadline {
 			t.Errorf("%s has no defaults: %+v", r.Do, r)
+		}
+		if r.BodyLimit > defaultBodyLimit && r.Need == shop.Anyone {
+			t.Errorf("%s takes large bodies from anyone", r.Do)
 		}
 		for _, earlier := range routes[:i] {
 			if earlier.Method() == r.Method() && shadows(earlier.Path(), r.Path()) {

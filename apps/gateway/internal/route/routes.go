@@ -1,6 +1,10 @@
 package route
 
-import "sidecart/kit/shop"
+import (
+	"time"
+
+	"sidecart/kit/shop"
+)
 
 // Table is the public API: what is not in it cannot be reached from outside. The path without /api/v1 is the
 // service's own, and of /api/v2 it keeps the /v2. A path that is also an example of a pattern stands before it.
@@ -39,6 +43,10 @@ var Table = []Route{
 	{Do: "GET /api/v1/products/{id}", By: "products", Need: shop.Anyone, Limit: browsing, Cached: true},
 	{Do: "PATCH /api/v1/products/{id}", By: "products", Need: shop.ManageCatalogue, Limit: writing},
 	{Do: "DELETE /api/v1/products/{id}", By: "products", Need: shop.ManageCatalogue, Limit: writing},
+	{Do: "POST /api/v1/products/{id}/images", By: "products", Need: shop.ManageCatalogue, Limit: writing, BodyLimit: 9 << 20, Deadline: time.Minute},
+	{Do: "GET /api/v1/products/{id}/images/{image_id}", By: "products", Need: shop.Anyone, Limit: browsing},
+	{Do: "PATCH /api/v1/products/{id}/images/{image_id}", By: "products", Need: shop.ManageCatalogue, Limit: writing},
+	{Do: "DELETE /api/v1/products/{id}/images/{image_id}", By: "products", Need: shop.ManageCatalogue, Limit: writing},
 	{Do: "GET /api/v1/products/{id}/inventory", By: "products", Need: shop.ManageStock, Limit: reading},
 	{Do: "POST /api/v1/products/{id}/inventory/adjustments", By: "products", Need: shop.ManageStock, Limit: writing},
 	{Do: "GET /api/v1/products/{id}/inventory/movements", By: "products", Need: shop.ManageStock, Limit: reading},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sidecart/apps/products/internal/category"
+	"sidecart/apps/products/internal/image"
 	"sidecart/apps/products/internal/product"
 	"sidecart/apps/products/internal/stock"
 	"sidecart/kit/event"
@@ -20,7 +21,7 @@ import (
 )
 
 func TestCategories(t *testing.T) {
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, stock.Migrations)
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
 	category.NewService(db).Routes(app)
 	product.NewService(db).Routes(app)
@@ -70,7 +71,7 @@ func TestCategories(t *testing.T) {
 // TestMovesMakeNoCycle has categories moved below one another by many at once, until somebody would make a circle if
 // the moves did not see one another.
 func TestMovesMakeNoCycle(t *testing.T) {
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, stock.Migrations)
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	s := category.NewService(db)
 	const n = 6
 	for i := range n {
@@ -111,7 +112,7 @@ func count(tree []category.Category) int {
 }
 
 func TestSameNameAtOnce(t *testing.T) {
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, stock.Migrations)
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	var race sync.WaitGroup
 	for range 10 {
 		race.Go(func() {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sidecart/apps/products/internal/category"
+	"sidecart/apps/products/internal/image"
 	"sidecart/apps/products/internal/product"
 	"sidecart/apps/products/internal/stock"
 	"sidecart/kit/event"
@@ -25,7 +26,7 @@ const headphones = `{"name":"Wireless Headphones","description":"High-quality wi
 	"sku":"WH-001","price":299.99,"category_id":1,"brand":"TechBrand","initial_quantity":50}`
 
 func TestCatalogue(t *testing.T) {
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, stock.Migrations)
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
 	category.NewService(db).Routes(app)
 	product.NewService(db).Routes(app)
@@ -89,7 +90,7 @@ func TestCatalogue(t *testing.T) {
 }
 
 func TestPagingIsStableWhileProductsAreAdded(t *testing.T) {
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, stock.Migrations)
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	s := product.NewService(db)
 	if _, err := category.NewService(db).Create(t.Context(), category.New{Name: "Things"}); err != nil {
 		t.Fatal(err)
@@ -126,7 +127,7 @@ func TestPagingIsStableWhileProductsAreAdded(t *testing.T) {
 }
 
 func TestOneKeyCreatesOnce(t *testing.T) {
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, stock.Migrations)
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
 	category.NewService(db).Routes(app)
 	product.NewService(db).Routes(app)
@@ -162,7 +163,7 @@ func TestOneKeyCreatesOnce(t *testing.T) {
 }
 
 func TestChanging(t *testing.T) {
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, stock.Migrations)
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
 	category.NewService(db).Routes(app)
 	product.NewService(db).Routes(app)
@@ -195,7 +196,7 @@ func TestChanging(t *testing.T) {
 		{Name: "read again", Do: "GET /products/1", Header: with("If-None-Match", `"1-5"`), Want: 200},
 		{Name: "change all", As: admin, Do: "PATCH /products/1", Want: 200, Emits: changed,
 			Body: `{"name":"Table","description":"d","slug":"table","price":500,"currency":"JPY","category_id":2,"brand":"B","attributes":{"legs":3},"metadata":{},"low_stock_threshold":2}`,
-			Has:  []string{`"name":"Table","description":"d","sku":"C-1","slug":"table","price":500,"currency":"JPY","category_id":2,"brand":"B","attributes":{"legs":3},"metadata":{},"low_stock_threshold":2`}},
+			Has:  []string{`"name":"Table","description":"d","sku":"C-1","slug":"table","price":500,"currency":"JPY","category_id":2,"brand":"B","attributes":{"legs":3},"metadata":{},"images":[],"low_stock_threshold":2`}},
 		{Name: "the SKU stays", As: admin, Do: "PATCH /products/1", Body: `{"sku":"X"}`, Want: 422, Has: []string{`"sku":"is not a known field"`}},
 		{Name: "a price that the currency has not", As: admin, Do: "PATCH /products/1", Body: `{"price":1.5}`, Want: 422, Has: []string{`"price":"JPY has 0 decimals"`}},
 		{Name: "a currency that is none", As: admin, Do: "PATCH /products/1", Body: `{"currency":"XYZ"}`, Want: 422, Has: []string{`"currency"`}},
@@ -223,7 +224,7 @@ func TestChanging(t *testing.T) {
 
 // TestChangesAreNotLost has ten change what they read at the same time: one of them did.
 func TestChangesAreNotLost(t *testing.T) {
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, stock.Migrations)
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	s := product.NewService(db)
 	if _, err := category.NewService(db).Create(t.Context(), category.New{Name: "Things"}); err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/products/internal/category"
+	"sidecart/apps/products/internal/image"
 	"sidecart/apps/products/internal/stock"
 	"sidecart/kit/event"
 	"sidecart/kit/idempotency"
@@ -27,7 +28,7 @@ const many = 100_000
 // fill opens a shop with 100,000 products of 40 categories in four branches, at one go. One in 50 is out of stock.
 func fill(t testing.TB) *pgxpool.Pool {
 	t.Helper()
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, Migrations, stock.Migrations)
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, Migrations, image.Migrations, stock.Migrations)
 	for _, sql := range []string{`
 		insert into categories (name, slug, parent_id)
 		select 'Category ' || n, 'category-' || n, case when n > 4 then 1 + n % 4 end from generate_series(1, 40) n`, `

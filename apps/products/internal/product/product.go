@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"sidecart/apps/products/internal/image"
 	"sidecart/kit/fault"
 	"sidecart/kit/idempotency"
 	"sidecart/kit/shop"
@@ -26,6 +27,7 @@ type Product struct {
 	Brand             string           `json:"brand"`
 	Attributes        map[string]Value `json:"attributes"`
 	Metadata          map[string]Value `json:"metadata"`
+	Images            []image.Image    `json:"images"`
 	LowStockThreshold int              `json:"low_stock_threshold"`
 	Available         int              `json:"available"`
 	InStock           bool             `json:"in_stock"`

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sidecart/apps/products/internal/category"
+	"sidecart/apps/products/internal/image"
 	"sidecart/apps/products/internal/product"
 	"sidecart/apps/products/internal/stock"
 	"sidecart/kit/event"
@@ -27,7 +28,7 @@ var goods = []string{
 }
 
 func TestSearch(t *testing.T) {
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, stock.Migrations)
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
 	category.NewService(db).Routes(app)
 	product.NewService(db).Routes(app)
@@ -120,7 +121,7 @@ func TestSearch(t *testing.T) {
 
 // TestEveryOrderPagesStably reads each order three at a time while products are added at both ends.
 func TestEveryOrderPagesStably(t *testing.T) {
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, stock.Migrations)
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	s := product.NewService(db)
 	if _, err := category.NewService(db).Create(t.Context(), category.New{Name: "Things"}); err != nil {
 		t.Fatal(err)

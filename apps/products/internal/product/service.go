@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"sidecart/apps/products/internal/image"
 	"sidecart/apps/products/internal/stock"
 	"sidecart/kit/event"
 	"sidecart/kit/idempotency"
@@ -102,6 +103,9 @@ func (s *Service) Archive(ctx context.Context, id int64, read web.IfMatch) error
 			return err
 		}
 		if err := stock.Close(ctx, tx, id); err != nil {
+			return err
+		}
+		if err := image.Close(ctx, tx, id); err != nil {
 			return err
 		}
 		return event.Emit(ctx, tx, shop.ProductArchived{ProductID: p.ID, SKU: p.SKU})

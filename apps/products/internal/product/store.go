@@ -227,6 +227,10 @@ func (q question) statement(sort Sort, after position, limit int) (string, []any
 			select f.id, f.rank from found f where %s order by %s limit %d
 		)
 		select p.id, p.name, p.description, p.sku, p.slug, p.price, p.currency, p.category_id, p.brand, p.attributes, p.metadata,
+			coalesce((
+				select json_agg(json_build_object('id', i.id, 'product_id', i.product_id, 'media_type', i.media_type, 'width', i.width,
+					'height', i.height, 'alt', i.alt, 'position', i.position, 'created_at', i.created_at) order by i.position)
+				from product_images i where i.product_id = p.id), '[]') as images,
 			p.low_stock_threshold, p.version, s.on_hand - s.reserved as available, s.on_hand > s.reserved as in_stock,
 			p.created_at, p.updated_at, f.rank
 		from page f join products p on p.id = f.id join stock s on s.product_id = f.id
@@ -273,6 +277,10 @@ func count(ctx context.Context, db postgres.Reader, q question) ([]counted, erro
 func get(ctx context.Context, db postgres.Reader, id int64) (Product, error) {
 	rows, err := db.Query(ctx, `
 		select p.id, p.name, p.description, p.sku, p.slug, p.price, p.currency, p.category_id, p.brand, p.attributes, p.metadata,
+			coalesce((
+				select json_agg(json_build_object('id', i.id, 'product_id', i.product_id, 'media_type', i.media_type, 'width', i.width,
+					'height', i.height, 'alt', i.alt, 'position', i.position, 'created_at', i.created_at) order by i.position)
+				from product_images i where i.product_id = p.id), '[]') as images,
 			p.low_stock_threshold, p.version, s.on_hand - s.reserved as available, s.on_hand > s.reserved as in_stock,
 			p.created_at, p.updated_at
 		from products p join stock s on s.product_id = p.id

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/products/internal/category"
+	"sidecart/apps/products/internal/image"
 	"sidecart/apps/products/internal/product"
 	"sidecart/apps/products/internal/stock"
 	"sidecart/kit/event"
@@ -24,7 +25,7 @@ import (
 // open is a shop with the given quantities of products 1, 2, 3 ...
 func open(t testing.TB, hold time.Duration, quantities ...int) (*pgxpool.Pool, *stock.Service) {
 	t.Helper()
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, stock.Migrations)
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	c, err := category.NewService(db).Create(t.Context(), category.New{Name: "Things"})
 	if err != nil {
 		t.Fatal(err)

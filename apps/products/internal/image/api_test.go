@@ -1,0 +1,220 @@
+package image_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"maps"
+	"mime/multipart"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"sidecart/apps/products/internal/category"
+	images "sidecart/apps/products/internal/image"
+	"sidecart/apps/products/internal/product"
+	"sidecart/apps/products/internal/stock"
+	"sidecart/kit/event"
+	"sidecart/kit/idempotency"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+	"sidecart/kit/sidecar"
+	"sidecart/kit/web"
+)
+
+// folder is a store of files in memory, which may be away.
+type folder struct {
+	mu    sync.Mutex
+	files map[string][]byte
+	away  error
+}
+
+func (f *folder) Files() images.Files {
+	return images.Files{
+		Put: func(_ context.Context, name string, data []byte) error {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if f.away == nil {
+				f.files[name] = data
+			}
+			return f.away
+		},
+		Get: func(_ context.Context, name string) ([]byte, error) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			data, ok := f.files[name]
+			if !ok {
+				return nil, sidecar.ErrNoFile
+			}
+			return data, f.away
+		},
+		Delete: func(_ context.Context, name string) error {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			delete(f.files, name)
+			return f.away
+		},
+	}
+}
+
+func form(t *testing.T, name string, file []byte, alt string) (body string, header map[string]string) {
+	t.Helper()
+	var out bytes.Buffer
+	w := multipart.NewWriter(&out)
+	part, err := w.CreateFormFile("anything", name)
+	if err == nil {
+		_, err = part.Write(file)
+	}
+	if err == nil && alt != "" {
+		err = w.WriteField("alt", alt)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.String(), map[string]string{"Content-Type": w.FormDataContentType()}
+}
+
+func picture(t *testing.T, w, h int) []byte {
+	t.Helper()
+	p := image.NewNRGBA(image.Rect(0, 0, w, h))
+	p.SetNRGBA(0, 0, color.NRGBA{R: 255, A: 128})
+	var out bytes.Buffer
+	if err := png.Encode(&out, p); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func TestImages(t *testing.T) {
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, images.Migrations, stock.Migrations)
+	app := web.New("products", web.Config{Verify: kittest.Verify, Streaming: true})
+	store := &folder{files: map[string][]byte{}}
+	s := images.NewService(db, store.Files())
+	s.Routes(app)
+	category.NewService(db).Routes(app)
+	product.NewService(db).Routes(app)
+	admin, alice := kittest.Somebody(shop.Admin), kittest.Somebody(shop.User)
+	changed := []string{"products.changed"}
+	kittest.Run(t, app, db, []kittest.Call{
+		{Name: "category", As: admin, Do: "POST /categories", Body: `{"name":"Things"}`, Want: 201},
+		{Name: "product", As: admin, Do: "POST /products", Body: `{"name":"Thing","sku":"T","price":1,"category_id":1}`, Want: 201, Emits: changed, Has: []string{`"images":[]`}},
+	})
+	body, header := form(t, "photo.jpg", picture(t, 640, 320), "A thing")
+	keyed := maps.Clone(header)
+	keyed["Idempotency-Key"] = "k"
+	text, textHeader := form(t, "photo.jpg", []byte("<script>alert(1)</script>"), "")
+	badAlt, badAltHeader := form(t, "p.png", picture(t, 1, 1), "two\nlines")
+	nothing, nothingHeader := form(t, "p.png", nil, "x")
+	huge, hugeHeader := form(t, "p.png", make([]byte, 9<<20), "")
+	kittest.Run(t, app, db, []kittest.Call{
+		{Name: "add by a user", As: alice, Do: "POST /products/1/images", Body: body, Header: header, Want: 403},
+		{Name: "add as JSON", As: admin, Do: "POST /products/1/images", Body: `{}`, Want: 415},
+		{Name: "add to nothing", As: admin, Do: "POST /products/99/images", Body: body, Header: header, Want: 404, Has: []string{`"product_not_found"`}},
+		{Name: "what is no image whatever its name", As: admin, Do: "POST /products/1/images", Body: text, Header: textHeader, Want: 415, Has: []string{`"not_an_image"`}},
+		{Name: "bad words", As: admin, Do: "POST /products/1/images", Body: badAlt, Header: badAltHeader, Want: 422, Has: []string{`"alt"`}},
+		{Name: "no file", As: admin, Do: "POST /products/1/images", Body: nothing, Header: nothingHeader, Want: 422, Has: []string{`"file"`}},
+		{Name: "no form", As: admin, Do: "POST /products/1/images", Body: "nonsense", Header: header, Want: 422, Has: []string{`"file"`}},
+		{Name: "too large", As: admin, Do: "POST /products/1/images", Body: huge, Header: hugeHeader, Want: 413},
+		{Name: "add, a PNG by its content", As: admin, Do: "POST /products/1/images", Body: body, Header: keyed, Want: 201, Emits: changed,
+			Has: []string{`"product_id":1,"media_type":"image/png","width":640,"height":320,"alt":"A thing","position":1`}},
+		{Name: "add again", As: admin, Do: "POST /products/1/images", Body: body, Header: keyed, Want: 201, Has: []string{`"position":1`}},
+		{Name: "another", As: admin, Do: "POST /products/1/images", Body: body, Header: header, Want: 201, Emits: changed, Has: []string{`"position":2`}},
+		{Name: "the product shows them", Do: "GET /products/1", Want: 200, Has: []string{`"images":[{"id":`, `"position":1`, `"position":2`, `"version":3`}},
+	})
+	_, seen := kittest.Do(t, app, kittest.Call{Do: "GET /products/1"})
+	all := kittest.Field[[]images.Image](t, seen, "images")
+	first, second := ref(all[0].ID), ref(all[1].ID)
+	kittest.Run(t, app, db, []kittest.Call{
+		{Name: "see", Do: "GET " + first, Want: 200, Has: []string{"\x89PNG"}},
+		{Name: "thumbnail", Do: "GET " + first + "?size=thumbnail", Want: 200, AndThen: func(t *testing.T, body []byte) {
+			if c, err := png.DecodeConfig(bytes.NewReader(body)); err != nil || c.Width != 320 || c.Height != 160 {
+				t.Errorf("%+v, %v", c, err)
+			}
+		}},
+		{Name: "another size", Do: "GET " + first + "?size=huge", Want: 422},
+		{Name: "of another product", Do: strings.Replace("GET "+first, "/1/", "/2/", 1), Want: 404},
+		{Name: "change by a user", As: alice, Do: "PATCH " + second, Body: `{"alt":"x"}`, Want: 403},
+		{Name: "words", As: admin, Do: "PATCH " + second, Body: `{"alt":"From behind"}`, Want: 200, Emits: changed, Has: []string{`"alt":"From behind","position":2`}},
+		{Name: "to the front", As: admin, Do: "PATCH " + second, Body: `{"position":1}`, Want: 200, Emits: changed, Has: []string{`"position":1`}},
+		{Name: "a place before the first", As: admin, Do: "PATCH " + second, Body: `{"position":0}`, Want: 422},
+		{Name: "what is not there", As: admin, Do: "PATCH /products/1/images/999", Body: `{"position":1}`, Want: 404, Has: []string{`"image_not_found"`}},
+		{Name: "delete by a user", As: alice, Do: "DELETE " + second, Want: 403},
+		{Name: "delete", As: admin, Do: "DELETE " + second, Want: 204, Emits: changed},
+		{Name: "delete again", As: admin, Do: "DELETE " + second, Want: 404},
+		{Name: "the other moves up", Do: "GET /products/1", Want: 200, Has: []string{`"alt":"A thing","position":1`}},
+		{Name: "files go later", Do: "POST /job/remove-unused-images", Want: 204},
+	})
+	if len(store.files) != 4 { // two of the image, and two of the refused upload, whose hour is not over
+		t.Errorf("kept %v", slices.Collect(maps.Keys(store.files)))
+	}
+	if _, err := db.Exec(t.Context(), `update image_files set free_at = now() where free_at > now()`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Clean(t.Context()); err != nil || len(store.files) != 2 {
+		t.Errorf("kept %d, %v", len(store.files), err)
+	}
+	store.away = sidecar.ErrNeighbour
+	kittest.Run(t, app, db, []kittest.Call{
+		{Name: "while the store is away", As: admin, Do: "POST /products/1/images", Body: body, Header: header, Want: 503},
+		{Name: "archive all the same", As: admin, Do: "DELETE /products/1", Want: 204, Emits: []string{"products.archived"}},
+		{Name: "is not seen", Do: "GET " + first, Want: 404},
+	})
+	if _, err := s.Clean(t.Context()); !errors.Is(err, sidecar.ErrNeighbour) {
+		t.Error(err)
+	}
+	store.away = nil
+	if _, err := s.Clean(t.Context()); err != nil || len(store.files) != 0 {
+		t.Errorf("kept %d, %v", len(store.files), err)
+	}
+}
+
+func ref(id int64) string { return fmt.Sprint("/products/1/images/", id) }
+
+// TestAddingAndMovingAtOnce: however many add and move, places are 1, 2, 3 ... and there are never too many.
+func TestAddingAndMovingAtOnce(t *testing.T) {
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, images.Migrations, stock.Migrations)
+	store := &folder{files: map[string][]byte{}}
+	s := images.NewService(db, store.Files())
+	if _, err := category.NewService(db).Create(t.Context(), category.New{Name: "Things"}); err != nil {
+		t.Fatal(err)
+	}
+	price := shop.MustMoney("1")
+	if _, err := product.NewService(db).Create(t.Context(), product.New{Name: "x", SKU: "x", Price: &price, CategoryID: 1}); err != nil {
+		t.Fatal(err)
+	}
+	file := picture(t, 8, 8)
+	var race sync.WaitGroup
+	for range 24 {
+		race.Go(func() {
+			i, err := s.Add(context.Background(), idempotency.Key{}, 1, "", file)
+			if err != nil {
+				if !errors.Is(err, images.ErrMany) {
+					t.Error(err)
+				}
+				return
+			}
+			front := 1
+			if _, err := s.Change(context.Background(), 1, i.ID, images.Change{Position: &front}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	race.Wait()
+	p, err := product.NewService(db).Get(t.Context(), 1)
+	if err != nil || len(p.Images) != 20 {
+		t.Fatalf("%d images, %v", len(p.Images), err)
+	}
+	for i, image := range p.Images {
+		if image.Position != i+1 {
+			t.Errorf("%d stands at %d", i+1, image.Position)
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime/multipart"
+	"time"
+	"unicode"
+
+	"sidecart/kit/idempotency"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// Routes adds the images' routes.
+func (s *Service) Routes(app *web.App) {
+	web.Handle(app, "POST /products/{id}/images", shop.ManageCatalogue, s.handleAdd, web.Created, web.BodyLimit(largestFile+64<<10),
+		web.Patience(time.Minute), web.Fails(ErrProduct, ErrNoImage, ErrTooLarge, ErrMany), web.Doc("Add an image: a part with a file, and perhaps one named alt"))
+	web.Handle(app, "GET /products/{id}/images/{image_id}", shop.Anyone, s.handleShow, web.Fails(ErrNotFound),
+		web.Answers("image/jpeg", "image/png"), web.Doc("See an image, or its thumbnail"))
+	web.Handle(app, "PATCH /products/{id}/images/{image_id}", shop.ManageCatalogue, s.handleChange,
+		web.Fails(ErrProduct, ErrNotFound), web.Doc("Say what an image shows, or move it"))
+	web.Handle(app, "DELETE /products/{id}/images/{image_id}", shop.ManageCatalogue, s.handleDelete,
+		web.Fails(ErrProduct, ErrNotFound), web.Doc("Remove an image"))
+	web.Handle(app, "POST /job/"+cleaningJob, shop.Anyone, s.handleCleaning, web.Internal)
+}
+
+type addInput struct {
+	idempotency.Key
+	ID   int64    `path:"id" validate:"min=1"`
+	Form web.Body `body:"multipart/form-data"`
+}
+
+func (s *Service) handleAdd(ctx context.Context, _ shop.Caller, in addInput) (Image, error) {
+	file, alt, err := readForm(in.Form)
+	if err != nil {
+		return Image{}, err
+	}
+	return s.Add(ctx, in.Key, in.ID, alt, file)
+}
+
+// readForm finds the one file of a form, whatever its part is called, and the words for it. It fails with ErrNoFile, ErrAlt
+// or web.ErrTooLarge.
+func readForm(form web.Body) (file []byte, alt string, err error) {
+	parts := multipart.NewReader(form, form.Params["boundary"])
+	for {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, "", malformed(err)
+		}
+		text, err := io.ReadAll(part)
+		switch {
+		case err != nil:
+			return nil, "", malformed(err)
+		case part.FileName() != "" && file == nil:
+			file = text
+		case part.FormName() == "alt":
+			alt = string(text)
+		}
+	}
+	switch {
+	case len(file) == 0:
+		return nil, "", ErrNoFile
+	case len([]rune(alt)) > 500 || containsControl(alt):
+		return nil, "", ErrAlt
+	}
+	return file, alt, nil
+}
+
+// malformed is a fault of the body itself, or that the form in it cannot be read.
+func malformed(err error) error {
+	if errors.Is(err, web.ErrTooLarge) {
+		return ErrTooLarge
+	}
+	return ErrNoFile.Because(err)
+}
+
+func containsControl(text string) bool {
+	for _, r := range text {
+		if unicode.IsControl(r) || r == unicode.ReplacementChar {
+			return true
+		}
+	}
+	return false
+}
+
+type showInput struct {
+	ID      int64  `path:"id" validate:"min=1"`
+	ImageID int64  `path:"image_id" validate:"min=1"`
+	Size    string `query:"size" default:"full" validate:"oneof=full thumbnail"`
+}
+
+func (s *Service) handleShow(ctx context.Context, _ shop.Caller, in showInput) (web.Content, error) {
+	p, err := s.Show(ctx, in.ID, in.ImageID, in.Size == "thumbnail")
+	// What is under a number never changes.
+	forever := map[string]string{"Cache-Control": "public, max-age=31536000, immutable"}
+	return web.Content{MediaType: p.MediaType, Bytes: p.Bytes, Tag: p.Tag, Header: forever}, err
+}
+
+type changeInput struct {
+	ID      int64 `path:"id" validate:"min=1"`
+	ImageID int64 `path:"image_id" validate:"min=1"`
+	Change
+}
+
+func (s *Service) handleChange(ctx context.Context, _ shop.Caller, in changeInput) (Image, error) {
+	return s.Change(ctx, in.ID, in.ImageID, in.Change)
+}
+
+type imageInput struct {
+	ID      int64 `path:"id" validate:"min=1"`
+	ImageID int64 `path:"image_id" validate:"min=1"`
+}
+
+func (s *Service) handleDelete(ctx context.Context, _ shop.Caller, in imageInput) (web.None, error) {
+	return web.None{}, s.Delete(ctx, in.ID, in.ImageID)
+}
+
+func (s *Service) handleCleaning(ctx context.Context, _ shop.Caller, _ web.None) (web.None, error) {
+	_, err := s.Clean(ctx)
+	return web.None{}, err
+}

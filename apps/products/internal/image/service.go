@@ -1,0 +1,196 @@
+package image
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/semaphore"
+
+	"sidecart/kit/event"
+	"sidecart/kit/idempotency"
+	"sidecart/kit/postgres"
+	"sidecart/kit/shop"
+	"sidecart/kit/sidecar"
+)
+
+//go:embed migrations/*.sql
+var files embed.FS
+
+// Migrations are the images' tables; they stand on the products'.
+var Migrations = postgres.Migrations{Name: "image", Files: postgres.Sub(files)}
+
+// Service does what can be done with images.
+type Service struct {
+	db    *pgxpool.Pool
+	files Files
+	room  *semaphore.Weighted // for pictures as pixels
+}
+
+// atOnce is how many pictures are drawn at the same time: each takes up to 100 MB meanwhile.
+const atOnce = 2
+
+// NewService works on an open database.
+func NewService(db *pgxpool.Pool, files Files) *Service {
+	return &Service{db: db, files: files, room: semaphore.NewWeighted(atOnce)}
+}
+
+// Add gives a product one more image, after the others, and tells products.changed. It fails with ErrProduct, ErrMany,
+// ErrNoImage or ErrTooLarge.
+func (s *Service) Add(ctx context.Context, key idempotency.Key, productID int64, alt string, file []byte) (Image, error) {
+	_, earlier, err := idempotency.Before[Image](ctx, s.db, key)
+	if err != nil {
+		return Image{}, err
+	}
+	if earlier != nil {
+		return *earlier, nil
+	}
+	p, err := s.draw(ctx, file)
+	if err != nil {
+		return Image{}, err
+	}
+	name := shop.NewID()
+	if err := s.put(ctx, name, p); err != nil {
+		return Image{}, err
+	}
+	return idempotency.Do(ctx, s.db, key, func(tx pgx.Tx) (Image, error) {
+		if err := touch(ctx, tx, productID); err != nil {
+			return Image{}, err
+		}
+		i, err := insert(ctx, tx, productID, name, alt, p)
+		if err == nil && i.Position > most {
+			err = ErrMany
+		}
+		return i, err
+	})
+}
+
+// draw waits for room.
+func (s *Service) draw(ctx context.Context, file []byte) (prepared, error) {
+	if err := s.room.Acquire(ctx, 1); err != nil {
+		return prepared{}, err
+	}
+	defer s.room.Release(1)
+	return prepare(file)
+}
+
+// put keeps both files, noted first: what becomes of no image is removed later.
+func (s *Service) put(ctx context.Context, name uuid.UUID, p prepared) error {
+	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return note(ctx, tx, name) })
+	if err != nil {
+		return err
+	}
+	if err := s.files.Put(ctx, name.String(), p.full.Bytes); err != nil {
+		return err
+	}
+	return s.files.Put(ctx, small(name), p.small.Bytes)
+}
+
+func small(name uuid.UUID) string { return name.String() + "-small" }
+
+// touch locks a product on sale, makes it another version and tells so. It fails with ErrProduct.
+func touch(ctx context.Context, tx pgx.Tx, productID int64) error {
+	changed, err := bump(ctx, tx, productID)
+	if err != nil {
+		return err
+	}
+	return event.Emit(ctx, tx, shop.ProductChanged{
+		ProductID: changed.ProductID, SKU: changed.SKU, Name: changed.Name, Price: changed.Price, Currency: changed.Currency})
+}
+
+// Show is the picture, or its thumbnail. It fails with ErrNotFound, also for what is off sale.
+func (s *Service) Show(ctx context.Context, productID, id int64, thumbnail bool) (Picture, error) {
+	where, err := get(ctx, s.db, productID, id)
+	if err != nil {
+		return Picture{}, err
+	}
+	name, p := where.File.String(), Picture{MediaType: where.MediaType, Tag: where.Tag}
+	if thumbnail {
+		name, p = small(where.File), Picture{MediaType: where.SmallType, Tag: where.Tag + "-small"}
+	}
+	p.Bytes, err = s.files.Get(ctx, name)
+	if errors.Is(err, sidecar.ErrNoFile) { // deleted at this very moment, or lost, which is for the log
+		return p, fmt.Errorf("image %d: %w", id, ErrNotFound.Because(err))
+	}
+	return p, err
+}
+
+// Change changes the words for an image, or its place, and tells products.changed. It fails with ErrNotFound.
+func (s *Service) Change(ctx context.Context, productID, id int64, change Change) (i Image, err error) {
+	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		if err := touch(ctx, tx, productID); err != nil {
+			return err
+		}
+		if change.Alt != nil {
+			if err := setAlt(ctx, tx, productID, id, *change.Alt); err != nil {
+				return err
+			}
+		}
+		if change.Position != nil {
+			ids, err := ordered(ctx, tx, productID)
+			if err != nil {
+				return err
+			}
+			if err := place(ctx, tx, moved(ids, id, *change.Position)); err != nil {
+				return err
+			}
+		}
+		i, err = one(ctx, tx, productID, id)
+		return err
+	})
+	return i, err
+}
+
+// Delete removes an image and tells products.changed. It fails with ErrNotFound.
+func (s *Service) Delete(ctx context.Context, productID, id int64) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		if err := touch(ctx, tx, productID); err != nil {
+			return err
+		}
+		if err := remove(ctx, tx, productID, id); err != nil {
+			return err
+		}
+		ids, err := ordered(ctx, tx, productID)
+		if err != nil {
+			return err
+		}
+		return place(ctx, tx, ids)
+	})
+}
+
+// Close removes all images of a product, in the transaction that archives it.
+func Close(ctx context.Context, tx pgx.Tx, productID int64) error {
+	return removeAll(ctx, tx, productID)
+}
+
+// Clean removes files that no image has, some hundred at a time. It may be stopped anywhere and run again.
+func (s *Service) Clean(ctx context.Context) (removed int, err error) {
+	names, err := unused(ctx, s.db)
+	if err != nil {
+		return 0, err
+	}
+	for _, name := range names {
+		for _, file := range []string{name.String(), small(name)} {
+			if err := s.files.Delete(ctx, file); err != nil {
+				return removed, err
+			}
+		}
+		if err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return unnote(ctx, tx, name) }); err != nil {
+			return removed, err
+		}
+		removed++
+	}
+	return removed, nil
+}
+
+// cleaningJob is the name under which the scheduler calls every so often; one replica gets each call.
+const cleaningJob = "remove-unused-images"
+
+// ScheduleCleaning asks the scheduler to have unused files removed every ten minutes.
+func (s *Service) ScheduleCleaning(ctx context.Context, every sidecar.Schedule) error {
+	return every(ctx, cleaningJob, "@every 10m")
+}

@@ -1,0 +1,146 @@
+package image
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"sidecart/kit/postgres"
+	"sidecart/kit/shop"
+)
+
+// note keeps a file from being forgotten. Whoever notes it has an hour to make an image of it.
+func note(ctx context.Context, tx pgx.Tx, name uuid.UUID) error {
+	_, err := tx.Exec(ctx, `insert into image_files (name, free_at) values ($1, now() + interval '1 hour')`, name)
+	return err
+}
+
+func unnote(ctx context.Context, tx pgx.Tx, name uuid.UUID) error {
+	_, err := tx.Exec(ctx, `delete from image_files where name = $1`, name)
+	return err
+}
+
+// unused are files that no image has and whose time is over.
+func unused(ctx context.Context, db postgres.Reader) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, `
+		select f.name from image_files f
+		where f.free_at < now() and not exists (select from product_images i where i.file = f.name)
+		order by f.free_at limit 200`)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+}
+
+// touched is a product as it is told of.
+type touched struct {
+	ProductID int64
+	SKU       string
+	Name      string
+	Price     shop.Money
+	Currency  string
+}
+
+// bump fails with ErrProduct.
+func bump(ctx context.Context, tx pgx.Tx, productID int64) (touched, error) {
+	rows, err := tx.Query(ctx, `
+		update products set version = version + 1, updated_at = now() where id = $1 and archived_at is null
+		returning id as product_id, sku, name, price, currency`, productID)
+	if err != nil {
+		return touched{}, err
+	}
+	t, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[touched])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return t, ErrProduct
+	}
+	return t, err
+}
+
+// insert stands after the others. The product is locked.
+func insert(ctx context.Context, tx pgx.Tx, productID int64, file uuid.UUID, alt string, p prepared) (Image, error) {
+	rows, err := tx.Query(ctx, `
+		insert into product_images (product_id, file, media_type, small_type, width, height, tag, alt, position)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, (select count(*) + 1 from product_images where product_id = $1))
+		returning id, product_id, media_type, width, height, alt, position, created_at`,
+		productID, file, p.full.MediaType, p.small.MediaType, p.width, p.height, p.full.Tag, alt)
+	if err != nil {
+		return Image{}, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Image])
+}
+
+// get fails with ErrNotFound.
+func get(ctx context.Context, db postgres.Reader, productID, id int64) (stored, error) {
+	rows, err := db.Query(ctx, `
+		select i.file, i.media_type, i.small_type, i.tag from product_images i where i.id = $2 and i.product_id = $1`, productID, id)
+	if err != nil {
+		return stored{}, err
+	}
+	s, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[stored])
+	return s, orNotFound(err)
+}
+
+func orNotFound(err error) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return ErrNotFound
+	}
+	return err
+}
+
+// one fails with ErrNotFound.
+func one(ctx context.Context, db postgres.Reader, productID, id int64) (Image, error) {
+	rows, err := db.Query(ctx, `
+		select id, product_id, media_type, width, height, alt, position, created_at
+		from product_images where id = $2 and product_id = $1`, productID, id)
+	if err != nil {
+		return Image{}, err
+	}
+	i, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Image])
+	return i, orNotFound(err)
+}
+
+// ordered are a product's images in their order.
+func ordered(ctx context.Context, db postgres.Reader, productID int64) ([]int64, error) {
+	rows, err := db.Query(ctx, `select id from product_images where product_id = $1 order by position`, productID)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[int64])
+}
+
+// place gives images the places 1, 2, 3 ... in this order. One that is not there is passed over.
+func place(ctx context.Context, tx pgx.Tx, ids []int64) error {
+	_, err := tx.Exec(ctx, `
+		update product_images i set position = o.place from unnest($1::bigint[]) with ordinality as o (id, place)
+		where i.id = o.id and i.position <> o.place`, ids)
+	return err
+}
+
+// setAlt fails with ErrNotFound.
+func setAlt(ctx context.Context, tx pgx.Tx, productID, id int64, alt string) error {
+	tag, err := tx.Exec(ctx, `update product_images set alt = $3 where id = $2 and product_id = $1`, productID, id, alt)
+	if err == nil && tag.RowsAffected() == 0 {
+		err = ErrNotFound
+	}
+	return err
+}
+
+// remove fails with ErrNotFound. The files are free.
+func remove(ctx context.Context, tx pgx.Tx, productID, id int64) error {
+	tag, err := tx.Exec(ctx, `
+		with gone as (delete from product_images where id = $2 and product_id = $1 returning file)
+		update image_files f set free_at = now() from gone where f.name = gone.file`, productID, id)
+	if err == nil && tag.RowsAffected() == 0 {
+		err = ErrNotFound
+	}
+	return err
+}
+
+func removeAll(ctx context.Context, tx pgx.Tx, productID int64) error {
+	_, err := tx.Exec(ctx, `
+		with gone as (delete from product_images where product_id = $1 returning file)
+		update image_files f set free_at = now() from gone where f.name = gone.file`, productID)
+	return err
+}

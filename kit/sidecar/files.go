@@ -1,0 +1,69 @@
+package sidecar
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"sidecart/kit/fault"
+)
+
+// ErrNoFile tells that a store of files has none of that name.
+var ErrNoFile = fault.New(fault.NotFound, "no_such_file", "there is no such file")
+
+// Files is a store of files behind a binding, whichever it is: a folder, S3 or Azure Blob. A file is at most 3.5 MiB, which
+// every sidecar carries.
+type Files struct {
+	dapr *Sidecar
+	name string
+}
+
+// Files are those of a binding component.
+func (s *Sidecar) Files(component string) Files { return Files{s, component} }
+
+// Put keeps a file under a name, in place of one that was there.
+func (f Files) Put(ctx context.Context, name string, data []byte) error {
+	_, err := f.invoke(ctx, "create", name, data)
+	return err
+}
+
+// Get reads a file. It fails with ErrNoFile.
+func (f Files) Get(ctx context.Context, name string) ([]byte, error) {
+	return f.invoke(ctx, "get", name, nil)
+}
+
+// Delete removes a file; one that is not there is removed.
+func (f Files) Delete(ctx context.Context, name string) error {
+	_, err := f.invoke(ctx, "delete", name, nil)
+	if errors.Is(err, ErrNoFile) {
+		return nil
+	}
+	return err
+}
+
+func (f Files) invoke(ctx context.Context, operation, name string, data []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	// Each kind of store has its own word for the name of a file, and overlooks those of others.
+	metadata := map[string]string{"fileName": name, "key": name, "blobName": name}
+	answer, err := f.dapr.Bind(ctx, f.name, operation, data, metadata)
+	switch {
+	case err != nil && isNoFile(err):
+		return nil, ErrNoFile.Because(err)
+	case err != nil:
+		return nil, ErrNeighbour.Because(fmt.Errorf("%s: %w", f.name, err))
+	}
+	return answer, nil
+}
+
+// isNoFile knows the words of the stores: they have no code in common.
+func isNoFile(err error) bool {
+	for _, words := range []string{"file not found", "no such file", "NoSuchKey", "key not found", "BlobNotFound", "NotFound"} {
+		if strings.Contains(err.Error(), words) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,71 @@
+package journey_test
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"mime/multipart"
+	"strings"
+	"testing"
+
+	"sidecart/tests/client"
+)
+
+// noise is a picture that cannot be made much smaller, about as large as w*h*3 bytes.
+func noise(t *testing.T, w, h int) []byte {
+	t.Helper()
+	picture, seed := image.NewNRGBA(image.Rect(0, 0, w, h)), uint32(1)
+	for y := range h {
+		for x := range w {
+			seed = seed*1664525 + 1013904223
+			picture.SetNRGBA(x, y, color.NRGBA{R: uint8(seed >> 24), G: uint8(seed >> 16), B: uint8(seed >> 8), A: 255}) //nolint:gosec // the low bits
+		}
+	}
+	var out bytes.Buffer
+	must(t, png.Encode(&out, picture))
+	return out.Bytes()
+}
+
+func upload(t *testing.T, file []byte) (body, contentType string) {
+	t.Helper()
+	var out bytes.Buffer
+	w := multipart.NewWriter(&out)
+	part, err := w.CreateFormFile("file", "picture.png")
+	must(t, err)
+	_, err = part.Write(file)
+	must(t, err)
+	must(t, w.WriteField("alt", "Noise"))
+	must(t, w.Close())
+	return out.String(), w.FormDataContentType()
+}
+
+// images: 6 MB go in through both sidecars, and come out as another file, kept by the binding.
+func images(t *testing.T) {
+	body, contentType := upload(t, noise(t, 1600, 1280))
+	a, err := admin.Do(t.Context(), "POST /api/v1/products/1/images", client.Raw(body), "Content-Type", contentType)
+	must(t, err)
+	var made struct{ ID, Width, Height int }
+	must(t, a.Into(201, &made))
+	path := fmt.Sprint("/api/v1/products/1/images/", made.ID)
+	full, err := nobody.Do(t.Context(), "GET "+path, nil)
+	must(t, err)
+	c, err := png.DecodeConfig(bytes.NewReader(full.Body))
+	if err != nil || full.Status != 200 || c.Width != made.Width || c.Height != made.Height || full.Header.Get("Content-Type") != "image/png" ||
+		!strings.Contains(full.Header.Get("Cache-Control"), "immutable") || full.Header.Get("ETag") == "" {
+		t.Errorf("%d, %+v of %+v, %v, %v", full.Status, c, made, full.Header, err)
+	}
+	again, err := nobody.Do(t.Context(), "GET "+path, nil, "If-None-Match", full.Header.Get("ETag"))
+	must(t, err)
+	if again.Status != 304 || len(again.Body) != 0 {
+		t.Errorf("%d with %d bytes", again.Status, len(again.Body))
+	}
+	small, err := nobody.Do(t.Context(), "GET "+path+"?size=thumbnail", nil)
+	must(t, err)
+	if small.Status != 200 || len(small.Body) == 0 || len(small.Body) > 200_000 {
+		t.Errorf("thumbnail: %d with %d bytes", small.Status, len(small.Body))
+	}
+	must(t, admin.Call(t.Context(), "DELETE "+path, nil, 204, nil))
+	must(t, nobody.Call(t.Context(), "GET "+path, nil, 404, nil))
+}
