@@ -15,6 +15,7 @@ import (
 	"sidecart/apps/products/internal/image"
 	"sidecart/apps/products/internal/product"
 	"sidecart/apps/products/internal/stock"
+	"sidecart/apps/products/internal/transfer"
 	"sidecart/kit/auth"
 	"sidecart/kit/config"
 	"sidecart/kit/event"
@@ -55,7 +56,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	db, err := postgres.Open(ctx, url, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
+	db, err := postgres.Open(ctx, url, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations, transfer.Migrations)
 	if err != nil {
 		return err
 	}
@@ -68,6 +69,7 @@ func run(ctx context.Context) error {
 	app.Needs(web.Check{Name: "database", Ask: db.Ping}, web.Check{Name: "sidecar", Ask: dapr.Well})
 	app.Prefers(web.Check{Name: "broker", Ask: dapr.Broker}, web.Check{Name: "sessions", Ask: verifier.Well})
 	category.NewService(db).Routes(app)
+	transfer.NewService(db).Routes(app)
 	product.NewService(db).Routes(app)
 	images := image.NewService(db, image.FilesOf(dapr))
 	images.Routes(app)

@@ -40,6 +40,9 @@ var Table = []Route{
 	{Do: "DELETE /api/v1/categories/{id}", By: "products", Need: shop.ManageCatalogue, Limit: writing},
 	{Do: "POST /api/v1/products", By: "products", Need: shop.ManageCatalogue, Limit: writing},
 	{Do: "GET /api/v1/products", By: "products", Need: shop.Anyone, Limit: browsing, Cached: true},
+	{Do: "POST /api/v1/products/import", By: "products", Need: shop.ManageCatalogue, Limit: moving, BodyLimit: 64 << 20, Deadline: 10 * time.Minute},
+	{Do: "GET /api/v1/products/imports", By: "products", Need: shop.ManageCatalogue, Limit: reading},
+	{Do: "GET /api/v1/products/export", By: "products", Need: shop.ManageCatalogue, Limit: moving, Deadline: 10 * time.Minute},
 	{Do: "GET /api/v1/products/{id}", By: "products", Need: shop.Anyone, Limit: browsing, Cached: true},
 	{Do: "PATCH /api/v1/products/{id}", By: "products", Need: shop.ManageCatalogue, Limit: writing},
 	{Do: "DELETE /api/v1/products/{id}", By: "products", Need: shop.ManageCatalogue, Limit: writing},
@@ -98,6 +101,7 @@ var (
 	reading    = Limit{PerMinute: 600}
 	telling    = Limit{PerMinute: 1200} // a payment provider tells of every charge from a few addresses
 	writing    = Limit{PerMinute: 300}
+	moving     = Limit{PerMinute: 30} // whole files
 	buying     = Limit{PerMinute: 60}
 	refreshing = Limit{PerMinute: 60}
 	joining    = Limit{PerMinute: 20}

@@ -68,15 +68,13 @@ func lockRow(ctx context.Context, tx pgx.Tx, id int64) error {
 	return err
 }
 
+const updateOne = `
+	update products set name = $2, description = $3, slug = $4, price = $5, currency = $6, category_id = $7, brand = $8,
+		attributes = $9, metadata = $10, version = version + 1, updated_at = now()
+	where id = $1`
+
 // update fails with ErrSlug or ErrCategory. The row is locked.
-func update(ctx context.Context, tx pgx.Tx, p Product) error {
-	_, err := tx.Exec(ctx, `
-		update products set name = $2, description = $3, slug = $4, price = $5, currency = $6, category_id = $7, brand = $8,
-			attributes = $9, metadata = $10, version = version + 1, updated_at = now()
-		where id = $1`,
-		p.ID, p.Name, p.Description, p.Slug, p.Price, p.Currency, p.CategoryID, p.Brand, p.Attributes, p.Metadata)
-	return refusal(err)
-}
+func update(ctx context.Context, tx pgx.Tx, p Product) error { return updateAll(ctx, tx, []Product{p}) }
 
 // archive leaves everything else as it was.
 func archive(ctx context.Context, tx pgx.Tx, id int64) error {
@@ -306,4 +304,69 @@ func pricesOf(ctx context.Context, db postgres.Reader, ids []int64) ([]Price, er
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowToStructByName[Price])
+}
+
+// bySKU are the products that have one of the lines' SKUs, archived ones too, locked in key order.
+func bySKU(ctx context.Context, tx pgx.Tx, lines []Line) (map[string]known, error) {
+	skus := make([]string, len(lines))
+	for i, l := range lines {
+		skus[i] = l.SKU
+	}
+	rows, err := tx.Query(ctx, `
+		select p.id, p.name, p.description, p.sku, p.slug, p.price, p.currency, coalesce(p.category_id, 0) as category_id, p.brand,
+			p.attributes, p.metadata, '[]'::json as images, p.low_stock_threshold, p.version, 0 as available, false as in_stock,
+			p.created_at, p.updated_at, p.archived_at is not null as archived
+		from products p where p.sku = any($1) order by p.id for no key update`, skus)
+	if err != nil {
+		return nil, err
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByName[known])
+	there := make(map[string]known, len(all))
+	for _, k := range all {
+		there[k.SKU] = k
+	}
+	return there, err
+}
+
+// insertAll answers the ids by SKU. It fails with ErrSKU, ErrSlug or ErrCategory for any of them.
+func insertAll(ctx context.Context, tx pgx.Tx, all []New) (map[string]int64, error) {
+	ids := make(map[string]int64, len(all))
+	if len(all) == 0 {
+		return ids, nil
+	}
+	rows := make([]map[string]any, len(all))
+	for i, in := range all {
+		slug := in.Slug
+		if slug == "" {
+			slug = shop.Slug(in.Name + " " + in.SKU)
+		}
+		rows[i] = map[string]any{"place": i, "name": in.Name, "description": in.Description, "sku": in.SKU, "slug": slug, "price": in.Price,
+			"currency": in.Currency, "category_id": in.CategoryID, "brand": in.Brand, "attributes": in.Attributes, "metadata": in.Metadata,
+			"low_stock_threshold": in.LowStockThreshold}
+	}
+	made, err := tx.Query(ctx, `
+		insert into products (name, description, sku, slug, price, currency, category_id, brand, attributes, metadata, low_stock_threshold)
+		select name, description, sku, slug, price, currency, category_id, brand, attributes, metadata, low_stock_threshold
+		from jsonb_to_recordset($1) as r (place int, name text, description text, sku text, slug text, price numeric, currency text,
+			category_id bigint, brand text, attributes jsonb, metadata jsonb, low_stock_threshold int)
+		order by place returning id, sku`, rows)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	var id int64
+	var sku string
+	_, err = pgx.ForEachRow(made, []any{&id, &sku}, func() error {
+		ids[sku] = id
+		return nil
+	})
+	return ids, refusal(err)
+}
+
+// updateAll is update of many, which are locked.
+func updateAll(ctx context.Context, tx pgx.Tx, all []Product) error {
+	batch := &pgx.Batch{}
+	for _, p := range all {
+		batch.Queue(updateOne, p.ID, p.Name, p.Description, p.Slug, p.Price, p.Currency, p.CategoryID, p.Brand, p.Attributes, p.Metadata)
+	}
+	return refusal(tx.SendBatch(ctx, batch).Close())
 }

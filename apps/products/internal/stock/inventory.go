@@ -15,8 +15,17 @@ import (
 // Open gives a new product its first stock, in the transaction that creates it. Nobody is told of one that is short from
 // the start: it never crossed anything.
 func Open(ctx context.Context, tx pgx.Tx, productID int64, quantity int) error {
-	return open(ctx, tx, productID, quantity)
+	return openAll(ctx, tx, []Opening{{productID, quantity}})
 }
+
+// Opening is the first stock of a new product.
+type Opening struct {
+	ProductID int64 `json:"product_id"`
+	Quantity  int   `json:"quantity"`
+}
+
+// OpenAll is Open of many.
+func OpenAll(ctx context.Context, tx pgx.Tx, all []Opening) error { return openAll(ctx, tx, all) }
 
 // Close forgets who waits for a product and that it is short, in the transaction that archives it. Its stock and its
 // ledger stay, as do the reservations of orders that have it.

@@ -11,13 +11,18 @@ import (
 	"sidecart/kit/shop"
 )
 
-func open(ctx context.Context, tx pgx.Tx, productID int64, quantity int) error {
+func openAll(ctx context.Context, tx pgx.Tx, all []Opening) error {
+	if len(all) == 0 {
+		return nil
+	}
 	_, err := tx.Exec(ctx, `
 		with opened as (
-			insert into stock (product_id, on_hand, reserved, reason) values ($1, $2, 0, 'initial') returning product_id, on_hand)
+			insert into stock (product_id, on_hand, reserved, reason)
+			select product_id, quantity, 0, 'initial' from jsonb_to_recordset($1) as o (product_id bigint, quantity int)
+			returning product_id, on_hand)
 		insert into stock_alerts (product_id, kind)
 		select product_id, case on_hand when 0 then 'out' else 'low' end
-		from opened join products p on p.id = product_id where on_hand <= p.low_stock_threshold`, productID, quantity)
+		from opened join products p on p.id = product_id where on_hand <= p.low_stock_threshold`, all)
 	return err
 }
 

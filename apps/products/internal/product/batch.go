@@ -1,0 +1,124 @@
+package product
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"sidecart/apps/products/internal/stock"
+	"sidecart/kit/event"
+	"sidecart/kit/fault"
+	"sidecart/kit/shop"
+)
+
+// Line is what a list of goods says of one product, known by its SKU: all of a new one, or what shall be different of one that
+// is there. InitialQuantity is for a new one only: stock that is there changes by adjustments.
+type Line struct {
+	SKU string `json:"sku" validate:"required,max=64,sku"`
+	Change
+	InitialQuantity *int `json:"initial_quantity" validate:"omitempty,min=0,max=1000000000"`
+}
+
+// Outcome is what became of a line.
+type Outcome string
+
+// The outcomes of a line that was taken.
+const (
+	Created   Outcome = "created"
+	Updated   Outcome = "updated"
+	Unchanged Outcome = "unchanged"
+)
+
+// ErrArchived tells that a SKU belongs to a product that is off sale for good.
+var ErrArchived = fault.ErrInvalid.With("sku", "is of a product that is archived")
+
+// fresh is a line as a new product. It fails with ErrInvalid naming what is missing.
+func (l Line) fresh() (New, error) {
+	missing := fault.ErrInvalid
+	for field, absent := range map[string]bool{"name": l.Name == nil, "price": l.Price == nil, "category_id": l.CategoryID == nil} {
+		if absent {
+			missing = missing.With(field, "is required of a new product")
+		}
+	}
+	if len(missing.Fields) > 0 {
+		return New{}, missing
+	}
+	in := New{SKU: l.SKU, Name: *l.Name, Price: l.Price, CategoryID: *l.CategoryID, Attributes: l.Attributes, Metadata: l.Metadata}
+	set(&in.Description, l.Description)
+	set(&in.Slug, l.Slug)
+	set(&in.Currency, l.Currency)
+	set(&in.Brand, l.Brand)
+	set(&in.InitialQuantity, l.InitialQuantity)
+	set(&in.LowStockThreshold, l.LowStockThreshold)
+	return in.normal()
+}
+
+// known is a product that has a SKU already.
+type known struct {
+	Product
+	Archived bool
+}
+
+// Put takes lines of different SKUs in somebody's transaction, all of them or none, for a few answers from the server however
+// many they are, and tells products.changed of each that is new or different. It fails as Create and Change do, for any line,
+// and with ErrArchived.
+func Put(ctx context.Context, tx pgx.Tx, lines []Line) ([]Outcome, error) {
+	there, err := bySKU(ctx, tx, lines)
+	if err != nil {
+		return nil, err
+	}
+	outcomes := make([]Outcome, len(lines))
+	var fresh []New
+	var changed []Product
+	for i, l := range lines {
+		k, ok := there[l.SKU]
+		if !ok {
+			in, err := l.fresh()
+			if err != nil {
+				return nil, err
+			}
+			outcomes[i], fresh = Created, append(fresh, in)
+			continue
+		}
+		if k.Archived {
+			return nil, ErrArchived
+		}
+		p, different, err := l.Change.to(k.Product)
+		if err != nil {
+			return nil, err
+		}
+		outcomes[i] = Unchanged
+		if different {
+			outcomes[i], changed = Updated, append(changed, p)
+		}
+		if p.LowStockThreshold != k.LowStockThreshold {
+			if err := stock.SetThreshold(ctx, tx, p.ID, p.LowStockThreshold); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return outcomes, putAll(ctx, tx, fresh, changed)
+}
+
+func putAll(ctx context.Context, tx pgx.Tx, fresh []New, changed []Product) error {
+	ids, err := insertAll(ctx, tx, fresh)
+	if err != nil {
+		return err
+	}
+	var told []shop.ProductChanged
+	var opened []stock.Opening
+	for _, in := range fresh {
+		opened = append(opened, stock.Opening{ProductID: ids[in.SKU], Quantity: in.InitialQuantity})
+		told = append(told, shop.ProductChanged{ProductID: ids[in.SKU], SKU: in.SKU, Name: in.Name, Price: *in.Price, Currency: in.Currency})
+	}
+	if err := stock.OpenAll(ctx, tx, opened); err != nil {
+		return err
+	}
+	if err := updateAll(ctx, tx, changed); err != nil {
+		return err
+	}
+	for _, p := range changed {
+		told = append(told, shop.ProductChanged{ProductID: p.ID, SKU: p.SKU, Name: p.Name, Price: p.Price, Currency: p.Currency})
+	}
+	return event.EmitAll(ctx, tx, told)
+}

@@ -1,0 +1,48 @@
+package transfer
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// patience is how long a file may take.
+const patience = 10 * time.Minute
+
+// Routes adds the routes of files. They stand before those of single products, whose paths look alike.
+func (s *Service) Routes(app *web.App) {
+	web.Handle(app, "POST /products/import", shop.ManageCatalogue, s.handleImport, web.BodyLimit(largestImport), web.Patience(patience),
+		web.Fails(ErrHeader, ErrLongLine), web.Doc("Take goods from a file, row by row; known SKUs are changed"))
+	web.Handle(app, "GET /products/imports", shop.ManageCatalogue, s.handleImports, web.NoStore, web.Doc("See how far imports have come, the last first"))
+	web.Handle(app, "GET /products/export", shop.ManageCatalogue, s.handleExport, web.NoStore, web.Patience(patience),
+		web.Answers(csvType, linesType), web.Doc("Get all goods on sale as a file"))
+}
+
+type importInput struct {
+	File web.Body `body:"text/csv,application/x-ndjson"`
+}
+
+func (s *Service) handleImport(ctx context.Context, who shop.Caller, in importInput) (Report, error) {
+	return s.Import(ctx, who.ID, in.File.MediaType, in.File)
+}
+
+type importsInput struct{ web.PageQuery }
+
+func (s *Service) handleImports(ctx context.Context, _ shop.Caller, in importsInput) (web.Page[Import], error) {
+	return s.Imports(ctx, in.PageQuery)
+}
+
+type exportInput struct {
+	Format string `query:"format" default:"csv" validate:"oneof=csv jsonl"`
+}
+
+func (s *Service) handleExport(_ context.Context, _ shop.Caller, in exportInput) (web.Content, error) {
+	mediaType := map[string]string{"csv": csvType, "jsonl": linesType}[in.Format]
+	return web.Content{
+		MediaType: mediaType, Header: map[string]string{"Content-Disposition": `attachment; filename="products.` + in.Format + `"`},
+		Write: func(ctx context.Context, w io.Writer) error { return s.Export(ctx, mediaType, w) },
+	}, nil
+}

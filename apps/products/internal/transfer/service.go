@@ -1,0 +1,207 @@
+package transfer
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"io"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sidecart/apps/products/internal/product"
+	"sidecart/kit/postgres"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+//go:embed migrations/*.sql
+var files embed.FS
+
+// Migrations are the table of imports.
+var Migrations = postgres.Migrations{Name: "transfer", Files: postgres.Sub(files)}
+
+// Service brings goods in and out.
+type Service struct{ db *pgxpool.Pool }
+
+// NewService works on an open database.
+func NewService(db *pgxpool.Pool) *Service { return &Service{db} }
+
+// Import takes a file row by row: a new SKU is a new product, a known one is changed in what the row names. A row is taken
+// whole or not at all. Taking the same file again changes nothing more. It fails where the file cannot be read to its end; the
+// rows before stay taken, and the import is broken.
+func (s *Service) Import(ctx context.Context, by shop.UserID, mediaType string, file io.Reader) (r Report, err error) {
+	r = Report{Import: Import{ID: shop.NewID(), State: Running}, Errors: []RowError{}}
+	if err := s.begin(ctx, by, &r); err != nil {
+		return r, err
+	}
+	categories := map[string]*int64{}
+	var waiting []numbered
+	for n := range rowsOf(mediaType, file) {
+		if n.line == 0 {
+			err = n.err
+			break
+		}
+		waiting = append(waiting, n)
+		if len(waiting) == together {
+			if err = s.take(ctx, &r, waiting, categories); err != nil {
+				break
+			}
+			waiting = waiting[:0]
+		}
+	}
+	if err == nil {
+		err = s.take(ctx, &r, waiting, categories)
+	}
+	return r, s.end(ctx, &r, err)
+}
+
+func (s *Service) begin(ctx context.Context, by shop.UserID, r *Report) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) (err error) {
+		r.StartedAt, err = insert(ctx, tx, r.ID, by)
+		return err
+	})
+}
+
+// end notes how it ended, also when whoever asked is gone, and answers why it broke.
+func (s *Service) end(ctx context.Context, r *Report, why error) error {
+	r.State = Done
+	if why != nil {
+		r.State = Broken
+	}
+	err := pgx.BeginFunc(context.WithoutCancel(ctx), s.db, func(tx pgx.Tx) (err error) {
+		r.SeenAt, err = update(ctx, tx, r.Import)
+		return err
+	})
+	return errors.Join(why, err)
+}
+
+// take takes rows: together if nothing is wrong with any of them, else those that can be, one by one.
+func (s *Service) take(ctx context.Context, r *Report, rows []numbered, categories map[string]*int64) error {
+	for i := range rows {
+		if rows[i].err == nil {
+			rows[i].err = s.find(ctx, &rows[i].row, categories)
+		}
+	}
+	before := *r
+	err := s.put(ctx, r, rows)
+	if err == nil {
+		return nil
+	}
+	*r = before
+	for _, n := range rows {
+		outcome := product.Outcome("")
+		if n.err == nil {
+			outcome, n.err = s.putOne(ctx, n.row)
+		}
+		if ctx.Err() != nil || postgres.Unavailable(n.err) {
+			return n.err
+		}
+		r.note(n, outcome, n.err)
+	}
+	return s.progress(ctx, r)
+}
+
+// put takes those rows that could be read, in one transaction with how far the import has come.
+func (s *Service) put(ctx context.Context, r *Report, rows []numbered) error {
+	var lines []product.Line
+	seen := map[string]bool{}
+	for _, n := range rows {
+		if n.err == nil {
+			if seen[n.row.SKU] {
+				return errTwice
+			}
+			seen[n.row.SKU] = true
+			lines = append(lines, n.row.Line)
+		}
+	}
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		outcomes, err := product.Put(ctx, tx, lines)
+		if err != nil {
+			return err
+		}
+		for _, n := range rows {
+			outcome := product.Outcome("")
+			if n.err == nil {
+				outcome, outcomes = outcomes[0], outcomes[1:]
+			}
+			r.note(n, outcome, n.err)
+		}
+		_, err = update(ctx, tx, r.Import)
+		return err
+	})
+}
+
+// errTwice sends rows of the same SKU one after the other.
+var errTwice = errors.New("a SKU is there twice")
+
+func (s *Service) putOne(ctx context.Context, one row) (outcome product.Outcome, err error) {
+	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		outcomes, err := product.Put(ctx, tx, []product.Line{one.Line})
+		if err == nil {
+			outcome = outcomes[0]
+		}
+		return err
+	})
+	return outcome, err
+}
+
+func (s *Service) progress(ctx context.Context, r *Report) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		_, err := update(ctx, tx, r.Import)
+		return err
+	})
+}
+
+// find puts the number of a category in place of its slug. It fails with ErrCategory.
+func (s *Service) find(ctx context.Context, one *row, categories map[string]*int64) error {
+	if one.Category == nil {
+		return nil
+	}
+	id, ok := categories[*one.Category]
+	if !ok {
+		var err error
+		if id, err = categoryOf(ctx, s.db, *one.Category); err != nil {
+			return err
+		}
+		if id != nil {
+			categories[*one.Category] = id
+		}
+	}
+	if id == nil {
+		return ErrCategory
+	}
+	one.CategoryID = id
+	return nil
+}
+
+// Imports is how far each import has come, the last first.
+func (s *Service) Imports(ctx context.Context, q web.PageQuery) (page web.Page[Import], err error) {
+	var before uuid.UUID
+	if err := q.Cursor.Into(&before); err != nil {
+		return page, err
+	}
+	found, err := imports(ctx, s.db, before, q.Limit+1)
+	if err != nil {
+		return page, err
+	}
+	return web.NewPage(found, q.Limit, func(i Import) any { return i.ID })
+}
+
+// Export writes all that is on sale, by number, some at a time. What is put on sale meanwhile is in it too.
+func (s *Service) Export(ctx context.Context, mediaType string, to io.Writer) error {
+	write, flush := writerOf(mediaType, to)
+	for after := int64(0); ; {
+		goods, err := page(ctx, s.db, after)
+		if err != nil || len(goods) == 0 {
+			return errors.Join(err, flush())
+		}
+		for _, g := range goods {
+			if err := write(g); err != nil {
+				return err
+			}
+		}
+		after = goods[len(goods)-1].ID
+	}
+}
