@@ -69,3 +69,35 @@ func images(t *testing.T) {
 	must(t, admin.Call(t.Context(), "DELETE "+path, nil, 204, nil))
 	must(t, nobody.Call(t.Context(), "GET "+path, nil, 404, nil))
 }
+
+// wholesale: more than 4 MB of goods come in through both sidecars, are found, and go out again.
+func wholesale(t *testing.T) {
+	var file strings.Builder
+	file.WriteString("sku,name,description,price,category_id,initial_quantity,attr.color\n")
+	const rows = 8000
+	for i := range rows {
+		fmt.Fprintf(&file, "W-%d,Umbrella %d,%s,%d.50,1,3,red\n", i, i, strings.Repeat("Keeps the rain off. ", 30), 1+i%90)
+	}
+	file.WriteString("W-0,,,not a price,,,\n")
+	a, err := admin.Do(t.Context(), "POST /api/v1/products/import", client.Raw(file.String()), "Content-Type", "text/csv")
+	must(t, err)
+	var report struct {
+		State           string
+		Created, Failed int
+		Errors          []struct{ Line int }
+	}
+	must(t, a.Into(200, &report))
+	if report.State != "done" || report.Created != rows || report.Failed != 1 || report.Errors[0].Line != rows+2 {
+		t.Errorf("%+v", report)
+	}
+	var found struct{ Items []struct{ SKU string } }
+	must(t, nobody.Call(t.Context(), "GET /api/v1/products?q=umbrela+4711&attr.color=red", nil, 200, &found))
+	if len(found.Items) != 1 || found.Items[0].SKU != "W-4711" {
+		t.Errorf("found %+v", found)
+	}
+	out, err := admin.Do(t.Context(), "GET /api/v1/products/export?format=jsonl", nil)
+	must(t, err)
+	if n := strings.Count(string(out.Body), "\n"); out.Status != 200 || n <= rows {
+		t.Errorf("%d with %d lines", out.Status, n)
+	}
+}

@@ -67,6 +67,7 @@ func TestJourneys(t *testing.T) {
 	t.Run("webhook", webhook)
 	t.Run("a reservation without an order", abandoned)
 	t.Run("images", images)
+	t.Run("wholesale", wholesale)
 	t.Run("trace", trace)
 	t.Run("documents", documents)
 	t.Run("nothing internal", nothingInternal)

@@ -83,7 +83,7 @@ func Put(ctx context.Context, tx pgx.Tx, lines []Line) ([]Outcome, error) {
 		if k.Archived {
 			return nil, ErrArchived
 		}
-		p, different, err := l.Change.to(k.Product)
+		p, different, err := l.to(k.Product)
 		if err != nil {
 			return nil, err
 		}
