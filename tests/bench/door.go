@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,41 +19,44 @@ import (
 // bareAddr is where the gateway without its door listens while it is measured.
 const bareAddr = "127.0.0.1:12098"
 
-// turns is how often each of two things is measured that are compared: they take turns, so that what else the machine does
-// meets both, and the middle one counts.
-const turns = 3
+// turns is how often each of two things is measured that are compared. They take turns, and shortly, so that what else the
+// machine does meets both.
+const turns = 9
 
-// pair is two measurements that are compared.
-type pair struct{ before, after result }
+// pair is two measurements that are compared: the middle ones of all turns, and the middle of what was left in each.
+type pair struct {
+	before, after result
+	kept          float64 // in percent
+}
 
-// kept is what is left of the first, in percent.
-func (p pair) kept() float64 { return 100 * p.after.rate / p.before.rate }
-
-// inTurns measures two things one after the other, and again.
-func inTurns(before, after func() (result, error)) (p pair, err error) {
+// inTurns measures two things one after the other, and again, each one first as often as the other.
+func inTurns(before, after func() (result, error)) (pair, error) {
+	measure := [2]func() (result, error){before, after}
 	var all [2][]result
-	for range turns {
-		for i, measure := range []func() (result, error){before, after} {
-			r, err := measure()
+	var kept []float64
+	for turn := range turns {
+		for place := range 2 {
+			i := (turn + place) % 2
+			r, err := measure[i]()
 			if err != nil {
-				return p, err
+				return pair{}, err
 			}
 			fmt.Fprintf(os.Stderr, "  %-48s %8.0f/s\n", r.name, r.rate)
 			all[i] = append(all[i], r)
 		}
+		kept = append(kept, 100*all[1][turn].rate/all[0][turn].rate)
 	}
-	return pair{middle(all[0]), middle(all[1])}, nil
+	slices.Sort(kept)
+	return pair{middle(all[0]), middle(all[1]), kept[turns/2]}, nil
 }
 
 func middle(results []result) result {
-	slices.SortFunc(results, func(a, b result) int {
-		if a.rate < b.rate {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(results, func(a, b result) int { return cmp.Compare(a.rate, b.rate) })
 	return results[len(results)/2]
 }
+
+// turnOf is how long one measurement of a turn takes, in whole seconds.
+func turnOf(l load) time.Duration { return max(time.Second, (l.duration / 4).Truncate(time.Second)) }
 
 // doorCost measures a route of a signed-in buyer through the gateway, and through one that has no door: the same program but
 // for guards, token, denylist and limit.
@@ -63,7 +67,7 @@ func (l load) doorCost(ctx context.Context, p *platform.Platform, bearer map[str
 	}
 	defer stop()
 	const path = "/api/v1/orders?limit=1"
-	l.duration /= 2
+	l.duration = turnOf(l)
 	hit := func(name, base string) func() (result, error) {
 		return func() (result, error) {
 			return l.hit(ctx, target{name: name, url: base + path, headers: bearer})
@@ -106,7 +110,7 @@ func startBare(ctx context.Context, p *platform.Platform) (stop func(), err erro
 // nobody turned away: as many addresses do it that each stays below its limit.
 func (l load) loginFlood(ctx context.Context, p *platform.Platform) (pair, error) {
 	others := target{name: "GET product, each another one, alone", url: p.URL() + "/api/v1/products/", random: products}
-	l.duration /= 2
+	l.duration = turnOf(l)
 	during := func() (result, error) {
 		flood := l
 		flood.duration += time.Second

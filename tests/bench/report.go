@@ -62,11 +62,11 @@ func report(l load, m measured) string {
 		head, foot string
 	}{
 		{m.door, "What the door costs", fmt.Sprintf("Guards, the check of the token, the denylist and the limit (one question to Redis) take %.0f %% of the throughput of "+
-			"a route\nthat goes through two sidecars; the target is under 15 %%.", 100-m.door.kept())},
+			"a route\nthat goes through two sidecars; the target is under 15 %%.", 100-m.door.kept)},
 		{m.flood, "A flood of logins", fmt.Sprintf("%d more connections do nothing but sign in meanwhile, and nobody is turned away. Others keep %.0f %% of their throughput;\n"+
-			"the target is 60 %%.", l.connections, m.flood.kept())},
+			"the target is 60 %%.", l.connections, m.flood.kept)},
 	} {
-		fmt.Fprintf(&b, "\n## %s\n\n%s Each was measured %d times in turns; these are the middle ones.\n\n| what | requests/s | p50 | p99 |\n|---|---|---|---|\n",
+		fmt.Fprintf(&b, "\n## %s\n\n%s Each was measured %d times, in turns; the share is the middle one of the turns.\n\n| what | requests/s | p50 | p99 |\n|---|---|---|---|\n",
 			section.head, section.foot, turns)
 		for _, r := range []result{section.before, section.after} {
 			fmt.Fprintf(&b, "| %s | %.0f | %s | %s |\n", r.name, r.rate, round(r.p50), round(r.p99))
