@@ -7,7 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dapr/durabletask-go/workflow"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 
 	"sidecart/apps/orders/internal/order"
 	"sidecart/apps/orders/internal/payment"
@@ -198,4 +201,45 @@ func (s *stand) findings(t *testing.T) map[shop.OrderID]payment.Finding {
 		found[f.OrderID] = f
 	}
 	return found
+}
+
+// TestUpkeepWithoutAnEngine: what was not paid in time is cancelled and given back, and refunds are settled, also while
+// no workflow can be started, woken or asked.
+func TestUpkeepWithoutAnEngine(t *testing.T) {
+	s := open(t)
+	nowhere, err := grpc.NewClient("127.0.0.1:1", grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nowhere.Close() //nolint:errcheck // a test's end
+	s.engine, s.times = workflow.NewClient(nowhere), Times{Unpaid: 30 * time.Minute}
+	paid := s.bought(t)
+	late, err := s.orders.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.orders.Refund(t.Context(), admin, paid, order.Return{}); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.Upkeep(t.Context(), time.Now().Add(time.Minute)) // the engine is away, and says so
+	if got := s.taken(t); got != "0.00" || !slices.Equal(s.shelf, []string{"return", "return"}) {
+		t.Errorf("a refund is not settled: %s, %v", got, s.shelf)
+	}
+	if at, err := s.orders.Standing(t.Context(), late.ID); err != nil || at.Goods != order.Pending {
+		t.Fatalf("given up too early: %+v, %v", at, err)
+	}
+	kittest.Emitted(t, s.db)
+	for range 2 {
+		_ = s.Upkeep(t.Context(), time.Now().Add(31*time.Minute))
+	}
+	got, err := s.orders.Get(t.Context(), alice, late.ID)
+	if err != nil || got.Status != order.Cancelled || got.History[1].Reason != "it was not paid in time" || got.Refunds[0].SettledAt == nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if topics := kittest.Emitted(t, s.db); !slices.Equal(topics, []string{"orders.payment_failed", "orders.cancelled"}) {
+		t.Errorf("told %v", topics)
+	}
+	if _, err := s.payments.Charge(t.Context(), s.charge(late.ID)); !errors.Is(err, payment.ErrDeclined) {
+		t.Errorf("what was given up was charged: %v", err)
+	}
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"sidecart/kit/fault"
 	"sidecart/kit/shop"
 )
@@ -114,4 +116,97 @@ func TestNumbersAreReadable(t *testing.T) {
 		}
 		seen[n] = true
 	}
+}
+
+// TestRefundsNeverExceed gives back parts of an order at random, until nothing is left: each amount is exact, together
+// they are what was paid, and one piece more is refused.
+func TestRefundsNeverExceed(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var reserved []Reserved
+		for i := range rapid.IntRange(1, 6).Draw(t, "lines") {
+			price := rapid.Int64Range(0, 1_000_000_00).Draw(t, "price")
+			money, err := shop.MoneyOf(price, "USD")
+			if err != nil {
+				t.Fatal(err)
+			}
+			reserved = append(reserved, Reserved{ProductID: int64(i + 1), Quantity: rapid.IntRange(1, 1000).Draw(t, "quantity"), UnitPrice: money, Currency: "USD"})
+		}
+		items, paid, _, err := total(reserved)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := Order{Items: items, Total: paid}
+		var earlier []Refund
+		var back shop.Money
+		for whole := false; !whole; {
+			rest := everything(o.Items, earlier)
+			item := rapid.SampledFrom(rest).Draw(t, "item")
+			if _, _, err := worth(o, earlier, []Item{{item.ProductID, item.Quantity + 1}}); !errors.Is(err, ErrTooMuch) {
+				t.Fatalf("one more than is left of %+v: %v", item, err)
+			}
+			item.Quantity = rapid.IntRange(1, item.Quantity).Draw(t, "of it")
+			some := []Item{item}
+			if rapid.IntRange(0, 9).Draw(t, "all of it") == 0 {
+				some = rest
+			}
+			var amount shop.Money
+			if amount, whole, err = worth(o, earlier, some); err != nil {
+				t.Fatal(err)
+			}
+			if back, err = back.Plus(amount); err != nil {
+				t.Fatal(err)
+			}
+			earlier = append(earlier, Refund{Items: some})
+			if more := back.String(); whole != back.Equal(paid) && paid.Sign() > 0 && !hasFree(o.Items) {
+				t.Fatalf("%s of %s is back, and that is the whole: %v", more, paid, whole)
+			}
+		}
+		if !back.Equal(paid) {
+			t.Fatalf("%s of %s went back", back, paid)
+		}
+	})
+}
+
+// hasFree says whether a line costs nothing: then the whole sum is back before the whole order is.
+func hasFree(lines []shop.OrderLine) bool {
+	return slices.ContainsFunc(lines, func(l shop.OrderLine) bool { return l.UnitPrice.Sign() == 0 })
+}
+
+// TestEveryWalkEnds goes through an order's life at random: it never goes back, and always comes to an end.
+func TestEveryWalkEnds(t *testing.T) {
+	all := []Status{Pending, Paid, Shipped, Delivered, Cancelled, Refunded, PartiallyRefunded}
+	rank := map[Status]int{Pending: 0, Paid: 1, Shipped: 2, Delivered: 3, Cancelled: 4, Refunded: 4}
+	rapid.Check(t, func(t *rapid.T) {
+		o, now := Order{Status: Pending}, time.Now()
+		for range 20 {
+			var open []Status
+			for _, s := range all {
+				if o.MayBecome(s) {
+					open = append(open, s)
+				}
+			}
+			if len(open) == 0 {
+				if o.Status != Cancelled && o.Status != Refunded {
+					t.Fatalf("%s is no end", o.Status)
+				}
+				return
+			}
+			before := o.Goods()
+			o.Status = rapid.SampledFrom(open).Draw(t, "status")
+			switch o.Status {
+			case Shipped:
+				o.ShippedAt = &now
+			case Delivered:
+				o.DeliveredAt = &now
+			case Pending, Paid, Cancelled, Refunded, PartiallyRefunded:
+			}
+			after := o.Goods()
+			if rank[after] < rank[before] || rank[after] == rank[before] && o.Status != PartiallyRefunded {
+				t.Fatalf("from %s to %s (%s)", before, after, o.Status)
+			}
+			if before == Shipped && after == Cancelled || before == Delivered && after == Cancelled {
+				t.Fatalf("%s was cancelled", before)
+			}
+		}
+	})
 }

@@ -85,11 +85,7 @@ func open(ctx context.Context, tx pgx.Tx, o Order, paymentToken string) (Order, 
 	if err := insert(ctx, tx, &o, paymentToken); err != nil {
 		return o, err
 	}
-	step := Step{Status: Pending, At: o.PlacedAt, By: o.UserID.String()}
-	if err := note(ctx, tx, o.ID, step); err != nil {
-		return o, err
-	}
-	o.History = []Step{step}
+	o.History = []Step{{Status: Pending, At: o.PlacedAt, By: o.UserID.String()}}
 	return o, event.Emit(ctx, tx, shop.OrderPlaced{
 		OrderID: o.ID, Number: o.Number, UserID: o.UserID, Total: o.Total, Currency: o.Currency, Items: o.Items, PlacedAt: o.PlacedAt,
 	})

@@ -13,21 +13,19 @@ import (
 	"sidecart/kit/telemetry"
 )
 
-// insert sets when the order was placed.
+// insert keeps an order and the first step of its history, and sets when it was placed.
 func insert(ctx context.Context, tx pgx.Tx, o *Order, paymentToken string) error {
 	return tx.QueryRow(ctx, `
-		insert into orders (id, number, user_id, status, items, total, refunded, currency, shipping_address, payment_method, payment_token, trace)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) returning placed_at, updated_at`,
+		with placed as (
+			insert into orders (id, number, user_id, status, items, total, refunded, currency, shipping_address, payment_method, payment_token, trace)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) returning id, user_id, status, placed_at, updated_at
+		), noted as (
+			insert into order_history (order_id, status, at, by) select id, status, placed_at, user_id::text from placed
+		)
+		select placed_at, updated_at from placed`,
 		o.ID, o.Number, o.UserID, o.Status, o.Items, o.Total, o.Refunded, o.Currency, o.ShippingAddress, o.PaymentMethod, paymentToken,
 		telemetry.TraceParent(ctx)).
 		Scan(&o.PlacedAt, &o.UpdatedAt)
-}
-
-func note(ctx context.Context, tx pgx.Tx, id shop.OrderID, s Step) error {
-	_, err := tx.Exec(ctx, `
-		insert into order_history (order_id, status, at, by, reason) values ($1, $2, $3, $4, $5)`,
-		id, s.Status, s.At, s.By, s.Reason)
-	return err
 }
 
 func list(ctx context.Context, db postgres.Reader, f Filter, before shop.OrderID, limit int) ([]Order, error) {
