@@ -44,6 +44,7 @@ func run(ctx context.Context) error {
 		Unpaid:  env.Duration("UNPAID_ORDER_TTL", 30*time.Minute),
 		Ship:    env.Duration("AUTO_SHIP_AFTER", 0),
 		Deliver: env.Duration("AUTO_DELIVER_AFTER", 0),
+		Keep:    env.Duration("WORKFLOW_RETENTION", 10*time.Minute),
 	}
 	if err := env.Err(); err != nil {
 		return err

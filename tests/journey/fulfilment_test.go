@@ -26,6 +26,18 @@ func shipped(t *testing.T) {
 	must(t, buyer.Call(t.Context(), "POST "+path+"/ship", parcel, 403, nil))
 	journey.AwaitStatus(t, buyer, order.ID, "paid")
 	must(t, admin.Call(t.Context(), "POST "+path+"/ship", parcel, 200, &order))
+	var inside struct {
+		Admin *struct {
+			TraceID  string                           `json:"trace_id"`
+			Workflow struct{ Name, Status string }    `json:"workflow"`
+			Payment  struct{ State, Provider string } `json:"payment"`
+		}
+	}
+	must(t, admin.Call(t.Context(), "GET "+path, nil, 200, &inside))
+	if a := inside.Admin; a == nil || a.Workflow.Name != "carry" || a.Workflow.Status != "running" {
+		t.Errorf("an admin sees %+v", a)
+	}
+	inside.Admin = nil
 	if order.Status != "shipped" {
 		t.Errorf("%+v", order)
 	}
@@ -34,21 +46,19 @@ func shipped(t *testing.T) {
 	if n := len(order.History); n != 4 {
 		t.Errorf("%d steps: %+v", n, order.History)
 	}
-	var inside struct {
-		Admin *struct {
-			TraceID  string                           `json:"trace_id"`
-			Workflow struct{ Name, Status string }    `json:"workflow"`
-			Payment  struct{ State, Provider string } `json:"payment"`
-		}
-	}
 	must(t, buyer.Call(t.Context(), "GET "+path, nil, 200, &inside))
 	if inside.Admin != nil {
 		t.Errorf("a buyer sees inside: %+v", inside.Admin)
 	}
-	must(t, admin.Call(t.Context(), "GET "+path, nil, 200, &inside))
-	if a := inside.Admin; a == nil || len(a.TraceID) != 32 || a.Workflow.Name != "carry" || a.Workflow.Status == "" || a.Payment.State != "approved" {
-		t.Errorf("an admin sees %+v", a)
-	}
+	platform.Eventually(t, 60*time.Second, func() error { // its end was seen, and it is forgotten
+		if err := admin.Call(t.Context(), "GET "+path, nil, 200, &inside); err != nil {
+			return err
+		}
+		if a := inside.Admin; a == nil || len(a.TraceID) != 32 || a.Workflow.Status != "forgotten" || a.Payment.State != "approved" {
+			return fmt.Errorf("an admin sees %+v", a)
+		}
+		return nil
+	})
 	must(t, admin.Call(t.Context(), "POST "+path+"/refund", client.Raw(`{"reason":"it broke","restock":true}`), 200, nil))
 	awaitSettled(t, buyer, path, "refunded")
 	var report struct {

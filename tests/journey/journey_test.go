@@ -33,6 +33,7 @@ func TestMain(m *testing.M) {
 	_ = os.Setenv("RATE_LIMIT_SCALE", "1000") // limits have tests of their own
 	_ = os.Setenv("RESERVATION_TTL", "20s")
 	_ = os.Setenv("AUTO_DELIVER_AFTER", "3s")
+	_ = os.Setenv("WORKFLOW_RETENTION", "1s")
 	var err error
 	if collected, err = collect(); err != nil {
 		fmt.Fprintln(os.Stderr, "collect traces:", err)

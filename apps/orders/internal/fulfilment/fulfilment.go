@@ -30,11 +30,12 @@ type Service struct {
 	times    Times
 }
 
-// Times is what happens to an order by itself, and when. A zero time leaves a step to people.
+// Times is what happens to an order by itself, and when. Zero for Ship or Deliver leaves that step to people.
 type Times struct {
 	Unpaid  time.Duration // after which an order that is still pending is cancelled
 	Ship    time.Duration // after it was paid
 	Deliver time.Duration // after it was shipped
+	Keep    time.Duration // after an order's end, how long its workflow can still be looked at
 }
 
 // NewService works with the sidecar's workflow engine.

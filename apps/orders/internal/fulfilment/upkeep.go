@@ -19,10 +19,9 @@ import (
 const upkeepJob = "resume-stuck-orders"
 
 const (
-	stuckAfter  = 15 * time.Second // most orders are paid within a second
-	overdue     = time.Minute      // past the time at which a workflow should have done something by itself
-	forgetAfter = 10 * time.Minute // past an order's end
-	atATime     = 8                // questions to the engine
+	stuckAfter = 15 * time.Second // most orders are paid within a second
+	overdue    = time.Minute      // past the time at which a workflow should have done something by itself
+	atATime    = 8                // questions to the engine
 )
 
 // Routes adds what the scheduler calls.
@@ -57,7 +56,7 @@ func (s *Service) Upkeep(ctx context.Context, now time.Time) error {
 	errs = append(errs,
 		all(look.Pending, now.Add(-stuckAfter), s.start),
 		all(look.Owing, now.Add(-stuckAfter), s.settle),
-		all(look.Ended, now.Add(-forgetAfter), s.forget))
+		all(look.Ended, now.Add(-s.times.Keep), s.forget))
 	if s.times.Ship > 0 {
 		errs = append(errs, all(look.Unshipped, now.Add(-s.times.Ship-overdue), s.start))
 	}

@@ -164,6 +164,6 @@ var million = []string{`set statement_timeout = 0`, `
 	insert into sales (day, currency, slot, orders, gross, refunded)
 	select paid_at::date, 'USD', (random() * 15)::int, count(*), sum(total), 0 from orders group by 1, 2, 3`, `
 	insert into product_sales (day, currency, product_id, slot, quantity, revenue, sku, name)
-	select day, currency, p, slot, orders, gross / 40, 'SKU-' || p, 'Thing' from sales, generate_series(1, 2000) as p
+	select day, currency, p, slot, orders, round(gross / 40, 2), 'SKU-' || p, 'Thing' from sales, generate_series(1, 2000) as p
 	where p % 6 = slot % 6`, `
 	vacuum analyze orders`, `vacuum analyze product_sales`}
