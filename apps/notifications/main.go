@@ -4,9 +4,11 @@ package main
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 	_ "time/tzdata" // quiet hours are in the readers' time zones, wherever this runs
 
 	"golang.org/x/sync/errgroup"
@@ -14,6 +16,7 @@ import (
 	"sidecart/apps/notifications/internal/broadcast"
 	"sidecart/apps/notifications/internal/contact"
 	"sidecart/apps/notifications/internal/delivery"
+	"sidecart/apps/notifications/internal/device"
 	"sidecart/apps/notifications/internal/kind"
 	"sidecart/apps/notifications/internal/message"
 	"sidecart/apps/notifications/internal/notice"
@@ -64,8 +67,16 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	vapid, err := dapr.Secret(ctx, "vapid-private-key")
+	if err != nil {
+		return err
+	}
+	pushKeys, err := device.NewKeys(vapid)
+	if err != nil {
+		return err
+	}
 	db, err := postgres.Open(ctx, url, event.Migrations, idempotency.Migrations, message.Migrations, contact.Migrations, template.Migrations,
-		preference.Migrations, delivery.Migrations, broadcast.Migrations)
+		preference.Migrations, delivery.Migrations, broadcast.Migrations, device.Migrations)
 	if err != nil {
 		return err
 	}
@@ -83,13 +94,15 @@ func run(ctx context.Context) error {
 	preference.NewService(db, links).Routes(app)
 	broadcasts := broadcast.NewService(db)
 	broadcasts.Routes(app)
+	device.NewService(db, pushKeys).Routes(app)
 	delivery.NewDesk(deliveries, messages).Routes(app)
 	hub := event.NewHub(app, "notifications", db)
 	notices := notice.NewService(db)
 	notices.Routes(app)
 	notices.Subscribe(hub)
 	engine := delivery.NewEngine(db, delivery.NewComposer(db, publicURL, links, delivery.TokenWith(dapr.Ask)).Compose,
-		map[kind.Channel]delivery.Provider{kind.Email: delivery.EmailWith(dapr.Bind), kind.SMS: delivery.SMSWith(dapr.Bind)})
+		map[kind.Channel]delivery.Provider{kind.Email: delivery.EmailWith(dapr.Bind), kind.SMS: delivery.SMSWith(dapr.Bind),
+			kind.Push: device.PushWith(db, pushKeys, "shop@sidecart.example", &http.Client{Timeout: 15 * time.Second})})
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return web.Serve(ctx, app) })

@@ -33,6 +33,7 @@ func Load(i place.Instance) (Set, error) {
 	before := len(set)
 	set.add("redis-password", token())
 	set.add("notifications-key", token())
+	set.add("vapid-private-key", base64.StdEncoding.EncodeToString(random(32)))
 	set.add("JWT_SECRET_KEY", base64.StdEncoding.EncodeToString(random(32)))
 	set.add("payment-webhook-key", token())
 	set.add("stripe-api-key", os.Getenv("STRIPE_API_KEY"))

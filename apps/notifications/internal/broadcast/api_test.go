@@ -13,6 +13,7 @@ import (
 
 	"sidecart/apps/notifications/internal/contact"
 	"sidecart/apps/notifications/internal/delivery"
+	"sidecart/apps/notifications/internal/device"
 	"sidecart/apps/notifications/internal/message"
 	"sidecart/apps/notifications/internal/preference"
 	"sidecart/apps/notifications/internal/template"
@@ -26,7 +27,7 @@ import (
 func start(t *testing.T, people int) (*web.App, *pgxpool.Pool, *Service) {
 	t.Helper()
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, message.Migrations, contact.Migrations, template.Migrations,
-		preference.Migrations, delivery.Migrations, Migrations)
+		preference.Migrations, delivery.Migrations, device.Migrations, Migrations)
 	err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error {
 		for n := range people {
 			user := shop.UserID{UUID: shop.NewID()}

@@ -2,6 +2,7 @@ package notice
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -16,6 +17,8 @@ import (
 
 	"sidecart/apps/notifications/internal/contact"
 	"sidecart/apps/notifications/internal/delivery"
+	"sidecart/apps/notifications/internal/device"
+	"sidecart/apps/notifications/internal/kind"
 	"sidecart/apps/notifications/internal/message"
 	"sidecart/apps/notifications/internal/preference"
 	"sidecart/apps/notifications/internal/template"
@@ -27,7 +30,7 @@ import (
 
 func start(t *testing.T) (*web.App, *pgxpool.Pool) {
 	t.Helper()
-	db := kittest.DB(t, event.Migrations, message.Migrations, contact.Migrations, template.Migrations, preference.Migrations, delivery.Migrations)
+	db := kittest.DB(t, event.Migrations, message.Migrations, contact.Migrations, template.Migrations, preference.Migrations, delivery.Migrations, device.Migrations)
 	app := web.New("notifications", web.Config{Verify: kittest.Verify})
 	messages := message.NewService(db)
 	messages.Routes(app)
@@ -330,6 +333,39 @@ func TestPreferencesDecide(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNewsGoToADevice: they are pushed, and mailed only when that comes to nothing; what was bought goes out on both.
+func TestNewsGoToADevice(t *testing.T) {
+	t.Parallel()
+	app, db := start(t)
+	alice := kittest.Somebody(shop.User)
+	_, err := db.Exec(t.Context(), `insert into devices (id, user_id, label, endpoint, p256dh, auth) values (gen_random_uuid(), $1, '', 'x', '', '')`, alice.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice.ID, Username: "alice", Email: "alice@example.com"})
+	deliver(t, app, shop.NewID(), shop.StockBack{ProductID: 1, SKU: "A", Name: "Case", Available: 1, UserIDs: []shop.UserID{alice.ID}})
+	deliver(t, app, shop.NewID(), order(alice))
+	want := []planned{{"stock.back", "push", 1, false}, {"orders.placed", "email", 1, false}, {"orders.placed", "push", 1, false}}
+	if got := plans(t, db, alice); !slices.Equal(got, want) {
+		t.Errorf("planned %v, want %v", got, want)
+	}
+	refused := delivery.Provider{Name: "push", AtOnce: 2, PerSecond: 1000, Send: func(context.Context, delivery.Letter) (string, error) {
+		return "", delivery.ErrRefused
+	}}
+	composer := delivery.NewComposer(db, "https://shop.example.com", preference.NewLinks("key"), nil)
+	engine := delivery.NewEngine(db, composer.Compose, map[kind.Channel]delivery.Provider{kind.Push: refused})
+	ctx, stop := context.WithCancel(t.Context())
+	var work sync.WaitGroup
+	work.Go(func() { _ = engine.Work(ctx) })
+	t.Cleanup(func() { stop(); work.Wait() })
+	kittest.Eventually(t, 20*time.Second, func() error {
+		if got := plans(t, db, alice); len(got) != 4 || got[3] != (planned{"stock.back", "email", 1, false}) {
+			return fmt.Errorf("planned %v", got)
+		}
+		return nil
+	})
 }
 
 func TestLanguage(t *testing.T) {

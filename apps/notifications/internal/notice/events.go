@@ -7,6 +7,7 @@ import (
 
 	"sidecart/apps/notifications/internal/contact"
 	"sidecart/apps/notifications/internal/delivery"
+	"sidecart/apps/notifications/internal/device"
 	"sidecart/apps/notifications/internal/message"
 	"sidecart/apps/notifications/internal/preference"
 	"sidecart/kit/event"
@@ -67,7 +68,7 @@ func (s *Service) onRoleChanged(ctx context.Context, tx pgx.Tx, e shop.RoleChang
 
 // onErased forgets somebody: nothing that says who they were or what they were told stays.
 func (s *Service) onErased(ctx context.Context, tx pgx.Tx, e shop.UserErased) error {
-	for _, forget := range []func(context.Context, pgx.Tx, shop.UserID) error{contact.Erase, preference.Forget, message.Forget, delivery.Forget} {
+	for _, forget := range []func(context.Context, pgx.Tx, shop.UserID) error{contact.Erase, preference.Forget, message.Forget, delivery.Forget, device.Forget} {
 		if err := forget(ctx, tx, e.UserID); err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 
 	"sidecart/apps/notifications/internal/contact"
 	"sidecart/apps/notifications/internal/delivery"
+	"sidecart/apps/notifications/internal/device"
 	"sidecart/apps/notifications/internal/kind"
 	"sidecart/apps/notifications/internal/message"
 	"sidecart/apps/notifications/internal/preference"
@@ -22,7 +23,7 @@ import (
 // Service tells people.
 type Service struct{ db *pgxpool.Pool }
 
-// NewService tells people in a database that has the migrations of contact, delivery, message, preference and template.
+// NewService tells people in a database that has the migrations of contact, delivery, device, message, preference and template.
 func NewService(db *pgxpool.Pool) *Service { return &Service{db: db} }
 
 // Tell puts a notice into the inbox of whoever it concerns and plans its deliveries, as they want it; whose account is
@@ -52,9 +53,13 @@ func Tell(ctx context.Context, tx pgx.Tx, n Notice) error {
 			return err
 		}
 	}
+	devices, err := device.Any(ctx, tx, n.UserID)
+	if err != nil {
+		return err
+	}
 	return delivery.PlanFor(ctx, tx, delivery.Delivery{
 		MessageID: id.UUID, UserID: n.UserID, Kind: n.Kind, Facts: n.Facts, Path: n.Path, RequestID: n.RequestID, Address: n.Address,
-	}, wants, false)
+	}, wants, devices)
 }
 
 func intoInbox(ctx context.Context, tx pgx.Tx, id message.ID, n Notice, language template.Language) error {

@@ -13,11 +13,11 @@ func welcome(e shop.UserRegistered) Notice {
 }
 
 func newDevice(e shop.NewDevice) Notice {
-	return Notice{UserID: e.UserID, Kind: kind.NewDevice, Facts: template.Facts{Device: device(e.UserAgent), Address: plain(e.Address)}}
+	return Notice{UserID: e.UserID, Kind: kind.NewDevice, Facts: template.Facts{Device: agentName(e.UserAgent), Address: plain(e.Address)}}
 }
 
-// device is what people know a user agent as; what nobody knows stays as it is written.
-func device(agent string) string {
+// agentName is what people know a user agent as; what nobody knows stays as it is written.
+func agentName(agent string) string {
 	browser, system := "", ""
 	for _, b := range []string{"Edg", "OPR", "Firefox", "Chrome", "Safari", "curl"} {
 		if browser == "" && strings.Contains(agent, b+"/") {

@@ -1,0 +1,94 @@
+package device
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/SherClockHolmes/webpush-go"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sidecart/apps/notifications/internal/delivery"
+)
+
+// PushWith sends to all devices of a reader; a device that is gone is forgotten. It says yes once one of them was reached.
+// contact is an address at which push services can complain, mailto: or https.
+func PushWith(db *pgxpool.Pool, keys Keys, contact string, client *http.Client) delivery.Provider {
+	quiet := *client
+	quiet.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // nobody sends us elsewhere
+	p := pusher{db: db, client: &quiet, options: webpush.Options{
+		HTTPClient: &quiet, Subscriber: contact, TTL: int((24 * time.Hour).Seconds()), VAPIDPublicKey: keys.Public, VAPIDPrivateKey: keys.Private,
+	}}
+	return delivery.Provider{Name: "webpush", AtOnce: 8, PerSecond: 100, Send: p.send}
+}
+
+type pusher struct {
+	db      *pgxpool.Pool
+	client  *http.Client
+	options webpush.Options
+}
+
+// note is what a page's service worker gets.
+type note struct {
+	ID    string `json:"id"`
+	Kind  string `json:"kind"`
+	Title string `json:"title"`
+	Body  string `json:"body"`
+	Link  string `json:"link,omitempty"`
+}
+
+func (p pusher) send(ctx context.Context, l delivery.Letter) (string, error) {
+	all, err := list(ctx, p.db, l.Delivery.UserID)
+	if err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(note{l.Delivery.MessageID.String(), l.Delivery.Kind, l.Title, l.Body, l.Link})
+	if err != nil {
+		return "", err
+	}
+	reached := 0
+	var failed error
+	for _, d := range all {
+		if err := p.sendTo(ctx, d, text); err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		reached++
+	}
+	switch {
+	case reached > 0:
+		return fmt.Sprintf("%d of %d devices", reached, len(all)), nil
+	case len(all) == 0:
+		return "", fmt.Errorf("%w: there is no device any more", delivery.ErrNeedless)
+	}
+	return "", failed
+}
+
+func (p pusher) sendTo(ctx context.Context, d Device, text []byte) error {
+	to := &webpush.Subscription{Endpoint: d.Endpoint, Keys: webpush.Keys{P256dh: d.P256DH, Auth: d.Auth}}
+	options := p.options
+	res, err := webpush.SendNotificationWithContext(ctx, text, to, &options)
+	if err != nil {
+		return errors.New("the push service does not answer") // err would show the endpoint, which is a key
+	}
+	defer res.Body.Close() //nolint:errcheck // nothing is read
+	switch {
+	case res.StatusCode < 300:
+		return nil
+	case res.StatusCode == http.StatusNotFound || res.StatusCode == http.StatusGone:
+		err := pgx.BeginFunc(ctx, p.db, func(tx pgx.Tx) error { return remove(ctx, tx, d.UserID, d.ID) })
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		return fmt.Errorf("%w: the device is gone", delivery.ErrRefused)
+	case res.StatusCode == http.StatusTooManyRequests:
+		return fmt.Errorf("%w: the push service answers %d", delivery.ErrPutOff, res.StatusCode)
+	case res.StatusCode < 500:
+		return fmt.Errorf("%w: the push service answers %d", delivery.ErrRefused, res.StatusCode)
+	}
+	return fmt.Errorf("the push service answers %d", res.StatusCode)
+}

@@ -1,0 +1,36 @@
+package device
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// Routes adds the devices to an app.
+func (s *Service) Routes(app *web.App) {
+	web.Handle(app, "GET /notifications/devices", shop.SignedIn, s.handleList, web.NoStore,
+		web.Doc("Your browsers that are notified, and the key for another"))
+	web.Handle(app, "POST /notifications/devices", shop.SignedIn, s.handleAdd, web.Created, web.NoStore, web.Fails(ErrTooMany),
+		web.Doc("Have a browser notified: what PushManager.subscribe gave"))
+	web.Handle(app, "DELETE /notifications/devices/{id}", shop.SignedIn, s.handleRemove, web.NoStore, web.Fails(ErrNotFound),
+		web.Doc("Have a browser notified no more"))
+}
+
+func (s *Service) handleList(ctx context.Context, who shop.Caller, _ web.None) (Devices, error) {
+	return s.List(ctx, who.ID)
+}
+
+func (s *Service) handleAdd(ctx context.Context, who shop.Caller, in Subscription) (Device, error) {
+	return s.Add(ctx, who.ID, in)
+}
+
+type one struct {
+	ID uuid.UUID `path:"id"`
+}
+
+func (s *Service) handleRemove(ctx context.Context, who shop.Caller, in one) (web.None, error) {
+	return web.None{}, s.Remove(ctx, who.ID, in.ID)
+}

@@ -1,0 +1,76 @@
+package device
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sidecart/kit/fault"
+	"sidecart/kit/idempotency"
+	"sidecart/kit/shop"
+)
+
+// Service keeps devices.
+type Service struct {
+	db   *pgxpool.Pool
+	keys Keys
+}
+
+// NewService keeps devices in a database that has Migrations.
+func NewService(db *pgxpool.Pool, keys Keys) *Service { return &Service{db: db, keys: keys} }
+
+// Subscription is what a browser gives a page that may notify.
+type Subscription struct {
+	idempotency.Key
+	Endpoint string `json:"endpoint" validate:"required,max=1000"`
+	Keys     struct {
+		P256DH string `json:"p256dh" validate:"required,max=200"`
+		Auth   string `json:"auth" validate:"required,max=100"`
+	} `json:"keys"`
+	Label string `json:"label" validate:"line,max=100"` // what its owner calls it
+}
+
+// Add keeps a device; one that is known already is only brought up to date. It fails with fault.ErrInvalid naming what is
+// wrong, and with ErrTooMany.
+func (s *Service) Add(ctx context.Context, owner shop.UserID, in Subscription) (Device, error) {
+	bad := fault.ErrInvalid
+	if why := callable(in.Endpoint); why != "" {
+		bad = bad.With("endpoint", why)
+	}
+	for field, why := range sound(in.Keys.P256DH, in.Keys.Auth) {
+		bad = bad.With(field, why)
+	}
+	if len(bad.Fields) > 0 {
+		return Device{}, bad
+	}
+	return idempotency.Do(ctx, s.db, in.Key, func(tx pgx.Tx) (Device, error) {
+		d, err := insert(ctx, tx, Device{ID: shop.NewID(), UserID: owner, Label: in.Label, Endpoint: in.Endpoint, P256DH: in.Keys.P256DH, Auth: in.Keys.Auth})
+		if err != nil {
+			return Device{}, err
+		}
+		all, err := list(ctx, tx, owner)
+		if err == nil && len(all) > most {
+			err = ErrTooMany
+		}
+		return d, err
+	})
+}
+
+// Devices are somebody's, and the key that a page needs to make another.
+type Devices struct {
+	Items     []Device `json:"items"`
+	PublicKey string   `json:"public_key"` // the applicationServerKey of PushManager.subscribe
+}
+
+// List are somebody's devices.
+func (s *Service) List(ctx context.Context, owner shop.UserID) (Devices, error) {
+	all, err := list(ctx, s.db, owner)
+	return Devices{all, s.keys.Public}, err
+}
+
+// Remove forgets one of somebody's own devices. It fails with ErrNotFound.
+func (s *Service) Remove(ctx context.Context, owner shop.UserID, id uuid.UUID) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return remove(ctx, tx, owner, id) })
+}

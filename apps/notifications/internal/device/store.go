@@ -1,0 +1,61 @@
+package device
+
+import (
+	"context"
+	"embed"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"sidecart/kit/postgres"
+	"sidecart/kit/shop"
+)
+
+//go:embed migrations/*.sql
+var files embed.FS
+
+// Migrations are the tables of this noun.
+var Migrations = postgres.Migrations{Name: "device", Files: postgres.Sub(files)}
+
+// Any says whether somebody has a device.
+func Any(ctx context.Context, db postgres.Reader, user shop.UserID) (bool, error) {
+	rows, err := db.Query(ctx, `select exists (select 1 from devices where user_id = $1)`, user)
+	if err != nil {
+		return false, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[bool])
+}
+
+func list(ctx context.Context, db postgres.Reader, user shop.UserID) ([]Device, error) {
+	rows, err := db.Query(ctx, `
+		select id, user_id, label, endpoint, p256dh, auth, created_at from devices where user_id = $1 order by id`, user)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.AppendRows([]Device{}, rows, pgx.RowToStructByName[Device])
+}
+
+func insert(ctx context.Context, tx pgx.Tx, d Device) (Device, error) {
+	rows, err := tx.Query(ctx, `
+		insert into devices (id, user_id, label, endpoint, p256dh, auth) values ($1, $2, $3, $4, $5, $6)
+		on conflict (endpoint) do update set user_id = excluded.user_id, label = excluded.label, p256dh = excluded.p256dh, auth = excluded.auth
+		returning id, user_id, label, endpoint, p256dh, auth, created_at`, d.ID, d.UserID, d.Label, d.Endpoint, d.P256DH, d.Auth)
+	if err != nil {
+		return Device{}, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Device])
+}
+
+func remove(ctx context.Context, tx pgx.Tx, user shop.UserID, id uuid.UUID) error {
+	tag, err := tx.Exec(ctx, `delete from devices where id = $1 and user_id = $2`, id, user)
+	if err == nil && tag.RowsAffected() == 0 {
+		return ErrNotFound
+	}
+	return err
+}
+
+// Forget removes all devices of somebody.
+func Forget(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
+	_, err := tx.Exec(ctx, `delete from devices where user_id = $1`, user)
+	return err
+}
