@@ -5,7 +5,7 @@ STACK := .sidecart/bin/stack
 PKG   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run start stop infra status doctor logs dead-letters reset demo test lint fmt fuzz invariants chaos bench build stack audit-deps audit-verify generate rotate-keys
+.PHONY: help run start stop infra status doctor logs dead-letters reset demo seed test lint fmt fuzz invariants chaos bench build stack audit-deps audit-verify generate rotate-keys
 
 help: ## What there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ reset: stack ## Empty the platform (asks; YES=1 does not)
 
 demo: ## A buyer's first order, against the running platform
 	@go run ./tests/demo
+
+seed: ## A believable catalogue with pictures, buyers and orders, into the running platform
+	@go run ./tests/seed
 
 test: stack ## Everything CI checks; PKG=./apps/orders/... for one part
 	@$(STACK) check $(PKG)
