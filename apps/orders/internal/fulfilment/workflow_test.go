@@ -185,3 +185,21 @@ func TestCancelledWhileItWaits(t *testing.T) {
 		t.Errorf("%s is taken", got)
 	}
 }
+
+// TestTheFirstDefinitionStillRuns: an order whose workflow an earlier version began is carried by that definition.
+func TestTheFirstDefinitionStillRuns(t *testing.T) {
+	s := withEngine(t, Times{})
+	o, err := s.orders.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal", PaymentToken: "tok_timeout"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kittest.Eventually(t, 20*time.Second, func() error {
+		_, err := s.engine.ScheduleWorkflow(t.Context(), fulfilName, workflow.WithInstanceID(o.ID.String()), workflow.WithInput(o.ID))
+		return err
+	})
+	s.await(t, o.ID, order.Paid)
+	s.awaitWorkflow(t, o.ID, true)
+	if got := s.taken(t); got != "20.00" {
+		t.Errorf("%s is taken", got)
+	}
+}

@@ -214,3 +214,35 @@ func TestApprovedAfterItWasCalledOff(t *testing.T) {
 		t.Errorf("%s is still taken", amount)
 	}
 }
+
+// other is the simulated provider under another name, as after PAYMENT_PROVIDER was changed.
+type other struct{ *simulated.Provider }
+
+func (other) Name() string { return "other" }
+
+func TestAnotherProviderDoesNotSpeakForIt(t *testing.T) {
+	db, before := open(t)
+	after, made, waiting := payment.NewService(db, other{simulated.New(db, "key")}), charge(""), charge("tok_timeout")
+	if _, err := before.Charge(t.Context(), made); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := before.Charge(t.Context(), waiting); !errors.Is(err, payment.ErrNoAnswer) {
+		t.Fatal(err)
+	}
+	refund := payment.Refund{ID: shop.NewID(), Key: made.Key, Amount: shop.MustMoney("1.00"), Currency: "USD"}
+	if err := after.Refund(t.Context(), refund); !errors.Is(err, payment.ErrProvider) {
+		t.Errorf("refund: %v", err)
+	}
+	if _, err := after.Charge(t.Context(), waiting); !errors.Is(err, payment.ErrProvider) {
+		t.Errorf("charge: %v", err)
+	}
+	if _, err := after.Charge(t.Context(), made); err != nil {
+		t.Errorf("what is settled is known: %v", err)
+	}
+	if n, amount := taken(t, db); n != 1 || amount.String() != "599.98" {
+		t.Errorf("%d charges, %s", n, amount)
+	}
+	if err := before.Refund(t.Context(), refund); err != nil {
+		t.Errorf("the first is back: %v", err)
+	}
+}

@@ -43,6 +43,9 @@ func (s *Service) Charge(ctx context.Context, c Charge) (Receipt, error) {
 	if err != nil || p.State != Asked {
 		return orElse(p.outcome, err)
 	}
+	if err := s.mine(p); err != nil {
+		return Receipt{}, err
+	}
 	var receipt Receipt
 	err = ErrUnknown
 	if p.Attempts > 1 {
@@ -105,12 +108,18 @@ func (s *Service) CallOff(ctx context.Context, id shop.OrderID) error {
 	if err != nil || p.Attempts == 0 || p.State == Declined {
 		return err
 	}
+	if err := s.mine(p); err != nil {
+		return err
+	}
 	return s.provider.CallOff(ctx, id, p.Reference)
 }
 
 // Refund gives back a part of an order's payment. It fails with ErrNothingLeft.
 func (s *Service) Refund(ctx context.Context, r Refund) error {
 	p, err := get(ctx, s.db, r.Key)
+	if err == nil {
+		err = s.mine(p)
+	}
 	if err != nil {
 		return err
 	}
@@ -119,6 +128,15 @@ func (s *Service) Refund(ctx context.Context, r Refund) error {
 		return nil // with the rest of it
 	}
 	return err
+}
+
+// mine fails where a payment was begun with another provider than today's: this one cannot speak for it. What is to be done
+// waits until the other is back, or somebody does it by hand.
+func (s *Service) mine(p Payment) error {
+	if p.Provider != s.provider.Name() {
+		return ErrProvider.Saying("the payment was begun with " + p.Provider)
+	}
+	return nil
 }
 
 // Get is what is known of an order's payment. It fails with ErrUnknown where there is none.
