@@ -27,7 +27,7 @@ import (
 var running *platform.Platform
 
 func TestMain(m *testing.M) {
-	os.Exit(platform.Main(m, "security", 9100, func(p *platform.Platform) { running = p }))
+	os.Exit(platform.Main(m, "security", 9100, func(p *platform.Platform) { running = p }, "--replicas", "gateway=2,users=2"))
 }
 
 func must(t *testing.T, err error) {

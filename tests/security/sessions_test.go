@@ -1,0 +1,370 @@
+package security_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"sidecart/kit/auth"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+	"sidecart/tests/client"
+	"sidecart/tests/platform"
+)
+
+// pair is what a client holds.
+type pair struct {
+	Access  string `json:"access_token"`
+	Refresh string `json:"refresh_token"`
+}
+
+func signIn(t *testing.T, name, word string) (p pair) {
+	t.Helper()
+	must(t, stranger().Call(t.Context(), "POST /api/v1/auth/login", client.Form{"username": {name}, "password": {word}}, 200, &p))
+	return p
+}
+
+func refreshed(t *testing.T, token string) (client.Answer, pair) {
+	t.Helper()
+	a := do(t, stranger(), "POST /api/v1/auth/refresh", map[string]string{"refresh_token": token})
+	var p pair
+	_ = json.Unmarshal(a.Body, &p) // empty where it was refused
+	return a, p
+}
+
+// everywhere are the places that check a token: both gateways, and services past the gateways, through the gateway's sidecar
+// and past all sidecars.
+func everywhere(t *testing.T, token string) map[string]client.Answer {
+	t.Helper()
+	bearer := []string{"Authorization", "Bearer " + token}
+	past := func(process, path string) client.Answer {
+		_, own := tokens(t, process)
+		return do(t, client.Client{Base: running.Address(process)}, "GET "+path, nil, append(bearer, "dapr-api-token", own)...)
+	}
+	return map[string]client.Answer{
+		"gateway":                do(t, client.Client{Base: running.URL()}, "GET /api/v1/orders", nil, bearer...),
+		"second gateway":         do(t, client.Client{Base: running.Address("gateway-2")}, "GET /api/v1/users/me/sessions", nil, bearer...),
+		"orders, by its sidecar": as(t, "gateway", "GET /orders", nil, append(bearer, "dapr-app-id", "orders")...),
+		"notifications":          past("notifications", "/notifications"),
+		"users":                  past("users", "/users/me/sessions"),
+		"second users":           past("users-2", "/users/me/sessions"),
+	}
+}
+
+func goodEverywhere(t *testing.T, what, token string) {
+	t.Helper()
+	for where, a := range everywhere(t, token) {
+		if a.Status != 200 {
+			t.Fatalf("%s at %s: %d %.300s", what, where, a.Status, a.Body)
+		}
+	}
+}
+
+func badEverywhere(t *testing.T, what, token string) {
+	t.Helper()
+	for where, a := range everywhere(t, token) {
+		refused(t, what+" at "+where, a, "", 401)
+	}
+}
+
+// deadWithinASecond is how long the end of a session may take to be known to every replica.
+func deadWithinASecond(t *testing.T, what, token string) {
+	t.Helper()
+	platform.Eventually(t, time.Second, func() error {
+		for where, a := range everywhere(t, token) {
+			if a.Status != 401 {
+				return fmt.Errorf("%s at %s: %d %.200s", what, where, a.Status, a.Body)
+			}
+		}
+		return nil
+	})
+	for where, a := range everywhere(t, token) {
+		refused(t, what+" at "+where, a, "session_ended", 401)
+	}
+}
+
+// signer signs what users would accept, as whoever had stolen the platform's secret could.
+func signer(t *testing.T) (*auth.Signer, ed25519.PrivateKey) {
+	t.Helper()
+	secret, err := running.Secret("JWT_SECRET_KEY")
+	must(t, err)
+	s, err := auth.NewSigner(secret)
+	must(t, err)
+	s.Issuer = fmt.Sprintf("http://localhost:%d", running.Port("gateway", "app"))
+	raw, err := base64.StdEncoding.DecodeString(secret)
+	must(t, err)
+	seed, err := hkdf.Key(sha256.New, raw, nil, "sidecart signing key", ed25519.SeedSize)
+	must(t, err)
+	return s, ed25519.NewKeyFromSeed(seed)
+}
+
+// TestForgedTokens tries what is known to have worked elsewhere. What the forgeries are made of is good, so each fails for what it
+// changes alone.
+func TestForgedTokens(t *testing.T) {
+	t.Parallel()
+	ours, key := signer(t)
+	public := key.Public().(ed25519.PublicKey)
+	who := kittest.Somebody(shop.Admin)
+	forge := func(method jwt.SigningMethod, with any, change func(c jwt.MapClaims, h map[string]any)) string {
+		claims := jwt.MapClaims{"iss": ours.Issuer, "aud": auth.Audience, "sub": who.ID.String(), "sid": who.SessionID.String(), "role": "admin",
+			"jti": "x", "iat": time.Now().Unix(), "nbf": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix()}
+		token := jwt.NewWithClaims(method, claims)
+		token.Header["kid"] = ours.FirstKey().ID
+		change(claims, token.Header)
+		text, err := token.SignedString(with)
+		must(t, err)
+		return text
+	}
+	as := func(method jwt.SigningMethod, with any) string {
+		return forge(method, with, func(jwt.MapClaims, map[string]any) {})
+	}
+	changed := func(change func(c jwt.MapClaims, h map[string]any)) string {
+		return forge(jwt.SigningMethodEdDSA, key, change)
+	}
+	good := as(jwt.SigningMethodEdDSA, key)
+	goodEverywhere(t, "what the forgeries are made of", good)
+	_, foreign, err := ed25519.GenerateKey(nil)
+	must(t, err)
+	parts := strings.Split(good, ".")
+	x := base64.RawURLEncoding.EncodeToString(public)
+	for what, token := range map[string]string{
+		"alg none":                  as(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType),
+		"HS256 with the public key": as(jwt.SigningMethodHS256, []byte(public)),
+		"HS256 with its text":       as(jwt.SigningMethodHS256, []byte(x)),
+		"another's key":             as(jwt.SigningMethodEdDSA, foreign),
+		"another's key, brought along": forge(jwt.SigningMethodEdDSA, foreign, func(_ jwt.MapClaims, h map[string]any) {
+			h["jwk"] = map[string]string{"kty": "OKP", "crv": "Ed25519", "x": base64.RawURLEncoding.EncodeToString(foreign.Public().(ed25519.PublicKey))}
+		}),
+		"a wrong kid":                      changed(func(_ jwt.MapClaims, h map[string]any) { h["kid"] = "another" }),
+		"no kid":                           changed(func(_ jwt.MapClaims, h map[string]any) { delete(h, "kid") }),
+		"another issuer":                   changed(func(c jwt.MapClaims, _ map[string]any) { c["iss"] = "https://evil.example.com" }),
+		"another audience":                 changed(func(c jwt.MapClaims, _ map[string]any) { c["aud"] = "another shop" }),
+		"expired":                          changed(func(c jwt.MapClaims, _ map[string]any) { c["exp"] = time.Now().Add(-time.Minute).Unix() }),
+		"without end":                      changed(func(c jwt.MapClaims, _ map[string]any) { delete(c, "exp") }),
+		"not yet valid":                    changed(func(c jwt.MapClaims, _ map[string]any) { c["nbf"] = time.Now().Add(time.Hour).Unix() }),
+		"of no session, never to be ended": changed(func(c jwt.MapClaims, _ map[string]any) { delete(c, "sid") }),
+		"tampered":                         parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"role":"admin"}`)) + "." + parts[2],
+		"without a signature":              parts[0] + "." + parts[1] + ".",
+		"cut":                              parts[0] + "." + parts[1],
+	} {
+		badEverywhere(t, what, token)
+	}
+}
+
+// TestASignedOutTokenIsDead: at both gateways and straight at services.
+func TestASignedOutTokenIsDead(t *testing.T) {
+	t.Parallel()
+	_, name := person(t)
+	here, there := signIn(t, name, password), signIn(t, name, password)
+	goodEverywhere(t, "a good token", here.Access)
+	must(t, client.Client{Base: running.URL(), Token: here.Access}.Call(t.Context(), "POST /api/v1/auth/logout", nil, 204, nil))
+	deadWithinASecond(t, "after signing out", here.Access)
+	a, _ := refreshed(t, here.Refresh)
+	refused(t, "its refresh token", a, "refresh_invalid", 401)
+	goodEverywhere(t, "the same person elsewhere", there.Access)
+}
+
+// TestSignedOutElsewhere ends sessions from another device: one, then all others.
+func TestSignedOutElsewhere(t *testing.T) {
+	t.Parallel()
+	mallory, _ := person(t)
+	_, name := person(t)
+	lost, old, here := signIn(t, name, password), signIn(t, name, password), signIn(t, name, password)
+	owner := client.Client{Base: running.URL(), Token: here.Access}
+	var mine client.Page[struct {
+		ID      string
+		Current bool
+		Address string
+	}]
+	must(t, owner.Call(t.Context(), "GET /api/v1/users/me/sessions", nil, 200, &mine))
+	if len(mine.Items) != 4 || !mine.Items[0].Current || mine.Items[1].Current || !strings.HasPrefix(mine.Items[0].Address, "127.77.") {
+		t.Fatalf("%+v", mine.Items)
+	}
+	refused(t, "somebody else's session", do(t, mallory, "DELETE /api/v1/users/me/sessions/"+mine.Items[2].ID, nil), "session_not_found", 404)
+	must(t, owner.Call(t.Context(), "DELETE /api/v1/users/me/sessions/"+mine.Items[2].ID, nil, 204, nil))
+	deadWithinASecond(t, "signed out from elsewhere", lost.Access)
+	goodEverywhere(t, "the other", old.Access)
+	must(t, owner.Call(t.Context(), "DELETE /api/v1/users/me/sessions?keep=current", nil, 204, nil))
+	deadWithinASecond(t, "signed out with all others", old.Access)
+	goodEverywhere(t, "who signed them out", here.Access)
+	must(t, mallory.Call(t.Context(), "GET /api/v1/users/me", nil, 200, nil))
+}
+
+// TestAStolenRefreshToken is used after its owner has used it: both lose the session, also the access tokens.
+func TestAStolenRefreshToken(t *testing.T) {
+	t.Parallel()
+	_, name := person(t)
+	stolen := signIn(t, name, password)
+	a, owner := refreshed(t, stolen.Refresh)
+	if a.Status != 200 {
+		t.Fatalf("%d %s", a.Status, a.Body)
+	}
+	a, twin := refreshed(t, stolen.Refresh)
+	if a.Status != 200 || twin.Refresh != owner.Refresh {
+		t.Errorf("a double click is not theft: %d", a.Status)
+	}
+	platform.Eventually(t, 20*time.Second, func() error { // ten seconds later it is
+		if a, _ = refreshed(t, stolen.Refresh); a.Status == 401 {
+			return nil
+		}
+		return fmt.Errorf("%d", a.Status)
+	})
+	refused(t, "a dead refresh token", a, "refresh_invalid", 401)
+	deadWithinASecond(t, "the owner's token", owner.Access)
+	a, _ = refreshed(t, owner.Refresh)
+	refused(t, "the owner's refresh token", a, "refresh_invalid", 401)
+}
+
+// TestADeadTokenStaysDead restarts who refused it: what ended is learned before anything is vouched for.
+func TestADeadTokenStaysDead(t *testing.T) {
+	_, name := person(t)
+	ended := signIn(t, name, password)
+	must(t, client.Client{Base: running.URL(), Token: ended.Access}.Call(t.Context(), "POST /api/v1/auth/logout", nil, 204, nil))
+	for _, process := range []string{"gateway-2", "notifications", "users-2"} {
+		running.Kill(t, process)
+	}
+	for _, process := range []string{"gateway-2", "notifications", "users-2"} {
+		_, own := tokens(t, process)
+		path := map[string]string{"gateway-2": "/api/v1/orders", "notifications": "/notifications", "users-2": "/users/me"}[process]
+		platform.Eventually(t, 30*time.Second, func() error {
+			a, err := client.Client{Base: running.Address(process), Token: ended.Access}.Do(t.Context(), "GET "+path, nil, "dapr-api-token", own)
+			switch {
+			case err != nil:
+				return err // it is not back yet
+			case a.Status == 200:
+				t.Fatalf("%s accepts a token of a session that ended before it started", process)
+			case a.Status != 401:
+				return fmt.Errorf("%s: %d", process, a.Status)
+			}
+			return nil
+		})
+	}
+	platform.Eventually(t, 60*time.Second, func() error {
+		for _, process := range []string{"gateway-2", "notifications", "users-2"} {
+			a, err := client.Client{Base: running.Address(process)}.Do(t.Context(), "GET /health/ready", nil)
+			if err != nil || a.Status != 200 {
+				return fmt.Errorf("%s: %d, %w", process, a.Status, err)
+			}
+		}
+		return nil
+	})
+}
+
+// TestKeysRotateUnderLoad has people shop and refresh all the while; nobody is refused, and in the end the new key signs. It is
+// not beside others, whose floods are another reason to be refused.
+func TestKeysRotateUnderLoad(t *testing.T) {
+	var jwks auth.JWKS
+	must(t, stranger().Call(t.Context(), "GET /.well-known/jwks.json", nil, 200, &jwks))
+	before := jwks.Keys[len(jwks.Keys)-1].ID
+	ctx, stop := context.WithTimeout(t.Context(), 60*time.Second)
+	defer stop()
+	var calls, renewed atomic.Int32
+	var shoppers sync.WaitGroup
+	for range 4 {
+		_, name := person(t)
+		held, from := signIn(t, name, password), stranger()
+		shoppers.Go(func() {
+			for n := 0; ctx.Err() == nil && renewed.Load() < 8; n++ {
+				if n%25 == 24 {
+					if err := from.Call(ctx, "POST /api/v1/auth/refresh", map[string]string{"refresh_token": held.Refresh}, 200, &held); err != nil && ctx.Err() == nil {
+						t.Error(err)
+						return
+					}
+					if !namesKey(held.Access, before) {
+						renewed.Add(1)
+					}
+				}
+				to := client.Client{Base: []string{running.URL(), running.Address("gateway-2")}[n%2], Token: held.Access}
+				if err := to.Call(ctx, "GET /api/v1/orders", nil, 200, nil); err != nil && ctx.Err() == nil {
+					t.Error(err)
+					return
+				}
+				calls.Add(1)
+				select {
+				case <-ctx.Done():
+				case <-time.After(30 * time.Millisecond):
+				}
+			}
+		})
+	}
+	out, err := running.Command(ctx, "rotate-keys").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "is published and signs from") {
+		t.Errorf("rotate-keys: %v: %s", err, out)
+	}
+	shoppers.Wait()
+	if renewed.Load() < 8 {
+		t.Errorf("the new key signed %d tokens, after %d calls", renewed.Load(), calls.Load())
+	}
+	must(t, stranger().Call(t.Context(), "GET /.well-known/jwks.json", nil, 200, &jwks))
+	if len(jwks.Keys) < 2 {
+		t.Errorf("the key before is withdrawn while its tokens live: %+v", jwks)
+	}
+	var said struct {
+		Issuer string `json:"issuer"`
+		JWKS   string `json:"jwks_uri"`
+	}
+	must(t, stranger().Call(t.Context(), "GET /.well-known/openid-configuration", nil, 200, &said))
+	if !strings.HasPrefix(said.JWKS, said.Issuer+"/.well-known/") || !strings.Contains(said.Issuer, fmt.Sprint(running.Port("gateway", "app"))) {
+		t.Errorf("%+v", said)
+	}
+	refused(t, "rotation from outside", do(t, admin(t), "POST /api/v1/keys/rotate", nil), "no_such_route", 404)
+	turnedAway(t, "rotation by a neighbour", invoke(t, "orders", "users", "POST /keys/rotate"), 403)
+}
+
+func namesKey(token, kid string) bool {
+	header, _, _ := strings.Cut(token, ".")
+	text, err := base64.RawURLEncoding.DecodeString(header)
+	return err == nil && strings.Contains(string(text), kid)
+}
+
+// TestWhatElseEndsSessions: a new password ends the others, a new role and a closed account all, and an erased account leaves
+// nothing that could be signed in with. It is not beside others: for a moment there are two admins.
+func TestWhatElseEndsSessions(t *testing.T) {
+	root := admin(t)
+	const better = "another password of sixteen words"
+	for what, end := range map[string]func(t *testing.T, own client.Client, id string){
+		"a new password": func(t *testing.T, own client.Client, _ string) {
+			must(t, own.Call(t.Context(), "PUT /api/v1/users/me/password", map[string]string{"current_password": password, "new_password": better}, 204, nil))
+		},
+		"a new role": func(t *testing.T, _ client.Client, id string) {
+			must(t, root.Call(t.Context(), "PATCH /api/v1/users/"+id, map[string]string{"role": "admin"}, 200, nil))
+			t.Cleanup(func() { // the context of a test is over by then
+				if err := root.Call(context.Background(), "PATCH /api/v1/users/"+id, map[string]string{"role": "user"}, 200, nil); err != nil {
+					t.Error(err)
+				}
+			})
+		},
+		"a closed account": func(t *testing.T, _ client.Client, id string) {
+			must(t, root.Call(t.Context(), "PATCH /api/v1/users/"+id, map[string]bool{"active": false}, 200, nil))
+		},
+		"an erased account": func(t *testing.T, own client.Client, _ string) {
+			a := do(t, own, "DELETE /api/v1/users/me", nil)
+			if a.Status != 204 {
+				t.Fatalf("%d %s", a.Status, a.Body)
+			}
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			own, name := person(t)
+			other := signIn(t, name, password)
+			goodEverywhere(t, "before", other.Access)
+			var me struct{ ID string }
+			must(t, own.Call(t.Context(), "GET /api/v1/users/me", nil, 200, &me))
+			end(t, own, me.ID)
+			deadWithinASecond(t, "after "+what, other.Access)
+			a, _ := refreshed(t, other.Refresh)
+			refused(t, "its refresh token", a, "refresh_invalid", 401)
+		})
+	}
+}
