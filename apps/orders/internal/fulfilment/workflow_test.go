@@ -38,8 +38,9 @@ func withEngine(t *testing.T, times Times) *stand {
 	t.Helper()
 	s, log := open(t), quiet{slog.New(slog.NewTextHandler(io.Discard, nil))}
 	ctx, stop := context.WithCancel(context.Background())
+	// Work that is handed out and not done is handed out again when its lock ends, which must be well within the tests' patience.
 	engine := postgres.NewPostgresBackend(&postgres.PostgresOptions{
-		PgOptions: s.db.Config().Copy(), OrchestrationLockTimeout: time.Minute, ActivityLockTimeout: time.Minute,
+		PgOptions: s.db.Config().Copy(), OrchestrationLockTimeout: 3 * time.Second, ActivityLockTimeout: 3 * time.Second,
 	}, log)
 	executor, serve := backend.NewGrpcExecutor(engine, log)
 	worker := backend.NewTaskHubWorker(engine, backend.NewOrchestrationWorker(engine, executor, log), backend.NewActivityTaskWorker(engine, executor, log), log)
