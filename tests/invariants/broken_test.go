@@ -1,0 +1,47 @@
+package invariants_test
+
+import (
+	"strings"
+	"testing"
+
+	"sidecart/tests/invariants"
+)
+
+// found: a check that cannot fail is none. Each rule is broken once, in a transaction that is taken back.
+func found(t *testing.T) {
+	d, err := invariants.Open(t.Context(), running.Secret)
+	must(t, err)
+	defer d.Close() //nolint:errcheck // only read
+	before, err := d.Check(t.Context(), 0)
+	must(t, err)
+	must(t, invariants.Wrong(before))
+	broken := map[string]bool{}
+	for _, b := range []struct{ rule, service, statement string }{
+		{"the movements", "products", `alter table stock disable trigger stock_writes_ledger; update stock set on_hand = on_hand + 1 where product_id = 1`},
+		{"what is reserved", "products", `update stock set reserved = reserved + 1 where product_id = 1`},
+		{"what an order sold", "products", `update reservations set state = 'released' where state = 'committed'`},
+		{"each charge", "orders", `update simulated_ledger set amount = amount + 1 where state = 'approved'`},
+		{"every order", "orders", `update orders set status = 'pending' where status <> 'cancelled'`},
+		{"each step", "notifications", `delete from messages where kind = 'orders.paid'`},
+		{"no event waits", "users", `insert into outbox (id, topic, key, data) values (gen_random_uuid(), 'x', 'x', '{}')`},
+		{"no event is", "users", `insert into dead_letters (event_id, topic, event) values (gen_random_uuid(), 'x', '{}')`},
+	} {
+		conn := d.Of(b.service)
+		_, err := conn.Exec(t.Context(), `begin; `+b.statement)
+		must(t, err)
+		after, err := d.Check(t.Context(), 0)
+		must(t, err)
+		_, err = conn.Exec(t.Context(), `rollback`)
+		must(t, err)
+		for _, f := range after {
+			if strings.HasPrefix(f.Rule, b.rule) {
+				broken[f.Rule] = len(f.Wrong) > 0
+			}
+		}
+	}
+	for _, f := range before {
+		if !broken[f.Rule] {
+			t.Errorf("%q holds whatever is done to it", f.Rule)
+		}
+	}
+}

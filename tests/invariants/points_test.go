@@ -1,0 +1,31 @@
+package invariants_test
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"sidecart/tests/source"
+)
+
+var crashPoint = regexp.MustCompile(`crash\.At\("([^"]+)"\)`)
+
+// pointsInCode are all points at which a process may be made to die.
+func pointsInCode(t *testing.T) (points []string) {
+	t.Helper()
+	for _, file := range source.Files(t) {
+		if !strings.HasSuffix(file, ".go") || strings.HasPrefix(file, "tests/") {
+			continue
+		}
+		for _, match := range crashPoint.FindAllStringSubmatch(source.Read(t, file), -1) {
+			points = append(points, match[1])
+		}
+	}
+	slices.Sort(points)
+	points = slices.Compact(points)
+	if len(points) < 12 {
+		t.Fatalf("only %q were found", points)
+	}
+	return points
+}
