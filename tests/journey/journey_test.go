@@ -127,12 +127,12 @@ func badInput(t *testing.T) {
 		{"negative price", "POST /api/v1/products", with(journey.Product, `299.99`, `-1`), 422, `"price":"must not be negative"`},
 		{"price as a text", "POST /api/v1/products", with(journey.Product, `299.99`, `"299.99"`), 422, `"price"`},
 		{"three decimals", "POST /api/v1/products", with(journey.Product, `299.99`, `299.999`), 422, `"price"`},
-		{"product of no category", "POST /api/v1/products", with(journey.Product, `"category_id":1`, `"category_id":999`), 422, `"category_id"`},
+		{"product of no category", "POST /api/v1/products", with(journey.Product, `"category_id":1`, `"category_id":999999999`), 422, `"category_id"`},
 		{"SKU taken", "POST /api/v1/products", client.Raw(journey.Product), 409, `"sku_taken"`},
 		{"no items", "POST /api/v1/orders", with(journey.Order, `[{"product_id":1,"quantity":2}]`, `[]`), 422, `"items"`},
 		{"zero", "POST /api/v1/orders", with(journey.Order, `"quantity":2`, `"quantity":0`), 422, `"items[0].quantity"`},
 		{"negative", "POST /api/v1/orders", with(journey.Order, `"quantity":2`, `"quantity":-2`), 422, `"items[0].quantity"`},
-		{"unknown product", "POST /api/v1/orders", with(journey.Order, `"product_id":1`, `"product_id":999`), 422, `"items[0].product_id"`},
+		{"unknown product", "POST /api/v1/orders", with(journey.Order, `"product_id":1`, `"product_id":999999999`), 422, `"items[0].product_id"`},
 		{"short stock", "POST /api/v1/orders", with(journey.Order, `"quantity":2`, `"quantity":999`), 409, `"items[0].quantity":"only 48 left"`},
 		{"no city", "POST /api/v1/orders", with(journey.Order, `"city":"Anytown",`, ``), 422, `"shipping_address.city":"is required"`},
 		{"limit", "GET /api/v1/orders?limit=101", nil, 422, `"limit"`},
@@ -256,7 +256,7 @@ func abandoned(t *testing.T) {
 
 func trace(t *testing.T) {
 	const id = "4bf92f3577b34da6a3ce929d0e0e4736"
-	a, err := admin.Do(t.Context(), "GET /api/v1/products/999", nil, "traceparent", "00-"+id+"-00f067aa0ba902b7-01")
+	a, err := admin.Do(t.Context(), "GET /api/v1/products/999999999", nil, "traceparent", "00-"+id+"-00f067aa0ba902b7-01")
 	must(t, err)
 	if !strings.Contains(string(a.Body), `"trace_id":"`+id+`"`) {
 		t.Errorf("products, behind two sidecars, answered of another trace: %s", a.Body)
