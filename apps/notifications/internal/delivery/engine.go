@@ -56,6 +56,7 @@ type provider struct {
 	breaker *gobreaker.TwoStepCircuitBreaker[any]
 	limiter *rate.Limiter
 	slots   chan struct{}
+	freed   chan struct{} // has something in it when a slot became free
 	turn    sync.Mutex
 }
 
@@ -64,7 +65,7 @@ func NewEngine(db *pgxpool.Pool, compose Compose, providers map[kind.Channel]Pro
 	e := &Engine{db: db, compose: compose, providers: map[kind.Channel]*provider{}}
 	for channel, p := range providers {
 		e.providers[channel] = &provider{
-			Provider: p, limiter: rate.NewLimiter(rate.Limit(p.PerSecond), max(1, p.AtOnce)), slots: make(chan struct{}, max(1, p.AtOnce)),
+			Provider: p, limiter: rate.NewLimiter(rate.Limit(p.PerSecond), max(1, p.AtOnce)), slots: make(chan struct{}, max(1, p.AtOnce)), freed: make(chan struct{}, 1),
 			breaker: gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
 				Name: p.Name, MaxRequests: 1, Timeout: openFor,
 				ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= silencesToOpen },
@@ -109,16 +110,25 @@ func (e *Engine) work(ctx context.Context, channel kind.Channel, p *provider) {
 		for _, batch := range batches {
 			p.slots <- struct{}{}
 			sending.Go(func() {
-				defer func() { <-p.slots }()
+				defer p.free()
 				e.deliver(context.WithoutCancel(ctx), p, batch)
 			})
 		}
 		if len(batches) == 0 {
 			select {
 			case <-ctx.Done():
+			case <-p.freed:
 			case <-time.After(poll):
 			}
 		}
+	}
+}
+
+func (p *provider) free() {
+	<-p.slots
+	select {
+	case p.freed <- struct{}{}:
+	default:
 	}
 }
 
