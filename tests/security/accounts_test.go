@@ -297,3 +297,18 @@ func TestTheAuditIsWhole(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 }
+
+// TestExportHasWhatOthersHold finds an order in the export of whoever bought, and in nobody else's.
+func TestExportHasWhatOthersHold(t *testing.T) {
+	t.Parallel()
+	alice, _ := person(t)
+	bob, _ := person(t)
+	order := buy(t, alice)
+	hers, his := do(t, alice, "GET /api/v1/users/me/export", nil), do(t, bob, "GET /api/v1/users/me/export", nil)
+	if hers.Status != 200 || !strings.Contains(string(hers.Body), order.ID) || !strings.Contains(string(hers.Body), "123 Main St") {
+		t.Errorf("%d %.500s", hers.Status, hers.Body)
+	}
+	if his.Status != 200 || strings.Contains(string(his.Body), order.ID) {
+		t.Errorf("bob's: %d %.500s", his.Status, his.Body)
+	}
+}
