@@ -50,7 +50,7 @@ lint: stack ## Only the linter
 	@$(STACK) lint
 
 fuzz: ## Look for input that breaks a reader, FUZZTIME (60s) for each
-	@for target in ./kit/auth:FuzzVerify ./kit/web:FuzzDecode ./kit/web:FuzzCursor ./apps/gateway/internal/door:FuzzPlain ./apps/gateway/internal/door:FuzzHostname; do \
+	@for target in ./kit/auth:FuzzVerify ./kit/web:FuzzDecode ./kit/web:FuzzCursor ./apps/gateway/internal/door:FuzzPlain ./apps/gateway/internal/door:FuzzHostname ./apps/users/internal/account:FuzzNames; do \
 		go test $${target%%:*} -run '^$$' -fuzz "^$${target##*:}$$" -fuzztime $(or $(FUZZTIME),60s) || exit 1; done
 
 audit-deps: stack ## Dependencies: unchanged, and without known weaknesses (asks vuln.go.dev, or DB=file:///...)
