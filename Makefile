@@ -40,7 +40,7 @@ reset: stack ## Empty the platform (asks; YES=1 does not)
 demo: ## A buyer's first order, against the running platform
 	@go run ./tests/demo
 
-seed: ## A believable catalogue with pictures, buyers and orders, into the running platform
+seed: ## A believable catalogue with pictures, buyers and months of orders, into the running platform
 	@go run ./tests/seed
 
 test: stack ## Everything CI checks; PKG=./apps/orders/... for one part

@@ -1,7 +1,7 @@
 # daprd beside a shell: it takes the authority's certificate from its environment alone, and in a composition that is a file.
 #
 # Not yet built with an image builder: where this was written no image could be pulled.
-FROM daprio/daprd:1.16.0 AS dapr
+FROM daprio/daprd:1.18.2 AS dapr
 
 FROM alpine:3.22
 COPY --from=dapr /daprd /daprd

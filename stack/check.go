@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -93,6 +94,9 @@ func (k checker) tests() error {
 	if err != nil {
 		return err
 	}
+	if err := k.browser(); err != nil { // now, not after ten minutes
+		return err
+	}
 	k.log.Say("unit tests and API tables")
 	first := k.beside(sum, unit, append([]string{"-race"}, packages...)...)
 	k.log.Say("tests of the running platform")
@@ -104,6 +108,11 @@ func (k checker) tests() error {
 
 // only tests some packages.
 func (k checker) only(packages []string) error {
+	if slices.ContainsFunc(packages, func(p string) bool { return strings.HasPrefix(filepath.Clean(p), "tests") }) {
+		if err := k.browser(); err != nil {
+			return err
+		}
+	}
 	sum, err := program.GoTestSum.Ensure(k.ctx, k.Instance, k.log)
 	if err != nil {
 		return err
@@ -129,6 +138,15 @@ func (k checker) beside(gotestsum, jsonFile string, args ...string) error {
 		all = append(all, "--jsonfile", jsonFile)
 	}
 	return k.run(self, append(append(all, "--"), args...)...)
+}
+
+// browser tells the tests of the platform which browser to open its pages with.
+func (k checker) browser() error {
+	path, err := program.Chromium(k.ctx, k.log)
+	if err != nil {
+		return err
+	}
+	return os.Setenv("CHROMIUM", path)
 }
 
 // packages are the patterns of the workspace's modules, but for those in a folder named.

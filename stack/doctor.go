@@ -30,6 +30,7 @@ func doctor(ctx context.Context, c command) error {
 		{what: "go", is: runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH},
 		server(ctx, "postgres", "postgresql", program.FindPostgres),
 		server(ctx, "redis", "redis-server", program.FindRedis),
+		optional(server(ctx, "chromium (for make test)", "chromium", program.FindChromium)),
 	}
 	all = append(all, dapr(ctx, c.Instance)...)
 	all = append(all, disk(c.Root), memory())
@@ -66,6 +67,12 @@ func server(ctx context.Context, what, pkg string, find func(context.Context) (s
 		return finding{what: what, is: "not here", todo: "nothing: the first start installs " + pkg}
 	}
 	return finding{what: what, is: err.Error(), bad: true, todo: "sudo apt-get update && sudo apt-get install -y " + pkg}
+}
+
+// optional is a finding without which the platform runs all the same.
+func optional(f finding) finding {
+	f.bad = false
+	return f
 }
 
 func dapr(ctx context.Context, i place.Instance) []finding {

@@ -86,7 +86,7 @@ func dispatch(ctx context.Context, args []string) error {
 	name := flags.String("instance", place.Default, "the name of the instance")
 	offset := flags.Int("offset", 0, "added to every port of the instance")
 	flags.BoolVar(&c.InfraOnly, "infra", false, "only what is underneath the services")
-	flags.BoolVar(&c.Race, "race", false, "build the services with the race detector")
+	race := flags.Bool("race", false, "build the services with the race detector")
 	replicas := flags.String("replicas", "", "how many of some services, like products=2,orders=2")
 	flags.BoolVar(&c.json, "json", false, "for programs")
 	flags.BoolVar(&c.yes, "yes", false, "do not ask")
@@ -105,6 +105,7 @@ func dispatch(ctx context.Context, args []string) error {
 	if c.Instance, err = place.New(root, *name, *offset); err != nil {
 		return err
 	}
+	c.Race = *race
 	return commands[c.name](ctx, c)
 }
 

@@ -10,7 +10,7 @@ func TestPages(t *testing.T) {
 	g := start(t, newNeighbourhood(t))
 	for path, kind := range map[string]string{
 		"/live": "text/html", "/verify-email?token=x": "text/html", "/reset-password?token=x": "text/html", "/unsubscribe?token=x": "text/html",
-		"/pages/live.js": "text/javascript", "/pages/key.js": "text/javascript", "/pages/style.css": "text/css",
+		"/pages/live.js": "text/javascript", "/pages/key.js": "text/javascript", "/pages/style.css": "text/css", "/pages/icon.svg": "image/svg+xml",
 	} {
 		a := g.do(t, "GET "+path, "")
 		policy := a.header.Get("Content-Security-Policy")

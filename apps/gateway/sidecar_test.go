@@ -26,6 +26,7 @@ func TestForwardTellsSidecarsFromServices(t *testing.T) {
 		{"token of the sidecar refused", says(401, "text/plain", "invalid api token"), 503, "service_unavailable"},
 		{"the sidecar gave up", says(500, "application/json", fmt.Sprintf(invoke, "context deadline exceeded")), 504, "timed_out"},
 		{"the sidecar's guard", says(429, "text/plain", "You have reached maximum request limit."), 429, "rate_limited"},
+		{"cut off, and the sidecar does not notice", func(w http.ResponseWriter, _ *http.Request) { w.Header().Del("X-Request-Id") }, 503, "service_unavailable"},
 		{"hung up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 503, "service_unavailable"},
 		{"a service's own 503", says(503, fault.ContentType, `{"code":"unavailable"}`), 503, `{"code":"unavailable"}`},
 		{"a service's own 500", says(500, fault.ContentType+"; charset=utf-8", `{"code":"internal"}`), 500, `{"code":"internal"}`},

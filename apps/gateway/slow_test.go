@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -78,4 +80,71 @@ func TestLongRoutesMayArriveSlowly(t *testing.T) {
 	if back, took := g.slowly(t, head+"\r\n"+body, body, 15*time.Second); strings.Contains(back, " 200 ") || took > 10*time.Second {
 		t.Errorf("of nobody: after %s: %.300s", took, back)
 	}
+}
+
+func leavesWithin(d time.Duration) option {
+	return func(s *settings, _ *[]route.Route) { s.web.WriteTimeout = d }
+}
+
+// TestLongAnswersMayTakeLong: a file comes whole though it takes many times what other answers may, as long as some of it is
+// taken. Whoever takes nothing of it is cut off as anybody else.
+func TestLongAnswersMayTakeLong(t *testing.T) {
+	n := newNeighbourhood(t)
+	g := start(t, n, leavesWithin(300*time.Millisecond))
+	part := strings.Repeat("x", 64<<10)
+	const parts = 12
+	inParts := func(w http.ResponseWriter, _ *http.Request) {
+		for range parts {
+			_, _ = io.WriteString(w, part) // the other side may have gone
+			w.(http.Flusher).Flush()
+			<-time.After(100 * time.Millisecond)
+		}
+	}
+	n.on("products GET /products/export", inParts)
+	n.on("orders GET /orders", inParts)
+	admin := as(t, kittest.Somebody(shop.Admin))
+	for path, whole := range map[string]bool{"/api/v1/products/export": true, "/api/v1/orders": false} {
+		if got, err := g.length(t, path, admin); (got == parts*len(part)) != whole || (err == nil) != whole {
+			t.Errorf("%s: %d bytes, %v", path, got, err)
+		}
+	}
+
+	gone := make(chan struct{})
+	n.on("products GET /products/export", func(w http.ResponseWriter, _ *http.Request) {
+		defer close(gone)
+		for err := error(nil); err == nil; {
+			_, err = io.WriteString(w, part)
+		}
+	})
+	conn, err := net.Dial("tcp", strings.TrimPrefix(g.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close() //nolint:errcheck // a test's end
+	if _, err := io.WriteString(conn, "GET /api/v1/products/export HTTP/1.1\r\nHost: 127.0.0.1\r\n"+admin+"\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-gone:
+	case <-time.After(20 * time.Second):
+		t.Error("the gateway keeps the connection of a client that takes nothing")
+	}
+}
+
+// length is how much of an answer comes.
+func (g *gateway) length(t *testing.T, path, header string) (int, error) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, g.url+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, value, _ := strings.Cut(header, ": ")
+	req.Header.Set(name, value)
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close() //nolint:errcheck // read as far as it goes
+	n, err := io.Copy(io.Discard, res.Body)
+	return int(n), err
 }

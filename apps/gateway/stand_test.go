@@ -63,6 +63,7 @@ func newNeighbourhood(t testing.TB) *neighbourhood {
 
 func (n *neighbourhood) serve(w http.ResponseWriter, r *http.Request) {
 	route := r.Header.Get("dapr-app-id") + " " + r.Method + " " + r.URL.Path
+	w.Header().Set("X-Request-Id", "a service's") // as all services do
 	n.mu.Lock()
 	answer := n.answers[route]
 	n.asked = append(n.asked, r)

@@ -1,4 +1,5 @@
-// Notifications is the service that tells people what happens to their orders and accounts.
+// Notifications is the service that tells people what happens to their orders and accounts. `notifications relay` is the same
+// program as the relay that its mails leave through.
 package main
 
 import (
@@ -21,6 +22,7 @@ import (
 	"sidecart/apps/notifications/internal/message"
 	"sidecart/apps/notifications/internal/notice"
 	"sidecart/apps/notifications/internal/preference"
+	"sidecart/apps/notifications/internal/relay"
 	"sidecart/apps/notifications/internal/template"
 	"sidecart/kit/auth"
 	"sidecart/kit/config"
@@ -36,9 +38,13 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx); err != nil {
-		slog.Error("notifications stops", "err", err)
-		os.Exit(1)
+	work := run
+	if len(os.Args) > 1 && os.Args[1] == "relay" {
+		work = relay.Run
+	}
+	if err := work(ctx); err != nil {
+		slog.Error("notifications stops", "args", os.Args[1:], "err", err)
+		os.Exit(1) //nolint:gocritic // the signals end with the process
 	}
 }
 
@@ -87,7 +93,7 @@ func run(ctx context.Context) error {
 	app := web.New("notifications", cfg)
 	app.Needs(web.Check{Name: "database", Ask: db.Ping}, web.Check{Name: "sidecar", Ask: dapr.Well})
 	app.Prefers(web.Check{Name: "broker", Ask: dapr.Broker}, web.Check{Name: "sessions", Ask: verifier.Well})
-	links := preference.NewLinks(key)
+	links, tracks := preference.NewLinks(key), delivery.NewTracks(key)
 	messages, deliveries := message.NewService(db), delivery.NewService(db)
 	messages.Routes(app)
 	template.NewService(db).Routes(app)
@@ -95,22 +101,24 @@ func run(ctx context.Context) error {
 	broadcasts := broadcast.NewService(db)
 	broadcasts.Routes(app)
 	device.NewService(db, pushKeys).Routes(app)
-	delivery.NewDesk(deliveries, messages).Routes(app)
+	delivery.NewDesk(deliveries, messages, tracks).Routes(app)
 	hub := event.NewHub(app, "notifications", db)
 	notices := notice.NewService(db)
 	notices.Routes(app)
 	notices.Subscribe(hub)
-	engine := delivery.NewEngine(db, delivery.NewComposer(db, publicURL, links, delivery.TokenWith(dapr.Ask)).Compose,
-		map[kind.Channel]delivery.Provider{kind.Email: delivery.EmailWith(dapr.Bind), kind.SMS: delivery.SMSWith(dapr.Bind),
+	hub.Compare(notice.SentBy(dapr.Ask))
+	engine := delivery.NewEngine(db, delivery.NewComposer(db, publicURL, links, tracks, delivery.TokenWith(dapr.Ask)).Compose,
+		map[kind.Channel]delivery.Provider{kind.Email: delivery.EmailWith(dapr.Bind, dapr.ComponentType), kind.SMS: delivery.SMSWith(dapr.Bind),
 			kind.Push: device.PushWith(db, pushKeys, "shop@sidecart.example", &http.Client{Timeout: 15 * time.Second})})
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return web.Serve(ctx, app) })
 	g.Go(func() error { return engine.Work(ctx) })
 	g.Go(func() error { return broadcasts.Work(ctx) })
-	g.Go(func() error { return event.Relay(ctx, db, "notifications", tellWith(dapr)) })
+	g.Go(func() error { return event.Relay(ctx, db, "notifications", tellWith(dapr), 0) })
 	g.Go(func() error { return idempotency.Prune(ctx, db) })
 	g.Go(func() error { return hub.SchedulePruning(ctx, dapr.Every) })
+	g.Go(func() error { return hub.ScheduleComparing(ctx, dapr.Every) })
 	return g.Wait()
 }
 

@@ -40,6 +40,7 @@ func run(ctx context.Context) error {
 	cfg := env.Web("8003")
 	paidBy := env.String("PAYMENT_PROVIDER", "simulated")
 	cartTTL := env.Duration("CART_TTL", 30*24*time.Hour)
+	placeWithin := env.Duration("PLACE_WITHIN", 50*time.Millisecond)
 	times := fulfilment.Times{
 		Unpaid:  env.Duration("UNPAID_ORDER_TTL", 30*time.Minute),
 		Ship:    env.Duration("AUTO_SHIP_AFTER", 0),
@@ -75,6 +76,7 @@ func run(ctx context.Context) error {
 	app.Needs(web.Check{Name: "database", Ask: db.Ping}, web.Check{Name: "sidecar", Ask: dapr.Well})
 	app.Prefers(web.Check{Name: "broker", Ask: dapr.Broker}, web.Check{Name: "sessions", Ask: verifier.Well})
 	orders := order.NewService(db, order.ReserveWith(dapr.Ask))
+	orders.PlaceFirst(placeWithin)
 	sales.NewService(db, orders.Statuses).Routes(app)
 	orders.Routes(app)
 	carts := cart.NewService(db, cart.MemoryWith(dapr, cartTTL), cart.PricesWith(dapr.Ask), orders)
@@ -86,19 +88,22 @@ func run(ctx context.Context) error {
 	payments := payment.NewService(db, moves)
 	payments.Routes(app)
 	fulfilments := fulfilment.NewService(orders, payments, fulfilment.StockWith(dapr.Ask), dapr.Workflows(), times)
-	orders.ShowInside(fulfilments.LookInside)
+	orders.ShowInside(fulfilments.LookInside, order.ToldWith(dapr.Ask))
 	fulfilments.Routes(app)
 	hub := event.NewHub(app, "orders", db)
 	fulfilments.Subscribe(hub)
 	carts.Subscribe(hub)
+	hub.Compare(map[string]event.Sent{"users": cart.SentByUsers(dapr.Ask)})
+	event.SentRoute(app, "orders", db)
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return web.Serve(ctx, app) })
-	g.Go(func() error { return event.Relay(ctx, db, "orders", dapr.Publish) })
+	g.Go(func() error { return event.RelayHeld(ctx, db, "orders", dapr.Publish, event.Kept, orders.Hold) })
 	g.Go(func() error { return idempotency.Prune(ctx, db) })
 	g.Go(func() error { return fulfilments.Work(ctx) })
 	g.Go(func() error { return fulfilments.ScheduleUpkeep(ctx, dapr.Every) })
 	g.Go(func() error { return hub.SchedulePruning(ctx, dapr.Every) })
+	g.Go(func() error { return hub.ScheduleComparing(ctx, dapr.Every) })
 	g.Go(func() error { return fulfilments.ScheduleReconcile(ctx, dapr.Every) })
 	return g.Wait()
 }

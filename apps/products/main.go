@@ -3,9 +3,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -39,6 +41,10 @@ func run(ctx context.Context) error {
 	var env config.Env
 	cfg := env.Web("8002")
 	hold := env.Duration("RESERVATION_TTL", 30*time.Minute)
+	language := env.String("PRODUCT_LANGUAGE", "en")
+	if !slices.Contains(product.Languages, language) {
+		return fmt.Errorf("PRODUCT_LANGUAGE is %q, and not one of %v", language, product.Languages)
+	}
 	if err := env.Err(); err != nil {
 		return err
 	}
@@ -69,17 +75,23 @@ func run(ctx context.Context) error {
 	app.Needs(web.Check{Name: "database", Ask: db.Ping}, web.Check{Name: "sidecar", Ask: dapr.Well})
 	app.Prefers(web.Check{Name: "broker", Ask: dapr.Broker}, web.Check{Name: "sessions", Ask: verifier.Well})
 	category.NewService(db).Routes(app)
-	transfer.NewService(db).Routes(app)
-	product.NewService(db).Routes(app)
+	transfer.NewService(db, language).Routes(app)
+	product.NewService(db, language).Routes(app)
 	images := image.NewService(db, image.FilesOf(dapr))
 	images.Routes(app)
 	stocks := stock.NewService(db, hold)
 	stocks.Routes(app)
+	hub := event.NewHub(app, "products", db)
+	stocks.Subscribe(hub)
+	hub.Compare(map[string]event.Sent{"users": stock.SentByUsers(dapr.Ask)})
+	event.SentRoute(app, "products", db)
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return web.Serve(ctx, app) })
-	g.Go(func() error { return event.Relay(ctx, db, "products", dapr.Publish) })
+	g.Go(func() error { return event.Relay(ctx, db, "products", dapr.Publish, event.Kept) })
 	g.Go(func() error { return idempotency.Prune(ctx, db) })
+	g.Go(func() error { return hub.SchedulePruning(ctx, dapr.Every) })
+	g.Go(func() error { return hub.ScheduleComparing(ctx, dapr.Every) })
 	g.Go(func() error { return stocks.ScheduleExpiry(ctx, dapr.Every) })
 	g.Go(func() error { return images.ScheduleCleaning(ctx, dapr.Every) })
 	return g.Wait()

@@ -104,10 +104,11 @@ func run(ctx context.Context) error {
 	mailTokens.Routes(app)
 	audits.Routes(app)
 	sessions.Routes(app)
+	event.SentRoute(app, "users", db)
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return web.Serve(ctx, app) })
-	g.Go(func() error { return event.Relay(ctx, db, "users", dapr.Publish) })
+	g.Go(func() error { return event.Relay(ctx, db, "users", dapr.Publish, event.Kept) })
 	g.Go(func() error { return idempotency.Prune(ctx, db) })
 	g.Go(func() error { return sessions.Watch(ctx) })
 	g.Go(func() error { return sessions.SchedulePruning(ctx, dapr.Every) })

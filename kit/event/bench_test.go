@@ -3,6 +3,8 @@ package event_test
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -45,8 +47,42 @@ func BenchmarkRelay(b *testing.B) {
 					stop()
 				}
 				return nil
-			})
+			}, event.Kept)
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 		})
 	}
+}
+
+// BenchmarkEmit is what it takes to tell of something: sixteen callers with a transaction for each event, beside the relay.
+func BenchmarkEmit(b *testing.B) {
+	db := kittest.DB(b, event.Migrations)
+	var published atomic.Int64
+	ctx, stop := context.WithCancel(b.Context())
+	var relay sync.WaitGroup
+	relay.Go(func() {
+		_ = event.Relay(ctx, db, "orders", func(context.Context, string, []byte) error {
+			published.Add(1)
+			return nil
+		}, event.Kept)
+	})
+	b.SetParallelism(16 / runtime.GOMAXPROCS(0))
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			err := pgx.BeginFunc(b.Context(), db, func(tx pgx.Tx) error {
+				return event.Emit(b.Context(), tx, shop.OrderCancelled{OrderID: shop.OrderID{UUID: shop.NewID()}})
+			})
+			if err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+	for published.Load() < int64(b.N) {
+		time.Sleep(time.Millisecond)
+	}
+	b.StopTimer()
+	stop()
+	relay.Wait()
 }

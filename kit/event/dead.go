@@ -132,6 +132,10 @@ func (h *Hub) keepDead(c *fiber.Ctx) error {
 	ctx, cancel := context.WithTimeout(c.UserContext(), patience)
 	defer cancel()
 	id, topic, letter := deadLetter(c.Body())
+	return verdict(c, ctx, h.name+".dead", h.keepLetter(ctx, id, topic, letter))
+}
+
+func (h *Hub) keepLetter(ctx context.Context, id uuid.UUID, topic string, letter json.RawMessage) error {
 	_, err := h.db.Exec(ctx, `
 		with why as (delete from failures where event_id = $1 returning reason, attempts)
 		insert into dead_letters (event_id, topic, event, reason, attempts)
@@ -140,7 +144,7 @@ func (h *Hub) keepDead(c *fiber.Ctx) error {
 	if err == nil {
 		slog.ErrorContext(ctx, "an event is a dead letter; see make dead-letters", "event_id", id, "topic", topic)
 	}
-	return verdict(c, ctx, h.name+".dead", err)
+	return err
 }
 
 // noteFailure remembers why a delivery failed, for the dead letter that it may become. It is no reason to fail differently

@@ -146,7 +146,7 @@ func TestLag(t *testing.T) {
 	b := &broker{down: true}
 	ctx, end := context.WithCancel(t.Context())
 	relay := make(chan struct{})
-	go func() { _ = event.Relay(ctx, db, "orders", b.publish); close(relay) }()
+	go func() { _ = event.Relay(ctx, db, "orders", b.publish, event.Kept); close(relay) }()
 	defer func() { end(); <-relay }()
 	for range 3 {
 		emit(t, db, shop.OrderID{UUID: shop.NewID()}, "x")

@@ -48,6 +48,7 @@ func Emit(ctx context.Context, tx pgx.Tx, e shop.Event) error {
 	if err != nil {
 		return fmt.Errorf("emit %s: %w", e.Topic(), err)
 	}
+	postgres.Tell(tx) // which wakes the relay
 	_, err = tx.Exec(ctx, `
 		insert into outbox (id, topic, key, version, data, trace) values ($1, $2, $3, $4, $5, $6)`,
 		shop.NewID(), e.Topic(), e.Key(), shop.Version(e), data, telemetry.TraceParent(ctx))

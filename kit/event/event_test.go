@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -85,7 +86,7 @@ func TestRelayPublishesEachOnceAndInOrderWithThreeReplicas(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var replicas sync.WaitGroup
 	for range 3 {
-		replicas.Go(func() { _ = event.Relay(ctx, db, "orders", b.publish) })
+		replicas.Go(func() { _ = event.Relay(ctx, db, "orders", b.publish, event.Kept) })
 	}
 	t.Cleanup(func() { stop(); replicas.Wait() })
 	const orders, each = 20, 25
@@ -122,12 +123,63 @@ func TestRelayPublishesEachOnceAndInOrderWithThreeReplicas(t *testing.T) {
 	})
 }
 
+// TestEventsAreHeldBack until they are old enough, or nothing is more urgent any more; and none overtakes another meanwhile.
+func TestEventsAreHeldBack(t *testing.T) {
+	db := kittest.DB(t, event.Migrations)
+	b := &broker{}
+	ctx, stop := context.WithCancel(t.Context())
+	var age, looks atomic.Int64
+	age.Store(int64(time.Hour))
+	order := shop.OrderID{UUID: shop.NewID()}
+	for n := range 3 {
+		emit(t, db, order, fmt.Sprintf("%03d", n))
+	}
+	since := func(n int, long string) {
+		if _, err := db.Exec(t.Context(), `update outbox set emitted_at = now() - $2::interval where data->>'reason' = $1`, fmt.Sprintf("%03d", n), long); err != nil {
+			t.Fatal(err)
+		}
+	}
+	since(0, "2 h")
+	since(2, "2 h") // which is after one that is young
+	var relay sync.WaitGroup
+	relay.Go(func() {
+		_ = event.RelayHeld(ctx, db, "orders", b.publish, event.Kept, func() time.Duration {
+			looks.Add(1)
+			return time.Duration(age.Load())
+		})
+	})
+	t.Cleanup(func() { stop(); relay.Wait() })
+	published := func(want int) {
+		t.Helper()
+		before := looks.Load()
+		kittest.Eventually(t, 10*time.Second, func() error {
+			if looks.Load() < before+3 {
+				return errors.New("the relay has not looked again")
+			}
+			return nil
+		})
+		if got := len(b.seen()); got != want {
+			t.Fatalf("%d published, want %d", got, want)
+		}
+	}
+	published(1)
+	since(1, "2 h")
+	published(3)
+	emit(t, db, order, "003")
+	published(3)
+	age.Store(0)
+	published(4)
+	if !slices.IsSorted(b.seen()) {
+		t.Errorf("%v", b.seen())
+	}
+}
+
 func TestEventsWaitWhileTheBrokerIsAway(t *testing.T) {
 	db := kittest.DB(t, event.Migrations)
 	b := &broker{down: true}
 	ctx, stop := context.WithCancel(t.Context())
 	var relay sync.WaitGroup
-	relay.Go(func() { _ = event.Relay(ctx, db, "orders", b.publish) })
+	relay.Go(func() { _ = event.Relay(ctx, db, "orders", b.publish, event.Kept) })
 	t.Cleanup(func() { stop(); relay.Wait() })
 	order := shop.OrderID{UUID: shop.NewID()}
 	emit(t, db, order, "1")
@@ -230,7 +282,7 @@ func TestAnEventCarriesItsTracePastTheSidecars(t *testing.T) {
 	b := &broker{}
 	relay, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
-	running.Go(func() { _ = event.Relay(relay, db, "orders", b.publish) })
+	running.Go(func() { _ = event.Relay(relay, db, "orders", b.publish, event.Kept) })
 	t.Cleanup(func() { stop(); running.Wait() })
 	kittest.Eventually(t, 10*time.Second, func() error {
 		if len(b.seen()) == 0 {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
 	"sidecart/kit/telemetry"
 )
@@ -23,5 +24,6 @@ func EmitAll[E shop.Event](ctx context.Context, tx pgx.Tx, all []E) error {
 			insert into outbox (id, topic, key, version, data, trace) values ($1, $2, $3, $4, $5, $6)`,
 			shop.NewID(), e.Topic(), e.Key(), shop.Version(e), data, trace)
 	}
+	postgres.Tell(tx)
 	return tx.SendBatch(ctx, batch).Close()
 }

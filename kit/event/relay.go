@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"sidecart/kit/crash"
+	"sidecart/kit/postgres"
 )
 
 // Publish hands one CloudEvent to the broker and returns nil only once the broker has it.
@@ -22,8 +23,12 @@ type Publish func(ctx context.Context, topic string, cloudEvent []byte) error
 const (
 	batch     = 200             // events published per transaction
 	publishes = 16              // at a time
-	poll      = 5 * time.Second // where a notification was lost with its connection
+	poll      = 2 * time.Second // for what a process left that died
 	pause     = time.Second     // after a failure
+	// gather is how soon after a look the next one comes. An event that is alone is published at once, and those of a
+	// crowd together.
+	gather = 20 * time.Millisecond
+	again  = 100 * time.Millisecond // where another replica was found relaying, or events are held back
 	// turn bounds the publishing of one batch. With the last publish it stays below what the database allows a transaction
 	// to be idle, so that a slow broker cannot undo what was published, again and again.
 	turn = 6 * time.Second
@@ -32,26 +37,52 @@ const (
 // errSlow ends a turn; what is left has the next.
 var errSlow = errors.New("the broker is slow")
 
-// Relay publishes what was emitted, until ctx ends. It is woken by each commit that emitted something. Several replicas
-// may run it: one at a time relays, so that events of one key are published in order, and another goes on when it dies.
-// Where the broker does not answer, events wait in the outbox.
-func Relay(ctx context.Context, db *pgxpool.Pool, service string, publish Publish) error {
+// errElsewhere is no failure: another replica relays at this moment.
+var errElsewhere = errors.New("another replica relays")
+
+// Relay publishes what was emitted, until ctx ends. It is woken by each transaction of this process that emitted something;
+// what a process left that died is found by the next look of any replica. Several replicas may run it: one at a time
+// relays, so that events of one key are published in order, and another goes on when it dies. Where the broker does not
+// answer, events wait in the outbox. keep is for how long hearers may ask for what was published: Kept, or zero where nobody
+// has an inbox for it.
+func Relay(ctx context.Context, db *pgxpool.Pool, service string, publish Publish, keep time.Duration) error {
+	return RelayHeld(ctx, db, service, publish, keep, func() time.Duration { return 0 })
+}
+
+// RelayHeld is Relay for a service that sometimes has more urgent work than what its events lead to: hold is how old an event must
+// be to go out at this moment. It should bound that, as hearers wait meanwhile.
+func RelayHeld(ctx context.Context, db *pgxpool.Pool, service string, publish Publish, keep time.Duration, hold func() time.Duration) error {
 	defer measure(db)()
-	wake := make(chan struct{}, 1)
-	go listen(ctx, db, wake)
+	wake := postgres.Commits(ctx, db)
+	var tidied time.Time
 	for ctx.Err() == nil {
-		published, err := relayBatch(ctx, db, service, publish)
+		began := time.Now()
+		if began.Sub(tidied) > time.Minute {
+			tidied = began
+			if err := forgetSent(ctx, db, keep); err != nil && ctx.Err() == nil {
+				slog.WarnContext(ctx, "what was published is kept for longer", "err", err)
+			}
+		}
+		age := hold()
+		published, err := relayBatch(ctx, db, service, publish, keep > 0, age)
 		switch {
+		case errors.Is(err, errElsewhere):
+			wait(ctx, nil, again) // it may have looked before what woke us was there
 		case err != nil && ctx.Err() == nil:
 			slog.WarnContext(ctx, "events wait in the outbox", "err", err)
 			wait(ctx, nil, pause)
+		case err == nil && age > 0 && published < batch:
+			wait(ctx, nil, again) // nobody wakes us when the rest may go
 		case err == nil && published < batch:
 			wait(ctx, wake, poll)
+			wait(ctx, nil, gather-time.Since(began))
+			wait(ctx, wake, 0) // what woke meanwhile is seen by the same look
 		}
 	}
 	return nil
 }
 
+// wait ends with ctx, when it is woken, or after a time.
 func wait(ctx context.Context, wake <-chan struct{}, most time.Duration) {
 	timer := time.NewTimer(most)
 	defer timer.Stop()
@@ -59,35 +90,6 @@ func wait(ctx context.Context, wake <-chan struct{}, most time.Duration) {
 	case <-ctx.Done():
 	case <-wake:
 	case <-timer.C:
-	}
-}
-
-// listen wakes the relay at each notification, over a connection of its own.
-func listen(ctx context.Context, db *pgxpool.Pool, wake chan<- struct{}) {
-	for ctx.Err() == nil {
-		err := func() error {
-			conn, err := db.Acquire(ctx)
-			if err != nil {
-				return err
-			}
-			defer conn.Release()
-			if _, err := conn.Exec(ctx, `listen outbox`); err != nil {
-				return err
-			}
-			for {
-				if _, err := conn.Conn().WaitForNotification(ctx); err != nil {
-					return err
-				}
-				select {
-				case wake <- struct{}{}:
-				default:
-				}
-			}
-		}()
-		if ctx.Err() == nil {
-			slog.WarnContext(ctx, "outbox notifications stopped; polling meanwhile", "err", err)
-			wait(ctx, nil, pause)
-		}
 	}
 }
 
@@ -104,9 +106,9 @@ type emitted struct {
 // relayBatch publishes and removes the oldest events. It is the one place where something remote happens inside a
 // transaction: the advisory lock that it holds meanwhile is what keeps a second replica from overtaking. A crash between
 // publish and commit publishes again, with the same id, which the inbox knows.
-func relayBatch(ctx context.Context, db *pgxpool.Pool, service string, publish Publish) (published int, err error) {
+func relayBatch(ctx context.Context, db *pgxpool.Pool, service string, publish Publish, keep bool, hold time.Duration) (published int, err error) {
 	err = pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
-		events, err := oldest(ctx, tx)
+		events, err := oldest(ctx, tx, hold)
 		if err != nil || len(events) == 0 {
 			return err
 		}
@@ -116,7 +118,7 @@ func relayBatch(ctx context.Context, db *pgxpool.Pool, service string, publish P
 		if published == 0 {
 			return err
 		}
-		if removeErr := remove(ctx, tx, done); removeErr != nil {
+		if removeErr := remove(ctx, tx, done, keep); removeErr != nil {
 			return removeErr
 		}
 		if err != nil {
@@ -127,23 +129,43 @@ func relayBatch(ctx context.Context, db *pgxpool.Pool, service string, publish P
 	return published, err
 }
 
-// oldest is empty while another replica relays. The lock is taken by a statement of its own: one that both took the lock
-// and read would read what was there before it waited its turn, and publish again what the other has just removed.
-func oldest(ctx context.Context, tx pgx.Tx) ([]emitted, error) {
+// oldest fails with errElsewhere. What comes after an event that is held back waits with it, however old it is, so that none
+// overtakes. The lock is taken by a statement of its own, though both are sent together: one that both
+// took the lock and read would read what was there before it had the lock, and publish again what another has just removed.
+func oldest(ctx context.Context, tx pgx.Tx, hold time.Duration) (events []emitted, err error) {
 	var mine bool
-	if err := tx.QueryRow(ctx, `select pg_try_advisory_xact_lock(hashtext('outbox'))`).Scan(&mine); err != nil || !mine {
-		return nil, err
+	var waiting []struct {
+		emitted
+		Ripe bool // old enough to go out
 	}
-	rows, err := tx.Query(ctx, `
-		select id, topic, key, version, data, trace, emitted_at from outbox order by seq limit $1`, batch)
-	if err != nil {
-		return nil, err
+	both := &pgx.Batch{}
+	both.Queue(`select pg_try_advisory_xact_lock(hashtext('outbox'))`).QueryRow(func(row pgx.Row) error { return row.Scan(&mine) })
+	both.Queue(`
+		select id, topic, key, version, data, trace, emitted_at, emitted_at <= clock_timestamp() - $2::interval as ripe
+		from outbox order by seq limit $1`, batch, hold).Query(func(rows pgx.Rows) (err error) {
+		waiting, err = pgx.AppendRows(waiting, rows, pgx.RowToStructByName)
+		return err
+	})
+	err = tx.SendBatch(ctx, both).Close()
+	if err == nil && !mine {
+		return nil, errElsewhere
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[emitted])
+	for _, w := range waiting {
+		if !w.Ripe {
+			break
+		}
+		events = append(events, w.emitted)
+	}
+	return events, err
 }
 
-func remove(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) error {
-	_, err := tx.Exec(ctx, `delete from outbox where id = any($1)`, ids)
+// remove takes from the outbox what was published, and keeps it for hearers that ask. What was published twice is kept once.
+func remove(ctx context.Context, tx pgx.Tx, ids []uuid.UUID, keep bool) error {
+	_, err := tx.Exec(ctx, `
+		with gone as (delete from outbox where id = any($1) returning id, topic, key, version, data, trace, emitted_at)
+		insert into sent (id, topic, key, version, data, trace, emitted_at)
+		select id, topic, key, version, data, trace, emitted_at from gone where $2
+		on conflict do nothing`, ids, keep)
 	return err
 }
 

@@ -55,12 +55,14 @@ func (OrderPaid) Topic() string { return "orders.paid" }
 // Key is the order.
 func (e OrderPaid) Key() string { return e.OrderID.String() }
 
-// OrderCancelled tells that an order was given up, by its buyer or because it could not be paid.
+// OrderCancelled tells that an order was given up, by its buyer or because it could not be paid. ReasonCode is empty where
+// Reason is in somebody's own words.
 type OrderCancelled struct {
-	OrderID OrderID `json:"order_id"`
-	Number  string  `json:"number"`
-	UserID  UserID  `json:"user_id"`
-	Reason  string  `json:"reason"`
+	OrderID    OrderID `json:"order_id"`
+	Number     string  `json:"number"`
+	UserID     UserID  `json:"user_id"`
+	Reason     string  `json:"reason"`
+	ReasonCode Reason  `json:"reason_code,omitempty"`
 }
 
 // Topic is orders.cancelled.
@@ -69,12 +71,14 @@ func (OrderCancelled) Topic() string { return "orders.cancelled" }
 // Key is the order.
 func (e OrderCancelled) Key() string { return e.OrderID.String() }
 
-// OrderPaymentFailed tells that the buyer could not be charged. orders.cancelled follows.
+// OrderPaymentFailed tells that the buyer could not be charged. orders.cancelled follows. ReasonCode is empty where
+// Reason is in somebody's own words.
 type OrderPaymentFailed struct {
-	OrderID OrderID `json:"order_id"`
-	Number  string  `json:"number"`
-	UserID  UserID  `json:"user_id"`
-	Reason  string  `json:"reason"`
+	OrderID    OrderID `json:"order_id"`
+	Number     string  `json:"number"`
+	UserID     UserID  `json:"user_id"`
+	Reason     string  `json:"reason"`
+	ReasonCode Reason  `json:"reason_code,omitempty"`
 }
 
 // Topic is orders.payment_failed.

@@ -27,6 +27,19 @@ func TestMoneyIsExact(t *testing.T) {
 	}
 }
 
+func TestReasons(t *testing.T) {
+	for reason, text := range shop.Reasons {
+		if text == "" || shop.ReasonOf(text) != reason {
+			t.Errorf("%s says %q, which means %q", reason, text, shop.ReasonOf(text))
+		}
+	}
+	for _, own := range []string{"", "changed my mind"} {
+		if got := shop.ReasonOf(own); got != "" {
+			t.Errorf("%q means %q", own, got)
+		}
+	}
+}
+
 func TestMoneyIn(t *testing.T) {
 	for _, c := range []struct{ amount, currency, want string }{
 		{"5", "USD", "5.00"}, {"5.1", "EUR", "5.10"}, {"5.10", "USD", "5.10"}, {"5.100", "USD", "5.10"}, {"500", "JPY", "500"},

@@ -26,6 +26,7 @@ func TestAsk(t *testing.T) {
 	says := func(status int, contentType, body string) func(http.ResponseWriter) {
 		return func(w http.ResponseWriter) {
 			w.Header().Set("Content-Type", contentType)
+			w.Header().Set("X-Request-Id", "1") // as all answers of kit/web
 			w.WriteHeader(status)
 			_, _ = fmt.Fprint(w, body)
 		}
@@ -55,6 +56,10 @@ func TestAsk(t *testing.T) {
 	answer = says(500, "application/problem+json", `{"status":500,"code":"internal","detail":"oops"}`)
 	if err := s.Ask(t.Context(), "products", "GET /x", nil, nil); fault.Of(err).Kind != fault.Internal {
 		t.Errorf("their bug is %v", err)
+	}
+	answer = func(w http.ResponseWriter) { w.WriteHeader(http.StatusOK) }
+	if err := s.Ask(t.Context(), "products", "POST /x", nil, nil); !errors.Is(err, ErrNeighbour) {
+		t.Errorf("nobody said yes: %v", err)
 	}
 	if seen.Header.Get("dapr-app-id") != "products" || seen.Header.Get("dapr-api-token") != "the sidecar's token" || seen.URL.Path != "/x" {
 		t.Errorf("asked %s with %v", seen.URL, seen.Header)

@@ -18,8 +18,12 @@ func (s *Sidecar) Announce(ctx context.Context, topic string, cloudEvent []byte)
 	return s.PublishEvent(ctx, Broadcast, topic, cloudEvent, client.PublishEventWithContentType("application/cloudevents+json"))
 }
 
+// formerReader is longer than a reader of the sidecar waits for messages once nobody listens any more: with Redis, 3 s.
+const formerReader = 5 * time.Second
+
 // Listen hears a topic of the broadcast until ctx ends. It asks the sidecar over the connection that it has to it, so that no
-// route of the app is needed for it. It calls again whenever hearing begins, also after the sidecar was away.
+// route of the app is needed for it. It calls again whenever hearing begins, also after the sidecar was away, and once more
+// when nothing can get lost any more that was told meanwhile.
 func (s *Sidecar) Listen(ctx context.Context, topic string, again func(), got func(data []byte)) error {
 	for ctx.Err() == nil {
 		if err := s.listen(ctx, topic, again, got); ctx.Err() == nil {
@@ -41,6 +45,9 @@ func (s *Sidecar) listen(ctx context.Context, topic string, again func(), got fu
 		return err
 	}
 	again()
+	// Until then the sidecar may have a reader of somebody who listened before, which takes messages and gives them to nobody.
+	late := time.AfterFunc(formerReader, again)
+	defer late.Stop()
 	for {
 		message, err := heard.Receive()
 		if err != nil {

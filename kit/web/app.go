@@ -34,6 +34,8 @@ type Config struct {
 	Timeout time.Duration
 	// ReadTimeout is how long a request may take to arrive, head and body together. Default 15 s.
 	ReadTimeout time.Duration
+	// WriteTimeout is how long an answer may take to be sent. Default 30 s.
+	WriteTimeout time.Duration
 	// BodyLimit is the largest body in bytes. Default 1 MiB.
 	BodyLimit int
 	// Streaming hands bodies to the handlers as they arrive; BodyLimit is then the handlers' own business.
@@ -61,6 +63,9 @@ func New(name string, cfg Config) *App {
 	if cfg.ReadTimeout == 0 {
 		cfg.ReadTimeout = 15 * time.Second
 	}
+	if cfg.WriteTimeout == 0 {
+		cfg.WriteTimeout = 30 * time.Second
+	}
 	if cfg.BodyLimit == 0 {
 		cfg.BodyLimit = 1 << 20
 	}
@@ -74,7 +79,7 @@ func New(name string, cfg Config) *App {
 		CaseSensitive:         cfg.Bare,
 		StrictRouting:         cfg.Bare,
 		ReadTimeout:           cfg.ReadTimeout,
-		WriteTimeout:          30 * time.Second,
+		WriteTimeout:          cfg.WriteTimeout,
 		IdleTimeout:           60 * time.Second,
 		ReadBufferSize:        16 << 10,
 		DisableStartupMessage: true,

@@ -8,7 +8,6 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/middleware/adaptor"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	v5emb "github.com/swaggest/swgui/v5emb"
 )
 
 // Check asks one part a service stands on whether it is well. It must respect the deadline of its context.
@@ -99,12 +98,5 @@ func (app *App) platformRoutes() {
 	})
 	app.Get("/metrics", adaptor.HTTPHandler(promhttp.Handler()))
 	app.Get("/openapi.json", func(c *fiber.Ctx) error { return c.JSON(app.OpenAPI()) })
-	Docs(app.App, app.name)
-}
-
-// Docs serves the interactive documents of /openapi.json at /docs, all of it from inside the program.
-func Docs(app *fiber.App, title string) {
-	page := adaptor.HTTPHandler(v5emb.New(title, "/openapi.json", "/docs/"))
-	app.Get("/docs", page)
-	app.Get("/docs/*", page)
+	Docs(app.App)
 }

@@ -67,6 +67,7 @@ func (op operation) document(tag string, s schemas) map[string]any {
 		content := map[string]any{"application/json": map[string]any{"schema": schema}}
 		if op.form {
 			content["application/x-www-form-urlencoded"] = map[string]any{"schema": schema}
+			content["multipart/form-data"] = map[string]any{"schema": schema}
 		}
 		doc["requestBody"] = map[string]any{"required": !op.optionalBody, "content": content}
 	}

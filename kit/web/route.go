@@ -49,7 +49,7 @@ func Created(op *operation) { op.status = http.StatusCreated }
 // Internal marks a route for neighbours and sidecars: it is in no public document.
 func Internal(op *operation) { op.internal = true }
 
-// Form lets the body be a form too, with the same field names as the JSON.
+// Form lets the body be a form too, in either encoding, with the same field names as the JSON.
 func Form(op *operation) { op.form = true }
 
 // OptionalBody lets the body be missing: every field of it then is as if it were not there.

@@ -107,6 +107,9 @@ func TestInput(t *testing.T) {
 		{Name: "no form where none is taken", Do: "POST /baskets/7", Body: "note=x", Header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, Want: 415},
 		{Name: "form", Do: "POST /sign-in", Body: "name=testuser", Header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, Want: 200, Has: []string{`"testuser"`}},
 		{Name: "form with an unknown field", Do: "POST /sign-in", Body: "name=t&role=admin", Header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, Want: 422, Has: []string{`"role"`}},
+		{Name: "form in parts", Do: "POST /sign-in", Body: inParts("name", "testuser"), Header: partsHeader, Want: 200, Has: []string{`"testuser"`}},
+		{Name: "form in parts with an unknown field", Do: "POST /sign-in", Body: inParts("role", "admin"), Header: partsHeader, Want: 422, Has: []string{`"role"`}},
+		{Name: "form in parts with a file", Do: "POST /sign-in", Body: strings.Replace(inParts("name", "x"), `"name"`, `"name"; filename="x"`, 1), Header: partsHeader, Want: 422, Has: []string{`"name (a file)"`}},
 		{Name: "what cannot be an id", Do: "POST /baskets/seven", Body: good, Want: 404},
 		{Name: "query", Do: "GET /things?limit=7&name=abc", Want: 200, Has: []string{`"limit":7`, `"abc"`}},
 		{Name: "query default", Do: "GET /things", Want: 200, Has: []string{`"limit":20`}},
@@ -119,6 +122,12 @@ func TestInput(t *testing.T) {
 			Header: map[string]string{"Traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}, Has: []string{`"short"`, `"lines[0].quantity":"only 1 left"`, `"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"`}},
 		{Name: "panic", Do: "POST /baskets/7", Body: strings.Replace(good, "hi", "panic", 1), Want: 500, Has: []string{`"internal"`}, HasNot: []string{"secret", "goroutine"}},
 	})
+}
+
+var partsHeader = map[string]string{"Content-Type": "multipart/form-data; boundary=parts"}
+
+func inParts(name, value string) string {
+	return "--parts\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n--parts--\r\n"
 }
 
 func TestTooLarge(t *testing.T) {

@@ -60,7 +60,13 @@ func turnOf(l load) time.Duration { return max(time.Second, (l.duration / 4).Tru
 
 // doorCost measures a route of a signed-in buyer through the gateway, and through one that has no door: the same program but
 // for guards, token, denylist and limit.
-func (l load) doorCost(ctx context.Context, p *platform.Platform, bearer map[string]string) (pair, error) {
+func (l load) doorCost(ctx context.Context, p *platform.Platform, admin client.Client) (pair, error) {
+	if _, err := drain(ctx, admin); err != nil { // the orders of the part before
+		return pair{}, err
+	}
+	if err := rest(ctx, p); err != nil {
+		return pair{}, err
+	}
 	stop, err := startBare(ctx, p)
 	if err != nil {
 		return pair{}, err
@@ -70,7 +76,7 @@ func (l load) doorCost(ctx context.Context, p *platform.Platform, bearer map[str
 	l.duration = turnOf(l)
 	hit := func(name, base string) func() (result, error) {
 		return func() (result, error) {
-			return l.hit(ctx, target{name: name, url: base + path, headers: bearer})
+			return l.hit(ctx, target{name: name, url: base + path, headers: map[string]string{"Authorization": "Bearer " + admin.Token}})
 		}
 	}
 	return inTurns(hit("GET orders, without the door", "http://"+bareAddr), hit("GET orders", p.URL()))
@@ -106,23 +112,35 @@ func startBare(ctx context.Context, p *platform.Platform) (stop func(), err erro
 	return nil, errors.New("the gateway without its door does not answer")
 }
 
-// loginFlood measures a read of the shop alone, and while as many connections as there are do nothing but sign in, with
-// nobody turned away: as many addresses do it that each stays below its limit.
-func (l load) loginFlood(ctx context.Context, p *platform.Platform) (pair, error) {
+// flood is a read of the shop alone and during a flood of logins, and what became of those, of all turns together.
+type flood struct {
+	pair
+	logins, refused int
+}
+
+// loginFlood measures a read of the shop alone, and while as many connections as there are do nothing but sign in: as many
+// addresses do it that each stays below its limit. Who waits too long for one hash after the other is told to come again.
+func (l load) loginFlood(ctx context.Context, p *platform.Platform) (f flood, err error) {
 	others := target{name: "GET product, each another one, alone", url: p.URL() + "/api/v1/products/", random: products}
 	l.duration = turnOf(l)
 	during := func() (result, error) {
-		flood := l
-		flood.duration += time.Second
+		harder := l
+		harder.duration += time.Second
 		flooded := make(chan error, 1)
 		go func() {
-			_, err := flood.hit(ctx, target{name: "login", url: p.URL() + "/api/v1/auth/login", body: login, random: buyers})
+			r, err := harder.hit(ctx, target{name: "login", url: p.URL() + "/api/v1/auth/login", body: login, random: buyers, busy: "busy"})
+			f.logins += r.answers - r.refused
+			f.refused += r.refused
 			flooded <- err
 		}()
 		meanwhile := others
 		meanwhile.name = strings.Replace(others.name, "alone", "while others sign in", 1)
 		r, err := l.hit(ctx, meanwhile)
-		return r, errors.Join(err, <-flooded)
+		return r, errors.Join(err, <-flooded) // and what it counted can be read
 	}
-	return inTurns(func() (result, error) { return l.hit(ctx, others) }, during)
+	f.pair, err = inTurns(func() (result, error) { return l.hit(ctx, others) }, during)
+	if err == nil && f.logins == 0 {
+		err = errors.New("nobody could sign in")
+	}
+	return f, err
 }

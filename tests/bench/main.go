@@ -1,5 +1,5 @@
 // Bench measures a platform of its own, with its limits out of the way, in one run: two floors first, then what the shop
-// does, each as a ratio to them. It takes about three minutes, sends to this machine only, and stops what it started.
+// does, each as a ratio to them. It takes about six minutes, sends to this machine only, and stops what it started.
 package main
 
 import (
@@ -11,11 +11,11 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"sidecart/tests/client"
 	"sidecart/tests/platform"
 )
 
@@ -28,7 +28,7 @@ func main() {
 	duration := flag.Duration("duration", 8*time.Second, "how long each measurement takes")
 	connections := flag.Int("connections", 32, "how many connections at a time")
 	write := flag.String("write", "", "also write the table into this file (docs/performance.md)")
-	only := flag.String("only", "", "measure only some of: shop,door,flood,orders")
+	only := flag.String("only", "", "measure only some of: shop,door,flood,orders,flash,streams,import,search,mails")
 	floor := flag.String("floor", "", "only be the plain handler, listening here")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -65,33 +65,20 @@ func run(ctx context.Context, l load, only, write string) (err error) {
 			err = stopErr
 		}
 	}()
-	admin, err := fill(ctx, p.URL(), products)
+	all, err := open(ctx, p.URL())
 	if err != nil {
 		return err
 	}
-	idle, err := memory(p)
-	if err != nil {
+	m := measured{}
+	if m.idle, err = memory(p); err != nil {
 		return err
 	}
-	m := measured{idle: idle}
-	if only == "" || strings.Contains(only, "shop") {
-		if m.results, err = measure(ctx, l, p, admin); err != nil {
-			return err
+	for _, part := range l.parts(p, all, &m) {
+		if only != "" && part.name != "floors" && !slices.Contains(strings.Split(only, ","), part.name) {
+			continue
 		}
-	}
-	if only == "" || strings.Contains(only, "door") {
-		if m.door, err = l.doorCost(ctx, p, map[string]string{"Authorization": "Bearer " + admin.Token}); err != nil {
-			return err
-		}
-	}
-	if only == "" || strings.Contains(only, "flood") {
-		if m.flood, err = l.loginFlood(ctx, p); err != nil {
-			return err
-		}
-	}
-	if only == "" || strings.Contains(only, "orders") {
-		if m.carried, err = l.carry(ctx, p, admin); err != nil {
-			return err
+		if err := part.measure(ctx); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
 		}
 	}
 	if only != "" && write != "" {
@@ -128,8 +115,41 @@ func stack(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// measure goes from the floors up.
-func measure(ctx context.Context, l load, p *platform.Platform, admin client.Client) ([]result, error) {
+// part is some of the measurements, in which nothing of the parts before it is still at work.
+type part struct {
+	name    string
+	measure func(context.Context) error
+}
+
+// parts are all of them, in their order: the floors belong to each, and goods come last, as there are many more of them afterwards.
+func (l load) parts(p *platform.Platform, all people, m *measured) []part {
+	admin := all.admin
+	return []part{
+		{"floors", func(ctx context.Context) (err error) { m.floors, err = l.floors(ctx, p); return err }},
+		{"shop", func(ctx context.Context) error { return m.add(l.shop(ctx, p, all)) }},
+		{"door", func(ctx context.Context) (err error) { m.door, err = l.doorCost(ctx, p, admin); return err }},
+		{"flood", func(ctx context.Context) (err error) { m.flood, err = l.loginFlood(ctx, p); return err }},
+		{"orders", func(ctx context.Context) (err error) {
+			if m.carried, err = l.carry(ctx, p, all); err != nil {
+				return err
+			}
+			return m.add([]result{{name: "workflows: orders from placed to paid", rate: m.carried.rate()}}, nil)
+		}},
+		{"flash", func(ctx context.Context) error { return m.add(l.flashSale(ctx, p, all)) }},
+		{"streams", func(ctx context.Context) (err error) { m.streams, err = watch(ctx, p, admin); return err }},
+		{"import", func(ctx context.Context) error { return m.add(m.wholesale.bring(ctx, admin)) }},
+		{"search", func(ctx context.Context) error { return m.add(l.search(ctx, p, admin, &m.wholesale)) }},
+		{"mails", func(ctx context.Context) (err error) {
+			if m.told, err = broadcast(ctx, p, admin); err != nil {
+				return err
+			}
+			return m.add([]result{{name: "mails, of a broadcast", rate: m.told.rate()}}, nil)
+		}},
+	}
+}
+
+// floors are what is above nothing, and above a pair of sidecars.
+func (l load) floors(ctx context.Context, p *platform.Platform) ([]result, error) {
 	stopPlain, err := startPlain(ctx)
 	if err != nil {
 		return nil, err
@@ -140,24 +160,32 @@ func measure(ctx context.Context, l load, p *platform.Platform, admin client.Cli
 		return nil, err
 	}
 	sidecar := fmt.Sprintf("http://127.0.0.1:%d", p.Port("gateway-dapr", "http"))
-	bearer := map[string]string{"Authorization": "Bearer " + admin.Token}
-	var results []result
-	for _, what := range []target{
+	return l.hitAll(ctx, []target{
 		{name: "plain Fiber handler, 1 KB (floor)", url: "http://" + plainAddr + "/"},
 		{name: "no-op through a pair of sidecars (Dapr floor)", url: sidecar + "/health", headers: map[string]string{"dapr-app-id": "products", "dapr-api-token": token}},
+	})
+}
+
+// shop is what people do there most.
+func (l load) shop(ctx context.Context, p *platform.Platform, all people) ([]result, error) {
+	bearer := map[string]string{"Authorization": "Bearer " + all.admin.Token}
+	return l.hitAll(ctx, []target{
 		{name: "GET product", url: p.URL() + "/api/v1/products/1"},
 		{name: "GET product, each another one", url: p.URL() + "/api/v1/products/", random: products},
 		{name: "GET products (20 of 1,000)", url: p.URL() + "/api/v1/products"},
 		{name: "GET order, signed in", url: p.URL() + "/api/v1/orders?limit=1", headers: bearer},
-		{name: "login", url: p.URL() + "/api/v1/auth/login", body: login, random: buyers},
-		{name: "POST orders", url: p.URL() + "/api/v1/orders", headers: bearer, body: order, random: products},
-	} {
-		fmt.Fprintf(os.Stderr, "  %-48s ", what.name)
+		{name: "login", url: p.URL() + "/api/v1/auth/login", body: login, random: buyers, connections: 4},
+		all.orders("POST orders", products),
+	})
+}
+
+func (l load) hitAll(ctx context.Context, targets []target) (results []result, err error) {
+	for _, what := range targets {
 		r, err := l.hit(ctx, what)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", what.name, err)
 		}
-		fmt.Fprintf(os.Stderr, "%8.0f/s\n", r.rate)
+		fmt.Fprintf(os.Stderr, "  %-48s %8.0f/s\n", what.name, r.rate)
 		results = append(results, r)
 	}
 	return results, nil

@@ -22,9 +22,39 @@ const products = 1000
 // buyers is how many accounts there are that sign in: so many that five tries at once, which lock an account, are of five.
 const buyers = 250
 
+// ordering is how many of them also order. A shop's orders are of many people: what waits for one person (their mails go out in
+// order) is not what limits it.
+const ordering = 50
+
 const login = `{"username":"buyer-NUMBER","password":"SecurePassword123!"}`
 
 var order = strings.Replace(journey.Order, `"product_id":1`, `"product_id":NUMBER`, 1)
+
+// people are who the measurements ask as: an admin, and the tokens of buyers who order.
+type people struct {
+	admin  client.Client
+	buyers []string
+}
+
+// orders is placing orders of one buyer or another, each of one of so many products.
+func (all people) orders(name string, products int) target {
+	return target{name: name, url: all.admin.Base + "/api/v1/orders", body: order, random: products, tokens: all.buyers}
+}
+
+// open opens the shop and signs in who orders.
+func open(ctx context.Context, base string) (all people, err error) {
+	if all.admin, err = fill(ctx, base, products); err != nil {
+		return all, err
+	}
+	for i := range ordering {
+		buyer, err := client.Client{Base: base}.SignIn(ctx, fmt.Sprintf("buyer-%d", i+1), "SecurePassword123!")
+		if err != nil {
+			return all, err
+		}
+		all.buyers = append(all.buyers, buyer.Token)
+	}
+	return all, nil
+}
 
 // fill opens the shop: an admin, buyers, a category, and n products that cannot run out.
 func fill(ctx context.Context, base string, n int) (client.Client, error) {

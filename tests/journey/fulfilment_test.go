@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -31,10 +32,11 @@ func shipped(t *testing.T) {
 			TraceID  string                           `json:"trace_id"`
 			Workflow struct{ Name, Status string }    `json:"workflow"`
 			Payment  struct{ State, Provider string } `json:"payment"`
+			Told     []struct{ Kind, Channel string } `json:"told"`
 		}
 	}
 	must(t, admin.Call(t.Context(), "GET "+path, nil, 200, &inside))
-	if a := inside.Admin; a == nil || a.Workflow.Name != "carry" || a.Workflow.Status != "running" {
+	if a := inside.Admin; a == nil || a.Workflow.Name != "bring" || a.Workflow.Status != "running" {
 		t.Errorf("an admin sees %+v", a)
 	}
 	inside.Admin = nil
@@ -56,6 +58,12 @@ func shipped(t *testing.T) {
 		}
 		if a := inside.Admin; a == nil || len(a.TraceID) != 32 || a.Workflow.Status != "forgotten" || a.Payment.State != "approved" {
 			return fmt.Errorf("an admin sees %+v", a)
+		}
+		told := fmt.Sprint(inside.Admin.Told)
+		for _, want := range []string{"{orders.placed in_app}", "{orders.placed email}", "{orders.shipped in_app}"} {
+			if !strings.Contains(told, want) {
+				return fmt.Errorf("the buyer was told %s, want %s", told, want)
+			}
 		}
 		return nil
 	})

@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 	_ = os.Setenv("RESERVATION_TTL", "20s")
 	_ = os.Setenv("AUTO_DELIVER_AFTER", "3s")
 	_ = os.Setenv("WORKFLOW_RETENTION", "1s")
+	_ = os.Setenv("CART_TTL", "20s")
 	var err error
 	if collected, err = collect(); err != nil {
 		fmt.Fprintln(os.Stderr, "collect traces:", err)
@@ -57,9 +58,13 @@ func TestJourneys(t *testing.T) {
 	if t.Failed() {
 		return
 	}
+	var later []func(t *testing.T) // what takes long by nature goes on beside the others
+	t.Run("a cart is left behind", func(t *testing.T) { later = append(later, leaveCart(t)) })
 	t.Run("second account", secondAccount)
 	t.Run("bad input", badInput)
 	t.Run("tokens", tokens)
+	t.Run("wholesale", wholesale)
+	t.Run("an export is taken slowly", func(t *testing.T) { later = append(later, exportSlowly(t)) })
 	t.Run("payment", payment)
 	t.Run("cancel", cancel)
 	t.Run("shipped and delivered", shipped)
@@ -68,10 +73,14 @@ func TestJourneys(t *testing.T) {
 	t.Run("webhook", webhook)
 	t.Run("a reservation without an order", abandoned)
 	t.Run("images", images)
-	t.Run("wholesale", wholesale)
 	t.Run("trace", trace)
 	t.Run("documents", documents)
 	t.Run("nothing internal", nothingInternal)
+	t.Run("the page of documents", docsPage)
+	for _, end := range later {
+		t.Run("and what came of it", end)
+	}
+	t.Run("the page of live messages", livePage)
 	t.Run("no data race", noDataRace)
 }
 

@@ -305,7 +305,8 @@ func TestExportHasWhatOthersHold(t *testing.T) {
 	bob, _ := person(t)
 	order := buy(t, alice)
 	hers, his := do(t, alice, "GET /api/v1/users/me/export", nil), do(t, bob, "GET /api/v1/users/me/export", nil)
-	if hers.Status != 200 || !strings.Contains(string(hers.Body), order.ID) || !strings.Contains(string(hers.Body), "123 Main St") {
+	if hers.Status != 200 || !strings.Contains(string(hers.Body), order.ID) || !strings.Contains(string(hers.Body), "123 Main St") ||
+		!strings.Contains(string(hers.Body), `"products":{"notify_me":[]}`) {
 		t.Errorf("%d %.500s", hers.Status, hers.Body)
 	}
 	if his.Status != 200 || strings.Contains(string(his.Body), order.ID) {

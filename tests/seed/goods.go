@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 
 	"sidecart/tests/client"
@@ -130,6 +131,17 @@ func (s *shop) goods(ctx context.Context) error {
 		}
 		next = "&cursor=" + *page.NextCursor
 	}
+}
+
+// plentiful says of which products there were so many at first that a seeded order does not find them sold out.
+func plentiful() map[string]bool {
+	rows, _ := csv.NewReader(strings.NewReader(file())).ReadAll() // what we wrote ourselves
+	many := map[string]bool{}
+	for _, row := range rows[1:] {
+		n, err := strconv.Atoi(row[6])
+		many[row[0]] = err == nil && n >= 30
+	}
+	return many
 }
 
 // file is the same each time.

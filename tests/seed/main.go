@@ -1,16 +1,17 @@
 // Seed fills a running shop so that there is something to look at: a tree of categories, goods with pictures, buyers, and
-// their orders. It goes through the public API only, like anybody, so what it makes is as whole as what people make. It makes
-// the same each time, and when it is run again it makes only what is missing.
+// months of orders. It goes through the public API, like anybody, so what it makes is as whole as what people make; only then
+// are its orders moved into the past, in the database (past.go). It makes the same each time, and when it is run again it makes only what
+// is missing.
 package main
 
 import (
 	"context"
-
 	"flag"
 	"fmt"
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -21,11 +22,14 @@ import (
 func main() {
 	base := flag.String("url", "http://localhost:8000", "the platform's address")
 	username := flag.String("username", "testuser", "an administrator, who is registered if nobody is yet")
+	dir := flag.String("dir", filepath.Join(".sidecart", "run"), "the folder of the platform's instance, for its databases")
+	pictures := flag.Bool("pictures", true, "draw pictures of the products")
+	orders := flag.Int("orders", howMany, "how many orders to have behind it")
 	password := flag.String("password", "SecurePassword123!", "their password")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, client.Client{Base: *base}, *username, *password); err != nil {
+	if err := run(ctx, &shop{nobody: client.Client{Base: *base}, dir: *dir, pictureless: !*pictures, howMany: *orders}, *username, *password); err != nil {
 		fmt.Fprintln(os.Stderr, "\nseed:", err)
 		os.Exit(1) //nolint:gocritic // nothing is left to close
 	}
@@ -36,6 +40,9 @@ type shop struct {
 	nobody, admin client.Client
 	products      []product
 	buyers        []client.Client
+	dir           string // of the instance
+	pictureless   bool
+	howMany       int
 }
 
 type product struct {
@@ -45,23 +52,22 @@ type product struct {
 	Images     []struct{ ID int64 }
 }
 
-func run(ctx context.Context, nobody client.Client, username, password string) (err error) {
+func run(ctx context.Context, s *shop, username, password string) (err error) {
 	started := time.Now()
-	s := &shop{nobody: nobody}
-	if s.admin, err = account(ctx, nobody, username, password, "The Shopkeeper"); err != nil {
+	if s.admin, err = account(ctx, s.nobody, username, password, "The Shopkeeper"); err != nil {
 		return fmt.Errorf("%w\nis the platform running? start it with: make run", err)
 	}
 	for _, step := range []struct {
 		what string
 		do   func(context.Context) error
 	}{
-		{"categories", s.categories}, {"products", s.goods}, {"pictures", s.pictures}, {"buyers", s.people}, {"orders", s.orders},
+		{"categories", s.categories}, {"products", s.goods}, {"pictures", s.pictures}, {"buyers", s.people}, {"orders", s.orders}, {"lives", s.lives}, {"past", s.past},
 	} {
 		if err := step.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", step.what, err)
 		}
 	}
-	fmt.Printf("\ndone in %s: %s/docs, or %s/api/v1/products?q=headphones&facets=true\n", time.Since(started).Round(time.Second), nobody.Base, nobody.Base)
+	fmt.Printf("\ndone in %s: %s/docs, or %s/api/v1/products?q=headphones&facets=true\n", time.Since(started).Round(time.Second), s.nobody.Base, s.nobody.Base)
 	return nil
 }
 
@@ -97,10 +103,10 @@ func patiently(ctx context.Context, c client.Client, call string, body any, head
 	}
 }
 
-// each does something for 0 to n-1, some at a time, and says how far it is.
-func each(ctx context.Context, what string, n int, do func(ctx context.Context, i int) error) error {
+// each does something for 0 to n-1, so many together, and says how far it is.
+func each(ctx context.Context, what string, n, together int, do func(ctx context.Context, i int) error) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(4)
+	g.SetLimit(together)
 	shown := time.Time{}
 	for i := range n {
 		if time.Since(shown) > time.Second {

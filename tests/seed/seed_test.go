@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"image/jpeg"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -25,12 +26,47 @@ func TestTheSameEachTime(t *testing.T) {
 	if len(shelves)+len(branches) < 30 || len(skus) != len(rows)-1 {
 		t.Errorf("%d shelves, %d SKUs", len(shelves), len(skus))
 	}
+	many := 0
+	for _, yes := range plentiful() {
+		if yes {
+			many++
+		}
+	}
+	if many < len(skus)/2 {
+		t.Errorf("of %d products there is enough", many)
+	}
 	one, other := draw("SEED-0001"), draw("SEED-0002")
 	if !bytes.Equal(one, draw("SEED-0001")) || bytes.Equal(one, other) {
 		t.Error("pictures do not belong to their names")
 	}
 	if c, err := jpeg.DecodeConfig(bytes.NewReader(one)); err != nil || c.Width != 480 {
 		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// TestFates: months of orders of every kind, one after the other, each with steps that are over.
+func TestFates(t *testing.T) {
+	all := fates(howMany)
+	if !reflect.DeepEqual(all, fates(howMany)) {
+		t.Error("they are not the same each time")
+	}
+	ends, before := map[string]int{}, span+1
+	for i, f := range all {
+		if f.ago >= before || f.ago < 0 {
+			t.Errorf("order %d was placed %s ago, the one before it %s", i, f.ago, before)
+		}
+		before = f.ago
+		for n, s := range f.steps {
+			if n > 0 && (s.after >= f.ago || s.after <= f.steps[n-1].after) {
+				t.Errorf("order %d of %s ago is %s after %s", i, f.ago, s.status, s.after)
+			}
+		}
+		ends[f.steps[len(f.steps)-1].status]++
+	}
+	for status, least := range map[string]int{"paid": 1, "shipped": 1, "delivered": 120, "cancelled": 5, "refunded": 5, "partially_refunded": 5} {
+		if ends[status] < least {
+			t.Errorf("%d orders are %s, want at least %d: %v", ends[status], status, least, ends)
+		}
 	}
 }
 

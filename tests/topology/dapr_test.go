@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// list is an access list as Dapr 1.16 keeps it (its pkg/config/acl_trie.go): one level for each segment of a path, in the
+// list is an access list as Dapr 1.18 keeps it (its pkg/config/acl_trie.go): one level for each segment of a path, in the
 // order in which they are first met, and what matches first decides.
 type list struct {
 	segment string

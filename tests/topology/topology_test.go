@@ -255,6 +255,9 @@ func TestCompose(t *testing.T) {
 	if want := "FROM daprio/daprd:" + pinnedDapr(t) + " "; !strings.Contains(source.Read(t, "deploy/sidecar.Dockerfile"), want) {
 		t.Errorf("deploy/sidecar.Dockerfile is not %s", want)
 	}
+	if want := `leastDapr  = "` + pinnedDapr(t) + `"`; !strings.Contains(source.Read(t, "stack/internal/program/dapr.go"), want) {
+		t.Errorf("stack calls what it builds by another version than %s", want)
+	}
 	for name, s := range compose.Services {
 		if strings.HasPrefix(s.Image, "daprio/") && !strings.HasSuffix(s.Image, ":"+pinnedDapr(t)) {
 			t.Errorf("compose: %s is %s, want version %s", name, s.Image, pinnedDapr(t))

@@ -201,7 +201,8 @@ func decoded(t *testing.T, s string) []byte {
 	return b
 }
 
-// TestLauncher: what Dapr's CLI starts is daprd, with the CLI's arguments and ours after them, and the app's own token.
+// TestLauncher: what Dapr's CLI starts is daprd, with the CLI's arguments and ours after them, and the app's own token. Where the
+// scheduler is, is said once.
 func TestLauncher(t *testing.T) {
 	i := instance(t)
 	daprd := filepath.Join(t.TempDir(), "it's daprd")
@@ -212,14 +213,23 @@ func TestLauncher(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), filepath.Join(dir, ".dapr", "bin", "daprd"), "--app-port", "1", "--app-id", "orders", "--x", "a b", "--sentry-address", "localhost:50001").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := i.Path("identities", "orders.jwt") + "\n--app-port|1|--app-id|orders|--x|a b|--sentry-address|localhost:50001|" +
-		"--enable-mtls|--sentry-address|127.0.0.1:25007|--control-plane-trust-domain|sidecart|--more|"
-	if string(out) != want {
-		t.Errorf("daprd gets\n%s\nwant\n%s", out, want)
+	const scheduler = "--scheduler-host-address"
+	for _, c := range []struct{ more, added string }{
+		{"--y|z|", scheduler + "=127.0.0.1:25006|"},
+		{scheduler + "|localhost:25006|", ""},
+		{scheduler + "=localhost:25006|", ""},
+	} {
+		given := "--app-port|1|--app-id|orders|--x|a b|--sentry-address|localhost:50001|" + c.more
+		args := strings.Split(strings.TrimSuffix(given, "|"), "|")
+		out, err := exec.CommandContext(t.Context(), filepath.Join(dir, ".dapr", "bin", "daprd"), args...).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := i.Path("identities", "orders.jwt") + "\n" + given + c.added +
+			"--enable-mtls|--sentry-address|127.0.0.1:25007|--control-plane-trust-domain|sidecart|--more|"
+		if string(out) != want {
+			t.Errorf("daprd gets\n%s\nwant\n%s", out, want)
+		}
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 
 // Launcher makes the folder for DAPR_RUNTIME_PATH, in which Dapr's CLI finds .dapr/bin/daprd. It is a script that starts the
 // real daprd with what neither the run template nor the CLI can say: where sentry is (the CLI knows only localhost:50001),
-// each app's own token for it, and more arguments.
+// each app's own token for it, where the scheduler is (a CLI before 1.14 does not say), and more arguments.
 func Launcher(i place.Instance, daprd string, more []string) (string, error) {
 	dir := i.Path("runtime")
 	if err := os.RemoveAll(dir); err != nil {
@@ -24,10 +24,14 @@ func Launcher(i place.Instance, daprd string, more []string) (string, error) {
 	script := strings.Join([]string{
 		"#!/bin/sh",
 		"# daprd as Dapr's CLI is to start it; made by `make infra`.",
-		"app= last=",
-		`for word; do [ "$last" != --app-id ] || app=$word; last=$word; done`,
+		"app= last= scheduler=" + secret.Quote("--scheduler-host-address="+address(i, place.Scheduler)),
+		"for word; do",
+		`  [ "$last" != --app-id ] || app=$word`,
+		`  case $word in --scheduler-host-address*) scheduler= ;; esac`,
+		"  last=$word",
+		"done",
 		"export " + tokenVariable + "=" + secret.Quote(i.Path("identities")+"/") + `"$app".jwt`,
-		"exec " + secret.Quote(daprd) + ` "$@" ` + strings.Join(append(SidecarArgs(i), more...), " "),
+		"exec " + secret.Quote(daprd) + ` "$@" $scheduler ` + strings.Join(append(SidecarArgs(i), more...), " "),
 		"",
 	}, "\n")
 	return dir, os.WriteFile(filepath.Join(bin, "daprd"), []byte(script), 0o700) //nolint:gosec // a program

@@ -14,6 +14,7 @@ type Instance struct {
 	Root   string // the repository
 	Name   string // "run" is the one of `make run`
 	Offset int    // added to every port; 0 for "run"
+	Race   bool   // its services are built as tests want them: with the race detector and the points of kit/crash
 }
 
 // Default is the name of the instance that people use: it takes dapr/ and components/ as they stand.
@@ -32,6 +33,7 @@ const (
 	SchedulerEtcdPeer   = 15046
 	MailSMTP            = 11025
 	MailWeb             = 18025
+	MailRelay           = 18026
 	Sentry              = 15007
 	SentryHealth        = 15017
 )
@@ -89,9 +91,12 @@ func (i Instance) Log(process string) string { return i.Path("logs", process+".l
 // Bin is the folder of the programs that all instances share.
 func (i Instance) Bin() string { return filepath.Join(i.Root, ".sidecart", "bin") }
 
-// AppBin is the folder of the instance's own services: tests build theirs with the race detector.
+// AppBin is the folder of the instance's services. What tests run is linked once for all of their instances.
 func (i Instance) AppBin() string {
-	if i.Name == Default {
+	switch {
+	case i.Race:
+		return filepath.Join(i.Bin(), "race")
+	case i.Name == Default:
 		return i.Bin()
 	}
 	return i.Path("bin")

@@ -28,8 +28,8 @@ func (r *run) greet() {
 
 func (r *run) greetInfra() {
 	lines := []string{
-		fmt.Sprintf("ready in %.1fs: Postgres :%d, Redis :%d, sentry :%d, placement :%d, scheduler :%d", r.log.Elapsed().Seconds(),
-			r.Port(place.Postgres), r.Port(place.Redis), r.Port(place.Sentry), r.Port(place.Placement), r.Port(place.Scheduler)),
+		fmt.Sprintf("ready in %.1fs: Postgres :%d, Redis :%d, sentry :%d, placement :%d, scheduler :%d, mail :%d", r.log.Elapsed().Seconds(),
+			r.Port(place.Postgres), r.Port(place.Redis), r.Port(place.Sentry), r.Port(place.Placement), r.Port(place.Scheduler), r.Port(place.MailWeb)),
 		"",
 		"Now the services, by Dapr's own CLI:",
 		"",

@@ -27,8 +27,21 @@ const (
 	placementName = "placement"
 	schedulerName = "scheduler"
 	mailName      = "mailhog"
+	relayName     = "mail-relay"
 	sentryName    = "sentry"
 )
+
+// patient is how far those give way whom nobody waits for: who is told, is told a moment later where the machine has more to
+// do than it can.
+const patient = 5
+
+// nice is how far an app and its sidecar give way.
+func nice(a template.App) int {
+	if a.ID == "notifications" {
+		return patient
+	}
+	return 0
+}
 
 // SidecarName is the name of a service's sidecar.
 func SidecarName(app string) string { return app + "-dapr" }
@@ -41,7 +54,7 @@ func infraPorts(i place.Instance) map[int]string {
 		place.Placement: placementName, place.PlacementHealth: placementName, place.PlacementRaft: placementName,
 		place.Scheduler: schedulerName, place.SchedulerHealth: schedulerName,
 		place.SchedulerEtcdClient: schedulerName, place.SchedulerEtcdPeer: schedulerName,
-		place.MailSMTP: mailName, place.MailWeb: mailName,
+		place.MailSMTP: mailName, place.MailWeb: mailName, place.MailRelay: relayName,
 		place.Sentry: sentryName, place.SentryHealth: sentryName,
 	} {
 		ports[i.Port(p)] = name
@@ -156,7 +169,7 @@ func scheduler(i place.Instance, d program.Dapr) proc.Spec {
 func mailServer(i place.Instance, path string) proc.Spec {
 	web := i.Port(place.MailWeb)
 	return proc.Spec{
-		Name: mailName, Path: path, Dir: i.Dir(), Log: i.Log(mailName), Grace: time.Second,
+		Name: mailName, Path: path, Dir: i.Dir(), Log: i.Log(mailName), Grace: time.Second, Nice: patient,
 		Ports: map[string]int{"smtp": i.Port(place.MailSMTP), "web": web},
 		Args: []string{
 			"-smtp-bind-addr", "127.0.0.1:" + portText(i, place.MailSMTP),
@@ -164,6 +177,23 @@ func mailServer(i place.Instance, path string) proc.Spec {
 			"-hostname", "mail.sidecart.example",
 		},
 		Ready: healthy(web, "/api/v2/messages?limit=1"), Alive: healthy(web, "/api/v2/messages?limit=1"), Patience: time.Minute,
+	}
+}
+
+// relayed is the app whose program, as `relay`, hands mails to the mail server.
+const relayed = "notifications"
+
+// mailRelay takes mails from the sidecars and hands them to the mail server.
+func mailRelay(i place.Instance, tokenFile string) proc.Spec {
+	port := i.Port(place.MailRelay)
+	return proc.Spec{
+		Name: relayName, Path: filepath.Join(i.AppBin(), relayed), Args: []string{"relay"}, Dir: i.Dir(), Log: i.Log(relayName),
+		Ports: map[string]int{"http": port}, Grace: 6 * time.Second, Nice: patient,
+		Env: []string{
+			"MAIL_RELAY_ADDR=127.0.0.1:" + strconv.Itoa(port), "MAIL_RELAY_TOKEN_FILE=" + tokenFile,
+			"SMTP_HOST=127.0.0.1", "SMTP_PORT=" + portText(i, place.MailSMTP), "SMTP_TLS=none",
+		},
+		Ready: healthy(port, "/health"), Alive: answers(port, "/health"), Patience: time.Minute,
 	}
 }
 
@@ -175,7 +205,7 @@ func sidecar(i place.Instance, d program.Dapr, a template.App, t secret.Tokens, 
 	return proc.Spec{
 		Name: SidecarName(a.Name()), Path: d.Daprd, Args: append(a.SidecarArgs(), identity.SidecarArgs(i)...), Dir: a.Dir,
 		Log:   i.Log(SidecarName(a.Name())),
-		Ports: ports, Grace: 4 * time.Second,
+		Ports: ports, Grace: 4 * time.Second, Nice: nice(a),
 		Env: append(env, "DAPR_API_TOKEN="+t.Dapr, "APP_API_TOKEN="+t.App,
 			"DAPR_HOST_IP=127.0.0.1"), // what it announces to the others
 		Ready: well, Alive: well, Patience: time.Minute,
@@ -189,7 +219,7 @@ func app(i place.Instance, a template.App, t secret.Tokens) proc.Spec {
 	}
 	ports, _ := a.Ports()
 	return proc.Spec{
-		Name: a.Name(), Path: path, Args: args, Dir: a.Dir, Log: i.Log(a.Name()), Ports: ports, Grace: 6 * time.Second,
+		Name: a.Name(), Path: path, Args: args, Dir: a.Dir, Log: i.Log(a.Name()), Ports: ports, Grace: 6 * time.Second, Nice: nice(a),
 		Env:   append(a.AppEnv(), "DAPR_API_TOKEN="+t.Dapr, "APP_API_TOKEN="+t.App),
 		Ready: healthy(a.Port, healthPath(a)), Alive: answers(a.Port, healthPath(a)), Patience: time.Minute,
 	}

@@ -6,12 +6,9 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"sort"
 	"strings"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"sidecart/stack/internal/identity"
 	"sidecart/stack/internal/place"
@@ -27,7 +24,6 @@ import (
 // Options say how an instance runs.
 type Options struct {
 	InfraOnly bool // what is underneath the services, and not the services
-	Race      bool // build the services as tests want them: with the race detector and the points of kit/crash
 	// Replicas say how many of each service run.
 	Replicas template.Replicas
 }
@@ -79,6 +75,9 @@ func (r *run) start(ctx context.Context) error {
 		return err
 	}
 	if err := r.beneath(ctx); err != nil {
+		return err
+	}
+	if err := r.startRelay(ctx); err != nil {
 		return err
 	}
 	if r.InfraOnly {
@@ -173,203 +172,6 @@ func (r *run) ids() []string {
 	return ids
 }
 
-// beneath starts what the services stand on, as far apart as it does not depend on one another, and builds them meanwhile.
-func (r *run) beneath(ctx context.Context) error {
-	postgres, redis, err := program.Servers(ctx, r.log)
-	if err != nil {
-		return err
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return r.startDatabases(ctx, postgres) })
-	g.Go(func() error {
-		r.super.Start(ctx, redisServer(r.Instance, redis, r.set).Spec(redisName))
-		return r.await(ctx, redisName, time.Minute)
-	})
-	g.Go(func() error { return r.startMail(ctx) })
-	g.Go(func() (err error) {
-		if r.dapr, err = program.EnsureDapr(ctx, r.Instance, r.log); err != nil {
-			return err
-		}
-		r.super.Start(ctx, sentry(r.Instance, r.dapr))
-		if err := r.await(ctx, sentryName, time.Minute); err != nil {
-			return err
-		}
-		r.super.Start(ctx, placement(r.Instance, r.dapr))
-		r.super.Start(ctx, scheduler(r.Instance, r.dapr))
-		if r.InfraOnly {
-			return r.forCLI(ctx)
-		}
-		return r.buildApps(ctx)
-	})
-	return g.Wait()
-}
-
-func (r *run) startMail(ctx context.Context) error {
-	path, err := program.MailHog.Ensure(ctx, r.Instance, r.log)
-	if err != nil {
-		return err
-	}
-	r.super.Start(ctx, mailServer(r.Instance, path))
-	return r.await(ctx, mailName, time.Minute)
-}
-
-func (r *run) startDatabases(ctx context.Context, bin string) error {
-	pw, err := secret.Superuser(r.Instance)
-	if err != nil {
-		return err
-	}
-	server := postgresServer(r.Instance, bin, pw)
-	done := r.log.Step("making the database server's data folder", "its databases")
-	err = server.Init(ctx)
-	done(err)
-	if err != nil {
-		return err
-	}
-	spec, err := server.Spec(postgresName)
-	if err != nil {
-		return err
-	}
-	r.super.Start(ctx, spec)
-	if err := r.await(ctx, postgresName, 2*time.Minute); err != nil { // it may have much to recover
-		return err
-	}
-	owners, err := owners(r.Instance, r.set)
-	if err != nil {
-		return err
-	}
-	return server.Create(ctx, owners)
-}
-
-func (r *run) forCLI(ctx context.Context) error {
-	runtime, err := identity.Launcher(r.Instance, r.dapr.Daprd, template.Loopback)
-	if err != nil {
-		return err
-	}
-	anchors, err := identity.AnchorsEnv(r.Instance)
-	if err != nil {
-		return err
-	}
-	if err := secret.WriteEnv(r.Instance, runtime, anchors); err != nil {
-		return err
-	}
-	if err := r.await(ctx, placementName, time.Minute); err != nil {
-		return err
-	}
-	return r.await(ctx, schedulerName, time.Minute)
-}
-
-func (r *run) await(ctx context.Context, name string, limit time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	done := r.log.Step("waiting for "+name, "the services")
-	err := r.super.WaitReady(ctx, name)
-	done(err)
-	if err != nil {
-		return fmt.Errorf("%w\n%s", err, proc.Tail(r.Log(name), 2000))
-	}
-	return nil
-}
-
-// buildApps builds every service whose command is `go run`.
-func (r *run) buildApps(ctx context.Context) error {
-	args := []string{"build"}
-	if r.Race {
-		args = append(args, "-race", "-tags", "crashpoints") // what only tests do
-	}
-	args = append(args, "-o", r.AppBin()+"/")
-	for _, a := range r.apps {
-		pkg, ok := a.GoPackage()
-		if !ok || a.Further() {
-			continue
-		}
-		if pkg != "." {
-			return fmt.Errorf("%s: only `go run .` is understood, not `go run %s`", a.ID, pkg)
-		}
-		args = append(args, a.Dir)
-	}
-	if err := os.MkdirAll(r.AppBin(), 0o755); err != nil {
-		return err
-	}
-	done := r.log.Step("building the services", "starting them beside their sidecars")
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = r.Root
-	out, err := cmd.CombinedOutput()
-	done(err)
-	if err != nil {
-		return fmt.Errorf("the services do not build: %w\n%s", err, out)
-	}
-	return nil
-}
-
-// services starts each app and its sidecar. They wait for one another by themselves.
-func (r *run) services(ctx context.Context) error {
-	names := make([]string, 0, len(r.apps))
-	for _, a := range r.apps {
-		names = append(names, a.Name())
-	}
-	tokens, err := secret.NewTokens(r.Instance, names)
-	if err != nil {
-		return err
-	}
-	for _, a := range r.apps {
-		env, err := identity.SidecarEnv(r.Instance, a.ID)
-		if err != nil {
-			return err
-		}
-		r.super.Start(ctx, sidecar(r.Instance, r.dapr, a, tokens[a.Name()], env))
-		r.super.Start(ctx, app(r.Instance, a, tokens[a.Name()]))
-	}
-	return nil
-}
-
-// awaitWell waits until the gateway says that everything is.
-func (r *run) awaitWell(ctx context.Context) error {
-	url := fmt.Sprintf("http://127.0.0.1:%d/health/services", r.Port(8000))
-	last := "no answer yet"
-	done := r.log.Watch("waiting for "+url, func() string { return r.pending(last) })
-	for {
-		try, cancel := context.WithTimeout(ctx, 5*time.Second)
-		code, body, err := get(try, url)
-		cancel()
-		// The gateway asks one replica of each service; the others have to run, too.
-		if err == nil && code == 200 && r.allRun() {
-			done(nil)
-			return nil
-		}
-		if err == nil {
-			last = fmt.Sprintf("it says %d %s", code, shorten(body))
-		}
-		select {
-		case <-ctx.Done():
-			done(ctx.Err())
-			return ctx.Err()
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-}
-
-func (r *run) allRun() bool {
-	for _, p := range r.super.Snapshot() {
-		if p.State != proc.Running {
-			return false
-		}
-	}
-	return true
-}
-
-func (r *run) pending(last string) string {
-	var names []string
-	for _, p := range r.super.Snapshot() {
-		if p.State != proc.Running {
-			names = append(names, p.Name+" "+p.State)
-		}
-	}
-	if len(names) == 0 {
-		return last
-	}
-	return strings.Join(names, ", ")
-}
-
 // stop ends everything in order: first who asks, then who is asked.
 func (r *run) stop() {
 	if len(r.super.Snapshot()) == 0 {
@@ -381,7 +183,7 @@ func (r *run) stop() {
 	for _, a := range r.apps {
 		apps, sidecars = append(apps, a.Name()), append(sidecars, SidecarName(a.Name()))
 	}
-	for _, group := range [][]string{apps, sidecars, {schedulerName, placementName}, {sentryName, redisName, postgresName, mailName}} {
+	for _, group := range [][]string{apps, sidecars, {schedulerName, placementName, relayName}, {sentryName, redisName, postgresName, mailName}} {
 		done := r.log.Step("stopping "+strings.Join(group, ", "), "what is underneath")
 		r.super.Stop(group...)
 		done(nil)

@@ -11,7 +11,7 @@ type Backoff struct {
 
 // DefaultBackoff is the platform's.
 func DefaultBackoff() Backoff {
-	return Backoff{Least: 200 * time.Millisecond, Most: 10 * time.Second, Reset: 30 * time.Second}
+	return Backoff{Least: 200 * time.Millisecond, Most: 5 * time.Second, Reset: 10 * time.Second}
 }
 
 // Next is the wait after a life that lasted that long.

@@ -40,6 +40,32 @@ func TestKilledIsRestarted(t *testing.T) {
 	}
 }
 
+// TestGivesWay: the process, what it starts, and its next life leave the processor to others.
+func TestGivesWay(t *testing.T) {
+	s, _ := supervise(t, Spec{Name: "patient", Path: "/bin/sh", Args: []string{"-c", "sleep 1000 & wait"}, Nice: 5})
+	first := await(t, s, "patient", func(p Status) bool { return p.State == Running })
+	for _, want := range []int{first.PID, 0} {
+		now := await(t, s, "patient", func(p Status) bool { return p.State == Running && (want != 0 || p.PID != first.PID) })
+		deadline := time.Now().Add(10 * time.Second)
+		for {
+			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", now.PID))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, after, _ := strings.Cut(string(text), ") ")
+			if got := strings.Fields(after)[16]; got == "5" {
+				break
+			} else if time.Now().After(deadline) {
+				t.Fatalf("nice %s", got)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if want != 0 {
+			kill(t, first.PID)
+		}
+	}
+}
+
 func TestCrashLoopWaitsLongerEachTime(t *testing.T) {
 	s, said := supervise(t, Spec{Name: "crasher", Path: "/bin/sh", Args: []string{"-c", "echo no database; exit 3"}})
 	await(t, s, "crasher", func(p Status) bool { return p.Restarts >= 4 })

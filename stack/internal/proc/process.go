@@ -89,6 +89,11 @@ func (p *process) live(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if p.spec.Nice > 0 { // its whole group, which is all of its threads; those to come are as those before
+		if err := syscall.Setpriority(syscall.PRIO_PGRP, cmd.Process.Pid, p.spec.Nice); err != nil {
+			p.super.say("%s gives way to nobody: %v", p.spec.Name, err)
+		}
+	}
 	died := make(chan exit, 1)
 	go func() { died <- exit{cmd.Wait()} }()
 	p.set(Starting, cmd.Process.Pid)

@@ -30,6 +30,7 @@ type Spec struct {
 	Grace time.Duration  // and how long it may take; 5 s if zero
 	Death syscall.Signal // what it gets when the supervisor dies; SIGKILL if zero
 	Attr  syscall.SysProcAttr
+	Nice  int // how far it gives way to others that want the processor; 0 is not at all, 19 is most
 
 	// Prepare runs before each start.
 	Prepare func() error

@@ -17,8 +17,8 @@ type Dapr struct {
 }
 
 const (
-	leastDapr  = "1.16.0"
-	daprModule = "dapr" // its folder in tools/
+	leastDapr  = "1.18.2" // which is the one we build, too
+	daprModule = "dapr"   // its folder in tools/
 )
 
 // FindDapr looks for official programs on PATH and where `dapr init --slim` puts them. It takes all four or none: mixed versions
@@ -61,7 +61,7 @@ func EnsureDapr(ctx context.Context, i place.Instance, log *progress.Log) (Dapr,
 	if d, ok := BuiltDapr(i); ok {
 		return d, nil
 	}
-	log.Say("no official Dapr on this machine: building the pinned one, once (about five minutes on two cores)")
+	log.Say("no official Dapr on this machine: building the pinned one, once (five to ten minutes on two cores)")
 	done := log.Step("building daprd, placement, scheduler and sentry", "starting the servers")
 	err = build(ctx, i, daprModule, i.Bin()+"/",
 		"sidecart/tools/dapr/daprd", "github.com/dapr/dapr/cmd/placement",

@@ -15,39 +15,41 @@ import (
 // Servers finds Postgres and Redis. As root on a Debian-like system it installs what is missing; elsewhere it fails and
 // says which two commands to type.
 func Servers(ctx context.Context, log *progress.Log) (postgres, redis string, err error) {
-	if postgres, redis, _, err = servers(ctx); err == nil {
-		return postgres, redis, nil
-	}
-	if CanInstall() {
-		unlock, lockErr := lock() // another platform may be installing them
-		if lockErr != nil {
-			return "", "", lockErr
+	err = need(ctx, log, func() (packages []string, err error) {
+		var errP, errR error
+		if postgres, errP = FindPostgres(ctx); errP != nil {
+			packages = append(packages, "postgresql")
 		}
-		defer unlock()
-	}
-	postgres, redis, packages, missing := servers(ctx)
-	if missing == nil {
-		return postgres, redis, nil
-	}
-	if err := install(ctx, log, packages); err != nil {
-		return "", "", fmt.Errorf("%w\nmissing: %w\ninstall it, then start again:\n    sudo apt-get update\n    sudo apt-get install -y %s",
-			err, missing, strings.Join(packages, " "))
-	}
-	postgres, redis, _, err = servers(ctx)
+		if redis, errR = FindRedis(ctx); errR != nil {
+			packages = append(packages, "redis-server")
+		}
+		return packages, errors.Join(errP, errR)
+	})
 	return postgres, redis, err
 }
 
-// servers looks for both and names the packages of what is missing.
-func servers(ctx context.Context) (postgres, redis string, packages []string, err error) {
-	postgres, errP := FindPostgres(ctx)
-	if errP != nil {
-		packages = append(packages, "postgresql")
+// need looks for programs and has the package manager install those that are missing; find names their packages.
+func need(ctx context.Context, log *progress.Log, find func() (packages []string, err error)) error {
+	if _, err := find(); err == nil {
+		return nil
 	}
-	redis, errR := FindRedis(ctx)
-	if errR != nil {
-		packages = append(packages, "redis-server")
+	if CanInstall() {
+		unlock, err := lock() // somebody else may be installing them
+		if err != nil {
+			return err
+		}
+		defer unlock()
 	}
-	return postgres, redis, packages, errors.Join(errP, errR)
+	packages, missing := find()
+	if missing == nil {
+		return nil
+	}
+	if err := install(ctx, log, packages); err != nil {
+		return fmt.Errorf("%w\nmissing: %w\ninstall it, then start again:\n    sudo apt-get update\n    sudo apt-get install -y %s",
+			err, missing, strings.Join(packages, " "))
+	}
+	_, err := find()
+	return err
 }
 
 // CanInstall says whether this user on this system may install packages.
@@ -72,7 +74,7 @@ func install(ctx context.Context, log *progress.Log, packages []string) (err err
 		{"apt-get", "-o", "DPkg::Lock::Timeout=300", "-qq", "update"},
 		append([]string{"apt-get", "-o", "DPkg::Lock::Timeout=300", "-qq", "install", "-y", "--no-install-recommends"}, packages...),
 	} {
-		done := log.Step(strings.Join(step[:1], " ")+" "+names, "starting the servers")
+		done := log.Step(strings.Join(step[:1], " ")+" "+names, "using it; this is once")
 		cmd := exec.CommandContext(ctx, step[0], step[1:]...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 		out, err := cmd.CombinedOutput()

@@ -33,6 +33,7 @@ func Load(i place.Instance) (Set, error) {
 	before := len(set)
 	set.add("redis-password", token())
 	set.add("notifications-key", token())
+	set.add("mail-relay-token", token())
 	set.add("vapid-private-key", base64.StdEncoding.EncodeToString(random(32)))
 	set.add("JWT_SECRET_KEY", base64.StdEncoding.EncodeToString(random(32)))
 	set.add("payment-webhook-key", token())
@@ -101,7 +102,6 @@ func WriteEnv(i place.Instance, runtime string, more []string) error {
 		"# For the shell that runs `dapr run -f dapr/dapr.yaml`; made by `make infra`, with new tokens each time.",
 		"export DAPR_API_TOKEN=" + token(),
 		"export APP_API_TOKEN=" + token(),
-		fmt.Sprintf("export DAPR_SCHEDULER_HOST_ADDRESS=localhost:%d", i.Port(place.Scheduler)),
 		"export DAPR_HOST_IP=127.0.0.1 # sidecars announce this address to one another",
 	}
 	lines = append(lines, "export DAPR_RUNTIME_PATH="+Quote(runtime)+" # holds .dapr/bin/daprd")

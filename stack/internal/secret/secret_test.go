@@ -96,7 +96,7 @@ func TestEnvFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"export DAPR_SCHEDULER_HOST_ADDRESS=localhost:25006\n", `export DAPR_RUNTIME_PATH='/some where/it'\''s'`, "export DAPR_TRUST_ANCHORS='two\nlines'\n"} {
+	for _, want := range []string{"export DAPR_HOST_IP=127.0.0.1", `export DAPR_RUNTIME_PATH='/some where/it'\''s'`, "export DAPR_TRUST_ANCHORS='two\nlines'\n"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}

@@ -51,7 +51,7 @@ func (l *Library) Routes(app *web.App) {
 		c.Set(fiber.HeaderCacheControl, "no-cache")
 		return c.Send(merged)
 	})
-	web.Docs(app.App, "Sidecart")
+	web.Docs(app.App)
 }
 
 // Document is the merged document as JSON. Operations of a service that has not been reached yet are not in it.

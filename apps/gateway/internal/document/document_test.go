@@ -92,6 +92,7 @@ func TestLibraryKeepsTheLastGoodCopy(t *testing.T) {
 			w.WriteHeader(http.StatusInternalServerError)
 			return
 		}
+		w.Header().Set("X-Request-Id", "1")
 		_, _ = io.WriteString(w, `{"paths":{"/orders":{"get":{"responses":{}}}}}`)
 	}))
 	defer sidecar.Close()

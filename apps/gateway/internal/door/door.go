@@ -84,7 +84,7 @@ func (d *Door) serve(r route.Route) fiber.Handler {
 			err = refusal
 		}
 		if err == nil {
-			if r.Deadline > c.App().Config().ReadTimeout {
+			if long(c, r) {
 				// What may take long to be worked on may take as long to arrive, now that it is known from whom.
 				err = c.Context().SetReadDeadline(time.Now().Add(r.Deadline))
 			}
@@ -97,6 +97,9 @@ func (d *Door) serve(r route.Route) fiber.Handler {
 		return err
 	}
 }
+
+// long says whether what a route does may take longer than the server gives other requests.
+func long(c *fiber.Ctx, r route.Route) bool { return r.Deadline > c.App().Config().ReadTimeout }
 
 // caller is who asks, where the route wants to know. It fails with a fault if they may not.
 func (d *Door) caller(c *fiber.Ctx, need shop.Permission) (shop.Caller, error) {
@@ -171,9 +174,11 @@ func (d *Door) answer(c *fiber.Ctx, r route.Route, client netip.Addr) error {
 		// Whatever comes of it: a change whose answer is lost may have been made.
 		defer d.answers.Purge()
 	}
-	return d.forward.Forward(c, forward.Target{
-		Service: r.By, Path: path, BodyLimit: r.BodyLimit, Deadline: r.Deadline, WithToken: r.Need != shop.Anyone,
-	}, client.String())
+	to := forward.Target{Service: r.By, Path: path, BodyLimit: r.BodyLimit, Deadline: r.Deadline, WithToken: r.Need != shop.Anyone}
+	if long(c, r) {
+		to.Idle = c.App().Config().WriteTimeout
+	}
+	return d.forward.Forward(c, to, client.String())
 }
 
 func (d *Door) answerFromCache(c *fiber.Ctx, r route.Route, path string) error {

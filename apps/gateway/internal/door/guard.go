@@ -23,13 +23,8 @@ var (
 	errTwoLengths  = fault.ErrMalformed.Saying("a body has a Content-Length or a Transfer-Encoding, not both")
 )
 
-const (
-	// The API's answers are data: a browser that is made to show one must run nothing and load nothing.
-	apiPolicy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-	// The documents' page starts with a script of its own and draws with inline styles; all it loads is ours.
-	docsPolicy = "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
-		"font-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-)
+// The API's answers are data: a browser that is made to show one must run nothing and load nothing.
+const apiPolicy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 // dress adds the security headers, and the API's version, to every answer, errors among them.
 func (d *Door) dress(c *fiber.Ctx) error {
@@ -37,7 +32,7 @@ func (d *Door) dress(c *fiber.Ctx) error {
 	policy := apiPolicy
 	switch path := c.Path(); {
 	case path == "/docs" || strings.HasPrefix(path, "/docs/"):
-		policy = docsPolicy
+		policy = web.DocsPolicy
 	case page.Has(path):
 		policy = page.Policy
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
@@ -84,6 +85,33 @@ func (b *body) fault(c *fiber.Ctx, err error) error {
 func (b *body) drain() {
 	// Whatever happens here, the answer is that the body is too large.
 	_, _ = io.CopyN(io.Discard, b.from, drained)
+}
+
+// patient is an answer's body that may take long, as long as the client goes on taking it: each part of it has idle.
+type patient struct {
+	fasthttp.ReadCloserWithError
+	client *fasthttp.RequestCtx
+	idle   time.Duration
+}
+
+// Read gives the client time from now on: waiting for the service is not the client's doing.
+func (p *patient) Read(part []byte) (int, error) {
+	n, err := p.ReadCloserWithError.Read(part)
+	if deadlineErr := p.client.SetWriteDeadline(time.Now().Add(p.idle)); deadlineErr != nil {
+		return 0, deadlineErr
+	}
+	return n, err
+}
+
+// passPatiently gives a service's answer to the client.
+func passPatiently(c *fiber.Ctx, answer *fasthttp.Response, idle time.Duration) {
+	res := c.Response()
+	answer.Header.CopyTo(&res.Header)
+	if stream, ok := answer.BodyStream().(fasthttp.ReadCloserWithError); ok {
+		res.SetBodyStream(&patient{stream, c.Context(), idle}, answer.Header.ContentLength())
+		return
+	}
+	res.SetBody(answer.Body())
 }
 
 // small is how large an answer may be to be taken whole, in bytes.

@@ -2,6 +2,7 @@
 package forward
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -59,6 +60,9 @@ type Target struct {
 	Path      string // the service's own, without query
 	BodyLimit int    // in bytes
 	Deadline  time.Duration
+	// Idle is how long the client may take nothing of an answer that streams, which may then go on until the deadline. 0
+	// leaves the whole answer to the server's own timeout.
+	Idle time.Duration
 	// WithToken passes the caller's bearer token on. Without it the service does not learn who asks.
 	WithToken bool
 }
@@ -86,8 +90,11 @@ func (f *Forwarder) Forward(c *fiber.Ctx, to Target, client string) (err error) 
 	res := c.Response()
 	own := ownHeader(res)
 	defer own.restore(res)
+	if to.Idle > 0 {
+		res = new(fasthttp.Response) // not from the pool: its stream is read after Forward
+	}
 	err = f.host.DoTimeout(req, res, to.Deadline)
-	if err == nil && fromSidecar(res.StatusCode(), res.Header.ContentType()) {
+	if err == nil && fromSidecar(res.StatusCode(), res.Header.ContentType(), res.Header.Peek(sidecar.Signature)) {
 		err = sidecarFault(res.StatusCode(), beginning(res))
 	}
 	if err == nil {
@@ -99,6 +106,9 @@ func (f *Forwarder) Forward(c *fiber.Ctx, to Target, client string) (err error) 
 		return err
 	}
 	passResponseHeader(res)
+	if to.Idle > 0 {
+		passPatiently(c, res, to.Idle)
+	}
 	return nil
 }
 
@@ -137,6 +147,8 @@ type Answer struct {
 	Status int
 	Header []Field
 	Body   []byte
+
+	signature []byte
 }
 
 // Get is the value of a header field, or empty.
@@ -163,7 +175,7 @@ func (f *Forwarder) Fetch(ctx context.Context, service, path string, query []byt
 	}
 	defer func() { leave(silence(err)) }()
 	answer, err = f.Ask(ctx, service, path, query, deadline)
-	if err == nil && fromSidecar(answer.Status, []byte(answer.Get(fiber.HeaderContentType))) {
+	if err == nil && fromSidecar(answer.Status, []byte(answer.Get(fiber.HeaderContentType)), answer.signature) {
 		return nil, sidecarFault(answer.Status, answer.Body)
 	}
 	return answer, err
@@ -179,7 +191,7 @@ func (f *Forwarder) Ask(ctx context.Context, service, path string, query []byte,
 	if err := f.host.DoTimeout(req, res, deadline); err != nil {
 		return nil, f.lost(err)
 	}
-	answer := &Answer{Status: res.StatusCode()}
+	answer := &Answer{Status: res.StatusCode(), signature: bytes.Clone(res.Header.Peek(sidecar.Signature))}
 	if stream := res.BodyStream(); stream != nil {
 		body, err := io.ReadAll(io.LimitReader(stream, largestAnswer+1))
 		if err != nil {

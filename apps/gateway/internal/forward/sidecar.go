@@ -30,9 +30,10 @@ func silence(err error) error {
 	return err
 }
 
-// fromSidecar says whether an answer is a sidecar's own error: services answer errors only as problem+json.
-func fromSidecar(status int, contentType []byte) bool {
-	return status >= fiber.StatusBadRequest && !bytes.HasPrefix(contentType, problemType)
+// fromSidecar says whether an answer is a sidecar's own: services answer errors only as problem+json, and sign all that they
+// answer (see sidecar.Signature).
+func fromSidecar(status int, contentType, signature []byte) bool {
+	return len(signature) == 0 || status >= fiber.StatusBadRequest && !bytes.HasPrefix(contentType, problemType)
 }
 
 // beginning is the first of an answer's body, as much as an error needs; the rest is given up.

@@ -96,6 +96,8 @@ func open(t testing.TB, url string, who shop.Caller, last string) *reader {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
+	answered := time.AfterFunc(10*time.Second, cancel)
+	defer answered.Stop()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/api/v1/notifications/stream", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -217,7 +219,35 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 		}
 		if n%37 == 0 {
 			r.close()
-			r = open(t, url, alice, r.last)
+			last := r.last
+			kittest.Eventually(t, 10*time.Second, func() error { // until those that were closed count no more
+				if r = open(t, url, alice, last); r.status != http.StatusOK {
+					return fmt.Errorf("status %d", r.status)
+				}
+				return nil
+			})
+		}
+	}
+}
+
+// TestWokenWhileReadingItsFirstPage: the stream is already woken when its first page says that there is more.
+func TestWokenWhileReadingItsFirstPage(t *testing.T) {
+	t.Parallel()
+	inbox := newInboxes()
+	alice := kittest.Somebody(shop.User)
+	const messages = 150
+	for range messages {
+		inbox.add(alice.ID)
+	}
+	var streams *Streams
+	streams, url := start(t, kittest.Verify, func(ctx context.Context, owner shop.UserID, after Place) (News, error) {
+		defer streams.Wake(owner)
+		return inbox.read(ctx, owner, after)
+	})
+	r := open(t, url, alice, "0")
+	for n := 1; n <= messages; n++ {
+		if got, want := r.title(t), fmt.Sprintf("number %d", n); got != want {
+			t.Fatalf("%q, want %q", got, want)
 		}
 	}
 }

@@ -60,7 +60,7 @@ func (s *Streams) handleStream(ctx context.Context, who shop.Caller, in request)
 		st.seq = first.Items[0].Seq - 1
 	}
 	if len(first.Items) == 100 {
-		st.wake <- struct{}{} // there may be more
+		st.awake() // there may be more
 	}
 	return web.Live{ContentType: "text/event-stream", Run: func(to *web.Line) { s.run(st, first, to) }}, nil
 }

@@ -24,7 +24,7 @@ const Policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect
 // Referer tells.
 var pages = map[string]string{
 	"/live": "live.html", "/verify-email": "key.html", "/reset-password": "key.html", "/unsubscribe": "key.html",
-	"/pages/live.js": "live.js", "/pages/key.js": "key.js", "/pages/style.css": "style.css",
+	"/pages/live.js": "live.js", "/pages/key.js": "key.js", "/pages/style.css": "style.css", "/pages/icon.svg": "icon.svg",
 }
 
 // Has says whether a path is one of the pages or of their files.

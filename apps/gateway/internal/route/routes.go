@@ -72,15 +72,20 @@ var Table = []Route{
 	{Do: "POST /api/v1/orders/{id}/ship", By: "orders", Need: shop.ManageOrders, Limit: writing},
 	{Do: "POST /api/v1/orders/{id}/deliver", By: "orders", Need: shop.ManageOrders, Limit: writing},
 	{Do: "POST /api/v1/orders/{id}/refund", By: "orders", Need: shop.ManageOrders, Limit: writing},
+	{Do: "POST /api/v1/orders/{id}/refunds/{refund_id}/retry", By: "orders", Need: shop.ManageOrders, Limit: writing},
 	{Do: "POST /api/v1/payments/webhooks/{provider}", By: "orders", Need: shop.Anyone, Limit: telling},
 	{Do: "GET /api/v1/payments/findings", By: "orders", Need: shop.ManageOrders, Limit: reading},
+	{Do: "POST /api/v1/payments/findings/{id}/give-back", By: "orders", Need: shop.ManageOrders, Limit: writing},
 
 	{Do: "GET /api/v1/notifications", By: "notifications", Need: shop.SignedIn, Limit: reading},
 	{Do: "POST /api/v1/notifications/read-all", By: "notifications", Need: shop.SignedIn, Limit: writing},
 	{Do: "GET /api/v1/notifications/stream", By: Here, Need: shop.SignedIn, Limit: reading},
 	{Do: "GET /api/v1/notifications/preferences", By: "notifications", Need: shop.SignedIn, Limit: reading},
 	{Do: "PUT /api/v1/notifications/preferences", By: "notifications", Need: shop.SignedIn, Limit: writing},
-	{Do: "POST /api/v1/notifications/unsubscribe", By: "notifications", Need: shop.Anyone, Limit: joining},
+	{Do: "POST /api/v1/notifications/unsubscribe", By: "notifications", Need: shop.Anyone, Limit: telling},
+	{Do: "GET /api/v1/notifications/unsubscribe", By: "notifications", Need: shop.Anyone, Limit: browsing},
+	{Do: "GET /api/v1/notifications/opened", By: "notifications", Need: shop.Anyone, Limit: browsing},
+	{Do: "GET /api/v1/notifications/clicked", By: "notifications", Need: shop.Anyone, Limit: browsing},
 	{Do: "GET /api/v1/notifications/templates/{kind}/{channel}", By: "notifications", Need: shop.ManageMessages, Limit: reading},
 	{Do: "PUT /api/v1/notifications/templates/{kind}/{channel}", By: "notifications", Need: shop.ManageMessages, Limit: writing},
 	{Do: "POST /api/v1/notifications/templates/{kind}/{channel}/preview", By: "notifications", Need: shop.ManageMessages, Limit: writing},
@@ -102,7 +107,7 @@ var Table = []Route{
 var (
 	browsing   = Limit{PerMinute: 6000} // a shop's pages are often made by one server, and most answers are in the cache
 	reading    = Limit{PerMinute: 600}
-	telling    = Limit{PerMinute: 1200} // a payment provider tells of every charge from a few addresses
+	telling    = Limit{PerMinute: 1200} // a payment provider, or a mail service whose readers unsubscribe, speaks for many from a few addresses
 	writing    = Limit{PerMinute: 300}
 	moving     = Limit{PerMinute: 30} // whole files
 	buying     = Limit{PerMinute: 60}

@@ -84,15 +84,16 @@ func (s *Service) step(ctx context.Context) (worked bool, err error) {
 		if err != nil {
 			return err
 		}
-		for _, reader := range people {
-			n := notice.Notice{UserID: reader, Kind: kind.Broadcast, Facts: template.Facts{Title: b.Title, Text: b.Body}}
-			if err := notice.Tell(ctx, tx, n); err != nil {
-				return err
-			}
-			b.LastUser, b.Told = reader, b.Told+1
+		err = notice.TellAll(ctx, tx, people, func(reader shop.UserID) notice.Notice {
+			return notice.Notice{UserID: reader, Kind: kind.Broadcast, Facts: template.Facts{Title: b.Title, Text: b.Body}}
+		})
+		if err != nil {
+			return err
 		}
-		if len(people) < step {
+		if b.Told += len(people); len(people) < step {
 			b.State = Done
+		} else {
+			b.LastUser = people[len(people)-1]
 		}
 		worked = true
 		return progress(ctx, tx, b)

@@ -3,8 +3,8 @@ package contact
 import (
 	"context"
 	"embed"
-	"errors"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"sidecart/kit/postgres"
@@ -18,17 +18,29 @@ var files embed.FS
 var Migrations = postgres.Migrations{Name: "contact", Files: postgres.Sub(files)}
 
 // Get is what is known of somebody; nothing is no error.
-func Get(ctx context.Context, db postgres.Reader, user shop.UserID) (Contact, error) {
-	rows, err := db.Query(ctx, `
-		select user_id, email, username, full_name, role, erased from contacts where user_id = $1`, user)
-	if err != nil {
-		return Contact{}, err
+func Get(ctx context.Context, db postgres.Asker, user shop.UserID) (Contact, error) {
+	var all map[shop.UserID]Contact
+	batch := &pgx.Batch{}
+	Queue(batch, []uuid.UUID{user.UUID}, &all)
+	err := db.SendBatch(ctx, batch).Close()
+	return all[user], err
+}
+
+// Queue is Get of several people, as one of several questions.
+func Queue(batch *pgx.Batch, users []uuid.UUID, into *map[shop.UserID]Contact) {
+	all := make(map[shop.UserID]Contact, len(users))
+	for _, user := range users {
+		all[shop.UserID{UUID: user}] = Contact{UserID: shop.UserID{UUID: user}}
 	}
-	c, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Contact])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Contact{UserID: user}, nil
-	}
-	return c, err
+	*into = all
+	batch.Queue(`
+		select user_id, email, username, full_name, role, erased from contacts where user_id = any($1)`, users).Query(func(rows pgx.Rows) error {
+		known, err := pgx.CollectRows(rows, pgx.RowToStructByName[Contact])
+		for _, c := range known {
+			all[c.UserID] = c
+		}
+		return err
+	})
 }
 
 // After are the next people with a role ("": any), in the order of their ids.

@@ -14,21 +14,6 @@ import (
 // Bind does one operation of an output binding.
 type Bind func(ctx context.Context, name, operation string, data []byte, metadata map[string]string) ([]byte, error)
 
-// emailComponent is the name of the binding for e-mail, whatever stands behind it.
-const emailComponent = "email"
-
-// EmailWith sends e-mail through the sidecar's binding. Dapr's SMTP binding keeps the recipient of the mail it is working on
-// where the next one overwrites it (components-contrib 1.16), so letters must be handed over one at a time: see Alone.
-func EmailWith(bind Bind) Provider {
-	return Provider{Name: emailComponent, AtOnce: 8, Alone: true, PerSecond: 500, Send: func(ctx context.Context, l Letter) (string, error) {
-		_, err := bind(ctx, emailComponent, "create", []byte(l.HTML), map[string]string{"emailTo": l.To, "subject": l.Title})
-		if err != nil {
-			return "", said(err, l.To)
-		}
-		return "accepted", nil
-	}}
-}
-
 // smsComponent is the name of the binding for SMS, whatever stands behind it.
 const smsComponent = "sms"
 

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/notifications/internal/contact"
@@ -15,6 +17,7 @@ import (
 	"sidecart/apps/notifications/internal/preference"
 	"sidecart/apps/notifications/internal/template"
 	"sidecart/kit/fault"
+	"sidecart/kit/shop"
 )
 
 // Composer makes letters.
@@ -22,30 +25,33 @@ type Composer struct {
 	db        *pgxpool.Pool
 	publicURL string
 	links     preference.Links
+	tracks    Tracks
 	token     TokenFor
 }
 
 // NewComposer makes letters whose links begin with the public address of the platform.
-func NewComposer(db *pgxpool.Pool, publicURL string, links preference.Links, token TokenFor) *Composer {
-	return &Composer{db: db, publicURL: strings.TrimSuffix(publicURL, "/"), links: links, token: token}
+func NewComposer(db *pgxpool.Pool, publicURL string, links preference.Links, tracks Tracks, token TokenFor) *Composer {
+	return &Composer{db: db, publicURL: strings.TrimSuffix(publicURL, "/"), links: links, tracks: tracks, token: token}
 }
 
 // Compose makes the letter of one delivery, or of a digest. It fails with ErrNeedless if there is nobody to send it to or
 // nothing to say any more, with ErrRefused if its template cannot be filled.
 func (c *Composer) Compose(ctx context.Context, all []Delivery) (Letter, error) {
 	d := all[0]
-	reader, err := contact.Get(ctx, c.db, d.UserID)
+	var readers map[shop.UserID]contact.Contact
+	var preferences map[shop.UserID]preference.Preferences
+	known := &pgx.Batch{}
+	contact.Queue(known, []uuid.UUID{d.UserID.UUID}, &readers)
+	preference.Queue(known, []uuid.UUID{d.UserID.UUID}, &preferences)
+	err := c.db.SendBatch(ctx, known).Close()
 	if err != nil {
 		return Letter{}, err
 	}
+	reader, wants := readers[d.UserID], preferences[d.UserID]
 	if reader.Erased {
 		return Letter{}, fmt.Errorf("%w: the account was erased", ErrNeedless)
 	}
-	wants, err := preference.Of(ctx, c.db, d.UserID)
-	if err != nil {
-		return Letter{}, err
-	}
-	l := Letter{ID: d.ID, Delivery: d}
+	l := Letter{ID: d.ID, MailID: mailID(all), Delivery: d}
 	if l.To, err = address(d, reader, wants); err != nil {
 		return Letter{}, err
 	}
@@ -59,7 +65,11 @@ func (c *Composer) Compose(ctx context.Context, all []Delivery) (Letter, error) 
 		return Letter{}, err
 	}
 	if k, err := kind.Of(name); err == nil && k.Class == kind.News {
-		facts.Unsubscribe = c.publicURL + "/unsubscribe?token=" + c.links.Token(d.UserID, name)
+		token := "?token=" + c.links.Token(d.UserID, name)
+		facts.Unsubscribe, l.OneClick = c.publicURL+"/unsubscribe"+token, c.publicURL+"/api/v1/notifications/unsubscribe"+token
+		if wants.Tracking && d.Channel == kind.Email {
+			c.track(d.ID, &facts)
+		}
 	}
 	text, err := template.Write(ctx, c.db, name, d.Channel, wants.Language, facts)
 	if errors.Is(err, template.ErrBroken) || errors.Is(err, template.ErrNotFound) {
@@ -67,6 +77,27 @@ func (c *Composer) Compose(ctx context.Context, all []Delivery) (Letter, error) 
 	}
 	l.Title, l.Body, l.HTML, l.Link, l.Unsubscribe = text.Title, text.Body, text.HTML, facts.Link, facts.Unsubscribe
 	return l, err
+}
+
+// track lets a mail tell that it is opened, and that its link is followed.
+func (c *Composer) track(id ID, facts *template.Facts) {
+	at := c.publicURL + "/api/v1/notifications/"
+	facts.Pixel = at + "opened?token=" + c.tracks.Token(id, "")
+	if path := strings.TrimPrefix(facts.Link, c.publicURL); path != "" {
+		facts.Link = at + "clicked?token=" + c.tracks.Token(id, path)
+	}
+}
+
+// mailID is what a mail is known by. A digest that carries other news than before, after a crash, is another mail.
+func mailID(all []Delivery) uuid.UUID {
+	if len(all) == 1 {
+		return all[0].ID.UUID
+	}
+	var together []byte
+	for _, d := range all {
+		together = append(together, d.ID.UUID[:]...)
+	}
+	return uuid.NewSHA1(all[0].ID.UUID, together)
 }
 
 // address is where a letter goes; for a push it is looked up by whoever sends it.

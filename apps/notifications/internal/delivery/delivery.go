@@ -72,6 +72,7 @@ type Delivery struct {
 	Facts     template.Facts
 	Path      string     // of the link, at the public address; empty for none
 	RequestID *uuid.UUID // what users gives the link's key for
+	OrderID   *uuid.UUID `db:"-"` // that it is about; only when it is planned
 	Address   string     // where to, if not where the contact says
 	State     State
 	Reason    string

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/sony/gobreaker/v2"
@@ -18,14 +19,16 @@ import (
 
 // Letter is what a provider gets.
 type Letter struct {
-	ID          ID     // the same at each attempt
-	To          string // an address or a number; devices are looked up by whoever sends to them
+	ID          ID        // the same at each attempt
+	MailID      uuid.UUID // the same for each attempt to tell the same; of a digest, the same for the same news
+	To          string    // an address or a number; devices are looked up by whoever sends to them
 	Delivery    Delivery
 	Title       string
 	Body        string
 	HTML        string
 	Link        string
-	Unsubscribe string // empty where there is nothing to end
+	Unsubscribe string // leads a person to where this kind ends; empty where there is nothing to end
+	OneClick    string // ends it with one POST
 }
 
 // Send hands a letter to a provider and returns its answer once it has said yes. It fails with ErrRefused, ErrPutOff,
@@ -37,7 +40,6 @@ type Provider struct {
 	Name      string
 	Send      Send
 	AtOnce    int     // deliveries worked on at the same time, in each replica
-	Alone     bool    // but handed over one at a time
 	PerSecond float64 // at most, in each replica
 }
 
@@ -57,7 +59,6 @@ type provider struct {
 	limiter *rate.Limiter
 	slots   chan struct{}
 	freed   chan struct{} // has something in it when a slot became free
-	turn    sync.Mutex
 }
 
 // NewEngine sends through a provider for each channel.
@@ -83,7 +84,9 @@ const (
 	silencesToOpen = 3 // in a row
 	openFor        = 2 * time.Second
 	poll           = 250 * time.Millisecond // how soon what is due is seen
+	gathering      = 20 * time.Millisecond  // how long a slot may stay free while others are about to be
 	digestSize     = 50                     // deliveries in one digest
+	inARow         = 20                     // deliveries of one line by one worker, before others have their turn
 )
 
 func silent(err error) bool {
@@ -103,15 +106,21 @@ func (e *Engine) work(ctx context.Context, channel kind.Channel, p *provider) {
 	var sending sync.WaitGroup
 	defer sending.Wait()
 	for ctx.Err() == nil {
+		p.gather(ctx)
 		batches, err := e.take(ctx, channel, p)
 		if err != nil && ctx.Err() == nil {
 			slog.WarnContext(ctx, "deliveries wait", "channel", channel, "err", err)
 		}
-		for _, batch := range batches {
+		for _, b := range batches {
 			p.slots <- struct{}{}
 			sending.Go(func() {
 				defer p.free()
-				e.deliver(context.WithoutCancel(ctx), p, batch)
+				e.deliver(context.WithoutCancel(ctx), p, b.deliveries)
+				for n := 1; b.more && n < inARow && ctx.Err() == nil; n++ {
+					if b = e.next(ctx, p, b); len(b.deliveries) > 0 {
+						e.deliver(context.WithoutCancel(ctx), p, b.deliveries)
+					}
+				}
 			})
 		}
 		if len(batches) == 0 {
@@ -124,6 +133,19 @@ func (e *Engine) work(ctx context.Context, channel kind.Channel, p *provider) {
 	}
 }
 
+// gather waits a moment for further slots while most are taken: a claim costs about as much for four deliveries as for one.
+func (p *provider) gather(ctx context.Context) {
+	enough := time.After(gathering)
+	for len(p.slots) > cap(p.slots)/2 && ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-p.freed:
+		case <-enough:
+			return
+		}
+	}
+}
+
 func (p *provider) free() {
 	<-p.slots
 	select {
@@ -132,8 +154,37 @@ func (p *provider) free() {
 	}
 }
 
+// batch is what goes out as one.
+type batch struct {
+	deliveries []Delivery
+	more       bool // others wait behind it
+}
+
+// next claims what comes after a batch in its line, if that has ended and the provider answers.
+func (e *Engine) next(ctx context.Context, p *provider, last batch) (b batch) {
+	d := last.deliveries[0]
+	if d.Lane == Digest || p.breaker.State() != gobreaker.StateClosed {
+		return batch{}
+	}
+	err := pgx.BeginFunc(ctx, e.db, func(tx pgx.Tx) error {
+		if err := byIndex(ctx, tx); err != nil {
+			return err
+		}
+		taken, err := claimNext(ctx, tx, d)
+		if err == nil && len(taken) > 0 {
+			b = batch{[]Delivery{taken[0].Delivery}, taken[0].More}
+		}
+		return err
+	})
+	if err != nil { // it waits for a claim, or for the end of its lease
+		slog.WarnContext(ctx, "deliveries wait", "channel", d.Channel, "err", err)
+		return batch{}
+	}
+	return b
+}
+
 // take claims as much as can be worked on now: nothing while the provider is silent, one to find out whether it still is.
-func (e *Engine) take(ctx context.Context, channel kind.Channel, p *provider) (batches [][]Delivery, err error) {
+func (e *Engine) take(ctx context.Context, channel kind.Channel, p *provider) (batches []batch, err error) {
 	most := cap(p.slots) - len(p.slots)
 	switch p.breaker.State() {
 	case gobreaker.StateOpen:
@@ -161,17 +212,17 @@ func (e *Engine) take(ctx context.Context, channel kind.Channel, p *provider) (b
 					return err
 				}
 			}
-			batch := []Delivery{c.Delivery}
+			b := batch{[]Delivery{c.Delivery}, c.More}
 			if c.Lane == Digest {
 				others, err := claimLane(ctx, tx, c.Delivery, digestSize-1)
 				if err != nil {
 					return err
 				}
 				for _, o := range others {
-					batch = append(batch, o.Delivery)
+					b.deliveries = append(b.deliveries, o.Delivery)
 				}
 			}
-			batches = append(batches, batch)
+			batches = append(batches, b)
 		}
 		return nil
 	})
@@ -207,10 +258,6 @@ func (e *Engine) try(ctx context.Context, p *provider, batch []Delivery) (answer
 	if err := p.limiter.Wait(ctx); err != nil {
 		return "", 0, err
 	}
-	if p.Alone {
-		p.turn.Lock()
-		defer p.turn.Unlock()
-	}
 	leave, err := p.breaker.Allow()
 	if err != nil {
 		return "", 0, errors.Join(errUnprepared, err)
@@ -228,11 +275,8 @@ func (e *Engine) keep(ctx context.Context, p *provider, batch []Delivery, answer
 			if v.reason != "" {
 				answer = v.reason
 			}
-			if err := finish(ctx, tx, d, v); err != nil {
-				return err
-			}
 			a := attempt{DeliveryID: d.ID, Number: d.Attempts, Outcome: v.outcome, Provider: p.Name, Answer: shorten(answer), LatencyMS: took.Milliseconds()}
-			if err := insertAttempt(ctx, tx, a); err != nil {
+			if err := finish(ctx, tx, d, v, a); err != nil {
 				return err
 			}
 			if d.Channel == kind.Push && (v.state == Dead || v.state == Skipped) {

@@ -55,7 +55,7 @@ func planned(t *testing.T, db *pgxpool.Pool, user shop.UserID, kindName, number 
 			return err
 		}
 		d := Delivery{MessageID: uuid.New(), UserID: user, Kind: kindName, Facts: template.Facts{Number: number, Name: "Ada", Product: number}}
-		return PlanFor(t.Context(), tx, d, wants, false)
+		return PlanFor(t.Context(), tx, Notice{d, wants, false})
 	})
 }
 
@@ -108,7 +108,7 @@ func noToken(context.Context, uuid.UUID) (string, error) { return "", errors.New
 // running starts an engine and returns how to stop it and wait for its end.
 func running(t *testing.T, db *pgxpool.Pool, box *postbox, token TokenFor) (stop func()) {
 	t.Helper()
-	engine := NewEngine(db, NewComposer(db, "https://shop.example.com/", links, token).Compose,
+	engine := NewEngine(db, NewComposer(db, "https://shop.example.com/", links, NewTracks("key"), token).Compose,
 		map[kind.Channel]Provider{kind.Email: {Name: "postbox", Send: box.send, AtOnce: 4, PerSecond: 10_000}})
 	ctx, cancel := context.WithCancel(t.Context())
 	var work sync.WaitGroup
@@ -341,7 +341,8 @@ func TestALateRecordIsNotAnothers(t *testing.T) {
 		t.Fatalf("%v %v", first, second)
 	}
 	inTx(t, db, func(tx pgx.Tx) error {
-		return finish(t.Context(), tx, first[0].Delivery, judge(first[0].Delivery, errors.New("late"), time.Now()))
+		return finish(t.Context(), tx, first[0].Delivery, judge(first[0].Delivery, errors.New("late"), time.Now()),
+			attempt{DeliveryID: first[0].ID, Number: first[0].Attempts, Outcome: silence, Provider: "test"})
 	})
 	awaitState(t, db, "sending", 1)
 }
@@ -363,7 +364,7 @@ func TestLinks(t *testing.T) {
 	mail := func(address string) {
 		inTx(t, db, func(tx pgx.Tx) error {
 			wants, _ := preference.Of(t.Context(), tx, user)
-			return PlanFor(t.Context(), tx, Delivery{MessageID: uuid.New(), UserID: user, Kind: kind.Verification, Path: "/verify-email", RequestID: &request, Address: address}, wants, false)
+			return PlanFor(t.Context(), tx, Notice{Delivery{MessageID: uuid.New(), UserID: user, Kind: kind.Verification, Path: "/verify-email", RequestID: &request, Address: address}, wants, false})
 		})
 	}
 	mail("")
@@ -374,9 +375,10 @@ func TestLinks(t *testing.T) {
 	mu.Unlock()
 	mail("new@example.com")
 	got := box.await(t, 1)[0]
-	if !strings.Contains(got.HTML, `href="https://shop.example.com/verify-email?token=a%2Bkey"`) || got.To != "new@example.com" || got.Unsubscribe != "" {
+	if !strings.Contains(got.HTML, `href="https://shop.example.com/verify-email?token=a%2Bkey"`) || got.To != "new@example.com" || got.Unsubscribe+got.OneClick != "" {
 		t.Errorf("%+v", got)
 	}
+	awaitState(t, db, "sent", 1)
 	var facts string
 	if err := db.QueryRow(t.Context(), `select facts::text || path from deliveries where state = 'sent'`).Scan(&facts); err != nil || strings.Contains(facts, "key") {
 		t.Errorf("it rests in the database: %s %v", facts, err)
@@ -395,7 +397,7 @@ func TestDigestIsOneLetter(t *testing.T) {
 	}
 	planned(t, db, user, kind.Paid, "1") // does not wait for the morning
 	running(t, db, box, noToken)
-	if got := box.await(t, 1); got[0].Delivery.Kind != kind.Paid || got[0].Unsubscribe != "" {
+	if got := box.await(t, 1); got[0].Delivery.Kind != kind.Paid || got[0].Unsubscribe+got[0].OneClick != "" || got[0].MailID != got[0].ID.UUID {
 		t.Errorf("%+v", got)
 	}
 	if _, err := db.Exec(t.Context(), `update deliveries set due_at = now() where lane = 2`); err != nil {
@@ -408,6 +410,9 @@ func TestDigestIsOneLetter(t *testing.T) {
 		}
 	}
 	awaitState(t, db, "sent", 4)
+	if !strings.HasPrefix(got.OneClick, "https://shop.example.com/api/v1/notifications/unsubscribe?token=") || got.MailID == got.ID.UUID {
+		t.Errorf("ended by %s; its id is one delivery's: %s", got.OneClick, got.MailID)
+	}
 	_, about, err := links.Read(got.Unsubscribe[strings.Index(got.Unsubscribe, "=")+1:])
 	if len(box.seen()) != 2 || err != nil || about.Name != kind.Digest {
 		t.Errorf("%d letters, %v %v", len(box.seen()), about, err)

@@ -15,25 +15,29 @@ import (
 	"sidecart/kit/web"
 )
 
-// Desk is where admins see what was told, outside and in the inboxes.
+// Desk is where admins see what was told, outside and in the inboxes, and how much of it was read.
 type Desk struct {
 	deliveries *Service
 	messages   *message.Service
+	tracks     Tracks
 }
 
-// NewDesk shows deliveries and messages.
-func NewDesk(deliveries *Service, messages *message.Service) *Desk {
-	return &Desk{deliveries, messages}
+// NewDesk shows deliveries and messages, and reads the tokens that tracks made.
+func NewDesk(deliveries *Service, messages *message.Service, tracks Tracks) *Desk {
+	return &Desk{deliveries, messages, tracks}
 }
 
 // Routes adds history and analytics to an app.
 func (d *Desk) Routes(app *web.App) {
+	d.trackRoutes(app)
 	web.Handle(app, "GET /notifications/history", shop.ManageMessages, d.handleHistory, web.NoStore,
 		web.Doc("Each attempt to deliver something, newest first, with the provider's answer"))
 	web.Handle(app, "GET /notifications/analytics", shop.SeeAnalytics, d.handleAnalytics, web.NoStore,
-		web.Doc("What was sent, failed and opened, by day, kind and channel"))
+		web.Doc("What was sent, failed, opened and followed, by day, kind and channel"))
 	web.Handle(app, "POST /notifications/deliveries/{id}/retry", shop.ManageMessages, d.handleRetry, web.NoStore,
 		web.Fails(ErrNotFound, ErrNotDead), web.Doc("Try a delivery again that was given up"))
+	web.Handle(app, "GET /told/{user_id}/{order_id}", shop.Anyone, d.handleTold, web.Internal, web.NoStore,
+		web.Doc("What a buyer was told of an order, for what an admin sees of it"))
 }
 
 type historyQuery struct {
@@ -100,6 +104,20 @@ func (d *Desk) handleAnalytics(ctx context.Context, _ shop.Caller, in period) (A
 		return cmp.Or(cmp.Compare(b.Day, a.Day), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Channel, b.Channel))
 	})
 	return Analytics{all}, err
+}
+
+type toldInput struct {
+	UserID  shop.UserID  `path:"user_id" validate:"required"`
+	OrderID shop.OrderID `path:"order_id" validate:"required"`
+}
+
+type toldAnswer struct {
+	Items []Told `json:"items"`
+}
+
+func (d *Desk) handleTold(ctx context.Context, _ shop.Caller, in toldInput) (toldAnswer, error) {
+	found, err := d.deliveries.Told(ctx, in.UserID, in.OrderID)
+	return toldAnswer{found}, err
 }
 
 type one struct {

@@ -21,29 +21,44 @@ type Service struct{ db *pgxpool.Pool }
 // NewService keeps deliveries in a database that has Migrations.
 func NewService(db *pgxpool.Pool) *Service { return &Service{db: db} }
 
-// PlanFor decides on which channels somebody is told, and when, and plans that, in the transaction that tells them. News go
-// to a device if there is one, and by e-mail only if it fails.
-func PlanFor(ctx context.Context, tx pgx.Tx, d Delivery, wants preference.Preferences, devices bool) error {
-	k, err := kind.Of(d.Kind)
-	if err != nil {
-		return err
-	}
-	pushed := devices && wants.Wants(k, kind.Push)
-	for _, channel := range kind.Outside {
-		switch {
-		case !wants.Wants(k, channel), channel == kind.Push && !pushed, channel == kind.SMS && wants.Phone == "",
-			channel == kind.Email && pushed && k.Class == kind.News:
-			continue
-		}
-		d.ID, d.Channel = ID{shop.NewID()}, channel
-		if err := plan(ctx, tx, d, k, wants); err != nil {
-			return err
-		}
-	}
-	return nil
+// Notice is what somebody is told, and how they want it.
+type Notice struct {
+	Delivery // without ID and channel
+	Wants    preference.Preferences
+	Devices  bool // there is one to push to
 }
 
-func plan(ctx context.Context, tx pgx.Tx, d Delivery, k kind.Kind, wants preference.Preferences) error {
+// PlanFor decides on which channels people are told, and when, and plans that, in the transaction that tells them. News go
+// to a device if there is one, and by e-mail only if it fails.
+func PlanFor(ctx context.Context, tx pgx.Tx, all ...Notice) error {
+	var plans []scheduled
+	for _, t := range all {
+		k, err := kind.Of(t.Kind)
+		if err != nil {
+			return err
+		}
+		pushed := t.Devices && t.Wants.Wants(k, kind.Push)
+		for _, channel := range kind.Outside {
+			switch {
+			case !t.Wants.Wants(k, channel), channel == kind.Push && !pushed, channel == kind.SMS && t.Wants.Phone == "",
+				channel == kind.Email && pushed && k.Class == kind.News:
+				continue
+			}
+			d := t.Delivery
+			d.ID, d.Channel = ID{shop.NewID()}, channel
+			plans = append(plans, plan(d, k, t.Wants))
+		}
+	}
+	return insert(ctx, tx, plans...)
+}
+
+// scheduled is a delivery and the moment from which it may go out.
+type scheduled struct {
+	Delivery
+	due time.Time
+}
+
+func plan(d Delivery, k kind.Kind, wants preference.Preferences) scheduled {
 	now := time.Now()
 	d.Lane = Ordinary
 	due := wants.At(k, now)
@@ -53,7 +68,7 @@ func plan(ctx context.Context, tx pgx.Tx, d Delivery, k kind.Kind, wants prefere
 	case k.Class == kind.News && d.Channel == kind.Email && wants.Digest == preference.Daily:
 		d.Lane, due = Digest, wants.DigestAt(k, now)
 	}
-	return insert(ctx, tx, d, due)
+	return scheduled{d, due}
 }
 
 // fallBack plans an e-mail in the place of a push that came to nothing, if its reader wants e-mail of that kind.
@@ -67,7 +82,7 @@ func fallBack(ctx context.Context, tx pgx.Tx, d Delivery) error {
 		return err
 	}
 	d.ID, d.Channel = ID{shop.NewID()}, kind.Email
-	return plan(ctx, tx, d, k, wants)
+	return insert(ctx, tx, plan(d, k, wants))
 }
 
 // Plan is a delivery as admins see it: without address and text.
@@ -83,6 +98,25 @@ type Plan struct {
 	DueAt      time.Time    `json:"due_at"`
 	CreatedAt  time.Time    `json:"created_at"`
 	FinishedAt *time.Time   `json:"finished_at"`
+	OpenedAt   *time.Time   `json:"opened_at"`
+	ClickedAt  *time.Time   `json:"clicked_at"`
+}
+
+// Told is one thing that a buyer was told of an order, on one channel. In the inbox its state is sent or read.
+type Told struct {
+	MessageID  uuid.UUID  `json:"notification_id"`
+	Kind       string     `json:"kind"`
+	Channel    string     `json:"channel"`
+	State      string     `json:"state"`
+	Reason     string     `json:"reason,omitempty"`
+	Attempts   int        `json:"attempts"`
+	CreatedAt  time.Time  `json:"created_at"`
+	FinishedAt *time.Time `json:"finished_at"`
+}
+
+// Told is what a buyer was told of an order, and what became of it, the oldest first.
+func (s *Service) Told(ctx context.Context, buyer shop.UserID, order shop.OrderID) ([]Told, error) {
+	return told(ctx, s.db, buyer, order)
 }
 
 // Retry lets a dead delivery be tried again, at once. It fails with ErrNotFound or ErrNotDead.
@@ -141,7 +175,7 @@ func (s *Service) History(ctx context.Context, f Filter, page web.PageQuery) (we
 }
 
 // Day is what became of one kind on one channel in one day (UTC). In the inbox everything is sent, and opened when it is
-// read; of what left the platform nobody learns whether it was opened, because no mail carries a pixel.
+// read; a mail is only where its reader allowed mails to tell.
 type Day struct {
 	Day      string `json:"day"`
 	Kind     string `json:"kind"`
@@ -152,6 +186,7 @@ type Day struct {
 	Skipped  int    `json:"skipped"`
 	Waiting  int    `json:"waiting"`
 	Opened   int    `json:"opened"`
+	Clicked  int    `json:"clicked"`
 	Attempts int    `json:"attempts"`
 }
 

@@ -19,20 +19,40 @@ var files embed.FS
 // Migrations are the tables of this noun.
 var Migrations = postgres.Migrations{Name: "delivery", Files: postgres.Sub(files)}
 
-// insert plans a delivery. One of the same message and channel that is there already stays as it is.
-func insert(ctx context.Context, tx pgx.Tx, d Delivery, due time.Time) error {
-	_, err := tx.Exec(ctx, `
-		insert into deliveries (id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, due_at, give_up_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-		on conflict (message_id, channel) do nothing`,
-		d.ID, d.MessageID, d.UserID, d.Kind, d.Channel, d.Lane, d.Facts, d.Path, d.RequestID, d.Address, due, due.Add(maxAge))
-	return err
+// insert plans deliveries, in one round trip. One of the same message and channel that is there already stays as it is.
+func insert(ctx context.Context, tx pgx.Tx, all ...scheduled) error {
+	batch := &pgx.Batch{}
+	for _, d := range all {
+		batch.Queue(`
+			insert into deliveries (id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, due_at, give_up_at, order_id)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+				coalesce($13, (select order_id from deliveries where message_id = $2 limit 1))) -- one that falls back is about the same
+			on conflict (message_id, channel) do nothing`,
+			d.ID, d.MessageID, d.UserID, d.Kind, d.Channel, d.Lane, d.Facts, d.Path, d.RequestID, d.Address, d.due, d.due.Add(maxAge), d.OrderID)
+	}
+	return tx.SendBatch(ctx, batch).Close()
 }
 
-// claimed is a delivery that was taken to be sent, and whether somebody had it before and never said what came of it.
+// told is what a buyer was told of an order, in the inbox and outside, the oldest first.
+func told(ctx context.Context, db postgres.Reader, buyer shop.UserID, order shop.OrderID) ([]Told, error) {
+	rows, err := db.Query(ctx, `
+		select message_id, kind, channel, state, reason, attempts, created_at, finished_at
+		from deliveries where user_id = $1 and order_id = $2
+		union all
+		select id, kind, 'in_app', case when read_at is null then 'sent' else 'read' end, '', 1, created_at, coalesce(read_at, created_at)
+		from messages where user_id = $1 and data->>'order_id' = $2::text
+		order by created_at, channel limit 200`, buyer, order)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.AppendRows([]Told{}, rows, pgx.RowToStructByName[Told])
+}
+
+// claimed is a delivery that was taken to be sent.
 type claimed struct {
 	Delivery
-	Interrupted bool
+	Interrupted bool // somebody had it before and never said what came of it
+	More        bool // others wait behind it in its line
 }
 
 // byIndex keeps the planner to the two indexes that claim is made for, in this transaction. A queue that was empty a moment
@@ -49,19 +69,45 @@ func byIndex(ctx context.Context, tx pgx.Tx) error {
 func claim(ctx context.Context, tx pgx.Tx, channel kind.Channel, most int) ([]claimed, error) {
 	rows, err := tx.Query(ctx, `
 		with ready as (
-			select id, state as was from deliveries d
-			where channel = $1 and state in ('waiting', 'sending') and (state = 'waiting' and due_at <= now() or state = 'sending' and leased_until < now())
-			and id = (
-				select id from deliveries line
+			select d.id, d.state as was from deliveries d
+			join lateral (
+				select line.id from deliveries line
 				where line.user_id = d.user_id and line.channel = d.channel and line.lane = d.lane and line.state in ('waiting', 'sending')
-				order by line.id limit 1)
-			order by lane, due_at limit $2
+				order by line.id limit 1) first on first.id = d.id
+			where d.channel = $1 and d.state in ('waiting', 'sending')
+			and (d.state = 'waiting' and d.due_at <= now() or d.state = 'sending' and d.leased_until < now())
+			order by d.lane, d.due_at limit $2
 			for update of d skip locked
 		)
 		update deliveries set state = 'sending', attempts = attempts + 1, leased_until = now() + $3::interval
 		from ready where deliveries.id = ready.id
 		returning deliveries.id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, state, reason, attempts,
-			refusals, give_up_at, ready.was = 'sending' as interrupted`, channel, most, lease)
+			refusals, give_up_at, ready.was = 'sending' as interrupted, `+more, channel, most, lease)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[claimed])
+}
+
+// more says whether others wait behind a delivery in its line. The order keeps the planner to the index of lines: see byIndex.
+const more = `
+			(select behind.id from deliveries behind
+				where behind.user_id = deliveries.user_id and behind.channel = deliveries.channel and behind.lane = deliveries.lane
+				and behind.state = 'waiting' and behind.id > deliveries.id
+				order by behind.id limit 1) is not null as more`
+
+// claimNext takes the one that is first in the line of a delivery that has ended, if it is due. It costs the same however long the
+// line is, which claim does not.
+func claimNext(ctx context.Context, tx pgx.Tx, last Delivery) ([]claimed, error) {
+	rows, err := tx.Query(ctx, `
+		update deliveries set state = 'sending', attempts = attempts + 1, leased_until = now() + $4::interval
+		where id = (
+			select case when line.state = 'waiting' and line.due_at <= now() then line.id end from deliveries line
+			where line.user_id = $1 and line.channel = $2 and line.lane = $3 and line.state in ('waiting', 'sending')
+			order by line.id limit 1)
+		and state = 'waiting'
+		returning id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, state, reason, attempts,
+			refusals, give_up_at, false as interrupted, `+more, last.UserID, last.Channel, last.Lane, lease)
 	if err != nil {
 		return nil, err
 	}
@@ -80,34 +126,41 @@ func claimLane(ctx context.Context, tx pgx.Tx, first Delivery, most int) ([]clai
 		update deliveries set state = 'sending', attempts = attempts + 1, leased_until = now() + $6::interval
 		from ready where deliveries.id = ready.id
 		returning deliveries.id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, state, reason, attempts,
-			refusals, give_up_at, false as interrupted`, first.UserID, first.Channel, first.Lane, first.ID, most, lease)
+			refusals, give_up_at, false as interrupted, false as more`, first.UserID, first.Channel, first.Lane, first.ID, most, lease)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowToStructByName[claimed])
 }
 
-// finish keeps a verdict, unless the lease ended and somebody else has the delivery now: they are told apart by the number
-// of the attempt.
-func finish(ctx context.Context, tx pgx.Tx, d Delivery, v verdict) error {
+// finish keeps a verdict and what was tried, in one answer from the server. The verdict holds unless the lease ended and
+// somebody else has the delivery now: they are told apart by the number of the attempt.
+func finish(ctx context.Context, tx pgx.Tx, d Delivery, v verdict, a attempt) error {
 	refused := 0
 	if v.refused {
 		refused = 1
 	}
-	_, err := tx.Exec(ctx, `
+	batch := &pgx.Batch{}
+	batch.Queue(`
 		update deliveries set state = $3, reason = $4, refusals = refusals + $5, leased_until = null,
 			due_at = case when $3 = 'waiting' then now() + $6::interval else due_at end,
 			finished_at = case when $3 = 'waiting' then null else now() end,
 			facts = case when $3 in ('sent', 'skipped') then '{}' else facts end
 		where id = $1 and attempts = $2 and state = 'sending'`, d.ID, d.Attempts, v.state, v.reason, refused, v.again)
-	return err
+	queueAttempt(batch, a)
+	return tx.SendBatch(ctx, batch).Close()
 }
 
 func insertAttempt(ctx context.Context, tx pgx.Tx, a attempt) error {
-	_, err := tx.Exec(ctx, `
+	batch := &pgx.Batch{}
+	queueAttempt(batch, a)
+	return tx.SendBatch(ctx, batch).Close()
+}
+
+func queueAttempt(batch *pgx.Batch, a attempt) {
+	batch.Queue(`
 		insert into attempts (delivery_id, number, outcome, provider, answer, latency_ms) values ($1, $2, $3, $4, $5, $6)`,
 		a.DeliveryID, a.Number, a.Outcome, a.Provider, a.Answer, a.LatencyMS)
-	return err
 }
 
 // revive lets a dead delivery wait again. It fails with ErrNotFound or ErrNotDead.
@@ -115,7 +168,7 @@ func revive(ctx context.Context, tx pgx.Tx, id ID) (Plan, error) {
 	rows, err := tx.Query(ctx, `
 		update deliveries set state = 'waiting', refusals = 0, due_at = now(), give_up_at = now() + $2::interval, finished_at = null
 		where id = $1 and state = 'dead'
-		returning id, message_id, user_id, kind, channel, state, reason, attempts, due_at, created_at, finished_at`, id, maxAge)
+		returning id, message_id, user_id, kind, channel, state, reason, attempts, due_at, created_at, finished_at, opened_at, clicked_at`, id, maxAge)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -153,7 +206,7 @@ func days(ctx context.Context, db postgres.Reader, from, until time.Time) ([]Day
 		select to_char(created_at at time zone 'UTC', 'YYYY-MM-DD') as day, kind, channel, count(*)::int as planned,
 			count(*) filter (where state = 'sent')::int as sent, count(*) filter (where state = 'dead')::int as failed,
 			count(*) filter (where state = 'skipped')::int as skipped, count(*) filter (where state in ('waiting', 'sending'))::int as waiting,
-			0 as opened, coalesce(sum(attempts), 0)::int as attempts
+			count(opened_at)::int as opened, count(clicked_at)::int as clicked, coalesce(sum(attempts), 0)::int as attempts
 		from deliveries where created_at >= $1 and created_at < $2
 		group by 1, 2, 3 order by 1 desc, 2, 3`, from, until)
 	if err != nil {
@@ -162,10 +215,27 @@ func days(ctx context.Context, db postgres.Reader, from, until time.Time) ([]Day
 	return pgx.CollectRows(rows, pgx.RowToStructByName[Day])
 }
 
+// readerOf is whom a delivery is for. It fails with pgx.ErrNoRows.
+func readerOf(ctx context.Context, tx pgx.Tx, id ID) (shop.UserID, error) {
+	rows, err := tx.Query(ctx, `select user_id from deliveries where id = $1`, id)
+	if err != nil {
+		return shop.UserID{}, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[shop.UserID])
+}
+
+// opened keeps the first time. A link that is followed was seen, whatever the reader's program does with pictures.
+func opened(ctx context.Context, tx pgx.Tx, id ID, link bool) error {
+	_, err := tx.Exec(ctx, `
+		update deliveries set opened_at = coalesce(opened_at, now()), clicked_at = case when $2 then coalesce(clicked_at, now()) else clicked_at end
+		where id = $1`, id, link)
+	return err
+}
+
 // All are all deliveries to somebody, in their order.
 func All(ctx context.Context, db postgres.Reader, user shop.UserID) ([]Plan, error) {
 	rows, err := db.Query(ctx, `
-		select id, message_id, user_id, kind, channel, state, reason, attempts, due_at, created_at, finished_at from deliveries
+		select id, message_id, user_id, kind, channel, state, reason, attempts, due_at, created_at, finished_at, opened_at, clicked_at from deliveries
 		where user_id = $1 order by id`, user)
 	if err != nil {
 		return nil, err
@@ -176,7 +246,7 @@ func All(ctx context.Context, db postgres.Reader, user shop.UserID) ([]Plan, err
 // forget ends what waits for somebody and removes what is said of them.
 func forget(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 	_, err := tx.Exec(ctx, `
-		update deliveries set facts = '{}', address = '', path = '', request_id = null,
+		update deliveries set facts = '{}', address = '', path = '', request_id = null, opened_at = null, clicked_at = null,
 			state = case when state = 'waiting' then 'skipped' else state end,
 			reason = case when state = 'waiting' then 'the account was erased' else '' end
 		where user_id = $1`, user)

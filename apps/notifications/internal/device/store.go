@@ -17,13 +17,17 @@ var files embed.FS
 // Migrations are the tables of this noun.
 var Migrations = postgres.Migrations{Name: "device", Files: postgres.Sub(files)}
 
-// Any says whether somebody has a device.
-func Any(ctx context.Context, db postgres.Reader, user shop.UserID) (bool, error) {
-	rows, err := db.Query(ctx, `select exists (select 1 from devices where user_id = $1)`, user)
-	if err != nil {
-		return false, err
-	}
-	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[bool])
+// QueueAny asks, as one of several questions, who of several people has a device.
+func QueueAny(batch *pgx.Batch, users []uuid.UUID, into *map[shop.UserID]bool) {
+	any := map[shop.UserID]bool{}
+	*into = any
+	batch.Queue(`select distinct user_id from devices where user_id = any($1)`, users).Query(func(rows pgx.Rows) error {
+		found, err := pgx.CollectRows(rows, pgx.RowTo[shop.UserID])
+		for _, user := range found {
+			any[user] = true
+		}
+		return err
+	})
 }
 
 func list(ctx context.Context, db postgres.Reader, user shop.UserID) ([]Device, error) {

@@ -39,6 +39,7 @@ type Data struct {
 	Total          *shop.Money   `json:"total,omitempty"`
 	Currency       string        `json:"currency,omitempty"`
 	Reason         string        `json:"reason,omitempty"`
+	ReasonCode     shop.Reason   `json:"reason_code,omitempty"`
 	Carrier        string        `json:"carrier,omitempty"`
 	TrackingNumber string        `json:"tracking_number,omitempty"`
 	ProductID      int64         `json:"product_id,omitempty"`

@@ -18,21 +18,25 @@ var files embed.FS
 // Migrations are the tables of this noun.
 var Migrations = postgres.Migrations{Name: "message", Files: postgres.Sub(files)}
 
-// Insert puts a message into an inbox and returns its number there. Inboxes that are written to in one transaction are so in
-// the order of their owners, or two of these could wait for each other.
-func Insert(ctx context.Context, tx pgx.Tx, m Message) (seq int64, err error) {
-	rows, err := tx.Query(ctx, `
-		with inbox as (
-			insert into inboxes (user_id, last_seq) values ($2, 1)
-			on conflict (user_id) do update set last_seq = inboxes.last_seq + 1
-			returning last_seq
-		)
-		insert into messages (id, user_id, seq, kind, title, body, data) select $1, $2, last_seq, $3, $4, $5, $6 from inbox
-		returning seq`, m.ID, m.UserID, m.Kind, m.Title, m.Body, m.Data)
-	if err != nil {
-		return 0, err
+// Insert puts messages into inboxes, in one round trip, and returns their numbers there. Inboxes that are written to in one
+// transaction are so in the order of their owners, or two of these could wait for each other.
+func Insert(ctx context.Context, tx pgx.Tx, all ...Message) (seqs []int64, err error) {
+	batch := &pgx.Batch{}
+	for _, m := range all {
+		batch.Queue(`
+			with inbox as (
+				insert into inboxes (user_id, last_seq) values ($2, 1)
+				on conflict (user_id) do update set last_seq = inboxes.last_seq + 1
+				returning last_seq
+			)
+			insert into messages (id, user_id, seq, kind, title, body, data) select $1, $2, last_seq, $3, $4, $5, $6 from inbox
+			returning seq`, m.ID, m.UserID, m.Kind, m.Title, m.Body, m.Data).Query(func(rows pgx.Rows) error {
+			seq, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[int64])
+			seqs = append(seqs, seq)
+			return err
+		})
 	}
-	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[int64])
+	return seqs, tx.SendBatch(ctx, batch).Close()
 }
 
 // after reads upwards from a number, which is not among them.

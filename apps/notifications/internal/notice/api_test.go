@@ -35,7 +35,7 @@ func start(t *testing.T) (*web.App, *pgxpool.Pool) {
 	messages := message.NewService(db)
 	messages.Routes(app)
 	preference.NewService(db, preference.NewLinks("key")).Routes(app)
-	delivery.NewDesk(delivery.NewService(db), messages).Routes(app)
+	delivery.NewDesk(delivery.NewService(db), messages, delivery.NewTracks("key")).Routes(app)
 	NewService(db).Routes(app)
 	NewService(db).Subscribe(event.NewHub(app, "notifications", db))
 	return app, db
@@ -354,7 +354,7 @@ func TestNewsGoToADevice(t *testing.T) {
 	refused := delivery.Provider{Name: "push", AtOnce: 2, PerSecond: 1000, Send: func(context.Context, delivery.Letter) (string, error) {
 		return "", delivery.ErrRefused
 	}}
-	composer := delivery.NewComposer(db, "https://shop.example.com", preference.NewLinks("key"), nil)
+	composer := delivery.NewComposer(db, "https://shop.example.com", preference.NewLinks("key"), delivery.NewTracks("key"), nil)
 	engine := delivery.NewEngine(db, composer.Compose, map[kind.Channel]delivery.Provider{kind.Push: refused})
 	ctx, stop := context.WithCancel(t.Context())
 	var work sync.WaitGroup
@@ -471,4 +471,29 @@ func TestContactsFollowUsers(t *testing.T) {
 	if err != nil || left > 0 {
 		t.Errorf("%d deliveries say who it was, %v", left, err)
 	}
+}
+
+// TestWhatWasToldOfAnOrder is what orders shows an admin, also of who wants nothing in their inbox, and of nobody else.
+func TestWhatWasToldOfAnOrder(t *testing.T) {
+	t.Parallel()
+	app, db := start(t)
+	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)
+	deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice.ID, Username: "alice", Email: "alice@example.com"})
+	first, other := order(alice), order(alice)
+	deliver(t, app, shop.NewID(), first)
+	deliver(t, app, shop.NewID(), other)
+	path := "GET /told/" + alice.ID.String() + "/" + first.OrderID.String()
+	kittest.Run(t, app, nil, []kittest.Call{
+		{Name: "inbox and e-mail", Do: path, Want: 200, HasNot: []string{other.OrderID.String(), "alice@example.com"}, Has: []string{
+			`"kind":"orders.placed","channel":"email","state":"waiting","attempts":0`, `"kind":"orders.placed","channel":"in_app","state":"sent"`}},
+		{Name: "an order of somebody else", Do: "GET /told/" + bob.ID.String() + "/" + first.OrderID.String(), Want: 200, Has: []string{`{"items":[]}`}},
+	})
+	for _, sql := range []string{`update deliveries set state = 'sent', facts = '{}', attempts = 1, finished_at = now()`, `update messages set read_at = now()`} {
+		if _, err := db.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kittest.Run(t, app, nil, []kittest.Call{
+		{Name: "when it is over", Do: path, Want: 200, Has: []string{`"channel":"email","state":"sent","attempts":1`, `"channel":"in_app","state":"read"`}},
+	})
 }

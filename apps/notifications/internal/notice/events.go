@@ -39,7 +39,7 @@ func (s *Service) Subscribe(h *event.Hub) {
 		return tellAdmins(ctx, tx, func(admin shop.UserID) Notice { return stockOut(admin, e) })
 	})
 	event.On(h, func(ctx context.Context, tx pgx.Tx, e shop.StockBack) error {
-		return tellAll(ctx, tx, e.UserIDs, func(reader shop.UserID) Notice { return stockBack(reader, e) })
+		return TellAll(ctx, tx, e.UserIDs, func(reader shop.UserID) Notice { return stockBack(reader, e) })
 	})
 }
 

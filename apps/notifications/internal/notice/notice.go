@@ -53,7 +53,7 @@ func paid(e shop.OrderPaid) Notice {
 
 func cancelled(e shop.OrderCancelled) Notice {
 	n := ofOrder(e.UserID, kind.Cancelled, e.OrderID, e.Number)
-	n.because(e.Reason)
+	n.because(e.Reason, e.ReasonCode)
 	return n
 }
 
@@ -79,7 +79,7 @@ func refunded(e shop.OrderRefunded) Notice {
 
 func paymentFailed(e shop.OrderPaymentFailed) Notice {
 	n := ofOrder(e.UserID, kind.PaymentFailed, e.OrderID, e.Number)
-	n.because(e.Reason)
+	n.because(e.Reason, e.ReasonCode)
 	return n
 }
 
@@ -96,9 +96,9 @@ func (n *Notice) money(amount shop.Money, currency string) {
 	n.Data.Total, n.Data.Currency = &amount, plain(currency)
 }
 
-func (n *Notice) because(reason string) {
-	n.Data.Reason = plain(reason)
-	n.Facts.Reason = strings.TrimRight(n.Data.Reason, ".")
+func (n *Notice) because(reason string, code shop.Reason) {
+	n.Data.Reason, n.Data.ReasonCode = plain(reason), code
+	n.Facts.Reason, n.Facts.ReasonCode = strings.TrimRight(n.Data.Reason, "."), code
 }
 
 func stockLow(admin shop.UserID, e shop.StockLow) Notice {

@@ -82,8 +82,9 @@ func TestNotices(t *testing.T) {
 			"orders.delivered", "Your order SC-1 has arrived", "We hope you like it.", ofTheOrder(``)},
 		{"a part refunded", refunded(shop.OrderRefunded{OrderID: order, Number: "SC-1", UserID: buyer, Amount: shop.MustMoney("5.00"), Currency: "USD", Partial: true}),
 			"orders.refunded", "Money back for your order SC-1", "We have sent back 5.00 USD, a part of what you paid.", ofTheOrder(`"total":5.00,"currency":"USD",`)},
-		{"not paid", paymentFailed(shop.OrderPaymentFailed{OrderID: order, Number: "SC-1", UserID: buyer, Reason: "the card was declined"}),
-			"orders.payment_failed", "The payment of your order SC-1 did not work", "Reason: the card was declined. Nothing was charged.", ofTheOrder(`"reason":"the card was declined",`)},
+		{"not paid", paymentFailed(shop.OrderPaymentFailed{OrderID: order, Number: "SC-1", UserID: buyer, Reason: "the card was declined", ReasonCode: shop.CardDeclined}),
+			"orders.payment_failed", "The payment of your order SC-1 did not work", "Reason: the card was declined. Nothing was charged.",
+			ofTheOrder(`"reason":"the card was declined","reason_code":"card_declined",`)},
 		{"low", stockLow(buyer, shop.StockLow{ProductID: 7, SKU: "WH-1", Name: "Case", Available: 3, Threshold: 10}),
 			"stock.low", "Running low: Case", "3 of WH-1 are left; the mark is 10.", `{"product_id":7,"sku":"WH-1","link":"/api/v1/products/7"}`},
 	} {

@@ -1,7 +1,7 @@
 package notice
 
 import (
-	"cmp"
+	"bytes"
 	"context"
 	"slices"
 
@@ -26,63 +26,106 @@ type Service struct{ db *pgxpool.Pool }
 // NewService tells people in a database that has the migrations of contact, delivery, device, message, preference and template.
 func NewService(db *pgxpool.Pool) *Service { return &Service{db: db} }
 
-// Tell puts a notice into the inbox of whoever it concerns and plans its deliveries, as they want it; whose account is
-// erased is told nothing. It fails with ErrNobody.
-func Tell(ctx context.Context, tx pgx.Tx, n Notice) error {
-	if n.UserID.UUID == uuid.Nil {
-		return ErrNobody
+// Tell puts notices into the inboxes of those they concern and plans their deliveries, as they want it, in a few round trips;
+// whose account is erased is told nothing. It writes in the order of readers' ids, so that two of these never wait for each
+// other. It fails with ErrNobody.
+func Tell(ctx context.Context, tx pgx.Tx, notices ...Notice) error {
+	if len(notices) == 0 {
+		return nil
 	}
-	k, err := kind.Of(n.Kind)
+	slices.SortStableFunc(notices, func(a, b Notice) int { return bytes.Compare(a.UserID.UUID[:], b.UserID.UUID[:]) })
+	people, err := audienceOf(ctx, tx, notices)
 	if err != nil {
 		return err
 	}
-	reader, err := contact.Get(ctx, tx, n.UserID)
-	if err != nil || reader.Erased {
-		return err
-	}
-	wants, err := preference.Of(ctx, tx, n.UserID)
-	if err != nil {
-		return err
-	}
-	if n.Facts.Name == "" {
-		n.Facts.Name = plain(reader.Name())
-	}
-	id := message.ID{UUID: shop.NewID()}
-	if wants.Wants(k, kind.InApp) {
-		if err := intoInbox(ctx, tx, id, n, wants.Language); err != nil {
+	var messages []message.Message
+	var deliveries []delivery.Notice
+	texts := template.NewWriter(tx)
+	for _, n := range notices {
+		reader, wants := people.readers[n.UserID], people.wants[n.UserID]
+		if reader.Erased {
+			continue
+		}
+		k, err := kind.Of(n.Kind)
+		if err != nil {
 			return err
 		}
+		if n.Facts.Name == "" {
+			n.Facts.Name = plain(reader.Name())
+		}
+		id := message.ID{UUID: shop.NewID()}
+		if wants.Wants(k, kind.InApp) {
+			text, err := texts.Write(ctx, n.Kind, kind.InApp, wants.Language, n.Facts)
+			if err != nil {
+				return err
+			}
+			messages = append(messages, message.Message{ID: id, UserID: n.UserID, Kind: n.Kind, Title: text.Title, Body: text.Body, Data: n.Data})
+		}
+		deliveries = append(deliveries, delivery.Notice{Delivery: n.delivery(id), Wants: wants, Devices: people.devices[n.UserID]})
 	}
-	devices, err := device.Any(ctx, tx, n.UserID)
-	if err != nil {
+	if err := intoInboxes(ctx, tx, messages); err != nil {
 		return err
 	}
-	return delivery.PlanFor(ctx, tx, delivery.Delivery{
+	return delivery.PlanFor(ctx, tx, deliveries...)
+}
+
+// audience is who is told, and how they want it.
+type audience struct {
+	readers map[shop.UserID]contact.Contact
+	wants   map[shop.UserID]preference.Preferences
+	devices map[shop.UserID]bool
+}
+
+// audienceOf fails with ErrNobody if a notice is for nobody.
+func audienceOf(ctx context.Context, tx pgx.Tx, notices []Notice) (all audience, err error) {
+	var users []uuid.UUID
+	for _, n := range notices {
+		if n.UserID.UUID == uuid.Nil {
+			return all, ErrNobody
+		}
+		users = append(users, n.UserID.UUID)
+	}
+	users = slices.Compact(users)
+	known := &pgx.Batch{}
+	contact.Queue(known, users, &all.readers)
+	preference.Queue(known, users, &all.wants)
+	device.QueueAny(known, users, &all.devices)
+	return all, tx.SendBatch(ctx, known).Close()
+}
+
+func (n Notice) delivery(id message.ID) delivery.Delivery {
+	d := delivery.Delivery{
 		MessageID: id.UUID, UserID: n.UserID, Kind: n.Kind, Facts: n.Facts, Path: n.Path, RequestID: n.RequestID, Address: n.Address,
-	}, wants, devices)
+	}
+	if n.Data.OrderID != nil {
+		d.OrderID = &n.Data.OrderID.UUID
+	}
+	return d
 }
 
-func intoInbox(ctx context.Context, tx pgx.Tx, id message.ID, n Notice, language template.Language) error {
-	text, err := template.Write(ctx, tx, n.Kind, kind.InApp, language, n.Facts)
+func intoInboxes(ctx context.Context, tx pgx.Tx, messages []message.Message) error {
+	seqs, err := message.Insert(ctx, tx, messages...)
 	if err != nil {
 		return err
 	}
-	seq, err := message.Insert(ctx, tx, message.Message{ID: id, UserID: n.UserID, Kind: n.Kind, Title: text.Title, Body: text.Body, Data: n.Data})
-	if err != nil {
-		return err
+	events := make([]shop.NotificationCreated, 0, len(seqs))
+	for i, m := range messages {
+		events = append(events, shop.NotificationCreated{NotificationID: m.ID.UUID, UserID: m.UserID, Seq: seqs[i]})
 	}
-	return event.Emit(ctx, tx, shop.NotificationCreated{NotificationID: id.UUID, UserID: n.UserID, Seq: seq})
+	return event.EmitAll(ctx, tx, events)
 }
 
-// tellAll tells several people of one thing, in the order of their ids, so that two of these never wait for each other.
-func tellAll(ctx context.Context, tx pgx.Tx, readers []shop.UserID, write func(shop.UserID) Notice) error {
-	slices.SortFunc(readers, func(a, b shop.UserID) int { return cmp.Compare(a.String(), b.String()) })
-	for _, reader := range slices.Compact(readers) {
-		if err := Tell(ctx, tx, write(reader)); err != nil {
-			return err
+// TellAll tells several people of one thing, each once.
+func TellAll(ctx context.Context, tx pgx.Tx, readers []shop.UserID, write func(shop.UserID) Notice) error {
+	var notices []Notice
+	seen := map[shop.UserID]bool{}
+	for _, reader := range readers {
+		if !seen[reader] {
+			seen[reader] = true
+			notices = append(notices, write(reader))
 		}
 	}
-	return nil
+	return Tell(ctx, tx, notices...)
 }
 
 // mostAdmins are told of one thing.
@@ -93,5 +136,5 @@ func tellAdmins(ctx context.Context, tx pgx.Tx, write func(shop.UserID) Notice) 
 	if err != nil {
 		return err
 	}
-	return tellAll(ctx, tx, admins, write)
+	return TellAll(ctx, tx, admins, write)
 }

@@ -46,6 +46,8 @@ type Preferences struct {
 	QuietHours QuietHours        `json:"quiet_hours"`
 	Digest     Digest            `json:"digest"`
 	Phone      string            `json:"phone"` // for SMS, +491701234567
+	// Tracking says whether mails with news may tell that they are opened and which link is followed. Nobody's do unasked.
+	Tracking bool `json:"tracking"`
 	// Kinds says of each kind on which channels it is told.
 	Kinds map[string]map[kind.Channel]bool `json:"kinds"`
 }
@@ -122,6 +124,7 @@ type Change struct {
 	QuietHours *QuietHours                      `json:"quiet_hours"`
 	Digest     *Digest                          `json:"digest" validate:"omitempty,oneof=off daily"`
 	Phone      *string                          `json:"phone" validate:"omitempty,max=16"`
+	Tracking   *bool                            `json:"tracking"`
 	Kinds      map[string]map[kind.Channel]bool `json:"kinds" validate:"max=100"`
 }
 
@@ -132,6 +135,7 @@ func (p Preferences) apply(c Change) (Preferences, error) {
 	set(&p.QuietHours, c.QuietHours)
 	set(&p.Digest, c.Digest)
 	set(&p.Phone, c.Phone)
+	set(&p.Tracking, c.Tracking)
 	bad := fault.ErrInvalid
 	if _, err := time.LoadLocation(p.TimeZone); err != nil || p.TimeZone == "" || p.TimeZone == "Local" {
 		bad = bad.With("time_zone", "must be a time zone like Europe/Berlin")

@@ -3,8 +3,8 @@ package preference
 import (
 	"context"
 	"embed"
-	"errors"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"sidecart/apps/notifications/internal/kind"
@@ -20,43 +20,58 @@ var Migrations = postgres.Migrations{Name: "preference", Files: postgres.Sub(fil
 
 // said is one wish about a kind.
 type said struct {
+	UserID  shop.UserID
 	Kind    string
 	Channel kind.Channel
 	Wanted  bool
 }
 
 // Of are somebody's preferences, the usual ones where they never said any.
-func Of(ctx context.Context, db postgres.Reader, user shop.UserID) (Preferences, error) {
-	p := usual(user)
-	rows, err := db.Query(ctx, `
-		select language, time_zone, quiet_from, quiet_until, digest, phone from preferences where user_id = $1`, user)
-	if err != nil {
-		return p, err
+func Of(ctx context.Context, db postgres.Asker, user shop.UserID) (Preferences, error) {
+	var all map[shop.UserID]Preferences
+	batch := &pgx.Batch{}
+	Queue(batch, []uuid.UUID{user.UUID}, &all)
+	err := db.SendBatch(ctx, batch).Close()
+	return all[user], err
+}
+
+// Queue is Of for several people, as one of several questions.
+func Queue(batch *pgx.Batch, users []uuid.UUID, into *map[shop.UserID]Preferences) {
+	all := make(map[shop.UserID]Preferences, len(users))
+	for _, user := range users {
+		all[shop.UserID{UUID: user}] = usual(shop.UserID{UUID: user})
 	}
-	_, err = pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (struct{}, error) {
-		return struct{}{}, row.Scan(&p.Language, &p.TimeZone, &p.QuietHours.From, &p.QuietHours.Until, &p.Digest, &p.Phone)
-	})
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return p, err
-	}
-	if rows, err = db.Query(ctx, `select kind, channel, wanted from preference_kinds where user_id = $1`, user); err != nil {
-		return p, err
-	}
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByName[said])
-	for _, s := range all {
-		if k, unknown := kind.Of(s.Kind); unknown == nil && k.Has(s.Channel) && k.Optional() && p.Kinds[s.Kind] != nil {
-			p.Kinds[s.Kind][s.Channel] = s.Wanted
+	*into = all
+	batch.Queue(`
+		select user_id, language, time_zone, quiet_from, quiet_until, digest, phone, tracking from preferences where user_id = any($1)`, users).Query(func(rows pgx.Rows) error {
+		found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (p Preferences, err error) {
+			err = row.Scan(&p.UserID, &p.Language, &p.TimeZone, &p.QuietHours.From, &p.QuietHours.Until, &p.Digest, &p.Phone, &p.Tracking)
+			return p, err
+		})
+		for _, p := range found {
+			p.Kinds = all[p.UserID].Kinds
+			all[p.UserID] = p
 		}
-	}
-	return p, err
+		return err
+	})
+	batch.Queue(`select user_id, kind, channel, wanted from preference_kinds where user_id = any($1)`, users).Query(func(rows pgx.Rows) error {
+		wishes, err := pgx.CollectRows(rows, pgx.RowToStructByName[said])
+		for _, s := range wishes {
+			kinds := all[s.UserID].Kinds
+			if k, unknown := kind.Of(s.Kind); unknown == nil && k.Has(s.Channel) && k.Optional() && kinds[s.Kind] != nil {
+				kinds[s.Kind][s.Channel] = s.Wanted
+			}
+		}
+		return err
+	})
 }
 
 func save(ctx context.Context, tx pgx.Tx, p Preferences) error {
 	_, err := tx.Exec(ctx, `
-		insert into preferences (user_id, language, time_zone, quiet_from, quiet_until, digest, phone) values ($1, $2, $3, $4, $5, $6, $7)
+		insert into preferences (user_id, language, time_zone, quiet_from, quiet_until, digest, phone, tracking) values ($1, $2, $3, $4, $5, $6, $7, $8)
 		on conflict (user_id) do update set language = excluded.language, time_zone = excluded.time_zone, quiet_from = excluded.quiet_from,
-			quiet_until = excluded.quiet_until, digest = excluded.digest, phone = excluded.phone, changed_at = now()`,
-		p.UserID, p.Language, p.TimeZone, p.QuietHours.From, p.QuietHours.Until, p.Digest, p.Phone)
+			quiet_until = excluded.quiet_until, digest = excluded.digest, phone = excluded.phone, tracking = excluded.tracking, changed_at = now()`,
+		p.UserID, p.Language, p.TimeZone, p.QuietHours.From, p.QuietHours.Until, p.Digest, p.Phone, p.Tracking)
 	return err
 }
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	texttemplate "text/template"
 	"text/template/parse"
 	"unicode"
 
@@ -18,8 +17,11 @@ import (
 const longest = 256 << 10
 
 // Fill puts facts into a template of one channel and language. Titles are one line; HTML is a whole page in which facts
-// are text, whatever is in them. It fails with ErrBroken, naming the field that cannot be used and why.
+// are text, whatever is in them. A mail that can be ended says how, in its text and on its page. It fails with ErrBroken, naming the field that cannot be used and why.
 func Fill(t Text, channel kind.Channel, language Language, facts Facts) (Text, error) {
+	if words := dictionaries[language].reasons[facts.ReasonCode]; words != "" {
+		facts.Reason = words
+	}
 	var filled Text
 	var err error
 	if channel != kind.SMS {
@@ -37,20 +39,17 @@ func Fill(t Text, channel kind.Channel, language Language, facts Facts) (Text, e
 		filled.Body = line(filled.Body)
 		return filled, nil
 	}
+	if facts.Unsubscribe != "" && !strings.Contains(filled.Body, facts.Unsubscribe) { // the page below has it in any case
+		filled.Body += "\n-- \n" + dictionaries[language].end + ": " + facts.Unsubscribe + "\n"
+	}
 	filled.HTML, err = fillHTML(t.HTML, language, filled.Title, facts)
 	return filled, err
 }
 
 func fill(field, text string, facts Facts) (string, error) {
-	t, err := texttemplate.New(field).Parse(text)
-	if err == nil {
-		err = onlyPlain(t.Root)
-	}
+	t, err := texts.of(text)
 	if err != nil {
 		return "", ErrBroken.With(field, err.Error())
-	}
-	if len(t.Templates()) > 1 {
-		return "", ErrBroken.With(field, "must not define templates")
 	}
 	var out limited
 	if err := t.Execute(&out, facts); err != nil {
@@ -62,10 +61,7 @@ func fill(field, text string, facts Facts) (string, error) {
 // fillHTML trusts the template, which is an admin's, and none of the facts: html/template escapes them for the place they
 // stand in.
 func fillHTML(text string, language Language, title string, facts Facts) (string, error) {
-	if _, err := fill("html", text, facts); err != nil { // the same rules, before html/template adds its own functions
-		return "", err
-	}
-	inner, err := template.New("html").Parse(text)
+	inner, err := pages.of(text)
 	if err != nil {
 		return "", ErrBroken.With("html", err.Error())
 	}
@@ -75,7 +71,7 @@ func fillHTML(text string, language Language, title string, facts Facts) (string
 	}
 	d := dictionaries[language]
 	err = page.Execute(&out, map[string]any{
-		"Language": language, "Title": title, "Why": d.why, "End": d.end, "Unsubscribe": facts.Unsubscribe,
+		"Language": language, "Title": title, "Why": d.why, "End": d.end, "Unsubscribe": facts.Unsubscribe, "Pixel": facts.Pixel,
 		"Body": template.HTML(body.String()), //nolint:gosec // made by html/template above
 	})
 	return out.String(), err
@@ -168,7 +164,7 @@ h1 { margin: 0 0 20px; font-size: 21px; line-height: 1.3; overflow-wrap: anywher
 <tr><td class="foot" style="padding:18px 8px">
 <p>{{.Why}}</p>
 {{if .Unsubscribe}}<p><a href="{{.Unsubscribe}}">{{.End}}</a></p>{{end}}
-</td></tr>
+{{if .Pixel}}<img src="{{.Pixel}}" width="1" height="1" alt="">{{end}}</td></tr>
 </table>
 </td></tr>
 </table>

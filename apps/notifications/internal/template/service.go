@@ -37,11 +37,38 @@ func Get(ctx context.Context, db postgres.Reader, name string, channel kind.Chan
 
 // Write fills the template that is used now with facts. It fails with ErrNotFound or ErrBroken.
 func Write(ctx context.Context, db postgres.Reader, name string, channel kind.Channel, language Language, facts Facts) (Text, error) {
-	t, err := Get(ctx, db, name, channel, language)
-	if err != nil {
-		return Text{}, err
+	return NewWriter(db).Write(ctx, name, channel, language, facts)
+}
+
+// Writer reads each template once: it is for many texts of one moment.
+type Writer struct {
+	db    postgres.Reader
+	known map[place]Text
+}
+
+// NewWriter writes with the templates that are used now.
+func NewWriter(db postgres.Reader) *Writer { return &Writer{db, map[place]Text{}} }
+
+// place is where a template is used.
+type place struct {
+	kind     string
+	channel  kind.Channel
+	language Language
+}
+
+// Write is Write.
+func (w *Writer) Write(ctx context.Context, name string, channel kind.Channel, language Language, facts Facts) (Text, error) {
+	at := place{name, channel, language}
+	text, known := w.known[at]
+	if !known {
+		t, err := Get(ctx, w.db, name, channel, language)
+		if err != nil {
+			return Text{}, err
+		}
+		text = t.Text
+		w.known[at] = text
 	}
-	return Fill(t.Text, channel, language, facts)
+	return Fill(text, channel, language, facts)
 }
 
 // Get is the template that is used now. It fails with ErrNotFound.

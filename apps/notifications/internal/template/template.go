@@ -52,34 +52,36 @@ type Template struct {
 // Facts are what a template may name, as texts ready to be read; what does not belong to its kind is empty. Links are made
 // when a message is sent.
 type Facts struct {
-	Name        string `json:",omitempty"` // of whoever is told
-	Username    string `json:",omitempty"`
-	Number      string `json:",omitempty"` // of the order
-	Goods       string `json:",omitempty"` // the first lines of the order
-	More        string `json:",omitempty"` // how many lines there are beside them
-	Total       string `json:",omitempty"`
-	Currency    string `json:",omitempty"`
-	Partial     string `json:",omitempty"` // not empty if only a part is refunded
-	Reason      string `json:",omitempty"`
-	Carrier     string `json:",omitempty"`
-	Tracking    string `json:",omitempty"`
-	Product     string `json:",omitempty"`
-	SKU         string `json:",omitempty"`
-	Available   string `json:",omitempty"`
-	Threshold   string `json:",omitempty"`
-	Until       string `json:",omitempty"` // a moment, in UTC
-	Address     string `json:",omitempty"` // of a device
-	Device      string `json:",omitempty"`
-	Title       string `json:",omitempty"` // of a broadcast
-	Text        string `json:",omitempty"` // of a broadcast, or what a digest gathers
-	Link        string `json:",omitempty"` // where to go on
-	Unsubscribe string `json:",omitempty"` // ends this kind
+	Name        string      `json:",omitempty"` // of whoever is told
+	Username    string      `json:",omitempty"`
+	Number      string      `json:",omitempty"` // of the order
+	Goods       string      `json:",omitempty"` // the first lines of the order
+	More        string      `json:",omitempty"` // how many lines there are beside them
+	Total       string      `json:",omitempty"`
+	Currency    string      `json:",omitempty"`
+	Partial     string      `json:",omitempty"` // not empty if only a part is refunded
+	Reason      string      `json:",omitempty"`
+	ReasonCode  shop.Reason `json:",omitempty"` // Reason is said in the words that a language has for it, if any
+	Carrier     string      `json:",omitempty"`
+	Tracking    string      `json:",omitempty"`
+	Product     string      `json:",omitempty"`
+	SKU         string      `json:",omitempty"`
+	Available   string      `json:",omitempty"`
+	Threshold   string      `json:",omitempty"`
+	Until       string      `json:",omitempty"` // a moment, in UTC
+	Address     string      `json:",omitempty"` // of a device
+	Device      string      `json:",omitempty"`
+	Title       string      `json:",omitempty"` // of a broadcast
+	Text        string      `json:",omitempty"` // of a broadcast, or what a digest gathers
+	Link        string      `json:",omitempty"` // where to go on
+	Unsubscribe string      `json:",omitempty"` // ends this kind
+	Pixel       string      `json:",omitempty"` // a picture that tells that the page was opened
 }
 
 // Sample are facts for a preview, every one there.
 var Sample = Facts{
 	Name: "Ada <b>Example</b>", Username: "ada", Number: "SC-2026-0001", Goods: "2 × Wireless Headphones, 1 × Case & Strap", More: "3",
-	Total: "599.98", Currency: "USD", Partial: "yes", Reason: "the card was declined", Carrier: "DHL", Tracking: "JD0146000031",
+	Total: "599.98", Currency: "USD", Partial: "yes", Reason: shop.CardDeclined.Text(), ReasonCode: shop.CardDeclined, Carrier: "DHL", Tracking: "JD0146000031",
 	Product: "Wireless Headphones", SKU: "WH-001", Available: "3", Threshold: "10", Until: "2026-01-02 15:04 UTC", Address: "203.0.113.7",
 	Device: "Firefox on Linux", Title: "New in the shop", Text: "Headphones that you can hear the sea with.",
 	Link: "https://shop.example.com/link?token=sample", Unsubscribe: "https://shop.example.com/unsubscribe?token=sample",

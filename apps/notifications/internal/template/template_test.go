@@ -8,6 +8,7 @@ import (
 
 	"sidecart/apps/notifications/internal/kind"
 	"sidecart/kit/fault"
+	"sidecart/kit/shop"
 )
 
 // TestBuiltIn: every kind can be told on each of its channels in every language, with all facts and with none, and nothing of
@@ -37,6 +38,36 @@ func TestBuiltIn(t *testing.T) {
 	}
 }
 
+// TestReasons: what the platform gives as a reason is said in the reader's language, what somebody wrote stays.
+func TestReasons(t *testing.T) {
+	for code, english := range shop.Reasons {
+		said := map[string]Language{}
+		for _, language := range Languages {
+			text, err := builtIn(kind.Cancelled, kind.Email, language)
+			if err != nil {
+				t.Fatal(err)
+			}
+			filled, err := Fill(text, kind.Email, language, Facts{Number: "1", Reason: english, ReasonCode: code})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if has := strings.Contains(filled.Body, english); has != (language == English) {
+				t.Errorf("%s in %s: %s", code, language, filled.Body)
+			}
+			if other, again := said[filled.Body]; again {
+				t.Errorf("%s is said the same in %s and %s", code, language, other)
+			}
+			said[filled.Body] = language
+			for _, unknown := range []shop.Reason{"", "of_a_later_version"} {
+				filled, err = Fill(text, kind.Email, language, Facts{Number: "1", Reason: "<b>no</b> longer", ReasonCode: unknown})
+				if err != nil || !strings.Contains(filled.Body, ": <b>no</b> longer.") || !strings.Contains(filled.HTML, ": &lt;b&gt;no&lt;/b&gt; longer.") {
+					t.Errorf("%q in %s: %v %+v", unknown, language, err, filled)
+				}
+			}
+		}
+	}
+}
+
 func TestFactsStayText(t *testing.T) {
 	for _, name := range []string{
 		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `{{.Secret}}{{end}}`, `</p></body>`, "a&amp;b", "\u202Egnp.exe",
@@ -60,6 +91,20 @@ func TestFactsStayText(t *testing.T) {
 	}
 	if filled, _ = Fill(Text{Title: "a{{.Name}}", Body: "b", HTML: "c"}, kind.Email, English, Facts{Name: "x\r\nBcc: all@example.com"}); filled.Title != "ax Bcc: all@example.com" {
 		t.Errorf("a subject of several lines: %q", filled.Title)
+	}
+}
+
+// TestEachPartSaysHowToEndIt, once, whatever the template says.
+func TestEachPartSaysHowToEndIt(t *testing.T) {
+	text, _ := builtIn(kind.StockBack, kind.Email, German)
+	for name, text := range map[string]Text{"built in": text, "an admin's": {Title: "a", Body: "b\n", HTML: "<p>c</p>"}} {
+		filled, err := Fill(text, kind.Email, German, Facts{Product: "x", Unsubscribe: "https://shop.example.com/unsubscribe?token=x"})
+		if err != nil || strings.Count(filled.Body, "unsubscribe?token=x") != 1 || strings.Count(filled.HTML, "unsubscribe?token=x") != 1 {
+			t.Errorf("%s: %v %q %s", name, err, filled.Body, filled.HTML)
+		}
+		if filled, _ = Fill(text, kind.Email, German, Facts{Product: "x"}); strings.Contains(filled.Body+filled.HTML, "unsubscribe") {
+			t.Errorf("%s: %q %s", name, filled.Body, filled.HTML)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"sidecart/apps/notifications/internal/kind"
+	"sidecart/kit/shop"
 )
 
 // words are what a kind says in one language; the built-in templates of all channels are made of them.
@@ -20,6 +21,7 @@ type dictionary struct {
 	why      string // at the foot of an e-mail
 	end      string // the link that ends a kind
 	kinds    map[string]words
+	reasons  map[shop.Reason]string // none in English, in which events tell them
 }
 
 var dictionaries = map[Language]dictionary{English: english, German: german, Spanish: spanish}

@@ -1,6 +1,9 @@
 package template
 
-import "sidecart/apps/notifications/internal/kind"
+import (
+	"sidecart/apps/notifications/internal/kind"
+	"sidecart/kit/shop"
+)
 
 var german = dictionary{
 	greeting: "Hallo{{if .Name}} {{.Name}}{{end}},",
@@ -40,5 +43,18 @@ var german = dictionary{
 			button: "Ansehen"},
 		kind.Broadcast: {title: "{{.Title}}", short: "{{.Text}}"},
 		kind.Digest:    {title: "Neues bei Sidecart", short: "{{.Text}}"},
+	},
+	reasons: map[shop.Reason]string{
+		shop.Requested:       "auf Wunsch storniert",
+		shop.Unpaid:          "sie wurde nicht rechtzeitig bezahlt",
+		shop.StockGone:       "die Reservierung der Ware ist vor der Zahlung abgelaufen",
+		shop.NotCompleted:    "sie konnte nicht ausgeführt werden",
+		shop.PaymentDeclined: "die Zahlung wurde abgelehnt",
+		shop.CardDeclined:    "die Karte wurde abgelehnt",
+		shop.CardExpired:     "die Karte ist abgelaufen",
+		shop.NoFunds:         "das Konto ist nicht gedeckt",
+		shop.NotConfirmed:    "die Bank verlangt eine Bestätigung, die ausblieb",
+		shop.NoMethod:        "diese Zahlungsart gibt es nicht",
+		shop.CalledOff:       "die Zahlung wurde abgebrochen",
 	},
 }

@@ -1,6 +1,9 @@
 package template
 
-import "sidecart/apps/notifications/internal/kind"
+import (
+	"sidecart/apps/notifications/internal/kind"
+	"sidecart/kit/shop"
+)
 
 var spanish = dictionary{
 	greeting: "Hola{{if .Name}}, {{.Name}}{{end}}:",
@@ -40,5 +43,18 @@ var spanish = dictionary{
 			button: "Verlo"},
 		kind.Broadcast: {title: "{{.Title}}", short: "{{.Text}}"},
 		kind.Digest:    {title: "Novedades de Sidecart", short: "{{.Text}}"},
+	},
+	reasons: map[shop.Reason]string{
+		shop.Requested:       "cancelado a petición",
+		shop.Unpaid:          "no se pagó a tiempo",
+		shop.StockGone:       "la reserva de los artículos terminó antes del pago",
+		shop.NotCompleted:    "no se pudo completar",
+		shop.PaymentDeclined: "el pago fue rechazado",
+		shop.CardDeclined:    "la tarjeta fue rechazada",
+		shop.CardExpired:     "la tarjeta ha caducado",
+		shop.NoFunds:         "no hay fondos suficientes",
+		shop.NotConfirmed:    "el banco pide una confirmación que no llegó",
+		shop.NoMethod:        "ese medio de pago no existe",
+		shop.CalledOff:       "el pago fue anulado",
 	},
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sidecart/apps/orders/internal/order"
+	"sidecart/kit/event"
 	"sidecart/kit/shop"
 	"sidecart/kit/sidecar"
 )
@@ -65,4 +66,9 @@ func MemoryWith(dapr *sidecar.Sidecar, ttl time.Duration) Memory {
 			return dapr.Drop(ctx, store, owner.String(), version)
 		},
 	}
+}
+
+// SentByUsers asks the users service, through the sidecar, what it sent.
+func SentByUsers(ask order.Ask) event.Sent {
+	return func(ctx context.Context, in, out any) error { return ask(ctx, "users", "POST /events/sent", in, out) }
 }

@@ -18,6 +18,7 @@ import (
 	"sidecart/apps/orders/internal/payment"
 	"sidecart/kit/crash"
 	"sidecart/kit/event"
+	"sidecart/kit/fault"
 	"sidecart/kit/shop"
 )
 
@@ -91,9 +92,8 @@ func (s *Service) wake(ctx context.Context, id shop.OrderID) {
 	}
 }
 
-// start is done only when the engine has both the workflow and the reminder that runs it. Its own start keeps the one
-// before the other, and a crash between leaves a workflow that never runs: an event wakes it. An order that waits for
-// nothing is left alone.
+// start gives an order to the engine, or wakes what the engine has: it may have been cut off while it began a workflow, which then
+// never runs by itself. An order that waits for nothing is left alone.
 func (s *Service) start(ctx context.Context, id shop.OrderID) error {
 	at, err := s.orders.Standing(ctx, id)
 	if errors.Is(err, order.ErrNotFound) || (err == nil && !waits(at.Goods)) {
@@ -102,7 +102,7 @@ func (s *Service) start(ctx context.Context, id shop.OrderID) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.engine.ScheduleWorkflow(ctx, carryName, workflow.WithInstanceID(id.String()),
+	_, err = s.engine.ScheduleWorkflow(ctx, bringName, workflow.WithInstanceID(id.String()),
 		workflow.WithInput(journey{id, s.times.Ship, s.times.Deliver}))
 	if err == nil || s.engine.RaiseEvent(ctx, id.String(), moved) == nil {
 		return nil
@@ -128,36 +128,52 @@ func (s *Service) settle(ctx context.Context, id shop.OrderID) error {
 		} else {
 			err = s.giveBack(ctx, r)
 		}
-		if err == nil {
-			err = s.orders.Settle(ctx, r.ID)
+		err = s.conclude(ctx, r, err)
+	}
+	return err
+}
+
+// conclude notes how a refund ended. One that the provider refuses for good is not asked for again until an admin says so.
+func (s *Service) conclude(ctx context.Context, r order.Refund, err error) error {
+	switch {
+	case err == nil:
+		return s.orders.Settle(ctx, r.ID)
+	case errors.Is(err, payment.ErrRefused):
+		taken := payment.Taken{Key: r.OrderID, Amount: r.Amount, Currency: r.Currency}
+		if err := s.payments.Report(ctx, payment.RefundRefused, taken); err != nil {
+			return err
 		}
+		return s.orders.Fail(ctx, r.ID, fault.Of(err).Message)
 	}
 	return err
 }
 
 // undo ends an order's charge and its reservation, harmless where there is nothing to undo, and forestalls steps that
-// come too late.
+// come too late. It fails with payment.ErrRefused only when the goods are back.
 func (s *Service) undo(ctx context.Context, id shop.OrderID) error {
-	err := s.payments.CallOff(ctx, id)
+	money := s.payments.CallOff(ctx, id)
 	crash.At("undo: called off")
-	err = errors.Join(err, s.stock.Release(ctx, id))
-	crash.At("undo: released")
-	return err
-}
-
-func (s *Service) giveBack(ctx context.Context, r order.Refund) error {
-	err := s.payments.Refund(ctx, payment.Refund{ID: r.ID, Key: r.OrderID, Amount: r.Amount, Currency: r.Currency})
-	if err != nil {
+	if err := s.stock.Release(ctx, id); err != nil {
 		return err
 	}
-	if !r.Restock {
-		return nil
+	crash.At("undo: released")
+	return money
+}
+
+// giveBack gives back money and goods. It fails with payment.ErrRefused only when the goods are back.
+func (s *Service) giveBack(ctx context.Context, r order.Refund) error {
+	money := s.payments.Refund(ctx, payment.Refund{ID: r.Asked(), Key: r.OrderID, Amount: r.Amount, Currency: r.Currency})
+	if !r.Restock || money != nil && !errors.Is(money, payment.ErrRefused) {
+		return money
 	}
 	items, err := s.orders.Returned(ctx, r.OrderID)
 	if err != nil {
 		return err
 	}
-	return s.stock.Return(ctx, r.OrderID, items)
+	if err := s.stock.Return(ctx, r.OrderID, items); err != nil {
+		return err
+	}
+	return money
 }
 
 // Work takes the workflow's steps from the sidecar until ctx ends, also after the sidecar was away.
@@ -184,12 +200,14 @@ func (s *Service) Work(ctx context.Context) error {
 func (s *Service) registry() (*workflow.Registry, error) {
 	steps := workflow.NewRegistry()
 	return steps, errors.Join(
+		steps.AddWorkflowN(bringName, bring),
 		steps.AddWorkflowN(carryName, carry),
 		steps.AddWorkflowN(fulfilName, fulfil),
-		steps.AddActivityN("charge", s.charge),
-		steps.AddActivityN("take payment", s.takePayment),
-		steps.AddActivityN("commit stock", s.commitStock),
-		steps.AddActivityN("mark paid", s.markPaid),
+		steps.AddActivityN("charge", s.chargeStep),
+		steps.AddActivityN("take payment", s.takePaymentStep),
+		steps.AddActivityN("commit stock", s.commitStockStep),
+		steps.AddActivityN("mark paid", s.markPaidStep),
+		steps.AddActivityN("bring to paid", s.bringToPaid),
 		steps.AddActivityN("give up", s.giveUp),
 		steps.AddActivityN("look", s.look),
 		steps.AddActivityN("ship", s.ship),

@@ -2,8 +2,11 @@ package fulfilment
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,7 +32,8 @@ type stand struct {
 	db       *pgxpool.Pool
 	provider *simulated.Provider
 	shelf    []string
-	away     bool // products does not answer
+	mu       sync.Mutex
+	away     atomic.Bool // products does not answer
 }
 
 var alice, admin = kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
@@ -45,9 +49,11 @@ func open(t *testing.T) *stand {
 		return lines, nil
 	})
 	note := func(what string) error {
-		if s.away {
+		if s.away.Load() {
 			return errors.New("products is away")
 		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		s.shelf = append(s.shelf, what)
 		return nil
 	}
@@ -73,9 +79,16 @@ func (s *stand) charge(id shop.OrderID) payment.Charge {
 // bought is a paid order of two things for 20.00.
 func (s *stand) bought(t *testing.T) shop.OrderID {
 	t.Helper()
+	return s.boughtWith(t, "")
+}
+
+func (s *stand) boughtWith(t *testing.T, token string) shop.OrderID {
+	t.Helper()
 	o, err := s.orders.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal"})
 	if err == nil {
-		_, err = s.payments.Charge(t.Context(), s.charge(o.ID))
+		c := s.charge(o.ID)
+		c.Token = token
+		_, err = s.payments.Charge(t.Context(), c)
 	}
 	if err == nil {
 		err = s.orders.MarkPaid(t.Context(), o.ID, "sim")
@@ -109,11 +122,11 @@ func TestSettle(t *testing.T) {
 		}
 	}
 	refund(1)
-	s.away = true
+	s.away.Store(true)
 	if err := s.settle(t.Context(), id); err == nil {
 		t.Error("it is settled, and the goods are not on the shelf")
 	}
-	s.away = false
+	s.away.Store(false)
 	for range 3 {
 		if err := s.settle(t.Context(), id); err != nil {
 			t.Fatal(err)
@@ -214,7 +227,8 @@ func TestUpkeepWithoutAnEngine(t *testing.T) {
 	defer nowhere.Close() //nolint:errcheck // a test's end
 	s.engine, s.times = workflow.NewClient(nowhere), Times{Unpaid: 30 * time.Minute}
 	paid := s.bought(t)
-	late, err := s.orders.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal"})
+	late, err := s.orders.Place(t.Context(), alice.ID, order.Basket{
+		Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal", PaymentToken: "tok_error"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +243,7 @@ func TestUpkeepWithoutAnEngine(t *testing.T) {
 		t.Fatalf("given up too early: %+v, %v", at, err)
 	}
 	kittest.Emitted(t, s.db)
-	for range 2 {
+	for range 2 { // the provider would take the money now, but the time is over
 		_ = s.Upkeep(t.Context(), time.Now().Add(31*time.Minute))
 	}
 	got, err := s.orders.Get(t.Context(), alice, late.ID)
@@ -241,5 +255,87 @@ func TestUpkeepWithoutAnEngine(t *testing.T) {
 	}
 	if _, err := s.payments.Charge(t.Context(), s.charge(late.ID)); !errors.Is(err, payment.ErrDeclined) {
 		t.Errorf("what was given up was charged: %v", err)
+	}
+}
+
+// TestUpkeepWalksTheStepsItself: an order whose workflow the engine lost comes to its end all the same.
+func TestUpkeepWalksTheStepsItself(t *testing.T) {
+	nowhere, err := grpc.NewClient("127.0.0.1:1", grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nowhere.Close() //nolint:errcheck // a test's end
+	for token, want := range map[string]struct {
+		status order.Status
+		taken  string
+		shelf  []string
+		told   []string
+	}{
+		"tok_visa":     {order.Paid, "20.00", []string{"commit"}, []string{"orders.paid"}},
+		"tok_declined": {order.Cancelled, "0.00", []string{"release"}, []string{"orders.payment_failed", "orders.cancelled"}},
+		"tok_timeout":  {order.Pending, "0.00", nil, []string{}},
+	} {
+		t.Run(token, func(t *testing.T) {
+			s := open(t)
+			s.engine, s.times = workflow.NewClient(nowhere), Times{Unpaid: 30 * time.Minute}
+			o, err := s.orders.Place(t.Context(), alice.ID, order.Basket{
+				Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal", PaymentToken: token})
+			if err != nil {
+				t.Fatal(err)
+			}
+			kittest.Emitted(t, s.db)
+			_ = s.Upkeep(t.Context(), time.Now().Add(byHand-time.Second)) // the workflow has this long
+			if at, err := s.orders.Standing(t.Context(), o.ID); err != nil || at.Goods != order.Pending {
+				t.Fatalf("too early: %+v, %v", at, err)
+			}
+			var both sync.WaitGroup
+			for range 2 { // replicas
+				both.Go(func() { _ = s.Upkeep(t.Context(), time.Now().Add(byHand+time.Second)) })
+			}
+			both.Wait()
+			at, err := s.orders.Standing(t.Context(), o.ID)
+			if err != nil || at.Goods != want.status || s.taken(t) != want.taken {
+				t.Errorf("%+v, %v, taken %s", at, err, s.taken(t))
+			}
+			if shelf := slices.Compact(slices.Clone(s.shelf)); !slices.Equal(shelf, want.shelf) {
+				t.Errorf("the shelf: %v", shelf)
+			}
+			if topics := kittest.Emitted(t, s.db); !slices.Equal(topics, want.told) {
+				t.Errorf("told %v", topics)
+			}
+		})
+	}
+}
+
+// handed is what an activity is given.
+type handed struct {
+	ctx   context.Context
+	input any
+}
+
+func (h handed) GetInput(into any) error {
+	text, err := json.Marshal(h.input)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, into)
+}
+func (h handed) Context() context.Context { return h.ctx }
+func (handed) GetTaskID() int32           { return 0 }
+func (handed) GetTaskExecutionID() string { return "" }
+
+// TestMarkPaidBelievesOnlyThePayment: a workflow that heard of another order's charge does not make its own order a paid one.
+func TestMarkPaidBelievesOnlyThePayment(t *testing.T) {
+	s := open(t)
+	o, err := s.orders.Place(t.Context(), alice.ID, order.Basket{
+		Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal", PaymentToken: "tok_timeout"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.markPaidStep(handed{t.Context(), paid{o.ID, "sim_of_another_order"}}); !errors.Is(err, payment.ErrNoAnswer) {
+		t.Errorf("marked paid: %v", err)
+	}
+	if at, err := s.orders.Standing(t.Context(), o.ID); err != nil || at.Goods != order.Pending {
+		t.Errorf("%+v, %v", at, err)
 	}
 }

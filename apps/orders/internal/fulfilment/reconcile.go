@@ -18,8 +18,11 @@ import (
 const reconcileJob = "reconcile-payments"
 
 const (
-	lookBack = 3 * time.Hour   // how far a comparison goes; it runs every ten minutes
-	atRest   = 5 * time.Minute // what is younger may still be on its way
+	atRest  = 5 * time.Minute // what is younger may still be on its way
+	overlap = 3 * time.Hour   // that is compared once more: a charge may be made so long after it was begun
+	slice   = 24 * time.Hour  // of the books, between two notes of how far it has come
+	inOneGo = 10              // slices; the next run goes on
+	runs    = 5 * time.Minute // how long one may take
 )
 
 // ScheduleReconcile asks the scheduler to have payments compared every ten minutes.
@@ -32,20 +35,59 @@ func (s *Service) handleReconcile(ctx context.Context, _ shop.Caller, _ web.None
 }
 
 // Reconcile compares what the provider took with what was bought. Money without an order, or of one that was cancelled, goes
-// back; an order that counts as paid without money, or with another amount, is reported.
+// back; an order that counts as paid without money, or with another amount, is reported. It goes on where it stopped, however long
+// ago that was, and then walks through all that is older again, some days in each run: nothing is too old to be found.
 func (s *Service) Reconcile(ctx context.Context, now time.Time) error {
-	charged := map[shop.OrderID]bool{}
-	err := s.payments.Since(ctx, now.Add(-lookBack), func(t payment.Taken) error {
-		charged[t.Key] = true
-		if now.Sub(t.At) < atRest {
-			return nil
+	if err := s.lookAgain(ctx); err != nil {
+		return err
+	}
+	c, err := s.payments.Compared(ctx)
+	if err != nil {
+		return err
+	}
+	rest := now.Add(-atRest)
+	for n := 0; n < inOneGo && (n == 0 || c.Until.Before(rest)); n++ {
+		from := c.Until.Add(-overlap)
+		to := earlier(c.Until.Add(slice), rest)
+		if err := s.compareAll(ctx, from, to); err != nil {
+			return err
 		}
+		c.Until = to
+		if err := s.payments.Note(ctx, c); err != nil {
+			return err
+		}
+	}
+	for n := 0; n < inOneGo && c.Walked.Before(c.Until); n++ {
+		to := earlier(c.Walked.Add(slice), c.Until)
+		if err := s.compareAll(ctx, c.Walked, to); err != nil {
+			return err
+		}
+		c.Walked = to
+		if err := s.payments.Note(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// compareAll compares what was charged, and what was paid, in a time.
+func (s *Service) compareAll(ctx context.Context, from, to time.Time) error {
+	charged := map[shop.OrderID]bool{}
+	err := s.payments.Between(ctx, from, to, func(t payment.Taken) error {
+		charged[t.Key] = true
 		return s.compare(ctx, t)
 	})
 	if err != nil {
 		return err
 	}
-	return s.confirmPaid(ctx, now, charged)
+	return s.confirmPaid(ctx, from, to, charged)
 }
 
 // compare looks for the order of a charge that was not wholly given back.
@@ -60,9 +102,9 @@ func (s *Service) compare(ctx context.Context, t payment.Taken) error {
 	case err != nil:
 		return err
 	case bill.Status == order.Cancelled:
-		owed, err := s.orders.Owed(ctx, t.Key)
-		if err != nil || len(owed) > 0 {
-			return err // it is on its way back
+		open, err := s.orders.Open(ctx, t.Key)
+		if err != nil || open {
+			return err // it is on its way back, or somebody has to look at it already
 		}
 		return s.payments.Mend(ctx, payment.OfCancelled, t)
 	case !bill.Total.Equal(t.Amount) || bill.Currency != t.Currency:
@@ -71,10 +113,9 @@ func (s *Service) compare(ctx context.Context, t payment.Taken) error {
 	return nil
 }
 
-// confirmPaid asks the provider for each paid order that it did not speak of by itself.
-func (s *Service) confirmPaid(ctx context.Context, now time.Time, charged map[shop.OrderID]bool) error {
-	// Two hours less than the provider was asked for, because a charge may be older than its order's status.
-	paid, err := s.orders.Upkeep().PaidBetween(ctx, now.Add(-lookBack/3), now.Add(-atRest))
+// confirmPaid asks the provider for each paid order of a time that it did not speak of by itself: its charge may be older.
+func (s *Service) confirmPaid(ctx context.Context, from, to time.Time, charged map[shop.OrderID]bool) error {
+	paid, err := s.orders.Upkeep().PaidBetween(ctx, from, to)
 	for _, b := range paid {
 		if err != nil {
 			return err
@@ -88,4 +129,54 @@ func (s *Service) confirmPaid(ctx context.Context, now time.Time, charged map[sh
 		}
 	}
 	return err
+}
+
+// lookAgain is for what is known and not mended: what was to go back and did not, and what may be in order by now.
+func (s *Service) lookAgain(ctx context.Context) error {
+	for after := int64(0); ; {
+		found, err := s.payments.Open(ctx, after)
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		for _, f := range found {
+			after = f.ID
+			if err := s.lookAt(ctx, f); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (s *Service) lookAt(ctx context.Context, f payment.Finding) error {
+	switch f.Kind {
+	case payment.WithoutOrder, payment.OfCancelled:
+		_, err := s.orders.Bill(ctx, f.OrderID)
+		if f.Kind == payment.WithoutOrder && err == nil { // it has come back, from a backup say
+			if err := s.payments.Resolve(ctx, f.Kind, f.OrderID); err != nil {
+				return err
+			}
+		}
+		return s.compare(ctx, payment.Taken{Key: f.OrderID, Reference: f.Reference, Amount: f.Amount, Currency: f.Currency})
+	case payment.WithoutCharge:
+		bill, err := s.orders.Bill(ctx, f.OrderID)
+		if err != nil {
+			return err
+		}
+		paid := bill.Status != order.Cancelled && bill.Status != order.Refunded
+		if paid {
+			made, err := s.payments.Confirm(ctx, f.OrderID)
+			if err != nil || !made {
+				return err
+			}
+		}
+		return s.payments.Resolve(ctx, f.Kind, f.OrderID)
+	case payment.RefundRefused:
+		open, err := s.orders.Open(ctx, f.OrderID)
+		if err != nil || open {
+			return err
+		}
+		return s.payments.Resolve(ctx, f.Kind, f.OrderID)
+	case payment.AmountDiffers: // for people
+	}
+	return nil
 }

@@ -17,10 +17,11 @@ import (
 // which start then begins, and the old one stays registered until its last instance ended. While an old replica still
 // runs beside a new one, it may be handed a workflow it does not know; that one fails, and upkeep starts it again.
 //
-// carry is the second definition; fulfil (in workflow_1.go) is the first.
-const carryName = "carry"
+// bring is the third definition; fulfil (in workflow_1.go) and carry (in workflow_2.go) are those before it. What they
+// share with it is not edited either.
+const bringName = "bring"
 
-// journey is what carry knows from its beginning. The times are in it and not in the configuration, because they must not
+// journey is what a workflow knows from its beginning. The times are in it and not in the configuration, because they must not
 // change under a running workflow; zero leaves a step to people.
 type journey struct {
 	OrderID shop.OrderID  `json:"order_id"`
@@ -50,15 +51,15 @@ func run(ctx *workflow.WorkflowContext, step string, in any) (result outcome, er
 	return result, err
 }
 
-// carry is the workflow. It only decides; what it does is done by activities.
-func carry(ctx *workflow.WorkflowContext) (any, error) {
+// bring is the workflow. It only decides; what it does is done by activities.
+func bring(ctx *workflow.WorkflowContext) (any, error) {
 	var j journey
 	if err := ctx.GetInput(&j); err != nil {
 		return nil, err
 	}
-	paid, err := pay(ctx, j.OrderID)
+	paid, err := untilSettled(ctx, j.OrderID, "bring to paid")
 	if err != nil {
-		paid.Refused = "it could not be completed"
+		paid.Refused = shop.NotCompleted.Text()
 	}
 	if paid.Refused != "" {
 		_, err = run(ctx, "give up", abandoned{j.OrderID, paid.Refused, paid.Declined})
@@ -67,24 +68,11 @@ func carry(ctx *workflow.WorkflowContext) (any, error) {
 	return follow(ctx, j)
 }
 
-// pay is charge, commit stock, mark paid. It ends early with what refused the order.
-func pay(ctx *workflow.WorkflowContext, id shop.OrderID) (outcome, error) {
-	charged, err := chargeUntilSettled(ctx, id)
-	if err != nil || charged.Refused != "" {
-		return charged, err
-	}
-	sold, err := run(ctx, "commit stock", id)
-	if err != nil || sold.Refused != "" {
-		return sold, err
-	}
-	return run(ctx, "mark paid", paid{id, charged.Reference})
-}
-
-// chargeUntilSettled asks again what became of a charge without an answer: when the provider told, else after 1 s, 2 s,
-// 4 s ... a minute. It ends at the latest when the unpaid order is cancelled.
-func chargeUntilSettled(ctx *workflow.WorkflowContext, id shop.OrderID) (outcome, error) {
+// untilSettled takes a step that charges, and asks again what became of a charge without an answer: when the provider told,
+// else after 1 s, 2 s, 4 s ... a minute. It ends at the latest when the unpaid order is cancelled.
+func untilSettled(ctx *workflow.WorkflowContext, id shop.OrderID, step string) (outcome, error) {
 	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
-		charged, err := run(ctx, "take payment", id)
+		charged, err := run(ctx, step, id)
 		if err != nil || !charged.Unsettled {
 			return charged, err
 		}
@@ -135,11 +123,6 @@ func untilMoved(ctx *workflow.WorkflowContext, most time.Duration) error {
 		return nil
 	}
 	return err
-}
-
-type paid struct {
-	OrderID   shop.OrderID `json:"order_id"`
-	Reference string       `json:"reference"`
 }
 
 type abandoned struct {

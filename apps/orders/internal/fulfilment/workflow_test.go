@@ -155,6 +155,25 @@ func TestSettledLater(t *testing.T) {
 	}
 }
 
+// TestCutOffInTheMiddle: the charge is made, and then products is away for a while. The step begins again and charges nothing more.
+func TestCutOffInTheMiddle(t *testing.T) {
+	s := withEngine(t, Times{})
+	s.away.Store(true)
+	id := s.placed(t, "")
+	kittest.Eventually(t, 20*time.Second, func() error {
+		_, err := s.payments.Get(t.Context(), id)
+		if got := s.taken(t); err == nil && got != "20.00" {
+			err = fmt.Errorf("%s is taken", got)
+		}
+		return err
+	})
+	s.away.Store(false)
+	o := s.await(t, id, order.Paid)
+	if got := s.taken(t); got != "20.00" || len(o.History) != 2 || !slices.Equal(s.shelf, []string{"commit"}) {
+		t.Errorf("%s is taken, shelf %v, %+v", got, s.shelf, o.History)
+	}
+}
+
 func TestGivenUpAndUndone(t *testing.T) {
 	s := withEngine(t, Times{})
 	id := s.placed(t, "tok_declined")
@@ -187,20 +206,29 @@ func TestCancelledWhileItWaits(t *testing.T) {
 	}
 }
 
-// TestTheFirstDefinitionStillRuns: an order whose workflow an earlier version began is carried by that definition.
-func TestTheFirstDefinitionStillRuns(t *testing.T) {
+// TestEarlierDefinitionsStillRun: an order whose workflow an earlier version began is carried by that definition.
+func TestEarlierDefinitionsStillRun(t *testing.T) {
 	s := withEngine(t, Times{})
-	o, err := s.orders.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal", PaymentToken: "tok_timeout"})
-	if err != nil {
-		t.Fatal(err)
+	for _, earlier := range []struct {
+		name  string
+		input func(shop.OrderID) any
+		ends  bool // with the order paid
+	}{
+		{fulfilName, func(id shop.OrderID) any { return id }, true},
+		{carryName, func(id shop.OrderID) any { return journey{OrderID: id} }, false},
+	} {
+		o, err := s.orders.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal", PaymentToken: "tok_timeout"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		kittest.Eventually(t, 20*time.Second, func() error {
+			_, err := s.engine.ScheduleWorkflow(t.Context(), earlier.name, workflow.WithInstanceID(o.ID.String()), workflow.WithInput(earlier.input(o.ID)))
+			return err
+		})
+		s.await(t, o.ID, order.Paid)
+		s.awaitWorkflow(t, o.ID, earlier.ends)
 	}
-	kittest.Eventually(t, 20*time.Second, func() error {
-		_, err := s.engine.ScheduleWorkflow(t.Context(), fulfilName, workflow.WithInstanceID(o.ID.String()), workflow.WithInput(o.ID))
-		return err
-	})
-	s.await(t, o.ID, order.Paid)
-	s.awaitWorkflow(t, o.ID, true)
-	if got := s.taken(t); got != "20.00" {
-		t.Errorf("%s is taken", got)
+	if got := s.taken(t); got != "40.00" || !slices.Equal(s.shelf, []string{"commit", "commit"}) {
+		t.Errorf("%s is taken, shelf %v", got, s.shelf)
 	}
 }

@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"sidecart/apps/orders/internal/order"
 	"sidecart/apps/orders/internal/sales"
@@ -101,6 +103,39 @@ func place(t *testing.T, s *order.Service) order.Order {
 	return o
 }
 
+// TestACrowdGoesFirst: while many buy and it takes them long, events are held back.
+func TestACrowdGoesFirst(t *testing.T) {
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
+	const buyers = 20
+	var inside atomic.Int64
+	all := make(chan struct{})
+	s := order.NewService(db, func(ctx context.Context, id shop.OrderID, items []order.Item) ([]order.Reserved, error) {
+		if inside.Add(1) == buyers {
+			close(all)
+		}
+		<-all
+		return reserve(ctx, id, items)
+	})
+	s.PlaceFirst(time.Nanosecond)
+	if s.Hold() != 0 {
+		t.Error("nobody buys, and events are held back")
+	}
+	var held atomic.Bool
+	var crowd sync.WaitGroup
+	for range buyers {
+		crowd.Go(func() {
+			place(t, s)
+			if s.Hold() > 0 {
+				held.Store(true)
+			}
+		})
+	}
+	crowd.Wait()
+	if !held.Load() {
+		t.Error("a crowd buys, and no event is held back")
+	}
+}
+
 func TestPaidOnce(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
 	s := order.NewService(db, reserve)
@@ -128,9 +163,13 @@ func TestGivenUpOnce(t *testing.T) {
 	o := place(t, s)
 	kittest.Emitted(t, db)
 	for range 3 {
-		if err := s.GiveUp(t.Context(), o.ID, "the card was declined", true); err != nil {
+		if err := s.GiveUp(t.Context(), o.ID, shop.CardDeclined.Text(), true); err != nil {
 			t.Fatal(err)
 		}
+	}
+	var coded int // so that people are told why in their own language
+	if err := db.QueryRow(t.Context(), `select count(*) from outbox where data->>'reason_code' = $1`, shop.CardDeclined).Scan(&coded); err != nil || coded != 2 {
+		t.Errorf("%d events say why by its code, %v", coded, err)
 	}
 	if topics := kittest.Emitted(t, db); !slices.Equal(topics, []string{"orders.payment_failed", "orders.cancelled"}) {
 		t.Errorf("told %v", topics)

@@ -56,3 +56,14 @@ func replaced(err error, first []int) error {
 	f.Fields = fields
 	return &f
 }
+
+// ToldWith asks the notifications service through the sidecar.
+func ToldWith(ask Ask) AskTold {
+	return func(ctx context.Context, buyer shop.UserID, id shop.OrderID) ([]Told, error) {
+		var answer struct {
+			Items []Told `json:"items"`
+		}
+		err := ask(ctx, "notifications", "GET /told/"+buyer.String()+"/"+id.String(), nil, &answer)
+		return answer.Items, err
+	}
+}

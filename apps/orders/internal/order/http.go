@@ -3,6 +3,8 @@ package order
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
 )
@@ -17,6 +19,7 @@ func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /orders/{id}/ship", shop.ManageOrders, s.handleShip, web.NoStore, web.Fails(ErrNotFound, ErrTransition), web.Doc("Note that a paid order is on its way"))
 	web.Handle(app, "POST /orders/{id}/deliver", shop.ManageOrders, s.handleDeliver, web.NoStore, web.Fails(ErrNotFound, ErrTransition), web.Doc("Note that an order has arrived"))
 	web.Handle(app, "POST /orders/{id}/refund", shop.ManageOrders, s.handleRefund, web.NoStore, web.OptionalBody, web.Fails(ErrNotFound, ErrTransition, ErrTooMuch, ErrNotInOrder), web.Doc("Give back money of a paid order: some items, or all that is left"))
+	web.Handle(app, "POST /orders/{id}/refunds/{refund_id}/retry", shop.ManageOrders, s.handleRetry, web.NoStore, web.Fails(ErrNotFound, ErrNotFailed), web.Doc("Try a refund again that failed"))
 }
 
 func (s *Service) handlePlace(ctx context.Context, who shop.Caller, in Basket) (Order, error) {
@@ -46,7 +49,7 @@ func (s *Service) handleGetExact(ctx context.Context, who shop.Caller, in idInpu
 }
 
 func (s *Service) handleCancel(ctx context.Context, who shop.Caller, in idInput) (Order, error) {
-	return s.Cancel(ctx, who, in.ID, "cancelled by request")
+	return s.Cancel(ctx, who, in.ID, shop.Requested.Text())
 }
 
 type shipInput struct {
@@ -69,4 +72,13 @@ type refundInput struct {
 
 func (s *Service) handleRefund(ctx context.Context, who shop.Caller, in refundInput) (Order, error) {
 	return s.Refund(ctx, who, in.ID, in.Return)
+}
+
+type retryInput struct {
+	idInput
+	RefundID uuid.UUID `path:"refund_id" validate:"required"`
+}
+
+func (s *Service) handleRetry(ctx context.Context, who shop.Caller, in retryInput) (Order, error) {
+	return s.RetryRefund(ctx, who, in.ID, in.RefundID)
 }

@@ -2,8 +2,11 @@ package order
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"sidecart/apps/orders/internal/payment"
 	"sidecart/kit/shop"
@@ -16,6 +19,19 @@ type Inside struct {
 	Workflow *Workflow        `json:"workflow,omitempty"`
 	Payment  *payment.Payment `json:"payment,omitempty"`
 	Waiting  []Waiting        `json:"events_waiting"` // told and not yet with the broker
+	Told     []Told           `json:"told,omitzero"`  // to the buyer
+}
+
+// Told is one thing that the buyer was told of the order, on one channel: in_app, email, push or sms.
+type Told struct {
+	MessageID  uuid.UUID  `json:"notification_id"`
+	Kind       string     `json:"kind"`
+	Channel    string     `json:"channel"`
+	State      string     `json:"state"` // waiting, sending, sent, read, dead, skipped
+	Reason     string     `json:"reason,omitempty"`
+	Attempts   int        `json:"attempts"`
+	CreatedAt  time.Time  `json:"created_at"`
+	FinishedAt *time.Time `json:"finished_at"`
 }
 
 // Workflow is how far the order's workflow is. Status is "forgotten" where it came to its end and was removed.
@@ -35,24 +51,42 @@ type Waiting struct {
 // LookInside says how the platform carries an order.
 type LookInside func(ctx context.Context, id shop.OrderID) (*Workflow, *payment.Payment)
 
+// AskTold says what a buyer was told of an order.
+type AskTold func(ctx context.Context, buyer shop.UserID, id shop.OrderID) ([]Told, error)
+
 // ShowInside names who knows more of an order than the order does.
-func (s *Service) ShowInside(look LookInside) { s.look = look }
+func (s *Service) ShowInside(look LookInside, told AskTold) { s.look, s.told = look, told }
 
 // inside is nil for whoever is not an admin.
-func (s *Service) inside(ctx context.Context, who shop.Caller, id shop.OrderID) (*Inside, error) {
+func (s *Service) inside(ctx context.Context, who shop.Caller, o Order) (*Inside, error) {
 	if !who.May(shop.ManageOrders) {
 		return nil, nil //nolint:nilnil // nothing is what others see
 	}
-	parent, err := trace(ctx, s.db, id)
+	parent, err := trace(ctx, s.db, o.ID)
 	if err != nil {
 		return nil, err
 	}
 	in := Inside{TraceID: traceID(parent)}
-	if in.Waiting, err = waiting(ctx, s.db, id); err != nil {
+	if in.Waiting, err = waiting(ctx, s.db, o.ID); err != nil {
 		return nil, err
 	}
-	in.Workflow, in.Payment = s.look(ctx, id)
+	told := make(chan []Told, 1)
+	go func() { told <- s.toldOf(ctx, o) }() // while the engine is asked
+	in.Workflow, in.Payment = s.look(ctx, o.ID)
+	in.Told = <-told
 	return &in, nil
+}
+
+// toldOf is nil where it cannot be had now: an order can be looked at without it.
+func (s *Service) toldOf(ctx context.Context, o Order) []Told {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	told, err := s.told(ctx, o.UserID, o.ID)
+	if err != nil {
+		slog.WarnContext(ctx, "an admin is not shown what the buyer was told", "order", o.ID, "err", err)
+		return nil
+	}
+	return told
 }
 
 // traceID is the second part of a traceparent.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"sidecart/apps/orders/internal/sales"
@@ -51,6 +52,17 @@ func (s *Service) Refund(ctx context.Context, who shop.Caller, id shop.OrderID, 
 	})
 }
 
+// RetryRefund has a refund tried again that failed. It fails with ErrNotFound, or ErrNotFailed where there is none such.
+func (s *Service) RetryRefund(ctx context.Context, who shop.Caller, id shop.OrderID, refund uuid.UUID) (Order, error) {
+	return s.change(ctx, who, id, func(tx pgx.Tx, _ *Order) error {
+		again, err := retry(ctx, tx, id, refund, who.ID.String())
+		if err == nil && !again {
+			err = ErrNotFailed
+		}
+		return err
+	})
+}
+
 // change does something to a locked order and answers what became of it.
 func (s *Service) change(ctx context.Context, who shop.Caller, id shop.OrderID, do func(tx pgx.Tx, o *Order) error) (Order, error) {
 	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
@@ -76,11 +88,12 @@ func (s *Service) MarkPaid(ctx context.Context, id shop.OrderID, reference strin
 		if err := move(ctx, tx, o, Step{Status: Paid, By: System, Reason: "charged, reference " + reference}); err != nil {
 			return err
 		}
-		sale := sales.Sale{PaidAt: o.UpdatedAt, Currency: o.Currency, Amount: o.Total, Lines: o.Items}
-		if err := sales.Sold(ctx, tx, sale); err != nil {
+		told := shop.OrderPaid{OrderID: o.ID, Number: o.Number, UserID: o.UserID, Total: o.Total, Currency: o.Currency}
+		if err := event.Emit(ctx, tx, told); err != nil {
 			return err
 		}
-		return event.Emit(ctx, tx, shop.OrderPaid{OrderID: o.ID, Number: o.Number, UserID: o.UserID, Total: o.Total, Currency: o.Currency})
+		// Last, as other orders that are paid at this moment wait for these rows until the commit.
+		return sales.Sold(ctx, tx, sales.Sale{PaidAt: o.UpdatedAt, Currency: o.Currency, Amount: o.Total, Lines: o.Items})
 	})
 }
 
@@ -92,7 +105,7 @@ func (s *Service) GiveUp(ctx context.Context, id shop.OrderID, reason string, re
 			return nil
 		}
 		if refused {
-			failed := shop.OrderPaymentFailed{OrderID: o.ID, Number: o.Number, UserID: o.UserID, Reason: reason}
+			failed := shop.OrderPaymentFailed{OrderID: o.ID, Number: o.Number, UserID: o.UserID, Reason: reason, ReasonCode: shop.ReasonOf(reason)}
 			if err := event.Emit(ctx, tx, failed); err != nil {
 				return err
 			}
@@ -150,7 +163,7 @@ func cancel(ctx context.Context, tx pgx.Tx, o *Order, by, reason string) error {
 	if err := giveBack(ctx, tx, *o, back, true); err != nil {
 		return err
 	}
-	return event.Emit(ctx, tx, shop.OrderCancelled{OrderID: o.ID, Number: o.Number, UserID: o.UserID, Reason: reason})
+	return event.Emit(ctx, tx, shop.OrderCancelled{OrderID: o.ID, Number: o.Number, UserID: o.UserID, Reason: reason, ReasonCode: shop.ReasonOf(reason)})
 }
 
 func ship(ctx context.Context, tx pgx.Tx, o *Order, by string, p Parcel) error {

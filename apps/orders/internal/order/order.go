@@ -133,6 +133,7 @@ var (
 	ErrCard       = fault.ErrInvalid.Saying("card numbers are not accepted here").
 			With("payment_token", "is a card number: send what your payment provider made of it")
 	ErrTooMuch    = fault.New(fault.Conflict, "refund_too_much", "there is less left of the order than that")
+	ErrNotFailed  = fault.New(fault.Conflict, "refund_not_failed", "there is no such refund that failed")
 	ErrNotInOrder = fault.New(fault.Invalid, "not_in_order", "some products are not in this order")
 	ErrOthers     = fault.New(fault.Forbidden, "forbidden", "only an admin may look for other people's orders")
 )

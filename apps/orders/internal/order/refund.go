@@ -2,6 +2,7 @@ package order
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -11,7 +12,7 @@ import (
 )
 
 // Refund is what goes back of an order. It is decided with the order's status, and SettledAt is when the provider had
-// given the money back.
+// given the money back. FailedAt is when the provider refused for good, and Failure why; it then waits for an admin.
 type Refund struct {
 	ID        uuid.UUID    `json:"id"`
 	OrderID   shop.OrderID `json:"-"`
@@ -24,6 +25,18 @@ type Refund struct {
 	By        string       `json:"by"`
 	At        time.Time    `json:"at"`
 	SettledAt *time.Time   `json:"settled_at"`
+	FailedAt  *time.Time   `json:"failed_at,omitempty"`
+	Failure   string       `json:"failure,omitempty"`
+	Retries   int          `json:"-"`
+}
+
+// Asked is what a provider knows the refund by: another one after each retry, because a provider may answer what it knows as it
+// did before.
+func (r Refund) Asked() uuid.UUID {
+	if r.Retries == 0 {
+		return r.ID
+	}
+	return uuid.NewSHA1(r.ID, []byte(strconv.Itoa(r.Retries)))
 }
 
 // Return is what an admin gives back: the named items, or all that is left without any. The goods go back on the shelf

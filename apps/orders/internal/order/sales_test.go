@@ -3,6 +3,7 @@ package order_test
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -105,6 +106,12 @@ func TestAnalyticsAddUp(t *testing.T) {
 		}
 		if got, want := summary(r), fromOrders(t, db); got != want {
 			t.Fatalf("the sums say %s, the orders say %s", got, want)
+		}
+		if _, err := db.Exec(ctx, `select rebuild_sales()`); err != nil {
+			t.Fatal(err)
+		}
+		if anew, err := report.Report(ctx, sales.Query{Top: 100}); err != nil || !reflect.DeepEqual(anew, r) {
+			t.Fatalf("added up anew it is %+v and was %+v, %v", anew, r, err)
 		}
 	})
 }

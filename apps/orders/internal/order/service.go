@@ -3,7 +3,6 @@ package order
 import (
 	"context"
 	"embed"
-	"encoding/binary"
 	"time"
 
 	"github.com/google/uuid"
@@ -30,11 +29,16 @@ type Service struct {
 	db      *pgxpool.Pool
 	reserve Reserve
 	look    LookInside
+	told    AskTold
+	crowd   crowd
 }
 
 // NewService works on an open database and asks reserve for stock.
 func NewService(db *pgxpool.Pool, reserve Reserve) *Service {
-	return &Service{db, reserve, func(context.Context, shop.OrderID) (*Workflow, *payment.Payment) { return nil, nil }}
+	s := &Service{db: db, reserve: reserve}
+	s.ShowInside(func(context.Context, shop.OrderID) (*Workflow, *payment.Payment) { return nil, nil },
+		func(context.Context, shop.UserID, shop.OrderID) ([]Told, error) { return nil, nil })
+	return s
 }
 
 // Place buys: it reserves the stock, keeps the order as pending, and tells orders.placed; charging comes after. It fails
@@ -53,6 +57,9 @@ func (s *Service) Place(ctx context.Context, buyer shop.UserID, in Basket) (o Or
 
 // PlaceAs is Place for a caller who chose the order's id. There is never a second order of one id.
 func (s *Service) PlaceAs(ctx context.Context, buyer shop.UserID, id shop.OrderID, in Basket) (o Order, err error) {
+	began := time.Now()
+	s.crowd.inside.Add(1)
+	defer func() { s.crowd.leave(began, time.Now(), err == nil) }()
 	if isCard(in.PaymentToken) {
 		return o, ErrCard
 	}
@@ -128,7 +135,7 @@ func (s *Service) Get(ctx context.Context, who shop.Caller, id shop.OrderID) (Or
 	if o.UserID != who.ID && !who.May(shop.ManageOrders) {
 		return Order{}, ErrNotFound
 	}
-	o.Admin, err = s.inside(ctx, who, id)
+	o.Admin, err = s.inside(ctx, who, o)
 	return o, err
 }
 
@@ -146,14 +153,7 @@ func whole(ctx context.Context, db postgres.Reader, id shop.OrderID) (o Order, e
 
 // Statuses counts the orders that were placed in a time by their status.
 func (s *Service) Statuses(ctx context.Context, from, to time.Time) (map[string]int64, error) {
-	return statuses(ctx, s.db, firstID(from), firstID(to))
-}
-
-// firstID is the least id of an order that was placed at a moment or later.
-func firstID(t time.Time) shop.OrderID {
-	var id uuid.UUID
-	binary.BigEndian.PutUint64(id[:], uint64(max(0, t.UnixMilli()))<<16) //nolint:gosec // not negative
-	return shop.OrderID{UUID: id}
+	return statuses(ctx, s.db, from, to)
 }
 
 // Bill is what has to be charged for an order.
@@ -171,7 +171,7 @@ func (s *Service) Bill(ctx context.Context, id shop.OrderID) (Bill, error) {
 	return bill(ctx, s.db, id)
 }
 
-// Upkeep finds the orders that somebody has to look after, each at most 100 at a time, the oldest first.
+// Upkeep finds the orders that somebody has to look after, some hundreds at a time at most, the oldest first.
 type Upkeep struct{ db *pgxpool.Pool }
 
 // Upkeep looks through all orders.
@@ -212,9 +212,19 @@ func (u Upkeep) Forgotten(ctx context.Context, id shop.OrderID) error {
 	return pgx.BeginFunc(ctx, u.db, func(tx pgx.Tx) error { return forget(ctx, tx, id) })
 }
 
-// Owed are the refunds of an order that are not settled, the oldest first.
+// Owed are the refunds of an order that are not settled and have not failed, the oldest first.
 func (s *Service) Owed(ctx context.Context, id shop.OrderID) ([]Refund, error) {
 	return owed(ctx, s.db, id)
+}
+
+// Open says whether an order has refunds that are not settled, those that failed among them.
+func (s *Service) Open(ctx context.Context, id shop.OrderID) (bool, error) {
+	return anyUnsettled(ctx, s.db, id)
+}
+
+// Fail notes that a refund cannot be made, and why. Called again it changes nothing.
+func (s *Service) Fail(ctx context.Context, refund uuid.UUID, why string) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return fail(ctx, tx, refund, why) })
 }
 
 // Returned is how much of each product has to be back on the shelf, all refunds of the order taken together.

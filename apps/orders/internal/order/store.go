@@ -124,10 +124,10 @@ func bill(ctx context.Context, db postgres.Reader, id shop.OrderID) (Bill, error
 	return b, err
 }
 
-// statuses counts in the index alone. An id has the moment in it at which its order was placed.
-func statuses(ctx context.Context, db postgres.Reader, from, to shop.OrderID) (map[string]int64, error) {
+// statuses counts in the index alone.
+func statuses(ctx context.Context, db postgres.Reader, from, to time.Time) (map[string]int64, error) {
 	rows, err := db.Query(ctx, `
-		select s.status, (select count(*) from orders o where o.status = s.status and o.id >= $1 and o.id < $2)
+		select s.status, (select count(*) from orders o where o.status = s.status and o.placed_at >= $1 and o.placed_at < $2)
 		from unnest($3::text[]) as s (status)`, from, to,
 		[]Status{Pending, Paid, Shipped, Delivered, Cancelled, Refunded, PartiallyRefunded})
 	if err != nil {
@@ -144,7 +144,7 @@ func statuses(ctx context.Context, db postgres.Reader, from, to shop.OrderID) (m
 func paidBetween(ctx context.Context, db postgres.Reader, from, to time.Time) ([]Bill, error) {
 	rows, err := db.Query(ctx, `
 		select id as order_id, status, total, currency, payment_method as method, payment_token from orders
-		where paid_at >= $1 and paid_at < $2 and refunded < total order by paid_at`, from, to)
+		where paid_at >= $1 and paid_at < $2 and refunded < total and status not in ('cancelled', 'refunded') order by paid_at`, from, to)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +165,7 @@ func owe(ctx context.Context, tx pgx.Tx, r Refund) error {
 
 func refunds(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Refund, error) {
 	rows, err := db.Query(ctx, `
-		select id, order_id, items, amount, currency, restock, calls_off, reason, by, at, settled_at
+		select id, order_id, items, amount, currency, restock, calls_off, reason, by, at, settled_at, failed_at, failure, retries
 		from refunds where order_id = $1 order by id`, id)
 	if err != nil {
 		return nil, err
@@ -175,8 +175,8 @@ func refunds(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Refund
 
 func owed(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Refund, error) {
 	rows, err := db.Query(ctx, `
-		select id, order_id, items, amount, currency, restock, calls_off, reason, by, at, settled_at
-		from refunds where order_id = $1 and settled_at is null order by id`, id)
+		select id, order_id, items, amount, currency, restock, calls_off, reason, by, at, settled_at, failed_at, failure, retries
+		from refunds where order_id = $1 and settled_at is null and failed_at is null order by id`, id)
 	if err != nil {
 		return nil, err
 	}
@@ -199,6 +199,41 @@ func settle(ctx context.Context, tx pgx.Tx, refund uuid.UUID) error {
 	return err
 }
 
+// fail ends a refund that cannot be made, and notes it in the order's history, whose status stays as it is. It changes nothing where
+// the refund is at its end.
+func fail(ctx context.Context, tx pgx.Tx, refund uuid.UUID, why string) error {
+	_, err := tx.Exec(ctx, `
+		with failed as (
+			update refunds set failed_at = now(), failure = $2 where id = $1 and settled_at is null and failed_at is null
+			returning order_id, amount, currency, failed_at
+		)
+		insert into order_history (order_id, status, at, by, reason)
+		select f.order_id, o.status, f.failed_at, 'system', 'the refund of ' || f.amount || ' ' || f.currency || ' failed: ' || $2
+		from failed f join orders o on o.id = f.order_id`, refund, why)
+	return err
+}
+
+// retry takes up a refund that failed. It answers false where that did not fail, or is not of the order.
+func retry(ctx context.Context, tx pgx.Tx, id shop.OrderID, refund uuid.UUID, by string) (bool, error) {
+	tag, err := tx.Exec(ctx, `
+		with again as (
+			update refunds set failed_at = null, failure = '', retries = retries + 1 where id = $2 and order_id = $1 and failed_at is not null
+			returning order_id, amount, currency
+		)
+		insert into order_history (order_id, status, at, by, reason)
+		select a.order_id, o.status, now(), $3, 'the refund of ' || a.amount || ' ' || a.currency || ' is tried again'
+		from again a join orders o on o.id = a.order_id`, id, refund, by)
+	return tag.RowsAffected() == 1, err
+}
+
+func anyUnsettled(ctx context.Context, db postgres.Reader, id shop.OrderID) (bool, error) {
+	rows, err := db.Query(ctx, `select exists (select from refunds where order_id = $1 and settled_at is null)`, id)
+	if err != nil {
+		return false, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[bool])
+}
+
 func forget(ctx context.Context, tx pgx.Tx, id shop.OrderID) error {
 	_, err := tx.Exec(ctx, `update orders set followed = false where id = $1`, id)
 	return err
@@ -214,7 +249,7 @@ func ids(ctx context.Context, db postgres.Reader, sql string, args ...any) ([]sh
 
 func pendingSince(ctx context.Context, db postgres.Reader, before time.Time) ([]shop.OrderID, error) {
 	return ids(ctx, db, `
-		select id from orders where status = 'pending' and placed_at < $1 order by placed_at limit 100`, before)
+		select id from orders where status = 'pending' and placed_at < $1 order by placed_at limit 500`, before)
 }
 
 func unshippedSince(ctx context.Context, db postgres.Reader, before time.Time) ([]shop.OrderID, error) {
@@ -231,7 +266,7 @@ func undeliveredSince(ctx context.Context, db postgres.Reader, before time.Time)
 
 func owingSince(ctx context.Context, db postgres.Reader, before time.Time) ([]shop.OrderID, error) {
 	return ids(ctx, db, `
-		select order_id from refunds where settled_at is null and at < $1 group by order_id order by min(at) limit 100`, before)
+		select order_id from refunds where settled_at is null and failed_at is null and at < $1 group by order_id order by min(at) limit 100`, before)
 }
 
 func endedSince(ctx context.Context, db postgres.Reader, before time.Time) ([]shop.OrderID, error) {

@@ -14,6 +14,8 @@ func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /payments/webhooks/{provider}", shop.Anyone, s.handleHear, web.NoStore, web.BodyLimit(256<<10),
 		web.Fails(ErrNoProvider, ErrSignature), web.Doc("Take a payment provider's signed message"))
 	web.Handle(app, "GET /payments/findings", shop.ManageOrders, s.handleFindings, web.NoStore, web.Doc("See where the provider's books and the shop's did not agree"))
+	web.Handle(app, "POST /payments/findings/{id}/give-back", shop.ManageOrders, s.handleGiveBack, web.NoStore, web.Fails(ErrNoFinding, ErrNotTaken),
+		web.Doc("Give back what was taken for no order, or for one that was cancelled"))
 }
 
 type hearInput struct {
@@ -33,4 +35,12 @@ func (s *Service) handleHear(ctx context.Context, _ shop.Caller, in hearInput) (
 
 func (s *Service) handleFindings(ctx context.Context, _ shop.Caller, in web.PageQuery) (web.Page[Finding], error) {
 	return s.Findings(ctx, in)
+}
+
+type findingInput struct {
+	ID int64 `path:"id" validate:"min=1"`
+}
+
+func (s *Service) handleGiveBack(ctx context.Context, _ shop.Caller, in findingInput) (Finding, error) {
+	return s.GiveBack(ctx, in.ID)
 }

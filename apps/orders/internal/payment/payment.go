@@ -60,14 +60,14 @@ type Provider interface {
 	Charge(ctx context.Context, c Charge) (Receipt, error)
 	// Find says what became of a charge, as Charge does; ErrUnknown is one that the provider never heard of.
 	Find(ctx context.Context, key shop.OrderID, reference string) (Receipt, error)
-	// Refund gives back a part of a charge. It fails with ErrNothingLeft where less than that is left of it.
+	// Refund gives back a part of a charge. It fails with ErrNothingLeft where less than that is left of it, and with ErrRefused for good.
 	Refund(ctx context.Context, r Refund, reference string) error
-	// CallOff gives back what is left of a charge, if it was made, and ends it if it was not.
+	// CallOff gives back what is left of a charge, if it was made, and ends it if it was not. It fails with ErrRefused for good.
 	CallOff(ctx context.Context, key shop.OrderID, reference string) error
 	// Read checks a message's signature over its very bytes, and reads it. It fails with ErrSignature.
 	Read(body []byte, signature string) (Notice, error)
-	// Since hands over what was taken since a moment and is not wholly given back, until fn fails.
-	Since(ctx context.Context, since time.Time, fn func(Taken) error) error
+	// Between hands over what was taken from a moment to another and is not wholly given back, until fn fails.
+	Between(ctx context.Context, since, until time.Time, fn func(Taken) error) error
 }
 
 // State is what the shop knows of a payment.
@@ -103,7 +103,7 @@ func (p Payment) outcome() (Receipt, error) {
 	case Declined:
 		return Receipt{}, ErrDeclined.Saying(p.Reason)
 	case CalledOff:
-		return Receipt{}, ErrDeclined.Saying("the payment was called off")
+		return Receipt{}, ErrDeclined.Saying(shop.CalledOff.Text())
 	case Asked:
 	}
 	return Receipt{}, ErrNoAnswer
@@ -111,13 +111,16 @@ func (p Payment) outcome() (Receipt, error) {
 
 // What can go wrong with payments. ErrDeclined says why in its message.
 var (
-	ErrDeclined    = fault.New(fault.Conflict, "payment_declined", "the payment was declined")
+	ErrDeclined    = fault.New(fault.Conflict, "payment_declined", shop.PaymentDeclined.Text())
 	ErrNothingLeft = fault.New(fault.Conflict, "payment_nothing_left", "there is less left of the charge than that")
+	ErrRefused     = fault.New(fault.Conflict, "refund_refused", "the payment provider does not give it back")
 	ErrNoAnswer    = fault.New(fault.TimedOut, "payment_timeout", "the payment provider did not answer in time")
 	ErrProvider    = fault.New(fault.Unavailable, "payment_provider", "the payment provider has a problem")
 	ErrUnknown     = fault.New(fault.NotFound, "payment_unknown", "the payment provider knows nothing of it")
 	ErrSignature   = fault.New(fault.Unauthenticated, "webhook_signature", "this message was not signed by the payment provider")
 	ErrNoProvider  = fault.New(fault.NotFound, "no_such_provider", "there is no such payment provider here")
+	ErrNoFinding   = fault.New(fault.NotFound, "no_such_finding", "nothing of the kind was found")
+	ErrNotTaken    = fault.New(fault.Conflict, "nothing_to_give_back", "there is nothing to give back: somebody has to look")
 )
 
 // Finding is a place where the provider's books and the shop's do not agree. One that is not mended waits for somebody.
@@ -136,10 +139,12 @@ type Finding struct {
 // FindingKind is what does not agree.
 type FindingKind string
 
-// The first two are mended: the money goes back. The others are reported.
+// The first two are mended: the money goes back. The others are reported; those without a charge, and refused refunds, are noted as
+// mended when they are in order again.
 const (
 	WithoutOrder  FindingKind = "charged_without_order"
 	OfCancelled   FindingKind = "charged_and_cancelled"
 	WithoutCharge FindingKind = "paid_without_charge"
 	AmountDiffers FindingKind = "amount_differs"
+	RefundRefused FindingKind = "refund_refused"
 )

@@ -15,9 +15,26 @@ import (
 	"sidecart/kit/web"
 )
 
-// Since hands over what the provider took since a moment and did not wholly give back.
-func (s *Service) Since(ctx context.Context, since time.Time, fn func(Taken) error) error {
-	return s.provider.Since(ctx, since, fn)
+// Compared is how far the provider's books were compared: once, to Until, and all of it again, to Walked.
+type Compared struct{ Until, Walked time.Time }
+
+// Compared begins with what is three hours old, and walks from a month before the shop's first payment.
+func (s *Service) Compared(ctx context.Context) (c Compared, err error) {
+	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		c, err = compared(ctx, tx, s.provider.Name())
+		return err
+	})
+	return c, err
+}
+
+// Note keeps how far the books were compared. Until never goes back; Walked begins anew when it has reached Until.
+func (s *Service) Note(ctx context.Context, c Compared) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return note(ctx, tx, s.provider.Name(), c) })
+}
+
+// Between hands over what the provider took in a time and did not wholly give back.
+func (s *Service) Between(ctx context.Context, since, until time.Time, fn func(Taken) error) error {
+	return s.provider.Between(ctx, since, until, fn)
 }
 
 // Confirm asks the provider itself whether an order's payment was made. One of another provider is taken on trust.
@@ -36,18 +53,64 @@ func (s *Service) Confirm(ctx context.Context, id shop.OrderID) (bool, error) {
 	return err == nil, err
 }
 
-// Mend gives back what should not have been taken, and keeps that it was found.
+// mostLost is how many charges without an order are given back of those found in a day. More of them are no crash between two steps: the orders
+// are lost, or another shop uses the same account. Then somebody has to look first.
+const mostLost = 20
+
+// Mend keeps that something was taken which should not have been, and gives it back. What the provider does not give back now
+// stays open, and is tried again.
 func (s *Service) Mend(ctx context.Context, kind FindingKind, t Taken) error {
 	if err := s.Report(ctx, kind, t); err != nil {
 		return err
 	}
-	if err := s.provider.CallOff(ctx, t.Key, t.Reference); err != nil {
-		return err
+	if kind == WithoutOrder {
+		n, err := foundWith(ctx, s.db, kind, t.Key)
+		if err != nil || n > mostLost {
+			return err
+		}
 	}
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return mended(ctx, tx, kind, t.Key) })
+	if err := s.giveBack(ctx, kind, t.Key, t.Reference); err != nil {
+		slog.ErrorContext(ctx, "what should not have been taken is not given back", "kind", string(kind), "order", t.Key, "err", err)
+	}
+	return nil
 }
 
-// Report keeps a finding for somebody to look at, counts it and logs it; found again, it is kept as it was.
+func (s *Service) giveBack(ctx context.Context, kind FindingKind, id shop.OrderID, reference string) error {
+	if err := s.provider.CallOff(ctx, id, reference); err != nil {
+		return err
+	}
+	return s.Resolve(ctx, kind, id)
+}
+
+// Resolve notes that a finding is no more.
+func (s *Service) Resolve(ctx context.Context, kind FindingKind, id shop.OrderID) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return mended(ctx, tx, kind, id) })
+}
+
+// GiveBack gives back what a finding says was taken and should not have been, because an admin says so. It fails with ErrNoFinding,
+// with ErrNotTaken for a finding of another kind, and as the provider does.
+func (s *Service) GiveBack(ctx context.Context, id int64) (Finding, error) {
+	f, err := finding(ctx, s.db, id)
+	switch {
+	case err != nil:
+		return f, err
+	case f.Kind != WithoutOrder && f.Kind != OfCancelled:
+		return f, ErrNotTaken
+	case f.Provider != s.provider.Name():
+		return f, ErrProvider.Saying("the payment was begun with " + f.Provider)
+	}
+	if err := s.giveBack(ctx, f.Kind, f.OrderID, f.Reference); err != nil {
+		return f, err
+	}
+	return finding(ctx, s.db, id)
+}
+
+// Open are findings of this provider that are not mended, the oldest first, after one of them; 100 at a time.
+func (s *Service) Open(ctx context.Context, after int64) ([]Finding, error) {
+	return open(ctx, s.db, s.provider.Name(), after)
+}
+
+// Report keeps a finding for somebody to look at, counts it and logs it; found again, it is kept as it was, or open again if it was mended.
 func (s *Service) Report(ctx context.Context, kind FindingKind, t Taken) error {
 	var fresh bool
 	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) (err error) {

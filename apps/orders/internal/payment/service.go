@@ -114,9 +114,12 @@ func (s *Service) CallOff(ctx context.Context, id shop.OrderID) error {
 	return s.provider.CallOff(ctx, id, p.Reference)
 }
 
-// Refund gives back a part of an order's payment. It fails with ErrNothingLeft.
+// Refund gives back a part of an order's payment. It fails with ErrRefused for good, and says why; with anything else for now.
 func (s *Service) Refund(ctx context.Context, r Refund) error {
 	p, err := get(ctx, s.db, r.Key)
+	if errors.Is(err, ErrUnknown) {
+		return ErrRefused.Saying("nothing was charged for this order")
+	}
 	if err == nil {
 		err = s.mine(p)
 	}
@@ -124,8 +127,11 @@ func (s *Service) Refund(ctx context.Context, r Refund) error {
 		return err
 	}
 	err = s.provider.Refund(ctx, r, p.Reference)
-	if errors.Is(err, ErrNothingLeft) && p.State == CalledOff {
+	switch {
+	case errors.Is(err, ErrNothingLeft) && p.State == CalledOff:
 		return nil // with the rest of it
+	case errors.Is(err, ErrNothingLeft), errors.Is(err, ErrDeclined), errors.Is(err, ErrUnknown) && p.Reference != "":
+		return ErrRefused.Saying(fault.Of(err).Message)
 	}
 	return err
 }

@@ -34,7 +34,8 @@ func conclude(ctx context.Context, tx pgx.Tx, n Notice) (Payment, error) {
 	return one(rows, err)
 }
 
-// callOff ends a payment, or forestalls one that was never asked for. A declined one stays declined.
+// callOff ends a payment, or forestalls one that was never asked for. A declined one stays declined. XXX is
+// "no currency" in ISO 4217.
 func callOff(ctx context.Context, tx pgx.Tx, id shop.OrderID, provider string) (Payment, error) {
 	rows, err := tx.Query(ctx, `
 		insert into payments (order_id, provider, amount, currency, state, settled_at) values ($1, $2, 0, 'XXX', 'called_off', now())
@@ -75,17 +76,70 @@ func heard(ctx context.Context, tx pgx.Tx, provider string, n Notice) error {
 	return err
 }
 
-// report answers false where it was found before.
+// report answers false where it was found before and is still open.
 func report(ctx context.Context, tx pgx.Tx, f Finding) (bool, error) {
 	tag, err := tx.Exec(ctx, `
 		insert into payment_findings (kind, order_id, provider, reference, amount, currency) values ($1, $2, $3, $4, $5, $6)
-		on conflict (kind, order_id) do nothing`, f.Kind, f.OrderID, f.Provider, f.Reference, f.Amount, f.Currency)
+		on conflict (kind, order_id) do update set mended_at = null, found_at = now() where payment_findings.mended_at is not null`, f.Kind, f.OrderID, f.Provider, f.Reference, f.Amount, f.Currency)
 	return tag.RowsAffected() == 1, err
 }
 
 func mended(ctx context.Context, tx pgx.Tx, kind FindingKind, id shop.OrderID) error {
 	_, err := tx.Exec(ctx, `
 		update payment_findings set mended_at = now() where kind = $1 and order_id = $2 and mended_at is null`, kind, id)
+	return err
+}
+
+func finding(ctx context.Context, db postgres.Reader, id int64) (Finding, error) {
+	rows, err := db.Query(ctx, `
+		select id, kind, order_id, provider, reference, amount, currency, found_at, mended_at from payment_findings where id = $1`, id)
+	if err != nil {
+		return Finding{}, err
+	}
+	f, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Finding])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return f, ErrNoFinding
+	}
+	return f, err
+}
+
+func open(ctx context.Context, db postgres.Reader, provider string, after int64) ([]Finding, error) {
+	rows, err := db.Query(ctx, `
+		select id, kind, order_id, provider, reference, amount, currency, found_at, mended_at
+		from payment_findings where mended_at is null and provider = $1 and id > $2 order by id limit 100`, provider, after)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Finding])
+}
+
+// foundWith is how many findings of a kind there were in the day until one of them was found, itself among them.
+func foundWith(ctx context.Context, db postgres.Reader, kind FindingKind, id shop.OrderID) (n int, err error) {
+	rows, err := db.Query(ctx, `
+		select count(*) from payment_findings own join payment_findings f on f.kind = own.kind
+			and f.found_at > own.found_at - interval '24 hours' and f.found_at <= own.found_at
+		where own.kind = $1 and own.order_id = $2`, kind, id)
+	if err != nil {
+		return 0, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[int])
+}
+
+// compared begins where nothing is noted yet.
+func compared(ctx context.Context, tx pgx.Tx, provider string) (c Compared, err error) {
+	err = tx.QueryRow(ctx, `
+		insert into reconciliations (provider, until, walked)
+		select $1, now() - interval '3 hours', coalesce(min(asked_at), now()) - interval '31 days' from payments
+		on conflict (provider) do update set until = reconciliations.until returning until, walked`, provider).Scan(&c.Until, &c.Walked)
+	return c, err
+}
+
+// note takes the later of two, and starts over where everything was walked through.
+func note(ctx context.Context, tx pgx.Tx, provider string, c Compared) error {
+	_, err := tx.Exec(ctx, `
+		update reconciliations set until = greatest(until, $2), walked = case
+			when $3 < $2 then $3 else (select coalesce(min(asked_at), now()) - interval '31 days' from payments) end
+		where provider = $1`, provider, c.Until, c.Walked)
 	return err
 }
 

@@ -24,7 +24,7 @@ func TestCategories(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
 	category.NewService(db).Routes(app)
-	product.NewService(db).Routes(app)
+	product.NewService(db, "en").Routes(app)
 	admin, alice := kittest.Somebody(shop.Admin), kittest.Somebody(shop.User)
 	with := func(name, value string) map[string]string { return map[string]string{name: value} }
 	const lamp = `{"name":"Lamp","sku":"L-1","price":5,"category_id":3}`

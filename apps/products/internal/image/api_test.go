@@ -100,7 +100,7 @@ func TestImages(t *testing.T) {
 	s := images.NewService(db, store.Files())
 	s.Routes(app)
 	category.NewService(db).Routes(app)
-	product.NewService(db).Routes(app)
+	product.NewService(db, "en").Routes(app)
 	admin, alice := kittest.Somebody(shop.Admin), kittest.Somebody(shop.User)
 	changed := []string{"products.changed"}
 	kittest.Run(t, app, db, []kittest.Call{
@@ -187,7 +187,7 @@ func TestAddingAndMovingAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	price := shop.MustMoney("1")
-	if _, err := product.NewService(db).Create(t.Context(), product.New{Name: "x", SKU: "x", Price: &price, CategoryID: 1}); err != nil {
+	if _, err := product.NewService(db, "en").Create(t.Context(), product.New{Name: "x", SKU: "x", Price: &price, CategoryID: 1}); err != nil {
 		t.Fatal(err)
 	}
 	file := picture(t, 8, 8)
@@ -208,7 +208,7 @@ func TestAddingAndMovingAtOnce(t *testing.T) {
 		})
 	}
 	race.Wait()
-	p, err := product.NewService(db).Get(t.Context(), 1)
+	p, err := product.NewService(db, "en").Get(t.Context(), 1)
 	if err != nil || len(p.Images) != 20 {
 		t.Fatalf("%d images, %v", len(p.Images), err)
 	}

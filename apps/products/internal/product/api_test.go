@@ -29,7 +29,7 @@ func TestCatalogue(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
 	category.NewService(db).Routes(app)
-	product.NewService(db).Routes(app)
+	product.NewService(db, "en").Routes(app)
 	stock.NewService(db, time.Hour).Routes(app)
 	admin, alice := kittest.Somebody(shop.Admin), kittest.Somebody(shop.User)
 	const order, another = "/reservations/0192f0c1-2d3e-7abc-8def-0123456789ab", "/reservations/0192f0c1-2d3e-7abc-8def-0123456789ac"
@@ -91,7 +91,7 @@ func TestCatalogue(t *testing.T) {
 
 func TestPagingIsStableWhileProductsAreAdded(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
-	s := product.NewService(db)
+	s := product.NewService(db, "en")
 	if _, err := category.NewService(db).Create(t.Context(), category.New{Name: "Things"}); err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestOneKeyCreatesOnce(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
 	category.NewService(db).Routes(app)
-	product.NewService(db).Routes(app)
+	product.NewService(db, "en").Routes(app)
 	admin := kittest.Somebody(shop.Admin)
 	for _, call := range []kittest.Call{
 		{As: admin, Do: "POST /categories", Body: `{"name":"Electronics"}`},
@@ -166,7 +166,7 @@ func TestChanging(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
 	category.NewService(db).Routes(app)
-	product.NewService(db).Routes(app)
+	product.NewService(db, "en").Routes(app)
 	stocks := stock.NewService(db, time.Hour)
 	stocks.Routes(app)
 	admin, alice := kittest.Somebody(shop.Admin), kittest.Somebody(shop.User)
@@ -196,7 +196,7 @@ func TestChanging(t *testing.T) {
 		{Name: "read again", Do: "GET /products/1", Header: with("If-None-Match", `"1-5"`), Want: 200},
 		{Name: "change all", As: admin, Do: "PATCH /products/1", Want: 200, Emits: changed,
 			Body: `{"name":"Table","description":"d","slug":"table","price":500,"currency":"JPY","category_id":2,"brand":"B","attributes":{"legs":3},"metadata":{},"low_stock_threshold":2}`,
-			Has:  []string{`"name":"Table","description":"d","sku":"C-1","slug":"table","price":500,"currency":"JPY","category_id":2,"brand":"B","attributes":{"legs":3},"metadata":{},"images":[],"low_stock_threshold":2`}},
+			Has:  []string{`"name":"Table","description":"d","sku":"C-1","slug":"table","price":500,"currency":"JPY","category_id":2,"brand":"B","language":"en","attributes":{"legs":3},"metadata":{},"images":[],"low_stock_threshold":2`}},
 		{Name: "the SKU stays", As: admin, Do: "PATCH /products/1", Body: `{"sku":"X"}`, Want: 422, Has: []string{`"sku":"is not a known field"`}},
 		{Name: "a price that the currency has not", As: admin, Do: "PATCH /products/1", Body: `{"price":1.5}`, Want: 422, Has: []string{`"price":"JPY has 0 decimals"`}},
 		{Name: "a currency that is none", As: admin, Do: "PATCH /products/1", Body: `{"currency":"XYZ"}`, Want: 422, Has: []string{`"currency"`}},
@@ -225,7 +225,7 @@ func TestChanging(t *testing.T) {
 // TestChangesAreNotLost has ten change what they read at the same time: one of them did.
 func TestChangesAreNotLost(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
-	s := product.NewService(db)
+	s := product.NewService(db, "en")
 	if _, err := category.NewService(db).Create(t.Context(), category.New{Name: "Things"}); err != nil {
 		t.Fatal(err)
 	}

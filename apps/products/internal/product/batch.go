@@ -33,7 +33,7 @@ const (
 var ErrArchived = fault.ErrInvalid.With("sku", "is of a product that is archived")
 
 // fresh is a line as a new product. It fails with ErrInvalid naming what is missing.
-func (l Line) fresh() (New, error) {
+func (l Line) fresh(language string) (New, error) {
 	missing := fault.ErrInvalid
 	for field, absent := range map[string]bool{"name": l.Name == nil, "price": l.Price == nil, "category_id": l.CategoryID == nil} {
 		if absent {
@@ -50,7 +50,8 @@ func (l Line) fresh() (New, error) {
 	set(&in.Brand, l.Brand)
 	set(&in.InitialQuantity, l.InitialQuantity)
 	set(&in.LowStockThreshold, l.LowStockThreshold)
-	return in.normal()
+	set(&in.Language, l.Language)
+	return in.normal(language)
 }
 
 // known is a product that has a SKU already.
@@ -61,8 +62,8 @@ type known struct {
 
 // Put takes lines of different SKUs in somebody's transaction, all of them or none, for a few answers from the server however
 // many they are, and tells products.changed of each that is new or different. It fails as Create and Change do, for any line,
-// and with ErrArchived.
-func Put(ctx context.Context, tx pgx.Tx, lines []Line) ([]Outcome, error) {
+// and with ErrArchived. language is that of new products of which a line does not say it.
+func Put(ctx context.Context, tx pgx.Tx, language string, lines []Line) ([]Outcome, error) {
 	there, err := bySKU(ctx, tx, lines)
 	if err != nil {
 		return nil, err
@@ -73,7 +74,7 @@ func Put(ctx context.Context, tx pgx.Tx, lines []Line) ([]Outcome, error) {
 	for i, l := range lines {
 		k, ok := there[l.SKU]
 		if !ok {
-			in, err := l.fresh()
+			in, err := l.fresh(language)
 			if err != nil {
 				return nil, err
 			}

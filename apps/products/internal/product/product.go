@@ -25,6 +25,7 @@ type Product struct {
 	Currency          string           `json:"currency"`
 	CategoryID        int64            `json:"category_id"`
 	Brand             string           `json:"brand"`
+	Language          string           `json:"language"` // of name and description
 	Attributes        map[string]Value `json:"attributes"`
 	Metadata          map[string]Value `json:"metadata"`
 	Images            []image.Image    `json:"images"`
@@ -46,6 +47,7 @@ func (p Product) is(tag string) bool {
 }
 
 // New is what an admin says of a new product. Currency is USD unless told; without a slug it gets one from its name and SKU.
+// Language says how its words are searched for; simple takes them as they are.
 type New struct {
 	idempotency.Key
 	Name              string           `json:"name" validate:"required,notblank,line,max=200"`
@@ -56,6 +58,7 @@ type New struct {
 	Currency          string           `json:"currency" validate:"omitempty,len=3"`
 	CategoryID        int64            `json:"category_id" validate:"required,min=1"`
 	Brand             string           `json:"brand" validate:"line,max=120"`
+	Language          string           `json:"language" validate:"omitempty,oneof=en de es simple"`
 	Attributes        map[string]Value `json:"attributes" validate:"max=50,dive,keys,required,max=64,line,endkeys"`
 	Metadata          map[string]Value `json:"metadata" validate:"max=50,dive,keys,required,max=64,line,endkeys"`
 	InitialQuantity   int              `json:"initial_quantity" validate:"min=0,max=1000000000"`
@@ -72,6 +75,7 @@ type Change struct {
 	Currency          *string          `json:"currency" validate:"omitempty,len=3"`
 	CategoryID        *int64           `json:"category_id" validate:"omitempty,min=1"`
 	Brand             *string          `json:"brand" validate:"omitempty,line,max=120"`
+	Language          *string          `json:"language" validate:"omitempty,oneof=en de es simple"`
 	Attributes        map[string]Value `json:"attributes" validate:"omitempty,max=50,dive,keys,required,max=64,line,endkeys"`
 	Metadata          map[string]Value `json:"metadata" validate:"omitempty,max=50,dive,keys,required,max=64,line,endkeys"`
 	LowStockThreshold *int             `json:"low_stock_threshold" validate:"omitempty,min=0,max=1000000000"`
@@ -100,9 +104,15 @@ var (
 // defaultCurrency is what prices are in where nobody says otherwise.
 const defaultCurrency = "USD"
 
-// normal is the product as it is kept: with a currency, and a price with exactly that currency's decimals. It fails
+// Languages are those whose words search knows in all their forms, and simple, which takes words as they are.
+var Languages = []string{"en", "de", "es", "simple"}
+
+// normal is the product as it is kept: with a language, a currency, and a price with exactly that currency's decimals. It fails
 // with ErrInvalid naming what does not fit.
-func (in New) normal() (New, error) {
+func (in New) normal(language string) (New, error) {
+	if in.Language == "" {
+		in.Language = language
+	}
 	if in.Currency == "" {
 		in.Currency = defaultCurrency
 	}
@@ -141,6 +151,7 @@ func (change Change) to(p Product) (changed Product, different bool, err error) 
 	set(&changed.Currency, change.Currency)
 	set(&changed.CategoryID, change.CategoryID)
 	set(&changed.Brand, change.Brand)
+	set(&changed.Language, change.Language)
 	set(&changed.LowStockThreshold, change.LowStockThreshold)
 	if change.Attributes != nil {
 		changed.Attributes = change.Attributes

@@ -90,21 +90,29 @@ type position struct {
 // errCursor tells that a cursor is of a list in another order.
 var errCursor = fault.ErrInvalid.With("cursor", "is not a cursor of this list")
 
-// hit is a product that was found, and how well it fits.
+// place is where a product that was found stands in each order, as it was when it was found.
+type place struct {
+	ID    int64
+	Price shop.Money
+	Name  string
+	Rank  int
+}
+
+// hit is a product that was found.
 type hit struct {
 	Product
-	Rank int
+	at place
 }
 
 func (h hit) position(sort Sort) position {
-	at := position{Sort: sort, ID: h.ID}
+	at := position{Sort: sort, ID: h.at.ID}
 	switch sort {
 	case Relevance:
-		at.Rank = h.Rank
+		at.Rank = h.at.Rank
 	case Cheapest, Dearest:
-		at.Price = &h.Price
+		at.Price = &h.at.Price
 	case Alphabetic:
-		at.Name = h.Name
+		at.Name = h.at.Name
 	}
 	return at
 }

@@ -2,6 +2,7 @@ package product_test
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -31,7 +32,7 @@ func TestSearch(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
 	category.NewService(db).Routes(app)
-	product.NewService(db).Routes(app)
+	product.NewService(db, "en").Routes(app)
 	stock.NewService(db, time.Hour).Routes(app)
 	admin := kittest.Somebody(shop.Admin)
 	for _, c := range []string{`{"name":"Electronics"}`, `{"name":"Audio","parent_id":1}`, `{"name":"Furniture"}`} {
@@ -122,7 +123,7 @@ func TestSearch(t *testing.T) {
 // TestEveryOrderPagesStably reads each order three at a time while products are added at both ends.
 func TestEveryOrderPagesStably(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
-	s := product.NewService(db)
+	s := product.NewService(db, "en")
 	if _, err := category.NewService(db).Create(t.Context(), category.New{Name: "Things"}); err != nil {
 		t.Fatal(err)
 	}
@@ -167,5 +168,60 @@ func TestEveryOrderPagesStably(t *testing.T) {
 				t.Errorf("%+v: product %d was seen %d times", f, p.ID, seen[p.ID])
 			}
 		}
+	}
+}
+
+// TestLanguages: each product is found by the forms that its own language gives its words, whatever is searched for beside it.
+func TestLanguages(t *testing.T) {
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
+	app := web.New("products", web.Config{Verify: kittest.Verify})
+	category.NewService(db).Routes(app)
+	product.NewService(db, "de").Routes(app)
+	admin := kittest.Somebody(shop.Admin)
+	kittest.Run(t, app, nil, []kittest.Call{
+		{Name: "category", As: admin, Do: "POST /categories", Body: `{"name":"All"}`, Want: 201},
+		{Name: "no such language", As: admin, Do: "POST /products", Body: `{"name":"x","sku":"X","price":1,"category_id":1,"language":"tlh"}`, Want: 422, Has: []string{`"language":"must be one of`}},
+	})
+	for _, p := range []string{
+		`"name":"Vogelhaus","sku":"DE-1","description":"Für die Vögel in Gärten und auf Häusern"`, // of the service's own language
+		`"name":"Guitarra","sku":"ES-1","language":"es","description":"Para las canciones de los niños"`,
+		`"name":"Toy box","sku":"EN-1","language":"en","description":"Boxes for toys of happy children"`,
+		`"name":"Crate","sku":"S-1","language":"simple","description":"The boxes for happy people"`,
+		`"name":"Happiness","sku":"EN-2","language":"en"`, // so that the word is one that products have, and no typo
+		`"name":"Frame","sku":"EN-3","language":"en","description":"For photos"`,
+		`"name":"Photography","sku":"EN-4","language":"en"`,
+		`"name":"Theatre seat","sku":"EN-5","language":"en"`,
+		`"name":"Chair","sku":"EN-6","language":"en"`,
+		`"name":"Chain","sku":"EN-7","language":"en"`,
+	} {
+		kittest.Run(t, app, nil, []kittest.Call{{Name: p, As: admin, Do: "POST /products", Body: "{" + p + `,"price":1,"category_id":1}`, Want: 201}})
+	}
+	found := func(query string) string {
+		t.Helper()
+		_, body := kittest.Do(t, app, kittest.Call{Do: "GET /products?sort=newest&q=" + url.QueryEscape(query)})
+		var skus []string
+		for _, p := range kittest.Field[[]product.Product](t, body, "items") {
+			skus = append(skus, p.SKU)
+		}
+		return strings.Join(skus, " ")
+	}
+	for query, want := range map[string]string{
+		"Garten": "DE-1", "haus": "DE-1", "canción": "ES-1", "niño": "ES-1", "box": "S-1 EN-1", "boxes": "S-1 EN-1", "toys": "EN-1",
+		"happiness":      "EN-2 EN-1",
+		"the boxes":      "S-1 EN-1",  // "the" is too common in one of the languages
+		"the":            "EN-5 S-1",  // where there is nothing else, it is a beginning too
+		"photos":         "EN-4 EN-3", // a stem of four letters is a beginning
+		"chair":          "EN-6",      // and "cha", which Spanish makes of it, is not
+		"für die Vögel":  "DE-1",
+		"las canciones":  "ES-1",
+		"canción Garten": "",
+	} {
+		if got := found(query); got != want {
+			t.Errorf("%q finds %q, want %q", query, got, want)
+		}
+	}
+	kittest.Run(t, app, nil, []kittest.Call{{Name: "said otherwise", As: admin, Do: "PATCH /products/4", Body: `{"language":"en"}`, Want: 200, Has: []string{`"language":"en"`}}})
+	if got := found("happiness"); got != "EN-2 S-1 EN-1" {
+		t.Errorf("in another language it is found as %q", got)
 	}
 }

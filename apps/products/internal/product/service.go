@@ -23,15 +23,25 @@ var files embed.FS
 var Migrations = postgres.Migrations{Name: "product", Files: postgres.Sub(files)}
 
 // Service does what can be done with products.
-type Service struct{ db *pgxpool.Pool }
+type Service struct {
+	db       *pgxpool.Pool
+	language string
+	lists    chan struct{} // those that are read at this moment
+}
 
-// NewService works on an open database.
-func NewService(db *pgxpool.Pool) *Service { return &Service{db} }
+// mostLists is how many lists a replica has read at once, a quarter of its connections. Others wait for their turn, so that a
+// crowd of searches leaves connections and processors to reservations, and none of the crowd waits much longer than another.
+const mostLists = 4
+
+// NewService works on an open database. language, one of Languages, is that of products of which nobody says otherwise.
+func NewService(db *pgxpool.Pool, language string) *Service {
+	return &Service{db, language, make(chan struct{}, mostLists)}
+}
 
 // Create puts a product on sale with its first stock, and tells products.changed. It fails with ErrInvalid, ErrCategory,
 // ErrSKU or ErrSlug.
 func (s *Service) Create(ctx context.Context, in New) (Product, error) {
-	in, err := in.normal()
+	in, err := in.normal(s.language)
 	if err != nil {
 		return Product{}, err
 	}
@@ -134,6 +144,12 @@ func (s *Service) List(ctx context.Context, f Filter, q web.PageQuery) (found Fo
 	}
 	if after.Sort != "" && after.Sort != sort {
 		return found, errCursor
+	}
+	select {
+	case s.lists <- struct{}{}:
+		defer func() { <-s.lists }()
+	case <-ctx.Done():
+		return found, context.Cause(ctx)
 	}
 	asked, err := s.ask(ctx, f)
 	if err != nil {

@@ -39,9 +39,9 @@ func insert(ctx context.Context, tx pgx.Tx, in New) (id int64, err error) {
 		slug = shop.Slug(slug[:min(len(slug), 80)] + " " + shop.NewID().String())
 	}
 	err = tx.QueryRow(ctx, `
-		insert into products (name, description, sku, slug, price, currency, category_id, brand, attributes, metadata, low_stock_threshold)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning id`,
-		in.Name, in.Description, in.SKU, slug, in.Price, in.Currency, in.CategoryID, in.Brand,
+		insert into products (name, description, sku, slug, price, currency, category_id, brand, language, attributes, metadata, low_stock_threshold)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) returning id`,
+		in.Name, in.Description, in.SKU, slug, in.Price, in.Currency, in.CategoryID, in.Brand, in.Language,
 		in.Attributes, in.Metadata, in.LowStockThreshold).Scan(&id)
 	return id, refusal(err)
 }
@@ -70,7 +70,7 @@ func lockRow(ctx context.Context, tx pgx.Tx, id int64) error {
 
 const updateOne = `
 	update products set name = $2, description = $3, slug = $4, price = $5, currency = $6, category_id = $7, brand = $8,
-		attributes = $9, metadata = $10, version = version + 1, updated_at = now()
+		attributes = $9, metadata = $10, language = $11, version = version + 1, updated_at = now()
 	where id = $1`
 
 // update fails with ErrSlug or ErrCategory. The row is locked.
@@ -95,26 +95,46 @@ func subtree(ctx context.Context, db postgres.Reader, category int64) ([]int64, 
 	return pgx.CollectRows(rows, pgx.RowTo[int64])
 }
 
-// understand makes a search of what somebody typed: each word, at most 8, or what begins with it; and where no product has
-// such a word, up to three that look like it. It is empty where nothing is left to search for.
+// understand makes a search of what somebody typed: each word, at most 8, as what begins with it, and as what the languages of
+// the products make of it; and where no product has such a word, up to three that look like it. A word that is too common in one
+// of the languages is left out, unless nothing else is left. It is empty where there is no letter and no digit.
+//
+// A word has one beginning: its shortest stem of four letters or more, else itself ("photo" of "photos", but not "cha", the Spanish
+// stem of "chair"). For Postgres adds up how often it expects each form, and of several beginnings of one word it expects so many
+// that it reads all products instead of an index.
 func understand(ctx context.Context, db postgres.Reader, typed string) (string, error) {
 	rows, err := db.Query(ctx, `
 		with words as (
 			select word, place from regexp_split_to_table(plain($1), ' ') with ordinality as w (word, place)
 			where word <> '' order by place limit 8
 		), meant as (
-			select w.word, w.place, (
-				select string_agg(' | ' || quote_literal(near.word), '') from (
-					select k.word from product_words k where k.word % w.word order by similarity(k.word, w.word) desc, k.word limit 3
-				) near
-				where length(w.word) >= 4 and w.word !~ '[0-9]' and not exists (
+			select w.word, w.place, array(
+				select k.word from product_words k
+				where k.word % w.word and length(w.word) >= 4 and w.word !~ '[0-9]' and not exists (
 					select from product_words k
 					where k.word >= w.word collate "C" and k.word < (w.word || chr(1114111)) collate "C")
+				order by similarity(k.word, w.word) desc, k.word limit 3
 			) as others
 			from words w
+		), languages as (
+			select stemmer(language) as language from product_languages union select 'simple'
+		), known as (
+			select m.place, m.word, array(
+				select distinct form
+				from languages l, unnest(m.word || m.others) said, unnest(tsvector_to_array(to_tsvector(l.language, said))) form
+			) as forms, exists (select from languages l where to_tsvector(l.language, m.word) = '') as common
+			from meant m
+		), searched as (
+			select k.place, k.common, quote_literal(beginning) || ':*' || coalesce((
+				select string_agg(' | ' || quote_literal(form), '') from unnest(k.forms) form where not starts_with(form, beginning)), '') as forms
+			from known k, coalesce((
+				select form from unnest(k.forms) form where starts_with(k.word, form) and length(form) >= 4 order by length(form) limit 1
+			), k.word) as beginning
 		)
-		select coalesce(to_tsquery('english', string_agg('(' || quote_literal(word) || ':*' || coalesce(others, '') || ')', ' & ' order by place))::text, '')
-		from meant`, typed)
+		select coalesce(
+			string_agg('(' || forms || ')', ' & ' order by place) filter (where not common),
+			string_agg('(' || forms || ')', ' & ' order by place), '')::tsquery::text
+		from searched`, typed)
 	if err != nil {
 		return "", err
 	}
@@ -185,7 +205,7 @@ func (q question) conditions() *conditions {
 // A word that most products have must not cost more than one that few have: so many that fit, the newest, are compared by how
 // well they do, and so many are counted.
 const (
-	ranked  = 5_000
+	ranked  = 10_000
 	tallied = 20_000
 )
 
@@ -219,30 +239,51 @@ func (q question) statement(sort Sort, after position, limit int) (string, []any
 		from = c.fill(order.after, key...)
 	}
 	return fmt.Sprintf(`
-		with found as not materialized (
+		with f as not materialized (
 			select p.id, p.price, p.name, %s as rank from products p where %s %s
-		), page as (
-			select f.id, f.rank from found f where %s order by %s limit %d
 		)
-		select p.id, p.name, p.description, p.sku, p.slug, p.price, p.currency, p.category_id, p.brand, p.attributes, p.metadata,
-			coalesce((
-				select json_agg(json_build_object('id', i.id, 'product_id', i.product_id, 'media_type', i.media_type, 'width', i.width,
-					'height', i.height, 'alt', i.alt, 'position', i.position, 'created_at', i.created_at) order by i.position)
-				from product_images i where i.product_id = p.id), '[]') as images,
-			p.low_stock_threshold, p.version, s.on_hand - s.reserved as available, s.on_hand > s.reserved as in_stock,
-			p.created_at, p.updated_at, f.rank
-		from page f join products p on p.id = f.id join stock s on s.product_id = f.id
-		order by %s`, rank, c, most, from, order.by, limit, strings.ReplaceAll(strings.ReplaceAll(order.by, "f.price", "p.price"), "f.name", "p.name")), c.args
+		select f.id, f.price, f.name, f.rank from f where %s order by %s limit %d`, rank, c, most, from, order.by, limit), c.args
 }
 
-// search has its statement planned each time, for what is asked this time.
+// shown is what people see of a product (p), with its stock (s).
+const shown = `
+	select p.id, p.name, p.description, p.sku, p.slug, p.price, p.currency, p.category_id, p.brand, p.language, p.attributes, p.metadata,
+		coalesce((
+			select json_agg(json_build_object('id', i.id, 'product_id', i.product_id, 'media_type', i.media_type, 'width', i.width,
+				'height', i.height, 'alt', i.alt, 'position', i.position, 'created_at', i.created_at) order by i.position)
+			from product_images i where i.product_id = p.id), '[]') as images,
+		p.low_stock_threshold, p.version, s.on_hand - s.reserved as available, s.on_hand > s.reserved as in_stock,
+		p.created_at, p.updated_at
+	from products p join stock s on s.product_id = p.id`
+
+// readAll is products in the order of their ids' list.
+const readAll = shown + ` join unnest($1::bigint[]) with ordinality as f (id, place) on f.id = p.id order by f.place`
+
+// search has the statement that finds planned each time, for what is asked this time, and reads the few that were found with
+// another that is planned once. A list goes on where the first saw the last of them, whatever became of it since.
 func search(ctx context.Context, db postgres.Reader, q question, sort Sort, after position, limit int) ([]hit, error) {
 	sql, args := q.statement(sort, after, limit)
 	rows, err := db.Query(ctx, sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[hit])
+	places, err := pgx.CollectRows(rows, pgx.RowToStructByName[place])
+	if err != nil || len(places) == 0 {
+		return nil, err
+	}
+	ids, at := make([]int64, len(places)), make(map[int64]place, len(places))
+	for i, p := range places {
+		ids[i], at[p.ID] = p.ID, p
+	}
+	rows, err = db.Query(ctx, readAll, ids)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (h hit, err error) {
+		h.Product, err = pgx.RowToStructByName[Product](row)
+		h.at = at[h.ID]
+		return h, err
+	})
 }
 
 // counting is what count sends: three countings in one look at what passes.
@@ -273,16 +314,7 @@ func count(ctx context.Context, db postgres.Reader, q question) ([]counted, erro
 
 // get fails with ErrNotFound.
 func get(ctx context.Context, db postgres.Reader, id int64) (Product, error) {
-	rows, err := db.Query(ctx, `
-		select p.id, p.name, p.description, p.sku, p.slug, p.price, p.currency, p.category_id, p.brand, p.attributes, p.metadata,
-			coalesce((
-				select json_agg(json_build_object('id', i.id, 'product_id', i.product_id, 'media_type', i.media_type, 'width', i.width,
-					'height', i.height, 'alt', i.alt, 'position', i.position, 'created_at', i.created_at) order by i.position)
-				from product_images i where i.product_id = p.id), '[]') as images,
-			p.low_stock_threshold, p.version, s.on_hand - s.reserved as available, s.on_hand > s.reserved as in_stock,
-			p.created_at, p.updated_at
-		from products p join stock s on s.product_id = p.id
-		where p.id = $1 and p.archived_at is null`, id)
+	rows, err := db.Query(ctx, shown+` where p.id = $1 and p.archived_at is null`, id)
 	if err != nil {
 		return Product{}, err
 	}
@@ -314,7 +346,7 @@ func bySKU(ctx context.Context, tx pgx.Tx, lines []Line) (map[string]known, erro
 	}
 	rows, err := tx.Query(ctx, `
 		select p.id, p.name, p.description, p.sku, p.slug, p.price, p.currency, coalesce(p.category_id, 0) as category_id, p.brand,
-			p.attributes, p.metadata, '[]'::json as images, p.low_stock_threshold, p.version, 0 as available, false as in_stock,
+			p.language, p.attributes, p.metadata, '[]'::json as images, p.low_stock_threshold, p.version, 0 as available, false as in_stock,
 			p.created_at, p.updated_at, p.archived_at is not null as archived
 		from products p where p.sku = any($1) order by p.id for no key update`, skus)
 	if err != nil {
@@ -341,14 +373,14 @@ func insertAll(ctx context.Context, tx pgx.Tx, all []New) (map[string]int64, err
 			slug = shop.Slug(in.Name + " " + in.SKU)
 		}
 		rows[i] = map[string]any{"place": i, "name": in.Name, "description": in.Description, "sku": in.SKU, "slug": slug, "price": in.Price,
-			"currency": in.Currency, "category_id": in.CategoryID, "brand": in.Brand, "attributes": in.Attributes, "metadata": in.Metadata,
+			"currency": in.Currency, "category_id": in.CategoryID, "brand": in.Brand, "language": in.Language, "attributes": in.Attributes, "metadata": in.Metadata,
 			"low_stock_threshold": in.LowStockThreshold}
 	}
 	made, err := tx.Query(ctx, `
-		insert into products (name, description, sku, slug, price, currency, category_id, brand, attributes, metadata, low_stock_threshold)
-		select name, description, sku, slug, price, currency, category_id, brand, attributes, metadata, low_stock_threshold
+		insert into products (name, description, sku, slug, price, currency, category_id, brand, language, attributes, metadata, low_stock_threshold)
+		select name, description, sku, slug, price, currency, category_id, brand, language, attributes, metadata, low_stock_threshold
 		from jsonb_to_recordset($1) as r (place int, name text, description text, sku text, slug text, price numeric, currency text,
-			category_id bigint, brand text, attributes jsonb, metadata jsonb, low_stock_threshold int)
+			category_id bigint, brand text, language text, attributes jsonb, metadata jsonb, low_stock_threshold int)
 		order by place returning id, sku`, rows)
 	if err != nil {
 		return nil, refusal(err)
@@ -366,7 +398,7 @@ func insertAll(ctx context.Context, tx pgx.Tx, all []New) (map[string]int64, err
 func updateAll(ctx context.Context, tx pgx.Tx, all []Product) error {
 	batch := &pgx.Batch{}
 	for _, p := range all {
-		batch.Queue(updateOne, p.ID, p.Name, p.Description, p.Slug, p.Price, p.Currency, p.CategoryID, p.Brand, p.Attributes, p.Metadata)
+		batch.Queue(updateOne, p.ID, p.Name, p.Description, p.Slug, p.Price, p.Currency, p.CategoryID, p.Brand, p.Attributes, p.Metadata, p.Language)
 	}
 	return refusal(tx.SendBatch(ctx, batch).Close())
 }

@@ -25,6 +25,14 @@ type Alert struct {
 	Since     time.Time `json:"since"`
 }
 
+// Awaited is a product that somebody wants to be told of when it is back.
+type Awaited struct {
+	ProductID int64     `json:"product_id"`
+	SKU       string    `json:"sku"`
+	Name      string    `json:"name"`
+	AskedAt   time.Time `json:"asked_at"`
+}
+
 // shelf is what decides how a product stands.
 type shelf struct{ Available, Threshold int }
 

@@ -21,6 +21,7 @@ func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "GET /inventory/alerts", shop.ManageStock, s.handleAlerts, web.NoStore, web.Doc("See what is low, out of stock or just back"))
 	web.Handle(app, "POST /products/{id}/notify-me", shop.SignedIn, s.handleAwait, web.NoStore, web.Status(http.StatusAccepted),
 		web.Fails(ErrNotFound, ErrInStock), web.Doc("Be told once when a product is back in stock"))
+	web.Handle(app, "GET /export/{user_id}", shop.Anyone, s.handleExport, web.Internal, web.NoStore)
 	web.Handle(app, "PUT /reservations/{order_id}", shop.Anyone, s.handleReserve, web.Internal, web.Fails(ErrOutOfStock, ErrUnknown, ErrReleased))
 	web.Handle(app, "POST /reservations/{order_id}/commit", shop.Anyone, s.handleCommit, web.Internal, web.Fails(ErrReleased))
 	web.Handle(app, "PUT /reservations/{order_id}/returned", shop.Anyone, s.handleReturn, web.Internal, web.Fails(ErrReleased))
@@ -74,6 +75,20 @@ func (s *Service) handleAlerts(ctx context.Context, _ shop.Caller, in alertsInpu
 
 func (s *Service) handleAwait(ctx context.Context, who shop.Caller, in productInput) (web.None, error) {
 	return web.None{}, s.Await(ctx, who.ID, in.ID)
+}
+
+type userInput struct {
+	UserID shop.UserID `path:"user_id" validate:"required"`
+}
+
+// export is what this service holds of somebody.
+type export struct {
+	Awaited []Awaited `json:"notify_me"`
+}
+
+func (s *Service) handleExport(ctx context.Context, _ shop.Caller, in userInput) (export, error) {
+	found, err := s.Awaited(ctx, in.UserID)
+	return export{found}, err
 }
 
 type reserveInput struct {

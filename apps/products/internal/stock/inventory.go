@@ -148,6 +148,11 @@ func (s *Service) Await(ctx context.Context, user shop.UserID, productID int64) 
 	})
 }
 
+// Awaited is what a user wants to be told of.
+func (s *Service) Awaited(ctx context.Context, user shop.UserID) ([]Awaited, error) {
+	return awaited(ctx, s.db, user)
+}
+
 // tell writes down and tells what a product has just crossed, if it did, in the transaction that moved it. The product
 // is locked, so that each crossing is told once.
 func tell(ctx context.Context, tx pgx.Tx, m moved) error {

@@ -246,7 +246,7 @@ func forestall(ctx context.Context, tx pgx.Tx, order shop.OrderID) error {
 // expired is at most 500 orders at a time, the oldest first.
 func expired(ctx context.Context, db postgres.Reader) ([]shop.OrderID, error) {
 	rows, err := db.Query(ctx, `
-		select order_id from reservations where state = 'held' and expires_at < now() order by expires_at limit 500`)
+		select order_id from reservations where settled_at is null and expires_at < now() order by expires_at limit 500`)
 	if err != nil {
 		return nil, err
 	}
@@ -348,6 +348,23 @@ func takeWaiters(ctx context.Context, tx pgx.Tx, productID int64) ([]shop.UserID
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowTo[shop.UserID])
+}
+
+// forgetWaiter forgets all that a user waits for.
+func forgetWaiter(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
+	_, err := tx.Exec(ctx, `delete from stock_waiters where user_id = $1`, user)
+	return err
+}
+
+// awaited never answers nil.
+func awaited(ctx context.Context, db postgres.Reader, user shop.UserID) ([]Awaited, error) {
+	rows, err := db.Query(ctx, `
+		select w.product_id, p.sku, p.name, w.asked_at from stock_waiters w join products p on p.id = w.product_id
+		where w.user_id = $1 order by w.product_id`, user)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Awaited])
 }
 
 // forget removes what is only of use while a product is on sale.

@@ -32,7 +32,7 @@ func open(t testing.TB, hold time.Duration, quantities ...int) (*pgxpool.Pool, *
 	}
 	price := shop.MustMoney("1.00")
 	for i, n := range quantities {
-		_, err := product.NewService(db).Create(t.Context(), product.New{
+		_, err := product.NewService(db, "en").Create(t.Context(), product.New{
 			Name: "Thing", SKU: fmt.Sprintf("T-%d", i+1), Price: &price, CategoryID: c.ID, InitialQuantity: n})
 		if err != nil {
 			t.Fatal(err)

@@ -32,7 +32,7 @@ func open(t testing.TB) (*pgxpool.Pool, *transfer.Service) {
 			t.Fatal(err)
 		}
 	}
-	return db, transfer.NewService(db)
+	return db, transfer.NewService(db, "en")
 }
 
 const goods = "\xef\xbb\xbf" + `sku,name,price,currency,category,category_id,brand,initial_quantity,attr.color,description,metadata
@@ -52,7 +52,7 @@ func TestImportAndExport(t *testing.T) {
 	db, s := open(t)
 	app := web.New("products", web.Config{Verify: kittest.Verify, Streaming: true})
 	s.Routes(app)
-	product.NewService(db).Routes(app)
+	product.NewService(db, "en").Routes(app)
 	stock.NewService(db, time.Hour).Routes(app)
 	admin, alice := kittest.Somebody(shop.Admin), kittest.Somebody(shop.User)
 	csv, lines := map[string]string{"Content-Type": "text/csv"}, map[string]string{"Content-Type": "application/x-ndjson"}
@@ -82,18 +82,22 @@ func TestImportAndExport(t *testing.T) {
 				`{"sku":"C-7","brand":"New","initial_quantity":9}` + "\n" + `{"sku":"J-2","color":"red"}` + "\n" + `{"sku":` + "\n" + `[1]`,
 			Has: []string{`"rows":5,"created":1,"updated":1,"unchanged":0,"failed":3`, `{"line":4,"sku":"J-2","code":"invalid"`, `"color":"is not a known field"`,
 				`{"line":5,"sku":"","code":"malformed"`, `{"line":6,"sku":""`}},
+		{Name: "in another language", As: admin, Do: "POST /products/import", Header: lines, Body: `{"sku":"J-1","language":"de"}` + "\n" + `{"sku":"J-1","language":"xx"}`,
+			Want: 200, Emits: told(1), Has: []string{`"updated":1,"unchanged":0,"failed":1`, `{"language":"must be one of en, de, es, simple"}`}},
 		{Name: "known stock stays", Do: "GET /products?q=c-7", Want: 200, Has: []string{`"brand":"New"`, `"available":0`}},
 		{Name: "a threshold is crossed", As: admin, Do: "POST /products/import", Header: lines, Body: `{"sku":"J-1","low_stock_threshold":3}`, Want: 200,
 			Emits: []string{"stock.low", "products.changed"}},
 		{Name: "archived", As: admin, Do: "DELETE /products/2", Want: 204, Emits: []string{"products.archived"}},
 		{Name: "what is archived stays so", As: admin, Do: "POST /products/import", Header: lines, Body: `{"sku":"C-2","price":1}`, Want: 200,
 			Has: []string{`"failed":1`, `"sku":"is of a product that is archived"`}},
+		{Name: "a key that is none", As: admin, Do: "POST /products/import", Header: map[string]string{"Content-Type": "application/x-ndjson", "Idempotency-Key": "ä"},
+			Body: `{"sku":"J-1"}`, Want: 422, Has: []string{`"Idempotency-Key"`}},
 		{Name: "a line too long", As: admin, Do: "POST /products/import", Header: lines, Body: `{"sku":"J-9","name":"` + strings.Repeat("x", 1<<20), Want: 413, Has: []string{`"line_too_long"`}},
 		{Name: "progress", As: admin, Do: "GET /products/imports?limit=2", Want: 200, Has: []string{`"state":"broken"`, `"state":"done"`, `"next_cursor":"`}},
 		{Name: "progress by a user", As: alice, Do: "GET /products/imports", Want: 403},
 		{Name: "export by a user", As: alice, Do: "GET /products/export", Want: 403},
 		{Name: "export", As: admin, Do: "GET /products/export", Want: 200, HasNot: []string{"C-2"},
-			Has: []string{"sku,name,", `C-1,Chair again,"two`, `,tables,,"{""legs"":4}",{},2,3`}},
+			Has: []string{"sku,name,", `C-1,Chair again,"two`, `,tables,,de,"{""legs"":4}",{},2,3`}},
 		{Name: "export of another kind", As: admin, Do: "GET /products/export?format=xml", Want: 422},
 	})
 	t.Run("an export is an import", func(t *testing.T) {
@@ -136,7 +140,7 @@ func (e *endless) Read(p []byte) (int, error) {
 func TestAFileOfAnyLength(t *testing.T) {
 	db, s := open(t)
 	file := &endless{n: 10_000}
-	r, err := s.Import(t.Context(), shop.UserID{UUID: shop.NewID()}, "application/x-ndjson", file)
+	r, err := s.Import(t.Context(), shop.UserID{UUID: shop.NewID()}, "", "application/x-ndjson", file)
 	if err != nil || r.Created != file.n || r.Failed != 0 || r.State != transfer.Done {
 		t.Fatalf("%+v, %v", r.Import, err)
 	}
@@ -157,7 +161,7 @@ func TestABrokenImport(t *testing.T) {
 	_, s := open(t)
 	gone := errors.New("the connection is gone")
 	first := &endless{n: 700}
-	r, err := s.Import(t.Context(), shop.UserID{UUID: shop.NewID()}, "application/x-ndjson", io.MultiReader(first, failing{gone}))
+	r, err := s.Import(t.Context(), shop.UserID{UUID: shop.NewID()}, "", "application/x-ndjson", io.MultiReader(first, failing{gone}))
 	if !errors.Is(err, gone) || r.Created != 500 {
 		t.Errorf("%+v, %v", r.Import, err)
 	}
@@ -165,8 +169,49 @@ func TestABrokenImport(t *testing.T) {
 	if err != nil || all.Items[0].State != transfer.Broken || all.Items[0].Created != 500 {
 		t.Errorf("%+v, %v", all, err)
 	}
-	if r, err = s.Import(t.Context(), shop.UserID{}, "application/x-ndjson", &endless{n: 700}); err != nil || r.Unchanged != 500 || r.Created != 200 {
+	if r, err = s.Import(t.Context(), shop.UserID{}, "", "application/x-ndjson", &endless{n: 700}); err != nil || r.Unchanged != 500 || r.Created != 200 {
 		t.Errorf("again: %+v, %v", r.Import, err)
+	}
+}
+
+// TestAnImportSentAgain answers as it did the first time and does nothing more; what broke is taken up, by whoever sends it again.
+func TestAnImportSentAgain(t *testing.T) {
+	db, s := open(t)
+	who, other := shop.UserID{UUID: shop.NewID()}, shop.UserID{UUID: shop.NewID()}
+	send := func(who shop.UserID, key string, n int) (transfer.Report, error) {
+		return s.Import(t.Context(), who, key, "application/x-ndjson", &endless{n: n})
+	}
+	first, err := send(who, "k", 700)
+	if err != nil || first.Created != 700 {
+		t.Fatalf("%+v, %v", first.Import, err)
+	}
+	if again, err := send(who, "k", 700); err != nil || again.Created != 700 || again.ID != first.ID || !again.SeenAt.Equal(first.SeenAt) || again.Errors == nil {
+		t.Errorf("again: %+v, %v", again, err)
+	}
+	if _, err := send(who, "k", 701); !errors.Is(err, idempotency.ErrReused) {
+		t.Errorf("another file: %v", err)
+	}
+	if of, err := send(other, "k", 700); err != nil || of.Unchanged != 700 || of.ID == first.ID {
+		t.Errorf("a key belongs to its user: %+v, %v", of.Import, err)
+	}
+	gone := errors.New("the connection is gone")
+	if _, err := s.Import(t.Context(), who, "b", "application/x-ndjson", io.MultiReader(&endless{n: 600}, failing{gone})); !errors.Is(err, gone) {
+		t.Fatal(err)
+	}
+	if r, err := send(who, "b", 800); err != nil || r.Created != 100 || r.Unchanged != 700 {
+		t.Errorf("what broke is taken up: %+v, %v", r.Import, err)
+	}
+	if _, err := db.Exec(t.Context(), `update imports set state = 'running', seen_at = now() where id = $1`, first.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := send(who, "k", 700); !errors.Is(err, transfer.ErrRunning) {
+		t.Errorf("while the first is under way: %v", err)
+	}
+	if _, err := db.Exec(t.Context(), `update imports set started_at = now() - interval '25 hours' where id = $1`, first.ID); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := send(who, "k", 700); err != nil || r.ID == first.ID || r.Unchanged != 700 {
+		t.Errorf("a day later: %+v, %v", r.Import, err)
 	}
 }
 
@@ -179,7 +224,7 @@ func BenchmarkImport(b *testing.B) {
 	for b.Loop() {
 		_, s := open(b)
 		file, start := &endless{n: 100_000}, time.Now()
-		if r, err := s.Import(context.Background(), shop.UserID{}, "application/x-ndjson", file); err != nil || r.Created != file.n {
+		if r, err := s.Import(context.Background(), shop.UserID{}, "", "application/x-ndjson", file); err != nil || r.Created != file.n {
 			b.Fatal(r.Import, err)
 		}
 		b.ReportMetric(float64(file.n)/time.Since(start).Seconds(), "rows-in/s")

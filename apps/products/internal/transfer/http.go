@@ -3,8 +3,11 @@ package transfer
 import (
 	"context"
 	"io"
+	"strings"
 	"time"
 
+	"sidecart/kit/fault"
+	"sidecart/kit/idempotency"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
 )
@@ -15,18 +18,23 @@ const patience = 10 * time.Minute
 // Routes adds the routes of files. They stand before those of single products, whose paths look alike.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /products/import", shop.ManageCatalogue, s.handleImport, web.BodyLimit(largestImport), web.Patience(patience),
-		web.Fails(ErrHeader, ErrLongLine), web.Doc("Take goods from a file, row by row; known SKUs are changed"))
+		web.Fails(ErrHeader, ErrLongLine, ErrRunning, idempotency.ErrReused), web.Doc("Take goods from a file, row by row; known SKUs are changed"))
 	web.Handle(app, "GET /products/imports", shop.ManageCatalogue, s.handleImports, web.NoStore, web.Doc("See how far imports have come, the last first"))
 	web.Handle(app, "GET /products/export", shop.ManageCatalogue, s.handleExport, web.NoStore, web.Patience(patience),
 		web.Answers(csvType, linesType), web.Doc("Get all goods on sale as a file"))
 }
 
 type importInput struct {
+	Key  string   `header:"Idempotency-Key"`
 	File web.Body `body:"text/csv,application/x-ndjson"`
 }
 
 func (s *Service) handleImport(ctx context.Context, who shop.Caller, in importInput) (Report, error) {
-	return s.Import(ctx, who.ID, in.File.MediaType, in.File)
+	unprintable := func(r rune) bool { return r < ' ' || r > '~' }
+	if len(in.Key) > idempotency.Longest || strings.ContainsFunc(in.Key, unprintable) {
+		return Report{}, fault.ErrInvalid.With(idempotency.Header, "must be 1 to 255 printable ASCII characters")
+	}
+	return s.Import(ctx, who.ID, in.Key, in.File.MediaType, in.File)
 }
 
 type importsInput struct{ web.PageQuery }

@@ -24,7 +24,7 @@ const (
 
 // columns of a CSV: those whose cells are texts, and those whose cells are JSON as they stand.
 var (
-	textColumns = []string{"sku", "name", "description", "slug", "currency", "category", "brand"}
+	textColumns = []string{"sku", "name", "description", "slug", "currency", "category", "brand", "language"}
 	jsonColumns = []string{"price", "category_id", "attributes", "metadata", "initial_quantity", "low_stock_threshold"}
 )
 

@@ -23,55 +23,68 @@ var files embed.FS
 var Migrations = postgres.Migrations{Name: "transfer", Files: postgres.Sub(files)}
 
 // Service brings goods in and out.
-type Service struct{ db *pgxpool.Pool }
+type Service struct {
+	db       *pgxpool.Pool
+	language string
+}
 
-// NewService works on an open database.
-func NewService(db *pgxpool.Pool) *Service { return &Service{db} }
+// NewService works on an open database. language is that of new products of which a file does not say it.
+func NewService(db *pgxpool.Pool, language string) *Service { return &Service{db, language} }
 
 // Import takes a file row by row: a new SKU is a new product, a known one is changed in what the row names. A row is taken
 // whole or not at all. Taking the same file again changes nothing more. It fails where the file cannot be read to its end; the
-// rows before stay taken, and the import is broken.
-func (s *Service) Import(ctx context.Context, by shop.UserID, mediaType string, file io.Reader) (r Report, err error) {
-	r = Report{Import: Import{ID: shop.NewID(), State: Running}, Errors: []RowError{}}
-	if err := s.begin(ctx, by, &r); err != nil {
+// rows before stay taken, and the import is broken. With a key, the same file answers the same report for a day; it fails with ErrRunning
+// while the first is still under way, and with idempotency.ErrReused for another file.
+func (s *Service) Import(ctx context.Context, by shop.UserID, key, mediaType string, file io.Reader) (Report, error) {
+	r, u := Report{Import: Import{ID: shop.NewID(), State: Running}, Errors: []RowError{}}, newUpload(by, key, mediaType, file)
+	earlier, err := s.claim(ctx, u, &r)
+	switch {
+	case err != nil:
 		return r, err
+	case earlier != nil:
+		return earlier.again(u)
 	}
+	err = s.takeAll(ctx, &r, u)
+	return r, s.end(ctx, &r, u, err)
+}
+
+func (s *Service) takeAll(ctx context.Context, r *Report, u *upload) (err error) {
 	categories := map[string]*int64{}
 	var waiting []numbered
-	for n := range rowsOf(mediaType, file) {
+	for n := range rowsOf(u.mediaType, u) {
 		if n.line == 0 {
 			err = n.err
 			break
 		}
 		waiting = append(waiting, n)
 		if len(waiting) == together {
-			if err = s.take(ctx, &r, waiting, categories); err != nil {
+			if err = s.take(ctx, r, waiting, categories); err != nil {
 				break
 			}
 			waiting = waiting[:0]
 		}
 	}
 	if err == nil {
-		err = s.take(ctx, &r, waiting, categories)
+		err = s.take(ctx, r, waiting, categories)
 	}
-	return r, s.end(ctx, &r, err)
-}
-
-func (s *Service) begin(ctx context.Context, by shop.UserID, r *Report) error {
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) (err error) {
-		r.StartedAt, err = insert(ctx, tx, r.ID, by)
-		return err
-	})
+	return err
 }
 
 // end notes how it ended, also when whoever asked is gone, and answers why it broke.
-func (s *Service) end(ctx context.Context, r *Report, why error) error {
+func (s *Service) end(ctx context.Context, r *Report, u *upload, why error) error {
+	var sum []byte
+	if why == nil {
+		sum, why = u.sum()
+	}
 	r.State = Done
 	if why != nil {
 		r.State = Broken
 	}
-	err := pgx.BeginFunc(context.WithoutCancel(ctx), s.db, func(tx pgx.Tx) (err error) {
-		r.SeenAt, err = update(ctx, tx, r.Import)
+	ctx = context.WithoutCancel(ctx)
+	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) (err error) {
+		if r.SeenAt, err = update(ctx, tx, r.Import); err == nil && u.key != nil && r.State == Done {
+			err = keep(ctx, tx, r, sum)
+		}
 		return err
 	})
 	return errors.Join(why, err)
@@ -117,7 +130,7 @@ func (s *Service) put(ctx context.Context, r *Report, rows []numbered) error {
 		}
 	}
 	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		outcomes, err := product.Put(ctx, tx, lines)
+		outcomes, err := product.Put(ctx, tx, s.language, lines)
 		if err != nil {
 			return err
 		}
@@ -138,7 +151,7 @@ var errTwice = errors.New("a SKU is there twice")
 
 func (s *Service) putOne(ctx context.Context, one row) (outcome product.Outcome, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		outcomes, err := product.Put(ctx, tx, []product.Line{one.Line})
+		outcomes, err := product.Put(ctx, tx, s.language, []product.Line{one.Line})
 		if err == nil {
 			outcome = outcomes[0]
 		}

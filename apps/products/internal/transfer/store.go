@@ -8,12 +8,51 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"sidecart/kit/postgres"
-	"sidecart/kit/shop"
 )
 
-func insert(ctx context.Context, tx pgx.Tx, id uuid.UUID, by shop.UserID) (startedAt time.Time, err error) {
-	err = tx.QueryRow(ctx, `insert into imports (id, by) values ($1, $2) returning started_at`, id, by).Scan(&startedAt)
-	return startedAt, err
+// insert answers false where there is an import of the same key.
+func insert(ctx context.Context, tx pgx.Tx, i *Import, u *upload) (bool, error) {
+	rows, err := tx.Query(ctx, `
+		insert into imports (id, by, key) values ($1, $2, $3) on conflict (by, key) where key is not null do nothing
+		returning started_at`, i.ID, u.by, u.key)
+	if err != nil {
+		return false, err
+	}
+	made, err := pgx.CollectRows(rows, pgx.RowTo[time.Time])
+	if err != nil || len(made) == 0 {
+		return false, err
+	}
+	i.StartedAt = made[0]
+	return true, nil
+}
+
+// forgetKeys drops what is older than a key lives.
+func forgetKeys(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, `
+		update imports set key = null, digest = null, report = null where key is not null and started_at < now() - interval '24 hours'`)
+	return err
+}
+
+func lockKept(ctx context.Context, tx pgx.Tx, u *upload) (kept, error) {
+	rows, err := tx.Query(ctx, `
+		select id, case when state = 'running' and seen_at < now() - interval '2 minutes' then 'broken' else state end as state,
+			rows, created, updated, unchanged, failed, started_at, seen_at, digest, report
+		from imports where by = $1 and key = $2 for update`, u.by, u.key)
+	if err != nil {
+		return kept{}, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[kept])
+}
+
+func restart(ctx context.Context, tx pgx.Tx, i *Import) error {
+	return tx.QueryRow(ctx, `
+		update imports set state = 'running', rows = 0, created = 0, updated = 0, unchanged = 0, failed = 0, started_at = now(), seen_at = now()
+		where id = $1 returning started_at`, i.ID).Scan(&i.StartedAt)
+}
+
+func keep(ctx context.Context, tx pgx.Tx, r *Report, digest []byte) error {
+	_, err := tx.Exec(ctx, `update imports set digest = $2, report = $3 where id = $1`, r.ID, digest, r)
+	return err
 }
 
 func update(ctx context.Context, tx pgx.Tx, i Import) (seenAt time.Time, err error) {
@@ -51,7 +90,7 @@ func categoryOf(ctx context.Context, db postgres.Reader, slug string) (*int64, e
 // page is the next thousand goods on sale after an id.
 func page(ctx context.Context, db postgres.Reader, after int64) ([]goods, error) {
 	rows, err := db.Query(ctx, `
-		select p.id, p.sku, p.name, p.description, p.slug, p.price, p.currency, c.slug as category, p.brand, p.attributes, p.metadata,
+		select p.id, p.sku, p.name, p.description, p.slug, p.price, p.currency, c.slug as category, p.brand, p.language, p.attributes, p.metadata,
 			s.on_hand as initial_quantity, p.low_stock_threshold
 		from products p join stock s on s.product_id = p.id join categories c on c.id = p.category_id
 		where p.archived_at is null and p.id > $1 order by p.id limit 1000`, after)

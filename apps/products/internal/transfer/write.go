@@ -21,6 +21,7 @@ type goods struct {
 	Currency          string                   `json:"currency"`
 	Category          string                   `json:"category"`
 	Brand             string                   `json:"brand"`
+	Language          string                   `json:"language"`
 	Attributes        map[string]product.Value `json:"attributes"`
 	Metadata          map[string]product.Value `json:"metadata"`
 	InitialQuantity   int                      `json:"initial_quantity"`
@@ -34,10 +35,10 @@ func writerOf(mediaType string, to io.Writer) (write func(goods) error, flush fu
 		return func(g goods) error { return lines.Encode(g) }, func() error { return nil }
 	}
 	cells := csv.NewWriter(to)
-	_ = cells.Write([]string{"sku", "name", "description", "slug", "price", "currency", "category", "brand", "attributes", "metadata",
+	_ = cells.Write([]string{"sku", "name", "description", "slug", "price", "currency", "category", "brand", "language", "attributes", "metadata",
 		"initial_quantity", "low_stock_threshold"}) // into a buffer; flush tells of errors
 	write = func(g goods) error {
-		return cells.Write([]string{g.SKU, g.Name, g.Description, g.Slug, g.Price.String(), g.Currency, g.Category, g.Brand,
+		return cells.Write([]string{g.SKU, g.Name, g.Description, g.Slug, g.Price.String(), g.Currency, g.Category, g.Brand, g.Language,
 			string(mustJSON(g.Attributes)), string(mustJSON(g.Metadata)), strconv.Itoa(g.InitialQuantity), strconv.Itoa(g.LowStockThreshold)})
 	}
 	return write, func() error {

@@ -14,6 +14,10 @@ func ExportsWith(ask func(ctx context.Context, app, route string, in, out any) e
 			err = ask(ctx, "orders", "GET /export/"+user.String(), nil, &held)
 			return held, err
 		},
+		"products": func(ctx context.Context, user shop.UserID) (held json.RawMessage, err error) {
+			err = ask(ctx, "products", "GET /export/"+user.String(), nil, &held)
+			return held, err
+		},
 		"notifications": func(ctx context.Context, user shop.UserID) (held json.RawMessage, err error) {
 			err = ask(ctx, "notifications", "GET /export/"+user.String(), nil, &held)
 			return held, err

@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"errors"
+	"time"
 
 	"golang.org/x/crypto/bcrypt"
 	"golang.org/x/sync/semaphore"
@@ -12,6 +13,10 @@ import (
 
 // maxPassword is how many bytes bcrypt reads; what is longer is refused rather than cut.
 const maxPassword = 72
+
+// longestWait is how long a password waits for its turn; a change of password waits twice. Who is told to try again is answered,
+// while a longer silence would look to the services that ask as if this one were gone, and they would stop asking, for everybody.
+const longestWait = 3 * time.Second
 
 // Passwords hashes and checks passwords, only so many at a time, so that a flood of sign-ins leaves the service's other
 // routes their share of the processor.
@@ -35,33 +40,53 @@ func NewPasswords(cost, atOnce int) *Passwords {
 	return p
 }
 
-// Hash fails with ErrInvalid for a password that bcrypt would not read to its end, or ErrBusy if ctx ends before it is
-// its turn.
+// Renew is Hash for a hash that can be made another time: it fails with ErrBusy at once where another is being made.
+func (p *Passwords) Renew(password string) ([]byte, error) {
+	if !p.slots.TryAcquire(1) {
+		return nil, ErrBusy
+	}
+	defer p.slots.Release(1)
+	return bcrypt.GenerateFromPassword([]byte(normal(password)), p.cost)
+}
+
+// turn waits until there is a slot. It fails with ErrBusy after longestWait, or if ctx ends before.
+func (p *Passwords) turn(ctx context.Context) (done func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, longestWait)
+	defer cancel()
+	if err := p.slots.Acquire(ctx, 1); err != nil {
+		return nil, ErrBusy.Because(err)
+	}
+	return func() { p.slots.Release(1) }, nil
+}
+
+// Hash fails with ErrInvalid for a password that bcrypt would not read to its end, or ErrBusy if it is not its turn in time.
 func (p *Passwords) Hash(ctx context.Context, password string) ([]byte, error) {
 	password = normal(password)
 	if len(password) > maxPassword {
 		return nil, fault.ErrInvalid.With("password", tooLong)
 	}
-	if err := p.slots.Acquire(ctx, 1); err != nil {
-		return nil, ErrBusy.Because(err)
+	done, err := p.turn(ctx)
+	if err != nil {
+		return nil, err
 	}
-	defer p.slots.Release(1)
+	defer done()
 	return bcrypt.GenerateFromPassword([]byte(password), p.cost)
 }
 
 // Check fails with ErrCredentials unless password is what hash was made of; an empty hash, of a user who does not exist,
-// takes the same time, and so does one of a lower cost. It fails with ErrBusy if ctx ends before it is its turn.
+// takes the same time, and so does one of a lower cost. It fails with ErrBusy if it is not its turn in time.
 func (p *Passwords) Check(ctx context.Context, hash []byte, password string) error {
 	password = normal(password)
-	if err := p.slots.Acquire(ctx, 1); err != nil {
-		return ErrBusy.Because(err)
+	done, err := p.turn(ctx)
+	if err != nil {
+		return err
 	}
-	defer p.slots.Release(1)
+	defer done()
 	known := len(hash) > 0 && len(password) <= maxPassword // bcrypt would not look at the rest
 	if !known {
 		hash = p.decoys[p.cost]
 	}
-	err := bcrypt.CompareHashAndPassword(hash, []byte(password))
+	err = bcrypt.CompareHashAndPassword(hash, []byte(password))
 	// A hash of cost c took 2^c; those of c, c+1 ... up to ours but one take the rest of ours.
 	for c := costOf(hash); c > 0 && c < p.cost; c++ {
 		_ = bcrypt.CompareHashAndPassword(p.decoys[c], []byte(password))

@@ -204,7 +204,7 @@ func (s *Service) renewHash(ctx context.Context, who withPassword, password stri
 	if !s.Passwords.Outdated(who.PasswordHash) {
 		return nil
 	}
-	hash, err := s.Passwords.Hash(ctx, password)
+	hash, err := s.Passwords.Renew(password)
 	if errors.Is(err, ErrBusy) {
 		return nil // at the next sign-in, then
 	}

@@ -1,47 +1,77 @@
-// Signs in, shows the inbox and then what comes into it. The token stays in this page's memory; EventSource could not send it
-// in a header, so the stream is read with fetch.
+// Signs in, shows the inbox and then what comes into it. The tokens stay in this page's memory, so a reload signs out.
+// EventSource could not send one in a header, so the stream is read with fetch.
 "use strict";
 
 const api = "/api/v1";
 const at = (id) => document.getElementById(id);
-let token = "";
-let last = "";
 const shown = new Set();
+let pair = null; // access_token and refresh_token, while somebody is signed in
+let last = ""; // the id of the message that was shown last
+
+class Ended extends Error {} // the session has ended
 
 const say = (text) => { at("problem").textContent = text; };
-const state = (text) => { at("state").textContent = text; };
-const asked = () => ({ Authorization: "Bearer " + token });
+const asked = () => ({ Authorization: "Bearer " + pair.access_token });
+const post = (body) => ({ method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+
+function state(text, live) {
+  at("state").textContent = text;
+  at("state").classList.toggle("on", live);
+}
 
 async function call(path, options) {
   const answer = await fetch(api + path, options);
-  const body = await answer.json();
-  if (!answer.ok) throw new Error(body.detail || answer.statusText);
-  return body;
+  const body = answer.status === 204 ? {} : await answer.json();
+  if (answer.ok) return body;
+  const failed = [body.detail || answer.statusText, ...Object.values(body.errors || {})].join(" ");
+  throw answer.status === 401 ? new Ended(failed) : new Error(failed);
+}
+
+// renew fails with Ended if the session is over.
+async function renew() {
+  const mine = pair;
+  const renewed = await call("/auth/refresh", post({ refresh_token: mine.refresh_token }));
+  if (pair === mine) pair = renewed; // else somebody signed out, or in again, meanwhile
 }
 
 // Words of customers may stand in a message: it is shown as text, never as markup.
-function show(message, first) {
+function text(tag, words) {
+  const element = document.createElement(tag);
+  element.textContent = words;
+  return element;
+}
+
+function show(message, fresh) {
   if (shown.has(message.id)) return;
   shown.add(message.id);
   const item = document.createElement("li");
-  const title = document.createElement("strong");
-  title.textContent = message.title;
-  const body = document.createElement("span");
-  body.textContent = message.body;
-  const when = document.createElement("time");
+  const when = text("time", new Date(message.created_at).toLocaleString());
   when.dateTime = message.created_at;
-  when.textContent = " " + new Date(message.created_at).toLocaleString();
-  item.append(title, body, when);
-  const list = at("messages");
-  if (first) list.prepend(item); else list.append(item);
+  const foot = document.createElement("div");
+  foot.append(when);
+  if (message.data && message.data.order_id) {
+    const link = text("a", "Order " + message.data.number);
+    link.href = "#orders/" + message.data.order_id;
+    foot.append(link);
+  }
+  item.append(text("strong", message.title), text("p", message.body), foot);
+  item.classList.toggle("fresh", fresh);
+  if (fresh) at("messages").prepend(item); else at("messages").append(item);
+  at("empty").hidden = true;
 }
 
 async function showOrder() {
   const order = /^#orders\/([0-9a-f-]{36})$/.exec(location.hash);
-  if (!order) return;
-  const found = await call("/orders/" + order[1], { headers: asked() });
-  at("order").textContent = `Order ${found.number}: ${found.status}, ${found.total} ${found.currency || ""}`;
-  at("order").hidden = false;
+  at("order").hidden = true;
+  if (!order || !pair) return;
+  say("");
+  try {
+    const found = await call("/orders/" + order[1], { headers: asked() });
+    at("order").textContent = `Order ${found.number}: ${found.status}, ${found.total} ${found.currency}`;
+    at("order").hidden = false;
+  } catch (failed) {
+    say(failed.message);
+  }
 }
 
 function event(block) {
@@ -52,55 +82,89 @@ function event(block) {
     if (field === "event") name = value;
     if (field === "data") data += value;
   }
-  if (name === "stream.end") throw new Error("Your session has ended; sign in again.");
+  if (name === "stream.end") throw new Ended(data);
   if (data) show(JSON.parse(data), true);
+  if (location.hash && data) showOrder();
 }
 
+// read shows what comes until the connection ends. It fails with Ended if the token did not do, or does no more.
 async function read() {
   const headers = asked();
   if (last) headers["Last-Event-ID"] = last;
   const answer = await fetch(api + "/notifications/stream", { headers, cache: "no-store" });
-  if (answer.status === 401) throw new Error("Your session has ended; sign in again.");
+  if (answer.status === 401) throw new Ended();
   if (!answer.ok) return;
-  state("Live: what happens now appears here.");
+  state("Live: what happens now appears here.", true);
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-  let text = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    text += value;
-    const blocks = text.split("\n\n");
-    text = blocks.pop();
-    blocks.forEach(event);
+  try {
+    for (let rest = ""; ;) {
+      const { value, done } = await reader.read();
+      if (done || !pair) return;
+      const blocks = (rest + value).split("\n\n");
+      rest = blocks.pop();
+      blocks.forEach(event);
+    }
+  } finally {
+    reader.cancel().catch(() => {});
   }
 }
 
+// follow reads again whenever the connection ends, with a new token if the old one has expired. Pages that lost theirs
+// together come back one by one.
 async function follow() {
-  for (;;) {
+  while (pair) {
     try {
       await read();
     } catch (failed) {
-      if (failed.message.startsWith("Your session")) return say(failed.message);
+      try {
+        if (failed instanceof Ended && pair) await renew();
+      } catch (over) {
+        if (over instanceof Ended) return signedOut("Your session has ended; sign in again.");
+      }
     }
-    state("Not connected; trying again …");
-    await new Promise((done) => setTimeout(done, 1000));
+    if (!pair) return;
+    state("Not connected; trying again …", false);
+    await new Promise((done) => setTimeout(done, 500 + 1000 * Math.random()));
   }
+}
+
+function signedOut(why) {
+  pair = null;
+  last = "";
+  shown.clear();
+  at("messages").replaceChildren();
+  for (const id of ["inbox", "order", "sign-out"]) at(id).hidden = true;
+  at("empty").hidden = at("sign-in").hidden = false;
+  say(why);
 }
 
 at("sign-in").addEventListener("submit", async (submitted) => {
   submitted.preventDefault();
   say("");
-  const entered = Object.fromEntries(new FormData(submitted.target));
+  const form = submitted.target;
+  form.querySelector("button").disabled = true;
   try {
-    token = (await call("/auth/login", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(entered) })).access_token;
-    at("sign-in").hidden = true;
-    at("inbox").hidden = false;
+    pair = await call("/auth/login", post(Object.fromEntries(new FormData(form))));
     const inbox = await call("/notifications?limit=20", { headers: asked() });
     if (inbox.items.length) last = inbox.items[0].id;
     inbox.items.forEach((message) => show(message, false));
-    await showOrder().catch((failed) => say(failed.message));
+    form.reset();
+    form.hidden = true;
+    at("inbox").hidden = at("sign-out").hidden = false;
+    at("state").focus();
+    await showOrder();
     follow();
   } catch (failed) {
-    say(failed.message);
+    signedOut(failed.message);
+    form.password.value = "";
+    form.password.focus();
   }
+  form.querySelector("button").disabled = false;
 });
+
+at("sign-out").addEventListener("click", () => {
+  fetch(api + "/auth/logout", { method: "POST", headers: asked() }).catch(() => {});
+  signedOut("");
+});
+
+addEventListener("hashchange", showOrder);

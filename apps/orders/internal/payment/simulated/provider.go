@@ -2,7 +2,8 @@
 // it knows with what it did then, and signs what it tells.
 //
 // It understands the tokens tok_declined and tok_insufficient_funds, tok_timeout (no answer; the charge is made a moment
-// later, which a message or a question brings to light) and tok_error (fails twice, then works). Any other is approved.
+// later, which a message or a question brings to light), tok_error (fails twice, then works) and tok_refund_refused (approved, and
+// nothing of it is given back). Any other is approved.
 package simulated
 
 import (
@@ -51,8 +52,8 @@ const (
 )
 
 var reasons = map[string]string{
-	"tok_declined":           "the card was declined",
-	"tok_insufficient_funds": "there are not enough funds",
+	"tok_declined":           shop.CardDeclined.Text(),
+	"tok_insufficient_funds": shop.NoFunds.Text(),
 }
 
 // slow is how long a charge with tok_timeout takes.
@@ -78,13 +79,13 @@ func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Receip
 		default:
 			e.State = approved
 		}
-		return settle(ctx, tx, c.Key, e.State, slow)
+		return settle(ctx, tx, c, e.State, slow)
 	})
 	if err != nil {
 		return payment.Receipt{}, err
 	}
 	if e.State == declined {
-		return payment.Receipt{}, payment.ErrDeclined.Saying(cmp.Or(reasons[c.Token], "the card was declined"))
+		return payment.Receipt{}, payment.ErrDeclined.Saying(cmp.Or(reasons[c.Token], shop.CardDeclined.Text()))
 	}
 	return e.answer(c.Key)
 }
@@ -96,7 +97,7 @@ func (e entry) answer(key shop.OrderID) (payment.Receipt, error) {
 	case declined:
 		return payment.Receipt{}, payment.ErrDeclined
 	case refunded:
-		return payment.Receipt{}, payment.ErrDeclined.Saying("the payment was called off")
+		return payment.Receipt{}, payment.ErrDeclined.Saying(shop.CalledOff.Text())
 	case processing:
 		return payment.Receipt{}, payment.ErrNoAnswer
 	}
@@ -128,6 +129,9 @@ func (p *Provider) Refund(ctx context.Context, r payment.Refund, _ string) error
 		if err != nil || !fresh {
 			return err
 		}
+		if refuses, err := refuses(ctx, tx, r.Key); err != nil || refuses {
+			return cmp.Or(err, error(payment.ErrRefused))
+		}
 		enough, err := deduct(ctx, tx, r)
 		if err == nil && !enough {
 			return payment.ErrNothingLeft
@@ -142,15 +146,18 @@ func (p *Provider) CallOff(ctx context.Context, key shop.OrderID, _ string) erro
 		if err := forestall(ctx, tx, key); err != nil {
 			return err
 		}
+		if refuses, err := refuses(ctx, tx, key); err != nil || refuses {
+			return cmp.Or(err, error(payment.ErrRefused))
+		}
 		return callOff(ctx, tx, key)
 	})
 }
 
-// Since implements payment.Provider.
-func (p *Provider) Since(ctx context.Context, since time.Time, fn func(payment.Taken) error) error {
+// Between implements payment.Provider.
+func (p *Provider) Between(ctx context.Context, since, until time.Time, fn func(payment.Taken) error) error {
 	var last shop.OrderID
 	for {
-		page, err := taken(ctx, p.db, since, last, 500)
+		page, err := taken(ctx, p.db, since, until, last, 500)
 		if err != nil || len(page) == 0 {
 			return err
 		}

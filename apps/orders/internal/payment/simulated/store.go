@@ -25,12 +25,19 @@ func attempt(ctx context.Context, tx pgx.Tx, c payment.Charge) (entry, error) {
 }
 
 // settle is at once but for a charge that is processing, which takes a while.
-func settle(ctx context.Context, tx pgx.Tx, key shop.OrderID, state string, slow time.Duration) error {
+func settle(ctx context.Context, tx pgx.Tx, c payment.Charge, state string, slow time.Duration) error {
 	_, err := tx.Exec(ctx, `
 		update simulated_ledger set state = $2, settled_at = case $2 when 'processing' then null else now() end,
-			settles_at = case $2 when 'processing' then now() + $3 end
-		where key = $1`, key, state, slow)
+			settles_at = case $2 when 'processing' then now() + $3 end, refuses = $4
+		where key = $1`, c.Key, state, slow, c.Token == "tok_refund_refused")
 	return err
+}
+
+// refuses says whether there is something left of a charge that is never given back.
+func refuses(ctx context.Context, tx pgx.Tx, key shop.OrderID) (yes bool, err error) {
+	err = tx.QueryRow(ctx, `
+		select exists (select from simulated_ledger where key = $1 and refuses and state = 'approved' and refunded < amount)`, key).Scan(&yes)
+	return yes, err
 }
 
 // find has a charge be made whose time has come. It fails with payment.ErrUnknown.
@@ -52,11 +59,11 @@ func find(ctx context.Context, tx pgx.Tx, key shop.OrderID) (entry, error) {
 	return e, err
 }
 
-// taken is a page of the charges that were made since a moment and are not wholly given back.
-func taken(ctx context.Context, db postgres.Reader, since time.Time, after shop.OrderID, limit int) ([]payment.Taken, error) {
+// taken is a page of the charges that were begun in a time, were made, and are not wholly given back.
+func taken(ctx context.Context, db postgres.Reader, since, until time.Time, after shop.OrderID, limit int) ([]payment.Taken, error) {
 	rows, err := db.Query(ctx, `
 		select key, key::text as reference, amount, refunded, currency, begun_at as at from simulated_ledger
-		where state = 'approved' and begun_at >= $1 and key > $2 order by key limit $3`, since, after, limit)
+		where state = 'approved' and begun_at >= $1 and begun_at < $2 and key > $3 order by key limit $4`, since, until, after, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +92,7 @@ func deduct(ctx context.Context, tx pgx.Tx, r payment.Refund) (bool, error) {
 	return tag.RowsAffected() == 1, err
 }
 
-// forestall keeps a key that nobody has charged, so that a late charge is refused.
+// forestall keeps a key that nobody has charged, so that a late charge is refused. XXX is "no currency" in ISO 4217.
 func forestall(ctx context.Context, tx pgx.Tx, key shop.OrderID) error {
 	_, err := tx.Exec(ctx, `
 		insert into simulated_ledger (key, amount, currency, state, attempts, settled_at) values ($1, 0, 'XXX', 'refunded', 0, now())

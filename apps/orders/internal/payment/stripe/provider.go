@@ -116,10 +116,15 @@ func (p *Provider) Refund(ctx context.Context, r payment.Refund, reference strin
 func (p *Provider) giveBack(ctx context.Context, reference, key string, amount *int64) error {
 	params := &api.RefundCreateParams{PaymentIntent: api.String(reference), Amount: amount}
 	params.SetIdempotencyKey(key)
-	if _, err := p.client.V1Refunds.Create(ctx, params); err != nil {
-		return failure(err)
+	_, err := p.client.V1Refunds.Create(ctx, params)
+	if err == nil {
+		return nil
 	}
-	return nil
+	failed, e := failure(err), (*api.Error)(nil)
+	if errors.As(err, &e) && e.HTTPStatusCode == http.StatusBadRequest && errors.Is(failed, payment.ErrProvider) {
+		return payment.ErrRefused.Because(failed) // a dispute, say: asked again it would say the same
+	}
+	return failed
 }
 
 // CallOff implements payment.Provider.
@@ -150,9 +155,9 @@ func (p *Provider) CallOff(ctx context.Context, key shop.OrderID, reference stri
 	}
 }
 
-// Since implements payment.Provider.
-func (p *Provider) Since(ctx context.Context, since time.Time, fn func(payment.Taken) error) error {
-	params := &api.PaymentIntentListParams{CreatedRange: &api.RangeQueryParams{GreaterThanOrEqual: since.Unix()}}
+// Between implements payment.Provider. Stripe counts in whole seconds.
+func (p *Provider) Between(ctx context.Context, since, until time.Time, fn func(payment.Taken) error) error {
+	params := &api.PaymentIntentListParams{CreatedRange: &api.RangeQueryParams{GreaterThanOrEqual: since.Unix(), LesserThan: until.Unix() + 1}}
 	params.AddExpand("data.latest_charge")
 	for intent, err := range p.client.V1PaymentIntents.List(ctx, params) {
 		if err != nil {

@@ -78,7 +78,7 @@ func TestStripeTakesOurCalls(t *testing.T) {
 	if err := p.CallOff(t.Context(), c.Key, "pi_1"); err != nil {
 		t.Errorf("call off: %v", err)
 	}
-	if err := p.Since(t.Context(), time.Now().Add(-time.Hour), func(taken payment.Taken) error { return fmt.Errorf("%+v is ours", taken) }); err != nil {
+	if err := p.Between(t.Context(), time.Now().Add(-time.Hour), time.Now(), func(taken payment.Taken) error { return fmt.Errorf("%+v is ours", taken) }); err != nil {
 		t.Errorf("since: %v", err)
 	}
 	wrong := c
@@ -94,6 +94,13 @@ type stripe struct {
 	intents map[string]string // idempotency key to PaymentIntent
 	refunds map[string]string
 	silent  bool
+	dispute bool // no refund is made
+}
+
+func (s *stripe) set(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
 }
 
 func (s *stripe) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -112,6 +119,9 @@ func (s *stripe) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				len(s.intents)+1, r.Form.Get("amount"), r.Form.Get("amount"), r.Form.Get("currency"), r.Form.Get("metadata[order_id]"))
 		}
 		answer = s.intents[key]
+	case r.Method == http.MethodPost && r.URL.Path == "/v1/refunds" && s.dispute:
+		w.WriteHeader(http.StatusBadRequest)
+		answer = `{"error":{"type":"invalid_request_error","code":"charge_disputed","message":"disputed"}}`
 	case r.Method == http.MethodPost && r.URL.Path == "/v1/refunds":
 		if s.refunds[key] == "" {
 			s.refunds[key] = fmt.Sprintf(`{"id":"re_%d","object":"refund"}`, len(s.refunds)+1)
@@ -143,9 +153,7 @@ func TestAChargeWithoutAnAnswerIsFound(t *testing.T) {
 	if _, err := s.Charge(t.Context(), c); !errors.Is(err, payment.ErrNoAnswer) {
 		t.Fatalf("%v", err)
 	}
-	stand.mu.Lock()
-	stand.silent = false
-	stand.mu.Unlock()
+	stand.set(func() { stand.silent = false })
 	for range 3 {
 		receipt, err := s.Charge(t.Context(), c)
 		if err != nil || receipt.Reference != "pi_1" {
@@ -153,6 +161,11 @@ func TestAChargeWithoutAnAnswerIsFound(t *testing.T) {
 		}
 	}
 	refund := payment.Refund{ID: shop.NewID(), Key: c.Key, Amount: shop.MustMoney("1.00"), Currency: "USD"}
+	stand.set(func() { stand.dispute = true })
+	if err := s.Refund(t.Context(), refund); !errors.Is(err, payment.ErrRefused) {
+		t.Errorf("a refund of a disputed charge: %v", err)
+	}
+	stand.set(func() { stand.dispute = false })
 	for range 2 {
 		if err := s.Refund(t.Context(), refund); err != nil {
 			t.Fatal(err)

@@ -26,7 +26,7 @@ func outcome(intent *api.PaymentIntent) (payment.Receipt, error) {
 	case api.PaymentIntentStatusProcessing, api.PaymentIntentStatusRequiresConfirmation, api.PaymentIntentStatusRequiresCapture:
 		return receipt, payment.ErrNoAnswer
 	case api.PaymentIntentStatusCanceled:
-		return receipt, payment.ErrDeclined.Saying("the payment was called off")
+		return receipt, payment.ErrDeclined.Saying(shop.CalledOff.Text())
 	case api.PaymentIntentStatusRequiresAction, api.PaymentIntentStatusRequiresPaymentMethod:
 	}
 	return receipt, payment.ErrDeclined.Saying(why(intent.LastPaymentError))
@@ -36,13 +36,13 @@ func outcome(intent *api.PaymentIntent) (payment.Receipt, error) {
 func why(e *api.Error) string {
 	switch {
 	case e != nil && e.DeclineCode == api.DeclineCodeInsufficientFunds:
-		return "there are not enough funds"
+		return shop.NoFunds.Text()
 	case e != nil && e.Code == api.ErrorCodeExpiredCard:
-		return "the card has expired"
+		return shop.CardExpired.Text()
 	case e != nil && e.Code == api.ErrorCodeAuthenticationRequired:
-		return "the bank asks for a confirmation that was not given"
+		return shop.NotConfirmed.Text()
 	}
-	return "the card was declined"
+	return shop.CardDeclined.Text()
 }
 
 // failure is what an error of Stripe means. What is not an answer of Stripe says nothing of what became of the call.
@@ -61,7 +61,7 @@ func failure(err error) error {
 	case e.Code == api.ErrorCodeResourceMissing && e.HTTPStatusCode == http.StatusNotFound:
 		return payment.ErrUnknown
 	case e.Code == api.ErrorCodeResourceMissing: // the payment method
-		return payment.ErrDeclined.Saying("there is no such payment method")
+		return payment.ErrDeclined.Saying(shop.NoMethod.Text())
 	case e.HTTPStatusCode >= 500:
 		return payment.ErrNoAnswer.Because(cause)
 	}

@@ -1,0 +1,112 @@
+package delivery
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"regexp"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"sidecart/apps/notifications/internal/preference"
+	"sidecart/kit/fault"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// ErrTrack refuses what is not in a mail of ours.
+var ErrTrack = fault.New(fault.NotFound, "mail_link_invalid", "this link is not one of ours, or not whole")
+
+// Tracks makes and reads the tokens of pictures and links that tell that a mail was opened: which delivery they are in, where on
+// our own site they lead, and a seal over both. So a link leads nowhere but where a mail of ours led.
+type Tracks struct{ key []byte }
+
+// NewTracks makes tokens that are sealed with a key.
+func NewTracks(key string) Tracks { return Tracks{[]byte(key)} }
+
+// ours are paths of this site: what browsers take for another one is none.
+var ours = regexp.MustCompile(`^/([A-Za-z0-9._~-][^\\\s]*)?$`)
+
+// sealLength is in bytes: enough that nobody guesses one.
+const sealLength = 16
+
+// Token is for a delivery, and for a path where it is a link.
+func (t Tracks) Token(id ID, path string) string {
+	about := append(id.UUID[:], path...)
+	return base64.RawURLEncoding.EncodeToString(append(t.seal(about), about...))
+}
+
+// Read is what a token is about. It fails with ErrTrack.
+func (t Tracks) Read(token string) (id ID, path string, err error) {
+	raw, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || len(raw) < sealLength+len(uuid.UUID{}) {
+		return id, "", ErrTrack
+	}
+	seal, about := raw[:sealLength], raw[sealLength:]
+	if !hmac.Equal(seal, t.seal(about)) {
+		return id, "", ErrTrack
+	}
+	copy(id.UUID[:], about)
+	return id, string(about[len(id.UUID):]), nil
+}
+
+func (t Tracks) seal(about []byte) []byte {
+	mac := hmac.New(sha256.New, t.key)
+	mac.Write([]byte("opened\x00"))
+	mac.Write(about)
+	return mac.Sum(nil)[:sealLength]
+}
+
+// Opened keeps that a mail was opened, or a link in it followed, if its reader allows that now. It returns where the link leads,
+// also where nothing may be kept. It fails with ErrTrack.
+func (d *Desk) Opened(ctx context.Context, token string, link bool) (path string, err error) {
+	id, path, err := d.tracks.Read(token)
+	if err == nil && link != ours.MatchString(path) {
+		err = ErrTrack
+	}
+	if err != nil {
+		return "", err
+	}
+	return path, pgx.BeginFunc(ctx, d.deliveries.db, func(tx pgx.Tx) error {
+		reader, err := readerOf(ctx, tx, id)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if wants, err := preference.Of(ctx, tx, reader); err != nil || !wants.Tracking {
+			return err
+		}
+		return opened(ctx, tx, id, link)
+	})
+}
+
+type track struct {
+	Token string `query:"token" validate:"required,max=1000"`
+}
+
+// pixel is a GIF of one transparent pixel.
+var pixel = []byte("GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;")
+
+func (d *Desk) handlePixel(ctx context.Context, _ shop.Caller, in track) (web.Content, error) {
+	_, err := d.Opened(ctx, in.Token, false)
+	return web.Content{MediaType: "image/gif", Bytes: pixel}, err
+}
+
+func (d *Desk) handleLink(ctx context.Context, _ shop.Caller, in track) (web.Content, error) {
+	path, err := d.Opened(ctx, in.Token, true)
+	return web.Content{MediaType: "text/plain", Bytes: []byte("see there"), Header: map[string]string{"Location": path}}, err
+}
+
+// trackRoutes are for whoever reads mails.
+func (d *Desk) trackRoutes(app *web.App) {
+	web.Handle(app, "GET /notifications/opened", shop.Anyone, d.handlePixel, web.NoStore, web.Fails(ErrTrack), web.Answers("image/gif"),
+		web.Doc("The picture in a mail by which its reader lets it be counted as opened"))
+	web.Handle(app, "GET /notifications/clicked", shop.Anyone, d.handleLink, web.NoStore, web.Status(http.StatusSeeOther), web.Fails(ErrTrack), web.Answers("text/plain"),
+		web.Doc("The link in a mail by which its reader lets it be counted as followed; leads on to a page of ours"))
+}

@@ -1,0 +1,194 @@
+package fulfilment
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"sidecart/apps/orders/internal/order"
+	"sidecart/apps/orders/internal/payment"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+func (s *stand) exec(t *testing.T, sql string, args ...any) {
+	t.Helper()
+	if _, err := s.db.Exec(t.Context(), sql, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *stand) reconcile(t *testing.T, times int) {
+	t.Helper()
+	for range times {
+		if err := s.Reconcile(t.Context(), time.Now().Add(10*time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// lost is a charge of an order that was never kept, made so many days ago.
+func (s *stand) lost(t *testing.T, token string, days int) shop.OrderID {
+	t.Helper()
+	c := s.charge(shop.OrderID{UUID: shop.NewID()})
+	c.Token = token
+	if _, err := s.provider.Charge(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	s.exec(t, `update simulated_ledger set begun_at = begun_at - make_interval(days => $2) where key = $1`, c.Key, days)
+	return c.Key
+}
+
+// through is enough runs to walk through a month and begin again.
+const through = 6
+
+// TestReconcileFindsWhatIsOld: the job was away for weeks, or has looked before somebody broke something.
+func TestReconcileFindsWhatIsOld(t *testing.T) {
+	s := open(t)
+	well := s.bought(t)
+	s.reconcile(t, 1)
+	lost := s.lost(t, "", 20)
+	late := s.bought(t)
+	unpaid := s.bought(t)
+	s.exec(t, `update simulated_ledger set begun_at = begun_at - interval '20 days' where key <> $1`, lost)
+	s.exec(t, `update orders set paid_at = paid_at - interval '20 days'`)
+	s.exec(t, `update orders set status = 'cancelled' where id = $1`, late)
+	s.exec(t, `delete from simulated_ledger where key = $1`, unpaid)
+	s.reconcile(t, through)
+	found := s.findings(t)
+	for id, want := range map[shop.OrderID]payment.FindingKind{lost: payment.WithoutOrder, late: payment.OfCancelled, unpaid: payment.WithoutCharge} {
+		if got := found[id]; got.Kind != want || (got.MendedAt != nil) != (want != payment.WithoutCharge) {
+			t.Errorf("%s: %+v, want %s", id, got, want)
+		}
+	}
+	if _, wrong := found[well]; wrong || len(found) != 3 || s.taken(t) != "20.00" {
+		t.Errorf("%d findings, %s is taken, want 20.00 for one order", len(found), s.taken(t))
+	}
+	another := s.lost(t, "", 25) // which the walk has passed
+	s.reconcile(t, through)
+	if s.findings(t)[another].MendedAt == nil {
+		t.Error("it does not begin again")
+	}
+	s.exec(t, `update orders set status = 'refunded' where id = $1`, unpaid)
+	s.reconcile(t, 1)
+	if s.findings(t)[unpaid].MendedAt == nil {
+		t.Error("an order that is in order by now is still open")
+	}
+}
+
+// TestReconcileTriesAgain: what the provider does not give back stays open until it does, and keeps nothing else waiting.
+func TestReconcileTriesAgain(t *testing.T) {
+	s := open(t)
+	stubborn, other := s.lost(t, "tok_refund_refused", 0), s.lost(t, "", 0)
+	s.reconcile(t, 2)
+	if found := s.findings(t); found[stubborn].MendedAt != nil || found[other].MendedAt == nil {
+		t.Errorf("%+v", found)
+	}
+	s.exec(t, `update simulated_ledger set refuses = false`)
+	s.reconcile(t, 1)
+	if s.findings(t)[stubborn].MendedAt == nil || s.taken(t) != "0.00" {
+		t.Errorf("%+v, %s is taken", s.findings(t), s.taken(t))
+	}
+}
+
+// TestSoManyAreNotGivenBack: where all orders are gone, the money of all of them must not go too before somebody has looked.
+func TestSoManyAreNotGivenBack(t *testing.T) {
+	s := open(t)
+	for range 25 {
+		s.lost(t, "", 0)
+	}
+	s.reconcile(t, 3)
+	mended, waits := 0, payment.Finding{}
+	for _, f := range s.findings(t) {
+		if f.MendedAt != nil {
+			mended++
+		} else {
+			waits = f
+		}
+	}
+	if mended != 20 || s.taken(t) != "100.00" {
+		t.Fatalf("%d of 25 were given back, %s is taken", mended, s.taken(t))
+	}
+	s.exec(t, `update payment_findings set found_at = found_at - interval '2 days'`)
+	s.reconcile(t, 2)
+	if s.taken(t) != "100.00" {
+		t.Errorf("nobody has looked for two days, and %s is taken", s.taken(t))
+	}
+	if f, err := s.payments.GiveBack(t.Context(), waits.ID); err != nil || f.MendedAt == nil || s.taken(t) != "80.00" {
+		t.Errorf("an admin says so: %+v, %v, %s is taken", f, err, s.taken(t))
+	}
+	if _, err := s.payments.GiveBack(t.Context(), 1<<40); !errors.Is(err, payment.ErrNoFinding) {
+		t.Errorf("what was never found: %v", err)
+	}
+}
+
+// TestARefusedRefundEnds: it is not asked for for ever, everybody sees why, the goods are back all the same, and an admin can
+// have it tried again.
+func TestARefusedRefundEnds(t *testing.T) {
+	s := open(t)
+	id := s.boughtWith(t, "tok_refund_refused")
+	if _, err := s.orders.Refund(t.Context(), admin, id, order.Return{Items: []order.Item{{ProductID: 1, Quantity: 1}}}); err != nil {
+		t.Fatal(err)
+	}
+	now := func(want string) order.Refund {
+		t.Helper()
+		for range 2 {
+			if err := s.settle(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		o, err := s.orders.Get(t.Context(), alice, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := o.History[len(o.History)-1]
+		if last.Reason != want || last.Status != order.PartiallyRefunded {
+			t.Errorf("the timeline ends with %+v, want %q", last, want)
+		}
+		return o.Refunds[0]
+	}
+	const why = "the refund of 10.00 USD failed: the payment provider does not give it back"
+	refund := now(why)
+	if refund.FailedAt == nil || refund.Failure != "the payment provider does not give it back" || refund.SettledAt != nil {
+		t.Errorf("%+v", refund)
+	}
+	if len(s.shelf) != 1 || s.findings(t)[id].Kind != payment.RefundRefused {
+		t.Errorf("shelf %v, findings %+v", s.shelf, s.findings(t))
+	}
+	if owing, err := s.orders.Upkeep().Owing(t.Context(), time.Now().Add(time.Hour)); err != nil || len(owing) > 0 {
+		t.Errorf("it is still tried: %v, %v", owing, err)
+	}
+	app := web.New("orders", web.Config{Verify: kittest.Verify})
+	s.orders.Routes(app)
+	s.payments.Routes(app)
+	retry := "POST /orders/" + id.String() + "/refunds/" + refund.ID.String() + "/retry"
+	kittest.Run(t, app, nil, []kittest.Call{
+		{Name: "by the buyer", As: alice, Do: retry, Want: 403},
+		{Name: "of another order", As: admin, Do: "POST /orders/" + shop.NewID().String() + "/refunds/" + refund.ID.String() + "/retry", Want: 404},
+		{Name: "a finding of another kind", As: admin, Do: "POST /payments/findings/1/give-back", Want: 409, Has: []string{`"nothing_to_give_back"`}},
+		{Name: "by the buyer, a finding", As: alice, Do: "POST /payments/findings/1/give-back", Want: 403},
+	})
+	again := func() {
+		t.Helper()
+		if _, err := s.orders.RetryRefund(t.Context(), admin, id, refund.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again()
+	if now(why).FailedAt == nil {
+		t.Error("refused again, it has not failed")
+	}
+	s.exec(t, `update simulated_ledger set refuses = false`)
+	again()
+	if refund = now("the refund of 10.00 USD is tried again"); refund.SettledAt == nil || refund.FailedAt != nil || s.taken(t) != "10.00" {
+		t.Errorf("%+v, %s is taken", refund, s.taken(t))
+	}
+	if _, err := s.orders.RetryRefund(t.Context(), admin, id, refund.ID); !errors.Is(err, order.ErrNotFailed) {
+		t.Errorf("what went back is tried again: %v", err)
+	}
+	s.reconcile(t, 1)
+	if s.findings(t)[id].MendedAt == nil {
+		t.Error("the finding is still open")
+	}
+}

@@ -1,0 +1,7 @@
+package stock
+
+// Take and Sell are what a reservation and its sale ask the database, for a test of how that is planned.
+var (
+	Take = take
+	Sell = sell
+)

@@ -1,0 +1,138 @@
+package event
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"sidecart/kit/fault"
+	"sidecart/kit/shop"
+	"sidecart/kit/sidecar"
+	"sidecart/kit/web"
+)
+
+// Sent asks a teller, by its SentRoute:
+//
+//	func(ctx context.Context, in, out any) error { return ask(ctx, "orders", "POST /events/sent", in, out) }
+type Sent func(ctx context.Context, in, out any) error
+
+// compareJob is the scheduler's name for comparing; one replica gets each call.
+const compareJob = "compare-events"
+
+// givenUp is how long an event that cannot be handled holds up the comparison before it is a dead letter.
+const givenUp = 5 * time.Minute
+
+// Compare has the hub look, as often as the scheduler says, whether all that its tellers sent was heard, and hear what was not.
+// The broker delivers at least once, but between it and a service is a sidecar that (seen with Dapr 1.16) can take a delivery that
+// was cut off for one that was handled (see docs/decisions.md). sent are the tellers by name, each of which answers with
+// those topics that it tells. Only what the inbox knows can be compared: On and OnAgainNoted.
+func (h *Hub) Compare(sent map[string]Sent) {
+	web.Handle(h.app, "POST /job/"+compareJob, shop.Anyone, func(ctx context.Context, _ shop.Caller, _ web.None) (web.None, error) {
+		var errs []error
+		for teller, ask := range sent {
+			errs = append(errs, h.compare(ctx, teller, ask))
+		}
+		return web.None{}, errors.Join(errs...)
+	}, web.Internal, web.Patience(time.Minute))
+}
+
+// ScheduleComparing asks the scheduler to have the hub compare every half minute.
+func (h *Hub) ScheduleComparing(ctx context.Context, every sidecar.Schedule) error {
+	return every(ctx, compareJob, "@every 30s")
+}
+
+// compare goes on from where it stopped, page by page. A page of which something could not be heard comes again.
+func (h *Hub) compare(ctx context.Context, teller string, ask Sent) error {
+	for {
+		at, err := h.comparedTo(ctx, teller)
+		if err != nil {
+			return err
+		}
+		var answer sentAnswer
+		if err := ask(ctx, sentQuery{Topics: h.inboxed, After: at}, &answer); err != nil {
+			return err
+		}
+		if len(answer.Sent) == 0 {
+			return nil
+		}
+		if err := h.hearMissing(ctx, answer.Sent, ask); err != nil {
+			return err
+		}
+		if err := h.compared(ctx, teller, answer.Sent[len(answer.Sent)-1]); err != nil || len(answer.Sent) < page {
+			return err
+		}
+	}
+}
+
+func (h *Hub) hearMissing(ctx context.Context, all []sent, ask Sent) error {
+	missing, err := h.missing(ctx, all)
+	var errs []error
+	for err == nil && len(missing) > 0 {
+		some := missing[:min(parcel, len(missing))]
+		missing = missing[len(some):]
+		var answer sentAnswer
+		if err = ask(ctx, sentQuery{Topics: h.inboxed, IDs: some}, &answer); err != nil {
+			break
+		}
+		for _, e := range answer.Events {
+			errs = append(errs, h.hearLate(ctx, e))
+		}
+	}
+	return errors.Join(append(errs, err)...)
+}
+
+// hearLate hears an event as if it were delivered. What cannot be heard becomes a dead letter, at once or after a while, as it
+// would by the sidecar.
+func (h *Hub) hearLate(ctx context.Context, event json.RawMessage) error {
+	var envelope cloudEvent
+	if err := decode(event, &envelope); err != nil {
+		return err
+	}
+	hear, ok := h.hears[envelope.Type]
+	if !ok {
+		return nil // not ours any more
+	}
+	slog.WarnContext(ctx, "an event was sent and never heard; it is heard now", "event_id", envelope.ID, "topic", envelope.Type)
+	err := hear(ctx, event)
+	if err != nil && (!fault.Of(err).Kind.Retryable() || time.Since(envelope.Time) > givenUp) {
+		return h.keepLetter(ctx, envelope.ID, envelope.Type, event)
+	}
+	return err
+}
+
+// missing are those that are neither heard nor dead.
+func (h *Hub) missing(ctx context.Context, all []sent) ([]uuid.UUID, error) {
+	ids := make([]uuid.UUID, len(all))
+	for i, s := range all {
+		ids[i] = s.ID
+	}
+	rows, err := h.db.Query(ctx, `
+		select id from unnest($1::uuid[]) with ordinality as sent (id, n)
+		where not exists (select from inbox where event_id = id) and not exists (select from dead_letters where event_id = id)
+		order by n`, ids)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+}
+
+func (h *Hub) comparedTo(ctx context.Context, teller string) (at sent, err error) {
+	err = h.db.QueryRow(ctx, `select id, sent_at from compared where teller = $1`, teller).Scan(&at.ID, &at.SentAt)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = nil
+	}
+	return at, err
+}
+
+func (h *Hub) compared(ctx context.Context, teller string, at sent) error {
+	_, err := h.db.Exec(ctx, `
+		insert into compared (teller, sent_at, id) values ($1, $2, $3)
+		on conflict (teller) do update set sent_at = excluded.sent_at, id = excluded.id
+		where (compared.sent_at, compared.id) < (excluded.sent_at, excluded.id)`, teller, at.SentAt, at.ID)
+	return err
+}

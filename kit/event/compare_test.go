@@ -1,0 +1,169 @@
+package event_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sidecart/kit/event"
+	"sidecart/kit/fault"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// TestCompareHearsWhatWasNeverDelivered: of five events the broker brings three; the others are heard all the same, once, when
+// they can no longer be on their way.
+func TestCompareHearsWhatWasNeverDelivered(t *testing.T) {
+	at, of := kittest.DB(t, event.Migrations), kittest.DB(t, event.Migrations)
+	teller, hearer := web.New("orders", web.Config{}), web.New("notifications", web.Config{})
+	event.SentRoute(teller, "orders", of)
+	heard, failure := map[string]int{}, error(nil)
+	hub := event.NewHub(hearer, "notifications", at)
+	event.On(hub, func(_ context.Context, _ pgx.Tx, e shop.OrderCancelled) error {
+		if failure != nil && e.Reason == "2" {
+			return failure
+		}
+		heard[e.Reason]++
+		return nil
+	})
+	hub.Compare(map[string]event.Sent{"orders": func(_ context.Context, in, out any) error {
+		body, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		status, answer := kittest.Do(t, teller, kittest.Call{Do: "POST /events/sent", Body: string(body)})
+		if status != 200 {
+			return fmt.Errorf("%d: %s", status, answer)
+		}
+		return json.Unmarshal(answer, out)
+	}})
+	compare := func(want int) {
+		t.Helper()
+		if status, body := kittest.Do(t, hearer, kittest.Call{Do: "POST /job/compare-events"}); status != want {
+			t.Errorf("compared: %d, not %d: %s", status, want, body)
+		}
+	}
+
+	var mu sync.Mutex
+	var published [][]byte
+	ctx, stop := context.WithCancel(t.Context())
+	var relay sync.WaitGroup
+	relay.Go(func() {
+		_ = event.Relay(ctx, of, "orders", func(_ context.Context, _ string, envelope []byte) error {
+			mu.Lock()
+			defer mu.Unlock()
+			published = append(published, envelope)
+			return nil
+		}, event.Kept)
+	})
+	defer relay.Wait()
+	defer stop()
+	order := shop.OrderID{UUID: shop.NewID()}
+	for n := range 5 {
+		emit(t, of, order, fmt.Sprint(n))
+	}
+	kittest.Eventually(t, 10*time.Second, func() error {
+		var n int
+		if err := of.QueryRow(t.Context(), `select count(*) from sent`).Scan(&n); err != nil || n != 5 {
+			return fmt.Errorf("%d are sent, %w", n, err)
+		}
+		return nil
+	})
+	for n, envelope := range published {
+		if n != 2 && n != 4 {
+			kittest.Do(t, hearer, kittest.Call{Do: "POST /events/orders.cancelled", Body: string(envelope)})
+		}
+	}
+
+	compare(204)
+	if len(heard) != 3 {
+		t.Errorf("what may be on its way was not waited for: %v", heard)
+	}
+	age(t, of, time.Minute)
+	failure = errors.New("not now")
+	compare(500)
+	if heard["4"] != 1 || heard["2"] != 0 {
+		t.Errorf("one that fails keeps another from being heard: %v", heard)
+	}
+	failure = nil
+	for range 2 {
+		compare(204)
+	}
+	for n := range 5 {
+		if got := heard[fmt.Sprint(n)]; got != 1 {
+			t.Errorf("event %d was heard %d times", n, got)
+		}
+	}
+
+	// What can never be heard does not hold up the rest, and is not lost.
+	emit(t, of, order, "2")
+	kittest.Eventually(t, 10*time.Second, func() error {
+		var n int
+		if err := of.QueryRow(t.Context(), `select count(*) from sent`).Scan(&n); err != nil || n != 6 {
+			return fmt.Errorf("%d are sent, %w", n, err)
+		}
+		return nil
+	})
+	age(t, of, time.Minute)
+	failure = fault.New(fault.Invalid, "poison", "it makes no sense")
+	compare(204)
+	_, letters := kittest.Do(t, hearer, kittest.Call{Do: "GET /dead-letters"})
+	if kept := kittest.Field[[]event.DeadLetter](t, letters, "items"); len(kept) != 1 || kept[0].Topic != "orders.cancelled" {
+		t.Errorf("dead letters: %s", letters)
+	}
+}
+
+// TestWhatWasSentIsForgotten after an hour, and not kept at all by a service whose events nobody has an inbox for.
+func TestWhatWasSentIsForgotten(t *testing.T) {
+	for keep, want := range map[time.Duration]int{event.Kept: 1, 0: 0} {
+		db := kittest.DB(t, event.Migrations)
+		emit(t, db, shop.OrderID{UUID: shop.NewID()}, "old")
+		b := &broker{}
+		run := func() {
+			ctx, stop := context.WithCancel(t.Context())
+			var relay sync.WaitGroup
+			relay.Go(func() { _ = event.Relay(ctx, db, "orders", b.publish, keep) })
+			kittest.Eventually(t, 10*time.Second, func() error {
+				var left int
+				if err := db.QueryRow(t.Context(), `select count(*) from outbox`).Scan(&left); err != nil || left > 0 {
+					return fmt.Errorf("%d wait, %w", left, err)
+				}
+				return nil
+			})
+			stop()
+			relay.Wait()
+		}
+		run()
+		count := func() (n int) {
+			if err := db.QueryRow(t.Context(), `select count(*) from sent`).Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		if got := count(); got != want {
+			t.Errorf("%d are kept, not %d", got, want)
+		}
+		age(t, db, 2*event.Kept)
+		emit(t, db, shop.OrderID{UUID: shop.NewID()}, "new")
+		run()
+		if got := count(); got != want {
+			t.Errorf("%d are kept an hour later, not %d", got, want)
+		}
+	}
+}
+
+// age makes all that was sent so much older.
+func age(t *testing.T, db *pgxpool.Pool, by time.Duration) {
+	t.Helper()
+	if _, err := db.Exec(t.Context(), `update sent set sent_at = sent_at - $1::interval`, by); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,21 @@
+-- +goose Up
+-- What the broker has, for as long as hearers may compare it with what they heard.
+create table sent (
+  id         uuid primary key,
+  topic      text not null,
+  key        text not null,
+  version    int not null,
+  data       json not null,
+  trace      text not null,
+  emitted_at timestamptz not null,
+  sent_at    timestamptz not null default clock_timestamp()
+);
+
+create index sent_by_time on sent (sent_at, id);
+
+-- How far a hearer has compared.
+create table compared (
+  teller  text primary key,
+  sent_at timestamptz not null,
+  id      uuid not null
+);

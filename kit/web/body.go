@@ -1,0 +1,213 @@
+package web
+
+import (
+	"bytes"
+	"encoding"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"mime"
+	"mime/multipart"
+	"reflect"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"sidecart/kit/fault"
+)
+
+func decodeBody(c *fiber.Ctx, in reflect.Value, op *operation, bad fields, present map[string]bool) error {
+	mediaType, _, _ := mime.ParseMediaType(c.Get(fiber.HeaderContentType))
+	body, err := wholeBody(c, op.bodyLimit)
+	switch {
+	case err != nil:
+		return err
+	case mediaType == fiber.MIMEApplicationForm && op.form:
+		decodeForm(c.Request().PostArgs().All(), in, bad, present)
+		return nil
+	case mediaType == fiber.MIMEMultipartForm && op.form:
+		form, err := c.MultipartForm()
+		if err != nil {
+			return fault.ErrMalformed.Saying("the body is no form")
+		}
+		decodeForm(parts(form), in, bad, present)
+		return nil
+	case mediaType != fiber.MIMEApplicationJSON && len(body) > 0:
+		return errUnsupported
+	}
+	return Decode(body, in, bad, present)
+}
+
+// deepest is how many lists and objects may stand inside one another. Nothing the services take needs ten.
+const deepest = 32
+
+// tooDeep says whether a JSON text goes deeper than that, in one look at it and before anything is made of it.
+func tooDeep(text []byte) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch ch := text[i]; {
+		case quoted && ch == '\\':
+			i++
+		case ch == '"':
+			quoted = !quoted
+		case quoted:
+		case ch == '[' || ch == '{':
+			if depth++; depth > deepest {
+				return true
+			}
+		case ch == ']' || ch == '}':
+			depth--
+		}
+	}
+	return false
+}
+
+// Decode reads one JSON object into a struct, strictly: names match by case and come once, unknown ones are refused, nothing
+// may follow. What is wrong goes into bad by the path of the field; present learns which paths were there. It fails with
+// ErrMalformed if the text is not one JSON value, or goes too deep.
+func Decode(body []byte, in reflect.Value, bad fields, present map[string]bool) error {
+	if tooDeep(body) {
+		return fault.ErrMalformed.Saying("the body goes too deep: lists and objects inside one another")
+	}
+	dec := json.NewDecoder(bytes.NewReader(body))
+	var raw json.RawMessage
+	if err := dec.Decode(&raw); err != nil {
+		if errors.Is(err, io.EOF) {
+			return fault.ErrMalformed.Saying("the body is empty; a JSON object is expected")
+		}
+		return fault.ErrMalformed.Saying("the body is not JSON: " + err.Error())
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return fault.ErrMalformed.Saying("something follows the JSON in the body")
+	}
+	if len(raw) == 0 || raw[0] != '{' {
+		return fault.ErrInvalid.Saying("the body must be a JSON object")
+	}
+	decodeValue(raw, in, "", bad, present)
+	return nil
+}
+
+func decodeValue(raw json.RawMessage, v reflect.Value, path string, bad fields, present map[string]bool) {
+	if string(raw) == "null" {
+		if maybe, ok := v.Addr().Interface().(interface{ null() }); ok {
+			maybe.null()
+		}
+		return
+	}
+	if path != "" {
+		present[path] = true
+	}
+	if v.Kind() == reflect.Pointer {
+		v.Set(reflect.New(v.Type().Elem()))
+		decodeValue(raw, v.Elem(), path, bad, present)
+		return
+	}
+	_, own := v.Addr().Interface().(json.Unmarshaler)
+	_, text := v.Addr().Interface().(encoding.TextUnmarshaler)
+	switch {
+	case !own && !text && v.Kind() == reflect.Struct:
+		decodeObject(raw, v, path, bad, present)
+	case !own && !text && v.Kind() == reflect.Slice && v.Type().Elem().Kind() != reflect.Uint8:
+		decodeArray(raw, v, path, bad, present)
+	default:
+		if err := json.Unmarshal(raw, v.Addr().Interface()); err != nil {
+			bad.add(path, typeMessage(err, v.Type()))
+			return
+		}
+		if v.Kind() == reflect.String && strings.ContainsRune(v.String(), 0) {
+			bad.add(path, "must not contain a NUL character")
+		}
+	}
+}
+
+func decodeObject(raw json.RawMessage, v reflect.Value, path string, bad fields, present map[string]bool) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+		bad.add(path, "must be an object")
+		return
+	}
+	known, seen := bodyFields(v.Type()), map[string]bool{}
+	for dec.More() {
+		key, _ := dec.Token() // raw is JSON: this is a name, and a value follows
+		name, _ := key.(string)
+		var member json.RawMessage
+		if err := dec.Decode(&member); err != nil {
+			bad.add(path, "must be an object")
+			return
+		}
+		at := name
+		if path != "" {
+			at = path + "." + name
+		}
+		index, ok := known[name]
+		switch {
+		case !ok:
+			bad.add(at, "is not a known field")
+		case seen[name]:
+			bad.add(at, "is there twice")
+		default:
+			decodeValue(member, v.FieldByIndex(index), at, bad, present)
+		}
+		seen[name] = true
+	}
+}
+
+func decodeArray(raw json.RawMessage, v reflect.Value, path string, bad fields, present map[string]bool) {
+	var elements []json.RawMessage
+	if err := json.Unmarshal(raw, &elements); err != nil {
+		bad.add(path, "must be a list")
+		return
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(elements), len(elements)))
+	for i, element := range elements {
+		decodeValue(element, v.Index(i), fmt.Sprintf("%s[%d]", path, i), bad, present)
+	}
+}
+
+// bodyFields is where the JSON members of a struct go.
+func bodyFields(t reflect.Type) map[string][]int {
+	known := map[string][]int{}
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.IsExported() && !f.Anonymous && name != "" && name != "-" {
+			known[name] = f.Index
+		}
+	}
+	return known
+}
+
+// parts are the fields of a form that came in parts; a file is one that nobody knows.
+func parts(form *multipart.Form) iter.Seq2[[]byte, []byte] {
+	return func(yield func(name, value []byte) bool) {
+		for name, values := range form.Value {
+			for _, value := range values {
+				if !yield([]byte(name), []byte(value)) {
+					return
+				}
+			}
+		}
+		for name := range form.File {
+			if !yield([]byte(name+" (a file)"), nil) {
+				return
+			}
+		}
+	}
+}
+
+func decodeForm(form iter.Seq2[[]byte, []byte], in reflect.Value, bad fields, present map[string]bool) {
+	known := bodyFields(in.Type())
+	for key, value := range form {
+		name := string(key)
+		index, ok := known[name]
+		if !ok {
+			bad.add(name, "is not a known field")
+			continue
+		}
+		present[name] = true
+		if err := setText(in.FieldByIndex(index), string(value)); err != nil {
+			bad.add(name, err.Error())
+		}
+	}
+}

@@ -1,0 +1,36 @@
+package web
+
+import (
+	"embed"
+	"mime"
+	"path"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/adaptor"
+	"github.com/swaggest/swgui/v5emb"
+)
+
+//go:embed docs
+var docsFiles embed.FS
+
+// DocsPolicy is a Content-Security-Policy that the page at /docs can live with: scripts and styles from files of ours, nothing
+// inline, requests to us alone.
+const DocsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
+// Docs serves the interactive documents of /openapi.json at /docs, all of it from inside the program.
+func Docs(app *fiber.App) {
+	for at, name := range map[string]string{"/docs": "page.html", "/docs/": "page.html", "/docs/start.js": "start.js", "/docs/style.css": "style.css"} {
+		text, err := docsFiles.ReadFile("docs/" + name)
+		if err != nil {
+			panic(err) // at start, for a file that was not embedded
+		}
+		kind := mime.TypeByExtension(path.Ext(name))
+		app.Get(at, func(c *fiber.Ctx) error {
+			c.Set(fiber.HeaderContentType, kind)
+			c.Set(fiber.HeaderCacheControl, "no-cache")
+			return c.Send(text)
+		})
+	}
+	app.Get("/docs/*", adaptor.HTTPHandler(v5emb.New("", "", "/docs/")))
+}

@@ -1,0 +1,114 @@
+package platform
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"sidecart/stack/internal/identity"
+	"sidecart/stack/internal/proc"
+	"sidecart/stack/internal/secret"
+)
+
+// buildApps builds every service whose command is `go run`; beneath the CLI, which builds them itself, only what is the relay too.
+func (r *run) buildApps(ctx context.Context) error {
+	args := []string{"build"}
+	if r.Race {
+		args = append(args, "-race", "-tags", "crashpoints") // what only tests do
+	}
+	args = append(args, "-o", r.AppBin()+"/")
+	for _, a := range r.apps {
+		pkg, ok := a.GoPackage()
+		if !ok || a.Further() || r.InfraOnly && a.ID != relayed {
+			continue
+		}
+		if pkg != "." {
+			return fmt.Errorf("%s: only `go run .` is understood, not `go run %s`", a.ID, pkg)
+		}
+		args = append(args, a.Dir)
+	}
+	if err := os.MkdirAll(r.AppBin(), 0o755); err != nil {
+		return err
+	}
+	done := r.log.Step("building the services", "starting them beside their sidecars")
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = r.Root
+	out, err := cmd.CombinedOutput()
+	done(err)
+	if err != nil {
+		return fmt.Errorf("the services do not build: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// services starts each app and its sidecar. They wait for one another by themselves.
+func (r *run) services(ctx context.Context) error {
+	names := make([]string, 0, len(r.apps))
+	for _, a := range r.apps {
+		names = append(names, a.Name())
+	}
+	tokens, err := secret.NewTokens(r.Instance, names)
+	if err != nil {
+		return err
+	}
+	for _, a := range r.apps {
+		env, err := identity.SidecarEnv(r.Instance, a.ID)
+		if err != nil {
+			return err
+		}
+		r.super.Start(ctx, sidecar(r.Instance, r.dapr, a, tokens[a.Name()], env))
+		r.super.Start(ctx, app(r.Instance, a, tokens[a.Name()]))
+	}
+	return nil
+}
+
+// awaitWell waits until the gateway says that everything is.
+func (r *run) awaitWell(ctx context.Context) error {
+	url := fmt.Sprintf("http://127.0.0.1:%d/health/services", r.Port(8000))
+	last := "no answer yet"
+	done := r.log.Watch("waiting for "+url, func() string { return r.pending(last) })
+	for {
+		try, cancel := context.WithTimeout(ctx, 5*time.Second)
+		code, body, err := get(try, url)
+		cancel()
+		// The gateway asks one replica of each service; the others have to run, too.
+		if err == nil && code == 200 && r.allRun() {
+			done(nil)
+			return nil
+		}
+		if err == nil {
+			last = fmt.Sprintf("it says %d %s", code, shorten(body))
+		}
+		select {
+		case <-ctx.Done():
+			done(ctx.Err())
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func (r *run) allRun() bool {
+	for _, p := range r.super.Snapshot() {
+		if p.State != proc.Running {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *run) pending(last string) string {
+	var names []string
+	for _, p := range r.super.Snapshot() {
+		if p.State != proc.Running {
+			names = append(names, p.Name+" "+p.State)
+		}
+	}
+	if len(names) == 0 {
+		return last
+	}
+	return strings.Join(names, ", ")
+}

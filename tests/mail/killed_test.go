@@ -1,0 +1,83 @@
+package mail_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"sidecart/tests/platform"
+)
+
+const (
+	letters  = 10_000
+	inFlight = 8 // worked on at a time: handed over, or their records being written
+)
+
+// killed: of ten thousand deliveries none is lost, whatever dies in the middle, and no more come twice than were in flight. Those
+// have the Message-ID of the first, by which a reader's program knows them.
+func killed(t *testing.T) {
+	url, err := running.Secret("notifications-database-url")
+	must(t, err)
+	db, err := pgx.Connect(t.Context(), url)
+	must(t, err)
+	defer db.Close(context.Background())
+	_, err = db.Exec(t.Context(), `
+		with people as (
+			insert into contacts (user_id, email, username)
+			select gen_random_uuid(), 'many' || n || '@example.com', 'many' || n from generate_series(1, $1) n returning user_id
+		)
+		insert into deliveries (id, message_id, user_id, kind, channel, lane, facts, due_at, give_up_at)
+		select gen_random_uuid(), gen_random_uuid(), user_id, 'orders.paid', 'email', 1, '{"Number":"SC-1"}', now(), now() + interval '1 day' from people`, letters)
+	must(t, err)
+	began := time.Now()
+	await := func(want int) {
+		t.Helper()
+		platform.Eventually(t, 5*time.Minute, func() error {
+			var n int
+			err := db.QueryRow(t.Context(), `select count(*) from deliveries d join contacts c using (user_id) where d.state = 'sent' and c.username like 'many%'`).Scan(&n)
+			if err != nil || n < want {
+				return fmt.Errorf("%d sent, %w", n, err)
+			}
+			return nil
+		})
+	}
+	await(letters / 4)
+	t.Logf("the first %d in %s", letters/4, time.Since(began).Round(10*time.Millisecond))
+	running.KillAndWait(t, "notifications")
+	// What it had in hand belongs to it for another minute.
+	_, err = db.Exec(t.Context(), `update deliveries set leased_until = now() where state = 'sending'`)
+	must(t, err)
+	await(letters / 2)
+	running.KillAndWait(t, "mail-relay")
+	await(letters)
+	t.Logf("%d letters in %s, with two kills in the middle", letters, time.Since(began).Round(10*time.Millisecond))
+
+	all, err := mailbox(t.Context(), "")
+	must(t, err)
+	ids, doubled := map[string]string{}, 0
+	for _, m := range all {
+		if !strings.HasPrefix(m.To, "<many") {
+			continue
+		}
+		id := m.Header.Get("Message-Id")
+		if first, again := ids[m.To]; again {
+			doubled++
+			if id != first || id == "" {
+				t.Errorf("%s got the same mail as %s and as %s", m.To, first, id)
+			}
+		}
+		ids[m.To] = id
+	}
+	different := map[string]bool{}
+	for _, id := range ids {
+		different[id] = true
+	}
+	t.Logf("%d came twice, of at most %d in flight at each kill", doubled, inFlight)
+	if len(ids) != letters || len(different) != letters || doubled > 2*inFlight {
+		t.Errorf("%d people got mails with %d different ids, want %d of both; %d came twice, want at most %d", len(ids), len(different), letters, doubled, 2*inFlight)
+	}
+}
