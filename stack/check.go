@@ -23,14 +23,14 @@ type checker struct {
 	log *progress.Log
 }
 
-// check is `make test`: formatting, vet, linter, unit tests and API tables beside a Postgres, then the tests of the running
+// check is `make test`: formatting, linter (with vet in it), unit tests and API tables beside a Postgres, then the tests of the running
 // platform, and a last line that counts both. With packages named it only tests those.
 func check(ctx context.Context, c command) error {
 	k := checker{command: c, ctx: ctx, log: progress.To(os.Stderr)}
 	if len(c.args) > 0 {
 		return k.only(c.args)
 	}
-	for _, step := range []func() error{k.format, k.vet, k.lint} {
+	for _, step := range []func() error{k.format, k.lint} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -52,15 +52,7 @@ func (k checker) format() error {
 	return err
 }
 
-func (k checker) vet() error {
-	k.log.Say("go vet")
-	packages, err := k.packages()
-	if err != nil {
-		return err
-	}
-	return k.run("go", append([]string{"vet"}, packages...)...)
-}
-
+// lint looks at the code as the tests build it, so that everything that it stands on is compiled once for both.
 func (k checker) lint() error {
 	path, err := program.Linter.Ensure(k.ctx, k.Instance, k.log)
 	if err != nil {
@@ -71,7 +63,10 @@ func (k checker) lint() error {
 		return err
 	}
 	k.log.Say("golangci-lint")
-	return k.run(path, append([]string{"run"}, packages...)...)
+	cmd := k.cmd(path, append([]string{"run"}, packages...)...)
+	cmd.Env = append(os.Environ(), "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -race"))
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	return cmd.Run()
 }
 
 // tests runs both halves even when the first fails: a failing unit test often explains a failing journey.
@@ -98,9 +93,12 @@ func (k checker) tests() error {
 		return err
 	}
 	k.log.Say("unit tests and API tables")
-	first := k.beside(sum, unit, append([]string{"-race"}, packages...)...)
+	first := k.beside(sum, unit, append([]string{"-race", "-vet=off"}, packages...)...)
+	if _, err := program.EnsureDapr(k.ctx, k.Instance, k.log); err != nil { // here its progress is seen, and no test waits for it
+		return errors.Join(named("unit tests", first), err)
+	}
 	k.log.Say("tests of the running platform")
-	second := k.beside(sum, system, "-race", "-p", "1", "-timeout", "20m", "-count", "1", "./tests/...")
+	second := k.beside(sum, system, "-race", "-vet=off", "-p", "1", "-timeout", "20m", "-count", "1", "./tests/...")
 	k.log.Say("together:")
 	third := k.run(sum, "--format", "none", "--hide-summary", "output", "--raw-command", "--", "cat", unit, system)
 	return errors.Join(named("unit tests", first), named("tests of the platform", second), named("together", third))
@@ -110,6 +108,9 @@ func (k checker) tests() error {
 func (k checker) only(packages []string) error {
 	if slices.ContainsFunc(packages, func(p string) bool { return strings.HasPrefix(filepath.Clean(p), "tests") }) {
 		if err := k.browser(); err != nil {
+			return err
+		}
+		if _, err := program.EnsureDapr(k.ctx, k.Instance, k.log); err != nil {
 			return err
 		}
 	}

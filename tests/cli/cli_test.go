@@ -107,7 +107,9 @@ func daprRun(t *testing.T, p *platform.Platform) running {
 	r.cmd = exec.Command("sh", "-c", `. "$1" && exec "$2" run -f "$3"`, "sh", //nolint:noctx // it is interrupted as a person would
 		filepath.Join(p.Dir, "env"), cli, filepath.Join(p.Dir, "dapr", "dapr.yaml"))
 	r.cmd.Dir, r.cmd.Stdout, r.cmd.Stderr = p.Root, out, out
-	r.cmd.Env = append(os.Environ(), "SIDECART_INSTANCE="+p.Dir) // to find what it may leave behind
+	r.cmd.Env = append(os.Environ(),
+		"SIDECART_INSTANCE="+p.Dir,                                  // to find what it may leave behind
+		"GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -race")) // most of that is compiled already
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
