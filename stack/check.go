@@ -64,7 +64,7 @@ func (k checker) lint() error {
 	}
 	k.log.Say("golangci-lint")
 	cmd := k.cmd(path, append([]string{"run"}, packages...)...)
-	cmd.Env = append(os.Environ(), "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -race"))
+	cmd.Env = append(program.Compiling(), "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -race"))
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	return cmd.Run()
 }

@@ -108,8 +108,8 @@ func daprRun(t *testing.T, p *platform.Platform) running {
 		filepath.Join(p.Dir, "env"), cli, filepath.Join(p.Dir, "dapr", "dapr.yaml"))
 	r.cmd.Dir, r.cmd.Stdout, r.cmd.Stderr = p.Root, out, out
 	r.cmd.Env = append(os.Environ(),
-		"SIDECART_INSTANCE="+p.Dir,                                  // to find what it may leave behind
-		"GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -race")) // most of that is compiled already
+		"SIDECART_INSTANCE="+p.Dir, // to find what it may leave behind
+		"GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -race -gcflags=golang.org/x/crypto/blowfish=-race=false")) // most of that is compiled already
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
