@@ -20,9 +20,10 @@ func found(t *testing.T) {
 		{"the movements", "products", `alter table stock disable trigger stock_writes_ledger; update stock set on_hand = on_hand + 1 where product_id = 1`},
 		{"what is reserved", "products", `update stock set reserved = reserved + 1 where product_id = 1`},
 		{"what an order sold", "products", `update reservations set state = 'released' where state = 'committed'`},
+		{"what was given back", "products", `update reservation_lines set returned = 0`},
 		{"each charge", "orders", `update simulated_ledger set amount = amount + 1 where state = 'approved'`},
 		{"every order", "orders", `update orders set status = 'pending' where status <> 'cancelled'`},
-		{"each step", "notifications", `delete from messages where kind = 'orders.paid'`},
+		{"each step", "notifications", `delete from messages where kind = 'orders.refunded'`},
 		{"no event waits", "users", `insert into outbox (id, topic, key, data) values (gen_random_uuid(), 'x', 'x', '{}')`},
 		{"no event is", "users", `insert into dead_letters (event_id, topic, event) values (gen_random_uuid(), 'x', '{}')`},
 	} {

@@ -54,6 +54,17 @@ func chaos(t *testing.T) {
 	took := time.Since(began)
 	calm()
 	died := <-deaths
+	if names := tally(died); len(died) == 0 {
+		t.Error("nobody died")
+	} else if all >= 2000 { // long enough for everybody
+		state, err := running.State()
+		must(t, err)
+		for _, p := range state.Processes {
+			if names[p.Name] == 0 {
+				t.Errorf("%s never died", p.Name)
+			}
+		}
+	}
 	if len(failed) > 0 {
 		t.Errorf("%d buyers had no answer: %v", len(failed), errors.Join(failed[:min(3, len(failed))]...))
 	}
@@ -67,7 +78,8 @@ func chaos(t *testing.T) {
 	everyAnswerIsAnOrder(t, ids)
 }
 
-// rush places orders for one to three products each, one of which may be in the basket twice.
+// rush places orders for one to three products each, one of which may be in the basket twice. Of ten earlier orders one is cancelled,
+// one sent and one given back, as far as it has come.
 func rush(ctx context.Context, t *testing.T, products []int64, all int) (ids []string, failed []error) {
 	t.Helper()
 	orders := make(chan client.Raw)
@@ -76,13 +88,24 @@ func rush(ctx context.Context, t *testing.T, products []int64, all int) (ids []s
 	for range chaosBuyers {
 		who := buyer(t)
 		buyers.Go(func() {
+			var mine []string
 			for body := range orders {
 				id, err := buy(ctx, who, body)
+				if err == nil && id == "" {
+					err = errors.New("out of stock")
+				}
+				if err == nil {
+					mine = append(mine, id)
+				}
+				if len(mine) > 20 {
+					err = errors.Join(err, meddle(ctx, who, mine[len(mine)-20]))
+				}
 				mu.Lock()
-				if err != nil || id == "" {
-					failed = append(failed, fmt.Errorf("order %q, %w", id, err))
-				} else {
+				if id != "" {
 					ids = append(ids, id)
+				}
+				if err != nil {
+					failed = append(failed, fmt.Errorf("order %q: %w", id, err))
 				}
 				mu.Unlock()
 			}
@@ -99,6 +122,20 @@ func rush(ctx context.Context, t *testing.T, products []int64, all int) (ids []s
 	close(orders)
 	buyers.Wait()
 	return ids, failed
+}
+
+// meddle does what people do to an order some time later, or mostly nothing. It may be too late for that, or too early.
+func meddle(ctx context.Context, buyer client.Client, order string) error {
+	path := "POST /api/v1/orders/" + order
+	switch rand.N(10) {
+	case 0:
+		return insist(ctx, buyer, path+"/cancel", nil)
+	case 1:
+		return insist(ctx, admin, path+"/ship", map[string]string{"carrier": "UPS", "tracking_number": "1Z999"})
+	case 2:
+		return insist(ctx, admin, path+"/refund", map[string]any{})
+	}
+	return nil
 }
 
 // kill ends a process at random, again and again, until ctx ends. It returns the names of the dead.

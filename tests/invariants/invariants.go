@@ -61,6 +61,7 @@ var checks = []check{
 	{"the movements of each product add up to what is on the shelf", ledger},
 	{"what is reserved is what open reservations hold", reserved},
 	{"what an order sold has left the shelf, and only that", sold},
+	{"what was given back is on the shelf again, and only that", returned},
 	{"each charge is of one paid order, and each paid order has its charge", charged},
 	{"every order has come to a final status, or waits for people", finished},
 	{"each step of an order was told once", told},

@@ -154,17 +154,29 @@ func crashPoints(t *testing.T) {
 			file := filepath.Join(crashes, crash.FileName(point))
 			must(t, os.WriteFile(file, nil, 0o600))
 			t.Cleanup(func() { _ = os.Remove(file) }) // nobody shall die there later
-			body, want := items(id), "paid"
-			if noun, _, _ := strings.Cut(point, ": "); noun == "give up" || noun == "undo" || noun == "release" {
-				body, want = withToken(body, "tok_declined"), "cancelled"
-			}
 			who := buyer(t)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
-			order, err := buy(ctx, who, body)
-			must(t, err)
-			journey.AwaitStatus(t, who, order, want)
-			journey.AwaitTold(t, who, order, told[want]...)
+			switch noun, _, _ := strings.Cut(point, ": "); noun {
+			case "give up", "undo", "release":
+				order, err := buy(ctx, who, withToken(items(id), "tok_declined"))
+				must(t, err)
+				journey.AwaitStatus(t, who, order, "cancelled")
+				journey.AwaitTold(t, who, order, "orders.placed", "orders.payment_failed", "orders.cancelled")
+			case "change":
+				order := paid(ctx, t, who, items(id))
+				must(t, insist(ctx, who, "POST /api/v1/orders/"+order+"/cancel", nil))
+				journey.AwaitStatus(t, who, order, "cancelled")
+				journey.AwaitTold(t, who, order, "orders.placed", "orders.paid", "orders.cancelled")
+			case "refund", "give back", "return":
+				order := paid(ctx, t, who, items(id))
+				must(t, insist(ctx, admin, "POST /api/v1/orders/"+order+"/refund", map[string]any{}))
+				journey.AwaitStatus(t, who, order, "refunded")
+				journey.AwaitTold(t, who, order, "orders.placed", "orders.paid", "orders.refunded")
+			default:
+				order := paid(ctx, t, who, items(id))
+				journey.AwaitTold(t, who, order, "orders.placed", "orders.paid")
+			}
 			// An event that was with a sidecar whose app just died is handed out again after 90 s; upkeep is earlier.
 			platform.Eventually(t, 2*time.Minute, func() error {
 				if _, err := os.Stat(file); err == nil {
@@ -177,4 +189,29 @@ func crashPoints(t *testing.T) {
 	holds(t, 2*time.Minute)
 }
 
-var told = map[string][]string{"paid": {"orders.placed", "orders.paid"}, "cancelled": {"orders.placed", "orders.payment_failed", "orders.cancelled"}}
+func paid(ctx context.Context, t *testing.T, who client.Client, body client.Raw) (order string) {
+	t.Helper()
+	order, err := buy(ctx, who, body)
+	must(t, err)
+	journey.AwaitStatus(t, who, order, "paid")
+	return order
+}
+
+// insist asks with one key until there is an answer, which may be that the order is past that point: an answer before was lost.
+func insist(ctx context.Context, who client.Client, call string, body any) error {
+	key := uuid.NewString()
+	for {
+		a, err := who.Do(ctx, call, body, "Idempotency-Key", key)
+		switch {
+		case err == nil && a.Status == http.StatusConflict:
+			return nil
+		case err == nil && a.Status < 500 && a.Status != http.StatusTooManyRequests:
+			return a.Into(http.StatusOK, nil)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: no answer in time; the last was %d %.200s, %w", call, a.Status, a.Body, err)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}

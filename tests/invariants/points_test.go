@@ -24,7 +24,7 @@ func pointsInCode(t *testing.T) (points []string) {
 	}
 	slices.Sort(points)
 	points = slices.Compact(points)
-	if len(points) < 12 {
+	if len(points) < 20 {
 		t.Fatalf("only %q were found", points)
 	}
 	return points

@@ -38,13 +38,58 @@ func reserved(ctx context.Context, d *Databases, f *Finding, _ time.Time) error 
 	return err
 }
 
+// line is so many of a product in an order.
+type line struct {
+	OrderID   string
+	ProductID int64
+	Quantity  int64
+}
+
+// returned compares what refunds put back with what came back to the shelf. Of a cancelled order all goes back, see sold.
+func returned(ctx context.Context, d *Databases, f *Finding, settled time.Time) error {
+	back, err := rows[line](ctx, d, "products", `
+		select order_id::text, product_id, returned::bigint as quantity from reservation_lines where returned > 0`)
+	if err != nil {
+		return err
+	}
+	given, err := rows[line](ctx, d, "orders", `
+		select r.order_id::text as order_id, (i->>'product_id')::bigint as product_id, sum((i->>'quantity')::bigint)::bigint as quantity
+		from refunds r, jsonb_array_elements(r.items) i where r.restock group by 1, 2 order by 1, 2`)
+	if err != nil {
+		return err
+	}
+	left, err := rows[struct{ ID string }](ctx, d, "orders", `
+		select id::text from orders where status = 'cancelled'
+		union select order_id::text from refunds where coalesce(settled_at, failed_at, 'infinity') >= $1`, settled)
+	if err != nil {
+		return err
+	}
+	leave := map[string]bool{}
+	for _, o := range left {
+		leave[o.ID] = true
+	}
+	is := map[line]int64{}
+	for _, l := range back {
+		is[line{OrderID: l.OrderID, ProductID: l.ProductID}] = l.Quantity
+	}
+	f.Checked = len(given)
+	for _, l := range given {
+		at := line{OrderID: l.OrderID, ProductID: l.ProductID}
+		if is[at] != l.Quantity && !leave[l.OrderID] {
+			f.Wrong = append(f.Wrong, fmt.Sprintf("order %s: %d of product %d are back on the shelf, should be %d", l.OrderID, is[at], l.ProductID, l.Quantity))
+		}
+		delete(is, at)
+	}
+	for at, n := range is {
+		if !leave[at.OrderID] {
+			f.Wrong = append(f.Wrong, fmt.Sprintf("order %s: %d of product %d are back on the shelf without a refund", at.OrderID, n, at.ProductID))
+		}
+	}
+	return nil
+}
+
 // sold compares each order with its reservation: they are in two databases, which agree in the end.
 func sold(ctx context.Context, d *Databases, f *Finding, settled time.Time) error {
-	type line struct {
-		OrderID   string
-		ProductID int64
-		Quantity  int64
-	}
 	type state struct{ OrderID, State string }
 	bought, err := orders(ctx, d)
 	if err != nil {

@@ -163,6 +163,7 @@ func (s *Service) undo(ctx context.Context, id shop.OrderID) error {
 // giveBack gives back money and goods. It fails with payment.ErrRefused only when the goods are back.
 func (s *Service) giveBack(ctx context.Context, r order.Refund) error {
 	money := s.payments.Refund(ctx, payment.Refund{ID: r.Asked(), Key: r.OrderID, Amount: r.Amount, Currency: r.Currency})
+	crash.At("give back: refunded")
 	if !r.Restock || money != nil && !errors.Is(money, payment.ErrRefused) {
 		return money
 	}
@@ -173,6 +174,7 @@ func (s *Service) giveBack(ctx context.Context, r order.Refund) error {
 	if err := s.stock.Return(ctx, r.OrderID, items); err != nil {
 		return err
 	}
+	crash.At("give back: returned")
 	return money
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"sidecart/apps/orders/internal/sales"
+	"sidecart/kit/crash"
 	"sidecart/kit/event"
 	"sidecart/kit/idempotency"
 	"sidecart/kit/shop"
@@ -40,7 +41,7 @@ func (s *Service) Deliver(ctx context.Context, who shop.Caller, id shop.OrderID)
 // Refund gives back money of an order that was paid, and tells orders.refunded; the money itself follows by itself. It
 // fails with ErrNotFound, ErrTransition, ErrNotInOrder, or ErrTooMuch: no refunds together exceed what was paid.
 func (s *Service) Refund(ctx context.Context, who shop.Caller, id shop.OrderID, in Return) (Order, error) {
-	return idempotency.Do(ctx, s.db, in.Key, func(tx pgx.Tx) (Order, error) {
+	o, err := idempotency.Do(ctx, s.db, in.Key, func(tx pgx.Tx) (Order, error) {
 		o, err := lock(ctx, tx, id)
 		if err != nil {
 			return o, err
@@ -50,6 +51,8 @@ func (s *Service) Refund(ctx context.Context, who shop.Caller, id shop.OrderID, 
 		}
 		return whole(ctx, tx, id)
 	})
+	crash.At("refund: kept")
+	return o, err
 }
 
 // RetryRefund has a refund tried again that failed. It fails with ErrNotFound, or ErrNotFailed where there is none such.
@@ -75,6 +78,7 @@ func (s *Service) change(ctx context.Context, who shop.Caller, id shop.OrderID, 
 	if err != nil {
 		return Order{}, err
 	}
+	crash.At("change: kept")
 	return s.Get(ctx, who, id)
 }
 

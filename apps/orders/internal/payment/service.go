@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"sidecart/kit/crash"
 	"sidecart/kit/fault"
 	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
@@ -53,6 +54,7 @@ func (s *Service) Charge(ctx context.Context, c Charge) (Receipt, error) {
 	}
 	if errors.Is(err, ErrUnknown) {
 		receipt, err = s.provider.Charge(ctx, c)
+		crash.At("charge: taken")
 	}
 	switch {
 	case err == nil:

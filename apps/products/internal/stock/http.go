@@ -119,7 +119,9 @@ func (s *Service) handleRelease(ctx context.Context, _ shop.Caller, in orderInpu
 }
 
 func (s *Service) handleReturn(ctx context.Context, _ shop.Caller, in reserveInput) (web.None, error) {
-	return web.None{}, s.Return(ctx, in.OrderID, in.Items)
+	err := s.Return(ctx, in.OrderID, in.Items)
+	crash.At("return: shelved")
+	return web.None{}, err
 }
 
 func (s *Service) handleExpiry(ctx context.Context, _ shop.Caller, _ web.None) (web.None, error) {
