@@ -63,7 +63,7 @@ func (k checker) lint() error {
 		return err
 	}
 	k.log.Say("golangci-lint")
-	cmd := k.cmd(path, append([]string{"run"}, packages...)...)
+	cmd := k.cmd(path, append([]string{"run", "--allow-parallel-runners"}, packages...)...)
 	cmd.Env = append(program.Compiling(), "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -race"))
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	return cmd.Run()
