@@ -101,3 +101,30 @@ func TestBroadcast(t *testing.T) {
 		}
 	}
 }
+
+// TestATemplateThatBreaks holds up no broadcast, and none behind it.
+func TestATemplateThatBreaks(t *testing.T) {
+	t.Parallel()
+	_, db, s := start(t, 3)
+	if _, err := db.Exec(t.Context(), `
+		insert into templates (kind, channel, language, version, title, body, html, changed_by)
+		values ('broadcast', 'in_app', 'en', 1, '{{.Titel}}', '{{.Text}}', '', gen_random_uuid())`); err != nil {
+		t.Fatal(err)
+	}
+	for _, title := range []string{"First", "Second"} {
+		if _, err := s.Announce(t.Context(), shop.UserID{UUID: shop.NewID()}, Announcement{Title: title, Body: "All of it"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if worked, err := s.step(t.Context()); err != nil || !worked {
+			t.Fatalf("worked %v, %v", worked, err)
+		}
+	}
+	for _, title := range []string{"First", "Second"} {
+		var told int
+		if err := db.QueryRow(t.Context(), `select count(*) from messages where title = $1 and body = 'All of it'`, title).Scan(&told); err != nil || told != 3 {
+			t.Errorf("%s: %d of 3 are told, %v", title, told, err)
+		}
+	}
+}
