@@ -36,7 +36,7 @@ func start(t *testing.T, people int) (*web.App, *pgxpool.Pool, *Service) {
 				return err
 			}
 			if n%10 == 0 {
-				if err := contact.ChangeRole(t.Context(), tx, user, shop.Admin); err != nil {
+				if err := contact.ChangeRole(t.Context(), tx, shop.NewID(), user, shop.Admin); err != nil {
 					return err
 				}
 			}
