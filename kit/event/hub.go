@@ -78,7 +78,9 @@ func On[E shop.Event](h *Hub, fn func(ctx context.Context, tx pgx.Tx, e E) error
 // OnID is On for a fn that keeps what an event says until a newer one says otherwise: events of one topic may come in any order,
 // days late after a failure. An event's id is made where it is emitted, and later ones are greater (UUIDv7), so of two that
 // were emitted under one lock the greater id is the newer event. Clocks of two replicas differ by less than people's changes.
-func OnID[E shop.Event](h *Hub, fn func(ctx context.Context, tx pgx.Tx, id uuid.UUID, e E) error) { once(h, fn) }
+func OnID[E shop.Event](h *Hub, fn func(ctx context.Context, tx pgx.Tx, id uuid.UUID, e E) error) {
+	once(h, fn)
+}
 
 func once[E shop.Event](h *Hub, fn func(ctx context.Context, tx pgx.Tx, id uuid.UUID, e E) error) {
 	var zero E

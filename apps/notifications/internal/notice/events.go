@@ -68,9 +68,11 @@ func (s *Service) onRoleChanged(ctx context.Context, tx pgx.Tx, id uuid.UUID, e 
 	return contact.ChangeRole(ctx, tx, id, e.UserID, e.Role)
 }
 
-// onErased forgets somebody: nothing that says who they were or what they were told stays.
+// onErased forgets somebody: nothing that says who they were or what they were told stays, nor what could not be told.
 func (s *Service) onErased(ctx context.Context, tx pgx.Tx, e shop.UserErased) error {
-	for _, forget := range []func(context.Context, pgx.Tx, shop.UserID) error{contact.Erase, preference.Forget, message.Forget, delivery.Forget, device.Forget} {
+	for _, forget := range []func(context.Context, pgx.Tx, shop.UserID) error{
+		contact.Erase, preference.Forget, message.Forget, delivery.Forget, device.Forget, event.Forget,
+	} {
 		if err := forget(ctx, tx, e.UserID); err != nil {
 			return err
 		}

@@ -94,3 +94,34 @@ func TestContactsOfBefore(t *testing.T) {
 	deliver(t, app, shop.NewID(), shop.RoleChanged{UserID: alice, Role: shop.Admin})
 	isKnown(t, db, alice, "new@example.com", shop.Admin)
 }
+
+// TestLettersOfTheErased: what died before somebody was erased goes with them, and what dies later brings nobody back.
+func TestLettersOfTheErased(t *testing.T) {
+	t.Parallel()
+	app, db := start(t)
+	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)
+	die := func(id uuid.UUID, who shop.Caller) {
+		t.Helper()
+		kittest.Run(t, app, nil, []kittest.Call{{Name: "dies", Do: "POST /events/dead", Want: 200, Body: fmt.Sprintf(
+			`{"id":%q,"type":"users.registered","data":{"user_id":%q,"username":"somebody","email":"s@example.com","full_name":"S"}}`, id, who.ID)}})
+	}
+	before, later, his := shop.NewID(), shop.NewID(), shop.NewID()
+	die(before, alice)
+	die(his, bob)
+	if verdict := deliver(t, app, shop.NewID(), shop.UserErased{UserID: alice.ID}); verdict != "SUCCESS" {
+		t.Fatal(verdict)
+	}
+	die(later, alice)
+	kittest.Run(t, app, nil, []kittest.Call{
+		{Name: "gone with her", Do: "POST /dead-letters/" + before.String() + "/replay", Want: 404},
+		{Name: "another's is heard", Do: "POST /dead-letters/" + his.String() + "/replay", Want: 204},
+		{Name: "late, and nobody comes back", Do: "POST /dead-letters/" + later.String() + "/replay", Want: 204},
+	})
+	isKnown(t, db, bob.ID, "s@example.com", shop.User)
+	if got, err := contact.Get(t.Context(), db, alice.ID); err != nil || got != (contact.Contact{UserID: alice.ID, Role: shop.User, Erased: true}) {
+		t.Errorf("%+v %v", got, err)
+	}
+	if in := inbox(t, app, alice, ""); len(in.Items) != 0 {
+		t.Errorf("the inbox has %v", kinds(in))
+	}
+}
