@@ -11,9 +11,9 @@ import (
 )
 
 // Erase takes what is personal out of somebody's orders: where they went, what was said, the parcel's number, the payment
-// token, the answers that are kept for repeated calls, and dead letters, without which upkeep finds what is late. What was sold for how much stays, as the law asks, under an id
-// that leads to nobody. An order that is still on its way keeps its address until it is at its end. Called again it changes
-// nothing more.
+// token, the answers that are kept for repeated calls, and dead letters, in whose place upkeep finds what is late. What was
+// sold for how much stays, as the law asks, under an id that leads to nobody. An order that is still on its way keeps its
+// address until it is at its end. Called again it changes nothing more.
 func (s *Service) Erase(ctx context.Context, user shop.UserID) error {
 	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		if err := erase(ctx, tx, user); err != nil {
