@@ -20,7 +20,7 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations are the tables outbox, inbox, failures and dead_letters. A service that emits or hears opens its database with them.
+// Migrations are the tables outbox, sent, inbox, failures, dead_letters and forgotten. A service that emits or hears opens its database with them.
 var Migrations = postgres.Migrations{Name: "event", Files: postgres.Sub(files)}
 
 // cloudEvent is the envelope on the wire: CloudEvents 1.0, JSON format.

@@ -72,6 +72,17 @@ func (h *Hub) Topics() []string {
 // On calls fn once for each event of type E: in a transaction that also records the event, so that a second delivery
 // finds it there. fn fails with a fault that can be retried to hear the event again later.
 func On[E shop.Event](h *Hub, fn func(ctx context.Context, tx pgx.Tx, e E) error) {
+	once(h, func(ctx context.Context, tx pgx.Tx, _ uuid.UUID, e E) error { return fn(ctx, tx, e) })
+}
+
+// OnID is On for a fn that keeps what an event says until a newer one says otherwise: events of one topic may come in any order,
+// days late after a failure. An event's id is made where it is emitted, and later ones are greater (UUIDv7), so of two that
+// were emitted under one lock the greater id is the newer event. Clocks of two replicas differ by less than people's changes.
+func OnID[E shop.Event](h *Hub, fn func(ctx context.Context, tx pgx.Tx, id uuid.UUID, e E) error) {
+	once(h, fn)
+}
+
+func once[E shop.Event](h *Hub, fn func(ctx context.Context, tx pgx.Tx, id uuid.UUID, e E) error) {
 	var zero E
 	h.inboxed = append(h.inboxed, zero.Topic())
 	hear(h, func(ctx context.Context, id uuid.UUID, e E) error {
@@ -81,7 +92,7 @@ func On[E shop.Event](h *Hub, fn func(ctx context.Context, tx pgx.Tx, e E) error
 			if err != nil || tag.RowsAffected() == 0 {
 				return err
 			}
-			return fn(ctx, tx, e)
+			return fn(ctx, tx, id, e)
 		})
 	})
 }

@@ -10,8 +10,8 @@ import (
 )
 
 // remembered is how long an inbox knows what was heard. No broker delivers again what is so old, and a dead letter that is
-// replayed later was not heard. Dead letters themselves are kept until somebody replays or discards them, and the outbox is
-// empty when all is published.
+// replayed later was not heard. Dead letters themselves are kept until somebody replays or discards them, or whoever they are
+// about is forgotten, and the outbox is empty when all is published.
 const remembered = 14 * 24 * time.Hour
 
 // pruneJob is the scheduler's name for forgetting what was heard long ago; one replica gets each call.
@@ -32,9 +32,13 @@ func (h *Hub) handlePrune(ctx context.Context, _ shop.Caller, _ web.None) (web.N
 
 // prune goes in steps, so that it never holds many rows at once; what a step did stays done.
 func (h *Hub) prune(ctx context.Context, before time.Time) error {
+	if err := h.forgetLate(ctx); err != nil {
+		return err
+	}
 	for _, statement := range []string{
 		`delete from inbox where event_id in (select event_id from inbox where heard_at < $1 limit 5000)`,
 		`delete from failures where event_id in (select event_id from failures where failed_at < $1 limit 5000)`,
+		`delete from forgotten where user_id in (select user_id from forgotten where at < $1 limit 5000)`,
 	} {
 		for {
 			tag, err := h.db.Exec(ctx, statement, before)

@@ -3,34 +3,76 @@ package web
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
 )
 
+// Why a Line ends.
+var (
+	ErrSlow = errors.New("the reader takes nothing")
+	ErrGone = errors.New("the reader has gone")
+)
+
 // Live is an answer that goes on, for as long as whoever asked stays: server-sent events. An output of this type is sent
-// with status 200 and the headers that the answer has got on its way out; then Run has the connection, until it returns.
+// with status 200 and the headers that the answer has got on its way out; then Run has the connection, until it returns. Run is
+// called also where the reader has gone meanwhile, which its first Write tells.
 type Live struct {
 	ContentType string
+	Patience    time.Duration // with each Write
 	Run         func(to *Line)
 }
 
 // Line is the connection of a Live answer. It holds no buffer, so that thousands of them cost little.
-type Line struct{ conn net.Conn }
+type Line struct {
+	conn     net.Conn
+	socket   syscall.RawConn // underneath conn; nil where there is none
+	patience time.Duration
+	failed   error
+	rest     []byte // of the Write that failed
+}
 
-// Write sends at once. It fails if the other side does not take it within 10 s, or has gone.
+// Write sends at once. It fails with ErrSlow if the other side does not take it in time, and with ErrGone if that has gone; a Line
+// that has failed stays so.
 func (l *Line) Write(text []byte) (int, error) {
-	if err := l.conn.SetWriteDeadline(time.Now().Add(lineTimeout)); err != nil {
+	if l.failed != nil {
+		return 0, l.failed
+	}
+	n, err := l.put(text, l.patience)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		l.failed, l.rest = ErrSlow, text[n:]
+	} else if err != nil {
+		l.failed = fmt.Errorf("%w: %w", ErrGone, err)
+	}
+	return n, l.failed
+}
+
+func (l *Line) put(text []byte, patience time.Duration) (int, error) {
+	if err := l.conn.SetWriteDeadline(time.Now().Add(patience)); err != nil {
 		return 0, err
 	}
 	return l.conn.Write(text)
 }
 
-const lineTimeout = 10 * time.Second
+// Last says a last word to who was slow, after the rest of what they were being told, if they take it now.
+func (l *Line) Last(text string) {
+	_, _ = l.put(append(l.rest, text...), time.Second) // or they do not
+}
+
+// Gone says whether the other side is known to have gone: it has closed its end, or has not answered for silence. What was written
+// since would not say so: the kernel takes it. Any goroutine may ask.
+func (l *Line) Gone() bool { return l.socket != nil && hungUp(l.socket) }
+
+// silence is how long a reader may leave unanswered what was sent, before the kernel takes it for gone. Without a bound that is
+// a quarter of an hour.
+const silence = 20 * time.Second
 
 var _ io.Writer = (*Line)(nil)
 
@@ -50,10 +92,32 @@ func goLive(c *fiber.Ctx, live Live) error {
 		}
 		_, _ = out.WriteString("\r\n")
 		_ = out.Flush() // into memory
-		line := &Line{conn}
-		if _, err := line.Write(head.Bytes()); err == nil {
-			live.Run(line)
+		line := &Line{conn: conn, socket: socketOf(conn), patience: live.Patience}
+		if line.socket != nil {
+			boundSilence(line.socket, silence)
 		}
+		_, _ = line.Write(head.Bytes()) // the next one fails as well
+		live.Run(line)
 	})
 	return nil
+}
+
+// socketOf is what is underneath a connection, whatever the server and TLS put around it.
+func socketOf(conn net.Conn) syscall.RawConn {
+	for {
+		switch c := conn.(type) {
+		case syscall.Conn:
+			socket, err := c.SyscallConn()
+			if err != nil {
+				return nil
+			}
+			return socket
+		case interface{ UnsafeConn() net.Conn }: // of a connection taken from the server
+			conn = c.UnsafeConn()
+		case interface{ NetConn() net.Conn }: // of TLS
+			conn = c.NetConn()
+		default:
+			return nil
+		}
+	}
 }

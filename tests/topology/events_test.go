@@ -27,7 +27,7 @@ func hearers(t *testing.T) map[string][]string {
 	t.Helper()
 	heard := map[string][]string{}
 	for _, call := range source.Calls(t, func(name string) bool {
-		return slices.Contains([]string{"sidecart/kit/event.On", "sidecart/kit/event.OnAgain", "sidecart/kit/event.OnAgainNoted", "sidecart/kit/event.Everywhere"}, name)
+		return slices.Contains([]string{"sidecart/kit/event.On", "sidecart/kit/event.OnID", "sidecart/kit/event.OnAgain", "sidecart/kit/event.OnAgainNoted", "sidecart/kit/event.Everywhere"}, name)
 	}) {
 		name, ok := strings.CutPrefix(call.TypeArgument(), shopPath+".")
 		service := source.Service(call.Package)

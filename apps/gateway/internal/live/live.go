@@ -6,6 +6,7 @@ package live
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 
 	"sidecart/kit/fault"
 	"sidecart/kit/shop"
@@ -27,11 +30,14 @@ var (
 	ErrFrom    = fault.ErrInvalid.With("Last-Event-ID", "is not an id of this stream")
 )
 
-// perUser is how many streams one person may have open at one replica: some tabs, a telephone.
+// perUser is how many streams one person may have open at one replica: some tabs, a telephone. Those whose reader has gone do not
+// count.
 const perUser = 8
 
 const (
-	checks    = 3 * time.Second  // how often a stream's session is looked at
+	patience  = 10 * time.Second // with a reader that takes nothing
+	begins    = time.Minute      // is how long a stream takes at most from its place to its connection
+	checks    = 3 * time.Second  // how often a stream's session and its reader are looked at
 	beats     = 5                // checks for each heartbeat, so that proxies keep the connection
 	lookAfter = 90 * time.Second // and is looked at without being woken, in case an event went missing
 	lookAgain = time.Second      // after the inbox could not be read
@@ -77,15 +83,21 @@ func place(text string) (Place, error) {
 type stream struct {
 	owner shop.UserID
 	token string
+	asked time.Time
+	line  *web.Line     // nil before it has its connection; written and read under the lock of Streams
 	seq   int64         // of what was shown last
 	wake  chan struct{} // has room for one: being woken twice is being woken once
 	over  <-chan struct{}
 	beats int
 }
 
+// errStopping ends the streams of a replica that stops: clients come back to another one, or to the next life of this one.
+var errStopping = errors.New("this replica stops")
+
 // run shows what is new until the connection, the session or this replica ends. It begins with what there was already.
-func (s *Streams) run(st *stream, first News, to io.Writer) {
+func (s *Streams) run(st *stream, first News, to *web.Line) {
 	defer s.leave(st)
+	s.begin(st, to)
 	err := st.show(first, to, fmt.Sprintf("retry: 1000\nid: %d\n\n", st.seq))
 	beat, look := time.NewTicker(s.checks), time.NewTimer(spread(lookAfter))
 	defer beat.Stop()
@@ -93,7 +105,7 @@ func (s *Streams) run(st *stream, first News, to io.Writer) {
 	for err == nil {
 		select {
 		case <-st.over:
-			return // the client comes back to another replica, or to the next life of this one
+			err = errStopping
 		case <-beat.C:
 			err = s.beat(st, to)
 		case <-st.wake:
@@ -102,7 +114,26 @@ func (s *Streams) run(st *stream, first News, to io.Writer) {
 			look.Reset(s.catchUp(st, to, &err))
 		}
 	}
-	slog.Debug("stream ends", "user", st.owner, "err", err)
+	s.end(st, to, err)
+}
+
+// end counts why a stream ends. Who was slow is told, in a comment: it is no end of the session, and whoever comes back has all
+// that is new from there on.
+func (s *Streams) end(st *stream, to *web.Line, err error) {
+	reason := "failed"
+	switch {
+	case errors.Is(err, errStopping):
+		reason = "stopping"
+	case errors.Is(err, web.ErrSlow):
+		reason = "slow"
+		to.Last(": the stream ends: slow\n\n")
+	case errors.Is(err, web.ErrGone):
+		reason = "gone"
+	case fault.Of(err).Kind == fault.Unauthenticated:
+		reason = "signed_out"
+	}
+	s.ended.Add(context.Background(), 1, metric.WithAttributes(attribute.String("reason", reason)))
+	slog.Debug("stream ends", "user", st.owner, "reason", reason, "err", err)
 }
 
 // catchUp shows all that is new, and says when to look again.
@@ -145,8 +176,11 @@ func (st *stream) show(news News, to io.Writer, before string) error {
 	return err
 }
 
-// beat ends a stream whose session or token has ended, and tells the others' proxies that they live.
-func (s *Streams) beat(st *stream, to io.Writer) error {
+// beat ends a stream whose reader has gone, or whose session or token has ended, and tells the others' proxies that they live.
+func (s *Streams) beat(st *stream, to *web.Line) error {
+	if to.Gone() {
+		return web.ErrGone
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if _, err := s.verify(ctx, st.token); fault.Of(err) != nil && fault.Of(err).Kind == fault.Unauthenticated {
@@ -164,5 +198,3 @@ func (s *Streams) beat(st *stream, to io.Writer) error {
 func spread(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * (0.75 + rand.Float64()/2)) //nolint:gosec // to spread, not to hide
 }
-
-var _ io.Writer = (*web.Line)(nil)

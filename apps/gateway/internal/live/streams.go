@@ -2,10 +2,14 @@ package live
 
 import (
 	"context"
+	"maps"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
 
 	"sidecart/kit/event"
 	"sidecart/kit/shop"
@@ -14,10 +18,12 @@ import (
 
 // Streams are the open streams of this replica.
 type Streams struct {
-	verify web.Verify
-	inbox  Inbox
-	over   chan struct{}
-	checks time.Duration
+	verify   web.Verify
+	inbox    Inbox
+	over     chan struct{}
+	checks   time.Duration
+	patience time.Duration
+	ended    metric.Int64Counter
 
 	mu   sync.Mutex
 	open map[shop.UserID]map[*stream]struct{}
@@ -25,7 +31,9 @@ type Streams struct {
 
 // New has no streams yet. Whoever asks for one is known by verify, and sees what is in their inbox.
 func New(verify web.Verify, inbox Inbox) *Streams {
-	return &Streams{verify: verify, inbox: inbox, over: make(chan struct{}), checks: checks, open: map[shop.UserID]map[*stream]struct{}{}}
+	s := &Streams{verify: verify, inbox: inbox, over: make(chan struct{}), checks: checks, patience: patience, open: map[shop.UserID]map[*stream]struct{}{}}
+	s.ended, _ = otel.Meter("sidecart/apps/gateway/live").Int64Counter("gateway.streams.ended") // fails only for a bad name
+	return s
 }
 
 // Routes adds the stream to an app.
@@ -46,7 +54,7 @@ func (s *Streams) handleStream(ctx context.Context, who shop.Caller, in request)
 		return web.Live{}, err
 	}
 	_, token, _ := strings.Cut(in.Authorization, " ")
-	st := &stream{owner: who.ID, token: token, wake: make(chan struct{}, 1), over: s.over}
+	st := &stream{owner: who.ID, token: token, asked: time.Now(), wake: make(chan struct{}, 1), over: s.over}
 	if err := s.enter(st); err != nil { // before reading: what comes in between wakes it
 		return web.Live{}, err
 	}
@@ -62,13 +70,18 @@ func (s *Streams) handleStream(ctx context.Context, who shop.Caller, in request)
 	if len(first.Items) == 100 {
 		st.awake() // there may be more
 	}
-	return web.Live{ContentType: "text/event-stream", Run: func(to *web.Line) { s.run(st, first, to) }}, nil
+	return web.Live{ContentType: "text/event-stream", Patience: s.patience, Run: func(to *web.Line) { s.run(st, first, to) }}, nil
 }
 
+// enter takes one of the places that a person has. Where all are taken, streams whose readers have gone make room: a page that is
+// loaded again is back before its old stream notices. It fails with ErrTooMany.
 func (s *Streams) enter(st *stream) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	mine := s.open[st.owner]
+	if len(mine) >= perUser {
+		maps.DeleteFunc(mine, func(old *stream, _ struct{}) bool { return old.gone() })
+	}
 	if len(mine) >= perUser {
 		return ErrTooMany
 	}
@@ -78,6 +91,20 @@ func (s *Streams) enter(st *stream) error {
 	}
 	mine[st] = struct{}{}
 	return nil
+}
+
+// gone says whether nobody reads a stream any more, or it has never got its connection.
+func (st *stream) gone() bool {
+	if st.line == nil {
+		return time.Since(st.asked) > begins
+	}
+	return st.line.Gone()
+}
+
+func (s *Streams) begin(st *stream, line *web.Line) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st.line = line
 }
 
 func (s *Streams) leave(st *stream) {

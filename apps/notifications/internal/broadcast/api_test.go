@@ -36,7 +36,7 @@ func start(t *testing.T, people int) (*web.App, *pgxpool.Pool, *Service) {
 				return err
 			}
 			if n%10 == 0 {
-				if err := contact.ChangeRole(t.Context(), tx, user, shop.Admin); err != nil {
+				if err := contact.ChangeRole(t.Context(), tx, shop.NewID(), user, shop.Admin); err != nil {
 					return err
 				}
 			}
@@ -98,6 +98,33 @@ func TestBroadcast(t *testing.T) {
 			from messages where kind = 'broadcast' and title = $1`, title).Scan(&people, &messages, &mails)
 		if err != nil || people != want || messages != want || mails != want {
 			t.Errorf("%s: %d people, %d messages, %d mails, want %d of each; %v", title, people, messages, mails, want, err)
+		}
+	}
+}
+
+// TestATemplateThatBreaks holds up no broadcast, and none behind it.
+func TestATemplateThatBreaks(t *testing.T) {
+	t.Parallel()
+	_, db, s := start(t, 3)
+	if _, err := db.Exec(t.Context(), `
+		insert into templates (kind, channel, language, version, title, body, html, changed_by)
+		values ('broadcast', 'in_app', 'en', 1, '{{.Titel}}', '{{.Text}}', '', gen_random_uuid())`); err != nil {
+		t.Fatal(err)
+	}
+	for _, title := range []string{"First", "Second"} {
+		if _, err := s.Announce(t.Context(), shop.UserID{UUID: shop.NewID()}, Announcement{Title: title, Body: "All of it"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if worked, err := s.step(t.Context()); err != nil || !worked {
+			t.Fatalf("worked %v, %v", worked, err)
+		}
+	}
+	for _, title := range []string{"First", "Second"} {
+		var told int
+		if err := db.QueryRow(t.Context(), `select count(*) from messages where title = $1 and body = 'All of it'`, title).Scan(&told); err != nil || told != 3 {
+			t.Errorf("%s: %d of 3 are told, %v", title, told, err)
 		}
 	}
 }

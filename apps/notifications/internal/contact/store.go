@@ -72,20 +72,23 @@ func Meet(ctx context.Context, tx pgx.Tx, c Contact) error {
 	return err
 }
 
-// Change keeps what is true of somebody from now on.
-func Change(ctx context.Context, tx pgx.Tx, c Contact) error {
+// Change keeps what an event says is true of somebody from then on, unless a later event, by its id, has said otherwise.
+func Change(ctx context.Context, tx pgx.Tx, event uuid.UUID, c Contact) error {
 	_, err := tx.Exec(ctx, `
-		insert into contacts (user_id, email, username, full_name) values ($1, $2, $3, $4)
-		on conflict (user_id) do update set email = excluded.email, username = excluded.username, full_name = excluded.full_name
-		where not contacts.erased`, c.UserID, c.Email, c.Username, c.FullName)
+		insert into contacts (user_id, email, username, full_name, profile_event) values ($1, $2, $3, $4, $5)
+		on conflict (user_id) do update
+		set email = excluded.email, username = excluded.username, full_name = excluded.full_name, profile_event = excluded.profile_event
+		where not contacts.erased and (contacts.profile_event is null or contacts.profile_event < excluded.profile_event)`,
+		c.UserID, c.Email, c.Username, c.FullName, event)
 	return err
 }
 
-// ChangeRole keeps what somebody is from now on.
-func ChangeRole(ctx context.Context, tx pgx.Tx, user shop.UserID, role shop.Role) error {
+// ChangeRole keeps what an event says somebody is from then on, unless a later event, by its id, has said otherwise.
+func ChangeRole(ctx context.Context, tx pgx.Tx, event uuid.UUID, user shop.UserID, role shop.Role) error {
 	_, err := tx.Exec(ctx, `
-		insert into contacts (user_id, role) values ($1, $2)
-		on conflict (user_id) do update set role = excluded.role where not contacts.erased`, user, string(role))
+		insert into contacts (user_id, role, role_event) values ($1, $2, $3)
+		on conflict (user_id) do update set role = excluded.role, role_event = excluded.role_event
+		where not contacts.erased and (contacts.role_event is null or contacts.role_event < excluded.role_event)`, user, string(role), event)
 	return err
 }
 

@@ -3,6 +3,7 @@ package notice
 import (
 	"context"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"sidecart/apps/notifications/internal/contact"
@@ -22,8 +23,8 @@ func (s *Service) Subscribe(h *event.Hub) {
 	event.On(h, telling(passwordReset))
 	event.On(h, telling(passwordChanged))
 	event.On(h, telling(locked))
-	event.On(h, s.onProfileChanged)
-	event.On(h, s.onRoleChanged)
+	event.OnID(h, s.onProfileChanged)
+	event.OnID(h, s.onRoleChanged)
 	event.On(h, s.onErased)
 	event.On(h, telling(placed))
 	event.On(h, telling(paid))
@@ -54,21 +55,24 @@ func (s *Service) onRegistered(ctx context.Context, tx pgx.Tx, e shop.UserRegist
 	return Tell(ctx, tx, welcome(e))
 }
 
-// onProfileChanged tells the address that is no longer used, so that its owner hears of it.
-func (s *Service) onProfileChanged(ctx context.Context, tx pgx.Tx, e shop.ProfileChanged) error {
-	if err := contact.Change(ctx, tx, known(e.UserID, e.Email, e.Username, e.FullName)); err != nil || e.PreviousEmail == "" {
+// onProfileChanged tells the address that is no longer used, so that its owner hears of it: of each change, also of one that is
+// heard after a later one, as that says nothing of this address.
+func (s *Service) onProfileChanged(ctx context.Context, tx pgx.Tx, id uuid.UUID, e shop.ProfileChanged) error {
+	if err := contact.Change(ctx, tx, id, known(e.UserID, e.Email, e.Username, e.FullName)); err != nil || e.PreviousEmail == "" {
 		return err
 	}
 	return Tell(ctx, tx, addressChanged(e))
 }
 
-func (s *Service) onRoleChanged(ctx context.Context, tx pgx.Tx, e shop.RoleChanged) error {
-	return contact.ChangeRole(ctx, tx, e.UserID, e.Role)
+func (s *Service) onRoleChanged(ctx context.Context, tx pgx.Tx, id uuid.UUID, e shop.RoleChanged) error {
+	return contact.ChangeRole(ctx, tx, id, e.UserID, e.Role)
 }
 
-// onErased forgets somebody: nothing that says who they were or what they were told stays.
+// onErased forgets somebody: nothing that says who they were or what they were told stays, nor what could not be told.
 func (s *Service) onErased(ctx context.Context, tx pgx.Tx, e shop.UserErased) error {
-	for _, forget := range []func(context.Context, pgx.Tx, shop.UserID) error{contact.Erase, preference.Forget, message.Forget, delivery.Forget, device.Forget} {
+	for _, forget := range []func(context.Context, pgx.Tx, shop.UserID) error{
+		contact.Erase, preference.Forget, message.Forget, delivery.Forget, device.Forget, event.Forget,
+	} {
 		if err := forget(ctx, tx, e.UserID); err != nil {
 			return err
 		}

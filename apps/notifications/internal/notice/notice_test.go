@@ -3,6 +3,7 @@ package notice
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -11,6 +12,7 @@ import (
 
 	"sidecart/apps/notifications/internal/kind"
 	"sidecart/apps/notifications/internal/template"
+	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
 )
 
@@ -87,7 +89,12 @@ func TestNotices(t *testing.T) {
 			ofTheOrder(`"reason":"the card was declined","reason_code":"card_declined",`)},
 		{"low", stockLow(buyer, shop.StockLow{ProductID: 7, SKU: "WH-1", Name: "Case", Available: 3, Threshold: 10}),
 			"stock.low", "Running low: Case", "3 of WH-1 are left; the mark is 10.", `{"product_id":7,"sku":"WH-1","link":"/api/v1/products/7"}`},
+		{"out", stockOut(buyer, shop.StockOut{ProductID: 7, SKU: "WH-1", Name: "Case"}),
+			"stock.out", "Sold out: Case", "Nothing of WH-1 is left.", `{"product_id":7,"sku":"WH-1","link":"/api/v1/products/7"}`},
+		{"back", stockBack(buyer, shop.StockBack{ProductID: 7, SKU: "WH-1", Name: "Case"}),
+			"stock.back", "Back in the shop: Case", "You asked us to tell you: Case is here again.", `{"product_id":7,"sku":"WH-1","link":"/api/v1/products/7"}`},
 	} {
+		hasItsFacts(t, c.name, c.got)
 		data, err := json.Marshal(c.got.Data)
 		if err != nil {
 			t.Fatal(err)
@@ -102,7 +109,55 @@ func TestNotices(t *testing.T) {
 	}
 }
 
+// hasItsFacts: templates are checked against what is said of their kind there.
+func hasItsFacts(t *testing.T, name string, n Notice) {
+	t.Helper()
+	text, err := json.Marshal(n.Facts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	facts := kittest.Field[map[string]string](t, []byte(`{"facts":`+string(text)+`}`), "facts")
+	always, maybe := template.FactsOf(n.Kind)
+	for _, fact := range always {
+		if facts[fact] == "" {
+			t.Errorf("%s has no %s", name, fact)
+		}
+	}
+	for fact := range facts {
+		if !slices.Contains(append(always, maybe...), fact) {
+			t.Errorf("%s has %s, which its kind does not", name, fact)
+		}
+	}
+}
+
 // unwritten is a database in which no admin has written any template.
 type unwritten struct{}
 
 func (unwritten) Query(context.Context, string, ...any) (pgx.Rows, error) { return nil, pgx.ErrNoRows }
+
+// TestATemplateThatBreaks costs nobody the message, on any channel.
+func TestATemplateThatBreaks(t *testing.T) {
+	t.Parallel()
+	app, db := start(t)
+	alice := kittest.Somebody(shop.User)
+	if _, err := db.Exec(t.Context(), `
+		insert into templates (kind, channel, language, version, title, body, html, changed_by)
+		values ('orders.refunded', 'in_app', 'en', 1, '{{if .Partial}}A part of your money is back{{end}}', '{{.Total}}', '', gen_random_uuid())`); err != nil {
+		t.Fatal(err)
+	}
+	deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice.ID, Username: "alice", Email: "alice@example.com"})
+	for _, partial := range []bool{true, false} {
+		e := shop.OrderRefunded{OrderID: shop.OrderID{UUID: shop.NewID()}, Number: "SC-1", UserID: alice.ID, Amount: shop.MustMoney("5.00"), Currency: "USD", Partial: partial}
+		if verdict := deliver(t, app, shop.NewID(), e); verdict != "SUCCESS" {
+			t.Fatalf("partial %v: %s", partial, verdict)
+		}
+	}
+	in := inbox(t, app, alice, "?limit=2")
+	if in.Items[0].Title != "Money back for your order SC-1" || in.Items[1].Title != "A part of your money is back" {
+		t.Errorf("%+v", in.Items)
+	}
+	var mails int
+	if err := db.QueryRow(t.Context(), `select count(*) from deliveries where kind = 'orders.refunded' and channel = 'email'`).Scan(&mails); err != nil || mails != 2 {
+		t.Errorf("%d mails, %v", mails, err)
+	}
+}

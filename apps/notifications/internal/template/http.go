@@ -11,7 +11,7 @@ import (
 // Routes adds the templates to an app.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "GET /notifications/templates/{kind}/{channel}", shop.ManageMessages, s.handleGet, web.NoStore,
-		web.Fails(ErrNotFound), web.Doc("What a kind says on a channel, in one language"))
+		web.Fails(ErrNotFound), web.Doc("What a kind says on a channel, in one language; ?version= is how it once was, 0 what is built in"))
 	web.Handle(app, "PUT /notifications/templates/{kind}/{channel}", shop.ManageMessages, s.handlePut, web.NoStore,
 		web.Fails(ErrNotFound, ErrBroken, ErrStale), web.Doc("Change what a kind says; a template that does not work is refused"))
 	web.Handle(app, "POST /notifications/templates/{kind}/{channel}/preview", shop.ManageMessages, s.handlePreview, web.NoStore,
@@ -24,7 +24,17 @@ type which struct {
 	Language Language     `query:"language" default:"en" validate:"oneof=en de es"`
 }
 
-func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in which) (Template, error) {
+type once struct {
+	Kind     string       `path:"kind"`
+	Channel  kind.Channel `path:"channel"`
+	Language Language     `query:"language" default:"en" validate:"oneof=en de es"`
+	Version  *int         `query:"version" validate:"omitempty,min=0,max=2147483647"` // without it, the one that is used now
+}
+
+func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in once) (Template, error) {
+	if in.Version != nil {
+		return s.Version(ctx, in.Kind, in.Channel, in.Language, *in.Version)
+	}
 	return s.Get(ctx, in.Kind, in.Channel, in.Language)
 }
 

@@ -17,7 +17,8 @@ import (
 const longest = 256 << 10
 
 // Fill puts facts into a template of one channel and language. Titles are one line; HTML is a whole page in which facts
-// are text, whatever is in them. A mail that can be ended says how, in its text and on its page. It fails with ErrBroken, naming the field that cannot be used and why.
+// are text, whatever is in them. A mail that can be ended says how, in its text and on its page. It fails with ErrBroken, naming the
+// field that cannot be used, or says nothing, and why.
 func Fill(t Text, channel kind.Channel, language Language, facts Facts) (Text, error) {
 	if words := dictionaries[language].reasons[facts.ReasonCode]; words != "" {
 		facts.Reason = words
@@ -34,6 +35,9 @@ func Fill(t Text, channel kind.Channel, language Language, facts Facts) (Text, e
 	}
 	if filled.Body, err = fill("body", t.Body, facts); err != nil {
 		return Text{}, err
+	}
+	if strings.TrimSpace(filled.Body) == "" {
+		return Text{}, ErrBroken.With("body", "is empty")
 	}
 	if channel != kind.Email {
 		filled.Body = line(filled.Body)
@@ -74,7 +78,10 @@ func fillHTML(text string, language Language, title string, facts Facts) (string
 		"Language": language, "Title": title, "Why": d.why, "End": d.end, "Unsubscribe": facts.Unsubscribe, "Pixel": facts.Pixel,
 		"Body": template.HTML(body.String()), //nolint:gosec // made by html/template above
 	})
-	return out.String(), err
+	if err != nil { // it is too long
+		return "", ErrBroken.With("html", err.Error())
+	}
+	return out.String(), nil
 }
 
 // known are the functions that a template may use.

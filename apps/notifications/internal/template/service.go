@@ -3,6 +3,7 @@ package template
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -20,22 +21,29 @@ func NewService(db *pgxpool.Pool) *Service { return &Service{db: db} }
 
 // Get is the template that is used now. It fails with ErrNotFound.
 func Get(ctx context.Context, db postgres.Reader, name string, channel kind.Channel, language Language) (Template, error) {
-	k, err := kind.Of(name)
-	if err != nil || !k.Has(channel) {
-		return Template{}, ErrNotFound
-	}
-	text, err := builtIn(name, channel, language)
+	first, err := versionZero(name, channel, language)
 	if err != nil {
 		return Template{}, err
 	}
 	t, err := newest(ctx, db, name, channel, language)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return Template{Kind: name, Channel: channel, Language: language, Text: text}, nil
+		return first, nil
 	}
 	return t, err
 }
 
-// Write fills the template that is used now with facts. It fails with ErrNotFound or ErrBroken.
+// versionZero is the template that is built in. It fails with ErrNotFound.
+func versionZero(name string, channel kind.Channel, language Language) (Template, error) {
+	k, err := kind.Of(name)
+	if err != nil || !k.Has(channel) {
+		return Template{}, ErrNotFound
+	}
+	text, err := builtIn(name, channel, language)
+	return Template{Kind: name, Channel: channel, Language: language, Text: text}, err
+}
+
+// Write fills the template that is used now with facts. Where that cannot be done, what is built in says it: better told in
+// other words than not at all. It fails with ErrNotFound.
 func Write(ctx context.Context, db postgres.Reader, name string, channel kind.Channel, language Language, facts Facts) (Text, error) {
 	return NewWriter(db).Write(ctx, name, channel, language, facts)
 }
@@ -43,11 +51,11 @@ func Write(ctx context.Context, db postgres.Reader, name string, channel kind.Ch
 // Writer reads each template once: it is for many texts of one moment.
 type Writer struct {
 	db    postgres.Reader
-	known map[place]Text
+	known map[place]Template
 }
 
 // NewWriter writes with the templates that are used now.
-func NewWriter(db postgres.Reader) *Writer { return &Writer{db, map[place]Text{}} }
+func NewWriter(db postgres.Reader) *Writer { return &Writer{db, map[place]Template{}} }
 
 // place is where a template is used.
 type place struct {
@@ -59,16 +67,25 @@ type place struct {
 // Write is Write.
 func (w *Writer) Write(ctx context.Context, name string, channel kind.Channel, language Language, facts Facts) (Text, error) {
 	at := place{name, channel, language}
-	text, known := w.known[at]
+	t, known := w.known[at]
 	if !known {
-		t, err := Get(ctx, w.db, name, channel, language)
-		if err != nil {
+		var err error
+		if t, err = Get(ctx, w.db, name, channel, language); err != nil {
 			return Text{}, err
 		}
-		text = t.Text
-		w.known[at] = text
+		w.known[at] = t
 	}
-	return Fill(text, channel, language, facts)
+	filled, err := Fill(t.Text, channel, language, facts)
+	if t.Version == 0 || !errors.Is(err, ErrBroken) {
+		return filled, err
+	}
+	slog.WarnContext(ctx, "a template cannot be filled; what is built in is sent instead",
+		"kind", name, "channel", channel, "language", language, "version", t.Version)
+	usual, err := builtIn(name, channel, language)
+	if err != nil {
+		return Text{}, err
+	}
+	return Fill(usual, channel, language, facts)
 }
 
 // Get is the template that is used now. It fails with ErrNotFound.
@@ -76,8 +93,17 @@ func (s *Service) Get(ctx context.Context, name string, channel kind.Channel, la
 	return Get(ctx, s.db, name, channel, language)
 }
 
-// Change puts a text in the place of what is used now, from the next message on; earlier versions are kept. It fails
-// with ErrNotFound, with ErrBroken if it cannot be filled, with ErrStale if version is not the one that is used now.
+// Version is a template as it once was; 0 is the one that is built in. It fails with ErrNotFound.
+func (s *Service) Version(ctx context.Context, name string, channel kind.Channel, language Language, version int) (Template, error) {
+	first, err := versionZero(name, channel, language)
+	if err != nil || version == 0 {
+		return first, err
+	}
+	return get(ctx, s.db, name, channel, language, version)
+}
+
+// Change puts a text in the place of what is used now, from the next message on; earlier versions are kept (Version). It fails
+// with ErrNotFound, with ErrBroken if a message could not be told with it, with ErrStale if version is not the one that is used now.
 func (s *Service) Change(ctx context.Context, by shop.UserID, name string, channel kind.Channel, language Language, version int, text Text) (t Template, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		now, err := Get(ctx, tx, name, channel, language)
@@ -87,7 +113,7 @@ func (s *Service) Change(ctx context.Context, by shop.UserID, name string, chann
 		if now.Version != version {
 			return ErrStale
 		}
-		if err := usable(text, channel, language); err != nil {
+		if err := usable(name, text, channel, language); err != nil {
 			return err
 		}
 		now.Text, now.Version, now.ChangedBy = text, version+1, &by
@@ -95,25 +121,6 @@ func (s *Service) Change(ctx context.Context, by shop.UserID, name string, chann
 		return err
 	})
 	return t, err
-}
-
-// usable fills a text with every fact and with none: each branch of it must work.
-func usable(text Text, channel kind.Channel, language Language) error {
-	if channel != kind.Email && text.HTML != "" {
-		return ErrBroken.With("html", "is for e-mail only")
-	}
-	if channel == kind.Email && text.HTML == "" {
-		return ErrBroken.With("html", "is empty")
-	}
-	if text.Body == "" {
-		return ErrBroken.With("body", "is empty")
-	}
-	if _, err := Fill(text, channel, language, Sample); err != nil {
-		return err
-	}
-	text.Title += "x" // may be all facts
-	_, err := Fill(text, channel, language, Facts{})
-	return err
 }
 
 // Preview fills a text with sample facts; without a text it is the one that is used now. It fails with ErrNotFound or
@@ -126,7 +133,7 @@ func (s *Service) Preview(ctx context.Context, name string, channel kind.Channel
 	if text == nil {
 		text = &t.Text
 	}
-	if err := usable(*text, channel, language); err != nil {
+	if err := usable(name, *text, channel, language); err != nil {
 		return Text{}, err
 	}
 	return Fill(*text, channel, language, Sample)

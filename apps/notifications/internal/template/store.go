@@ -28,6 +28,21 @@ func newest(ctx context.Context, db postgres.Reader, name string, channel kind.C
 	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Template])
 }
 
+// get is one version of what admins wrote. It fails with ErrNotFound.
+func get(ctx context.Context, db postgres.Reader, name string, channel kind.Channel, language Language, version int) (Template, error) {
+	rows, err := db.Query(ctx, `
+		select kind, channel, language, version, title, body, html, changed_by, changed_at from templates
+		where kind = $1 and channel = $2 and language = $3 and version = $4`, name, channel, language, version)
+	if err != nil {
+		return Template{}, err
+	}
+	t, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Template])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Template{}, ErrNotFound
+	}
+	return t, err
+}
+
 // add keeps a new version. It fails with ErrStale if that version is there already.
 func add(ctx context.Context, tx pgx.Tx, t Template) (Template, error) {
 	rows, err := tx.Query(ctx, `

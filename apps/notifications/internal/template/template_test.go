@@ -3,6 +3,7 @@ package template
 import (
 	"errors"
 	"html"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -11,7 +12,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-// TestBuiltIn: every kind can be told on each of its channels in every language, with all facts and with none, and nothing of
+// TestBuiltIn: every kind can be told on each of its channels in every language, whichever facts are missing, and nothing of
 // a template is left in what it says.
 func TestBuiltIn(t *testing.T) {
 	for _, k := range append(kind.All, kind.Must(kind.Digest)) {
@@ -23,7 +24,7 @@ func TestBuiltIn(t *testing.T) {
 					t.Errorf("%s: %v", at, err)
 					continue
 				}
-				if err := usable(text, channel, language); err != nil {
+				if err := usable(k.Name, text, channel, language); err != nil {
 					t.Errorf("%s: %v", at, err)
 				}
 				filled, err := Fill(text, channel, language, Sample)
@@ -126,9 +127,66 @@ func TestBrokenTemplates(t *testing.T) {
 		{"no body", Text{Title: "a", HTML: "c"}, "body"},
 		{"no html", Text{Title: "a", Body: "b"}, "html"},
 	} {
-		err := usable(c.text, kind.Email, English)
+		err := usable(kind.Paid, c.text, kind.Email, English)
 		if !errors.Is(err, ErrBroken) || fault.Of(err).Fields[c.field] == "" {
 			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+// TestWhatIsNotAlwaysThere: a template is kept only if each message of its kind can be told with it.
+func TestWhatIsNotAlwaysThere(t *testing.T) {
+	for _, c := range []struct {
+		kind, text string
+		works      bool
+	}{
+		{kind.Refunded, "{{if .Partial}}A part of your money is back{{end}}", false},
+		{kind.Refunded, "{{if .Partial}}A part of your money is back{{else}}Your money is back{{end}}", true},
+		{kind.Refunded, "{{if not .Partial}}Your money is back{{end}}", false},
+		{kind.Refunded, "{{.Total}}", true}, // is always there
+		{kind.Refunded, "{{.Name}}", false}, // is not
+		{kind.Broadcast, "{{.Title}}", true},
+		{kind.Shipped, "{{if .Carrier}}With {{.Carrier}}{{else if not .Tracking}}On its way{{end}}", false},
+		{kind.Shipped, "On its way{{if .Carrier}}{{if not .Tracking}}{{.Trackin}}{{end}}{{end}}", false},
+		{kind.Shipped, "On its way{{if .Carrier}}{{if not .Tracking}}{{eq .Carrier 1}}{{end}}{{end}}", false},
+		{kind.Shipped, "On its way{{if and .Carrier (not .Carrier)}}{{.Trackin}}{{end}}", false}, // where nobody ever comes by
+		{kind.Shipped, "On its way{{if .Product}}{{end}}", false},
+		{kind.Shipped, "On its way{{with .Carrier}} with {{.}}{{with $.Tracking}} as {{.}}{{end}}{{else}}, {{.Number}}{{end}}", true},
+		{kind.Shipped, "On its way{{with .Carrier}}{{.Tracking}}{{end}}", false},
+		{kind.Shipped, "On its way{{with .Carrier}}{{$.Trackin}}{{end}}", false},
+		{kind.Shipped, "On its way{{with .}}{{.Number}}{{end}}{{with $}}{{.Number}}{{end}}", true},
+		{kind.Shipped, "On its way{{$c := .Carrier}}{{if $c}} with {{$c}}{{end}}", true},
+		{kind.Shipped, "On its way{{$c := .Carrier}}{{$c.Name}}", false},
+		{kind.Shipped, "On its way{{(.Carrier).Name}}", false},
+		{kind.Shipped, "On its way{{.Carrier.Name}}", false},
+		{kind.Shipped, `On its way{{$ = .Carrier}}`, false},
+		{kind.Cancelled, `{{if eq .ReasonCode "out_of_stock"}}Nothing is left{{else}}Not sent{{end}}`, true},
+	} {
+		for field, text := range map[string]Text{"title": {Title: c.text, Body: "b"}, "body": {Title: "a", Body: c.text}} {
+			if err := usable(c.kind, text, kind.InApp, English); (err == nil) != c.works || !c.works && fault.Of(err).Fields[field] == "" {
+				t.Errorf("%s of %s, %s: %v %v", field, c.kind, c.text, err, fault.Of(err))
+			}
+		}
+		if strings.HasPrefix(c.text, "On") {
+			text := Text{Title: "a", Body: "b", HTML: c.text}
+			if err := usable(c.kind, text, kind.Email, English); (err == nil) != c.works || !c.works && fault.Of(err).Fields["html"] == "" {
+				t.Errorf("html of %s, %s: %v", c.kind, c.text, err)
+			}
+		}
+	}
+}
+
+// TestEveryKindHasItsFacts, by names that there are.
+func TestEveryKindHasItsFacts(t *testing.T) {
+	for _, k := range append(kind.All, kind.Must(kind.Digest)) {
+		if _, there := ofKinds[k.Name]; !there {
+			t.Errorf("nobody says what facts %s has", k.Name)
+		}
+		always, maybe := FactsOf(k.Name)
+		for _, name := range append(always, maybe...) {
+			if f := reflect.ValueOf(Sample).FieldByName(name); !f.IsValid() || f.IsZero() {
+				t.Errorf("%s has %s, of which there is no sample", k.Name, name)
+			}
 		}
 	}
 }

@@ -250,6 +250,12 @@ func TestErase(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if _, err := db.Exec(t.Context(), `
+		insert into dead_letters (event_id, topic, event)
+		select gen_random_uuid(), 'orders.shipped', json_build_object('data', json_build_object('user_id', buyer, 'tracking_number', '1Z'))
+		from unnest($1::uuid[]) as buyer`, []shop.UserID{alice.ID, bob.ID}); err != nil {
+		t.Fatal(err)
+	}
 	for range 2 {
 		if err := s.Erase(t.Context(), alice.ID); err != nil {
 			t.Fatal(err)
@@ -266,6 +272,11 @@ func TestErase(t *testing.T) {
 	var keys int
 	if err := db.QueryRow(t.Context(), `select count(*) from idempotency_keys where owner = $1`, alice.ID).Scan(&keys); err != nil || keys != 0 {
 		t.Errorf("%d answers are kept, %v", keys, err)
+	}
+	var letters, hers int
+	err = db.QueryRow(t.Context(), `select count(*), count(*) filter (where event::text like '%' || $1 || '%') from dead_letters`, alice.ID.String()).Scan(&letters, &hers)
+	if err != nil || letters != 1 || hers != 0 {
+		t.Errorf("%d dead letters are kept, %d of them hers, %v", letters, hers, err)
 	}
 	kept, err := s.Get(t.Context(), admin, ended)
 	if err != nil || kept.Total.String() != "599.98" || kept.Refunded.String() != "599.98" || kept.ShippingAddress != (order.Address{Country: "USA"}) {

@@ -1,0 +1,160 @@
+package live
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+	"sidecart/kit/telemetry"
+)
+
+// ask opens a stream on a connection of the test's own, and returns it with the first line of the answer.
+func ask(t *testing.T, url string, who shop.Caller) (conn net.Conn, status string) {
+	t.Helper()
+	token, err := kittest.Signer.Sign(who, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if conn, err = new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(url, "http://")); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10) // so that who does not read is soon behind
+	if _, err := fmt.Fprintf(conn, "GET /api/v1/notifications/stream HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n", token); err != nil {
+		t.Fatal(err)
+	}
+	first := make([]byte, 12)
+	if _, err := io.ReadFull(conn, first); err != nil {
+		t.Fatal(err)
+	}
+	return conn, string(first)
+}
+
+// TestAPlaceIsFreeAtOnce: whoever has all streams open that they may, closes one and comes again is served, long before the stream
+// that was closed would look or write. Who closes none is refused.
+func TestAPlaceIsFreeAtOnce(t *testing.T) {
+	t.Parallel()
+	streams, url := start(t, kittest.Verify, newInboxes().read)
+	streams.checks = time.Hour
+	alice := kittest.Somebody(shop.User)
+	var open []net.Conn
+	for range perUser {
+		conn, status := ask(t, url, alice)
+		if status != "HTTP/1.1 200" {
+			t.Fatal(status)
+		}
+		open = append(open, conn)
+	}
+	for n, old := range open {
+		if _, status := ask(t, url, alice); status != "HTTP/1.1 429" {
+			t.Fatalf("one too many: %s", status)
+		}
+		_ = old.Close()
+		kittest.Eventually(t, 5*time.Second, func() error { // until the network has brought it
+			if _, status := ask(t, url, alice); status != "HTTP/1.1 200" {
+				return fmt.Errorf("after closing the %d. stream: %s", n+1, status)
+			}
+			return nil
+		})
+	}
+}
+
+// TestAStreamThatNeverBegan, because its connection broke while it was answered, keeps no place for ever.
+func TestAStreamThatNeverBegan(t *testing.T) {
+	t.Parallel()
+	streams := New(kittest.Verify, newInboxes().read)
+	owner := kittest.Somebody(shop.User).ID
+	for n := range 2 * perUser {
+		err := streams.enter(&stream{owner: owner, asked: time.Now().Add(-2 * begins)})
+		if err != nil {
+			t.Fatalf("the %d. is refused: %v", n+1, err)
+		}
+	}
+}
+
+// TestAClosedStreamEnds with the next look at its reader, before anything is written to it.
+func TestAClosedStreamEnds(t *testing.T) {
+	t.Parallel()
+	streams, url := start(t, kittest.Verify, newInboxes().read)
+	alice := kittest.Somebody(shop.User)
+	conn, _ := ask(t, url, alice)
+	_ = conn.Close()
+	kittest.Eventually(t, 5*time.Second, func() error {
+		streams.mu.Lock()
+		defer streams.mu.Unlock()
+		if n := len(streams.open[alice.ID]); n > 0 {
+			return fmt.Errorf("%d streams are open", n)
+		}
+		return nil
+	})
+}
+
+// TestASlowReader is dropped when it has taken nothing for a while, so that it holds nothing here, and is counted as that.
+func TestASlowReader(t *testing.T) {
+	stop, err := telemetry.Start(t.Context(), "gateway")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	long := strings.Repeat("x", 64<<10)
+	endless := func(_ context.Context, _ shop.UserID, after Place) (news News, err error) { // more than any kernel keeps
+		if after.Seq == nil {
+			return News{}, nil
+		}
+		for n := range int64(100) {
+			entry := fmt.Sprintf(`{"id":%q,"kind":"orders.paid","title":%q}`, uuid.New(), long)
+			news.Items = append(news.Items, Entry{*after.Seq + n + 1, json.RawMessage(entry)})
+		}
+		return news, nil
+	}
+	streams, url := start(t, kittest.Verify, endless)
+	streams.patience = 200 * time.Millisecond
+	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)
+	slow, _ := ask(t, url, alice)
+	gone, _ := ask(t, url, bob)
+	_ = gone.Close()
+	streams.Wake(alice.ID)
+	kittest.Eventually(t, 20*time.Second, func() error {
+		metrics := get(t, url+"/metrics")
+		for _, reason := range []string{"slow", "gone"} {
+			if !strings.Contains(metrics, `gateway_streams_ended_total{otel_scope_name="sidecart/apps/gateway/live",otel_scope_schema_url="",otel_scope_version="",reason="`+reason+`"} 1`) {
+				return fmt.Errorf("nobody is counted as %s", reason)
+			}
+		}
+		return nil
+	})
+	streams.mu.Lock()
+	defer streams.mu.Unlock()
+	if len(streams.open) != 0 {
+		t.Errorf("%d people have streams", len(streams.open))
+	}
+	_ = slow.Close()
+}
+
+func get(t *testing.T, url string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}

@@ -1,0 +1,89 @@
+package event_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"sidecart/kit/event"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// TestForget: no dead letter tells of somebody who is forgotten, however it is written and whenever it died; all others stay.
+func TestForget(t *testing.T) {
+	db := kittest.DB(t, event.Migrations)
+	app := web.New("notifications", web.Config{})
+	event.NewHub(app, "notifications", db)
+	alice, bob := shop.UserID{UUID: shop.NewID()}, shop.UserID{UUID: shop.NewID()}
+	die := func(topic, form string, about shop.UserID) {
+		t.Helper()
+		if status, body := kittest.Do(t, app, kittest.Call{Do: "POST /events/dead", Body: fmt.Sprintf(form, shop.NewID(), topic, about)}); status != 200 {
+			t.Fatalf("%d %s", status, body)
+		}
+	}
+	kept := func(about shop.UserID) (topics []string) {
+		t.Helper()
+		rows, err := db.Query(t.Context(), `select topic from dead_letters where event::text like '%' || $1 || '%' order by topic`, about.String())
+		if err == nil {
+			topics, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return topics
+	}
+	const usual, spaced, zero, broken, several = `{"id":%q,"type":%q,"data":{"user_id":%q,"email":"a@example.com"}}`,
+		"{\"id\" : %q, \"type\" : %q, \"data\" : {\n\t\"user_id\" : %q } }", `{"id":%q,"type":%q,"data":{"full_name":"\u0000","user_id":%q}}`,
+		`{"id":%q,"type":%q,"data":{"user_id":%q,"email":"a@exam`, `{"id":%q,"type":%q,"data":{"user_ids":[%q]}}`
+	for _, who := range []shop.UserID{alice, bob} {
+		for _, form := range []string{usual, spaced, zero, broken} {
+			die("users.registered", form, who)
+		}
+		die("users.erased", usual, who)
+		die("stock.back", several, who)
+	}
+	hers, his := []string{"stock.back", "users.erased"}, kept(bob)
+	if len(his) != 6 || len(kept(alice)) != 6 {
+		t.Fatalf("kept %v and %v", kept(alice), his)
+	}
+	for range 2 {
+		if err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error { return event.Forget(t.Context(), tx, alice) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := kept(alice); !slices.Equal(got, hers) {
+		t.Errorf("of the forgotten %v are kept, want %v", got, hers)
+	}
+	for _, form := range []string{usual, spaced, zero, broken} {
+		die("users.locked", form, alice)
+	}
+	if status, body := kittest.Do(t, app, kittest.Call{Do: "POST /job/prune-inbox", Body: `{}`}); status != 204 {
+		t.Fatalf("%d %s", status, body)
+	}
+	if got := kept(alice); !slices.Equal(got, hers) {
+		t.Errorf("of the forgotten %v are kept after a night, want %v", got, hers)
+	}
+	if got := kept(bob); !slices.Equal(got, his) {
+		t.Errorf("of another %v are kept, want %v", got, his)
+	}
+}
+
+// TestAnErasureThatDied is heard when it is replayed, and then gone.
+func TestAnErasureThatDied(t *testing.T) {
+	db := kittest.DB(t, event.Migrations)
+	app := web.New("notifications", web.Config{})
+	event.On(event.NewHub(app, "notifications", db), func(ctx context.Context, tx pgx.Tx, e shop.UserErased) error {
+		return event.Forget(ctx, tx, e.UserID)
+	})
+	id, user := shop.NewID().String(), shop.NewID()
+	kittest.Run(t, app, nil, []kittest.Call{
+		{Name: "dies", Do: "POST /events/dead", Body: fmt.Sprintf(`{"id":%q,"type":"users.erased","data":{"user_id":%q}}`, id, user), Want: 200},
+		{Name: "replayed", Do: "POST /dead-letters/" + id + "/replay", Want: 204},
+		{Name: "gone", Do: "GET /dead-letters", Want: 200, Has: []string{`"items":[]`}},
+	})
+}
