@@ -1,8 +1,10 @@
 package stock
 
 import (
+	"cmp"
 	"context"
 	"embed"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -111,7 +113,9 @@ func giveBack(ctx context.Context, tx pgx.Tx, order shop.OrderID, by func(contex
 	return setState(ctx, tx, order, state)
 }
 
+// tellAll tells of each, by product: what it writes down is locked in that order.
 func tellAll(ctx context.Context, tx pgx.Tx, all []moved) error {
+	slices.SortFunc(all, func(a, b moved) int { return cmp.Compare(a.ProductID, b.ProductID) })
 	for _, m := range all {
 		if err := tell(ctx, tx, m); err != nil {
 			return err
