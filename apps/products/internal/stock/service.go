@@ -31,7 +31,7 @@ type Service struct {
 func NewService(db *pgxpool.Pool, hold time.Duration) *Service { return &Service{db, hold} }
 
 // Reserve speaks for all lines or none. Called again for the same order it answers the same reservation. It fails with
-// ErrUnknown, ErrOutOfStock, or ErrReleased where the order has already given its reservation back.
+// ErrUnknown, ErrOutOfStock, ErrCurrencies, or ErrReleased where the order has already given its reservation back.
 func (s *Service) Reserve(ctx context.Context, order shop.OrderID, wanted []Wanted) (r Reservation, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		until, lines, err := take(ctx, tx, order, s.hold, wanted)
