@@ -21,15 +21,15 @@ import (
 	"sidecart/kit/shop"
 )
 
-// goodsOf is a shop with n products of a thousand each, as lines that say only their SKU.
-func goodsOf(t *testing.T, n int) (*pgxpool.Pool, []product.Line) {
+// twenty is a shop with so many products of a thousand each, as lines that say only their SKU.
+func twenty(t *testing.T) (*pgxpool.Pool, []product.Line) {
 	t.Helper()
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	c, err := category.NewService(db).Create(t.Context(), category.New{Name: "Things"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	price, lines := shop.MustMoney("1.00"), make([]product.Line, n)
+	price, lines := shop.MustMoney("1.00"), make([]product.Line, 20)
 	for i := range lines {
 		lines[i].SKU = fmt.Sprintf("T-%d", i+1)
 		if _, err := product.NewService(db, "en").Create(t.Context(), product.New{
@@ -49,7 +49,7 @@ func TestNoDeadlock(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			const rounds = 40
-			db, lines := goodsOf(t, 20)
+			db, lines := twenty(t)
 			shelves := stock.NewService(db, time.Hour)
 			slices.Reverse(lines)
 			var wanted []stock.Wanted
