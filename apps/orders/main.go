@@ -75,7 +75,7 @@ func run(ctx context.Context) error {
 	app := web.New("orders", cfg)
 	app.Needs(web.Check{Name: "database", Ask: db.Ping}, web.Check{Name: "sidecar", Ask: dapr.Well})
 	app.Prefers(web.Check{Name: "broker", Ask: dapr.Broker}, web.Check{Name: "sessions", Ask: verifier.Well})
-	orders := order.NewService(db, order.ReserveWith(dapr.Ask))
+	orders := order.NewService(db, order.ReserveWith(dapr.Ask), order.ReleaseWith(dapr.Ask))
 	orders.PlaceFirst(placeWithin)
 	sales.NewService(db, orders.Statuses).Routes(app)
 	orders.Routes(app)

@@ -162,6 +162,15 @@ func Before[T any](ctx context.Context, db *pgxpool.Pool, key Key) (id uuid.UUID
 	return kept.ID, earlier, nil
 }
 
+// Abandon makes a key forget the id that Before gave for it, where nothing came of it: who repeats the call gets another. It waits
+// for whoever is keeping an answer to key at this moment.
+func Abandon(ctx context.Context, db *pgxpool.Pool, key Key, id uuid.UUID) error {
+	if !key.Given() {
+		return nil
+	}
+	return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error { return abandon(ctx, tx, key, id) })
+}
+
 // pruned is how often keys whose time is over are removed.
 const pruned = 10 * time.Minute
 

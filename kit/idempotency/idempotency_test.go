@@ -239,6 +239,44 @@ func TestBefore(t *testing.T) {
 	}
 }
 
+func TestAbandon(t *testing.T) {
+	db := database(t)
+	before := func(in newThing) uuid.UUID {
+		t.Helper()
+		id, _, err := idempotency.Before[thing](t.Context(), db, in.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	abandon := func(in newThing, id uuid.UUID) {
+		t.Helper()
+		if err := idempotency.Abandon(t.Context(), db, in.Key, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := asked("k", "lamp")
+	first := before(in)
+	abandon(in, first)
+	second := before(in)
+	if second == first {
+		t.Error("an abandoned id is given again")
+	}
+	abandon(in, first)
+	if before(in) != second {
+		t.Error("another id was abandoned")
+	}
+	made, err := makeThing(db, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	abandon(in, second)
+	if again, err := makeThing(db, in); err != nil || again != made {
+		t.Errorf("an answer was forgotten: %+v, %v", again, err)
+	}
+	abandon(newThing{}, uuid.New())
+}
+
 func TestNothingReadableIsKept(t *testing.T) {
 	db := database(t)
 	if _, err := makeThing(db, asked("my-key", "my-password")); err != nil {

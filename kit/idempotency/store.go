@@ -52,6 +52,13 @@ func keep(ctx context.Context, tx pgx.Tx, k Key, answer []byte) error {
 	return err
 }
 
+func abandon(ctx context.Context, tx pgx.Tx, k Key, id uuid.UUID) error {
+	_, err := tx.Exec(ctx, `
+		delete from idempotency_keys where owner = $1 and route = $2 and key = $3 and id = $4 and answer is null`,
+		k.owner, k.route, k.key, id)
+	return err
+}
+
 // prune removes keys whose time is over. A row that somebody else has locked is left to them.
 func prune(ctx context.Context, tx pgx.Tx) error {
 	_, err := tx.Exec(ctx, `

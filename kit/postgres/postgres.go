@@ -118,6 +118,13 @@ func Unavailable(err error) bool {
 	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
 }
 
+// Contended says whether an error means that a transaction was ended because others were in its way (a deadlock, or a
+// serialization failure). It changed nothing, and the same again may well succeed.
+func Contended(err error) bool {
+	var state *pgconn.PgError
+	return errors.As(err, &state) && (state.Code == "40P01" || state.Code == "40001")
+}
+
 // Violates says whether an error is the refusal of a named constraint, which a store turns into a fault of its noun.
 func Violates(err error, constraint string) bool {
 	var state *pgconn.PgError

@@ -47,6 +47,8 @@ func faultOf(err error) *fault.Error {
 		return fault.ErrTimedOut.Because(err)
 	case postgres.Unavailable(err):
 		return fault.ErrUnavailable.Saying("the database is not available").After(2).Because(err)
+	case postgres.Contended(err):
+		return fault.ErrUnavailable.Saying("others were changing the same").After(1).Because(err)
 	case errors.As(err, &fibers):
 		return faultOfFiber(fibers)
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"sidecart/kit/fault"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
@@ -50,6 +52,9 @@ func newApp(token string) *web.App {
 	web.Handle(app, "POST /baskets/{id}", shop.Anyone, func(_ context.Context, _ shop.Caller, in basket) (echo, error) {
 		if in.Note == "short" {
 			return echo{}, errShort.With("lines[0].quantity", "only 1 left").After(3)
+		}
+		if in.Note == "crowded" {
+			return echo{}, fmt.Errorf("keep: %w", &pgconn.PgError{Code: "40P01", Message: "deadlock detected"})
 		}
 		if in.Note == "panic" {
 			panic("a bug with a secret")
@@ -120,6 +125,7 @@ func TestInput(t *testing.T) {
 		{Name: "cursor of nobody", Do: "GET /things?cursor=%21%21", Want: 422, Has: []string{`"cursor"`}},
 		{Name: "fault", Do: "POST /baskets/7", Body: strings.Replace(good, "hi", "short", 1), Want: 409,
 			Header: map[string]string{"Traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}, Has: []string{`"short"`, `"lines[0].quantity":"only 1 left"`, `"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"`}},
+		{Name: "ended by a deadlock", Do: "POST /baskets/7", Body: strings.Replace(good, "hi", "crowded", 1), Want: 503, Has: []string{`"unavailable"`}, HasNot: []string{"deadlock"}},
 		{Name: "panic", Do: "POST /baskets/7", Body: strings.Replace(good, "hi", "panic", 1), Want: 500, Has: []string{`"internal"`}, HasNot: []string{"secret", "goroutine"}},
 	})
 }

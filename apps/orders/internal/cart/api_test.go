@@ -88,20 +88,36 @@ type place struct {
 	app     *web.App
 	memory  *memory
 	reserve func() // is called while an order is being made
+	held    map[shop.OrderID][]order.Reserved
+	lost    error // of the next reservation, which is made
 }
 
 func open(t *testing.T) *place {
 	t.Helper()
-	p := &place{db: kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations), memory: newMemory(), reserve: func() {}}
-	orders := order.NewService(p.db, func(_ context.Context, _ shop.OrderID, items []order.Item) (lines []order.Reserved, err error) {
+	p := &place{db: kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations), memory: newMemory(), reserve: func() {},
+		held: map[shop.OrderID][]order.Reserved{}}
+	var mu sync.Mutex
+	orders := order.NewService(p.db, func(_ context.Context, id shop.OrderID, items []order.Item) (lines []order.Reserved, err error) {
 		p.reserve()
+		mu.Lock()
+		defer mu.Unlock()
+		if lines, earlier := p.held[id]; earlier {
+			return lines, nil
+		}
 		for i, item := range items {
 			if item.Quantity > 50 {
 				return nil, order.ErrOutOfStock.With(fmt.Sprintf("items[%d].quantity", i), "only 50 left")
 			}
 			lines = append(lines, order.Reserved{ProductID: item.ProductID, Quantity: item.Quantity, UnitPrice: shop.MustMoney("10.00"), Currency: "USD"})
 		}
-		return lines, nil
+		p.held[id] = lines
+		err, p.lost = p.lost, nil
+		return lines, err
+	}, func(_ context.Context, id shop.OrderID) error {
+		mu.Lock()
+		defer mu.Unlock()
+		delete(p.held, id)
+		return nil
 	})
 	p.Service = cart.NewService(p.db, p.memory.store(), prices, orders)
 	p.app = web.New("orders", web.Config{Verify: kittest.Verify})
@@ -236,6 +252,39 @@ func TestOneKeyIsOneCheckout(t *testing.T) {
 	}
 	if n := bought(t, p); n != 1 {
 		t.Errorf("%d orders", n)
+	}
+}
+
+// TestAKeyIsOneCart has products keep what a checkout asks for and its answer be lost. Then the buyer wants more.
+func TestAKeyIsOneCart(t *testing.T) {
+	p, alice := open(t), kittest.Somebody(shop.User)
+	checkout := func(name, key string, want int, has string, emits ...string) kittest.Call {
+		return kittest.Call{Name: name, As: alice, Do: "POST /cart/checkout", Body: purchase, Header: map[string]string{"Idempotency-Key": key},
+			Want: want, Has: []string{has}, Emits: emits}
+	}
+	p.lost = sidecar.ErrNeighbour
+	kittest.Run(t, p.app, p.db, []kittest.Call{
+		{Name: "one", As: alice, Do: "PUT /cart/items/1", Body: `{"quantity":1}`, Want: 200},
+		checkout("lost", "k", 503, `"service_unavailable"`),
+		{Name: "three", As: alice, Do: "PUT /cart/items/1", Body: `{"quantity":3}`, Want: 200},
+		checkout("the same key for another cart", "k", 422, `"idempotency_key_reused"`),
+		{Name: "nothing is bought", As: alice, Do: "GET /cart", Want: 200, Has: []string{`"quantity":3`}, AndThen: func(t *testing.T, _ []byte) {
+			if len(p.held) != 0 {
+				t.Errorf("what nobody wants any more is held: %v", p.held)
+			}
+		}},
+		checkout("another key", "l", 201, `"total":30.00`, "orders.placed"),
+		checkout("again", "l", 201, `"total":30.00`),
+		{Name: "all is bought", As: alice, Do: "GET /cart", Want: 200, Has: []string{`"items":[]`}},
+	})
+	p.lost = sidecar.ErrNeighbour
+	kittest.Run(t, p.app, p.db, []kittest.Call{
+		{Name: "two", As: alice, Do: "PUT /cart/items/1", Body: `{"quantity":2}`, Want: 200},
+		checkout("lost", "m", 503, `"service_unavailable"`),
+		checkout("the same again", "m", 201, `"total":20.00`, "orders.placed"),
+	})
+	if len(p.held) != 2 {
+		t.Errorf("%d reservations for two orders", len(p.held))
 	}
 }
 

@@ -156,7 +156,8 @@ type Purchase struct {
 }
 
 // Checkout makes an order of the cart, and takes out of it what was ordered. It fails with ErrEmpty, ErrCheckout where
-// another checkout of the cart is on its way, and as order.Place does; the cart is then as it was. Wherever it is cut off,
+// another checkout of the cart is on its way, idempotency.ErrReused where the key was used for what was in the cart before, and as
+// order.Place does; the cart is then as it was. Wherever it is cut off,
 // there is an order and the lines leave the cart, or there is none and they stay: the cart remembers which order to look
 // for before the order is made.
 func (s *Service) Checkout(ctx context.Context, buyer shop.UserID, in Purchase) (o order.Order, err error) {
@@ -177,6 +178,9 @@ func (s *Service) Checkout(ctx context.Context, buyer shop.UserID, in Purchase) 
 	o, err = s.orders.PlaceAs(ctx, buyer, checkout.OrderID, order.Basket{
 		Key: in.Key, Items: checkout.Items, ShippingAddress: in.ShippingAddress, PaymentMethod: in.PaymentMethod, PaymentToken: in.PaymentToken,
 	})
+	if err == nil {
+		checkout.Items = o.Bought() // a repetition may be answered with the order of an earlier call
+	}
 	if endErr := s.end(context.WithoutCancel(ctx), buyer, checkout, err == nil); endErr != nil {
 		slog.WarnContext(ctx, "the cart is mended when it is next looked at", "order", checkout.OrderID, "err", endErr)
 	}

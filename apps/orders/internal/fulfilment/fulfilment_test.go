@@ -47,7 +47,7 @@ func open(t *testing.T) *stand {
 			lines = append(lines, order.Reserved{ProductID: item.ProductID, Quantity: item.Quantity, UnitPrice: shop.MustMoney("10.00"), Currency: "USD"})
 		}
 		return lines, nil
-	})
+	}, func(context.Context, shop.OrderID) error { return nil })
 	note := func(what string) error {
 		if s.away.Load() {
 			return errors.New("products is away")

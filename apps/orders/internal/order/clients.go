@@ -24,6 +24,9 @@ type Reserved struct {
 // the same. It fails with ErrOutOfStock or ErrUnknown, naming the items by place.
 type Reserve func(ctx context.Context, id shop.OrderID, items []Item) ([]Reserved, error)
 
+// Release asks the products service to give back what an order holds, for good. Asking again changes nothing.
+type Release func(ctx context.Context, id shop.OrderID) error
+
 // Ask calls another service (sidecar.Ask).
 type Ask func(ctx context.Context, app, route string, in, out any) error
 
@@ -35,6 +38,13 @@ func ReserveWith(ask Ask) Reserve {
 		}
 		err := ask(ctx, "products", "PUT /reservations/"+id.String(), map[string]any{"items": items}, &answer)
 		return answer.Lines, err
+	}
+}
+
+// ReleaseWith gives back through the sidecar.
+func ReleaseWith(ask Ask) Release {
+	return func(ctx context.Context, id shop.OrderID) error {
+		return ask(ctx, "products", "DELETE /reservations/"+id.String(), nil, nil)
 	}
 }
 

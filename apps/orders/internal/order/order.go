@@ -101,6 +101,15 @@ type Order struct {
 	Admin           *Inside          `json:"admin,omitempty"`
 }
 
+// Bought is what the buyer asked for.
+func (o Order) Bought() []Item {
+	items := make([]Item, len(o.Items))
+	for i, l := range o.Items {
+		items[i] = Item{ProductID: l.ProductID, Quantity: l.Quantity}
+	}
+	return items
+}
+
 // Parcel is how an order is sent.
 type Parcel struct {
 	Carrier        string `json:"carrier" validate:"required,notblank,line,max=60"`
@@ -154,6 +163,20 @@ func merged(items []Item) (lines []Item, first []int, err error) {
 		}
 	}
 	return lines, first, nil
+}
+
+// reserved says whether lines are what was asked for, of different products.
+func reserved(items []Item, lines []Reserved) bool {
+	asked := map[int64]int{}
+	for _, item := range items {
+		asked[item.ProductID] = item.Quantity
+	}
+	for _, l := range lines {
+		if asked[l.ProductID] != l.Quantity {
+			return false
+		}
+	}
+	return len(lines) == len(items)
 }
 
 // isCard says whether a text is the number of a payment card: 13 to 19 digits, spaces and hyphens apart, that pass Luhn's

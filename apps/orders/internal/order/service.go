@@ -3,6 +3,8 @@ package order
 import (
 	"context"
 	"embed"
+	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,6 +14,7 @@ import (
 	"sidecart/apps/orders/internal/payment"
 	"sidecart/kit/crash"
 	"sidecart/kit/event"
+	"sidecart/kit/fault"
 	"sidecart/kit/idempotency"
 	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
@@ -28,22 +31,24 @@ var Migrations = postgres.Migrations{Name: "order", Files: postgres.Sub(files)}
 type Service struct {
 	db      *pgxpool.Pool
 	reserve Reserve
+	release Release
 	look    LookInside
 	told    AskTold
 	crowd   crowd
 }
 
-// NewService works on an open database and asks reserve for stock.
-func NewService(db *pgxpool.Pool, reserve Reserve) *Service {
-	s := &Service{db: db, reserve: reserve}
+// NewService works on an open database, asks reserve for stock, and release to take back what no order is made of.
+func NewService(db *pgxpool.Pool, reserve Reserve, release Release) *Service {
+	s := &Service{db: db, reserve: reserve, release: release}
 	s.ShowInside(func(context.Context, shop.OrderID) (*Workflow, *payment.Payment) { return nil, nil },
 		func(context.Context, shop.UserID, shop.OrderID) ([]Told, error) { return nil, nil })
 	return s
 }
 
 // Place buys: it reserves the stock, keeps the order as pending, and tells orders.placed; charging comes after. It fails
-// with ErrOutOfStock, ErrUnknown, ErrCurrencies or ErrCard. If it dies between reservation and insert, the reservation
-// expires by itself. Called again with the same key it answers the same order.
+// with ErrOutOfStock, ErrUnknown, ErrCurrencies or ErrCard. What is refused after the reservation gives it back; if it dies in
+// between, or nobody knows whether the order was kept, the reservation expires by itself. Called again with the same key it answers
+// the same order.
 func (s *Service) Place(ctx context.Context, buyer shop.UserID, in Basket) (o Order, err error) {
 	id, earlier, err := idempotency.Before[Order](ctx, s.db, in.Key)
 	if err != nil {
@@ -55,7 +60,8 @@ func (s *Service) Place(ctx context.Context, buyer shop.UserID, in Basket) (o Or
 	return s.PlaceAs(ctx, buyer, shop.OrderID{UUID: id}, in)
 }
 
-// PlaceAs is Place for a caller who chose the order's id. There is never a second order of one id.
+// PlaceAs is Place for a caller who chose the order's id. There is never a second order of one id. It fails with
+// idempotency.ErrReused where other items are reserved under the id: those of an earlier call that came to nothing.
 func (s *Service) PlaceAs(ctx context.Context, buyer shop.UserID, id shop.OrderID, in Basket) (o Order, err error) {
 	began := time.Now()
 	s.crowd.inside.Add(1)
@@ -76,15 +82,47 @@ func (s *Service) PlaceAs(ctx context.Context, buyer shop.UserID, id shop.OrderI
 		return o, replaced(err, first)
 	}
 	crash.At("place: reserved")
+	o, err = s.keep(ctx, o, items, lines, in)
+	crash.At("place: kept")
+	if err == nil && o.ID != id || err != nil && !fault.Of(err).Kind.Retryable() {
+		s.letGo(ctx, in.Key, id)
+	}
+	return o, err
+}
+
+// keep makes an order of what is reserved. Who answers a repetition answers the order that was made first, whose id may be another.
+func (s *Service) keep(ctx context.Context, o Order, items []Item, lines []Reserved, in Basket) (_ Order, err error) {
+	if !reserved(items, lines) {
+		return o, idempotency.ErrReused
+	}
 	if o.Items, o.Total, o.Currency, err = total(lines); err != nil {
 		return o, err
 	}
 	if o.Refunded, err = o.Refunded.In(o.Currency); err != nil {
 		return o, err
 	}
-	o, err = idempotency.Do(ctx, s.db, in.Key, func(tx pgx.Tx) (Order, error) { return open(ctx, tx, o, in.PaymentToken) })
-	crash.At("place: kept")
-	return o, err
+	return idempotency.Do(ctx, s.db, in.Key, func(tx pgx.Tx) (Order, error) { return open(ctx, tx, o, in.PaymentToken) })
+}
+
+// letGo gives back what is reserved for an order that will not be, as well as it can: else the reservation expires. Its id is used
+// up then, so the key has to find another. Who makes the order at this very moment, with the same key, is waited for and keeps
+// its stock; who comes later finds no stock, and the order is cancelled and paid back as one whose reservation expired.
+func (s *Service) letGo(ctx context.Context, key idempotency.Key, id shop.OrderID) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	err := idempotency.Abandon(ctx, s.db, key, id.UUID)
+	if err == nil {
+		_, err = s.Standing(ctx, id)
+	}
+	switch {
+	case err == nil: // a repetition of this call was faster, and made it
+		return
+	case errors.Is(err, ErrNotFound):
+		err = s.release(ctx, id)
+	}
+	if err != nil {
+		slog.WarnContext(ctx, "what is reserved for no order stays so until it expires", "order", id, "err", err)
+	}
 }
 
 // open keeps a new order and the first step of its history.

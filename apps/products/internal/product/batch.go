@@ -71,6 +71,8 @@ func Put(ctx context.Context, tx pgx.Tx, language string, lines []Line) ([]Outco
 	outcomes := make([]Outcome, len(lines))
 	var fresh []New
 	var changed []Product
+	var thresholds []stock.Threshold
+	var still []int64 // whose stock may not move meanwhile
 	for i, l := range lines {
 		k, ok := there[l.SKU]
 		if !ok {
@@ -93,10 +95,19 @@ func Put(ctx context.Context, tx pgx.Tx, language string, lines []Line) ([]Outco
 			outcomes[i], changed = Updated, append(changed, p)
 		}
 		if p.LowStockThreshold != k.LowStockThreshold {
-			if err := stock.SetThreshold(ctx, tx, p.ID, p.LowStockThreshold); err != nil {
-				return nil, err
-			}
+			thresholds, still = append(thresholds, stock.Threshold{ProductID: p.ID, Threshold: p.LowStockThreshold}), append(still, p.ID)
 		}
+		if p.Slug != k.Slug {
+			// Whoever moves stock keeps the product from being known by something else (a foreign key), and does so under the lock of
+			// the stock.
+			still = append(still, p.ID)
+		}
+	}
+	if err := stock.Lock(ctx, tx, still); err != nil {
+		return nil, err
+	}
+	if err := stock.SetThresholds(ctx, tx, thresholds); err != nil {
+		return nil, err
 	}
 	return outcomes, putAll(ctx, tx, fresh, changed)
 }

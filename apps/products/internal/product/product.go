@@ -65,6 +65,19 @@ type New struct {
 	LowStockThreshold int              `json:"low_stock_threshold" validate:"min=0,max=1000000000"`
 }
 
+// slug is the one that was given, or is made of name and SKU.
+func (in New) slug() string {
+	if in.Slug != "" {
+		return in.Slug
+	}
+	return shop.Slug(in.Name + " " + in.SKU)
+}
+
+// another is instead of a slug that was made and is taken, where names and SKUs differ in what a slug has not.
+func another(slug string) string {
+	return shop.Slug(slug[:min(len(slug), 80)] + " " + shop.NewID().String())
+}
+
 // Change is what an admin wants different; what is not named stays. Attributes and metadata are replaced as a whole. The
 // SKU never changes.
 type Change struct {

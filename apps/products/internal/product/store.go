@@ -12,16 +12,12 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"sidecart/kit/postgres"
-	"sidecart/kit/shop"
 )
 
 // insert fails with ErrSKU, ErrSlug or ErrCategory. It looks first, so that a refused product does not use up a number; the
 // constraints decide where two are put on sale at once.
 func insert(ctx context.Context, tx pgx.Tx, in New) (id int64, err error) {
-	slug := in.Slug
-	if slug == "" {
-		slug = shop.Slug(in.Name + " " + in.SKU)
-	}
+	slug := in.slug()
 	var shelf, skuTaken, slugTaken bool
 	err = tx.QueryRow(ctx, `
 		select exists (select from categories where id = $1), exists (select from products where sku = $2),
@@ -35,8 +31,8 @@ func insert(ctx context.Context, tx pgx.Tx, in New) (id int64, err error) {
 		return 0, ErrSKU
 	case slugTaken && in.Slug != "":
 		return 0, ErrSlug
-	case slugTaken: // names and SKUs that differ in what a slug has not
-		slug = shop.Slug(slug[:min(len(slug), 80)] + " " + shop.NewID().String())
+	case slugTaken:
+		slug = another(slug)
 	}
 	err = tx.QueryRow(ctx, `
 		insert into products (name, description, sku, slug, price, currency, category_id, brand, language, attributes, metadata, low_stock_threshold)
@@ -44,6 +40,33 @@ func insert(ctx context.Context, tx pgx.Tx, in New) (id int64, err error) {
 		in.Name, in.Description, in.SKU, slug, in.Price, in.Currency, in.CategoryID, in.Brand, in.Language,
 		in.Attributes, in.Metadata, in.LowStockThreshold).Scan(&id)
 	return id, refusal(err)
+}
+
+// slugs are those of new products, each another one. What was given is as given, whether it is taken or not.
+func slugs(ctx context.Context, tx pgx.Tx, all []New) ([]string, error) {
+	chosen := make([]string, len(all))
+	for i, in := range all {
+		chosen[i] = in.slug()
+	}
+	rows, err := tx.Query(ctx, `select slug from products where slug = any($1)`, chosen)
+	if err != nil {
+		return nil, err
+	}
+	there, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	taken := map[string]bool{}
+	for _, slug := range there {
+		taken[slug] = true
+	}
+	for _, in := range all {
+		taken[in.Slug] = true
+	}
+	for i, in := range all {
+		if in.Slug == "" && taken[chosen[i]] {
+			chosen[i] = another(chosen[i])
+		}
+		taken[chosen[i]] = true
+	}
+	return chosen, err
 }
 
 // refusal is the fault that the refusal of a constraint stands for.
@@ -366,13 +389,13 @@ func insertAll(ctx context.Context, tx pgx.Tx, all []New) (map[string]int64, err
 	if len(all) == 0 {
 		return ids, nil
 	}
+	addresses, err := slugs(ctx, tx, all)
+	if err != nil {
+		return nil, err
+	}
 	rows := make([]map[string]any, len(all))
 	for i, in := range all {
-		slug := in.Slug
-		if slug == "" {
-			slug = shop.Slug(in.Name + " " + in.SKU)
-		}
-		rows[i] = map[string]any{"place": i, "name": in.Name, "description": in.Description, "sku": in.SKU, "slug": slug, "price": in.Price,
+		rows[i] = map[string]any{"place": i, "name": in.Name, "description": in.Description, "sku": in.SKU, "slug": addresses[i], "price": in.Price,
 			"currency": in.Currency, "category_id": in.CategoryID, "brand": in.Brand, "language": in.Language, "attributes": in.Attributes, "metadata": in.Metadata,
 			"low_stock_threshold": in.LowStockThreshold}
 	}

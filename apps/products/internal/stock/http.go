@@ -22,7 +22,7 @@ func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /products/{id}/notify-me", shop.SignedIn, s.handleAwait, web.NoStore, web.Status(http.StatusAccepted),
 		web.Fails(ErrNotFound, ErrInStock), web.Doc("Be told once when a product is back in stock"))
 	web.Handle(app, "GET /export/{user_id}", shop.Anyone, s.handleExport, web.Internal, web.NoStore)
-	web.Handle(app, "PUT /reservations/{order_id}", shop.Anyone, s.handleReserve, web.Internal, web.Fails(ErrOutOfStock, ErrUnknown, ErrReleased))
+	web.Handle(app, "PUT /reservations/{order_id}", shop.Anyone, s.handleReserve, web.Internal, web.Fails(ErrOutOfStock, ErrUnknown, ErrCurrencies, ErrReleased))
 	web.Handle(app, "POST /reservations/{order_id}/commit", shop.Anyone, s.handleCommit, web.Internal, web.Fails(ErrReleased))
 	web.Handle(app, "PUT /reservations/{order_id}/returned", shop.Anyone, s.handleReturn, web.Internal, web.Fails(ErrReleased))
 	web.Handle(app, "DELETE /reservations/{order_id}", shop.Anyone, s.handleRelease, web.Internal)

@@ -106,16 +106,40 @@ func (s *Service) SetThreshold(ctx context.Context, productID int64, threshold i
 
 // SetThreshold does the same in somebody's transaction.
 func SetThreshold(ctx context.Context, tx pgx.Tx, productID int64, threshold int) error {
-	// Whoever reserves reads the threshold under the lock of the stock, so it changes under that lock too; the product is
-	// locked first, as by whoever changes more of it.
-	if err := lockProductAndStock(ctx, tx, productID); err != nil {
+	return SetThresholds(ctx, tx, []Threshold{{productID, threshold}})
+}
+
+// Threshold is from how many on a product is low.
+type Threshold struct {
+	ProductID int64
+	Threshold int
+}
+
+// SetThresholds is SetThreshold of many.
+func SetThresholds(ctx context.Context, tx pgx.Tx, all []Threshold) error {
+	if len(all) == 0 {
+		return nil
+	}
+	// Whoever reserves reads the threshold under the lock of the stock, so it changes under that lock too; the products are
+	// locked first, as by whoever changes more of them.
+	if err := lockProductsAndStock(ctx, tx, all); err != nil {
 		return err
 	}
-	m, err := setThreshold(ctx, tx, productID, threshold)
+	changed, err := setThresholds(ctx, tx, all)
 	if err != nil {
 		return err
 	}
-	return tell(ctx, tx, m)
+	return tellAll(ctx, tx, changed)
+}
+
+// Lock keeps the stock of some products from moving until the transaction ends. Who needs that of several asks once for all of
+// them, before anything else that waits for stock: two who lock the same one after the other, each in their own order, end in a
+// deadlock.
+func Lock(ctx context.Context, tx pgx.Tx, products []int64) error {
+	if len(products) == 0 {
+		return nil
+	}
+	return lockProducts(ctx, tx, products)
 }
 
 // Alerts is the products on sale that are low, out or just back in stock, those that crossed last first. kind narrows it

@@ -1,8 +1,10 @@
 package stock
 
 import (
+	"cmp"
 	"context"
 	"embed"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -29,7 +31,7 @@ type Service struct {
 func NewService(db *pgxpool.Pool, hold time.Duration) *Service { return &Service{db, hold} }
 
 // Reserve speaks for all lines or none. Called again for the same order it answers the same reservation. It fails with
-// ErrUnknown, ErrOutOfStock, or ErrReleased where the order has already given its reservation back.
+// ErrUnknown, ErrOutOfStock, ErrCurrencies, or ErrReleased where the order has already given its reservation back.
 func (s *Service) Reserve(ctx context.Context, order shop.OrderID, wanted []Wanted) (r Reservation, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		until, lines, err := take(ctx, tx, order, s.hold, wanted)
@@ -111,7 +113,9 @@ func giveBack(ctx context.Context, tx pgx.Tx, order shop.OrderID, by func(contex
 	return setState(ctx, tx, order, state)
 }
 
+// tellAll tells of each, by product: what it writes down is locked in that order.
 func tellAll(ctx context.Context, tx pgx.Tx, all []moved) error {
+	slices.SortFunc(all, func(a, b moved) int { return cmp.Compare(a.ProductID, b.ProductID) })
 	for _, m := range all {
 		if err := tell(ctx, tx, m); err != nil {
 			return err

@@ -91,6 +91,7 @@ var (
 	ErrNotFound   = fault.New(fault.NotFound, "product_not_found", "there is no such product")
 	ErrUnknown    = fault.New(fault.Invalid, "unknown_product", "some products do not exist")
 	ErrOutOfStock = fault.New(fault.Conflict, "out_of_stock", "there is not enough left of some products")
+	ErrCurrencies = fault.New(fault.Invalid, "mixed_currencies", "one order has one currency")
 	ErrReleased   = fault.New(fault.Conflict, "reservation_released", "the reservation has expired or was given back")
 	ErrSpokenFor  = fault.New(fault.Conflict, "stock_reserved", "so much of it cannot go: orders have spoken for it")
 	ErrTooMuch    = fault.ErrInvalid.With("delta", fmt.Sprintf("there cannot be more than %d", most))
@@ -110,7 +111,8 @@ type taken struct {
 	Held
 }
 
-// refusal is nil if every line can be had, else ErrUnknown or ErrOutOfStock naming the lines at fault.
+// refusal is nil if every line can be had, else ErrUnknown or ErrOutOfStock naming the lines at fault, or ErrCurrencies: no order
+// could be made of what was reserved then.
 func refusal(lines []taken) error {
 	unknown, short := ErrUnknown, ErrOutOfStock
 	for _, l := range lines {
@@ -128,6 +130,8 @@ func refusal(lines []taken) error {
 		return unknown
 	case len(short.Fields) > 0:
 		return short
+	case slices.ContainsFunc(lines, func(l taken) bool { return l.Currency != lines[0].Currency }):
+		return ErrCurrencies
 	}
 	return nil
 }

@@ -108,11 +108,19 @@ func lockProducts(ctx context.Context, tx pgx.Tx, products []int64) error {
 	return err
 }
 
-func lockProductAndStock(ctx context.Context, tx pgx.Tx, productID int64) error {
+func lockProductsAndStock(ctx context.Context, tx pgx.Tx, all []Threshold) error {
+	products, _ := thresholds(all)
 	batch := &pgx.Batch{}
-	batch.Queue(`select from products where id = $1 for no key update`, productID)
-	batch.Queue(`select from stock where product_id = $1 for update`, productID)
+	batch.Queue(`select from products where id = any($1) order by id for no key update`, products)
+	batch.Queue(`select from stock where product_id = any($1) order by product_id for update`, products)
 	return tx.SendBatch(ctx, batch).Close()
+}
+
+func thresholds(all []Threshold) (products []int64, from []int32) {
+	for _, t := range all {
+		products, from = append(products, t.ProductID), append(from, int32(t.Threshold)) //nolint:gosec // at most 1,000,000,000
+	}
+	return products, from
 }
 
 // reservation answers the zero Reservation for an order that has none.
@@ -268,19 +276,26 @@ func adjust(ctx context.Context, tx pgx.Tx, by shop.UserID, productID int64, a A
 	return m, orNotFound(err)
 }
 
-// setThreshold fails with ErrNotFound. The stock is locked.
-func setThreshold(ctx context.Context, tx pgx.Tx, productID int64, threshold int) (moved, error) {
+// setThresholds fails with ErrNotFound if one of the products is not on sale. Their stock is locked.
+func setThresholds(ctx context.Context, tx pgx.Tx, all []Threshold) ([]moved, error) {
+	products, from := thresholds(all)
 	rows, err := tx.Query(ctx, `
-		with was as (select id, low_stock_threshold from products where id = $1 and archived_at is null)
-		update products p set low_stock_threshold = $2, version = version + 1, updated_at = now()
+		with was as (
+			select p.id, p.low_stock_threshold, t.threshold
+			from unnest($1::bigint[], $2::int[]) as t (id, threshold) join products p using (id) where p.archived_at is null
+		)
+		update products p set low_stock_threshold = was.threshold, version = version + 1, updated_at = now()
 		from was join stock s on s.product_id = was.id where p.id = was.id
 		returning p.id as product_id, p.sku, p.name, true as on_sale, s.on_hand - s.reserved as before,
-			s.on_hand - s.reserved as available, p.low_stock_threshold as threshold, was.low_stock_threshold as was`, productID, threshold)
+			s.on_hand - s.reserved as available, p.low_stock_threshold as threshold, was.low_stock_threshold as was`, products, from)
 	if err != nil {
-		return moved{}, err
+		return nil, err
 	}
-	m, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[moved])
-	return m, orNotFound(err)
+	changed, err := pgx.CollectRows(rows, pgx.RowToStructByName[moved])
+	if err == nil && len(changed) < len(all) {
+		err = ErrNotFound
+	}
+	return changed, err
 }
 
 // movements is newest first. before is the id of the last line seen, 0 at the start.
@@ -350,10 +365,12 @@ func takeWaiters(ctx context.Context, tx pgx.Tx, productID int64) ([]shop.UserID
 	return pgx.CollectRows(rows, pgx.RowTo[shop.UserID])
 }
 
-// forgetWaiter forgets all that a user waits for.
+// forgetWaiter forgets all that a user waits for, one product after the other, as those do who bring them back.
 func forgetWaiter(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
-	_, err := tx.Exec(ctx, `delete from stock_waiters where user_id = $1`, user)
-	return err
+	batch := &pgx.Batch{}
+	batch.Queue(`select from stock_waiters where user_id = $1 order by product_id for update`, user)
+	batch.Queue(`delete from stock_waiters where user_id = $1`, user)
+	return tx.SendBatch(ctx, batch).Close()
 }
 
 // awaited never answers nil.
@@ -367,10 +384,10 @@ func awaited(ctx context.Context, db postgres.Reader, user shop.UserID) ([]Await
 	return pgx.CollectRows(rows, pgx.RowToStructByName[Awaited])
 }
 
-// forget removes what is only of use while a product is on sale.
+// forget removes what is only of use while a product is on sale, in the order in which tell changes it.
 func forget(ctx context.Context, tx pgx.Tx, productID int64) error {
 	batch := &pgx.Batch{}
-	batch.Queue(`delete from stock_waiters where product_id = $1`, productID)
 	batch.Queue(`delete from stock_alerts where product_id = $1`, productID)
+	batch.Queue(`delete from stock_waiters where product_id = $1`, productID)
 	return tx.SendBatch(ctx, batch).Close()
 }

@@ -72,6 +72,29 @@ func ledgerAddsUp(t testing.TB, db *pgxpool.Pool) {
 	}
 }
 
+// TestOneCurrency: what no order can be made of is not reserved.
+func TestOneCurrency(t *testing.T) {
+	db, s := open(t, time.Hour, 5, 5)
+	price, order := shop.MustMoney("2.00"), newOrder()
+	_, err := product.NewService(db, "en").Create(t.Context(), product.New{
+		Name: "Thing abroad", SKU: "T-3", Price: &price, Currency: "EUR", CategoryID: 1, InitialQuantity: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, wanted := range [][]stock.Wanted{want(1, 1, 3, 1), want(3, 1, 1, 1)} {
+		if _, err := s.Reserve(t.Context(), order, wanted); !errors.Is(err, stock.ErrCurrencies) {
+			t.Errorf("%v", err)
+		}
+	}
+	expect(t, s, 1, 5, 0)
+	expect(t, s, 3, 5, 0)
+	for _, wanted := range [][]stock.Wanted{want(3, 1), want(1, 1, 2, 1)} {
+		if _, err := s.Reserve(t.Context(), newOrder(), wanted); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestReturnInParts(t *testing.T) {
 	db, s := open(t, time.Hour, 10, 5)
 	order := newOrder()

@@ -35,6 +35,31 @@ func open(t testing.TB) (*pgxpool.Pool, *transfer.Service) {
 	return db, transfer.NewService(db, "en")
 }
 
+// TestAddresses has names and SKUs that differ in what an address has not: in what comes after 120 letters, or in a dot.
+func TestAddresses(t *testing.T) {
+	db, s := open(t)
+	long := strings.Repeat("x", 130)
+	take := func(name, file string, created, failed int) {
+		t.Helper()
+		r, err := s.Import(t.Context(), shop.UserID{UUID: shop.NewID()}, "", "application/x-ndjson", strings.NewReader(file))
+		if err != nil || r.Created != created || r.Failed != failed {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+	}
+	row := func(sku, more string) string {
+		return fmt.Sprintf(`{"sku":%q,"price":1,"category":"chairs",%s}`, sku, more) + "\n"
+	}
+	take("together", row("L-1", `"name":"`+long+`1"`)+row("L-2", `"name":"`+long+`2"`)+row("A.1", `"name":"Chair"`)+row("A-1", `"name":"Chair"`)+
+		row("B", `"name":"Stool"`)+row("C", `"name":"Bench","slug":"stool-b"`), 6, 0)
+	take("after those", row("L-3", `"name":"`+long+`3"`)+row("A_1", `"name":"Chair"`), 2, 0)
+	take("one by one", row("L-4", `"name":"`+long+`4"`)+`{"sku":"Z","name":"Part of a cent","price":1.234,"category":"chairs"}`+"\n"+row("A-1.", `"name":"Chair"`), 2, 1)
+	take("given and taken", row("D", `"name":"Desk","slug":"stool-b"`)+row("E", `"name":"Desk"`), 1, 1)
+	var addresses int
+	if err := db.QueryRow(t.Context(), `select count(distinct slug) from products where slug like 'xxx%' or slug like 'chair-a-1%'`).Scan(&addresses); err != nil || addresses != 8 {
+		t.Errorf("%d addresses, %v", addresses, err)
+	}
+}
+
 const goods = "\xef\xbb\xbf" + `sku,name,price,currency,category,category_id,brand,initial_quantity,attr.color,description,metadata
 C-1,Chair,49.5,,chairs,,Plain,5,red,"two
 lines, and ""quotes""",

@@ -108,7 +108,7 @@ func (s *Service) take(ctx context.Context, r *Report, rows []numbered, categori
 		if n.err == nil {
 			outcome, n.err = s.putOne(ctx, n.row)
 		}
-		if ctx.Err() != nil || postgres.Unavailable(n.err) {
+		if ctx.Err() != nil || postgres.Unavailable(n.err) || postgres.Contended(n.err) {
 			return n.err
 		}
 		r.note(n, outcome, n.err)
@@ -149,14 +149,20 @@ func (s *Service) put(ctx context.Context, r *Report, rows []numbered) error {
 // errTwice sends rows of the same SKU one after the other.
 var errTwice = errors.New("a SKU is there twice")
 
+// putOne takes a row, again where somebody else's change was in the way.
 func (s *Service) putOne(ctx context.Context, one row) (outcome product.Outcome, err error) {
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		outcomes, err := product.Put(ctx, tx, s.language, []product.Line{one.Line})
-		if err == nil {
-			outcome = outcomes[0]
+	for range 3 {
+		err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+			outcomes, err := product.Put(ctx, tx, s.language, []product.Line{one.Line})
+			if err == nil {
+				outcome = outcomes[0]
+			}
+			return err
+		})
+		if !postgres.Contended(err) {
+			break
 		}
-		return err
-	})
+	}
 	return outcome, err
 }
 

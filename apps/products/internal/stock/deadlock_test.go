@@ -1,0 +1,51 @@
+package stock_test
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"sidecart/kit/event"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+// TestErasureBesideReturns has somebody forgotten who waits for many products, the last one longest, while these come back.
+func TestErasureBesideReturns(t *testing.T) {
+	const products = 40
+	db, s := open(t, time.Hour, slices.Repeat([]int{1}, products)...)
+	app := web.New("products", web.Config{Verify: kittest.Verify})
+	s.Subscribe(event.NewHub(app, "products", db))
+	var all []int
+	for id := range products {
+		all = append(all, id+1, 1)
+	}
+	for range 15 {
+		order, alice := newOrder(), kittest.Somebody(shop.User)
+		if _, err := s.Reserve(t.Context(), order, want(all...)); err != nil {
+			t.Fatal(err)
+		}
+		for id := int64(products); id > 0; id-- {
+			if err := s.Await(t.Context(), alice.ID, id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var both sync.WaitGroup
+		both.Go(func() {
+			if err := s.Release(t.Context(), order); err != nil {
+				t.Error(err)
+			}
+		})
+		both.Go(func() {
+			body := fmt.Sprintf(`{"id":%q,"type":"users.erased","data":{"user_id":%q}}`, shop.NewID(), alice.ID)
+			kittest.Run(t, app, nil, []kittest.Call{{Name: "erased", Do: "POST /events/users.erased", Body: body, Want: 200, Has: []string{`"SUCCESS"`}}})
+		})
+		both.Wait()
+		if t.Failed() {
+			return
+		}
+	}
+}
