@@ -62,9 +62,13 @@ func (k checker) lint() error {
 	if err != nil {
 		return err
 	}
+	flags, err := k.output("go", "env", "GOFLAGS")
+	if err != nil {
+		return err
+	}
 	k.log.Say("golangci-lint")
 	cmd := k.cmd(path, append([]string{"run", "--allow-parallel-runners"}, packages...)...)
-	cmd.Env = append(program.Compiling(), "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -race"))
+	cmd.Env = append(program.Compiling(), "GOFLAGS="+strings.TrimSpace(flags)+" -race")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	return cmd.Run()
 }
