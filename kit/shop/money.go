@@ -8,8 +8,6 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
-
-	"golang.org/x/text/currency"
 )
 
 // Money is an exact amount: a whole number of the smallest unit and how many decimals that unit stands for. 299.99 is
@@ -56,38 +54,57 @@ func MustMoney(s string) Money {
 	return m
 }
 
-// MoneyOf is so many of the smallest unit of a currency: 29999 in USD is 299.99. It fails if the currency is unknown.
-func MoneyOf(units int64, code string) (Money, error) {
-	none, err := Money{}.In(code)
-	return Money{units: units, decimals: none.decimals}, err
+// MoneyOf is so many units of which 10^decimals make one: 29999 with 2 decimals is 299.99. It fails above 6 decimals.
+func MoneyOf(units int64, decimals int) (Money, error) {
+	if decimals < 0 || decimals > maxDecimals {
+		return Money{}, ErrMoney
+	}
+	return Money{units: units, decimals: uint8(decimals)}, nil
 }
 
-// In is the amount with exactly the decimals of an ISO 4217 currency: 5 in USD is 5.00. It fails if the currency is
-// unknown or the amount has more decimals than it.
+// Units is the amount in units of which 10^decimals make one: 299.99 with 3 decimals is 299990. It fails if the amount has
+// more decimals than that, or would not fit.
+func (m Money) Units(decimals int) (int64, error) {
+	if decimals < 0 || decimals > maxDecimals {
+		return 0, ErrMoney
+	}
+	exact, err := m.with(uint8(decimals))
+	return exact.units, err
+}
+
+// In is the amount with exactly the decimals of an ISO 4217 currency, of today or of earlier times: 5 in USD is 5.00. It fails if
+// the currency is unknown or the amount has more decimals than it.
 func (m Money) In(code string) (Money, error) {
-	if !IsCurrency(code) {
+	scale, ok := decimals(code)
+	if !ok {
 		return Money{}, fmt.Errorf("%q is not a currency of ISO 4217", code)
 	}
-	unit := currency.MustParseISO(code)
-	scale, _ := currency.Standard.Rounding(unit)
-	for int(m.decimals) > scale && m.units%10 == 0 {
+	exact, err := m.with(scale)
+	if errors.Is(err, errDecimals) {
+		return Money{}, fmt.Errorf("%s has %d decimals", code, scale)
+	}
+	return exact, err
+}
+
+var errDecimals = errors.New("the amount has more decimals than that")
+
+// with is the same value with so many decimals. It fails with errDecimals, or where it would not fit.
+func (m Money) with(decimals uint8) (Money, error) {
+	for m.decimals > decimals && m.units%10 == 0 {
 		m.units /= 10
 		m.decimals--
 	}
-	if int(m.decimals) > scale {
-		return Money{}, fmt.Errorf("%s has %d decimals", code, scale)
+	if m.decimals > decimals {
+		return Money{}, errDecimals
 	}
-	for int(m.decimals) < scale {
+	for m.decimals < decimals {
+		if m.units > math.MaxInt64/10 || m.units < math.MinInt64/10 {
+			return Money{}, ErrMoney
+		}
 		m.units *= 10
 		m.decimals++
 	}
 	return m, nil
-}
-
-// IsCurrency says whether a code is a currency of ISO 4217, in capitals.
-func IsCurrency(code string) bool {
-	_, err := currency.ParseISO(code)
-	return err == nil && len(code) == 3 && strings.ToUpper(code) == code
 }
 
 // Times is the amount n times. It fails where the result would not fit.

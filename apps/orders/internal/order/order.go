@@ -196,6 +196,9 @@ func total(lines []Reserved) (items []shop.OrderLine, sum shop.Money, currency s
 		if l.Currency != currency {
 			return nil, sum, "", ErrCurrencies
 		}
+		if l.UnitPrice, err = l.UnitPrice.In(currency); err != nil { // a price may be older than the table of currencies
+			return nil, sum, "", fault.ErrInvalid.Because(err)
+		}
 		lineTotal, err := l.UnitPrice.Times(l.Quantity)
 		if err != nil {
 			return nil, sum, "", fault.ErrInvalid.Because(err)

@@ -125,7 +125,7 @@ func TestRefundsNeverExceed(t *testing.T) {
 		var reserved []Reserved
 		for i := range rapid.IntRange(1, 6).Draw(t, "lines") {
 			price := rapid.Int64Range(0, 1_000_000_00).Draw(t, "price")
-			money, err := shop.MoneyOf(price, "USD")
+			money, err := shop.MoneyOf(price, 2)
 			if err != nil {
 				t.Fatal(err)
 			}

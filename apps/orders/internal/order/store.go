@@ -40,12 +40,18 @@ func list(ctx context.Context, db postgres.Reader, f Filter, before shop.OrderID
 	return pgx.CollectRows(rows, scan)
 }
 
-// scan reads an order. A numeric that is zero comes from the wire without its decimals.
+// scan reads an order. A numeric that is zero comes from the wire without its decimals, and an order that is older than the table
+// of currencies may have been kept with fewer.
 func scan(row pgx.CollectableRow) (o Order, err error) {
-	if o, err = pgx.RowToStructByNameLax[Order](row); err == nil {
-		o.Refunded, err = o.Refunded.In(o.Currency)
+	if o, err = pgx.RowToStructByNameLax[Order](row); err != nil {
+		return o, err
 	}
-	return o, err
+	for _, amount := range []*shop.Money{&o.Total, &o.Refunded} {
+		if exact, err := amount.In(o.Currency); err == nil { // else it is shown as it was kept
+			*amount = exact
+		}
+	}
+	return o, nil
 }
 
 // get fails with ErrNotFound.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -52,7 +51,7 @@ func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Receip
 	}
 	amount, err := minor(c.Amount, c.Currency)
 	if err != nil {
-		return payment.Receipt{}, err
+		return payment.Receipt{}, payment.ErrDeclined.Saying(err.Error())
 	}
 	params := &api.PaymentIntentCreateParams{
 		Amount: api.Int64(amount), Currency: api.String(strings.ToLower(c.Currency)), PaymentMethod: api.String(c.Token),
@@ -103,7 +102,7 @@ func (p *Provider) intent(ctx context.Context, key shop.OrderID, reference strin
 func (p *Provider) Refund(ctx context.Context, r payment.Refund, reference string) error {
 	amount, err := minor(r.Amount, r.Currency)
 	if err != nil {
-		return err
+		return payment.ErrRefused.Saying(err.Error())
 	}
 	intent, err := p.intent(ctx, r.Key, reference)
 	if err != nil {
@@ -175,13 +174,4 @@ func (p *Provider) Between(ctx context.Context, since, until time.Time, fn func(
 		}
 	}
 	return nil
-}
-
-// minor is an amount in the smallest unit of its currency, as Stripe counts.
-func minor(m shop.Money, currency string) (int64, error) {
-	exact, err := m.In(currency)
-	if err != nil {
-		return 0, err
-	}
-	return strconv.ParseInt(strings.Replace(exact.String(), ".", "", 1), 10, 64)
 }

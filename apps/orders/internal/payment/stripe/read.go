@@ -86,10 +86,10 @@ func taken(intent *api.PaymentIntent) (t payment.Taken, ours bool, err error) {
 	}
 	currency := strings.ToUpper(string(intent.Currency))
 	t = payment.Taken{Key: id, Reference: intent.ID, Currency: currency, At: time.Unix(intent.Created, 0)}
-	if t.Amount, err = shop.MoneyOf(intent.AmountReceived, currency); err != nil {
+	if t.Amount, err = major(intent.AmountReceived, currency); err != nil {
 		return t, false, err
 	}
-	t.Refunded, err = shop.MoneyOf(refunded, currency)
+	t.Refunded, err = major(refunded, currency)
 	return t, refunded < intent.AmountReceived, err
 }
 
