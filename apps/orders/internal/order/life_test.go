@@ -114,7 +114,7 @@ func TestCancellingOwesWhatIsLeft(t *testing.T) {
 		t.Fatalf("%+v, %v", owed, err)
 	}
 	for _, r := range owed {
-		if err := s.Settle(t.Context(), r.ID); err != nil {
+		if err := s.Settle(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 	}

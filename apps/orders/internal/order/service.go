@@ -3,6 +3,7 @@ package order
 import (
 	"context"
 	"embed"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -222,9 +223,32 @@ func (s *Service) Open(ctx context.Context, id shop.OrderID) (bool, error) {
 	return anyUnsettled(ctx, s.db, id)
 }
 
-// Fail notes that a refund cannot be made, and why. Called again it changes nothing.
-func (s *Service) Fail(ctx context.Context, refund uuid.UUID, why string) error {
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return fail(ctx, tx, refund, why) })
+// Fail notes that a refund cannot be made, and why; late, that it failed though it counted as made. Called again it changes nothing.
+func (s *Service) Fail(ctx context.Context, r Refund, why string, late bool) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return fail(ctx, tx, r, why, late) })
+}
+
+// Asked is the refund of an order that a provider knows by an id. There is none where that was tried again meanwhile.
+func (s *Service) Asked(ctx context.Context, id shop.OrderID, asked uuid.UUID) (r Refund, found bool, err error) {
+	all, err := refunds(ctx, s.db, id)
+	if i := slices.IndexFunc(all, func(r Refund) bool { return r.Asked() == asked }); i >= 0 {
+		return all[i], true, err
+	}
+	return r, false, err
+}
+
+// CallsOff is what a provider knows the refund by that ended an order; nil where there is none.
+func (s *Service) CallsOff(ctx context.Context, id shop.OrderID) (uuid.UUID, error) {
+	all, err := refunds(ctx, s.db, id)
+	if i := slices.IndexFunc(all, func(r Refund) bool { return r.CallsOff }); i >= 0 {
+		return all[i].Asked(), err
+	}
+	return uuid.Nil, err
+}
+
+// GivenBack is what of an order counts as given back since before a moment.
+func (s *Service) GivenBack(ctx context.Context, id shop.OrderID, before time.Time) (shop.Money, error) {
+	return givenBack(ctx, s.db, id, before)
 }
 
 // Returned is how much of each product has to be back on the shelf, all refunds of the order taken together.
@@ -233,6 +257,6 @@ func (s *Service) Returned(ctx context.Context, id shop.OrderID) ([]Item, error)
 }
 
 // Settle notes that a refund went back. Called again it changes nothing.
-func (s *Service) Settle(ctx context.Context, refund uuid.UUID) error {
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return settle(ctx, tx, refund) })
+func (s *Service) Settle(ctx context.Context, r Refund) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return settle(ctx, tx, r) })
 }

@@ -200,22 +200,34 @@ func returned(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Item,
 	return pgx.CollectRows(rows, pgx.RowToStructByName[Item])
 }
 
-func settle(ctx context.Context, tx pgx.Tx, refund uuid.UUID) error {
-	_, err := tx.Exec(ctx, `update refunds set settled_at = now() where id = $1 and settled_at is null`, refund)
+// givenBack is how much of an order the provider was believed to have given back before a moment.
+func givenBack(ctx context.Context, db postgres.Reader, id shop.OrderID, before time.Time) (shop.Money, error) {
+	rows, err := db.Query(ctx, `select coalesce(sum(amount), 0) from refunds where order_id = $1 and settled_at < $2`, id, before)
+	if err != nil {
+		return shop.Money{}, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[shop.Money])
+}
+
+// settle changes nothing where the refund is at its end, or was tried again meanwhile.
+func settle(ctx context.Context, tx pgx.Tx, r Refund) error {
+	_, err := tx.Exec(ctx, `
+		update refunds set settled_at = now() where id = $1 and retries = $2 and settled_at is null and failed_at is null`, r.ID, r.Retries)
 	return err
 }
 
 // fail ends a refund that cannot be made, and notes it in the order's history, whose status stays as it is. It changes nothing where
-// the refund is at its end.
-func fail(ctx context.Context, tx pgx.Tx, refund uuid.UUID, why string) error {
+// the refund failed, or was tried again meanwhile; one that was settled fails only late.
+func fail(ctx context.Context, tx pgx.Tx, r Refund, why string, late bool) error {
 	_, err := tx.Exec(ctx, `
 		with failed as (
-			update refunds set failed_at = now(), failure = $2 where id = $1 and settled_at is null and failed_at is null
+			update refunds set settled_at = null, failed_at = now(), failure = $2
+			where id = $1 and retries = $3 and failed_at is null and (settled_at is null or $4)
 			returning order_id, amount, currency, failed_at
 		)
 		insert into order_history (order_id, status, at, by, reason)
 		select f.order_id, o.status, f.failed_at, 'system', 'the refund of ' || f.amount || ' ' || f.currency || ' failed: ' || $2
-		from failed f join orders o on o.id = f.order_id`, refund, why)
+		from failed f join orders o on o.id = f.order_id`, r.ID, why, r.Retries, late)
 	return err
 }
 

@@ -75,7 +75,7 @@ func TestStripeTakesOurCalls(t *testing.T) {
 	if err := p.Refund(t.Context(), payment.Refund{ID: shop.NewID(), Key: c.Key, Amount: c.Amount, Currency: "USD"}, "pi_1"); err != nil {
 		t.Errorf("refund: %v", err)
 	}
-	if err := p.CallOff(t.Context(), c.Key, "pi_1"); err != nil {
+	if err := p.CallOff(t.Context(), c.Key, "pi_1", shop.NewID()); err != nil {
 		t.Errorf("call off: %v", err)
 	}
 	if err := p.Between(t.Context(), time.Now().Add(-time.Hour), time.Now(), func(taken payment.Taken) error { return fmt.Errorf("%+v is ours", taken) }); err != nil {
@@ -94,7 +94,8 @@ type stripe struct {
 	intents map[string]string // idempotency key to PaymentIntent
 	refunds map[string]string
 	silent  bool
-	dispute bool // no refund is made
+	dispute bool   // no refund is made
+	status  string // of the refunds that are made
 }
 
 func (s *stripe) set(change func()) {
@@ -124,7 +125,8 @@ func (s *stripe) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer = `{"error":{"type":"invalid_request_error","code":"charge_disputed","message":"disputed"}}`
 	case r.Method == http.MethodPost && r.URL.Path == "/v1/refunds":
 		if s.refunds[key] == "" {
-			s.refunds[key] = fmt.Sprintf(`{"id":"re_%d","object":"refund"}`, len(s.refunds)+1)
+			s.refunds[key] = fmt.Sprintf(`{"id":"re_%d","object":"refund","status":%q,"failure_reason":"lost_or_stolen_card","metadata":{"order_id":%q,"refund_id":%q}}`,
+				len(s.refunds)+1, s.status, r.Form.Get("metadata[order_id]"), r.Form.Get("metadata[refund_id]"))
 		}
 		answer = s.refunds[key]
 	default:
@@ -160,7 +162,7 @@ func TestAChargeWithoutAnAnswerIsFound(t *testing.T) {
 			t.Fatalf("%+v, %v", receipt, err)
 		}
 	}
-	refund := payment.Refund{ID: shop.NewID(), Key: c.Key, Amount: shop.MustMoney("1.00"), Currency: "USD"}
+	refund, off := payment.Refund{ID: shop.NewID(), Key: c.Key, Amount: shop.MustMoney("1.00"), Currency: "USD"}, shop.NewID()
 	stand.set(func() { stand.dispute = true })
 	if err := s.Refund(t.Context(), refund); !errors.Is(err, payment.ErrRefused) {
 		t.Errorf("a refund of a disputed charge: %v", err)
@@ -170,7 +172,7 @@ func TestAChargeWithoutAnAnswerIsFound(t *testing.T) {
 		if err := s.Refund(t.Context(), refund); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.CallOff(t.Context(), c.Key); err != nil {
+		if err := s.CallOff(t.Context(), c.Key, off); err != nil {
 			t.Fatal(err)
 		}
 	}
