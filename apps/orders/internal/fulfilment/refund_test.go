@@ -1,7 +1,9 @@
 package fulfilment
 
 import (
+	"context"
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
@@ -118,5 +120,40 @@ func TestReconcileMissesRefunds(t *testing.T) {
 	s.reconcile(t, 1)
 	if s.findings(t)[missing].MendedAt == nil {
 		t.Error("it is in order again, and still open")
+	}
+}
+
+// noting is a provider that notes by what it is asked to call something off.
+type noting struct {
+	*simulated.Provider
+	asked []uuid.UUID
+}
+
+func (n *noting) CallOff(ctx context.Context, key shop.OrderID, reference string, refund uuid.UUID) error {
+	n.asked = append(n.asked, refund)
+	return n.Provider.CallOff(ctx, key, reference, refund)
+}
+
+// TestTriedAgainIsAnotherRefund: a provider that remembers what it refused is asked for another one after a retry, and only then.
+func TestTriedAgainIsAnotherRefund(t *testing.T) {
+	s := open(t)
+	provider := &noting{Provider: s.provider}
+	s.payments = payment.NewService(s.db, provider)
+	id := s.boughtWith(t, "tok_refund_refused")
+	if _, err := s.orders.Cancel(t.Context(), alice, id, ""); err != nil {
+		t.Fatal(err)
+	}
+	s.settled(t, id)
+	refund, _ := s.refundOf(t, id)
+	if err := s.abandon(t.Context(), abandoned{OrderID: id}); err != nil { // the workflow, late
+		t.Fatal(err)
+	}
+	if _, err := s.orders.RetryRefund(t.Context(), admin, id, refund.ID); err != nil {
+		t.Fatal(err)
+	}
+	s.settled(t, id)
+	again, _ := s.refundOf(t, id)
+	if asked := provider.asked; !slices.Equal(asked, []uuid.UUID{refund.ID, refund.ID, again.Asked()}) || again.Asked() == refund.ID {
+		t.Errorf("asked for %v, the refund is %s and then %s", asked, refund.ID, again.Asked())
 	}
 }

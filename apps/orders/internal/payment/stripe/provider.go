@@ -122,6 +122,10 @@ func (p *Provider) giveBack(ctx context.Context, reference, key string, params *
 	params.PaymentIntent = api.String(reference)
 	params.SetIdempotencyKey(key)
 	made, err := p.client.V1Refunds.Create(ctx, params)
+	if changed(err) { // asked for by a replica that is older than the metadata: what became of that?
+		params.Metadata = nil
+		made, err = p.client.V1Refunds.Create(ctx, params)
+	}
 	if err == nil {
 		if failed(made) {
 			return payment.ErrRefused.Saying(whyNotBack(made))
@@ -148,11 +152,12 @@ func (p *Provider) CallOff(ctx context.Context, key shop.OrderID, reference stri
 	case api.PaymentIntentStatusCanceled:
 		return nil
 	case api.PaymentIntentStatusSucceeded:
-		params := &api.RefundCreateParams{Metadata: map[string]string{orderKey: key.String()}}
+		params, once := &api.RefundCreateParams{Metadata: map[string]string{orderKey: key.String()}}, key.UUID
 		if refund != uuid.Nil {
 			params.AddMetadata(refundKey, refund.String())
+			once = refund // another after each retry: Stripe answers a key for a day as it did first, an error as well
 		}
-		err := p.giveBack(ctx, intent.ID, "call-off-"+key.String(), params)
+		err := p.giveBack(ctx, intent.ID, "call-off-"+once.String(), params)
 		if errors.Is(err, payment.ErrNothingLeft) {
 			return nil
 		}

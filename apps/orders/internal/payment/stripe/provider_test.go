@@ -88,14 +88,21 @@ func TestStripeTakesOurCalls(t *testing.T) {
 	}
 }
 
-// stripe stands in for Stripe where the mock cannot: it keeps idempotency keys and remembers.
+// stripe stands in for Stripe where the mock cannot: it remembers what it answered to an idempotency key, errors as well, and refuses a
+// key that comes with something else.
 type stripe struct {
 	mu      sync.Mutex
 	intents map[string]string // idempotency key to PaymentIntent
 	refunds map[string]string
+	refused map[string]string // keys that were answered with an error
+	asked   map[string]string // what came with a key
 	silent  bool
 	dispute bool   // no refund is made
 	status  string // of the refunds that are made
+}
+
+func standIn(status string) *stripe {
+	return &stripe{intents: map[string]string{}, refunds: map[string]string{}, refused: map[string]string{}, asked: map[string]string{}, status: status}
 }
 
 func (s *stripe) set(change func()) {
@@ -120,11 +127,15 @@ func (s *stripe) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				len(s.intents)+1, r.Form.Get("amount"), r.Form.Get("amount"), r.Form.Get("currency"), r.Form.Get("metadata[order_id]"))
 		}
 		answer = s.intents[key]
-	case r.Method == http.MethodPost && r.URL.Path == "/v1/refunds" && s.dispute:
+	case r.Method == http.MethodPost && r.URL.Path == "/v1/refunds" && s.asked[key] != "" && s.asked[key] != r.Form.Encode():
 		w.WriteHeader(http.StatusBadRequest)
-		answer = `{"error":{"type":"invalid_request_error","code":"charge_disputed","message":"disputed"}}`
+		answer = `{"error":{"type":"idempotency_error","message":"another call had this key"}}`
+	case r.Method == http.MethodPost && r.URL.Path == "/v1/refunds" && (s.refused[key] != "" || s.dispute && s.refunds[key] == ""):
+		s.asked[key], s.refused[key] = r.Form.Encode(), `{"error":{"type":"invalid_request_error","code":"charge_disputed","message":"disputed"}}`
+		w.WriteHeader(http.StatusBadRequest)
+		answer = s.refused[key]
 	case r.Method == http.MethodPost && r.URL.Path == "/v1/refunds":
-		if s.refunds[key] == "" {
+		if s.asked[key] = r.Form.Encode(); s.refunds[key] == "" {
 			s.refunds[key] = fmt.Sprintf(`{"id":"re_%d","object":"refund","status":%q,"failure_reason":"lost_or_stolen_card","metadata":{"order_id":%q,"refund_id":%q}}`,
 				len(s.refunds)+1, s.status, r.Form.Get("metadata[order_id]"), r.Form.Get("metadata[refund_id]"))
 		}
@@ -146,7 +157,8 @@ func (s *stripe) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // TestAChargeWithoutAnAnswerIsFound: Stripe took the money and its answer was lost. The charge is found, and there is one.
 func TestAChargeWithoutAnAnswerIsFound(t *testing.T) {
-	stand := &stripe{intents: map[string]string{}, refunds: map[string]string{}, silent: true}
+	stand := standIn("succeeded")
+	stand.silent = true
 	server := httptest.NewServer(stand)
 	defer server.Close()
 	db := kittest.DB(t, payment.Migrations)
@@ -167,7 +179,14 @@ func TestAChargeWithoutAnAnswerIsFound(t *testing.T) {
 	if err := s.Refund(t.Context(), refund); !errors.Is(err, payment.ErrRefused) {
 		t.Errorf("a refund of a disputed charge: %v", err)
 	}
+	if err := s.CallOff(t.Context(), c.Key, off); !errors.Is(err, payment.ErrRefused) {
+		t.Errorf("a disputed charge is called off: %v", err)
+	}
 	stand.set(func() { stand.dispute = false })
+	if err := s.Refund(t.Context(), refund); !errors.Is(err, payment.ErrRefused) {
+		t.Errorf("what Stripe remembers is not what it would say now: %v", err)
+	}
+	refund.ID, off = shop.NewID(), shop.NewID() // tried again
 	for range 2 {
 		if err := s.Refund(t.Context(), refund); err != nil {
 			t.Fatal(err)
@@ -184,7 +203,8 @@ func TestAChargeWithoutAnAnswerIsFound(t *testing.T) {
 // TestMessagesInAnyOrder: what is known for good does not change any more, however late or often Stripe says another thing.
 func TestMessagesInAnyOrder(t *testing.T) {
 	db := kittest.DB(t, payment.Migrations)
-	stand := &stripe{intents: map[string]string{}, refunds: map[string]string{}, silent: true}
+	stand := standIn("succeeded")
+	stand.silent = true
 	server := httptest.NewServer(stand)
 	defer server.Close()
 	s := payment.NewService(db, New("sk_test_123", "whsec_test", server.URL))
@@ -267,43 +287,6 @@ func TestOutcomes(t *testing.T) {
 		if err := failure(c.err); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
-	}
-}
-
-// TestMinorUnits: what Stripe is asked for is what the buyer was told, whatever ISO 4217 and Stripe think of a currency's decimals.
-func TestMinorUnits(t *testing.T) {
-	for _, c := range []struct {
-		amount, currency string
-		units            int64 // 0 where it cannot be charged
-	}{
-		{"599.98", "USD", 59998}, {"5", "EUR", 500}, {"0.05", "USD", 5},
-		{"150000.00", "IDR", 15000000}, {"150000", "IDR", 15000000}, {"100.50", "PKR", 10050}, {"9.99", "COP", 999}, {"1.50", "RSD", 150},
-		{"500", "JPY", 500}, {"500", "KRW", 500}, {"500", "XPF", 500}, {"500.00", "MGA", 500}, {"500.50", "MGA", 0},
-		{"1.230", "KWD", 1230}, {"1.23", "TND", 1230}, {"1.234", "KWD", 0}, {"0.001", "BHD", 0},
-		{"5", "ISK", 500}, {"5", "UGX", 500}, {"1.250", "IQD", 125}, {"1.255", "IQD", 0},
-	} {
-		units, err := minor(shop.MustMoney(c.amount), c.currency)
-		if units != c.units || (err != nil) != (c.units == 0) {
-			t.Errorf("%+v: %d, %v", c, units, err)
-		}
-		if c.units == 0 {
-			continue
-		}
-		if back, err := major(units, c.currency); err != nil || !back.Equal(shop.MustMoney(c.amount)) {
-			t.Errorf("%+v: came back as %s, %v", c, back, err)
-		}
-	}
-}
-
-// TestWhatStripeCannotChargeIsRefused before Stripe is asked, for good.
-func TestWhatStripeCannotChargeIsRefused(t *testing.T) {
-	p, c := New("sk_test_123", "whsec_test", "http://127.0.0.1:1"), charge()
-	c.Amount, c.Currency = shop.MustMoney("1.234"), "KWD"
-	if _, err := p.Charge(t.Context(), c); !errors.Is(err, payment.ErrDeclined) || !strings.Contains(err.Error(), "1.234 KWD") {
-		t.Errorf("charge: %v", err)
-	}
-	if err := p.Refund(t.Context(), payment.Refund{ID: shop.NewID(), Key: c.Key, Amount: c.Amount, Currency: c.Currency}, "pi_1"); !errors.Is(err, payment.ErrRefused) {
-		t.Errorf("refund: %v", err)
 	}
 }
 

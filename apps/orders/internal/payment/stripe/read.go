@@ -68,6 +68,12 @@ func failure(err error) error {
 	return payment.ErrProvider.Because(cause)
 }
 
+// changed says that a key was used before, with something else.
+func changed(err error) bool {
+	var e *api.Error
+	return errors.As(err, &e) && e.Type == api.ErrorTypeIdempotency && e.HTTPStatusCode == http.StatusBadRequest
+}
+
 // owner is whose order a PaymentIntent or a Refund is for; others on the same account are of other shops.
 func owner(metadata map[string]string) (shop.OrderID, bool) {
 	id, err := uuid.Parse(metadata[orderKey])

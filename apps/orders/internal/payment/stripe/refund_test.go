@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	api "github.com/stripe/stripe-go/v83"
 	"github.com/stripe/stripe-go/v83/webhook"
 
 	"sidecart/apps/orders/internal/payment"
@@ -17,7 +18,7 @@ import (
 // charged is a charge at a stand-in that made it.
 func charged(t *testing.T, status string) (*Provider, *stripe, payment.Charge) {
 	t.Helper()
-	stand := &stripe{intents: map[string]string{}, refunds: map[string]string{}, status: status}
+	stand := standIn(status)
 	server := httptest.NewServer(stand)
 	t.Cleanup(server.Close)
 	p, c := New("sk_test_123", "whsec_test", server.URL), charge()
@@ -74,6 +75,22 @@ func TestRefundsThatFailLaterAreHeard(t *testing.T) {
 		}
 		if c.failed != uuid.Nil && n.Reason != "the payment provider does not give it back (expired or canceled card)" {
 			t.Errorf("%s: %q", name, n.Reason)
+		}
+	}
+}
+
+// TestARefundOfAnOlderReplica: it was asked for without metadata, and its answer was lost. It is not made twice.
+func TestARefundOfAnOlderReplica(t *testing.T) {
+	p, stand, c := charged(t, "succeeded")
+	refund := payment.Refund{ID: shop.NewID(), Key: c.Key, Amount: shop.MustMoney("1.00"), Currency: "USD"}
+	older := &api.RefundCreateParams{PaymentIntent: api.String("pi_1"), Amount: api.Int64(100)}
+	older.SetIdempotencyKey("refund-" + refund.ID.String())
+	if _, err := p.client.V1Refunds.Create(t.Context(), older); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := p.Refund(t.Context(), refund, "pi_1"); err != nil || len(stand.refunds) != 1 {
+			t.Errorf("%v, %d refunds", err, len(stand.refunds))
 		}
 	}
 }
