@@ -120,11 +120,7 @@ func (s *Service) compareRefunds(ctx context.Context, t payment.Taken, before ti
 	if err != nil || back.Sign() == 0 {
 		return err
 	}
-	less, err := t.Refunded.Times(-1)
-	if err != nil {
-		return err
-	}
-	missing, err := back.Plus(less)
+	missing, err := shop.Sum(back, t.Refunded.Negative())
 	if err != nil {
 		return err
 	}
