@@ -198,9 +198,15 @@ func (u Upkeep) Owing(ctx context.Context, before time.Time) ([]shop.OrderID, er
 	return owingSince(ctx, u.db, before)
 }
 
-// Ended are orders that came to their end before a moment, and whose workflow was not forgotten yet.
-func (u Upkeep) Ended(ctx context.Context, before time.Time) ([]shop.OrderID, error) {
-	return endedSince(ctx, u.db, before)
+// Ended is an order that came to its end. The zero value is before all.
+type Ended struct {
+	ID        shop.OrderID
+	UpdatedAt time.Time
+}
+
+// Ended are orders that came to their end before a moment, and whose workflow was not forgotten yet; a page of them, after another.
+func (u Upkeep) Ended(ctx context.Context, before time.Time, after Ended) ([]Ended, error) {
+	return endedSince(ctx, u.db, before, after)
 }
 
 // PaidBetween are the bills of orders that were paid in a time and not wholly given back since.

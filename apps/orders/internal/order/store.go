@@ -287,11 +287,15 @@ func owingSince(ctx context.Context, db postgres.Reader, before time.Time) ([]sh
 		select order_id from refunds where settled_at is null and failed_at is null and at < $1 group by order_id order by min(at) limit 100`, before)
 }
 
-func endedSince(ctx context.Context, db postgres.Reader, before time.Time) ([]shop.OrderID, error) {
-	return ids(ctx, db, `
-		select id from orders
-		where followed and (delivered_at is not null or status in ('cancelled', 'refunded')) and updated_at < $1
-		order by updated_at limit 100`, before)
+func endedSince(ctx context.Context, db postgres.Reader, before time.Time, after Ended) ([]Ended, error) {
+	rows, err := db.Query(ctx, `
+		select id, updated_at from orders
+		where followed and (delivered_at is not null or status in ('cancelled', 'refunded')) and updated_at < $1 and (updated_at, id) > ($2, $3)
+		order by updated_at, id limit 100`, before, after.UpdatedAt, after.ID)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Ended])
 }
 
 func trace(ctx context.Context, db postgres.Reader, id shop.OrderID) (string, error) {
