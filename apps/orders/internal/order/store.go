@@ -306,17 +306,17 @@ func trace(ctx context.Context, db postgres.Reader, id shop.OrderID) (string, er
 	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[string])
 }
 
-// waiting are the events of an order that are still in the outbox, the oldest first.
-func waiting(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Waiting, error) {
-	rows, err := db.Query(ctx, `select topic, emitted_at from outbox where key = $1 order by seq`, id.String())
+// told are the events of an order, the oldest first: those in the outbox, and those that the broker got and that are still remembered.
+func told(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Sent, error) {
+	rows, err := db.Query(ctx, `
+		select topic, emitted_at, sent_at from (
+			select id, topic, emitted_at, null as sent_at from outbox where key = $1
+			union all select id, topic, emitted_at, sent_at from sent where key = $1) e
+		order by emitted_at, id`, id.String())
 	if err != nil {
 		return nil, err
 	}
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByName[Waiting])
-	if all == nil {
-		all = []Waiting{}
-	}
-	return all, err
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Sent])
 }
 
 // erase marks somebody's orders, and takes what is personal out of those that are at their end.
