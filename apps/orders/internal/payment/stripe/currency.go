@@ -34,11 +34,11 @@ func minor(m shop.Money, currency string) (int64, error) {
 	return units, nil
 }
 
-// major is what Stripe counted, with the decimals of ISO 4217.
+// major is what Stripe counted, with the decimals of ISO 4217; with Stripe's where it has taken a part of what ISO does not divide.
 func major(units int64, currency string) (shop.Money, error) {
 	m, err := shop.MoneyOf(units, decimals(currency))
-	if err != nil {
-		return m, err
+	if exact, inErr := m.In(currency); inErr == nil {
+		return exact, err
 	}
-	return m.In(currency)
+	return m, err
 }

@@ -34,6 +34,18 @@ func TestMinorUnits(t *testing.T) {
 	}
 }
 
+// TestWhatStripeTookCanBeCompared, also what was charged by mistake: one such charge must not stop the comparison of all.
+func TestWhatStripeTookCanBeCompared(t *testing.T) {
+	for _, c := range []struct {
+		units          int64
+		currency, want string
+	}{{505, "ISK", "5.05"}, {500, "ISK", "5"}, {1234, "KWD", "1.234"}, {150000, "IDR", "1500.00"}, {500, "MGA", "500.00"}, {5, "XYZ", "0.05"}} {
+		if got, err := major(c.units, c.currency); err != nil || got.String() != c.want {
+			t.Errorf("%+v: %s, %v", c, got, err)
+		}
+	}
+}
+
 // TestWhatStripeCannotChargeIsRefused before Stripe is asked, for good.
 func TestWhatStripeCannotChargeIsRefused(t *testing.T) {
 	p, c := New("sk_test_123", "whsec_test", "http://127.0.0.1:1"), charge()
