@@ -44,11 +44,47 @@ func TestMoneyIn(t *testing.T) {
 	for _, c := range []struct{ amount, currency, want string }{
 		{"5", "USD", "5.00"}, {"5.1", "EUR", "5.10"}, {"5.10", "USD", "5.10"}, {"5.100", "USD", "5.10"}, {"500", "JPY", "500"},
 		{"1.234", "KWD", "1.234"}, {"0", "USD", "0.00"}, {"-0.05", "USD", "-0.05"},
-		{"5.001", "USD", ""}, {"0.5", "JPY", ""}, {"5", "XYZ", ""}, {"5", "usd", ""}, {"5", "", ""},
+		{"150000", "IDR", "150000.00"}, {"100.50", "PKR", "100.50"}, {"1.5", "COP", "1.50"}, {"1.2", "IQD", "1.200"}, {"7", "MGA", "7.00"},
+		{"5", "SLE", "5.00"}, {"5", "XCG", "5.00"}, {"5", "ISK", "5"}, {"1.2345", "CLF", "1.2345"},
+		{"5", "DEM", "5.00"}, {"5", "ITL", "5"}, {"0", "XXX", "0.00"}, // what is kept in them can be read
+		{"5.001", "USD", ""}, {"0.5", "JPY", ""}, {"0.5", "UGX", ""}, {"5", "XYZ", ""}, {"5", "usd", ""}, {"5", "", ""},
 	} {
 		got, err := shop.MustMoney(c.amount).In(c.currency)
 		if (err != nil) != (c.want == "") || (err == nil && got.String() != c.want) {
 			t.Errorf("%s %s: %s, %v", c.amount, c.currency, got, err)
+		}
+	}
+}
+
+func TestCurrencies(t *testing.T) {
+	for code, want := range map[string]bool{
+		"USD": true, "EUR": true, "IDR": true, "JPY": true, "KWD": true, "CLF": true, "VES": true, "MRU": true, "ZWG": true,
+		"DEM": false, "ITL": false, "BGN": false, "HRK": false, "SLL": false, "XXX": false, "XTS": false, "XAU": false, "XDR": false,
+		"XYZ": false, "usd": false, "US": false, "": false,
+	} {
+		if shop.IsCurrency(code) != want {
+			t.Errorf("%q: %v", code, !want)
+		}
+	}
+}
+
+// TestUnitsAreTheSameAmount in whatever unit somebody else counts.
+func TestUnitsAreTheSameAmount(t *testing.T) {
+	for _, c := range []struct {
+		amount   string
+		decimals int
+		want     int64 // -1 where it cannot be said
+	}{
+		{"299.99", 2, 29999}, {"299.99", 3, 299990}, {"5.00", 0, 5}, {"5", 2, 500}, {"-0.05", 2, -5}, {"0", 6, 0},
+		{"0.5", 0, -1}, {"1", 7, -1}, {"1", -1, -1},
+	} {
+		units, err := shop.MustMoney(c.amount).Units(c.decimals)
+		if (err != nil) != (c.want == -1) || (err == nil && units != c.want) {
+			t.Errorf("%+v: %d, %v", c, units, err)
+		}
+		back, backErr := shop.MoneyOf(units, c.decimals)
+		if err == nil && (backErr != nil || !back.Equal(shop.MustMoney(c.amount))) {
+			t.Errorf("%+v came back as %s, %v", c, back, backErr)
 		}
 	}
 }

@@ -139,7 +139,10 @@ func ruleMessage(f validator.FieldError, present bool) string {
 	case "username":
 		return "must be letters, digits and . _ - only, and begin with a letter or digit"
 	case "price":
-		return "must not be negative"
+		if strings.HasPrefix(fmt.Sprint(f.Value()), "-") {
+			return "must not be negative"
+		}
+		return "must be below 1000000000000"
 	case "unique":
 		return "must not name the same thing twice"
 	default:

@@ -101,7 +101,7 @@ func (k Kept) items() []order.Item {
 
 // Notice is something a buyer should know of a line or of the cart before they buy.
 type Notice struct {
-	Code    string `json:"code"` // price_changed, short, unavailable, mixed_currencies
+	Code    string `json:"code"` // price_changed, short, unavailable, mixed_currencies, too_much
 	Message string `json:"message"`
 }
 

@@ -19,6 +19,7 @@ func TestPriced(t *testing.T) {
 		2: {ProductID: 2, UnitPrice: shop.MustMoney("0.10"), Currency: "USD", Available: 0},
 		3: {ProductID: 3, UnitPrice: shop.MustMoney("7.00"), Currency: "USD", Available: 9, Archived: true},
 		4: {ProductID: 4, UnitPrice: shop.MustMoney("500"), Currency: "JPY", Available: 5},
+		5: {ProductID: 5, UnitPrice: shop.MustMoney("1000000000.00"), Currency: "USD", Available: 1000},
 	}
 	for name, c := range map[string]struct {
 		lines     []Line
@@ -34,6 +35,7 @@ func TestPriced(t *testing.T) {
 		"archived":             {[]Line{usd(1, 1, "10.00"), usd(3, 1, "7.00")}, "10.00", false, []string{"unavailable"}},
 		"never heard of":       {[]Line{usd(9, 1, "7.00")}, "", false, []string{"unavailable"}},
 		"dollars and yen":      {[]Line{usd(1, 1, "10.00"), {ProductID: 4, Quantity: 1, UnitPrice: shop.MustMoney("500"), Currency: "JPY"}}, "", false, []string{"mixed_currencies"}},
+		"too much at once":     {[]Line{usd(5, 1000, "1000000000.00")}, "1000000000000.00", false, []string{"too_much"}},
 		"another currency now": {[]Line{usd(4, 1, "5.00")}, "500", true, []string{"price_changed"}},
 	} {
 		got, err := priced(Kept{Lines: c.lines}, prices)

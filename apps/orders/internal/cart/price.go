@@ -24,7 +24,7 @@ func priced(k Kept, prices map[int64]Price) (Cart, error) {
 			continue
 		}
 		currencies[p.Currency], c.Currency = true, p.Currency
-		if sum, err = sum.Plus(p.Total); err != nil {
+		if sum, err = shop.Sum(sum, p.Total); err != nil {
 			return c, err
 		}
 	}
@@ -33,6 +33,10 @@ func priced(k Kept, prices map[int64]Price) (Cart, error) {
 		c.Orderable = false
 	case 1:
 		c.Total = &sum
+		if sum.TooLarge() {
+			c.Orderable = false
+			c.Notices = append(c.Notices, Notice{"too_much", "one order comes to less than 1000000000000: buy less at once"})
+		}
 	default:
 		c.Currency, c.Orderable = "", false
 		c.Notices = append(c.Notices, Notice{"mixed_currencies", "one order has one currency: buy these products separately"})
@@ -63,7 +67,7 @@ func line(l Line, prices map[int64]Price) (p Priced, err error) {
 		p.PreviousPrice = &before
 		p.notice("price_changed", fmt.Sprintf("the price was %s %s and is %s %s now", before, l.Currency, p.UnitPrice, p.Currency))
 	}
-	p.Total, err = p.UnitPrice.Times(l.Quantity)
+	p.Total, err = shop.Product(p.UnitPrice, l.Quantity)
 	return p, err
 }
 

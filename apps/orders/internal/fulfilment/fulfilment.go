@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/dapr/durabletask-go/workflow"
+	"github.com/google/uuid"
 
 	"sidecart/apps/orders/internal/order"
 	"sidecart/apps/orders/internal/payment"
@@ -43,6 +44,7 @@ type Times struct {
 func NewService(orders *order.Service, payments *payment.Service, stock Stock, engine *workflow.Client, times Times) *Service {
 	s := &Service{orders, payments, stock, engine, times}
 	payments.OnSettled(s.wake)
+	payments.OnRefundFailed(s.refundFailed)
 	return s
 }
 
@@ -137,21 +139,45 @@ func (s *Service) settle(ctx context.Context, id shop.OrderID) error {
 func (s *Service) conclude(ctx context.Context, r order.Refund, err error) error {
 	switch {
 	case err == nil:
-		return s.orders.Settle(ctx, r.ID)
+		return s.orders.Settle(ctx, r)
 	case errors.Is(err, payment.ErrRefused):
-		taken := payment.Taken{Key: r.OrderID, Amount: r.Amount, Currency: r.Currency}
-		if err := s.payments.Report(ctx, payment.RefundRefused, taken); err != nil {
-			return err
-		}
-		return s.orders.Fail(ctx, r.ID, fault.Of(err).Message)
+		return s.fail(ctx, r, fault.Of(err).Message, false)
 	}
 	return err
+}
+
+// fail has somebody look at a refund that the buyer does not get.
+func (s *Service) fail(ctx context.Context, r order.Refund, why string, late bool) error {
+	taken := payment.Taken{Key: r.OrderID, Amount: r.Amount, Currency: r.Currency}
+	if err := s.payments.Report(ctx, payment.RefundRefused, taken); err != nil {
+		return err
+	}
+	return s.orders.Fail(ctx, r, why, late)
+}
+
+// refundFailed is told, days later maybe, of a refund that the provider had taken on. It may be told twice, before the refund is noted
+// as settled, and after it was tried again, which is then another to the provider.
+func (s *Service) refundFailed(ctx context.Context, id shop.OrderID, asked uuid.UUID, why string) error {
+	r, found, err := s.orders.Asked(ctx, id, asked)
+	if err != nil || !found || r.FailedAt != nil {
+		return err
+	}
+	return s.fail(ctx, r, why, true)
+}
+
+// callOff ends an order's charge.
+func (s *Service) callOff(ctx context.Context, id shop.OrderID) error {
+	asked, err := s.orders.CallsOff(ctx, id)
+	if err != nil {
+		return err
+	}
+	return s.payments.CallOff(ctx, id, asked)
 }
 
 // undo ends an order's charge and its reservation, harmless where there is nothing to undo, and forestalls steps that
 // come too late. It fails with payment.ErrRefused only when the goods are back.
 func (s *Service) undo(ctx context.Context, id shop.OrderID) error {
-	money := s.payments.CallOff(ctx, id)
+	money := s.callOff(ctx, id)
 	crash.At("undo: called off")
 	if err := s.stock.Release(ctx, id); err != nil {
 		return err

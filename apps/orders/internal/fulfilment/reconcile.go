@@ -23,6 +23,7 @@ const (
 	slice   = 24 * time.Hour  // of the books, between two notes of how far it has come
 	inOneGo = 10              // slices; the next run goes on
 	runs    = 5 * time.Minute // how long one may take
+	settled = time.Hour       // ago, a refund is surely in what the provider says
 )
 
 // ScheduleReconcile asks the scheduler to have payments compared every ten minutes.
@@ -35,7 +36,7 @@ func (s *Service) handleReconcile(ctx context.Context, _ shop.Caller, _ web.None
 }
 
 // Reconcile compares what the provider took with what was bought. Money without an order, or of one that was cancelled, goes
-// back; an order that counts as paid without money, or with another amount, is reported. It goes on where it stopped, however long
+// back; an order that counts as paid without money, or with another amount, is reported, and so are refunds that the provider has not made. It goes on where it stopped, however long
 // ago that was, and then walks through all that is older again, some days in each run: nothing is too old to be found.
 func (s *Service) Reconcile(ctx context.Context, now time.Time) error {
 	if err := s.lookAgain(ctx); err != nil {
@@ -45,11 +46,11 @@ func (s *Service) Reconcile(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	rest := now.Add(-atRest)
+	rest, before := now.Add(-atRest), now.Add(-settled)
 	for n := 0; n < inOneGo && (n == 0 || c.Until.Before(rest)); n++ {
 		from := c.Until.Add(-overlap)
 		to := earlier(c.Until.Add(slice), rest)
-		if err := s.compareAll(ctx, from, to); err != nil {
+		if err := s.compareAll(ctx, from, to, before); err != nil {
 			return err
 		}
 		c.Until = to
@@ -59,7 +60,7 @@ func (s *Service) Reconcile(ctx context.Context, now time.Time) error {
 	}
 	for n := 0; n < inOneGo && c.Walked.Before(c.Until); n++ {
 		to := earlier(c.Walked.Add(slice), c.Until)
-		if err := s.compareAll(ctx, c.Walked, to); err != nil {
+		if err := s.compareAll(ctx, c.Walked, to, before); err != nil {
 			return err
 		}
 		c.Walked = to
@@ -77,12 +78,12 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// compareAll compares what was charged, and what was paid, in a time.
-func (s *Service) compareAll(ctx context.Context, from, to time.Time) error {
+// compareAll compares what was charged, and what was paid, in a time, with the refunds that were settled before a moment.
+func (s *Service) compareAll(ctx context.Context, from, to, before time.Time) error {
 	charged := map[shop.OrderID]bool{}
 	err := s.payments.Between(ctx, from, to, func(t payment.Taken) error {
 		charged[t.Key] = true
-		return s.compare(ctx, t)
+		return s.compare(ctx, t, before)
 	})
 	if err != nil {
 		return err
@@ -90,8 +91,8 @@ func (s *Service) compareAll(ctx context.Context, from, to time.Time) error {
 	return s.confirmPaid(ctx, from, to, charged)
 }
 
-// compare looks for the order of a charge that was not wholly given back.
-func (s *Service) compare(ctx context.Context, t payment.Taken) error {
+// compare looks for the order of a charge that was not wholly given back, and for the refunds of it that were settled before a moment.
+func (s *Service) compare(ctx context.Context, t payment.Taken, before time.Time) error {
 	if t.Key.UUID == uuid.Nil {
 		return nil // not of this shop
 	}
@@ -110,7 +111,24 @@ func (s *Service) compare(ctx context.Context, t payment.Taken) error {
 	case !bill.Total.Equal(t.Amount) || bill.Currency != t.Currency:
 		return s.payments.Report(ctx, payment.AmountDiffers, t)
 	}
-	return nil
+	return s.compareRefunds(ctx, t, before)
+}
+
+// compareRefunds reports where the buyer got less back than the order says. Where that is in order again, it is noted.
+func (s *Service) compareRefunds(ctx context.Context, t payment.Taken, before time.Time) error {
+	back, err := s.orders.GivenBack(ctx, t.Key, before)
+	if err != nil || back.Sign() == 0 {
+		return err
+	}
+	missing, err := shop.Sum(back, t.Refunded.Negative())
+	if err != nil {
+		return err
+	}
+	if missing.Sign() <= 0 {
+		return s.payments.Resolve(ctx, payment.RefundMissing, t.Key)
+	}
+	t.Amount = missing
+	return s.payments.Report(ctx, payment.RefundMissing, t)
 }
 
 // confirmPaid asks the provider for each paid order of a time that it did not speak of by itself: its charge may be older.
@@ -156,7 +174,7 @@ func (s *Service) lookAt(ctx context.Context, f payment.Finding) error {
 				return err
 			}
 		}
-		return s.compare(ctx, payment.Taken{Key: f.OrderID, Reference: f.Reference, Amount: f.Amount, Currency: f.Currency})
+		return s.compare(ctx, payment.Taken{Key: f.OrderID, Reference: f.Reference, Amount: f.Amount, Currency: f.Currency}, time.Time{})
 	case payment.WithoutCharge:
 		bill, err := s.orders.Bill(ctx, f.OrderID)
 		if err != nil {
@@ -176,7 +194,7 @@ func (s *Service) lookAt(ctx context.Context, f payment.Finding) error {
 			return err
 		}
 		return s.payments.Resolve(ctx, f.Kind, f.OrderID)
-	case payment.AmountDiffers: // for people
+	case payment.AmountDiffers, payment.RefundMissing: // for people
 	}
 	return nil
 }

@@ -70,7 +70,7 @@ func (s *Service) Upkeep(ctx context.Context, now time.Time) error {
 	errs = append(errs,
 		all(look.Owing, now.Add(-stuckAfter), s.settle),
 		all(look.Pending, now.Add(-stuckAfter), late.order),
-		all(look.Ended, now.Add(-s.times.Keep), s.forget))
+		s.forgetEnded(ctx, now))
 	if s.times.Ship > 0 {
 		errs = append(errs, all(look.Unshipped, now.Add(-s.times.Ship-overdue), s.orders.ShipByItself))
 	}
@@ -143,7 +143,7 @@ func (s *Service) payByHand(ctx context.Context, id shop.OrderID) error {
 }
 
 // each does something with every order, some at a time. One that fails does not keep it from the others.
-func each(ctx context.Context, orders []shop.OrderID, do func(context.Context, shop.OrderID) error) error {
+func each[T any](ctx context.Context, orders []T, do func(context.Context, T) error) error {
 	var g errgroup.Group
 	g.SetLimit(atATime)
 	errs := make([]error, len(orders))
@@ -155,23 +155,4 @@ func each(ctx context.Context, orders []shop.OrderID, do func(context.Context, s
 	}
 	_ = g.Wait() // what failed is in errs
 	return errors.Join(errs...)
-}
-
-// forget has the engine drop the history of a workflow whose order is at its end, so that the workflows' memory is as
-// large as what is on its way and not as what was ever sold. One that still waits missed the event, and is woken.
-func (s *Service) forget(ctx context.Context, id shop.OrderID) error {
-	known, err := s.engine.FetchWorkflowMetadata(ctx, id.String(), workflow.WithFetchPayloads(false))
-	switch {
-	case errors.Is(err, api.ErrInstanceNotFound):
-		return s.orders.Upkeep().Forgotten(ctx, id)
-	case err != nil:
-		return err
-	case !workflow.WorkflowMetadataIsComplete(known):
-		s.wake(ctx, id)
-		return nil
-	}
-	if err := s.engine.PurgeWorkflowState(ctx, id.String()); err != nil && !errors.Is(err, api.ErrInstanceNotFound) {
-		return err
-	}
-	return s.orders.Upkeep().Forgotten(ctx, id)
 }

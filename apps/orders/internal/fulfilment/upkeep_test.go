@@ -61,12 +61,17 @@ const (
 
 func (a *answering) client(t *testing.T) *workflow.Client {
 	t.Helper()
+	return served(t, a)
+}
+
+func served(t *testing.T, engine protos.TaskHubSidecarServiceServer) *workflow.Client {
+	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := grpc.NewServer()
-	protos.RegisterTaskHubSidecarServiceServer(server, a)
+	protos.RegisterTaskHubSidecarServiceServer(server, engine)
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)
 	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))

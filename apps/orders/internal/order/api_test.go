@@ -24,8 +24,8 @@ import (
 const basket = `{"items":[{"product_id":1,"quantity":2}],"shipping_address":{"street":"123 Main St","city":"Anytown",
 	"state":"NY","postal_code":"12345","country":"USA"},"payment_method":"credit_card"}`
 
-// reserve stands in for the products service: product 1 costs 299.99 and there are 50; there is no product 99; with
-// product 500 the service is away.
+// reserve stands in for the products service: product 1 costs 299.99 and there are 50; there is no product 99; product 800 costs 10^11 VND;
+// with product 500 the service is away.
 func reserve(_ context.Context, _ shop.OrderID, items []order.Item) (lines []order.Reserved, err error) {
 	for i, item := range items {
 		switch {
@@ -35,6 +35,9 @@ func reserve(_ context.Context, _ shop.OrderID, items []order.Item) (lines []ord
 			return nil, order.ErrUnknown.With(fmt.Sprintf("items[%d].product_id", i), "there is no such product")
 		case item.Quantity > 50:
 			return nil, order.ErrOutOfStock.With(fmt.Sprintf("items[%d].quantity", i), "only 50 left")
+		case item.ProductID == 800:
+			lines = append(lines, order.Reserved{ProductID: 800, SKU: "Y-1", Name: "Yacht", Quantity: item.Quantity, UnitPrice: shop.MustMoney("100000000000"), Currency: "VND"})
+			continue
 		}
 		lines = append(lines, order.Reserved{ProductID: item.ProductID, SKU: "WH-001", Name: "Wireless Headphones",
 			Quantity: item.Quantity, UnitPrice: shop.MustMoney("299.99"), Currency: "USD"})

@@ -19,6 +19,7 @@ type Inside struct {
 	Workflow *Workflow        `json:"workflow,omitempty"`
 	Payment  *payment.Payment `json:"payment,omitempty"`
 	Waiting  []Waiting        `json:"events_waiting"` // told and not yet with the broker
+	Sent     []Sent           `json:"events_sent"`    // to the broker, in the last hour
 	Told     []Told           `json:"told,omitzero"`  // to the buyer
 }
 
@@ -48,6 +49,13 @@ type Waiting struct {
 	EmittedAt time.Time `json:"emitted_at"`
 }
 
+// Sent is an event that the broker got.
+type Sent struct {
+	Topic     string     `json:"topic"`
+	EmittedAt time.Time  `json:"emitted_at"`
+	SentAt    *time.Time `json:"sent_at"`
+}
+
 // LookInside says how the platform carries an order.
 type LookInside func(ctx context.Context, id shop.OrderID) (*Workflow, *payment.Payment)
 
@@ -66,9 +74,17 @@ func (s *Service) inside(ctx context.Context, who shop.Caller, o Order) (*Inside
 	if err != nil {
 		return nil, err
 	}
-	in := Inside{TraceID: traceID(parent)}
-	if in.Waiting, err = waiting(ctx, s.db, o.ID); err != nil {
+	events, err := told(ctx, s.db, o.ID)
+	if err != nil {
 		return nil, err
+	}
+	in := Inside{TraceID: traceID(parent), Waiting: []Waiting{}, Sent: []Sent{}}
+	for _, e := range events {
+		if e.SentAt == nil {
+			in.Waiting = append(in.Waiting, Waiting{e.Topic, e.EmittedAt})
+		} else {
+			in.Sent = append(in.Sent, e)
+		}
 	}
 	told := make(chan []Told, 1)
 	go func() { told <- s.toldOf(ctx, o) }() // while the engine is asked

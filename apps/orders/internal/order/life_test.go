@@ -12,13 +12,11 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/orders/internal/order"
-	"sidecart/apps/orders/internal/payment"
 	"sidecart/apps/orders/internal/sales"
 	"sidecart/kit/event"
 	"sidecart/kit/idempotency"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
-	"sidecart/kit/sidecar"
 	"sidecart/kit/web"
 )
 
@@ -114,7 +112,7 @@ func TestCancellingOwesWhatIsLeft(t *testing.T) {
 		t.Fatalf("%+v, %v", owed, err)
 	}
 	for _, r := range owed {
-		if err := s.Settle(t.Context(), r.ID); err != nil {
+		if err := s.Settle(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -203,12 +201,19 @@ func TestUpkeepFindsWhatIsLate(t *testing.T) {
 		t.Fatal(err)
 	}
 	look, later := s.Upkeep(), time.Now().Add(time.Hour)
+	ended := func(ctx context.Context, before time.Time) (ids []shop.OrderID, err error) {
+		page, err := look.Ended(ctx, before, order.Ended{})
+		for _, o := range page {
+			ids = append(ids, o.ID)
+		}
+		return ids, err
+	}
 	for name, c := range map[string]struct {
 		find func(context.Context, time.Time) ([]shop.OrderID, error)
 		want shop.OrderID
 	}{
 		"pending": {look.Pending, pending.ID}, "unshipped": {look.Unshipped, paid.ID}, "undelivered": {look.Undelivered, shipped.ID},
-		"owing": {look.Owing, cancelled.ID}, "ended": {look.Ended, cancelled.ID},
+		"owing": {look.Owing, cancelled.ID}, "ended": {ended, cancelled.ID},
 	} {
 		if found, err := c.find(t.Context(), later); err != nil || !slices.Equal(found, []shop.OrderID{c.want}) {
 			t.Errorf("%s: %v, %v", name, found, err)
@@ -220,7 +225,7 @@ func TestUpkeepFindsWhatIsLate(t *testing.T) {
 	if err := look.Forgotten(t.Context(), cancelled.ID); err != nil {
 		t.Fatal(err)
 	}
-	if found, err := look.Ended(t.Context(), later); err != nil || len(found) > 0 {
+	if found, err := ended(t.Context(), later); err != nil || len(found) > 0 {
 		t.Errorf("forgotten, and found again: %v, %v", found, err)
 	}
 }
@@ -306,30 +311,4 @@ func TestErasedWhenItArrives(t *testing.T) {
 	if err != nil || o.ShippingAddress.Street != "" || o.TrackingNumber != "" {
 		t.Errorf("%+v, %v", o, err)
 	}
-}
-
-func TestAdminsSeeInside(t *testing.T) {
-	away := false // the notifications service
-	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
-	_, s, app, o := shopWith(t, alice)
-	s.ShowInside(func(context.Context, shop.OrderID) (*order.Workflow, *payment.Payment) {
-		return &order.Workflow{Status: "running"}, &payment.Payment{Provider: "simulated", Reference: "sim_1", Amount: shop.MustMoney("599.98")}
-	}, func(_ context.Context, buyer shop.UserID, id shop.OrderID) ([]order.Told, error) {
-		if away || buyer != alice.ID || id != o.ID {
-			return nil, sidecar.ErrNeighbour
-		}
-		return []order.Told{{Kind: "orders.placed", Channel: "email", State: "sent", Attempts: 1}}, nil
-	})
-	traced := map[string]string{"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
-	_, body := kittest.Do(t, app, kittest.Call{As: alice, Do: "POST /orders", Body: basket, Header: traced})
-	kittest.Run(t, app, nil, []kittest.Call{
-		{Name: "buyer", As: alice, Do: "GET /orders/" + o.ID.String(), Want: 200, HasNot: []string{`"admin"`, "sim_1 "}},
-		{Name: "admin", As: admin, Do: "GET /orders/" + o.ID.String(), Want: 200, Has: []string{
-			`"workflow":{"status":"running"}`, `"provider":"simulated"`, `"events_waiting":[{"topic":"orders.placed"`, `"told":[{`, `"kind":"orders.placed","channel":"email","state":"sent","attempts":1`}},
-		{Name: "trace, and no neighbour knows of it", As: admin, Do: "GET /orders/" + kittest.Field[string](t, body, "id"), Want: 200, Has: []string{`"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"`}, HasNot: []string{`"told"`}},
-	})
-	away = true
-	kittest.Run(t, app, nil, []kittest.Call{
-		{Name: "without what was told", As: admin, Do: "GET /orders/" + o.ID.String(), Want: 200, Has: []string{`"workflow":{"status":"running"}`}, HasNot: []string{`"told"`}},
-	})
 }

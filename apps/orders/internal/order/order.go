@@ -210,7 +210,10 @@ func newNumber() string {
 	return "SC-" + text[:5] + "-" + text[5:10]
 }
 
-// total adds up lines. It fails with ErrCurrencies, or where an amount would not fit.
+// errTooLarge is what an order is that comes to more than an amount may be, which nobody could read any more.
+var errTooLarge = fault.ErrInvalid.With("items", "come to 1000000000000 or more")
+
+// total adds up lines. It fails with ErrCurrencies, or with errTooLarge.
 func total(lines []Reserved) (items []shop.OrderLine, sum shop.Money, currency string, err error) {
 	for i, l := range lines {
 		if i == 0 {
@@ -219,12 +222,15 @@ func total(lines []Reserved) (items []shop.OrderLine, sum shop.Money, currency s
 		if l.Currency != currency {
 			return nil, sum, "", ErrCurrencies
 		}
-		lineTotal, err := l.UnitPrice.Times(l.Quantity)
-		if err != nil {
+		if l.UnitPrice, err = l.UnitPrice.In(currency); err != nil { // a price may be older than the table of currencies
 			return nil, sum, "", fault.ErrInvalid.Because(err)
 		}
+		lineTotal, err := l.UnitPrice.Times(l.Quantity)
+		if err != nil {
+			return nil, sum, "", errTooLarge
+		}
 		if sum, err = sum.Plus(lineTotal); err != nil {
-			return nil, sum, "", fault.ErrInvalid.Because(err)
+			return nil, sum, "", errTooLarge
 		}
 		items = append(items, shop.OrderLine{
 			ProductID: l.ProductID, SKU: l.SKU, Name: l.Name, Quantity: l.Quantity, UnitPrice: l.UnitPrice, Total: lineTotal,

@@ -105,6 +105,15 @@ func TestTotal(t *testing.T) {
 	if _, _, _, err := total([]Reserved{usd("999999999999.99", 1_000_000)}); fault.Of(err) == nil || fault.Of(err).Kind != fault.Invalid {
 		t.Errorf("more than fits: %v", err)
 	}
+	dong := func(price string, n int) Reserved {
+		return Reserved{Quantity: n, UnitPrice: shop.MustMoney(price), Currency: "VND"}
+	}
+	if _, _, _, err := total([]Reserved{dong("1000000000", 1000)}); fault.Of(err).Kind != fault.Invalid {
+		t.Errorf("more than can be read again: %v", err)
+	}
+	if _, _, _, err := total([]Reserved{dong("1000000000", 999), dong("1000000000", 1)}); fault.Of(err).Kind != fault.Invalid {
+		t.Errorf("more than can be read again, together: %v", err)
+	}
 }
 
 func TestNumbersAreReadable(t *testing.T) {
@@ -125,7 +134,7 @@ func TestRefundsNeverExceed(t *testing.T) {
 		var reserved []Reserved
 		for i := range rapid.IntRange(1, 6).Draw(t, "lines") {
 			price := rapid.Int64Range(0, 1_000_000_00).Draw(t, "price")
-			money, err := shop.MoneyOf(price, "USD")
+			money, err := shop.MoneyOf(price, 2)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -94,11 +94,11 @@ func worth(o Order, earlier []Refund, items []Item) (amount shop.Money, whole bo
 			continue
 		}
 		remaining[item.ProductID] -= item.Quantity
-		part, err := price.Times(item.Quantity)
+		part, err := shop.Product(price, item.Quantity)
 		if err != nil {
 			return amount, false, err
 		}
-		if amount, err = amount.Plus(part); err != nil {
+		if amount, err = shop.Sum(amount, part); err != nil {
 			return amount, false, err
 		}
 	}
@@ -123,7 +123,7 @@ func (o Order) lines(items []Item) ([]shop.OrderLine, error) {
 	lines := make([]shop.OrderLine, len(items))
 	for i, item := range items {
 		l := sold[item.ProductID]
-		total, err := l.UnitPrice.Times(item.Quantity)
+		total, err := shop.Product(l.UnitPrice, item.Quantity)
 		if err != nil {
 			return nil, err
 		}

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -235,9 +236,15 @@ func (u Upkeep) Owing(ctx context.Context, before time.Time) ([]shop.OrderID, er
 	return owingSince(ctx, u.db, before)
 }
 
-// Ended are orders that came to their end before a moment, and whose workflow was not forgotten yet.
-func (u Upkeep) Ended(ctx context.Context, before time.Time) ([]shop.OrderID, error) {
-	return endedSince(ctx, u.db, before)
+// Ended is an order that came to its end. The zero value is before all.
+type Ended struct {
+	ID        shop.OrderID
+	UpdatedAt time.Time
+}
+
+// Ended are orders that came to their end before a moment, and whose workflow was not forgotten yet; a page of them, after another.
+func (u Upkeep) Ended(ctx context.Context, before time.Time, after Ended) ([]Ended, error) {
+	return endedSince(ctx, u.db, before, after)
 }
 
 // PaidBetween are the bills of orders that were paid in a time and not wholly given back since.
@@ -260,9 +267,32 @@ func (s *Service) Open(ctx context.Context, id shop.OrderID) (bool, error) {
 	return anyUnsettled(ctx, s.db, id)
 }
 
-// Fail notes that a refund cannot be made, and why. Called again it changes nothing.
-func (s *Service) Fail(ctx context.Context, refund uuid.UUID, why string) error {
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return fail(ctx, tx, refund, why) })
+// Fail notes that a refund cannot be made, and why; late, that it failed though it counted as made. Called again it changes nothing.
+func (s *Service) Fail(ctx context.Context, r Refund, why string, late bool) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return fail(ctx, tx, r, why, late) })
+}
+
+// Asked is the refund of an order that a provider knows by an id. There is none where that was tried again meanwhile.
+func (s *Service) Asked(ctx context.Context, id shop.OrderID, asked uuid.UUID) (r Refund, found bool, err error) {
+	all, err := refunds(ctx, s.db, id)
+	if i := slices.IndexFunc(all, func(r Refund) bool { return r.Asked() == asked }); i >= 0 {
+		return all[i], true, err
+	}
+	return r, false, err
+}
+
+// CallsOff is what a provider knows the refund by that ended an order; nil where there is none.
+func (s *Service) CallsOff(ctx context.Context, id shop.OrderID) (uuid.UUID, error) {
+	all, err := refunds(ctx, s.db, id)
+	if i := slices.IndexFunc(all, func(r Refund) bool { return r.CallsOff }); i >= 0 {
+		return all[i].Asked(), err
+	}
+	return uuid.Nil, err
+}
+
+// GivenBack is what of an order counts as given back since before a moment.
+func (s *Service) GivenBack(ctx context.Context, id shop.OrderID, before time.Time) (shop.Money, error) {
+	return givenBack(ctx, s.db, id, before)
 }
 
 // Returned is how much of each product has to be back on the shelf, all refunds of the order taken together.
@@ -271,6 +301,6 @@ func (s *Service) Returned(ctx context.Context, id shop.OrderID) ([]Item, error)
 }
 
 // Settle notes that a refund went back. Called again it changes nothing.
-func (s *Service) Settle(ctx context.Context, refund uuid.UUID) error {
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return settle(ctx, tx, refund) })
+func (s *Service) Settle(ctx context.Context, r Refund) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return settle(ctx, tx, r) })
 }

@@ -40,12 +40,18 @@ func list(ctx context.Context, db postgres.Reader, f Filter, before shop.OrderID
 	return pgx.CollectRows(rows, scan)
 }
 
-// scan reads an order. A numeric that is zero comes from the wire without its decimals.
+// scan reads an order. A numeric that is zero comes from the wire without its decimals, and an order that is older than the table
+// of currencies may have been kept with fewer.
 func scan(row pgx.CollectableRow) (o Order, err error) {
-	if o, err = pgx.RowToStructByNameLax[Order](row); err == nil {
-		o.Refunded, err = o.Refunded.In(o.Currency)
+	if o, err = pgx.RowToStructByNameLax[Order](row); err != nil {
+		return o, err
 	}
-	return o, err
+	for _, amount := range []*shop.Money{&o.Total, &o.Refunded} {
+		if exact, err := amount.In(o.Currency); err == nil { // else it is shown as it was kept
+			*amount = exact
+		}
+	}
+	return o, nil
 }
 
 // get fails with ErrNotFound.
@@ -194,22 +200,34 @@ func returned(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Item,
 	return pgx.CollectRows(rows, pgx.RowToStructByName[Item])
 }
 
-func settle(ctx context.Context, tx pgx.Tx, refund uuid.UUID) error {
-	_, err := tx.Exec(ctx, `update refunds set settled_at = now() where id = $1 and settled_at is null`, refund)
+// givenBack is how much of an order the provider was believed to have given back before a moment.
+func givenBack(ctx context.Context, db postgres.Reader, id shop.OrderID, before time.Time) (shop.Money, error) {
+	rows, err := db.Query(ctx, `select coalesce(sum(amount), 0) from refunds where order_id = $1 and settled_at < $2`, id, before)
+	if err != nil {
+		return shop.Money{}, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[shop.Money])
+}
+
+// settle changes nothing where the refund is at its end, or was tried again meanwhile.
+func settle(ctx context.Context, tx pgx.Tx, r Refund) error {
+	_, err := tx.Exec(ctx, `
+		update refunds set settled_at = now() where id = $1 and retries = $2 and settled_at is null and failed_at is null`, r.ID, r.Retries)
 	return err
 }
 
 // fail ends a refund that cannot be made, and notes it in the order's history, whose status stays as it is. It changes nothing where
-// the refund is at its end.
-func fail(ctx context.Context, tx pgx.Tx, refund uuid.UUID, why string) error {
+// the refund failed, or was tried again meanwhile; one that was settled fails only late.
+func fail(ctx context.Context, tx pgx.Tx, r Refund, why string, late bool) error {
 	_, err := tx.Exec(ctx, `
 		with failed as (
-			update refunds set failed_at = now(), failure = $2 where id = $1 and settled_at is null and failed_at is null
+			update refunds set settled_at = null, failed_at = now(), failure = $2
+			where id = $1 and retries = $3 and failed_at is null and (settled_at is null or $4)
 			returning order_id, amount, currency, failed_at
 		)
 		insert into order_history (order_id, status, at, by, reason)
 		select f.order_id, o.status, f.failed_at, 'system', 'the refund of ' || f.amount || ' ' || f.currency || ' failed: ' || $2
-		from failed f join orders o on o.id = f.order_id`, refund, why)
+		from failed f join orders o on o.id = f.order_id`, r.ID, why, r.Retries, late)
 	return err
 }
 
@@ -269,11 +287,15 @@ func owingSince(ctx context.Context, db postgres.Reader, before time.Time) ([]sh
 		select order_id from refunds where settled_at is null and failed_at is null and at < $1 group by order_id order by min(at) limit 100`, before)
 }
 
-func endedSince(ctx context.Context, db postgres.Reader, before time.Time) ([]shop.OrderID, error) {
-	return ids(ctx, db, `
-		select id from orders
-		where followed and (delivered_at is not null or status in ('cancelled', 'refunded')) and updated_at < $1
-		order by updated_at limit 100`, before)
+func endedSince(ctx context.Context, db postgres.Reader, before time.Time, after Ended) ([]Ended, error) {
+	rows, err := db.Query(ctx, `
+		select id, updated_at from orders
+		where followed and (delivered_at is not null or status in ('cancelled', 'refunded')) and updated_at < $1 and (updated_at, id) > ($2, $3)
+		order by updated_at, id limit 100`, before, after.UpdatedAt, after.ID)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Ended])
 }
 
 func trace(ctx context.Context, db postgres.Reader, id shop.OrderID) (string, error) {
@@ -284,17 +306,17 @@ func trace(ctx context.Context, db postgres.Reader, id shop.OrderID) (string, er
 	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[string])
 }
 
-// waiting are the events of an order that are still in the outbox, the oldest first.
-func waiting(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Waiting, error) {
-	rows, err := db.Query(ctx, `select topic, emitted_at from outbox where key = $1 order by seq`, id.String())
+// told are the events of an order, the oldest first: those in the outbox, and those that the broker got and that are still remembered.
+func told(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Sent, error) {
+	rows, err := db.Query(ctx, `
+		select topic, emitted_at, sent_at from (
+			select id, topic, emitted_at, null as sent_at from outbox where key = $1
+			union all select id, topic, emitted_at, sent_at from sent where key = $1) e
+		order by emitted_at, id`, id.String())
 	if err != nil {
 		return nil, err
 	}
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByName[Waiting])
-	if all == nil {
-		all = []Waiting{}
-	}
-	return all, err
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Sent])
 }
 
 // erase marks somebody's orders, and takes what is personal out of those that are at their end.

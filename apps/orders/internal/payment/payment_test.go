@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/orders/internal/payment"
@@ -108,7 +109,7 @@ func TestCalledOff(t *testing.T) {
 	}
 	for _, c := range []payment.Charge{made, late} {
 		for range 2 {
-			if err := s.CallOff(t.Context(), c.Key); err != nil {
+			if err := s.CallOff(t.Context(), c.Key, uuid.Nil); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := s.Charge(t.Context(), c); !errors.Is(err, payment.ErrDeclined) {
@@ -141,7 +142,7 @@ func TestCallOffRacesWithCharge(t *testing.T) {
 			}
 		})
 		both.Go(func() {
-			if err := s.CallOff(context.Background(), c.Key); err != nil {
+			if err := s.CallOff(context.Background(), c.Key, uuid.Nil); err != nil {
 				t.Error(err)
 			}
 		})
@@ -200,7 +201,7 @@ func TestWebhooks(t *testing.T) {
 func TestApprovedAfterItWasCalledOff(t *testing.T) {
 	db, s := open(t)
 	provider, c := simulated.New(db, "key"), charge("")
-	if err := s.CallOff(t.Context(), c.Key); err != nil {
+	if err := s.CallOff(t.Context(), c.Key, uuid.Nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := provider.Charge(t.Context(), c); err != nil { // by a process that had begun before

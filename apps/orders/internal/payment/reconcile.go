@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -76,7 +77,7 @@ func (s *Service) Mend(ctx context.Context, kind FindingKind, t Taken) error {
 }
 
 func (s *Service) giveBack(ctx context.Context, kind FindingKind, id shop.OrderID, reference string) error {
-	if err := s.provider.CallOff(ctx, id, reference); err != nil {
+	if err := s.provider.CallOff(ctx, id, reference, uuid.Nil); err != nil {
 		return err
 	}
 	return s.Resolve(ctx, kind, id)

@@ -26,15 +26,21 @@ type Service struct {
 	db       *pgxpool.Pool
 	provider Provider
 	settled  func(ctx context.Context, id shop.OrderID)
+	failed   func(ctx context.Context, id shop.OrderID, refund uuid.UUID, why string) error
 }
 
 // NewService keeps payments in an open database and has a provider make them.
 func NewService(db *pgxpool.Pool, provider Provider) *Service {
-	return &Service{db, provider, func(context.Context, shop.OrderID) {}}
+	return &Service{db, provider, func(context.Context, shop.OrderID) {}, func(context.Context, shop.OrderID, uuid.UUID, string) error { return nil }}
 }
 
 // OnSettled names who is told at once that a provider's message settled a payment. It is a hint: nothing may depend on it.
 func (s *Service) OnSettled(tell func(ctx context.Context, id shop.OrderID)) { s.settled = tell }
+
+// OnRefundFailed names who notes that a refund failed after the provider had taken it on. Where that fails, the provider tells it again.
+func (s *Service) OnRefundFailed(note func(ctx context.Context, id shop.OrderID, refund uuid.UUID, why string) error) {
+	s.failed = note
+}
 
 // Charge takes the money of an order, once, however often it is called and wherever it was cut off before: what was asked
 // and not answered is asked for, and asked again only under the same key. It fails with ErrDeclined for good, with ErrNoAnswer
@@ -93,15 +99,16 @@ func (s *Service) settle(ctx context.Context, n Notice) (Receipt, error) {
 		return Receipt{}, err
 	}
 	if n.State == Approved && p.State != Approved {
-		if err := s.provider.CallOff(ctx, n.Key, n.Reference); err != nil {
+		if err := s.provider.CallOff(ctx, n.Key, n.Reference, uuid.Nil); err != nil {
 			return Receipt{}, err
 		}
 	}
 	return p.outcome()
 }
 
-// CallOff gives back what is left of an order's payment, if one was made, and makes sure that none can be made later.
-func (s *Service) CallOff(ctx context.Context, id shop.OrderID) error {
+// CallOff gives back what is left of an order's payment, if one was made, and makes sure that none can be made later. The refund is what
+// the provider knows that by. It fails with ErrRefused for good.
+func (s *Service) CallOff(ctx context.Context, id shop.OrderID, refund uuid.UUID) error {
 	var p Payment
 	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) (err error) {
 		p, err = callOff(ctx, tx, id, s.provider.Name())
@@ -113,7 +120,7 @@ func (s *Service) CallOff(ctx context.Context, id shop.OrderID) error {
 	if err := s.mine(p); err != nil {
 		return err
 	}
-	return s.provider.CallOff(ctx, id, p.Reference)
+	return s.provider.CallOff(ctx, id, p.Reference, refund)
 }
 
 // Refund gives back a part of an order's payment. It fails with ErrRefused for good, and says why; with anything else for now.
@@ -167,6 +174,11 @@ func (s *Service) Hear(ctx context.Context, provider string, body []byte, signat
 			return err // and the provider sends it again
 		}
 		s.settled(ctx, n.Key)
+	}
+	if n.Refund != uuid.Nil {
+		if err := s.failed(ctx, n.Key, n.Refund, n.Reason); err != nil {
+			return err
+		}
 	}
 	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return heard(ctx, tx, provider, n) })
 }

@@ -51,7 +51,7 @@ func (s *Service) Report(ctx context.Context, q Query) (r Report, err error) {
 			r.Currency = r.Currencies[0]
 		}
 	}
-	if !shop.IsCurrency(r.Currency) {
+	if _, err := (shop.Money{}).In(r.Currency); err != nil {
 		return r, errCurrency
 	}
 	days, err := byDay(ctx, s.db, r.From, r.To, r.Currency)

@@ -16,10 +16,10 @@ func filled(from, to Day, currency string, found []DaySum) (days []DaySum, total
 	for day := from; !day.After(to.Time); day = (Day{day.AddDate(0, 0, 1)}) {
 		sum := known[day.Format("2006-01-02")]
 		total.Orders += sum.Orders
-		if total.Gross, err = total.Gross.Plus(sum.Gross); err != nil {
+		if total.Gross, err = shop.Sum(total.Gross, sum.Gross); err != nil {
 			return nil, total, err
 		}
-		if total.Refunded, err = total.Refunded.Plus(sum.Refunded); err != nil {
+		if total.Refunded, err = shop.Sum(total.Refunded, sum.Refunded); err != nil {
 			return nil, total, err
 		}
 		if sum, err = sum.finished(currency); err != nil {
@@ -33,11 +33,8 @@ func filled(from, to Day, currency string, found []DaySum) (days []DaySum, total
 
 // finished says what follows from the sums, all with the currency's decimals.
 func (s Sum) finished(currency string) (Sum, error) {
-	less, err := s.Refunded.Times(-1)
-	if err != nil {
-		return s, err
-	}
-	if s.Revenue, err = s.Gross.Plus(less); err != nil {
+	var err error
+	if s.Revenue, err = shop.Sum(s.Gross, s.Refunded.Negative()); err != nil {
 		return s, err
 	}
 	for _, amount := range []*shop.Money{&s.Gross, &s.Refunded, &s.Revenue} {

@@ -59,6 +59,8 @@ func TestCatalogue(t *testing.T) {
 		{Name: "too many decimals", As: admin, Do: "POST /products", Body: `{"name":"x","sku":"x","category_id":1,"price":5.001}`, Want: 422, Has: []string{`"price":"USD has 2 decimals"`}},
 		{Name: "no such currency", As: admin, Do: "POST /products", Body: `{"name":"x","sku":"x","category_id":1,"price":5,"currency":"XYZ"}`, Want: 422, Has: []string{`"currency"`}},
 		{Name: "no such category for a product", As: admin, Do: "POST /products", Body: `{"name":"x","sku":"x","category_id":99,"price":5}`, Want: 422, Has: []string{`"category_id"`}},
+		{Name: "a price beyond all", As: admin, Do: "POST /products", Body: `{"name":"x","sku":"x","category_id":1,"price":1000000000000}`, Want: 422, Has: []string{`"price":"must be below 1000000000000"`}},
+		{Name: "a currency of earlier times", As: admin, Do: "POST /products", Body: `{"name":"x","sku":"x","category_id":1,"price":5,"currency":"DEM"}`, Want: 422, Has: []string{`"currency"`}},
 		{Name: "free, in yen", As: admin, Do: "POST /products", Body: `{"name":"Flyer","sku":"F-1","category_id":2,"price":0,"currency":"JPY"}`, Want: 201,
 			Emits: []string{"products.changed"}, Has: []string{`"price":0,`, `"in_stock":false`}},
 		{Name: "hostile name stays text", As: admin, Do: "POST /products", Body: `{"name":"<script>'; drop table products; --","sku":"H-1","category_id":2,"price":5}`, Want: 201,

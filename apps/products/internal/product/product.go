@@ -144,11 +144,11 @@ func (in New) normal(language string) (New, error) {
 }
 
 func priceIn(price shop.Money, currency string) (shop.Money, error) {
+	if !shop.IsCurrency(currency) {
+		return price, fault.ErrInvalid.With("currency", "is not a currency that ISO 4217 has today")
+	}
 	exact, err := price.In(currency)
-	switch {
-	case !shop.IsCurrency(currency):
-		return exact, fault.ErrInvalid.With("currency", err.Error())
-	case err != nil:
+	if err != nil {
 		return exact, fault.ErrInvalid.With("price", err.Error())
 	}
 	return exact, nil
@@ -172,7 +172,9 @@ func (change Change) to(p Product) (changed Product, different bool, err error) 
 	if change.Metadata != nil {
 		changed.Metadata = change.Metadata
 	}
-	changed.Price, err = priceIn(changed.Price, changed.Currency)
+	if change.Price != nil || change.Currency != nil { // a currency of earlier times stays until then
+		changed.Price, err = priceIn(changed.Price, changed.Currency)
+	}
 	return changed, !reflect.DeepEqual(changed, p), err
 }
 

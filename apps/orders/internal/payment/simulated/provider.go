@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -141,7 +142,7 @@ func (p *Provider) Refund(ctx context.Context, r payment.Refund, _ string) error
 }
 
 // CallOff implements payment.Provider.
-func (p *Provider) CallOff(ctx context.Context, key shop.OrderID, _ string) error {
+func (p *Provider) CallOff(ctx context.Context, key shop.OrderID, _ string, _ uuid.UUID) error {
 	return pgx.BeginFunc(ctx, p.db, func(tx pgx.Tx) error {
 		if err := forestall(ctx, tx, key); err != nil {
 			return err
@@ -171,12 +172,13 @@ func (p *Provider) Between(ctx context.Context, since, until time.Time, fn func(
 	}
 }
 
-// Message is what the provider tells of a charge.
+// Message is what the provider tells of a charge, or of a refund that failed later.
 type Message struct {
-	ID      string       `json:"id"`
-	Type    string       `json:"type"` // charge.approved or charge.declined
-	OrderID shop.OrderID `json:"order_id"`
-	Reason  string       `json:"reason,omitempty"`
+	ID       string       `json:"id"`
+	Type     string       `json:"type"` // charge.approved, charge.declined or refund.failed
+	OrderID  shop.OrderID `json:"order_id"`
+	RefundID uuid.UUID    `json:"refund_id,omitzero"` // by what it was asked for
+	Reason   string       `json:"reason,omitempty"`
 }
 
 // signedFor is how old a signed message may be, so that one that was overheard is of no use for long.
@@ -217,6 +219,8 @@ func (p *Provider) Read(body []byte, signature string) (n payment.Notice, err er
 		n.State, n.Reference = payment.Approved, reference(m.OrderID)
 	case "charge.declined":
 		n.State = payment.Declined
+	case "refund.failed":
+		n.Refund = m.RefundID
 	}
 	return n, nil
 }

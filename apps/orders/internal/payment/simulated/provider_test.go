@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"sidecart/apps/orders/internal/payment"
 	"sidecart/apps/orders/internal/payment/simulated"
 	"sidecart/kit/kittest"
@@ -64,7 +66,7 @@ func TestCallingOffForestallsALateCharge(t *testing.T) {
 	}
 	for range 2 {
 		for _, c := range []payment.Charge{charged, late, slow} {
-			if err := p.CallOff(t.Context(), c.Key, ""); err != nil {
+			if err := p.CallOff(t.Context(), c.Key, "", uuid.Nil); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := p.Charge(t.Context(), c); !errors.Is(err, payment.ErrDeclined) {
@@ -97,7 +99,7 @@ func TestPartialRefunds(t *testing.T) {
 		t.Errorf("more than was charged: %v", err)
 	}
 	for range 2 {
-		if err := p.CallOff(t.Context(), c.Key, ""); err != nil {
+		if err := p.CallOff(t.Context(), c.Key, "", uuid.Nil); err != nil {
 			t.Fatal(err)
 		}
 	}

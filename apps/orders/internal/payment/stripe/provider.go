@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	api "github.com/stripe/stripe-go/v83"
 
 	"sidecart/apps/orders/internal/payment"
@@ -23,8 +23,11 @@ type Provider struct {
 	webhookKey string
 }
 
-// orderKey is where a PaymentIntent says whose it is.
-const orderKey = "order_id"
+// orderKey is where a PaymentIntent and a Refund say whose they are, refundKey where a Refund says by what it was asked for.
+const (
+	orderKey  = "order_id"
+	refundKey = "refund_id"
+)
 
 // patience bounds one call of Stripe, its repetitions included; without an answer the charge is asked for later.
 const patience = 20 * time.Second
@@ -52,7 +55,7 @@ func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Receip
 	}
 	amount, err := minor(c.Amount, c.Currency)
 	if err != nil {
-		return payment.Receipt{}, err
+		return payment.Receipt{}, payment.ErrDeclined.Saying(err.Error())
 	}
 	params := &api.PaymentIntentCreateParams{
 		Amount: api.Int64(amount), Currency: api.String(strings.ToLower(c.Currency)), PaymentMethod: api.String(c.Token),
@@ -103,32 +106,41 @@ func (p *Provider) intent(ctx context.Context, key shop.OrderID, reference strin
 func (p *Provider) Refund(ctx context.Context, r payment.Refund, reference string) error {
 	amount, err := minor(r.Amount, r.Currency)
 	if err != nil {
-		return err
+		return payment.ErrRefused.Saying(err.Error())
 	}
 	intent, err := p.intent(ctx, r.Key, reference)
 	if err != nil {
 		return err
 	}
-	return p.giveBack(ctx, intent.ID, "refund-"+r.ID.String(), api.Int64(amount))
+	return p.giveBack(ctx, intent.ID, "refund-"+r.ID.String(), &api.RefundCreateParams{
+		Amount: api.Int64(amount), Metadata: map[string]string{orderKey: r.Key.String(), refundKey: r.ID.String()},
+	})
 }
 
-// giveBack gives back an amount, or the rest where there is none.
-func (p *Provider) giveBack(ctx context.Context, reference, key string, amount *int64) error {
-	params := &api.RefundCreateParams{PaymentIntent: api.String(reference), Amount: amount}
+// giveBack gives back an amount, or the rest where there is none. What Stripe has taken on may fail days later, and is then told.
+func (p *Provider) giveBack(ctx context.Context, reference, key string, params *api.RefundCreateParams) error {
+	params.PaymentIntent = api.String(reference)
 	params.SetIdempotencyKey(key)
-	_, err := p.client.V1Refunds.Create(ctx, params)
+	made, err := p.client.V1Refunds.Create(ctx, params)
+	if changed(err) { // asked for by a replica that is older than the metadata: what became of that?
+		params.Metadata = nil
+		made, err = p.client.V1Refunds.Create(ctx, params)
+	}
 	if err == nil {
+		if failed(made) {
+			return payment.ErrRefused.Saying(whyNotBack(made))
+		}
 		return nil
 	}
-	failed, e := failure(err), (*api.Error)(nil)
-	if errors.As(err, &e) && e.HTTPStatusCode == http.StatusBadRequest && errors.Is(failed, payment.ErrProvider) {
-		return payment.ErrRefused.Because(failed) // a dispute, say: asked again it would say the same
+	meant, e := failure(err), (*api.Error)(nil)
+	if errors.As(err, &e) && e.HTTPStatusCode == http.StatusBadRequest && errors.Is(meant, payment.ErrProvider) {
+		return payment.ErrRefused.Because(meant) // a dispute, say: asked again it would say the same
 	}
-	return failed
+	return meant
 }
 
 // CallOff implements payment.Provider.
-func (p *Provider) CallOff(ctx context.Context, key shop.OrderID, reference string) error {
+func (p *Provider) CallOff(ctx context.Context, key shop.OrderID, reference string, refund uuid.UUID) error {
 	intent, err := p.intent(ctx, key, reference)
 	if errors.Is(err, payment.ErrUnknown) {
 		return nil // and the row of the payment keeps it from being made
@@ -140,7 +152,12 @@ func (p *Provider) CallOff(ctx context.Context, key shop.OrderID, reference stri
 	case api.PaymentIntentStatusCanceled:
 		return nil
 	case api.PaymentIntentStatusSucceeded:
-		err := p.giveBack(ctx, intent.ID, "call-off-"+key.String(), nil)
+		params, once := &api.RefundCreateParams{Metadata: map[string]string{orderKey: key.String()}}, key.UUID
+		if refund != uuid.Nil {
+			params.AddMetadata(refundKey, refund.String())
+			once = refund // another after each retry: Stripe answers a key for a day as it did first, an error as well
+		}
+		err := p.giveBack(ctx, intent.ID, "call-off-"+once.String(), params)
 		if errors.Is(err, payment.ErrNothingLeft) {
 			return nil
 		}
@@ -175,13 +192,4 @@ func (p *Provider) Between(ctx context.Context, since, until time.Time, fn func(
 		}
 	}
 	return nil
-}
-
-// minor is an amount in the smallest unit of its currency, as Stripe counts.
-func minor(m shop.Money, currency string) (int64, error) {
-	exact, err := m.In(currency)
-	if err != nil {
-		return 0, err
-	}
-	return strconv.ParseInt(strings.Replace(exact.String(), ".", "", 1), 10, 64)
 }

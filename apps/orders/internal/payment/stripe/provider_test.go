@@ -75,7 +75,7 @@ func TestStripeTakesOurCalls(t *testing.T) {
 	if err := p.Refund(t.Context(), payment.Refund{ID: shop.NewID(), Key: c.Key, Amount: c.Amount, Currency: "USD"}, "pi_1"); err != nil {
 		t.Errorf("refund: %v", err)
 	}
-	if err := p.CallOff(t.Context(), c.Key, "pi_1"); err != nil {
+	if err := p.CallOff(t.Context(), c.Key, "pi_1", shop.NewID()); err != nil {
 		t.Errorf("call off: %v", err)
 	}
 	if err := p.Between(t.Context(), time.Now().Add(-time.Hour), time.Now(), func(taken payment.Taken) error { return fmt.Errorf("%+v is ours", taken) }); err != nil {
@@ -88,13 +88,21 @@ func TestStripeTakesOurCalls(t *testing.T) {
 	}
 }
 
-// stripe stands in for Stripe where the mock cannot: it keeps idempotency keys and remembers.
+// stripe stands in for Stripe where the mock cannot: it remembers what it answered to an idempotency key, errors as well, and refuses a
+// key that comes with something else.
 type stripe struct {
 	mu      sync.Mutex
 	intents map[string]string // idempotency key to PaymentIntent
 	refunds map[string]string
+	refused map[string]string // keys that were answered with an error
+	asked   map[string]string // what came with a key
 	silent  bool
-	dispute bool // no refund is made
+	dispute bool   // no refund is made
+	status  string // of the refunds that are made
+}
+
+func standIn(status string) *stripe {
+	return &stripe{intents: map[string]string{}, refunds: map[string]string{}, refused: map[string]string{}, asked: map[string]string{}, status: status}
 }
 
 func (s *stripe) set(change func()) {
@@ -119,12 +127,17 @@ func (s *stripe) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				len(s.intents)+1, r.Form.Get("amount"), r.Form.Get("amount"), r.Form.Get("currency"), r.Form.Get("metadata[order_id]"))
 		}
 		answer = s.intents[key]
-	case r.Method == http.MethodPost && r.URL.Path == "/v1/refunds" && s.dispute:
+	case r.Method == http.MethodPost && r.URL.Path == "/v1/refunds" && s.asked[key] != "" && s.asked[key] != r.Form.Encode():
 		w.WriteHeader(http.StatusBadRequest)
-		answer = `{"error":{"type":"invalid_request_error","code":"charge_disputed","message":"disputed"}}`
+		answer = `{"error":{"type":"idempotency_error","message":"another call had this key"}}`
+	case r.Method == http.MethodPost && r.URL.Path == "/v1/refunds" && (s.refused[key] != "" || s.dispute && s.refunds[key] == ""):
+		s.asked[key], s.refused[key] = r.Form.Encode(), `{"error":{"type":"invalid_request_error","code":"charge_disputed","message":"disputed"}}`
+		w.WriteHeader(http.StatusBadRequest)
+		answer = s.refused[key]
 	case r.Method == http.MethodPost && r.URL.Path == "/v1/refunds":
-		if s.refunds[key] == "" {
-			s.refunds[key] = fmt.Sprintf(`{"id":"re_%d","object":"refund"}`, len(s.refunds)+1)
+		if s.asked[key] = r.Form.Encode(); s.refunds[key] == "" {
+			s.refunds[key] = fmt.Sprintf(`{"id":"re_%d","object":"refund","status":%q,"failure_reason":"lost_or_stolen_card","metadata":{"order_id":%q,"refund_id":%q}}`,
+				len(s.refunds)+1, s.status, r.Form.Get("metadata[order_id]"), r.Form.Get("metadata[refund_id]"))
 		}
 		answer = s.refunds[key]
 	default:
@@ -144,7 +157,8 @@ func (s *stripe) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // TestAChargeWithoutAnAnswerIsFound: Stripe took the money and its answer was lost. The charge is found, and there is one.
 func TestAChargeWithoutAnAnswerIsFound(t *testing.T) {
-	stand := &stripe{intents: map[string]string{}, refunds: map[string]string{}, silent: true}
+	stand := standIn("succeeded")
+	stand.silent = true
 	server := httptest.NewServer(stand)
 	defer server.Close()
 	db := kittest.DB(t, payment.Migrations)
@@ -160,17 +174,24 @@ func TestAChargeWithoutAnAnswerIsFound(t *testing.T) {
 			t.Fatalf("%+v, %v", receipt, err)
 		}
 	}
-	refund := payment.Refund{ID: shop.NewID(), Key: c.Key, Amount: shop.MustMoney("1.00"), Currency: "USD"}
+	refund, off := payment.Refund{ID: shop.NewID(), Key: c.Key, Amount: shop.MustMoney("1.00"), Currency: "USD"}, shop.NewID()
 	stand.set(func() { stand.dispute = true })
 	if err := s.Refund(t.Context(), refund); !errors.Is(err, payment.ErrRefused) {
 		t.Errorf("a refund of a disputed charge: %v", err)
 	}
+	if err := s.CallOff(t.Context(), c.Key, off); !errors.Is(err, payment.ErrRefused) {
+		t.Errorf("a disputed charge is called off: %v", err)
+	}
 	stand.set(func() { stand.dispute = false })
+	if err := s.Refund(t.Context(), refund); !errors.Is(err, payment.ErrRefused) {
+		t.Errorf("what Stripe remembers is not what it would say now: %v", err)
+	}
+	refund.ID, off = shop.NewID(), shop.NewID() // tried again
 	for range 2 {
 		if err := s.Refund(t.Context(), refund); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.CallOff(t.Context(), c.Key); err != nil {
+		if err := s.CallOff(t.Context(), c.Key, off); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -182,7 +203,8 @@ func TestAChargeWithoutAnAnswerIsFound(t *testing.T) {
 // TestMessagesInAnyOrder: what is known for good does not change any more, however late or often Stripe says another thing.
 func TestMessagesInAnyOrder(t *testing.T) {
 	db := kittest.DB(t, payment.Migrations)
-	stand := &stripe{intents: map[string]string{}, refunds: map[string]string{}, silent: true}
+	stand := standIn("succeeded")
+	stand.silent = true
 	server := httptest.NewServer(stand)
 	defer server.Close()
 	s := payment.NewService(db, New("sk_test_123", "whsec_test", server.URL))
@@ -264,19 +286,6 @@ func TestOutcomes(t *testing.T) {
 	} {
 		if err := failure(c.err); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-func TestMinorUnits(t *testing.T) {
-	for _, c := range []struct {
-		amount, currency string
-		units            int64
-	}{{"599.98", "USD", 59998}, {"5", "EUR", 500}, {"500", "JPY", 500}, {"1.234", "KWD", 1234}, {"0.05", "USD", 5}} {
-		units, err := minor(shop.MustMoney(c.amount), c.currency)
-		back, backErr := shop.MoneyOf(units, c.currency)
-		if err != nil || backErr != nil || units != c.units || !back.Equal(shop.MustMoney(c.amount)) {
-			t.Errorf("%+v: %d, %s, %v, %v", c, units, back, err, backErr)
 		}
 	}
 }

@@ -68,15 +68,21 @@ func failure(err error) error {
 	return payment.ErrProvider.Because(cause)
 }
 
-// owner is whose order a PaymentIntent is for; others on the same account are of other shops.
-func owner(intent *api.PaymentIntent) (shop.OrderID, bool) {
-	id, err := uuid.Parse(intent.Metadata[orderKey])
+// changed says that a key was used before, with something else.
+func changed(err error) bool {
+	var e *api.Error
+	return errors.As(err, &e) && e.Type == api.ErrorTypeIdempotency && e.HTTPStatusCode == http.StatusBadRequest
+}
+
+// owner is whose order a PaymentIntent or a Refund is for; others on the same account are of other shops.
+func owner(metadata map[string]string) (shop.OrderID, bool) {
+	id, err := uuid.Parse(metadata[orderKey])
 	return shop.OrderID{UUID: id}, err == nil
 }
 
 // taken is what a PaymentIntent took and did not wholly give back, if it is of this shop.
 func taken(intent *api.PaymentIntent) (t payment.Taken, ours bool, err error) {
-	id, mine := owner(intent)
+	id, mine := owner(intent.Metadata)
 	if !mine || intent.Status != api.PaymentIntentStatusSucceeded {
 		return t, false, nil
 	}
@@ -86,10 +92,10 @@ func taken(intent *api.PaymentIntent) (t payment.Taken, ours bool, err error) {
 	}
 	currency := strings.ToUpper(string(intent.Currency))
 	t = payment.Taken{Key: id, Reference: intent.ID, Currency: currency, At: time.Unix(intent.Created, 0)}
-	if t.Amount, err = shop.MoneyOf(intent.AmountReceived, currency); err != nil {
+	if t.Amount, err = major(intent.AmountReceived, currency); err != nil {
 		return t, false, err
 	}
-	t.Refunded, err = shop.MoneyOf(refunded, currency)
+	t.Refunded, err = major(refunded, currency)
 	return t, refunded < intent.AmountReceived, err
 }
 
@@ -104,16 +110,25 @@ func (p *Provider) Read(body []byte, signature string) (n payment.Notice, err er
 		return n, payment.ErrSignature.Because(err)
 	}
 	n = payment.Notice{ID: event.ID, Kind: string(event.Type)}
-	if !strings.HasPrefix(string(event.Type), "payment_intent.") || event.Data == nil {
+	switch {
+	case event.Data == nil:
 		return n, nil
+	case strings.HasPrefix(n.Kind, "payment_intent."):
+		return n, readIntent(event, &n)
+	case strings.HasPrefix(n.Kind, "refund."), event.Type == api.EventTypeChargeRefundUpdated:
+		return n, readRefund(event, &n)
 	}
+	return n, nil
+}
+
+func readIntent(event api.Event, n *payment.Notice) error {
 	var intent api.PaymentIntent
 	if err := json.Unmarshal(event.Data.Raw, &intent); err != nil {
-		return n, fault.ErrMalformed.Because(err)
+		return fault.ErrMalformed.Because(err)
 	}
-	id, mine := owner(&intent)
+	id, mine := owner(intent.Metadata)
 	if !mine {
-		return n, nil
+		return nil
 	}
 	n.Key, n.Reference = id, intent.ID
 	switch event.Type {
@@ -123,5 +138,37 @@ func (p *Provider) Read(body []byte, signature string) (n payment.Notice, err er
 		n.State, n.Reason = payment.Declined, why(intent.LastPaymentError)
 	default:
 	}
-	return n, nil
+	return nil
+}
+
+// readRefund hears that a refund failed. One that does not say by what it was asked for is left to the comparison of the books.
+func readRefund(event api.Event, n *payment.Notice) error {
+	var refund api.Refund
+	if err := json.Unmarshal(event.Data.Raw, &refund); err != nil {
+		return fault.ErrMalformed.Because(err)
+	}
+	id, mine := owner(refund.Metadata)
+	if !mine {
+		return nil
+	}
+	n.Key = id
+	asked, err := uuid.Parse(refund.Metadata[refundKey])
+	if err == nil && failed(&refund) {
+		n.Refund, n.Reason = asked, whyNotBack(&refund)
+	}
+	return nil
+}
+
+// failed says whether the money of a refund does not arrive. Until Stripe knows, it is on its way.
+func failed(r *api.Refund) bool {
+	return r.Status == api.RefundStatusFailed || r.Status == api.RefundStatusCanceled
+}
+
+// whyNotBack is what an admin is told of a refund that failed: Stripe's reason is one of a list.
+func whyNotBack(r *api.Refund) string {
+	text := payment.ErrRefused.Message
+	if r.FailureReason != "" {
+		text += " (" + strings.ReplaceAll(string(r.FailureReason), "_", " ") + ")"
+	}
+	return text
 }

@@ -1,0 +1,63 @@
+package order_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sidecart/apps/orders/internal/order"
+	"sidecart/apps/orders/internal/payment"
+	"sidecart/kit/event"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+	"sidecart/kit/sidecar"
+)
+
+func TestAdminsSeeInside(t *testing.T) {
+	away := false // the notifications service
+	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	db, s, app, o := shopWith(t, alice)
+	s.ShowInside(func(context.Context, shop.OrderID) (*order.Workflow, *payment.Payment) {
+		return &order.Workflow{Status: "running"}, &payment.Payment{Provider: "simulated", Reference: "sim_1", Amount: shop.MustMoney("599.98")}
+	}, func(_ context.Context, buyer shop.UserID, id shop.OrderID) ([]order.Told, error) {
+		if away || buyer != alice.ID || id != o.ID {
+			return nil, sidecar.ErrNeighbour
+		}
+		return []order.Told{{Kind: "orders.placed", Channel: "email", State: "sent", Attempts: 1}}, nil
+	})
+	traced := map[string]string{"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+	_, body := kittest.Do(t, app, kittest.Call{As: alice, Do: "POST /orders", Body: basket, Header: traced})
+	kittest.Run(t, app, nil, []kittest.Call{
+		{Name: "buyer", As: alice, Do: "GET /orders/" + o.ID.String(), Want: 200, HasNot: []string{`"admin"`, "sim_1 "}},
+		{Name: "admin", As: admin, Do: "GET /orders/" + o.ID.String(), Want: 200, Has: []string{
+			`"workflow":{"status":"running"}`, `"provider":"simulated"`, `"events_waiting":[{"topic":"orders.placed"`, `"events_sent":[]`, `"told":[{`, `"kind":"orders.placed","channel":"email","state":"sent","attempts":1`}},
+		{Name: "trace, and no neighbour knows of it", As: admin, Do: "GET /orders/" + kittest.Field[string](t, body, "id"), Want: 200, Has: []string{`"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"`}, HasNot: []string{`"told"`}},
+	})
+	relayed(t, db)
+	away = true
+	kittest.Run(t, app, nil, []kittest.Call{
+		{Name: "without what was told", As: admin, Do: "GET /orders/" + o.ID.String(), Want: 200, Has: []string{`"workflow":{"status":"running"}`,
+			`"events_waiting":[]`, `"events_sent":[{"topic":"orders.placed","emitted_at":"`, `"sent_at":"`}, HasNot: []string{`"told"`}},
+	})
+}
+
+// relayed has a broker get all that waits in the outbox.
+func relayed(t *testing.T, db *pgxpool.Pool) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	go func() {
+		_ = event.Relay(ctx, db, "orders", func(context.Context, string, []byte) error { return nil }, event.Kept)
+	}()
+	kittest.Eventually(t, 20*time.Second, func() error {
+		var waiting int
+		err := db.QueryRow(ctx, `select count(*) from outbox`).Scan(&waiting)
+		if err == nil && waiting > 0 {
+			err = fmt.Errorf("%d events wait", waiting)
+		}
+		return err
+	})
+}
