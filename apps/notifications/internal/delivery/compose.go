@@ -35,7 +35,7 @@ func NewComposer(db *pgxpool.Pool, publicURL string, links preference.Links, tra
 }
 
 // Compose makes the letter of one delivery, or of a digest. It fails with ErrNeedless if there is nobody to send it to or
-// nothing to say any more, with ErrRefused if its template cannot be filled.
+// nothing to say any more, with ErrRefused if its template cannot be filled, with errUnknown if it cannot be said yet who it is for.
 func (c *Composer) Compose(ctx context.Context, all []Delivery) (Letter, error) {
 	d := all[0]
 	var readers map[shop.UserID]contact.Contact
@@ -113,7 +113,10 @@ func address(d Delivery, reader contact.Contact, wants preference.Preferences) (
 		if to == "" {
 			to = reader.Email
 		}
-		if to == "" {
+		switch {
+		case to == "" && !reader.Known():
+			return "", errUnknown
+		case to == "":
 			return "", fmt.Errorf("%w: no address is known", ErrNeedless)
 		}
 		if parsed, err := mail.ParseAddress(to); err != nil || parsed.Address != to || strings.ContainsAny(to, ";,\r\n") {

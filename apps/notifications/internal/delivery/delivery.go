@@ -4,6 +4,7 @@ package delivery
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -34,6 +35,8 @@ var (
 	ErrNeedless = errors.New("not needed")
 	// errUnprepared tells that something the letter needs cannot be had at the moment; the provider has no part in it.
 	errUnprepared = errors.New("not ready")
+	// errUnknown tells that something else was heard of a reader before their registration.
+	errUnknown = fmt.Errorf("%w: their registration was not heard yet", errUnprepared)
 )
 
 // ID is the UUIDv7 of a delivery; within a lane a later one has a larger one.
@@ -121,7 +124,10 @@ func judge(d Delivery, err error, now time.Time) verdict {
 		return verdict{outcome: no, state: Dead, reason: err.Error(), refused: true}
 	}
 	v := verdict{outcome: silence, state: Waiting, reason: err.Error(), again: min(pause(d.Attempts), 15*time.Second)}
-	if errors.Is(err, ErrPutOff) {
+	switch {
+	case errors.Is(err, errUnknown): // whoever hears it lets them go at once
+		v.again = pause(d.Attempts)
+	case errors.Is(err, ErrPutOff):
 		v.outcome, v.refused, v.again = no, true, pause(d.Refusals+1)
 		if d.Refusals+1 >= maxRefusals {
 			v.state, v.reason = Dead, "put off too often: "+v.reason

@@ -250,7 +250,7 @@ func (e *Engine) deliver(ctx context.Context, p *provider, batch []Delivery) {
 func (e *Engine) try(ctx context.Context, p *provider, batch []Delivery) (answer string, took time.Duration, err error) {
 	letter, err := e.compose(ctx, batch)
 	if err != nil {
-		if silent(err) {
+		if silent(err) && !errors.Is(err, errUnprepared) {
 			err = errors.Join(errUnprepared, err)
 		}
 		return "", 0, err

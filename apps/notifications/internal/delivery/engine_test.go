@@ -265,7 +265,9 @@ func TestRefusals(t *testing.T) {
 	planned(t, db, somebody(t, db, "gone"), kind.Paid, "1")
 	planned(t, db, somebody(t, db, "none"), kind.Paid, "2")
 	planned(t, db, somebody(t, db, "a;b"), kind.Paid, "3")
-	planned(t, db, shop.UserID{UUID: shop.NewID()}, kind.Paid, "4")
+	nowhere := shop.UserID{UUID: shop.NewID()}
+	inTx(t, db, func(tx pgx.Tx) error { return contact.Meet(t.Context(), tx, contact.Contact{UserID: nowhere, Username: "nowhere"}) })
+	planned(t, db, nowhere, kind.Paid, "4")
 	running(t, db, box, noToken)
 	awaitState(t, db, "dead: refused: 550 no such mailbox", 1)
 	awaitState(t, db, "skipped: not configured: no component", 1)

@@ -195,5 +195,8 @@ func (s *Service) Days(ctx context.Context, from, until time.Time) ([]Day, error
 	return days(ctx, s.db, from, until)
 }
 
+// Hasten has what waits for somebody looked at now, because something is known that was not; a digest waits for its morning.
+func Hasten(ctx context.Context, tx pgx.Tx, user shop.UserID) error { return hasten(ctx, tx, user, Ordinary) }
+
 // Forget ends what waits for somebody and removes what is said of them.
 func Forget(ctx context.Context, tx pgx.Tx, user shop.UserID) error { return forget(ctx, tx, user) }
