@@ -7,6 +7,7 @@ import (
 	"net/mail"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -34,24 +35,23 @@ func NewComposer(db *pgxpool.Pool, publicURL string, links preference.Links, tra
 	return &Composer{db: db, publicURL: strings.TrimSuffix(publicURL, "/"), links: links, tracks: tracks, token: token}
 }
 
-// Compose makes the letter of one delivery, or of a digest. It fails with ErrNeedless if there is nobody to send it to or
-// nothing to say any more, with ErrRefused if its template cannot be filled, with errUnknown if it cannot be said yet who it is for.
+// Compose makes the letter of one delivery, or of a digest, for what its reader wants by now. It fails with ErrNeedless if there is
+// nobody to send it to or nothing to say any more, with held in quiet hours, with ErrRefused if its template cannot be filled, with
+// errUnknown if it cannot be said yet who it is for.
 func (c *Composer) Compose(ctx context.Context, all []Delivery) (Letter, error) {
-	d := all[0]
-	var readers map[shop.UserID]contact.Contact
-	var preferences map[shop.UserID]preference.Preferences
-	known := &pgx.Batch{}
-	contact.Queue(known, []uuid.UUID{d.UserID.UUID}, &readers)
-	preference.Queue(known, []uuid.UUID{d.UserID.UUID}, &preferences)
-	err := c.db.SendBatch(ctx, known).Close()
+	reader, wants, err := c.reader(ctx, all[0].UserID)
 	if err != nil {
 		return Letter{}, err
 	}
-	reader, wants := readers[d.UserID], preferences[d.UserID]
 	if reader.Erased {
 		return Letter{}, fmt.Errorf("%w: the account was erased", ErrNeedless)
 	}
-	l := Letter{ID: d.ID, MailID: mailID(all), Delivery: d}
+	all, unwanted, err := wanted(all, wants, time.Now())
+	if err != nil {
+		return Letter{}, err
+	}
+	d := all[0]
+	l := Letter{ID: d.ID, MailID: mailID(all), Delivery: d, Unwanted: unwanted}
 	if l.To, err = address(d, reader, wants); err != nil {
 		return Letter{}, err
 	}
@@ -77,6 +77,44 @@ func (c *Composer) Compose(ctx context.Context, all []Delivery) (Letter, error) 
 	}
 	l.Title, l.Body, l.HTML, l.Link, l.Unsubscribe = text.Title, text.Body, text.HTML, facts.Link, facts.Unsubscribe
 	return l, err
+}
+
+// reader is whom a letter is for, and how they want to be told now.
+func (c *Composer) reader(ctx context.Context, user shop.UserID) (contact.Contact, preference.Preferences, error) {
+	var readers map[shop.UserID]contact.Contact
+	var preferences map[shop.UserID]preference.Preferences
+	known := &pgx.Batch{}
+	contact.Queue(known, []uuid.UUID{user.UUID}, &readers)
+	preference.Queue(known, []uuid.UUID{user.UUID}, &preferences)
+	err := c.db.SendBatch(ctx, known).Close()
+	return readers[user], preferences[user], err
+}
+
+// wanted are those of several deliveries that their reader wants by now, which may be less than when they were planned. It fails
+// with ErrNeedless if that is none, and with held if it is not now.
+func wanted(all []Delivery, wants preference.Preferences, now time.Time) (some []Delivery, unwanted []ID, err error) {
+	at := now
+	for _, d := range all {
+		k, err := kind.Of(d.Kind)
+		switch {
+		case err != nil:
+			return nil, nil, fmt.Errorf("%w: %w", ErrRefused, err)
+		case !wants.Wants(k, d.Channel):
+			unwanted = append(unwanted, d.ID)
+			continue
+		}
+		some = append(some, d)
+		if until := wants.At(k, now); until.After(at) {
+			at = until
+		}
+	}
+	switch {
+	case len(some) == 0:
+		return nil, nil, fmt.Errorf("%w: its reader does not want it any more", ErrNeedless)
+	case at.After(now):
+		return nil, nil, held{at}
+	}
+	return some, unwanted, nil
 }
 
 // track lets a mail tell that it is opened, and that its link is followed.

@@ -39,6 +39,11 @@ var (
 	errUnknown = fmt.Errorf("%w: their registration was not heard yet", errUnprepared)
 )
 
+// held tells that a letter may not go out before a moment.
+type held struct{ until time.Time }
+
+func (h held) Error() string { return "held until " + h.until.UTC().Format(time.RFC3339) }
+
 // ID is the UUIDv7 of a delivery; within a lane a later one has a larger one.
 type ID struct{ uuid.UUID }
 
@@ -82,6 +87,8 @@ type Delivery struct {
 	Attempts  int
 	Refusals  int // attempts that were answered, with no
 	GiveUpAt  time.Time
+
+	LeasedUntil time.Time // of who was given it to send; another has it with another
 }
 
 const (
@@ -111,11 +118,15 @@ type verdict struct {
 	reason  string
 	again   time.Duration // until the next attempt, where the state is Waiting
 	refused bool
+	until   time.Time // it is held and was not attempted; all but the state is empty
 }
 
 // judge decides by what the provider said.
 func judge(d Delivery, err error, now time.Time) verdict {
+	var h held
 	switch {
+	case errors.As(err, &h):
+		return verdict{state: Waiting, until: h.until}
 	case err == nil:
 		return verdict{outcome: yes, state: Sent}
 	case errors.Is(err, ErrAbsent), errors.Is(err, ErrNeedless):

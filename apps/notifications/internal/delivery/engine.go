@@ -3,7 +3,9 @@ package delivery
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,6 +31,7 @@ type Letter struct {
 	Link        string
 	Unsubscribe string // leads a person to where this kind ends; empty where there is nothing to end
 	OneClick    string // ends it with one POST
+	Unwanted    []ID   // of a digest, what is not in it because its reader does not want it any more
 }
 
 // Send hands a letter to a provider and returns its answer once it has said yes. It fails with ErrRefused, ErrPutOff,
@@ -43,7 +46,7 @@ type Provider struct {
 	PerSecond float64 // at most, in each replica
 }
 
-// Compose makes the letter of a delivery, or of several that go out as one. It fails with ErrNeedless or as Send does.
+// Compose makes the letter of a delivery, or of several that go out as one. It fails with ErrNeedless, as Send does, or with held.
 type Compose func(ctx context.Context, all []Delivery) (Letter, error)
 
 // Engine sends what is due.
@@ -90,7 +93,8 @@ const (
 )
 
 func silent(err error) bool {
-	return err != nil && !errors.Is(err, ErrRefused) && !errors.Is(err, ErrPutOff) && !errors.Is(err, ErrAbsent) && !errors.Is(err, ErrNeedless)
+	var h held
+	return err != nil && !errors.As(err, &h) && !errors.Is(err, ErrRefused) && !errors.Is(err, ErrPutOff) && !errors.Is(err, ErrAbsent) && !errors.Is(err, ErrNeedless)
 }
 
 // Work sends until ctx ends, and returns when what was being sent then has come to its end.
@@ -234,10 +238,10 @@ func (e *Engine) take(ctx context.Context, channel kind.Channel, p *provider) (b
 func (e *Engine) deliver(ctx context.Context, p *provider, batch []Delivery) {
 	attempted, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	answer, took, err := e.try(attempted, p, batch)
+	t := e.try(attempted, p, batch)
 	for keep := 0; keep < 5; keep++ {
 		kept, cancel := context.WithTimeout(ctx, 5*time.Second)
-		failed := e.keep(kept, p, batch, answer, took, err)
+		failed := e.keep(kept, p, batch, t)
 		cancel()
 		if failed == nil {
 			return
@@ -247,46 +251,67 @@ func (e *Engine) deliver(ctx context.Context, p *provider, batch []Delivery) {
 	}
 }
 
-func (e *Engine) try(ctx context.Context, p *provider, batch []Delivery) (answer string, took time.Duration, err error) {
-	letter, err := e.compose(ctx, batch)
-	if err != nil {
-		if silent(err) && !errors.Is(err, errUnprepared) {
-			err = errors.Join(errUnprepared, err)
+// tried is what came of an attempt.
+type tried struct {
+	letter Letter
+	answer string
+	took   time.Duration
+	err    error
+}
+
+func (e *Engine) try(ctx context.Context, p *provider, batch []Delivery) (t tried) {
+	if t.letter, t.err = e.compose(ctx, batch); t.err != nil {
+		if silent(t.err) && !errors.Is(t.err, errUnprepared) {
+			t.err = errors.Join(errUnprepared, t.err)
 		}
-		return "", 0, err
+		return t
 	}
-	if err := p.limiter.Wait(ctx); err != nil {
-		return "", 0, err
+	if t.err = p.limiter.Wait(ctx); t.err != nil {
+		return t
 	}
 	leave, err := p.breaker.Allow()
 	if err != nil {
-		return "", 0, errors.Join(errUnprepared, err)
+		t.err = errors.Join(errUnprepared, err)
+		return t
 	}
 	began := time.Now()
-	answer, err = p.Send(ctx, letter)
-	leave(err)
-	return answer, time.Since(began), err
+	t.answer, t.err = p.Send(ctx, t.letter)
+	leave(t.err)
+	t.took = time.Since(began)
+	return t
 }
 
-func (e *Engine) keep(ctx context.Context, p *provider, batch []Delivery, answer string, took time.Duration, failed error) error {
+func (e *Engine) keep(ctx context.Context, p *provider, batch []Delivery, t tried) error {
 	return pgx.BeginFunc(ctx, e.db, func(tx pgx.Tx) error {
 		for _, d := range batch {
-			v := judge(d, failed, time.Now())
-			if v.reason != "" {
-				answer = v.reason
-			}
-			a := attempt{DeliveryID: d.ID, Number: d.Attempts, Outcome: v.outcome, Provider: p.Name, Answer: shorten(answer), LatencyMS: took.Milliseconds()}
-			if err := finish(ctx, tx, d, v, a); err != nil {
+			if err := keepOne(ctx, tx, p, d, t); err != nil {
 				return err
-			}
-			if d.Channel == kind.Push && (v.state == Dead || v.state == Skipped) {
-				if err := fallBack(ctx, tx, d); err != nil {
-					return err
-				}
 			}
 		}
 		return nil
 	})
+}
+
+func keepOne(ctx context.Context, tx pgx.Tx, p *provider, d Delivery, t tried) error {
+	err, answer := t.err, t.answer
+	if slices.Contains(t.letter.Unwanted, d.ID) {
+		err = fmt.Errorf("%w: its reader does not want it any more", ErrNeedless)
+	}
+	v := judge(d, err, time.Now())
+	if !v.until.IsZero() {
+		return hold(ctx, tx, d, v.until)
+	}
+	if v.reason != "" {
+		answer = v.reason
+	}
+	a := attempt{DeliveryID: d.ID, Number: d.Attempts, Outcome: v.outcome, Provider: p.Name, Answer: shorten(answer), LatencyMS: t.took.Milliseconds()}
+	if err := finish(ctx, tx, d, v, a); err != nil {
+		return err
+	}
+	if d.Channel == kind.Push && (v.state == Dead || v.state == Skipped) {
+		return fallBack(ctx, tx, d)
+	}
+	return nil
 }
 
 // shorten keeps what a provider says within what a person reads.

@@ -54,7 +54,7 @@ func planned(t *testing.T, db *pgxpool.Pool, user shop.UserID, kindName, number 
 		if err != nil {
 			return err
 		}
-		d := Delivery{MessageID: uuid.New(), UserID: user, Kind: kindName, Facts: template.Facts{Number: number, Name: "Ada", Product: number}}
+		d := Delivery{MessageID: uuid.New(), UserID: user, Kind: kindName, Facts: template.Facts{Number: number, Name: "Ada", Product: number, Title: number, Text: number}}
 		return PlanFor(t.Context(), tx, Notice{d, wants, false})
 	})
 }
@@ -266,7 +266,9 @@ func TestRefusals(t *testing.T) {
 	planned(t, db, somebody(t, db, "none"), kind.Paid, "2")
 	planned(t, db, somebody(t, db, "a;b"), kind.Paid, "3")
 	nowhere := shop.UserID{UUID: shop.NewID()}
-	inTx(t, db, func(tx pgx.Tx) error { return contact.Meet(t.Context(), tx, contact.Contact{UserID: nowhere, Username: "nowhere"}) })
+	inTx(t, db, func(tx pgx.Tx) error {
+		return contact.Meet(t.Context(), tx, contact.Contact{UserID: nowhere, Username: "nowhere"})
+	})
 	planned(t, db, nowhere, kind.Paid, "4")
 	running(t, db, box, noToken)
 	awaitState(t, db, "dead: refused: 550 no such mailbox", 1)
@@ -391,7 +393,7 @@ func TestDigestIsOneLetter(t *testing.T) {
 	t.Parallel()
 	db, box := database(t), &postbox{}
 	user := somebody(t, db, "ada")
-	if _, err := preference.NewService(db, links).Change(t.Context(), user, preference.Change{Digest: ptr(preference.Daily)}); err != nil {
+	if _, err := preference.NewService(db, links, Reconsider).Change(t.Context(), user, preference.Change{Digest: ptr(preference.Daily)}); err != nil {
 		t.Fatal(err)
 	}
 	for n := range 3 {

@@ -119,7 +119,7 @@ func (s *Service) Told(ctx context.Context, buyer shop.UserID, order shop.OrderI
 	return told(ctx, s.db, buyer, order)
 }
 
-// Retry lets a dead delivery be tried again, at once. It fails with ErrNotFound or ErrNotDead.
+// Retry lets a dead delivery be tried again, at once or when its reader's quiet hours end. It fails with ErrNotFound or ErrNotDead.
 func (s *Service) Retry(ctx context.Context, id ID) (p Plan, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		p, err = revive(ctx, tx, id)
@@ -196,7 +196,18 @@ func (s *Service) Days(ctx context.Context, from, until time.Time) ([]Day, error
 }
 
 // Hasten has what waits for somebody looked at now, because something is known that was not; a digest waits for its morning.
-func Hasten(ctx context.Context, tx pgx.Tx, user shop.UserID) error { return hasten(ctx, tx, user, Ordinary) }
+func Hasten(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
+	return hasten(ctx, tx, user, Ordinary)
+}
+
+// Reconsider has what waits for somebody looked at now, because they want to be told in another way; a digest that stays one waits
+// for its morning.
+func Reconsider(ctx context.Context, tx pgx.Tx, wants preference.Preferences) error {
+	if wants.Digest == preference.Daily {
+		return hasten(ctx, tx, wants.UserID, Ordinary)
+	}
+	return hasten(ctx, tx, wants.UserID, Digest)
+}
 
 // Forget ends what waits for somebody and removes what is said of them.
 func Forget(ctx context.Context, tx pgx.Tx, user shop.UserID) error { return forget(ctx, tx, user) }

@@ -82,7 +82,7 @@ func claim(ctx context.Context, tx pgx.Tx, channel kind.Channel, most int) ([]cl
 		update deliveries set state = 'sending', attempts = attempts + 1, leased_until = now() + $3::interval
 		from ready where deliveries.id = ready.id
 		returning deliveries.id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, state, reason, attempts,
-			refusals, give_up_at, ready.was = 'sending' as interrupted, `+more, channel, most, lease)
+			refusals, give_up_at, leased_until, ready.was = 'sending' as interrupted, `+more, channel, most, lease)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func claimNext(ctx context.Context, tx pgx.Tx, last Delivery) ([]claimed, error)
 			order by line.id limit 1)
 		and state = 'waiting'
 		returning id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, state, reason, attempts,
-			refusals, give_up_at, false as interrupted, `+more, last.UserID, last.Channel, last.Lane, lease)
+			refusals, give_up_at, leased_until, false as interrupted, `+more, last.UserID, last.Channel, last.Lane, lease)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func claimLane(ctx context.Context, tx pgx.Tx, first Delivery, most int) ([]clai
 		update deliveries set state = 'sending', attempts = attempts + 1, leased_until = now() + $6::interval
 		from ready where deliveries.id = ready.id
 		returning deliveries.id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, state, reason, attempts,
-			refusals, give_up_at, false as interrupted, false as more`, first.UserID, first.Channel, first.Lane, first.ID, most, lease)
+			refusals, give_up_at, leased_until, false as interrupted, false as more`, first.UserID, first.Channel, first.Lane, first.ID, most, lease)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func claimLane(ctx context.Context, tx pgx.Tx, first Delivery, most int) ([]clai
 }
 
 // finish keeps a verdict and what was tried, in one answer from the server. The verdict holds unless the lease ended and
-// somebody else has the delivery now: they are told apart by the number of the attempt.
+// somebody else has the delivery now: they are told apart by the end of their leases.
 func finish(ctx context.Context, tx pgx.Tx, d Delivery, v verdict, a attempt) error {
 	refused := 0
 	if v.refused {
@@ -147,9 +147,18 @@ func finish(ctx context.Context, tx pgx.Tx, d Delivery, v verdict, a attempt) er
 			finished_at = case when $3 = 'waiting' then null else now() end,
 			facts = case when $3 in ('sent', 'skipped') then '{}' else facts end,
 			address = case when $3 in ('sent', 'skipped') then '' else address end
-		where id = $1 and attempts = $2 and state = 'sending'`, d.ID, d.Attempts, v.state, v.reason, refused, v.again, lease)
+		where id = $1 and leased_until = $2 and state = 'sending'`, d.ID, d.LeasedUntil, v.state, v.reason, refused, v.again, lease)
 	queueAttempt(batch, a)
 	return tx.SendBatch(ctx, batch).Close()
+}
+
+// hold puts a delivery back as if nobody had taken it, until a moment; as finish does, unless somebody else has it now.
+func hold(ctx context.Context, tx pgx.Tx, d Delivery, until time.Time) error {
+	_, err := tx.Exec(ctx, `
+		update deliveries set state = 'waiting', attempts = attempts - 1, leased_until = null,
+			due_at = case when due_at <= leased_until - $4::interval then $3 else due_at end -- see hasten
+		where id = $1 and leased_until = $2 and state = 'sending'`, d.ID, d.LeasedUntil, until, lease)
+	return err
 }
 
 func insertAttempt(ctx context.Context, tx pgx.Tx, a attempt) error {

@@ -1,9 +1,12 @@
 package preference
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"sidecart/apps/notifications/internal/kind"
 	"sidecart/kit/kittest"
@@ -75,12 +78,14 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+func untold(context.Context, pgx.Tx, Preferences) error { return nil }
+
 func TestPreferences(t *testing.T) {
 	t.Parallel()
 	db := kittest.DB(t, Migrations)
 	app := web.New("notifications", web.Config{Verify: kittest.Verify})
 	links := NewLinks("key")
-	NewService(db, links).Routes(app)
+	NewService(db, links, untold).Routes(app)
 	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)
 	const path = "/notifications/preferences"
 	oneClick := map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
