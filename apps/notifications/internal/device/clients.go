@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/SherClockHolmes/webpush-go"
@@ -41,12 +42,27 @@ type note struct {
 	Link  string `json:"link,omitempty"`
 }
 
+// longestPayload is in bytes. A push service takes 4096, in which the encryption needs a hundred.
+const longestPayload = 3900
+
+// payload is a note as JSON, with as much of its body as there is room for.
+func payload(n note) ([]byte, error) {
+	text, err := json.Marshal(n)
+	for body := []rune(n.Body); err == nil && len(text) > longestPayload && len(body) > 0; {
+		// What is too much is at most six bytes for each rune that goes, so this never takes more than it must by far.
+		body = body[:max(0, len(body)-max(1, (len(text)-longestPayload)/6))]
+		n.Body = strings.TrimRight(string(body), " ") + "…"
+		text, err = json.Marshal(n)
+	}
+	return text, err
+}
+
 func (p pusher) send(ctx context.Context, l delivery.Letter) (string, error) {
 	all, err := list(ctx, p.db, l.Delivery.UserID)
 	if err != nil {
 		return "", err
 	}
-	text, err := json.Marshal(note{l.Delivery.MessageID.String(), l.Delivery.Kind, l.Title, l.Body, l.Link})
+	text, err := payload(note{l.Delivery.MessageID.String(), l.Delivery.Kind, l.Title, l.Body, l.Link})
 	if err != nil {
 		return "", err
 	}
@@ -72,7 +88,10 @@ func (p pusher) sendTo(ctx context.Context, d Device, text []byte) error {
 	to := &webpush.Subscription{Endpoint: d.Endpoint, Keys: webpush.Keys{P256dh: d.P256DH, Auth: d.Auth}}
 	options := p.options
 	res, err := webpush.SendNotificationWithContext(ctx, text, to, &options)
-	if err != nil {
+	switch {
+	case errors.Is(err, webpush.ErrMaxPadExceeded):
+		return fmt.Errorf("%w: it is too long", delivery.ErrRefused)
+	case err != nil:
 		return errors.New("the push service does not answer") // err would show the endpoint, which is a key
 	}
 	defer res.Body.Close() //nolint:errcheck // nothing is read
