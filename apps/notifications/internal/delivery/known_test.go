@@ -62,15 +62,20 @@ func TestAVerdictDoesNotUndoHaste(t *testing.T) {
 	planned(t, db, user, kind.Paid, "1")
 	var taken []claimed
 	inTx(t, db, func(tx pgx.Tx) (err error) {
-		taken, err = claim(t.Context(), tx, kind.Email, 1)
+		taken, err = claim(t.Context(), tx, kind.Email, 1, true)
 		return err
 	})
 	inTx(t, db, func(tx pgx.Tx) error { return Hasten(t.Context(), tx, user) })
 	inTx(t, db, func(tx pgx.Tx) error {
-		return finish(t.Context(), tx, taken[0].Delivery, verdict{outcome: silence, state: Waiting, again: time.Hour}, attempt{DeliveryID: taken[0].ID, Outcome: silence})
+		holds, err := finish(t.Context(), tx, taken[0].Delivery, verdict{outcome: silence, state: Waiting, again: time.Hour},
+			attempt{DeliveryID: taken[0].ID, Outcome: silence})
+		if !holds {
+			t.Error("the verdict does not hold")
+		}
+		return err
 	})
 	inTx(t, db, func(tx pgx.Tx) error {
-		again, err := claim(t.Context(), tx, kind.Email, 1)
+		again, err := claim(t.Context(), tx, kind.Email, 1, true)
 		if len(again) != 1 {
 			t.Errorf("it waits: %v", states(t, db))
 		}

@@ -73,12 +73,9 @@ func plan(d Delivery, k kind.Kind, wants preference.Preferences) scheduled {
 
 // fallBack plans an e-mail in the place of a push that came to nothing, if its reader wants e-mail of that kind.
 func fallBack(ctx context.Context, tx pgx.Tx, d Delivery) error {
-	k, err := kind.Of(d.Kind)
-	if err != nil {
-		return err
-	}
+	k, unknown := kind.Of(d.Kind) // of another version, perhaps: then nobody can say whether it is wanted
 	wants, err := preference.Of(ctx, tx, d.UserID)
-	if err != nil || !wants.Wants(k, kind.Email) {
+	if err != nil || unknown != nil || !wants.Wants(k, kind.Email) {
 		return err
 	}
 	d.ID, d.Channel = ID{shop.NewID()}, kind.Email

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"sidecart/apps/notifications/internal/kind"
 	"sidecart/kit/postgres"
@@ -64,9 +65,9 @@ func byIndex(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// claim takes deliveries that are due and first in their line, and what others had for longer than they may. Replicas pass
-// over what another is just taking.
-func claim(ctx context.Context, tx pgx.Tx, channel kind.Channel, most int) ([]claimed, error) {
+// claim takes deliveries that are due and first in their line, and, with left, what others had for longer than they may. Replicas
+// pass over what another is just taking.
+func claim(ctx context.Context, tx pgx.Tx, channel kind.Channel, most int, left bool) ([]claimed, error) {
 	rows, err := tx.Query(ctx, `
 		with ready as (
 			select d.id, d.state as was from deliveries d
@@ -75,14 +76,14 @@ func claim(ctx context.Context, tx pgx.Tx, channel kind.Channel, most int) ([]cl
 				where line.user_id = d.user_id and line.channel = d.channel and line.lane = d.lane and line.state in ('waiting', 'sending')
 				order by line.id limit 1) first on first.id = d.id
 			where d.channel = $1 and d.state in ('waiting', 'sending')
-			and (d.state = 'waiting' and d.due_at <= now() or d.state = 'sending' and d.leased_until < now())
+			and (d.state = 'waiting' and d.due_at <= now() or $4 and d.state = 'sending' and d.leased_until < now())
 			order by d.lane, d.due_at limit $2
 			for update of d skip locked
 		)
 		update deliveries set state = 'sending', attempts = attempts + 1, leased_until = now() + $3::interval
 		from ready where deliveries.id = ready.id
 		returning deliveries.id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, state, reason, attempts,
-			refusals, give_up_at, leased_until, ready.was = 'sending' as interrupted, `+more, channel, most, lease)
+			refusals, give_up_at, leased_until, ready.was = 'sending' as interrupted, `+more, channel, most, lease, left)
 	if err != nil {
 		return nil, err
 	}
@@ -134,8 +135,9 @@ func claimLane(ctx context.Context, tx pgx.Tx, first Delivery, most int) ([]clai
 }
 
 // finish keeps a verdict and what was tried, in one answer from the server. The verdict holds unless the lease ended and
-// somebody else has the delivery now: they are told apart by the end of their leases.
-func finish(ctx context.Context, tx pgx.Tx, d Delivery, v verdict, a attempt) error {
+// somebody else has the delivery now: they are told apart by the end of their leases. A yes holds anyway, as long as the delivery
+// has not ended: its reader has it. It returns whether the verdict holds.
+func finish(ctx context.Context, tx pgx.Tx, d Delivery, v verdict, a attempt) (holds bool, err error) {
 	refused := 0
 	if v.refused {
 		refused = 1
@@ -147,9 +149,13 @@ func finish(ctx context.Context, tx pgx.Tx, d Delivery, v verdict, a attempt) er
 			finished_at = case when $3 = 'waiting' then null else now() end,
 			facts = case when $3 in ('sent', 'skipped') then '{}' else facts end,
 			address = case when $3 in ('sent', 'skipped') then '' else address end
-		where id = $1 and leased_until = $2 and state = 'sending'`, d.ID, d.LeasedUntil, v.state, v.reason, refused, v.again, lease)
+		where id = $1 and (state = 'sending' and leased_until = $2 or $3 = 'sent' and state in ('sending', 'waiting'))`,
+		d.ID, d.LeasedUntil, v.state, v.reason, refused, v.again, lease).Exec(func(tag pgconn.CommandTag) error {
+		holds = tag.RowsAffected() > 0
+		return nil
+	})
 	queueAttempt(batch, a)
-	return tx.SendBatch(ctx, batch).Close()
+	return holds, tx.SendBatch(ctx, batch).Close()
 }
 
 // hold puts a delivery back as if nobody had taken it, until a moment; as finish does, unless somebody else has it now.
