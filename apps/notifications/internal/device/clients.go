@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,7 +17,8 @@ import (
 	"sidecart/apps/notifications/internal/delivery"
 )
 
-// PushWith sends to all devices of a reader; a device that is gone is forgotten. It says yes once one of them was reached.
+// PushWith sends to all devices of a reader; a device that is gone is forgotten. It says yes once one of them was reached, and else
+// what leaves the most hope.
 // contact is an address at which push services can complain, mailto: or https.
 func PushWith(db *pgxpool.Pool, keys Keys, contact string, client *http.Client) delivery.Provider {
 	quiet := *client
@@ -40,6 +42,20 @@ type note struct {
 	Title string `json:"title"`
 	Body  string `json:"body"`
 	Link  string `json:"link,omitempty"`
+}
+
+// ofUs are refusals of a push service that are not about a device: it does not take our key, or not that much.
+var ofUs = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests}
+
+// hope is how likely it is that a device is reached yet: most of all if nobody knows.
+func hope(err error) int {
+	switch {
+	case errors.Is(err, delivery.ErrRefused):
+		return 0
+	case errors.Is(err, delivery.ErrPutOff):
+		return 1
+	}
+	return 2
 }
 
 // longestPayload is in bytes. A push service takes 4096, in which the encryption needs a hundred.
@@ -69,11 +85,13 @@ func (p pusher) send(ctx context.Context, l delivery.Letter) (string, error) {
 	reached := 0
 	var failed error
 	for _, d := range all {
-		if err := p.sendTo(ctx, d, text); err != nil {
-			failed = errors.Join(failed, err)
-			continue
+		err := p.sendTo(ctx, d, text)
+		switch {
+		case err == nil:
+			reached++
+		case failed == nil || hope(err) > hope(failed):
+			failed = err
 		}
-		reached++
 	}
 	switch {
 	case reached > 0:
@@ -104,7 +122,7 @@ func (p pusher) sendTo(ctx context.Context, d Device, text []byte) error {
 			return err
 		}
 		return fmt.Errorf("%w: the device is gone", delivery.ErrRefused)
-	case res.StatusCode == http.StatusTooManyRequests:
+	case slices.Contains(ofUs, res.StatusCode):
 		return fmt.Errorf("%w: the push service answers %d", delivery.ErrPutOff, res.StatusCode)
 	case res.StatusCode < 500:
 		return fmt.Errorf("%w: the push service answers %d", delivery.ErrRefused, res.StatusCode)
