@@ -3,6 +3,7 @@ package preference
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -74,6 +75,29 @@ func TestLinks(t *testing.T) {
 	} {
 		if _, _, err := links.Read(bad); !errors.Is(err, ErrLink) && bad != token {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestChangesAtOnce: none writes over what another says, also where nobody said anything before.
+func TestChangesAtOnce(t *testing.T) {
+	t.Parallel()
+	db := kittest.DB(t, Migrations)
+	s := NewService(db, NewLinks("key"), untold)
+	for n := range 20 {
+		user := shop.UserID{UUID: shop.NewID()}
+		daily, yes, phone := Daily, true, "+491701234567"
+		var all sync.WaitGroup
+		for _, c := range []Change{{Digest: &daily}, {Tracking: &yes}, {Phone: &phone}} {
+			all.Go(func() {
+				if _, err := s.Change(t.Context(), user, c); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if p, err := s.Get(t.Context(), user); err != nil || p.Digest != Daily || !p.Tracking || p.Phone != phone {
+			t.Fatalf("%d: %+v %v", n, p, err)
 		}
 	}
 }

@@ -35,6 +35,9 @@ func (s *Service) Get(ctx context.Context, user shop.UserID) (Preferences, error
 // Change keeps what somebody wants from now on. It fails with fault.ErrInvalid naming all that cannot be.
 func (s *Service) Change(ctx context.Context, user shop.UserID, c Change) (p Preferences, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		if err = lock(ctx, tx, usual(user)); err != nil {
+			return err
+		}
 		if p, err = Of(ctx, tx, user); err != nil {
 			return err
 		}
