@@ -33,6 +33,8 @@ var (
 	ErrAbsent = errors.New("not configured")
 	// ErrNeedless tells that there is nothing to send any more.
 	ErrNeedless = errors.New("not needed")
+	// errUnwanted is why what its reader turned off after it was planned is needless.
+	errUnwanted = fmt.Errorf("%w: its reader does not want it any more", ErrNeedless)
 	// errUnprepared tells that something the letter needs cannot be had at the moment; the provider has no part in it.
 	errUnprepared = errors.New("not ready")
 	// errUnknown tells that something else was heard of a reader before their registration.
@@ -118,6 +120,7 @@ type verdict struct {
 	reason  string
 	again   time.Duration // until the next attempt, where the state is Waiting
 	refused bool
+	with    ID        // that the letter goes by
 	until   time.Time // it is held and was not attempted; all but the state is empty
 }
 

@@ -1,9 +1,10 @@
 package delivery
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -207,37 +208,47 @@ func (e *Engine) take(ctx context.Context, channel kind.Channel, p *provider) (b
 	if most == 0 {
 		return nil, nil
 	}
+	left := time.Since(p.away) > returning
 	err = pgx.BeginFunc(ctx, e.db, func(tx pgx.Tx) error {
 		batches = nil
 		if err := byIndex(ctx, tx); err != nil {
 			return err
 		}
-		taken, err := claim(ctx, tx, channel, most, time.Since(p.away) > returning)
+		taken, err := claim(ctx, tx, channel, most, left)
 		if err != nil {
 			return err
 		}
 		for _, c := range taken {
-			if c.Interrupted {
-				a := attempt{DeliveryID: c.ID, Number: c.Attempts - 1, Outcome: unknown, Provider: p.Name, Answer: "whoever sent it stopped before the answer"}
-				if err := insertAttempt(ctx, tx, a); err != nil {
-					return err
-				}
-			}
-			b := batch{[]Delivery{c.Delivery}, c.More}
+			all := []claimed{c}
 			if c.Lane == Digest {
-				others, err := claimLane(ctx, tx, c.Delivery, digestSize-1)
+				others, err := claimLane(ctx, tx, c.Delivery, digestSize-1, left)
 				if err != nil {
 					return err
 				}
-				for _, o := range others {
-					b.deliveries = append(b.deliveries, o.Delivery)
+				all = append(all, others...)
+				slices.SortFunc(all, func(a, b claimed) int { return bytes.Compare(a.ID.UUID[:], b.ID.UUID[:]) })
+			}
+			b := batch{more: c.More}
+			for _, c := range all {
+				if err := wasLeft(ctx, tx, p, c); err != nil {
+					return err
 				}
+				b.deliveries = append(b.deliveries, c.Delivery)
 			}
 			batches = append(batches, b)
 		}
 		return nil
 	})
 	return batches, err
+}
+
+// wasLeft keeps that nobody knows what came of an attempt, if somebody had the delivery before.
+func wasLeft(ctx context.Context, tx pgx.Tx, p *provider, c claimed) error {
+	if !c.Interrupted {
+		return nil
+	}
+	return insertAttempt(ctx, tx, attempt{DeliveryID: c.ID, Number: c.Attempts - 1, Outcome: unknown, Provider: p.Name,
+		Answer: "whoever sent it stopped before the answer"})
 }
 
 // deliver tries once, and keeps what came of it, for as long as the database is away and the process lives. Between the provider's
@@ -292,10 +303,22 @@ func (e *Engine) try(ctx context.Context, p *provider, batch []Delivery) (t trie
 	return t
 }
 
+// keep judges each delivery of a batch. What went out as one and has to again comes back as one: after the same pause.
 func (e *Engine) keep(ctx context.Context, p *provider, batch []Delivery, t tried) error {
 	return pgx.BeginFunc(ctx, e.db, func(tx pgx.Tx) error {
+		var again time.Duration
 		for _, d := range batch {
-			if err := keepOne(ctx, tx, p, d, t); err != nil {
+			err := t.err
+			if slices.Contains(t.letter.Unwanted, d.ID) {
+				err = errUnwanted
+			}
+			v := judge(d, err, time.Now())
+			v.with = t.letter.ID
+			if v.again > 0 {
+				again = cmp.Or(again, v.again)
+				v.again = again
+			}
+			if err := keepOne(ctx, tx, p, d, v, t); err != nil {
 				return err
 			}
 		}
@@ -303,20 +326,13 @@ func (e *Engine) keep(ctx context.Context, p *provider, batch []Delivery, t trie
 	})
 }
 
-func keepOne(ctx context.Context, tx pgx.Tx, p *provider, d Delivery, t tried) error {
-	err, answer := t.err, t.answer
-	if slices.Contains(t.letter.Unwanted, d.ID) {
-		err = fmt.Errorf("%w: its reader does not want it any more", ErrNeedless)
-	}
-	v := judge(d, err, time.Now())
+func keepOne(ctx context.Context, tx pgx.Tx, p *provider, d Delivery, v verdict, t tried) error {
 	if !v.until.IsZero() {
 		return hold(ctx, tx, d, v.until)
 	}
-	if v.reason != "" {
-		v.reason = shorten(v.reason)
-		answer = v.reason
-	}
-	a := attempt{DeliveryID: d.ID, Number: d.Attempts, Outcome: v.outcome, Provider: p.Name, Answer: shorten(answer), LatencyMS: t.took.Milliseconds()}
+	v.reason = shorten(v.reason)
+	answer := cmp.Or(v.reason, shorten(t.answer))
+	a := attempt{DeliveryID: d.ID, Number: d.Attempts, Outcome: v.outcome, Provider: p.Name, Answer: answer, LatencyMS: t.took.Milliseconds()}
 	if holds, err := finish(ctx, tx, d, v, a); err != nil || !holds {
 		return err
 	}

@@ -362,40 +362,6 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-func TestDigestIsOneLetter(t *testing.T) {
-	t.Parallel()
-	db, box := database(t), &postbox{}
-	user := somebody(t, db, "ada")
-	if _, err := preference.NewService(db, links, Reconsider).Change(t.Context(), user, preference.Change{Digest: ptr(preference.Daily)}); err != nil {
-		t.Fatal(err)
-	}
-	for n := range 3 {
-		planned(t, db, user, kind.StockBack, fmt.Sprint("thing ", n))
-	}
-	planned(t, db, user, kind.Paid, "1") // does not wait for the morning
-	running(t, db, box, noToken)
-	if got := box.await(t, 1); got[0].Delivery.Kind != kind.Paid || got[0].Unsubscribe+got[0].OneClick != "" || got[0].MailID != got[0].ID.UUID {
-		t.Errorf("%+v", got)
-	}
-	if _, err := db.Exec(t.Context(), `update deliveries set due_at = now() where lane = 2`); err != nil {
-		t.Fatal(err)
-	}
-	got := box.await(t, 2)[1]
-	for n := range 3 {
-		if !strings.Contains(got.Body, fmt.Sprint("thing ", n)) {
-			t.Errorf("no %d in %s", n, got.Body)
-		}
-	}
-	awaitState(t, db, "sent", 4)
-	if !strings.HasPrefix(got.OneClick, "https://shop.example.com/api/v1/notifications/unsubscribe?token=") || got.MailID == got.ID.UUID {
-		t.Errorf("ended by %s; its id is one delivery's: %s", got.OneClick, got.MailID)
-	}
-	_, about, err := links.Read(got.Unsubscribe[strings.Index(got.Unsubscribe, "=")+1:])
-	if len(box.seen()) != 2 || err != nil || about.Name != kind.Digest {
-		t.Errorf("%d letters, %v %v", len(box.seen()), about, err)
-	}
-}
-
 func TestErasureEndsWhatWaits(t *testing.T) {
 	t.Parallel()
 	db, box := database(t), &postbox{}

@@ -115,19 +115,21 @@ func claimNext(ctx context.Context, tx pgx.Tx, last Delivery) ([]claimed, error)
 	return pgx.CollectRows(rows, pgx.RowToStructByName[claimed])
 }
 
-// claimLane takes the others of a digest.
-func claimLane(ctx context.Context, tx pgx.Tx, first Delivery, most int) ([]claimed, error) {
+// claimLane takes the others of a digest, and, with left, those that somebody had for longer than they may: all of one that a crash
+// interrupted.
+func claimLane(ctx context.Context, tx pgx.Tx, first Delivery, most int, left bool) ([]claimed, error) {
 	rows, err := tx.Query(ctx, `
 		with ready as (
 			select id, state as was from deliveries
-			where user_id = $1 and channel = $2 and lane = $3 and state = 'waiting' and due_at <= now() and id <> $4
+			where user_id = $1 and channel = $2 and lane = $3 and id <> $4 and state in ('waiting', 'sending')
+			and (state = 'waiting' and due_at <= now() or $7 and state = 'sending' and leased_until < now())
 			order by id limit $5
 			for update skip locked
 		)
 		update deliveries set state = 'sending', attempts = attempts + 1, leased_until = now() + $6::interval
 		from ready where deliveries.id = ready.id
 		returning deliveries.id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, state, reason, attempts,
-			refusals, give_up_at, leased_until, false as interrupted, false as more`, first.UserID, first.Channel, first.Lane, first.ID, most, lease)
+			refusals, give_up_at, leased_until, ready.was = 'sending' as interrupted, false as more`, first.UserID, first.Channel, first.Lane, first.ID, most, lease, left)
 	if err != nil {
 		return nil, err
 	}
@@ -148,9 +150,10 @@ func finish(ctx context.Context, tx pgx.Tx, d Delivery, v verdict, a attempt) (h
 			due_at = case when $3 = 'waiting' and due_at <= leased_until - $7::interval then now() + $6::interval else due_at end, -- see hasten
 			finished_at = case when $3 = 'waiting' then null else now() end,
 			facts = case when $3 in ('sent', 'skipped') then '{}' else facts end,
-			address = case when $3 in ('sent', 'skipped') then '' else address end
+			address = case when $3 in ('sent', 'skipped') then '' else address end,
+			sent_with = case when $3 = 'sent' and lane = $9 then $8::uuid end
 		where id = $1 and (state = 'sending' and leased_until = $2 or $3 = 'sent' and state in ('sending', 'waiting'))`,
-		d.ID, d.LeasedUntil, v.state, v.reason, refused, v.again, lease).Exec(func(tag pgconn.CommandTag) error {
+		d.ID, d.LeasedUntil, v.state, v.reason, refused, v.again, lease, v.with, Digest).Exec(func(tag pgconn.CommandTag) error {
 		holds = tag.RowsAffected() > 0
 		return nil
 	})
@@ -240,11 +243,12 @@ func readerOf(ctx context.Context, tx pgx.Tx, id ID) (shop.UserID, error) {
 	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[shop.UserID])
 }
 
-// opened keeps the first time. A link that is followed was seen, whatever the reader's program does with pictures.
+// opened keeps the first time, of all that a digest gathered. A link that is followed was seen, whatever the reader's program does
+// with pictures.
 func opened(ctx context.Context, tx pgx.Tx, id ID, link bool) error {
 	_, err := tx.Exec(ctx, `
 		update deliveries set opened_at = coalesce(opened_at, now()), clicked_at = case when $2 then coalesce(clicked_at, now()) else clicked_at end
-		where id = $1`, id, link)
+		where id = $1 or sent_with = $1`, id, link)
 	return err
 }
 
@@ -270,13 +274,14 @@ func hasten(ctx context.Context, tx pgx.Tx, user shop.UserID, last Lane) error {
 	return err
 }
 
-// forget ends what waits for somebody and removes what is said of them.
+// forget ends what waits for somebody and removes what is said of them. It locks in the order of ids.
 func forget(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 	_, err := tx.Exec(ctx, `
+		with theirs as (select id from deliveries where user_id = $1 order by id for update)
 		update deliveries set facts = '{}', address = '', path = '', request_id = null, opened_at = null, clicked_at = null,
 			state = case when state = 'waiting' then 'skipped' else state end,
 			reason = case when state = 'waiting' then 'the account was erased' else '' end
-		where user_id = $1`, user)
+		from theirs where deliveries.id = theirs.id`, user)
 	if err != nil {
 		return err
 	}
