@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -158,4 +159,10 @@ func judge(d Delivery, err error, now time.Time) verdict {
 func pause(attempts int) time.Duration {
 	wait := min(firstPause<<min(max(attempts-1, 0), 20), longestWait)
 	return time.Duration(float64(wait) * (0.5 + rand.Float64())) //nolint:gosec // to spread, not to hide
+}
+
+// shorten keeps what a provider says within what a person reads, and a database takes.
+func shorten(answer string) string {
+	runes := []rune(strings.ToValidUTF8(strings.ReplaceAll(answer, "\x00", ""), "\uFFFD"))
+	return string(runes[:min(len(runes), 300)])
 }

@@ -63,7 +63,8 @@ func digested(t *testing.T, db *pgxpool.Pool, tracking bool) {
 	inTx(t, db, func(tx pgx.Tx) error {
 		wants, err := preference.Of(t.Context(), tx, user)
 		for n := range 3 {
-			d := Delivery{MessageID: uuid.New(), UserID: user, Kind: kind.StockBack, Path: fmt.Sprint("/api/v1/products/", n), Facts: template.Facts{Product: fmt.Sprint("<thing> ", n)}}
+			d := Delivery{MessageID: uuid.New(), UserID: user, Kind: kind.StockBack, Path: fmt.Sprint("/api/v1/products/", n),
+				Facts: template.Facts{Product: fmt.Sprint("<thing> ", n)}}
 			if err == nil {
 				err = PlanFor(t.Context(), tx, Notice{d, wants, false})
 			}

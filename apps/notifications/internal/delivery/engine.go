@@ -7,7 +7,6 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -100,7 +99,8 @@ const (
 
 func silent(err error) bool {
 	var h held
-	return err != nil && !errors.As(err, &h) && !errors.Is(err, ErrRefused) && !errors.Is(err, ErrPutOff) && !errors.Is(err, ErrAbsent) && !errors.Is(err, ErrNeedless)
+	return err != nil && !errors.As(err, &h) &&
+		!errors.Is(err, ErrRefused) && !errors.Is(err, ErrPutOff) && !errors.Is(err, ErrAbsent) && !errors.Is(err, ErrNeedless)
 }
 
 // Work sends until ctx ends, and returns when what was being sent then has come to its end.
@@ -340,10 +340,4 @@ func keepOne(ctx context.Context, tx pgx.Tx, p *provider, d Delivery, v verdict,
 		return fallBack(ctx, tx, d)
 	}
 	return nil
-}
-
-// shorten keeps what a provider says within what a person reads, and a database takes.
-func shorten(answer string) string {
-	runes := []rune(strings.ToValidUTF8(strings.ReplaceAll(answer, "\x00", ""), "\uFFFD"))
-	return string(runes[:min(len(runes), 300)])
 }
