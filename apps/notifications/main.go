@@ -97,7 +97,7 @@ func run(ctx context.Context) error {
 	messages, deliveries := message.NewService(db), delivery.NewService(db)
 	messages.Routes(app)
 	template.NewService(db).Routes(app)
-	preference.NewService(db, links).Routes(app)
+	preference.NewService(db, links, delivery.Reconsider).Routes(app)
 	broadcasts := broadcast.NewService(db)
 	broadcasts.Routes(app)
 	device.NewService(db, pushKeys).Routes(app)

@@ -13,6 +13,9 @@ type Contact struct {
 	Erased   bool // the account is gone: nothing is kept of it, and nothing is sent
 }
 
+// Known says whether their registration was heard, or a change of what it said; before that there may be a role alone.
+func (c Contact) Known() bool { return c.Username != "" }
+
 // Name is what to call somebody.
 func (c Contact) Name() string {
 	if c.FullName != "" {

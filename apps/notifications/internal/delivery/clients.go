@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,6 +33,10 @@ func SMSWith(bind Bind) Provider {
 // answered is the status that a provider's HTTP API refused with.
 var answered = regexp.MustCompile(`(?:status code '?|Twilio \()(\d{3})`)
 
+// ofUs are the refusals that are not about the message: wrong credentials, an account without money, another address, too slow, too
+// much. They come to every message alike, until somebody sets that right.
+var ofUs = []string{"401", "402", "403", "404", "408", "429"}
+
 // reply is what an SMTP server says with a number: 550 5.1.1 no such mailbox.
 var reply = regexp.MustCompile(`(?:^|[:\s])([45])\d\d[ -]`)
 
@@ -46,7 +51,7 @@ func said(err error, address string) error {
 	switch {
 	case strings.Contains(text, "find output binding"):
 		return fmt.Errorf("%w: no component of that name", ErrAbsent)
-	case status != nil && status[1] == "429":
+	case status != nil && slices.Contains(ofUs, status[1]):
 		return fmt.Errorf("%w: %s", ErrPutOff, text)
 	case status != nil && status[1][0] == '4':
 		return fmt.Errorf("%w: %s", ErrRefused, text)

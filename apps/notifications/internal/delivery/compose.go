@@ -7,6 +7,7 @@ import (
 	"net/mail"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -34,32 +35,32 @@ func NewComposer(db *pgxpool.Pool, publicURL string, links preference.Links, tra
 	return &Composer{db: db, publicURL: strings.TrimSuffix(publicURL, "/"), links: links, tracks: tracks, token: token}
 }
 
-// Compose makes the letter of one delivery, or of a digest. It fails with ErrNeedless if there is nobody to send it to or
-// nothing to say any more, with ErrRefused if its template cannot be filled.
+// Compose makes the letter of one delivery, or of a digest, for what its reader wants by now. It fails with ErrNeedless if there is
+// nobody to send it to or nothing to say any more, with held in quiet hours, with ErrRefused if its template cannot be filled, with
+// errUnknown if it cannot be said yet who it is for.
 func (c *Composer) Compose(ctx context.Context, all []Delivery) (Letter, error) {
-	d := all[0]
-	var readers map[shop.UserID]contact.Contact
-	var preferences map[shop.UserID]preference.Preferences
-	known := &pgx.Batch{}
-	contact.Queue(known, []uuid.UUID{d.UserID.UUID}, &readers)
-	preference.Queue(known, []uuid.UUID{d.UserID.UUID}, &preferences)
-	err := c.db.SendBatch(ctx, known).Close()
+	reader, wants, err := c.reader(ctx, all[0].UserID)
 	if err != nil {
 		return Letter{}, err
 	}
-	reader, wants := readers[d.UserID], preferences[d.UserID]
 	if reader.Erased {
 		return Letter{}, fmt.Errorf("%w: the account was erased", ErrNeedless)
 	}
-	l := Letter{ID: d.ID, MailID: mailID(all), Delivery: d}
+	all, unwanted, err := wanted(all, wants, time.Now())
+	if err != nil {
+		return Letter{}, err
+	}
+	d := all[0]
+	l := Letter{ID: d.ID, MailID: mailID(all), Delivery: d, Unwanted: unwanted}
 	if l.To, err = address(d, reader, wants); err != nil {
 		return Letter{}, err
 	}
-	facts, name := d.Facts, d.Kind
+	name, facts := d.Kind, d.Facts
+	var news []template.News
 	if d.Lane == Digest && len(all) > 1 {
-		name = kind.Digest
-		if facts, err = c.gather(ctx, all, wants.Language); err != nil {
-			return Letter{}, err
+		name, facts = kind.Digest, template.Facts{Name: facts.Name, Link: c.publicURL + "/live"}
+		if news, err = c.gather(ctx, all, wants.Language); err != nil {
+			return Letter{}, unwritable(err)
 		}
 	} else if facts.Link, err = c.link(ctx, d); err != nil {
 		return Letter{}, err
@@ -68,24 +69,74 @@ func (c *Composer) Compose(ctx context.Context, all []Delivery) (Letter, error) 
 		token := "?token=" + c.links.Token(d.UserID, name)
 		facts.Unsubscribe, l.OneClick = c.publicURL+"/unsubscribe"+token, c.publicURL+"/api/v1/notifications/unsubscribe"+token
 		if wants.Tracking && d.Channel == kind.Email {
-			c.track(d.ID, &facts)
+			facts.Pixel = c.publicURL + "/api/v1/notifications/opened?token=" + c.tracks.Token(d.ID, "")
+			facts.Link = c.counted(d.ID, facts.Link)
+			for i := range news {
+				news[i].Link = c.counted(d.ID, news[i].Link)
+			}
 		}
 	}
-	text, err := template.Write(ctx, c.db, name, d.Channel, wants.Language, facts)
-	if errors.Is(err, template.ErrBroken) || errors.Is(err, template.ErrNotFound) {
-		return Letter{}, fmt.Errorf("%w: %w", ErrRefused, err)
+	if len(news) > 0 {
+		facts = facts.Gathering(news)
 	}
+	text, err := template.Write(ctx, c.db, name, d.Channel, wants.Language, facts)
 	l.Title, l.Body, l.HTML, l.Link, l.Unsubscribe = text.Title, text.Body, text.HTML, facts.Link, facts.Unsubscribe
-	return l, err
+	return l, unwritable(err)
 }
 
-// track lets a mail tell that it is opened, and that its link is followed.
-func (c *Composer) track(id ID, facts *template.Facts) {
-	at := c.publicURL + "/api/v1/notifications/"
-	facts.Pixel = at + "opened?token=" + c.tracks.Token(id, "")
-	if path := strings.TrimPrefix(facts.Link, c.publicURL); path != "" {
-		facts.Link = at + "clicked?token=" + c.tracks.Token(id, path)
+// unwritable sorts what a text could not be made for: a template that does not work today does not tomorrow.
+func unwritable(err error) error {
+	if errors.Is(err, template.ErrBroken) || errors.Is(err, template.ErrNotFound) {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
+	return err
+}
+
+// reader is whom a letter is for, and how they want to be told now.
+func (c *Composer) reader(ctx context.Context, user shop.UserID) (contact.Contact, preference.Preferences, error) {
+	var readers map[shop.UserID]contact.Contact
+	var preferences map[shop.UserID]preference.Preferences
+	known := &pgx.Batch{}
+	contact.Queue(known, []uuid.UUID{user.UUID}, &readers)
+	preference.Queue(known, []uuid.UUID{user.UUID}, &preferences)
+	err := c.db.SendBatch(ctx, known).Close()
+	return readers[user], preferences[user], err
+}
+
+// wanted are those of several deliveries that their reader wants by now, which may be less than when they were planned. It fails
+// with ErrNeedless if that is none, and with held if it is not now.
+func wanted(all []Delivery, wants preference.Preferences, now time.Time) (some []Delivery, unwanted []ID, err error) {
+	at := now
+	for _, d := range all {
+		k, err := kind.Of(d.Kind)
+		switch {
+		case err != nil:
+			return nil, nil, fmt.Errorf("%w: %w", ErrRefused, err)
+		case !wants.Wants(k, d.Channel):
+			unwanted = append(unwanted, d.ID)
+			continue
+		}
+		some = append(some, d)
+		if until := wants.At(k, now); until.After(at) {
+			at = until
+		}
+	}
+	switch {
+	case len(some) == 0:
+		return nil, nil, errUnwanted
+	case at.After(now):
+		return nil, nil, held{at}
+	}
+	return some, unwanted, nil
+}
+
+// counted is a link that tells that it is followed. A digest's are all the first delivery's: it is opened, and followed, as a whole.
+func (c *Composer) counted(id ID, link string) string {
+	path := strings.TrimPrefix(link, c.publicURL)
+	if path == "" {
+		return ""
+	}
+	return c.publicURL + "/api/v1/notifications/clicked?token=" + c.tracks.Token(id, path)
 }
 
 // mailID is what a mail is known by. A digest that carries other news than before, after a crash, is another mail.
@@ -113,7 +164,10 @@ func address(d Delivery, reader contact.Contact, wants preference.Preferences) (
 		if to == "" {
 			to = reader.Email
 		}
-		if to == "" {
+		switch {
+		case to == "" && !reader.Known():
+			return "", errUnknown
+		case to == "":
 			return "", fmt.Errorf("%w: no address is known", ErrNeedless)
 		}
 		if parsed, err := mail.ParseAddress(to); err != nil || parsed.Address != to || strings.ContainsAny(to, ";,\r\n") {
@@ -143,15 +197,19 @@ func (c *Composer) link(ctx context.Context, d Delivery) (string, error) {
 	return "", err
 }
 
-// gather makes one text of several news.
-func (c *Composer) gather(ctx context.Context, all []Delivery, language template.Language) (template.Facts, error) {
-	var lines []string
+// gather is what the inbox says of several news, with where they lead.
+func (c *Composer) gather(ctx context.Context, all []Delivery, language template.Language) (news []template.News, err error) {
+	texts := template.NewWriter(c.db)
 	for _, d := range all {
-		text, err := template.Write(ctx, c.db, d.Kind, kind.InApp, language, d.Facts)
+		text, err := texts.Write(ctx, d.Kind, kind.InApp, language, d.Facts)
 		if err != nil {
-			return template.Facts{}, err
+			return nil, err
 		}
-		lines = append(lines, text.Title+". "+text.Body)
+		link, err := c.link(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		news = append(news, template.News{Title: text.Title, Body: text.Body, Link: link})
 	}
-	return template.Facts{Name: all[0].Facts.Name, Text: strings.Join(lines, " • "), Link: c.publicURL + "/live"}, nil
+	return news, nil
 }

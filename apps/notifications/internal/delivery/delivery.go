@@ -4,7 +4,9 @@ package delivery
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -32,9 +34,18 @@ var (
 	ErrAbsent = errors.New("not configured")
 	// ErrNeedless tells that there is nothing to send any more.
 	ErrNeedless = errors.New("not needed")
+	// errUnwanted is why what its reader turned off after it was planned is needless.
+	errUnwanted = fmt.Errorf("%w: its reader does not want it any more", ErrNeedless)
 	// errUnprepared tells that something the letter needs cannot be had at the moment; the provider has no part in it.
 	errUnprepared = errors.New("not ready")
+	// errUnknown tells that something else was heard of a reader before their registration.
+	errUnknown = fmt.Errorf("%w: their registration was not heard yet", errUnprepared)
 )
+
+// held tells that a letter may not go out before a moment.
+type held struct{ until time.Time }
+
+func (h held) Error() string { return "held until " + h.until.UTC().Format(time.RFC3339) }
 
 // ID is the UUIDv7 of a delivery; within a lane a later one has a larger one.
 type ID struct{ uuid.UUID }
@@ -79,11 +90,13 @@ type Delivery struct {
 	Attempts  int
 	Refusals  int // attempts that were answered, with no
 	GiveUpAt  time.Time
+
+	LeasedUntil time.Time // of who was given it to send; another has it with another
 }
 
 const (
-	lease       = time.Minute      // for which a worker has a delivery to itself; longer than any attempt takes
-	patience    = 20 * time.Second // for one attempt
+	lease       = time.Minute      // for which a worker has a delivery to itself; three times what an attempt may take
+	patience    = 20 * time.Second // for one attempt: whatever it waits for ends then
 	maxRefusals = 8
 	maxAge      = 24 * time.Hour // from when it was due
 	firstPause  = time.Second
@@ -108,11 +121,16 @@ type verdict struct {
 	reason  string
 	again   time.Duration // until the next attempt, where the state is Waiting
 	refused bool
+	with    ID        // that the letter goes by
+	until   time.Time // it is held and was not attempted; all but the state is empty
 }
 
 // judge decides by what the provider said.
 func judge(d Delivery, err error, now time.Time) verdict {
+	var h held
 	switch {
+	case errors.As(err, &h):
+		return verdict{state: Waiting, until: h.until}
 	case err == nil:
 		return verdict{outcome: yes, state: Sent}
 	case errors.Is(err, ErrAbsent), errors.Is(err, ErrNeedless):
@@ -121,7 +139,10 @@ func judge(d Delivery, err error, now time.Time) verdict {
 		return verdict{outcome: no, state: Dead, reason: err.Error(), refused: true}
 	}
 	v := verdict{outcome: silence, state: Waiting, reason: err.Error(), again: min(pause(d.Attempts), 15*time.Second)}
-	if errors.Is(err, ErrPutOff) {
+	switch {
+	case errors.Is(err, errUnknown): // whoever hears it lets them go at once
+		v.again = pause(d.Attempts)
+	case errors.Is(err, ErrPutOff):
 		v.outcome, v.refused, v.again = no, true, pause(d.Refusals+1)
 		if d.Refusals+1 >= maxRefusals {
 			v.state, v.reason = Dead, "put off too often: "+v.reason
@@ -138,4 +159,10 @@ func judge(d Delivery, err error, now time.Time) verdict {
 func pause(attempts int) time.Duration {
 	wait := min(firstPause<<min(max(attempts-1, 0), 20), longestWait)
 	return time.Duration(float64(wait) * (0.5 + rand.Float64())) //nolint:gosec // to spread, not to hide
+}
+
+// shorten keeps what a provider says within what a person reads, and a database takes.
+func shorten(answer string) string {
+	runes := []rune(strings.ToValidUTF8(strings.ReplaceAll(answer, "\x00", ""), "\uFFFD"))
+	return string(runes[:min(len(runes), 300)])
 }

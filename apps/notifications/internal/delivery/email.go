@@ -26,7 +26,7 @@ type TypeOf func(ctx context.Context, component string) (string, error)
 // (components-contrib 1.16 to 1.18).
 func EmailWith(bind Bind, typeOf TypeOf) Provider {
 	known := remembered(typeOf, emailComponent)
-	var turn sync.Mutex
+	turn := make(chan struct{}, 1)
 	return Provider{Name: emailComponent, AtOnce: 8, PerSecond: 1000, Send: func(ctx context.Context, l Letter) (string, error) {
 		kind, err := known(ctx)
 		switch {
@@ -37,8 +37,12 @@ func EmailWith(bind Bind, typeOf TypeOf) Provider {
 		case kind == "bindings.http":
 			return relayed(ctx, bind, l)
 		}
-		turn.Lock()
-		defer turn.Unlock()
+		select {
+		case turn <- struct{}{}:
+			defer func() { <-turn }()
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
 		if _, err = bind(ctx, emailComponent, "create", []byte(l.HTML), map[string]string{"emailTo": l.To, "subject": l.Title}); err != nil {
 			return "", said(err, l.To)
 		}
@@ -91,13 +95,16 @@ func remembered(typeOf TypeOf, component string) func(context.Context) (string, 
 	var until time.Time
 	return func(ctx context.Context) (string, error) {
 		mu.Lock()
-		defer mu.Unlock()
-		if time.Now().Before(until) {
-			return kind, nil
+		last, fresh := kind, time.Now().Before(until)
+		mu.Unlock()
+		if fresh {
+			return last, nil
 		}
-		found, err := typeOf(ctx, component)
+		found, err := typeOf(ctx, component) // by several at once, rather than one after the other
 		if err == nil {
+			mu.Lock()
 			kind, until = found, time.Now().Add(30*time.Second)
+			mu.Unlock()
 		}
 		return found, err
 	}

@@ -132,3 +132,41 @@ func TestSMTPBindingWorksAlone(t *testing.T) {
 		}
 	}
 }
+
+// TestNobodyWaitsPastTheirAttempt for a turn, or for what another asks: or the lease would end first.
+func TestNobodyWaitsPastTheirAttempt(t *testing.T) {
+	busy, free := make(chan struct{}), make(chan struct{})
+	bind := func(context.Context, string, string, []byte, map[string]string) ([]byte, error) {
+		close(busy)
+		<-free
+		return nil, nil
+	}
+	p := EmailWith(bind, always("bindings.smtp", nil))
+	var first sync.WaitGroup
+	first.Go(func() { _, _ = p.Send(t.Context(), aLetter) })
+	<-busy
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := p.Send(over, aLetter); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	close(free)
+	first.Wait()
+
+	asked, answer := make(chan struct{}, 2), make(chan struct{})
+	p = EmailWith(nil, func(ctx context.Context, _ string) (string, error) {
+		asked <- struct{}{}
+		select {
+		case <-ctx.Done():
+		case <-answer:
+		}
+		return "", errors.New("no sidecar")
+	})
+	first.Go(func() { _, _ = p.Send(t.Context(), aLetter) })
+	<-asked
+	if _, err := p.Send(over, aLetter); !silent(err) {
+		t.Errorf("%v", err)
+	}
+	close(answer)
+	first.Wait()
+}

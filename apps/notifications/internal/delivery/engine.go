@@ -1,9 +1,12 @@
 package delivery
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,6 +18,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"sidecart/apps/notifications/internal/kind"
+	"sidecart/kit/postgres"
 )
 
 // Letter is what a provider gets.
@@ -29,6 +33,7 @@ type Letter struct {
 	Link        string
 	Unsubscribe string // leads a person to where this kind ends; empty where there is nothing to end
 	OneClick    string // ends it with one POST
+	Unwanted    []ID   // of a digest, what is not in it because its reader does not want it any more
 }
 
 // Send hands a letter to a provider and returns its answer once it has said yes. It fails with ErrRefused, ErrPutOff,
@@ -43,7 +48,7 @@ type Provider struct {
 	PerSecond float64 // at most, in each replica
 }
 
-// Compose makes the letter of a delivery, or of several that go out as one. It fails with ErrNeedless or as Send does.
+// Compose makes the letter of a delivery, or of several that go out as one. It fails with ErrNeedless, as Send does, or with held.
 type Compose func(ctx context.Context, all []Delivery) (Letter, error)
 
 // Engine sends what is due.
@@ -59,6 +64,7 @@ type provider struct {
 	limiter *rate.Limiter
 	slots   chan struct{}
 	freed   chan struct{} // has something in it when a slot became free
+	away    time.Time     // when the database was last not reached by the one who claims
 }
 
 // NewEngine sends through a provider for each channel.
@@ -87,10 +93,14 @@ const (
 	gathering      = 20 * time.Millisecond  // how long a slot may stay free while others are about to be
 	digestSize     = 50                     // deliveries in one digest
 	inARow         = 20                     // deliveries of one line by one worker, before others have their turn
+	keepTries      = 5                      // to keep what came of a delivery, in a database that is there or a process that ends
+	returning      = 3 * time.Second        // for which who could not reach the database leaves leases alone that ended meanwhile
 )
 
 func silent(err error) bool {
-	return err != nil && !errors.Is(err, ErrRefused) && !errors.Is(err, ErrPutOff) && !errors.Is(err, ErrAbsent) && !errors.Is(err, ErrNeedless)
+	var h held
+	return err != nil && !errors.As(err, &h) &&
+		!errors.Is(err, ErrRefused) && !errors.Is(err, ErrPutOff) && !errors.Is(err, ErrAbsent) && !errors.Is(err, ErrNeedless)
 }
 
 // Work sends until ctx ends, and returns when what was being sent then has come to its end.
@@ -109,16 +119,17 @@ func (e *Engine) work(ctx context.Context, channel kind.Channel, p *provider) {
 		p.gather(ctx)
 		batches, err := e.take(ctx, channel, p)
 		if err != nil && ctx.Err() == nil {
+			p.away = time.Now()
 			slog.WarnContext(ctx, "deliveries wait", "channel", channel, "err", err)
 		}
 		for _, b := range batches {
 			p.slots <- struct{}{}
 			sending.Go(func() {
 				defer p.free()
-				e.deliver(context.WithoutCancel(ctx), p, b.deliveries)
+				e.deliver(ctx, p, b.deliveries)
 				for n := 1; b.more && n < inARow && ctx.Err() == nil; n++ {
 					if b = e.next(ctx, p, b); len(b.deliveries) > 0 {
-						e.deliver(context.WithoutCancel(ctx), p, b.deliveries)
+						e.deliver(ctx, p, b.deliveries)
 					}
 				}
 			})
@@ -183,7 +194,8 @@ func (e *Engine) next(ctx context.Context, p *provider, last batch) (b batch) {
 	return b
 }
 
-// take claims as much as can be worked on now: nothing while the provider is silent, one to find out whether it still is.
+// take claims as much as can be worked on now: nothing while the provider is silent, one to find out whether it still is. After the
+// database was away, whoever has something to keep there goes first: their leases ended, and they are not dead.
 func (e *Engine) take(ctx context.Context, channel kind.Channel, p *provider) (batches []batch, err error) {
 	most := cap(p.slots) - len(p.slots)
 	switch p.breaker.State() {
@@ -196,31 +208,32 @@ func (e *Engine) take(ctx context.Context, channel kind.Channel, p *provider) (b
 	if most == 0 {
 		return nil, nil
 	}
+	left := time.Since(p.away) > returning
 	err = pgx.BeginFunc(ctx, e.db, func(tx pgx.Tx) error {
 		batches = nil
 		if err := byIndex(ctx, tx); err != nil {
 			return err
 		}
-		taken, err := claim(ctx, tx, channel, most)
+		taken, err := claim(ctx, tx, channel, most, left)
 		if err != nil {
 			return err
 		}
 		for _, c := range taken {
-			if c.Interrupted {
-				a := attempt{DeliveryID: c.ID, Number: c.Attempts - 1, Outcome: unknown, Provider: p.Name, Answer: "whoever sent it stopped before the answer"}
-				if err := insertAttempt(ctx, tx, a); err != nil {
-					return err
-				}
-			}
-			b := batch{[]Delivery{c.Delivery}, c.More}
+			all := []claimed{c}
 			if c.Lane == Digest {
-				others, err := claimLane(ctx, tx, c.Delivery, digestSize-1)
+				others, err := claimLane(ctx, tx, c.Delivery, digestSize-1, left)
 				if err != nil {
 					return err
 				}
-				for _, o := range others {
-					b.deliveries = append(b.deliveries, o.Delivery)
+				all = append(all, others...)
+				slices.SortFunc(all, func(a, b claimed) int { return bytes.Compare(a.ID.UUID[:], b.ID.UUID[:]) })
+			}
+			b := batch{more: c.More}
+			for _, c := range all {
+				if err := wasLeft(ctx, tx, p, c); err != nil {
+					return err
 				}
+				b.deliveries = append(b.deliveries, c.Delivery)
 			}
 			batches = append(batches, b)
 		}
@@ -229,68 +242,102 @@ func (e *Engine) take(ctx context.Context, channel kind.Channel, p *provider) (b
 	return batches, err
 }
 
-// deliver tries once, and keeps what came of it. Between the provider's yes and the end of keeping lies the one moment in
-// which a crash makes somebody get a message twice.
-func (e *Engine) deliver(ctx context.Context, p *provider, batch []Delivery) {
+// wasLeft keeps that nobody knows what came of an attempt, if somebody had the delivery before.
+func wasLeft(ctx context.Context, tx pgx.Tx, p *provider, c claimed) error {
+	if !c.Interrupted {
+		return nil
+	}
+	return insertAttempt(ctx, tx, attempt{DeliveryID: c.ID, Number: c.Attempts - 1, Outcome: unknown, Provider: p.Name,
+		Answer: "whoever sent it stopped before the answer"})
+}
+
+// deliver tries once, and keeps what came of it, for as long as the database is away and the process lives. Between the provider's
+// yes and the end of keeping lies the one moment in which a crash makes somebody get a message twice.
+func (e *Engine) deliver(working context.Context, p *provider, batch []Delivery) {
+	ctx := context.WithoutCancel(working)
 	attempted, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	answer, took, err := e.try(attempted, p, batch)
-	for keep := 0; keep < 5; keep++ {
+	t := e.try(attempted, p, batch)
+	for n, last := 0, 0; last < keepTries; n++ {
 		kept, cancel := context.WithTimeout(ctx, 5*time.Second)
-		failed := e.keep(kept, p, batch, answer, took, err)
+		failed := e.keep(kept, p, batch, t)
 		cancel()
 		if failed == nil {
 			return
 		}
 		slog.ErrorContext(ctx, "what came of a delivery could not be kept", "delivery", batch[0].ID, "err", failed)
-		time.Sleep(pause(keep))
+		if working.Err() != nil || !postgres.Unavailable(failed) {
+			last++
+		}
+		time.Sleep(min(firstPause/20<<min(n, 10), firstPause))
 	}
 }
 
-func (e *Engine) try(ctx context.Context, p *provider, batch []Delivery) (answer string, took time.Duration, err error) {
-	letter, err := e.compose(ctx, batch)
-	if err != nil {
-		if silent(err) {
-			err = errors.Join(errUnprepared, err)
+// tried is what came of an attempt.
+type tried struct {
+	letter Letter
+	answer string
+	took   time.Duration
+	err    error
+}
+
+func (e *Engine) try(ctx context.Context, p *provider, batch []Delivery) (t tried) {
+	if t.letter, t.err = e.compose(ctx, batch); t.err != nil {
+		if silent(t.err) && !errors.Is(t.err, errUnprepared) {
+			t.err = errors.Join(errUnprepared, t.err)
 		}
-		return "", 0, err
+		return t
 	}
-	if err := p.limiter.Wait(ctx); err != nil {
-		return "", 0, err
+	if t.err = p.limiter.Wait(ctx); t.err != nil {
+		return t
 	}
 	leave, err := p.breaker.Allow()
 	if err != nil {
-		return "", 0, errors.Join(errUnprepared, err)
+		t.err = errors.Join(errUnprepared, err)
+		return t
 	}
 	began := time.Now()
-	answer, err = p.Send(ctx, letter)
-	leave(err)
-	return answer, time.Since(began), err
+	t.answer, t.err = p.Send(ctx, t.letter)
+	leave(t.err)
+	t.took = time.Since(began)
+	return t
 }
 
-func (e *Engine) keep(ctx context.Context, p *provider, batch []Delivery, answer string, took time.Duration, failed error) error {
+// keep judges each delivery of a batch. What went out as one and has to again comes back as one: after the same pause.
+func (e *Engine) keep(ctx context.Context, p *provider, batch []Delivery, t tried) error {
 	return pgx.BeginFunc(ctx, e.db, func(tx pgx.Tx) error {
+		var again time.Duration
 		for _, d := range batch {
-			v := judge(d, failed, time.Now())
-			if v.reason != "" {
-				answer = v.reason
+			err := t.err
+			if slices.Contains(t.letter.Unwanted, d.ID) {
+				err = errUnwanted
 			}
-			a := attempt{DeliveryID: d.ID, Number: d.Attempts, Outcome: v.outcome, Provider: p.Name, Answer: shorten(answer), LatencyMS: took.Milliseconds()}
-			if err := finish(ctx, tx, d, v, a); err != nil {
+			v := judge(d, err, time.Now())
+			v.with = t.letter.ID
+			if v.again > 0 {
+				again = cmp.Or(again, v.again)
+				v.again = again
+			}
+			if err := keepOne(ctx, tx, p, d, v, t); err != nil {
 				return err
-			}
-			if d.Channel == kind.Push && (v.state == Dead || v.state == Skipped) {
-				if err := fallBack(ctx, tx, d); err != nil {
-					return err
-				}
 			}
 		}
 		return nil
 	})
 }
 
-// shorten keeps what a provider says within what a person reads.
-func shorten(answer string) string {
-	runes := []rune(answer)
-	return string(runes[:min(len(runes), 300)])
+func keepOne(ctx context.Context, tx pgx.Tx, p *provider, d Delivery, v verdict, t tried) error {
+	if !v.until.IsZero() {
+		return hold(ctx, tx, d, v.until)
+	}
+	v.reason = shorten(v.reason)
+	answer := cmp.Or(v.reason, shorten(t.answer))
+	a := attempt{DeliveryID: d.ID, Number: d.Attempts, Outcome: v.outcome, Provider: p.Name, Answer: answer, LatencyMS: t.took.Milliseconds()}
+	if holds, err := finish(ctx, tx, d, v, a); err != nil || !holds {
+		return err
+	}
+	if d.Channel == kind.Push && (v.state == Dead || v.state == Skipped) {
+		return fallBack(ctx, tx, d)
+	}
+	return nil
 }

@@ -54,7 +54,7 @@ func planned(t *testing.T, db *pgxpool.Pool, user shop.UserID, kindName, number 
 		if err != nil {
 			return err
 		}
-		d := Delivery{MessageID: uuid.New(), UserID: user, Kind: kindName, Facts: template.Facts{Number: number, Name: "Ada", Product: number}}
+		d := Delivery{MessageID: uuid.New(), UserID: user, Kind: kindName, Facts: template.Facts{Number: number, Name: "Ada", Product: number, Title: number, Text: number}}
 		return PlanFor(t.Context(), tx, Notice{d, wants, false})
 	})
 }
@@ -193,7 +193,7 @@ func TestALongQueueIsTakenQuickly(t *testing.T) {
 		if err := byIndex(t.Context(), tx); err != nil {
 			return err
 		}
-		_, err := claim(t.Context(), explaining{tx, &plan}, kind.Email, 8)
+		_, err := claim(t.Context(), explaining{tx, &plan}, kind.Email, 8, true)
 		return err
 	})
 	text := strings.Join(plan, "\n")
@@ -265,7 +265,11 @@ func TestRefusals(t *testing.T) {
 	planned(t, db, somebody(t, db, "gone"), kind.Paid, "1")
 	planned(t, db, somebody(t, db, "none"), kind.Paid, "2")
 	planned(t, db, somebody(t, db, "a;b"), kind.Paid, "3")
-	planned(t, db, shop.UserID{UUID: shop.NewID()}, kind.Paid, "4")
+	nowhere := shop.UserID{UUID: shop.NewID()}
+	inTx(t, db, func(tx pgx.Tx) error {
+		return contact.Meet(t.Context(), tx, contact.Contact{UserID: nowhere, Username: "nowhere"})
+	})
+	planned(t, db, nowhere, kind.Paid, "4")
 	running(t, db, box, noToken)
 	awaitState(t, db, "dead: refused: 550 no such mailbox", 1)
 	awaitState(t, db, "skipped: not configured: no component", 1)
@@ -298,7 +302,7 @@ func TestACrashBetweenYesAndRecord(t *testing.T) {
 	db, box := database(t), &postbox{}
 	planned(t, db, somebody(t, db, "ada"), kind.Paid, "1")
 	inTx(t, db, func(tx pgx.Tx) error {
-		taken, err := claim(t.Context(), tx, kind.Email, 10)
+		taken, err := claim(t.Context(), tx, kind.Email, 10, true)
 		if len(taken) != 1 {
 			t.Errorf("claimed %v", taken)
 		}
@@ -318,33 +322,6 @@ func TestACrashBetweenYesAndRecord(t *testing.T) {
 	if err != nil || len(page.Items) != 1 || page.Items[0].Number != 1 || page.Items[0].State != Sent {
 		t.Errorf("%+v %v", page, err)
 	}
-}
-
-// TestALateRecordIsNotAnothers: who took longer than the lease does not write over the one who has it now.
-func TestALateRecordIsNotAnothers(t *testing.T) {
-	t.Parallel()
-	db := database(t)
-	planned(t, db, somebody(t, db, "ada"), kind.Paid, "1")
-	var first, second []claimed
-	take := func(into *[]claimed) {
-		inTx(t, db, func(tx pgx.Tx) (err error) {
-			*into, err = claim(t.Context(), tx, kind.Email, 10)
-			return err
-		})
-	}
-	take(&first)
-	if _, err := db.Exec(t.Context(), `update deliveries set leased_until = now() - interval '1 second'`); err != nil {
-		t.Fatal(err)
-	}
-	take(&second)
-	if len(first) != 1 || len(second) != 1 || !second[0].Interrupted {
-		t.Fatalf("%v %v", first, second)
-	}
-	inTx(t, db, func(tx pgx.Tx) error {
-		return finish(t.Context(), tx, first[0].Delivery, judge(first[0].Delivery, errors.New("late"), time.Now()),
-			attempt{DeliveryID: first[0].ID, Number: first[0].Attempts, Outcome: silence, Provider: "test"})
-	})
-	awaitState(t, db, "sending", 1)
 }
 
 func TestLinks(t *testing.T) {
@@ -382,40 +359,6 @@ func TestLinks(t *testing.T) {
 	var facts string
 	if err := db.QueryRow(t.Context(), `select facts::text || path from deliveries where state = 'sent'`).Scan(&facts); err != nil || strings.Contains(facts, "key") {
 		t.Errorf("it rests in the database: %s %v", facts, err)
-	}
-}
-
-func TestDigestIsOneLetter(t *testing.T) {
-	t.Parallel()
-	db, box := database(t), &postbox{}
-	user := somebody(t, db, "ada")
-	if _, err := preference.NewService(db, links).Change(t.Context(), user, preference.Change{Digest: ptr(preference.Daily)}); err != nil {
-		t.Fatal(err)
-	}
-	for n := range 3 {
-		planned(t, db, user, kind.StockBack, fmt.Sprint("thing ", n))
-	}
-	planned(t, db, user, kind.Paid, "1") // does not wait for the morning
-	running(t, db, box, noToken)
-	if got := box.await(t, 1); got[0].Delivery.Kind != kind.Paid || got[0].Unsubscribe+got[0].OneClick != "" || got[0].MailID != got[0].ID.UUID {
-		t.Errorf("%+v", got)
-	}
-	if _, err := db.Exec(t.Context(), `update deliveries set due_at = now() where lane = 2`); err != nil {
-		t.Fatal(err)
-	}
-	got := box.await(t, 2)[1]
-	for n := range 3 {
-		if !strings.Contains(got.Body, fmt.Sprint("thing ", n)) {
-			t.Errorf("no %d in %s", n, got.Body)
-		}
-	}
-	awaitState(t, db, "sent", 4)
-	if !strings.HasPrefix(got.OneClick, "https://shop.example.com/api/v1/notifications/unsubscribe?token=") || got.MailID == got.ID.UUID {
-		t.Errorf("ended by %s; its id is one delivery's: %s", got.OneClick, got.MailID)
-	}
-	_, about, err := links.Read(got.Unsubscribe[strings.Index(got.Unsubscribe, "=")+1:])
-	if len(box.seen()) != 2 || err != nil || about.Name != kind.Digest {
-		t.Errorf("%d letters, %v %v", len(box.seen()), about, err)
 	}
 }
 

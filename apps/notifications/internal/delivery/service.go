@@ -73,12 +73,9 @@ func plan(d Delivery, k kind.Kind, wants preference.Preferences) scheduled {
 
 // fallBack plans an e-mail in the place of a push that came to nothing, if its reader wants e-mail of that kind.
 func fallBack(ctx context.Context, tx pgx.Tx, d Delivery) error {
-	k, err := kind.Of(d.Kind)
-	if err != nil {
-		return err
-	}
+	k, unknown := kind.Of(d.Kind) // of another version, perhaps: then nobody can say whether it is wanted
 	wants, err := preference.Of(ctx, tx, d.UserID)
-	if err != nil || !wants.Wants(k, kind.Email) {
+	if err != nil || unknown != nil || !wants.Wants(k, kind.Email) {
 		return err
 	}
 	d.ID, d.Channel = ID{shop.NewID()}, kind.Email
@@ -119,7 +116,7 @@ func (s *Service) Told(ctx context.Context, buyer shop.UserID, order shop.OrderI
 	return told(ctx, s.db, buyer, order)
 }
 
-// Retry lets a dead delivery be tried again, at once. It fails with ErrNotFound or ErrNotDead.
+// Retry lets a dead delivery be tried again, at once or when its reader's quiet hours end. It fails with ErrNotFound or ErrNotDead.
 func (s *Service) Retry(ctx context.Context, id ID) (p Plan, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		p, err = revive(ctx, tx, id)
@@ -193,6 +190,20 @@ type Day struct {
 // Days are the days from one to another, the newest first.
 func (s *Service) Days(ctx context.Context, from, until time.Time) ([]Day, error) {
 	return days(ctx, s.db, from, until)
+}
+
+// Hasten has what waits for somebody looked at now, because something is known that was not; a digest waits for its morning.
+func Hasten(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
+	return hasten(ctx, tx, user, Ordinary)
+}
+
+// Reconsider has what waits for somebody looked at now, because they want to be told in another way; a digest that stays one waits
+// for its morning.
+func Reconsider(ctx context.Context, tx pgx.Tx, wants preference.Preferences) error {
+	if wants.Digest == preference.Daily {
+		return hasten(ctx, tx, wants.UserID, Ordinary)
+	}
+	return hasten(ctx, tx, wants.UserID, Digest)
 }
 
 // Forget ends what waits for somebody and removes what is said of them.

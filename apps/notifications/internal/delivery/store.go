@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"sidecart/apps/notifications/internal/kind"
 	"sidecart/kit/postgres"
@@ -64,9 +65,9 @@ func byIndex(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// claim takes deliveries that are due and first in their line, and what others had for longer than they may. Replicas pass
-// over what another is just taking.
-func claim(ctx context.Context, tx pgx.Tx, channel kind.Channel, most int) ([]claimed, error) {
+// claim takes deliveries that are due and first in their line, and, with left, what others had for longer than they may. Replicas
+// pass over what another is just taking.
+func claim(ctx context.Context, tx pgx.Tx, channel kind.Channel, most int, left bool) ([]claimed, error) {
 	rows, err := tx.Query(ctx, `
 		with ready as (
 			select d.id, d.state as was from deliveries d
@@ -75,14 +76,14 @@ func claim(ctx context.Context, tx pgx.Tx, channel kind.Channel, most int) ([]cl
 				where line.user_id = d.user_id and line.channel = d.channel and line.lane = d.lane and line.state in ('waiting', 'sending')
 				order by line.id limit 1) first on first.id = d.id
 			where d.channel = $1 and d.state in ('waiting', 'sending')
-			and (d.state = 'waiting' and d.due_at <= now() or d.state = 'sending' and d.leased_until < now())
+			and (d.state = 'waiting' and d.due_at <= now() or $4 and d.state = 'sending' and d.leased_until < now())
 			order by d.lane, d.due_at limit $2
 			for update of d skip locked
 		)
 		update deliveries set state = 'sending', attempts = attempts + 1, leased_until = now() + $3::interval
 		from ready where deliveries.id = ready.id
 		returning deliveries.id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, state, reason, attempts,
-			refusals, give_up_at, ready.was = 'sending' as interrupted, `+more, channel, most, lease)
+			refusals, give_up_at, leased_until, ready.was = 'sending' as interrupted, `+more, channel, most, lease, left)
 	if err != nil {
 		return nil, err
 	}
@@ -107,26 +108,28 @@ func claimNext(ctx context.Context, tx pgx.Tx, last Delivery) ([]claimed, error)
 			order by line.id limit 1)
 		and state = 'waiting'
 		returning id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, state, reason, attempts,
-			refusals, give_up_at, false as interrupted, `+more, last.UserID, last.Channel, last.Lane, lease)
+			refusals, give_up_at, leased_until, false as interrupted, `+more, last.UserID, last.Channel, last.Lane, lease)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowToStructByName[claimed])
 }
 
-// claimLane takes the others of a digest.
-func claimLane(ctx context.Context, tx pgx.Tx, first Delivery, most int) ([]claimed, error) {
+// claimLane takes the others of a digest, and, with left, those that somebody had for longer than they may: all of one that a crash
+// interrupted.
+func claimLane(ctx context.Context, tx pgx.Tx, first Delivery, most int, left bool) ([]claimed, error) {
 	rows, err := tx.Query(ctx, `
 		with ready as (
 			select id, state as was from deliveries
-			where user_id = $1 and channel = $2 and lane = $3 and state = 'waiting' and due_at <= now() and id <> $4
+			where user_id = $1 and channel = $2 and lane = $3 and id <> $4 and state in ('waiting', 'sending')
+			and (state = 'waiting' and due_at <= now() or $7 and state = 'sending' and leased_until < now())
 			order by id limit $5
 			for update skip locked
 		)
 		update deliveries set state = 'sending', attempts = attempts + 1, leased_until = now() + $6::interval
 		from ready where deliveries.id = ready.id
 		returning deliveries.id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, state, reason, attempts,
-			refusals, give_up_at, false as interrupted, false as more`, first.UserID, first.Channel, first.Lane, first.ID, most, lease)
+			refusals, give_up_at, leased_until, ready.was = 'sending' as interrupted, false as more`, first.UserID, first.Channel, first.Lane, first.ID, most, lease, left)
 	if err != nil {
 		return nil, err
 	}
@@ -134,8 +137,9 @@ func claimLane(ctx context.Context, tx pgx.Tx, first Delivery, most int) ([]clai
 }
 
 // finish keeps a verdict and what was tried, in one answer from the server. The verdict holds unless the lease ended and
-// somebody else has the delivery now: they are told apart by the number of the attempt.
-func finish(ctx context.Context, tx pgx.Tx, d Delivery, v verdict, a attempt) error {
+// somebody else has the delivery now: they are told apart by the end of their leases. A yes holds anyway, as long as the delivery
+// has not ended: its reader has it. It returns whether the verdict holds.
+func finish(ctx context.Context, tx pgx.Tx, d Delivery, v verdict, a attempt) (holds bool, err error) {
 	refused := 0
 	if v.refused {
 		refused = 1
@@ -143,12 +147,27 @@ func finish(ctx context.Context, tx pgx.Tx, d Delivery, v verdict, a attempt) er
 	batch := &pgx.Batch{}
 	batch.Queue(`
 		update deliveries set state = $3, reason = $4, refusals = refusals + $5, leased_until = null,
-			due_at = case when $3 = 'waiting' then now() + $6::interval else due_at end,
+			due_at = case when $3 = 'waiting' and due_at <= leased_until - $7::interval then now() + $6::interval else due_at end, -- see hasten
 			finished_at = case when $3 = 'waiting' then null else now() end,
-			facts = case when $3 in ('sent', 'skipped') then '{}' else facts end
-		where id = $1 and attempts = $2 and state = 'sending'`, d.ID, d.Attempts, v.state, v.reason, refused, v.again)
+			facts = case when $3 in ('sent', 'skipped') then '{}' else facts end,
+			address = case when $3 in ('sent', 'skipped') then '' else address end,
+			sent_with = case when $3 = 'sent' and lane = $9 then $8::uuid end
+		where id = $1 and (state = 'sending' and leased_until = $2 or $3 = 'sent' and state in ('sending', 'waiting'))`,
+		d.ID, d.LeasedUntil, v.state, v.reason, refused, v.again, lease, v.with, Digest).Exec(func(tag pgconn.CommandTag) error {
+		holds = tag.RowsAffected() > 0
+		return nil
+	})
 	queueAttempt(batch, a)
-	return tx.SendBatch(ctx, batch).Close()
+	return holds, tx.SendBatch(ctx, batch).Close()
+}
+
+// hold puts a delivery back as if nobody had taken it, until a moment; as finish does, unless somebody else has it now.
+func hold(ctx context.Context, tx pgx.Tx, d Delivery, until time.Time) error {
+	_, err := tx.Exec(ctx, `
+		update deliveries set state = 'waiting', attempts = attempts - 1, leased_until = null,
+			due_at = case when due_at <= leased_until - $4::interval then $3 else due_at end -- see hasten
+		where id = $1 and leased_until = $2 and state = 'sending'`, d.ID, d.LeasedUntil, until, lease)
+	return err
 }
 
 func insertAttempt(ctx context.Context, tx pgx.Tx, a attempt) error {
@@ -224,11 +243,12 @@ func readerOf(ctx context.Context, tx pgx.Tx, id ID) (shop.UserID, error) {
 	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[shop.UserID])
 }
 
-// opened keeps the first time. A link that is followed was seen, whatever the reader's program does with pictures.
+// opened keeps the first time, of all that a digest gathered. A link that is followed was seen, whatever the reader's program does
+// with pictures.
 func opened(ctx context.Context, tx pgx.Tx, id ID, link bool) error {
 	_, err := tx.Exec(ctx, `
 		update deliveries set opened_at = coalesce(opened_at, now()), clicked_at = case when $2 then coalesce(clicked_at, now()) else clicked_at end
-		where id = $1`, id, link)
+		where id = $1 or sent_with = $1`, id, link)
 	return err
 }
 
@@ -243,13 +263,25 @@ func All(ctx context.Context, db postgres.Reader, user shop.UserID) ([]Plan, err
 	return pgx.AppendRows([]Plan{}, rows, pgx.RowToStructByName[Plan])
 }
 
-// forget ends what waits for somebody and removes what is said of them.
+// hasten has what waits for somebody in the lanes up to one looked at now, and what is being looked at, by what was known before,
+// again: it is due after its claim then, which finish leaves so. It locks in the order of ids, as others do who lock several.
+func hasten(ctx context.Context, tx pgx.Tx, user shop.UserID, last Lane) error {
+	_, err := tx.Exec(ctx, `
+		with theirs as (
+			select id from deliveries where user_id = $1 and state in ('waiting', 'sending') and lane <= $2 order by id for update
+		)
+		update deliveries set due_at = clock_timestamp() from theirs where deliveries.id = theirs.id`, user, last)
+	return err
+}
+
+// forget ends what waits for somebody and removes what is said of them. It locks in the order of ids.
 func forget(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 	_, err := tx.Exec(ctx, `
+		with theirs as (select id from deliveries where user_id = $1 order by id for update)
 		update deliveries set facts = '{}', address = '', path = '', request_id = null, opened_at = null, clicked_at = null,
 			state = case when state = 'waiting' then 'skipped' else state end,
 			reason = case when state = 'waiting' then 'the account was erased' else '' end
-		where user_id = $1`, user)
+		from theirs where deliveries.id = theirs.id`, user)
 	if err != nil {
 		return err
 	}

@@ -127,7 +127,7 @@ func TestPush(t *testing.T) {
 	for i, c := range []struct {
 		name     string
 		statuses []string
-		want     error // nil with an answer is yes, and with none is silence
+		want     error // nil with an answer is yes, and with none is silence, which is none of the others
 		answer   string
 		left     int
 	}{
@@ -135,7 +135,14 @@ func TestPush(t *testing.T) {
 		{"one of two is gone", []string{"201", "410"}, nil, "1 of 2 devices", 1},
 		{"gone", []string{"404"}, delivery.ErrRefused, "", 0},
 		{"busy", []string{"429"}, delivery.ErrPutOff, "", 1},
-		{"refused", []string{"403"}, delivery.ErrRefused, "", 1},
+		{"refused", []string{"400"}, delivery.ErrRefused, "", 1},
+		{"our key is refused", []string{"403"}, delivery.ErrPutOff, "", 1},
+		{"our key is too old", []string{"401"}, delivery.ErrPutOff, "", 1},
+		{"one gone, one ill", []string{"410", "503"}, nil, "", 1},
+		{"one ill, one gone", []string{"503", "410"}, nil, "", 1},
+		{"one gone, one busy", []string{"410", "429"}, delivery.ErrPutOff, "", 1},
+		{"one busy, one ill", []string{"429", "500"}, nil, "", 2},
+		{"all gone", []string{"410", "404"}, delivery.ErrRefused, "", 0},
 		{"ill", []string{"500"}, nil, "", 1},
 		{"sends us elsewhere", []string{"307"}, delivery.ErrRefused, "", 1},
 		{"no device", nil, delivery.ErrNeedless, "", 0},
@@ -147,6 +154,10 @@ func TestPush(t *testing.T) {
 		}
 		subscribed(t, db, user, endpoints...)
 		answer, err := push.Send(t.Context(), delivery.Letter{Title: "a secret title", Body: "b", Delivery: delivery.Delivery{UserID: user}})
+		silent := err != nil && !errors.Is(err, delivery.ErrRefused) && !errors.Is(err, delivery.ErrPutOff) && !errors.Is(err, delivery.ErrNeedless)
+		if silent != (c.want == nil && c.answer == "") {
+			t.Errorf("%s: silence: %t, %v", c.name, silent, err)
+		}
 		if answer != c.answer || (c.want != nil && !errors.Is(err, c.want)) || (c.answer != "") != (err == nil) || err != nil && strings.Contains(err.Error(), service.URL) {
 			t.Errorf("%s: %q %v", c.name, answer, err)
 		}

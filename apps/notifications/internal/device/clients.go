@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/SherClockHolmes/webpush-go"
@@ -15,7 +17,8 @@ import (
 	"sidecart/apps/notifications/internal/delivery"
 )
 
-// PushWith sends to all devices of a reader; a device that is gone is forgotten. It says yes once one of them was reached.
+// PushWith sends to all devices of a reader; a device that is gone is forgotten. It says yes once one of them was reached, and else
+// what leaves the most hope.
 // contact is an address at which push services can complain, mailto: or https.
 func PushWith(db *pgxpool.Pool, keys Keys, contact string, client *http.Client) delivery.Provider {
 	quiet := *client
@@ -41,23 +44,54 @@ type note struct {
 	Link  string `json:"link,omitempty"`
 }
 
+// ofUs are refusals of a push service that are not about a device: it does not take our key, or not that much.
+var ofUs = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests}
+
+// hope is how likely it is that a device is reached yet: most of all if nobody knows.
+func hope(err error) int {
+	switch {
+	case errors.Is(err, delivery.ErrRefused):
+		return 0
+	case errors.Is(err, delivery.ErrPutOff):
+		return 1
+	}
+	return 2
+}
+
+// longestPayload is in bytes. A push service takes 4096, in which the encryption needs a hundred.
+const longestPayload = 3900
+
+// payload is a note as JSON, with as much of its body as there is room for.
+func payload(n note) ([]byte, error) {
+	text, err := json.Marshal(n)
+	for body := []rune(n.Body); err == nil && len(text) > longestPayload && len(body) > 0; {
+		// What is too much is at most six bytes for each rune that goes, so this never takes more than it must by far.
+		body = body[:max(0, len(body)-max(1, (len(text)-longestPayload)/6))]
+		n.Body = strings.TrimRight(string(body), " ") + "…"
+		text, err = json.Marshal(n)
+	}
+	return text, err
+}
+
 func (p pusher) send(ctx context.Context, l delivery.Letter) (string, error) {
 	all, err := list(ctx, p.db, l.Delivery.UserID)
 	if err != nil {
 		return "", err
 	}
-	text, err := json.Marshal(note{l.Delivery.MessageID.String(), l.Delivery.Kind, l.Title, l.Body, l.Link})
+	text, err := payload(note{l.Delivery.MessageID.String(), l.Delivery.Kind, l.Title, l.Body, l.Link})
 	if err != nil {
 		return "", err
 	}
 	reached := 0
 	var failed error
 	for _, d := range all {
-		if err := p.sendTo(ctx, d, text); err != nil {
-			failed = errors.Join(failed, err)
-			continue
+		err := p.sendTo(ctx, d, text)
+		switch {
+		case err == nil:
+			reached++
+		case failed == nil || hope(err) > hope(failed):
+			failed = err
 		}
-		reached++
 	}
 	switch {
 	case reached > 0:
@@ -72,7 +106,10 @@ func (p pusher) sendTo(ctx context.Context, d Device, text []byte) error {
 	to := &webpush.Subscription{Endpoint: d.Endpoint, Keys: webpush.Keys{P256dh: d.P256DH, Auth: d.Auth}}
 	options := p.options
 	res, err := webpush.SendNotificationWithContext(ctx, text, to, &options)
-	if err != nil {
+	switch {
+	case errors.Is(err, webpush.ErrMaxPadExceeded):
+		return fmt.Errorf("%w: it is too long", delivery.ErrRefused)
+	case err != nil:
 		return errors.New("the push service does not answer") // err would show the endpoint, which is a key
 	}
 	defer res.Body.Close() //nolint:errcheck // nothing is read
@@ -85,7 +122,7 @@ func (p pusher) sendTo(ctx context.Context, d Device, text []byte) error {
 			return err
 		}
 		return fmt.Errorf("%w: the device is gone", delivery.ErrRefused)
-	case res.StatusCode == http.StatusTooManyRequests:
+	case slices.Contains(ofUs, res.StatusCode):
 		return fmt.Errorf("%w: the push service answers %d", delivery.ErrPutOff, res.StatusCode)
 	case res.StatusCode < 500:
 		return fmt.Errorf("%w: the push service answers %d", delivery.ErrRefused, res.StatusCode)

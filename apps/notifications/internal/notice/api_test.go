@@ -34,7 +34,7 @@ func start(t *testing.T) (*web.App, *pgxpool.Pool) {
 	app := web.New("notifications", web.Config{Verify: kittest.Verify})
 	messages := message.NewService(db)
 	messages.Routes(app)
-	preference.NewService(db, preference.NewLinks("key")).Routes(app)
+	preference.NewService(db, preference.NewLinks("key"), delivery.Reconsider).Routes(app)
 	delivery.NewDesk(delivery.NewService(db), messages, delivery.NewTracks("key")).Routes(app)
 	NewService(db).Routes(app)
 	NewService(db).Subscribe(event.NewHub(app, "notifications", db))

@@ -52,13 +52,19 @@ func (s *Service) onRegistered(ctx context.Context, tx pgx.Tx, e shop.UserRegist
 	if err := contact.Meet(ctx, tx, known(e.UserID, e.Email, e.Username, e.FullName)); err != nil {
 		return err
 	}
+	if err := delivery.Hasten(ctx, tx, e.UserID); err != nil { // what was heard before this waits for it
+		return err
+	}
 	return Tell(ctx, tx, welcome(e))
 }
 
 // onProfileChanged tells the address that is no longer used, so that its owner hears of it: of each change, also of one that is
 // heard after a later one, as that says nothing of this address.
 func (s *Service) onProfileChanged(ctx context.Context, tx pgx.Tx, id uuid.UUID, e shop.ProfileChanged) error {
-	if err := contact.Change(ctx, tx, id, known(e.UserID, e.Email, e.Username, e.FullName)); err != nil || e.PreviousEmail == "" {
+	if err := contact.Change(ctx, tx, id, known(e.UserID, e.Email, e.Username, e.FullName)); err != nil {
+		return err
+	}
+	if err := delivery.Hasten(ctx, tx, e.UserID); err != nil || e.PreviousEmail == "" {
 		return err
 	}
 	return Tell(ctx, tx, addressChanged(e))

@@ -28,8 +28,8 @@ const (
 	Daily Digest = "daily"
 )
 
-// digestAt is when a day's digest is sent, in minutes after midnight in the reader's time zone.
-const digestAt = 8 * 60
+// digestAt is when a day's digest is sent, in hours after midnight in the reader's time zone: no clock is changed at that time.
+const digestAt = 8
 
 // QuietHours are a part of each day in which nothing is sent but what is urgent, "22:00" to "07:00" in the time zone of
 // the preferences. Equal ends, or none, are no quiet hours.
@@ -67,36 +67,37 @@ func usual(user shop.UserID) Preferences {
 // Wants says whether somebody is told of a kind on a channel.
 func (p Preferences) Wants(k kind.Kind, c kind.Channel) bool { return p.Kinds[k.Name][c] }
 
-// At is the moment from which something may be sent: now, or the end of the quiet hours.
+// At is the moment from which something may be sent: now, or the end of the quiet hours. It looks at each minute that comes as clocks
+// show it, because in some nights an hour comes twice or is left out, and in the second the hours may be quiet again.
 func (p Preferences) At(k kind.Kind, now time.Time) time.Time {
 	from, until, any := p.quiet()
 	if !any || k.Urgent() {
 		return now
 	}
-	local := now.In(p.zone())
-	minute := local.Hour()*60 + local.Minute()
-	within := minute >= from && minute < until
+	zone, at := p.zone(), now
+	for within(from, until, at.In(zone)) {
+		at = at.Truncate(time.Minute).Add(time.Minute)
+	}
+	return at
+}
+
+// within says whether a clock is between two times of a day, in minutes after midnight.
+func within(from, until int, clock time.Time) bool {
+	minute := clock.Hour()*60 + clock.Minute()
 	if from > until { // over midnight
-		within = minute >= from || minute < until
+		return minute >= from || minute < until
 	}
-	if !within {
-		return now
-	}
-	return next(local, until)
+	return minute >= from && minute < until
 }
 
 // DigestAt is when the next digest is sent.
 func (p Preferences) DigestAt(k kind.Kind, now time.Time) time.Time {
-	return p.At(k, next(now.In(p.zone()), digestAt))
-}
-
-// next is the first moment after local when clocks show so many minutes after midnight.
-func next(local time.Time, minutes int) time.Time {
-	at := time.Date(local.Year(), local.Month(), local.Day(), 0, minutes, 0, 0, local.Location())
+	local := now.In(p.zone())
+	at := time.Date(local.Year(), local.Month(), local.Day(), digestAt, 0, 0, 0, local.Location())
 	if !at.After(local) {
-		at = time.Date(local.Year(), local.Month(), local.Day()+1, 0, minutes, 0, 0, local.Location())
+		at = time.Date(local.Year(), local.Month(), local.Day()+1, digestAt, 0, 0, 0, local.Location())
 	}
-	return at
+	return p.At(k, at)
 }
 
 func (p Preferences) quiet() (from, until int, any bool) {

@@ -1,9 +1,13 @@
 package preference
 
 import (
+	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"sidecart/apps/notifications/internal/kind"
 	"sidecart/kit/kittest"
@@ -21,6 +25,15 @@ func TestQuietHours(t *testing.T) {
 		{"in another zone", "America/New_York", "22:00", "07:00", "2026-01-16T05:00:00Z", "2026-01-16T12:00:00Z"},
 		{"the night in which an hour is left out", "Europe/Berlin", "22:00", "07:00", "2026-03-28T23:00:00+01:00", "2026-03-29T07:00:00+02:00"},
 		{"the night in which an hour comes twice", "Europe/Berlin", "22:00", "07:00", "2026-10-24T23:00:00+02:00", "2026-10-25T07:00:00+01:00"},
+		{"they end in an hour that comes twice, the first time", "America/New_York", "22:00", "01:30", "2026-11-01T01:10:00-04:00", "2026-11-01T01:30:00-04:00"},
+		{"in between", "America/New_York", "22:00", "01:30", "2026-11-01T01:40:00-04:00", ""},
+		{"the second time", "America/New_York", "22:00", "01:30", "2026-11-01T01:10:00-05:00", "2026-11-01T01:30:00-05:00"},
+		{"the second time, east of Greenwich", "Europe/Berlin", "22:00", "02:30", "2026-10-25T02:10:00+01:00", "2026-10-25T02:30:00+01:00"},
+		{"they end in an hour that is left out", "America/New_York", "22:00", "02:30", "2026-03-08T01:50:00-05:00", "2026-03-08T03:00:00-04:00"},
+		{"the same, east of Greenwich", "Europe/Berlin", "22:00", "02:30", "2026-03-29T01:50:00+01:00", "2026-03-29T03:00:00+02:00"},
+		{"they begin in an hour that is left out", "America/New_York", "02:30", "05:00", "2026-03-08T03:10:00-04:00", "2026-03-08T05:00:00-04:00"},
+		{"between minutes", "Asia/Kathmandu", "22:00", "07:00", "2026-01-16T06:59:30.5+05:45", "2026-01-16T07:00:00+05:45"},
+		{"all but a minute", "UTC", "00:00", "23:59", "2026-01-16T00:00:00Z", "2026-01-16T23:59:00Z"},
 		{"none", "UTC", "", "", "2026-01-16T03:00:00Z", ""},
 		{"no length", "UTC", "03:00", "03:00", "2026-01-16T03:00:00Z", ""},
 	} {
@@ -75,12 +88,37 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// TestChangesAtOnce: none writes over what another says, also where nobody said anything before.
+func TestChangesAtOnce(t *testing.T) {
+	t.Parallel()
+	db := kittest.DB(t, Migrations)
+	s := NewService(db, NewLinks("key"), untold)
+	for n := range 20 {
+		user := shop.UserID{UUID: shop.NewID()}
+		daily, yes, phone := Daily, true, "+491701234567"
+		var all sync.WaitGroup
+		for _, c := range []Change{{Digest: &daily}, {Tracking: &yes}, {Phone: &phone}} {
+			all.Go(func() {
+				if _, err := s.Change(t.Context(), user, c); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if p, err := s.Get(t.Context(), user); err != nil || p.Digest != Daily || !p.Tracking || p.Phone != phone {
+			t.Fatalf("%d: %+v %v", n, p, err)
+		}
+	}
+}
+
+func untold(context.Context, pgx.Tx, Preferences) error { return nil }
+
 func TestPreferences(t *testing.T) {
 	t.Parallel()
 	db := kittest.DB(t, Migrations)
 	app := web.New("notifications", web.Config{Verify: kittest.Verify})
 	links := NewLinks("key")
-	NewService(db, links).Routes(app)
+	NewService(db, links, untold).Routes(app)
 	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)
 	const path = "/notifications/preferences"
 	oneClick := map[string]string{"Content-Type": "application/x-www-form-urlencoded"}

@@ -14,12 +14,18 @@ import (
 
 // Service keeps preferences.
 type Service struct {
-	db    *pgxpool.Pool
-	links Links
+	db      *pgxpool.Pool
+	links   Links
+	changed Changed
 }
 
+// Changed is told what somebody wants from now on, in the transaction that keeps it.
+type Changed func(ctx context.Context, tx pgx.Tx, wants Preferences) error
+
 // NewService keeps preferences in a database that has Migrations, and reads the links that links made.
-func NewService(db *pgxpool.Pool, links Links) *Service { return &Service{db: db, links: links} }
+func NewService(db *pgxpool.Pool, links Links, changed Changed) *Service {
+	return &Service{db: db, links: links, changed: changed}
+}
 
 // Get are somebody's preferences.
 func (s *Service) Get(ctx context.Context, user shop.UserID) (Preferences, error) {
@@ -29,6 +35,9 @@ func (s *Service) Get(ctx context.Context, user shop.UserID) (Preferences, error
 // Change keeps what somebody wants from now on. It fails with fault.ErrInvalid naming all that cannot be.
 func (s *Service) Change(ctx context.Context, user shop.UserID, c Change) (p Preferences, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		if err = lock(ctx, tx, usual(user)); err != nil {
+			return err
+		}
 		if p, err = Of(ctx, tx, user); err != nil {
 			return err
 		}
@@ -45,7 +54,7 @@ func (s *Service) Change(ctx context.Context, user shop.UserID, c Change) (p Pre
 				}
 			}
 		}
-		return nil
+		return s.changed(ctx, tx, p)
 	})
 	return p, err
 }

@@ -66,11 +66,22 @@ func Queue(batch *pgx.Batch, users []uuid.UUID, into *map[shop.UserID]Preference
 	})
 }
 
+// lock has whoever else changes the same preferences wait. Of who never said any it keeps the usual ones.
+func lock(ctx context.Context, tx pgx.Tx, p Preferences) error {
+	_, err := tx.Exec(ctx, `
+		insert into preferences (user_id, language, time_zone, digest) values ($1, $2, $3, $4) on conflict (user_id) do nothing`,
+		p.UserID, p.Language, p.TimeZone, p.Digest)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `select from preferences where user_id = $1 for update`, p.UserID)
+	return err
+}
+
 func save(ctx context.Context, tx pgx.Tx, p Preferences) error {
 	_, err := tx.Exec(ctx, `
-		insert into preferences (user_id, language, time_zone, quiet_from, quiet_until, digest, phone, tracking) values ($1, $2, $3, $4, $5, $6, $7, $8)
-		on conflict (user_id) do update set language = excluded.language, time_zone = excluded.time_zone, quiet_from = excluded.quiet_from,
-			quiet_until = excluded.quiet_until, digest = excluded.digest, phone = excluded.phone, tracking = excluded.tracking, changed_at = now()`,
+		update preferences set language = $2, time_zone = $3, quiet_from = $4, quiet_until = $5, digest = $6, phone = $7, tracking = $8,
+			changed_at = now() where user_id = $1`,
 		p.UserID, p.Language, p.TimeZone, p.QuietHours.From, p.QuietHours.Until, p.Digest, p.Phone, p.Tracking)
 	return err
 }

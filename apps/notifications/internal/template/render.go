@@ -70,7 +70,18 @@ func fillHTML(text string, language Language, title string, facts Facts) (string
 		return "", ErrBroken.With("html", err.Error())
 	}
 	var body, out limited
-	if err := inner.Execute(&body, facts); err != nil {
+	var data any = facts
+	if len(facts.news) > 0 {
+		var list limited
+		if err := newsList.Execute(&list, facts.news); err != nil {
+			return "", ErrBroken.With("html", err.Error())
+		}
+		data = struct {
+			Facts
+			Text template.HTML
+		}{facts, template.HTML(list.String())} //nolint:gosec // made by html/template
+	}
+	if err := inner.Execute(&body, data); err != nil {
 		return "", ErrBroken.With("html", err.Error())
 	}
 	d := dictionaries[language]
@@ -141,6 +152,11 @@ func line(text string) string {
 		return unicode.IsSpace(r) || unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
 	}), " ")
 }
+
+// newsList is what a digest gathers, fit to stand within a paragraph as the text that it is elsewhere.
+var newsList = template.Must(template.New("news").Parse(`{{range $n, $_ := .}}{{if $n}}<br><br>
+{{end}}{{if .Link}}<a href="{{.Link}}">{{.Title}}</a>{{else}}<b>{{.Title}}</b>{{end}}<br>
+{{.Body}}{{end}}`))
 
 // page is what stands around the text of every mail. Mail programs read few styles and no scripts: a table, and styles in
 // the head that the text is readable without.

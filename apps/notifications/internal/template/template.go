@@ -3,6 +3,7 @@
 package template
 
 import (
+	"strings"
 	"time"
 
 	"sidecart/apps/notifications/internal/kind"
@@ -76,6 +77,21 @@ type Facts struct {
 	Link        string      `json:",omitempty"` // where to go on
 	Unsubscribe string      `json:",omitempty"` // ends this kind
 	Pixel       string      `json:",omitempty"` // a picture that tells that the page was opened
+
+	news []News // that Text says
+}
+
+// News is one of what a digest gathers.
+type News struct{ Title, Body, Link string }
+
+// Gathering are facts whose Text says several news, each on lines of its own; on a page its title leads where its link does.
+func (f Facts) Gathering(news []News) Facts {
+	var all []string
+	for _, n := range news {
+		all = append(all, strings.TrimSuffix(n.Title+"\n"+n.Body+"\n"+n.Link, "\n"))
+	}
+	f.news, f.Text = news, strings.Join(all, "\n\n")
+	return f
 }
 
 // Sample are facts for a preview, every one there.

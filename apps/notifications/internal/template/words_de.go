@@ -42,7 +42,7 @@ var german = dictionary{
 		kind.StockBack: {title: "Wieder da: {{.Product}}", short: "Sie wollten es wissen: {{.Product}} gibt es wieder.",
 			button: "Ansehen"},
 		kind.Broadcast: {title: "{{.Title}}", short: "{{.Text}}"},
-		kind.Digest:    {title: "Neues bei Sidecart", short: "{{.Text}}"},
+		kind.Digest:    {title: "Neues bei Sidecart", short: "{{.Text}}", button: "Alles Neue ansehen"},
 	},
 	reasons: map[shop.Reason]string{
 		shop.Requested:       "auf Wunsch storniert",

@@ -39,6 +39,6 @@ var english = dictionary{
 		kind.StockBack: {title: "Back in the shop: {{.Product}}", short: "You asked us to tell you: {{.Product}} is here again.",
 			button: "See it"},
 		kind.Broadcast: {title: "{{.Title}}", short: "{{.Text}}"},
-		kind.Digest:    {title: "What is new at Sidecart", short: "{{.Text}}"},
+		kind.Digest:    {title: "What is new at Sidecart", short: "{{.Text}}", button: "See what is new"},
 	},
 }

@@ -42,7 +42,7 @@ var spanish = dictionary{
 		kind.StockBack: {title: "De nuevo en la tienda: {{.Product}}", short: "Quería saberlo: {{.Product}} está aquí otra vez.",
 			button: "Verlo"},
 		kind.Broadcast: {title: "{{.Title}}", short: "{{.Text}}"},
-		kind.Digest:    {title: "Novedades de Sidecart", short: "{{.Text}}"},
+		kind.Digest:    {title: "Novedades de Sidecart", short: "{{.Text}}", button: "Ver las novedades"},
 	},
 	reasons: map[shop.Reason]string{
 		shop.Requested:       "cancelado a petición",

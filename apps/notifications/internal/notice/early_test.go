@@ -1,0 +1,28 @@
+package notice
+
+import (
+	"testing"
+
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+)
+
+// TestARegistrationHeardLate lets go what was heard before it, of that person alone.
+func TestARegistrationHeardLate(t *testing.T) {
+	t.Parallel()
+	app, db := start(t)
+	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)
+	for _, who := range []shop.Caller{alice, bob} {
+		deliver(t, app, shop.NewID(), order(who))
+	}
+	change(t, db, `update deliveries set due_at = now() + interval '5 minutes'`)
+	deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice.ID, Username: "alice", Email: "alice@example.com"})
+	for _, c := range []struct {
+		who  shop.Caller
+		held bool
+	}{{alice, false}, {bob, true}} {
+		if got := plans(t, db, c.who); len(got) != 1 || got[0].Held != c.held {
+			t.Errorf("planned %v, held should be %t", got, c.held)
+		}
+	}
+}
