@@ -26,7 +26,9 @@ func TestMailWaitsForTheRegistration(t *testing.T) {
 		strangers[n] = shop.UserID{UUID: shop.NewID()}
 		planned(t, db, strangers[n], kind.Paid, "1")
 	}
-	inTx(t, db, func(tx pgx.Tx) error { return contact.ChangeRole(t.Context(), tx, shop.NewID(), strangers[0], shop.Admin) }) // says no address either
+	inTx(t, db, func(tx pgx.Tx) error {
+		return contact.ChangeRole(t.Context(), tx, shop.NewID(), strangers[0], shop.Admin)
+	}) // says no address either
 	running(t, db, box, noToken)
 	planned(t, db, somebody(t, db, "bob"), kind.Paid, "2")
 	box.await(t, 1)
