@@ -13,7 +13,7 @@ func TestALineToWhoIsSlow(t *testing.T) {
 	t.Parallel()
 	ours, theirs := net.Pipe()
 	defer theirs.Close() //nolint:errcheck // of a test
-	line := &Line{conn: ours, patience: 50 * time.Millisecond}
+	line := &Line{conn: ours, patience: time.Second}
 	begun := make(chan string)
 	go func() {
 		some := make([]byte, 4)

@@ -138,8 +138,10 @@ func meddle(ctx context.Context, buyer client.Client, order string) error {
 	return nil
 }
 
-// kill ends a process at random, again and again, until ctx ends. It returns the names of the dead.
+// kill ends a process at random, again and again, until ctx ends: nobody for the second time before everybody was it. It returns the
+// names of the dead.
 func kill(ctx context.Context) (died []string) {
+	var next []string
 	for {
 		select {
 		case <-ctx.Done():
@@ -150,9 +152,14 @@ func kill(ctx context.Context) (died []string) {
 		if err != nil {
 			continue
 		}
-		victim := state.Processes[rand.N(len(state.Processes))]
-		if victim.PID > 0 && syscall.Kill(victim.PID, syscall.SIGKILL) == nil {
-			died = append(died, victim.Name)
+		if len(next) == 0 {
+			for _, n := range rand.Perm(len(state.Processes)) {
+				next = append(next, state.Processes[n].Name)
+			}
+		}
+		if pid := running.Process(next[0]).PID; pid > 0 && syscall.Kill(pid, syscall.SIGKILL) == nil {
+			died = append(died, next[0])
+			next = next[1:]
 		}
 	}
 }

@@ -181,6 +181,7 @@ func TestForbiddenQuestions(t *testing.T) {
 		{"notifications", "products", "PUT /reservations/" + id},
 		{"gateway", "products", "PUT /reservations/" + id},
 		{"gateway", "products", "DELETE /reservations/" + id},
+		{"gateway", "products", "DELETE /reservations/" + id + "/held"},
 		{"gateway", "products", "POST /reservations/" + id + "/commit"},
 		{"users", "products", "PUT /reservations/" + id},
 		{"orders", "products", "PATCH /reservations/" + id},

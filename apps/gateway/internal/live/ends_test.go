@@ -86,6 +86,7 @@ func TestAStreamThatNeverBegan(t *testing.T) {
 func TestAClosedStreamEnds(t *testing.T) {
 	t.Parallel()
 	streams, url := start(t, kittest.Verify, newInboxes().read)
+	streams.checks = 2 * time.Second // so its first heartbeat is later than this test waits
 	alice := kittest.Somebody(shop.User)
 	conn, _ := ask(t, url, alice)
 	_ = conn.Close()

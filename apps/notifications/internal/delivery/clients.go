@@ -52,7 +52,7 @@ func said(err error, address string) error {
 	case strings.Contains(text, "find output binding"):
 		return fmt.Errorf("%w: no component of that name", ErrAbsent)
 	case status != nil && slices.Contains(ofUs, status[1]):
-		return fmt.Errorf("%w: %s", ErrPutOff, text)
+		return fmt.Errorf("%w: %s", ErrOfUs, text)
 	case status != nil && status[1][0] == '4':
 		return fmt.Errorf("%w: %s", ErrRefused, text)
 	case status != nil:

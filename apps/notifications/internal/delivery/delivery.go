@@ -30,6 +30,9 @@ var (
 	ErrRefused = errors.New("refused")
 	// ErrPutOff is a no for now.
 	ErrPutOff = errors.New("put off")
+	// ErrOfUs is a no that has nothing to do with the message: it comes to every one alike until somebody sets right what is wrong
+	// with us.
+	ErrOfUs = fmt.Errorf("%w because of us", ErrPutOff)
 	// ErrAbsent tells that the channel is not configured here.
 	ErrAbsent = errors.New("not configured")
 	// ErrNeedless tells that there is nothing to send any more.
@@ -142,6 +145,8 @@ func judge(d Delivery, err error, now time.Time) verdict {
 	switch {
 	case errors.Is(err, errUnknown): // whoever hears it lets them go at once
 		v.again = pause(d.Attempts)
+	case errors.Is(err, ErrOfUs):
+		v.outcome, v.again = no, pause(d.Attempts)
 	case errors.Is(err, ErrPutOff):
 		v.outcome, v.refused, v.again = no, true, pause(d.Refusals+1)
 		if d.Refusals+1 >= maxRefusals {

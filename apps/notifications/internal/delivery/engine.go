@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -64,7 +65,7 @@ type provider struct {
 	limiter *rate.Limiter
 	slots   chan struct{}
 	freed   chan struct{} // has something in it when a slot became free
-	away    time.Time     // when the database was last not reached by the one who claims
+	away    atomic.Int64  // when the database was last not reached, in milliseconds since 1970
 }
 
 // NewEngine sends through a provider for each channel.
@@ -76,7 +77,7 @@ func NewEngine(db *pgxpool.Pool, compose Compose, providers map[kind.Channel]Pro
 			breaker: gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
 				Name: p.Name, MaxRequests: 1, Timeout: openFor,
 				ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= silencesToOpen },
-				IsSuccessful: func(err error) bool { return !silent(err) },
+				IsSuccessful: func(err error) bool { return !silent(err) && !errors.Is(err, ErrOfUs) },
 				OnStateChange: func(name string, from, to gobreaker.State) {
 					slog.Warn("breaker", "provider", name, "from", from.String(), "to", to.String())
 				},
@@ -94,7 +95,7 @@ const (
 	digestSize     = 50                     // deliveries in one digest
 	inARow         = 20                     // deliveries of one line by one worker, before others have their turn
 	keepTries      = 5                      // to keep what came of a delivery, in a database that is there or a process that ends
-	returning      = 3 * time.Second        // for which who could not reach the database leaves leases alone that ended meanwhile
+	returning      = 10 * time.Second       // longer than a try to keep and the pause after it, for which who could not reach the database leaves leases alone that ended meanwhile
 )
 
 func silent(err error) bool {
@@ -119,7 +120,7 @@ func (e *Engine) work(ctx context.Context, channel kind.Channel, p *provider) {
 		p.gather(ctx)
 		batches, err := e.take(ctx, channel, p)
 		if err != nil && ctx.Err() == nil {
-			p.away = time.Now()
+			p.gone()
 			slog.WarnContext(ctx, "deliveries wait", "channel", channel, "err", err)
 		}
 		for _, b := range batches {
@@ -208,7 +209,7 @@ func (e *Engine) take(ctx context.Context, channel kind.Channel, p *provider) (b
 	if most == 0 {
 		return nil, nil
 	}
-	left := time.Since(p.away) > returning
+	left := time.Since(time.UnixMilli(p.away.Load())) > returning
 	err = pgx.BeginFunc(ctx, e.db, func(tx pgx.Tx) error {
 		batches = nil
 		if err := byIndex(ctx, tx); err != nil {
@@ -242,6 +243,9 @@ func (e *Engine) take(ctx context.Context, channel kind.Channel, p *provider) (b
 	return batches, err
 }
 
+// gone notes that the database is not reached.
+func (p *provider) gone() { p.away.Store(time.Now().UnixMilli()) }
+
 // wasLeft keeps that nobody knows what came of an attempt, if somebody had the delivery before.
 func wasLeft(ctx context.Context, tx pgx.Tx, p *provider, c claimed) error {
 	if !c.Interrupted {
@@ -266,6 +270,9 @@ func (e *Engine) deliver(working context.Context, p *provider, batch []Delivery)
 			return
 		}
 		slog.ErrorContext(ctx, "what came of a delivery could not be kept", "delivery", batch[0].ID, "err", failed)
+		if postgres.Unavailable(failed) {
+			p.gone()
+		}
 		if working.Err() != nil || !postgres.Unavailable(failed) {
 			last++
 		}

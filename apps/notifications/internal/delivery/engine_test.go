@@ -68,12 +68,15 @@ type postbox struct {
 
 func (p *postbox) send(_ context.Context, l Letter) (string, error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.fails != nil {
-		if err := p.fails(l); err != nil {
+	fails := p.fails
+	p.mu.Unlock()
+	if fails != nil {
+		if err := fails(l); err != nil {
 			return "", err
 		}
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.got = append(p.got, l)
 	return "taken", nil
 }

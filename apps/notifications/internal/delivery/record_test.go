@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -64,16 +65,29 @@ func through(t *testing.T, db *pgxpool.Pool, c *cable) *pgxpool.Pool {
 func TestADatabaseThatIsAwayAfterAYes(t *testing.T) {
 	t.Parallel()
 	db, box, wire := database(t), &postbox{}, &cable{}
-	planned(t, db, somebody(t, db, "ada"), kind.Paid, "1")
-	box.failing(func(Letter) error { wire.pull(true); return nil })
+	const workers = 4 // of running, so that nobody is left to claim
+	for n := range workers {
+		planned(t, db, somebody(t, db, fmt.Sprint("ada", n)), kind.Paid, "1")
+	}
+	var sending sync.WaitGroup
+	var sent atomic.Int32
+	sending.Add(workers)
+	box.failing(func(Letter) error {
+		if sent.Add(1) <= workers {
+			sending.Done()
+		}
+		sending.Wait()
+		wire.pull(true)
+		return nil
+	})
 	running(t, through(t, db, wire), box, noToken)
-	box.await(t, 1)
+	box.await(t, workers)
 	kittest.Eventually(t, 30*time.Second, func() error {
 		var n int
 		wire.mu.Lock()
 		n = wire.tries
 		wire.mu.Unlock()
-		if n < 40 { // the claims of five seconds or so, too
+		if n < 40 { // more than are made where it is there
 			return fmt.Errorf("%d tries to connect", n)
 		}
 		return nil
@@ -83,9 +97,9 @@ func TestADatabaseThatIsAwayAfterAYes(t *testing.T) {
 	}
 	box.failing(nil)
 	wire.pull(false)
-	awaitState(t, db, "sent", 1)
+	awaitState(t, db, "sent", workers)
 	var tried int
-	if err := db.QueryRow(t.Context(), `select count(*) from attempts where outcome = 'sent'`).Scan(&tried); err != nil || tried != 1 || len(box.seen()) != 1 {
+	if err := db.QueryRow(t.Context(), `select count(*) from attempts where outcome = 'sent'`).Scan(&tried); err != nil || tried != workers || len(box.seen()) != workers {
 		t.Errorf("kept %d times, sent %d times, %v", tried, len(box.seen()), err)
 	}
 }

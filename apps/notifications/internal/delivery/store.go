@@ -165,7 +165,7 @@ func finish(ctx context.Context, tx pgx.Tx, d Delivery, v verdict, a attempt) (h
 func hold(ctx context.Context, tx pgx.Tx, d Delivery, until time.Time) error {
 	_, err := tx.Exec(ctx, `
 		update deliveries set state = 'waiting', attempts = attempts - 1, leased_until = null,
-			due_at = case when due_at <= leased_until - $4::interval then $3 else due_at end -- see hasten
+			due_at = case when due_at <= leased_until - $4::interval then greatest($3, now() + interval '1 second') else due_at end -- see hasten
 		where id = $1 and leased_until = $2 and state = 'sending'`, d.ID, d.LeasedUntil, until, lease)
 	return err
 }

@@ -13,7 +13,7 @@ type Stock struct {
 	// Commit makes an order's reservation a sale. It fails with ErrStockGone where the reservation is over.
 	Commit func(ctx context.Context, id shop.OrderID) error
 	// Release gives back what an order holds or has bought.
-	Release order.Release
+	Release func(ctx context.Context, id shop.OrderID) error
 	// Return says how many of each line are back on the shelf, all returns of the order taken together.
 	Return func(ctx context.Context, id shop.OrderID, items []order.Item) error
 }
@@ -27,7 +27,9 @@ func StockWith(ask order.Ask) Stock {
 		Commit: func(ctx context.Context, id shop.OrderID) error {
 			return ask(ctx, "products", "POST /reservations/"+id.String()+"/commit", nil, nil)
 		},
-		Release: order.ReleaseWith(ask),
+		Release: func(ctx context.Context, id shop.OrderID) error {
+			return ask(ctx, "products", "DELETE /reservations/"+id.String(), nil, nil)
+		},
 		Return: func(ctx context.Context, id shop.OrderID, items []order.Item) error {
 			return ask(ctx, "products", "PUT /reservations/"+id.String()+"/returned", map[string]any{"items": items}, nil)
 		},

@@ -9,6 +9,8 @@ import (
 
 	"github.com/dapr/durabletask-go/api"
 	"github.com/dapr/durabletask-go/workflow"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"sidecart/apps/orders/internal/order"
 )
@@ -16,32 +18,38 @@ import (
 // overstays is how long a workflow whose order is at its end, and which nobody has to look at any more, is woken before it is ended.
 const overstays = time.Hour
 
-// forgetEnded has the engine forget workflows, page by page: those that do not end must not keep it from the others. It stops where a
-// whole page fails, because then the engine is away.
+// forgetting is how long one run forgets for; the next goes on.
+const forgetting = 4 * time.Second
+
+// forgetEnded has the engine forget workflows, page by page: those that do not end must not keep it from the others. It stops where
+// the engine is away.
 func (s *Service) forgetEnded(ctx context.Context, now time.Time) error {
 	var (
 		errs []error
 		last order.Ended
 	)
-	for {
+	for began := time.Now(); time.Since(began) < forgetting; {
 		page, err := s.orders.Upkeep().Ended(ctx, now.Add(-s.times.Keep), last)
 		if err != nil || len(page) == 0 {
 			return errors.Join(append(errs, err)...)
 		}
-		var failed atomic.Int32
-		err = each(ctx, page, func(ctx context.Context, o order.Ended) error {
+		var away atomic.Bool
+		errs = append(errs, each(ctx, page, func(ctx context.Context, o order.Ended) error {
+			if away.Load() {
+				return nil
+			}
 			err := s.forget(ctx, o, now)
-			if err != nil {
-				failed.Add(1)
+			if code := status.Code(err); code == codes.Unavailable || code == codes.DeadlineExceeded {
+				away.Store(true)
 			}
 			return err
-		})
-		errs = append(errs, err)
-		if int(failed.Load()) == len(page) {
-			return errors.Join(errs...)
+		}))
+		if away.Load() {
+			break
 		}
 		last = page[len(page)-1]
 	}
+	return errors.Join(errs...)
 }
 
 // forget has the engine drop the history of a workflow whose order is at its end, so that the workflows' memory is as

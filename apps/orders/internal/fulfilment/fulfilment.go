@@ -141,28 +141,34 @@ func (s *Service) conclude(ctx context.Context, r order.Refund, err error) error
 	case err == nil:
 		return s.orders.Settle(ctx, r)
 	case errors.Is(err, payment.ErrRefused):
-		return s.fail(ctx, r, fault.Of(err).Message, false)
+		return s.fail(ctx, r, fault.Of(err).Message)
 	}
 	return err
 }
 
-// fail has somebody look at a refund that the buyer does not get.
-func (s *Service) fail(ctx context.Context, r order.Refund, why string, late bool) error {
-	taken := payment.Taken{Key: r.OrderID, Amount: r.Amount, Currency: r.Currency}
-	if err := s.payments.Report(ctx, payment.RefundRefused, taken); err != nil {
+// fail has somebody look at a refund that the buyer does not get. It reports what is still open, so that nobody takes it for settled.
+func (s *Service) fail(ctx context.Context, r order.Refund, why string) error {
+	if err := s.report(ctx, r); err != nil {
 		return err
 	}
-	return s.orders.Fail(ctx, r, why, late)
+	return s.orders.Fail(ctx, r, why, false)
+}
+
+func (s *Service) report(ctx context.Context, r order.Refund) error {
+	return s.payments.Report(ctx, payment.RefundRefused, payment.Taken{Key: r.OrderID, Amount: r.Amount, Currency: r.Currency})
 }
 
 // refundFailed is told, days later maybe, of a refund that the provider had taken on. It may be told twice, before the refund is noted
 // as settled, and after it was tried again, which is then another to the provider.
 func (s *Service) refundFailed(ctx context.Context, id shop.OrderID, asked uuid.UUID, why string) error {
 	r, found, err := s.orders.Asked(ctx, id, asked)
-	if err != nil || !found || r.FailedAt != nil {
+	if err != nil || !found {
 		return err
 	}
-	return s.fail(ctx, r, why, true)
+	if err := s.orders.Fail(ctx, r, why, true); err != nil { // first: what counts as settled needs nobody's look
+		return err
+	}
+	return s.report(ctx, r)
 }
 
 // callOff ends an order's charge.

@@ -23,6 +23,7 @@ const (
 	slice   = 24 * time.Hour  // of the books, between two notes of how far it has come
 	inOneGo = 10              // slices; the next run goes on
 	runs    = 5 * time.Minute // how long one may take
+	clocks  = time.Minute     // by which the provider's may differ from ours
 	settled = time.Hour       // ago, a refund is surely in what the provider says
 )
 
@@ -36,17 +37,17 @@ func (s *Service) handleReconcile(ctx context.Context, _ shop.Caller, _ web.None
 }
 
 // Reconcile compares what the provider took with what was bought. Money without an order, or of one that was cancelled, goes
-// back; an order that counts as paid without money, or with another amount, is reported, and so are refunds that the provider has not made. It goes on where it stopped, however long
-// ago that was, and then walks through all that is older again, some days in each run: nothing is too old to be found.
+// back; an order that counts as paid without money, or with another amount, is reported, and so are refunds that the provider has not
+// made. It goes on where it stopped, however long ago that was, and then walks through all that is older again, some days in each run: nothing is too old to be found.
 func (s *Service) Reconcile(ctx context.Context, now time.Time) error {
-	if err := s.lookAgain(ctx); err != nil {
+	rest, before := now.Add(-atRest), now.Add(-settled)
+	if err := s.lookAgain(ctx, before); err != nil {
 		return err
 	}
 	c, err := s.payments.Compared(ctx)
 	if err != nil {
 		return err
 	}
-	rest, before := now.Add(-atRest), now.Add(-settled)
 	for n := 0; n < inOneGo && (n == 0 || c.Until.Before(rest)); n++ {
 		from := c.Until.Add(-overlap)
 		to := earlier(c.Until.Add(slice), rest)
@@ -150,7 +151,7 @@ func (s *Service) confirmPaid(ctx context.Context, from, to time.Time, charged m
 }
 
 // lookAgain is for what is known and not mended: what was to go back and did not, and what may be in order by now.
-func (s *Service) lookAgain(ctx context.Context) error {
+func (s *Service) lookAgain(ctx context.Context, before time.Time) error {
 	for after := int64(0); ; {
 		found, err := s.payments.Open(ctx, after)
 		if err != nil || len(found) == 0 {
@@ -158,14 +159,14 @@ func (s *Service) lookAgain(ctx context.Context) error {
 		}
 		for _, f := range found {
 			after = f.ID
-			if err := s.lookAt(ctx, f); err != nil {
+			if err := s.lookAt(ctx, f, before); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-func (s *Service) lookAt(ctx context.Context, f payment.Finding) error {
+func (s *Service) lookAt(ctx context.Context, f payment.Finding, before time.Time) error {
 	switch f.Kind {
 	case payment.WithoutOrder, payment.OfCancelled:
 		_, err := s.orders.Bill(ctx, f.OrderID)
@@ -194,7 +195,43 @@ func (s *Service) lookAt(ctx context.Context, f payment.Finding) error {
 			return err
 		}
 		return s.payments.Resolve(ctx, f.Kind, f.OrderID)
-	case payment.AmountDiffers, payment.RefundMissing: // for people
+	case payment.RefundMissing:
+		return s.lookForRefund(ctx, f, before)
+	case payment.AmountDiffers: // for people
 	}
 	return nil
+}
+
+// lookForRefund compares a charge of which a refund was missing once more. One that the provider does not speak of was given back
+// as a whole; and where nothing counts as given back any more, the refund itself has failed by now, which is a finding of its own.
+func (s *Service) lookForRefund(ctx context.Context, f payment.Finding, before time.Time) error {
+	back, err := s.orders.GivenBack(ctx, f.OrderID, before)
+	if err != nil {
+		return err
+	}
+	there := false
+	if back.Sign() > 0 {
+		p, err := s.payments.Get(ctx, f.OrderID)
+		if err != nil {
+			return err
+		}
+		until := p.AskedAt
+		if p.SettledAt != nil {
+			until = *p.SettledAt
+		}
+		err = s.payments.Between(ctx, p.AskedAt.Add(-clocks), until.Add(clocks), func(t payment.Taken) error {
+			if t.Key != f.OrderID {
+				return nil
+			}
+			there = true
+			return s.compareRefunds(ctx, t, before)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if there {
+		return nil
+	}
+	return s.payments.Resolve(ctx, f.Kind, f.OrderID)
 }

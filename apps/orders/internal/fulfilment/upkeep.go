@@ -69,15 +69,14 @@ func (s *Service) Upkeep(ctx context.Context, now time.Time) error {
 	late := rescue{Service: s, now: now}
 	errs = append(errs,
 		all(look.Owing, now.Add(-stuckAfter), s.settle),
-		all(look.Pending, now.Add(-stuckAfter), late.order),
-		s.forgetEnded(ctx, now))
+		all(look.Pending, now.Add(-stuckAfter), late.order))
 	if s.times.Ship > 0 {
 		errs = append(errs, all(look.Unshipped, now.Add(-s.times.Ship-overdue), s.orders.ShipByItself))
 	}
 	if s.times.Deliver > 0 {
 		errs = append(errs, all(look.Undelivered, now.Add(-s.times.Deliver-overdue), s.orders.DeliverByItself))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.forgetEnded(ctx, now))...) // last: it may take all the time that is left
 }
 
 // rescue is one run's look after pending orders that the engine does not carry.

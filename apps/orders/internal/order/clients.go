@@ -24,7 +24,7 @@ type Reserved struct {
 // the same. It fails with ErrOutOfStock or ErrUnknown, naming the items by place.
 type Reserve func(ctx context.Context, id shop.OrderID, items []Item) ([]Reserved, error)
 
-// Release asks the products service to give back what an order holds, for good. Asking again changes nothing.
+// Release asks the products service to give back what an order holds and has not bought, for good. Asking again changes nothing.
 type Release func(ctx context.Context, id shop.OrderID) error
 
 // Ask calls another service (sidecar.Ask).
@@ -44,7 +44,7 @@ func ReserveWith(ask Ask) Reserve {
 // ReleaseWith gives back through the sidecar.
 func ReleaseWith(ask Ask) Release {
 	return func(ctx context.Context, id shop.OrderID) error {
-		return ask(ctx, "products", "DELETE /reservations/"+id.String(), nil, nil)
+		return ask(ctx, "products", "DELETE /reservations/"+id.String()+"/held", nil, nil)
 	}
 }
 

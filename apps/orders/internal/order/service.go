@@ -107,7 +107,8 @@ func (s *Service) keep(ctx context.Context, o Order, items []Item, lines []Reser
 
 // letGo gives back what is reserved for an order that will not be, as well as it can: else the reservation expires. Its id is used
 // up then, so the key has to find another. Who makes the order at this very moment, with the same key, is waited for and keeps
-// its stock; who comes later finds no stock, and the order is cancelled and paid back as one whose reservation expired.
+// its stock; who comes later finds no stock, and the order is cancelled and paid back as one whose reservation expired; or has bought it by then,
+// and keeps it.
 func (s *Service) letGo(ctx context.Context, key idempotency.Key, id shop.OrderID) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

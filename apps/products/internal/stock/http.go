@@ -26,6 +26,7 @@ func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /reservations/{order_id}/commit", shop.Anyone, s.handleCommit, web.Internal, web.Fails(ErrReleased))
 	web.Handle(app, "PUT /reservations/{order_id}/returned", shop.Anyone, s.handleReturn, web.Internal, web.Fails(ErrReleased))
 	web.Handle(app, "DELETE /reservations/{order_id}", shop.Anyone, s.handleRelease, web.Internal)
+	web.Handle(app, "DELETE /reservations/{order_id}/held", shop.Anyone, s.handleFree, web.Internal)
 	web.Handle(app, "POST /job/"+expiryJob, shop.Anyone, s.handleExpiry, web.Internal)
 }
 
@@ -116,6 +117,10 @@ func (s *Service) handleRelease(ctx context.Context, _ shop.Caller, in orderInpu
 	err := s.Release(ctx, in.OrderID)
 	crash.At("release: freed")
 	return web.None{}, err
+}
+
+func (s *Service) handleFree(ctx context.Context, _ shop.Caller, in orderInput) (web.None, error) {
+	return web.None{}, s.Free(ctx, in.OrderID)
 }
 
 func (s *Service) handleReturn(ctx context.Context, _ shop.Caller, in reserveInput) (web.None, error) {

@@ -84,6 +84,15 @@ func (s *Service) Commit(ctx context.Context, order shop.OrderID) error {
 // Release gives back what an order holds: held stock becomes available, sold stock returns to the shelf. Called again,
 // or for an order that reserved nothing, it changes nothing; a reservation that arrives later is refused.
 func (s *Service) Release(ctx context.Context, order shop.OrderID) error {
+	return s.release(ctx, order, true)
+}
+
+// Free is Release that leaves alone what is sold: for an order that is believed not to be.
+func (s *Service) Free(ctx context.Context, order shop.OrderID) error {
+	return s.release(ctx, order, false)
+}
+
+func (s *Service) release(ctx context.Context, order shop.OrderID, sold bool) error {
 	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		if err := forestall(ctx, tx, order); err != nil {
 			return err
@@ -94,7 +103,7 @@ func (s *Service) Release(ctx context.Context, order shop.OrderID) error {
 			return err
 		case state == StateHeld:
 			return giveBack(ctx, tx, order, free, StateReleased)
-		case state == StateCommitted:
+		case state == StateCommitted && sold:
 			return giveBack(ctx, tx, order, shelve, StateReturned)
 		}
 		return nil

@@ -127,6 +127,30 @@ func TestReturnInParts(t *testing.T) {
 	ledgerAddsUp(t, db)
 }
 
+// TestFreeLeavesAloneWhatIsSold: it comes from who believes that there is no order, and may be wrong by the time it arrives.
+func TestFreeLeavesAloneWhatIsSold(t *testing.T) {
+	db, s := open(t, time.Hour, 10, 5)
+	held, sold := newOrder(), newOrder()
+	for _, order := range []shop.OrderID{held, sold} {
+		if _, err := s.Reserve(t.Context(), order, want(1, 3)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Commit(t.Context(), sold); err != nil {
+		t.Fatal(err)
+	}
+	for _, order := range []shop.OrderID{held, sold, newOrder(), held} {
+		if err := s.Free(t.Context(), order); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect(t, s, 1, 7, 0)
+	if err := s.Commit(t.Context(), held); !errors.Is(err, stock.ErrReleased) {
+		t.Errorf("what was given back is sold: %v", err)
+	}
+	ledgerAddsUp(t, db)
+}
+
 func TestReservationLife(t *testing.T) {
 	db, s := open(t, time.Hour, 10, 5)
 	order := newOrder()
