@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"sidecart/stack/internal/program"
 	"sidecart/stack/internal/progress"
 )
@@ -30,12 +32,22 @@ func check(ctx context.Context, c command) error {
 	if len(c.args) > 0 {
 		return k.only(c.args)
 	}
-	for _, step := range []func() error{k.format, k.lint} {
-		if err := step(); err != nil {
-			return err
-		}
+	if err := k.format(); err != nil {
+		return err
 	}
-	return k.tests()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var dapr errgroup.Group // builds meanwhile: what comes before the tests of the platform leaves a core idle now and then
+	dapr.Go(func() error {
+		_, err := program.EnsureDapr(ctx, k.Instance, k.log)
+		return err
+	})
+	if err := k.lint(); err != nil {
+		cancel()
+		_ = dapr.Wait() // it was told to stop
+		return err
+	}
+	return k.tests(dapr.Wait)
 }
 
 // lint is `make lint`.
@@ -74,7 +86,7 @@ func (k checker) lint() error {
 }
 
 // tests runs both halves even when the first fails: a failing unit test often explains a failing journey.
-func (k checker) tests() error {
+func (k checker) tests(dapr func() error) error {
 	sum, err := program.GoTestSum.Ensure(k.ctx, k.Instance, k.log)
 	if err != nil {
 		return err
@@ -98,7 +110,7 @@ func (k checker) tests() error {
 	}
 	k.log.Say("unit tests and API tables")
 	first := k.beside(sum, unit, append([]string{"-race", "-vet=off"}, packages...)...)
-	if _, err := program.EnsureDapr(k.ctx, k.Instance, k.log); err != nil { // here its progress is seen, and no test waits for it
+	if err := dapr(); err != nil {
 		return errors.Join(named("unit tests", first), err)
 	}
 	k.log.Say("tests of the running platform")

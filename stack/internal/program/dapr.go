@@ -52,8 +52,7 @@ func EnsureDapr(ctx context.Context, i place.Instance, log *progress.Log) (Dapr,
 	if d, ok := BuiltDapr(i); ok {
 		return d, nil
 	}
-	unlock, err := buildLock(i) // somebody else may be building it
-
+	unlock, err := buildLock(i, daprModule+".all") // somebody else may be building it
 	if err != nil {
 		return Dapr{}, err
 	}

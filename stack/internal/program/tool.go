@@ -36,7 +36,7 @@ func (t Tool) Ensure(ctx context.Context, i place.Instance, log *progress.Log) (
 	if built() {
 		return path, nil
 	}
-	unlock, err := buildLock(i) // somebody else may be building it
+	unlock, err := buildLock(i, t.Name) // somebody else may be building it
 	if err != nil {
 		return "", err
 	}
@@ -128,11 +128,11 @@ func stamp(i place.Instance, module string, program []string) string {
 }
 
 // buildLock keeps two platforms from building the same program at the same time.
-func buildLock(i place.Instance) (unlock func(), err error) {
+func buildLock(i place.Instance, program string) (unlock func(), err error) {
 	if err := os.MkdirAll(i.Bin(), 0o755); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(filepath.Join(i.Bin(), ".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(filepath.Join(i.Bin(), "."+program+".lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
