@@ -129,6 +129,7 @@ func hostile(t *testing.T) {
 // serverDown: what could not be sent comes later, in order.
 func serverDown(t *testing.T) {
 	buyer := newBuyer(t, "paula", "Paula")
+	awaitMail(t, "paula@example.com", "Welcome to Sidecart: confirm your e-mail address") // before the server goes, and forgets it
 	back := running.StopUntil(t, "mailhog")
 	var want []string
 	for range 4 {

@@ -48,7 +48,7 @@ func (r *run) buildApps(ctx context.Context) error {
 	return nil
 }
 
-// services starts each app and its sidecar. They wait for one another by themselves.
+// services starts each app and its sidecar. They wait for one another by themselves, but for the first sidecar.
 func (r *run) services(ctx context.Context) error {
 	names := make([]string, 0, len(r.apps))
 	for _, a := range r.apps {
@@ -58,12 +58,19 @@ func (r *run) services(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, a := range r.apps {
+	for n, a := range r.apps {
 		env, err := identity.SidecarEnv(r.Instance, a.ID)
 		if err != nil {
 			return err
 		}
 		r.super.Start(ctx, sidecar(r.Instance, r.dapr, a, tokens[a.Name()], env))
+		if n == 0 {
+			// It makes the file of names. Where two make it at once, one fails on the other's lock, says so, and runs on without ever
+			// being found (daprd 1.18.2).
+			if err := r.await(ctx, SidecarName(a.Name()), time.Minute); err != nil {
+				return err
+			}
+		}
 		r.super.Start(ctx, app(r.Instance, a, tokens[a.Name()]))
 	}
 	return nil
