@@ -2,17 +2,12 @@ package journey_test
 
 import (
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/pb33f/libopenapi"
-	validator "github.com/pb33f/libopenapi-validator"
 
 	"sidecart/kit/auth"
 	"sidecart/kit/kittest"
@@ -284,104 +279,7 @@ func trace(t *testing.T) {
 }
 
 // validOpenAPI fails with what the document of a service has against the rules of OpenAPI 3.1.
-func validOpenAPI(text []byte) error {
-	document, err := libopenapi.NewDocument(text)
-	if err != nil {
-		return err
-	}
-	validator, errs := validator.NewValidator(document)
-	if len(errs) > 0 {
-		return errors.Join(errs...)
-	}
-	ok, problems := validator.ValidateDocument()
-	for _, p := range problems {
-		errs = append(errs, p)
-	}
-	if !ok && len(errs) == 0 {
-		return errors.New("not valid")
-	}
-	return errors.Join(errs...)
-}
-
 // documents compares the one public document with what each service says of itself.
-func documents(t *testing.T) {
-	type document struct {
-		OpenAPI string
-		Paths   map[string]map[string]struct {
-			Permission string `json:"x-permission"`
-		}
-	}
-	var public document
-	must(t, nobody.Call(t.Context(), "GET /openapi.json", nil, 200, &public))
-	if !strings.HasPrefix(public.OpenAPI, "3.1") {
-		t.Errorf("version %q", public.OpenAPI)
-	}
-	for _, service := range []string{"users", "products", "orders", "notifications"} {
-		var own document
-		must(t, client.Client{Base: running.Address(service)}.Call(t.Context(), "GET /openapi.json", nil, 200, &own))
-		for path, operations := range own.Paths {
-			for method, operation := range operations {
-				at := "/api/v1" + path
-				switch {
-				case strings.HasPrefix(path, "/.well-known/"):
-					at = path
-				case strings.HasPrefix(path, "/v2/"):
-					at = "/api" + path
-				}
-				got, ok := public.Paths[at][method]
-				if !ok || got.Permission != operation.Permission {
-					t.Errorf("%s %s of %s is %q in public and %q in the service", method, at, service, got.Permission, operation.Permission)
-				}
-			}
-		}
-	}
-	for _, base := range []string{nobody.Base, running.Address("users"), running.Address("products"), running.Address("orders"), running.Address("notifications")} {
-		text, err := client.Client{Base: base}.Do(t.Context(), "GET /openapi.json", nil)
-		must(t, err)
-		if err := validOpenAPI(text.Body); err != nil {
-			t.Errorf("%s/openapi.json: %v", base, err)
-		}
-		a, err := client.Client{Base: base}.Do(t.Context(), "GET /docs", nil)
-		must(t, err)
-		if a.Status != 200 || strings.Contains(string(a.Body), `src="http`) || strings.Contains(string(a.Body), `href="http`) {
-			t.Errorf("%s/docs: %d, and it must work offline", base, a.Status)
-		}
-	}
-}
-
-func nothingInternal(t *testing.T) {
-	const reservation = "/reservations/0192f0c1-2d3e-7abc-8def-0123456789ab"
-	inside := []string{"PUT " + reservation, "POST " + reservation + "/commit", "DELETE " + reservation, "POST /events/orders.placed",
-		"POST /events/dead", "GET /dapr/subscribe", "GET /dapr/config", "GET /dead-letters", "POST /job/release-expired-reservations", "GET /metrics"}
-	for _, call := range inside {
-		method, path, _ := strings.Cut(call, " ")
-		for _, prefix := range []string{"", "/api/v1", "/api/v1/products/..", "/v1.0/invoke/products/method"} {
-			a, err := admin.Do(t.Context(), method+" "+prefix+path, client.Raw(`{}`))
-			must(t, err)
-			if a.Status != 404 && a.Status != 400 && a.Status != 405 {
-				t.Errorf("%s %s%s at the gateway: %d %s", method, prefix, path, a.Status, a.Body)
-			}
-		}
-	}
-	for _, app := range []string{"users", "products", "orders", "notifications"} {
-		for _, call := range slices.Concat(inside[:9], []string{"GET /orders", "GET /users/me", "POST /products"}) {
-			a, err := client.Client{Base: running.Address(app), Token: admin.Token}.Do(t.Context(), call, client.Raw(`{}`))
-			must(t, err)
-			if a.Status != http.StatusUnauthorized {
-				t.Errorf("%s at the port of %s: %d %s", call, app, a.Status, a.Body)
-			}
-		}
-		dapr := client.Client{Base: fmt.Sprintf("http://127.0.0.1:%d", running.Port(app+"-dapr", "http"))}
-		for _, call := range []string{"GET /v1.0/secrets/secrets/JWT_SECRET_KEY", "GET /v1.0/metadata", "POST /v1.0/publish/pubsub/orders.paid"} {
-			a, err := dapr.Do(t.Context(), call, client.Raw(`{}`))
-			must(t, err)
-			if a.Status != http.StatusUnauthorized {
-				t.Errorf("%s at the sidecar of %s: %d %s", call, app, a.Status, a.Body)
-			}
-		}
-	}
-}
-
 // noDataRace reads the logs: the services of this platform are built with the race detector.
 func noDataRace(t *testing.T) {
 	state, err := running.State()

@@ -1,9 +1,7 @@
 package live
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,138 +18,12 @@ import (
 	"sidecart/kit/fault"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
-	"sidecart/kit/web"
 )
 
 // inboxes stand in for the notifications service.
-type inboxes struct {
-	mu    sync.Mutex
-	all   map[shop.UserID][]Entry
-	ids   map[uuid.UUID]int64
-	fails bool
-}
-
-func newInboxes() *inboxes {
-	return &inboxes{all: map[shop.UserID][]Entry{}, ids: map[uuid.UUID]int64{}}
-}
-
-func (b *inboxes) add(owner shop.UserID) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	seq, id := int64(len(b.all[owner])+1), uuid.New()
-	b.ids[id] = seq
-	b.all[owner] = append(b.all[owner], Entry{seq, json.RawMessage(fmt.Sprintf(`{"id":%q,"kind":"orders.paid","title":"number %d"}`, id, seq))})
-}
-
-func (b *inboxes) setFails(fails bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.fails = fails
-}
-
-func (b *inboxes) read(_ context.Context, owner shop.UserID, after Place) (News, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.fails {
-		return News{}, fault.ErrUnavailable
-	}
-	from, ok := b.ids[after.Message]
-	switch {
-	case after.Seq != nil:
-		from = *after.Seq
-	case !ok:
-		from = int64(len(b.all[owner]))
-	}
-	rest := b.all[owner][min(from, int64(len(b.all[owner]))):]
-	rest = rest[:min(100, len(rest))]
-	return News{Items: rest, Seq: from + int64(len(rest))}, nil
-}
-
 // start serves streams on a port of its own. The broadcast is the test's to make.
-func start(t testing.TB, verify web.Verify, inbox Inbox) (s *Streams, url string) {
-	t.Helper()
-	s = New(verify, inbox)
-	s.checks = 50 * time.Millisecond
-	app := web.New("gateway", web.Config{Verify: verify})
-	s.Routes(app)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() { _ = app.Listener(listener) }()
-	t.Cleanup(func() { _ = app.ShutdownWithTimeout(time.Second) })
-	return s, "http://" + listener.Addr().String()
-}
-
 // reader is a browser's EventSource.
-type reader struct {
-	lines  *bufio.Reader
-	close  func()
-	last   string // Last-Event-ID
-	status int
-	header http.Header
-}
-
-func open(t testing.TB, url string, who shop.Caller, last string) *reader {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	t.Cleanup(cancel)
-	answered := time.AfterFunc(10*time.Second, cancel)
-	defer answered.Stop()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/api/v1/notifications/stream", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if who.Known() {
-		token, err := kittest.Signer.Sign(who, time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	if last != "" {
-		req.Header.Set("Last-Event-ID", last)
-	}
-	res, err := http.DefaultTransport.RoundTrip(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = res.Body.Close() })
-	return &reader{lines: bufio.NewReader(res.Body), close: func() { cancel(); _ = res.Body.Close() }, last: last, status: res.StatusCode, header: res.Header}
-}
-
 // next is the next event's name and data.
-func (r *reader) next() (event, data string, err error) {
-	for {
-		line, err := r.lines.ReadString('\n')
-		if err != nil {
-			return "", "", err
-		}
-		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
-		switch name {
-		case "id":
-			r.last = value
-		case "event":
-			event = value
-		case "data":
-			data = value
-		case "":
-			if data != "" {
-				return event, data, nil
-			}
-		}
-	}
-}
-
-func (r *reader) title(t *testing.T) string {
-	t.Helper()
-	event, data, err := r.next()
-	if err != nil || event != "orders.paid" {
-		t.Fatalf("event %q, %v", event, err)
-	}
-	return kittest.Field[string](t, []byte(data), "title")
-}
-
 func TestStream(t *testing.T) {
 	t.Parallel()
 	inbox := newInboxes()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,147 +12,19 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/notifications/internal/contact"
 	"sidecart/apps/notifications/internal/kind"
 	"sidecart/apps/notifications/internal/preference"
-	"sidecart/apps/notifications/internal/template"
 	"sidecart/kit/fault"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
 )
 
-func database(t *testing.T) *pgxpool.Pool {
-	t.Helper()
-	return kittest.DB(t, Migrations, contact.Migrations, preference.Migrations, template.Migrations)
-}
-
 // somebody is a new person whose address is known.
-func somebody(t *testing.T, db *pgxpool.Pool, name string) shop.UserID {
-	t.Helper()
-	user := shop.UserID{UUID: shop.NewID()}
-	inTx(t, db, func(tx pgx.Tx) error {
-		return contact.Meet(t.Context(), tx, contact.Contact{UserID: user, Email: name + "@example.com", Username: name})
-	})
-	return user
-}
-
-func inTx(t *testing.T, db *pgxpool.Pool, fn func(tx pgx.Tx) error) {
-	t.Helper()
-	if err := pgx.BeginFunc(t.Context(), db, fn); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // planned plans one e-mail about an order, or whatever the kind is.
-func planned(t *testing.T, db *pgxpool.Pool, user shop.UserID, kindName, number string) {
-	t.Helper()
-	inTx(t, db, func(tx pgx.Tx) error {
-		wants, err := preference.Of(t.Context(), tx, user)
-		if err != nil {
-			return err
-		}
-		d := Delivery{MessageID: uuid.New(), UserID: user, Kind: kindName, Facts: template.Facts{Number: number, Name: "Ada", Product: number, Title: number, Text: number}}
-		return PlanFor(t.Context(), tx, Notice{d, wants, false})
-	})
-}
-
 // postbox is a provider at the edge of the process: it keeps what it got, and says no or nothing when told to.
-type postbox struct {
-	mu    sync.Mutex
-	got   []Letter
-	fails func(Letter) error
-}
-
-func (p *postbox) send(_ context.Context, l Letter) (string, error) {
-	p.mu.Lock()
-	fails := p.fails
-	p.mu.Unlock()
-	if fails != nil {
-		if err := fails(l); err != nil {
-			return "", err
-		}
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.got = append(p.got, l)
-	return "taken", nil
-}
-
-func (p *postbox) failing(fails func(Letter) error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.fails = fails
-}
-
-func (p *postbox) seen() []Letter {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Clone(p.got)
-}
-
-func (p *postbox) await(t *testing.T, letters int) []Letter {
-	t.Helper()
-	kittest.Eventually(t, 20*time.Second, func() error {
-		if n := len(p.seen()); n < letters {
-			return fmt.Errorf("%d letters, want %d", n, letters)
-		}
-		return nil
-	})
-	return p.seen()
-}
-
-var links = preference.NewLinks("key")
-
-func noToken(context.Context, uuid.UUID) (string, error) { return "", errors.New("nobody asks") }
-
 // running starts an engine and returns how to stop it and wait for its end.
-func running(t *testing.T, db *pgxpool.Pool, box *postbox, token TokenFor) (stop func()) {
-	t.Helper()
-	engine := NewEngine(db, NewComposer(db, "https://shop.example.com/", links, NewTracks("key"), token).Compose,
-		map[kind.Channel]Provider{kind.Email: {Name: "postbox", Send: box.send, AtOnce: 4, PerSecond: 10_000}})
-	ctx, cancel := context.WithCancel(t.Context())
-	var work sync.WaitGroup
-	work.Go(func() { _ = engine.Work(ctx) })
-	stop = func() { cancel(); work.Wait() }
-	t.Cleanup(stop)
-	return stop
-}
-
-func states(t *testing.T, db *pgxpool.Pool) map[string]int {
-	t.Helper()
-	rows, err := db.Query(t.Context(), `select state || case when reason = '' then '' else ': ' || reason end from deliveries`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		t.Fatal(err)
-	}
-	counts := map[string]int{}
-	for _, s := range all {
-		counts[s]++
-	}
-	return counts
-}
-
-func awaitState(t *testing.T, db *pgxpool.Pool, begins string, n int) {
-	t.Helper()
-	kittest.Eventually(t, 20*time.Second, func() error {
-		found := 0
-		for state, count := range states(t, db) {
-			if strings.HasPrefix(state, begins) {
-				found += count
-			}
-		}
-		if found != n {
-			return fmt.Errorf("%v, want %d %s", states(t, db), n, begins)
-		}
-		return nil
-	})
-}
-
 func TestThreeReplicasSendEachOnceAndInOrder(t *testing.T) {
 	t.Parallel()
 	db, box := database(t), &postbox{}
@@ -378,5 +249,3 @@ func TestErasureEndsWhatWaits(t *testing.T) {
 	box.await(t, 1)
 	awaitState(t, db, "skipped: the account was erased", 1)
 }
-
-func ptr[T any](v T) *T { return &v }

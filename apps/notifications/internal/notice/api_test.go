@@ -2,91 +2,21 @@ package notice
 
 import (
 	"bytes"
-	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/notifications/internal/contact"
-	"sidecart/apps/notifications/internal/delivery"
-	"sidecart/apps/notifications/internal/device"
-	"sidecart/apps/notifications/internal/kind"
-	"sidecart/apps/notifications/internal/message"
-	"sidecart/apps/notifications/internal/preference"
-	"sidecart/apps/notifications/internal/template"
-	"sidecart/kit/event"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
-	"sidecart/kit/web"
 )
 
-func start(t *testing.T) (*web.App, *pgxpool.Pool) {
-	t.Helper()
-	db := kittest.DB(t, event.Migrations, message.Migrations, contact.Migrations, template.Migrations, preference.Migrations, delivery.Migrations, device.Migrations)
-	app := web.New("notifications", web.Config{Verify: kittest.Verify})
-	messages := message.NewService(db)
-	messages.Routes(app)
-	preference.NewService(db, preference.NewLinks("key"), delivery.Reconsider).Routes(app)
-	delivery.NewDesk(delivery.NewService(db), messages, delivery.NewTracks("key")).Routes(app)
-	NewService(db).Routes(app)
-	NewService(db).Subscribe(event.NewHub(app, "notifications", db))
-	return app, db
-}
-
 // deliver brings an event as a sidecar does and returns the verdict.
-func deliver(t *testing.T, app *web.App, id uuid.UUID, e shop.Event) string {
-	t.Helper()
-	data, err := json.Marshal(e)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return deliverRaw(t, app, e.Topic(), fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":"test","type":%q,"subject":%q,
-		"time":"2026-01-02T03:04:05Z","datacontenttype":"application/json","pubsubname":"pubsub","topic":%q,"data":%s}`,
-		id, e.Topic(), e.Key(), e.Topic(), data))
-}
-
-func deliverRaw(t *testing.T, app *web.App, topic, envelope string) string {
-	t.Helper()
-	status, body := kittest.Do(t, app, kittest.Call{Do: "POST /events/" + topic, Body: envelope,
-		Header: map[string]string{"Content-Type": "application/cloudevents+json"}})
-	if status != 200 {
-		t.Fatalf("%s: %d: %s", topic, status, body)
-	}
-	return kittest.Field[string](t, body, "status")
-}
-
-func inbox(t *testing.T, app *web.App, who shop.Caller, query string) (in message.Inbox) {
-	t.Helper()
-	status, body := kittest.Do(t, app, kittest.Call{As: who, Do: "GET /notifications" + query})
-	if status != 200 {
-		t.Fatalf("inbox: %d: %s", status, body)
-	}
-	if err := json.Unmarshal(body, &in); err != nil {
-		t.Fatal(err)
-	}
-	return in
-}
-
-func kinds(in message.Inbox) (all []string) {
-	for _, m := range in.Items {
-		all = append(all, m.Kind)
-	}
-	return all
-}
-
-func order(buyer shop.Caller) shop.OrderPlaced {
-	return shop.OrderPlaced{OrderID: shop.OrderID{UUID: shop.NewID()}, Number: "SC-1", UserID: buyer.ID, Total: shop.MustMoney("599.98"),
-		Currency: "USD", Items: []shop.OrderLine{{ProductID: 1, Name: "Wireless Headphones", Quantity: 2}}}
-}
-
 func TestInbox(t *testing.T) {
 	t.Parallel()
 	app, db := start(t)
@@ -269,116 +199,8 @@ func TestHears(t *testing.T) {
 }
 
 // planned is a delivery as the database has it.
-type planned struct {
-	Kind    string
-	Channel string
-	Lane    int
-	Held    bool
-}
-
-func plans(t *testing.T, db *pgxpool.Pool, who shop.Caller) []planned {
-	t.Helper()
-	rows, err := db.Query(t.Context(), `
-		select kind, channel, lane, due_at > now() + interval '1 minute' as held from deliveries where user_id = $1 order by id`, who.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByName[planned])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
-}
-
 // TestPreferencesDecide: what is planned for the same event under one wish after the other.
-func TestPreferencesDecide(t *testing.T) {
-	t.Parallel()
-	now := time.Now().UTC()
-	quiet := fmt.Sprintf(`{"quiet_hours":{"from":%q,"until":%q}}`, now.Add(-time.Hour).Format("15:04"), now.Add(2*time.Hour).Format("15:04"))
-	for _, c := range []struct {
-		name, wish string
-		back       bool // back in stock, which is news, instead of an order
-		want       []planned
-		inbox      int
-	}{
-		{"nothing said", `{}`, false, []planned{{"orders.placed", "email", 1, false}}, 1},
-		{"no e-mail", `{"kinds":{"orders.placed":{"email":false}}}`, false, nil, 1},
-		{"not in the inbox", `{"kinds":{"orders.placed":{"in_app":false}}}`, false, []planned{{"orders.placed", "email", 1, false}}, 0},
-		{"a number and SMS", `{"phone":"+491701234567","kinds":{"orders.placed":{"sms":true}}}`, false,
-			[]planned{{"orders.placed", "email", 1, false}, {"orders.placed", "sms", 1, false}}, 1},
-		{"SMS without a number", `{"kinds":{"orders.placed":{"sms":true}}}`, false, []planned{{"orders.placed", "email", 1, false}}, 1},
-		{"quiet hours", quiet, false, []planned{{"orders.placed", "email", 1, true}}, 1},
-		{"news", `{}`, true, []planned{{"stock.back", "email", 1, false}}, 1},
-		{"a digest of news", `{"digest":"daily"}`, true, []planned{{"stock.back", "email", 2, true}}, 1},
-		{"a digest is for news only", `{"digest":"daily"}`, false, []planned{{"orders.placed", "email", 1, false}}, 1},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			app, db := start(t)
-			alice := kittest.Somebody(shop.User)
-			status, body := kittest.Do(t, app, kittest.Call{As: alice, Do: "PUT /notifications/preferences", Body: c.wish})
-			if status != 200 {
-				t.Fatalf("%d: %s", status, body)
-			}
-			var e shop.Event = order(alice)
-			if c.back {
-				e = shop.StockBack{ProductID: 1, SKU: "A", Name: "Case", Available: 1, UserIDs: []shop.UserID{alice.ID}}
-			}
-			deliver(t, app, shop.NewID(), e)
-			if got := plans(t, db, alice); !slices.Equal(got, c.want) {
-				t.Errorf("planned %v, want %v", got, c.want)
-			}
-			if in := inbox(t, app, alice, ""); len(in.Items) != c.inbox {
-				t.Errorf("%d in the inbox, want %d", len(in.Items), c.inbox)
-			}
-		})
-	}
-}
-
 // TestNewsGoToADevice: they are pushed, and mailed only when that comes to nothing; what was bought goes out on both.
-func TestNewsGoToADevice(t *testing.T) {
-	t.Parallel()
-	app, db := start(t)
-	alice := kittest.Somebody(shop.User)
-	_, err := db.Exec(t.Context(), `insert into devices (id, user_id, label, endpoint, p256dh, auth) values (gen_random_uuid(), $1, '', 'x', '', '')`, alice.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice.ID, Username: "alice", Email: "alice@example.com"})
-	deliver(t, app, shop.NewID(), shop.StockBack{ProductID: 1, SKU: "A", Name: "Case", Available: 1, UserIDs: []shop.UserID{alice.ID}})
-	deliver(t, app, shop.NewID(), order(alice))
-	want := []planned{{"stock.back", "push", 1, false}, {"orders.placed", "email", 1, false}, {"orders.placed", "push", 1, false}}
-	if got := plans(t, db, alice); !slices.Equal(got, want) {
-		t.Errorf("planned %v, want %v", got, want)
-	}
-	refused := delivery.Provider{Name: "push", AtOnce: 2, PerSecond: 1000, Send: func(context.Context, delivery.Letter) (string, error) {
-		return "", delivery.ErrRefused
-	}}
-	composer := delivery.NewComposer(db, "https://shop.example.com", preference.NewLinks("key"), delivery.NewTracks("key"), nil)
-	engine := delivery.NewEngine(db, composer.Compose, map[kind.Channel]delivery.Provider{kind.Push: refused})
-	ctx, stop := context.WithCancel(t.Context())
-	var work sync.WaitGroup
-	work.Go(func() { _ = engine.Work(ctx) })
-	t.Cleanup(func() { stop(); work.Wait() })
-	kittest.Eventually(t, 20*time.Second, func() error {
-		if got := plans(t, db, alice); len(got) != 4 || got[3] != (planned{"stock.back", "email", 1, false}) {
-			return fmt.Errorf("planned %v", got)
-		}
-		return nil
-	})
-}
-
-func TestLanguage(t *testing.T) {
-	t.Parallel()
-	app, _ := start(t)
-	alice := kittest.Somebody(shop.User)
-	kittest.Do(t, app, kittest.Call{As: alice, Do: "PUT /notifications/preferences", Body: `{"language":"de"}`})
-	deliver(t, app, shop.NewID(), order(alice))
-	if in := inbox(t, app, alice, ""); in.Items[0].Title != "Wir haben Ihre Bestellung SC-1" {
-		t.Errorf("told %q", in.Items[0].Title)
-	}
-}
-
 func TestAdminsAreToldOfStock(t *testing.T) {
 	t.Parallel()
 	app, _ := start(t)
@@ -416,13 +238,6 @@ func TestFeed(t *testing.T) {
 		{Name: "after a message of somebody else", Do: "GET /feeds/" + shop.NewID().String() + "?after=" + in.Items[0].ID.String(), Want: 200, Has: []string{`{"items":[],"seq":0}`}},
 		{Name: "after nonsense", Do: path + "?after=7", Want: 422, Has: []string{`"after"`}},
 	})
-}
-
-func change(t *testing.T, db *pgxpool.Pool, sql string) {
-	t.Helper()
-	if _, err := db.Exec(t.Context(), sql); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // TestContactsFollowUsers: what is known of somebody is the newest, in whatever order topics come, and goes with them.

@@ -1,0 +1,127 @@
+package notice
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sidecart/apps/notifications/internal/delivery"
+	"sidecart/apps/notifications/internal/kind"
+	"sidecart/apps/notifications/internal/preference"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+)
+
+type planned struct {
+	Kind    string
+	Channel string
+	Lane    int
+	Held    bool
+}
+
+func plans(t *testing.T, db *pgxpool.Pool, who shop.Caller) []planned {
+	t.Helper()
+	rows, err := db.Query(t.Context(), `
+		select kind, channel, lane, due_at > now() + interval '1 minute' as held from deliveries where user_id = $1 order by id`, who.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByName[planned])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestPreferencesDecide(t *testing.T) {
+	t.Parallel()
+	now := time.Now().UTC()
+	quiet := fmt.Sprintf(`{"quiet_hours":{"from":%q,"until":%q}}`, now.Add(-time.Hour).Format("15:04"), now.Add(2*time.Hour).Format("15:04"))
+	for _, c := range []struct {
+		name, wish string
+		back       bool // back in stock, which is news, instead of an order
+		want       []planned
+		inbox      int
+	}{
+		{"nothing said", `{}`, false, []planned{{"orders.placed", "email", 1, false}}, 1},
+		{"no e-mail", `{"kinds":{"orders.placed":{"email":false}}}`, false, nil, 1},
+		{"not in the inbox", `{"kinds":{"orders.placed":{"in_app":false}}}`, false, []planned{{"orders.placed", "email", 1, false}}, 0},
+		{"a number and SMS", `{"phone":"+491701234567","kinds":{"orders.placed":{"sms":true}}}`, false,
+			[]planned{{"orders.placed", "email", 1, false}, {"orders.placed", "sms", 1, false}}, 1},
+		{"SMS without a number", `{"kinds":{"orders.placed":{"sms":true}}}`, false, []planned{{"orders.placed", "email", 1, false}}, 1},
+		{"quiet hours", quiet, false, []planned{{"orders.placed", "email", 1, true}}, 1},
+		{"news", `{}`, true, []planned{{"stock.back", "email", 1, false}}, 1},
+		{"a digest of news", `{"digest":"daily"}`, true, []planned{{"stock.back", "email", 2, true}}, 1},
+		{"a digest is for news only", `{"digest":"daily"}`, false, []planned{{"orders.placed", "email", 1, false}}, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			app, db := start(t)
+			alice := kittest.Somebody(shop.User)
+			status, body := kittest.Do(t, app, kittest.Call{As: alice, Do: "PUT /notifications/preferences", Body: c.wish})
+			if status != 200 {
+				t.Fatalf("%d: %s", status, body)
+			}
+			var e shop.Event = order(alice)
+			if c.back {
+				e = shop.StockBack{ProductID: 1, SKU: "A", Name: "Case", Available: 1, UserIDs: []shop.UserID{alice.ID}}
+			}
+			deliver(t, app, shop.NewID(), e)
+			if got := plans(t, db, alice); !slices.Equal(got, c.want) {
+				t.Errorf("planned %v, want %v", got, c.want)
+			}
+			if in := inbox(t, app, alice, ""); len(in.Items) != c.inbox {
+				t.Errorf("%d in the inbox, want %d", len(in.Items), c.inbox)
+			}
+		})
+	}
+}
+
+func TestNewsGoToADevice(t *testing.T) {
+	t.Parallel()
+	app, db := start(t)
+	alice := kittest.Somebody(shop.User)
+	_, err := db.Exec(t.Context(), `insert into devices (id, user_id, label, endpoint, p256dh, auth) values (gen_random_uuid(), $1, '', 'x', '', '')`, alice.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice.ID, Username: "alice", Email: "alice@example.com"})
+	deliver(t, app, shop.NewID(), shop.StockBack{ProductID: 1, SKU: "A", Name: "Case", Available: 1, UserIDs: []shop.UserID{alice.ID}})
+	deliver(t, app, shop.NewID(), order(alice))
+	want := []planned{{"stock.back", "push", 1, false}, {"orders.placed", "email", 1, false}, {"orders.placed", "push", 1, false}}
+	if got := plans(t, db, alice); !slices.Equal(got, want) {
+		t.Errorf("planned %v, want %v", got, want)
+	}
+	refused := delivery.Provider{Name: "push", AtOnce: 2, PerSecond: 1000, Send: func(context.Context, delivery.Letter) (string, error) {
+		return "", delivery.ErrRefused
+	}}
+	composer := delivery.NewComposer(db, "https://shop.example.com", preference.NewLinks("key"), delivery.NewTracks("key"), nil)
+	engine := delivery.NewEngine(db, composer.Compose, map[kind.Channel]delivery.Provider{kind.Push: refused})
+	ctx, stop := context.WithCancel(t.Context())
+	var work sync.WaitGroup
+	work.Go(func() { _ = engine.Work(ctx) })
+	t.Cleanup(func() { stop(); work.Wait() })
+	kittest.Eventually(t, 20*time.Second, func() error {
+		if got := plans(t, db, alice); len(got) != 4 || got[3] != (planned{"stock.back", "email", 1, false}) {
+			return fmt.Errorf("planned %v", got)
+		}
+		return nil
+	})
+}
+
+func TestLanguage(t *testing.T) {
+	t.Parallel()
+	app, _ := start(t)
+	alice := kittest.Somebody(shop.User)
+	kittest.Do(t, app, kittest.Call{As: alice, Do: "PUT /notifications/preferences", Body: `{"language":"de"}`})
+	deliver(t, app, shop.NewID(), order(alice))
+	if in := inbox(t, app, alice, ""); in.Items[0].Title != "Wir haben Ihre Bestellung SC-1" {
+		t.Errorf("told %q", in.Items[0].Title)
+	}
+}

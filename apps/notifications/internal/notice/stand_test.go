@@ -1,0 +1,86 @@
+package notice
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sidecart/apps/notifications/internal/contact"
+	"sidecart/apps/notifications/internal/delivery"
+	"sidecart/apps/notifications/internal/device"
+	"sidecart/apps/notifications/internal/message"
+	"sidecart/apps/notifications/internal/preference"
+	"sidecart/apps/notifications/internal/template"
+	"sidecart/kit/event"
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
+)
+
+func start(t *testing.T) (*web.App, *pgxpool.Pool) {
+	t.Helper()
+	db := kittest.DB(t, event.Migrations, message.Migrations, contact.Migrations, template.Migrations, preference.Migrations, delivery.Migrations, device.Migrations)
+	app := web.New("notifications", web.Config{Verify: kittest.Verify})
+	messages := message.NewService(db)
+	messages.Routes(app)
+	preference.NewService(db, preference.NewLinks("key"), delivery.Reconsider).Routes(app)
+	delivery.NewDesk(delivery.NewService(db), messages, delivery.NewTracks("key")).Routes(app)
+	NewService(db).Routes(app)
+	NewService(db).Subscribe(event.NewHub(app, "notifications", db))
+	return app, db
+}
+
+func deliver(t *testing.T, app *web.App, id uuid.UUID, e shop.Event) string {
+	t.Helper()
+	data, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return deliverRaw(t, app, e.Topic(), fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":"test","type":%q,"subject":%q,
+		"time":"2026-01-02T03:04:05Z","datacontenttype":"application/json","pubsubname":"pubsub","topic":%q,"data":%s}`,
+		id, e.Topic(), e.Key(), e.Topic(), data))
+}
+
+func deliverRaw(t *testing.T, app *web.App, topic, envelope string) string {
+	t.Helper()
+	status, body := kittest.Do(t, app, kittest.Call{Do: "POST /events/" + topic, Body: envelope,
+		Header: map[string]string{"Content-Type": "application/cloudevents+json"}})
+	if status != 200 {
+		t.Fatalf("%s: %d: %s", topic, status, body)
+	}
+	return kittest.Field[string](t, body, "status")
+}
+
+func inbox(t *testing.T, app *web.App, who shop.Caller, query string) (in message.Inbox) {
+	t.Helper()
+	status, body := kittest.Do(t, app, kittest.Call{As: who, Do: "GET /notifications" + query})
+	if status != 200 {
+		t.Fatalf("inbox: %d: %s", status, body)
+	}
+	if err := json.Unmarshal(body, &in); err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+func kinds(in message.Inbox) (all []string) {
+	for _, m := range in.Items {
+		all = append(all, m.Kind)
+	}
+	return all
+}
+
+func order(buyer shop.Caller) shop.OrderPlaced {
+	return shop.OrderPlaced{OrderID: shop.OrderID{UUID: shop.NewID()}, Number: "SC-1", UserID: buyer.ID, Total: shop.MustMoney("599.98"),
+		Currency: "USD", Items: []shop.OrderLine{{ProductID: 1, Name: "Wireless Headphones", Quantity: 2}}}
+}
+
+func change(t *testing.T, db *pgxpool.Pool, sql string) {
+	t.Helper()
+	if _, err := db.Exec(t.Context(), sql); err != nil {
+		t.Fatal(err)
+	}
+}

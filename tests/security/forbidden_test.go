@@ -1,0 +1,203 @@
+package security_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"sidecart/kit/shop"
+	"sidecart/tests/client"
+)
+
+func TestForbiddenQuestions(t *testing.T) {
+	t.Parallel()
+	root := admin(t)
+	id := "0192f0c1-2d3e-7abc-8def-0123456789ab"
+	before := blocked(t, "products")
+	for _, tt := range []struct{ by, of, call string }{
+		{"notifications", "products", "PUT /reservations/" + id},
+		{"gateway", "products", "PUT /reservations/" + id},
+		{"gateway", "products", "DELETE /reservations/" + id},
+		{"gateway", "products", "DELETE /reservations/" + id + "/held"},
+		{"gateway", "products", "POST /reservations/" + id + "/commit"},
+		{"users", "products", "PUT /reservations/" + id},
+		{"orders", "products", "PATCH /reservations/" + id},
+		{"orders", "products", "POST /reservations/" + id + "/release"},
+		{"orders", "products", "GET /products"},
+		{"orders", "users", "GET /users"},
+		{"orders", "users", "POST /auth/login"},
+		{"notifications", "orders", "GET /orders"},
+		{"products", "orders", "POST /orders"},
+		{"users", "notifications", "GET /notifications"},
+		{"gateway", "users", "POST /mail-tokens/" + id},
+		{"products", "users", "POST /mail-tokens/" + id},
+		{"gateway", "users", "DELETE /auth/login"},
+		{"gateway", "users", "PUT /users/me"},
+		{"gateway", "orders", "POST /events/orders.paid"},
+		{"gateway", "orders", "POST /events/dead"},
+		{"gateway", "orders", "GET /dapr/subscribe"},
+		{"gateway", "orders", "POST /job/resume-stuck-orders"},
+		{"gateway", "orders", "GET /metrics"},
+		{"orders", "gateway", "GET /health/services"},
+		{"users", "gateway", "POST /api/v1/auth/login"},
+		// The same, written so that a list might not see it.
+		{"gateway", "products", "PUT /RESERVATIONS/" + id},
+		{"gateway", "products", "PUT /reservations/" + id + "/"},
+		{"gateway", "products", "PUT //reservations/" + id},
+		{"gateway", "products", "PUT /products/../reservations/" + id},
+		{"gateway", "products", "PUT /products/%2e%2e/reservations/" + id},
+		{"gateway", "products", "PUT /reservations%2f" + id},
+		{"gateway", "products", "PUT /%72eservations/" + id},
+	} {
+		what := tt.by + " asks " + tt.of + " for " + tt.call
+		turnedAway(t, what, invoke(t, tt.by, tt.of, tt.call, "Authorization", "Bearer "+root.Token), 403)
+		method, path, _ := strings.Cut(tt.call, " ")
+		long := method + " /v1.0/invoke/" + tt.of + "/method" + path
+		turnedAway(t, what+", the long way", as(t, tt.by, long, client.Raw(`{}`), "Authorization", "Bearer "+root.Token), 403)
+	}
+	if n := blocked(t, "products") - before; n < 20 {
+		t.Errorf("the metrics of products' sidecar show %d refused calls", n)
+	}
+	// The lists refuse that, and not everything.
+	for _, tt := range []struct {
+		by, of, call string
+		want         int
+	}{
+		{"gateway", "users", "GET /.well-known/jwks.json", 200},
+		{"notifications", "users", "POST /mail-tokens/" + id, 404},
+		{"gateway", "products", "GET /products", 200},
+		{"gateway", "orders", "GET /orders", 401},
+		{"orders", "products", "PUT /reservations/" + id, 422},
+		{"orders", "products", "DELETE /reservations/" + id, 204},
+	} {
+		if a := invoke(t, tt.by, tt.of, tt.call); a.Status != tt.want {
+			t.Errorf("%s may ask %s for %s: %d, want %d: %s", tt.by, tt.of, tt.call, a.Status, tt.want, a.Body)
+		}
+	}
+}
+
+var blockedCalls = regexp.MustCompile(`(?m)^dapr_runtime_acl_(?:app|global)_policy_action_blocked_total\{[^}]*\} (\d+)`)
+
+func blocked(t *testing.T, app string) (n int) {
+	t.Helper()
+	metrics := client.Client{Base: fmt.Sprintf("http://127.0.0.1:%d", running.Port(app+"-dapr", "metrics"))}
+	for _, line := range blockedCalls.FindAllStringSubmatch(string(do(t, metrics, "GET /metrics", nil).Body), -1) {
+		count, err := strconv.Atoi(line[1])
+		must(t, err)
+		n += count
+	}
+	return n
+}
+
+func TestForbiddenTopics(t *testing.T) {
+	t.Parallel()
+	own := map[string]string{}
+	for _, told := range shop.Catalogue {
+		own[told.Event.Topic()] = told.Teller
+	}
+	for _, app := range []string{"users", "products", "orders", "notifications"} {
+		for topic, teller := range own {
+			if app != teller {
+				turnedAway(t, app+" tells "+topic, as(t, app, "POST /v1.0/publish/pubsub/"+topic, client.Raw(`{}`)), 403)
+			}
+		}
+		for _, topic := range []string{"made.up", "users.dead", "gateway.dead", "*", "orders.paid,orders.placed"} {
+			turnedAway(t, app+" tells "+topic, as(t, app, "POST /v1.0/publish/pubsub/"+topic, client.Raw(`{}`)), 403)
+		}
+		turnedAway(t, app+" tells in bulk", as(t, app, "POST /v1.0-alpha1/publish/bulk/pubsub/made.up",
+			client.Raw(`[{"entryId":"1","event":{},"contentType":"application/json"}]`)), 403)
+	}
+	must(t, as(t, "users", "POST /v1.0/publish/pubsub/platform.heartbeat", client.Raw(`{}`)).Into(204, nil))
+}
+
+func TestForbiddenEars(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ app, topic string }{
+		{"products", "users.registered"}, {"users", "orders.paid"}, {"notifications", "products.changed"}, {"orders", "notifications.dead"}, {"orders", "made.up"},
+	} {
+		token, _ := tokens(t, tt.app)
+		conn, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", running.Port(tt.app+"-dapr", "grpc")), grpc.WithTransportCredentials(insecure.NewCredentials()))
+		must(t, err)
+		defer conn.Close() //nolint:errcheck // a test's end
+		stream, err := conn.NewStream(metadata.AppendToOutgoingContext(t.Context(), "dapr-api-token", token),
+			&grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, "/dapr.proto.runtime.v1.Dapr/SubscribeTopicEventsAlpha1", grpc.ForceCodec(bytesCodec{}))
+		must(t, err)
+		must(t, stream.SendMsg(message{1: message{1: "pubsub", 2: tt.topic}}))
+		var answer message
+		if err := stream.RecvMsg(&answer); err == nil || !strings.Contains(err.Error(), "not allowed") {
+			t.Errorf("%s hears %s: %v", tt.app, tt.topic, err)
+		}
+	}
+}
+
+func TestForbiddenSecrets(t *testing.T) {
+	t.Parallel()
+	own := map[string][]string{
+		"gateway": {"redis-password"}, "users": {"JWT_SECRET_KEY", "users-database-url"}, "products": {"products-database-url"},
+		"orders": {"orders-database-url"}, "notifications": {"notifications-database-url"},
+	}
+	all := []string{"redis-password", "JWT_SECRET_KEY", "users-database-url", "products-database-url", "orders-database-url", "notifications-database-url"}
+	for app, mine := range own {
+		for _, name := range all {
+			a := as(t, app, "GET /v1.0/secrets/secrets/"+name, nil)
+			if slices.Contains(mine, name) {
+				must(t, a.Into(200, nil))
+				continue
+			}
+			turnedAway(t, app+" reads "+name, a, 403)
+		}
+		var bulk map[string]map[string]string
+		must(t, json.Unmarshal(as(t, app, "GET /v1.0/secrets/secrets/bulk", nil).Body, &bulk))
+		for _, name := range all {
+			if _, given := bulk[name]; given && !slices.Contains(mine, name) {
+				t.Errorf("%s is given %s among all secrets", app, name)
+			}
+		}
+	}
+}
+
+func TestForbiddenComponents(t *testing.T) {
+	t.Parallel()
+	turnedAway(t, "gateway publishes", as(t, "gateway", "POST /v1.0/publish/pubsub/users.registered", client.Raw(`{}`)), 400, 403, 404)
+	for _, app := range []string{"gateway", "users", "products", "notifications"} {
+		turnedAway(t, app+" reads the workflows", as(t, app, "GET /v1.0/state/workflows/x", nil), 400, 404, 500)
+		turnedAway(t, app+" writes the workflows", as(t, app, "POST /v1.0/state/workflows", client.Raw(`[{"key":"x","value":1}]`)), 400, 404, 500)
+	}
+	for _, app := range []string{"gateway", "users", "products", "orders"} {
+		turnedAway(t, app+" sends mail", as(t, app, "POST /v1.0/bindings/email", client.Raw(`{"operation":"create","data":"x","metadata":{"emailTo":"x@example.com"}}`)), 400, 404, 500)
+	}
+}
+
+func TestForbiddenAPIs(t *testing.T) {
+	t.Parallel()
+	for _, app := range everyApp {
+		for _, call := range []string{
+			"POST /v1.0/actors/dapr.internal.default.orders.workflow/0192f0c1-2d3e-7abc-8def-0123456789ab/method/AddWorkflowEvent",
+			"PUT /v1.0/actors/dapr.internal.default.orders.workflow/x/method/CreateWorkflowInstance",
+			"POST /v1.0/actors/dapr.internal.default.orders.workflow/x/reminders/y", "POST /v1.0/shutdown",
+		} {
+			turnedAway(t, app+" "+call, as(t, app, call, client.Raw(`{}`)), 404)
+		}
+		token, _ := tokens(t, app)
+		conn, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", running.Port(app+"-dapr", "grpc")), grpc.WithTransportCredentials(insecure.NewCredentials()))
+		must(t, err)
+		defer conn.Close() //nolint:errcheck // a test's end
+		for _, method := range []string{"InvokeActor", "RegisterActorReminder", "Shutdown"} {
+			err := conn.Invoke(metadata.AppendToOutgoingContext(t.Context(), "dapr-api-token", token), "/dapr.proto.runtime.v1.Dapr/"+method,
+				message{}, &message{}, grpc.ForceCodec(bytesCodec{}))
+			if status.Code(err) != codes.Unimplemented {
+				t.Errorf("%s %s: %v", app, method, err)
+			}
+		}
+	}
+}
