@@ -3,11 +3,16 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
+	"sidecart/apps/gateway/internal/health"
 	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+	"sidecart/kit/web"
 )
 
 func TestHealthOfAll(t *testing.T) {
@@ -41,7 +46,7 @@ func TestHealthOfAll(t *testing.T) {
 	} {
 		n.on(service+" GET /health/ready", says(map[string]int{"orders": 200, "users": 500}[service], "application/json", answer))
 		kittest.Eventually(t, 3*time.Second, func() error {
-			if status, said := report(); status != 503 || said["services"].(map[string]any)[service].(map[string]any)["status"] == "ok" {
+			if status, said := report(); status != 503 || said["services"].(map[string]any)[service].(map[string]any)["status"] != "degraded" {
 				return fmt.Errorf("%d %v", status, said)
 			}
 			return nil
@@ -53,5 +58,34 @@ func TestHealthOfAll(t *testing.T) {
 	}
 	if err := g.limiter.Well(context.Background()); err == nil {
 		t.Error("a Redis that is not there is well")
+	}
+}
+
+// TestHealthDetailsAreForAdmins: the public learns which part works and which does not, and nothing by which to see how an attack
+// on it goes.
+func TestHealthDetailsAreForAdmins(t *testing.T) {
+	n := newNeighbourhood(t)
+	for _, service := range []string{"users", "products", "orders", "notifications"} {
+		n.on(service+" GET /health/ready", says(200, "application/json",
+			`{"status":"degraded","checks":{"database":{"status":"ok","latency_ms":1.5},"broker":{"status":"down","latency_ms":2000,"error":"does not answer as it should"}}}`))
+	}
+	g := start(t, n)
+	public := `"orders":{"status":"degraded","checks":{"broker":{"status":"degraded"},"database":{"status":"ok"}}}`
+	for name, header := range map[string]string{"nobody": "X-No: token", "a guess": "Authorization: Bearer guess", "a user": as(t, kittest.Somebody(shop.User))} {
+		if got := g.do(t, "GET /health/services", "", header); got.status != 503 || !strings.Contains(got.body, public) || strings.Contains(got.body, "latency") {
+			t.Errorf("%s: %d %s", name, got.status, got.body)
+		}
+	}
+	got := g.do(t, "GET /health/services", "", as(t, kittest.Somebody(shop.Admin)))
+	for _, detail := range []string{`"broker":{"status":"down","latency_ms":2000,"error":"does not answer as it should"}`, `"database":{"status":"ok","latency_ms":1.5}`} {
+		if got.status != 503 || !strings.Contains(got.body, detail) {
+			t.Errorf("an admin does not get %s: %d %s", detail, got.status, got.body)
+		}
+	}
+	app := web.New("gateway", web.Config{Bare: true})
+	app.Prefers(web.Check{Name: "redis", Ask: func(context.Context) error { return errors.New("down") }})
+	health.NewReporter(app, nil, nil, nil).Probes()
+	if _, body := kittest.Do(t, app, kittest.Call{Do: "GET /health/ready"}); string(body) != `{"status":"degraded","checks":{"redis":{"status":"degraded"}}}` {
+		t.Errorf("ready: %s", body)
 	}
 }

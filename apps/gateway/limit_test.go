@@ -40,6 +40,49 @@ func TestLimitsAreToldAndKept(t *testing.T) {
 	}
 }
 
+// TestNothingPublicIsWithoutALimit: all that no service answers is counted together for each address, and the probes are not.
+func TestNothingPublicIsWithoutALimit(t *testing.T) {
+	addr, _ := startRedis(t)
+	n := newNeighbourhood(t)
+	g := start(t, n, redisAt(addr))
+	paths := []string{"/openapi.json", "/docs", "/docs/", "/docs/start.js", "/docs/swagger-ui.css", "/live", "/verify-email", "/reset-password",
+		"/unsubscribe", "/pages/live.js", "/pages/style.css", "/health/services", "/nothing"}
+	most := 0
+	for _, path := range paths {
+		limit, err := strconv.Atoi(g.do(t, "GET "+path, "").header.Get("Ratelimit-Limit"))
+		if err != nil || limit < 100 {
+			t.Errorf("%s: a limit of %d", path, limit)
+		}
+		most = limit
+	}
+	begin := time.Now()
+	for range most - len(paths) {
+		g.do(t, "GET /live", "")
+	}
+	extra := int(time.Since(begin).Seconds()*float64(most)/60) + 2 // come back meanwhile
+	for range extra {
+		g.do(t, "GET /live", "")
+	}
+	asked := n.count()
+	for _, path := range paths {
+		got := g.do(t, "GET "+path, "")
+		if wait, err := strconv.Atoi(got.header.Get("Retry-After")); got.status != 429 || !strings.Contains(got.body, `"rate_limited"`) || err != nil || wait < 1 {
+			t.Errorf("%s past the limit: %d %v", path, got.status, got.header)
+		}
+	}
+	if n.count() != asked {
+		t.Errorf("refused requests asked the services %d times", n.count()-asked)
+	}
+	for _, path := range []string{"/health", "/health/ready"} {
+		if got := g.do(t, "GET "+path, ""); got.status == 429 {
+			t.Errorf("a probe of %s is limited", path)
+		}
+	}
+	if got := g.do(t, "GET /api/v1/products", ""); got.status != 200 {
+		t.Errorf("a route with a limit of its own: %d", got.status)
+	}
+}
+
 func TestLimitsArePerUser(t *testing.T) {
 	addr, _ := startRedis(t)
 	g := start(t, newNeighbourhood(t), redisAt(addr))

@@ -18,11 +18,15 @@ import (
 func open(cfg settings, routes []route.Route, verify web.Verify, limiter *limit.Limiter, requests *analytics.Requests, streams *live.Streams, to *forward.Forwarder) *web.App {
 	cfg.web.Verify = verify
 	app := web.New("gateway", cfg.web)
-	door.New(cfg.door, routes, verify, limiter, cache.New(cfg.cacheBytes), to).Open(app)
+	edge := door.New(cfg.door, routes, verify, limiter, cache.New(cfg.cacheBytes), to)
+	edge.Open(app)
 	requests.Routes(app)
 	streams.Routes(app)
+	reporter := health.NewReporter(app, route.Services(routes), to, verify)
+	reporter.Probes() // an orchestrator's come from one address, often the one that all clients seem to have: no limit
+	edge.LimitOthers(app)
+	reporter.Routes()
 	page.Routes(app)
-	health.NewReporter(app, route.Services(routes), to).Routes()
 	document.NewLibrary(routes, cfg.limitScale, to, app.OpenAPI).Routes(app)
 	door.Otherwise(app)
 	return app

@@ -25,7 +25,7 @@ func (app *App) Prefers(checks ...Check) { app.infos = append(app.infos, checks.
 // Part is how one part is.
 type Part struct {
 	Status    string  `json:"status"` // ok or down
-	LatencyMS float64 `json:"latency_ms"`
+	LatencyMS float64 `json:"latency_ms,omitempty"`
 	Error     string  `json:"error,omitempty"`
 }
 

@@ -2,7 +2,6 @@
 package cache
 
 import (
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -25,7 +24,6 @@ type Cache struct {
 	mu      sync.Mutex
 	kept    *simplelru.LRU[string, entry]
 	bytes   int
-	purges  uint64
 	flights singleflight.Group
 }
 
@@ -46,20 +44,19 @@ func New(most int) *Cache {
 // perEntry is about what an entry takes beside its key and its answer's bytes.
 const perEntry = 256
 
-// Get is the kept answer of key, or what fill answers. Callers that miss at the same time share one fill; hit says that
-// none was needed. It fails as fill does, and failures are not kept.
+// Get is the kept answer of key, or what fill answers. Callers that miss within a TTL share one fill; hit says that none was
+// needed. It fails as fill does, and failures are not kept.
 func (c *Cache) Get(key string, fill func() (*forward.Answer, error)) (answer *forward.Answer, hit bool, err error) {
-	answer, purges := c.lookup(key)
-	if answer != nil {
+	if answer := c.lookup(key); answer != nil {
 		return answer, true, nil
 	}
-	// The number of purges is part of the flight: who asks after a change must not be given an answer from before it.
-	flight := strconv.FormatUint(purges, 36) + " " + key
-	filled, err, _ := c.flights.Do(flight, func() (any, error) {
-		until := time.Now().Add(TTL) // the service may look at its data as soon as it is asked
+	filled, err, _ := c.flights.Do(key, func() (any, error) {
+		until := time.Now().Add(TTL) // the service may read its data as soon as it gets the request
+		overdue := time.AfterFunc(TTL, func() { c.flights.Forget(key) })
+		defer overdue.Stop()
 		answer, err := fill()
 		if err == nil && public(answer) {
-			c.keep(key, answer, until, purges)
+			c.keep(key, answer, until)
 		}
 		return answer, err
 	})
@@ -69,21 +66,13 @@ func (c *Cache) Get(key string, fill func() (*forward.Answer, error)) (answer *f
 	return filled.(*forward.Answer), false, nil
 }
 
-// Purge forgets everything, also what is being asked at this moment.
-func (c *Cache) Purge() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.purges++
-	c.kept.Purge()
-}
-
-func (c *Cache) lookup(key string) (*forward.Answer, uint64) {
+func (c *Cache) lookup(key string) *forward.Answer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e, ok := c.kept.Get(key); ok && time.Now().Before(e.until) {
-		return e.answer, c.purges
+		return e.answer
 	}
-	return nil, c.purges
+	return nil
 }
 
 // public says whether others may be given this answer too.
@@ -93,15 +82,15 @@ func public(answer *forward.Answer) bool {
 		!strings.Contains(control, "no-store") && !strings.Contains(control, "private")
 }
 
-func (c *Cache) keep(key string, answer *forward.Answer, until time.Time, purges uint64) {
+func (c *Cache) keep(key string, answer *forward.Answer, until time.Time) {
 	size := perEntry + len(key) + len(answer.Body)
 	for _, f := range answer.Header {
 		size += len(f.Name) + len(f.Value)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	// One answer must not push out all others, and one from before a change must not stay.
-	if size > c.most/8 || purges != c.purges {
+	// One answer must not push out all others, and a late one must not take the place of a newer.
+	if size > c.most/8 || time.Now().After(until) {
 		return
 	}
 	c.kept.Remove(key)

@@ -128,7 +128,7 @@ func addOwn(paths object) {
 	for path, summary := range map[string]string{
 		"/health":          "Whether the gateway is alive",
 		"/health/ready":    "Whether the gateway can work",
-		"/health/services": "How each service is, its sidecar, database and broker",
+		"/health/services": "Get the health of each service, its sidecar, database and broker; latencies and errors for an admin",
 	} {
 		answer := object{"content": object{"application/json": object{"schema": object{"type": "object"}}}}
 		well, unwell := maps.Clone(answer), maps.Clone(answer)

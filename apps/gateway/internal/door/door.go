@@ -38,7 +38,6 @@ type Config struct {
 type Door struct {
 	cfg     Config
 	routes  []route.Route
-	cached  map[string]bool // services with answers in the cache
 	verify  web.Verify
 	limiter *limit.Limiter
 	answers *cache.Cache
@@ -49,10 +48,9 @@ type Door struct {
 
 // New makes a door for completed routes.
 func New(cfg Config, routes []route.Route, verify web.Verify, limiter *limit.Limiter, answers *cache.Cache, to *forward.Forwarder) *Door {
-	d := &Door{cfg: cfg, routes: routes, cached: map[string]bool{}, labels: map[string]attribute.Set{}, verify: verify, limiter: limiter, answers: answers, forward: to}
+	d := &Door{cfg: cfg, routes: routes, labels: map[string]attribute.Set{}, verify: verify, limiter: limiter, answers: answers, forward: to}
 	d.hits, _ = otel.Meter("sidecart/apps/gateway/door").Int64Counter("gateway.cache.hits") // fails only for a bad name
 	for _, r := range routes {
-		d.cached[r.By] = d.cached[r.By] || r.Cached
 		d.labels[r.Do] = attribute.NewSet(attribute.String("http.request.method", r.Method()), attribute.String("http.route", r.Pattern()))
 	}
 	return d
@@ -71,6 +69,19 @@ func (d *Door) Open(app *web.App) {
 	}
 }
 
+// LimitOthers counts all requests that reach it together, by address. Routes that are added after it, and paths that no route has,
+// have that limit without naming one.
+func (d *Door) LimitOthers(app *web.App) {
+	app.Use(func(c *fiber.Ctx) error {
+		counted, err := d.count(c, "other", route.Others, shop.Caller{}, d.client(c))
+		tell(c, counted)
+		if err != nil {
+			return err
+		}
+		return c.Next()
+	})
+}
+
 var errForbidden = fault.New(fault.Forbidden, "forbidden", "your role does not allow this")
 
 // serve answers one route. A caller without a good token is counted by address before they are refused, so that
@@ -79,7 +90,7 @@ func (d *Door) serve(r route.Route) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		client := d.client(c)
 		who, refusal := d.caller(c, r.Need)
-		counted, err := d.count(c, r, who, client)
+		counted, err := d.count(c, r.Do, r.Limit, who, client)
 		if err == nil {
 			err = refusal
 		}
@@ -122,12 +133,12 @@ func (d *Door) caller(c *fiber.Ctx, need shop.Permission) (shop.Caller, error) {
 
 var errLimited = fault.New(fault.Limited, "rate_limited", "too many requests; try again later")
 
-func (d *Door) count(c *fiber.Ctx, r route.Route, who shop.Caller, client netip.Addr) (limit.Decision, error) {
+func (d *Door) count(c *fiber.Ctx, what string, most route.Limit, who shop.Caller, client netip.Addr) (limit.Decision, error) {
 	name := "address " + group(client)
 	if who.Known() {
 		name = "user " + who.ID.String()
 	}
-	counted := d.limiter.Take(c.UserContext(), r.Do, name, r.Limit.PerMinute)
+	counted := d.limiter.Take(c.UserContext(), what, name, most.PerMinute)
 	if !counted.Allowed {
 		return counted, errLimited.After(counted.RetryAfter)
 	}
@@ -169,10 +180,6 @@ func (d *Door) answer(c *fiber.Ctx, r route.Route, client netip.Addr) error {
 	path := route.ServicePath(c.Path())
 	if r.Cached {
 		return d.answerFromCache(c, r, path)
-	}
-	if !r.Reads() && d.cached[r.By] {
-		// Whatever comes of it: a change whose answer is lost may have been made.
-		defer d.answers.Purge()
 	}
 	to := forward.Target{Service: r.By, Path: path, BodyLimit: r.BodyLimit, Deadline: r.Deadline, WithToken: r.Need != shop.Anyone}
 	if long(c, r) {

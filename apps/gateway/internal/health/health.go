@@ -10,14 +10,14 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"sidecart/apps/gateway/internal/forward"
+	"sidecart/kit/shop"
 	"sidecart/kit/web"
 )
 
-// Service is how one service is and how long it took to say so.
+// Service is the health of one service, and how long it took to say so.
 type Service struct {
-	Status    string              `json:"status"`
-	LatencyMS float64             `json:"latency_ms"`
-	Checks    map[string]web.Part `json:"checks,omitempty"`
+	web.Health
+	LatencyMS float64 `json:"latency_ms,omitempty"`
 }
 
 // Report is how all are: ok only if every part of every service is.
@@ -27,10 +27,8 @@ type Report struct {
 }
 
 const (
-	patience = 2 * time.Second
-	// shared is how long a report is given to everybody who asks: it costs every service a look at its parts, which
-	// nobody may order in any number.
-	shared = 500 * time.Millisecond
+	patience  = 2 * time.Second
+	sharedFor = 500 * time.Millisecond
 )
 
 // Reporter asks the services.
@@ -38,30 +36,46 @@ type Reporter struct {
 	app      *web.App
 	services []string
 	forward  *forward.Forwarder
-	mu       sync.Mutex
-	last     Report
-	at       time.Time
+	verify   web.Verify
+	ready    shared[web.Health]
+	all      shared[Report]
 }
 
 // NewReporter makes a reporter on the gateway's own app and the services behind it.
-func NewReporter(app *web.App, services []string, to *forward.Forwarder) *Reporter {
-	return &Reporter{app: app, services: services, forward: to}
+func NewReporter(app *web.App, services []string, to *forward.Forwarder, verify web.Verify) *Reporter {
+	return &Reporter{app: app, services: services, forward: to, verify: verify}
 }
 
-// Routes adds /health (alive), /health/ready (can work) and /health/services (everything can).
-func (r *Reporter) Routes() {
-	r.app.Get("/health", func(c *fiber.Ctx) error {
-		c.Set(fiber.HeaderCacheControl, "no-store")
-		return c.JSON(web.Health{Status: web.OK})
-	})
+// Probes adds /health (alive) and /health/ready (can work).
+func (r *Reporter) Probes() {
+	r.app.Get("/health", func(c *fiber.Ctx) error { return send(c, web.Health{Status: web.OK}, true) })
 	r.app.Get("/health/ready", func(c *fiber.Ctx) error {
-		own := r.app.Health(c.UserContext())
-		return send(c, own, own.Status != web.Down)
+		own := r.ready.get(c.UserContext(), r.app.Health)
+		return send(c, public(own), own.Status != web.Down)
 	})
+}
+
+// Routes adds /health/services (everything can work). Latencies and errors are for an admin alone: to others they would show how
+// an attack is going.
+func (r *Reporter) Routes() {
 	r.app.Get("/health/services", func(c *fiber.Ctx) error {
-		report := r.Report(c.UserContext())
-		return send(c, report, report.Status == web.OK)
+		report := r.all.get(c.UserContext(), r.ask)
+		ok := report.Status == web.OK
+		if !r.isAdmin(c) {
+			report = report.public()
+		}
+		return send(c, report, ok)
 	})
+}
+
+// isAdmin says whether a request has the token of one. Without a good token it is the public's.
+func (r *Reporter) isAdmin(c *fiber.Ctx) bool {
+	token, err := web.BearerToken(c)
+	if err != nil {
+		return false
+	}
+	who, err := r.verify(c.UserContext(), token)
+	return err == nil && who.May(shop.SeeAnalytics)
 }
 
 func send(c *fiber.Ctx, health any, well bool) error {
@@ -72,19 +86,53 @@ func send(c *fiber.Ctx, health any, well bool) error {
 	return c.JSON(health)
 }
 
-// Report asks all services at once, each for at most 2 s. Who asks while it is being made waits for the same one.
-func (r *Reporter) Report(ctx context.Context) Report {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if time.Since(r.at) < shared {
-		return r.last
+// public is a health as everybody may see it: for itself and each part whether it is ok.
+func public(h web.Health) web.Health {
+	shown := web.Health{Status: okOrDegraded(h.Status)}
+	for name, part := range h.Checks {
+		if shown.Checks == nil {
+			shown.Checks = map[string]web.Part{}
+		}
+		shown.Checks[name] = web.Part{Status: okOrDegraded(part.Status)}
 	}
-	// Others wait for this report, too: it is made even if its first asker leaves.
-	r.last = r.ask(context.WithoutCancel(ctx))
-	r.at = time.Now()
-	return r.last
+	return shown
 }
 
+func (r Report) public() Report {
+	shown := Report{Status: okOrDegraded(r.Status), Services: map[string]Service{}}
+	for name, service := range r.Services {
+		shown.Services[name] = Service{Health: public(service.Health)}
+	}
+	return shown
+}
+
+func okOrDegraded(status string) string {
+	if status == web.OK {
+		return web.OK
+	}
+	return web.Degraded
+}
+
+// shared is a report that everybody who asks within sharedFor gets: making one costs every part a look, which nobody may order
+// in any number.
+type shared[T any] struct {
+	mu   sync.Mutex
+	last T
+	at   time.Time
+}
+
+// get waits for the report where it is being made. It is made even if its first caller leaves.
+func (s *shared[T]) get(ctx context.Context, report func(context.Context) T) T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.at) >= sharedFor {
+		s.last = report(context.WithoutCancel(ctx))
+		s.at = time.Now()
+	}
+	return s.last
+}
+
+// ask asks all services concurrently, each for at most 2 s.
 func (r *Reporter) ask(ctx context.Context) Report {
 	report := Report{Status: web.OK, Services: map[string]Service{}}
 	var mu sync.Mutex
@@ -102,10 +150,7 @@ func (r *Reporter) ask(ctx context.Context) Report {
 		}
 	}
 	var wg sync.WaitGroup
-	wg.Go(add("gateway", func() Service {
-		own := r.app.Health(ctx)
-		return Service{Status: own.Status, Checks: own.Checks}
-	}))
+	wg.Go(add("gateway", func() Service { return Service{Health: r.app.Health(ctx)} }))
 	for _, name := range r.services {
 		wg.Go(add(name, func() Service { return r.service(ctx, name) }))
 	}
@@ -115,16 +160,17 @@ func (r *Reporter) ask(ctx context.Context) Report {
 
 // service is down unless it says otherwise.
 func (r *Reporter) service(ctx context.Context, name string) Service {
+	down := Service{Health: web.Health{Status: web.Down}}
 	answer, err := r.forward.Ask(ctx, name, "/health/ready", nil, patience)
 	if err != nil {
-		return Service{Status: web.Down}
+		return down
 	}
 	var said web.Health
 	if json.Unmarshal(answer.Body, &said) != nil || said.Status == "" {
-		return Service{Status: web.Down} // a sidecar's error, that is: its app does not answer
+		return down // a sidecar's error, that is: its app does not answer
 	}
 	if answer.Status != fiber.StatusOK {
 		said.Status = web.Down
 	}
-	return Service{Status: said.Status, Checks: said.Checks}
+	return Service{Health: said}
 }
