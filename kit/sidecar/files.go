@@ -58,12 +58,11 @@ func (f Files) invoke(ctx context.Context, operation, name string, data []byte) 
 	return answer, nil
 }
 
-// isNoFile knows the words of the stores: they have no code in common.
+// isNoFile knows the words of bindings.localstorage (get, delete), bindings.aws.s3 and bindings.azure.blobstorage in
+// components-contrib v1.18.3: they have no code in common. A bucket or container that is missing has other words.
 func isNoFile(err error) bool {
-	for _, words := range []string{"file not found", "no such file", "NoSuchKey", "key not found", "BlobNotFound", "NotFound"} {
-		if strings.Contains(err.Error(), words) {
-			return true
-		}
-	}
-	return false
+	text := err.Error()
+	return strings.Contains(text, ": file not found: ") ||
+		strings.Contains(text, ": error deleting file ") && strings.HasSuffix(text, ": no such file or directory") ||
+		strings.HasSuffix(text, ": object not found") || strings.HasSuffix(text, ": blob not found")
 }
