@@ -48,6 +48,9 @@ func TestFailures(t *testing.T) {
 		"orders-dapr", "notifications-dapr", "gateway-dapr", "sentry", "placement", "scheduler", "mail-relay", "redis", "postgres"} {
 		t.Run("kill -9 "+name, func(t *testing.T) { killed(t, name) })
 	}
+	t.Run("products hangs", func(t *testing.T) { hung(t, "products", "GET /api/v1/products/1") })
+	t.Run("the database hangs", func(t *testing.T) { hung(t, "postgres", "GET /api/v1/orders") })
+	t.Run("everything hangs", everythingHangs)
 	t.Run("kill -9 everything", powerCut)
 	t.Run("a second one beside it", second)
 	t.Run("certificates are renewed", renewed)

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -100,17 +102,39 @@ func (p *Platform) StopUntil(t *testing.T, names ...string) (back func()) {
 	return back
 }
 
-// Pause stops a process without ending it (SIGSTOP), as a machine that hangs does, until the returned function is called or
-// the test ends.
+// Pause stops a process and its children without ending them (SIGSTOP), as a machine that hangs does, until the returned
+// function is called or the test ends.
 func (p *Platform) Pause(t *testing.T, name string) (resume func()) {
 	t.Helper()
 	pid := p.Process(name).PID
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatalf("pause %s, pid %d: %v", name, pid, err)
 	}
-	resume = func() { _ = syscall.Kill(pid, syscall.SIGCONT) }
+	all := append(children(pid), pid)
+	for _, child := range all {
+		_ = syscall.Kill(child, syscall.SIGSTOP) // it may have ended
+	}
+	resume = func() {
+		for _, pid := range all {
+			_ = syscall.Kill(pid, syscall.SIGCONT)
+		}
+	}
 	t.Cleanup(resume)
 	return resume
+}
+
+// children are the processes that a process has started itself: Postgres has one for each connection.
+func children(pid int) (all []int) {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		text, _ := os.ReadFile(path) // of one that ended there is none
+		_, rest, _ := strings.Cut(string(text), ") ")
+		if fields := strings.Fields(rest); len(fields) > 1 && fields[1] == strconv.Itoa(pid) {
+			child, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			all = append(all, child)
+		}
+	}
+	return all
 }
 
 // Restarts is how often the supervisor had to start a process again.

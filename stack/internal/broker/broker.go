@@ -4,6 +4,7 @@ package broker
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -32,7 +33,7 @@ func (s Server) Spec(name string) proc.Spec {
 		Ports:   map[string]int{"redis": s.Port},
 		Grace:   4 * time.Second,
 		Prepare: s.configure,
-		Ready:   s.answers, Alive: s.answers, Patience: time.Minute,
+		Ready:   s.ping, Alive: s.answers,
 	}
 }
 
@@ -68,8 +69,21 @@ func (s Server) configure() error {
 	return os.Rename(tmp, s.config())
 }
 
-// answers asks for a PONG. It fails while the server loads its data.
+// refusal is an answer that is not the wanted one.
+type refusal struct{ line string }
+
+func (r refusal) Error() string { return "redis: " + r.line }
+
+// answers accepts any word of the server: one that loads its data does not hang.
 func (s Server) answers(ctx context.Context) error {
+	if err := s.ping(ctx); !errors.As(err, new(refusal)) {
+		return err
+	}
+	return nil
+}
+
+// ping asks for a PONG. It fails while the server loads its data.
+func (s Server) ping(ctx context.Context) error {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", s.Port))
 	if err != nil {
@@ -87,7 +101,7 @@ func (s Server) answers(ctx context.Context) error {
 			return err
 		}
 		if strings.TrimSpace(line) != want {
-			return fmt.Errorf("redis: %s", strings.TrimSpace(line))
+			return refusal{strings.TrimSpace(line)}
 		}
 	}
 	return nil

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"sidecart/stack/internal/proc"
 )
@@ -85,7 +86,8 @@ func (s Server) Spec(name string) (proc.Spec, error) {
 		Args:  []string{"-D", s.Data},
 		Ports: map[string]int{"sql": s.Port},
 		Attr:  *account.attr(),
-		Stop:  syscall.SIGINT, Grace: 5 * time.Second, // fast shutdown: sessions are ended, nothing is lost
+		// Fast shutdown: sessions are ended, nothing is lost. Longer than the 5 s after which it kills children that hang.
+		Stop: syscall.SIGINT, Grace: 7 * time.Second,
 		Death: syscall.SIGQUIT,
 		Prepare: func() error {
 			if err := s.configure(account); err != nil {
@@ -93,7 +95,7 @@ func (s Server) Spec(name string) (proc.Spec, error) {
 			}
 			return s.forget()
 		},
-		Ready: s.answers, Alive: s.answers, Patience: time.Minute,
+		Ready: s.connect, Alive: s.answers,
 	}, nil
 }
 
@@ -159,7 +161,16 @@ func (s Server) URL(database string) string {
 	return u.String()
 }
 
+// answers accepts any word of the server, so that one that recovers or has no connection left is not taken for one that hangs.
 func (s Server) answers(ctx context.Context) error {
+	var refusal *pgconn.PgError
+	if err := s.connect(ctx); !errors.As(err, &refusal) {
+		return err
+	}
+	return nil
+}
+
+func (s Server) connect(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, s.URL("postgres"))
 	if err != nil {
 		return err

@@ -126,7 +126,7 @@ func sentry(i place.Instance, d program.Dapr) proc.Spec {
 			"--listen-address", "127.0.0.1", "--port", portText(i, place.Sentry),
 			"--healthz-listen-address", "127.0.0.1", "--healthz-port", strconv.Itoa(health),
 			"--enable-metrics=false"),
-		Ready: healthy(health, "/healthz"), Alive: healthy(health, "/healthz"), Patience: time.Minute,
+		Ready: healthy(health, "/healthz"), Alive: healthy(health, "/healthz"),
 	}
 }
 
@@ -141,7 +141,7 @@ func placement(i place.Instance, d program.Dapr) proc.Spec {
 			"--healthz-listen-address", "127.0.0.1", "--healthz-port", strconv.Itoa(health),
 			"--enable-metrics=false", // its listener cannot be kept from the network
 			"--initial-cluster", "dapr-placement-0=127.0.0.1:"+portText(i, place.PlacementRaft)),
-		Ready: healthy(health, "/healthz"), Alive: healthy(health, "/healthz"), Patience: time.Minute,
+		Ready: healthy(health, "/healthz"), Alive: healthy(health, "/healthz"),
 	}
 }
 
@@ -161,7 +161,7 @@ func scheduler(i place.Instance, d program.Dapr) proc.Spec {
 			"--etcd-initial-cluster", "dapr-scheduler-server-0=https://127.0.0.1:"+portText(i, place.SchedulerEtcdPeer),
 			"--etcd-initial-election-tick-advance",
 			"--identity-directory-write", i.Path("identities", "scheduler")),
-		Ready: healthy(health, "/healthz"), Alive: healthy(health, "/healthz"), Patience: time.Minute,
+		Ready: healthy(health, "/healthz"), Alive: healthy(health, "/healthz"),
 	}
 }
 
@@ -176,7 +176,7 @@ func mailServer(i place.Instance, path string) proc.Spec {
 			"-api-bind-addr", "127.0.0.1:" + portText(i, place.MailWeb), "-ui-bind-addr", "127.0.0.1:" + portText(i, place.MailWeb),
 			"-hostname", "mail.sidecart.example",
 		},
-		Ready: healthy(web, "/api/v2/messages?limit=1"), Alive: healthy(web, "/api/v2/messages?limit=1"), Patience: time.Minute,
+		Ready: healthy(web, "/api/v2/messages?limit=1"), Alive: healthy(web, "/api/v2/messages?limit=1"),
 	}
 }
 
@@ -193,12 +193,11 @@ func mailRelay(i place.Instance, tokenFile string) proc.Spec {
 			"MAIL_RELAY_ADDR=127.0.0.1:" + strconv.Itoa(port), "MAIL_RELAY_TOKEN_FILE=" + tokenFile,
 			"SMTP_HOST=127.0.0.1", "SMTP_PORT=" + portText(i, place.MailSMTP), "SMTP_TLS=none",
 		},
-		Ready: healthy(port, "/health"), Alive: answers(port, "/health"), Patience: time.Minute,
+		Ready: healthy(port, "/health"), Alive: answers(port, "/health"),
 	}
 }
 
-// sidecar is stuck rather than busy when its API (not the app behind it) is unwell for a minute: it may have lost a
-// component for good. It is started again then.
+// sidecar hangs when its API (not the app behind it) is unwell: it may have lost a component for good.
 func sidecar(i place.Instance, d program.Dapr, a template.App, t secret.Tokens, env []string) proc.Spec {
 	_, ports := a.Ports()
 	well := healthy(a.HTTPPort, "/v1.0/healthz/outbound")
@@ -208,7 +207,7 @@ func sidecar(i place.Instance, d program.Dapr, a template.App, t secret.Tokens, 
 		Ports: ports, Grace: 4 * time.Second, Nice: nice(a),
 		Env: append(env, "DAPR_API_TOKEN="+t.Dapr, "APP_API_TOKEN="+t.App,
 			"DAPR_HOST_IP=127.0.0.1"), // what it announces to the others
-		Ready: well, Alive: well, Patience: time.Minute,
+		Ready: well, Alive: well,
 	}
 }
 
@@ -221,7 +220,7 @@ func app(i place.Instance, a template.App, t secret.Tokens) proc.Spec {
 	return proc.Spec{
 		Name: a.Name(), Path: path, Args: args, Dir: a.Dir, Log: i.Log(a.Name()), Ports: ports, Grace: 6 * time.Second, Nice: nice(a),
 		Env:   append(a.AppEnv(), "DAPR_API_TOKEN="+t.Dapr, "APP_API_TOKEN="+t.App),
-		Ready: healthy(a.Port, healthPath(a)), Alive: answers(a.Port, healthPath(a)), Patience: time.Minute,
+		Ready: healthy(a.Port, healthPath(a)), Alive: answers(a.Port, healthPath(a)),
 	}
 }
 

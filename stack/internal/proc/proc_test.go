@@ -2,6 +2,7 @@ package proc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -105,13 +107,15 @@ func TestStopKillsWhatDoesNotListen(t *testing.T) {
 	}
 }
 
-func TestStuckIsRestarted(t *testing.T) {
+// silent is a probe of something that takes connections and never answers.
+func silent(t *testing.T) func(context.Context) error {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	silent := func(ctx context.Context) error {
+	t.Cleanup(func() { _ = l.Close() })
+	return func(ctx context.Context) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+l.Addr().String(), nil)
 		if err != nil {
 			return err
@@ -122,11 +126,72 @@ func TestStuckIsRestarted(t *testing.T) {
 		}
 		return resp.Body.Close()
 	}
+}
+
+// TestHungIsReplaced: it answered, then it did not any more; a stopped process neither asks to be waited for.
+func TestHungIsReplaced(t *testing.T) {
 	s := NewSupervisor(t.TempDir(), t.Logf, nil, quick())
-	s.probe = 20 * time.Millisecond
-	s.Start(t.Context(), Spec{Name: "stuck", Path: "/bin/sleep", Args: []string{"1000"}, Log: filepath.Join(s.dir, "x.log"), Alive: silent, Patience: 50 * time.Millisecond})
-	t.Cleanup(func() { s.Stop("stuck") })
-	await(t, s, "stuck", func(p Status) bool { return p.Restarts >= 1 })
+	s.probe, s.first = 20*time.Millisecond, time.Hour
+	hangs := silent(t)
+	var stopped atomic.Bool
+	s.Start(t.Context(), Spec{
+		Name: "hung", Path: "/bin/sleep", Args: []string{"1000"}, Log: filepath.Join(s.dir, "x.log"), Grace: time.Hour,
+		Alive: func(ctx context.Context) error {
+			if stopped.Load() {
+				return hangs(ctx)
+			}
+			return nil
+		},
+	})
+	t.Cleanup(func() { s.Stop("hung") })
+	first := await(t, s, "hung", func(p Status) bool { return p.State == Running })
+	if err := syscall.Kill(first.PID, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	stopped.Store(true)
+	await(t, s, "hung", func(p Status) bool { return p.Restarts >= 1 })
+	if Exists(first.PID) {
+		t.Error("the hung process still runs")
+	}
+}
+
+// TestStartIsWaitedFor: who has not answered yet is given longer than who has, and not for ever.
+func TestStartIsWaitedFor(t *testing.T) {
+	s := NewSupervisor(t.TempDir(), t.Logf, nil, quick())
+	s.probe, s.first = 10*time.Millisecond, 500*time.Millisecond
+	began := time.Now()
+	s.Start(t.Context(), Spec{Name: "never", Path: "/bin/sleep", Args: []string{"1000"}, Log: filepath.Join(s.dir, "x.log"), Alive: silent(t)})
+	t.Cleanup(func() { s.Stop("never") })
+	await(t, s, "never", func(p Status) bool { return p.Restarts >= 1 })
+	if took := time.Since(began); took < s.first {
+		t.Errorf("it was given %s", took)
+	}
+}
+
+// TestBusyIsNoHang: one answer is enough to begin the count anew.
+func TestBusyIsNoHang(t *testing.T) {
+	s := NewSupervisor(t.TempDir(), t.Logf, nil, quick())
+	s.probe = 5 * time.Millisecond
+	probes := make(chan struct{}, 100)
+	n := 0
+	s.Start(t.Context(), Spec{Name: "busy", Path: "/bin/sleep", Args: []string{"1000"}, Log: filepath.Join(s.dir, "x.log"), Alive: func(context.Context) error {
+		n++
+		select {
+		case probes <- struct{}{}:
+		default:
+		}
+		if n%missedProbes == 1 {
+			return nil
+		}
+		return errors.New("too busy")
+	}})
+	t.Cleanup(func() { s.Stop("busy") })
+	for range cap(probes) {
+		<-probes
+	}
+	if p := await(t, s, "busy", func(p Status) bool { return p.State == Running }); p.Restarts != 0 {
+		t.Errorf("started again %d times", p.Restarts)
+	}
 }
 
 func TestReadyIsWaitedFor(t *testing.T) {

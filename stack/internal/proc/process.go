@@ -3,6 +3,7 @@ package proc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os/exec"
 	"sync"
 	"syscall"
@@ -66,8 +67,8 @@ func (p *process) keep(ctx context.Context) {
 }
 
 var (
-	errHeld  = errors.New("held")
-	errStuck = errors.New("did not answer for too long")
+	errHeld = errors.New("held")
+	errHung = fmt.Errorf("hung: no answer for %s", Hung)
 )
 
 // exit is the end of a life.
@@ -101,25 +102,28 @@ func (p *process) live(ctx context.Context) error {
 	life, end := context.WithCancel(ctx)
 	defer end()
 	go p.awaitReady(life)
-	stuck := p.watch(life)
+	hung := p.watch(life)
 	select {
 	case e := <-died:
 		return e.err
-	case <-stuck:
-		p.end(cmd, died)
-		return errStuck
+	case <-hung:
+		// A program in Go writes where its goroutines are, Postgres ends its children. SIGCONT lets a stopped one do so.
+		p.end(cmd, died, syscall.SIGQUIT, syscall.SIGCONT)
+		return errHung
 	case <-p.held(life):
-		p.end(cmd, died)
+		p.end(cmd, died, p.spec.stopSignal())
 		return errHeld
 	case <-ctx.Done():
-		p.end(cmd, died)
+		p.end(cmd, died, p.spec.stopSignal())
 		return ctx.Err()
 	}
 }
 
 // end asks the process to stop, and makes it when it takes too long.
-func (p *process) end(cmd *exec.Cmd, died <-chan exit) {
-	_ = cmd.Process.Signal(p.spec.stopSignal())
+func (p *process) end(cmd *exec.Cmd, died <-chan exit, signals ...syscall.Signal) {
+	for _, s := range signals {
+		_ = cmd.Process.Signal(s)
+	}
 	select {
 	case <-died:
 	case <-time.After(p.spec.grace()):
@@ -155,27 +159,37 @@ func (p *process) awaitReady(ctx context.Context) {
 	}
 }
 
-// watch closes the channel when the process has not answered for its patience.
+// watch closes the channel when the process hangs: when it misses missedProbes probes in a row, or has not answered any
+// for as long as it may take to start.
 func (p *process) watch(ctx context.Context) <-chan struct{} {
-	stuck := make(chan struct{})
+	hung := make(chan struct{})
 	if p.spec.Alive == nil {
-		return stuck
+		return hung
 	}
 	go func() {
-		well := time.Now()
-		for p.sleep(ctx, p.super.probe) {
+		began, answered, missed := time.Now(), false, 0
+		for round := time.Tick(p.super.probe); ; {
 			try, cancel := context.WithTimeout(ctx, p.super.probe)
 			err := p.spec.Alive(try)
 			cancel()
-			if err == nil {
-				well = time.Now()
-			} else if time.Since(well) > p.spec.Patience && ctx.Err() == nil {
-				close(stuck)
+			switch {
+			case err == nil:
+				answered, missed = true, 0
+			case answered || time.Since(began) > p.super.first:
+				missed++
+			}
+			if missed == missedProbes {
+				close(hung)
 				return
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-round:
 			}
 		}
 	}()
-	return stuck
+	return hung
 }
 
 // held closes the channel when somebody asks to keep the process down.

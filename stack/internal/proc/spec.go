@@ -36,9 +36,8 @@ type Spec struct {
 	Prepare func() error
 	// Ready says whether it does its work yet, after each start. Without it, it is ready when it runs.
 	Ready func(context.Context) error
-	// Alive says whether it still answers. A process that has not for as long as Patience is ended and started again.
-	Alive    func(context.Context) error
-	Patience time.Duration
+	// Alive says whether it still answers. A process that hangs is killed and started again: see Hung.
+	Alive func(context.Context) error
 }
 
 func (s Spec) command(dir string) (*exec.Cmd, *os.File, error) {

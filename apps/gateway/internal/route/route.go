@@ -16,11 +16,13 @@ import (
 // own app, at its public path, behind the door.
 const Here = "gateway"
 
-// What a route has unless it says otherwise. The deadline is a second less than the sidecars give a service
-// (dapr/resiliency/gateway.yaml), so that the answer about lateness is the gateway's.
+// What a route has unless it says otherwise. Deadlines are in this table because Dapr (1.18.2) takes one timeout for an app,
+// not for a route, and its timeouts of apps are not safe: see dapr/resiliency/gateway.yaml. A service stops its own work after
+// 10 s (kit/web), so the gateway says that it was late.
 const (
 	defaultBodyLimit = 1 << 20
-	defaultDeadline  = 9 * time.Second
+	readDeadline     = 3 * time.Second
+	writeDeadline    = 9 * time.Second
 )
 
 // Limit is how often a caller may use a route. They may also do as much at once.
@@ -34,7 +36,7 @@ type Route struct {
 	Limit     Limit
 	Cached    bool          // answers are the same for everybody and may be a second old
 	BodyLimit int           // in bytes; 0 is 1 MiB
-	Deadline  time.Duration // for all that the service has to do with it; 0 is 9 s
+	Deadline  time.Duration // of the whole answer, retries included; 0 is 3 s for a read and 9 s for a write
 	// Deprecated says that clients should go elsewhere; the zero Deprecation is for all others.
 	Deprecated Deprecation
 }
@@ -69,7 +71,10 @@ func Complete(table []Route) ([]Route, error) {
 			r.BodyLimit = defaultBodyLimit
 		}
 		if r.Deadline == 0 {
-			r.Deadline = defaultDeadline
+			r.Deadline = writeDeadline
+			if r.Reads() {
+				r.Deadline = readDeadline
+			}
 		}
 		switch {
 		case seen[r.Do]:

@@ -1,9 +1,11 @@
 package route
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"sidecart/kit/shop"
 )
@@ -20,7 +22,7 @@ func TestTableIsServable(t *testing.T) {
 		if d := r.Deprecated; d.Is() && !slices.ContainsFunc(routes, func(o Route) bool { return o.Do == r.Method()+" "+d.Successor }) {
 			t.Errorf("%s has a successor that is not there: %s", r.Do, d.Successor)
 		}
-		if r.BodyLimit < 1<<20 || r.Deadline < defaultDeadline {
+		if r.BodyLimit < 1<<20 {
 			t.Errorf("%s has no defaults: %+v", r.Do, r)
 		}
 		if r.BodyLimit > defaultBodyLimit && r.Need == shop.Anyone {
@@ -34,6 +36,21 @@ func TestTableIsServable(t *testing.T) {
 	}
 	if got := strings.Join(Services(routes), " "); got != "notifications orders products users" {
 		t.Errorf("services: %s", got)
+	}
+}
+
+// TestNobodyWaitsLong: a read is answered within 3 s and a write within 9 s, but for files.
+func TestNobodyWaitsLong(t *testing.T) {
+	files := regexp.MustCompile("import$|export$|images$|images/{image_id}$")
+	routes, err := Complete(Table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range routes {
+		most := map[bool]time.Duration{true: 3 * time.Second, false: 9 * time.Second}[r.Reads()]
+		if r.Deadline != most && !files.MatchString(r.Path()) {
+			t.Errorf("%s may take %s", r.Do, r.Deadline)
+		}
 	}
 }
 
