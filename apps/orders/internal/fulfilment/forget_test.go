@@ -30,7 +30,7 @@ func (r *remembering) GetInstance(_ context.Context, in *protos.GetInstanceReque
 		return nil, status.Error(codes.Internal, "its history cannot be read")
 	}
 	at, known := r.state[in.GetInstanceId()]
-	return &protos.GetInstanceResponse{Exists: known, OrchestrationState: &protos.OrchestrationState{OrchestrationStatus: at}}, nil
+	return &protos.GetInstanceResponse{Exists: known, WorkflowState: &protos.WorkflowState{WorkflowStatus: at}}, nil
 }
 
 func (r *remembering) RaiseEvent(_ context.Context, in *protos.RaiseEventRequest) (*protos.RaiseEventResponse, error) {

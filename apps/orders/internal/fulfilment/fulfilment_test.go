@@ -309,8 +309,9 @@ func TestUpkeepWalksTheStepsItself(t *testing.T) {
 
 // handed is what an activity is given.
 type handed struct {
-	ctx   context.Context
-	input any
+	workflow.ActivityContext // what no step asks for
+	ctx                      context.Context
+	input                    any
 }
 
 func (h handed) GetInput(into any) error {
@@ -321,8 +322,6 @@ func (h handed) GetInput(into any) error {
 	return json.Unmarshal(text, into)
 }
 func (h handed) Context() context.Context { return h.ctx }
-func (handed) GetTaskID() int32           { return 0 }
-func (handed) GetTaskExecutionID() string { return "" }
 
 // TestMarkPaidBelievesOnlyThePayment: a workflow that heard of another order's charge does not make its own order a paid one.
 func TestMarkPaidBelievesOnlyThePayment(t *testing.T) {
@@ -332,7 +331,7 @@ func TestMarkPaidBelievesOnlyThePayment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.markPaidStep(handed{t.Context(), paid{o.ID, "sim_of_another_order"}}); !errors.Is(err, payment.ErrNoAnswer) {
+	if _, err := s.markPaidStep(handed{ctx: t.Context(), input: paid{o.ID, "sim_of_another_order"}}); !errors.Is(err, payment.ErrNoAnswer) {
 		t.Errorf("marked paid: %v", err)
 	}
 	if at, err := s.orders.Standing(t.Context(), o.ID); err != nil || at.Goods != order.Pending {

@@ -23,7 +23,7 @@ import (
 // runs nothing.
 type answering struct {
 	protos.UnimplementedTaskHubSidecarServiceServer
-	known          *protos.OrchestrationState // nil where it knows none
+	known          *protos.WorkflowState // nil where it knows none
 	silent         bool
 	asked          atomic.Int32
 	now            time.Time
@@ -36,11 +36,11 @@ func (a *answering) GetInstance(ctx context.Context, _ *protos.GetInstanceReques
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	return &protos.GetInstanceResponse{Exists: a.known != nil, OrchestrationState: a.known}, nil
+	return &protos.GetInstanceResponse{Exists: a.known != nil, WorkflowState: a.known}, nil
 }
 
 func (a *answering) StartInstance(context.Context, *protos.CreateInstanceRequest) (*protos.CreateInstanceResponse, error) {
-	if a.known != nil && a.known.GetOrchestrationStatus() != failed { // as daprd has it
+	if a.known != nil && a.known.GetWorkflowStatus() != failed { // as daprd has it
 		return nil, status.Error(codes.AlreadyExists, "there is one")
 	}
 	a.started++
@@ -124,8 +124,8 @@ func TestUpkeepLeavesAloneWhatIsOnItsWay(t *testing.T) {
 				if c.moved != never {
 					moved = engine.now.Add(-c.moved)
 				}
-				engine.known = &protos.OrchestrationState{
-					OrchestrationStatus: c.state, CreatedTimestamp: timestamppb.New(moved), LastUpdatedTimestamp: timestamppb.New(moved),
+				engine.known = &protos.WorkflowState{
+					WorkflowStatus: c.state, CreatedTimestamp: timestamppb.New(moved), LastUpdatedTimestamp: timestamppb.New(moved),
 				}
 			}
 			s, ids := carriedBy(t, engine, 1)
@@ -143,8 +143,8 @@ func TestUpkeepLeavesAloneWhatIsOnItsWay(t *testing.T) {
 // TestUpkeepIsNotFooledByItsOwnWaking: what it writes into a workflow that does not wake does not make that look alive until the end.
 func TestUpkeepIsNotFooledByItsOwnWaking(t *testing.T) {
 	placed := time.Now()
-	engine := &answering{known: &protos.OrchestrationState{
-		OrchestrationStatus: running, CreatedTimestamp: timestamppb.New(placed), LastUpdatedTimestamp: timestamppb.New(placed.Add(time.Second)),
+	engine := &answering{known: &protos.WorkflowState{
+		WorkflowStatus: running, CreatedTimestamp: timestamppb.New(placed), LastUpdatedTimestamp: timestamppb.New(placed.Add(time.Second)),
 	}}
 	s, ids := carriedBy(t, engine, 1)
 	for n := time.Duration(1); n <= 3; n++ {

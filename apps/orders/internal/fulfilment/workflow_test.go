@@ -40,10 +40,10 @@ func withEngine(t *testing.T, times Times) *stand {
 	ctx, stop := context.WithCancel(context.Background())
 	// Work that is handed out and not done is handed out again when its lock ends, which must be well within the tests' patience.
 	engine := postgres.NewPostgresBackend(&postgres.PostgresOptions{
-		PgOptions: s.db.Config().Copy(), OrchestrationLockTimeout: 3 * time.Second, ActivityLockTimeout: 3 * time.Second,
+		PgOptions: s.db.Config().Copy(), WorkflowLockTimeout: 3 * time.Second, ActivityLockTimeout: 3 * time.Second,
 	}, log)
 	executor, serve := backend.NewGrpcExecutor(engine, log)
-	worker := backend.NewTaskHubWorker(engine, backend.NewOrchestrationWorker(engine, executor, log), backend.NewActivityTaskWorker(engine, executor, log), log)
+	worker := backend.NewTaskHubWorker(engine, backend.NewWorkflowWorker(backend.WorkflowWorkerOptions{Backend: engine, Executor: executor, Logger: log}), backend.NewActivityTaskWorker(engine, executor, log), log)
 	if err := worker.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
