@@ -57,7 +57,7 @@ audit-deps: stack ## Dependencies: unchanged, and without known weaknesses (asks
 	@$(STACK) audit-deps $(if $(DB),-- -db $(DB))
 
 fmt: ## Format all Go code
-	@gofmt -w apps kit stack tests tools/dapr
+	@gofmt -w apps kit stack tests tools
 
 generate: ## Write anew what is made from the code: docs/events.md, golden events, dapr/config/, topics in components/
 	@go test ./tests/topology -count 1 -run 'TestEventsDocument|TestSidecarFiles' -update
@@ -70,7 +70,7 @@ chaos: stack ## 3,000 orders while everything is killed at random; ORDERS=500 fo
 	@CHAOS_ORDERS=$(or $(ORDERS),3000) $(STACK) check ./tests/invariants/...
 
 bench: stack ## Measure a platform of its own, into docs/performance.md
-	@go run ./tests/bench -write docs/performance.md
+	@go build -o .sidecart/bin/bench ./tests/bench && exec .sidecart/bin/bench -write docs/performance.md
 
 rotate-keys: stack ## Sign tokens with a new key from now on; nobody has to sign in again
 	@$(STACK) rotate-keys

@@ -57,7 +57,7 @@ func lint(ctx context.Context, c command) error {
 
 func (k checker) format() error {
 	k.log.Say("formatting")
-	out, err := k.output("gofmt", "-l", "apps", "kit", "stack", "tests", filepath.Join("tools", "dapr"))
+	out, err := k.output("gofmt", "-l", "apps", "kit", "stack", "tests", "tools")
 	if err == nil && strings.TrimSpace(out) != "" {
 		err = fmt.Errorf("not formatted (make fmt):\n%s", out)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"sidecart/stack/internal/place"
 	"sidecart/stack/internal/platform"
+	"sidecart/stack/internal/program"
 	"sidecart/stack/internal/template"
 )
 
@@ -106,6 +107,9 @@ func dispatch(ctx context.Context, args []string) error {
 		return err
 	}
 	c.Race = *race
+	if err := program.Recover(); err != nil {
+		return err
+	}
 	return commands[c.name](ctx, c)
 }
 

@@ -95,7 +95,7 @@ func startBare(ctx context.Context, p *platform.Platform) (stop func(), err erro
 	}
 	cmd := exec.CommandContext(ctx, program, "-listen", bareAddr, "-sidecar", fmt.Sprintf("127.0.0.1:%d", p.Port("gateway-dapr", "http"))) //nolint:gosec // our own words
 	cmd.Env = append(os.Environ(), "DAPR_API_TOKEN="+token)
-	if err := cmd.Start(); err != nil {
+	if err := platform.StartBound(cmd); err != nil {
 		return nil, err
 	}
 	stop = func() {

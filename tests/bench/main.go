@@ -1,5 +1,6 @@
 // Bench measures a platform of its own, with its limits out of the way, in one run: two floors first, then what the shop
-// does, each as a ratio to them. It takes about six minutes, sends to this machine only, and stops what it started.
+// does, each as a ratio to them. It takes about six minutes, sends to this machine only, and what it started ends with it, however
+// it ends.
 package main
 
 import (
@@ -8,20 +9,14 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"os/signal"
-	"path/filepath"
+	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
-	"sidecart/tests/platform"
-)
+	"golang.org/x/sys/unix"
 
-const (
-	instance = "bench"
-	offset   = 4000
+	"sidecart/tests/platform"
 )
 
 func main() {
@@ -31,17 +26,19 @@ func main() {
 	only := flag.String("only", "", "measure only some of: shop,door,flood,orders,flash,streams,import,search,mails")
 	floor := flag.String("floor", "", "only be the plain handler, listening here")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	var err error
-	if *floor != "" {
+	ctx := context.Background() // whatever ends this program ends what it has started
+	runtime.LockOSThread()      // for as long as this thread lives, the kernel tells it that its parent ended
+	err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGTERM), 0, 0, 0)
+	switch {
+	case err != nil:
+	case *floor != "":
 		err = servePlain(*floor)
-	} else {
+	default:
 		err = run(ctx, load{*duration, *connections}, *only, *write)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1) //nolint:gocritic // the signals end with the process
+		os.Exit(1)
 	}
 }
 
@@ -49,22 +46,19 @@ func run(ctx context.Context, l load, only, write string) (err error) {
 	if err := needWrk(ctx); err != nil {
 		return err
 	}
-	// As the measured thing must be the services, nobody is turned away and nobody is slowed down.
-	for name, value := range map[string]string{"RATE_LIMIT_SCALE": "1000000"} {
+	// As the measured thing must be the services, nobody is turned away and nobody is slowed down; and who has signed in stays so
+	// for as long as a slow machine takes.
+	for name, value := range map[string]string{"RATE_LIMIT_SCALE": "1000000", "ACCESS_TOKEN_TTL": "24h"} {
 		if err := os.Setenv(name, value); err != nil {
 			return err
 		}
 	}
 	fmt.Fprintln(os.Stderr, "starting a platform for the measurement (make run may go on, but idle)")
-	p, err := start(ctx)
+	p, err := platform.StartAsBuilt("bench", 4000)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if stopErr := stack(context.WithoutCancel(ctx), "stop"); err == nil {
-			err = stopErr
-		}
-	}()
+	defer func() { err = errors.Join(err, p.Stop()) }()
 	all, err := open(ctx, p.URL())
 	if err != nil {
 		return err
@@ -90,29 +84,6 @@ func run(ctx context.Context, l load, only, write string) (err error) {
 		return nil
 	}
 	return os.WriteFile(write, []byte(text), 0o644)
-}
-
-// start starts an empty platform in the background, built as for `make run`.
-func start(ctx context.Context) (*platform.Platform, error) {
-	root, err := os.Getwd()
-	if err != nil {
-		return nil, err
-	}
-	for _, args := range [][]string{{"stop"}, {"reset", "--yes"}, {"start"}} {
-		if err := stack(ctx, args...); err != nil {
-			return nil, fmt.Errorf("%w (run this from the repository's root: make bench)", err)
-		}
-	}
-	return &platform.Platform{Name: instance, Offset: offset, Root: root, Dir: filepath.Join(root, ".sidecart", instance)}, nil
-}
-
-func stack(ctx context.Context, args ...string) error {
-	all := append([]string{args[0], "--instance", instance, "--offset", strconv.Itoa(offset)}, args[1:]...)
-	out, err := exec.CommandContext(ctx, filepath.Join(".sidecart", "bin", "stack"), all...).CombinedOutput() //nolint:gosec // fixed words
-	if err != nil {
-		return fmt.Errorf("stack %v: %w\n%s", args, err, out)
-	}
-	return nil
 }
 
 // part is some of the measurements, in which nothing of the parts before it is still at work.

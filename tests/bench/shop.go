@@ -14,6 +14,7 @@ import (
 
 	"sidecart/tests/client"
 	"sidecart/tests/journey"
+	"sidecart/tests/platform"
 )
 
 // products is how many there are to choose from.
@@ -107,7 +108,7 @@ func startPlain(ctx context.Context) (stop func(), err error) {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, self, "-floor", plainAddr) //nolint:gosec // ourselves
-	if err := cmd.Start(); err != nil {
+	if err := platform.StartBound(cmd); err != nil {
 		return nil, err
 	}
 	stop = func() {

@@ -111,7 +111,7 @@ func daprRun(t *testing.T, p *platform.Platform) running {
 		"SIDECART_INSTANCE="+p.Dir, // to find what it may leave behind
 		"GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -race -gcflags=golang.org/x/crypto/blowfish=-race=false")) // most of that is compiled already
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := r.cmd.Start(); err != nil {
+	if err := platform.StartBound(r.cmd); err != nil {
 		t.Fatal(err)
 	}
 	go func() {

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -33,7 +32,7 @@ type Platform struct {
 	Root   string // the repository
 	Dir    string // the folder of the instance
 
-	args       []string // beyond those of every platform of the tests
+	args       []string // of the supervisor
 	supervisor *exec.Cmd
 	over       chan struct{} // closed when the supervisor has ended
 }
@@ -80,8 +79,13 @@ func Main(m *testing.M, name string, offset int, use func(*Platform), args ...st
 	return code
 }
 
-// Start starts an empty platform and returns when all of it is well. Free offsets are 10000, 11000 and 12000.
+// Start starts an empty platform, built for tests, and returns when all of it is well. Free offsets are 10000, 11000 and 12000.
 func Start(name string, offset int, args ...string) (*Platform, error) {
+	return StartAsBuilt(name, offset, append([]string{"--race"}, args...)...)
+}
+
+// StartAsBuilt is Start of one that is built as `make run` builds it.
+func StartAsBuilt(name string, offset int, args ...string) (*Platform, error) {
 	root, err := root()
 	if err != nil {
 		return nil, err
@@ -121,25 +125,24 @@ func (p *Platform) build() error {
 	return nil
 }
 
-// launch starts the supervisor as a child that the kernel asks to stop when the test program ends in whatever way. That
-// is bound to the thread that starts it, which therefore has to stay.
+// launch starts the supervisor, which is asked to stop when this program ends in whatever way.
 func (p *Platform) launch() error {
 	log, err := os.OpenFile(p.Dir+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	p.supervisor, p.over = p.stack(append([]string{"run", "--race"}, p.args...)...), make(chan struct{})
+	p.supervisor, p.over = p.stack(append([]string{"run"}, p.args...)...), make(chan struct{})
 	p.supervisor.Stdout, p.supervisor.Stderr = log, log
-	p.supervisor.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-	started := make(chan error)
+	p.supervisor.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := StartBound(p.supervisor); err != nil {
+		return err
+	}
 	go func() {
-		runtime.LockOSThread()
-		started <- p.supervisor.Start()
 		_ = p.supervisor.Wait()
 		close(p.over)
 	}()
-	return <-started
+	return nil
 }
 
 func (p *Platform) awaitReady() error {
