@@ -87,6 +87,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer db.Close()
+	outbox := event.NewOutbox(db)
 
 	verifier := auth.Follow(ctx, auth.AskWith(dapr.AskAnyway))
 	cfg.Verify = verifier.Verify
@@ -98,11 +99,11 @@ func run(ctx context.Context) error {
 	messages.Routes(app)
 	template.NewService(db).Routes(app)
 	preference.NewService(db, links, delivery.Reconsider).Routes(app)
-	broadcasts := broadcast.NewService(db)
+	broadcasts := broadcast.NewService(outbox)
 	broadcasts.Routes(app)
-	device.NewService(db, pushKeys).Routes(app)
+	device.NewService(outbox, pushKeys).Routes(app)
 	delivery.NewDesk(deliveries, messages, tracks).Routes(app)
-	hub := event.NewHub(app, "notifications", db)
+	hub := event.NewHub(app, "notifications", outbox)
 	notices := notice.NewService(db)
 	notices.Routes(app)
 	notices.Subscribe(hub)
@@ -115,7 +116,7 @@ func run(ctx context.Context) error {
 	g.Go(func() error { return web.Serve(ctx, app) })
 	g.Go(func() error { return engine.Work(ctx) })
 	g.Go(func() error { return broadcasts.Work(ctx) })
-	g.Go(func() error { return event.Relay(ctx, db, "notifications", tellWith(dapr), 0) })
+	g.Go(func() error { return event.Relay(ctx, outbox, "notifications", tellWith(dapr), 0) })
 	g.Go(func() error { return idempotency.Prune(ctx, db) })
 	g.Go(func() error { return hub.SchedulePruning(ctx, dapr.Every) })
 	g.Go(func() error { return hub.ScheduleComparing(ctx, dapr.Every) })

@@ -69,13 +69,14 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer db.Close()
+	outbox := event.NewOutbox(db)
 
 	verifier := auth.Follow(ctx, auth.AskWith(dapr.AskAnyway))
 	cfg.Verify = verifier.Verify
 	app := web.New("orders", cfg)
 	app.Needs(web.Check{Name: "database", Ask: db.Ping}, web.Check{Name: "sidecar", Ask: dapr.Well})
 	app.Prefers(web.Check{Name: "broker", Ask: dapr.Broker}, web.Check{Name: "sessions", Ask: verifier.Well})
-	orders := order.NewService(db, order.ReserveWith(dapr.Ask), order.ReleaseWith(dapr.Ask))
+	orders := order.NewService(outbox, order.ReserveWith(dapr.Ask), order.ReleaseWith(dapr.Ask))
 	orders.PlaceFirst(placeWithin)
 	sales.NewService(db, orders.Statuses).Routes(app)
 	orders.Routes(app)
@@ -90,7 +91,7 @@ func run(ctx context.Context) error {
 	fulfilments := fulfilment.NewService(orders, payments, fulfilment.StockWith(dapr.Ask), dapr.Workflows(), times)
 	orders.ShowInside(fulfilments.LookInside, order.ToldWith(dapr.Ask))
 	fulfilments.Routes(app)
-	hub := event.NewHub(app, "orders", db)
+	hub := event.NewHub(app, "orders", outbox)
 	fulfilments.Subscribe(hub)
 	carts.Subscribe(hub)
 	hub.Compare(map[string]event.Sent{"users": cart.SentByUsers(dapr.Ask)})
@@ -98,7 +99,7 @@ func run(ctx context.Context) error {
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return web.Serve(ctx, app) })
-	g.Go(func() error { return event.RelayHeld(ctx, db, "orders", dapr.Publish, event.Kept, orders.Hold) })
+	g.Go(func() error { return event.RelayHeld(ctx, outbox, "orders", dapr.Publish, event.Kept, orders.Hold) })
 	g.Go(func() error { return idempotency.Prune(ctx, db) })
 	g.Go(func() error { return fulfilments.Work(ctx) })
 	g.Go(func() error { return fulfilments.ScheduleUpkeep(ctx, dapr.Every) })

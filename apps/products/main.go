@@ -67,6 +67,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer db.Close()
+	outbox := event.NewOutbox(db)
 
 	verifier := auth.Follow(ctx, auth.AskWith(dapr.AskAnyway))
 	cfg.Verify = verifier.Verify
@@ -74,21 +75,21 @@ func run(ctx context.Context) error {
 	app := web.New("products", cfg)
 	app.Needs(web.Check{Name: "database", Ask: db.Ping}, web.Check{Name: "sidecar", Ask: dapr.Well})
 	app.Prefers(web.Check{Name: "broker", Ask: dapr.Broker}, web.Check{Name: "sessions", Ask: verifier.Well})
-	category.NewService(db).Routes(app)
-	transfer.NewService(db, language).Routes(app)
-	product.NewService(db, language).Routes(app)
-	images := image.NewService(db, image.FilesOf(dapr))
+	category.NewService(outbox).Routes(app)
+	transfer.NewService(outbox, language).Routes(app)
+	product.NewService(outbox, language).Routes(app)
+	images := image.NewService(outbox, image.FilesOf(dapr))
 	images.Routes(app)
-	stocks := stock.NewService(db, hold)
+	stocks := stock.NewService(outbox, hold)
 	stocks.Routes(app)
-	hub := event.NewHub(app, "products", db)
+	hub := event.NewHub(app, "products", outbox)
 	stocks.Subscribe(hub)
 	hub.Compare(map[string]event.Sent{"users": stock.SentByUsers(dapr.Ask)})
 	event.SentRoute(app, "products", db)
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return web.Serve(ctx, app) })
-	g.Go(func() error { return event.Relay(ctx, db, "products", dapr.Publish, event.Kept) })
+	g.Go(func() error { return event.Relay(ctx, outbox, "products", dapr.Publish, event.Kept) })
 	g.Go(func() error { return idempotency.Prune(ctx, db) })
 	g.Go(func() error { return hub.SchedulePruning(ctx, dapr.Every) })
 	g.Go(func() error { return hub.ScheduleComparing(ctx, dapr.Every) })

@@ -78,6 +78,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer db.Close()
+	outbox := event.NewOutbox(db)
 	audits, err := audit.Open(ctx, db)
 	if err != nil {
 		return err
@@ -85,13 +86,13 @@ func run(ctx context.Context) error {
 
 	signer.Issuer = issuer
 	mailTokens := mailtoken.NewService(db, signer.Derive("mail tokens"), mails)
-	accounts := account.NewService(db, account.Parts{
+	accounts := account.NewService(outbox, account.Parts{
 		Passwords: passwords, MailTokens: mailTokens, FirstIsAdmin: firstIsAdmin, VerifiedEmail: verifiedEmail,
 		Lockouts:  lockout.NewService(lockout.NewShared(lockout.StateOf(dapr)), signer.Derive("lockouts"), patience),
 		Sessions:  account.Sessions{End: session.End, Export: session.Export, Erase: session.Erase},
 		Elsewhere: account.ExportsWith(dapr.Ask),
 	})
-	sessions := session.NewService(db, accounts, signer, tokens)
+	sessions := session.NewService(outbox, accounts, signer, tokens)
 	if err := sessions.LoadKeys(ctx); err != nil {
 		return err
 	}
@@ -108,7 +109,7 @@ func run(ctx context.Context) error {
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return web.Serve(ctx, app) })
-	g.Go(func() error { return event.Relay(ctx, db, "users", dapr.Publish, event.Kept) })
+	g.Go(func() error { return event.Relay(ctx, outbox, "users", dapr.Publish, event.Kept) })
 	g.Go(func() error { return idempotency.Prune(ctx, db) })
 	g.Go(func() error { return sessions.Watch(ctx) })
 	g.Go(func() error { return sessions.SchedulePruning(ctx, dapr.Every) })

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"sidecart/kit/event"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
@@ -22,12 +20,12 @@ import (
 func BenchmarkRelay(b *testing.B) {
 	for _, orders := range []int{1000, 4} {
 		b.Run(fmt.Sprintf("%d keys", orders), func(b *testing.B) {
-			db := kittest.DB(b, event.Migrations)
+			db := event.NewOutbox(kittest.DB(b, event.Migrations))
 			keys := make([]shop.OrderID, orders)
 			for i := range keys {
 				keys[i].UUID = shop.NewID()
 			}
-			err := pgx.BeginFunc(b.Context(), db, func(tx pgx.Tx) error {
+			err := db.Tx(b.Context(), func(tx event.TX) error {
 				for n := range b.N {
 					if err := event.Emit(b.Context(), tx, shop.OrderCancelled{OrderID: keys[n%orders]}); err != nil {
 						return err
@@ -55,7 +53,7 @@ func BenchmarkRelay(b *testing.B) {
 
 // BenchmarkEmit is what it takes to tell of something: sixteen callers with a transaction for each event, beside the relay.
 func BenchmarkEmit(b *testing.B) {
-	db := kittest.DB(b, event.Migrations)
+	db := event.NewOutbox(kittest.DB(b, event.Migrations))
 	var published atomic.Int64
 	ctx, stop := context.WithCancel(b.Context())
 	var relay sync.WaitGroup
@@ -69,7 +67,7 @@ func BenchmarkEmit(b *testing.B) {
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			err := pgx.BeginFunc(b.Context(), db, func(tx pgx.Tx) error {
+			err := db.Tx(b.Context(), func(tx event.TX) error {
 				return event.Emit(b.Context(), tx, shop.OrderCancelled{OrderID: shop.OrderID{UUID: shop.NewID()}})
 			})
 			if err != nil {

@@ -9,9 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"sidecart/kit/event"
 	"sidecart/kit/fault"
 	"sidecart/kit/kittest"
@@ -22,12 +19,12 @@ import (
 // TestCompareHearsWhatWasNeverDelivered: of five events the broker brings three; the others are heard all the same, once, when
 // they can no longer be on their way.
 func TestCompareHearsWhatWasNeverDelivered(t *testing.T) {
-	at, of := kittest.DB(t, event.Migrations), kittest.DB(t, event.Migrations)
+	at, of := kittest.DB(t, event.Migrations), event.NewOutbox(kittest.DB(t, event.Migrations))
 	teller, hearer := web.New("orders", web.Config{}), web.New("notifications", web.Config{})
-	event.SentRoute(teller, "orders", of)
+	event.SentRoute(teller, "orders", of.Pool)
 	heard, failure := map[string]int{}, error(nil)
-	hub := event.NewHub(hearer, "notifications", at)
-	event.On(hub, func(_ context.Context, _ pgx.Tx, e shop.OrderCancelled) error {
+	hub := event.NewHub(hearer, "notifications", event.NewOutbox(at))
+	event.On(hub, func(_ context.Context, _ event.TX, e shop.OrderCancelled) error {
 		if failure != nil && e.Reason == "2" {
 			return failure
 		}
@@ -124,7 +121,7 @@ func TestCompareHearsWhatWasNeverDelivered(t *testing.T) {
 // TestWhatWasSentIsForgotten after an hour, and not kept at all by a service whose events nobody has an inbox for.
 func TestWhatWasSentIsForgotten(t *testing.T) {
 	for keep, want := range map[time.Duration]int{event.Kept: 1, 0: 0} {
-		db := kittest.DB(t, event.Migrations)
+		db := event.NewOutbox(kittest.DB(t, event.Migrations))
 		emit(t, db, shop.OrderID{UUID: shop.NewID()}, "old")
 		b := &broker{}
 		run := func() {
@@ -161,7 +158,7 @@ func TestWhatWasSentIsForgotten(t *testing.T) {
 }
 
 // age makes all that was sent so much older.
-func age(t *testing.T, db *pgxpool.Pool, by time.Duration) {
+func age(t *testing.T, db *event.Outbox, by time.Duration) {
 	t.Helper()
 	if _, err := db.Exec(t.Context(), `update sent set sent_at = sent_at - $1::interval`, by); err != nil {
 		t.Fatal(err)

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"sidecart/kit/event"
 	"sidecart/kit/fault"
 	"sidecart/kit/kittest"
@@ -20,10 +18,10 @@ import (
 
 // TestDeadLetters follows an event from its failures to its second life.
 func TestDeadLetters(t *testing.T) {
-	db := kittest.DB(t, event.Migrations)
+	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	app := web.New("notifications", web.Config{})
 	heard, failure := 0, error(nil)
-	event.On(event.NewHub(app, "notifications", db), func(context.Context, pgx.Tx, shop.OrderCancelled) error {
+	event.On(event.NewHub(app, "notifications", db), func(context.Context, event.TX, shop.OrderCancelled) error {
 		if failure == nil {
 			heard++
 		}
@@ -58,7 +56,7 @@ func TestDeadLetters(t *testing.T) {
 
 // TestDeadLettersPageByPage: a list that is longer than a page goes on where it stopped.
 func TestDeadLettersPageByPage(t *testing.T) {
-	db := kittest.DB(t, event.Migrations)
+	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	app := web.New("notifications", web.Config{})
 	event.NewHub(app, "notifications", db)
 	for n := range 5 {
@@ -80,10 +78,10 @@ func TestDeadLettersPageByPage(t *testing.T) {
 }
 
 func TestANewerSchemaWaitsForANewerRelease(t *testing.T) {
-	db := kittest.DB(t, event.Migrations)
+	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	app := web.New("notifications", web.Config{})
 	heard := 0
-	event.On(event.NewHub(app, "notifications", db), func(context.Context, pgx.Tx, shop.OrderCancelled) error {
+	event.On(event.NewHub(app, "notifications", db), func(context.Context, event.TX, shop.OrderCancelled) error {
 		heard++
 		return nil
 	})
@@ -101,7 +99,7 @@ func TestANewerSchemaWaitsForANewerRelease(t *testing.T) {
 }
 
 func TestHearingTwiceIsAMistake(t *testing.T) {
-	hub := event.NewHub(web.New("notifications", web.Config{}), "notifications", kittest.DB(t, event.Migrations))
+	hub := event.NewHub(web.New("notifications", web.Config{}), "notifications", event.NewOutbox(kittest.DB(t, event.Migrations)))
 	hear := func() {
 		event.OnAgain(hub, func(context.Context, shop.OrderCancelled) error { return fault.ErrUnavailable })
 	}
@@ -115,7 +113,7 @@ func TestHearingTwiceIsAMistake(t *testing.T) {
 }
 
 func TestPruning(t *testing.T) {
-	db := kittest.DB(t, event.Migrations)
+	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	app := web.New("notifications", web.Config{})
 	event.NewHub(app, "notifications", db)
 	if _, err := db.Exec(t.Context(), `
@@ -137,7 +135,7 @@ func TestPruning(t *testing.T) {
 
 // TestLag: what waits is seen by whoever reads the metrics.
 func TestLag(t *testing.T) {
-	db := kittest.DB(t, event.Migrations)
+	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	stop, err := telemetry.Start(t.Context(), "orders")
 	if err != nil {
 		t.Fatal(err)

@@ -3,18 +3,13 @@
 package event
 
 import (
-	"context"
 	"embed"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"sidecart/kit/postgres"
-	"sidecart/kit/shop"
-	"sidecart/kit/telemetry"
 )
 
 //go:embed migrations/*.sql
@@ -41,16 +36,3 @@ type cloudEvent struct {
 
 // schemaOf is what the URI of an event's schema begins with; its version follows.
 func schemaOf(topic string) string { return "urn:sidecart:event:" + topic + ":" }
-
-// Emit tells of something in the transaction that makes it true: both are kept, or neither.
-func Emit(ctx context.Context, tx pgx.Tx, e shop.Event) error {
-	data, err := json.Marshal(e)
-	if err != nil {
-		return fmt.Errorf("emit %s: %w", e.Topic(), err)
-	}
-	postgres.Tell(tx) // which wakes the relay
-	_, err = tx.Exec(ctx, `
-		insert into outbox (id, topic, key, version, data, trace) values ($1, $2, $3, $4, $5, $6)`,
-		shop.NewID(), e.Topic(), e.Key(), shop.Version(e), data, telemetry.TraceParent(ctx))
-	return err
-}

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
 
@@ -70,9 +69,9 @@ func (b *broker) seen() []string {
 	return slices.Clone(b.got)
 }
 
-func emit(t *testing.T, db *pgxpool.Pool, order shop.OrderID, reason string) {
+func emit(t *testing.T, db *event.Outbox, order shop.OrderID, reason string) {
 	t.Helper()
-	err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error {
+	err := db.Tx(t.Context(), func(tx event.TX) error {
 		return event.Emit(t.Context(), tx, shop.OrderCancelled{OrderID: order, Reason: reason})
 	})
 	if err != nil {
@@ -81,7 +80,7 @@ func emit(t *testing.T, db *pgxpool.Pool, order shop.OrderID, reason string) {
 }
 
 func TestRelayPublishesEachOnceAndInOrderWithThreeReplicas(t *testing.T) {
-	db := kittest.DB(t, event.Migrations)
+	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	b := &broker{slow: true}
 	ctx, stop := context.WithCancel(t.Context())
 	var replicas sync.WaitGroup
@@ -125,7 +124,7 @@ func TestRelayPublishesEachOnceAndInOrderWithThreeReplicas(t *testing.T) {
 
 // TestEventsAreHeldBack until they are old enough, or nothing is more urgent any more; and none overtakes another meanwhile.
 func TestEventsAreHeldBack(t *testing.T) {
-	db := kittest.DB(t, event.Migrations)
+	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	b := &broker{}
 	ctx, stop := context.WithCancel(t.Context())
 	var age, looks atomic.Int64
@@ -175,7 +174,7 @@ func TestEventsAreHeldBack(t *testing.T) {
 }
 
 func TestEventsWaitWhileTheBrokerIsAway(t *testing.T) {
-	db := kittest.DB(t, event.Migrations)
+	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	b := &broker{down: true}
 	ctx, stop := context.WithCancel(t.Context())
 	var relay sync.WaitGroup
@@ -199,9 +198,9 @@ func TestEventsWaitWhileTheBrokerIsAway(t *testing.T) {
 }
 
 func TestEmitIsPartOfTheTransaction(t *testing.T) {
-	db := kittest.DB(t, event.Migrations)
+	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	failed := errors.New("and then it failed")
-	err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error {
+	err := db.Tx(t.Context(), func(tx event.TX) error {
 		if err := event.Emit(t.Context(), tx, shop.OrderCancelled{}); err != nil {
 			return err
 		}
@@ -210,7 +209,7 @@ func TestEmitIsPartOfTheTransaction(t *testing.T) {
 	if !errors.Is(err, failed) {
 		t.Fatal(err)
 	}
-	if topics := kittest.Emitted(t, db); len(topics) > 0 {
+	if topics := kittest.Emitted(t, db.Pool); len(topics) > 0 {
 		t.Errorf("told of what did not happen: %v", topics)
 	}
 }
@@ -220,11 +219,11 @@ func delivery(id, reason string) string {
 }
 
 func TestHub(t *testing.T) {
-	db := kittest.DB(t, event.Migrations)
+	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	app := web.New("notifications", web.Config{})
 	hub := event.NewHub(app, "notifications", db)
 	heard, failure := 0, error(nil)
-	event.On(hub, func(_ context.Context, _ pgx.Tx, e shop.OrderCancelled) error {
+	event.On(hub, func(_ context.Context, _ event.TX, e shop.OrderCancelled) error {
 		if failure == nil && e.Reason == "late" {
 			heard++
 		}
@@ -271,11 +270,11 @@ func TestHub(t *testing.T) {
 }
 
 func TestAnEventCarriesItsTracePastTheSidecars(t *testing.T) {
-	db := kittest.DB(t, event.Migrations)
+	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 	otel.SetTextMapPropagator(propagation.TraceContext{})
 	ctx := telemetry.WithTraceParent(t.Context(), parent)
-	err := pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error { return event.Emit(ctx, tx, shop.OrderCancelled{}) })
+	err := db.Tx(ctx, func(tx event.TX) error { return event.Emit(ctx, tx, shop.OrderCancelled{}) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,12 +299,12 @@ func TestAnEventCarriesItsTracePastTheSidecars(t *testing.T) {
 }
 
 func TestTwoDeliveriesAtOnceHaveOneEffect(t *testing.T) {
-	db := kittest.DB(t, event.Migrations)
+	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	app := web.New("notifications", web.Config{})
 	hub := event.NewHub(app, "notifications", db)
 	var mu sync.Mutex
 	heard := 0
-	event.On(hub, func(context.Context, pgx.Tx, shop.OrderCancelled) error {
+	event.On(hub, func(context.Context, event.TX, shop.OrderCancelled) error {
 		mu.Lock()
 		defer mu.Unlock()
 		heard++

@@ -16,7 +16,7 @@ import (
 
 // TestForget: no dead letter tells of somebody who is forgotten, however it is written and whenever it died; all others stay.
 func TestForget(t *testing.T) {
-	db := kittest.DB(t, event.Migrations)
+	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	app := web.New("notifications", web.Config{})
 	event.NewHub(app, "notifications", db)
 	alice, bob := shop.UserID{UUID: shop.NewID()}, shop.UserID{UUID: shop.NewID()}
@@ -75,9 +75,9 @@ func TestForget(t *testing.T) {
 
 // TestAnErasureThatDied is heard when it is replayed, and then gone.
 func TestAnErasureThatDied(t *testing.T) {
-	db := kittest.DB(t, event.Migrations)
+	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	app := web.New("notifications", web.Config{})
-	event.On(event.NewHub(app, "notifications", db), func(ctx context.Context, tx pgx.Tx, e shop.UserErased) error {
+	event.On(event.NewHub(app, "notifications", db), func(ctx context.Context, tx event.TX, e shop.UserErased) error {
 		return event.Forget(ctx, tx, e.UserID)
 	})
 	id, user := shop.NewID().String(), shop.NewID()

@@ -11,8 +11,6 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/trace"
 
@@ -28,7 +26,7 @@ import (
 type Hub struct {
 	app    *web.App
 	name   string
-	db     *pgxpool.Pool
+	db     *Outbox
 	topics []subscription
 	hears  map[string]hearing
 
@@ -48,8 +46,8 @@ type subscription struct {
 
 // NewHub opens the ears of a service on its app. What cannot be handled goes to the topic <service>.dead, and is kept
 // in dead_letters from there, where operators can read and replay it.
-func NewHub(app *web.App, service string, db *pgxpool.Pool) *Hub {
-	h := &Hub{app: app, name: service, db: db, hears: map[string]hearing{}}
+func NewHub(app *web.App, service string, outbox *Outbox) *Hub {
+	h := &Hub{app: app, name: service, db: outbox, hears: map[string]hearing{}}
 	app.Get("/dapr/subscribe", func(c *fiber.Ctx) error { return c.JSON(h.topics) })
 	h.topics = append(h.topics, subscription{PubSub: sidecar.PubSub, Topic: service + ".dead", Route: "/events/dead"})
 	h.deadRoutes()
@@ -71,22 +69,22 @@ func (h *Hub) Topics() []string {
 
 // On calls fn once for each event of type E: in a transaction that also records the event, so that a second delivery
 // finds it there. fn fails with a fault that can be retried to hear the event again later.
-func On[E shop.Event](h *Hub, fn func(ctx context.Context, tx pgx.Tx, e E) error) {
-	once(h, func(ctx context.Context, tx pgx.Tx, _ uuid.UUID, e E) error { return fn(ctx, tx, e) })
+func On[E shop.Event](h *Hub, fn func(ctx context.Context, tx TX, e E) error) {
+	once(h, func(ctx context.Context, tx TX, _ uuid.UUID, e E) error { return fn(ctx, tx, e) })
 }
 
 // OnID is On for a fn that keeps what an event says until a newer one says otherwise: events of one topic may come in any order,
 // days late after a failure. An event's id is made where it is emitted, and later ones are greater (UUIDv7), so of two that
 // were emitted under one lock the greater id is the newer event. Clocks of two replicas differ by less than people's changes.
-func OnID[E shop.Event](h *Hub, fn func(ctx context.Context, tx pgx.Tx, id uuid.UUID, e E) error) {
+func OnID[E shop.Event](h *Hub, fn func(ctx context.Context, tx TX, id uuid.UUID, e E) error) {
 	once(h, fn)
 }
 
-func once[E shop.Event](h *Hub, fn func(ctx context.Context, tx pgx.Tx, id uuid.UUID, e E) error) {
+func once[E shop.Event](h *Hub, fn func(ctx context.Context, tx TX, id uuid.UUID, e E) error) {
 	var zero E
 	h.inboxed = append(h.inboxed, zero.Topic())
 	hear(h, func(ctx context.Context, id uuid.UUID, e E) error {
-		return pgx.BeginFunc(ctx, h.db, func(tx pgx.Tx) error {
+		return h.db.Tx(ctx, func(tx TX) error {
 			tag, err := tx.Exec(ctx, `
 				insert into inbox (event_id, topic) values ($1, $2) on conflict do nothing`, id, e.Topic())
 			if err != nil || tag.RowsAffected() == 0 {

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"sidecart/kit/crash"
-	"sidecart/kit/postgres"
 )
 
 // Publish hands one CloudEvent to the broker and returns nil only once the broker has it.
@@ -45,15 +44,15 @@ var errElsewhere = errors.New("another replica relays")
 // relays, so that events of one key are published in order, and another goes on when it dies. Where the broker does not
 // answer, events wait in the outbox. keep is for how long hearers may ask for what was published: Kept, or zero where nobody
 // has an inbox for it.
-func Relay(ctx context.Context, db *pgxpool.Pool, service string, publish Publish, keep time.Duration) error {
-	return RelayHeld(ctx, db, service, publish, keep, func() time.Duration { return 0 })
+func Relay(ctx context.Context, outbox *Outbox, service string, publish Publish, keep time.Duration) error {
+	return RelayHeld(ctx, outbox, service, publish, keep, func() time.Duration { return 0 })
 }
 
 // RelayHeld is Relay for a service that sometimes has more urgent work than what its events lead to: hold is how old an event must
 // be to go out at this moment. It should bound that, as hearers wait meanwhile.
-func RelayHeld(ctx context.Context, db *pgxpool.Pool, service string, publish Publish, keep time.Duration, hold func() time.Duration) error {
+func RelayHeld(ctx context.Context, outbox *Outbox, service string, publish Publish, keep time.Duration, hold func() time.Duration) error {
+	db, wake := outbox.Pool, outbox.wake
 	defer measure(db)()
-	wake := postgres.Commits(ctx, db)
 	var tidied time.Time
 	for ctx.Err() == nil {
 		began := time.Now()

@@ -8,10 +8,10 @@
 //		Name string `json:"name" validate:"required"`
 //	}
 //
-// and its method opens its transaction with Do, which takes the place of pgx.BeginFunc:
+// and its method opens its transaction with Do, which takes the place of event.Outbox.Tx:
 //
 //	func (s *Service) Create(ctx context.Context, in New) (Category, error) {
-//		return idempotency.Do(ctx, s.db, in.Key, func(tx pgx.Tx) (Category, error) {
+//		return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Category, error) {
 //			return insert(ctx, tx, in)
 //		})
 //	}
@@ -93,10 +93,16 @@ func New(given string, owner shop.UserID, route string, request ...[]byte) Key {
 // Given says whether the call came with a key.
 func (k Key) Given() bool { return k.key != nil }
 
+// Transactions is the database that Do works in: an event.Outbox, whose transactions can emit events. (Package event serves its
+// routes by kit/web, which reads keys, and so cannot be imported here.)
+type Transactions[TX pgx.Tx] interface {
+	Tx(ctx context.Context, fn func(tx TX) error) error
+}
+
 // Do runs fn in a transaction and keeps what it returns as the answer to key, or returns the answer that is kept already. It
 // fails as fn does, and with ErrReused. What it returns is what the route must answer: T is JSON that can be read back.
-func Do[T any](ctx context.Context, db *pgxpool.Pool, key Key, fn func(tx pgx.Tx) (T, error)) (out T, err error) {
-	err = pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+func Do[T any, TX pgx.Tx](ctx context.Context, db Transactions[TX], key Key, fn func(tx TX) (T, error)) (out T, err error) {
+	err = db.Tx(ctx, func(tx TX) error {
 		if !key.Given() {
 			out, err = fn(tx)
 			return err

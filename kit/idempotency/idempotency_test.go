@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"sidecart/kit/event"
 	"sidecart/kit/fault"
 	"sidecart/kit/idempotency"
 	"sidecart/kit/kittest"
@@ -61,7 +62,7 @@ func insert(ctx context.Context, tx pgx.Tx, name string) (made thing, err error)
 
 func makeThing(db *pgxpool.Pool, in newThing) (thing, error) {
 	ctx := context.Background()
-	return idempotency.Do(ctx, db, in.Key, func(tx pgx.Tx) (thing, error) { return insert(ctx, tx, in.Name) })
+	return idempotency.Do(ctx, event.NewOutbox(db), in.Key, func(tx event.TX) (thing, error) { return insert(ctx, tx, in.Name) })
 }
 
 var alice, bob = shop.UserID{UUID: uuid.New()}, shop.UserID{UUID: uuid.New()}
@@ -107,7 +108,7 @@ func TestOneFailsAndAnotherDoesTheWork(t *testing.T) {
 	var race sync.WaitGroup
 	for range 10 {
 		race.Go(func() {
-			_, err := idempotency.Do(ctx, db, asked("k", "lamp").Key, func(tx pgx.Tx) (made thing, err error) {
+			_, err := idempotency.Do(ctx, event.NewOutbox(db), asked("k", "lamp").Key, func(tx event.TX) (made thing, err error) {
 				if made, err = insert(ctx, tx, "lamp"); err == nil && tries.Add(1) == 1 {
 					err = failed
 				}
@@ -293,7 +294,7 @@ func TestNothingReadableIsKept(t *testing.T) {
 
 func TestAnswersThatCannotBeGivenAgain(t *testing.T) {
 	db := database(t)
-	_, err := idempotency.Do(t.Context(), db, asked("k", "lamp").Key, func(pgx.Tx) (any, error) {
+	_, err := idempotency.Do(t.Context(), event.NewOutbox(db), asked("k", "lamp").Key, func(event.TX) (any, error) {
 		return map[string]any{"large": int64(1<<53 + 1)}, nil
 	})
 	if fault.Of(err).Kind != fault.Internal {

@@ -51,7 +51,6 @@ func Open(ctx context.Context, url string, migrations ...Migrations) (*pgxpool.P
 	// A row found by an index costs about what the next row of a table costs: it is in memory, or on a disk without a head to
 	// move. With the server's default of 4 small tables are read whole, and those of hot rows are full of old versions.
 	cfg.ConnConfig.RuntimeParams["random_page_cost"] = "1.1"
-	cfg.ConnConfig.Tracer = &commits{}
 	db, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, err

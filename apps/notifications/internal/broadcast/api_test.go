@@ -47,7 +47,7 @@ func start(t *testing.T, people int) (*web.App, *pgxpool.Pool, *Service) {
 		t.Fatal(err)
 	}
 	app := web.New("notifications", web.Config{Verify: kittest.Verify})
-	s := NewService(db)
+	s := NewService(event.NewOutbox(db))
 	s.Routes(app)
 	return app, db, s
 }

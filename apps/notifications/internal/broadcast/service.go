@@ -8,21 +8,21 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/notifications/internal/contact"
 	"sidecart/apps/notifications/internal/kind"
 	"sidecart/apps/notifications/internal/notice"
 	"sidecart/apps/notifications/internal/template"
+	"sidecart/kit/event"
 	"sidecart/kit/idempotency"
 	"sidecart/kit/shop"
 )
 
 // Service makes broadcasts and carries them out.
-type Service struct{ db *pgxpool.Pool }
+type Service struct{ db *event.Outbox }
 
 // NewService works in a database that has Migrations and those of notice.
-func NewService(db *pgxpool.Pool) *Service { return &Service{db: db} }
+func NewService(db *event.Outbox) *Service { return &Service{db: db} }
 
 // Announcement is what is asked for.
 type Announcement struct {
@@ -34,7 +34,7 @@ type Announcement struct {
 
 // Announce begins a broadcast.
 func (s *Service) Announce(ctx context.Context, by shop.UserID, in Announcement) (Broadcast, error) {
-	return idempotency.Do(ctx, s.db, in.Key, func(tx pgx.Tx) (Broadcast, error) {
+	return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Broadcast, error) {
 		total, err := contact.Count(ctx, tx, in.Role)
 		if err != nil {
 			return Broadcast{}, err
@@ -72,7 +72,7 @@ func (s *Service) Work(ctx context.Context) error {
 }
 
 func (s *Service) step(ctx context.Context) (worked bool, err error) {
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+	err = s.db.Tx(ctx, func(tx event.TX) error {
 		b, err := next(ctx, tx)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil

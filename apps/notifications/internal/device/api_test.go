@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/notifications/internal/delivery"
+	"sidecart/kit/event"
 	"sidecart/kit/idempotency"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
@@ -48,7 +49,7 @@ func TestDevices(t *testing.T) {
 	t.Parallel()
 	db := kittest.DB(t, Migrations, idempotency.Migrations)
 	app := web.New("notifications", web.Config{Verify: kittest.Verify})
-	NewService(db, keys(t)).Routes(app)
+	NewService(event.NewOutbox(db), keys(t)).Routes(app)
 	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)
 	p256dh, auth := browser(t)
 	at := func(endpoint string) string {

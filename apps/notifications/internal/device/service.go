@@ -5,8 +5,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
+	"sidecart/kit/event"
 	"sidecart/kit/fault"
 	"sidecart/kit/idempotency"
 	"sidecart/kit/shop"
@@ -14,12 +14,12 @@ import (
 
 // Service keeps devices.
 type Service struct {
-	db   *pgxpool.Pool
+	db   *event.Outbox
 	keys Keys
 }
 
 // NewService keeps devices in a database that has Migrations.
-func NewService(db *pgxpool.Pool, keys Keys) *Service { return &Service{db: db, keys: keys} }
+func NewService(db *event.Outbox, keys Keys) *Service { return &Service{db: db, keys: keys} }
 
 // Subscription is what a browser gives a page that may notify.
 type Subscription struct {
@@ -45,7 +45,7 @@ func (s *Service) Add(ctx context.Context, owner shop.UserID, in Subscription) (
 	if len(bad.Fields) > 0 {
 		return Device{}, bad
 	}
-	return idempotency.Do(ctx, s.db, in.Key, func(tx pgx.Tx) (Device, error) {
+	return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Device, error) {
 		d, err := insert(ctx, tx, Device{ID: shop.NewID(), UserID: owner, Label: in.Label, Endpoint: in.Endpoint, P256DH: in.Keys.P256DH, Auth: in.Keys.Auth})
 		if err != nil {
 			return Device{}, err

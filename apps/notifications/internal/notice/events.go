@@ -33,22 +33,22 @@ func (s *Service) Subscribe(h *event.Hub) {
 	event.On(h, telling(delivered))
 	event.On(h, telling(refunded))
 	event.On(h, telling(paymentFailed))
-	event.On(h, func(ctx context.Context, tx pgx.Tx, e shop.StockLow) error {
+	event.On(h, func(ctx context.Context, tx event.TX, e shop.StockLow) error {
 		return tellAdmins(ctx, tx, func(admin shop.UserID) Notice { return stockLow(admin, e) })
 	})
-	event.On(h, func(ctx context.Context, tx pgx.Tx, e shop.StockOut) error {
+	event.On(h, func(ctx context.Context, tx event.TX, e shop.StockOut) error {
 		return tellAdmins(ctx, tx, func(admin shop.UserID) Notice { return stockOut(admin, e) })
 	})
-	event.On(h, func(ctx context.Context, tx pgx.Tx, e shop.StockBack) error {
+	event.On(h, func(ctx context.Context, tx event.TX, e shop.StockBack) error {
 		return TellAll(ctx, tx, e.UserIDs, func(reader shop.UserID) Notice { return stockBack(reader, e) })
 	})
 }
 
-func telling[E shop.Event](write func(E) Notice) func(context.Context, pgx.Tx, E) error {
-	return func(ctx context.Context, tx pgx.Tx, e E) error { return Tell(ctx, tx, write(e)) }
+func telling[E shop.Event](write func(E) Notice) func(context.Context, event.TX, E) error {
+	return func(ctx context.Context, tx event.TX, e E) error { return Tell(ctx, tx, write(e)) }
 }
 
-func (s *Service) onRegistered(ctx context.Context, tx pgx.Tx, e shop.UserRegistered) error {
+func (s *Service) onRegistered(ctx context.Context, tx event.TX, e shop.UserRegistered) error {
 	if err := contact.Meet(ctx, tx, known(e.UserID, e.Email, e.Username, e.FullName)); err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (s *Service) onRegistered(ctx context.Context, tx pgx.Tx, e shop.UserRegist
 
 // onProfileChanged tells the address that is no longer used, so that its owner hears of it: of each change, also of one that is
 // heard after a later one, as that says nothing of this address.
-func (s *Service) onProfileChanged(ctx context.Context, tx pgx.Tx, id uuid.UUID, e shop.ProfileChanged) error {
+func (s *Service) onProfileChanged(ctx context.Context, tx event.TX, id uuid.UUID, e shop.ProfileChanged) error {
 	if err := contact.Change(ctx, tx, id, known(e.UserID, e.Email, e.Username, e.FullName)); err != nil {
 		return err
 	}
@@ -70,12 +70,12 @@ func (s *Service) onProfileChanged(ctx context.Context, tx pgx.Tx, id uuid.UUID,
 	return Tell(ctx, tx, addressChanged(e))
 }
 
-func (s *Service) onRoleChanged(ctx context.Context, tx pgx.Tx, id uuid.UUID, e shop.RoleChanged) error {
+func (s *Service) onRoleChanged(ctx context.Context, tx event.TX, id uuid.UUID, e shop.RoleChanged) error {
 	return contact.ChangeRole(ctx, tx, id, e.UserID, e.Role)
 }
 
 // onErased forgets somebody: nothing that says who they were or what they were told stays, nor what could not be told.
-func (s *Service) onErased(ctx context.Context, tx pgx.Tx, e shop.UserErased) error {
+func (s *Service) onErased(ctx context.Context, tx event.TX, e shop.UserErased) error {
 	for _, forget := range []func(context.Context, pgx.Tx, shop.UserID) error{
 		contact.Erase, preference.Forget, message.Forget, delivery.Forget, device.Forget, event.Forget,
 	} {

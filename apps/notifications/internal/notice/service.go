@@ -29,7 +29,7 @@ func NewService(db *pgxpool.Pool) *Service { return &Service{db: db} }
 // Tell puts notices into the inboxes of those they concern and plans their deliveries, as they want it, in a few round trips;
 // whose account is erased is told nothing. It writes in the order of readers' ids, so that two of these never wait for each
 // other. It fails with ErrNobody.
-func Tell(ctx context.Context, tx pgx.Tx, notices ...Notice) error {
+func Tell(ctx context.Context, tx event.TX, notices ...Notice) error {
 	if len(notices) == 0 {
 		return nil
 	}
@@ -103,7 +103,7 @@ func (n Notice) delivery(id message.ID) delivery.Delivery {
 	return d
 }
 
-func intoInboxes(ctx context.Context, tx pgx.Tx, messages []message.Message) error {
+func intoInboxes(ctx context.Context, tx event.TX, messages []message.Message) error {
 	seqs, err := message.Insert(ctx, tx, messages...)
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func intoInboxes(ctx context.Context, tx pgx.Tx, messages []message.Message) err
 }
 
 // TellAll tells several people of one thing, each once.
-func TellAll(ctx context.Context, tx pgx.Tx, readers []shop.UserID, write func(shop.UserID) Notice) error {
+func TellAll(ctx context.Context, tx event.TX, readers []shop.UserID, write func(shop.UserID) Notice) error {
 	var notices []Notice
 	seen := map[shop.UserID]bool{}
 	for _, reader := range readers {
@@ -131,7 +131,7 @@ func TellAll(ctx context.Context, tx pgx.Tx, readers []shop.UserID, write func(s
 // mostAdmins are told of one thing.
 const mostAdmins = 100
 
-func tellAdmins(ctx context.Context, tx pgx.Tx, write func(shop.UserID) Notice) error {
+func tellAdmins(ctx context.Context, tx event.TX, write func(shop.UserID) Notice) error {
 	admins, err := contact.After(ctx, tx, shop.Admin, shop.UserID{}, mostAdmins)
 	if err != nil {
 		return err

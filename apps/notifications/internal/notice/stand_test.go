@@ -29,7 +29,7 @@ func start(t *testing.T) (*web.App, *pgxpool.Pool) {
 	preference.NewService(db, preference.NewLinks("key"), delivery.Reconsider).Routes(app)
 	delivery.NewDesk(delivery.NewService(db), messages, delivery.NewTracks("key")).Routes(app)
 	NewService(db).Routes(app)
-	NewService(db).Subscribe(event.NewHub(app, "notifications", db))
+	NewService(db).Subscribe(event.NewHub(app, "notifications", event.NewOutbox(db)))
 	return app, db
 }
 

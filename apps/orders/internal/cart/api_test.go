@@ -97,7 +97,7 @@ func open(t *testing.T) *place {
 	p := &place{db: kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations), memory: newMemory(), reserve: func() {},
 		held: map[shop.OrderID][]order.Reserved{}}
 	var mu sync.Mutex
-	orders := order.NewService(p.db, func(_ context.Context, id shop.OrderID, items []order.Item) (lines []order.Reserved, err error) {
+	orders := order.NewService(event.NewOutbox(p.db), func(_ context.Context, id shop.OrderID, items []order.Item) (lines []order.Reserved, err error) {
 		p.reserve()
 		mu.Lock()
 		defer mu.Unlock()
@@ -122,7 +122,7 @@ func open(t *testing.T) *place {
 	p.Service = cart.NewService(p.db, p.memory.store(), prices, orders)
 	p.app = web.New("orders", web.Config{Verify: kittest.Verify})
 	p.Routes(p.app)
-	p.Subscribe(event.NewHub(p.app, "orders", p.db))
+	p.Subscribe(event.NewHub(p.app, "orders", event.NewOutbox(p.db)))
 	return p
 }
 

@@ -42,7 +42,7 @@ func open(t *testing.T) *stand {
 	t.Helper()
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations, payment.Migrations)
 	s := &stand{db: db, provider: simulated.New(db, "key")}
-	orders := order.NewService(db, func(_ context.Context, _ shop.OrderID, items []order.Item) (lines []order.Reserved, err error) {
+	orders := order.NewService(event.NewOutbox(db), func(_ context.Context, _ shop.OrderID, items []order.Item) (lines []order.Reserved, err error) {
 		for _, item := range items {
 			lines = append(lines, order.Reserved{ProductID: item.ProductID, Quantity: item.Quantity, UnitPrice: shop.MustMoney("10.00"), Currency: "USD"})
 		}

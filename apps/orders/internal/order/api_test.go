@@ -50,7 +50,7 @@ func release(context.Context, shop.OrderID) error { return nil }
 
 func TestOrders(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
-	s := order.NewService(db, reserve, release)
+	s := order.NewService(event.NewOutbox(db), reserve, release)
 	app := web.New("orders", web.Config{Verify: kittest.Verify})
 	s.Routes(app)
 	alice, bob, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
@@ -115,7 +115,7 @@ func TestACrowdGoesFirst(t *testing.T) {
 	const buyers = 20
 	var inside atomic.Int64
 	all := make(chan struct{})
-	s := order.NewService(db, func(ctx context.Context, id shop.OrderID, items []order.Item) ([]order.Reserved, error) {
+	s := order.NewService(event.NewOutbox(db), func(ctx context.Context, id shop.OrderID, items []order.Item) ([]order.Reserved, error) {
 		if inside.Add(1) == buyers {
 			close(all)
 		}
@@ -144,7 +144,7 @@ func TestACrowdGoesFirst(t *testing.T) {
 
 func TestPaidOnce(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
-	s := order.NewService(db, reserve, release)
+	s := order.NewService(event.NewOutbox(db), reserve, release)
 	o := place(t, s)
 	kittest.Emitted(t, db)
 	for range 3 {
@@ -165,7 +165,7 @@ func TestPaidOnce(t *testing.T) {
 
 func TestGivenUpOnce(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
-	s := order.NewService(db, reserve, release)
+	s := order.NewService(event.NewOutbox(db), reserve, release)
 	o := place(t, s)
 	kittest.Emitted(t, db)
 	for range 3 {
@@ -194,7 +194,7 @@ func TestGivenUpOnce(t *testing.T) {
 func TestOneKeyBuysOnce(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
 	var reserved sync.Map
-	s := order.NewService(db, func(ctx context.Context, id shop.OrderID, items []order.Item) ([]order.Reserved, error) {
+	s := order.NewService(event.NewOutbox(db), func(ctx context.Context, id shop.OrderID, items []order.Item) ([]order.Reserved, error) {
 		reserved.Store(id, true)
 		return reserve(ctx, id, items)
 	}, release)

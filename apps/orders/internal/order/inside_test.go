@@ -50,7 +50,7 @@ func relayed(t *testing.T, db *pgxpool.Pool) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	go func() {
-		_ = event.Relay(ctx, db, "orders", func(context.Context, string, []byte) error { return nil }, event.Kept)
+		_ = event.Relay(ctx, event.NewOutbox(db), "orders", func(context.Context, string, []byte) error { return nil }, event.Kept)
 	}()
 	kittest.Eventually(t, 20*time.Second, func() error {
 		var waiting int

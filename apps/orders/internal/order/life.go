@@ -20,7 +20,7 @@ import (
 // Cancel gives up on an order that has not shipped. Its stock and money go back by themselves. It fails with ErrNotFound
 // or ErrTransition.
 func (s *Service) Cancel(ctx context.Context, who shop.Caller, id shop.OrderID, reason string) (Order, error) {
-	return s.change(ctx, who, id, func(tx pgx.Tx, o *Order) error {
+	return s.change(ctx, who, id, func(tx event.TX, o *Order) error {
 		if o.UserID != who.ID && !who.May(shop.ManageOrders) {
 			return ErrNotFound
 		}
@@ -30,18 +30,18 @@ func (s *Service) Cancel(ctx context.Context, who shop.Caller, id shop.OrderID, 
 
 // Ship notes that an order is on its way, and tells orders.shipped. It fails with ErrNotFound or ErrTransition.
 func (s *Service) Ship(ctx context.Context, who shop.Caller, id shop.OrderID, p Parcel) (Order, error) {
-	return s.change(ctx, who, id, func(tx pgx.Tx, o *Order) error { return ship(ctx, tx, o, who.ID.String(), p) })
+	return s.change(ctx, who, id, func(tx event.TX, o *Order) error { return ship(ctx, tx, o, who.ID.String(), p) })
 }
 
 // Deliver notes that an order arrived, and tells orders.delivered. It fails with ErrNotFound or ErrTransition.
 func (s *Service) Deliver(ctx context.Context, who shop.Caller, id shop.OrderID) (Order, error) {
-	return s.change(ctx, who, id, func(tx pgx.Tx, o *Order) error { return deliver(ctx, tx, o, who.ID.String()) })
+	return s.change(ctx, who, id, func(tx event.TX, o *Order) error { return deliver(ctx, tx, o, who.ID.String()) })
 }
 
 // Refund gives back money of an order that was paid, and tells orders.refunded; the money itself follows by itself. It
 // fails with ErrNotFound, ErrTransition, ErrNotInOrder, or ErrTooMuch: no refunds together exceed what was paid.
 func (s *Service) Refund(ctx context.Context, who shop.Caller, id shop.OrderID, in Return) (Order, error) {
-	o, err := idempotency.Do(ctx, s.db, in.Key, func(tx pgx.Tx) (Order, error) {
+	o, err := idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Order, error) {
 		o, err := lock(ctx, tx, id)
 		if err != nil {
 			return o, err
@@ -57,7 +57,7 @@ func (s *Service) Refund(ctx context.Context, who shop.Caller, id shop.OrderID, 
 
 // RetryRefund has a refund tried again that failed. It fails with ErrNotFound, or ErrNotFailed where there is none such.
 func (s *Service) RetryRefund(ctx context.Context, who shop.Caller, id shop.OrderID, refund uuid.UUID) (Order, error) {
-	return s.change(ctx, who, id, func(tx pgx.Tx, _ *Order) error {
+	return s.change(ctx, who, id, func(tx event.TX, _ *Order) error {
 		again, err := retry(ctx, tx, id, refund, who.ID.String())
 		if err == nil && !again {
 			err = ErrNotFailed
@@ -67,8 +67,8 @@ func (s *Service) RetryRefund(ctx context.Context, who shop.Caller, id shop.Orde
 }
 
 // change does something to a locked order and answers what became of it.
-func (s *Service) change(ctx context.Context, who shop.Caller, id shop.OrderID, do func(tx pgx.Tx, o *Order) error) (Order, error) {
-	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+func (s *Service) change(ctx context.Context, who shop.Caller, id shop.OrderID, do func(tx event.TX, o *Order) error) (Order, error) {
+	err := s.db.Tx(ctx, func(tx event.TX) error {
 		o, err := lock(ctx, tx, id)
 		if err != nil {
 			return err
@@ -85,7 +85,7 @@ func (s *Service) change(ctx context.Context, who shop.Caller, id shop.OrderID, 
 // MarkPaid notes that an order is charged and its goods are sold, and tells orders.paid. Called again it changes
 // nothing. It fails with ErrTransition where the order was cancelled meanwhile.
 func (s *Service) MarkPaid(ctx context.Context, id shop.OrderID, reference string) error {
-	return s.step(ctx, id, func(tx pgx.Tx, o *Order) error {
+	return s.step(ctx, id, func(tx event.TX, o *Order) error {
 		if o.PaidAt != nil && o.Status != Cancelled {
 			return nil
 		}
@@ -104,7 +104,7 @@ func (s *Service) MarkPaid(ctx context.Context, id shop.OrderID, reference strin
 // GiveUp cancels an order that cannot be paid, and tells orders.cancelled. It changes nothing if the order waits for its
 // payment no more. Where the payment itself was refused, orders.payment_failed is told too.
 func (s *Service) GiveUp(ctx context.Context, id shop.OrderID, reason string, refused bool) error {
-	return s.step(ctx, id, func(tx pgx.Tx, o *Order) error {
+	return s.step(ctx, id, func(tx event.TX, o *Order) error {
 		if o.Status != Pending {
 			return nil
 		}
@@ -120,7 +120,7 @@ func (s *Service) GiveUp(ctx context.Context, id shop.OrderID, reason string, re
 
 // ShipByItself is Ship without anybody. It changes nothing where the order is past that point, or ended.
 func (s *Service) ShipByItself(ctx context.Context, id shop.OrderID) error {
-	return s.step(ctx, id, func(tx pgx.Tx, o *Order) error {
+	return s.step(ctx, id, func(tx event.TX, o *Order) error {
 		if !o.MayBecome(Shipped) {
 			return nil
 		}
@@ -130,7 +130,7 @@ func (s *Service) ShipByItself(ctx context.Context, id shop.OrderID) error {
 
 // DeliverByItself is Deliver without anybody. It changes nothing where the order is past that point, or ended.
 func (s *Service) DeliverByItself(ctx context.Context, id shop.OrderID) error {
-	return s.step(ctx, id, func(tx pgx.Tx, o *Order) error {
+	return s.step(ctx, id, func(tx event.TX, o *Order) error {
 		if !o.MayBecome(Delivered) {
 			return nil
 		}
@@ -138,8 +138,8 @@ func (s *Service) DeliverByItself(ctx context.Context, id shop.OrderID) error {
 	})
 }
 
-func (s *Service) step(ctx context.Context, id shop.OrderID, do func(tx pgx.Tx, o *Order) error) error {
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+func (s *Service) step(ctx context.Context, id shop.OrderID, do func(tx event.TX, o *Order) error) error {
+	return s.db.Tx(ctx, func(tx event.TX) error {
 		o, err := lock(ctx, tx, id)
 		if err != nil {
 			return err
@@ -149,7 +149,7 @@ func (s *Service) step(ctx context.Context, id shop.OrderID, do func(tx pgx.Tx, 
 }
 
 // cancel ends an order with all it took: what was paid goes back, and a charge that is on its way is called off.
-func cancel(ctx context.Context, tx pgx.Tx, o *Order, by, reason string) error {
+func cancel(ctx context.Context, tx event.TX, o *Order, by, reason string) error {
 	back := Refund{OrderID: o.ID, Items: []Item{}, Currency: o.Currency, Restock: true, CallsOff: true, Reason: reason, By: by}
 	if o.PaidAt != nil {
 		earlier, err := refunds(ctx, tx, o.ID)
@@ -170,7 +170,7 @@ func cancel(ctx context.Context, tx pgx.Tx, o *Order, by, reason string) error {
 	return event.Emit(ctx, tx, shop.OrderCancelled{OrderID: o.ID, Number: o.Number, UserID: o.UserID, Reason: reason, ReasonCode: shop.ReasonOf(reason)})
 }
 
-func ship(ctx context.Context, tx pgx.Tx, o *Order, by string, p Parcel) error {
+func ship(ctx context.Context, tx event.TX, o *Order, by string, p Parcel) error {
 	if err := move(ctx, tx, o, Step{Status: Shipped, By: by, Reason: p.String()}); err != nil {
 		return err
 	}
@@ -182,14 +182,14 @@ func ship(ctx context.Context, tx pgx.Tx, o *Order, by string, p Parcel) error {
 	})
 }
 
-func deliver(ctx context.Context, tx pgx.Tx, o *Order, by string) error {
+func deliver(ctx context.Context, tx event.TX, o *Order, by string) error {
 	if err := move(ctx, tx, o, Step{Status: Delivered, By: by}); err != nil {
 		return err
 	}
 	return event.Emit(ctx, tx, shop.OrderDelivered{OrderID: o.ID, Number: o.Number, UserID: o.UserID})
 }
 
-func refund(ctx context.Context, tx pgx.Tx, o *Order, by string, in Return) error {
+func refund(ctx context.Context, tx event.TX, o *Order, by string, in Return) error {
 	if !o.MayBecome(Refunded) {
 		return ErrTransition
 	}

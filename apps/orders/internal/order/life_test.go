@@ -24,7 +24,7 @@ import (
 func shopWith(t *testing.T, buyer shop.Caller) (*pgxpool.Pool, *order.Service, *web.App, order.Order) {
 	t.Helper()
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
-	s := order.NewService(db, reserve, release)
+	s := order.NewService(event.NewOutbox(db), reserve, release)
 	app := web.New("orders", web.Config{Verify: kittest.Verify})
 	s.Routes(app)
 	return db, s, app, bought(t, s, buyer)

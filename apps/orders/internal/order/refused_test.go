@@ -31,7 +31,7 @@ func openShelf(t *testing.T) (*order.Service, *shelf) {
 	t.Helper()
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
 	sh := &shelf{held: map[shop.OrderID][]order.Item{}, gone: map[shop.OrderID]bool{}, after: func() {}}
-	return order.NewService(db, sh.reserve, sh.release), sh
+	return order.NewService(event.NewOutbox(db), sh.reserve, sh.release), sh
 }
 
 func (sh *shelf) reserve(_ context.Context, id shop.OrderID, items []order.Item) (lines []order.Reserved, err error) {

@@ -52,7 +52,7 @@ func TestAnalytics(t *testing.T) {
 // say.
 func TestAnalyticsAddUp(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
-	s := order.NewService(db, reserve, release)
+	s := order.NewService(event.NewOutbox(db), reserve, release)
 	report := sales.NewService(db, s.Statuses)
 	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
 	var orders []shop.OrderID
@@ -143,7 +143,7 @@ func fromOrders(t *rapid.T, db *pgxpool.Pool) string {
 // BenchmarkAnalytics asks for 30 days of a shop with 1,000,000 orders of 2,000 products in a year.
 func BenchmarkAnalytics(b *testing.B) {
 	db := kittest.DB(b, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
-	report := sales.NewService(db, order.NewService(db, reserve, release).Statuses)
+	report := sales.NewService(db, order.NewService(event.NewOutbox(db), reserve, release).Statuses)
 	conn, err := db.Acquire(b.Context())
 	if err != nil {
 		b.Fatal(err)

@@ -30,7 +30,7 @@ var Migrations = postgres.Migrations{Name: "order", Files: postgres.Sub(files)}
 
 // Service does what can be done with orders.
 type Service struct {
-	db      *pgxpool.Pool
+	db      *event.Outbox
 	reserve Reserve
 	release Release
 	look    LookInside
@@ -39,7 +39,7 @@ type Service struct {
 }
 
 // NewService works on an open database, asks reserve for stock, and release to take back what no order is made of.
-func NewService(db *pgxpool.Pool, reserve Reserve, release Release) *Service {
+func NewService(db *event.Outbox, reserve Reserve, release Release) *Service {
 	s := &Service{db: db, reserve: reserve, release: release}
 	s.ShowInside(func(context.Context, shop.OrderID) (*Workflow, *payment.Payment) { return nil, nil },
 		func(context.Context, shop.UserID, shop.OrderID) ([]Told, error) { return nil, nil })
@@ -51,7 +51,7 @@ func NewService(db *pgxpool.Pool, reserve Reserve, release Release) *Service {
 // between, or nobody knows whether the order was kept, the reservation expires by itself. Called again with the same key it answers
 // the same order.
 func (s *Service) Place(ctx context.Context, buyer shop.UserID, in Basket) (o Order, err error) {
-	id, earlier, err := idempotency.Before[Order](ctx, s.db, in.Key)
+	id, earlier, err := idempotency.Before[Order](ctx, s.db.Pool, in.Key)
 	if err != nil {
 		return o, err
 	}
@@ -102,7 +102,7 @@ func (s *Service) keep(ctx context.Context, o Order, items []Item, lines []Reser
 	if o.Refunded, err = o.Refunded.In(o.Currency); err != nil {
 		return o, err
 	}
-	return idempotency.Do(ctx, s.db, in.Key, func(tx pgx.Tx) (Order, error) { return open(ctx, tx, o, in.PaymentToken) })
+	return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Order, error) { return open(ctx, tx, o, in.PaymentToken) })
 }
 
 // letGo gives back what is reserved for an order that will not be, as well as it can: else the reservation expires. Its id is used
@@ -112,7 +112,7 @@ func (s *Service) keep(ctx context.Context, o Order, items []Item, lines []Reser
 func (s *Service) letGo(ctx context.Context, key idempotency.Key, id shop.OrderID) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	err := idempotency.Abandon(ctx, s.db, key, id.UUID)
+	err := idempotency.Abandon(ctx, s.db.Pool, key, id.UUID)
 	if err == nil {
 		_, err = s.Standing(ctx, id)
 	}
@@ -128,7 +128,7 @@ func (s *Service) letGo(ctx context.Context, key idempotency.Key, id shop.OrderI
 }
 
 // open keeps a new order and the first step of its history.
-func open(ctx context.Context, tx pgx.Tx, o Order, paymentToken string) (Order, error) {
+func open(ctx context.Context, tx event.TX, o Order, paymentToken string) (Order, error) {
 	if err := insert(ctx, tx, &o, paymentToken); err != nil {
 		return o, err
 	}
@@ -215,7 +215,7 @@ func (s *Service) Bill(ctx context.Context, id shop.OrderID) (Bill, error) {
 type Upkeep struct{ db *pgxpool.Pool }
 
 // Upkeep looks through all orders.
-func (s *Service) Upkeep() Upkeep { return Upkeep{s.db} }
+func (s *Service) Upkeep() Upkeep { return Upkeep{s.db.Pool} }
 
 // Pending are orders that have waited to be paid since before a moment.
 func (u Upkeep) Pending(ctx context.Context, before time.Time) ([]shop.OrderID, error) {

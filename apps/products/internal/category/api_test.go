@@ -23,8 +23,8 @@ import (
 func TestCategories(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
-	category.NewService(db).Routes(app)
-	product.NewService(db, "en").Routes(app)
+	category.NewService(event.NewOutbox(db)).Routes(app)
+	product.NewService(event.NewOutbox(db), "en").Routes(app)
 	admin, alice := kittest.Somebody(shop.Admin), kittest.Somebody(shop.User)
 	with := func(name, value string) map[string]string { return map[string]string{name: value} }
 	const lamp = `{"name":"Lamp","sku":"L-1","price":5,"category_id":3}`
@@ -72,7 +72,7 @@ func TestCategories(t *testing.T) {
 // the moves did not see one another.
 func TestMovesMakeNoCycle(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
-	s := category.NewService(db)
+	s := category.NewService(event.NewOutbox(db))
 	const n = 6
 	for i := range n {
 		if _, err := s.Create(t.Context(), category.New{Name: fmt.Sprint("C", i)}); err != nil {
@@ -116,7 +116,7 @@ func TestSameNameAtOnce(t *testing.T) {
 	var race sync.WaitGroup
 	for range 10 {
 		race.Go(func() {
-			if _, err := category.NewService(db).Create(context.Background(), category.New{Name: "Things"}); err != nil {
+			if _, err := category.NewService(event.NewOutbox(db)).Create(context.Background(), category.New{Name: "Things"}); err != nil {
 				t.Error(err)
 			}
 		})

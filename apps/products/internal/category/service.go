@@ -5,8 +5,8 @@ import (
 	"embed"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
+	"sidecart/kit/event"
 	"sidecart/kit/idempotency"
 	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
@@ -20,15 +20,15 @@ var files embed.FS
 var Migrations = postgres.Migrations{Name: "category", Files: postgres.Sub(files)}
 
 // Service does what can be done with categories.
-type Service struct{ db *pgxpool.Pool }
+type Service struct{ db *event.Outbox }
 
 // NewService works on an open database.
-func NewService(db *pgxpool.Pool) *Service { return &Service{db} }
+func NewService(db *event.Outbox) *Service { return &Service{db} }
 
 // Create opens a category. It fails with ErrParent, or ErrSlug where a slug was asked for that is taken; a slug made
 // from the name gets a number instead.
 func (s *Service) Create(ctx context.Context, in New) (c Category, err error) {
-	return idempotency.Do(ctx, s.db, in.Key, func(tx pgx.Tx) (Category, error) {
+	return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Category, error) {
 		slug := in.Slug
 		if slug == "" {
 			if slug, err = freeSlug(ctx, tx, shop.Slug(in.Name)); err != nil {

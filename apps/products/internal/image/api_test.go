@@ -97,10 +97,10 @@ func TestImages(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, images.Migrations, stock.Migrations)
 	app := web.New("products", web.Config{Verify: kittest.Verify, Streaming: true})
 	store := &folder{files: map[string][]byte{}}
-	s := images.NewService(db, store.Files())
+	s := images.NewService(event.NewOutbox(db), store.Files())
 	s.Routes(app)
-	category.NewService(db).Routes(app)
-	product.NewService(db, "en").Routes(app)
+	category.NewService(event.NewOutbox(db)).Routes(app)
+	product.NewService(event.NewOutbox(db), "en").Routes(app)
 	admin, alice := kittest.Somebody(shop.Admin), kittest.Somebody(shop.User)
 	changed := []string{"products.changed"}
 	kittest.Run(t, app, db, []kittest.Call{
@@ -182,12 +182,12 @@ func ref(id int64) string { return fmt.Sprint("/products/1/images/", id) }
 func TestAddingAndMovingAtOnce(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, images.Migrations, stock.Migrations)
 	store := &folder{files: map[string][]byte{}}
-	s := images.NewService(db, store.Files())
-	if _, err := category.NewService(db).Create(t.Context(), category.New{Name: "Things"}); err != nil {
+	s := images.NewService(event.NewOutbox(db), store.Files())
+	if _, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.New{Name: "Things"}); err != nil {
 		t.Fatal(err)
 	}
 	price := shop.MustMoney("1")
-	if _, err := product.NewService(db, "en").Create(t.Context(), product.New{Name: "x", SKU: "x", Price: &price, CategoryID: 1}); err != nil {
+	if _, err := product.NewService(event.NewOutbox(db), "en").Create(t.Context(), product.New{Name: "x", SKU: "x", Price: &price, CategoryID: 1}); err != nil {
 		t.Fatal(err)
 	}
 	file := picture(t, 8, 8)
@@ -208,7 +208,7 @@ func TestAddingAndMovingAtOnce(t *testing.T) {
 		})
 	}
 	race.Wait()
-	p, err := product.NewService(db, "en").Get(t.Context(), 1)
+	p, err := product.NewService(event.NewOutbox(db), "en").Get(t.Context(), 1)
 	if err != nil || len(p.Images) != 20 {
 		t.Fatalf("%d images, %v", len(p.Images), err)
 	}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/semaphore"
 
 	"sidecart/kit/event"
@@ -26,7 +25,7 @@ var Migrations = postgres.Migrations{Name: "image", Files: postgres.Sub(files)}
 
 // Service does what can be done with images.
 type Service struct {
-	db    *pgxpool.Pool
+	db    *event.Outbox
 	files Files
 	room  *semaphore.Weighted // for pictures as pixels
 }
@@ -35,14 +34,14 @@ type Service struct {
 const atOnce = 2
 
 // NewService works on an open database.
-func NewService(db *pgxpool.Pool, files Files) *Service {
+func NewService(db *event.Outbox, files Files) *Service {
 	return &Service{db: db, files: files, room: semaphore.NewWeighted(atOnce)}
 }
 
 // Add gives a product one more image, after the others, and tells products.changed. It fails with ErrProduct, ErrMany,
 // ErrNoImage or ErrTooLarge.
 func (s *Service) Add(ctx context.Context, key idempotency.Key, productID int64, alt string, file []byte) (Image, error) {
-	_, earlier, err := idempotency.Before[Image](ctx, s.db, key)
+	_, earlier, err := idempotency.Before[Image](ctx, s.db.Pool, key)
 	if err != nil {
 		return Image{}, err
 	}
@@ -57,7 +56,7 @@ func (s *Service) Add(ctx context.Context, key idempotency.Key, productID int64,
 	if err := s.put(ctx, name, p); err != nil {
 		return Image{}, err
 	}
-	return idempotency.Do(ctx, s.db, key, func(tx pgx.Tx) (Image, error) {
+	return idempotency.Do(ctx, s.db, key, func(tx event.TX) (Image, error) {
 		if err := touch(ctx, tx, productID); err != nil {
 			return Image{}, err
 		}
@@ -93,7 +92,7 @@ func (s *Service) put(ctx context.Context, name uuid.UUID, p prepared) error {
 func small(name uuid.UUID) string { return name.String() + "-small" }
 
 // touch locks a product on sale, makes it another version and tells so. It fails with ErrProduct.
-func touch(ctx context.Context, tx pgx.Tx, productID int64) error {
+func touch(ctx context.Context, tx event.TX, productID int64) error {
 	changed, err := bump(ctx, tx, productID)
 	if err != nil {
 		return err
@@ -121,7 +120,7 @@ func (s *Service) Show(ctx context.Context, productID, id int64, thumbnail bool)
 
 // Change changes the words for an image, or its place, and tells products.changed. It fails with ErrNotFound.
 func (s *Service) Change(ctx context.Context, productID, id int64, change Change) (i Image, err error) {
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+	err = s.db.Tx(ctx, func(tx event.TX) error {
 		if err := touch(ctx, tx, productID); err != nil {
 			return err
 		}
@@ -147,7 +146,7 @@ func (s *Service) Change(ctx context.Context, productID, id int64, change Change
 
 // Delete removes an image and tells products.changed. It fails with ErrNotFound.
 func (s *Service) Delete(ctx context.Context, productID, id int64) error {
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+	return s.db.Tx(ctx, func(tx event.TX) error {
 		if err := touch(ctx, tx, productID); err != nil {
 			return err
 		}

@@ -28,9 +28,9 @@ const headphones = `{"name":"Wireless Headphones","description":"High-quality wi
 func TestCatalogue(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
-	category.NewService(db).Routes(app)
-	product.NewService(db, "en").Routes(app)
-	stock.NewService(db, time.Hour).Routes(app)
+	category.NewService(event.NewOutbox(db)).Routes(app)
+	product.NewService(event.NewOutbox(db), "en").Routes(app)
+	stock.NewService(event.NewOutbox(db), time.Hour).Routes(app)
 	admin, alice := kittest.Somebody(shop.Admin), kittest.Somebody(shop.User)
 	const order, another = "/reservations/0192f0c1-2d3e-7abc-8def-0123456789ab", "/reservations/0192f0c1-2d3e-7abc-8def-0123456789ac"
 
@@ -93,8 +93,8 @@ func TestCatalogue(t *testing.T) {
 
 func TestPagingIsStableWhileProductsAreAdded(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
-	s := product.NewService(db, "en")
-	if _, err := category.NewService(db).Create(t.Context(), category.New{Name: "Things"}); err != nil {
+	s := product.NewService(event.NewOutbox(db), "en")
+	if _, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.New{Name: "Things"}); err != nil {
 		t.Fatal(err)
 	}
 	price := shop.MustMoney("1")
@@ -131,8 +131,8 @@ func TestPagingIsStableWhileProductsAreAdded(t *testing.T) {
 func TestOneKeyCreatesOnce(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
-	category.NewService(db).Routes(app)
-	product.NewService(db, "en").Routes(app)
+	category.NewService(event.NewOutbox(db)).Routes(app)
+	product.NewService(event.NewOutbox(db), "en").Routes(app)
 	admin := kittest.Somebody(shop.Admin)
 	for _, call := range []kittest.Call{
 		{As: admin, Do: "POST /categories", Body: `{"name":"Electronics"}`},
@@ -167,9 +167,9 @@ func TestOneKeyCreatesOnce(t *testing.T) {
 func TestChanging(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
-	category.NewService(db).Routes(app)
-	product.NewService(db, "en").Routes(app)
-	stocks := stock.NewService(db, time.Hour)
+	category.NewService(event.NewOutbox(db)).Routes(app)
+	product.NewService(event.NewOutbox(db), "en").Routes(app)
+	stocks := stock.NewService(event.NewOutbox(db), time.Hour)
 	stocks.Routes(app)
 	admin, alice := kittest.Somebody(shop.Admin), kittest.Somebody(shop.User)
 	with := func(name, value string) map[string]string { return map[string]string{name: value} }
@@ -227,8 +227,8 @@ func TestChanging(t *testing.T) {
 // TestChangesAreNotLost has ten change what they read at the same time: one of them did.
 func TestChangesAreNotLost(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
-	s := product.NewService(db, "en")
-	if _, err := category.NewService(db).Create(t.Context(), category.New{Name: "Things"}); err != nil {
+	s := product.NewService(event.NewOutbox(db), "en")
+	if _, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.New{Name: "Things"}); err != nil {
 		t.Fatal(err)
 	}
 	price := shop.MustMoney("1")

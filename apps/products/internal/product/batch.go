@@ -3,8 +3,6 @@ package product
 import (
 	"context"
 
-	"github.com/jackc/pgx/v5"
-
 	"sidecart/apps/products/internal/stock"
 	"sidecart/kit/event"
 	"sidecart/kit/fault"
@@ -63,7 +61,7 @@ type known struct {
 // Put takes lines of different SKUs in somebody's transaction, all of them or none, for a few answers from the server however
 // many they are, and tells products.changed of each that is new or different. It fails as Create and Change do, for any line,
 // and with ErrArchived. language is that of new products of which a line does not say it.
-func Put(ctx context.Context, tx pgx.Tx, language string, lines []Line) ([]Outcome, error) {
+func Put(ctx context.Context, tx event.TX, language string, lines []Line) ([]Outcome, error) {
 	there, err := bySKU(ctx, tx, lines)
 	if err != nil {
 		return nil, err
@@ -112,7 +110,7 @@ func Put(ctx context.Context, tx pgx.Tx, language string, lines []Line) ([]Outco
 	return outcomes, putAll(ctx, tx, fresh, changed)
 }
 
-func putAll(ctx context.Context, tx pgx.Tx, fresh []New, changed []Product) error {
+func putAll(ctx context.Context, tx event.TX, fresh []New, changed []Product) error {
 	ids, err := insertAll(ctx, tx, fresh)
 	if err != nil {
 		return err

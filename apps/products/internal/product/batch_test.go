@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/products/internal/category"
@@ -25,14 +24,14 @@ import (
 func twenty(t *testing.T) (*pgxpool.Pool, []product.Line) {
 	t.Helper()
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
-	c, err := category.NewService(db).Create(t.Context(), category.New{Name: "Things"})
+	c, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.New{Name: "Things"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	price, lines := shop.MustMoney("1.00"), make([]product.Line, 20)
 	for i := range lines {
 		lines[i].SKU = fmt.Sprintf("T-%d", i+1)
-		if _, err := product.NewService(db, "en").Create(t.Context(), product.New{
+		if _, err := product.NewService(event.NewOutbox(db), "en").Create(t.Context(), product.New{
 			Name: "Thing", SKU: lines[i].SKU, Price: &price, CategoryID: c.ID, InitialQuantity: 1000}); err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +49,7 @@ func TestNoDeadlock(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			const rounds = 40
 			db, lines := twenty(t)
-			shelves := stock.NewService(db, time.Hour)
+			shelves := stock.NewService(event.NewOutbox(db), time.Hour)
 			slices.Reverse(lines)
 			var wanted []stock.Wanted
 			for i := range lines {
@@ -80,7 +79,7 @@ func TestNoDeadlock(t *testing.T) {
 				for i := range lines {
 					change(&lines[i], round)
 				}
-				err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error {
+				err := event.NewOutbox(db).Tx(t.Context(), func(tx event.TX) error {
 					_, err := product.Put(t.Context(), tx, "en", lines)
 					return err
 				})

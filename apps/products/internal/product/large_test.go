@@ -116,7 +116,7 @@ func asked() map[string]Filter {
 // included, and what is found is right.
 func TestAHundredThousandProducts(t *testing.T) {
 	db := fill(t)
-	s := NewService(db, "en")
+	s := NewService(event.NewOutbox(db), "en")
 	t.Run("every question has an index", func(t *testing.T) {
 		for name, f := range asked() {
 			q, err := s.ask(t.Context(), f)
@@ -212,7 +212,7 @@ func skus(t *testing.T, s *Service, f Filter) (all []string) {
 // BenchmarkSearch has 16 callers ask for what people ask for, at 100,000 products, and reports how long the slowest of a
 // hundred waits.
 func BenchmarkSearch(b *testing.B) {
-	s := NewService(fill(b), "en")
+	s := NewService(event.NewOutbox(fill(b)), "en")
 	adjective, thing := strings.Fields(adjectives), strings.Fields(things)
 	filters := []func() Filter{
 		func() Filter { return Filter{Query: thing[rand.IntN(50)]} },

@@ -31,9 +31,9 @@ var goods = []string{
 func TestSearch(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
-	category.NewService(db).Routes(app)
-	product.NewService(db, "en").Routes(app)
-	stock.NewService(db, time.Hour).Routes(app)
+	category.NewService(event.NewOutbox(db)).Routes(app)
+	product.NewService(event.NewOutbox(db), "en").Routes(app)
+	stock.NewService(event.NewOutbox(db), time.Hour).Routes(app)
 	admin := kittest.Somebody(shop.Admin)
 	for _, c := range []string{`{"name":"Electronics"}`, `{"name":"Audio","parent_id":1}`, `{"name":"Furniture"}`} {
 		kittest.Run(t, app, nil, []kittest.Call{{Name: "category", As: admin, Do: "POST /categories", Body: c, Want: 201}})
@@ -123,8 +123,8 @@ func TestSearch(t *testing.T) {
 // TestEveryOrderPagesStably reads each order three at a time while products are added at both ends.
 func TestEveryOrderPagesStably(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
-	s := product.NewService(db, "en")
-	if _, err := category.NewService(db).Create(t.Context(), category.New{Name: "Things"}); err != nil {
+	s := product.NewService(event.NewOutbox(db), "en")
+	if _, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.New{Name: "Things"}); err != nil {
 		t.Fatal(err)
 	}
 	add := func(name string, cents int) {
@@ -175,8 +175,8 @@ func TestEveryOrderPagesStably(t *testing.T) {
 func TestLanguages(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
-	category.NewService(db).Routes(app)
-	product.NewService(db, "de").Routes(app)
+	category.NewService(event.NewOutbox(db)).Routes(app)
+	product.NewService(event.NewOutbox(db), "de").Routes(app)
 	admin := kittest.Somebody(shop.Admin)
 	kittest.Run(t, app, nil, []kittest.Call{
 		{Name: "category", As: admin, Do: "POST /categories", Body: `{"name":"All"}`, Want: 201},

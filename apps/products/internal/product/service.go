@@ -5,7 +5,6 @@ import (
 	"embed"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/products/internal/image"
 	"sidecart/apps/products/internal/stock"
@@ -24,7 +23,7 @@ var Migrations = postgres.Migrations{Name: "product", Files: postgres.Sub(files)
 
 // Service does what can be done with products.
 type Service struct {
-	db       *pgxpool.Pool
+	db       *event.Outbox
 	language string
 	lists    chan struct{} // those that are read at this moment
 }
@@ -34,7 +33,7 @@ type Service struct {
 const mostLists = 4
 
 // NewService works on an open database. language, one of Languages, is that of products of which nobody says otherwise.
-func NewService(db *pgxpool.Pool, language string) *Service {
+func NewService(db *event.Outbox, language string) *Service {
 	return &Service{db, language, make(chan struct{}, mostLists)}
 }
 
@@ -45,11 +44,11 @@ func (s *Service) Create(ctx context.Context, in New) (Product, error) {
 	if err != nil {
 		return Product{}, err
 	}
-	return idempotency.Do(ctx, s.db, in.Key, func(tx pgx.Tx) (Product, error) { return create(ctx, tx, in) })
+	return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Product, error) { return create(ctx, tx, in) })
 }
 
 // create is Create of what is normal.
-func create(ctx context.Context, tx pgx.Tx, in New) (Product, error) {
+func create(ctx context.Context, tx event.TX, in New) (Product, error) {
 	id, err := insert(ctx, tx, in)
 	if err != nil {
 		return Product{}, err
@@ -67,7 +66,7 @@ func create(ctx context.Context, tx pgx.Tx, in New) (Product, error) {
 // Change changes what is named, if the product is still the one that the caller read, and tells products.changed. It fails
 // with ErrNotFound, web.ErrStale, ErrInvalid, ErrCategory or ErrSlug.
 func (s *Service) Change(ctx context.Context, id int64, read web.IfMatch, change Change) (p Product, err error) {
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+	err = s.db.Tx(ctx, func(tx event.TX) error {
 		if p, err = lock(ctx, tx, id, read); err != nil {
 			return err
 		}
@@ -78,7 +77,7 @@ func (s *Service) Change(ctx context.Context, id int64, read web.IfMatch, change
 }
 
 // apply changes a locked product.
-func apply(ctx context.Context, tx pgx.Tx, p Product, change Change) (Product, error) {
+func apply(ctx context.Context, tx event.TX, p Product, change Change) (Product, error) {
 	changed, different, err := change.to(p)
 	if err != nil || !different {
 		return p, err
@@ -97,14 +96,14 @@ func apply(ctx context.Context, tx pgx.Tx, p Product, change Change) (Product, e
 	return p, tellChanged(ctx, tx, p)
 }
 
-func tellChanged(ctx context.Context, tx pgx.Tx, p Product) error {
+func tellChanged(ctx context.Context, tx event.TX, p Product) error {
 	return event.Emit(ctx, tx, shop.ProductChanged{ProductID: p.ID, SKU: p.SKU, Name: p.Name, Price: p.Price, Currency: p.Currency})
 }
 
 // Archive takes a product off sale for good, if it is still the one that the caller read, and tells products.archived. Orders
 // that have it go on, and its SKU stays taken. It fails with ErrNotFound or web.ErrStale.
 func (s *Service) Archive(ctx context.Context, id int64, read web.IfMatch) error {
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+	return s.db.Tx(ctx, func(tx event.TX) error {
 		p, err := lock(ctx, tx, id, read)
 		if err != nil {
 			return err

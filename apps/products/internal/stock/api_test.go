@@ -75,7 +75,7 @@ func TestErasure(t *testing.T) {
 	db, s := open(t, time.Hour, 0, 0)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
 	s.Routes(app)
-	s.Subscribe(event.NewHub(app, "products", db))
+	s.Subscribe(event.NewHub(app, "products", event.NewOutbox(db)))
 	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)
 	erased := fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":"users","type":"users.erased","subject":%q,"time":"2026-01-02T03:04:05Z",
 		"datacontenttype":"application/json","pubsubname":"pubsub","topic":"users.erased","data":{"user_id":%q}}`, shop.NewID(), alice.ID, alice.ID)

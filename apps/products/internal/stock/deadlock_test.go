@@ -18,7 +18,7 @@ func TestErasureBesideReturns(t *testing.T) {
 	const products = 40
 	db, s := open(t, time.Hour, slices.Repeat([]int{1}, products)...)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
-	s.Subscribe(event.NewHub(app, "products", db))
+	s.Subscribe(event.NewHub(app, "products", event.NewOutbox(db)))
 	var all []int
 	for id := range products {
 		all = append(all, id+1, 1)

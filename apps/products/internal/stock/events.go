@@ -3,8 +3,6 @@ package stock
 import (
 	"context"
 
-	"github.com/jackc/pgx/v5"
-
 	"sidecart/kit/event"
 	"sidecart/kit/idempotency"
 	"sidecart/kit/shop"
@@ -14,7 +12,7 @@ import (
 func (s *Service) Subscribe(h *event.Hub) { event.On(h, s.onErased) }
 
 // onErased forgets what somebody waits for, and the answers that are kept for calls of theirs.
-func (s *Service) onErased(ctx context.Context, tx pgx.Tx, e shop.UserErased) error {
+func (s *Service) onErased(ctx context.Context, tx event.TX, e shop.UserErased) error {
 	if err := forgetWaiter(ctx, tx, e.UserID); err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (s *Service) Level(ctx context.Context, productID int64) (Level, error) {
 // Adjust changes how much there is, and writes down why and who did it. It fails with ErrNotFound, ErrSpokenFor where
 // less would be left than orders have reserved, or ErrTooMuch.
 func (s *Service) Adjust(ctx context.Context, by shop.UserID, productID int64, a Adjustment) (Adjusted, error) {
-	return idempotency.Do(ctx, s.db, a.Key, func(tx pgx.Tx) (done Adjusted, err error) {
+	return idempotency.Do(ctx, s.db, a.Key, func(tx event.TX) (done Adjusted, err error) {
 		if err := lockProducts(ctx, tx, []int64{productID}); err != nil {
 			return done, err
 		}
@@ -94,7 +94,7 @@ func (s *Service) Movements(ctx context.Context, productID int64, q web.PageQuer
 
 // SetThreshold says from how many on a product is low. It fails with ErrNotFound, also for what is not on sale.
 func (s *Service) SetThreshold(ctx context.Context, productID int64, threshold int) (l Level, err error) {
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+	err = s.db.Tx(ctx, func(tx event.TX) error {
 		if err := SetThreshold(ctx, tx, productID, threshold); err != nil {
 			return err
 		}
@@ -105,7 +105,7 @@ func (s *Service) SetThreshold(ctx context.Context, productID int64, threshold i
 }
 
 // SetThreshold does the same in somebody's transaction.
-func SetThreshold(ctx context.Context, tx pgx.Tx, productID int64, threshold int) error {
+func SetThreshold(ctx context.Context, tx event.TX, productID int64, threshold int) error {
 	return SetThresholds(ctx, tx, []Threshold{{productID, threshold}})
 }
 
@@ -116,7 +116,7 @@ type Threshold struct {
 }
 
 // SetThresholds is SetThreshold of many.
-func SetThresholds(ctx context.Context, tx pgx.Tx, all []Threshold) error {
+func SetThresholds(ctx context.Context, tx event.TX, all []Threshold) error {
 	if len(all) == 0 {
 		return nil
 	}
@@ -135,7 +135,7 @@ func SetThresholds(ctx context.Context, tx pgx.Tx, all []Threshold) error {
 // Lock keeps the stock of some products from moving until the transaction ends. Who needs that of several asks once for all of
 // them, before anything else that waits for stock: two who lock the same one after the other, each in their own order, end in a
 // deadlock.
-func Lock(ctx context.Context, tx pgx.Tx, products []int64) error {
+func Lock(ctx context.Context, tx event.TX, products []int64) error {
 	if len(products) == 0 {
 		return nil
 	}
@@ -159,7 +159,7 @@ func (s *Service) Alerts(ctx context.Context, kind Kind, q web.PageQuery) (page 
 // Await has a user told once when a product that is out of stock can be bought again. Asking again changes nothing. It
 // fails with ErrNotFound or ErrInStock.
 func (s *Service) Await(ctx context.Context, user shop.UserID, productID int64) error {
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+	return s.db.Tx(ctx, func(tx event.TX) error {
 		// Locked, so that whoever brings it back meanwhile either sees this user or is seen here.
 		available, err := availableForSure(ctx, tx, productID)
 		switch {
@@ -179,7 +179,7 @@ func (s *Service) Awaited(ctx context.Context, user shop.UserID) ([]Awaited, err
 
 // tell writes down and tells what a product has just crossed, if it did, in the transaction that moved it. The product
 // is locked, so that each crossing is told once.
-func tell(ctx context.Context, tx pgx.Tx, m moved) error {
+func tell(ctx context.Context, tx event.TX, m moved) error {
 	now, crossed := crossing(shelf{m.Before, m.Was}, shelf{m.Available, m.Threshold})
 	if !crossed || !m.OnSale {
 		return nil
@@ -199,7 +199,7 @@ func tell(ctx context.Context, tx pgx.Tx, m moved) error {
 }
 
 // tellBack tells also whoever waited for the product, so many to an event, and forgets them.
-func tellBack(ctx context.Context, tx pgx.Tx, m moved) error {
+func tellBack(ctx context.Context, tx event.TX, m moved) error {
 	users, err := takeWaiters(ctx, tx, m.ProductID)
 	if err != nil {
 		return err

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
+	"sidecart/kit/event"
 	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
 	"sidecart/kit/sidecar"
@@ -23,17 +23,17 @@ var Migrations = postgres.Migrations{Name: "stock", Files: postgres.Sub(files)}
 
 // Service does what can be done with stock.
 type Service struct {
-	db   *pgxpool.Pool
+	db   *event.Outbox
 	hold time.Duration
 }
 
 // NewService works on an open database; reservations are held for hold.
-func NewService(db *pgxpool.Pool, hold time.Duration) *Service { return &Service{db, hold} }
+func NewService(db *event.Outbox, hold time.Duration) *Service { return &Service{db, hold} }
 
 // Reserve speaks for all lines or none. Called again for the same order it answers the same reservation. It fails with
 // ErrUnknown, ErrOutOfStock, ErrCurrencies, or ErrReleased where the order has already given its reservation back.
 func (s *Service) Reserve(ctx context.Context, order shop.OrderID, wanted []Wanted) (r Reservation, err error) {
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+	err = s.db.Tx(ctx, func(tx event.TX) error {
 		until, lines, err := take(ctx, tx, order, s.hold, wanted)
 		switch {
 		case err != nil:
@@ -72,7 +72,7 @@ func earlier(ctx context.Context, tx pgx.Tx, order shop.OrderID) (Reservation, e
 // Commit makes a reservation a sale: the goods leave the shelf. Called again it changes nothing. It fails with
 // ErrReleased where there is nothing to commit any more.
 func (s *Service) Commit(ctx context.Context, order shop.OrderID) error {
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+	return s.db.Tx(ctx, func(tx event.TX) error {
 		state, err := sell(ctx, tx, order)
 		if err == nil && state != StateHeld && state != StateCommitted {
 			err = ErrReleased
@@ -93,7 +93,7 @@ func (s *Service) Free(ctx context.Context, order shop.OrderID) error {
 }
 
 func (s *Service) release(ctx context.Context, order shop.OrderID, sold bool) error {
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+	return s.db.Tx(ctx, func(tx event.TX) error {
 		if err := forestall(ctx, tx, order); err != nil {
 			return err
 		}
@@ -111,7 +111,7 @@ func (s *Service) release(ctx context.Context, order shop.OrderID, sold bool) er
 }
 
 // giveBack makes the lines of a locked reservation available by free or shelve, and tells what is back.
-func giveBack(ctx context.Context, tx pgx.Tx, order shop.OrderID, by func(context.Context, pgx.Tx, shop.OrderID) ([]moved, error), state State) error {
+func giveBack(ctx context.Context, tx event.TX, order shop.OrderID, by func(context.Context, pgx.Tx, shop.OrderID) ([]moved, error), state State) error {
 	all, err := by(ctx, tx, order)
 	if err != nil {
 		return err
@@ -123,7 +123,7 @@ func giveBack(ctx context.Context, tx pgx.Tx, order shop.OrderID, by func(contex
 }
 
 // tellAll tells of each, by product: what it writes down is locked in that order.
-func tellAll(ctx context.Context, tx pgx.Tx, all []moved) error {
+func tellAll(ctx context.Context, tx event.TX, all []moved) error {
 	slices.SortFunc(all, func(a, b moved) int { return cmp.Compare(a.ProductID, b.ProductID) })
 	for _, m := range all {
 		if err := tell(ctx, tx, m); err != nil {
@@ -137,7 +137,7 @@ func tellAll(ctx context.Context, tx pgx.Tx, all []moved) error {
 // sold. Called again, or with less than is back already, it changes nothing. It fails with ErrReleased where the order
 // has bought nothing.
 func (s *Service) Return(ctx context.Context, order shop.OrderID, back []Wanted) error {
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+	return s.db.Tx(ctx, func(tx event.TX) error {
 		state, err := lock(ctx, tx, order)
 		switch {
 		case err != nil || state == StateReturned:
@@ -160,7 +160,7 @@ func (s *Service) ReleaseExpired(ctx context.Context) (released int, err error) 
 		return 0, err
 	}
 	for _, order := range orders {
-		err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		err := s.db.Tx(ctx, func(tx event.TX) error {
 			state, err := lock(ctx, tx, order)
 			if err != nil || state != StateHeld {
 				return err

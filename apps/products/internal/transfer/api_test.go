@@ -28,11 +28,11 @@ func open(t testing.TB) (*pgxpool.Pool, *transfer.Service) {
 	t.Helper()
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations, transfer.Migrations)
 	for _, name := range []string{"Chairs", "Tables"} {
-		if _, err := category.NewService(db).Create(t.Context(), category.New{Name: name}); err != nil {
+		if _, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.New{Name: name}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return db, transfer.NewService(db, "en")
+	return db, transfer.NewService(event.NewOutbox(db), "en")
 }
 
 // TestAddresses has names and SKUs that differ in what an address has not: in what comes after 120 letters, or in a dot.
@@ -77,8 +77,8 @@ func TestImportAndExport(t *testing.T) {
 	db, s := open(t)
 	app := web.New("products", web.Config{Verify: kittest.Verify, Streaming: true})
 	s.Routes(app)
-	product.NewService(db, "en").Routes(app)
-	stock.NewService(db, time.Hour).Routes(app)
+	product.NewService(event.NewOutbox(db), "en").Routes(app)
+	stock.NewService(event.NewOutbox(db), time.Hour).Routes(app)
 	admin, alice := kittest.Somebody(shop.Admin), kittest.Somebody(shop.User)
 	csv, lines := map[string]string{"Content-Type": "text/csv"}, map[string]string{"Content-Type": "application/x-ndjson"}
 	told := func(n int) (topics []string) {

@@ -8,9 +8,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/products/internal/product"
+	"sidecart/kit/event"
 	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
@@ -24,12 +24,12 @@ var Migrations = postgres.Migrations{Name: "transfer", Files: postgres.Sub(files
 
 // Service brings goods in and out.
 type Service struct {
-	db       *pgxpool.Pool
+	db       *event.Outbox
 	language string
 }
 
 // NewService works on an open database. language is that of new products of which a file does not say it.
-func NewService(db *pgxpool.Pool, language string) *Service { return &Service{db, language} }
+func NewService(db *event.Outbox, language string) *Service { return &Service{db, language} }
 
 // Import takes a file row by row: a new SKU is a new product, a known one is changed in what the row names. A row is taken
 // whole or not at all. Taking the same file again changes nothing more. It fails where the file cannot be read to its end; the
@@ -129,7 +129,7 @@ func (s *Service) put(ctx context.Context, r *Report, rows []numbered) error {
 			lines = append(lines, n.row.Line)
 		}
 	}
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+	return s.db.Tx(ctx, func(tx event.TX) error {
 		outcomes, err := product.Put(ctx, tx, s.language, lines)
 		if err != nil {
 			return err
@@ -152,7 +152,7 @@ var errTwice = errors.New("a SKU is there twice")
 // putOne takes a row, again where somebody else's change was in the way.
 func (s *Service) putOne(ctx context.Context, one row) (outcome product.Outcome, err error) {
 	for range 3 {
-		err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		err = s.db.Tx(ctx, func(tx event.TX) error {
 			outcomes, err := product.Put(ctx, tx, s.language, []product.Line{one.Line})
 			if err == nil {
 				outcome = outcomes[0]

@@ -25,7 +25,7 @@ func (s *Service) See(ctx context.Context, who shop.Caller, id shop.UserID, from
 // Change gives an account another role, or closes and opens it; its sessions end where it may do less, or other things,
 // than their tokens say. It fails with ErrNotFound or ErrLastAdmin.
 func (s *Service) Change(ctx context.Context, who shop.Caller, id shop.UserID, in Change, from audit.Origin) (a Account, err error) {
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+	err = s.db.Tx(ctx, func(tx event.TX) error {
 		if err := lockAdmins(ctx, tx); err != nil {
 			return err
 		}
@@ -57,7 +57,7 @@ func oneAdminLeft(ctx context.Context, tx pgx.Tx, before Account) error {
 }
 
 // changed ends sessions and tells what an admin's change means.
-func (s *Service) changed(ctx context.Context, tx pgx.Tx, who shop.Caller, before, after Account, from audit.Origin) error {
+func (s *Service) changed(ctx context.Context, tx event.TX, who shop.Caller, before, after Account, from audit.Origin) error {
 	entry := audit.Entry{Actor: who.ID, User: after.ID, From: from}
 	var entries []audit.Entry
 	if before.Role != after.Role {

@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"sidecart/apps/users/internal/audit"
 	"sidecart/apps/users/internal/mailtoken"
 	"sidecart/kit/event"
@@ -16,7 +14,7 @@ import (
 
 // askToVerify makes the token that proves an account's address, and tells that it is to be sent. The account is locked by
 // the caller, or was just made.
-func (s *Service) askToVerify(ctx context.Context, tx pgx.Tx, a Account) error {
+func (s *Service) askToVerify(ctx context.Context, tx event.TX, a Account) error {
 	r, err := s.MailTokens.Issue(ctx, tx, a.ID, a.Email, mailtoken.VerifyEmail)
 	if err != nil {
 		return err
@@ -33,7 +31,7 @@ func (s *Service) VerifyEmail(ctx context.Context, token string, from audit.Orig
 	if err != nil {
 		return err
 	}
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+	return s.db.Tx(ctx, func(tx event.TX) error {
 		if _, err := lock(ctx, tx, proof.AccountID); err != nil {
 			return erasedMeanwhile(err)
 		}
@@ -79,7 +77,7 @@ func (s *Service) ResetPassword(ctx context.Context, token, password string, fro
 	if err != nil {
 		return err
 	}
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+	err = s.db.Tx(ctx, func(tx event.TX) error {
 		now, err := lock(ctx, tx, proof.AccountID)
 		if err != nil {
 			return erasedMeanwhile(err)
@@ -104,7 +102,7 @@ func (s *Service) ResetPassword(ctx context.Context, token, password string, fro
 
 // replacePassword ends the sessions of an account but the caller's own (a zero caller has none) and makes the tokens of
 // earlier mails void: whoever knew the old password has nothing left of it.
-func (s *Service) replacePassword(ctx context.Context, tx pgx.Tx, a Account, hash []byte, who shop.Caller, entry audit.Entry) error {
+func (s *Service) replacePassword(ctx context.Context, tx event.TX, a Account, hash []byte, who shop.Caller, entry audit.Entry) error {
 	if err := setPassword(ctx, tx, a.ID, hash); err != nil {
 		return err
 	}
@@ -123,7 +121,7 @@ func (s *Service) replacePassword(ctx context.Context, tx pgx.Tx, a Account, has
 // AskForMail keeps that somebody wants a mail to an address. It never says, not even by the time it takes, whether there
 // is an account with it: that is found out afterwards.
 func (s *Service) AskForMail(ctx context.Context, purpose mailtoken.Purpose, email string, from audit.Origin) error {
-	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+	err := s.db.Tx(ctx, func(tx event.TX) error {
 		return ask(ctx, tx, mailRequest{Purpose: string(purpose), EmailKey: key(email), Address: from.Address, UserAgent: from.UserAgent})
 	})
 	select {
@@ -162,7 +160,7 @@ func (s *Service) AnswerMail(ctx context.Context) error {
 // AnswerOne takes the oldest request and, if there is an open account with that address and not too many mails went there
 // lately, tells that one is to be sent. It says whether there was a request.
 func (s *Service) AnswerOne(ctx context.Context) (was bool, err error) {
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+	err = s.db.Tx(ctx, func(tx event.TX) error {
 		r, err := take(ctx, tx)
 		if err != nil || r == nil {
 			return err
@@ -185,7 +183,7 @@ func (s *Service) AnswerOne(ctx context.Context) (was bool, err error) {
 	return was, err
 }
 
-func (s *Service) askToReset(ctx context.Context, tx pgx.Tx, a Account, from audit.Origin) error {
+func (s *Service) askToReset(ctx context.Context, tx event.TX, a Account, from audit.Origin) error {
 	r, err := s.MailTokens.Issue(ctx, tx, a.ID, a.Email, mailtoken.ResetPassword)
 	if err != nil {
 		return err

@@ -24,7 +24,7 @@ func (s *Service) ChangeProfile(ctx context.Context, who shop.Caller, in Profile
 			return a, err
 		}
 	}
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+	err = s.db.Tx(ctx, func(tx event.TX) error {
 		before, err := lock(ctx, tx, who.ID)
 		if err != nil {
 			return err
@@ -75,7 +75,7 @@ func (in Profile) names() map[string]string {
 	return sent
 }
 
-func (s *Service) newAddress(ctx context.Context, tx pgx.Tx, a Account) error {
+func (s *Service) newAddress(ctx context.Context, tx event.TX, a Account) error {
 	may, err := s.MailTokens.MayIssue(ctx, tx, a.ID, mailtoken.VerifyEmail)
 	if err != nil {
 		return err
@@ -111,7 +111,7 @@ func (s *Service) ChangePassword(ctx context.Context, who shop.Caller, current, 
 	if err != nil {
 		return err
 	}
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+	return s.db.Tx(ctx, func(tx event.TX) error {
 		now, err := lock(ctx, tx, who.ID)
 		if err != nil {
 			return err
@@ -163,7 +163,7 @@ func (s *Service) Export(ctx context.Context, who shop.Caller, from audit.Origin
 // others. The row stays, as nobody. It fails with ErrLastAdmin.
 func (s *Service) Erase(ctx context.Context, who shop.Caller, from audit.Origin) error {
 	var before withPassword
-	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) (err error) {
+	err := s.db.Tx(ctx, func(tx event.TX) (err error) {
 		if err := lockAdmins(ctx, tx); err != nil {
 			return err
 		}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/users/internal/audit"
 	"sidecart/apps/users/internal/lockout"
@@ -31,8 +30,8 @@ var Migrations = postgres.Migrations{Name: "account", Files: postgres.Sub(files)
 // Sessions is what accounts ask of being signed in: End ends the sessions of a user but one (uuid.Nil: none), Erase ends
 // them all and removes what they tell of a person, and Export is all that is held of them, as JSON.
 type Sessions struct {
-	End    func(ctx context.Context, tx pgx.Tx, user shop.UserID, except uuid.UUID, reason string) error
-	Erase  func(ctx context.Context, tx pgx.Tx, user shop.UserID, reason string) error
+	End    func(ctx context.Context, tx event.TX, user shop.UserID, except uuid.UUID, reason string) error
+	Erase  func(ctx context.Context, tx event.TX, user shop.UserID, reason string) error
 	Export func(ctx context.Context, db postgres.Reader, user shop.UserID) (json.RawMessage, error)
 }
 
@@ -49,13 +48,13 @@ type Parts struct {
 
 // Service does what can be done with accounts.
 type Service struct {
-	db *pgxpool.Pool
+	db *event.Outbox
 	Parts
 	asked chan struct{} // a mail was asked for here
 }
 
 // NewService works on an open database.
-func NewService(db *pgxpool.Pool, parts Parts) *Service {
+func NewService(db *event.Outbox, parts Parts) *Service {
 	return &Service{db, parts, make(chan struct{}, 1)}
 }
 
@@ -69,7 +68,7 @@ func (s *Service) Register(ctx context.Context, in Registration, from audit.Orig
 	if err != nil {
 		return Account{}, err
 	}
-	return idempotency.Do(ctx, s.db, in.Key, func(tx pgx.Tx) (a Account, err error) {
+	return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (a Account, err error) {
 		role := shop.User
 		if s.FirstIsAdmin {
 			first, err := isFirst(ctx, tx)
@@ -159,7 +158,7 @@ func (s *Service) failed(ctx context.Context, try *lockout.Attempt, name string,
 	if err != nil {
 		return err
 	}
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+	return s.db.Tx(ctx, func(tx event.TX) error {
 		if !until.IsZero() {
 			if _, err := emitLocked(ctx, tx, name, until, from); err != nil {
 				return err
@@ -177,7 +176,7 @@ func (s *Service) tellLocked(ctx context.Context, name string, until time.Time, 
 	if until.IsZero() {
 		return nil
 	}
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+	return s.db.Tx(ctx, func(tx event.TX) error {
 		told, err := emitLocked(ctx, tx, name, until, from)
 		if err != nil || told == nil {
 			return err
@@ -187,7 +186,7 @@ func (s *Service) tellLocked(ctx context.Context, name string, until time.Time, 
 }
 
 // emitLocked tells users.locked once for each lock: nil is nobody to tell, or told already.
-func emitLocked(ctx context.Context, tx pgx.Tx, name string, until time.Time, from audit.Origin) (*Account, error) {
+func emitLocked(ctx context.Context, tx event.TX, name string, until time.Time, from audit.Origin) (*Account, error) {
 	a, err := claimLock(ctx, tx, name, until)
 	if err != nil || a == nil {
 		return nil, err

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/users/internal/account"
@@ -51,11 +50,11 @@ func newStand(t *testing.T, adapt ...func(*account.Parts)) *stand {
 		Lockouts:   lockout.NewService(s.lockouts, []byte("lockouts"), lockout.Policy{Name: failures, Address: 1000, First: time.Minute, Most: time.Hour, Memory: time.Hour}),
 		MailTokens: mailtoken.NewService(s.db, []byte("mail tokens"), mailtoken.Lifetimes{Verify: time.Hour, Reset: time.Hour}),
 		Sessions: account.Sessions{
-			End: func(_ context.Context, _ pgx.Tx, user shop.UserID, except uuid.UUID, reason string) error {
+			End: func(_ context.Context, _ event.TX, user shop.UserID, except uuid.UUID, reason string) error {
 				s.end(user, except, reason)
 				return nil
 			},
-			Erase: func(_ context.Context, _ pgx.Tx, user shop.UserID, reason string) error {
+			Erase: func(_ context.Context, _ event.TX, user shop.UserID, reason string) error {
 				s.end(user, uuid.Nil, "all of it: "+reason)
 				return nil
 			},
@@ -67,7 +66,7 @@ func newStand(t *testing.T, adapt ...func(*account.Parts)) *stand {
 	for _, a := range adapt {
 		a(&s.parts)
 	}
-	s.Service = account.NewService(s.db, s.parts)
+	s.Service = account.NewService(event.NewOutbox(s.db), s.parts)
 	s.app = web.New("users", web.Config{Verify: kittest.Verify})
 	s.Routes(s.app)
 	s.parts.MailTokens.Routes(s.app)

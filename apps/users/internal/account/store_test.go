@@ -14,6 +14,7 @@ import (
 	"sidecart/apps/users/internal/account"
 	"sidecart/apps/users/internal/audit"
 	"sidecart/apps/users/internal/lockout"
+	"sidecart/kit/event"
 	"sidecart/kit/fault"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
@@ -214,7 +215,7 @@ func TestAnotherCostIsTakenOnAtTheNextSignIn(t *testing.T) {
 	s := newStand(t)
 	who := s.join(t, "testuser")
 	s.parts.Passwords = account.NewPasswords(5, 1)
-	s.Service = account.NewService(s.db, s.parts)
+	s.Service = account.NewService(event.NewOutbox(s.db), s.parts)
 	cost := func() int {
 		var hash []byte
 		if err := s.db.QueryRow(t.Context(), `select password_hash from accounts where id = $1`, who.ID).Scan(&hash); err != nil {

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/users/internal/account"
@@ -67,7 +66,7 @@ func signerOf(t *testing.T, secret string) *auth.Signer {
 var migrations = []postgres.Migrations{event.Migrations, idempotency.Migrations, audit.Migrations, account.Migrations, mailtoken.Migrations, session.Migrations}
 
 func newAccounts(db *pgxpool.Pool, firstIsAdmin bool) *account.Service {
-	return account.NewService(db, account.Parts{
+	return account.NewService(event.NewOutbox(db), account.Parts{
 		Passwords: account.NewPasswords(4, 2), FirstIsAdmin: firstIsAdmin,
 		Lockouts:   lockout.NewService(lockout.NewLocal(), []byte("lockouts"), lockout.Policy{Name: 5, Address: 100, First: time.Minute, Most: time.Hour, Memory: time.Hour}),
 		MailTokens: mailtoken.NewService(db, []byte("mail tokens"), mailtoken.Lifetimes{Verify: time.Hour, Reset: time.Hour}),
@@ -79,7 +78,7 @@ func newAccounts(db *pgxpool.Pool, firstIsAdmin bool) *account.Service {
 func newReplica(t *testing.T, db *pgxpool.Pool, signer *auth.Signer, firstIsAdmin bool) *web.App {
 	t.Helper()
 	accounts := newAccounts(db, firstIsAdmin)
-	sessions := session.NewService(db, accounts, signer, session.Lifetimes{Access: time.Minute, Refresh: time.Hour})
+	sessions := session.NewService(event.NewOutbox(db), accounts, signer, session.Lifetimes{Access: time.Minute, Refresh: time.Hour})
 	if err := sessions.LoadKeys(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +251,7 @@ func TestEnd(t *testing.T) {
 	}
 	end := func(except uuid.UUID) []string {
 		t.Helper()
-		err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error { return session.End(t.Context(), tx, user, except, "test") })
+		err := event.NewOutbox(db).Tx(t.Context(), func(tx event.TX) error { return session.End(t.Context(), tx, user, except, "test") })
 		if err != nil {
 			t.Fatal(err)
 		}

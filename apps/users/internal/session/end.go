@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"sidecart/apps/users/internal/audit"
 	"sidecart/kit/event"
@@ -14,7 +13,7 @@ import (
 
 // End ends a user's sessions, all but except (uuid.Nil: none), in the caller's transaction, and tells sessions.revoked if there
 // were any: their refresh tokens are refused from the commit on, and their access tokens everywhere within a second.
-func End(ctx context.Context, tx pgx.Tx, user shop.UserID, except uuid.UUID, reason string) error {
+func End(ctx context.Context, tx event.TX, user shop.UserID, except uuid.UUID, reason string) error {
 	ended, err := end(ctx, tx, user, except, reason)
 	if err != nil || len(ended) == 0 {
 		return err
@@ -23,7 +22,7 @@ func End(ctx context.Context, tx pgx.Tx, user shop.UserID, except uuid.UUID, rea
 }
 
 // Erase is End for all sessions, and forgets where they were.
-func Erase(ctx context.Context, tx pgx.Tx, user shop.UserID, reason string) error {
+func Erase(ctx context.Context, tx event.TX, user shop.UserID, reason string) error {
 	if err := End(ctx, tx, user, uuid.Nil, reason); err != nil {
 		return err
 	}
@@ -32,7 +31,7 @@ func Erase(ctx context.Context, tx pgx.Tx, user shop.UserID, reason string) erro
 
 // reused ends a session of which a token came again that had been used: one of the two who hold it has stolen it. It changes
 // nothing where the session has ended before.
-func reused(ctx context.Context, tx pgx.Tx, user shop.UserID, session uuid.UUID, from audit.Origin) error {
+func reused(ctx context.Context, tx event.TX, user shop.UserID, session uuid.UUID, from audit.Origin) error {
 	const reason = "a used refresh token came again"
 	ended, err := endOne(ctx, tx, user, session, reason)
 	if err != nil || !ended {
@@ -45,7 +44,7 @@ func reused(ctx context.Context, tx pgx.Tx, user shop.UserID, session uuid.UUID,
 }
 
 // tell wakes those who follow ended sessions as soon as the transaction commits, and tells everybody else by event.
-func tell(ctx context.Context, tx pgx.Tx, user shop.UserID, ended []uuid.UUID, reason string) error {
+func tell(ctx context.Context, tx event.TX, user shop.UserID, ended []uuid.UUID, reason string) error {
 	if err := notify(ctx, tx); err != nil {
 		return err
 	}

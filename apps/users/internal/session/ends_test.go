@@ -17,6 +17,7 @@ import (
 
 	"sidecart/apps/users/internal/session"
 	"sidecart/kit/auth"
+	"sidecart/kit/event"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
@@ -273,7 +274,7 @@ func TestErasedSessionsTellNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error { return session.Erase(t.Context(), tx, user, "erased") })
+	err = event.NewOutbox(db).Tx(t.Context(), func(tx event.TX) error { return session.Erase(t.Context(), tx, user, "erased") })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -293,16 +294,26 @@ func newAppAndSigner(t *testing.T, firstIsAdmin bool) (*web.App, *pgxpool.Pool, 
 	return newReplica(t, db, signer, firstIsAdmin), db, signer
 }
 
-// begin opens a transaction that ends one session and is not over yet.
-func begin(t *testing.T, db *pgxpool.Pool, user shop.UserID) pgx.Tx {
+// begin opens a transaction that ends all sessions of a user, and returns what commits it.
+func begin(t *testing.T, db *pgxpool.Pool, user shop.UserID) (commit func() error) {
 	t.Helper()
-	tx, err := db.Begin(t.Context())
-	if err != nil {
+	ended, commits, over := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		over <- event.NewOutbox(db).Tx(context.Background(), func(tx event.TX) error {
+			if err := session.End(context.Background(), tx, user, uuid.Nil, "test"); err != nil {
+				return err
+			}
+			close(ended)
+			<-commits
+			return nil
+		})
+	}()
+	finish := sync.OnceValue(func() error { close(commits); return <-over })
+	t.Cleanup(func() { _ = finish() })
+	select {
+	case <-ended:
+	case err := <-over:
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = tx.Rollback(context.Background()) }) // where it was not committed
-	if err := session.End(t.Context(), tx, user, uuid.Nil, "test"); err != nil {
-		t.Fatal(err)
-	}
-	return tx
+	return finish
 }

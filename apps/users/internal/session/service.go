@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/users/internal/account"
 	"sidecart/apps/users/internal/audit"
@@ -27,7 +25,7 @@ var Migrations = postgres.Migrations{Name: "session", Files: postgres.Sub(files)
 
 // Service does what can be done with sessions.
 type Service struct {
-	db       *pgxpool.Pool
+	db       *event.Outbox
 	accounts *account.Service
 	signer   *auth.Signer
 	lives    Lifetimes
@@ -36,7 +34,7 @@ type Service struct {
 }
 
 // NewService signs people in whom accounts know.
-func NewService(db *pgxpool.Pool, accounts *account.Service, signer *auth.Signer, lives Lifetimes) *Service {
+func NewService(db *event.Outbox, accounts *account.Service, signer *auth.Signer, lives Lifetimes) *Service {
 	return &Service{db, accounts, signer, lives, signer.Derive("refresh tokens"), newNews()}
 }
 
@@ -49,7 +47,7 @@ func (s *Service) SignIn(ctx context.Context, in Login, from Device) (Pair, erro
 		return Pair{}, err
 	}
 	id, refresh := shop.NewID(), newRefreshToken()
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+	err = s.db.Tx(ctx, func(tx event.TX) error {
 		if err := begin(ctx, tx, id, who, from); err != nil {
 			return err
 		}
@@ -79,7 +77,7 @@ func (s *Service) Refresh(ctx context.Context, token string, from audit.Origin) 
 	next := successor(s.chain, token)
 	var held refreshable
 	refused := false
-	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) (err error) {
+	err := s.db.Tx(ctx, func(tx event.TX) (err error) {
 		if held, err = lock(ctx, tx, fingerprint(token)); err != nil {
 			return err
 		}
@@ -138,7 +136,7 @@ func (s *Service) SignOut(ctx context.Context, who shop.Caller, session uuid.UUI
 	if session == who.SessionID {
 		action = audit.SignedOut
 	}
-	return s.ending(ctx, func(tx pgx.Tx) error {
+	return s.ending(ctx, func(tx event.TX) error {
 		ended, err := endOne(ctx, tx, who.ID, session, "signed out")
 		if err != nil {
 			return err
@@ -167,7 +165,7 @@ func (s *Service) SignOutAll(ctx context.Context, who shop.Caller, keepThis bool
 	if keepThis {
 		except, which = who.SessionID, "all others"
 	}
-	return s.ending(ctx, func(tx pgx.Tx) error {
+	return s.ending(ctx, func(tx event.TX) error {
 		if err := End(ctx, tx, who.ID, except, "signed out"); err != nil {
 			return err
 		}
@@ -177,9 +175,9 @@ func (s *Service) SignOutAll(ctx context.Context, who shop.Caller, keepThis bool
 
 // ending commits the end of sessions and gives the news of it a moment to reach everybody, so that who was told "signed
 // out" does not find an access token still accepted somewhere.
-func (s *Service) ending(ctx context.Context, end func(pgx.Tx) error) error {
+func (s *Service) ending(ctx context.Context, end func(event.TX) error) error {
 	heard := s.news.next()
-	if err := pgx.BeginFunc(ctx, s.db, end); err != nil {
+	if err := s.db.Tx(ctx, end); err != nil {
 		return err
 	}
 	wait(ctx, heard) // it is back from the database

@@ -128,7 +128,7 @@ func digestOfKeys(set auth.JWKS) string {
 // cannot, whoever waits looks for themselves a few times a second.
 func (s *Service) Watch(ctx context.Context) error {
 	for ctx.Err() == nil {
-		err := listen(ctx, s.db, func() {
+		err := listen(ctx, s.db.Pool, func() {
 			if err := s.LoadKeys(ctx); err != nil && ctx.Err() == nil {
 				slog.WarnContext(ctx, "signing keys cannot be read; the known ones stay", "err", err)
 			}

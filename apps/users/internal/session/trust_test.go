@@ -17,6 +17,7 @@ import (
 	"sidecart/apps/users/internal/audit"
 	"sidecart/apps/users/internal/session"
 	"sidecart/kit/auth"
+	"sidecart/kit/event"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
 )
@@ -27,7 +28,7 @@ func newService(t *testing.T, lives session.Lifetimes) (*session.Service, *pgxpo
 	db := kittest.DB(t, migrations...)
 	signer := newSigner(t)
 	accounts := newAccounts(db, false)
-	s := session.NewService(db, accounts, signer, lives)
+	s := session.NewService(event.NewOutbox(db), accounts, signer, lives)
 	if err := s.LoadKeys(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +74,7 @@ func TestNoEndIsMissed(t *testing.T) {
 		t.Fatalf("%+v", start)
 	}
 	slow := begin(t, db, users[0])
-	if err := begin(t, db, users[1]).Commit(t.Context()); err != nil {
+	if err := begin(t, db, users[1])(); err != nil {
 		t.Fatal(err)
 	}
 	first, _ := ask(t, s, start.Cursor)
@@ -83,7 +84,7 @@ func TestNoEndIsMissed(t *testing.T) {
 	if again, took := ask(t, s, first.Cursor); took < time.Second/2 {
 		t.Errorf("there is nothing new, and it answers after %s: %v", took, again.Ended)
 	}
-	if err := slow.Commit(t.Context()); err != nil {
+	if err := slow(); err != nil {
 		t.Fatal(err)
 	}
 	second, _ := ask(t, s, first.Cursor)
@@ -118,7 +119,7 @@ func TestWhoWaitsIsToldAtOnce(t *testing.T) {
 		}
 		waiting <- told
 	}()
-	if err := begin(t, db, users[2]).Commit(t.Context()); err != nil {
+	if err := begin(t, db, users[2])(); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -133,7 +134,7 @@ func TestWhoWaitsIsToldAtOnce(t *testing.T) {
 
 func TestOnlyEndsThatMatterAreTold(t *testing.T) {
 	s, db, _, users := newService(t, short)
-	if err := begin(t, db, users[0]).Commit(t.Context()); err != nil {
+	if err := begin(t, db, users[0])(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := db.Exec(t.Context(), `update sessions set ended_at = ended_at - interval '3 minutes' where ended_at is not null`); err != nil {
@@ -231,7 +232,7 @@ func TestPrune(t *testing.T) {
 	if _, err := s.SignIn(t.Context(), session.Login{Username: "alice", Password: password}, session.Device{UserAgent: "another"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := begin(t, db, users[1]).Commit(t.Context()); err != nil {
+	if err := begin(t, db, users[1])(); err != nil {
 		t.Fatal(err)
 	}
 	count := func() (tokens, sessions, devices int) {

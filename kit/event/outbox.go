@@ -1,0 +1,74 @@
+package event
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sidecart/kit/shop"
+	"sidecart/kit/telemetry"
+)
+
+// Outbox is the database of a service that emits events. A service makes one and hands it to its relay and to all that emit.
+type Outbox struct {
+	*pgxpool.Pool
+	wake chan struct{} // holds at most one signal: of several commits the relay sees all in one look
+}
+
+// NewOutbox takes a pool that was opened with Migrations.
+func NewOutbox(db *pgxpool.Pool) *Outbox { return &Outbox{db, make(chan struct{}, 1)} }
+
+// TX is a transaction in which events can be emitted. Only Outbox.Tx and the hub make one, so that nothing is emitted
+// without waking the relay.
+type TX interface {
+	pgx.Tx
+	emits()
+}
+
+type outboxTx struct {
+	pgx.Tx
+	emitted bool
+}
+
+func (tx *outboxTx) emits() { tx.emitted = true }
+
+// Tx runs fn in a transaction, as pgx.BeginFunc does, and wakes the relay of this process after a commit with events. Where the
+// process dies before that, or the response to the commit is lost, the next look of any replica's relay finds the events.
+func (o *Outbox) Tx(ctx context.Context, fn func(tx TX) error) error {
+	var emitted bool
+	err := pgx.BeginFunc(ctx, o.Pool, func(tx pgx.Tx) error {
+		t := &outboxTx{Tx: tx}
+		err := fn(t)
+		emitted = t.emitted
+		return err
+	})
+	if err == nil && emitted {
+		select {
+		case o.wake <- struct{}{}:
+		default:
+		}
+	}
+	return err
+}
+
+// Emit records an event in the transaction that makes it true: both are kept, or neither.
+func Emit(ctx context.Context, tx TX, e shop.Event) error { return EmitAll(ctx, tx, []shop.Event{e}) }
+
+// EmitAll is Emit of many, in their order, in one round trip.
+func EmitAll[E shop.Event](ctx context.Context, tx TX, all []E) error {
+	batch, trace := &pgx.Batch{}, telemetry.TraceParent(ctx)
+	for _, e := range all {
+		data, err := json.Marshal(e)
+		if err != nil {
+			return fmt.Errorf("emit %s: %w", e.Topic(), err)
+		}
+		batch.Queue(`
+			insert into outbox (id, topic, key, version, data, trace) values ($1, $2, $3, $4, $5, $6)`,
+			shop.NewID(), e.Topic(), e.Key(), shop.Version(e), data, trace)
+	}
+	tx.emits()
+	return tx.SendBatch(ctx, batch).Close()
+}
