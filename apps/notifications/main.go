@@ -1,5 +1,4 @@
-// Notifications is the service that tells people what happens to their orders and accounts. `notifications relay` is the same
-// program as the relay that its mails leave through.
+// Notifications is the service that tells people what happens to their orders and accounts.
 package main
 
 import (
@@ -22,7 +21,6 @@ import (
 	"sidecart/apps/notifications/internal/message"
 	"sidecart/apps/notifications/internal/notice"
 	"sidecart/apps/notifications/internal/preference"
-	"sidecart/apps/notifications/internal/relay"
 	"sidecart/apps/notifications/internal/template"
 	"sidecart/kit/auth"
 	"sidecart/kit/config"
@@ -38,12 +36,8 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	work := run
-	if len(os.Args) > 1 && os.Args[1] == "relay" {
-		work = relay.Run
-	}
-	if err := work(ctx); err != nil {
-		slog.Error("notifications stops", "args", os.Args[1:], "err", err)
+	if err := run(ctx); err != nil {
+		slog.Error("notifications stops", "err", err)
 		os.Exit(1) //nolint:gocritic // the signals end with the process
 	}
 }
@@ -52,6 +46,7 @@ func run(ctx context.Context) error {
 	var env config.Env
 	cfg := env.Web("8004")
 	publicURL := env.String("PUBLIC_URL", "http://localhost:8000")
+	smtp, signIn := mailSettings(&env)
 	if err := env.Err(); err != nil {
 		return err
 	}
@@ -78,6 +73,10 @@ func run(ctx context.Context) error {
 		return err
 	}
 	pushKeys, err := device.NewKeys(vapid)
+	if err != nil {
+		return err
+	}
+	email, err := emailWith(ctx, dapr, smtp, signIn)
 	if err != nil {
 		return err
 	}
@@ -109,7 +108,7 @@ func run(ctx context.Context) error {
 	notices.Subscribe(hub)
 	hub.Compare(notice.SentBy(dapr.Ask))
 	engine := delivery.NewEngine(db, delivery.NewComposer(db, publicURL, links, tracks, delivery.TokenWith(dapr.Ask)).Compose,
-		map[kind.Channel]delivery.Provider{kind.Email: delivery.EmailWith(dapr.Bind, dapr.ComponentType), kind.SMS: delivery.SMSWith(dapr.Bind),
+		map[kind.Channel]delivery.Provider{kind.Email: email, kind.SMS: delivery.SMSWith(dapr.Bind),
 			kind.Push: device.PushWith(db, pushKeys, "shop@sidecart.example", &http.Client{Timeout: 15 * time.Second})})
 
 	g, ctx := errgroup.WithContext(ctx)

@@ -2,8 +2,6 @@ package sidecar
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"github.com/dapr/go-sdk/client"
 )
@@ -16,21 +14,4 @@ func (s *Sidecar) Bind(ctx context.Context, name, operation string, data []byte,
 		return nil, err
 	}
 	return answer.Data, nil
-}
-
-// ErrNoComponent tells that the sidecar has no component of a name.
-var ErrNoComponent = errors.New("no component of that name")
-
-// ComponentType is what stands behind a component here, for example bindings.http. It fails with ErrNoComponent.
-func (s *Sidecar) ComponentType(ctx context.Context, name string) (string, error) {
-	known, err := s.GetMetadata(ctx)
-	if err != nil {
-		return "", err
-	}
-	for _, c := range known.RegisteredComponents {
-		if c.Name == name {
-			return c.Type, nil
-		}
-	}
-	return "", fmt.Errorf("%s: %w", name, ErrNoComponent)
 }

@@ -99,7 +99,7 @@ func report(l load, m measured) string {
 	}
 	b.WriteString("\n## Memory\n\nMemory at idle, after 1,000 products were made (resident, MB):\n\n| process | MB |\n|---|---|\n")
 	for _, name := range []string{"gateway", "users", "products", "orders", "notifications", "gateway-dapr", "users-dapr", "products-dapr",
-		"orders-dapr", "notifications-dapr", "mail-relay", "placement", "scheduler", "redis", "postgres"} {
+		"orders-dapr", "notifications-dapr", "placement", "scheduler", "redis", "postgres"} {
 		fmt.Fprintf(&b, "| %s | %.0f |\n", name, m.idle[name])
 	}
 	return b.String()

@@ -45,7 +45,7 @@ func TestFailures(t *testing.T) {
 	t.Run("an event nobody can read", deadLetter)
 	t.Run("the database is down", databaseDown)
 	for _, name := range []string{"users", "products", "orders", "notifications", "gateway", "users-dapr", "products-dapr",
-		"orders-dapr", "notifications-dapr", "gateway-dapr", "sentry", "placement", "scheduler", "mail-relay", "redis", "postgres"} {
+		"orders-dapr", "notifications-dapr", "gateway-dapr", "sentry", "placement", "scheduler", "redis", "postgres"} {
 		t.Run("kill -9 "+name, func(t *testing.T) { killed(t, name) })
 	}
 	t.Run("products hangs", func(t *testing.T) { hung(t, "products", "GET /api/v1/products/1") })

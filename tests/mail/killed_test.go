@@ -14,7 +14,7 @@ import (
 
 const (
 	letters  = 10_000
-	inFlight = 8 // worked on at a time: handed over, or their records being written
+	inFlight = 8 // worked on at a time (SMTP_CONNECTIONS): handed over, or their records being written
 )
 
 // killed: of ten thousand deliveries none is lost, whatever dies in the middle, and no more come twice than were in flight. Those
@@ -47,13 +47,13 @@ func killed(t *testing.T) {
 	}
 	await(letters / 4)
 	t.Logf("the first %d in %s", letters/4, time.Since(began).Round(10*time.Millisecond))
-	running.KillAndWait(t, "notifications")
-	// What it had in hand belongs to it for another minute.
-	_, err = db.Exec(t.Context(), `update deliveries set leased_until = now() where state = 'sending'`)
-	must(t, err)
-	await(letters / 2)
-	running.KillAndWait(t, "mail-relay")
-	await(letters)
+	for _, until := range []int{letters / 2, letters} {
+		running.KillAndWait(t, "notifications")
+		// What it had in hand belongs to it for another minute.
+		_, err = db.Exec(t.Context(), `update deliveries set leased_until = now() where state = 'sending'`)
+		must(t, err)
+		await(until)
+	}
 	t.Logf("%d letters in %s, with two kills in the middle", letters, time.Since(began).Round(10*time.Millisecond))
 
 	all, err := mailbox(t.Context(), "")

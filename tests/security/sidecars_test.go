@@ -147,26 +147,6 @@ func TestAppsAnswerOnlyTheirSidecar(t *testing.T) {
 	}
 }
 
-// TestTheMailRelayAnswersOnlyASidecar: nobody else sends mails in the shop's name, whatever else they know.
-func TestTheMailRelayAnswersOnlyASidecar(t *testing.T) {
-	t.Parallel()
-	mail := client.Raw(`{"id":"0192f0c1-2d3e-7abc-8def-0123456789ab","to":"victim@example.com","subject":"a","text":"b","html":"c"}`)
-	direct := client.Client{Base: fmt.Sprintf("http://127.0.0.1:%d", running.Port("mail-relay", "http")), Token: admin(t).Token}
-	dapr, own := tokens(t, "notifications")
-	for what, token := range map[string]string{"no token": "", "notifications' own": own, "the one for its sidecar": dapr, "a made-up token": strings.Repeat("a", 48)} {
-		var headers []string
-		if token != "" {
-			headers = []string{"dapr-api-token", token}
-		}
-		for _, call := range []string{"POST /mails", "POST /mails/", "GET /mails", "POST /anything"} {
-			refused(t, call+" with "+what, do(t, direct, call, mail, headers...), "sidecar_token", 401)
-		}
-	}
-	secret, err := running.Secret("mail-relay-token")
-	must(t, err)
-	refused(t, "nothing to send", do(t, direct, "POST /mails", client.Raw(`{}`), "dapr-api-token", secret), "invalid", 422)
-}
-
 // TestForbiddenQuestions: an app that was taken over asks others, through its own sidecar and with its own token, what its
 // part in the shop does not include.
 // blocked is how many calls an app's sidecar has refused by its list, as its metrics tell operators.

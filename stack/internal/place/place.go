@@ -33,7 +33,6 @@ const (
 	SchedulerEtcdPeer   = 15046
 	MailSMTP            = 11025
 	MailWeb             = 18025
-	MailRelay           = 18026
 	Sentry              = 15007
 	SentryHealth        = 15017
 )

@@ -38,23 +38,11 @@ func (r *run) beneath(ctx context.Context) error {
 		r.super.Start(ctx, placement(r.Instance, r.dapr))
 		r.super.Start(ctx, scheduler(r.Instance, r.dapr))
 		if r.InfraOnly {
-			if err := r.forCLI(ctx); err != nil {
-				return err
-			}
+			return r.forCLI(ctx)
 		}
 		return r.buildApps(ctx)
 	})
 	return g.Wait()
-}
-
-// startRelay starts what the sidecars of notifications hand their mails to.
-func (r *run) startRelay(ctx context.Context) error {
-	token := r.Path("mail-relay-token")
-	if err := secret.WriteFile(token, []byte(r.set["mail-relay-token"])); err != nil {
-		return err
-	}
-	r.super.Start(ctx, mailRelay(r.Instance, token))
-	return r.await(ctx, relayName, time.Minute)
 }
 
 func (r *run) startMail(ctx context.Context) error {

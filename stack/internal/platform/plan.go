@@ -27,7 +27,6 @@ const (
 	placementName = "placement"
 	schedulerName = "scheduler"
 	mailName      = "mailhog"
-	relayName     = "mail-relay"
 	sentryName    = "sentry"
 )
 
@@ -54,7 +53,7 @@ func infraPorts(i place.Instance) map[int]string {
 		place.Placement: placementName, place.PlacementHealth: placementName, place.PlacementRaft: placementName,
 		place.Scheduler: schedulerName, place.SchedulerHealth: schedulerName,
 		place.SchedulerEtcdClient: schedulerName, place.SchedulerEtcdPeer: schedulerName,
-		place.MailSMTP: mailName, place.MailWeb: mailName, place.MailRelay: relayName,
+		place.MailSMTP: mailName, place.MailWeb: mailName,
 		place.Sentry: sentryName, place.SentryHealth: sentryName,
 	} {
 		ports[i.Port(p)] = name
@@ -177,23 +176,6 @@ func mailServer(i place.Instance, path string) proc.Spec {
 			"-hostname", "mail.sidecart.example",
 		},
 		Ready: healthy(web, "/api/v2/messages?limit=1"), Alive: healthy(web, "/api/v2/messages?limit=1"),
-	}
-}
-
-// relayed is the app whose program, as `relay`, hands mails to the mail server.
-const relayed = "notifications"
-
-// mailRelay takes mails from the sidecars and hands them to the mail server.
-func mailRelay(i place.Instance, tokenFile string) proc.Spec {
-	port := i.Port(place.MailRelay)
-	return proc.Spec{
-		Name: relayName, Path: filepath.Join(i.AppBin(), relayed), Args: []string{"relay"}, Dir: i.Dir(), Log: i.Log(relayName),
-		Ports: map[string]int{"http": port}, Grace: 6 * time.Second, Nice: patient,
-		Env: []string{
-			"MAIL_RELAY_ADDR=127.0.0.1:" + strconv.Itoa(port), "MAIL_RELAY_TOKEN_FILE=" + tokenFile,
-			"SMTP_HOST=127.0.0.1", "SMTP_PORT=" + portText(i, place.MailSMTP), "SMTP_TLS=none",
-		},
-		Ready: healthy(port, "/health"), Alive: answers(port, "/health"),
 	}
 }
 

@@ -77,9 +77,6 @@ func (r *run) start(ctx context.Context) error {
 	if err := r.beneath(ctx); err != nil {
 		return err
 	}
-	if err := r.startRelay(ctx); err != nil {
-		return err
-	}
 	if r.InfraOnly {
 		r.record.phase(Ready)
 		r.greetInfra()
@@ -183,7 +180,7 @@ func (r *run) stop() {
 	for _, a := range r.apps {
 		apps, sidecars = append(apps, a.Name()), append(sidecars, SidecarName(a.Name()))
 	}
-	for _, group := range [][]string{apps, sidecars, {schedulerName, placementName, relayName}, {sentryName, redisName, postgresName, mailName}} {
+	for _, group := range [][]string{apps, sidecars, {schedulerName, placementName}, {sentryName, redisName, postgresName, mailName}} {
 		done := r.log.Step("stopping "+strings.Join(group, ", "), "what is underneath")
 		r.super.Stop(group...)
 		done(nil)

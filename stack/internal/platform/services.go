@@ -14,7 +14,7 @@ import (
 	"sidecart/stack/internal/secret"
 )
 
-// buildApps builds every service whose command is `go run`; beneath the CLI, which builds them itself, only what is the relay too.
+// buildApps builds every service whose command is `go run`.
 func (r *run) buildApps(ctx context.Context) error {
 	args := []string{"build"}
 	if r.Race {
@@ -26,7 +26,7 @@ func (r *run) buildApps(ctx context.Context) error {
 	args = append(args, "-o", r.AppBin()+"/")
 	for _, a := range r.apps {
 		pkg, ok := a.GoPackage()
-		if !ok || a.Further() || r.InfraOnly && a.ID != relayed {
+		if !ok || a.Further() {
 			continue
 		}
 		if pkg != "." {

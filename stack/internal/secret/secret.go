@@ -33,12 +33,13 @@ func Load(i place.Instance) (Set, error) {
 	before := len(set)
 	set.add("redis-password", token())
 	set.add("notifications-key", token())
-	set.add("mail-relay-token", token())
 	set.add("vapid-private-key", base64.StdEncoding.EncodeToString(random(32)))
 	set.add("JWT_SECRET_KEY", base64.StdEncoding.EncodeToString(random(32)))
 	set.add("payment-webhook-key", token())
 	set.add("stripe-api-key", os.Getenv("STRIPE_API_KEY"))
 	set.add("stripe-webhook-key", os.Getenv("STRIPE_WEBHOOK_KEY"))
+	set.add("smtp-username", os.Getenv("SMTP_USERNAME"))
+	set.add("smtp-password", os.Getenv("SMTP_PASSWORD"))
 	for _, db := range Databases {
 		u := url.URL{
 			Scheme: "postgres", User: url.UserPassword(db, token()),

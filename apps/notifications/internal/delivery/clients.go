@@ -37,9 +37,6 @@ var answered = regexp.MustCompile(`(?:status code '?|Twilio \()(\d{3})`)
 // much. They come to every message alike, until somebody sets that right.
 var ofUs = []string{"401", "402", "403", "404", "408", "429"}
 
-// reply is what an SMTP server says with a number: 550 5.1.1 no such mailbox.
-var reply = regexp.MustCompile(`(?:^|[:\s])([45])\d\d[ -]`)
-
 // said sorts what a binding failed with. What it says of the address is taken out of it: the history keeps none.
 func said(err error, address string) error {
 	text := err.Error()
@@ -47,20 +44,13 @@ func said(err error, address string) error {
 		text = text[at+len("desc = "):]
 	}
 	text = strings.ReplaceAll(text, address, "the address")
-	found, status := reply.FindStringSubmatch(text), answered.FindStringSubmatch(text)
-	switch {
+	switch status := answered.FindStringSubmatch(text); {
 	case strings.Contains(text, "find output binding"):
 		return fmt.Errorf("%w: no component of that name", ErrAbsent)
 	case status != nil && slices.Contains(ofUs, status[1]):
 		return fmt.Errorf("%w: %s", ErrOfUs, text)
 	case status != nil && status[1][0] == '4':
 		return fmt.Errorf("%w: %s", ErrRefused, text)
-	case status != nil:
-		return errors.New(text)
-	case found != nil && found[1] == "5":
-		return fmt.Errorf("%w: %s", ErrRefused, text)
-	case found != nil:
-		return fmt.Errorf("%w: %s", ErrPutOff, text)
 	}
 	return errors.New(text)
 }

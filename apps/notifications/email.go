@@ -1,0 +1,32 @@
+package main
+
+import (
+	"context"
+
+	"sidecart/apps/notifications/internal/delivery"
+	"sidecart/apps/notifications/internal/mail"
+	"sidecart/kit/config"
+	"sidecart/kit/sidecar"
+)
+
+// mailSettings are what the environment says of the mail server: all but who signs in there, which is secret.
+func mailSettings(env *config.Env) (s mail.Settings, signIn bool) {
+	return mail.Settings{
+		Addr: env.String("SMTP_ADDR", "localhost:587"), TLS: env.String("SMTP_TLS", "starttls"),
+		From:        env.String("MAIL_FROM", "Sidecart <shop@sidecart.example>"),
+		Connections: env.Int("SMTP_CONNECTIONS", 8, 1), PerSecond: env.Int("SMTP_RATE", 100, 1),
+	}, env.Bool("SMTP_AUTH", false)
+}
+
+// emailWith sends through the mail server. The secrets are read only where somebody signs in.
+func emailWith(ctx context.Context, dapr *sidecar.Sidecar, s mail.Settings, signIn bool) (p delivery.Provider, err error) {
+	if signIn {
+		if s.Username, err = dapr.Secret(ctx, "smtp-username"); err != nil {
+			return p, err
+		}
+		if s.Password, err = dapr.Secret(ctx, "smtp-password"); err != nil {
+			return p, err
+		}
+	}
+	return mail.Over(s)
+}

@@ -1,0 +1,231 @@
+package mail
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-sasl"
+
+	"sidecart/apps/notifications/internal/delivery"
+	"sidecart/kit/kittest"
+)
+
+// said is one of the errors that a provider sorts by, or nil where nobody knows whether the mail was taken.
+func said(err error) error {
+	for _, known := range []error{delivery.ErrOfUs, delivery.ErrPutOff, delivery.ErrRefused} {
+		if errors.Is(err, known) {
+			return known
+		}
+	}
+	return nil
+}
+
+func TestConnectionsAreProtected(t *testing.T) {
+	t.Parallel()
+	plain := []string{sasl.Plain}
+	for name, c := range map[string]struct {
+		office *postOffice
+		change func(*Settings)
+		fails  string // with; nothing where the mail arrives
+	}{
+		"STARTTLS":                         {&postOffice{tls: "starttls", signIn: true, mechanisms: plain}, nil, ""},
+		"TLS":                              {&postOffice{tls: "tls", signIn: true, mechanisms: plain}, nil, ""},
+		"in clear, on this machine":        {&postOffice{tls: "none", signIn: true, mechanisms: plain}, nil, ""},
+		"nobody signs in":                  {&postOffice{tls: "starttls"}, nil, ""},
+		"no STARTTLS":                      {&postOffice{tls: "none", signIn: true, mechanisms: plain}, func(s *Settings) { s.TLS = "starttls" }, "does not support STARTTLS"},
+		"no TLS":                           {&postOffice{tls: "none", signIn: true, mechanisms: plain}, func(s *Settings) { s.TLS = "tls" }, "tls: "},
+		"a certificate of another, later":  {&postOffice{tls: "starttls", signIn: true, mechanisms: plain}, other, "certificate"},
+		"a certificate of another":         {&postOffice{tls: "tls", signIn: true, mechanisms: plain}, other, "certificate"},
+		"a wrong password":                 {&postOffice{tls: "starttls", signIn: true, mechanisms: plain}, func(s *Settings) { s.Password = "wrong" }, "535 5.7.8 not you"},
+		"a password where nobody signs in": {&postOffice{tls: "starttls"}, func(s *Settings) { s.Username, s.Password = username, password }, "AUTH"},
+		"nobody, where all sign in":        {&postOffice{tls: "starttls", signIn: true, mechanisms: plain}, func(s *Settings) { s.Username = "" }, "502"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			office := opened(t, c.office)
+			_, err := to(t, office, c.change).Send(t.Context(), letterTo("ada@example.com"))
+			if c.fails == "" && (err != nil || len(office.mails()) != 1) {
+				t.Errorf("%v", err)
+			}
+			if c.fails != "" && (err == nil || !strings.Contains(err.Error(), c.fails) || len(office.mails()) != 0) {
+				t.Errorf("%v", err)
+			}
+			if errors.Is(err, delivery.ErrRefused) {
+				t.Errorf("%v ends a mail that has no part in it", err)
+			}
+			encrypted := c.office.tls != "none" || c.fails == ""
+			office.mu.Lock()
+			defer office.mu.Unlock()
+			if len(office.passwords) > 0 && !encrypted {
+				t.Errorf("the passwords %q crossed the network", office.passwords)
+			}
+		})
+	}
+}
+
+// other names the server by a name that its certificate does not have.
+func other(s *Settings) { s.Addr = strings.Replace(s.Addr, "127.0.0.1", "localhost", 1) }
+
+func TestSettingsThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*Settings){
+		"MAIL_FROM": func(s *Settings) { s.From = "shop" },
+		"SMTP_ADDR": func(s *Settings) { s.Addr = "mail.example.com" },
+		"SMTP_TLS":  func(s *Settings) { s.TLS = "maybe" },
+		"SMTP_TLS=none: a password crosses no network in clear": func(s *Settings) { s.TLS, s.Username, s.Password = "none", username, password },
+	} {
+		s := Settings{Addr: "mail.example.com:587", TLS: "starttls", From: "shop@example.com", Connections: 1, PerSecond: 1}
+		if _, err := Over(s); err != nil {
+			t.Fatal(err)
+		}
+		change(&s)
+		if _, err := Over(s); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestReplies(t *testing.T) {
+	t.Parallel()
+	office := opened(t, refusing(map[string]int{
+		"RCPT gone": 550, "RCPT full": 452, "RCPT busy": 421, "RCPT throttled": 454, "DATA spam": 554, "DATA later": 451, "DATA much": 454}))
+	p := to(t, office, nil)
+	for who, want := range map[string]error{
+		"gone": delivery.ErrRefused, "spam": delivery.ErrRefused, "full": delivery.ErrPutOff, "later": delivery.ErrPutOff,
+		"busy": delivery.ErrOfUs, "throttled": delivery.ErrOfUs, "much": delivery.ErrOfUs,
+	} {
+		_, err := p.Send(t.Context(), letterTo(who+"@example.com"))
+		if said(err) != want || strings.Contains(err.Error(), "@") || strings.ContainsAny(err.Error(), "\r\n") || !strings.Contains(err.Error(), "<the address> not this one") {
+			t.Errorf("%s: %v", who, err)
+		}
+		if _, err := p.Send(t.Context(), letterTo("ada@example.com")); err != nil {
+			t.Errorf("after %s: %v", who, err)
+		}
+	}
+	if connections, _, _ := office.counts(); len(office.mails()) != 7 || connections != 2 { // the one that was busy is not used again
+		t.Errorf("%d mails over %d connections", len(office.mails()), connections)
+	}
+
+	sender := opened(t, refusing(map[string]int{"MAIL shop": 550}))
+	if _, err := to(t, sender, nil).Send(t.Context(), letterTo("ada@example.com")); said(err) != delivery.ErrOfUs {
+		t.Errorf("our sender: %v", err)
+	}
+	sender.stop()
+	if _, err := to(t, sender, nil).Send(t.Context(), letterTo("ada@example.com")); said(err) != nil || !strings.Contains(err.Error(), "connection refused") {
+		t.Errorf("nobody there: %v", err)
+	}
+}
+
+// TestACutMailIsNone: where the connection ends in the middle, nobody knows; the next attempt is the same mail, on another connection.
+func TestACutMailIsNone(t *testing.T) {
+	t.Parallel()
+	office := opened(t, &postOffice{tls: "starttls", cuts: 1})
+	p, l := to(t, office, nil), letterTo("ada@example.com")
+	if _, err := p.Send(t.Context(), l); err == nil || said(err) != nil {
+		t.Errorf("%v", err)
+	}
+	if _, err := p.Send(t.Context(), l); err != nil {
+		t.Error(err)
+	}
+	if got := office.mails(); len(got) != 1 || !strings.Contains(got[0].text, l.MailID.String()) {
+		t.Errorf("%d mails", len(got))
+	}
+}
+
+// atOnce sends letters as the engine does: so many at a time.
+func atOnce(t *testing.T, p delivery.Provider, letters int, round string) {
+	t.Helper()
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range p.AtOnce {
+		workers.Go(func() {
+			for n := range next {
+				l := letterTo(fmt.Sprintf("%s%d@example.com", round, n))
+				l.Title = "for " + l.To
+				if _, err := p.Send(t.Context(), l); err != nil {
+					t.Errorf("%s: %v", l.To, err)
+				}
+			}
+		})
+	}
+	for n := range letters {
+		next <- n
+	}
+	close(next)
+	workers.Wait()
+}
+
+// TestManyAtOnce: each gets its own mail, over few connections that are used again.
+func TestManyAtOnce(t *testing.T) {
+	t.Parallel()
+	office := opened(t, &postOffice{tls: "starttls", signIn: true, mechanisms: []string{sasl.Plain}})
+	p := to(t, office, nil)
+	atOnce(t, p, 300, "p")
+	seen := map[string]bool{}
+	for _, got := range office.mails() {
+		header, _ := parts(t, got)
+		if header.Get("Subject") != "for "+got.to || header.Get("To") != "<"+got.to+">" || seen[got.to] {
+			t.Errorf("%s got %q for %q", got.to, header.Get("Subject"), header.Get("To"))
+		}
+		seen[got.to] = true
+	}
+	if connections, _, _ := office.counts(); len(seen) != 300 || connections > p.AtOnce {
+		t.Errorf("%d mails over %d connections", len(seen), connections)
+	}
+}
+
+// TestAServerThatRestarts finds none of its connections again, and gets each mail once.
+func TestAServerThatRestarts(t *testing.T) {
+	t.Parallel()
+	office := opened(t, &postOffice{tls: "tls"})
+	p := to(t, office, nil)
+	for _, round := range []string{"before", "after", "again"} {
+		atOnce(t, p, 40, round)
+		office.stop()
+		office.start(t)
+	}
+	times := map[string]int{}
+	for _, got := range office.mails() {
+		times[got.to]++
+	}
+	for who, n := range times {
+		if n != 1 {
+			t.Errorf("%s got %d", who, n)
+		}
+	}
+	if connections, _, most := office.counts(); len(times) != 120 || connections > 3*p.AtOnce || most > p.AtOnce {
+		t.Errorf("%d mails over %d connections, at most %d at a time", len(times), connections, most)
+	}
+}
+
+func TestIdleConnectionsEnd(t *testing.T) {
+	t.Parallel()
+	office := opened(t, refusing(nil))
+	dial, err := dialer(Settings{Addr: office.addr, TLS: "none"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := pool{limit: 50 * time.Millisecond}
+	for range 2 { // the timer comes back
+		for range 3 {
+			conn, err := dial.DialToSMTPClientWithContext(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.put(conn)
+		}
+		kittest.Eventually(t, 10*time.Second, func() error {
+			if _, open, _ := office.counts(); open > 0 || p.take() != nil {
+				return fmt.Errorf("%d connections are open", open)
+			}
+			return nil
+		})
+	}
+	if connections, _, _ := office.counts(); connections != 6 {
+		t.Errorf("%d connections", connections)
+	}
+}

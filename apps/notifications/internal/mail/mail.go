@@ -1,0 +1,43 @@
+// Package mail hands letters to an SMTP server: as mails of a text and an HTML part, over a few connections that it keeps.
+package mail
+
+import (
+	"fmt"
+	"net/mail"
+	"strings"
+
+	gomail "github.com/wneessen/go-mail"
+
+	"sidecart/apps/notifications/internal/delivery"
+)
+
+// Settings say which mail server takes our mails, and how.
+type Settings struct {
+	Addr        string // host:port
+	TLS         string // starttls, tls (from the first byte) or none
+	Username    string // empty where nobody signs in
+	Password    string
+	From        string // Name <address>; its domain is that of the Message-IDs, too
+	Connections int    // at a time
+	PerSecond   int    // mails
+}
+
+// compose makes the mail of a letter. Whatever stands in a letter stays in its place: the library encodes what would begin another
+// header.
+func compose(from, to *mail.Address, l delivery.Letter) *gomail.Msg {
+	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
+	msg.FromMailAddress(from)
+	msg.ToMailAddress(to)
+	msg.Subject(l.Title)
+	_, domain, _ := strings.Cut(from.Address, "@")
+	msg.SetMessageIDWithValue(fmt.Sprintf("%s@%s", l.MailID, domain)) // the same at each attempt
+	msg.SetDate()
+	msg.SetGenHeader("Auto-Submitted", "auto-generated") // no absence notes come back to the shop (RFC 3834)
+	if l.OneClick != "" {
+		msg.SetListUnsubscribe(l.OneClick)
+		msg.SetListUnsubscribePost()
+	}
+	msg.SetBodyString(gomail.TypeTextPlain, l.Body)
+	msg.AddAlternativeString(gomail.TypeTextHTML, l.HTML)
+	return msg
+}

@@ -1,0 +1,154 @@
+package mail
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"mime/quotedprintable"
+	"net/mail"
+	"strings"
+	"testing"
+	"time"
+
+	"sidecart/apps/notifications/internal/delivery"
+)
+
+// parts are the header of a mail, and its text and its HTML.
+func parts(t *testing.T, got received) (mail.Header, []string) {
+	t.Helper()
+	m, err := mail.ReadMessage(strings.NewReader(got.text))
+	if err != nil {
+		t.Fatalf("%v in %s", err, got.text)
+	}
+	kind, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
+	if err != nil || kind != "multipart/alternative" {
+		t.Fatalf("it is %s, %v", kind, err)
+	}
+	var all []string
+	for from := multipart.NewReader(m.Body, params["boundary"]); ; {
+		part, err := from.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			return m.Header, all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(quotedprintable.NewReader(part))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, part.Header.Get("Content-Type")+": "+string(text))
+	}
+}
+
+func decoded(t *testing.T, header string) string {
+	t.Helper()
+	text, err := new(mime.WordDecoder).DecodeHeader(header)
+	if err != nil {
+		t.Error(err)
+	}
+	return text
+}
+
+func TestAMailIsWhole(t *testing.T) {
+	t.Parallel()
+	office := opened(t, refusing(nil))
+	p, l := to(t, office, nil), letterTo("ada@example.com")
+	l.Title = strings.Repeat("Größe ", 60) + "ist da"
+	l.Body = strings.Repeat("a long line ", 500) + "\n.\n..\n" + strings.Repeat("x", 3000)
+	l.HTML = "<p>" + strings.Repeat("ü", 3000) + "</p>"
+	l.OneClick += strings.Repeat("x", 500)
+	if answer, err := p.Send(t.Context(), l); err != nil || answer != "250 2.0.0 OK: queued" {
+		t.Fatalf("%q %v", answer, err)
+	}
+	got := office.mails()[0]
+	if got.to != "ada@example.com" {
+		t.Errorf("it went to %s", got.to)
+	}
+	for line := range strings.SplitSeq(got.text, "\r\n") {
+		if len(line) > 998 || strings.ContainsAny(line, "\r\n") {
+			t.Errorf("a line of %d characters: %.100q", len(line), line)
+		}
+		if strings.Trim(line, "\t !\"#$%&'()*+,-./:;<=>?@[]^_`{|}~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ\\") != "" {
+			t.Errorf("not ASCII: %q", line)
+		}
+	}
+	header, bodies := parts(t, got)
+	if subject := decoded(t, header.Get("Subject")); subject != l.Title {
+		t.Errorf("subject %q", subject)
+	}
+	from, err := header.AddressList("From")
+	if err != nil || len(from) != 1 || *from[0] != (mail.Address{Name: "Sidecart Größe", Address: "shop@sidecart.example"}) {
+		t.Errorf("from %v, %v", from, err)
+	}
+	for name, want := range map[string]string{
+		"To": "<ada@example.com>", "Message-ID": "<" + l.MailID.String() + "@sidecart.example>",
+		"List-Unsubscribe": "<" + l.OneClick + ">", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click", "Auto-Submitted": "auto-generated",
+		"X-Mailer": "", "User-Agent": "", "Mime-Version": "1.0",
+	} {
+		if header.Get(name) != want {
+			t.Errorf("%s is %q, want %q", name, header.Get(name), want)
+		}
+	}
+	if sent, err := header.Date(); err != nil || time.Since(sent) > time.Hour {
+		t.Errorf("of %s, %v", sent, err)
+	}
+	want := []string{"text/plain; charset=UTF-8: " + strings.ReplaceAll(l.Body, "\n", "\r\n"), "text/html; charset=UTF-8: " + l.HTML}
+	if fmt.Sprintf("%q", bodies) != fmt.Sprintf("%q", want) {
+		t.Errorf("%q, want %q", bodies, want)
+	}
+
+	l.OneClick = ""
+	if _, err := p.Send(t.Context(), l); err != nil {
+		t.Fatal(err)
+	}
+	again, _ := parts(t, office.mails()[1])
+	if again.Get("List-Unsubscribe")+again.Get("List-Unsubscribe-Post") != "" || again.Get("Message-ID") != header.Get("Message-ID") {
+		t.Errorf("%v", again)
+	}
+}
+
+// TestNobodyWritesHeaders: what customers and admins write stays inside the place it is for.
+func TestNobodyWritesHeaders(t *testing.T) {
+	t.Parallel()
+	office := opened(t, refusing(nil))
+	p := to(t, office, nil)
+	const bcc = "a\r\nBcc: eve@example.com\r\n\r\nbody"
+	for name, c := range map[string]struct {
+		spoil func(*delivery.Letter)
+		sent  bool
+	}{
+		"a second address":              {func(l *delivery.Letter) { l.To = "ada@example.com, eve@example.com" }, false},
+		"a line in the to":              {func(l *delivery.Letter) { l.To = "ada@example.com\r\nBcc: eve@example.com" }, false},
+		"a command in the to":           {func(l *delivery.Letter) { l.To = "ada@example.com>\r\nRCPT TO:<eve@example.com" }, false},
+		"a line in the name":            {func(l *delivery.Letter) { l.To = "\"a\r\nBcc: eve@example.com\" <ada@example.com>" }, false},
+		"a line in a subject":           {func(l *delivery.Letter) { l.Title = bcc }, true},
+		"a bare line feed in a subject": {func(l *delivery.Letter) { l.Title = "a\nBcc: eve@example.com" }, true},
+		"a line in a longer subject":    {func(l *delivery.Letter) { l.Title = strings.Repeat("ü", 200) + bcc }, true},
+		"an encoded word in a subject":  {func(l *delivery.Letter) { l.Title = "=?utf-8?q?a=0D=0ABcc:_eve@example.com?=" }, true},
+		"a dot in the text":             {func(l *delivery.Letter) { l.Body = "a\r\n.\r\nRCPT TO:<eve@example.com>\r\n.\r\nb" }, true},
+		"a boundary":                    {func(l *delivery.Letter) { l.Body = "--\r\nContent-Type: text/html\r\n\r\n<b>" }, true},
+	} {
+		l := letterTo("ada@example.com")
+		c.spoil(&l)
+		before := len(office.mails())
+		_, err := p.Send(t.Context(), l)
+		got := office.mails()[before:]
+		if !c.sent {
+			if !errors.Is(err, delivery.ErrRefused) || len(got) > 0 {
+				t.Errorf("%s: %v, and %d mails", name, err, len(got))
+			}
+			continue
+		}
+		if err != nil || len(got) != 1 || got[0].to != "ada@example.com" {
+			t.Errorf("%s: %v, %d mails, %+v", name, err, len(got), got)
+			continue
+		}
+		header, bodies := parts(t, got[0])
+		if header.Get("Bcc") != "" || len(bodies) != 2 || decoded(t, header.Get("Subject")) != decoded(t, l.Title) {
+			t.Errorf("%s: %v %q", name, header, bodies)
+		}
+	}
+}

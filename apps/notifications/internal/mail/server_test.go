@@ -1,0 +1,278 @@
+package mail
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"io"
+	"maps"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+	"github.com/google/uuid"
+
+	"sidecart/apps/notifications/internal/delivery"
+)
+
+const (
+	username = "shop"
+	password = "correct horse battery staple"
+)
+
+// certificate is what mail servers show here; the process trusts it.
+var certificate tls.Certificate
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "mail")
+	if err == nil {
+		err = newCertificate(filepath.Join(dir, "roots.pem"))
+	}
+	if err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+func newCertificate(roots string) error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "mail"}, NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return err
+	}
+	certificate = tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	_ = os.Setenv("SSL_CERT_FILE", roots)
+	return os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600)
+}
+
+// postOffice is a real SMTP server at the edge of the process. It keeps what it got, and says no to some.
+type postOffice struct {
+	tls         string         // starttls, tls or none
+	signIn      bool           // nobody sends before
+	mechanisms  []string       // by which they do
+	refusals    map[string]int // replies to MAIL FROM, to RCPT and at the end of DATA, by the word that the address begins with
+	mu          sync.Mutex
+	server      *smtp.Server
+	addr        string
+	got         []received
+	passwords   []string
+	cuts        int // mails that it ends the connection in the middle of
+	connections int // ever
+	open, most  int
+}
+
+type received struct{ from, to, text string }
+
+// opened starts a mail server until the end of a test.
+func opened(t *testing.T, p *postOffice) *postOffice {
+	t.Helper()
+	p.addr = "127.0.0.1:0"
+	p.start(t)
+	t.Cleanup(p.stop)
+	return p
+}
+
+func (p *postOffice) start(t *testing.T) {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", p.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.addr = listener.Addr().String()
+	listener = counting{listener, p}
+	s := smtp.NewServer(p)
+	s.Domain, s.AllowInsecureAuth, s.EnableSMTPUTF8 = "mail.example.com", p.tls == "none", true
+	s.ErrorLog = quiet{}
+	config := &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+	switch p.tls {
+	case "starttls":
+		s.TLSConfig = config
+	case "tls":
+		listener = tls.NewListener(listener, config)
+	}
+	p.mu.Lock()
+	p.server = s
+	p.mu.Unlock()
+	go func() { _ = s.Serve(listener) }()
+}
+
+func (p *postOffice) stop() {
+	p.mu.Lock()
+	s := p.server
+	p.mu.Unlock()
+	_ = s.Close()
+}
+
+type quiet struct{}
+
+func (quiet) Printf(string, ...any) {}
+func (quiet) Println(...any)        {}
+
+// counting counts connections as they are, whatever is said on them.
+type counting struct {
+	net.Listener
+	office *postOffice
+}
+
+func (l counting) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	l.office.mu.Lock()
+	defer l.office.mu.Unlock()
+	l.office.connections++
+	l.office.open++
+	l.office.most = max(l.office.most, l.office.open)
+	return &counted{Conn: conn, office: l.office}, nil
+}
+
+type counted struct {
+	net.Conn
+	office *postOffice
+	once   sync.Once
+}
+
+func (c *counted) Close() error {
+	c.once.Do(func() {
+		c.office.mu.Lock()
+		c.office.open--
+		c.office.mu.Unlock()
+	})
+	return c.Conn.Close()
+}
+
+func (p *postOffice) NewSession(c *smtp.Conn) (smtp.Session, error) {
+	return &dialog{office: p, conn: c}, nil
+}
+
+type dialog struct {
+	office   *postOffice
+	conn     *smtp.Conn
+	signedIn bool
+	received
+}
+
+func (d *dialog) AuthMechanisms() []string { return d.office.mechanisms }
+
+func (d *dialog) Auth(mechanism string) (sasl.Server, error) {
+	return sasl.NewPlainServer(func(_, name, word string) error {
+		d.office.mu.Lock()
+		d.office.passwords = append(d.office.passwords, word)
+		d.office.mu.Unlock()
+		if d.signedIn = mechanism == sasl.Plain && name == username && word == password; !d.signedIn {
+			return &smtp.SMTPError{Code: 535, EnhancedCode: smtp.EnhancedCode{5, 7, 8}, Message: "not you"}
+		}
+		return nil
+	}), nil
+}
+
+// no is the reply to a mail at a step, or nil.
+func (d *dialog) no(step string) error {
+	word, _, _ := strings.Cut(d.to+d.from, "@")
+	if code := d.office.refusals[step+" "+word]; code > 0 {
+		return &smtp.SMTPError{Code: code, EnhancedCode: smtp.NoEnhancedCode, Message: step + ": <" + d.to + ">\r\n not this one"}
+	}
+	return nil
+}
+
+func (d *dialog) Mail(from string, _ *smtp.MailOptions) error {
+	if d.office.signIn && !d.signedIn {
+		return smtp.ErrAuthRequired
+	}
+	d.received = received{from: from}
+	return d.no("MAIL")
+}
+
+func (d *dialog) Rcpt(to string, _ *smtp.RcptOptions) error {
+	d.to, d.from = to, ""
+	return d.no("RCPT")
+}
+
+func (d *dialog) Data(r io.Reader) error {
+	d.office.mu.Lock()
+	cut := d.office.cuts > 0
+	d.office.cuts = max(0, d.office.cuts-1)
+	d.office.mu.Unlock()
+	if cut {
+		_, _ = io.CopyN(io.Discard, r, 10)
+		return d.conn.Conn().Close()
+	}
+	text, err := io.ReadAll(r)
+	if err == nil {
+		err = d.no("DATA")
+	}
+	if err != nil {
+		return err
+	}
+	d.text = string(text)
+	d.office.mu.Lock()
+	defer d.office.mu.Unlock()
+	d.office.got = append(d.office.got, d.received)
+	return nil
+}
+
+func (d *dialog) Reset()        { d.received = received{} }
+func (d *dialog) Logout() error { return nil }
+
+func (p *postOffice) mails() []received {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.got)
+}
+
+func (p *postOffice) counts() (connections, open, most int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.connections, p.open, p.most
+}
+
+// to is a server of ours that sends to a post office, as the settings say that are not left out.
+func to(t *testing.T, p *postOffice, change func(*Settings)) delivery.Provider {
+	t.Helper()
+	s := Settings{Addr: p.addr, TLS: p.tls, From: "Sidecart Größe <shop@sidecart.example>", Connections: 8, PerSecond: 1000}
+	if p.signIn {
+		s.Username, s.Password = username, password
+	}
+	if change != nil {
+		change(&s)
+	}
+	provider, err := Over(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return provider
+}
+
+func letterTo(address string) delivery.Letter {
+	return delivery.Letter{
+		MailID: uuid.NewSHA1(uuid.Nil, []byte(address)), To: address, Title: "Ihre Bestellung ist da: 1 × Größe",
+		Body: "Grüße\nhttps://shop.example.com/x", HTML: "<p>Grüße</p>", OneClick: "https://shop.example.com/unsubscribe?token=a-b_c",
+	}
+}
+
+// refusing is a post office with more refusals than it has.
+func refusing(more map[string]int) *postOffice {
+	p := &postOffice{tls: "none", refusals: map[string]int{}}
+	maps.Copy(p.refusals, more)
+	return p
+}
