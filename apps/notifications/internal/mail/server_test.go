@@ -76,6 +76,7 @@ type postOffice struct {
 	got         []received
 	passwords   []string
 	cuts        int // mails that it ends the connection in the middle of
+	unanswered  int // mails that it keeps, and ends the connection before it says so
 	connections int // ever
 	open, most  int
 }
@@ -226,8 +227,13 @@ func (d *dialog) Data(r io.Reader) error {
 	}
 	d.text = string(text)
 	d.office.mu.Lock()
-	defer d.office.mu.Unlock()
 	d.office.got = append(d.office.got, d.received)
+	silent := d.office.unanswered > 0
+	d.office.unanswered = max(0, d.office.unanswered-1)
+	d.office.mu.Unlock()
+	if silent {
+		return d.conn.Conn().Close()
+	}
 	return nil
 }
 
