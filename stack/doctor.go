@@ -83,7 +83,7 @@ func dapr(ctx context.Context, i place.Instance) []finding {
 	} else if d, ok := program.BuiltDapr(i); ok {
 		out = append(out, finding{what: names, is: d.Describe() + ", " + program.Version(ctx, d.Daprd, "--version")})
 	} else {
-		out = append(out, finding{what: names, is: "not here", todo: "nothing: the first start builds them (some minutes, once)"})
+		out = append(out, finding{what: names, is: "not here", todo: "nothing: the first start builds them, once, in some minutes; `dapr init --slim` first makes that unnecessary"})
 	}
 	path, err := program.FindCLI(i)
 	if err != nil {
@@ -100,7 +100,7 @@ func disk(root string) finding {
 	free := float64(fs.Bavail) * float64(fs.Bsize) / (1 << 30)
 	f := finding{what: "disk", is: fmt.Sprintf("%.0f GB free", free)}
 	if free < 8 {
-		f.todo = "building Dapr the first time takes about 8 GB of Go's caches"
+		f.todo = "building Dapr the first time takes about 4 GB of Go's caches"
 	}
 	return f
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"time"
 
@@ -38,12 +37,10 @@ func (r *run) buildApps(ctx context.Context) error {
 		return err
 	}
 	done := r.log.Step("building the services", "starting them beside their sidecars")
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir, cmd.Env = r.Root, program.Compiling()
-	out, err := cmd.CombinedOutput()
+	_, err := program.Go(ctx, r.Root, nil, args...)
 	done(err)
 	if err != nil {
-		return fmt.Errorf("the services do not build: %w\n%s", err, out)
+		return fmt.Errorf("the services do not build: %w", err)
 	}
 	return nil
 }

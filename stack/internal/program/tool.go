@@ -1,6 +1,7 @@
 package program
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -8,9 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
+	"time"
 
 	"sidecart/stack/internal/place"
+	"sidecart/stack/internal/proc"
 	"sidecart/stack/internal/progress"
 )
 
@@ -45,7 +49,7 @@ func (t Tool) Ensure(ctx context.Context, i place.Instance, log *progress.Log) (
 		return path, nil
 	}
 	done := log.Step("building "+t.Name, "using it; this is once")
-	err = build(ctx, i, t.Module, path, t.Package)
+	err = build(ctx, i, t.Module, path, "-ldflags", "-s -w", t.Package)
 	done(err)
 	if err != nil {
 		return "", err
@@ -65,19 +69,28 @@ func FindCLI(i place.Instance) (string, error) {
 }
 
 // build compiles packages of a module that stays outside the workspace.
-func build(ctx context.Context, i place.Instance, module, out string, packages ...string) error {
-	args := append([]string{"build",
-		"-tags", "stablecomponents",
-		"-ldflags", "-s -w -X github.com/dapr/dapr/pkg/buildinfo.version=" + leastDapr,
-		"-o", out}, packages...)
+func build(ctx context.Context, i place.Instance, module, out string, flagsAndPackages ...string) error {
+	_, err := pinned(ctx, i, module, append([]string{"build", "-o", out}, flagsAndPackages...)...)
+	return err
+}
+
+// pinned is a go command in such a module.
+func pinned(ctx context.Context, i place.Instance, module string, args ...string) (said string, err error) {
+	return Go(ctx, filepath.Join(i.Root, "tools", module), []string{"GOWORK=off"}, args...)
+}
+
+// Go runs a go command, which ends with this program however that ends, and gives what it said.
+func Go(ctx context.Context, dir string, env []string, args ...string) (said string, err error) {
+	var out bytes.Buffer
 	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = filepath.Join(i.Root, "tools", module)
-	cmd.Env = append(Compiling(), "GOWORK=off")
-	text, err := cmd.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("go build in %s: %w\n%s", cmd.Dir, err, tail(text))
+	cmd.Dir, cmd.Env = dir, append(Compiling(), env...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGINT} // it removes its temporary files then
+	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(os.Interrupt) }, 5*time.Second
+	if err := proc.Run(cmd); err != nil {
+		return "", fmt.Errorf("go %s in %s: %w\n%s", args[0], dir, err, tail(out.Bytes()))
 	}
-	return nil
+	return strings.TrimSpace(out.String()), nil
 }
 
 // Compiling is the environment of a go command that compiles much: with fewer collections of garbage it takes a fifth less
@@ -101,7 +114,7 @@ func mark(i place.Instance, module string, program ...string) error {
 	return os.WriteFile(stamp(i, module, program), []byte(want), 0o600)
 }
 
-// pins is a fingerprint of what programs are built from: the versions, and our own mains.
+// pins is a fingerprint of what programs are built from: the versions, our own mains, and the components of Dapr.
 func pins(i place.Instance, module string) (string, error) {
 	dir := filepath.Join(i.Root, "tools", module)
 	files, err := filepath.Glob(filepath.Join(dir, "*", "*.go"))
@@ -115,6 +128,13 @@ func pins(i place.Instance, module string) (string, error) {
 			return "", err
 		}
 		sum.Write(text)
+	}
+	if module == daprModule {
+		types, err := componentTypes(i.Root)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprint(sum, types)
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }

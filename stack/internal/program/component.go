@@ -1,0 +1,102 @@
+package program
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// manifest is what says in a file for Dapr which component is wanted.
+type manifest struct {
+	Kind string
+	Spec struct {
+		Type           string
+		NameResolution struct{ Component string } `yaml:"nameResolution"`
+	}
+}
+
+// componentTypes are all that the folders components/ and dapr/ name, like "state.redis" and "nameresolution.sqlite", sorted.
+func componentTypes(root string) ([]string, error) {
+	var types []string
+	for _, dir := range []string{"components", "dapr"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || filepath.Ext(path) != ".yaml" {
+				return err
+			}
+			found, err := typesIn(path)
+			types = append(types, found...)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(types)
+	return slices.Compact(types), nil
+}
+
+func typesIn(path string) (types []string, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	for documents := yaml.NewDecoder(bytes.NewReader(text)); ; {
+		var m manifest
+		switch err := documents.Decode(&m); {
+		case errors.Is(err, io.EOF):
+			return types, nil
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		switch {
+		case m.Kind == "Component":
+			types = append(types, m.Spec.Type)
+		case m.Kind == "Configuration" && m.Spec.NameResolution.Component != "":
+			types = append(types, "nameresolution."+m.Spec.NameResolution.Component)
+		}
+	}
+}
+
+// unused are the files of Dapr's folder cmd/daprd/components that register none of these types. Each file there registers
+// one component under its names, and is called by its kind: state_postgres.go has "postgres" and "postgresql".
+func unused(dir string, types []string) (files []string, err error) {
+	all, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		return nil, err
+	}
+	missing := slices.Clone(types)
+	for _, path := range all {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		registers := func(t string) bool { return registers(filepath.Base(path), string(text), t) }
+		if !slices.ContainsFunc(types, registers) {
+			files = append(files, path)
+		}
+		missing = slices.DeleteFunc(missing, registers)
+	}
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("Dapr %s has no component of type %s", leastDapr, strings.Join(missing, ", "))
+	}
+	return files, nil
+}
+
+// registers says whether a file is of a type, whose kind may have a dot in it, as middleware.http has.
+func registers(file, text, componentType string) bool {
+	for n, r := range componentType {
+		kind, name := componentType[:n], componentType[min(n+1, len(componentType)):]
+		if r == '.' && strings.HasPrefix(file, strings.ReplaceAll(kind, ".", "_")+"_") && strings.Contains(text, `"`+name+`"`) {
+			return true
+		}
+	}
+	return false
+}
