@@ -24,9 +24,8 @@ type settings struct {
 	daprToken   string
 }
 
-// load reads the environment. It fails naming every variable that cannot be used.
-func load() (settings, error) {
-	var env config.Env
+// load reads the environment; what cannot be used is noted in env.
+func load(env *config.Env) settings {
 	hosts, scale := "", 1
 	if env.Local() {
 		hosts = "localhost,127.0.0.1,[::1]"
@@ -47,18 +46,17 @@ func load() (settings, error) {
 		cacheBytes:  env.Int("CACHE_BYTES", 16<<20, 1<<10),
 		daprToken:   os.Getenv("DAPR_API_TOKEN"),
 	}
-	err := env.Err()
 	if len(s.door.Hosts) == 0 {
-		err = errors.Join(err, errors.New("TRUSTED_HOSTS is not set: name the hosts that the platform answers to"))
+		env.Reject("TRUSTED_HOSTS", errors.New("is not set: name the hosts that the platform answers to"))
 	}
 	for _, text := range list(env.String("TRUSTED_PROXIES", "")) {
-		network, parseErr := netip.ParsePrefix(text)
-		if parseErr != nil {
-			err = errors.Join(err, fmt.Errorf("TRUSTED_PROXIES: %q is not a network like 10.0.0.0/8", text))
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			env.Reject("TRUSTED_PROXIES", fmt.Errorf("%q is not a network like 10.0.0.0/8", text))
 		}
 		s.door.Proxies = append(s.door.Proxies, network)
 	}
-	return s, err
+	return s
 }
 
 // list is the words between commas.

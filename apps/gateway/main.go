@@ -3,12 +3,6 @@ package main
 
 import (
 	"context"
-	"log/slog"
-	"os"
-	"os/signal"
-	"syscall"
-
-	"golang.org/x/sync/errgroup"
 
 	"sidecart/apps/gateway/internal/analytics"
 	"sidecart/apps/gateway/internal/forward"
@@ -17,61 +11,37 @@ import (
 	"sidecart/apps/gateway/internal/metrics"
 	"sidecart/apps/gateway/internal/route"
 	"sidecart/kit/auth"
-	"sidecart/kit/sidecar"
-	"sidecart/kit/telemetry"
+	"sidecart/kit/service"
 	"sidecart/kit/web"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx); err != nil {
-		slog.Error("gateway stops", "err", err)
-		os.Exit(1)
-	}
-}
+func main() { service.Main("gateway", run) }
 
-func run(ctx context.Context) error {
-	cfg, err := load()
-	if err != nil {
-		return err
-	}
-	flush, err := telemetry.Start(ctx, "gateway")
-	if err != nil {
-		return err
-	}
-	defer flush()
-
+func run(ctx context.Context, s *service.Service) error {
+	cfg := load(&s.Env)
 	routes, err := route.Complete(route.Table)
 	if err != nil {
 		return err
 	}
-	dapr, err := sidecar.Connect(ctx)
-	if err != nil {
+	if err := s.Connect(ctx); err != nil {
 		return err
 	}
-	defer dapr.Close()
-	password, err := dapr.Secret(ctx, "redis-password")
+	password, err := s.Sidecar.Secret(ctx, "redis-password")
 	if err != nil {
 		return err
 	}
 	limiter := limit.Connect(cfg.redisAddr, password, cfg.limitScale)
 	defer limiter.Close() //nolint:errcheck // at the end nobody can do anything about it
-
 	requests := analytics.Connect(cfg.redisAddr, password)
 	defer requests.Close() //nolint:errcheck // at the end nobody can do anything about it
 
-	to := forward.New(dapr.HTTPAddr, cfg.daprToken, route.Services(routes))
-	verifier := auth.Follow(ctx, auth.AskWith(dapr.AskAnyway))
-	streams := live.New(verifier.Verify, live.InboxWith(dapr.Ask))
-	app := open(cfg, routes, verifier.Verify, limiter, requests, streams, to) //nolint:contextcheck // each request brings its own
-	app.Needs(web.Check{Name: "sidecar", Ask: dapr.Well})
-	app.Prefers(web.Check{Name: "redis", Ask: limiter.Well}, web.Check{Name: "sessions", Ask: verifier.Well})
-
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return web.Serve(ctx, app) })
-	g.Go(func() error { return metrics.Serve(ctx, cfg.metricsAddr) })
-	g.Go(func() error { return requests.Share(ctx) })
-	g.Go(func() error { return streams.Follow(ctx, dapr.Listen) })
-	return g.Wait()
+	app := s.NewApp(ctx, cfg.web, auth.AskWith(s.Sidecar.AskAnyway))
+	app.Prefers(web.Check{Name: "redis", Ask: limiter.Well})
+	to := forward.New(s.Sidecar.HTTPAddr, cfg.daprToken, route.Services(routes))
+	streams := live.New(s.Verifier.Verify, live.InboxWith(s.Sidecar.Ask))
+	open(app, cfg, routes, s.Verifier.Verify, limiter, requests, streams, to) //nolint:contextcheck // each request brings its own
+	s.Go(requests.Share)
+	s.Go(func(ctx context.Context) error { return metrics.Serve(ctx, cfg.metricsAddr) })
+	s.Go(func(ctx context.Context) error { return streams.Follow(ctx, s.Sidecar.Listen) })
+	return s.Serve(ctx)
 }

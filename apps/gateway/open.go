@@ -14,10 +14,9 @@ import (
 	"sidecart/kit/web"
 )
 
-// open puts the gateway together, from the guards to what is left over.
-func open(cfg settings, routes []route.Route, verify web.Verify, limiter *limit.Limiter, requests *analytics.Requests, streams *live.Streams, to *forward.Forwarder) *web.App {
-	cfg.web.Verify = verify
-	app := web.New("gateway", cfg.web)
+// open puts the gateway together on its app, from the guards to what is left over.
+func open(app *web.App, cfg settings, routes []route.Route, verify web.Verify, limiter *limit.Limiter, requests *analytics.Requests,
+	streams *live.Streams, to *forward.Forwarder) {
 	edge := door.New(cfg.door, routes, verify, limiter, cache.New(cfg.cacheBytes), to)
 	edge.Open(app)
 	requests.Routes(app)
@@ -29,5 +28,4 @@ func open(cfg settings, routes []route.Route, verify web.Verify, limiter *limit.
 	page.Routes(app)
 	document.NewLibrary(routes, cfg.limitScale, to, app.OpenAPI).Routes(app)
 	door.Otherwise(app)
-	return app
 }

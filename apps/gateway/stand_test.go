@@ -160,7 +160,9 @@ func start(t testing.TB, behind *neighbourhood, options ...option) *gateway {
 	limiter := limit.Connect(cfg.redisAddr, "", cfg.limitScale)
 	to := forward.New(strings.TrimPrefix(behind.URL, "http://"), cfg.daprToken, route.Services(routes))
 	requests := analytics.Connect(cfg.redisAddr, "")
-	app := open(cfg, routes, kittest.Verify, limiter, requests, live.New(kittest.Verify, nil), to)
+	cfg.web.Verify = kittest.Verify
+	app := web.New("gateway", cfg.web)
+	open(app, cfg, routes, kittest.Verify, limiter, requests, live.New(kittest.Verify, nil), to)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

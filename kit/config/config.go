@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"sidecart/kit/web"
@@ -55,6 +57,23 @@ func (e *Env) Duration(name string, fallback time.Duration) time.Duration {
 		}
 		return d, nil
 	})
+}
+
+// OneOf is one of the words that are allowed.
+func (e *Env) OneOf(name, fallback string, allowed ...string) string {
+	return read(e, name, fallback, func(v string) (string, error) {
+		if !slices.Contains(allowed, v) {
+			return "", fmt.Errorf("must be one of %s", strings.Join(allowed, ", "))
+		}
+		return v, nil
+	})
+}
+
+// Reject notes what is wrong with a variable that was read; nil is nothing.
+func (e *Env) Reject(name string, err error) {
+	if err != nil {
+		e.err = errors.Join(e.err, fmt.Errorf("%s: %w", name, err))
+	}
 }
 
 func read[T any](e *Env, name string, fallback T, parse func(string) (T, error)) T {

@@ -16,6 +16,8 @@ import (
 
 	"github.com/dapr/durabletask-go/workflow"
 	"github.com/dapr/go-sdk/client"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/emptypb"
 )
@@ -65,19 +67,25 @@ func Connect(ctx context.Context) (*Sidecar, error) {
 	}
 }
 
-// Secret reads one secret. It retries for up to a minute while the sidecar is starting, and fails if there is no such
-// secret.
+// Secret reads one secret of the secret store. It fails immediately where the store does not give it, and waits up to a
+// minute for a sidecar that does not answer yet: a sidecar answers once all its components are there.
 func (s *Sidecar) Secret(ctx context.Context, name string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {
 		values, err := s.GetSecret(ctx, SecretStore, name, nil)
-		if err == nil && values[name] != "" {
+		switch {
+		case err == nil && values[name] != "":
 			return values[name], nil
+		case err == nil:
+			return "", fmt.Errorf("secret %q is missing or empty in the secret store %q", name, SecretStore)
+		case status.Code(err) != codes.Unavailable:
+			return "", fmt.Errorf("secret %q cannot be read from the secret store %q: %w", name, SecretStore, err)
 		}
+		slog.InfoContext(ctx, "waiting for the sidecar", "err", err)
 		select {
 		case <-ctx.Done():
-			return "", fmt.Errorf("secret %q cannot be read from the secret store: %w", name, err)
+			return "", fmt.Errorf("secret %q cannot be read from the secret store %q: %w", name, SecretStore, err)
 		case <-time.After(300 * time.Millisecond):
 		}
 	}

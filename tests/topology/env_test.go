@@ -37,7 +37,7 @@ func readings(t *testing.T) map[string][]reading {
 	t.Helper()
 	found := map[string][]reading{}
 	for _, call := range source.Calls(t, func(name string) bool {
-		return regexp.MustCompile(`^\(\*sidecart/kit/config\.Env\)\.(String|Int|Bool|Duration)$|^os\.(Getenv|LookupEnv)$`).MatchString(name)
+		return regexp.MustCompile(`^\(\*sidecart/kit/config\.Env\)\.(String|OneOf|Int|Bool|Duration)$|^os\.(Getenv|LookupEnv)$`).MatchString(name)
 	}) {
 		name := call.Text(0)
 		if !regexp.MustCompile(`^[A-Z][A-Z0-9_]+$`).MatchString(name) {

@@ -125,8 +125,11 @@ func accessControl(by map[string][]operation) string {
 func secretsOf(t *testing.T) map[string][]string {
 	t.Helper()
 	found := map[string][]string{}
-	for _, call := range source.Calls(t, func(name string) bool { return name == "(*sidecart/kit/sidecar.Sidecar).Secret" }) {
+	for _, call := range source.Calls(t, readsSecret) {
 		service := source.Service(call.Package)
+		if call.Package.PkgPath == servicePath {
+			continue // OpenDatabase, whose callers name it
+		}
 		if service == "" {
 			t.Errorf("%s: a secret is read in kit; read it in the main of the service, where it can be seen whose it is", call.At())
 			continue
@@ -178,26 +181,22 @@ func scopes(by map[string][]string) string {
 	return strings.Join(all, ";\n        ")
 }
 
-// topics are what each app publishes and hears. A hearer's sidecar publishes what it could not deliver, and a service that
-// watches the broker publishes heartbeats, which nobody hears.
+// topics are what each app publishes and hears. A hearer's sidecar publishes what it could not deliver, and a service with an
+// outbox watches the broker by heartbeats, which nobody hears.
 func topics(t *testing.T) (published, heard map[string][]string) {
 	t.Helper()
 	published, heard = map[string][]string{}, map[string][]string{}
 	for _, entry := range shop.Catalogue {
 		published[entry.Teller] = append(published[entry.Teller], entry.Event.Topic())
 	}
-	for _, call := range source.Calls(t, func(name string) bool { return name == "sidecart/kit/event.NewHub" }) {
+	for _, call := range source.Calls(t, func(name string) bool { return name == "(*"+servicePath+".Service).NewHub" }) {
 		app := source.Service(call.Package)
 		published[app] = append(published[app], app+".dead")
 		_, topics := eventsOf(t, app)
 		heard[app] = append(topics, app+".dead")
 	}
-	for _, p := range source.Packages(t) {
-		for id, object := range p.TypesInfo.Uses {
-			if id.Name == "Broker" && source.Service(p) != "" && strings.Contains(object.String(), "(*sidecart/kit/sidecar.Sidecar).Broker(") {
-				published[source.Service(p)] = append(published[source.Service(p)], heartbeat)
-			}
-		}
+	for _, call := range source.Calls(t, func(name string) bool { return name == "(*"+servicePath+".Service).OpenDatabase" }) {
+		published[source.Service(call.Package)] = append(published[source.Service(call.Package)], heartbeat)
 	}
 	for _, by := range []map[string][]string{published, heard} {
 		for app := range by {

@@ -95,7 +95,7 @@ func TestCode(t *testing.T) {
 	found := map[string]int{}
 	for _, call := range source.Calls(t, func(name string) bool {
 		return slices.Contains([]string{
-			"(*sidecart/kit/config.Env).Web", "(*sidecart/kit/config.Env).String", "sidecart/kit/web.New", "sidecart/kit/telemetry.Start",
+			"(*sidecart/kit/config.Env).Web", "(*sidecart/kit/config.Env).String", servicePath + ".Main",
 		}, name)
 	}) {
 		service := source.Service(call.Package)
@@ -103,7 +103,7 @@ func TestCode(t *testing.T) {
 			continue // a program beside a service is none
 		}
 		found[service]++
-		want, argument := service, map[string]int{"Web": 0, "New": 0, "Start": 1, "String": 1}[call.Name]
+		want, argument := service, map[string]int{"Main": 0, "Web": 0, "String": 1}[call.Name]
 		if call.Name == "Web" || call.Name == "String" {
 			want = strconv.Itoa(byID[service].Port)
 		}
@@ -112,8 +112,8 @@ func TestCode(t *testing.T) {
 		}
 	}
 	for id := range byID {
-		if found[id] != 3 {
-			t.Errorf("apps/%s: %d of the calls Env.Web (or Env.String of APP_PORT), web.New and telemetry.Start were found, want one of each", id, found[id])
+		if found[id] != 2 {
+			t.Errorf("apps/%s: %d of the calls Env.Web (or Env.String of APP_PORT) and service.Main were found, want one of each", id, found[id])
 		}
 	}
 }

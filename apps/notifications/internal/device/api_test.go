@@ -124,7 +124,7 @@ func subscribed(t *testing.T, db *pgxpool.Pool, user shop.UserID, endpoints ...s
 func TestPush(t *testing.T) {
 	t.Parallel()
 	db, service := kittest.DB(t, Migrations), newPushService(t)
-	push := PushWith(db, keys(t), "shop@sidecart.example", service.Client())
+	push := PushWith(db, keys(t), "mailto:shop@sidecart.example", service.Client())
 	for i, c := range []struct {
 		name     string
 		statuses []string

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/mail"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -19,14 +21,26 @@ import (
 
 // PushWith sends to all devices of a reader; a device that is gone is forgotten. It says yes once one of them was reached, and else
 // what leaves the most hope.
-// contact is an address at which push services can complain, mailto: or https.
+// Push services complain to contact, see CheckContact.
 func PushWith(db *pgxpool.Pool, keys Keys, contact string, client *http.Client) delivery.Provider {
 	quiet := *client
 	quiet.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // nobody sends us elsewhere
 	p := pusher{db: db, client: &quiet, options: webpush.Options{
-		HTTPClient: &quiet, Subscriber: contact, TTL: int((24 * time.Hour).Seconds()), VAPIDPublicKey: keys.Public, VAPIDPrivateKey: keys.Private,
+		HTTPClient: &quiet, Subscriber: strings.TrimPrefix(contact, "mailto:"), TTL: int((24 * time.Hour).Seconds()), VAPIDPublicKey: keys.Public, VAPIDPrivateKey: keys.Private,
 	}}
 	return delivery.Provider{Name: "webpush", AtOnce: 8, PerSecond: 100, Send: p.send}
+}
+
+// CheckContact fails unless contact is an address at which the shop can be reached: mailto: or https: (RFC 8292, section 2.1).
+func CheckContact(contact string) error {
+	if address, ok := strings.CutPrefix(contact, "mailto:"); ok {
+		if parsed, err := mail.ParseAddress(address); err == nil && parsed.Address == address {
+			return nil
+		}
+	} else if u, err := url.Parse(contact); err == nil && u.Scheme == "https" && u.Host != "" {
+		return nil
+	}
+	return errors.New("must be like mailto:shop@example.com or https://shop.example.com/contact")
 }
 
 type pusher struct {

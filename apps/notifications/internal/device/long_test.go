@@ -16,7 +16,7 @@ import (
 func TestALongTextIsPushedInPart(t *testing.T) {
 	t.Parallel()
 	db, service := kittest.DB(t, Migrations), newPushService(t)
-	push := PushWith(db, keys(t), "shop@sidecart.example", service.Client())
+	push := PushWith(db, keys(t), "mailto:shop@sidecart.example", service.Client())
 	user := shop.UserID{UUID: shop.NewID()}
 	subscribed(t, db, user, service.URL+"/201/1")
 	long := strings.Repeat("Сегодня ", 250) // 2000 characters, which a broadcast may have

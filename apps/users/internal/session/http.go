@@ -25,7 +25,6 @@ func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "GET /.well-known/openid-configuration", shop.Anyone, s.handleDiscovery, web.Doc("How access tokens are verified, for programs (OpenID Connect Discovery)"))
 	web.Handle(app, "GET /trust", shop.Anyone, s.handleTrust, web.Internal, web.NoStore)
 	web.Handle(app, "POST /keys/rotate", shop.Anyone, s.handleRotate, web.Internal)
-	web.Handle(app, "POST /job/"+pruneJob, shop.Anyone, s.handlePrune, web.Internal)
 }
 
 type signInInput struct {
@@ -94,8 +93,4 @@ func (s *Service) handleTrust(ctx context.Context, _ shop.Caller, in trustInput)
 
 func (s *Service) handleRotate(ctx context.Context, _ shop.Caller, _ web.None) (Rotation, error) {
 	return s.Rotate(ctx)
-}
-
-func (s *Service) handlePrune(ctx context.Context, _ shop.Caller, _ web.None) (web.None, error) {
-	return web.None{}, s.Prune(ctx)
 }

@@ -4,20 +4,10 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5"
-
-	"sidecart/kit/sidecar"
 )
-
-// pruneJob is the name under which the scheduler calls every so often; one replica gets each call.
-const pruneJob = "prune-sessions"
 
 // pruneAtOnce bounds one transaction.
 const pruneAtOnce = 1000
-
-// SchedulePruning asks the scheduler to have what is over deleted every hour.
-func (s *Service) SchedulePruning(ctx context.Context, every sidecar.Schedule) error {
-	return every(ctx, pruneJob, "@every 1h")
-}
 
 // Prune deletes refresh tokens that have expired, sessions that have none left, and devices not seen for a year. Until then even
 // used tokens are kept: that is how a stolen one is found out.

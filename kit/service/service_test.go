@@ -1,0 +1,110 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
+	"sidecart/kit/sidecar"
+	"sidecart/kit/web"
+)
+
+// TestEnvironmentIsReportedBeforeAnythingStarts: there is no sidecar here, and nobody gets as far as to miss it.
+func TestEnvironmentIsReportedBeforeAnythingStarts(t *testing.T) {
+	t.Setenv("SIDECART_ENV", "production")
+	t.Setenv("RESERVATION_TTL", "soon")
+	t.Setenv("PRODUCT_LANGUAGE", "tlh")
+	t.Setenv("VAPID_CONTACT", "nobody")
+	err := Run(t.Context(), "products", func(ctx context.Context, s *Service) error {
+		s.Env.Web("8002")
+		s.Env.Duration("RESERVATION_TTL", time.Minute)
+		s.Env.OneOf("PRODUCT_LANGUAGE", "en", "en", "de")
+		s.Env.Reject("VAPID_CONTACT", errors.New("must be an address"))
+		s.Env.Reject("PUBLIC_URL", nil)
+		return s.Connect(ctx)
+	})
+	if err == nil {
+		t.Fatal("it started")
+	}
+	for _, part := range []string{"APP_API_TOKEN", `RESERVATION_TTL="soon"`, `PRODUCT_LANGUAGE="tlh": must be one of en, de`, "VAPID_CONTACT: must be an address"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("no %s in %q", part, err)
+		}
+	}
+	for _, part := range []string{"DAPR_", "PUBLIC_URL"} {
+		if strings.Contains(err.Error(), part) {
+			t.Errorf("%s in %q", part, err)
+		}
+	}
+}
+
+// TestServe has an HTTP server at the edge of the process where the sidecar would be.
+func TestServe(t *testing.T) {
+	beside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	t.Cleanup(beside.Close)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var ended []string
+	broken := errors.New("broken")
+	serving := make(chan error, 1)
+	fail := make(chan struct{})
+	go func() {
+		serving <- Run(t.Context(), "gateway", func(ctx context.Context, s *Service) error {
+			s.close = append(s.close, func() { ended = append(ended, "opened first") }, func() { ended = append(ended, "opened second") })
+			s.Sidecar = &sidecar.Sidecar{HTTPAddr: strings.TrimPrefix(beside.URL, "http://")}
+			app := s.NewApp(ctx, web.Config{Addr: addr}, kittest.Signer.Fetch)
+			web.Handle(app, "GET /me", shop.SignedIn, func(_ context.Context, who shop.Caller, _ web.None) (shop.Caller, error) { return who, nil })
+			s.Go(func(ctx context.Context) error {
+				<-ctx.Done()
+				ended = append(ended, "task")
+				return nil
+			})
+			s.Go(func(context.Context) error {
+				<-fail
+				return broken
+			})
+			return s.Serve(ctx)
+		})
+	}()
+	token, err := kittest.Signer.Sign(kittest.Somebody(shop.User), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]int{"/me": 200, "/health": 200} {
+		kittest.Eventually(t, 10*time.Second, func() error {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+path, nil)
+			if err != nil {
+				return err
+			}
+			req.Header.Set("Authorization", "Bearer "+token)
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				return err
+			}
+			if res.StatusCode != want {
+				t.Errorf("%s: %d", path, res.StatusCode)
+			}
+			return res.Body.Close()
+		})
+	}
+	close(fail)
+	if err := <-serving; !errors.Is(err, broken) {
+		t.Errorf("ended with %v", err)
+	}
+	if got := strings.Join(ended, ", "); got != "task, opened second, opened first" {
+		t.Errorf("ended: %s", got)
+	}
+}
