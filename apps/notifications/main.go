@@ -17,7 +17,9 @@ import (
 	"sidecart/apps/notifications/internal/preference"
 	"sidecart/apps/notifications/internal/template"
 	"sidecart/kit/auth"
+	"sidecart/kit/event"
 	"sidecart/kit/service"
+	"sidecart/kit/sidecar"
 )
 
 func main() { service.Main("notifications", run) }
@@ -53,7 +55,7 @@ func run(ctx context.Context, s *service.Service) error {
 		return err
 	}
 	db := outbox.Pool
-	app := s.NewApp(ctx, cfg, auth.AskWith(s.Sidecar.AskAnyway))
+	app := s.NewApp(ctx, cfg, auth.FeedThrough(s.Sidecar.InvokeWithoutBreaker))
 	links, tracks := preference.NewLinks(key), delivery.NewTracks(key)
 	messages, deliveries := message.NewService(db), delivery.NewService(db)
 	messages.Routes(app)
@@ -65,8 +67,10 @@ func run(ctx context.Context, s *service.Service) error {
 	delivery.NewDesk(deliveries, messages, tracks).Routes(app)
 	notices := notice.NewService(db)
 	notices.Routes(app)
-	notices.Subscribe(s.NewHub(notice.SentBy(s.Sidecar.Ask)))
-	engine := delivery.NewEngine(db, delivery.NewComposer(db, publicURL, links, tracks, delivery.TokenWith(s.Sidecar.Ask)).Compose,
+	notices.Subscribe(s.NewHub(sidecar.Endpoint{App: "users", Method: "POST", Path: event.SentPath},
+		sidecar.Endpoint{App: "products", Method: "POST", Path: event.SentPath},
+		sidecar.Endpoint{App: "orders", Method: "POST", Path: event.SentPath}))
+	engine := delivery.NewEngine(db, delivery.NewComposer(db, publicURL, links, tracks, delivery.TokenWith(s.Sidecar.Invoke)).Compose,
 		map[kind.Channel]delivery.Provider{kind.Email: email, kind.SMS: delivery.SMSWith(s.Sidecar.Bind),
 			kind.Push: device.PushWith(db, pushKeys, vapidContact, &http.Client{Timeout: 15 * time.Second})})
 	s.Relay(publishWith(s.Sidecar), 0)

@@ -13,6 +13,7 @@ import (
 	"sidecart/kit/auth"
 	"sidecart/kit/event"
 	"sidecart/kit/service"
+	"sidecart/kit/sidecar"
 )
 
 func main() { service.Main("orders", run) }
@@ -39,19 +40,19 @@ func run(ctx context.Context, s *service.Service) error {
 	if err != nil {
 		return err
 	}
-	app := s.NewApp(ctx, cfg, auth.AskWith(s.Sidecar.AskAnyway))
-	orders := order.NewService(outbox, order.ReserveWith(s.Sidecar.Ask), order.ReleaseWith(s.Sidecar.Ask))
+	app := s.NewApp(ctx, cfg, auth.FeedThrough(s.Sidecar.InvokeWithoutBreaker))
+	orders := order.NewService(outbox, order.ReserveWith(s.Sidecar.Invoke), order.ReleaseWith(s.Sidecar.Invoke))
 	orders.PlaceFirst(placeWithin)
 	sales.NewService(outbox.Pool, orders.Statuses).Routes(app)
 	orders.Routes(app)
-	carts := cart.NewService(outbox.Pool, cart.MemoryWith(s.Sidecar, cartTTL), cart.PricesWith(s.Sidecar.Ask), orders)
+	carts := cart.NewService(outbox.Pool, cart.MemoryWith(s.Sidecar, cartTTL), cart.PricesWith(s.Sidecar.Invoke), orders)
 	carts.Routes(app)
 	payments := payment.NewService(outbox.Pool, moves)
 	payments.Routes(app)
-	fulfilments := fulfilment.NewService(orders, payments, fulfilment.StockWith(s.Sidecar.Ask), s.Sidecar.Workflows(), times)
-	orders.ShowInside(fulfilments.LookInside, order.ToldWith(s.Sidecar.Ask))
+	fulfilments := fulfilment.NewService(orders, payments, fulfilment.StockWith(s.Sidecar.Invoke), s.Sidecar.Workflows(), times)
+	orders.ShowInside(fulfilments.LookInside, order.ToldWith(s.Sidecar.Invoke))
 	fulfilments.Routes(app)
-	hub := s.NewHub(map[string]event.Sent{"users": cart.SentByUsers(s.Sidecar.Ask)})
+	hub := s.NewHub(sidecar.Endpoint{App: "users", Method: "POST", Path: event.SentPath})
 	fulfilments.Subscribe(hub)
 	carts.Subscribe(hub)
 	s.RelayHeld(s.Sidecar.Publish, event.Kept, orders.Hold)

@@ -13,6 +13,7 @@ import (
 	"sidecart/kit/auth"
 	"sidecart/kit/event"
 	"sidecart/kit/service"
+	"sidecart/kit/sidecar"
 )
 
 func main() { service.Main("products", run) }
@@ -30,7 +31,7 @@ func run(ctx context.Context, s *service.Service) error {
 	if err != nil {
 		return err
 	}
-	app := s.NewApp(ctx, cfg, auth.AskWith(s.Sidecar.AskAnyway))
+	app := s.NewApp(ctx, cfg, auth.FeedThrough(s.Sidecar.InvokeWithoutBreaker))
 	category.NewService(outbox).Routes(app)
 	transfer.NewService(outbox, language).Routes(app)
 	product.NewService(outbox, language).Routes(app)
@@ -38,7 +39,7 @@ func run(ctx context.Context, s *service.Service) error {
 	images.Routes(app)
 	stocks := stock.NewService(outbox, hold)
 	stocks.Routes(app)
-	stocks.Subscribe(s.NewHub(map[string]event.Sent{"users": stock.SentByUsers(s.Sidecar.Ask)}))
+	stocks.Subscribe(s.NewHub(sidecar.Endpoint{App: "users", Method: "POST", Path: event.SentPath}))
 	s.Relay(s.Sidecar.Publish, event.Kept)
 	s.Schedule(stocks.ScheduleExpiry)
 	s.Schedule(images.ScheduleCleaning)

@@ -54,7 +54,7 @@ func run(ctx context.Context, s *service.Service) error {
 		Passwords: passwords, MailTokens: mailTokens, FirstIsAdmin: firstIsAdmin, VerifiedEmail: verifiedEmail,
 		Lockouts:  lockout.NewService(lockout.NewShared(lockout.StateOf(s.Sidecar)), signer.Derive("lockouts"), patience),
 		Sessions:  account.Sessions{End: session.End, Export: session.Export, Erase: session.Erase},
-		Elsewhere: account.ExportsWith(s.Sidecar.Ask),
+		Elsewhere: account.ExportsWith(s.Sidecar.Invoke),
 	})
 	sessions := session.NewService(outbox, accounts, signer, tokens)
 	if err := sessions.LoadKeys(ctx); err != nil {

@@ -28,9 +28,9 @@ func Ended(v *Verifier) int { return len(v.known.Load().ended) }
 // Private is the key that s signs with.
 func Private(s *Signer) ed25519.PrivateKey { return s.current(time.Now()).private }
 
-// Apart is v, asking somebody else.
-func Apart(v *Verifier, ask Ask) *Verifier {
-	other := NewVerifier(ask)
+// Apart is v with another feed.
+func Apart(v *Verifier, feed Feed) *Verifier {
+	other := NewVerifier(feed)
 	other.known.Store(v.known.Load())
 	return other
 }

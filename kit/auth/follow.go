@@ -5,20 +5,23 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
-	"net/url"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
+
+	"sidecart/kit/sidecar"
 )
 
-// Ask asks the users service what to go by. With a cursor it may take its time until there is something new, up to a second.
-type Ask func(ctx context.Context, cursor string) (Trust, error)
+// Feed returns what the users service has for verifiers since a cursor. With a cursor it may wait for news, up to a second.
+type Feed func(ctx context.Context, cursor string) (Trust, error)
 
-// AskWith asks through the sidecar (sidecar.AskAnyway).
-func AskWith(ask func(ctx context.Context, app, route string, in, out any) error) Ask {
+var trust = sidecar.Endpoint{App: "users", Method: "GET", Path: "/trust?cursor={cursor}"}
+
+// FeedThrough reads the feed through the sidecar. Its invoke must have no breaker: the return of users matters immediately.
+func FeedThrough(invoke sidecar.Invoke) Feed {
 	return func(ctx context.Context, cursor string) (t Trust, err error) {
-		err = ask(ctx, "users", "GET /trust?cursor="+url.QueryEscape(cursor), nil, &t)
+		err = invoke(ctx, trust.With(cursor), nil, &t)
 		return t, err
 	}
 }
@@ -32,15 +35,15 @@ const (
 )
 
 // NewVerifier makes a Verifier that learns when it is first asked, once.
-func NewVerifier(ask Ask) *Verifier { return &Verifier{ask: ask} }
+func NewVerifier(feed Feed) *Verifier { return &Verifier{feed: feed} }
 
 // Follow makes a Verifier that hears, until ctx ends, of each key and each ended session as soon as the users service knows.
 //
 // It begins by learning every ended session whose access tokens may still live, and vouches for nothing before. When the users
 // service goes away it goes on with what it knows: nobody can end a session meanwhile, and a replica that is cut off
 // accepts the tokens of one that has ended for at most the life of an access token, since only users makes new ones.
-func Follow(ctx context.Context, ask Ask) *Verifier {
-	v := NewVerifier(ask)
+func Follow(ctx context.Context, feed Feed) *Verifier {
+	v := NewVerifier(feed)
 	v.follows = true
 	go v.follow(ctx)
 	return v
@@ -71,7 +74,7 @@ func (v *Verifier) follow(ctx context.Context) {
 func (v *Verifier) learn(ctx context.Context, cursor string) (next string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, asksFor)
 	defer cancel()
-	told, err := v.ask(ctx, cursor)
+	told, err := v.feed(ctx, cursor)
 	if err != nil {
 		return "", err
 	}

@@ -19,7 +19,7 @@ const leeway = 5 * time.Second
 
 // Verifier checks tokens by what it has learned from the users service, without asking anybody. Follow keeps it up to date.
 type Verifier struct {
-	ask     Ask
+	feed    Feed
 	follows bool
 	known   atomic.Pointer[knowledge] // nil until the first answer
 	heard   atomic.Int64              // when the last answer came, Unix nanoseconds

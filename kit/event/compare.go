@@ -16,11 +16,6 @@ import (
 	"sidecart/kit/web"
 )
 
-// Sent asks a teller, by its SentRoute:
-//
-//	func(ctx context.Context, in, out any) error { return ask(ctx, "orders", "POST /events/sent", in, out) }
-type Sent func(ctx context.Context, in, out any) error
-
 // compareJob is the scheduler's name for comparing; one replica gets each call.
 const compareJob = "compare-events"
 
@@ -29,13 +24,13 @@ const givenUp = 5 * time.Minute
 
 // Compare has the hub look, as often as the scheduler says, whether all that its tellers sent was heard, and hear what was not.
 // The broker delivers at least once, but between it and a service is a sidecar that (seen with Dapr 1.16) can take a delivery that
-// was cut off for one that was handled (see docs/decisions.md). sent are the tellers by name, each of which answers with
-// those topics that it tells. Only what the inbox knows can be compared: On and OnAgainNoted.
-func (h *Hub) Compare(sent map[string]Sent) {
+// was cut off for one that was handled (see docs/decisions.md). publishers are the SentRoutes of other services, each of
+// which answers with the topics that it publishes. Only what the inbox knows can be compared: On and OnAgainNoted.
+func (h *Hub) Compare(invoke sidecar.Invoke, publishers ...sidecar.Endpoint) {
 	web.Handle(h.app, "POST /job/"+compareJob, shop.Anyone, func(ctx context.Context, _ shop.Caller, _ web.None) (web.None, error) {
 		var errs []error
-		for teller, ask := range sent {
-			errs = append(errs, h.compare(ctx, teller, ask))
+		for _, sent := range publishers {
+			errs = append(errs, h.compare(ctx, invoke, sent))
 		}
 		return web.None{}, errors.Join(errs...)
 	}, web.Internal, web.Patience(time.Minute))
@@ -47,36 +42,36 @@ func (h *Hub) ScheduleComparing(ctx context.Context, every sidecar.Schedule) err
 }
 
 // compare goes on from where it stopped, page by page. A page of which something could not be heard comes again.
-func (h *Hub) compare(ctx context.Context, teller string, ask Sent) error {
+func (h *Hub) compare(ctx context.Context, invoke sidecar.Invoke, publisher sidecar.Endpoint) error {
 	for {
-		at, err := h.comparedTo(ctx, teller)
+		at, err := h.comparedTo(ctx, publisher.App)
 		if err != nil {
 			return err
 		}
 		var answer sentAnswer
-		if err := ask(ctx, sentQuery{Topics: h.inboxed, After: at}, &answer); err != nil {
+		if err := invoke(ctx, publisher, sentQuery{Topics: h.inboxed, After: at}, &answer); err != nil {
 			return err
 		}
 		if len(answer.Sent) == 0 {
 			return nil
 		}
-		if err := h.hearMissing(ctx, answer.Sent, ask); err != nil {
+		if err := h.hearMissing(ctx, answer.Sent, invoke, publisher); err != nil {
 			return err
 		}
-		if err := h.compared(ctx, teller, answer.Sent[len(answer.Sent)-1]); err != nil || len(answer.Sent) < page {
+		if err := h.compared(ctx, publisher.App, answer.Sent[len(answer.Sent)-1]); err != nil || len(answer.Sent) < page {
 			return err
 		}
 	}
 }
 
-func (h *Hub) hearMissing(ctx context.Context, all []sent, ask Sent) error {
+func (h *Hub) hearMissing(ctx context.Context, all []sent, invoke sidecar.Invoke, publisher sidecar.Endpoint) error {
 	missing, err := h.missing(ctx, all)
 	var errs []error
 	for err == nil && len(missing) > 0 {
 		some := missing[:min(parcel, len(missing))]
 		missing = missing[len(some):]
 		var answer sentAnswer
-		if err = ask(ctx, sentQuery{Topics: h.inboxed, IDs: some}, &answer); err != nil {
+		if err = invoke(ctx, publisher, sentQuery{Topics: h.inboxed, IDs: some}, &answer); err != nil {
 			break
 		}
 		for _, e := range answer.Events {

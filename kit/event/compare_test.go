@@ -13,6 +13,7 @@ import (
 	"sidecart/kit/fault"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
+	"sidecart/kit/sidecar"
 	"sidecart/kit/web"
 )
 
@@ -31,17 +32,17 @@ func TestCompareHearsWhatWasNeverDelivered(t *testing.T) {
 		heard[e.Reason]++
 		return nil
 	})
-	hub.Compare(map[string]event.Sent{"orders": func(_ context.Context, in, out any) error {
+	hub.Compare(func(_ context.Context, to sidecar.Endpoint, in, out any) error {
 		body, err := json.Marshal(in)
 		if err != nil {
 			return err
 		}
-		status, answer := kittest.Do(t, teller, kittest.Call{Do: "POST /events/sent", Body: string(body)})
+		status, answer := kittest.Do(t, teller, kittest.Call{Do: to.Method + " " + to.Path, Body: string(body)})
 		if status != 200 {
 			return fmt.Errorf("%d: %s", status, answer)
 		}
 		return json.Unmarshal(answer, out)
-	}})
+	}, sidecar.Endpoint{App: "orders", Method: "POST", Path: event.SentPath})
 	compare := func(want int) {
 		t.Helper()
 		if status, body := kittest.Do(t, hearer, kittest.Call{Do: "POST /job/compare-events"}); status != want {

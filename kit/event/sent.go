@@ -22,10 +22,13 @@ const (
 	page, parcel = 1000, 50
 )
 
+// SentPath is the path of a publisher's SentRoute.
+const SentPath = "/events/sent"
+
 // SentRoute lets hearers ask a teller what the broker was given. What is theirs to hear is theirs to ask for; who that is
 // says the access list.
 func SentRoute(app *web.App, teller string, db *pgxpool.Pool) {
-	web.Handle(app, "POST /events/sent", shop.Anyone, func(ctx context.Context, _ shop.Caller, in sentQuery) (answer sentAnswer, err error) {
+	web.Handle(app, "POST "+SentPath, shop.Anyone, func(ctx context.Context, _ shop.Caller, in sentQuery) (answer sentAnswer, err error) {
 		if len(in.IDs) > 0 {
 			answer.Events, err = sentEvents(ctx, db, teller, in)
 		} else {

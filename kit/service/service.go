@@ -13,7 +13,7 @@
 //		if err != nil {
 //			return err
 //		}
-//		app := s.NewApp(ctx, cfg, auth.AskWith(s.Sidecar.AskAnyway)) // with health checks
+//		app := s.NewApp(ctx, cfg, auth.FeedThrough(s.Sidecar.InvokeWithoutBreaker)) // with health checks
 //		stocks := stock.NewService(outbox, hold)
 //		stocks.Routes(app)
 //		s.Every("release-expired-reservations", "@every 30s", stocks.Expire)
@@ -127,10 +127,10 @@ func (s *Service) OpenDatabase(ctx context.Context, secret string, migrations ..
 	return s.db, nil
 }
 
-// NewApp is the service's web app. It verifies tokens by what trust says, and has health checks of the sidecar and of the
+// NewApp is the service's web app. It verifies tokens with the keys of feed, and has health checks of the sidecar and of the
 // database, if there is one: OpenDatabase comes first.
-func (s *Service) NewApp(ctx context.Context, cfg web.Config, trust auth.Ask) *web.App {
-	s.Verifier = auth.Follow(ctx, trust)
+func (s *Service) NewApp(ctx context.Context, cfg web.Config, feed auth.Feed) *web.App {
+	s.Verifier = auth.Follow(ctx, feed)
 	cfg.Verify = s.Verifier.Verify
 	s.app = web.New(s.Name, cfg)
 	s.app.Needs(web.Check{Name: "sidecar", Ask: s.Sidecar.Well})
@@ -156,10 +156,10 @@ func (s *Service) RelayHeld(publish event.Publish, keep time.Duration, hold func
 	s.Go(func(ctx context.Context) error { return event.RelayHeld(ctx, s.db, s.Name, publish, keep, hold) })
 }
 
-// NewHub is where the service subscribes. Its inbox is compared with what publishers sent, by their names (Hub.Compare).
-func (s *Service) NewHub(sent map[string]event.Sent) *event.Hub {
+// NewHub is where the service subscribes. Its inbox is compared with what publishers sent (Hub.Compare).
+func (s *Service) NewHub(publishers ...sidecar.Endpoint) *event.Hub {
 	hub := event.NewHub(s.app, s.Name, s.db)
-	hub.Compare(sent)
+	hub.Compare(s.Sidecar.Invoke, publishers...)
 	s.Go(func(ctx context.Context) error { return hub.SchedulePruning(ctx, s.Sidecar.Every) })
 	s.Go(func(ctx context.Context) error { return hub.ScheduleComparing(ctx, s.Sidecar.Every) })
 	return hub

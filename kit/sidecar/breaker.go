@@ -11,15 +11,15 @@ import (
 	"sidecart/kit/fault"
 )
 
-// Breaker stops asking an app that does not answer, so that callers are told at once and the app is not drowned as it
-// comes back. Only silence counts: what an app itself refuses, be it a hundred wrong passwords, is an answer.
+// Breaker stops calls to an app that does not answer, so that callers fail immediately and the app is not flooded when
+// it returns. Only silence counts: a response of the app itself, be it a hundred wrong passwords, is no failure.
 type Breaker struct {
 	steps *gobreaker.TwoStepCircuitBreaker[any]
 }
 
 const (
 	failuresToOpen = 5               // in a row
-	openFor        = 2 * time.Second // as long as ErrNeighbour's Retry-After says; then one question finds out
+	openFor        = 2 * time.Second // as long as ErrUpstream's Retry-After says; then one call finds out
 )
 
 // NewBreaker makes a closed breaker for one app.
@@ -35,15 +35,14 @@ func NewBreaker(app string) *Breaker {
 	})}
 }
 
-// Enter lets one question through; leave must be called with what came of it. It fails with ErrNeighbour while the app
-// is not asked.
+// Enter lets one call through; leave must be called with its error. It fails with ErrUpstream while the breaker is open.
 func (b *Breaker) Enter() (leave func(error), err error) {
 	leave, err = b.steps.Allow()
 	if err != nil {
-		return nil, ErrNeighbour.Because(err)
+		return nil, ErrUpstream.Because(err)
 	}
 	return leave, nil
 }
 
 // silent says whether an error means that the app, or a sidecar on the way to it, did not answer.
-func silent(err error) bool { return errors.Is(err, ErrNeighbour) || errors.Is(err, fault.ErrTimedOut) }
+func silent(err error) bool { return errors.Is(err, ErrUpstream) || errors.Is(err, fault.ErrTimedOut) }

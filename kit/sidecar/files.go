@@ -53,7 +53,7 @@ func (f Files) invoke(ctx context.Context, operation, name string, data []byte) 
 	case err != nil && isNoFile(err):
 		return nil, ErrNoFile.Because(err)
 	case err != nil:
-		return nil, ErrNeighbour.Because(fmt.Errorf("%s: %w", f.name, err))
+		return nil, ErrUpstream.Because(fmt.Errorf("%s: %w", f.name, err))
 	}
 	return answer, nil
 }

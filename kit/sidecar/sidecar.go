@@ -1,5 +1,5 @@
 // Package sidecar is how an app talks to the Dapr sidecar beside it: the go-sdk client for secrets, events, state and
-// workflows, and plain HTTP through the sidecar for asking another app.
+// workflows, and plain HTTP through the sidecar for invoking other apps.
 package sidecar
 
 import (
@@ -34,7 +34,7 @@ type Sidecar struct {
 	// HTTPAddr is the sidecar's HTTP address, host:port.
 	HTTPAddr string
 	token    string
-	asks     *http.Client
+	http     *http.Client
 	breakers sync.Map // app id to *Breaker
 	beat     heartbeat
 }
@@ -53,7 +53,7 @@ func Connect(ctx context.Context) (*Sidecar, error) {
 		if err == nil {
 			return &Sidecar{
 				Client: dapr, HTTPAddr: net.JoinHostPort("127.0.0.1", httpPort), token: os.Getenv("DAPR_API_TOKEN"),
-				asks: &http.Client{Timeout: patience, Transport: &http.Transport{
+				http: &http.Client{Timeout: timeout, Transport: &http.Transport{
 					MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute, DisableCompression: true,
 				}},
 			}, nil
@@ -135,7 +135,7 @@ func (s *Sidecar) Well(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	res, err := s.asks.Do(req)
+	res, err := s.http.Do(req)
 	if err != nil {
 		return err
 	}

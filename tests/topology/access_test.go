@@ -2,7 +2,7 @@ package topology
 
 import (
 	"go/ast"
-	"go/token"
+	"go/constant"
 	"go/types"
 	"maps"
 	"regexp"
@@ -18,11 +18,29 @@ import (
 // request is what one app's code asks of another: "PUT /reservations/{}" of products by orders.
 type request struct{ by, of, do string }
 
-// requests are all that the services ask of one another: the gateway on behalf of the public and for itself, and whoever
-// calls a function like sidecar.Ask.
+// requests are all calls between apps: those that the gateway makes for the public, and every declared sidecar.Endpoint.
 func requests(t *testing.T) []request {
 	t.Helper()
-	found := slices.Concat(publicRequests(t), gatewaysOwn(t), asks(t))
+	found := publicRequests(t)
+	services := map[string]bool{}
+	for _, r := range found {
+		services[r.of] = true
+	}
+	for service := range services {
+		// The cheapest call there is, by which the benchmark knows what a pair of sidecars costs.
+		found = append(found, request{"gateway", service, "GET /health"})
+	}
+	for _, e := range endpoints(t) {
+		of := []string{e.of}
+		if e.of == "" {
+			of = slices.Collect(maps.Keys(services))
+		}
+		for _, app := range of {
+			if app != e.by {
+				found = append(found, request{e.by, app, e.do})
+			}
+		}
+	}
 	slices.SortFunc(found, func(a, b request) int {
 		return strings.Compare(a.of+" "+a.by+" "+a.do, b.of+" "+b.by+" "+b.do)
 	})
@@ -56,117 +74,94 @@ func publicRequests(t *testing.T) (found []request) {
 	return found
 }
 
-// gatewaysOwn are what the gateway asks of each service for itself, by a path that stands in its code, and whether it lives:
-// the cheapest call there is, by which the benchmark knows what a pair of sidecars costs.
-func gatewaysOwn(t *testing.T) (found []request) {
-	t.Helper()
-	services := map[string]bool{}
-	for _, r := range publicRequests(t) {
-		services[r.of] = true
-	}
-	for service := range services {
-		found = append(found, request{"gateway", service, "GET /health"})
-	}
-	for _, call := range source.Calls(t, func(name string) bool {
-		return regexp.MustCompile(`^\(\*sidecart/apps/gateway/internal/forward\.Forwarder\)\.(Ask|Fetch)$`).MatchString(name)
-	}) {
-		if path := call.Text(2); path != "" {
-			for service := range services {
-				found = append(found, request{"gateway", service, anyValue("GET " + path)})
-			}
-		}
-	}
-	return found
-}
+const endpointType = "sidecart/kit/sidecar.Endpoint"
 
-// asks are the calls of sidecar.Ask, and of every function value like it, with the services that make them.
-func asks(t *testing.T) (found []request) {
+// endpoints are the declared values of sidecar.Endpoint, by the service that declares them. One that kit declares belongs to
+// each service that uses it, directly or through other functions of kit.
+func endpoints(t *testing.T) (found []request) {
 	t.Helper()
+	declared, uses := map[types.Object][]request{}, map[types.Object][]types.Object{}
+	var roots []types.Object
+	service := map[types.Object]string{}
 	for _, p := range source.Packages(t) {
 		for _, file := range p.Syntax {
 			for _, d := range file.Decls {
-				function, ok := d.(*ast.FuncDecl)
-				if !ok {
-					continue
+				for object, node := range declarations(p, d) {
+					if by := source.Service(p); by != "" {
+						service[object], roots = by, append(roots, object)
+					}
+					ast.Inspect(node, func(n ast.Node) bool {
+						switch n := n.(type) {
+						case *ast.CompositeLit:
+							if types.TypeString(p.TypesInfo.TypeOf(n), nil) == endpointType {
+								declared[object] = append(declared[object], endpoint(t, p, n))
+							}
+						case *ast.Ident:
+							if used := p.TypesInfo.Uses[n]; used != nil {
+								uses[object] = append(uses[object], used)
+							}
+						}
+						return true
+					})
 				}
-				ast.Inspect(function, func(n ast.Node) bool {
-					call, ok := n.(*ast.CallExpr)
-					if !ok || len(call.Args) != 5 || !likeAsk(p.TypesInfo.TypeOf(call.Fun)) {
-						return true
-					}
-					of, do := spelled(p, call.Args[1]), spelled(p, call.Args[2])
-					if strings.Contains(of, "{}") || !strings.Contains(do, " /") {
-						t.Errorf("%s: it cannot be seen what is asked here: app and route have to begin with text", p.Fset.Position(call.Pos()))
-						return true
-					}
-					for _, by := range callers(t, p, function) {
-						found = append(found, request{by, of, anyValue(do)})
-					}
-					return true
-				})
 			}
 		}
+	}
+	for _, root := range roots {
+		seen := map[types.Object]bool{}
+		var visit func(types.Object)
+		visit = func(object types.Object) {
+			if seen[object] || object != root && service[object] != "" {
+				return
+			}
+			seen[object] = true
+			for _, e := range declared[object] {
+				e.by = service[root]
+				found = append(found, e)
+			}
+			for _, used := range uses[object] {
+				visit(used)
+			}
+		}
+		visit(root)
 	}
 	return found
 }
 
-// likeAsk says whether a type is func(ctx, app, route string, in, out any) error.
-func likeAsk(typ types.Type) bool {
-	s, ok := typ.Underlying().(*types.Signature)
-	return ok && types.TypeString(types.NewSignatureType(nil, nil, nil, unnamed(s.Params()), unnamed(s.Results()), false), nil) ==
-		"func(context.Context, string, string, any, any) error"
-}
-
-func unnamed(vars *types.Tuple) *types.Tuple {
-	var all []*types.Var
-	for v := range vars.Variables() {
-		all = append(all, types.NewParam(token.NoPos, nil, "", v.Type()))
-	}
-	return types.NewTuple(all...)
-}
-
-// spelled is a text as far as the compiler, or a reader, can see it, with {} for the rest.
-func spelled(p *packages.Package, e ast.Expr) string {
-	if v := p.TypesInfo.Types[e].Value; v != nil {
-		return strings.Trim(v.ExactString(), `"`)
-	}
-	switch e := e.(type) {
-	case *ast.BinaryExpr:
-		if e.Op == token.ADD {
-			return spelled(p, e.X) + spelled(p, e.Y)
-		}
-	case *ast.CallExpr:
-		if name := nameOfCall(e); name == "Sprintf" && len(e.Args) > 0 {
-			return regexp.MustCompile(`%[a-z]`).ReplaceAllString(spelled(p, e.Args[0]), "{}")
+// declarations are the objects that a declaration makes, with their syntax.
+func declarations(p *packages.Package, d ast.Decl) map[types.Object]ast.Node {
+	all := map[types.Object]ast.Node{}
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		all[p.TypesInfo.Defs[d.Name]] = d
+	case *ast.GenDecl:
+		for _, s := range d.Specs {
+			if v, ok := s.(*ast.ValueSpec); ok {
+				for _, name := range v.Names {
+					all[p.TypesInfo.Defs[name]] = v
+				}
+			}
 		}
 	}
-	return "{}"
+	return all
 }
 
-func nameOfCall(e *ast.CallExpr) string {
-	if s, ok := e.Fun.(*ast.SelectorExpr); ok {
-		return s.Sel.Name
-	}
-	return ""
-}
-
-// callers are the services whose code a function is of: its own, or for one of kit those that call it.
-func callers(t *testing.T, p *packages.Package, function *ast.FuncDecl) []string {
+// endpoint is the request that a literal declares. Its fields have to be constants: whoever reads the code, and the
+// generator, can then see what is called.
+func endpoint(t *testing.T, p *packages.Package, literal *ast.CompositeLit) request {
 	t.Helper()
-	if service := source.Service(p); service != "" {
-		return []string{service}
-	}
-	self, ok := p.TypesInfo.Defs[function.Name].(*types.Func)
-	if !ok {
-		return nil
-	}
-	by := map[string]bool{}
-	for _, call := range source.Calls(t, func(name string) bool { return name == self.FullName() }) {
-		if service := source.Service(call.Package); service != "" {
-			by[service] = true
+	fields := map[string]string{}
+	for _, element := range literal.Elts {
+		if pair, ok := element.(*ast.KeyValueExpr); ok {
+			if v := p.TypesInfo.Types[pair.Value].Value; v != nil && v.Kind() == constant.String {
+				fields[pair.Key.(*ast.Ident).Name] = constant.StringVal(v)
+			}
 		}
 	}
-	return slices.Sorted(maps.Keys(by))
+	if len(fields) != len(literal.Elts) || fields["Method"] == "" || !strings.HasPrefix(fields["Path"], "/") {
+		t.Errorf("%s: an endpoint has a Method, a Path and mostly an App, all constant and by name", p.Fset.Position(literal.Pos()))
+	}
+	return request{of: fields["App"], do: anyValue(fields["Method"] + " " + fields["Path"])}
 }
 
 // operation is one entry of an access list: the verbs that are allowed on a path.

@@ -13,6 +13,7 @@ import (
 
 	"sidecart/apps/gateway/internal/forward"
 	"sidecart/apps/gateway/internal/route"
+	"sidecart/kit/sidecar"
 	"sidecart/kit/web"
 )
 
@@ -111,8 +112,10 @@ func generic(document map[string]any) (read object, err error) {
 	return read, json.Unmarshal(text, &read)
 }
 
+var openAPI = sidecar.Endpoint{Method: "GET", Path: "/openapi.json"}
+
 func (l *Library) fetch(ctx context.Context, service string) (doc object, err error) {
-	answer, err := l.forward.Fetch(ctx, service, "/openapi.json", nil, patience)
+	answer, err := l.forward.Fetch(ctx, service, openAPI.Path, nil, patience)
 	if err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ type Target struct {
 
 // Forward gives the request in c to a service and the service's answer to c, whatever it is; bodies stream both ways.
 // client is the caller's address. It fails with web.ErrTooLarge for a body over the limit, fault.ErrMalformed for what
-// no service can be given, sidecar.ErrNeighbour where the service or a sidecar does not answer, and fault.ErrTimedOut.
+// no service can be given, sidecar.ErrUpstream where the service or a sidecar does not answer, and fault.ErrTimedOut.
 func (f *Forwarder) Forward(c *fiber.Ctx, to Target, client string) (err error) {
 	req := fasthttp.AcquireRequest()
 	defer fasthttp.ReleaseRequest(req)
@@ -124,7 +124,7 @@ func (f *Forwarder) lost(err error) error {
 	}
 	// The sidecar went away or was replaced: other idle connections to it are as dead as this one.
 	f.host.CloseIdleConnections()
-	return sidecar.ErrNeighbour.Because(err)
+	return sidecar.ErrUpstream.Because(err)
 }
 
 // address makes req a call of a service through the sidecar.
@@ -174,16 +174,15 @@ func (f *Forwarder) Fetch(ctx context.Context, service, path string, query []byt
 		return nil, err
 	}
 	defer func() { leave(silence(err)) }()
-	answer, err = f.Ask(ctx, service, path, query, deadline)
+	answer, err = f.Probe(ctx, service, path, query, deadline)
 	if err == nil && fromSidecar(answer.Status, []byte(answer.Get(fiber.HeaderContentType)), answer.signature) {
 		return nil, sidecarFault(answer.Status, answer.Body)
 	}
 	return answer, err
 }
 
-// Ask is for finding out how a service is: it asks also one that is known to be away, and the answer may be a
-// sidecar's.
-func (f *Forwarder) Ask(ctx context.Context, service, path string, query []byte, deadline time.Duration) (*Answer, error) {
+// Probe calls a service past its breaker, to find out how it is. The answer may be a sidecar's.
+func (f *Forwarder) Probe(ctx context.Context, service, path string, query []byte, deadline time.Duration) (*Answer, error) {
 	req, res := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(req)
 	defer fasthttp.ReleaseResponse(res)

@@ -54,9 +54,9 @@ func sidecarFault(status int, text []byte) error {
 	case status == fiber.StatusTooManyRequests:
 		return errCrowded.Because(refused{cause})
 	case status < fiber.StatusInternalServerError:
-		return sidecar.ErrNeighbour.Because(refused{cause})
+		return sidecar.ErrUpstream.Because(refused{cause})
 	case bytes.Contains(text, []byte("deadline exceeded")), bytes.Contains(text, []byte("DeadlineExceeded")):
 		return fault.ErrTimedOut.Because(cause)
 	}
-	return sidecar.ErrNeighbour.Because(cause)
+	return sidecar.ErrUpstream.Because(cause)
 }

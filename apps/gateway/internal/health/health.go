@@ -11,6 +11,7 @@ import (
 
 	"sidecart/apps/gateway/internal/forward"
 	"sidecart/kit/shop"
+	"sidecart/kit/sidecar"
 	"sidecart/kit/web"
 )
 
@@ -158,10 +159,12 @@ func (r *Reporter) ask(ctx context.Context) Report {
 	return report
 }
 
+var ready = sidecar.Endpoint{Method: "GET", Path: "/health/ready"}
+
 // service is down unless it says otherwise.
 func (r *Reporter) service(ctx context.Context, name string) Service {
 	down := Service{Health: web.Health{Status: web.Down}}
-	answer, err := r.forward.Ask(ctx, name, "/health/ready", nil, patience)
+	answer, err := r.forward.Probe(ctx, name, ready.Path, nil, patience)
 	if err != nil {
 		return down
 	}

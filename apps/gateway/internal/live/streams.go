@@ -13,6 +13,7 @@ import (
 
 	"sidecart/kit/event"
 	"sidecart/kit/shop"
+	"sidecart/kit/sidecar"
 	"sidecart/kit/web"
 )
 
@@ -149,14 +150,19 @@ func (s *Streams) Follow(ctx context.Context, listen event.Listen) error {
 	return event.Everywhere(ctx, listen, s.wakeAll, func(e shop.NotificationCreated) { s.Wake(e.UserID) })
 }
 
+var (
+	feedAfter = sidecar.Endpoint{App: "notifications", Method: "GET", Path: "/feeds/{owner}?after={message}"}
+	feedFrom  = sidecar.Endpoint{App: "notifications", Method: "GET", Path: "/feeds/{owner}?seq={number}"}
+)
+
 // InboxWith reads inboxes of the notifications service through the sidecar.
-func InboxWith(ask func(ctx context.Context, app, route string, in, out any) error) Inbox {
+func InboxWith(invoke sidecar.Invoke) Inbox {
 	return func(ctx context.Context, owner shop.UserID, after Place) (news News, err error) {
-		query := "?after=" + after.Message.String()
+		feed := feedAfter.With(owner.String(), after.Message.String())
 		if after.Seq != nil {
-			query = "?seq=" + strconv.FormatInt(*after.Seq, 10)
+			feed = feedFrom.With(owner.String(), strconv.FormatInt(*after.Seq, 10))
 		}
-		err = ask(ctx, "notifications", "GET /feeds/"+owner.String()+query, nil, &news)
+		err = invoke(ctx, feed, nil, &news)
 		return news, err
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"sidecart/kit/sidecar"
 )
 
 // Bind does one operation of an output binding.
@@ -59,14 +61,16 @@ func said(err error, address string) error {
 // when the key is of no use any more.
 type TokenFor func(ctx context.Context, request uuid.UUID) (string, error)
 
-// TokenWith asks users through the sidecar.
-func TokenWith(ask func(ctx context.Context, app, route string, in, out any) error) TokenFor {
+var mailToken = sidecar.Endpoint{App: "users", Method: "POST", Path: "/mail-tokens/{request}"}
+
+// TokenWith invokes the users service through the sidecar.
+func TokenWith(invoke sidecar.Invoke) TokenFor {
 	return func(ctx context.Context, request uuid.UUID) (string, error) {
 		var answer struct {
 			Token     string    `json:"token"`
 			ExpiresAt time.Time `json:"expires_at"`
 		}
-		err := ask(ctx, "users", "POST /mail-tokens/"+request.String(), nil, &answer)
+		err := invoke(ctx, mailToken.With(request.String()), nil, &answer)
 		return answer.Token, err
 	}
 }

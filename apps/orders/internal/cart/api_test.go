@@ -262,7 +262,7 @@ func TestAKeyIsOneCart(t *testing.T) {
 		return kittest.Call{Name: name, As: alice, Do: "POST /cart/checkout", Body: purchase, Header: map[string]string{"Idempotency-Key": key},
 			Want: want, Has: []string{has}, Emits: emits}
 	}
-	p.lost = sidecar.ErrNeighbour
+	p.lost = sidecar.ErrUpstream
 	kittest.Run(t, p.app, p.db, []kittest.Call{
 		{Name: "one", As: alice, Do: "PUT /cart/items/1", Body: `{"quantity":1}`, Want: 200},
 		checkout("lost", "k", 503, `"service_unavailable"`),
@@ -277,7 +277,7 @@ func TestAKeyIsOneCart(t *testing.T) {
 		checkout("again", "l", 201, `"total":30.00`),
 		{Name: "all is bought", As: alice, Do: "GET /cart", Want: 200, Has: []string{`"items":[]`}},
 	})
-	p.lost = sidecar.ErrNeighbour
+	p.lost = sidecar.ErrUpstream
 	kittest.Run(t, p.app, p.db, []kittest.Call{
 		{Name: "two", As: alice, Do: "PUT /cart/items/1", Body: `{"quantity":2}`, Want: 200},
 		checkout("lost", "m", 503, `"service_unavailable"`),

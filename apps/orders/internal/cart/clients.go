@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"sidecart/apps/orders/internal/order"
-	"sidecart/kit/event"
 	"sidecart/kit/shop"
 	"sidecart/kit/sidecar"
 )
@@ -24,13 +22,15 @@ type Price struct {
 // Prices asks the products service. A product that does not exist is not in the answer.
 type Prices func(ctx context.Context, products []int64) (map[int64]Price, error)
 
-// PricesWith asks through the sidecar.
-func PricesWith(ask order.Ask) Prices {
+var prices = sidecar.Endpoint{App: "products", Method: "POST", Path: "/prices"}
+
+// PricesWith invokes the products service through the sidecar.
+func PricesWith(invoke sidecar.Invoke) Prices {
 	return func(ctx context.Context, products []int64) (map[int64]Price, error) {
 		var answer struct {
 			Items []Price `json:"items"`
 		}
-		if err := ask(ctx, "products", "POST /prices", map[string]any{"product_ids": products}, &answer); err != nil {
+		if err := invoke(ctx, prices, map[string]any{"product_ids": products}, &answer); err != nil {
 			return nil, err
 		}
 		known := make(map[int64]Price, len(answer.Items))
@@ -66,9 +66,4 @@ func MemoryWith(dapr *sidecar.Sidecar, ttl time.Duration) Memory {
 			return dapr.Drop(ctx, store, owner.String(), version)
 		},
 	}
-}
-
-// SentByUsers asks the users service, through the sidecar, what it sent.
-func SentByUsers(ask order.Ask) event.Sent {
-	return func(ctx context.Context, in, out any) error { return ask(ctx, "users", "POST /events/sent", in, out) }
 }

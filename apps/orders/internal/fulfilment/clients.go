@@ -6,6 +6,7 @@ import (
 	"sidecart/apps/orders/internal/order"
 	"sidecart/kit/fault"
 	"sidecart/kit/shop"
+	"sidecart/kit/sidecar"
 )
 
 // Stock is what fulfilment asks of the products service. All of it may be asked again and then change nothing more.
@@ -21,17 +22,23 @@ type Stock struct {
 // ErrStockGone is the products service's word that a reservation has expired or was given back.
 var ErrStockGone = fault.New(fault.Conflict, "reservation_released", "the reservation has expired or was given back")
 
-// StockWith asks through the sidecar.
-func StockWith(ask order.Ask) Stock {
+var (
+	commit   = sidecar.Endpoint{App: "products", Method: "POST", Path: "/reservations/{order}/commit"}
+	release  = sidecar.Endpoint{App: "products", Method: "DELETE", Path: "/reservations/{order}"}
+	returned = sidecar.Endpoint{App: "products", Method: "PUT", Path: "/reservations/{order}/returned"}
+)
+
+// StockWith invokes the products service through the sidecar.
+func StockWith(invoke sidecar.Invoke) Stock {
 	return Stock{
 		Commit: func(ctx context.Context, id shop.OrderID) error {
-			return ask(ctx, "products", "POST /reservations/"+id.String()+"/commit", nil, nil)
+			return invoke(ctx, commit.With(id.String()), nil, nil)
 		},
 		Release: func(ctx context.Context, id shop.OrderID) error {
-			return ask(ctx, "products", "DELETE /reservations/"+id.String(), nil, nil)
+			return invoke(ctx, release.With(id.String()), nil, nil)
 		},
 		Return: func(ctx context.Context, id shop.OrderID, items []order.Item) error {
-			return ask(ctx, "products", "PUT /reservations/"+id.String()+"/returned", map[string]any{"items": items}, nil)
+			return invoke(ctx, returned.With(id.String()), map[string]any{"items": items}, nil)
 		},
 	}
 }

@@ -30,7 +30,7 @@ func reserve(_ context.Context, _ shop.OrderID, items []order.Item) (lines []ord
 	for i, item := range items {
 		switch {
 		case item.ProductID == 500:
-			return nil, sidecar.ErrNeighbour
+			return nil, sidecar.ErrUpstream
 		case item.ProductID == 99:
 			return nil, order.ErrUnknown.With(fmt.Sprintf("items[%d].product_id", i), "there is no such product")
 		case item.Quantity > 50:

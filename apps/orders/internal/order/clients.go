@@ -8,6 +8,7 @@ import (
 
 	"sidecart/kit/fault"
 	"sidecart/kit/shop"
+	"sidecart/kit/sidecar"
 )
 
 // Reserved is a line that the products service keeps for an order, with what it costs.
@@ -27,24 +28,27 @@ type Reserve func(ctx context.Context, id shop.OrderID, items []Item) ([]Reserve
 // Release asks the products service to give back what an order holds and has not bought, for good. Asking again changes nothing.
 type Release func(ctx context.Context, id shop.OrderID) error
 
-// Ask calls another service (sidecar.Ask).
-type Ask func(ctx context.Context, app, route string, in, out any) error
+var (
+	reserve     = sidecar.Endpoint{App: "products", Method: "PUT", Path: "/reservations/{order}"}
+	releaseHeld = sidecar.Endpoint{App: "products", Method: "DELETE", Path: "/reservations/{order}/held"}
+	toldBuyer   = sidecar.Endpoint{App: "notifications", Method: "GET", Path: "/told/{buyer}/{order}"}
+)
 
 // ReserveWith reserves through the sidecar.
-func ReserveWith(ask Ask) Reserve {
+func ReserveWith(invoke sidecar.Invoke) Reserve {
 	return func(ctx context.Context, id shop.OrderID, items []Item) ([]Reserved, error) {
 		var answer struct {
 			Lines []Reserved `json:"lines"`
 		}
-		err := ask(ctx, "products", "PUT /reservations/"+id.String(), map[string]any{"items": items}, &answer)
+		err := invoke(ctx, reserve.With(id.String()), map[string]any{"items": items}, &answer)
 		return answer.Lines, err
 	}
 }
 
-// ReleaseWith gives back through the sidecar.
-func ReleaseWith(ask Ask) Release {
+// ReleaseWith releases through the sidecar.
+func ReleaseWith(invoke sidecar.Invoke) Release {
 	return func(ctx context.Context, id shop.OrderID) error {
-		return ask(ctx, "products", "DELETE /reservations/"+id.String()+"/held", nil, nil)
+		return invoke(ctx, releaseHeld.With(id.String()), nil, nil)
 	}
 }
 
@@ -67,13 +71,13 @@ func replaced(err error, first []int) error {
 	return &f
 }
 
-// ToldWith asks the notifications service through the sidecar.
-func ToldWith(ask Ask) AskTold {
+// ToldWith invokes the notifications service through the sidecar.
+func ToldWith(invoke sidecar.Invoke) AskTold {
 	return func(ctx context.Context, buyer shop.UserID, id shop.OrderID) ([]Told, error) {
 		var answer struct {
 			Items []Told `json:"items"`
 		}
-		err := ask(ctx, "notifications", "GET /told/"+buyer.String()+"/"+id.String(), nil, &answer)
+		err := invoke(ctx, toldBuyer.With(buyer.String(), id.String()), nil, &answer)
 		return answer.Items, err
 	}
 }

@@ -24,7 +24,7 @@ func TestAdminsSeeInside(t *testing.T) {
 		return &order.Workflow{Status: "running"}, &payment.Payment{Provider: "simulated", Reference: "sim_1", Amount: shop.MustMoney("599.98")}
 	}, func(_ context.Context, buyer shop.UserID, id shop.OrderID) ([]order.Told, error) {
 		if away || buyer != alice.ID || id != o.ID {
-			return nil, sidecar.ErrNeighbour
+			return nil, sidecar.ErrUpstream
 		}
 		return []order.Told{{Kind: "orders.placed", Channel: "email", State: "sent", Attempts: 1}}, nil
 	})

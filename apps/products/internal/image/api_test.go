@@ -161,13 +161,13 @@ func TestImages(t *testing.T) {
 	if _, err := s.Clean(t.Context()); err != nil || len(store.files) != 2 {
 		t.Errorf("kept %d, %v", len(store.files), err)
 	}
-	store.away = sidecar.ErrNeighbour
+	store.away = sidecar.ErrUpstream
 	kittest.Run(t, app, db, []kittest.Call{
 		{Name: "while the store is away", As: admin, Do: "POST /products/1/images", Body: body, Header: header, Want: 503},
 		{Name: "archive all the same", As: admin, Do: "DELETE /products/1", Want: 204, Emits: []string{"products.archived"}},
 		{Name: "is not seen", Do: "GET " + first, Want: 404},
 	})
-	if _, err := s.Clean(t.Context()); !errors.Is(err, sidecar.ErrNeighbour) {
+	if _, err := s.Clean(t.Context()); !errors.Is(err, sidecar.ErrUpstream) {
 		t.Error(err)
 	}
 	store.away = nil

@@ -5,22 +5,24 @@ import (
 	"encoding/json"
 
 	"sidecart/kit/shop"
+	"sidecart/kit/sidecar"
 )
 
-// ExportsWith asks every service that holds something of people, through the sidecar.
-func ExportsWith(ask func(ctx context.Context, app, route string, in, out any) error) map[string]Export {
-	return map[string]Export{
-		"orders": func(ctx context.Context, user shop.UserID) (held json.RawMessage, err error) {
-			err = ask(ctx, "orders", "GET /export/"+user.String(), nil, &held)
+// exports are the routes of every service that holds personal data.
+var exports = []sidecar.Endpoint{
+	{App: "orders", Method: "GET", Path: "/export/{user}"},
+	{App: "products", Method: "GET", Path: "/export/{user}"},
+	{App: "notifications", Method: "GET", Path: "/export/{user}"},
+}
+
+// ExportsWith invokes every service that holds personal data, through the sidecar.
+func ExportsWith(invoke sidecar.Invoke) map[string]Export {
+	all := map[string]Export{}
+	for _, export := range exports {
+		all[export.App] = func(ctx context.Context, user shop.UserID) (held json.RawMessage, err error) {
+			err = invoke(ctx, export.With(user.String()), nil, &held)
 			return held, err
-		},
-		"products": func(ctx context.Context, user shop.UserID) (held json.RawMessage, err error) {
-			err = ask(ctx, "products", "GET /export/"+user.String(), nil, &held)
-			return held, err
-		},
-		"notifications": func(ctx context.Context, user shop.UserID) (held json.RawMessage, err error) {
-			err = ask(ctx, "notifications", "GET /export/"+user.String(), nil, &held)
-			return held, err
-		},
+		}
 	}
+	return all
 }

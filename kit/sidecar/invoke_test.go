@@ -1,4 +1,4 @@
-package sidecar
+package sidecar_test
 
 import (
 	"errors"
@@ -10,10 +10,11 @@ import (
 
 	"sidecart/kit/fault"
 	"sidecart/kit/kittest"
+	"sidecart/kit/sidecar"
 )
 
-// TestAsk has an HTTP server at the edge of the process where the sidecar would be.
-func TestAsk(t *testing.T) {
+// TestInvoke has an HTTP server at the edge of the process where the sidecar would be.
+func TestInvoke(t *testing.T) {
 	short := fault.New(fault.Conflict, "out_of_stock", "not enough left")
 	var seen *http.Request
 	answer := func(http.ResponseWriter) {}
@@ -22,7 +23,7 @@ func TestAsk(t *testing.T) {
 		answer(w)
 	}))
 	t.Cleanup(server.Close)
-	s := &Sidecar{HTTPAddr: strings.TrimPrefix(server.URL, "http://"), token: "the sidecar's token", asks: server.Client()}
+	s := sidecar.At(strings.TrimPrefix(server.URL, "http://"), "the sidecar's token", server.Client())
 	says := func(status int, contentType, body string) func(http.ResponseWriter) {
 		return func(w http.ResponseWriter) {
 			w.Header().Set("Content-Type", contentType)
@@ -39,13 +40,13 @@ func TestAsk(t *testing.T) {
 	}{
 		{"an answer", says(200, "application/json", `{"name":"x"}`), nil},
 		{"a fault survives", says(409, "application/problem+json", `{"status":409,"code":"out_of_stock","detail":"d","errors":{"items[0].quantity":"only 1 left"}}`), short},
-		{"the sidecar cannot reach it", says(500, "application/json", daprError), ErrNeighbour},
-		{"the breaker is open", says(500, "application/json", `{"errorCode":"ERR_DIRECT_INVOKE","message":"circuit breaker is open"}`), ErrNeighbour},
-		{"nothing we know", says(502, "text/html", `<h1>bad gateway</h1>`), ErrNeighbour},
+		{"the sidecar cannot reach it", says(500, "application/json", daprError), sidecar.ErrUpstream},
+		{"the breaker is open", says(500, "application/json", `{"errorCode":"ERR_DIRECT_INVOKE","message":"circuit breaker is open"}`), sidecar.ErrUpstream},
+		{"nothing we know", says(502, "text/html", `<h1>bad gateway</h1>`), sidecar.ErrUpstream},
 	} {
 		answer = c.answer
 		var out struct{ Name string }
-		err := s.Ask(t.Context(), "products", "PUT /reservations/7", map[string]int{"n": 1}, &out)
+		err := s.Invoke(t.Context(), sidecar.Endpoint{App: "products", Method: "PUT", Path: "/reservations/7"}, map[string]int{"n": 1}, &out)
 		if !errors.Is(err, c.want) || (err == nil && out.Name != "x") {
 			t.Errorf("%s: %v", c.name, err)
 		}
@@ -54,38 +55,38 @@ func TestAsk(t *testing.T) {
 		}
 	}
 	answer = says(500, "application/problem+json", `{"status":500,"code":"internal","detail":"oops"}`)
-	if err := s.Ask(t.Context(), "products", "GET /x", nil, nil); fault.Of(err).Kind != fault.Internal {
+	if err := s.Invoke(t.Context(), sidecar.Endpoint{App: "products", Method: "GET", Path: "/x"}, nil, nil); fault.Of(err).Kind != fault.Internal {
 		t.Errorf("their bug is %v", err)
 	}
 	answer = func(w http.ResponseWriter) { w.WriteHeader(http.StatusOK) }
-	if err := s.Ask(t.Context(), "products", "POST /x", nil, nil); !errors.Is(err, ErrNeighbour) {
+	if err := s.Invoke(t.Context(), sidecar.Endpoint{App: "products", Method: "POST", Path: "/x"}, nil, nil); !errors.Is(err, sidecar.ErrUpstream) {
 		t.Errorf("nobody said yes: %v", err)
 	}
 	if seen.Header.Get("dapr-app-id") != "products" || seen.Header.Get("dapr-api-token") != "the sidecar's token" || seen.URL.Path != "/x" {
 		t.Errorf("asked %s with %v", seen.URL, seen.Header)
 	}
 	answer = says(503, "text/plain", "down")
-	for range failuresToOpen {
-		_ = s.Ask(t.Context(), "orders", "GET /x", nil, nil) // which it is must not matter to the others
+	for range sidecar.FailuresToOpen {
+		_ = s.Invoke(t.Context(), sidecar.Endpoint{App: "orders", Method: "GET", Path: "/x"}, nil, nil) // which it is must not matter to the others
 	}
 	seen = nil
-	if err := s.Ask(t.Context(), "orders", "GET /x", nil, nil); !errors.Is(err, ErrNeighbour) || seen != nil {
-		t.Errorf("after %d silences it was asked again (%v): %v", failuresToOpen, seen != nil, err)
+	if err := s.Invoke(t.Context(), sidecar.Endpoint{App: "orders", Method: "GET", Path: "/x"}, nil, nil); !errors.Is(err, sidecar.ErrUpstream) || seen != nil {
+		t.Errorf("after %d silences it was asked again (%v): %v", sidecar.FailuresToOpen, seen != nil, err)
 	}
 	answer = says(409, "application/problem+json", `{"status":409,"code":"out_of_stock","detail":"d"}`)
-	for range 3 * failuresToOpen {
-		if err := s.Ask(t.Context(), "products", "GET /x", nil, nil); !errors.Is(err, short) {
+	for range 3 * sidecar.FailuresToOpen {
+		if err := s.Invoke(t.Context(), sidecar.Endpoint{App: "products", Method: "GET", Path: "/x"}, nil, nil); !errors.Is(err, short) {
 			t.Fatalf("a refusal is an answer: %v", err)
 		}
 	}
-	kittest.Eventually(t, 2*openFor, func() error {
-		if err := s.Ask(t.Context(), "orders", "GET /x", nil, nil); !errors.Is(err, short) {
+	kittest.Eventually(t, 2*sidecar.OpenFor, func() error {
+		if err := s.Invoke(t.Context(), sidecar.Endpoint{App: "orders", Method: "GET", Path: "/x"}, nil, nil); !errors.Is(err, short) {
 			return fmt.Errorf("it answers again, but: %w", err)
 		}
 		return nil
 	})
 	server.Close()
-	if err := s.Ask(t.Context(), "products", "GET /x", nil, nil); !errors.Is(err, ErrNeighbour) {
+	if err := s.Invoke(t.Context(), sidecar.Endpoint{App: "products", Method: "GET", Path: "/x"}, nil, nil); !errors.Is(err, sidecar.ErrUpstream) {
 		t.Errorf("without a sidecar: %v", err)
 	}
 }
