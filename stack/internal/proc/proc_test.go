@@ -155,12 +155,13 @@ func TestHungIsReplaced(t *testing.T) {
 	}
 }
 
-// TestStartIsWaitedFor: who has not answered yet is given longer than who has, and not for ever.
+// TestStartIsWaitedFor: what is not ready yet is given longer than what is, and not for ever.
 func TestStartIsWaitedFor(t *testing.T) {
 	s := NewSupervisor(t.TempDir(), t.Logf, nil, quick())
 	s.probe, s.first = 10*time.Millisecond, 500*time.Millisecond
 	began := time.Now()
-	s.Start(t.Context(), Spec{Name: "never", Path: "/bin/sleep", Args: []string{"1000"}, Log: filepath.Join(s.dir, "x.log"), Alive: silent(t)})
+	never := silent(t)
+	s.Start(t.Context(), Spec{Name: "never", Path: "/bin/sleep", Args: []string{"1000"}, Log: filepath.Join(s.dir, "x.log"), Ready: never, Alive: never})
 	t.Cleanup(func() { s.Stop("never") })
 	await(t, s, "never", func(p Status) bool { return p.Restarts >= 1 })
 	if took := time.Since(began); took < s.first {

@@ -159,23 +159,23 @@ func (p *process) awaitReady(ctx context.Context) {
 	}
 }
 
-// watch closes the channel when the process hangs: when it misses missedProbes probes in a row, or has not answered any
-// for as long as it may take to start.
+// watch closes the channel when the process hangs: when it misses missedProbes probes in a row once it is ready, or once it has
+// had the time that a start may take.
 func (p *process) watch(ctx context.Context) <-chan struct{} {
 	hung := make(chan struct{})
 	if p.spec.Alive == nil {
 		return hung
 	}
 	go func() {
-		began, answered, missed := time.Now(), false, 0
+		began, missed := time.Now(), 0
 		for round := time.Tick(p.super.probe); ; {
 			try, cancel := context.WithTimeout(ctx, p.super.probe)
 			err := p.spec.Alive(try)
 			cancel()
 			switch {
 			case err == nil:
-				answered, missed = true, 0
-			case answered || time.Since(began) > p.super.first:
+				missed = 0
+			case p.isReady() || time.Since(began) > p.super.first:
 				missed++
 			}
 			if missed == missedProbes {
@@ -190,6 +190,12 @@ func (p *process) watch(ctx context.Context) <-chan struct{} {
 		}
 	}()
 	return hung
+}
+
+func (p *process) isReady() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.status.State == Running
 }
 
 // held closes the channel when somebody asks to keep the process down.
