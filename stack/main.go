@@ -21,7 +21,7 @@ import (
 
 const usage = `usage: stack COMMAND [--instance NAME --offset N] ...
 
-  run [--infra] [--race] [--replicas products=2,orders=2]   run the platform here until Ctrl-C
+  run [--infra] [--race] [--replicas products=2,orders=2] [--components DIR]   run the platform here until Ctrl-C
   start [...]                run it in the background; returns when it is ready
   stop                       stop it, wherever it runs
   infra                      in the background, only what is underneath the services, for "dapr run -f"
@@ -89,6 +89,7 @@ func dispatch(ctx context.Context, args []string) error {
 	flags.BoolVar(&c.InfraOnly, "infra", false, "only what is underneath the services")
 	race := flags.Bool("race", false, "build the services with the race detector")
 	replicas := flags.String("replicas", "", "how many of some services, like products=2,orders=2")
+	components := flags.String("components", "", "a folder of components that replace those of components/local")
 	flags.BoolVar(&c.json, "json", false, "for programs")
 	flags.BoolVar(&c.yes, "yes", false, "do not ask")
 	if err := flags.Parse(args[1:]); err != nil {
@@ -107,6 +108,14 @@ func dispatch(ctx context.Context, args []string) error {
 		return err
 	}
 	c.Race = *race
+	if *components != "" {
+		if c.Name == place.Default {
+			return errors.New("only an instance of another name than \"run\" has other components")
+		}
+		if c.Components, err = filepath.Abs(*components); err != nil {
+			return err
+		}
+	}
 	if err := program.Recover(); err != nil {
 		return err
 	}

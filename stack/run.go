@@ -92,6 +92,9 @@ func detach(c command) (*exec.Cmd, error) {
 	if len(c.Replicas) > 0 {
 		args = append(args, "--replicas", c.Replicas.String())
 	}
+	if c.Components != "" {
+		args = append(args, "--components", c.Components)
+	}
 	cmd := exec.Command(self, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = c.Root, out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

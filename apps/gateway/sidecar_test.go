@@ -45,6 +45,9 @@ func TestForwardTellsSidecarsFromServices(t *testing.T) {
 				if strings.Contains(got.body, "invoke") || got.header.Get("X-Request-Id") == "" {
 					t.Errorf("%s: %s %v", do, got.body, got.header)
 				}
+				if test.code == "rate_limited" && got.header.Get("Retry-After") != "1" {
+					t.Errorf("%s: Retry-After %q", do, got.header.Get("Retry-After"))
+				}
 				if test.code == "service_unavailable" && got.header.Get("Retry-After") != "2" {
 					t.Errorf("%s: Retry-After %q", do, got.header.Get("Retry-After"))
 				}

@@ -54,7 +54,7 @@ func run(ctx context.Context, l load, only, write string) (err error) {
 		}
 	}
 	fmt.Fprintln(os.Stderr, "starting a platform for the measurement (make run may go on, but idle)")
-	p, err := platform.StartAsBuilt("bench", 4000)
+	p, err := platform.StartAsBuilt("bench", 4000, "--components", "tests/bench/components")
 	if err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ func configuration(t *testing.T, id string) string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "# The sidecar of %s. Its last two parts are %s,\n# and so is the copy of dapr/config.yaml before them: change those, not this.\napiVersion:", id, made)
-	b.WriteString(strings.Replace(common, "\n  name: sidecart\n", "\n  name: "+id+"\n", 1))
+	b.WriteString(strings.NewReplacer("\n  name: sidecart\n", "\n  name: "+id+"\n", "- name: ratelimit-sidecart\n", "- name: ratelimit-"+id+"\n").Replace(common))
 	b.WriteString(accessControl(policies(t)[id]))
 	fmt.Fprintf(&b, "\n  # The secrets that the app may read.\n  secrets:\n    scopes:\n      - storeName: secrets\n        defaultAccess: deny\n        allowedSecrets: [%s]\n",
 		strings.Join(secretsOf(t)[id], ", "))

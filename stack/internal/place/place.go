@@ -15,6 +15,8 @@ type Instance struct {
 	Name   string // "run" is the one of `make run`
 	Offset int    // added to every port; 0 for "run"
 	Race   bool   // its services are built as tests want them: with the race detector and the points of kit/crash
+	// Components is a folder whose files replace those of the same names in components/local; empty for none.
+	Components string
 }
 
 // Default is the name of the instance that people use: it takes dapr/ and components/ as they stand.

@@ -25,12 +25,36 @@ func Copies(i place.Instance) error {
 	if i.Name == place.Default {
 		return nil
 	}
-	for _, dir := range []string{"dapr", filepath.Join("components", "local")} {
+	local := filepath.Join("components", "local")
+	for _, dir := range []string{"dapr", local} {
 		if err := copyTree(i, dir); err != nil {
 			return fmt.Errorf("copy %s for instance %s: %w", dir, i.Name, err)
 		}
 	}
+	if i.Components == "" {
+		return nil
+	}
+	files, err := os.ReadDir(i.Components)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if _, err := os.Stat(i.Path(local, f.Name())); err != nil {
+			return fmt.Errorf("%s replaces no component: %w", f.Name(), err)
+		}
+		if err := copyFile(i, filepath.Join(i.Components, f.Name()), i.Path(local, f.Name())); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+func copyFile(i place.Instance, from, to string) error {
+	text, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, []byte(Text(i, string(text))), 0o600)
 }
 
 func copyTree(i place.Instance, dir string) error {
@@ -46,11 +70,7 @@ func copyTree(i place.Instance, dir string) error {
 		if d.IsDir() {
 			return os.MkdirAll(i.Path(rel), 0o750)
 		}
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(i.Path(rel), []byte(Text(i, string(text))), 0o600)
+		return copyFile(i, path, i.Path(rel))
 	})
 }
 

@@ -36,6 +36,29 @@ func TestText(t *testing.T) {
 	}
 }
 
+func TestComponentsAreReplaced(t *testing.T) {
+	repo, err := filepath.Abs("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := place.Instance{Root: repo, Name: "render-replaced", Offset: 12000, Components: filepath.Join(repo, "tests", "bench", "components")}
+	t.Cleanup(func() { os.RemoveAll(i.Dir()) })
+	if err := Copies(i); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(i.Path("components", "local", "ratelimit-users.yaml"))
+	if err != nil || !strings.Contains(string(text), `"1000000"`) {
+		t.Errorf("%v %s", err, text)
+	}
+	i.Components = t.TempDir()
+	if err := os.WriteFile(filepath.Join(i.Components, "rate.yaml"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Copies(i); err == nil || !strings.Contains(err.Error(), "rate.yaml replaces no component") {
+		t.Errorf("a name of no component: %v", err)
+	}
+}
+
 func TestCopiesAreAWholePlatformApart(t *testing.T) {
 	repo, err := filepath.Abs("../../..")
 	if err != nil {
