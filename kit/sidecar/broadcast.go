@@ -13,8 +13,6 @@ const Broadcast = "broadcast"
 
 // Announce hands a CloudEvent, as JSON, to everybody who listens now. It returns nil only once the broker has it.
 func (s *Sidecar) Announce(ctx context.Context, topic string, cloudEvent []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
 	return s.PublishEvent(ctx, Broadcast, topic, cloudEvent, client.PublishEventWithContentType("application/cloudevents+json"))
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"sidecart/kit/fault"
 )
@@ -44,8 +43,6 @@ func (f Files) Delete(ctx context.Context, name string) error {
 }
 
 func (f Files) invoke(ctx context.Context, operation, name string, data []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
 	// Each kind of store has its own word for the name of a file, and overlooks those of others.
 	metadata := map[string]string{"fileName": name, "key": name, "blobName": name}
 	answer, err := f.dapr.Bind(ctx, f.name, operation, data, metadata)

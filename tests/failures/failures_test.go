@@ -48,6 +48,10 @@ func TestFailures(t *testing.T) {
 		"orders-dapr", "notifications-dapr", "gateway-dapr", "sentry", "placement", "scheduler", "redis", "postgres"} {
 		t.Run("kill -9 "+name, func(t *testing.T) { killed(t, name) })
 	}
+	t.Run("a backlog and a crowd", crowdPasses)
+	t.Run("a flood", floodStops)
+	t.Run("components hang", componentsHang)
+	t.Run("images fail", imagesFail)
 	t.Run("products hangs", func(t *testing.T) { hung(t, "products", "GET /api/v1/products/1") })
 	t.Run("the database hangs", func(t *testing.T) { hung(t, "postgres", "GET /api/v1/orders") })
 	t.Run("everything hangs", everythingHangs)

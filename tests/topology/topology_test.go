@@ -275,6 +275,7 @@ func isYAML(path string) bool {
 // TestScopes: every component and resiliency says which apps may use it, and they exist; so do resiliency's targets.
 func TestScopes(t *testing.T) {
 	known, checked := ids(t), 0
+	named, components := map[string]bool{}, map[string]string{}
 	for _, path := range source.Files(t) {
 		if !isYAML(path) || !strings.HasPrefix(path, "components/") && !strings.HasPrefix(path, "dapr/") {
 			continue
@@ -285,7 +286,7 @@ func TestScopes(t *testing.T) {
 			Scopes   []string
 			Spec     struct {
 				Targets struct {
-					Apps map[string]any
+					Apps, Components map[string]any
 				}
 			}
 		}
@@ -294,6 +295,12 @@ func TestScopes(t *testing.T) {
 			continue
 		}
 		checked++
+		if resource.Kind == "Component" {
+			named[resource.Metadata.Name] = true
+		}
+		for name := range resource.Spec.Targets.Components {
+			components[name] = path
+		}
 		if len(resource.Scopes) == 0 {
 			t.Errorf("%s: %s has no scopes: every app could use it", path, resource.Metadata.Name)
 		}
@@ -301,6 +308,11 @@ func TestScopes(t *testing.T) {
 			if !slices.Contains(known, id) {
 				t.Errorf("%s: %q is no app", path, id)
 			}
+		}
+	}
+	for name, path := range components {
+		if !named[name] {
+			t.Errorf("%s: %q is no component", path, name)
 		}
 	}
 	if checked < 5 {

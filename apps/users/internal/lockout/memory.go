@@ -6,7 +6,6 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/expirable"
@@ -54,21 +53,16 @@ func (l *Local) Change(_ context.Context, key string, fn Change) error {
 }
 
 // Shared counts in a store that replicas share, and in this process alone while that does not answer: limits become
-// looser then (each replica has its own, and what was counted before is not known), never gone.
+// looser then (each replica has its own, and what was counted before is not known), never gone. How long a sign-in waits for
+// the store, and when it is not asked any more, is in dapr/resiliency/components.yaml.
 type Shared struct {
 	store Store
 	local *Local
 	turns [64]sync.Mutex // this replica's own changes of one key take turns rather than collide in the store
-	away  atomic.Int64   // until when the store is not asked, in nanoseconds since 1970
 }
 
 // NewShared counts in store.
 func NewShared(store Store) *Shared { return &Shared{store: store, local: NewLocal()} }
-
-const (
-	storePatience = time.Second     // whoever signs in waits for it
-	storePause    = 5 * time.Second // then one finds out whether it is back
-)
 
 // Change fails with ErrContended, which leaves nobody uncounted: they may not go on. Otherwise only with fn's
 // error, or where whoever asked has gone.
@@ -76,16 +70,11 @@ func (s *Shared) Change(ctx context.Context, key string, fn Change) error {
 	turn := &s.turns[maphash.String(seed, key)%uint64(len(s.turns))]
 	turn.Lock()
 	defer turn.Unlock()
-	if time.Now().UnixNano() > s.away.Load() {
-		asked, cancel := context.WithTimeout(ctx, storePatience)
-		defer cancel()
-		err := s.store.Change(asked, key, fn)
-		if err == nil || fault.Of(err).Kind != fault.Unavailable || errors.Is(err, ErrContended) || ctx.Err() != nil {
-			return err
-		}
-		s.away.Store(time.Now().Add(storePause).UnixNano())
-		slog.WarnContext(ctx, "failed sign-ins are counted by this replica alone", "err", err)
+	err := s.store.Change(ctx, key, fn)
+	if err == nil || fault.Of(err).Kind != fault.Unavailable || errors.Is(err, ErrContended) || ctx.Err() != nil {
+		return err
 	}
+	slog.WarnContext(ctx, "a sign-in is counted by this replica alone", "err", err)
 	return s.local.Change(ctx, key, fn)
 }
 
