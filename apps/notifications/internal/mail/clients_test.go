@@ -37,6 +37,7 @@ func TestConnectionsAreProtected(t *testing.T) {
 		"in clear, on this machine":        {&postOffice{tls: "none", signIn: true, mechanisms: plain}, nil, ""},
 		"nobody signs in":                  {&postOffice{tls: "starttls"}, nil, ""},
 		"no STARTTLS":                      {&postOffice{tls: "none", signIn: true, mechanisms: plain}, func(s *Settings) { s.TLS = "starttls" }, "does not support STARTTLS"},
+		"no STARTTLS, and nobody signs in": {&postOffice{tls: "none"}, func(s *Settings) { s.TLS = "starttls" }, "does not support STARTTLS"},
 		"no TLS":                           {&postOffice{tls: "none", signIn: true, mechanisms: plain}, func(s *Settings) { s.TLS = "tls" }, "tls: "},
 		"a certificate of another, later":  {&postOffice{tls: "starttls", signIn: true, mechanisms: plain}, other, "certificate"},
 		"a certificate of another":         {&postOffice{tls: "tls", signIn: true, mechanisms: plain}, other, "certificate"},
