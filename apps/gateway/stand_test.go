@@ -163,22 +163,9 @@ func start(t testing.TB, behind *neighbourhood, options ...option) *gateway {
 	cfg.web.Verify = kittest.Verify
 	app := web.New("gateway", cfg.web)
 	open(app, cfg, routes, kittest.Verify, limiter, requests, live.New(kittest.Verify, nil), to)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- app.Listener(listener) }()
-	t.Cleanup(func() {
-		if err := app.ShutdownWithTimeout(5 * time.Second); err != nil {
-			t.Errorf("stop the gateway: %v", err)
-		}
-		if err := <-ended; err != nil {
-			t.Errorf("the gateway ended with %v", err)
-		}
-		_, _ = limiter.Close(), requests.Close() // a test's end
-	})
-	return &gateway{url: "http://" + listener.Addr().String(), behind: behind, limiter: limiter, requests: requests}
+	t.Cleanup(func() { _, _ = limiter.Close(), requests.Close() }) // a test's end
+	addr := kittest.Serve(t, app)
+	return &gateway{url: "http://" + addr, behind: behind, limiter: limiter, requests: requests}
 }
 
 // answer is what a client got.

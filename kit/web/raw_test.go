@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -124,15 +123,8 @@ func TestNotOnlyJSON(t *testing.T) {
 }
 
 func TestStreaming(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	read := make(chan int)
-	app := newStreaming(read)
-	go app.Listener(listener) //nolint:errcheck // ends with the test
-	t.Cleanup(func() { _ = app.Shutdown() })
-	base := "http://" + listener.Addr().String()
+	base := "http://" + kittest.Serve(t, newStreaming(read))
 
 	t.Run("a body is read as it arrives", func(t *testing.T) {
 		body, end := io.Pipe()

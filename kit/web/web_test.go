@@ -137,14 +137,7 @@ func inParts(name, value string) string {
 }
 
 func TestTooLarge(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	app := newApp("")
-	go app.Listener(listener) //nolint:errcheck // ends with the test
-	t.Cleanup(func() { _ = app.Shutdown() })
-	conn, err := net.Dial("tcp", listener.Addr().String())
+	conn, err := net.Dial("tcp", kittest.Serve(t, newApp("")))
 	if err != nil {
 		t.Fatal(err)
 	}

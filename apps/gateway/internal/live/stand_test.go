@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -69,13 +68,7 @@ func start(t testing.TB, verify web.Verify, inbox Inbox) (s *Streams, url string
 	s.checks = 50 * time.Millisecond
 	app := web.New("gateway", web.Config{Verify: verify})
 	s.Routes(app)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() { _ = app.Listener(listener) }()
-	t.Cleanup(func() { _ = app.ShutdownWithTimeout(time.Second) })
-	return s, "http://" + listener.Addr().String()
+	return s, "http://" + kittest.Serve(t, app)
 }
 
 type reader struct {

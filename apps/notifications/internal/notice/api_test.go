@@ -28,7 +28,7 @@ func TestInbox(t *testing.T) {
 		shop.OrderPaid{OrderID: placed.OrderID, Number: "SC-1", UserID: alice.ID, Total: placed.Total, Currency: "USD"},
 		shop.OrderCancelled{OrderID: placed.OrderID, Number: "SC-1", UserID: alice.ID, Reason: "asked by the buyer"},
 	} {
-		if verdict := deliver(t, app, shop.NewID(), e); verdict != "SUCCESS" {
+		if verdict := kittest.Deliver(t, app, shop.NewID(), e); verdict != "SUCCESS" {
 			t.Fatalf("%s: %s", e.Topic(), verdict)
 		}
 	}
@@ -79,14 +79,14 @@ func TestTwiceIsOnce(t *testing.T) {
 	alice := kittest.Somebody(shop.User)
 	e, id := order(alice), shop.NewID()
 	for range 3 {
-		if verdict := deliver(t, app, id, e); verdict != "SUCCESS" {
+		if verdict := kittest.Deliver(t, app, id, e); verdict != "SUCCESS" {
 			t.Fatal(verdict)
 		}
 	}
 	if in := inbox(t, app, alice, ""); len(in.Items) != 1 || in.Unread != 1 {
 		t.Fatalf("%d messages, %d unread, want 1 and 1", len(in.Items), in.Unread)
 	}
-	deliver(t, app, shop.NewID(), e)
+	kittest.Deliver(t, app, shop.NewID(), e)
 	if in := inbox(t, app, alice, ""); len(in.Items) != 2 {
 		t.Fatalf("another event made %d messages, want 2", len(in.Items))
 	}
@@ -102,7 +102,7 @@ func TestRacingDeliveriesAreOne(t *testing.T) {
 		e, id := order(alice), shop.NewID()
 		for range times {
 			wg.Go(func() {
-				if verdict := deliver(t, app, id, e); verdict != "SUCCESS" {
+				if verdict := kittest.Deliver(t, app, id, e); verdict != "SUCCESS" {
 					t.Error(verdict)
 				}
 			})
@@ -121,11 +121,11 @@ func TestRedeliveryAfterFailure(t *testing.T) {
 	e, id := order(alice), shop.NewID()
 	// The message cannot be written although the inbox of events can: the event must not count as heard.
 	change(t, db, `alter table messages rename to messages_away`)
-	if verdict := deliver(t, app, id, e); verdict != "RETRY" {
+	if verdict := kittest.Deliver(t, app, id, e); verdict != "RETRY" {
 		t.Fatalf("verdict %s, want RETRY", verdict)
 	}
 	change(t, db, `alter table messages_away rename to messages`)
-	if verdict := deliver(t, app, id, e); verdict != "SUCCESS" {
+	if verdict := kittest.Deliver(t, app, id, e); verdict != "SUCCESS" {
 		t.Fatalf("verdict %s, want SUCCESS", verdict)
 	}
 	if in := inbox(t, app, alice, ""); len(in.Items) != 1 {
@@ -143,7 +143,7 @@ func TestWhatCannotBeTold(t *testing.T) {
 		"no user":     `{"specversion":"1.0","id":"` + id + `","type":"orders.placed","data":{"number":"SC-1"}}`,
 		"wrong money": `{"specversion":"1.0","id":"` + id + `","type":"orders.placed","data":{"total":"5"}}`,
 	} {
-		if verdict := deliverRaw(t, app, "orders.placed", envelope); verdict != "DROP" {
+		if verdict := kittest.DeliverRaw(t, app, "orders.placed", envelope); verdict != "DROP" {
 			t.Errorf("%s: %s, want DROP", name, verdict)
 		}
 	}
@@ -159,12 +159,12 @@ func TestHostileNames(t *testing.T) {
 	}
 	for _, name := range names {
 		e := shop.UserRegistered{UserID: alice.ID, Username: name, FullName: name}
-		if verdict := deliver(t, app, shop.NewID(), e); verdict != "SUCCESS" {
+		if verdict := kittest.Deliver(t, app, shop.NewID(), e); verdict != "SUCCESS" {
 			t.Errorf("%.40q: %s", name, verdict)
 		}
 		e2 := order(alice)
 		e2.Items[0].Name, e2.Number = name, name
-		if verdict := deliver(t, app, shop.NewID(), e2); verdict != "SUCCESS" {
+		if verdict := kittest.Deliver(t, app, shop.NewID(), e2); verdict != "SUCCESS" {
 			t.Errorf("%.40q in an order: %s", name, verdict)
 		}
 	}
@@ -206,10 +206,10 @@ func TestAdminsAreToldOfStock(t *testing.T) {
 	app, _ := start(t)
 	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
 	for _, who := range []shop.Caller{alice, admin} {
-		deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: who.ID, Username: "somebody", Email: "somebody@example.com"})
+		kittest.Deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: who.ID, Username: "somebody", Email: "somebody@example.com"})
 	}
-	deliver(t, app, shop.NewID(), shop.RoleChanged{UserID: admin.ID, Role: shop.Admin})
-	deliver(t, app, shop.NewID(), shop.StockLow{ProductID: 1, SKU: "A", Name: "Case", Available: 1, Threshold: 5})
+	kittest.Deliver(t, app, shop.NewID(), shop.RoleChanged{UserID: admin.ID, Role: shop.Admin})
+	kittest.Deliver(t, app, shop.NewID(), shop.StockLow{ProductID: 1, SKU: "A", Name: "Case", Available: 1, Threshold: 5})
 	if got := kinds(inbox(t, app, admin, "")); !slices.Equal(got, []string{"stock.low", "users.registered"}) {
 		t.Errorf("the admin was told %v", got)
 	}
@@ -225,7 +225,7 @@ func TestFeed(t *testing.T) {
 	path := "GET /feeds/" + alice.ID.String()
 	kittest.Run(t, app, nil, []kittest.Call{{Name: "empty", Do: path, Want: 200, Has: []string{`{"items":[],"seq":0}`}}})
 	for range 3 {
-		deliver(t, app, shop.NewID(), order(alice))
+		kittest.Deliver(t, app, shop.NewID(), order(alice))
 	}
 	in := inbox(t, app, alice, "")
 	_ = kittest.Emitted(t, db)
@@ -252,13 +252,13 @@ func TestContactsFollowUsers(t *testing.T) {
 			t.Errorf("%+v %v, want %+v", got, err, want)
 		}
 	}
-	deliver(t, app, shop.NewID(), shop.RoleChanged{UserID: alice.ID, Role: shop.Admin})
-	deliver(t, app, shop.NewID(), shop.ProfileChanged{UserID: alice.ID, Username: "alice", Email: "new@example.com", FullName: "Alice", PreviousEmail: "old@example.com"})
-	deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice.ID, Username: "alice", Email: "old@example.com"}) // late
+	kittest.Deliver(t, app, shop.NewID(), shop.RoleChanged{UserID: alice.ID, Role: shop.Admin})
+	kittest.Deliver(t, app, shop.NewID(), shop.ProfileChanged{UserID: alice.ID, Username: "alice", Email: "new@example.com", FullName: "Alice", PreviousEmail: "old@example.com"})
+	kittest.Deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice.ID, Username: "alice", Email: "old@example.com"}) // late
 	is(contact.Contact{Email: "new@example.com", Username: "alice", FullName: "Alice", Role: shop.Admin})
 	request := uuid.New()
-	deliver(t, app, shop.NewID(), shop.VerificationRequested{RequestID: request, UserID: alice.ID, Email: "new@example.com", Username: "alice"})
-	deliver(t, app, shop.NewID(), shop.UserLocked{UserID: alice.ID, Email: "new@example.com", Username: "alice", Address: "203.0.113.7"})
+	kittest.Deliver(t, app, shop.NewID(), shop.VerificationRequested{RequestID: request, UserID: alice.ID, Email: "new@example.com", Username: "alice"})
+	kittest.Deliver(t, app, shop.NewID(), shop.UserLocked{UserID: alice.ID, Email: "new@example.com", Username: "alice", Address: "203.0.113.7"})
 	var to []string
 	rows, err := db.Query(t.Context(), `select kind || ' ' || address || ' ' || path || ' ' || coalesce(request_id::text, '') || ' ' || lane from deliveries order by id`)
 	if err == nil {
@@ -271,11 +271,11 @@ func TestContactsFollowUsers(t *testing.T) {
 	}
 	kittest.Run(t, app, nil, []kittest.Call{{Name: "export", Do: "GET /export/" + alice.ID.String(), Want: 200, Has: []string{
 		`"email":"new@example.com"`, `"language":"en"`, `"kind":"users.locked"`, `"channel":"email"`}, HasNot: []string{request.String()}}})
-	deliver(t, app, shop.NewID(), shop.UserErased{UserID: alice.ID})
+	kittest.Deliver(t, app, shop.NewID(), shop.UserErased{UserID: alice.ID})
 	kittest.Run(t, app, nil, []kittest.Call{{Name: "export of the erased", Do: "GET /export/" + alice.ID.String(), Want: 200, Has: []string{
 		`"email":""`, `"notifications":[]`}, HasNot: []string{"alice", "new@example.com"}}})
-	deliver(t, app, shop.NewID(), shop.ProfileChanged{UserID: alice.ID, Username: "alice", Email: "late@example.com"})
-	deliver(t, app, shop.NewID(), order(alice))
+	kittest.Deliver(t, app, shop.NewID(), shop.ProfileChanged{UserID: alice.ID, Username: "alice", Email: "late@example.com"})
+	kittest.Deliver(t, app, shop.NewID(), order(alice))
 	is(contact.Contact{Role: shop.User, Erased: true})
 	if in := inbox(t, app, alice, ""); len(in.Items) != 0 {
 		t.Errorf("the inbox has %v", kinds(in))
@@ -293,10 +293,10 @@ func TestWhatWasToldOfAnOrder(t *testing.T) {
 	t.Parallel()
 	app, db := start(t)
 	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)
-	deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice.ID, Username: "alice", Email: "alice@example.com"})
+	kittest.Deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice.ID, Username: "alice", Email: "alice@example.com"})
 	first, other := order(alice), order(alice)
-	deliver(t, app, shop.NewID(), first)
-	deliver(t, app, shop.NewID(), other)
+	kittest.Deliver(t, app, shop.NewID(), first)
+	kittest.Deliver(t, app, shop.NewID(), other)
 	path := "GET /told/" + alice.ID.String() + "/" + first.OrderID.String()
 	kittest.Run(t, app, nil, []kittest.Call{
 		{Name: "inbox and e-mail", Do: path, Want: 200, HasNot: []string{other.OrderID.String(), "alice@example.com"}, Has: []string{

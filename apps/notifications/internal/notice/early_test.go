@@ -13,10 +13,10 @@ func TestARegistrationHeardLate(t *testing.T) {
 	app, db := start(t)
 	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)
 	for _, who := range []shop.Caller{alice, bob} {
-		deliver(t, app, shop.NewID(), order(who))
+		kittest.Deliver(t, app, shop.NewID(), order(who))
 	}
 	change(t, db, `update deliveries set due_at = now() + interval '5 minutes'`)
-	deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice.ID, Username: "alice", Email: "alice@example.com"})
+	kittest.Deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice.ID, Username: "alice", Email: "alice@example.com"})
 	for _, c := range []struct {
 		who  shop.Caller
 		held bool

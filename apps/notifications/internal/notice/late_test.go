@@ -36,7 +36,7 @@ func TestTheNewestIsKnown(t *testing.T) {
 	}
 	hear := func(id uuid.UUID, e shop.Event) {
 		t.Helper()
-		if verdict := deliver(t, app, id, e); verdict != "SUCCESS" {
+		if verdict := kittest.Deliver(t, app, id, e); verdict != "SUCCESS" {
 			t.Fatalf("%s: %s", e.Topic(), verdict)
 		}
 	}
@@ -74,8 +74,8 @@ func TestALetterFromBefore(t *testing.T) {
 	alice, old, later := kittest.Somebody(shop.User).ID, shop.NewID(), shop.NewID()
 	kittest.Run(t, app, nil, []kittest.Call{{Name: "dies", Do: "POST /events/dead", Want: 200, Body: fmt.Sprintf(
 		`{"id":%q,"type":"users.profile_changed","data":{"user_id":%q,"username":"alice","email":"old@example.com","previous_email":"older@example.com"}}`, old, alice)}})
-	deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice, Username: "alice", Email: "older@example.com"})
-	deliver(t, app, later, shop.ProfileChanged{UserID: alice, Username: "alice", Email: "new@example.com"})
+	kittest.Deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice, Username: "alice", Email: "older@example.com"})
+	kittest.Deliver(t, app, later, shop.ProfileChanged{UserID: alice, Username: "alice", Email: "new@example.com"})
 	kittest.Run(t, app, nil, []kittest.Call{{Name: "replayed", Do: "POST /dead-letters/" + old.String() + "/replay", Want: 204}})
 	isKnown(t, db, alice, "new@example.com", shop.User)
 }
@@ -88,10 +88,10 @@ func TestContactsOfBefore(t *testing.T) {
 	if _, err := db.Exec(t.Context(), `insert into contacts (user_id, email, username) values ($1, 'old@example.com', 'alice')`, alice); err != nil {
 		t.Fatal(err)
 	}
-	deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice, Username: "alice", Email: "older@example.com"})
+	kittest.Deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice, Username: "alice", Email: "older@example.com"})
 	isKnown(t, db, alice, "old@example.com", shop.User)
-	deliver(t, app, shop.NewID(), shop.ProfileChanged{UserID: alice, Username: "alice", Email: "new@example.com"})
-	deliver(t, app, shop.NewID(), shop.RoleChanged{UserID: alice, Role: shop.Admin})
+	kittest.Deliver(t, app, shop.NewID(), shop.ProfileChanged{UserID: alice, Username: "alice", Email: "new@example.com"})
+	kittest.Deliver(t, app, shop.NewID(), shop.RoleChanged{UserID: alice, Role: shop.Admin})
 	isKnown(t, db, alice, "new@example.com", shop.Admin)
 }
 
@@ -108,7 +108,7 @@ func TestLettersOfTheErased(t *testing.T) {
 	before, later, his := shop.NewID(), shop.NewID(), shop.NewID()
 	die(before, alice)
 	die(his, bob)
-	if verdict := deliver(t, app, shop.NewID(), shop.UserErased{UserID: alice.ID}); verdict != "SUCCESS" {
+	if verdict := kittest.Deliver(t, app, shop.NewID(), shop.UserErased{UserID: alice.ID}); verdict != "SUCCESS" {
 		t.Fatal(verdict)
 	}
 	die(later, alice)

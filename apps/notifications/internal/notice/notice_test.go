@@ -145,10 +145,10 @@ func TestATemplateThatBreaks(t *testing.T) {
 		values ('orders.refunded', 'in_app', 'en', 1, '{{if .Partial}}A part of your money is back{{end}}', '{{.Total}}', '', gen_random_uuid())`); err != nil {
 		t.Fatal(err)
 	}
-	deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice.ID, Username: "alice", Email: "alice@example.com"})
+	kittest.Deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice.ID, Username: "alice", Email: "alice@example.com"})
 	for _, partial := range []bool{true, false} {
 		e := shop.OrderRefunded{OrderID: shop.OrderID{UUID: shop.NewID()}, Number: "SC-1", UserID: alice.ID, Amount: shop.MustMoney("5.00"), Currency: "USD", Partial: partial}
-		if verdict := deliver(t, app, shop.NewID(), e); verdict != "SUCCESS" {
+		if verdict := kittest.Deliver(t, app, shop.NewID(), e); verdict != "SUCCESS" {
 			t.Fatalf("partial %v: %s", partial, verdict)
 		}
 	}

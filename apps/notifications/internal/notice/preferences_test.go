@@ -72,7 +72,7 @@ func TestPreferencesDecide(t *testing.T) {
 			if c.back {
 				e = shop.StockBack{ProductID: 1, SKU: "A", Name: "Case", Available: 1, UserIDs: []shop.UserID{alice.ID}}
 			}
-			deliver(t, app, shop.NewID(), e)
+			kittest.Deliver(t, app, shop.NewID(), e)
 			if got := plans(t, db, alice); !slices.Equal(got, c.want) {
 				t.Errorf("planned %v, want %v", got, c.want)
 			}
@@ -91,9 +91,9 @@ func TestNewsGoToADevice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice.ID, Username: "alice", Email: "alice@example.com"})
-	deliver(t, app, shop.NewID(), shop.StockBack{ProductID: 1, SKU: "A", Name: "Case", Available: 1, UserIDs: []shop.UserID{alice.ID}})
-	deliver(t, app, shop.NewID(), order(alice))
+	kittest.Deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice.ID, Username: "alice", Email: "alice@example.com"})
+	kittest.Deliver(t, app, shop.NewID(), shop.StockBack{ProductID: 1, SKU: "A", Name: "Case", Available: 1, UserIDs: []shop.UserID{alice.ID}})
+	kittest.Deliver(t, app, shop.NewID(), order(alice))
 	want := []planned{{"stock.back", "push", 1, false}, {"orders.placed", "email", 1, false}, {"orders.placed", "push", 1, false}}
 	if got := plans(t, db, alice); !slices.Equal(got, want) {
 		t.Errorf("planned %v, want %v", got, want)
@@ -120,7 +120,7 @@ func TestLanguage(t *testing.T) {
 	app, _ := start(t)
 	alice := kittest.Somebody(shop.User)
 	kittest.Do(t, app, kittest.Call{As: alice, Do: "PUT /notifications/preferences", Body: `{"language":"de"}`})
-	deliver(t, app, shop.NewID(), order(alice))
+	kittest.Deliver(t, app, shop.NewID(), order(alice))
 	if in := inbox(t, app, alice, ""); in.Items[0].Title != "Wir haben Ihre Bestellung SC-1" {
 		t.Errorf("told %q", in.Items[0].Title)
 	}

@@ -2,10 +2,8 @@ package notice
 
 import (
 	"encoding/json"
-	"fmt"
 	"testing"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/notifications/internal/contact"
@@ -31,27 +29,6 @@ func start(t *testing.T) (*web.App, *pgxpool.Pool) {
 	NewService(db).Routes(app)
 	NewService(db).Subscribe(event.NewHub(app, "notifications", event.NewOutbox(db)))
 	return app, db
-}
-
-func deliver(t *testing.T, app *web.App, id uuid.UUID, e shop.Event) string {
-	t.Helper()
-	data, err := json.Marshal(e)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return deliverRaw(t, app, e.Topic(), fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":"test","type":%q,"subject":%q,
-		"time":"2026-01-02T03:04:05Z","datacontenttype":"application/json","pubsubname":"pubsub","topic":%q,"data":%s}`,
-		id, e.Topic(), e.Key(), e.Topic(), data))
-}
-
-func deliverRaw(t *testing.T, app *web.App, topic, envelope string) string {
-	t.Helper()
-	status, body := kittest.Do(t, app, kittest.Call{Do: "POST /events/" + topic, Body: envelope,
-		Header: map[string]string{"Content-Type": "application/cloudevents+json"}})
-	if status != 200 {
-		t.Fatalf("%s: %d: %s", topic, status, body)
-	}
-	return kittest.Field[string](t, body, "status")
 }
 
 func inbox(t *testing.T, app *web.App, who shop.Caller, query string) (in message.Inbox) {
