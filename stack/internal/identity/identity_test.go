@@ -201,8 +201,7 @@ func decoded(t *testing.T, s string) []byte {
 	return b
 }
 
-// TestLauncher: what Dapr's CLI starts is daprd, with the CLI's arguments and ours after them, and the app's own token. Where the
-// scheduler is, is said once.
+// TestLauncher: what Dapr's CLI starts is daprd, with the CLI's arguments and ours after them, and the app's own token.
 func TestLauncher(t *testing.T) {
 	i := instance(t)
 	daprd := filepath.Join(t.TempDir(), "it's daprd")
@@ -213,23 +212,16 @@ func TestLauncher(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const scheduler = "--scheduler-host-address"
-	for _, c := range []struct{ more, added string }{
-		{"--y|z|", scheduler + "=127.0.0.1:25006|"},
-		{scheduler + "|localhost:25006|", ""},
-		{scheduler + "=localhost:25006|", ""},
-	} {
-		given := "--app-port|1|--app-id|orders|--x|a b|--sentry-address|localhost:50001|" + c.more
-		args := strings.Split(strings.TrimSuffix(given, "|"), "|")
-		out, err := exec.CommandContext(t.Context(), filepath.Join(dir, ".dapr", "bin", "daprd"), args...).Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := i.Path("identities", "orders.jwt") + "\n" + given + c.added +
-			"--enable-mtls|--sentry-address|127.0.0.1:25007|--control-plane-trust-domain|sidecart|--more|"
-		if string(out) != want {
-			t.Errorf("daprd gets\n%s\nwant\n%s", out, want)
-		}
+	const given = "--app-port|1|--app-id|orders|--x|a b|--sentry-address|localhost:50001|"
+	args := strings.Split(strings.TrimSuffix(given, "|"), "|")
+	out, err := exec.CommandContext(t.Context(), filepath.Join(dir, ".dapr", "bin", "daprd"), args...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := i.Path("identities", "orders.jwt") + "\n" + given +
+		"--enable-mtls|--sentry-address|127.0.0.1:25007|--control-plane-trust-domain|sidecart|--more|"
+	if string(out) != want {
+		t.Errorf("daprd gets\n%s\nwant\n%s", out, want)
 	}
 }
 

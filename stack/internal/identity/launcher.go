@@ -10,9 +10,9 @@ import (
 )
 
 // Launcher makes the folder for DAPR_RUNTIME_PATH, in which Dapr's CLI finds .dapr/bin/daprd. It is a script that starts the
-// real daprd with what neither the run template nor the CLI can say: where sentry is (the CLI knows only localhost:50001),
-// each app's own token for it, where the scheduler is (a CLI before 1.14 does not say), and more arguments. The sidecars of the
-// others wait, five seconds at most, until that of the gateway has made the file of names: of two that make it at once one fails.
+// real daprd with what neither the run template nor the CLI can say: where sentry is (the CLI 1.16 knows only localhost:50001),
+// each app's own token for it, and more arguments. The sidecars of the others wait, five seconds at most, until that of the
+// gateway has made the file of names: of two that make it at once one fails.
 func Launcher(i place.Instance, daprd string, more []string) (string, error) {
 	dir := i.Path("runtime")
 	if err := os.RemoveAll(dir); err != nil {
@@ -25,17 +25,16 @@ func Launcher(i place.Instance, daprd string, more []string) (string, error) {
 	script := strings.Join([]string{
 		"#!/bin/sh",
 		"# daprd as Dapr's CLI is to start it; made by `make infra`.",
-		"app= last= scheduler=" + secret.Quote("--scheduler-host-address="+address(i, place.Scheduler)),
+		"app= last=",
 		"for word; do",
 		`  [ "$last" != --app-id ] || app=$word`,
-		`  case $word in --scheduler-host-address*) scheduler= ;; esac`,
 		"  last=$word",
 		"done",
 		"n=0",
 		`while [ "$app" != gateway ] && [ ! -s ` + secret.Quote(i.Path("names.db")) + ` ] && [ $n -lt 50 ]; do sleep 0.1; n=$((n+1)); done`,
 		`[ "$app" = gateway ] || sleep 0.5`,
 		"export " + tokenVariable + "=" + secret.Quote(i.Path("identities")+"/") + `"$app".jwt`,
-		"exec " + secret.Quote(daprd) + ` "$@" $scheduler ` + strings.Join(append(SidecarArgs(i), more...), " "),
+		"exec " + secret.Quote(daprd) + ` "$@" ` + strings.Join(append(SidecarArgs(i), more...), " "),
 		"",
 	}, "\n")
 	return dir, os.WriteFile(filepath.Join(bin, "daprd"), []byte(script), 0o700) //nolint:gosec // a program
