@@ -5,15 +5,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"sidecart/stack/internal/proc"
 	"sidecart/stack/internal/program"
 	"sidecart/stack/internal/progress"
 )
@@ -25,34 +28,57 @@ type checker struct {
 	log *progress.Log
 }
 
-// check is `make test`: formatting, linter (with vet in it), unit tests and API tables beside a Postgres, then the tests of the running
-// platform, and a last line that counts both. With packages named it only tests those.
+// check is `make test`: formatting, unit tests and API tables beside a Postgres, the tests of the running platform, the linter
+// (with vet in it), and a last line that counts the tests. With packages named it only tests those.
+//
+// What is compiled is compiled once: the tests come first, and the linter finds what they stand on in Go's cache. What the later
+// parts need is made beside the first. The tests of the platform wait much, and the linter works in their pauses.
 func check(ctx context.Context, c command) error {
-	k := checker{command: c, ctx: ctx, log: progress.To(os.Stderr)}
+	k := checker{command: c, log: progress.To(os.Stderr)}
 	if len(c.args) > 0 {
+		k.ctx = ctx
 		return k.only(c.args)
 	}
+	var cancel context.CancelFunc
+	k.ctx, cancel = context.WithCancel(ctx)
+	defer cancel()
 	if err := k.format(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var dapr errgroup.Group // builds meanwhile: what comes before the tests of the platform leaves a core idle now and then
-	dapr.Go(func() error {
-		_, err := program.EnsureDapr(ctx, k.Instance, k.log)
-		return err
-	})
-	if err := k.lint(); err != nil {
-		cancel()
-		_ = dapr.Wait() // it was told to stop
+	var programs, browser, linter errgroup.Group
+	programs.Go(func() error { return k.programs(program.CLI, program.Linter) })
+	browser.Go(k.browser)
+	err := k.unit()
+	if notReady := errors.Join(programs.Wait(), browser.Wait()); notReady != nil {
+		return errors.Join(err, notReady)
+	}
+	var said bytes.Buffer
+	linter.Go(func() error { return k.lint(&said, 19) })
+	err = errors.Join(err, k.platform(), named("together", k.together()))
+	k.log.Say("golangci-lint")
+	failed := linter.Wait()
+	fmt.Print(said.String())
+	return errors.Join(err, named("golangci-lint", failed))
+}
+
+// programs builds Dapr's own and some tools.
+func (k checker) programs(tools ...program.Tool) error {
+	if _, err := program.EnsureDapr(k.ctx, k.Instance, k.log); err != nil {
 		return err
 	}
-	return k.tests(dapr.Wait)
+	for _, tool := range tools {
+		if _, err := tool.Ensure(k.ctx, k.Instance, k.log); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // lint is `make lint`.
 func lint(ctx context.Context, c command) error {
-	return checker{command: c, ctx: ctx, log: progress.To(os.Stderr)}.lint()
+	k := checker{command: c, ctx: ctx, log: progress.To(os.Stderr)}
+	k.log.Say("golangci-lint")
+	return k.lint(os.Stdout, 0)
 }
 
 func (k checker) format() error {
@@ -64,8 +90,9 @@ func (k checker) format() error {
 	return err
 }
 
-// lint looks at the code as the tests build it, so that everything that it stands on is compiled once for both.
-func (k checker) lint() error {
+// lint looks at the code as the tests build it, so that everything that it stands on is compiled once for both, and gives way to
+// others as far as nice says.
+func (k checker) lint(out io.Writer, nice int) error {
 	path, err := program.Linter.Ensure(k.ctx, k.Instance, k.log)
 	if err != nil {
 		return err
@@ -78,26 +105,30 @@ func (k checker) lint() error {
 	if err != nil {
 		return err
 	}
-	k.log.Say("golangci-lint")
 	cmd := k.cmd(path, append([]string{"run", "--allow-parallel-runners"}, packages...)...)
 	cmd.Env = append(program.Compiling(), "GOFLAGS="+strings.TrimSpace(flags)+" -race")
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	return cmd.Run()
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := proc.Start(cmd); err != nil {
+		return err
+	}
+	if err := syscall.Setpriority(syscall.PRIO_PROCESS, cmd.Process.Pid, nice); err != nil {
+		return errors.Join(err, cmd.Cancel(), cmd.Wait())
+	}
+	return cmd.Wait()
 }
 
-// tests runs both halves even when the first fails: a failing unit test often explains a failing journey.
-func (k checker) tests(dapr func() error) error {
-	sum, err := program.GoTestSum.Ensure(k.ctx, k.Instance, k.log)
-	if err != nil {
-		return err
-	}
-	dir := filepath.Join(k.Root, ".sidecart", "test")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	unit, system := filepath.Join(dir, "unit.json"), filepath.Join(dir, "system.json")
-	for _, old := range []string{unit, system} {
-		if err := os.Remove(old); err != nil && !os.IsNotExist(err) {
+// events are where a part of the tests keeps what happened in it.
+func (k checker) events(part string) string {
+	return filepath.Join(k.Root, ".sidecart", "test", part+".json")
+}
+
+// unit are the tests that need no platform.
+func (k checker) unit() error {
+	for _, part := range []string{"unit", "system"} {
+		if err := os.MkdirAll(filepath.Dir(k.events(part)), 0o755); err != nil {
+			return err
+		}
+		if err := os.Remove(k.events(part)); err != nil && !os.IsNotExist(err) {
 			return err
 		}
 	}
@@ -105,19 +136,25 @@ func (k checker) tests(dapr func() error) error {
 	if err != nil {
 		return err
 	}
-	if err := k.browser(); err != nil { // now, not after ten minutes
+	k.log.Say("unit tests and API tables")
+	return named("unit tests", k.beside(k.events("unit"), append([]string{"-race", "-vet=off"}, packages...)...))
+}
+
+// platform are those that need one. They run even when the first fail: a failing unit test often explains a failing journey.
+func (k checker) platform() error {
+	k.log.Say("tests of the running platform")
+	err := k.beside(k.events("system"), "-race", "-vet=off", "-p", "1", "-timeout", "20m", "-count", "1", "./tests/...")
+	return named("tests of the platform", err)
+}
+
+// together counts all tests.
+func (k checker) together() error {
+	sum, err := program.GoTestSum.Ensure(k.ctx, k.Instance, k.log)
+	if err != nil {
 		return err
 	}
-	k.log.Say("unit tests and API tables")
-	first := k.beside(sum, unit, append([]string{"-race", "-vet=off"}, packages...)...)
-	if err := dapr(); err != nil {
-		return errors.Join(named("unit tests", first), err)
-	}
-	k.log.Say("tests of the running platform")
-	second := k.beside(sum, system, "-race", "-vet=off", "-p", "1", "-timeout", "20m", "-count", "1", "./tests/...")
 	k.log.Say("together:")
-	third := k.run(sum, "--format", "none", "--hide-summary", "output", "--raw-command", "--", "cat", unit, system)
-	return errors.Join(named("unit tests", first), named("tests of the platform", second), named("together", third))
+	return k.run(sum, "--format", "none", "--hide-summary", "output", "--raw-command", "--", "cat", k.events("unit"), k.events("system"))
 }
 
 // only tests some packages.
@@ -130,16 +167,16 @@ func (k checker) only(packages []string) error {
 			return err
 		}
 	}
-	sum, err := program.GoTestSum.Ensure(k.ctx, k.Instance, k.log)
-	if err != nil {
-		return err
-	}
-	return k.beside(sum, "", append([]string{"-race", "-p", "1", "-timeout", "20m"}, packages...)...)
+	return k.beside("", append([]string{"-race", "-p", "1", "-timeout", "20m"}, packages...)...)
 }
 
 // beside runs go test, under gotestsum, beside a Postgres of its own. The events are kept in jsonFile, if one is named.
-func (k checker) beside(gotestsum, jsonFile string, args ...string) error {
+func (k checker) beside(jsonFile string, args ...string) error {
 	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	gotestsum, err := program.GoTestSum.Ensure(k.ctx, k.Instance, k.log)
 	if err != nil {
 		return err
 	}
@@ -192,25 +229,26 @@ next:
 func (k checker) run(name string, args ...string) error {
 	cmd := k.cmd(name, args...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	return cmd.Run()
+	return proc.Run(cmd)
 }
 
 func (k checker) output(name string, args ...string) (string, error) {
-	var stderr bytes.Buffer
+	var stdout, stderr bytes.Buffer
 	cmd := k.cmd(name, args...)
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := proc.Run(cmd); err != nil {
 		return "", fmt.Errorf("%s: %w\n%s", name, err, stderr.String())
 	}
-	return string(out), nil
+	return stdout.String(), nil
 }
 
-// cmd is given time to end by itself when we are asked to: the tests stop platforms that they have started.
+// cmd is asked to end when we are, or when we end without being asked. It is given time then: the tests stop platforms that
+// they have started.
 func (k checker) cmd(name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(k.ctx, name, args...)
 	cmd.Dir = k.Root
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 30 * time.Second
 	return cmd
 }

@@ -44,12 +44,19 @@ func test(ctx context.Context, c command) error {
 	}
 	defer super.Stop("postgres")
 
-	// Ctrl-C reaches the command through the terminal; we wait for it to end.
-	signal.Ignore(syscall.SIGINT)
-	cmd := exec.Command(c.args[0], c.args[1:]...)
+	// The command and all that it starts is one group, which ends when we are asked to, as often as that is, or end without it.
+	ctx, cancel := signal.NotifyContext(context.WithoutCancel(ctx), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), "TEST_DATABASE_URL="+server.URL("postgres"))
-	err = cmd.Run()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
+	cmd.WaitDelay = 20 * time.Second
+	err = proc.Run(cmd)
+	if ctx.Err() != nil {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what did not listen
+	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return exitCode(max(1, exit.ExitCode()))
