@@ -55,7 +55,7 @@ func run(ctx context.Context, s *service.Service) error {
 	hub := s.NewHub(sidecar.Endpoint{App: "users", Method: "POST", Path: event.SentPath})
 	fulfilments.Subscribe(hub)
 	carts.Subscribe(hub)
-	s.RelayHeld(s.Sidecar.Publish, event.Kept, orders.Hold)
+	s.Relay(s.Sidecar.Publish, event.Kept)
 	s.Go(fulfilments.Work)
 	s.Schedule(fulfilments.ScheduleUpkeep)
 	s.Schedule(fulfilments.ScheduleReconcile)

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,6 +31,7 @@ type broker struct {
 	envelope []byte
 	down     bool
 	slow     bool
+	refused  string // what events begin with that are never taken
 }
 
 func (b *broker) publish(_ context.Context, topic string, envelope []byte) error {
@@ -53,6 +53,9 @@ func (b *broker) publish(_ context.Context, topic string, envelope []byte) error
 	if topic != "orders.cancelled" {
 		return fmt.Errorf("topic %s", topic)
 	}
+	if b.refused != "" && strings.HasPrefix(e.Data.Reason, b.refused) {
+		return errors.New("the broker refuses this event")
+	}
 	b.got, b.envelope = append(b.got, e.Subject+" "+e.Data.Reason), envelope
 	return nil
 }
@@ -61,6 +64,12 @@ func (b *broker) setDown(down bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.down = down
+}
+
+func (b *broker) refuse(reason string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.refused = reason
 }
 
 func (b *broker) seen() []string {
@@ -120,57 +129,6 @@ func TestRelayPublishesEachOnceAndInOrderWithThreeReplicas(t *testing.T) {
 		}
 		return nil
 	})
-}
-
-// TestEventsAreHeldBack until they are old enough, or nothing is more urgent any more; and none overtakes another meanwhile.
-func TestEventsAreHeldBack(t *testing.T) {
-	db := event.NewOutbox(kittest.DB(t, event.Migrations))
-	b := &broker{}
-	ctx, stop := context.WithCancel(t.Context())
-	var age, looks atomic.Int64
-	age.Store(int64(time.Hour))
-	order := shop.OrderID{UUID: shop.NewID()}
-	for n := range 3 {
-		emit(t, db, order, fmt.Sprintf("%03d", n))
-	}
-	since := func(n int, long string) {
-		if _, err := db.Exec(t.Context(), `update outbox set emitted_at = now() - $2::interval where data->>'reason' = $1`, fmt.Sprintf("%03d", n), long); err != nil {
-			t.Fatal(err)
-		}
-	}
-	since(0, "2 h")
-	since(2, "2 h") // which is after one that is young
-	var relay sync.WaitGroup
-	relay.Go(func() {
-		_ = event.RelayHeld(ctx, db, "orders", b.publish, event.Kept, func() time.Duration {
-			looks.Add(1)
-			return time.Duration(age.Load())
-		})
-	})
-	t.Cleanup(func() { stop(); relay.Wait() })
-	published := func(want int) {
-		t.Helper()
-		before := looks.Load()
-		kittest.Eventually(t, 10*time.Second, func() error {
-			if looks.Load() < before+3 {
-				return errors.New("the relay has not looked again")
-			}
-			return nil
-		})
-		if got := len(b.seen()); got != want {
-			t.Fatalf("%d published, want %d", got, want)
-		}
-	}
-	published(1)
-	since(1, "2 h")
-	published(3)
-	emit(t, db, order, "003")
-	published(3)
-	age.Store(0)
-	published(4)
-	if !slices.IsSorted(b.seen()) {
-		t.Errorf("%v", b.seen())
-	}
 }
 
 func TestEventsWaitWhileTheBrokerIsAway(t *testing.T) {

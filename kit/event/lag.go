@@ -5,19 +5,19 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric"
 )
 
-// measure shows, at each look at the metrics, how many events wait in the outbox and for how long the oldest has, and how many
-// dead letters there are. The returned function ends that.
-func measure(db *pgxpool.Pool) (end func()) {
+// measure shows, at each look at the metrics, how many events wait in the outbox and for how long the oldest has, how many keys
+// stepped aside, and how many dead letters there are. The returned function ends that.
+func (r *relay) measure() (end func()) {
 	meter := otel.Meter("sidecart/kit/event")
 	waiting, err1 := meter.Int64ObservableGauge("outbox.events", metric.WithDescription("events that wait to be published"))
 	oldest, err2 := meter.Float64ObservableGauge("outbox.age", metric.WithUnit("s"), metric.WithDescription("how long the oldest of them waits"))
+	failing, err4 := meter.Int64ObservableGauge("outbox.failing_keys", metric.WithDescription("keys whose next event could not be published by this replica"))
 	dead, err3 := meter.Int64ObservableGauge("dead_letters", metric.WithDescription("events that could not be handled"))
-	for _, err := range []error{err1, err2, err3} {
+	for _, err := range []error{err1, err2, err3, err4} {
 		if err != nil {
 			panic(err) // only for a name that is none
 		}
@@ -27,17 +27,18 @@ func measure(db *pgxpool.Pool) (end func()) {
 		defer cancel()
 		var events, letters int64
 		var age float64
-		err := db.QueryRow(ctx, `
+		err := r.QueryRow(ctx, `
 			select count(*), coalesce(extract(epoch from now() - min(emitted_at)), 0)::float8, (select count(*) from dead_letters)
 			from outbox`).Scan(&events, &age, &letters)
 		if err != nil {
 			return err
 		}
+		o.ObserveInt64(failing, r.aside.size.Load())
 		o.ObserveInt64(waiting, events)
 		o.ObserveFloat64(oldest, age)
 		o.ObserveInt64(dead, letters)
 		return nil
-	}, waiting, oldest, dead)
+	}, waiting, oldest, failing, dead)
 	if err != nil {
 		panic(err)
 	}

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"log/slog"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
 	"sidecart/kit/crash"
@@ -22,19 +22,16 @@ type Publish func(ctx context.Context, topic string, cloudEvent []byte) error
 const (
 	batch     = 200             // events published per transaction
 	publishes = 16              // at a time
-	poll      = 2 * time.Second // for what a process left that died
-	pause     = time.Second     // after a failure
+	poll      = 2 * time.Second // for what a process left that died, and for keys that stepped aside
+	pause     = time.Second     // after a look that failed or published nothing
 	// gather is how soon after a look the next one comes. An event that is alone is published at once, and those of a
 	// crowd together.
 	gather = 20 * time.Millisecond
-	again  = 100 * time.Millisecond // where another replica was found relaying, or events are held back
+	again  = 100 * time.Millisecond // where another replica was found relaying
 	// turn bounds the publishing of one batch. With the last publish it stays below what the database allows a transaction
 	// to be idle, so that a slow broker cannot undo what was published, again and again.
 	turn = 6 * time.Second
 )
-
-// errSlow ends a turn; what is left has the next.
-var errSlow = errors.New("the broker is slow")
 
 // errElsewhere is no failure: another replica relays at this moment.
 var errElsewhere = errors.New("another replica relays")
@@ -42,43 +39,43 @@ var errElsewhere = errors.New("another replica relays")
 // Relay publishes what was emitted, until ctx ends. It is woken by each transaction of this process that emitted something;
 // what a process left that died is found by the next look of any replica. Several replicas may run it: one at a time
 // relays, so that events of one key are published in order, and another goes on when it dies. Where the broker does not
-// answer, events wait in the outbox. keep is for how long hearers may ask for what was published: Kept, or zero where nobody
-// has an inbox for it.
+// answer, events wait in the outbox; where it refuses an event, the events of that key wait and the others go on. keep is
+// for how long consumers may ask for what was published (SentRoute): Kept, or zero where nobody has an inbox for it.
 func Relay(ctx context.Context, outbox *Outbox, service string, publish Publish, keep time.Duration) error {
-	return RelayHeld(ctx, outbox, service, publish, keep, func() time.Duration { return 0 })
-}
-
-// RelayHeld is Relay for a service that sometimes has more urgent work than what its events lead to: hold is how old an event must
-// be to go out at this moment. It should bound that, as hearers wait meanwhile.
-func RelayHeld(ctx context.Context, outbox *Outbox, service string, publish Publish, keep time.Duration, hold func() time.Duration) error {
-	db, wake := outbox.Pool, outbox.wake
-	defer measure(db)()
+	r := &relay{Outbox: outbox, service: service, publish: publish, keep: keep > 0, aside: aside{keys: map[string]setback{}}}
+	defer r.measure()()
 	var tidied time.Time
 	for ctx.Err() == nil {
 		began := time.Now()
 		if began.Sub(tidied) > time.Minute {
 			tidied = began
-			if err := forgetSent(ctx, db, keep); err != nil && ctx.Err() == nil {
+			if err := forgetSent(ctx, r.Pool, keep); err != nil && ctx.Err() == nil {
 				slog.WarnContext(ctx, "what was published is kept for longer", "err", err)
 			}
 		}
-		age := hold()
-		published, err := relayBatch(ctx, db, service, publish, keep > 0, age)
+		full, err := r.look(ctx)
 		switch {
 		case errors.Is(err, errElsewhere):
 			wait(ctx, nil, again) // it may have looked before what woke us was there
 		case err != nil && ctx.Err() == nil:
 			slog.WarnContext(ctx, "events wait in the outbox", "err", err)
 			wait(ctx, nil, pause)
-		case err == nil && age > 0 && published < batch:
-			wait(ctx, nil, again) // nobody wakes us when the rest may go
-		case err == nil && published < batch:
-			wait(ctx, wake, poll)
+		case err == nil && !full:
+			wait(ctx, r.wake, poll)
 			wait(ctx, nil, gather-time.Since(began))
-			wait(ctx, wake, 0) // what woke meanwhile is seen by the same look
+			wait(ctx, r.wake, 0) // what woke meanwhile is seen by the same look
 		}
 	}
 	return nil
+}
+
+// relay is what one call of Relay knows.
+type relay struct {
+	*Outbox
+	service string
+	publish Publish
+	keep    bool
+	aside   aside
 }
 
 // wait ends with ctx, when it is woken, or after a time.
@@ -102,60 +99,64 @@ type emitted struct {
 	EmittedAt time.Time
 }
 
-// relayBatch publishes and removes the oldest events. It is the one place where something remote happens inside a
-// transaction: the advisory lock that it holds meanwhile is what keeps a second replica from overtaking. A crash between
-// publish and commit publishes again, with the same id, which the inbox knows.
-func relayBatch(ctx context.Context, db *pgxpool.Pool, service string, publish Publish, keep bool, hold time.Duration) (published int, err error) {
-	err = pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
-		events, err := oldest(ctx, tx, hold)
-		if err != nil || len(events) == 0 {
-			return err
-		}
-		done, err := publishAll(ctx, service, events, publish)
-		crash.At("relay: published")
-		published = len(done)
-		if published == 0 {
-			return err
-		}
-		if removeErr := remove(ctx, tx, done, keep); removeErr != nil {
-			return removeErr
-		}
+// look publishes and removes the oldest events, and says whether there may be more. It is the one place where something remote
+// happens inside a transaction: the advisory lock that it holds meanwhile is what keeps a second replica from overtaking. A
+// crash between publish and commit publishes again, with the same id, which the inbox knows. It fails where nothing could be
+// published.
+func (r *relay) look(ctx context.Context) (full bool, err error) {
+	err = pgx.BeginFunc(ctx, r.Pool, func(tx pgx.Tx) error {
+		events, retried, err := r.next(ctx, tx)
 		if err != nil {
-			slog.WarnContext(ctx, "some events wait in the outbox", "err", err)
+			return err
 		}
-		return nil
-	})
-	return published, err
-}
-
-// oldest fails with errElsewhere. What comes after an event that is held back waits with it, however old it is, so that none
-// overtakes. The lock is taken by a statement of its own, though both are sent together: one that both
-// took the lock and read would read what was there before it had the lock, and publish again what another has just removed.
-func oldest(ctx context.Context, tx pgx.Tx, hold time.Duration) (events []emitted, err error) {
-	var mine bool
-	var waiting []struct {
-		emitted
-		Ripe bool // old enough to go out
-	}
-	both := &pgx.Batch{}
-	both.Queue(`select pg_try_advisory_xact_lock(hashtext('outbox'))`).QueryRow(func(row pgx.Row) error { return row.Scan(&mine) })
-	both.Queue(`
-		select id, topic, key, version, data, trace, emitted_at, emitted_at <= clock_timestamp() - $2::interval as ripe
-		from outbox order by seq limit $1`, batch, hold).Query(func(rows pgx.Rows) (err error) {
-		waiting, err = pgx.AppendRows(waiting, rows, pgx.RowToStructByName)
-		return err
-	})
-	err = tx.SendBatch(ctx, both).Close()
-	if err == nil && !mine {
-		return nil, errElsewhere
-	}
-	for _, w := range waiting {
-		if !w.Ripe {
+		full = len(events) == batch
+		done, failed := r.publishAll(ctx, events)
+		r.aside.note(time.Now(), retried, failed, len(done) > 0)
+		var failure error
+		for _, failure = range failed {
 			break
 		}
-		events = append(events, w.emitted)
+		if len(done) == 0 {
+			return failure
+		}
+		crash.At("relay: published")
+		if failure != nil {
+			slog.WarnContext(ctx, "some keys cannot be published and step aside", "keys", len(failed), "err", failure)
+		}
+		return remove(ctx, tx, done, r.keep)
+	})
+	return full, err
+}
+
+const columns = `id, topic, key, version, data, trace, emitted_at`
+
+// next are the oldest events of the keys that go on and, where there is room, of those that are to be retried. It fails with
+// errElsewhere. The lock is taken by a statement of its own, though both are sent together: one that both took the lock and read
+// would read what was there before it had the lock, and publish again what another has just removed.
+func (r *relay) next(ctx context.Context, tx pgx.Tx) (events []emitted, retried []string, err error) {
+	var mine bool
+	both := &pgx.Batch{}
+	both.Queue(`select pg_try_advisory_xact_lock(hashtext('outbox'))`).QueryRow(func(row pgx.Row) error { return row.Scan(&mine) })
+	both.Queue(`select `+columns+` from outbox where not key = any($2) order by seq limit $1`, batch, r.aside.all()).
+		Query(func(rows pgx.Rows) (err error) {
+			events, err = pgx.CollectRows(rows, pgx.RowToStructByName[emitted])
+			return err
+		})
+	if err := tx.SendBatch(ctx, both).Close(); err != nil {
+		return nil, nil, err
 	}
-	return events, err
+	if !mine {
+		return nil, nil, errElsewhere
+	}
+	retried = r.aside.due(time.Now(), batch-len(events))
+	if len(retried) == 0 {
+		return events, nil, nil
+	}
+	rows, err := tx.Query(ctx, `select `+columns+` from outbox where key = any($2) order by seq limit $1`, batch-len(events), retried)
+	if err == nil {
+		events, err = pgx.AppendRows(events, rows, pgx.RowToStructByName[emitted])
+	}
+	return events, retried, err
 }
 
 // remove takes from the outbox what was published, and keeps it for hearers that ask. What was published twice is kept once.
@@ -169,40 +170,48 @@ func remove(ctx context.Context, tx pgx.Tx, ids []uuid.UUID, keep bool) error {
 }
 
 // publishAll publishes keys side by side and the events of one key one after the other; after a failure the rest of
-// that key waits, and after the turn what has not begun. It returns what the broker has, and the first failure.
-func publishAll(ctx context.Context, service string, events []emitted, publish Publish) (done []uuid.UUID, err error) {
+// that key waits, and after the turn what has not begun. It returns what the broker has, and the failures by key.
+func (r *relay) publishAll(ctx context.Context, events []emitted) (done []uuid.UUID, failed map[string]error) {
 	byKey := map[string][]emitted{}
 	for _, e := range events {
 		byKey[e.Key] = append(byKey[e.Key], e)
 	}
-	results := make(chan uuid.UUID, len(events))
+	failed = map[string]error{}
+	var mu sync.Mutex
 	var g errgroup.Group
 	g.SetLimit(publishes)
 	began := time.Now()
-	for _, sequence := range byKey {
+	for key, sequence := range byKey {
 		g.Go(func() error {
 			for _, e := range sequence {
 				if time.Since(began) > turn {
-					return errSlow
+					break
 				}
-				envelope, err := e.envelope(service)
+				err := r.publishOne(ctx, e)
+				mu.Lock()
+				if err == nil {
+					done = append(done, e.ID)
+				} else {
+					failed[key] = err
+				}
+				mu.Unlock()
 				if err != nil {
-					return err
+					break
 				}
-				if err := publish(ctx, e.Topic, envelope); err != nil {
-					return err
-				}
-				results <- e.ID
 			}
 			return nil
 		})
 	}
-	err = g.Wait()
-	close(results)
-	for id := range results {
-		done = append(done, id)
+	_ = g.Wait() // failures are in failed
+	return done, failed
+}
+
+func (r *relay) publishOne(ctx context.Context, e emitted) error {
+	envelope, err := e.envelope(r.service)
+	if err != nil {
+		return err
 	}
-	return done, err
+	return r.publish(ctx, e.Topic, envelope)
 }
 
 func (e emitted) envelope(service string) ([]byte, error) {
