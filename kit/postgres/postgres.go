@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"net"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -51,6 +49,7 @@ func Open(ctx context.Context, url string, migrations ...Migrations) (*pgxpool.P
 	// A row found by an index costs about what the next row of a table costs: it is in memory, or on a disk without a head to
 	// move. With the server's default of 4 small tables are read whole, and those of hot rows are full of old versions.
 	cfg.ConnConfig.RuntimeParams["random_page_cost"] = "1.1"
+	cfg.ConnConfig.DialFunc = marking(cfg.ConnConfig.DialFunc)
 	db, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -102,19 +101,18 @@ func migrate(ctx context.Context, db *pgxpool.Pool, m Migrations) error {
 }
 
 // Unavailable says whether an error means that the database is not there at the moment, rather than that a statement
-// was wrong: it does not answer, is starting, stopping or recovering (SQLSTATE classes 08, 53 and 57P).
+// was wrong: it does not answer, is starting, stopping or recovering (SQLSTATE classes 08, 53 and 57P). Errors of connections to
+// anything else say nothing about it.
 func Unavailable(err error) bool {
 	var connect *pgconn.ConnectError
 	var state *pgconn.PgError
-	var netErr net.Error
+	var lost lostError
 	switch {
 	case errors.As(err, &state):
 		class := state.Code[:2]
 		return class == "08" || class == "53" || state.Code[:3] == "57P"
-	case errors.As(err, &connect), errors.As(err, &netErr):
-		return true
 	}
-	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
+	return errors.As(err, &connect) || errors.As(err, &lost) || errors.Is(err, pgconn.ErrConnClosed)
 }
 
 // Contended says whether an error means that a transaction was ended because others were in its way (a deadlock, or a

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"runtime/debug"
 	"strconv"
 
@@ -40,6 +41,7 @@ func answerError(c *fiber.Ctx, err error) error {
 func faultOf(err error) *fault.Error {
 	var ours *fault.Error
 	var fibers *fiber.Error
+	var connection net.Error
 	switch {
 	case errors.As(err, &ours):
 		return ours
@@ -51,6 +53,8 @@ func faultOf(err error) *fault.Error {
 		return fault.ErrUnavailable.Saying("others were changing the same").After(1).Because(err)
 	case errors.As(err, &fibers):
 		return faultOfFiber(fibers)
+	case errors.As(err, &connection):
+		return fault.ErrUnavailable.Because(err)
 	}
 	return fault.Of(err)
 }

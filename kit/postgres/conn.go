@@ -1,0 +1,54 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// marking has the errors of a database's connections say that they are that.
+func marking(dial pgconn.DialFunc) pgconn.DialFunc {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err // pgx makes it a ConnectError
+		}
+		return conn{c}, nil
+	}
+}
+
+type conn struct{ net.Conn }
+
+func (c conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	return n, marked(err)
+}
+
+func (c conn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	return n, marked(err)
+}
+
+func marked(err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF // a server says so before it ends a connection
+	}
+	return lostError{err}
+}
+
+// lostError is a net.Error of a connection to the database. pgx and crypto/tls look at what it says about timeouts.
+type lostError struct{ error }
+
+func (e lostError) Unwrap() error   { return e.error }
+func (e lostError) Temporary() bool { return e.Timeout() }
+
+func (e lostError) Timeout() bool {
+	var cause net.Error
+	return errors.As(e.error, &cause) && cause.Timeout()
+}
