@@ -4,7 +4,6 @@ package sidecar
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -36,7 +35,7 @@ type Sidecar struct {
 	token    string
 	http     *http.Client
 	breakers sync.Map // app id to *Breaker
-	beat     heartbeat
+	broker   brokerProbe
 }
 
 // Connect waits up to a minute for the sidecar that the environment names (DAPR_HTTP_PORT, DAPR_GRPC_PORT,
@@ -146,28 +145,4 @@ func (s *Sidecar) Well(ctx context.Context) error {
 		return fmt.Errorf("the sidecar answers %d", res.StatusCode)
 	}
 	return nil
-}
-
-// Broker asks whether events can be published, by publishing a heartbeat that nobody hears; what it learns holds for
-// 5 s, however often it is asked.
-func (s *Sidecar) Broker(ctx context.Context) error {
-	s.beat.mu.Lock()
-	defer s.beat.mu.Unlock()
-	if time.Since(s.beat.at) < heartbeatEvery {
-		return s.beat.err
-	}
-	err := s.PublishEvent(ctx, PubSub, "platform.heartbeat", []byte("{}"), client.PublishEventWithRawPayload())
-	if !errors.Is(ctx.Err(), context.Canceled) { // or whoever asked went away, which says nothing of the broker
-		s.beat.at, s.beat.err = time.Now(), err
-	}
-	return err
-}
-
-const heartbeatEvery = 5 * time.Second
-
-// heartbeat is what the last one showed.
-type heartbeat struct {
-	mu  sync.Mutex
-	at  time.Time
-	err error
 }

@@ -18,11 +18,14 @@ import (
 	"sidecart/kit/fault"
 )
 
+// DurationBounds are the buckets of the histogram of durations of requests, in seconds.
+var DurationBounds = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+
 // observe gives each request an id, a span that continues the caller's trace, and a place in the metrics.
 func observe(name string) fiber.Handler {
 	tracer := otel.Tracer("sidecart/kit/web")
 	duration, err := otel.Meter("sidecart/kit/web").Float64Histogram("http.server.request.duration", metric.WithUnit("s"),
-		metric.WithExplicitBucketBoundaries(.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10))
+		metric.WithExplicitBucketBoundaries(DurationBounds...))
 	if err != nil {
 		panic(err)
 	}

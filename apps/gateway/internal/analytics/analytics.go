@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"sidecart/kit/web"
 )
 
 // Usage is one route's use in a stretch of time. Durations are in milliseconds, as the gateway sees them, and estimated: they
@@ -104,10 +106,10 @@ func (t tally) quantile(share float64) float64 {
 	return 0
 }
 
-// scale is the upper bounds of the buckets, as kit/web has them.
+// scale is the upper bounds of the buckets.
 type scale []float64
 
-var bounds = scale{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+var bounds = scale(web.DurationBounds)
 
 func (s scale) last() float64 { return s[len(s)-1] }
 
