@@ -138,6 +138,9 @@ func TestWhatWasSentIsForgotten(t *testing.T) {
 			})
 			stop()
 			relay.Wait()
+			if err := event.Prune(t.Context(), db.Pool); err != nil {
+				t.Fatal(err)
+			}
 		}
 		run()
 		count := func() (n int) {

@@ -114,8 +114,6 @@ func TestHearingTwiceIsAMistake(t *testing.T) {
 
 func TestPruning(t *testing.T) {
 	db := event.NewOutbox(kittest.DB(t, event.Migrations))
-	app := web.New("notifications", web.Config{})
-	event.NewHub(app, "notifications", db)
 	if _, err := db.Exec(t.Context(), `
 		insert into inbox (event_id, topic, heard_at) select gen_random_uuid(), 'old', now() - interval '15 days' from generate_series(1, 12000);
 		insert into inbox (event_id, topic, heard_at) select gen_random_uuid(), 'new', now() - interval '13 days' from generate_series(1, 10);
@@ -123,8 +121,8 @@ func TestPruning(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if status, body := kittest.Do(t, app, kittest.Call{Do: "POST /job/prune-inbox", Body: `{}`}); status != 204 {
-			t.Fatalf("%d %s", status, body)
+		if err := event.Prune(t.Context(), db.Pool); err != nil {
+			t.Fatal(err)
 		}
 	}
 	var kept, failures int

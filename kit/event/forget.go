@@ -21,12 +21,3 @@ func Forget(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 		user.String(), shop.UserErased{}.Topic())
 	return err
 }
-
-// forgetLate is Forget of letters that died after it.
-func (h *Hub) forgetLate(ctx context.Context) error {
-	_, err := h.db.Exec(ctx, `
-		delete from dead_letters where topic <> $1 and exists (
-			select from forgotten where user_id::text = substring(event::text from '"user_id\\?"\s*:\s*\\?"([0-9a-f-]{36})'))`,
-		shop.UserErased{}.Topic())
-	return err
-}

@@ -51,7 +51,6 @@ func NewHub(app *web.App, service string, outbox *Outbox) *Hub {
 	app.Get("/dapr/subscribe", func(c *fiber.Ctx) error { return c.JSON(h.topics) })
 	h.topics = append(h.topics, subscription{PubSub: sidecar.PubSub, Topic: service + ".dead", Route: "/events/dead"})
 	h.deadRoutes()
-	h.pruneRoutes()
 	return h
 }
 

@@ -44,15 +44,8 @@ var errElsewhere = errors.New("another replica relays")
 func Relay(ctx context.Context, outbox *Outbox, service string, publish Publish, keep time.Duration) error {
 	r := &relay{Outbox: outbox, service: service, publish: publish, keep: keep > 0, aside: aside{keys: map[string]setback{}}}
 	defer r.measure()()
-	var tidied time.Time
 	for ctx.Err() == nil {
 		began := time.Now()
-		if began.Sub(tidied) > time.Minute {
-			tidied = began
-			if err := forgetSent(ctx, r.Pool, keep); err != nil && ctx.Err() == nil {
-				slog.WarnContext(ctx, "what was published is kept for longer", "err", err)
-			}
-		}
 		full, err := r.look(ctx)
 		switch {
 		case errors.Is(err, errElsewhere):

@@ -84,9 +84,3 @@ func sentEvents(ctx context.Context, db *pgxpool.Pool, teller string, in sentQue
 	}
 	return events, err
 }
-
-// forgetSent removes what was kept long enough.
-func forgetSent(ctx context.Context, db *pgxpool.Pool, keep time.Duration) error {
-	_, err := db.Exec(ctx, `delete from sent where sent_at < now() - $1::interval`, keep)
-	return err
-}

@@ -16,7 +16,7 @@
 //		})
 //	}
 //
-// kit/web reads the header, checks it and documents it. A service opens its database with Migrations and runs Prune. A method
+// kit/web reads the header, checks it and documents it. A service opens its database with Migrations and schedules Prune. A method
 // that asks somebody remote before its transaction begins with Before.
 //
 // What holds:
@@ -39,8 +39,6 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
-	"log/slog"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -177,24 +175,10 @@ func Abandon(ctx context.Context, db *pgxpool.Pool, key Key, id uuid.UUID) error
 	return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error { return abandon(ctx, tx, key, id) })
 }
 
-// pruned is how often keys whose time is over are removed.
-const pruned = 10 * time.Minute
-
-// Prune removes keys, and the answers that are kept with them, once their 24 hours are over, until ctx ends. Every replica may
-// run it. Where the database does not answer it tries again the next time.
+// Prune removes keys, and the answers that are kept with them, once their 24 hours are over. A service has the scheduler call it
+// every few minutes.
 func Prune(ctx context.Context, db *pgxpool.Pool) error {
-	for tick := time.NewTicker(pruned); ; {
-		err := pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error { return prune(ctx, tx) })
-		if err != nil && ctx.Err() == nil {
-			slog.WarnContext(ctx, "idempotency keys whose time is over stay for now", "err", err)
-		}
-		select {
-		case <-ctx.Done():
-			tick.Stop()
-			return nil
-		case <-tick.C:
-		}
-	}
+	return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error { return prune(ctx, tx) })
 }
 
 // record is what is kept of a call. Answer is nil while it is not done.

@@ -23,6 +23,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -122,13 +123,12 @@ func (s *Service) OpenDatabase(ctx context.Context, secret string, migrations ..
 		return nil, err
 	}
 	s.close = append(s.close, db.Close)
-	s.Go(func(ctx context.Context) error { return idempotency.Prune(ctx, db) })
 	s.db = event.NewOutbox(db)
 	return s.db, nil
 }
 
 // NewApp is the service's web app. It verifies tokens with the keys of feed, and has health checks of the sidecar and of the
-// database, if there is one: OpenDatabase comes first.
+// database, if there is one: OpenDatabase comes first. What the tables of kit have kept for long enough is removed.
 func (s *Service) NewApp(ctx context.Context, cfg web.Config, feed auth.Feed) *web.App {
 	s.Verifier = auth.Follow(ctx, feed)
 	cfg.Verify = s.Verifier.Verify
@@ -138,6 +138,9 @@ func (s *Service) NewApp(ctx context.Context, cfg web.Config, feed auth.Feed) *w
 	if s.db != nil {
 		s.app.Needs(web.Check{Name: "database", Ask: s.db.Ping})
 		s.app.Prefers(web.Check{Name: "broker", Ask: s.Sidecar.Broker})
+		s.Every("prune", "@every 10m", func(ctx context.Context) error {
+			return errors.Join(event.Prune(ctx, s.db.Pool), idempotency.Prune(ctx, s.db.Pool))
+		}, web.Patience(time.Minute))
 	}
 	return s.app
 }
@@ -145,22 +148,16 @@ func (s *Service) NewApp(ctx context.Context, cfg web.Config, feed auth.Feed) *w
 // Relay has the outbox published. What was published is kept for so long for consumers that look for gaps: event.Kept, or
 // zero where nobody has an inbox for it.
 func (s *Service) Relay(publish event.Publish, keep time.Duration) {
-	s.RelayHeld(publish, keep, func() time.Duration { return 0 })
-}
-
-// RelayHeld is Relay for a service that at times holds events back (event.RelayHeld).
-func (s *Service) RelayHeld(publish event.Publish, keep time.Duration, hold func() time.Duration) {
 	if keep > 0 {
 		event.SentRoute(s.app, s.Name, s.db.Pool)
 	}
-	s.Go(func(ctx context.Context) error { return event.RelayHeld(ctx, s.db, s.Name, publish, keep, hold) })
+	s.Go(func(ctx context.Context) error { return event.Relay(ctx, s.db, s.Name, publish, keep) })
 }
 
 // NewHub is where the service subscribes. Its inbox is compared with what publishers sent (Hub.Compare).
 func (s *Service) NewHub(publishers ...sidecar.Endpoint) *event.Hub {
 	hub := event.NewHub(s.app, s.Name, s.db)
 	hub.Compare(s.Sidecar.Invoke, publishers...)
-	s.Go(func(ctx context.Context) error { return hub.SchedulePruning(ctx, s.Sidecar.Every) })
 	s.Go(func(ctx context.Context) error { return hub.ScheduleComparing(ctx, s.Sidecar.Every) })
 	return hub
 }
