@@ -55,20 +55,36 @@ func (o *Outbox) Tx(ctx context.Context, fn func(tx TX) error) error {
 }
 
 // Emit records an event in the transaction that makes it true: both are kept, or neither.
-func Emit(ctx context.Context, tx TX, e shop.Event) error { return EmitAll(ctx, tx, []shop.Event{e}) }
+func Emit(ctx context.Context, tx TX, e shop.Event) error {
+	row, err := outboxRow(e, telemetry.TraceParent(ctx))
+	if err != nil {
+		return err
+	}
+	tx.emits()
+	_, err = tx.Exec(ctx, intoOutbox, row...)
+	return err
+}
 
 // EmitAll is Emit of many, in their order, in one round trip.
 func EmitAll[E shop.Event](ctx context.Context, tx TX, all []E) error {
 	batch, trace := &pgx.Batch{}, telemetry.TraceParent(ctx)
 	for _, e := range all {
-		data, err := json.Marshal(e)
+		row, err := outboxRow(e, trace)
 		if err != nil {
-			return fmt.Errorf("emit %s: %w", e.Topic(), err)
+			return err
 		}
-		batch.Queue(`
-			insert into outbox (id, topic, key, version, data, trace) values ($1, $2, $3, $4, $5, $6)`,
-			shop.NewID(), e.Topic(), e.Key(), shop.Version(e), data, trace)
+		batch.Queue(intoOutbox, row...)
 	}
 	tx.emits()
 	return tx.SendBatch(ctx, batch).Close()
+}
+
+const intoOutbox = `insert into outbox (id, topic, key, version, data, trace) values ($1, $2, $3, $4, $5, $6)`
+
+func outboxRow(e shop.Event, trace string) ([]any, error) {
+	data, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("emit %s: %w", e.Topic(), err)
+	}
+	return []any{shop.NewID(), e.Topic(), e.Key(), shop.Version(e), data, trace}, nil
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/dapr/go-sdk/client"
 )
 
-// probeTopic is published to and has no subscriber.
-const probeTopic = "platform.heartbeat"
+// ProbeTopic is what every service with a database publishes to, and nobody consumes.
+const ProbeTopic = "platform.heartbeat"
 
 // probeEvery is for how long the result of a probe holds, however often it is asked for.
 const probeEvery = 5 * time.Second
@@ -30,7 +30,7 @@ func (s *Sidecar) Broker(ctx context.Context) error {
 	if time.Since(s.broker.at) < probeEvery {
 		return s.broker.err
 	}
-	err := s.PublishEvent(ctx, PubSub, probeTopic, []byte("{}"), client.PublishEventWithRawPayload())
+	err := s.PublishEvent(ctx, PubSub, ProbeTopic, []byte("{}"), client.PublishEventWithRawPayload())
 	if !errors.Is(ctx.Err(), context.Canceled) { // or the caller went away, which says nothing of the broker
 		s.broker.at, s.broker.err = time.Now(), err
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"sidecart/kit/shop"
+	"sidecart/kit/sidecar"
 	"sidecart/tests/source"
 )
 
@@ -182,7 +183,7 @@ func scopes(by map[string][]string) string {
 }
 
 // topics are what each app publishes and hears. A hearer's sidecar publishes what it could not deliver, and a service with an
-// outbox watches the broker by heartbeats, which nobody hears.
+// outbox probes the broker.
 func topics(t *testing.T) (published, heard map[string][]string) {
 	t.Helper()
 	published, heard = map[string][]string{}, map[string][]string{}
@@ -196,7 +197,7 @@ func topics(t *testing.T) (published, heard map[string][]string) {
 		heard[app] = append(topics, app+".dead")
 	}
 	for _, call := range source.Calls(t, func(name string) bool { return name == "(*"+servicePath+".Service).OpenDatabase" }) {
-		published[source.Service(call.Package)] = append(published[source.Service(call.Package)], heartbeat)
+		published[source.Service(call.Package)] = append(published[source.Service(call.Package)], sidecar.ProbeTopic)
 	}
 	for _, by := range []map[string][]string{published, heard} {
 		for app := range by {
@@ -206,8 +207,6 @@ func topics(t *testing.T) (published, heard map[string][]string) {
 	}
 	return published, heard
 }
-
-const heartbeat = "platform.heartbeat"
 
 // TestAccessLists: under Dapr's own rules the lists let through what the services ask of one another, and no other route.
 func TestAccessLists(t *testing.T) {
