@@ -22,10 +22,11 @@ const compareJob = "compare-events"
 // givenUp is how long an event that cannot be handled holds up the comparison before it is a dead letter.
 const givenUp = 5 * time.Minute
 
-// Compare has the hub look, as often as the scheduler says, whether all that its tellers sent was heard, and hear what was not.
-// The broker delivers at least once, but between it and a service is a sidecar that (seen with Dapr 1.16) can take a delivery that
-// was cut off for one that was handled (see docs/decisions.md). publishers are the SentRoutes of other services, each of
-// which answers with the topics that it publishes. Only what the inbox knows can be compared: On and OnAgainNoted.
+// Compare has the hub compare its inbox with what was published, as often as the scheduler says, and handle what is missing. The
+// broker delivers at least once. But the sidecar can take a delivery that was cut off for one that was handled, because all
+// requests to an app share one pipeline (Dapr 1.16.0 to 1.18.2; see Signature in kit/sidecar). Remove when they do not any more.
+// publishers are the SentRoutes of other services, each of which answers with the topics that it publishes. Only what the inbox
+// knows can be compared: On and OnAgainNoted.
 func (h *Hub) Compare(invoke sidecar.Invoke, publishers ...sidecar.Endpoint) {
 	web.Handle(h.app, "POST /job/"+compareJob, shop.Anyone, func(ctx context.Context, _ shop.Caller, _ web.None) (web.None, error) {
 		var errs []error
