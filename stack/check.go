@@ -28,11 +28,11 @@ type checker struct {
 	log *progress.Log
 }
 
-// check is `make test`: formatting, unit tests and API tables beside a Postgres, the tests of the running platform, the linter
-// (with vet in it), and a last line that counts the tests. With packages named it only tests those.
+// check is `make test`: formatting, unit tests and API tables beside a Postgres, the tests of the running platform, the
+// linter (with vet in it), and a last line that counts the tests. With packages named it only tests those.
 //
-// What is compiled is compiled once: the tests come first, and the linter finds what they stand on in Go's cache. What the later
-// parts need is made beside the first. The tests of the platform wait much, and the linter works in their pauses.
+// What is compiled is compiled once: the tests come first, and the linter finds what they stand on in Go's cache. What
+// the later parts need is made beside the first. The tests of the platform wait much, and the linter works meanwhile.
 func check(ctx context.Context, c command) error {
 	k := checker{command: c, log: progress.To(os.Stderr)}
 	if len(c.args) > 0 {
@@ -90,8 +90,8 @@ func (k checker) format() error {
 	return err
 }
 
-// lint looks at the code as the tests build it, so that everything that it stands on is compiled once for both, and gives way to
-// others as far as nice says.
+// lint looks at the code as the tests build it, so that everything that it stands on is compiled once for both, and
+// gives way to others as far as nice says.
 func (k checker) lint(out io.Writer, nice int) error {
 	path, err := program.Linter.Ensure(k.ctx, k.Instance, k.log)
 	if err != nil {
@@ -140,7 +140,7 @@ func (k checker) unit() error {
 	return named("unit tests", k.beside(k.events("unit"), append([]string{"-race", "-vet=off"}, packages...)...))
 }
 
-// platform are those that need one. They run even when the first fail: a failing unit test often explains a failing journey.
+// platform are those that need one. They run even when the first fail: a failing unit test often explains a journey's.
 func (k checker) platform() error {
 	k.log.Say("tests of the running platform")
 	err := k.beside(k.events("system"), "-race", "-vet=off", "-p", "1", "-timeout", "20m", "-count", "1", "./tests/...")
@@ -242,8 +242,8 @@ func (k checker) output(name string, args ...string) (string, error) {
 	return stdout.String(), nil
 }
 
-// cmd is asked to end when we are, or when we end without being asked. It is given time then: the tests stop platforms that
-// they have started.
+// cmd is asked to end when we are, or when we end without being asked. It is given time then: the tests stop platforms
+// that they have started.
 func (k checker) cmd(name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(k.ctx, name, args...)
 	cmd.Dir = k.Root

@@ -60,7 +60,10 @@ func main() {
 	// Also when the terminal goes away. A second Ctrl-C ends this program at once; the kernel then ends its children.
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, cancel)
-	err := dispatch(ctx, os.Args[1:])
+	err := program.Recover()
+	if err == nil {
+		err = dispatch(ctx, os.Args[1:])
+	}
 	var exit exitCode
 	switch {
 	case errors.As(err, &exit):
@@ -115,9 +118,6 @@ func dispatch(ctx context.Context, args []string) error {
 		if c.Components, err = filepath.Abs(*components); err != nil {
 			return err
 		}
-	}
-	if err := program.Recover(); err != nil {
-		return err
 	}
 	return commands[c.name](ctx, c)
 }

@@ -44,7 +44,7 @@ func test(ctx context.Context, c command) error {
 	}
 	defer super.Stop("postgres")
 
-	// The command and all that it starts is one group, which ends when we are asked to, as often as that is, or end without it.
+	// The command and all that it starts is one group, which ends when we are asked to end, as often as that is.
 	ctx, cancel := signal.NotifyContext(context.WithoutCancel(ctx), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)

@@ -46,15 +46,7 @@ func run(ctx context.Context, l load, only, write string) (err error) {
 	if err := needWrk(ctx); err != nil {
 		return err
 	}
-	// As the measured thing must be the services, nobody is turned away and nobody is slowed down; and who has signed in stays so
-	// for as long as a slow machine takes.
-	for name, value := range map[string]string{"RATE_LIMIT_SCALE": "1000000", "ACCESS_TOKEN_TTL": "24h"} {
-		if err := os.Setenv(name, value); err != nil {
-			return err
-		}
-	}
-	fmt.Fprintln(os.Stderr, "starting a platform for the measurement (make run may go on, but idle)")
-	p, err := platform.StartAsBuilt("bench", 4000, "--components", "tests/bench/components")
+	p, err := start()
 	if err != nil {
 		return err
 	}
@@ -84,6 +76,18 @@ func run(ctx context.Context, l load, only, write string) (err error) {
 		return nil
 	}
 	return os.WriteFile(write, []byte(text), 0o644)
+}
+
+// start starts an empty platform, built as for `make run`. As the measured thing must be the services, nobody is turned away
+// and nobody is slowed down; and who has signed in stays so for as long as a slow machine takes.
+func start() (*platform.Platform, error) {
+	for name, value := range map[string]string{"RATE_LIMIT_SCALE": "1000000", "ACCESS_TOKEN_TTL": "24h"} {
+		if err := os.Setenv(name, value); err != nil {
+			return nil, err
+		}
+	}
+	fmt.Fprintln(os.Stderr, "starting a platform for the measurement (make run may go on, but idle)")
+	return platform.StartAsBuilt("bench", 4000, "--components", "tests/bench/components")
 }
 
 // part is some of the measurements, in which nothing of the parts before it is still at work.

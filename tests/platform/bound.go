@@ -13,8 +13,8 @@ type start struct {
 	result chan<- error
 }
 
-// starts are taken by one goroutine that keeps its thread for as long as the program lives: to the kernel, the thread that
-// starts a process is its parent.
+// starts are taken by one goroutine that keeps its thread for as long as the program lives: to the kernel, the thread
+// that starts a process is its parent.
 var starts = sync.OnceValue(func() chan<- start {
 	all := make(chan start)
 	go func() {

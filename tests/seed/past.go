@@ -103,8 +103,8 @@ func (m *moments) add(p purchase, f fate, now time.Time) {
 	}
 }
 
-// atRest waits until nothing is on its way any more: of what is said to be old, nobody asks whether it is late. What does not
-// move, such as an older order that is stuck, is told and not waited for.
+// atRest waits until nothing is on its way any more: of what is said to be old, nobody asks whether it is late. What
+// does not move, such as an older order that is stuck, is told and not waited for.
 func atRest(ctx context.Context, db *invariants.Databases) error {
 	var wrong error
 	said, moved := "", time.Now()

@@ -23,10 +23,10 @@ type manifest struct {
 	}
 }
 
-// componentTypes are all that the folders components/ and dapr/ name, like "state.redis" and "nameresolution.sqlite", sorted.
+// componentTypes are all that YAML of the repository names, sorted: "nameresolution.sqlite", "state.redis".
 func componentTypes(root string) ([]string, error) {
 	var types []string
-	for _, dir := range []string{"components", "dapr"} {
+	for _, dir := range []string{"components", "dapr", "tests"} {
 		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || filepath.Ext(path) != ".yaml" {
 				return err
@@ -65,8 +65,8 @@ func typesIn(path string) (types []string, err error) {
 	}
 }
 
-// unused are the files of Dapr's folder cmd/daprd/components that register none of these types. Each file there registers
-// one component under its names, and is called by its kind: state_postgres.go has "postgres" and "postgresql".
+// unused are the files of Dapr's folder cmd/daprd/components that register none of these types. Each file there
+// registers one component under its names, and is called by its kind: state_postgres.go has "postgres" and "postgresql".
 func unused(dir string, types []string) (files []string, err error) {
 	all, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
@@ -94,7 +94,8 @@ func unused(dir string, types []string) (files []string, err error) {
 func registers(file, text, componentType string) bool {
 	for n, r := range componentType {
 		kind, name := componentType[:n], componentType[min(n+1, len(componentType)):]
-		if r == '.' && strings.HasPrefix(file, strings.ReplaceAll(kind, ".", "_")+"_") && strings.Contains(text, `"`+name+`"`) {
+		prefix := strings.ReplaceAll(kind, ".", "_") + "_"
+		if r == '.' && strings.HasPrefix(file, prefix) && strings.Contains(text, `"`+name+`"`) {
 			return true
 		}
 	}

@@ -16,10 +16,11 @@ func TestComponentTypes(t *testing.T) {
 		"components/cloud/aws/image.yaml": "kind: Component\nspec: {type: bindings.aws.s3}\n",
 		"dapr/config/orders.yaml":         "kind: Configuration\nspec: {nameResolution: {component: sqlite}}\n",
 		"dapr/resiliency/orders.yaml":     "kind: Resiliency\nspec: {policies: {}}\n",
+		"tests/bench/email.yaml":          "kind: Component\nspec: {type: bindings.smtp}\n",
 		"dapr/dapr.yaml":                  "version: 1\napps: []\n",
 	})
 	got, err := componentTypes(root)
-	want := []string{"bindings.aws.s3", "lock.redis", "nameresolution.sqlite", "state.redis"}
+	want := []string{"bindings.aws.s3", "bindings.smtp", "lock.redis", "nameresolution.sqlite", "state.redis"}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v %v, want %v", got, err, want)
 	}

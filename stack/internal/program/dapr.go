@@ -74,10 +74,10 @@ func EnsureDapr(ctx context.Context, i place.Instance, log *progress.Log) (Dapr,
 	return in(i.Bin()), mark(i, daprModule)
 }
 
-// buildDapr builds Dapr's own programs, daprd with those components only that a YAML of the repository names. Dapr knows two
-// lists of components, by build tags, and without a tag daprd refuses to run. So the tag of all is set, and an overlay hides
-// the files of those that nobody names. Go takes no overlay of what is in the module cache, but it does of a folder in the
-// module's place, which a link to the cache is.
+// buildDapr builds Dapr's own programs, daprd with those components only that a YAML of the repository names. Dapr
+// knows two lists of components, by build tags, and without a tag daprd panics (cmd/daprd/components/zz_notag.go of
+// 1.18.2). So the tag of all is set, and an overlay hides the files of those that nobody names. Go takes no overlay of
+// what is in the module cache, but it does of a folder in the module's place, which a link to the cache is.
 func buildDapr(ctx context.Context, i place.Instance) error {
 	work := filepath.Join(i.Bin(), ".dapr")
 	source, mod, overlay := filepath.Join(work, "source"), filepath.Join(work, "dapr.mod"), filepath.Join(work, "overlay.json")

@@ -66,8 +66,8 @@ type system string
 
 const host system = "/"
 
-// install has the package manager install packages, and keeps it from starting the servers among them: the platform runs
-// private ones. The package manager shares our lock, so that the lock is held for as long as either lives.
+// install has the package manager install packages, and keeps it from starting the servers among them: the platform
+// runs private ones. The package manager shares our lock, so that the lock is held for as long as either lives.
 func (s system) install(ctx context.Context, log *progress.Log, lock *os.File, packages []string) (err error) {
 	allow, err := s.forbidServices()
 	if err != nil {
@@ -94,7 +94,7 @@ func (s system) install(ctx context.Context, log *progress.Log, lock *os.File, p
 	return nil
 }
 
-// refusal is the policy by which Debian's package manager starts no server. Its second line tells it from anybody else's.
+// refusal is the policy by which Debian's package manager starts no server. Its second line tells it from others.
 const refusal = "#!/bin/sh\n# Made by Sidecart's stack while it installs packages; it may be removed.\nexit 101\n"
 
 func (s system) policy() string { return filepath.Join(string(s), "usr/sbin/policy-rc.d") }
@@ -126,7 +126,7 @@ func (s system) allowServices() error {
 	return os.Remove(s.policy())
 }
 
-// Recover takes back what an install that was killed has left on this machine, unless its package manager is still at work.
+// Recover takes back what an install that was killed has left here, unless its package manager is still at work.
 func Recover() error {
 	if !CanInstall() {
 		return nil
