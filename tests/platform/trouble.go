@@ -84,9 +84,6 @@ func (p *Platform) Beside(ctx context.Context, name string) *exec.Cmd {
 // the returned function when they are back.
 func (p *Platform) StopUntil(t *testing.T, names ...string) (back func()) {
 	t.Helper()
-	if out, err := p.stack(append([]string{"hold"}, names...)...).CombinedOutput(); err != nil {
-		t.Fatalf("hold %v: %v\n%s", names, err, out)
-	}
 	released := false
 	back = func() {
 		t.Helper()
@@ -99,6 +96,9 @@ func (p *Platform) StopUntil(t *testing.T, names ...string) (back func()) {
 		}
 	}
 	t.Cleanup(back)
+	if out, err := p.stack(append([]string{"hold"}, names...)...).CombinedOutput(); err != nil {
+		t.Fatalf("hold %v: %v\n%s", names, err, out)
+	}
 	return back
 }
 
@@ -107,6 +107,9 @@ func (p *Platform) StopUntil(t *testing.T, names ...string) (back func()) {
 func (p *Platform) Pause(t *testing.T, name string) (resume func()) {
 	t.Helper()
 	pid := p.Process(name).PID
+	if pid == 0 { // which would be the group of this test
+		t.Fatalf("%s does not run", name)
+	}
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatalf("pause %s, pid %d: %v", name, pid, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -92,6 +93,36 @@ func TestHoldAndRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, s, "sleeper", func(p Status) bool { return p.State == Running && p.PID != 0 })
+}
+
+// TestTheLastReportIsTheLatest: processes that change at the same time do not leave an older report behind.
+func TestTheLastReportIsTheLatest(t *testing.T) {
+	var mu sync.Mutex
+	var last []Status
+	s := NewSupervisor(t.TempDir(), t.Logf, func(all []Status) {
+		time.Sleep(time.Duration(rand.IntN(3)) * time.Millisecond) // as a file that is written
+		mu.Lock()
+		defer mu.Unlock()
+		last = all
+	}, quick())
+	var names []string
+	for n := range 20 {
+		names = append(names, fmt.Sprint(n))
+		s.Start(t.Context(), Spec{Name: names[n], Path: "/bin/sleep", Args: []string{"1000"}, Log: filepath.Join(s.dir, "x.log")})
+	}
+	for _, name := range names {
+		if err := s.WaitReady(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Stop(names...)
+	mu.Lock()
+	defer mu.Unlock()
+	for _, p := range last {
+		if p.State != Stopped {
+			t.Errorf("%s has stopped, and was last said to be %s", p.Name, p.State)
+		}
+	}
 }
 
 func TestStopKillsWhatDoesNotListen(t *testing.T) {

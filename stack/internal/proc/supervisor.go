@@ -21,6 +21,7 @@ type Supervisor struct {
 
 	mu        sync.Mutex
 	processes []*process
+	reporting sync.Mutex // one report at a time, or an older one could be the last
 }
 
 // Hung is how long a process that was ready may be silent: it is killed then. A healthy one that starves answered
@@ -112,6 +113,8 @@ func (s *Supervisor) find(name string) *process {
 }
 
 func (s *Supervisor) changed() {
+	s.reporting.Lock()
+	defer s.reporting.Unlock()
 	if s.onChange != nil {
 		s.onChange(s.Snapshot())
 	}
