@@ -22,7 +22,6 @@ func run(ctx context.Context, s *service.Service) error {
 	cfg := s.Env.Web("8003")
 	paidBy := s.Env.OneOf("PAYMENT_PROVIDER", "simulated", "simulated", "stripe")
 	cartTTL := s.Env.Duration("CART_TTL", 30*24*time.Hour)
-	placeWithin := s.Env.Duration("PLACE_WITHIN", 50*time.Millisecond)
 	times := fulfilment.Times{
 		Unpaid:  s.Env.Duration("UNPAID_ORDER_TTL", 30*time.Minute),
 		Ship:    s.Env.Duration("AUTO_SHIP_AFTER", 0),
@@ -42,7 +41,6 @@ func run(ctx context.Context, s *service.Service) error {
 	}
 	app := s.NewApp(ctx, cfg, auth.FeedThrough(s.Sidecar.InvokeWithoutBreaker))
 	orders := order.NewService(outbox, order.ReserveWith(s.Sidecar.Invoke), order.ReleaseWith(s.Sidecar.Invoke))
-	orders.PlaceFirst(placeWithin)
 	sales.NewService(outbox.Pool, orders.Statuses).Routes(app)
 	orders.Routes(app)
 	carts := cart.NewService(outbox.Pool, cart.MemoryWith(s.Sidecar, cartTTL), cart.PricesWith(s.Sidecar.Invoke), orders)

@@ -69,7 +69,7 @@ func report(l load, m measured) string {
 	}
 	b.WriteString("\nA single product and the list are answered from the gateway's memory for up to a second, which is why they are far above a\n" +
 		"pair of sidecars. A login is slow on purpose: it is one bcrypt hash, and only one is computed at a time. An order is answered when\n" +
-		"its stock is reserved and it is durable. What follows begins with events, which wait for up to 10 s while a crowd buys (`PLACE_WITHIN`), as it does here.\n" + m.wholesale.String())
+		"its stock is reserved and it is durable. What follows (charging, selling the stock, mails) begins meanwhile and takes its share of the processors.\n" + m.wholesale.String())
 	for _, section := range []struct {
 		pair
 		head, foot string

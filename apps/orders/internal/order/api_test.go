@@ -7,9 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"sidecart/apps/orders/internal/order"
 	"sidecart/apps/orders/internal/sales"
@@ -107,39 +105,6 @@ func place(t *testing.T, s *order.Service) order.Order {
 		t.Fatal(err)
 	}
 	return o
-}
-
-// TestACrowdGoesFirst: while many buy and it takes them long, events are held back.
-func TestACrowdGoesFirst(t *testing.T) {
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
-	const buyers = 20
-	var inside atomic.Int64
-	all := make(chan struct{})
-	s := order.NewService(event.NewOutbox(db), func(ctx context.Context, id shop.OrderID, items []order.Item) ([]order.Reserved, error) {
-		if inside.Add(1) == buyers {
-			close(all)
-		}
-		<-all
-		return reserve(ctx, id, items)
-	}, release)
-	s.PlaceFirst(time.Nanosecond)
-	if s.Hold() != 0 {
-		t.Error("nobody buys, and events are held back")
-	}
-	var held atomic.Bool
-	var crowd sync.WaitGroup
-	for range buyers {
-		crowd.Go(func() {
-			place(t, s)
-			if s.Hold() > 0 {
-				held.Store(true)
-			}
-		})
-	}
-	crowd.Wait()
-	if !held.Load() {
-		t.Error("a crowd buys, and no event is held back")
-	}
 }
 
 func TestPaidOnce(t *testing.T) {
