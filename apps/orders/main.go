@@ -40,22 +40,25 @@ func run(ctx context.Context, s *service.Service) error {
 		return err
 	}
 	app := s.NewApp(ctx, cfg, auth.FeedThrough(s.Sidecar.InvokeWithoutBreaker))
-	orders := order.NewService(outbox, order.ReserveWith(s.Sidecar.Invoke), order.ReleaseWith(s.Sidecar.Invoke))
+	engine := fulfilment.Engine{Client: s.Sidecar.Workflows()}
+	orders := order.NewService(outbox, order.Calls{
+		Reserve: order.ReserveWith(s.Sidecar.Invoke), Release: order.ReleaseWith(s.Sidecar.Invoke), Told: order.ToldWith(s.Sidecar.Invoke),
+		Workflow: engine.Look, StartRefund: engine.StartRefund,
+	})
 	sales.NewService(outbox.Pool, orders.Statuses).Routes(app)
 	orders.Routes(app)
 	carts := cart.NewService(outbox.Pool, cart.MemoryWith(s.Sidecar, cartTTL), cart.PricesWith(s.Sidecar.Invoke), orders)
 	carts.Routes(app)
-	payments := payment.NewService(outbox.Pool, moves)
+	payments := payment.NewService(outbox.Pool, moves, engine.Wake, orders.RefundFailed)
 	payments.Routes(app)
-	fulfilments := fulfilment.NewService(orders, payments, fulfilment.StockWith(s.Sidecar.Invoke), s.Sidecar.Workflows(), times)
-	orders.ShowInside(fulfilments.LookInside, order.ToldWith(s.Sidecar.Invoke))
+	fulfilments := fulfilment.NewService(orders, payments, fulfilment.StockWith(s.Sidecar.Invoke), engine, times)
 	fulfilments.Routes(app)
 	hub := s.NewHub(sidecar.Endpoint{App: "users", Method: "POST", Path: event.SentPath})
 	fulfilments.Subscribe(hub)
 	carts.Subscribe(hub)
 	s.Relay(s.Sidecar.Publish, event.Kept)
 	s.Go(fulfilments.Work)
-	s.Schedule(fulfilments.ScheduleUpkeep)
+	s.Schedule(fulfilments.ScheduleRecovery)
 	s.Schedule(fulfilments.ScheduleReconcile)
 	return s.Serve(ctx)
 }

@@ -9,7 +9,6 @@ const (
 	Requested       Reason = "requested"
 	Unpaid          Reason = "unpaid"
 	StockGone       Reason = "stock_gone"
-	NotCompleted    Reason = "not_completed"
 	PaymentDeclined Reason = "payment_declined"
 	CardDeclined    Reason = "card_declined"
 	CardExpired     Reason = "card_expired"
@@ -24,7 +23,6 @@ var Reasons = map[Reason]string{
 	Requested:       "cancelled by request",
 	Unpaid:          "it was not paid in time",
 	StockGone:       "its stock was given back before it was paid",
-	NotCompleted:    "it could not be completed",
 	PaymentDeclined: "the payment was declined",
 	CardDeclined:    "the card was declined",
 	CardExpired:     "the card has expired",
@@ -37,12 +35,16 @@ var Reasons = map[Reason]string{
 // Text is how an order's history says it.
 func (r Reason) Text() string { return Reasons[r] }
 
-// ReasonOf is the reason that a history says so, or none: workflows and payments keep the sentence.
-func ReasonOf(text string) Reason {
-	for r, said := range Reasons {
-		if said == text {
-			return r
-		}
+// Cause is why something ended: for one of the reasons, or for what somebody gave in their own words. The zero value is no cause.
+type Cause struct {
+	Code  Reason `json:"code,omitempty"`
+	Words string `json:"words,omitempty"`
+}
+
+// Text is how an order's history says it.
+func (c Cause) Text() string {
+	if c.Code != "" {
+		return c.Code.Text()
 	}
-	return ""
+	return c.Words
 }

@@ -27,16 +27,14 @@ func TestMoneyIsExact(t *testing.T) {
 	}
 }
 
-func TestReasons(t *testing.T) {
+func TestCause(t *testing.T) {
 	for reason, text := range shop.Reasons {
-		if text == "" || shop.ReasonOf(text) != reason {
-			t.Errorf("%s says %q, which means %q", reason, text, shop.ReasonOf(text))
+		if got := (shop.Cause{Code: reason, Words: "changed my mind"}).Text(); text == "" || got != text {
+			t.Errorf("%s says %q, want %q", reason, got, text)
 		}
 	}
-	for _, own := range []string{"", "changed my mind"} {
-		if got := shop.ReasonOf(own); got != "" {
-			t.Errorf("%q means %q", own, got)
-		}
+	if got := (shop.Cause{Words: "changed my mind"}).Text(); got != "changed my mind" {
+		t.Errorf("somebody's own words: %q", got)
 	}
 }
 

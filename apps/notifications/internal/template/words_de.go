@@ -48,7 +48,6 @@ var german = dictionary{
 		shop.Requested:       "auf Wunsch storniert",
 		shop.Unpaid:          "sie wurde nicht rechtzeitig bezahlt",
 		shop.StockGone:       "die Reservierung der Ware ist vor der Zahlung abgelaufen",
-		shop.NotCompleted:    "sie konnte nicht ausgeführt werden",
 		shop.PaymentDeclined: "die Zahlung wurde abgelehnt",
 		shop.CardDeclined:    "die Karte wurde abgelehnt",
 		shop.CardExpired:     "die Karte ist abgelaufen",

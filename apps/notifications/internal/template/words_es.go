@@ -48,7 +48,6 @@ var spanish = dictionary{
 		shop.Requested:       "cancelado a petición",
 		shop.Unpaid:          "no se pagó a tiempo",
 		shop.StockGone:       "la reserva de los artículos terminó antes del pago",
-		shop.NotCompleted:    "no se pudo completar",
 		shop.PaymentDeclined: "el pago fue rechazado",
 		shop.CardDeclined:    "la tarjeta fue rechazada",
 		shop.CardExpired:     "la tarjeta ha caducado",

@@ -97,7 +97,7 @@ func open(t *testing.T) *place {
 	p := &place{db: kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations), memory: newMemory(), reserve: func() {},
 		held: map[shop.OrderID][]order.Reserved{}}
 	var mu sync.Mutex
-	orders := order.NewService(event.NewOutbox(p.db), func(_ context.Context, id shop.OrderID, items []order.Item) (lines []order.Reserved, err error) {
+	reserve := func(_ context.Context, id shop.OrderID, items []order.Item) (lines []order.Reserved, err error) {
 		p.reserve()
 		mu.Lock()
 		defer mu.Unlock()
@@ -113,12 +113,13 @@ func open(t *testing.T) *place {
 		p.held[id] = lines
 		err, p.lost = p.lost, nil
 		return lines, err
-	}, func(_ context.Context, id shop.OrderID) error {
+	}
+	orders := order.NewService(event.NewOutbox(p.db), order.Calls{Reserve: reserve, Release: func(_ context.Context, id shop.OrderID) error {
 		mu.Lock()
 		defer mu.Unlock()
 		delete(p.held, id)
 		return nil
-	})
+	}})
 	p.Service = cart.NewService(p.db, p.memory.store(), prices, orders)
 	p.app = web.New("orders", web.Config{Verify: kittest.Verify})
 	p.Routes(p.app)

@@ -1,19 +1,17 @@
-// Package fulfilment carries an order from placed to delivered, as a durable workflow: each step is kept by the workflow
-// engine, may run twice, and is undone if a later one fails for good.
+// Package fulfilment carries an order from placed to delivered, and a refund until the money and the goods are back, each as a durable
+// workflow: its steps are kept by the workflow engine, may run twice, and are undone if a later one fails for good.
 //
-// The table of statuses in package order decides what becomes of an order; the workflow follows. It does what nobody
-// is asked for (charge, sell the stock, ship or deliver after a time), and whatever a person did, it looks and goes on
-// from there. So an event that the workflow does not get can make it late, and never wrong.
+// The table of statuses in package order decides what becomes of an order; the workflow follows. It does what no person
+// does (charge, sell the stock, cancel what is not paid in time, ship or deliver after a time), and whatever a person did, it looks and
+// goes on from there. So an event that the workflow does not get can make it late, and never wrong.
 package fulfilment
 
 import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
-
-	"github.com/dapr/durabletask-go/workflow"
-	"github.com/google/uuid"
 
 	"sidecart/apps/orders/internal/order"
 	"sidecart/apps/orders/internal/payment"
@@ -23,12 +21,12 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Service carries orders through. There is one workflow per order, and its instance id is the order's id.
+// Service carries orders and refunds through.
 type Service struct {
 	orders   *order.Service
 	payments *payment.Service
 	stock    Stock
-	engine   *workflow.Client
+	engine   Engine
 	times    Times
 }
 
@@ -37,22 +35,18 @@ type Times struct {
 	Unpaid  time.Duration // after which an order that is still pending is cancelled
 	Ship    time.Duration // after it was paid
 	Deliver time.Duration // after it was shipped
-	Keep    time.Duration // after an order's end, how long its workflow can still be looked at
+	Keep    time.Duration // after the end of an order or a refund, how long its workflow can still be looked at
 }
 
 // NewService works with the sidecar's workflow engine.
-func NewService(orders *order.Service, payments *payment.Service, stock Stock, engine *workflow.Client, times Times) *Service {
-	s := &Service{orders, payments, stock, engine, times}
-	payments.OnSettled(s.wake)
-	payments.OnRefundFailed(s.refundFailed)
-	return s
+func NewService(orders *order.Service, payments *payment.Service, stock Stock, engine Engine, times Times) *Service {
+	return &Service{orders, payments, stock, engine, times}
 }
 
-// Subscribe hears what starts a fulfilment, what takes it further, and what gives something back.
+// Subscribe consumes what starts a fulfilment, what takes it further, and what gives something back.
 func (s *Service) Subscribe(h *event.Hub) {
 	event.OnAgain(h, s.onPlaced)
 	event.OnAgain(h, s.onShipped)
-	event.OnAgain(h, s.onDelivered)
 	event.OnAgain(h, s.onCancelled)
 	event.OnAgain(h, s.onRefunded)
 }
@@ -64,78 +58,66 @@ func (s *Service) onPlaced(ctx context.Context, e shop.OrderPlaced) error {
 }
 
 func (s *Service) onShipped(ctx context.Context, e shop.OrderShipped) error {
-	s.wake(ctx, e.OrderID)
-	return nil
+	return s.start(ctx, e.OrderID)
 }
 
-func (s *Service) onDelivered(ctx context.Context, e shop.OrderDelivered) error {
-	s.wake(ctx, e.OrderID)
-	return nil
-}
-
-// onCancelled gives back what the order took, whoever cancelled it and whenever.
+// onCancelled starts giving back what the order took, whoever cancelled it and whenever.
 func (s *Service) onCancelled(ctx context.Context, e shop.OrderCancelled) error {
-	s.wake(ctx, e.OrderID)
-	return s.settle(ctx, e.OrderID)
+	s.engine.Wake(ctx, e.OrderID)
+	return s.startRefunds(ctx, e.OrderID)
 }
 
 func (s *Service) onRefunded(ctx context.Context, e shop.OrderRefunded) error {
-	s.wake(ctx, e.OrderID)
-	return s.settle(ctx, e.OrderID)
+	return s.startRefunds(ctx, e.OrderID)
 }
 
-// moved is the external event that has a waiting workflow look at its order.
-const moved = "moved"
-
-// wake is a hint. Where it is lost, upkeep gives it again.
-func (s *Service) wake(ctx context.Context, id shop.OrderID) {
-	if err := s.engine.RaiseEvent(ctx, id.String(), moved); err != nil {
-		slog.InfoContext(ctx, "the workflow was not told", "order", id, "err", err)
-	}
-}
-
-// start gives an order to the engine, or wakes what the engine has: it may have been cut off while it began a workflow, which then
-// never runs by itself. An order that waits for nothing is left alone.
+// start starts an order's workflow from where the order is, or wakes it. An order for which it would do nothing is left alone.
 func (s *Service) start(ctx context.Context, id shop.OrderID) error {
 	at, err := s.orders.Standing(ctx, id)
-	if errors.Is(err, order.ErrNotFound) || (err == nil && !waits(at.Goods)) {
+	if errors.Is(err, order.ErrNotFound) || (err == nil && !s.carries(at.Goods)) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	_, err = s.engine.ScheduleWorkflow(ctx, bringName, workflow.WithInstanceID(id.String()),
-		workflow.WithInput(journey{id, s.times.Ship, s.times.Deliver}))
-	if err == nil || s.engine.RaiseEvent(ctx, id.String(), moved) == nil {
-		return nil
-	}
-	return err
+	return s.engine.begin(ctx, fulfilName, id.UUID, fulfilInput{id, at, at.Since.Add(s.times.Unpaid), s.times.Ship, s.times.Deliver})
 }
 
-// waits says whether goods that are so far have a way to go.
-func waits(goods order.Status) bool {
-	return goods == order.Pending || goods == order.Paid || goods == order.Shipped
+// carries says whether the workflow does something for goods that are so far: it does not wait for people.
+func (s *Service) carries(goods order.Status) bool {
+	return goods == order.Pending || goods == order.Paid && s.times.Ship > 0 || goods == order.Shipped && s.times.Deliver > 0
 }
 
-// settle gives back what an order owes: money by the provider, goods to the shelf. It may be done again, and by two at
-// once; a refund is noted as settled only when all of it is done.
-func (s *Service) settle(ctx context.Context, id shop.OrderID) error {
+// startRefunds starts a workflow for each refund that an order owes.
+func (s *Service) startRefunds(ctx context.Context, id shop.OrderID) error {
 	owed, err := s.orders.Owed(ctx, id)
 	for _, r := range owed {
-		if err != nil {
-			return err
+		if err == nil {
+			err = s.engine.StartRefund(ctx, id, r.ID)
 		}
-		if r.CallsOff {
-			err = s.undo(ctx, id)
-		} else {
-			err = s.giveBack(ctx, r)
-		}
-		err = s.conclude(ctx, r, err)
 	}
+	crash.At("refund: started")
 	return err
 }
 
-// conclude notes how a refund ended. One that the provider refuses for good is not asked for again until an admin says so.
+// settle gives back what a refund owes: money by the provider, goods by products. It may be done again, and by two at once; the refund
+// is noted as settled only when all of it is done.
+func (s *Service) settle(ctx context.Context, in refundInput) error {
+	owed, err := s.orders.Owed(ctx, in.OrderID)
+	i := slices.IndexFunc(owed, func(r order.Refund) bool { return r.ID == in.RefundID })
+	if err != nil || i < 0 {
+		return err // it has come to its end
+	}
+	r := owed[i]
+	if r.CallsOff {
+		err = s.undo(ctx, r.OrderID)
+	} else {
+		err = s.giveBack(ctx, r)
+	}
+	return s.conclude(ctx, r, err)
+}
+
+// conclude notes how a refund ended. One that the provider refuses for good is not tried again until an admin says so.
 func (s *Service) conclude(ctx context.Context, r order.Refund, err error) error {
 	switch {
 	case err == nil:
@@ -148,27 +130,10 @@ func (s *Service) conclude(ctx context.Context, r order.Refund, err error) error
 
 // fail has somebody look at a refund that the buyer does not get. It reports what is still open, so that nobody takes it for settled.
 func (s *Service) fail(ctx context.Context, r order.Refund, why string) error {
-	if err := s.report(ctx, r); err != nil {
+	if err := s.payments.Report(ctx, payment.RefundRefused, r.Kept()); err != nil {
 		return err
 	}
 	return s.orders.Fail(ctx, r, why, false)
-}
-
-func (s *Service) report(ctx context.Context, r order.Refund) error {
-	return s.payments.Report(ctx, payment.RefundRefused, payment.Taken{Key: r.OrderID, Amount: r.Amount, Currency: r.Currency})
-}
-
-// refundFailed is told, days later maybe, of a refund that the provider had taken on. It may be told twice, before the refund is noted
-// as settled, and after it was tried again, which is then another to the provider.
-func (s *Service) refundFailed(ctx context.Context, id shop.OrderID, asked uuid.UUID, why string) error {
-	r, found, err := s.orders.Asked(ctx, id, asked)
-	if err != nil || !found {
-		return err
-	}
-	if err := s.orders.Fail(ctx, r, why, true); err != nil { // first: what counts as settled needs nobody's look
-		return err
-	}
-	return s.report(ctx, r)
 }
 
 // callOff ends an order's charge.
@@ -180,7 +145,7 @@ func (s *Service) callOff(ctx context.Context, id shop.OrderID) error {
 	return s.payments.CallOff(ctx, id, asked)
 }
 
-// undo ends an order's charge and its reservation, harmless where there is nothing to undo, and forestalls steps that
+// undo ends an order's charge and its reservation, harmless where there is nothing to undo, and keeps steps from having an effect that
 // come too late. It fails with payment.ErrRefused only when the goods are back.
 func (s *Service) undo(ctx context.Context, id shop.OrderID) error {
 	money := s.callOff(ctx, id)
@@ -210,7 +175,7 @@ func (s *Service) giveBack(ctx context.Context, r order.Refund) error {
 	return money
 }
 
-// Work takes the workflow's steps from the sidecar until ctx ends, also after the sidecar was away.
+// Work takes the workflows' steps from the sidecar until ctx ends, also after the sidecar was away.
 func (s *Service) Work(ctx context.Context) error {
 	steps, err := s.registry()
 	if err != nil {
@@ -229,22 +194,4 @@ func (s *Service) Work(ctx context.Context) error {
 		case <-time.After(time.Second):
 		}
 	}
-}
-
-func (s *Service) registry() (*workflow.Registry, error) {
-	steps := workflow.NewRegistry()
-	return steps, errors.Join(
-		steps.AddWorkflowN(bringName, bring),
-		steps.AddWorkflowN(carryName, carry),
-		steps.AddWorkflowN(fulfilName, fulfil),
-		steps.AddActivityN("charge", s.chargeStep),
-		steps.AddActivityN("take payment", s.takePaymentStep),
-		steps.AddActivityN("commit stock", s.commitStockStep),
-		steps.AddActivityN("mark paid", s.markPaidStep),
-		steps.AddActivityN("bring to paid", s.bringToPaid),
-		steps.AddActivityN("give up", s.giveUp),
-		steps.AddActivityN("look", s.look),
-		steps.AddActivityN("ship", s.ship),
-		steps.AddActivityN("deliver", s.deliver),
-	)
 }

@@ -2,7 +2,6 @@ package fulfilment
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"sync"
@@ -10,10 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dapr/durabletask-go/workflow"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 
 	"sidecart/apps/orders/internal/order"
 	"sidecart/apps/orders/internal/payment"
@@ -34,6 +31,8 @@ type stand struct {
 	shelf    []string
 	mu       sync.Mutex
 	away     atomic.Bool // products does not answer
+
+	startRefund func(context.Context, shop.OrderID, uuid.UUID) error
 }
 
 var alice, admin = kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
@@ -41,13 +40,21 @@ var alice, admin = kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
 func open(t *testing.T) *stand {
 	t.Helper()
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations, payment.Migrations)
-	s := &stand{db: db, provider: simulated.New(db, "key")}
-	orders := order.NewService(event.NewOutbox(db), func(_ context.Context, _ shop.OrderID, items []order.Item) (lines []order.Reserved, err error) {
-		for _, item := range items {
-			lines = append(lines, order.Reserved{ProductID: item.ProductID, Quantity: item.Quantity, UnitPrice: shop.MustMoney("10.00"), Currency: "USD"})
-		}
-		return lines, nil
-	}, func(context.Context, shop.OrderID) error { return nil })
+	s := &stand{db: db, provider: simulated.New(db, "key"), startRefund: func(context.Context, shop.OrderID, uuid.UUID) error { return nil }}
+	orders := order.NewService(event.NewOutbox(db), order.Calls{
+		Reserve: func(_ context.Context, _ shop.OrderID, items []order.Item) (lines []order.Reserved, err error) {
+			for _, item := range items {
+				lines = append(lines, order.Reserved{ProductID: item.ProductID, Quantity: item.Quantity, UnitPrice: shop.MustMoney("10.00"), Currency: "USD"})
+			}
+			return lines, nil
+		},
+		Release:  func(context.Context, shop.OrderID) error { return nil },
+		Workflow: func(context.Context, shop.OrderID) *order.Workflow { return nil },
+		Told:     func(context.Context, shop.UserID, shop.OrderID) ([]order.Told, error) { return nil, nil },
+		StartRefund: func(ctx context.Context, id shop.OrderID, refund uuid.UUID) error {
+			return s.startRefund(ctx, id, refund)
+		},
+	})
 	note := func(what string) error {
 		if s.away.Load() {
 			return errors.New("products is away")
@@ -57,7 +64,7 @@ func open(t *testing.T) *stand {
 		s.shelf = append(s.shelf, what)
 		return nil
 	}
-	s.Service = NewService(orders, payment.NewService(db, s.provider), Stock{
+	s.Service = NewService(orders, s.paidWith(orders, s.provider), Stock{
 		Commit:  func(context.Context, shop.OrderID) error { return note("commit") },
 		Release: func(context.Context, shop.OrderID) error { return note("release") },
 		Return: func(_ context.Context, _ shop.OrderID, items []order.Item) error {
@@ -68,8 +75,29 @@ func open(t *testing.T) *stand {
 			}
 			return nil
 		},
-	}, nil, Times{})
+	}, Engine{}, Times{})
 	return s
+}
+
+func (s *stand) paidWith(orders *order.Service, provider payment.Provider) *payment.Service {
+	return payment.NewService(s.db, provider, func(context.Context, shop.OrderID) {}, orders.RefundFailed)
+}
+
+// settled has all refunds that an order owes carried out, as their workflows do.
+func (s *stand) settled(t *testing.T, id shop.OrderID) {
+	t.Helper()
+	if err := s.settleAll(t, id); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *stand) settleAll(t *testing.T, id shop.OrderID) error {
+	t.Helper()
+	owed, err := s.orders.Owed(t.Context(), id)
+	for _, r := range owed {
+		err = errors.Join(err, s.settle(t.Context(), refundInput{id, r.ID}))
+	}
+	return err
 }
 
 func (s *stand) charge(id shop.OrderID) payment.Charge {
@@ -123,25 +151,21 @@ func TestSettle(t *testing.T) {
 	}
 	refund(1)
 	s.away.Store(true)
-	if err := s.settle(t.Context(), id); err == nil {
+	if err := s.settleAll(t, id); err == nil {
 		t.Error("it is settled, and the goods are not on the shelf")
 	}
 	s.away.Store(false)
 	for range 3 {
-		if err := s.settle(t.Context(), id); err != nil {
-			t.Fatal(err)
-		}
+		s.settled(t, id)
 	}
 	if got := s.taken(t); got != "10.00" || !slices.Equal(s.shelf, []string{"return"}) {
 		t.Errorf("%s is taken, shelf %v", got, s.shelf)
 	}
-	if _, err := s.orders.Cancel(t.Context(), alice, id, ""); err != nil {
+	if _, err := s.orders.Cancel(t.Context(), alice, id); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := s.settle(t.Context(), id); err != nil {
-			t.Fatal(err)
-		}
+		s.settled(t, id)
 	}
 	if got := s.taken(t); got != "0.00" || !slices.Equal(s.shelf, []string{"return", "release"}) {
 		t.Errorf("%s is taken, shelf %v", got, s.shelf)
@@ -159,10 +183,10 @@ func TestReconcile(t *testing.T) {
 	// Cancelled and settled, and then a process that had begun before took the money.
 	late, err := s.orders.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal"})
 	if err == nil {
-		_, err = s.orders.Cancel(t.Context(), alice, late.ID, "")
+		_, err = s.orders.Cancel(t.Context(), alice, late.ID)
 	}
 	if err == nil {
-		err = s.settle(t.Context(), late.ID)
+		err = s.settleAll(t, late.ID)
 	}
 	if err == nil {
 		_, err = s.provider.Charge(t.Context(), s.charge(late.ID))
@@ -216,125 +240,70 @@ func (s *stand) findings(t *testing.T) map[shop.OrderID]payment.Finding {
 	return found
 }
 
-// TestUpkeepWithoutAnEngine: what was not paid in time is cancelled and given back, and refunds are settled, also while
-// no workflow can be started, woken or asked.
-func TestUpkeepWithoutAnEngine(t *testing.T) {
-	s := open(t)
-	nowhere, err := grpc.NewClient("127.0.0.1:1", grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nowhere.Close() //nolint:errcheck // a test's end
-	s.engine, s.times = workflow.NewClient(nowhere), Times{Unpaid: 30 * time.Minute}
-	paid := s.bought(t)
-	late, err := s.orders.Place(t.Context(), alice.ID, order.Basket{
-		Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal", PaymentToken: "tok_error"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.orders.Refund(t.Context(), admin, paid, order.Return{}); err != nil {
-		t.Fatal(err)
-	}
-	_ = s.Upkeep(t.Context(), time.Now().Add(time.Minute)) // the engine is away, and says so
-	if got := s.taken(t); got != "0.00" || !slices.Equal(s.shelf, []string{"return", "return"}) {
-		t.Errorf("a refund is not settled: %s, %v", got, s.shelf)
-	}
-	if at, err := s.orders.Standing(t.Context(), late.ID); err != nil || at.Goods != order.Pending {
-		t.Fatalf("given up too early: %+v, %v", at, err)
-	}
-	kittest.Emitted(t, s.db)
-	for range 2 { // the provider would take the money now, but the time is over
-		_ = s.Upkeep(t.Context(), time.Now().Add(31*time.Minute))
-	}
-	got, err := s.orders.Get(t.Context(), alice, late.ID)
-	if err != nil || got.Status != order.Cancelled || got.History[1].Reason != "it was not paid in time" || got.Refunds[0].SettledAt == nil {
-		t.Errorf("%+v, %v", got, err)
-	}
-	if topics := kittest.Emitted(t, s.db); !slices.Equal(topics, []string{"orders.payment_failed", "orders.cancelled"}) {
-		t.Errorf("told %v", topics)
-	}
-	if _, err := s.payments.Charge(t.Context(), s.charge(late.ID)); !errors.Is(err, payment.ErrDeclined) {
-		t.Errorf("what was given up was charged: %v", err)
-	}
-}
-
-// TestUpkeepWalksTheStepsItself: an order whose workflow the engine lost comes to its end all the same.
-func TestUpkeepWalksTheStepsItself(t *testing.T) {
-	nowhere, err := grpc.NewClient("127.0.0.1:1", grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nowhere.Close() //nolint:errcheck // a test's end
-	for token, want := range map[string]struct {
-		status order.Status
-		taken  string
-		shelf  []string
-		told   []string
+// TestOverdue: from its end on an unpaid order is not charged any more, and a payment that the provider had made by then counts.
+func TestOverdue(t *testing.T) {
+	for name, c := range map[string]struct {
+		token   string
+		charged bool // before
+		says    string
+		want    outcome
+		taken   string
 	}{
-		"tok_visa":     {order.Paid, "20.00", []string{"commit"}, []string{"orders.paid"}},
-		"tok_declined": {order.Cancelled, "0.00", []string{"release"}, []string{"orders.payment_failed", "orders.cancelled"}},
-		"tok_timeout":  {order.Pending, "0.00", nil, []string{}},
+		"never charged":              {"", false, "", outcome{Refused: shop.Cause{Code: shop.Unpaid}, Declined: true}, "0.00"},
+		"without an answer":          {"tok_timeout", true, "", outcome{Refused: shop.Cause{Code: shop.Unpaid}, Declined: true}, "0.00"},
+		"approved a moment ago":      {"tok_timeout", true, "charge.approved", outcome{}, "0.00"}, // the ledger follows
+		"declined a moment ago":      {"tok_timeout", true, "charge.declined", outcome{Refused: shop.Cause{Words: "no funds"}, Declined: true}, "0.00"},
+		"charged, products was away": {"", true, "", outcome{}, "20.00"},
 	} {
-		t.Run(token, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			s := open(t)
-			s.engine, s.times = workflow.NewClient(nowhere), Times{Unpaid: 30 * time.Minute}
 			o, err := s.orders.Place(t.Context(), alice.ID, order.Basket{
-				Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal", PaymentToken: token})
+				Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal", PaymentToken: c.token})
 			if err != nil {
 				t.Fatal(err)
 			}
-			kittest.Emitted(t, s.db)
-			_ = s.Upkeep(t.Context(), time.Now().Add(byHand-time.Second)) // the workflow has this long
-			if at, err := s.orders.Standing(t.Context(), o.ID); err != nil || at.Goods != order.Pending {
-				t.Fatalf("too early: %+v, %v", at, err)
+			if c.charged {
+				s.away.Store(true)
+				_, _ = s.pay(t.Context(), payInput{OrderID: o.ID})
+				s.away.Store(false)
 			}
-			var both sync.WaitGroup
-			for range 2 { // replicas
-				both.Go(func() { _ = s.Upkeep(t.Context(), time.Now().Add(byHand+time.Second)) })
+			if c.says != "" {
+				s.say(t, simulated.Message{Type: c.says, OrderID: o.ID, Reason: "no funds"})
 			}
-			both.Wait()
-			at, err := s.orders.Standing(t.Context(), o.ID)
-			if err != nil || at.Goods != want.status || s.taken(t) != want.taken {
-				t.Errorf("%+v, %v, taken %s", at, err, s.taken(t))
+			for range 2 {
+				if got, err := s.pay(t.Context(), payInput{o.ID, true}); err != nil || got != c.want {
+					t.Errorf("%+v, %v", got, err)
+				}
 			}
-			if shelf := slices.Compact(slices.Clone(s.shelf)); !slices.Equal(shelf, want.shelf) {
-				t.Errorf("the shelf: %v", shelf)
-			}
-			if topics := kittest.Emitted(t, s.db); !slices.Equal(topics, want.told) {
-				t.Errorf("told %v", topics)
+			if got := s.taken(t); got != c.taken {
+				t.Errorf("%s is taken", got)
 			}
 		})
 	}
 }
 
-// handed is what an activity is given.
-type handed struct {
-	workflow.ActivityContext // what no step asks for
-	ctx                      context.Context
-	input                    any
-}
-
-func (h handed) GetInput(into any) error {
-	text, err := json.Marshal(h.input)
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(text, into)
-}
-func (h handed) Context() context.Context { return h.ctx }
-
-// TestMarkPaidBelievesOnlyThePayment: a workflow that heard of another order's charge does not make its own order a paid one.
-func TestMarkPaidBelievesOnlyThePayment(t *testing.T) {
+// TestApprovedAfterTheEnd: the provider took the money when the order was over. It goes back, whoever comes first.
+func TestApprovedAfterTheEnd(t *testing.T) {
 	s := open(t)
 	o, err := s.orders.Place(t.Context(), alice.ID, order.Basket{
 		Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal", PaymentToken: "tok_timeout"})
+	if err == nil {
+		_, err = s.pay(t.Context(), payInput{OrderID: o.ID})
+	}
+	if err == nil {
+		err = s.orders.GiveUp(t.Context(), o.ID, shop.Cause{Code: shop.Unpaid}, true)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.markPaidStep(handed{ctx: t.Context(), input: paid{o.ID, "sim_of_another_order"}}); !errors.Is(err, payment.ErrNoAnswer) {
-		t.Errorf("marked paid: %v", err)
+	s.exec(t, `update simulated_ledger set state = 'approved', settled_at = now()`)
+	s.say(t, simulated.Message{Type: "charge.approved", OrderID: o.ID})
+	if err := s.abandon(t.Context(), abandoned{o.ID, shop.Cause{Code: shop.Unpaid}, true}); err != nil {
+		t.Fatal(err)
 	}
-	if at, err := s.orders.Standing(t.Context(), o.ID); err != nil || at.Goods != order.Pending {
-		t.Errorf("%+v, %v", at, err)
+	s.settled(t, o.ID)
+	got, err := s.orders.Get(t.Context(), alice, o.ID)
+	if err != nil || got.Status != order.Cancelled || got.History[1].Reason != shop.Unpaid.Text() || s.taken(t) != "0.00" {
+		t.Errorf("%+v, %v, %s is taken", got, err, s.taken(t))
 	}
 }

@@ -3,6 +3,8 @@ package fulfilment
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -38,12 +40,14 @@ func (s *Service) handleReconcile(ctx context.Context, _ shop.Caller, _ web.None
 
 // Reconcile compares what the provider took with what was bought. Money without an order, or of one that was cancelled, goes
 // back; an order that counts as paid without money, or with another amount, is reported, and so are refunds that the provider has not
-// made. It goes on where it stopped, however long ago that was, and then walks through all that is older again, some days in each run: nothing is too old to be found.
+// made. It goes on where it stopped, however long ago that was, and then walks through all that is older again, some days in each run:
+// nothing is too old to be found. What cannot be compared is reported and comes again later; it holds up nothing else.
 func (s *Service) Reconcile(ctx context.Context, now time.Time) error {
 	rest, before := now.Add(-atRest), now.Add(-settled)
-	if err := s.lookAgain(ctx, before); err != nil {
-		return err
-	}
+	return errors.Join(s.lookAgain(ctx, before), s.compareBooks(ctx, rest, before))
+}
+
+func (s *Service) compareBooks(ctx context.Context, rest, before time.Time) error {
 	c, err := s.payments.Compared(ctx)
 	if err != nil {
 		return err
@@ -84,7 +88,7 @@ func (s *Service) compareAll(ctx context.Context, from, to, before time.Time) er
 	charged := map[shop.OrderID]bool{}
 	err := s.payments.Between(ctx, from, to, func(t payment.Taken) error {
 		charged[t.Key] = true
-		return s.compare(ctx, t, before)
+		return s.orReport(ctx, t, func() error { return s.compare(ctx, t, before) })
 	})
 	if err != nil {
 		return err
@@ -134,33 +138,52 @@ func (s *Service) compareRefunds(ctx context.Context, t payment.Taken, before ti
 
 // confirmPaid asks the provider for each paid order of a time that it did not speak of by itself: its charge may be older.
 func (s *Service) confirmPaid(ctx context.Context, from, to time.Time, charged map[shop.OrderID]bool) error {
-	paid, err := s.orders.Upkeep().PaidBetween(ctx, from, to)
-	for _, b := range paid {
-		if err != nil {
-			return err
-		}
-		if charged[b.OrderID] {
-			continue
-		}
-		var made bool
-		if made, err = s.payments.Confirm(ctx, b.OrderID); err == nil && !made {
-			err = s.payments.Report(ctx, payment.WithoutCharge, payment.Taken{Key: b.OrderID, Amount: b.Total, Currency: b.Currency})
+	paid, err := s.orders.PaidBetween(ctx, from, to)
+	for _, id := range paid {
+		if err == nil && !charged[id] {
+			err = s.orReport(ctx, payment.Taken{Key: id}, func() error { return s.confirm(ctx, id) })
 		}
 	}
 	return err
 }
 
-// lookAgain is for what is known and not mended: what was to go back and did not, and what may be in order by now.
+// confirm reports an order that counts as paid and is not charged.
+func (s *Service) confirm(ctx context.Context, id shop.OrderID) error {
+	bill, err := s.orders.Bill(ctx, id)
+	if err != nil || bill.Status == order.Cancelled || bill.Status == order.Refunded {
+		return err
+	}
+	made, err := s.payments.Confirm(ctx, id)
+	if err == nil && !made {
+		err = s.payments.Report(ctx, payment.WithoutCharge, payment.Taken{Key: id, Amount: bill.Total, Currency: bill.Currency})
+	}
+	return err
+}
+
+// orReport compares something, and once more where that fails: a connection may have ended. What fails twice is kept as a finding that is
+// looked at again, so that one bad row does not hold up the others for ever. It fails where that cannot be kept either.
+func (s *Service) orReport(ctx context.Context, t payment.Taken, compare func() error) error {
+	err := compare()
+	if err == nil || compare() == nil {
+		return nil
+	}
+	slog.ErrorContext(ctx, "a payment could not be compared", "order", t.Key, "err", err)
+	return s.payments.Report(ctx, payment.NotCompared, t)
+}
+
+// lookAgain is for what is known and not mended: what was to go back and did not, and what may be in order by now. What it fails for
+// comes again later, and later each time.
 func (s *Service) lookAgain(ctx context.Context, before time.Time) error {
+	var errs []error
 	for after := int64(0); ; {
 		found, err := s.payments.Open(ctx, after)
 		if err != nil || len(found) == 0 {
-			return err
+			return errors.Join(append(errs, err)...)
 		}
 		for _, f := range found {
 			after = f.ID
 			if err := s.lookAt(ctx, f, before); err != nil {
-				return err
+				errs = append(errs, fmt.Errorf("%s of %s: %w", f.Kind, f.OrderID, err), s.payments.Postpone(ctx, f))
 			}
 		}
 	}
@@ -197,9 +220,50 @@ func (s *Service) lookAt(ctx context.Context, f payment.Finding, before time.Tim
 		return s.payments.Resolve(ctx, f.Kind, f.OrderID)
 	case payment.RefundMissing:
 		return s.lookForRefund(ctx, f, before)
+	case payment.NotCompared:
+		return s.compareAgain(ctx, f, before)
 	case payment.AmountDiffers: // for people
 	}
 	return nil
+}
+
+// compareAgain compares all of an order's payment that could not be compared before.
+func (s *Service) compareAgain(ctx context.Context, f payment.Finding, before time.Time) error {
+	t := payment.Taken{Key: f.OrderID, Reference: f.Reference, Amount: f.Amount, Currency: f.Currency}
+	_, err := s.payments.Get(ctx, f.OrderID)
+	if errors.Is(err, payment.ErrUnknown) {
+		err = s.compare(ctx, t, time.Time{})
+	} else if err == nil {
+		var there bool
+		there, err = s.inBooks(ctx, f.OrderID, func(t payment.Taken) error { return s.compare(ctx, t, before) })
+		if err == nil && !there {
+			err = s.confirm(ctx, f.OrderID) // it is wholly given back, or was never made
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return s.payments.Resolve(ctx, f.Kind, f.OrderID)
+}
+
+// inBooks finds an order's charge in the provider's books. There is none where it was wholly given back.
+func (s *Service) inBooks(ctx context.Context, id shop.OrderID, found func(payment.Taken) error) (there bool, err error) {
+	p, err := s.payments.Get(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	until := p.AskedAt
+	if p.SettledAt != nil {
+		until = *p.SettledAt
+	}
+	err = s.payments.Between(ctx, p.AskedAt.Add(-clocks), until.Add(clocks), func(t payment.Taken) error {
+		if t.Key != id {
+			return nil
+		}
+		there = true
+		return found(t)
+	})
+	return there, err
 }
 
 // lookForRefund compares a charge of which a refund was missing once more. One that the provider does not speak of was given back
@@ -211,21 +275,7 @@ func (s *Service) lookForRefund(ctx context.Context, f payment.Finding, before t
 	}
 	there := false
 	if back.Sign() > 0 {
-		p, err := s.payments.Get(ctx, f.OrderID)
-		if err != nil {
-			return err
-		}
-		until := p.AskedAt
-		if p.SettledAt != nil {
-			until = *p.SettledAt
-		}
-		err = s.payments.Between(ctx, p.AskedAt.Add(-clocks), until.Add(clocks), func(t payment.Taken) error {
-			if t.Key != f.OrderID {
-				return nil
-			}
-			there = true
-			return s.compareRefunds(ctx, t, before)
-		})
+		there, err = s.inBooks(ctx, f.OrderID, func(t payment.Taken) error { return s.compareRefunds(ctx, t, before) })
 		if err != nil {
 			return err
 		}

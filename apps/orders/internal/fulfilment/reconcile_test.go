@@ -123,6 +123,51 @@ func TestSoManyAreNotGivenBack(t *testing.T) {
 	}
 }
 
+// TestReconcileGoesOnAfterABadRow: what cannot be read is reported and comes again later, and everything else is compared meanwhile.
+func TestReconcileGoesOnAfterABadRow(t *testing.T) {
+	s := open(t)
+	bad, unread, lost := s.bought(t), s.bought(t), s.lost(t, "", 0)
+	s.exec(t, `update orders set total = 'NaN' where id in ($1, $2)`, bad, unread)
+	s.exec(t, `delete from simulated_ledger where key = $1`, unread) // the provider does not speak of it by itself
+	s.exec(t, `insert into payment_findings (kind, order_id, provider, reference, amount, currency) values ('paid_without_charge', $1, 'simulated', '', 1, 'USD')`, bad)
+	mends := s.boughtWith(t, "")
+	if err := s.payments.Report(t.Context(), payment.WithoutCharge, payment.Taken{Key: mends, Currency: "USD"}); err != nil {
+		t.Fatal(err)
+	}
+	at := time.Now().Add(10 * time.Minute)
+	if err := s.Reconcile(t.Context(), at); err == nil {
+		t.Error("it does not say that a row is bad")
+	}
+	found := s.findings(t)
+	if found[mends].MendedAt == nil || found[lost].MendedAt == nil {
+		t.Errorf("a bad row held up others: %+v", found)
+	}
+	count := func(where string) (n int) {
+		t.Helper()
+		if err := s.db.QueryRow(t.Context(), `select count(*) from payment_findings where `+where).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := count(`kind = 'not_compared' and mended_at is null`); n != 2 {
+		t.Errorf("%d are kept as not compared", n)
+	}
+	s.exec(t, `update payment_findings set look_at = now() where kind = 'not_compared'`)
+	_ = s.Reconcile(t.Context(), at)
+	if n := count(`attempts > 0 and look_at > now() + interval '9 minutes' and mended_at is null`); n != 3 {
+		t.Errorf("%d wait for later", n)
+	}
+	if err := s.Reconcile(t.Context(), at); err != nil {
+		t.Errorf("what waits for later is looked at: %v", err)
+	}
+	s.exec(t, `update orders set total = 20`)
+	s.exec(t, `update payment_findings set look_at = now()`)
+	s.reconcile(t, 1)
+	if n := count(`kind = 'not_compared' and mended_at is null`); n != 0 {
+		t.Errorf("%d are still not compared", n)
+	}
+}
+
 // TestARefusedRefundEnds: it is not asked for for ever, everybody sees why, the goods are back all the same, and an admin can
 // have it tried again.
 func TestARefusedRefundEnds(t *testing.T) {
@@ -134,9 +179,7 @@ func TestARefusedRefundEnds(t *testing.T) {
 	now := func(want string) order.Refund {
 		t.Helper()
 		for range 2 {
-			if err := s.settle(t.Context(), id); err != nil {
-				t.Fatal(err)
-			}
+			s.settled(t, id)
 		}
 		o, err := s.orders.Get(t.Context(), alice, id)
 		if err != nil {
@@ -156,7 +199,7 @@ func TestARefusedRefundEnds(t *testing.T) {
 	if len(s.shelf) != 1 || s.findings(t)[id].Kind != payment.RefundRefused {
 		t.Errorf("shelf %v, findings %+v", s.shelf, s.findings(t))
 	}
-	if owing, err := s.orders.Upkeep().Owing(t.Context(), time.Now().Add(time.Hour)); err != nil || len(owing) > 0 {
+	if owing, err := s.orders.Recovery().Owing(t.Context(), time.Now().Add(time.Hour)); err != nil || len(owing) > 0 {
 		t.Errorf("it is still tried: %v, %v", owing, err)
 	}
 	app := web.New("orders", web.Config{Verify: kittest.Verify})

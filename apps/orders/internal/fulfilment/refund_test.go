@@ -18,7 +18,14 @@ import (
 // tellFailed has the provider tell that a refund failed after it had taken it on.
 func (s *stand) tellFailed(t *testing.T, id shop.OrderID, refund uuid.UUID) {
 	t.Helper()
-	body, err := json.Marshal(simulated.Message{ID: shop.NewID().String(), Type: "refund.failed", OrderID: id, RefundID: refund, Reason: "account closed"})
+	s.say(t, simulated.Message{Type: "refund.failed", OrderID: id, RefundID: refund, Reason: "account closed"})
+}
+
+// say has the provider send a message.
+func (s *stand) say(t *testing.T, m simulated.Message) {
+	t.Helper()
+	m.ID = shop.NewID().String()
+	body, err := json.Marshal(m)
 	if err == nil {
 		err = s.payments.Hear(t.Context(), "simulated", body, simulated.Sign("key", body, time.Now()))
 	}
@@ -36,13 +43,6 @@ func (s *stand) refundOf(t *testing.T, id shop.OrderID) (order.Refund, []order.S
 	return o.Refunds[0], o.History
 }
 
-func (s *stand) settled(t *testing.T, id shop.OrderID) {
-	t.Helper()
-	if err := s.settle(t.Context(), id); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // TestARefundThatFailsLater ends like one that was refused at once, whenever and however often that is told, and for a part of an order
 // as for one that was cancelled.
 func TestARefundThatFailsLater(t *testing.T) {
@@ -52,7 +52,7 @@ func TestARefundThatFailsLater(t *testing.T) {
 			return err
 		},
 		"cancelled": func(s *stand, id shop.OrderID) error {
-			_, err := s.orders.Cancel(t.Context(), alice, id, "")
+			_, err := s.orders.Cancel(t.Context(), alice, id)
 			return err
 		},
 	} {
@@ -145,9 +145,9 @@ func (n *noting) CallOff(ctx context.Context, key shop.OrderID, reference string
 func TestTriedAgainIsAnotherRefund(t *testing.T) {
 	s := open(t)
 	provider := &noting{Provider: s.provider}
-	s.payments = payment.NewService(s.db, provider)
+	s.payments = s.paidWith(s.orders, provider)
 	id := s.boughtWith(t, "tok_refund_refused")
-	if _, err := s.orders.Cancel(t.Context(), alice, id, ""); err != nil {
+	if _, err := s.orders.Cancel(t.Context(), alice, id); err != nil {
 		t.Fatal(err)
 	}
 	s.settled(t, id)

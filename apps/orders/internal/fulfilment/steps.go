@@ -9,49 +9,84 @@ import (
 	"sidecart/apps/orders/internal/order"
 	"sidecart/apps/orders/internal/payment"
 	"sidecart/kit/crash"
-	"sidecart/kit/fault"
 	"sidecart/kit/shop"
 )
 
-// bringToPaid is one step of the workflow because each step costs as much as all that it does.
-func (s *Service) bringToPaid(ctx workflow.ActivityContext) (any, error) {
-	var id shop.OrderID
-	if err := ctx.GetInput(&id); err != nil {
-		return nil, err
+func (s *Service) registry() (*workflow.Registry, error) {
+	r := workflow.NewRegistry()
+	return r, errors.Join(
+		r.AddWorkflowN(fulfilName, fulfil),
+		r.AddWorkflowN(refundName, refund),
+		r.AddActivityN("pay", step(s.pay)),
+		r.AddActivityN("give up", step(nothing(s.abandon))),
+		r.AddActivityN("look", step(s.orders.Standing)),
+		r.AddActivityN("ship", step(nothing(s.orders.AutoShip))),
+		r.AddActivityN("deliver", step(nothing(s.orders.AutoDeliver))),
+		r.AddActivityN("refund", step(nothing(s.settle))),
+	)
+}
+
+// step makes an activity of what a step does.
+func step[In, Out any](do func(context.Context, In) (Out, error)) workflow.Activity {
+	return func(ctx workflow.ActivityContext) (any, error) {
+		var in In
+		if err := ctx.GetInput(&in); err != nil {
+			return nil, err
+		}
+		return do(ctx.Context(), in)
 	}
-	return s.pay(ctx.Context(), id)
+}
+
+// nothing answers for a step whose result is that it is done.
+func nothing[In any](do func(context.Context, In) error) func(context.Context, In) (any, error) {
+	return func(ctx context.Context, in In) (any, error) { return nil, do(ctx, in) }
+}
+
+// payInput is an order to charge. Where it is overdue no charge is begun, and only one that the provider has said to be made counts.
+type payInput struct {
+	OrderID shop.OrderID `json:"order_id"`
+	Overdue bool         `json:"overdue,omitempty"`
 }
 
 // pay charges the buyer, has the stock sold and marks the order paid, each once however often it runs, and by however many at
 // once: what was done before answers as it did then, and cut off anywhere it begins again. A charge without an answer is no
-// failure: it is asked for later.
-func (s *Service) pay(ctx context.Context, id shop.OrderID) (outcome, error) {
-	charged, err := s.charge(ctx, id)
+// failure: it is looked up later. It is one step of the workflow because each step costs as much as all that it does.
+func (s *Service) pay(ctx context.Context, in payInput) (outcome, error) {
+	charged, err := s.charge(ctx, in)
 	if errors.Is(err, payment.ErrNoAnswer) {
 		return outcome{Unsettled: true}, nil
 	}
-	if err != nil || charged.Refused != "" {
+	if err != nil || charged.Refused != (shop.Cause{}) {
 		return charged, err
 	}
-	sold, err := s.sell(ctx, id)
-	if err != nil || sold.Refused != "" {
+	sold, err := s.sell(ctx, in.OrderID)
+	if err != nil || sold.Refused != (shop.Cause{}) {
 		return sold, err
 	}
-	return s.markPaid(ctx, id, charged.Reference)
+	return s.markPaid(ctx, in.OrderID, charged.Reference)
 }
 
-func (s *Service) charge(ctx context.Context, id shop.OrderID) (outcome, error) {
-	b, err := s.orders.Bill(ctx, id)
+func (s *Service) charge(ctx context.Context, in payInput) (outcome, error) {
+	b, err := s.orders.Bill(ctx, in.OrderID)
 	if err != nil {
 		return outcome{}, err
 	}
 	if b.Status == order.Cancelled {
-		return outcome{Refused: "cancelled before it was charged"}, nil
+		return outcome{Refused: shop.Cause{Code: shop.CalledOff}}, nil
 	}
-	receipt, err := s.payments.Charge(ctx, payment.Charge{Key: id, Amount: b.Total, Currency: b.Currency, Token: b.PaymentToken})
+	if in.Overdue {
+		p, err := s.payments.Get(ctx, in.OrderID)
+		if errors.Is(err, payment.ErrUnknown) || err == nil && p.State == payment.Asked {
+			return outcome{Refused: shop.Cause{Code: shop.Unpaid}, Declined: true}, nil
+		}
+		if err != nil {
+			return outcome{}, err
+		}
+	}
+	receipt, err := s.payments.Charge(ctx, payment.Charge{Key: in.OrderID, Amount: b.Total, Currency: b.Currency, Token: b.PaymentToken})
 	crash.At("charge: made")
 	if errors.Is(err, payment.ErrDeclined) {
-		return outcome{Refused: fault.Of(err).Message, Declined: true}, nil
+		return outcome{Refused: payment.WhyDeclined(err), Declined: true}, nil
 	}
 	return outcome{Reference: receipt.Reference}, err
 }
@@ -60,7 +95,7 @@ func (s *Service) sell(ctx context.Context, id shop.OrderID) (outcome, error) {
 	err := s.stock.Commit(ctx, id)
 	crash.At("commit stock: made")
 	if errors.Is(err, ErrStockGone) {
-		return outcome{Refused: shop.StockGone.Text()}, nil
+		return outcome{Refused: shop.Cause{Code: shop.StockGone}}, nil
 	}
 	return outcome{}, err
 }
@@ -68,24 +103,22 @@ func (s *Service) sell(ctx context.Context, id shop.OrderID) (outcome, error) {
 func (s *Service) markPaid(ctx context.Context, id shop.OrderID, reference string) (outcome, error) {
 	err := s.orders.MarkPaid(ctx, id, reference)
 	crash.At("mark paid: made")
-	if errors.Is(err, order.ErrTransition) {
-		return outcome{Refused: "cancelled while it was charged"}, nil
+	if errors.Is(err, order.ErrTransition) { // cancelled meanwhile
+		return outcome{Refused: shop.Cause{Code: shop.CalledOff}}, nil
 	}
 	return outcome{}, err
 }
 
-func (s *Service) giveUp(ctx workflow.ActivityContext) (any, error) {
-	var in abandoned
-	if err := ctx.GetInput(&in); err != nil {
-		return nil, err
-	}
-	return outcome{}, s.abandon(ctx.Context(), in)
+type abandoned struct {
+	OrderID  shop.OrderID `json:"order_id"`
+	Cause    shop.Cause   `json:"cause"`
+	Declined bool         `json:"declined"`
 }
 
 // abandon cancels and undoes, in this order, so that nobody sees an order as going on that has no stock any more. What was
 // cancelled already is undone all the same: a step that ran beside the cancellation may have come after its undoing.
 func (s *Service) abandon(ctx context.Context, in abandoned) error {
-	if err := s.orders.GiveUp(ctx, in.OrderID, in.Reason, in.Declined); err != nil {
+	if err := s.orders.GiveUp(ctx, in.OrderID, in.Cause, in.Declined); err != nil {
 		return err
 	}
 	crash.At("give up: cancelled")
@@ -97,28 +130,4 @@ func (s *Service) abandon(ctx context.Context, in abandoned) error {
 		return nil // the order's own refund ends with it
 	}
 	return err
-}
-
-func (s *Service) look(ctx workflow.ActivityContext) (any, error) {
-	var id shop.OrderID
-	if err := ctx.GetInput(&id); err != nil {
-		return nil, err
-	}
-	return s.orders.Standing(ctx.Context(), id)
-}
-
-func (s *Service) ship(ctx workflow.ActivityContext) (any, error) {
-	var id shop.OrderID
-	if err := ctx.GetInput(&id); err != nil {
-		return nil, err
-	}
-	return outcome{}, s.orders.ShipByItself(ctx.Context(), id)
-}
-
-func (s *Service) deliver(ctx workflow.ActivityContext) (any, error) {
-	var id shop.OrderID
-	if err := ctx.GetInput(&id); err != nil {
-		return nil, err
-	}
-	return outcome{}, s.orders.DeliverByItself(ctx.Context(), id)
 }

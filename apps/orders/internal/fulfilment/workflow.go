@@ -6,109 +6,121 @@ import (
 
 	"github.com/dapr/durabletask-go/task"
 	"github.com/dapr/durabletask-go/workflow"
+	"github.com/google/uuid"
 
 	"sidecart/apps/orders/internal/order"
 	"sidecart/kit/shop"
 )
 
 // A workflow's code runs again from its start at each step, against the history that the engine kept, and must decide
-// the same again. So it asks nothing but that history (no clock, no configuration, no database), and a definition that
-// has running instances is never edited: a change of order or kind of its steps is a new function under a new name,
-// which start then begins, and the old one stays registered until its last instance ended. While an old replica still
-// runs beside a new one, it may be handed a workflow it does not know; that one fails, and upkeep starts it again.
-//
-// bring is the third definition; fulfil (in workflow_1.go) and carry (in workflow_2.go) are those before it. What they
-// share with it is not edited either.
-const bringName = "bring"
+// the same again. So it reads nothing but that history: no clock, no configuration, no database. From the first release on, a definition
+// that has running instances is not edited: a change of order or kind of its steps is a new function under a new name.
+const (
+	fulfilName = "fulfil"
+	refundName = "refund"
+)
 
-// journey is what a workflow knows from its beginning. The times are in it and not in the configuration, because they must not
-// change under a running workflow; zero leaves a step to people.
-type journey struct {
-	OrderID shop.OrderID  `json:"order_id"`
-	Ship    time.Duration `json:"ship"`
-	Deliver time.Duration `json:"deliver"`
+// A step that failed for now is tried again after these times. The longest stays well below what the recovery sweep takes for stuck.
+const (
+	firstPause   = 500 * time.Millisecond
+	longestPause = 20 * time.Second
+)
+
+// fulfilInput is what an order's workflow knows from its beginning. The times are in it and not in the configuration, because they must
+// not change under a running workflow; zero for Ship or Deliver leaves that step to people.
+type fulfilInput struct {
+	OrderID  shop.OrderID   `json:"order_id"`
+	At       order.Standing `json:"at"`
+	PayUntil time.Time      `json:"pay_until"`
+	Ship     time.Duration  `json:"ship"`
+	Deliver  time.Duration  `json:"deliver"`
+}
+
+type refundInput struct {
+	OrderID  shop.OrderID `json:"order_id"`
+	RefundID uuid.UUID    `json:"refund_id"`
 }
 
 // outcome is how a step ended for good. A step that failed only for now fails, and is tried again.
 type outcome struct {
-	Refused   string `json:"refused,omitempty"`   // why the order cannot go on; empty if it can
-	Declined  bool   `json:"declined,omitempty"`  // the payment was what was refused
-	Unsettled bool   `json:"unsettled,omitempty"` // nobody knows yet what became of the charge: ask again
-	Reference string `json:"reference,omitempty"`
+	Refused   shop.Cause `json:"refused,omitzero"`    // why the order cannot go on; zero if it can
+	Declined  bool       `json:"declined,omitempty"`  // the payment was what was refused
+	Unsettled bool       `json:"unsettled,omitempty"` // nobody knows yet what became of the charge: try again
+	Reference string     `json:"reference,omitempty"`
 }
 
-// patience is how a step that fails for now is tried again: for about a day. Each call has its own, because the engine
-// writes defaults into it.
-func patience() workflow.CallActivityOption {
-	return workflow.WithActivityRetryPolicy(&workflow.RetryPolicy{
-		MaxAttempts: 3000, InitialRetryInterval: 500 * time.Millisecond, BackoffCoefficient: 2, MaxRetryInterval: 30 * time.Second,
-		RetryTimeout: 24 * time.Hour,
-	})
+// run tries a step again and again. Its end is no end: the recovery sweep starts a workflow anew that failed too early, with a short history.
+func run(ctx *workflow.WorkflowContext, step string, in, result any) error {
+	return ctx.CallActivity(step, workflow.WithActivityInput(in), workflow.WithActivityRetryPolicy(&workflow.RetryPolicy{
+		MaxAttempts: 100, InitialRetryInterval: firstPause, BackoffCoefficient: 2, MaxRetryInterval: longestPause,
+	})).Await(result)
 }
 
-func run(ctx *workflow.WorkflowContext, step string, in any) (result outcome, err error) {
-	err = ctx.CallActivity(step, workflow.WithActivityInput(in), patience()).Await(&result)
-	return result, err
-}
-
-// bring is the workflow. It only decides; what it does is done by activities.
-func bring(ctx *workflow.WorkflowContext) (any, error) {
-	var j journey
-	if err := ctx.GetInput(&j); err != nil {
+// fulfil is an order's workflow. It only decides; what it does is done by activities.
+func fulfil(ctx *workflow.WorkflowContext) (any, error) {
+	var in fulfilInput
+	if err := ctx.GetInput(&in); err != nil {
 		return nil, err
 	}
-	paid, err := untilSettled(ctx, j.OrderID, "bring to paid")
+	if in.At.Goods != order.Pending {
+		return follow(ctx, in, in.At)
+	}
+	paid, err := untilPaid(ctx, in)
 	if err != nil {
-		paid.Refused = shop.NotCompleted.Text()
+		return nil, err
 	}
-	if paid.Refused != "" {
-		_, err = run(ctx, "give up", abandoned{j.OrderID, paid.Refused, paid.Declined})
-		return order.Cancelled, err
+	if paid.Refused != (shop.Cause{}) {
+		return order.Cancelled, run(ctx, "give up", abandoned{in.OrderID, paid.Refused, paid.Declined}, nil)
 	}
-	return follow(ctx, j)
+	// Without a look, one step less for every order: it was paid a moment ago, and whatever happened since has left an event that ends
+	// the first wait.
+	return follow(ctx, in, order.Standing{Goods: order.Paid, Since: ctx.CurrentTimeUTC()})
 }
 
-// untilSettled takes a step that charges, and asks again what became of a charge without an answer: when the provider told,
-// else after 1 s, 2 s, 4 s ... a minute. It ends at the latest when the unpaid order is cancelled.
-func untilSettled(ctx *workflow.WorkflowContext, id shop.OrderID, step string) (outcome, error) {
-	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
-		charged, err := run(ctx, step, id)
-		if err != nil || !charged.Unsettled {
-			return charged, err
+// untilPaid tries to bring the order to paid until that ends for good: again when the provider's message wakes it, else after half a
+// second, one, two ... 20 s. It waits for PayUntil at the latest, and from then on no charge is begun. So the end of an unpaid order is a
+// timer of its own workflow, and an order that is paid at the first try, as nearly all are, costs no timer.
+func untilPaid(ctx *workflow.WorkflowContext, in fulfilInput) (outcome, error) {
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		var paid outcome
+		overdue := !ctx.CurrentTimeUTC().Before(in.PayUntil)
+		err := ctx.CallActivity("pay", workflow.WithActivityInput(payInput{in.OrderID, overdue})).Await(&paid)
+		if err == nil && !paid.Unsettled {
+			return paid, nil
 		}
-		if err := untilMoved(ctx, pause); err != nil {
-			return charged, err
+		wait := pause
+		if left := in.PayUntil.Sub(ctx.CurrentTimeUTC()); left > 0 {
+			wait = min(wait, left)
+		}
+		if err := untilMoved(ctx, wait); err != nil {
+			return outcome{}, err
 		}
 	}
 }
 
-// follow waits until the order is delivered or ended, by people, or by itself where the journey says when. A workflow
-// that waits is a few rows in the database and nothing else: no memory, no goroutine, no timer unless there is a time.
-//
-// It begins without a look, one step less for every order: it was paid a moment ago, and whatever happened since has left
-// an event that ends the first wait.
-func follow(ctx *workflow.WorkflowContext, j journey) (any, error) {
-	at := order.Standing{Goods: order.Paid, Since: ctx.CurrentTimeUTC()}
+// follow ships and delivers the order after the times that the input names, and ends where there is none: what people do needs no
+// workflow, and a workflow that waits costs rows, and a timer in the scheduler also where the wait has no end. The event of the shipment
+// starts it again where it has to deliver.
+func follow(ctx *workflow.WorkflowContext, in fulfilInput, at order.Standing) (any, error) {
 	for {
 		step, after := "", time.Duration(0)
 		switch at.Goods {
 		case order.Paid:
-			step, after = "ship", j.Ship
+			step, after = "ship", in.Ship
 		case order.Shipped:
-			step, after = "deliver", j.Deliver
+			step, after = "deliver", in.Deliver
 		default:
+		}
+		if after == 0 {
 			return at.Goods, nil
 		}
-		wait := time.Duration(-1) // for ever
-		if after > 0 {
-			wait = max(0, at.Since.Add(after).Sub(ctx.CurrentTimeUTC()))
-		}
-		err := untilMoved(ctx, wait)
-		if err == nil && after > 0 && at.Since.Add(after).Sub(ctx.CurrentTimeUTC()) <= 0 {
-			_, err = run(ctx, step, j.OrderID)
+		due := at.Since.Add(after)
+		err := untilMoved(ctx, max(0, due.Sub(ctx.CurrentTimeUTC())))
+		if err == nil && !ctx.CurrentTimeUTC().Before(due) {
+			err = run(ctx, step, in.OrderID, nil)
 		}
 		if err == nil {
-			err = ctx.CallActivity("look", workflow.WithActivityInput(j.OrderID), patience()).Await(&at)
+			err = run(ctx, "look", in.OrderID, &at)
 		}
 		if err != nil {
 			return nil, err
@@ -116,7 +128,7 @@ func follow(ctx *workflow.WorkflowContext, j journey) (any, error) {
 	}
 }
 
-// untilMoved waits for the order to move, at most for so long; less than zero is for ever.
+// untilMoved waits for the order to move, at most for so long.
 func untilMoved(ctx *workflow.WorkflowContext, most time.Duration) error {
 	err := ctx.WaitForExternalEvent(moved, most).Await(nil)
 	if errors.Is(err, task.ErrTaskCanceled) {
@@ -125,8 +137,11 @@ func untilMoved(ctx *workflow.WorkflowContext, most time.Duration) error {
 	return err
 }
 
-type abandoned struct {
-	OrderID  shop.OrderID `json:"order_id"`
-	Reason   string       `json:"reason"`
-	Declined bool         `json:"declined"`
+// refund is the workflow of a refund that is owed.
+func refund(ctx *workflow.WorkflowContext) (any, error) {
+	var in refundInput
+	if err := ctx.GetInput(&in); err != nil {
+		return nil, err
+	}
+	return nil, run(ctx, "refund", in, nil)
 }

@@ -2,6 +2,7 @@ package fulfilment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"sidecart/apps/orders/internal/order"
+	"sidecart/apps/orders/internal/payment"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
 )
@@ -58,7 +60,8 @@ func withEngine(t *testing.T, times Times) *stand {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.engine, s.times = workflow.NewClientWithLogger(conn, log), times
+	s.engine, s.times = Engine{workflow.NewClientWithLogger(conn, log)}, times
+	s.startRefund = s.engine.StartRefund
 	go func() { _ = s.Work(ctx) }()
 	t.Cleanup(func() {
 		stop()
@@ -105,38 +108,80 @@ func (s *stand) awaitWorkflow(t *testing.T, id shop.OrderID, complete bool) {
 	})
 }
 
+// TestCarriedByPeople: what people do needs no workflow, and its history is purged after the order's end.
 func TestCarriedByPeople(t *testing.T) {
-	s := withEngine(t, Times{})
+	s := withEngine(t, Times{Unpaid: time.Hour})
 	id := s.placed(t, "")
 	s.await(t, id, order.Paid)
-	s.awaitWorkflow(t, id, false)
+	s.awaitWorkflow(t, id, true)
 	if _, err := s.orders.Ship(t.Context(), admin, id, order.Parcel{Carrier: "UPS"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.onShipped(t.Context(), shop.OrderShipped{OrderID: id}); err != nil {
 		t.Fatal(err)
 	}
-	s.awaitWorkflow(t, id, false)
+	s.awaitWorkflow(t, id, true)
 	if _, err := s.orders.Deliver(t.Context(), admin, id); err != nil {
 		t.Fatal(err)
 	}
-	// The event of it is lost. Upkeep finds the workflow waiting, wakes it, and has it forgotten once it is over.
-	kittest.Eventually(t, 40*time.Second, func() error {
-		if err := s.Upkeep(t.Context(), time.Now().Add(time.Minute)); err != nil {
-			return err
-		}
-		if w := s.workflowOf(t.Context(), id); w == nil || w.Status != "forgotten" {
-			return fmt.Errorf("the workflow is %+v", w)
-		}
-		return nil
-	})
+	if err := s.Recover(t.Context(), time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if w := s.engine.Look(t.Context(), id); w == nil || w.Status != "forgotten" {
+		t.Errorf("the workflow is %+v", w)
+	}
 	if got := s.taken(t); got != "20.00" || !slices.Equal(s.shelf, []string{"commit"}) {
 		t.Errorf("%s is taken, shelf %v", got, s.shelf)
 	}
 }
 
+// TestShippedByPeopleAndDeliveredByItself: the shipment starts the workflow again, also where its event is lost; one that misses the end of its
+// order is ended and purged.
+func TestShippedByPeopleAndDeliveredByItself(t *testing.T) {
+	s := withEngine(t, Times{Unpaid: time.Hour, Deliver: time.Second})
+	first, second := s.placed(t, ""), s.placed(t, "")
+	for _, id := range []shop.OrderID{first, second} {
+		s.await(t, id, order.Paid)
+		s.awaitWorkflow(t, id, true)
+		if _, err := s.orders.Ship(t.Context(), admin, id, order.Parcel{Carrier: "UPS"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.onShipped(t.Context(), shop.OrderShipped{OrderID: first}); err != nil {
+		t.Fatal(err)
+	}
+	s.await(t, first, order.Delivered)
+	if err := s.Recover(t.Context(), time.Now().Add(overdue+2*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	s.await(t, second, order.Delivered)
+	s.times.Deliver = time.Hour
+	third := s.placed(t, "")
+	s.await(t, third, order.Paid)
+	s.awaitWorkflow(t, third, true)
+	if _, err := s.orders.Ship(t.Context(), admin, third, order.Parcel{Carrier: "UPS"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.onShipped(t.Context(), shop.OrderShipped{OrderID: third}); err != nil {
+		t.Fatal(err)
+	}
+	s.awaitWorkflow(t, third, false)
+	if _, err := s.orders.Deliver(t.Context(), admin, third); err != nil {
+		t.Fatal(err)
+	}
+	kittest.Eventually(t, 40*time.Second, func() error {
+		if err := s.Recover(t.Context(), time.Now().Add(2*stuckAfter)); err != nil {
+			return err
+		}
+		if w := s.engine.Look(t.Context(), third); w == nil || w.Status != "forgotten" {
+			return fmt.Errorf("the workflow is %+v", w)
+		}
+		return nil
+	})
+}
+
 func TestCarriedByItself(t *testing.T) {
-	s := withEngine(t, Times{Ship: time.Second, Deliver: time.Second})
+	s := withEngine(t, Times{Unpaid: time.Hour, Ship: time.Second, Deliver: time.Second})
 	id := s.placed(t, "tok_error")
 	o := s.await(t, id, order.Delivered)
 	if len(o.History) != 4 || o.History[2].By != order.System {
@@ -147,7 +192,7 @@ func TestCarriedByItself(t *testing.T) {
 
 // TestSettledLater: nobody answers the charge at first; it is asked for, made once, and the order goes on.
 func TestSettledLater(t *testing.T) {
-	s := withEngine(t, Times{})
+	s := withEngine(t, Times{Unpaid: time.Hour})
 	id := s.placed(t, "tok_timeout")
 	s.await(t, id, order.Paid)
 	if got := s.taken(t); got != "20.00" {
@@ -157,7 +202,7 @@ func TestSettledLater(t *testing.T) {
 
 // TestCutOffInTheMiddle: the charge is made, and then products is away for a while. The step begins again and charges nothing more.
 func TestCutOffInTheMiddle(t *testing.T) {
-	s := withEngine(t, Times{})
+	s := withEngine(t, Times{Unpaid: time.Hour})
 	s.away.Store(true)
 	id := s.placed(t, "")
 	kittest.Eventually(t, 20*time.Second, func() error {
@@ -175,7 +220,7 @@ func TestCutOffInTheMiddle(t *testing.T) {
 }
 
 func TestGivenUpAndUndone(t *testing.T) {
-	s := withEngine(t, Times{})
+	s := withEngine(t, Times{Unpaid: time.Hour})
 	id := s.placed(t, "tok_declined")
 	o := s.await(t, id, order.Cancelled)
 	if o.History[1].Reason != "the card was declined" {
@@ -189,10 +234,10 @@ func TestGivenUpAndUndone(t *testing.T) {
 
 // TestCancelledWhileItWaits: the workflow comes to its end, and a new start of it does nothing.
 func TestCancelledWhileItWaits(t *testing.T) {
-	s := withEngine(t, Times{Ship: time.Hour})
+	s := withEngine(t, Times{Unpaid: time.Hour, Ship: time.Hour})
 	id := s.placed(t, "")
 	s.await(t, id, order.Paid)
-	if _, err := s.orders.Cancel(t.Context(), alice, id, "changed my mind"); err != nil {
+	if _, err := s.orders.Cancel(t.Context(), alice, id); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -201,34 +246,111 @@ func TestCancelledWhileItWaits(t *testing.T) {
 		}
 	}
 	s.awaitWorkflow(t, id, true)
+	s.awaitRefund(t, id, func(r order.Refund) bool { return r.SettledAt != nil })
 	if got := s.taken(t); got != "0.00" {
 		t.Errorf("%s is taken", got)
 	}
 }
 
-// TestEarlierDefinitionsStillRun: an order whose workflow an earlier version began is carried by that definition.
-func TestEarlierDefinitionsStillRun(t *testing.T) {
-	s := withEngine(t, Times{})
-	for _, earlier := range []struct {
-		name  string
-		input func(shop.OrderID) any
-		ends  bool // with the order paid
-	}{
-		{fulfilName, func(id shop.OrderID) any { return id }, true},
-		{carryName, func(id shop.OrderID) any { return journey{OrderID: id} }, false},
-	} {
-		o, err := s.orders.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal", PaymentToken: "tok_timeout"})
-		if err != nil {
+func (s *stand) awaitRefund(t *testing.T, id shop.OrderID, is func(order.Refund) bool) (last order.Refund) {
+	t.Helper()
+	kittest.Eventually(t, 40*time.Second, func() error {
+		o, err := s.orders.Get(t.Context(), alice, id)
+		if err == nil {
+			if last = o.Refunds[len(o.Refunds)-1]; !is(last) {
+				err = fmt.Errorf("%+v", last)
+			}
+		}
+		return err
+	})
+	return last
+}
+
+// TestUnpaidEndsByItsTimer: an order that is not paid in time is cancelled by its workflow, is told of, and cannot be charged any more.
+func TestUnpaidEndsByItsTimer(t *testing.T) {
+	s := withEngine(t, Times{Unpaid: 300 * time.Millisecond})
+	id := s.placed(t, "tok_error") // the third try would work
+	o := s.await(t, id, order.Cancelled)
+	if o.History[1].Reason != shop.Unpaid.Text() || o.History[1].By != order.System {
+		t.Errorf("%+v", o.History)
+	}
+	s.awaitWorkflow(t, id, true)
+	if topics := kittest.Emitted(t, s.db); !slices.Equal(topics, []string{"orders.placed", "orders.payment_failed", "orders.cancelled"}) {
+		t.Errorf("told %v", topics)
+	}
+	if _, err := s.payments.Charge(t.Context(), s.charge(id)); !errors.Is(err, payment.ErrDeclined) {
+		t.Errorf("what was given up was charged: %v", err)
+	}
+}
+
+// TestRefundIsAWorkflow: it is tried again until products is back, also where its event is lost; one that the provider refuses ends, and
+// an admin's retry starts it again.
+func TestRefundIsAWorkflow(t *testing.T) {
+	s := withEngine(t, Times{Unpaid: time.Hour})
+	id := s.boughtWith(t, "tok_refund_refused")
+	give := func() {
+		t.Helper()
+		if _, err := s.orders.Refund(t.Context(), admin, id, order.Return{Items: []order.Item{{ProductID: 1, Quantity: 1}}}); err != nil {
 			t.Fatal(err)
 		}
-		kittest.Eventually(t, 20*time.Second, func() error {
-			_, err := s.engine.ScheduleWorkflow(t.Context(), earlier.name, workflow.WithInstanceID(o.ID.String()), workflow.WithInput(earlier.input(o.ID)))
-			return err
-		})
-		s.await(t, o.ID, order.Paid)
-		s.awaitWorkflow(t, o.ID, earlier.ends)
 	}
-	if got := s.taken(t); got != "40.00" || !slices.Equal(s.shelf, []string{"commit", "commit"}) {
+	give()
+	for range 2 {
+		kittest.Eventually(t, 20*time.Second, func() error { return s.onRefunded(t.Context(), shop.OrderRefunded{OrderID: id}) })
+	}
+	failed := s.awaitRefund(t, id, func(r order.Refund) bool { return r.FailedAt != nil })
+	kittest.Eventually(t, 20*time.Second, func() error {
+		known, err := s.engine.state(t.Context(), failed.ID)
+		if err == nil && (known == nil || !workflow.WorkflowMetadataIsComplete(known)) {
+			err = fmt.Errorf("the refund's workflow is %v", known)
+		}
+		return err
+	})
+	s.exec(t, `update simulated_ledger set refuses = false`)
+	if _, err := s.orders.RetryRefund(t.Context(), admin, id, failed.ID); err != nil {
+		t.Fatal(err)
+	}
+	s.awaitRefund(t, id, func(r order.Refund) bool { return r.SettledAt != nil })
+	s.away.Store(true)
+	give() // its event is lost
+	if err := s.Recover(t.Context(), time.Now().Add(lateAfter+time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	kittest.Eventually(t, 20*time.Second, func() error {
+		if got := s.taken(t); got != "0.00" {
+			return fmt.Errorf("%s is taken", got)
+		}
+		return nil
+	})
+	s.away.Store(false)
+	s.awaitRefund(t, id, func(r order.Refund) bool { return r.SettledAt != nil })
+}
+
+// TestStuckStartsAnew: a workflow that waits for what never comes is ended, and another carries the order.
+func TestStuckStartsAnew(t *testing.T) {
+	s := withEngine(t, Times{Unpaid: time.Hour})
+	o, err := s.orders.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := fulfilInput{OrderID: o.ID, At: order.Standing{Goods: order.Paid, Since: time.Now()}, Ship: time.Hour} // as if it had been told of another order's payment
+	kittest.Eventually(t, 20*time.Second, func() error { return s.engine.begin(t.Context(), fulfilName, o.ID.UUID, lost) })
+	s.awaitWorkflow(t, o.ID, false)
+	for range 2 {
+		if err := s.Recover(t.Context(), time.Now().Add(lateAfter+time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if at, err := s.orders.Standing(t.Context(), o.ID); err != nil || at.Goods != order.Pending {
+		t.Fatalf("too early: %+v, %v", at, err)
+	}
+	kittest.Eventually(t, 40*time.Second, func() error {
+		if at, err := s.orders.Standing(t.Context(), o.ID); err != nil || at.Goods == order.Paid {
+			return err
+		}
+		return errors.Join(errors.New("still pending"), s.Recover(t.Context(), time.Now().Add(2*stuckAfter)))
+	})
+	if got := s.taken(t); got != "20.00" || !slices.Equal(s.shelf, []string{"commit"}) {
 		t.Errorf("%s is taken, shelf %v", got, s.shelf)
 	}
 }

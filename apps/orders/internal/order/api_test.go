@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"sidecart/apps/orders/internal/order"
 	"sidecart/apps/orders/internal/sales"
 	"sidecart/kit/event"
@@ -44,11 +46,21 @@ func reserve(_ context.Context, _ shop.OrderID, items []order.Item) (lines []ord
 }
 
 // release stands in for the products service where nobody asks what is given back.
-func release(context.Context, shop.OrderID) error { return nil }
+// calls stand in for everybody: a workflow runs for each order, notifications is away, and refunds can be started.
+func calls(reserve order.Reserve) order.Calls {
+	return order.Calls{
+		Reserve: reserve, Release: func(context.Context, shop.OrderID) error { return nil },
+		Workflow: func(context.Context, shop.OrderID) *order.Workflow { return &order.Workflow{Status: "running"} },
+		Told: func(context.Context, shop.UserID, shop.OrderID) ([]order.Told, error) {
+			return nil, sidecar.ErrUpstream
+		},
+		StartRefund: func(context.Context, shop.OrderID, uuid.UUID) error { return nil },
+	}
+}
 
 func TestOrders(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
-	s := order.NewService(event.NewOutbox(db), reserve, release)
+	s := order.NewService(event.NewOutbox(db), calls(reserve))
 	app := web.New("orders", web.Config{Verify: kittest.Verify})
 	s.Routes(app)
 	alice, bob, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
@@ -109,7 +121,7 @@ func place(t *testing.T, s *order.Service) order.Order {
 
 func TestPaidOnce(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
-	s := order.NewService(event.NewOutbox(db), reserve, release)
+	s := order.NewService(event.NewOutbox(db), calls(reserve))
 	o := place(t, s)
 	kittest.Emitted(t, db)
 	for range 3 {
@@ -120,7 +132,7 @@ func TestPaidOnce(t *testing.T) {
 	if topics := kittest.Emitted(t, db); len(topics) != 1 || topics[0] != "orders.paid" {
 		t.Errorf("told %v", topics)
 	}
-	if err := s.GiveUp(t.Context(), o.ID, "late", true); err != nil {
+	if err := s.GiveUp(t.Context(), o.ID, shop.Cause{Code: shop.Unpaid}, true); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := s.Standing(t.Context(), o.ID); err != nil || got.Goods != order.Paid {
@@ -130,11 +142,11 @@ func TestPaidOnce(t *testing.T) {
 
 func TestGivenUpOnce(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
-	s := order.NewService(event.NewOutbox(db), reserve, release)
+	s := order.NewService(event.NewOutbox(db), calls(reserve))
 	o := place(t, s)
 	kittest.Emitted(t, db)
 	for range 3 {
-		if err := s.GiveUp(t.Context(), o.ID, shop.CardDeclined.Text(), true); err != nil {
+		if err := s.GiveUp(t.Context(), o.ID, shop.Cause{Code: shop.CardDeclined}, true); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -159,10 +171,10 @@ func TestGivenUpOnce(t *testing.T) {
 func TestOneKeyBuysOnce(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
 	var reserved sync.Map
-	s := order.NewService(event.NewOutbox(db), func(ctx context.Context, id shop.OrderID, items []order.Item) ([]order.Reserved, error) {
+	s := order.NewService(event.NewOutbox(db), calls(func(ctx context.Context, id shop.OrderID, items []order.Item) ([]order.Reserved, error) {
 		reserved.Store(id, true)
 		return reserve(ctx, id, items)
-	}, release)
+	}))
 	app := web.New("orders", web.Config{Verify: kittest.Verify})
 	s.Routes(app)
 	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)

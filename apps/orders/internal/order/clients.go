@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"sidecart/kit/fault"
 	"sidecart/kit/shop"
 	"sidecart/kit/sidecar"
@@ -27,6 +29,18 @@ type Reserve func(ctx context.Context, id shop.OrderID, items []Item) ([]Reserve
 
 // Release asks the products service to give back what an order holds and has not bought, for good. Asking again changes nothing.
 type Release func(ctx context.Context, id shop.OrderID) error
+
+// Calls are what orders need of others.
+type Calls struct {
+	Reserve Reserve
+	Release Release
+	// Workflow says how far an order's workflow is, for admins; nil where it cannot be had at the moment.
+	Workflow func(ctx context.Context, id shop.OrderID) *Workflow
+	// Told says what a buyer was told of an order, for admins.
+	Told func(ctx context.Context, buyer shop.UserID, id shop.OrderID) ([]Told, error)
+	// StartRefund starts the workflow of a refund. Starting it twice changes nothing more.
+	StartRefund func(ctx context.Context, id shop.OrderID, refund uuid.UUID) error
+}
 
 var (
 	reserve     = sidecar.Endpoint{App: "products", Method: "PUT", Path: "/reservations/{order}"}
@@ -72,7 +86,7 @@ func replaced(err error, first []int) error {
 }
 
 // ToldWith invokes the notifications service through the sidecar.
-func ToldWith(invoke sidecar.Invoke) AskTold {
+func ToldWith(invoke sidecar.Invoke) func(context.Context, shop.UserID, shop.OrderID) ([]Told, error) {
 	return func(ctx context.Context, buyer shop.UserID, id shop.OrderID) ([]Told, error) {
 		var answer struct {
 			Items []Told `json:"items"`

@@ -49,7 +49,7 @@ func (s *Service) handleGetExact(ctx context.Context, who shop.Caller, in idInpu
 }
 
 func (s *Service) handleCancel(ctx context.Context, who shop.Caller, in idInput) (Order, error) {
-	return s.Cancel(ctx, who, in.ID, shop.Requested.Text())
+	return s.Cancel(ctx, who, in.ID)
 }
 
 type shipInput struct {

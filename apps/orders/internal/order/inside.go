@@ -2,6 +2,7 @@ package order
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"time"
@@ -56,15 +57,6 @@ type Sent struct {
 	SentAt    *time.Time `json:"sent_at"`
 }
 
-// LookInside says how the platform carries an order.
-type LookInside func(ctx context.Context, id shop.OrderID) (*Workflow, *payment.Payment)
-
-// AskTold says what a buyer was told of an order.
-type AskTold func(ctx context.Context, buyer shop.UserID, id shop.OrderID) ([]Told, error)
-
-// ShowInside names who knows more of an order than the order does.
-func (s *Service) ShowInside(look LookInside, told AskTold) { s.look, s.told = look, told }
-
 // inside is nil for whoever is not an admin.
 func (s *Service) inside(ctx context.Context, who shop.Caller, o Order) (*Inside, error) {
 	if !who.May(shop.ManageOrders) {
@@ -87,8 +79,8 @@ func (s *Service) inside(ctx context.Context, who shop.Caller, o Order) (*Inside
 		}
 	}
 	told := make(chan []Told, 1)
-	go func() { told <- s.toldOf(ctx, o) }() // while the engine is asked
-	in.Workflow, in.Payment = s.look(ctx, o.ID)
+	go func() { told <- s.toldOf(ctx, o) }() // while the engine is called
+	in.Workflow, in.Payment = s.calls.Workflow(ctx, o.ID), s.paymentOf(ctx, o.ID)
 	in.Told = <-told
 	return &in, nil
 }
@@ -97,12 +89,24 @@ func (s *Service) inside(ctx context.Context, who shop.Caller, o Order) (*Inside
 func (s *Service) toldOf(ctx context.Context, o Order) []Told {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	told, err := s.told(ctx, o.UserID, o.ID)
+	told, err := s.calls.Told(ctx, o.UserID, o.ID)
 	if err != nil {
 		slog.WarnContext(ctx, "an admin is not shown what the buyer was told", "order", o.ID, "err", err)
 		return nil
 	}
 	return told
+}
+
+// paymentOf is nil where there is none yet.
+func (s *Service) paymentOf(ctx context.Context, id shop.OrderID) *payment.Payment {
+	p, err := payment.Of(ctx, s.db, id)
+	if err != nil {
+		if !errors.Is(err, payment.ErrUnknown) {
+			slog.WarnContext(ctx, "an admin is not shown the payment", "order", id, "err", err)
+		}
+		return nil
+	}
+	return &p
 }
 
 // traceID is the second part of a traceparent.

@@ -10,30 +10,41 @@ import (
 
 	"sidecart/apps/orders/internal/order"
 	"sidecart/apps/orders/internal/payment"
+	"sidecart/apps/orders/internal/sales"
 	"sidecart/kit/event"
+	"sidecart/kit/idempotency"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
 	"sidecart/kit/sidecar"
+	"sidecart/kit/web"
 )
 
 func TestAdminsSeeInside(t *testing.T) {
 	away := false // the notifications service
 	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
-	db, s, app, o := shopWith(t, alice)
-	s.ShowInside(func(context.Context, shop.OrderID) (*order.Workflow, *payment.Payment) {
-		return &order.Workflow{Status: "running"}, &payment.Payment{Provider: "simulated", Reference: "sim_1", Amount: shop.MustMoney("599.98")}
-	}, func(_ context.Context, buyer shop.UserID, id shop.OrderID) ([]order.Told, error) {
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations, payment.Migrations)
+	others, o := calls(reserve), order.Order{}
+	others.Told = func(_ context.Context, buyer shop.UserID, id shop.OrderID) ([]order.Told, error) {
 		if away || buyer != alice.ID || id != o.ID {
 			return nil, sidecar.ErrUpstream
 		}
 		return []order.Told{{Kind: "orders.placed", Channel: "email", State: "sent", Attempts: 1}}, nil
-	})
+	}
+	s, app := order.NewService(event.NewOutbox(db), others), web.New("orders", web.Config{Verify: kittest.Verify})
+	s.Routes(app)
+	o = place(t, s)
+	if _, err := db.Exec(t.Context(), `
+		with hers as (update orders set user_id = $2 where id = $1)
+		insert into payments (order_id, provider, amount, currency, state, reference) values ($1, 'simulated', 299.99, 'USD', 'approved', 'sim_1')`,
+		o.ID, alice.ID); err != nil {
+		t.Fatal(err)
+	}
 	traced := map[string]string{"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
 	_, body := kittest.Do(t, app, kittest.Call{As: alice, Do: "POST /orders", Body: basket, Header: traced})
 	kittest.Run(t, app, nil, []kittest.Call{
 		{Name: "buyer", As: alice, Do: "GET /orders/" + o.ID.String(), Want: 200, HasNot: []string{`"admin"`, "sim_1 "}},
 		{Name: "admin", As: admin, Do: "GET /orders/" + o.ID.String(), Want: 200, Has: []string{
-			`"workflow":{"status":"running"}`, `"provider":"simulated"`, `"events_waiting":[{"topic":"orders.placed"`, `"events_sent":[]`, `"told":[{`, `"kind":"orders.placed","channel":"email","state":"sent","attempts":1`}},
+			`"workflow":{"status":"running"}`, `"provider":"simulated"`, `"reference":"sim_1"`, `"events_waiting":[{"topic":"orders.placed"`, `"events_sent":[]`, `"told":[{`, `"kind":"orders.placed","channel":"email","state":"sent","attempts":1`}},
 		{Name: "trace, and no neighbour knows of it", As: admin, Do: "GET /orders/" + kittest.Field[string](t, body, "id"), Want: 200, Has: []string{`"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"`}, HasNot: []string{`"told"`}},
 	})
 	relayed(t, db)

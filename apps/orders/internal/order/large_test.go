@@ -16,7 +16,7 @@ import (
 // TestLargeOrders: nobody places what nobody could read again, and what was placed before that was refused is shown, ends and is given back.
 func TestLargeOrders(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
-	s := order.NewService(event.NewOutbox(db), reserve, release)
+	s := order.NewService(event.NewOutbox(db), calls(reserve))
 	app := web.New("orders", web.Config{Verify: kittest.Verify})
 	sales.NewService(db, s.Statuses).Routes(app)
 	s.Routes(app)

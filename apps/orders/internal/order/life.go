@@ -2,6 +2,7 @@ package order
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,12 +20,12 @@ import (
 
 // Cancel gives up on an order that has not shipped. Its stock and money go back by themselves. It fails with ErrNotFound
 // or ErrTransition.
-func (s *Service) Cancel(ctx context.Context, who shop.Caller, id shop.OrderID, reason string) (Order, error) {
+func (s *Service) Cancel(ctx context.Context, who shop.Caller, id shop.OrderID) (Order, error) {
 	return s.change(ctx, who, id, func(tx event.TX, o *Order) error {
 		if o.UserID != who.ID && !who.May(shop.ManageOrders) {
 			return ErrNotFound
 		}
-		return cancel(ctx, tx, o, who.ID.String(), reason)
+		return cancel(ctx, tx, o, who.ID.String(), shop.Cause{Code: shop.Requested})
 	})
 }
 
@@ -57,13 +58,19 @@ func (s *Service) Refund(ctx context.Context, who shop.Caller, id shop.OrderID, 
 
 // RetryRefund has a refund tried again that failed. It fails with ErrNotFound, or ErrNotFailed where there is none such.
 func (s *Service) RetryRefund(ctx context.Context, who shop.Caller, id shop.OrderID, refund uuid.UUID) (Order, error) {
-	return s.change(ctx, who, id, func(tx event.TX, _ *Order) error {
+	o, err := s.change(ctx, who, id, func(tx event.TX, _ *Order) error {
 		again, err := retry(ctx, tx, id, refund, who.ID.String())
 		if err == nil && !again {
 			err = ErrNotFailed
 		}
 		return err
 	})
+	if err == nil {
+		if startErr := s.calls.StartRefund(ctx, id, refund); startErr != nil {
+			slog.InfoContext(ctx, "refund workflow not started, the recovery sweep will", "order", id, "refund", refund, "err", startErr)
+		}
+	}
+	return o, err
 }
 
 // change does something to a locked order and answers what became of it.
@@ -102,24 +109,24 @@ func (s *Service) MarkPaid(ctx context.Context, id shop.OrderID, reference strin
 }
 
 // GiveUp cancels an order that cannot be paid, and tells orders.cancelled. It changes nothing if the order waits for its
-// payment no more. Where the payment itself was refused, orders.payment_failed is told too.
-func (s *Service) GiveUp(ctx context.Context, id shop.OrderID, reason string, refused bool) error {
+// payment no more. Where the payment itself was declined, orders.payment_failed is told too.
+func (s *Service) GiveUp(ctx context.Context, id shop.OrderID, cause shop.Cause, declined bool) error {
 	return s.step(ctx, id, func(tx event.TX, o *Order) error {
 		if o.Status != Pending {
 			return nil
 		}
-		if refused {
-			failed := shop.OrderPaymentFailed{OrderID: o.ID, Number: o.Number, UserID: o.UserID, Reason: reason, ReasonCode: shop.ReasonOf(reason)}
+		if declined {
+			failed := shop.OrderPaymentFailed{OrderID: o.ID, Number: o.Number, UserID: o.UserID, Reason: cause.Text(), ReasonCode: cause.Code}
 			if err := event.Emit(ctx, tx, failed); err != nil {
 				return err
 			}
 		}
-		return cancel(ctx, tx, o, System, reason)
+		return cancel(ctx, tx, o, System, cause)
 	})
 }
 
-// ShipByItself is Ship without anybody. It changes nothing where the order is past that point, or ended.
-func (s *Service) ShipByItself(ctx context.Context, id shop.OrderID) error {
+// AutoShip is Ship without anybody. It changes nothing where the order is past that point, or ended.
+func (s *Service) AutoShip(ctx context.Context, id shop.OrderID) error {
 	return s.step(ctx, id, func(tx event.TX, o *Order) error {
 		if !o.MayBecome(Shipped) {
 			return nil
@@ -128,8 +135,8 @@ func (s *Service) ShipByItself(ctx context.Context, id shop.OrderID) error {
 	})
 }
 
-// DeliverByItself is Deliver without anybody. It changes nothing where the order is past that point, or ended.
-func (s *Service) DeliverByItself(ctx context.Context, id shop.OrderID) error {
+// AutoDeliver is Deliver without anybody. It changes nothing where the order is past that point, or ended.
+func (s *Service) AutoDeliver(ctx context.Context, id shop.OrderID) error {
 	return s.step(ctx, id, func(tx event.TX, o *Order) error {
 		if !o.MayBecome(Delivered) {
 			return nil
@@ -149,8 +156,10 @@ func (s *Service) step(ctx context.Context, id shop.OrderID, do func(tx event.TX
 }
 
 // cancel ends an order with all it took: what was paid goes back, and a charge that is on its way is called off.
-func cancel(ctx context.Context, tx event.TX, o *Order, by, reason string) error {
-	back := Refund{OrderID: o.ID, Items: []Item{}, Currency: o.Currency, Restock: true, CallsOff: true, Reason: reason, By: by}
+func cancel(ctx context.Context, tx event.TX, o *Order, by string, cause shop.Cause) error {
+	back := Refund{
+		OrderID: o.ID, Items: []Item{}, Currency: o.Currency, Restock: true, CallsOff: true, Reason: cause.Words, ReasonCode: cause.Code, By: by,
+	}
 	if o.PaidAt != nil {
 		earlier, err := refunds(ctx, tx, o.ID)
 		if err != nil {
@@ -161,13 +170,13 @@ func cancel(ctx context.Context, tx event.TX, o *Order, by, reason string) error
 			return err
 		}
 	}
-	if err := move(ctx, tx, o, Step{Status: Cancelled, By: by, Reason: reason}); err != nil {
+	if err := move(ctx, tx, o, Step{Status: Cancelled, By: by, Reason: cause.Words, ReasonCode: cause.Code}); err != nil {
 		return err
 	}
 	if err := giveBack(ctx, tx, *o, back, true); err != nil {
 		return err
 	}
-	return event.Emit(ctx, tx, shop.OrderCancelled{OrderID: o.ID, Number: o.Number, UserID: o.UserID, Reason: reason, ReasonCode: shop.ReasonOf(reason)})
+	return event.Emit(ctx, tx, shop.OrderCancelled{OrderID: o.ID, Number: o.Number, UserID: o.UserID, Reason: cause.Text(), ReasonCode: cause.Code})
 }
 
 func ship(ctx context.Context, tx event.TX, o *Order, by string, p Parcel) error {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/orders/internal/order"
@@ -24,7 +25,7 @@ import (
 func shopWith(t *testing.T, buyer shop.Caller) (*pgxpool.Pool, *order.Service, *web.App, order.Order) {
 	t.Helper()
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
-	s := order.NewService(event.NewOutbox(db), reserve, release)
+	s := order.NewService(event.NewOutbox(db), calls(reserve))
 	app := web.New("orders", web.Config{Verify: kittest.Verify})
 	s.Routes(app)
 	return db, s, app, bought(t, s, buyer)
@@ -103,7 +104,7 @@ func TestCancellingOwesWhatIsLeft(t *testing.T) {
 	if _, err := s.Refund(t.Context(), admin, o.ID, order.Return{Items: []order.Item{{ProductID: 1, Quantity: 1}}}); err != nil {
 		t.Fatal(err)
 	}
-	got, err := s.Cancel(t.Context(), alice, o.ID, "")
+	got, err := s.Cancel(t.Context(), alice, o.ID)
 	if err != nil || got.Refunded.String() != "599.98" || len(got.Refunds) != 2 {
 		t.Fatalf("%+v, %v", got, err)
 	}
@@ -146,7 +147,7 @@ func TestOneOutcome(t *testing.T) {
 		try(&paid, func() error { return s.MarkPaid(ctx, o.ID, "sim") })
 		try(&paid, func() error { return s.MarkPaid(ctx, o.ID, "sim") })
 		for range 2 {
-			try(&cancelled, func() error { _, err := s.Cancel(ctx, alice, o.ID, ""); return err })
+			try(&cancelled, func() error { _, err := s.Cancel(ctx, alice, o.ID); return err })
 			try(&shipped, func() error { _, err := s.Ship(ctx, admin, o.ID, order.Parcel{Carrier: "UPS"}); return err })
 			try(&refunded, func() error { _, err := s.Refund(ctx, admin, o.ID, order.Return{}); return err })
 		}
@@ -172,12 +173,12 @@ func TestByItself(t *testing.T) {
 	db, s, _, o := shopWith(t, alice)
 	kittest.Emitted(t, db)
 	for range 2 {
-		if err := s.ShipByItself(t.Context(), o.ID); err != nil {
+		if err := s.AutoShip(t.Context(), o.ID); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for range 2 {
-		if err := s.DeliverByItself(t.Context(), o.ID); err != nil {
+		if err := s.AutoDeliver(t.Context(), o.ID); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -186,7 +187,7 @@ func TestByItself(t *testing.T) {
 	}
 }
 
-func TestUpkeepFindsWhatIsLate(t *testing.T) {
+func TestRecoveryFindsWhatIsLate(t *testing.T) {
 	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
 	_, s, _, paid := shopWith(t, alice)
 	pending, err := s.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "credit_card"})
@@ -197,37 +198,55 @@ func TestUpkeepFindsWhatIsLate(t *testing.T) {
 	if _, err := s.Ship(t.Context(), admin, shipped.ID, order.Parcel{Carrier: "UPS"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Cancel(t.Context(), alice, cancelled.ID, ""); err != nil {
+	if cancelled, err = s.Cancel(t.Context(), alice, cancelled.ID); err != nil {
 		t.Fatal(err)
 	}
-	look, later := s.Upkeep(), time.Now().Add(time.Hour)
-	ended := func(ctx context.Context, before time.Time) (ids []shop.OrderID, err error) {
-		page, err := look.Ended(ctx, before, order.Ended{})
-		for _, o := range page {
-			ids = append(ids, o.ID)
-		}
-		return ids, err
+	find, later := s.Recovery(), time.Now().Add(time.Hour)
+	ended := func(ctx context.Context, before time.Time) ([]order.Instance, error) {
+		return find.Ended(ctx, before, order.Instance{})
 	}
-	for name, c := range map[string]struct {
-		find func(context.Context, time.Time) ([]shop.OrderID, error)
-		want shop.OrderID
-	}{
-		"pending": {look.Pending, pending.ID}, "unshipped": {look.Unshipped, paid.ID}, "undelivered": {look.Undelivered, shipped.ID},
-		"owing": {look.Owing, cancelled.ID}, "ended": {ended, cancelled.ID},
-	} {
-		if found, err := c.find(t.Context(), later); err != nil || !slices.Equal(found, []shop.OrderID{c.want}) {
-			t.Errorf("%s: %v, %v", name, found, err)
+	refund := cancelled.Refunds[0]
+	same := func(name string, found func(context.Context, time.Time) ([]order.Instance, error), want ...uuid.UUID) {
+		t.Helper()
+		all, err := found(t.Context(), later)
+		ids := []uuid.UUID{}
+		for _, i := range all {
+			ids = append(ids, i.ID())
+			if i.Since.IsZero() || i.OrderID.UUID == uuid.Nil {
+				t.Errorf("%s: %+v", name, i)
+			}
 		}
-		if found, err := c.find(t.Context(), later.Add(-2*time.Hour)); err != nil || len(found) > 0 {
-			t.Errorf("%s before its time: %v, %v", name, found, err)
+		if err != nil || !slices.Equal(ids, want) {
+			t.Errorf("%s: %v, want %v, %v", name, ids, want, err)
+		}
+		if all, err := found(t.Context(), later.Add(-2*time.Hour)); err != nil || len(all) > 0 {
+			t.Errorf("%s before its time: %v, %v", name, all, err)
 		}
 	}
-	if err := look.Forgotten(t.Context(), cancelled.ID); err != nil {
+	same("pending", find.Pending, pending.ID.UUID)
+	same("unshipped", find.Unshipped, paid.ID.UUID)
+	same("undelivered", find.Undelivered, shipped.ID.UUID)
+	same("owing", find.Owing, refund.ID)
+	same("ended", ended, cancelled.ID.UUID)
+	refund.OrderID = cancelled.ID
+	if err := s.Settle(t.Context(), refund); err != nil {
 		t.Fatal(err)
 	}
-	if found, err := ended(t.Context(), later); err != nil || len(found) > 0 {
-		t.Errorf("forgotten, and found again: %v, %v", found, err)
+	same("owing no more", find.Owing)
+	same("ended, and its refund too", ended, cancelled.ID.UUID, refund.ID)
+	all, err := ended(t.Context(), later)
+	if err != nil {
+		t.Fatal(err)
 	}
+	if after, err := find.Ended(t.Context(), later, all[0]); err != nil || len(after) != 1 || after[0].RefundID != refund.ID {
+		t.Errorf("the next page: %+v, %v", after, err)
+	}
+	for _, i := range all {
+		if err := find.Purged(t.Context(), i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	same("purged", ended)
 }
 
 func TestParcelInWords(t *testing.T) {

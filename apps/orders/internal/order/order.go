@@ -116,12 +116,13 @@ type Parcel struct {
 	TrackingNumber string `json:"tracking_number" validate:"line,max=100"`
 }
 
-// Step is one change of an order's status. By is the id of a person, or "system".
+// Step is one change of an order's status. By is the id of a person, or "system". Reason is the text of ReasonCode where there is one.
 type Step struct {
-	Status Status    `json:"status"`
-	At     time.Time `json:"at"`
-	By     string    `json:"by"`
-	Reason string    `json:"reason"`
+	Status     Status      `json:"status"`
+	At         time.Time   `json:"at"`
+	By         string      `json:"by"`
+	Reason     string      `json:"reason"`
+	ReasonCode shop.Reason `json:"-"`
 }
 
 // System is who did it where nobody did.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"sidecart/apps/orders/internal/payment"
 	"sidecart/kit/idempotency"
 	"sidecart/kit/shop"
 )
@@ -20,14 +21,16 @@ type Refund struct {
 	Amount    shop.Money   `json:"amount"`
 	Currency  string       `json:"currency"`
 	Restock   bool         `json:"restock"`
-	CallsOff  bool         `json:"-"` // the whole order ends, a charge on its way included
-	Reason    string       `json:"reason"`
+	CallsOff  bool         `json:"-"`      // the whole order ends, a charge on its way included
+	Reason    string       `json:"reason"` // the text of ReasonCode where there is one
 	By        string       `json:"by"`
 	At        time.Time    `json:"at"`
 	SettledAt *time.Time   `json:"settled_at"`
 	FailedAt  *time.Time   `json:"failed_at,omitempty"`
 	Failure   string       `json:"failure,omitempty"`
 	Retries   int          `json:"-"`
+
+	ReasonCode shop.Reason `json:"-"`
 }
 
 // Asked is what a provider knows the refund by: another one after each retry, because a provider may answer what it knows as it
@@ -37,6 +40,11 @@ func (r Refund) Asked() uuid.UUID {
 		return r.ID
 	}
 	return uuid.NewSHA1(r.ID, []byte(strconv.Itoa(r.Retries)))
+}
+
+// Kept is the money that is not given back while the refund is not settled.
+func (r Refund) Kept() payment.Taken {
+	return payment.Taken{Key: r.OrderID, Amount: r.Amount, Currency: r.Currency}
 }
 
 // Return is what an admin gives back: the named items, or all that is left without any. The goods go back on the shelf

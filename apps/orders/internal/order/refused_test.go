@@ -31,7 +31,9 @@ func openShelf(t *testing.T) (*order.Service, *shelf) {
 	t.Helper()
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
 	sh := &shelf{held: map[shop.OrderID][]order.Item{}, gone: map[shop.OrderID]bool{}, after: func() {}}
-	return order.NewService(event.NewOutbox(db), sh.reserve, sh.release), sh
+	others := calls(sh.reserve)
+	others.Release = sh.release
+	return order.NewService(event.NewOutbox(db), others), sh
 }
 
 func (sh *shelf) reserve(_ context.Context, id shop.OrderID, items []order.Item) (lines []order.Reserved, err error) {

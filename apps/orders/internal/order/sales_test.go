@@ -27,7 +27,7 @@ func TestAnalytics(t *testing.T) {
 	if _, err := s.Refund(t.Context(), admin, first.ID, order.Return{Items: []order.Item{{ProductID: 1, Quantity: 1}}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Cancel(t.Context(), alice, second.ID, ""); err != nil {
+	if _, err := s.Cancel(t.Context(), alice, second.ID); err != nil {
 		t.Fatal(err)
 	}
 	app := web.New("orders", web.Config{Verify: kittest.Verify})
@@ -52,7 +52,7 @@ func TestAnalytics(t *testing.T) {
 // say.
 func TestAnalyticsAddUp(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
-	s := order.NewService(event.NewOutbox(db), reserve, release)
+	s := order.NewService(event.NewOutbox(db), calls(reserve))
 	report := sales.NewService(db, s.Statuses)
 	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
 	var orders []shop.OrderID
@@ -88,7 +88,7 @@ func TestAnalyticsAddUp(t *testing.T) {
 			case "refund all":
 				_, _ = s.Refund(ctx, admin, pick(t), order.Return{})
 			case "cancel":
-				_, _ = s.Cancel(ctx, alice, pick(t), "")
+				_, _ = s.Cancel(ctx, alice, pick(t))
 			}
 		}
 		r, err := report.Report(ctx, sales.Query{Top: 100})
@@ -143,7 +143,7 @@ func fromOrders(t *rapid.T, db *pgxpool.Pool) string {
 // BenchmarkAnalytics asks for 30 days of a shop with 1,000,000 orders of 2,000 products in a year.
 func BenchmarkAnalytics(b *testing.B) {
 	db := kittest.DB(b, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
-	report := sales.NewService(db, order.NewService(event.NewOutbox(db), reserve, release).Statuses)
+	report := sales.NewService(db, order.NewService(event.NewOutbox(db), calls(reserve)).Statuses)
 	conn, err := db.Acquire(b.Context())
 	if err != nil {
 		b.Fatal(err)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/orders/internal/payment"
 	"sidecart/kit/crash"
@@ -30,20 +29,12 @@ var Migrations = postgres.Migrations{Name: "order", Files: postgres.Sub(files)}
 
 // Service does what can be done with orders.
 type Service struct {
-	db      *event.Outbox
-	reserve Reserve
-	release Release
-	look    LookInside
-	told    AskTold
+	db    *event.Outbox
+	calls Calls
 }
 
-// NewService works on an open database, asks reserve for stock, and release to take back what no order is made of.
-func NewService(db *event.Outbox, reserve Reserve, release Release) *Service {
-	s := &Service{db: db, reserve: reserve, release: release}
-	s.ShowInside(func(context.Context, shop.OrderID) (*Workflow, *payment.Payment) { return nil, nil },
-		func(context.Context, shop.UserID, shop.OrderID) ([]Told, error) { return nil, nil })
-	return s
-}
+// NewService works on an open database, and calls others.
+func NewService(db *event.Outbox, calls Calls) *Service { return &Service{db, calls} }
 
 // Place buys: it reserves the stock, keeps the order as pending, and tells orders.placed; charging comes after. It fails
 // with ErrOutOfStock, ErrUnknown, ErrCurrencies or ErrCard. What is refused after the reservation gives it back; if it dies in
@@ -74,7 +65,7 @@ func (s *Service) PlaceAs(ctx context.Context, buyer shop.UserID, id shop.OrderI
 		ID: id, Number: newNumber(), UserID: buyer, Status: Pending,
 		ShippingAddress: in.ShippingAddress, PaymentMethod: in.PaymentMethod,
 	}
-	lines, err := s.reserve(ctx, o.ID, items)
+	lines, err := s.calls.Reserve(ctx, o.ID, items)
 	if err != nil {
 		return o, replaced(err, first)
 	}
@@ -116,7 +107,7 @@ func (s *Service) letGo(ctx context.Context, key idempotency.Key, id shop.OrderI
 	case err == nil: // a repetition of this call was faster, and made it
 		return
 	case errors.Is(err, ErrNotFound):
-		err = s.release(ctx, id)
+		err = s.calls.Release(ctx, id)
 	}
 	if err != nil {
 		slog.WarnContext(ctx, "what is reserved for no order stays so until it expires", "order", id, "err", err)
@@ -207,51 +198,9 @@ func (s *Service) Bill(ctx context.Context, id shop.OrderID) (Bill, error) {
 	return bill(ctx, s.db, id)
 }
 
-// Upkeep finds the orders that somebody has to look after, some hundreds at a time at most, the oldest first.
-type Upkeep struct{ db *pgxpool.Pool }
-
-// Upkeep looks through all orders.
-func (s *Service) Upkeep() Upkeep { return Upkeep{s.db.Pool} }
-
-// Pending are orders that have waited to be paid since before a moment.
-func (u Upkeep) Pending(ctx context.Context, before time.Time) ([]shop.OrderID, error) {
-	return pendingSince(ctx, u.db, before)
-}
-
-// Unshipped are orders that were paid before a moment and have not shipped.
-func (u Upkeep) Unshipped(ctx context.Context, before time.Time) ([]shop.OrderID, error) {
-	return unshippedSince(ctx, u.db, before)
-}
-
-// Undelivered are orders that shipped before a moment and have not arrived.
-func (u Upkeep) Undelivered(ctx context.Context, before time.Time) ([]shop.OrderID, error) {
-	return undeliveredSince(ctx, u.db, before)
-}
-
-// Owing are orders with refunds that were decided before a moment and are not settled.
-func (u Upkeep) Owing(ctx context.Context, before time.Time) ([]shop.OrderID, error) {
-	return owingSince(ctx, u.db, before)
-}
-
-// Ended is an order that came to its end. The zero value is before all.
-type Ended struct {
-	ID        shop.OrderID
-	UpdatedAt time.Time
-}
-
-// Ended are orders that came to their end before a moment, and whose workflow was not forgotten yet; a page of them, after another.
-func (u Upkeep) Ended(ctx context.Context, before time.Time, after Ended) ([]Ended, error) {
-	return endedSince(ctx, u.db, before, after)
-}
-
-// PaidBetween are the bills of orders that were paid in a time and not wholly given back since.
-func (u Upkeep) PaidBetween(ctx context.Context, from, to time.Time) ([]Bill, error) {
-	return paidBetween(ctx, u.db, from, to)
-}
-
-// Forgotten notes that an order's workflow is no more.
-func (u Upkeep) Forgotten(ctx context.Context, id shop.OrderID) error {
-	return pgx.BeginFunc(ctx, u.db, func(tx pgx.Tx) error { return forget(ctx, tx, id) })
+// PaidBetween are the orders that were paid in a time and not wholly given back since.
+func (s *Service) PaidBetween(ctx context.Context, from, to time.Time) ([]shop.OrderID, error) {
+	return paidBetween(ctx, s.db, from, to)
 }
 
 // Owed are the refunds of an order that are not settled and have not failed, the oldest first.
@@ -269,13 +218,16 @@ func (s *Service) Fail(ctx context.Context, r Refund, why string, late bool) err
 	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return fail(ctx, tx, r, why, late) })
 }
 
-// Asked is the refund of an order that a provider knows by an id. There is none where that was tried again meanwhile.
-func (s *Service) Asked(ctx context.Context, id shop.OrderID, asked uuid.UUID) (r Refund, found bool, err error) {
+// RefundFailed notes that a refund failed which the provider had taken on, and answers the money that did not go back. The provider may
+// tell it twice, before the refund is noted as settled, and after it was tried again: that is another refund to the provider, and found
+// is false.
+func (s *Service) RefundFailed(ctx context.Context, id shop.OrderID, asked uuid.UUID, why string) (kept payment.Taken, found bool, err error) {
 	all, err := refunds(ctx, s.db, id)
-	if i := slices.IndexFunc(all, func(r Refund) bool { return r.Asked() == asked }); i >= 0 {
-		return all[i], true, err
+	i := slices.IndexFunc(all, func(r Refund) bool { return r.Asked() == asked })
+	if err != nil || i < 0 {
+		return kept, false, err
 	}
-	return r, false, err
+	return all[i].Kept(), true, s.Fail(ctx, all[i], why, true)
 }
 
 // CallsOff is what a provider knows the refund by that ended an order; nil where there is none.

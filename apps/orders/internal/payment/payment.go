@@ -3,6 +3,7 @@ package payment
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -39,9 +40,10 @@ type Notice struct {
 	ID, Kind  string
 	Key       shop.OrderID // nil where the message is of something else
 	State     State        // Approved or Declined; empty where it says neither
+	Why       shop.Cause   // of a Declined
 	Reference string
 	Refund    uuid.UUID // by what it was asked for; nil unless it failed
-	Reason    string
+	Failure   string    // why it failed
 }
 
 // Taken is a charge as it stands in a provider's books.
@@ -92,10 +94,12 @@ type Payment struct {
 	Currency  string       `json:"currency"`
 	State     State        `json:"state"`
 	Reference string       `json:"reference"`
-	Reason    string       `json:"reason,omitempty"`
+	Reason    string       `json:"reason,omitempty"` // why it was declined: the text of ReasonCode where there is one
 	Attempts  int          `json:"attempts"`
 	AskedAt   time.Time    `json:"asked_at"`
 	SettledAt *time.Time   `json:"settled_at"`
+
+	ReasonCode shop.Reason `json:"-"`
 }
 
 // outcome is a settled payment as Charge answers it.
@@ -104,13 +108,34 @@ func (p Payment) outcome() (Receipt, error) {
 	case Approved:
 		return Receipt{p.Reference}, nil
 	case Declined:
-		return Receipt{}, ErrDeclined.Saying(p.Reason)
+		return Receipt{}, DeclinedFor(shop.Cause{Code: p.ReasonCode, Words: p.Reason})
 	case CalledOff:
-		return Receipt{}, ErrDeclined.Saying(shop.CalledOff.Text())
+		return Receipt{}, DeclinedFor(shop.Cause{Code: shop.CalledOff})
 	case Asked:
 	}
 	return Receipt{}, ErrNoAnswer
 }
+
+// DeclinedFor is ErrDeclined with its cause, which WhyDeclined finds again.
+func DeclinedFor(cause shop.Cause) error {
+	if cause == (shop.Cause{}) {
+		cause.Code = shop.PaymentDeclined
+	}
+	return ErrDeclined.Saying(cause.Text()).Because(declined(cause))
+}
+
+// WhyDeclined is the cause of an ErrDeclined.
+func WhyDeclined(err error) shop.Cause {
+	var cause declined
+	if errors.As(err, &cause) {
+		return shop.Cause(cause)
+	}
+	return shop.Cause{Code: shop.PaymentDeclined}
+}
+
+type declined shop.Cause
+
+func (d declined) Error() string { return shop.Cause(d).Text() }
 
 // What can go wrong with payments. ErrDeclined says why in its message.
 var (
@@ -143,7 +168,8 @@ type Finding struct {
 type FindingKind string
 
 // The first two are mended: the money goes back. The others are reported; those without a charge, and refunds that were refused or that
-// the provider's books do not have, are noted as mended when they are in order again.
+// the provider's books do not have, are noted as mended when they are in order again. What could not be compared, for an error, is looked
+// at again and again, later each time.
 const (
 	WithoutOrder  FindingKind = "charged_without_order"
 	OfCancelled   FindingKind = "charged_and_cancelled"
@@ -151,4 +177,5 @@ const (
 	AmountDiffers FindingKind = "amount_differs"
 	RefundRefused FindingKind = "refund_refused"
 	RefundMissing FindingKind = "refund_missing"
+	NotCompared   FindingKind = "not_compared"
 )

@@ -26,7 +26,13 @@ func charge(token string) payment.Charge {
 func open(t *testing.T) (*pgxpool.Pool, *payment.Service) {
 	t.Helper()
 	db := kittest.DB(t, payment.Migrations)
-	return db, payment.NewService(db, simulated.New(db, "key"))
+	return db, newService(db, simulated.New(db, "key"), func(context.Context, shop.OrderID) {})
+}
+
+func newService(db *pgxpool.Pool, provider payment.Provider, settled payment.Settled) *payment.Service {
+	return payment.NewService(db, provider, settled, func(context.Context, shop.OrderID, uuid.UUID, string) (payment.Taken, bool, error) {
+		return payment.Taken{}, false, nil
+	})
 }
 
 // taken is how much the provider holds in the end, and of how many charges.
@@ -154,11 +160,11 @@ func TestCallOffRacesWithCharge(t *testing.T) {
 }
 
 func TestWebhooks(t *testing.T) {
-	db, s := open(t)
+	db := kittest.DB(t, payment.Migrations)
 	app := web.New("orders", web.Config{Verify: kittest.Verify})
-	s.Routes(app)
 	var told atomic.Int32
-	s.OnSettled(func(context.Context, shop.OrderID) { told.Add(1) })
+	s := newService(db, simulated.New(db, "key"), func(context.Context, shop.OrderID) { told.Add(1) })
+	s.Routes(app)
 	waiting, declined := charge("tok_timeout"), charge("tok_timeout")
 	for _, c := range []payment.Charge{waiting, declined} {
 		if _, err := s.Charge(t.Context(), c); !errors.Is(err, payment.ErrNoAnswer) {
@@ -223,7 +229,7 @@ func (other) Name() string { return "other" }
 
 func TestAnotherProviderDoesNotSpeakForIt(t *testing.T) {
 	db, before := open(t)
-	after, made, waiting := payment.NewService(db, other{simulated.New(db, "key")}), charge(""), charge("tok_timeout")
+	after, made, waiting := newService(db, other{simulated.New(db, "key")}, nil), charge(""), charge("tok_timeout")
 	if _, err := before.Charge(t.Context(), made); err != nil {
 		t.Fatal(err)
 	}

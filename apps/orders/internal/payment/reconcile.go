@@ -106,7 +106,12 @@ func (s *Service) GiveBack(ctx context.Context, id int64) (Finding, error) {
 	return finding(ctx, s.db, id)
 }
 
-// Open are findings of this provider that are not mended, the oldest first, after one of them; 100 at a time.
+// Postpone has a finding that could not be looked at come again later, and later each time.
+func (s *Service) Postpone(ctx context.Context, f Finding) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return postpone(ctx, tx, f.ID) })
+}
+
+// Open are findings of this provider that are not mended and not postponed, the oldest first, after one of them; 100 at a time.
 func (s *Service) Open(ctx context.Context, after int64) ([]Finding, error) {
 	return open(ctx, s.db, s.provider.Name(), after)
 }

@@ -23,23 +23,22 @@ var Migrations = postgres.Migrations{Name: "payment", Files: postgres.Sub(files)
 
 // Service does what can be done with payments.
 type Service struct {
-	db       *pgxpool.Pool
-	provider Provider
-	settled  func(ctx context.Context, id shop.OrderID)
-	failed   func(ctx context.Context, id shop.OrderID, refund uuid.UUID, why string) error
+	db           *pgxpool.Pool
+	provider     Provider
+	settled      Settled
+	refundFailed RefundFailed
 }
+
+// Settled hears at once that a provider's message settled a payment. It is a hint: nothing may depend on it.
+type Settled func(ctx context.Context, id shop.OrderID)
+
+// RefundFailed notes that a refund failed after the provider had taken it on, and answers what did not go back; found is false where
+// there is no such refund. Where it fails, the provider sends its message again.
+type RefundFailed func(ctx context.Context, id shop.OrderID, refund uuid.UUID, why string) (kept Taken, found bool, err error)
 
 // NewService keeps payments in an open database and has a provider make them.
-func NewService(db *pgxpool.Pool, provider Provider) *Service {
-	return &Service{db, provider, func(context.Context, shop.OrderID) {}, func(context.Context, shop.OrderID, uuid.UUID, string) error { return nil }}
-}
-
-// OnSettled names who is told at once that a provider's message settled a payment. It is a hint: nothing may depend on it.
-func (s *Service) OnSettled(tell func(ctx context.Context, id shop.OrderID)) { s.settled = tell }
-
-// OnRefundFailed names who notes that a refund failed after the provider had taken it on. Where that fails, the provider tells it again.
-func (s *Service) OnRefundFailed(note func(ctx context.Context, id shop.OrderID, refund uuid.UUID, why string) error) {
-	s.failed = note
+func NewService(db *pgxpool.Pool, provider Provider, settled Settled, refundFailed RefundFailed) *Service {
+	return &Service{db, provider, settled, refundFailed}
 }
 
 // Charge takes the money of an order, once, however often it is called and wherever it was cut off before: what was asked
@@ -66,7 +65,7 @@ func (s *Service) Charge(ctx context.Context, c Charge) (Receipt, error) {
 	case err == nil:
 		return s.settle(ctx, Notice{Key: c.Key, State: Approved, Reference: receipt.Reference})
 	case errors.Is(err, ErrDeclined):
-		return s.settle(ctx, Notice{Key: c.Key, State: Declined, Reason: fault.Of(err).Message, Reference: receipt.Reference})
+		return s.settle(ctx, Notice{Key: c.Key, State: Declined, Why: WhyDeclined(err), Reference: receipt.Reference})
 	}
 	return Receipt{}, err
 }
@@ -156,7 +155,12 @@ func (s *Service) mine(p Payment) error {
 
 // Get is what is known of an order's payment. It fails with ErrUnknown where there is none.
 func (s *Service) Get(ctx context.Context, id shop.OrderID) (Payment, error) {
-	return get(ctx, s.db, id)
+	return Of(ctx, s.db, id)
+}
+
+// Of is Get for whoever has the database and no provider.
+func Of(ctx context.Context, db postgres.Reader, id shop.OrderID) (Payment, error) {
+	return get(ctx, db, id)
 }
 
 // Hear takes a provider's message: signed, once, and in whatever order messages come, because what is known for good does
@@ -176,7 +180,11 @@ func (s *Service) Hear(ctx context.Context, provider string, body []byte, signat
 		s.settled(ctx, n.Key)
 	}
 	if n.Refund != uuid.Nil {
-		if err := s.failed(ctx, n.Key, n.Refund, n.Reason); err != nil {
+		kept, found, err := s.refundFailed(ctx, n.Key, n.Refund, n.Failure)
+		if err == nil && found {
+			err = s.Report(ctx, RefundRefused, kept) // after it failed: what counts as settled needs nobody's look
+		}
+		if err != nil {
 			return err
 		}
 	}

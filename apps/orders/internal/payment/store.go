@@ -16,7 +16,7 @@ func ask(ctx context.Context, tx pgx.Tx, c Charge, provider string) (Payment, er
 	rows, err := tx.Query(ctx, `
 		insert into payments (order_id, provider, amount, currency, state, attempts) values ($1, $2, $3, $4, 'asked', 1)
 		on conflict (order_id) do update set attempts = payments.attempts + case payments.state when 'asked' then 1 else 0 end
-		returning order_id, provider, amount, currency, state, reference, reason, attempts, asked_at, settled_at`,
+		returning order_id, provider, amount, currency, state, reference, reason, reason_code, attempts, asked_at, settled_at`,
 		c.Key, provider, c.Amount, c.Currency)
 	return one(rows, err)
 }
@@ -27,10 +27,11 @@ func conclude(ctx context.Context, tx pgx.Tx, n Notice) (Payment, error) {
 		update payments set settled_at = coalesce(settled_at, now()),
 			state = case state when 'asked' then $2 else state end,
 			reference = case when reference = '' then $3 else reference end,
-			reason = case state when 'asked' then $4 else reason end
+			reason = case state when 'asked' then $4 else reason end,
+			reason_code = case state when 'asked' then $5 else reason_code end
 		where order_id = $1
-		returning order_id, provider, amount, currency, state, reference, reason, attempts, asked_at, settled_at`,
-		n.Key, n.State, n.Reference, n.Reason)
+		returning order_id, provider, amount, currency, state, reference, reason, reason_code, attempts, asked_at, settled_at`,
+		n.Key, n.State, n.Reference, n.Why.Words, n.Why.Code)
 	return one(rows, err)
 }
 
@@ -41,14 +42,14 @@ func callOff(ctx context.Context, tx pgx.Tx, id shop.OrderID, provider string) (
 		insert into payments (order_id, provider, amount, currency, state, settled_at) values ($1, $2, 0, 'XXX', 'called_off', now())
 		on conflict (order_id) do update set state = case payments.state when 'declined' then 'declined' else 'called_off' end,
 			settled_at = coalesce(payments.settled_at, now())
-		returning order_id, provider, amount, currency, state, reference, reason, attempts, asked_at, settled_at`, id, provider)
+		returning order_id, provider, amount, currency, state, reference, reason, reason_code, attempts, asked_at, settled_at`, id, provider)
 	return one(rows, err)
 }
 
 // get fails with ErrUnknown.
 func get(ctx context.Context, db postgres.Reader, id shop.OrderID) (Payment, error) {
 	rows, err := db.Query(ctx, `
-		select order_id, provider, amount, currency, state, reference, reason, attempts, asked_at, settled_at
+		select order_id, provider, amount, currency, state, reference, reason, reason_code, attempts, asked_at, settled_at
 		from payments where order_id = $1`, id)
 	return one(rows, err)
 }
@@ -61,6 +62,7 @@ func one(rows pgx.Rows, err error) (Payment, error) {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return p, ErrUnknown
 	}
+	p.Reason = shop.Cause{Code: p.ReasonCode, Words: p.Reason}.Text()
 	return p, err
 }
 
@@ -103,10 +105,18 @@ func finding(ctx context.Context, db postgres.Reader, id int64) (Finding, error)
 	return f, err
 }
 
+// postpone has a finding looked at again after ten minutes, twenty, forty ... a day.
+func postpone(ctx context.Context, tx pgx.Tx, id int64) error {
+	_, err := tx.Exec(ctx, `
+		update payment_findings set attempts = attempts + 1,
+			look_at = now() + least(interval '10 minutes' * power(2, least(attempts, 10)), interval '1 day') where id = $1`, id)
+	return err
+}
+
 func open(ctx context.Context, db postgres.Reader, provider string, after int64) ([]Finding, error) {
 	rows, err := db.Query(ctx, `
 		select id, kind, order_id, provider, reference, amount, currency, found_at, mended_at
-		from payment_findings where mended_at is null and provider = $1 and id > $2 order by id limit 100`, provider, after)
+		from payment_findings where mended_at is null and provider = $1 and look_at <= now() and id > $2 order by id limit 100`, provider, after)
 	if err != nil {
 		return nil, err
 	}

@@ -52,9 +52,9 @@ const (
 	refunded   = "refunded"
 )
 
-var reasons = map[string]string{
-	"tok_declined":           shop.CardDeclined.Text(),
-	"tok_insufficient_funds": shop.NoFunds.Text(),
+var reasons = map[string]shop.Reason{
+	"tok_declined":           shop.CardDeclined,
+	"tok_insufficient_funds": shop.NoFunds,
 }
 
 // slow is how long a charge with tok_timeout takes.
@@ -86,7 +86,7 @@ func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Receip
 		return payment.Receipt{}, err
 	}
 	if e.State == declined {
-		return payment.Receipt{}, payment.ErrDeclined.Saying(cmp.Or(reasons[c.Token], shop.CardDeclined.Text()))
+		return payment.Receipt{}, payment.DeclinedFor(shop.Cause{Code: cmp.Or(reasons[c.Token], shop.CardDeclined)})
 	}
 	return e.answer(c.Key)
 }
@@ -98,7 +98,7 @@ func (e entry) answer(key shop.OrderID) (payment.Receipt, error) {
 	case declined:
 		return payment.Receipt{}, payment.ErrDeclined
 	case refunded:
-		return payment.Receipt{}, payment.ErrDeclined.Saying(shop.CalledOff.Text())
+		return payment.Receipt{}, payment.DeclinedFor(shop.Cause{Code: shop.CalledOff})
 	case processing:
 		return payment.Receipt{}, payment.ErrNoAnswer
 	}
@@ -213,14 +213,14 @@ func (p *Provider) Read(body []byte, signature string) (n payment.Notice, err er
 	if err := json.Unmarshal(body, &m); err != nil {
 		return n, fault.ErrMalformed.Because(err)
 	}
-	n = payment.Notice{ID: m.ID, Kind: m.Type, Key: m.OrderID, Reason: m.Reason}
+	n = payment.Notice{ID: m.ID, Kind: m.Type, Key: m.OrderID}
 	switch m.Type {
 	case "charge.approved":
 		n.State, n.Reference = payment.Approved, reference(m.OrderID)
 	case "charge.declined":
-		n.State = payment.Declined
+		n.State, n.Why.Words = payment.Declined, m.Reason
 	case "refund.failed":
-		n.Refund = m.RefundID
+		n.Refund, n.Failure = m.RefundID, m.Reason
 	}
 	return n, nil
 }

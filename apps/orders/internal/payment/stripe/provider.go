@@ -51,11 +51,11 @@ func (p *Provider) Name() string { return "stripe" }
 // Charge implements payment.Provider. Stripe answers a repeated idempotency key as it did the first time.
 func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Receipt, error) {
 	if c.Token == "" {
-		return payment.Receipt{}, payment.ErrDeclined.Saying("no payment method was given")
+		return payment.Receipt{}, payment.DeclinedFor(shop.Cause{Words: "no payment method was given"})
 	}
 	amount, err := minor(c.Amount, c.Currency)
 	if err != nil {
-		return payment.Receipt{}, payment.ErrDeclined.Saying(err.Error())
+		return payment.Receipt{}, payment.DeclinedFor(shop.Cause{Words: err.Error()})
 	}
 	params := &api.PaymentIntentCreateParams{
 		Amount: api.Int64(amount), Currency: api.String(strings.ToLower(c.Currency)), PaymentMethod: api.String(c.Token),

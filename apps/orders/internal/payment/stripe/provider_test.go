@@ -162,7 +162,7 @@ func TestAChargeWithoutAnAnswerIsFound(t *testing.T) {
 	server := httptest.NewServer(stand)
 	defer server.Close()
 	db := kittest.DB(t, payment.Migrations)
-	s := payment.NewService(db, New("sk_test_123", "whsec_test", server.URL))
+	s := payment.NewService(db, New("sk_test_123", "whsec_test", server.URL), func(context.Context, shop.OrderID) {}, nil)
 	c := charge()
 	if _, err := s.Charge(t.Context(), c); !errors.Is(err, payment.ErrNoAnswer) {
 		t.Fatalf("%v", err)
@@ -207,7 +207,7 @@ func TestMessagesInAnyOrder(t *testing.T) {
 	stand.silent = true
 	server := httptest.NewServer(stand)
 	defer server.Close()
-	s := payment.NewService(db, New("sk_test_123", "whsec_test", server.URL))
+	s := payment.NewService(db, New("sk_test_123", "whsec_test", server.URL), func(context.Context, shop.OrderID) {}, nil)
 	c := charge()
 	if _, err := s.Charge(t.Context(), c); !errors.Is(err, payment.ErrNoAnswer) {
 		t.Fatal(err)

@@ -26,23 +26,23 @@ func outcome(intent *api.PaymentIntent) (payment.Receipt, error) {
 	case api.PaymentIntentStatusProcessing, api.PaymentIntentStatusRequiresConfirmation, api.PaymentIntentStatusRequiresCapture:
 		return receipt, payment.ErrNoAnswer
 	case api.PaymentIntentStatusCanceled:
-		return receipt, payment.ErrDeclined.Saying(shop.CalledOff.Text())
+		return receipt, payment.DeclinedFor(shop.Cause{Code: shop.CalledOff})
 	case api.PaymentIntentStatusRequiresAction, api.PaymentIntentStatusRequiresPaymentMethod:
 	}
-	return receipt, payment.ErrDeclined.Saying(why(intent.LastPaymentError))
+	return receipt, payment.DeclinedFor(shop.Cause{Code: why(intent.LastPaymentError)})
 }
 
 // why is what a buyer is told; Stripe's own words may speak to a developer.
-func why(e *api.Error) string {
+func why(e *api.Error) shop.Reason {
 	switch {
 	case e != nil && e.DeclineCode == api.DeclineCodeInsufficientFunds:
-		return shop.NoFunds.Text()
+		return shop.NoFunds
 	case e != nil && e.Code == api.ErrorCodeExpiredCard:
-		return shop.CardExpired.Text()
+		return shop.CardExpired
 	case e != nil && e.Code == api.ErrorCodeAuthenticationRequired:
-		return shop.NotConfirmed.Text()
+		return shop.NotConfirmed
 	}
-	return shop.CardDeclined.Text()
+	return shop.CardDeclined
 }
 
 // failure is what an error of Stripe means. What is not an answer of Stripe says nothing of what became of the call.
@@ -55,13 +55,13 @@ func failure(err error) error {
 	cause := errors.New("stripe: " + string(e.Type) + " " + string(e.Code) + ", request " + e.RequestID)
 	switch {
 	case e.Type == api.ErrorTypeCard:
-		return payment.ErrDeclined.Saying(why(e))
+		return payment.DeclinedFor(shop.Cause{Code: why(e)})
 	case e.Code == api.ErrorCodeChargeAlreadyRefunded, e.Code == api.ErrorCodeAmountTooLarge:
 		return payment.ErrNothingLeft
 	case e.Code == api.ErrorCodeResourceMissing && e.HTTPStatusCode == http.StatusNotFound:
 		return payment.ErrUnknown
 	case e.Code == api.ErrorCodeResourceMissing: // the payment method
-		return payment.ErrDeclined.Saying(shop.NoMethod.Text())
+		return payment.DeclinedFor(shop.Cause{Code: shop.NoMethod})
 	case e.HTTPStatusCode >= 500:
 		return payment.ErrNoAnswer.Because(cause)
 	}
@@ -135,7 +135,7 @@ func readIntent(event api.Event, n *payment.Notice) error {
 	case api.EventTypePaymentIntentSucceeded:
 		n.State = payment.Approved
 	case api.EventTypePaymentIntentPaymentFailed, api.EventTypePaymentIntentCanceled:
-		n.State, n.Reason = payment.Declined, why(intent.LastPaymentError)
+		n.State, n.Why.Code = payment.Declined, why(intent.LastPaymentError)
 	default:
 	}
 	return nil
@@ -154,7 +154,7 @@ func readRefund(event api.Event, n *payment.Notice) error {
 	n.Key = id
 	asked, err := uuid.Parse(refund.Metadata[refundKey])
 	if err == nil && failed(&refund) {
-		n.Refund, n.Reason = asked, whyNotBack(&refund)
+		n.Refund, n.Failure = asked, whyNotBack(&refund)
 	}
 	return nil
 }

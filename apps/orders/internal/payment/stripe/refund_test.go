@@ -70,11 +70,11 @@ func TestRefundsThatFailLaterAreHeard(t *testing.T) {
 			"failure_reason":"expired_or_canceled_card","payment_intent":"pi_1","metadata":{"order_id":%q,"refund_id":%q}}}}`, c.kind, c.status, c.order, c.refund)
 		signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: body, Secret: "whsec_test"})
 		n, err := p.Read(body, signed.Header)
-		if err != nil || n.Key.UUID != c.key || n.Refund != c.failed || n.State != "" || (n.Reason == "") != (c.failed == uuid.Nil) {
+		if err != nil || n.Key.UUID != c.key || n.Refund != c.failed || n.State != "" || (n.Failure == "") != (c.failed == uuid.Nil) {
 			t.Errorf("%s: %+v, %v", name, n, err)
 		}
-		if c.failed != uuid.Nil && n.Reason != "the payment provider does not give it back (expired or canceled card)" {
-			t.Errorf("%s: %q", name, n.Reason)
+		if c.failed != uuid.Nil && n.Failure != "the payment provider does not give it back (expired or canceled card)" {
+			t.Errorf("%s: %q", name, n.Failure)
 		}
 	}
 }

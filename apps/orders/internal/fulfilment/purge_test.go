@@ -9,6 +9,7 @@ import (
 	"github.com/dapr/durabletask-go/api/protos"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"sidecart/apps/orders/internal/order"
 	"sidecart/kit/shop"
@@ -19,8 +20,8 @@ type remembering struct {
 	protos.UnimplementedTaskHubSidecarServiceServer
 	mu    sync.Mutex
 	state map[string]protos.OrchestrationStatus
-	woken map[string]int
 	sick  map[string]bool // it fails when it is asked for these
+	busy  map[string]bool // these took a step a moment ago
 }
 
 func (r *remembering) GetInstance(_ context.Context, in *protos.GetInstanceRequest) (*protos.GetInstanceResponse, error) {
@@ -30,14 +31,11 @@ func (r *remembering) GetInstance(_ context.Context, in *protos.GetInstanceReque
 		return nil, status.Error(codes.Internal, "its history cannot be read")
 	}
 	at, known := r.state[in.GetInstanceId()]
-	return &protos.GetInstanceResponse{Exists: known, WorkflowState: &protos.WorkflowState{WorkflowStatus: at}}, nil
-}
-
-func (r *remembering) RaiseEvent(_ context.Context, in *protos.RaiseEventRequest) (*protos.RaiseEventResponse, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.woken[in.GetInstanceId()]++
-	return &protos.RaiseEventResponse{}, nil
+	state := &protos.WorkflowState{WorkflowStatus: at}
+	if r.busy[in.GetInstanceId()] {
+		state.LastUpdatedTimestamp = timestamppb.Now()
+	}
+	return &protos.GetInstanceResponse{Exists: known, WorkflowState: state}, nil
 }
 
 func (r *remembering) TerminateInstance(_ context.Context, in *protos.TerminateRequest) (*protos.TerminateResponse, error) {
@@ -54,11 +52,12 @@ func (r *remembering) PurgeInstances(_ context.Context, in *protos.PurgeInstance
 	return &protos.PurgeInstancesResponse{DeletedInstanceCount: 1}, nil
 }
 
-// TestForgettingGoesOn: workflows that do not end are woken, and ended in the end, and keep no other from being forgotten.
-func TestForgettingGoesOn(t *testing.T) {
+// TestPurgingGoesOn: workflows that did not end with their order are ended, one that still takes steps is left alone, and none of them
+// keeps the others from being purged. Refunds have workflows too.
+func TestPurgingGoesOn(t *testing.T) {
 	s := open(t)
-	engine := &remembering{state: map[string]protos.OrchestrationStatus{}, woken: map[string]int{}, sick: map[string]bool{}}
-	s.engine, s.times = served(t, engine), Times{Unpaid: 30 * time.Minute, Keep: 10 * time.Minute}
+	engine := &remembering{state: map[string]protos.OrchestrationStatus{}, sick: map[string]bool{}, busy: map[string]bool{}}
+	s.engine, s.times = Engine{served(t, engine)}, Times{Unpaid: 30 * time.Minute, Keep: 10 * time.Minute}
 	var ids []shop.OrderID
 	for range 130 {
 		o, err := s.orders.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal"})
@@ -71,29 +70,24 @@ func TestForgettingGoesOn(t *testing.T) {
 	for _, id := range ids[125:] {
 		engine.state[id.String()] = protos.OrchestrationStatus_ORCHESTRATION_STATUS_COMPLETED
 	}
-	owing, sick := ids[0], ids[1]
-	engine.sick[sick.String()] = true
+	busy, sick, refund, owed := ids[0], ids[1], shop.NewID(), shop.NewID()
+	engine.busy[busy.String()], engine.sick[sick.String()] = true, true
 	s.exec(t, `update orders set status = 'cancelled', updated_at = now() - interval '30 minutes'`) // all at once
-	s.exec(t, `insert into refunds (id, order_id, items, amount, currency, restock, calls_off, reason, by, at)
-		values ($1, $2, '[]', 0, 'USD', false, true, '', 'system', now() + interval '1 day')`, shop.NewID(), owing)
-	upkeep := func(after time.Duration, left, woken int) {
-		t.Helper()
-		if err := s.Upkeep(t.Context(), time.Now().Add(after)); err == nil {
+	s.exec(t, `insert into refunds (id, order_id, items, amount, currency, restock, calls_off, reason, by, at, settled_at)
+		select id, $3, '[]', 0, 'USD', false, true, '', 'system', now() + interval '1 day', case id when $1 then now() - interval '30 minutes' end
+		from unnest(array[$1, $2]::uuid[]) as id`, refund, owed, busy)
+	engine.state[refund.String()], engine.state[owed.String()] = protos.OrchestrationStatus_ORCHESTRATION_STATUS_COMPLETED, running
+	for range 2 {
+		if err := s.Recover(t.Context(), time.Now()); err == nil {
 			t.Error("it does not say that one failed")
 		}
-		if len(engine.state) != left || len(engine.woken) != woken {
-			t.Errorf("after %s: %d workflows, want %d; %d were woken, want %d", after, len(engine.state), left, len(engine.woken), woken)
-		}
 	}
-	upkeep(0, 125, 124)
-	upkeep(30*time.Minute, 125, 124)
-	upkeep(41*time.Minute, 125, 124) // they are ended
-	upkeep(42*time.Minute, 2, 124)
-	if at := engine.state[owing.String()]; at != running || engine.woken[owing.String()] != 4 || engine.woken[ids[2].String()] != 2 {
-		t.Errorf("what may still give back: %s, woken %d times, others %d times", at, engine.woken[owing.String()], engine.woken[ids[2].String()])
+	if len(engine.state) != 3 || engine.state[busy.String()] != running || engine.state[owed.String()] != running {
+		t.Errorf("%d workflows are left, want the busy one, the one that cannot be read, and the refund that is owed", len(engine.state))
 	}
 	var followed int
-	if err := s.db.QueryRow(t.Context(), `select count(*) from orders where followed`).Scan(&followed); err != nil || followed != 2 {
+	if err := s.db.QueryRow(t.Context(), `
+		select (select count(*) from orders where followed) + (select count(*) from refunds where followed)`).Scan(&followed); err != nil || followed != 3 {
 		t.Errorf("%d are still followed, %v", followed, err)
 	}
 }

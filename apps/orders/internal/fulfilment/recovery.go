@@ -1,0 +1,156 @@
+package fulfilment
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/dapr/durabletask-go/workflow"
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"sidecart/apps/orders/internal/order"
+	"sidecart/kit/shop"
+	"sidecart/kit/sidecar"
+	"sidecart/kit/web"
+)
+
+// recoveryJob is the scheduler's name for the recovery sweep; one replica gets each call.
+const recoveryJob = "resume-stuck-orders"
+
+const (
+	recoveryEvery = 15 * time.Second
+	lateAfter     = 15 * time.Second // most orders are paid within a second, and most refunds made
+	overdue       = time.Minute      // past the time at which a workflow should have shipped or delivered by itself
+	atATime       = 8                // workflows looked at concurrently
+
+	// A workflow that is late and has taken no step for half of the time that it is late is stuck, within these bounds: the first is well
+	// above the pause between two tries of a step, and the more often one was started anew, the longer the next time is away. So a busy
+	// engine is not made busier.
+	stuckAfter = time.Minute
+	stuckMost  = 5 * time.Minute
+)
+
+// Routes adds what the scheduler calls.
+func (s *Service) Routes(app *web.App) {
+	web.Handle(app, "POST /job/"+recoveryJob, shop.Anyone, s.handleRecover, web.Internal)
+	web.Handle(app, "POST /job/"+reconcileJob, shop.Anyone, s.handleReconcile, web.Internal, web.Patience(runs))
+}
+
+// ScheduleRecovery has the scheduler run the recovery sweep every 15 s.
+func (s *Service) ScheduleRecovery(ctx context.Context, every sidecar.Schedule) error {
+	return every(ctx, recoveryJob, "@every "+recoveryEvery.String())
+}
+
+func (s *Service) handleRecover(ctx context.Context, _ shop.Caller, _ web.None) (web.None, error) {
+	return web.None{}, s.Recover(ctx, time.Now())
+}
+
+// Recover is the recovery sweep. It starts the workflows of orders and refunds that have none, starts those anew that are stuck, wakes
+// those that never began, and has the engine purge those that ended. What becomes of an order or a refund, the workflow decides alone. One
+// that fails holds up no other.
+//
+// It is needed because an event may be handled by nobody (its sidecar took a dying app's empty answer for success), and because a process
+// that dies at the wrong moment can leave a workflow in the engine that nothing wakes.
+func (s *Service) Recover(ctx context.Context, now time.Time) error {
+	r := sweep{Service: s, now: now}
+	find := s.orders.Recovery()
+	errs := []error{r.all(ctx, find.Pending, lateAfter), r.all(ctx, find.Owing, lateAfter)}
+	if s.times.Ship > 0 {
+		errs = append(errs, r.all(ctx, find.Unshipped, s.times.Ship+overdue))
+	}
+	if s.times.Deliver > 0 {
+		errs = append(errs, r.all(ctx, find.Undelivered, s.times.Deliver+overdue))
+	}
+	return errors.Join(append(errs, r.purgeEnded(ctx))...) // last: it may take all the time that is left
+}
+
+// sweep is one run of the recovery.
+type sweep struct {
+	*Service
+	now    time.Time
+	silent atomic.Int32 // calls that the engine did not answer
+}
+
+// away says that the engine is not called again in this run. A few workflows that it does not answer for are no reason.
+func (r *sweep) away() bool { return r.silent.Load() > atATime }
+
+func (r *sweep) heard(err error) error {
+	if code := status.Code(err); code == codes.Unavailable || code == codes.DeadlineExceeded || errors.Is(err, context.DeadlineExceeded) {
+		r.silent.Add(1)
+	}
+	return err
+}
+
+// all recovers the workflows that should have taken a step so long ago.
+func (r *sweep) all(ctx context.Context, find func(context.Context, time.Time) ([]order.Instance, error), ago time.Duration) error {
+	found, err := find(ctx, r.now.Add(-ago))
+	if err != nil {
+		return err
+	}
+	return each(ctx, found, func(ctx context.Context, i order.Instance) error {
+		return r.recover(ctx, i, r.now.Sub(i.Since.Add(ago)))
+	})
+}
+
+// recover looks at one workflow that is late by a time.
+func (r *sweep) recover(ctx context.Context, i order.Instance, late time.Duration) error {
+	if r.away() {
+		return nil
+	}
+	known, err := r.engine.state(ctx, i.ID())
+	switch {
+	case err != nil:
+		return r.heard(err)
+	case known == nil || workflow.WorkflowMetadataIsComplete(known):
+		return r.heard(r.begin(ctx, i))
+	case known.RuntimeStatus == workflow.StatusPending:
+		if late >= stuckAfter && turn(late) != turn(late-2*recoveryEvery) {
+			return r.heard(r.begin(ctx, i))
+		}
+		return nil
+	case r.now.Sub(known.LastUpdatedAt.AsTime()) < min(max(stuckAfter, late/2), stuckMost):
+		return nil
+	}
+	slog.WarnContext(ctx, "a workflow is stuck and starts anew", "order", i.OrderID, "refund", i.RefundID, "workflow", known.Name, "late", late)
+	if err := r.engine.remove(ctx, i.ID(), false); err != nil {
+		return r.heard(err)
+	}
+	return r.heard(r.begin(ctx, i))
+}
+
+// turn counts how often a workflow that has not begun yet may have been woken in a time: after a stuckAfter, two, four, eight ... The engine
+// does not say when it was woken last.
+func turn(late time.Duration) (n int) {
+	for t := stuckAfter; t <= late; t *= 2 {
+		n++
+	}
+	return n
+}
+
+// begin starts a workflow, or wakes it.
+func (s *Service) begin(ctx context.Context, i order.Instance) error {
+	if i.RefundID != uuid.Nil {
+		return s.engine.StartRefund(ctx, i.OrderID, i.RefundID)
+	}
+	return s.start(ctx, i.OrderID)
+}
+
+// each does something with every one of all, some at a time. One that fails does not keep it from the others.
+func each[T any](ctx context.Context, all []T, do func(context.Context, T) error) error {
+	var g errgroup.Group
+	g.SetLimit(atATime)
+	errs := make([]error, len(all))
+	for i, one := range all {
+		g.Go(func() error {
+			errs[i] = do(ctx, one)
+			return nil
+		})
+	}
+	_ = g.Wait() // what failed is in errs
+	return errors.Join(errs...)
+}

@@ -1,0 +1,64 @@
+package order
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"sidecart/kit/postgres"
+)
+
+// purged changes nothing where a refund is tried again meanwhile.
+func purged(ctx context.Context, tx pgx.Tx, i Instance) error {
+	sql := `update orders set followed = false where id = $1`
+	if i.RefundID != uuid.Nil {
+		sql = `update refunds set followed = false where id = $1 and (settled_at is not null or failed_at is not null)`
+	}
+	_, err := tx.Exec(ctx, sql, i.ID())
+	return err
+}
+
+func instances(ctx context.Context, db postgres.Reader, sql string, args ...any) ([]Instance, error) {
+	rows, err := db.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Instance])
+}
+
+func pendingSince(ctx context.Context, db postgres.Reader, before time.Time) ([]Instance, error) {
+	return instances(ctx, db, `
+		select id, $2::uuid, placed_at from orders where status = 'pending' and placed_at < $1 order by placed_at limit 500`, before, uuid.Nil)
+}
+
+func owingSince(ctx context.Context, db postgres.Reader, before time.Time) ([]Instance, error) {
+	return instances(ctx, db, `
+		select order_id, id, at from refunds where settled_at is null and failed_at is null and at < $1 order by at limit 500`, before)
+}
+
+func unshippedSince(ctx context.Context, db postgres.Reader, before time.Time) ([]Instance, error) {
+	return instances(ctx, db, `
+		select id, $2::uuid, paid_at from orders where status in ('paid', 'partially_refunded') and shipped_at is null and paid_at < $1
+		order by paid_at limit 500`, before, uuid.Nil)
+}
+
+func undeliveredSince(ctx context.Context, db postgres.Reader, before time.Time) ([]Instance, error) {
+	return instances(ctx, db, `
+		select id, $2::uuid, shipped_at from orders where status in ('shipped', 'partially_refunded') and delivered_at is null and shipped_at < $1
+		order by shipped_at limit 500`, before, uuid.Nil)
+}
+
+func endedSince(ctx context.Context, db postgres.Reader, before time.Time, after Instance) ([]Instance, error) {
+	return instances(ctx, db, `
+		select order_id, refund_id, since from (
+			(select id as order_id, $4::uuid as refund_id, updated_at as since, id as instance from orders
+			where followed and (delivered_at is not null or status in ('cancelled', 'refunded')) and updated_at < $1 and (updated_at, id) > ($2, $3)
+			order by updated_at, id limit 100)
+			union all
+			(select order_id, id, coalesce(settled_at, failed_at), id from refunds
+			where followed and coalesce(settled_at, failed_at) < $1 and (coalesce(settled_at, failed_at), id) > ($2, $3)
+			order by coalesce(settled_at, failed_at), id limit 100)) e
+		order by since, instance limit 100`, before, after.Since, after.ID(), uuid.Nil)
+}
