@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"runtime"
 	"time"
 
 	"sidecart/apps/users/internal/account"
@@ -21,10 +22,11 @@ func run(ctx context.Context, s *service.Service) error {
 	cfg := s.Env.Web("8001")
 	firstIsAdmin := s.Env.OneOf("BOOTSTRAP_ADMIN", "off", "off", "first-user") == "first-user"
 	verifiedEmail := s.Env.Bool("REQUIRE_VERIFIED_EMAIL", false)
-	passwords := account.NewPasswords(s.Env.Int("BCRYPT_COST", 12, 4), s.Env.Int("BCRYPT_AT_ONCE", 1, 1))
+	passwords := account.NewPasswords(s.Env.Int("BCRYPT_COST", 12, 4), s.Env.Int("BCRYPT_CONCURRENCY", max(1, runtime.GOMAXPROCS(0)-1), 1))
 	patience := lockout.Policy{
 		Name: s.Env.Int("LOCKOUT_FAILURES", 5, 1), Address: s.Env.Int("LOCKOUT_ADDRESS_FAILURES", 100, 1),
-		First: s.Env.Duration("LOCKOUT_WAIT", time.Minute), Most: s.Env.Duration("LOCKOUT_MOST", time.Hour), Memory: s.Env.Duration("LOCKOUT_MEMORY", 24*time.Hour),
+		Duration: s.Env.Duration("LOCKOUT_DURATION", time.Minute), MaxDuration: s.Env.Duration("LOCKOUT_MAX_DURATION", time.Hour),
+		Window: s.Env.Duration("LOCKOUT_WINDOW", 24*time.Hour),
 	}
 	mails := mailtoken.Lifetimes{Verify: s.Env.Duration("VERIFY_TOKEN_TTL", 24*time.Hour), Reset: s.Env.Duration("RESET_TOKEN_TTL", 30*time.Minute)}
 	tokens := session.Lifetimes{Access: s.Env.Duration("ACCESS_TOKEN_TTL", 15*time.Minute), Refresh: s.Env.Duration("REFRESH_TOKEN_TTL", 720*time.Hour)}

@@ -128,3 +128,29 @@ func TestATemplateThatBreaks(t *testing.T) {
 		}
 	}
 }
+
+// TestABadBroadcastHoldsUpNoOther: it steps aside and is tried again later.
+func TestABadBroadcastHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	_, db, s := start(t, 3)
+	for _, title := range []string{"Bad", "Good"} {
+		if _, err := s.Announce(t.Context(), shop.UserID{UUID: shop.NewID()}, Announcement{Title: title, Body: "All of it"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := db.Exec(t.Context(), `
+		create function fails() returns trigger language plpgsql as $$ begin raise 'a bad row'; end $$;
+		create trigger fails before insert on messages for each row when (new.title = 'Bad') execute function fails()`); err != nil {
+		t.Fatal(err)
+	}
+	if worked, err := s.step(t.Context()); !worked || err == nil {
+		t.Errorf("the bad one: %t, %v", worked, err)
+	}
+	if worked, err := s.step(t.Context()); !worked || err != nil {
+		t.Errorf("the good one: %t, %v", worked, err)
+	}
+	var running string
+	if err := db.QueryRow(t.Context(), `select string_agg(title, ' ') from broadcasts where state = 'running'`).Scan(&running); err != nil || running != "Bad" {
+		t.Errorf("%s run, %v", running, err)
+	}
+}

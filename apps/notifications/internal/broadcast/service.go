@@ -3,6 +3,7 @@ package broadcast
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -71,15 +72,18 @@ func (s *Service) Work(ctx context.Context) error {
 	return nil
 }
 
+// step tells some of the people of the oldest broadcast. It says whether there was one: one that fails steps aside for a minute.
 func (s *Service) step(ctx context.Context) (worked bool, err error) {
-	err = s.db.Tx(ctx, func(tx event.TX) error {
-		b, err := next(ctx, tx)
+	var b Broadcast
+	err = s.db.Tx(ctx, func(tx event.TX) (err error) {
+		b, err = next(ctx, tx)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
+		worked = true
 		people, err := contact.After(ctx, tx, b.Role, b.LastUser, step)
 		if err != nil {
 			return err
@@ -95,8 +99,14 @@ func (s *Service) step(ctx context.Context) (worked bool, err error) {
 		} else {
 			b.LastUser = people[len(people)-1]
 		}
-		worked = true
 		return progress(ctx, tx, b)
 	})
-	return worked && err == nil, err
+	if !worked || err == nil {
+		return worked, err
+	}
+	err = fmt.Errorf("broadcast %s: %w", b.ID, err)
+	if failed := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return postpone(ctx, tx, b.ID) }); failed != nil {
+		return false, errors.Join(err, failed)
+	}
+	return true, err
 }

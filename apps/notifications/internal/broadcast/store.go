@@ -41,11 +41,11 @@ func get(ctx context.Context, db postgres.Reader, id uuid.UUID) (Broadcast, erro
 	return b, err
 }
 
-// next takes the oldest that runs and that nobody is working on. It fails with pgx.ErrNoRows if there is none.
+// next takes the oldest that runs, is due, and that nobody is working on. It fails with pgx.ErrNoRows if there is none.
 func next(ctx context.Context, tx pgx.Tx) (Broadcast, error) {
 	rows, err := tx.Query(ctx, `
 		select id, title, body, role, state, total, told, last_user, created_by, created_at, finished_at from broadcasts
-		where state = 'running' order by created_at limit 1 for update skip locked`)
+		where state = 'running' and due_at <= now() order by created_at limit 1 for update skip locked`)
 	if err != nil {
 		return Broadcast{}, err
 	}
@@ -56,5 +56,11 @@ func progress(ctx context.Context, tx pgx.Tx, b Broadcast) error {
 	_, err := tx.Exec(ctx, `
 		update broadcasts set told = $2, last_user = $3, state = $4, finished_at = case when $4 = 'done' then now() end where id = $1`,
 		b.ID, b.Told, b.LastUser, b.State)
+	return err
+}
+
+// postpone lets a broadcast that cannot go on stand aside.
+func postpone(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
+	_, err := tx.Exec(ctx, `update broadcasts set due_at = now() + interval '1 minute' where id = $1`, id)
 	return err
 }

@@ -32,6 +32,7 @@ type folder struct {
 	mu    sync.Mutex
 	files map[string][]byte
 	away  error
+	bad   string // a file that cannot be deleted
 }
 
 func (f *folder) Files() images.Files {
@@ -56,6 +57,9 @@ func (f *folder) Files() images.Files {
 		Delete: func(_ context.Context, name string) error {
 			f.mu.Lock()
 			defer f.mu.Unlock()
+			if name == f.bad {
+				return sidecar.ErrUpstream
+			}
 			delete(f.files, name)
 			return f.away
 		},
@@ -171,8 +175,29 @@ func TestImages(t *testing.T) {
 		t.Error(err)
 	}
 	store.away = nil
+	if _, err := db.Exec(t.Context(), `update image_files set free_at = now()`); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := s.Clean(t.Context()); err != nil || len(store.files) != 0 {
 		t.Errorf("kept %d, %v", len(store.files), err)
+	}
+}
+
+// TestABadFileHoldsUpNoOther: it steps aside, is told of, and is tried again later.
+func TestABadFileHoldsUpNoOther(t *testing.T) {
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, images.Migrations, stock.Migrations)
+	bad, good := shop.NewID(), shop.NewID()
+	store := &folder{files: map[string][]byte{bad.String(): nil, good.String(): nil}, bad: bad.String()}
+	s := images.NewService(event.NewOutbox(db), store.Files())
+	if _, err := db.Exec(t.Context(), `
+		insert into image_files (name, free_at) values ($1, now() - interval '2 hours'), ($2, now() - interval '1 hour')`, bad, good); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.Clean(t.Context()); n != 1 || !errors.Is(err, sidecar.ErrUpstream) || !strings.Contains(err.Error(), bad.String()) || len(store.files) != 1 {
+		t.Errorf("%d removed, %v", n, err)
+	}
+	if n, err := s.Clean(t.Context()); n != 0 || err != nil {
+		t.Errorf("the bad one is tried again at once: %d removed, %v", n, err)
 	}
 }
 

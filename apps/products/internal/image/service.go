@@ -166,24 +166,29 @@ func Close(ctx context.Context, tx pgx.Tx, productID int64) error {
 	return removeAll(ctx, tx, productID)
 }
 
-// Clean removes files that no image has, some hundred at a time. It may be stopped anywhere and run again.
+// Clean removes files that no image has, some hundred at a time. It may be stopped anywhere and run again. A file that cannot be
+// removed steps aside for an hour; the error names it.
 func (s *Service) Clean(ctx context.Context) (removed int, err error) {
 	names, err := unused(ctx, s.db)
 	if err != nil {
 		return 0, err
 	}
+	var failed error
 	for _, name := range names {
-		for _, file := range []string{name.String(), small(name)} {
-			if err := s.files.Delete(ctx, file); err != nil {
-				return removed, err
-			}
+		err := errors.Join(s.files.Delete(ctx, name.String()), s.files.Delete(ctx, small(name)))
+		if err == nil {
+			err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return unnote(ctx, tx, name) })
 		}
-		if err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return unnote(ctx, tx, name) }); err != nil {
-			return removed, err
+		if err == nil {
+			removed++
+			continue
 		}
-		removed++
+		failed = errors.Join(failed, fmt.Errorf("image file %s: %w", name, err))
+		if err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return postpone(ctx, tx, name) }); err != nil {
+			return removed, errors.Join(failed, err)
+		}
 	}
-	return removed, nil
+	return removed, failed
 }
 
 // cleaningJob is the name under which the scheduler calls every so often; one replica gets each call.

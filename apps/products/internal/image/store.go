@@ -22,6 +22,12 @@ func unnote(ctx context.Context, tx pgx.Tx, name uuid.UUID) error {
 	return err
 }
 
+// postpone lets a file that cannot be removed stand aside.
+func postpone(ctx context.Context, tx pgx.Tx, name uuid.UUID) error {
+	_, err := tx.Exec(ctx, `update image_files set free_at = now() + interval '1 hour' where name = $1`, name)
+	return err
+}
+
 // unused are files that no image has and whose time is over.
 func unused(ctx context.Context, db postgres.Reader) ([]uuid.UUID, error) {
 	rows, err := db.Query(ctx, `

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"embed"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -153,12 +155,14 @@ func (s *Service) Return(ctx context.Context, order shop.OrderID, back []Wanted)
 	})
 }
 
-// ReleaseExpired gives back reservations whose time is over and that are still held.
+// ReleaseExpired releases reservations whose time is over and that are still held. One that cannot be released steps aside for
+// ten minutes; the error names it.
 func (s *Service) ReleaseExpired(ctx context.Context) (released int, err error) {
 	orders, err := expired(ctx, s.db)
 	if err != nil {
 		return 0, err
 	}
+	var failed error
 	for _, order := range orders {
 		err := s.db.Tx(ctx, func(tx event.TX) error {
 			state, err := lock(ctx, tx, order)
@@ -167,12 +171,16 @@ func (s *Service) ReleaseExpired(ctx context.Context) (released int, err error) 
 			}
 			return giveBack(ctx, tx, order, free, StateReleased)
 		})
-		if err != nil {
-			return released, err
+		if err == nil {
+			released++
+			continue
 		}
-		released++
+		failed = errors.Join(failed, fmt.Errorf("reservation of order %s: %w", order, err))
+		if err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return postpone(ctx, tx, order) }); err != nil {
+			return released, errors.Join(failed, err)
+		}
 	}
-	return released, nil
+	return released, failed
 }
 
 // expiryJob is the name under which the scheduler calls every so often; one replica gets each call.

@@ -261,6 +261,13 @@ func expired(ctx context.Context, db postgres.Reader) ([]shop.OrderID, error) {
 	return pgx.CollectRows(rows, pgx.RowTo[shop.OrderID])
 }
 
+// postpone lets an expired reservation that cannot be released stand aside.
+func postpone(ctx context.Context, tx pgx.Tx, order shop.OrderID) error {
+	_, err := tx.Exec(ctx, `
+		update reservations set expires_at = now() + interval '10 minutes' where order_id = $1 and settled_at is null`, order)
+	return err
+}
+
 // adjust changes on_hand; the product is locked and the change is possible.
 func adjust(ctx context.Context, tx pgx.Tx, by shop.UserID, productID int64, a Adjustment) (moved, error) {
 	rows, err := tx.Query(ctx, `

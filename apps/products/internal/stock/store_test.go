@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -230,6 +231,37 @@ func TestExpiry(t *testing.T) {
 	expect(t, s, 1, 7, 0)
 	if err := s.Commit(t.Context(), gone); !errors.Is(err, stock.ErrReleased) {
 		t.Error(err)
+	}
+	ledgerAddsUp(t, db)
+}
+
+// TestABadReservationHoldsUpNoOther: it steps aside, is told of, and is tried again later.
+func TestABadReservationHoldsUpNoOther(t *testing.T) {
+	db, s := open(t, time.Millisecond, 10, 10)
+	bad, good := newOrder(), newOrder()
+	for id, order := range map[int64]shop.OrderID{1: bad, 2: good} {
+		if _, err := s.Reserve(t.Context(), order, want(int(id), 3)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := db.Exec(t.Context(), `
+		create function fails() returns trigger language plpgsql as $$ begin raise 'a bad row'; end $$;
+		create trigger fails before update of reserved on stock for each row when (new.product_id = 1) execute function fails();
+		update reservations set expires_at = now() - interval '1 minute'`); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.ReleaseExpired(t.Context()); n != 1 || err == nil || !strings.Contains(err.Error(), bad.String()) {
+		t.Errorf("%d released, %v", n, err)
+	}
+	expect(t, s, 2, 10, 0)
+	if n, err := s.ReleaseExpired(t.Context()); n != 0 || err != nil {
+		t.Errorf("the bad one is tried again at once: %d released, %v", n, err)
+	}
+	if _, err := db.Exec(t.Context(), `drop trigger fails on stock; update reservations set expires_at = now() where settled_at is null`); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.ReleaseExpired(t.Context()); n != 1 || err != nil {
+		t.Errorf("%d released later, %v", n, err)
 	}
 	ledgerAddsUp(t, db)
 }

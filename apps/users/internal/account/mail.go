@@ -3,8 +3,11 @@ package account
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"sidecart/apps/users/internal/audit"
 	"sidecart/apps/users/internal/mailtoken"
@@ -97,7 +100,10 @@ func (s *Service) ResetPassword(ctx context.Context, token, password string, fro
 	if err != nil {
 		return err
 	}
-	return s.Lockouts.Forgive(ctx, key(a.Username), key(a.Email))
+	if err := s.Lockouts.Forgive(ctx, key(a.Username), key(a.Email)); err != nil {
+		slog.WarnContext(ctx, "failed sign-ins not forgiven after a password reset", "user", a.ID, "err", err)
+	}
+	return nil
 }
 
 // replacePassword ends the sessions of an account but the caller's own (a zero caller has none) and makes the tokens of
@@ -144,7 +150,7 @@ func (s *Service) AnswerMail(ctx context.Context) error {
 			if err != nil && ctx.Err() == nil {
 				slog.WarnContext(ctx, "requests for mails wait", "err", err)
 			}
-			if !more || err != nil {
+			if !more {
 				break
 			}
 		}
@@ -158,14 +164,15 @@ func (s *Service) AnswerMail(ctx context.Context) error {
 }
 
 // AnswerOne takes the oldest request and, if there is an open account with that address and not too many mails went there
-// lately, tells that one is to be sent. It says whether there was a request.
+// lately, tells that one is to be sent. It says whether there was a request: one that fails steps aside for a minute.
 func (s *Service) AnswerOne(ctx context.Context) (was bool, err error) {
+	var r *mailRequest
 	err = s.db.Tx(ctx, func(tx event.TX) error {
-		r, err := take(ctx, tx)
-		if err != nil || r == nil {
+		taken, err := take(ctx, tx)
+		if err != nil || taken == nil {
 			return err
 		}
-		was = true
+		r = taken
 		a, err := lockByEmail(ctx, tx, r.EmailKey)
 		if err != nil || a == nil {
 			return err
@@ -180,7 +187,14 @@ func (s *Service) AnswerOne(ctx context.Context) (was bool, err error) {
 		}
 		return s.askToReset(ctx, tx, *a, audit.Origin{Address: r.Address, UserAgent: r.UserAgent})
 	})
-	return was, err
+	if r == nil || err == nil {
+		return r != nil, err
+	}
+	err = fmt.Errorf("request %s: %w", r.ID, err)
+	if failed := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return postpone(ctx, tx, r.ID) }); failed != nil {
+		return false, errors.Join(err, failed)
+	}
+	return true, err
 }
 
 func (s *Service) askToReset(ctx context.Context, tx event.TX, a Account, from audit.Origin) error {

@@ -19,17 +19,19 @@ const maxPassword = 72
 const longestWait = 3 * time.Second
 
 // Passwords hashes and checks passwords, only so many at a time, so that a flood of sign-ins leaves the service's other
-// routes their share of the processor.
+// routes their share of the processor. Registrations, which cost nobody an account, have a slot of their own: a flood of them
+// lets people who have one sign in.
 type Passwords struct {
-	cost   int
-	slots  *semaphore.Weighted
-	decoys map[int][]byte // by cost, up to ours: what unknown users' passwords are compared with, so that they take as long
+	cost          int
+	signIns       *semaphore.Weighted
+	registrations *semaphore.Weighted
+	decoys        map[int][]byte // by cost, up to ours: what unknown users' passwords are compared with, so that they take as long
 }
 
-// NewPasswords uses a bcrypt cost (each step doubles the time) and hashes at most atOnce at a time.
-func NewPasswords(cost, atOnce int) *Passwords {
+// NewPasswords uses a bcrypt cost (each step doubles the time) and hashes at most concurrency at a time, and one registration's.
+func NewPasswords(cost, concurrency int) *Passwords {
 	cost = min(max(cost, bcrypt.MinCost), bcrypt.MaxCost)
-	p := &Passwords{cost: cost, slots: semaphore.NewWeighted(int64(atOnce)), decoys: map[int][]byte{}}
+	p := &Passwords{cost: cost, signIns: semaphore.NewWeighted(int64(concurrency)), registrations: semaphore.NewWeighted(1), decoys: map[int][]byte{}}
 	for c := bcrypt.MinCost; c <= cost; c++ {
 		decoy, err := bcrypt.GenerateFromPassword([]byte("nobody's password"), c)
 		if err != nil {
@@ -42,30 +44,39 @@ func NewPasswords(cost, atOnce int) *Passwords {
 
 // Renew is Hash for a hash that can be made another time: it fails with ErrBusy at once where another is being made.
 func (p *Passwords) Renew(password string) ([]byte, error) {
-	if !p.slots.TryAcquire(1) {
+	if !p.signIns.TryAcquire(1) {
 		return nil, ErrBusy
 	}
-	defer p.slots.Release(1)
+	defer p.signIns.Release(1)
 	return bcrypt.GenerateFromPassword([]byte(normal(password)), p.cost)
 }
 
 // turn waits until there is a slot. It fails with ErrBusy after longestWait, or if ctx ends before.
-func (p *Passwords) turn(ctx context.Context) (done func(), err error) {
+func turn(ctx context.Context, slots *semaphore.Weighted) (done func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, longestWait)
 	defer cancel()
-	if err := p.slots.Acquire(ctx, 1); err != nil {
+	if err := slots.Acquire(ctx, 1); err != nil {
 		return nil, ErrBusy.Because(err)
 	}
-	return func() { p.slots.Release(1) }, nil
+	return func() { slots.Release(1) }, nil
 }
 
 // Hash fails with ErrInvalid for a password that bcrypt would not read to its end, or ErrBusy if it is not its turn in time.
 func (p *Passwords) Hash(ctx context.Context, password string) ([]byte, error) {
+	return p.hash(ctx, p.signIns, password)
+}
+
+// HashFirst is Hash for a registration.
+func (p *Passwords) HashFirst(ctx context.Context, password string) ([]byte, error) {
+	return p.hash(ctx, p.registrations, password)
+}
+
+func (p *Passwords) hash(ctx context.Context, slots *semaphore.Weighted, password string) ([]byte, error) {
 	password = normal(password)
 	if len(password) > maxPassword {
 		return nil, fault.ErrInvalid.With("password", tooLong)
 	}
-	done, err := p.turn(ctx)
+	done, err := turn(ctx, slots)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +88,7 @@ func (p *Passwords) Hash(ctx context.Context, password string) ([]byte, error) {
 // takes the same time, and so does one of a lower cost. It fails with ErrBusy if it is not its turn in time.
 func (p *Passwords) Check(ctx context.Context, hash []byte, password string) error {
 	password = normal(password)
-	done, err := p.turn(ctx)
+	done, err := turn(ctx, p.signIns)
 	if err != nil {
 		return err
 	}

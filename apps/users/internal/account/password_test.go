@@ -15,7 +15,7 @@ func TestPasswordsWaitForTheirTurn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		free, err := p.turn(t.Context())
+		free, err := turn(t.Context(), p.signIns)
 		if err != nil {
 			t.Fatal(err)
 		}

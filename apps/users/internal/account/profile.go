@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -190,7 +191,10 @@ func (s *Service) Erase(ctx context.Context, who shop.Caller, from audit.Origin)
 	if err != nil {
 		return err
 	}
-	return s.Lockouts.Forget(ctx, key(before.Username), key(before.Email))
+	if err := s.Lockouts.Forget(ctx, key(before.Username), key(before.Email)); err != nil {
+		slog.WarnContext(ctx, "counts of failed sign-ins of an erased account stay until they end", "user", who.ID, "err", err)
+	}
+	return nil
 }
 
 func (s *Service) forgetMail(ctx context.Context, tx pgx.Tx, a Account) error {

@@ -47,7 +47,7 @@ func newStand(t *testing.T, adapt ...func(*account.Parts)) *stand {
 	s := &stand{db: kittest.DB(t, event.Migrations, idempotency.Migrations, audit.Migrations, account.Migrations, mailtoken.Migrations), lockouts: lockout.NewLocal()}
 	s.parts = account.Parts{
 		Passwords: account.NewPasswords(4, 4), FirstIsAdmin: true,
-		Lockouts:   lockout.NewService(s.lockouts, []byte("lockouts"), lockout.Policy{Name: failures, Address: 1000, First: time.Minute, Most: time.Hour, Memory: time.Hour}),
+		Lockouts:   lockout.NewService(s.lockouts, []byte("lockouts"), lockout.Policy{Name: failures, Address: 1000, Duration: time.Minute, MaxDuration: time.Hour, Window: time.Hour}),
 		MailTokens: mailtoken.NewService(s.db, []byte("mail tokens"), mailtoken.Lifetimes{Verify: time.Hour, Reset: time.Hour}),
 		Sessions: account.Sessions{
 			End: func(_ context.Context, _ event.TX, user shop.UserID, except uuid.UUID, reason string) error {

@@ -206,10 +206,10 @@ func ask(ctx context.Context, tx pgx.Tx, r mailRequest) error {
 	return err
 }
 
-// take removes the oldest request that no other replica is at; nil if there is none.
+// take removes the oldest request that is due and that no other replica is at; nil if there is none.
 func take(ctx context.Context, tx pgx.Tx) (*mailRequest, error) {
 	rows, err := tx.Query(ctx, `
-		delete from mail_requests where id = (select id from mail_requests order by id limit 1 for update skip locked)
+		delete from mail_requests where id = (select id from mail_requests where due_at <= now() order by id limit 1 for update skip locked)
 		returning id, purpose, email_key, address, user_agent`)
 	if err != nil {
 		return nil, err
@@ -219,6 +219,12 @@ func take(ctx context.Context, tx pgx.Tx) (*mailRequest, error) {
 		return nil, nil
 	}
 	return &r, err
+}
+
+// postpone lets a request that cannot be answered stand aside.
+func postpone(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
+	_, err := tx.Exec(ctx, `update mail_requests set due_at = now() + interval '1 minute' where id = $1`, id)
+	return err
 }
 
 // lockByEmail is the open account with an address; nil if there is none.

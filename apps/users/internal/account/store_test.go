@@ -8,7 +8,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/crypto/bcrypt"
 
 	"sidecart/apps/users/internal/account"
@@ -234,6 +236,106 @@ func TestAnotherCostIsTakenOnAtTheNextSignIn(t *testing.T) {
 		if err := s.signIn(t, "testuser", good, address); err != nil || cost() != 5 {
 			t.Errorf("%v, cost %d", err, cost())
 		}
+	}
+}
+
+// TestAFailedRehashLetsTheSignInGoOn: the owner is who they say, whatever comes of their hash.
+func TestAFailedRehashLetsTheSignInGoOn(t *testing.T) {
+	s := newStand(t)
+	s.join(t, "testuser")
+	s.parts.Passwords = account.NewPasswords(5, 1)
+	s.Service = account.NewService(event.NewOutbox(s.db), s.parts)
+	fails(t, s.db, "update of password_hash on accounts", "true")
+	if err := s.signIn(t, "testuser", good, address); err != nil {
+		t.Error(err)
+	}
+}
+
+// awayStore is a store that can go away.
+type awayStore struct {
+	lockout.Store
+	away bool
+}
+
+func (s *awayStore) Change(ctx context.Context, key string, fn lockout.Change) error {
+	if s.away {
+		return lockout.ErrContended
+	}
+	return s.Store.Change(ctx, key, fn)
+}
+
+// TestWhatIsDoneIsAnsweredSo: a password that was reset and an account that was erased are, whatever the store of lockouts says.
+func TestWhatIsDoneIsAnsweredSo(t *testing.T) {
+	store := &awayStore{Store: lockout.NewLocal()}
+	s := newStand(t, func(p *account.Parts) {
+		p.Lockouts = lockout.NewService(store, []byte("lockouts"), lockout.Policy{Name: failures, Address: 1000, Duration: time.Minute, MaxDuration: time.Hour, Window: time.Hour})
+	})
+	s.join(t, "first")
+	who := s.join(t, "testuser")
+	kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/password/forgot", Body: `{"email":"testuser@example.com"}`})
+	s.answerAll(t)
+	store.away = true
+	if err := s.ResetPassword(t.Context(), s.mailed(t, "users.password_reset_requested"), other, audit.Origin{}); err != nil {
+		t.Errorf("reset: %v", err)
+	}
+	if err := s.Erase(t.Context(), who, audit.Origin{}); err != nil {
+		t.Errorf("erase: %v", err)
+	}
+}
+
+// fails has a statement fail for the rows that a condition holds for.
+func fails(t *testing.T, db *pgxpool.Pool, statement, when string) {
+	t.Helper()
+	if _, err := db.Exec(t.Context(), `
+		create function fails() returns trigger language plpgsql as $$ begin raise 'a bad row'; end $$;
+		create trigger fails before `+statement+` for each row when (`+when+`) execute function fails()`); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAFloodOfRegistrationsStopsNoSignIn has many more register than passwords can be hashed while they wait.
+func TestAFloodOfRegistrationsStopsNoSignIn(t *testing.T) {
+	s := newStand(t, func(p *account.Parts) { p.Passwords = account.NewPasswords(10, 1) })
+	s.join(t, "testuser")
+	registered := make(chan map[int]int)
+	go func() {
+		registered <- race(150, func(n int) int {
+			name := fmt.Sprint("flood", n)
+			status, _ := kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/register", Body: registration(name, name+"@example.com", good)})
+			return status
+		})
+	}()
+	for signedIn := 0; ; signedIn++ {
+		select {
+		case statuses := <-registered:
+			if signedIn == 0 || statuses[201] == 0 || statuses[503] == 0 {
+				t.Errorf("%d sign-ins beside %v", signedIn, statuses)
+			}
+			return
+		default:
+			if err := s.signIn(t, "testuser", good, address); err != nil {
+				t.Fatalf("after %d sign-ins: %v", signedIn, err)
+			}
+		}
+	}
+}
+
+// TestABadRequestForMailHoldsUpNoOther: it steps aside and is tried again later.
+func TestABadRequestForMailHoldsUpNoOther(t *testing.T) {
+	s := newStand(t)
+	for _, name := range []string{"bad", "testuser"} {
+		s.join(t, name)
+		kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/password/forgot", Body: fmt.Sprintf(`{"email":"%s@example.com"}`, name)})
+	}
+	fails(t, s.db, "insert on outbox", "new.data->>'email' = 'bad@example.com'")
+	if more, err := s.AnswerOne(t.Context()); !more || err == nil {
+		t.Errorf("the bad one: %t, %v", more, err)
+	}
+	s.answerAll(t)
+	s.mailed(t, "users.password_reset_requested")
+	var waiting int
+	if err := s.db.QueryRow(t.Context(), `select count(*) from mail_requests where email_key = 'bad@example.com'`).Scan(&waiting); err != nil || waiting != 1 {
+		t.Errorf("%d bad requests wait, %v", waiting, err)
 	}
 }
 

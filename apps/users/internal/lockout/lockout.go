@@ -4,6 +4,7 @@ package lockout
 
 import (
 	"maps"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -14,11 +15,11 @@ import (
 // ErrLocked tells somebody to wait before they try again. It is the same for names that do not exist.
 var ErrLocked = fault.New(fault.Locked, "sign_in_locked", "too many wrong passwords; wait before you try again")
 
-// Policy is how many failures lock, and for how long: First after the last one that was free, twice as long after each
-// one more, up to Most. Failures are forgotten when the last is Memory ago.
+// Policy is how many failures within Window lock a name or an address, and for how long: Duration after the last one that was
+// free, twice as long after each one more, up to MaxDuration.
 type Policy struct {
-	Name, Address       int
-	First, Most, Memory time.Duration
+	Name, Address                 int
+	Duration, MaxDuration, Window time.Duration
 }
 
 const (
@@ -28,13 +29,18 @@ const (
 )
 
 // tally is what is counted. Pending tries are those whose password is being looked at. Until is the end of a lock, Last the
-// time of the last failure.
+// time of the last failure, Failures what was counted then.
 type tally struct {
-	Failures int       `json:"n,omitempty"`
+	Failures float64   `json:"n,omitempty"`
 	Pending  int       `json:"p,omitempty"`
 	Lease    time.Time `json:"lease,omitzero"`
 	Until    time.Time `json:"until,omitzero"`
 	Last     time.Time `json:"last,omitzero"`
+}
+
+// failures fade to nothing over a window: a steady n failures a window never count as more than n.
+func (t *tally) failures(now time.Time, p Policy) float64 {
+	return t.Failures * max(0, 1-now.Sub(t.Last).Seconds()/p.Window.Seconds())
 }
 
 // begin lets a try go on, which is pending then. Else it says how long a lock still lasts, or that it is too early to say,
@@ -45,13 +51,10 @@ func (t *tally) begin(now time.Time, free int, p Policy) (locked time.Duration, 
 			t.fail(t.Lease, free, p)
 		}
 	}
-	if t.Pending == 0 && now.Sub(t.Last) > p.Memory {
-		*t = tally{}
-	}
 	if now.Before(t.Until) {
 		return t.Until.Sub(now), false
 	}
-	if t.Pending > 0 && t.Failures+t.Pending >= free {
+	if t.Pending > 0 && counted(t.failures(now, p))+t.Pending >= free {
 		return 0, true
 	}
 	t.Pending++
@@ -62,12 +65,14 @@ func (t *tally) begin(now time.Time, free int, p Policy) (locked time.Duration, 
 // fail ends a pending try as a failure, and locks from the free-th on.
 func (t *tally) fail(now time.Time, free int, p Policy) {
 	t.end()
-	t.Failures++
-	t.Last = now
-	if over := t.Failures - free; over >= 0 {
+	t.Failures, t.Last = t.failures(now, p)+1, now
+	if over := counted(t.Failures) - free; over >= 0 {
 		t.Until = now.Add(p.wait(over))
 	}
 }
+
+// counted rounds up: what has just begun to fade is as good as new.
+func counted(failures float64) int { return int(math.Ceil(failures)) }
 
 // end ends a pending try as nothing.
 func (t *tally) end() { t.Pending = max(0, t.Pending-1) }
@@ -77,13 +82,13 @@ func (t *tally) forgive() { *t = tally{Pending: t.Pending, Lease: t.Lease} }
 
 // wait doubles with each failure over the free ones.
 func (p Policy) wait(over int) time.Duration {
-	wait := p.First
+	wait := p.Duration
 	for range over {
-		if wait *= 2; wait >= p.Most {
-			return p.Most
+		if wait *= 2; wait >= p.MaxDuration {
+			return p.MaxDuration
 		}
 	}
-	return min(wait, p.Most)
+	return min(wait, p.MaxDuration)
 }
 
 // record is what is remembered of a name. An address that the owner signed in from is counted apart from all others, so

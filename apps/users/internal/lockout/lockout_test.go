@@ -14,7 +14,7 @@ import (
 	"sidecart/kit/fault"
 )
 
-var policy = Policy{Name: 3, Address: 60, First: time.Minute, Most: 10 * time.Minute, Memory: 24 * time.Hour}
+var policy = Policy{Name: 3, Address: 60, Duration: time.Minute, MaxDuration: 10 * time.Minute, Window: 24 * time.Hour}
 
 // replicas stands in for the sidecars' state at the edge of the process: it knows versions, and whoever comes late must
 // read again.
@@ -128,7 +128,7 @@ func TestWaitsGrow(t *testing.T) {
 		free(t, c.fail(t, "ann", "192.0.2.1"))
 	}
 	free(t, c.fail(t, "bob", "192.0.2.1"))
-	c.at = c.at.Add(policy.Memory + time.Hour)
+	c.at = c.at.Add(policy.Window + time.Hour)
 	for range policy.Name {
 		free(t, c.fail(t, "ann", "192.0.2.1"))
 	}
@@ -147,11 +147,11 @@ func TestTheOwnersAddressIsCountedApart(t *testing.T) {
 		free(t, c.fail(t, "ann", "192.0.2.1"))
 	}
 	wantLocked(t, c.fail(t, "ann", "192.0.2.1"), time.Minute) // a known address is no free pass
-	c.at = c.at.Add(policy.Most)
+	c.at = c.at.Add(policy.MaxDuration)
 	c.succeed(t, "ann", "198.51.100.77")      // the owner on the road
 	free(t, c.fail(t, "ann", "198.51.100.9")) // forgives strangers
 	for n := range mostKnown {                // and only so many addresses are known
-		c.at = c.at.Add(policy.Most)
+		c.at = c.at.Add(policy.MaxDuration)
 		c.succeed(t, "ann", fmt.Sprintf("203.0.113.%d", n))
 	}
 	for range policy.Name {
@@ -168,6 +168,49 @@ func TestAddresses(t *testing.T) {
 	}
 	wantLocked(t, c.fail(t, "another", "2001:db8:1:2:ffff::1"), time.Minute)
 	free(t, c.fail(t, "another", "2001:db8:1:3::1"))
+}
+
+// TestRareFailuresNeverLock: failures fade, so that fewer than lock within a window never lock, however long they go on.
+func TestRareFailuresNeverLock(t *testing.T) {
+	c := newClock(newReplicas())
+	for n := range 400 {
+		a, err := c.Begin(t.Context(), fmt.Sprint("name", n), "192.0.2.1") // a household that mistypes
+		free(t, err)
+		until, err := a.Failed(t.Context())
+		if free(t, err); !until.IsZero() {
+			t.Fatalf("failure %d locks until %s", n, until)
+		}
+		if n%2 == 0 {
+			a, err = c.Begin(t.Context(), "ann", "198.51.100.9")
+			free(t, err)
+			until, err = a.Failed(t.Context())
+			if free(t, err); !until.IsZero() {
+				t.Fatalf("failure %d of ann locks until %s", n/2, until)
+			}
+		}
+		c.at = c.at.Add(policy.Window * 9 / 20)
+	}
+	for n := range policy.Address - 2 { // and a burst is counted as ever
+		free(t, c.fail(t, fmt.Sprint("other", n), "192.0.2.1"))
+	}
+	wantLocked(t, c.fail(t, "another", "192.0.2.1"), time.Minute)
+}
+
+// TestTheOwnerPassesTheLockOfTheirAddress: who shares an address with somebody who guesses can sign in there, as themselves alone.
+func TestTheOwnerPassesTheLockOfTheirAddress(t *testing.T) {
+	c := newClock(newReplicas())
+	c.succeed(t, "ann", "192.0.2.1")
+	for n := range policy.Address {
+		free(t, c.fail(t, fmt.Sprint("name", n), "192.0.2.1"))
+	}
+	wantLocked(t, c.fail(t, "bob", "192.0.2.1"), time.Minute)
+	c.succeed(t, "ann", "192.0.2.1")
+	wantLocked(t, c.fail(t, "bob", "192.0.2.1"), time.Minute) // it is as it was
+	for range policy.Name {
+		free(t, c.fail(t, "ann", "192.0.2.1"))
+	}
+	c.at = c.at.Add(30 * time.Second)
+	wantLocked(t, c.fail(t, "ann", "192.0.2.1"), 30*time.Second) // the name's own lock holds
 }
 
 func TestUndecidedCountsNothing(t *testing.T) {
@@ -265,7 +308,7 @@ func TestWhoNeverSaysHowItEndedHasFailed(t *testing.T) {
 		t.Errorf("while it is too early to say: %v", err)
 	}
 	c.at = c.at.Add(lease + time.Second)
-	wantLocked(t, c.fail(t, "ann", "192.0.2.1"), policy.First-time.Second)
+	wantLocked(t, c.fail(t, "ann", "192.0.2.1"), policy.Duration-time.Second)
 }
 
 // TestWithoutTheStore: a replica counts alone, is not open, and counts in the store as soon as it is back.

@@ -30,18 +30,26 @@ type Attempt struct {
 	s             *Service
 	name, address string // as they are kept
 	known         bool   // the address is the owner's
+	counted       bool   // at the address
 	until         time.Time
 }
 
 // Begin starts a try, and waits while it is too early to say whether it may. It fails with ErrLocked and Retry-After where
 // the address, or the name for such addresses, has failed too often, the same for names that nobody has; and with
-// ErrContended where it is still too early when ctx is about to end.
+// ErrContended where it is still too early when ctx is about to end. The lock of an address does not hold for a name whose owner
+// signed in from there.
 func (s *Service) Begin(ctx context.Context, name, address string) (*Attempt, error) {
 	a := &Attempt{s: s, name: s.mac("name", name), address: s.mac("address", group(address))}
 	err := s.enter(ctx, a.address, func(r *record, now time.Time) (time.Duration, bool) {
 		return r.Strangers.begin(now, s.policy.Address, s.policy)
 	})
-	if err != nil {
+	a.counted = err == nil
+	if errors.Is(err, ErrLocked) {
+		known, failed := s.knows(ctx, a)
+		if failed != nil || !known {
+			return nil, errors.Join(failed, err)
+		}
+	} else if err != nil {
 		return nil, err
 	}
 	err = s.enter(ctx, a.name, func(r *record, now time.Time) (locked time.Duration, early bool) {
@@ -56,6 +64,12 @@ func (s *Service) Begin(ctx context.Context, name, address string) (*Attempt, er
 		return a, nil
 	}
 	return a, errors.Join(err, a.endAddress(ctx, (*tally).end))
+}
+
+// knows says whether the owner of a name signed in from the address lately.
+func (s *Service) knows(ctx context.Context, a *Attempt) (known bool, err error) {
+	err = s.change(ctx, a.name, func(r *record) { known = r.knows(a.address, s.now()) })
+	return known, err
 }
 
 // enter begins on a record as soon as it is not too early.
@@ -121,6 +135,9 @@ func (a *Attempt) Undecided(ctx context.Context) error {
 }
 
 func (a *Attempt) endAddress(ctx context.Context, how func(*tally)) error {
+	if !a.counted {
+		return nil
+	}
 	return a.s.change(ctx, a.address, func(r *record) { how(&r.Strangers) })
 }
 
@@ -158,7 +175,7 @@ func (s *Service) change(ctx context.Context, key string, fn func(*record)) erro
 		if len(r.Known) > 0 {
 			return next, knownFor, err
 		}
-		return next, s.policy.Memory + s.policy.Most, err
+		return next, s.policy.Window + s.policy.MaxDuration, err
 	})
 }
 

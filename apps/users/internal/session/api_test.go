@@ -68,7 +68,7 @@ var migrations = []postgres.Migrations{event.Migrations, idempotency.Migrations,
 func newAccounts(db *pgxpool.Pool, firstIsAdmin bool) *account.Service {
 	return account.NewService(event.NewOutbox(db), account.Parts{
 		Passwords: account.NewPasswords(4, 2), FirstIsAdmin: firstIsAdmin,
-		Lockouts:   lockout.NewService(lockout.NewLocal(), []byte("lockouts"), lockout.Policy{Name: 5, Address: 100, First: time.Minute, Most: time.Hour, Memory: time.Hour}),
+		Lockouts:   lockout.NewService(lockout.NewLocal(), []byte("lockouts"), lockout.Policy{Name: 5, Address: 100, Duration: time.Minute, MaxDuration: time.Hour, Window: time.Hour}),
 		MailTokens: mailtoken.NewService(db, []byte("mail tokens"), mailtoken.Lifetimes{Verify: time.Hour, Reset: time.Hour}),
 		Sessions:   account.Sessions{End: session.End, Export: session.Export, Erase: session.Erase},
 	})

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -11,7 +12,7 @@ const pruneAtOnce = 1000
 
 // Prune deletes refresh tokens that have expired, sessions that have none left, and devices not seen for a year. Until then even
 // used tokens are kept: that is how a stolen one is found out.
-func (s *Service) Prune(ctx context.Context) error {
+func (s *Service) Prune(ctx context.Context) (err error) {
 	for _, prune := range []func(context.Context, pgx.Tx) (int64, error){
 		func(ctx context.Context, tx pgx.Tx) (int64, error) { return pruneTokens(ctx, tx, pruneAtOnce) },
 		func(ctx context.Context, tx pgx.Tx) (int64, error) {
@@ -19,11 +20,9 @@ func (s *Service) Prune(ctx context.Context) error {
 		},
 		func(ctx context.Context, tx pgx.Tx) (int64, error) { return 0, pruneDevices(ctx, tx) },
 	} {
-		if err := s.inBatches(ctx, prune); err != nil {
-			return err
-		}
+		err = errors.Join(err, s.inBatches(ctx, prune))
 	}
-	return nil
+	return err
 }
 
 func (s *Service) inBatches(ctx context.Context, prune func(context.Context, pgx.Tx) (int64, error)) error {
