@@ -104,7 +104,7 @@ func Put(ctx context.Context, tx event.TX, language string, lines []Line) ([]Out
 	if err := stock.Lock(ctx, tx, still); err != nil {
 		return nil, err
 	}
-	if err := stock.SetThresholds(ctx, tx, thresholds); err != nil {
+	if err := stock.SetThresholds(ctx, tx, thresholds...); err != nil {
 		return nil, err
 	}
 	return outcomes, putAll(ctx, tx, fresh, changed)
@@ -121,10 +121,10 @@ func putAll(ctx context.Context, tx event.TX, fresh []New, changed []Product) er
 		opened = append(opened, stock.Opening{ProductID: ids[in.SKU], Quantity: in.InitialQuantity})
 		told = append(told, shop.ProductChanged{ProductID: ids[in.SKU], SKU: in.SKU, Name: in.Name, Price: *in.Price, Currency: in.Currency})
 	}
-	if err := stock.OpenAll(ctx, tx, opened); err != nil {
+	if err := stock.Open(ctx, tx, opened...); err != nil {
 		return err
 	}
-	if err := updateAll(ctx, tx, changed); err != nil {
+	if err := update(ctx, tx, changed...); err != nil {
 		return err
 	}
 	for _, p := range changed {

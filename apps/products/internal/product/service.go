@@ -53,7 +53,7 @@ func create(ctx context.Context, tx event.TX, in New) (Product, error) {
 	if err != nil {
 		return Product{}, err
 	}
-	if err := stock.Open(ctx, tx, id, in.InitialQuantity); err != nil {
+	if err := stock.Open(ctx, tx, stock.Opening{ProductID: id, Quantity: in.InitialQuantity}); err != nil {
 		return Product{}, err
 	}
 	p, err := get(ctx, tx, id)
@@ -83,7 +83,7 @@ func apply(ctx context.Context, tx event.TX, p Product, change Change) (Product,
 		return p, err
 	}
 	if changed.LowStockThreshold != p.LowStockThreshold {
-		if err := stock.SetThreshold(ctx, tx, p.ID, changed.LowStockThreshold); err != nil {
+		if err := stock.SetThresholds(ctx, tx, stock.Threshold{ProductID: p.ID, Threshold: changed.LowStockThreshold}); err != nil {
 			return p, err
 		}
 	}

@@ -91,14 +91,6 @@ func lockRow(ctx context.Context, tx pgx.Tx, id int64) error {
 	return err
 }
 
-const updateOne = `
-	update products set name = $2, description = $3, slug = $4, price = $5, currency = $6, category_id = $7, brand = $8,
-		attributes = $9, metadata = $10, language = $11, version = version + 1, updated_at = now()
-	where id = $1`
-
-// update fails with ErrSlug or ErrCategory. The row is locked.
-func update(ctx context.Context, tx pgx.Tx, p Product) error { return updateAll(ctx, tx, []Product{p}) }
-
 // archive leaves everything else as it was.
 func archive(ctx context.Context, tx pgx.Tx, id int64) error {
 	_, err := tx.Exec(ctx, `update products set archived_at = now(), version = version + 1, updated_at = now() where id = $1`, id)
@@ -417,11 +409,14 @@ func insertAll(ctx context.Context, tx pgx.Tx, all []New) (map[string]int64, err
 	return ids, refusal(err)
 }
 
-// updateAll is update of many, which are locked.
-func updateAll(ctx context.Context, tx pgx.Tx, all []Product) error {
+// update fails with ErrSlug or ErrCategory for any of them. The rows are locked.
+func update(ctx context.Context, tx pgx.Tx, all ...Product) error {
 	batch := &pgx.Batch{}
 	for _, p := range all {
-		batch.Queue(updateOne, p.ID, p.Name, p.Description, p.Slug, p.Price, p.Currency, p.CategoryID, p.Brand, p.Attributes, p.Metadata, p.Language)
+		batch.Queue(`
+			update products set name = $2, description = $3, slug = $4, price = $5, currency = $6, category_id = $7, brand = $8,
+				attributes = $9, metadata = $10, language = $11, version = version + 1, updated_at = now()
+			where id = $1`, p.ID, p.Name, p.Description, p.Slug, p.Price, p.Currency, p.CategoryID, p.Brand, p.Attributes, p.Metadata, p.Language)
 	}
 	return refusal(tx.SendBatch(ctx, batch).Close())
 }

@@ -12,20 +12,15 @@ import (
 	"sidecart/kit/web"
 )
 
-// Open gives a new product its first stock, in the transaction that creates it. Nobody is told of one that is short from
-// the start: it never crossed anything.
-func Open(ctx context.Context, tx pgx.Tx, productID int64, quantity int) error {
-	return openAll(ctx, tx, []Opening{{productID, quantity}})
-}
-
 // Opening is the first stock of a new product.
 type Opening struct {
 	ProductID int64 `json:"product_id"`
 	Quantity  int   `json:"quantity"`
 }
 
-// OpenAll is Open of many.
-func OpenAll(ctx context.Context, tx pgx.Tx, all []Opening) error { return openAll(ctx, tx, all) }
+// Open gives new products their first stock, in the transaction that creates them. Nobody is notified of one that is short from
+// the start: it never crossed anything.
+func Open(ctx context.Context, tx pgx.Tx, all ...Opening) error { return open(ctx, tx, all) }
 
 // Close forgets who waits for a product and that it is short, in the transaction that archives it. Its stock and its
 // ledger stay, as do the reservations of orders that have it.
@@ -95,7 +90,7 @@ func (s *Service) Movements(ctx context.Context, productID int64, q web.PageQuer
 // SetThreshold says from how many on a product is low. It fails with ErrNotFound, also for what is not on sale.
 func (s *Service) SetThreshold(ctx context.Context, productID int64, threshold int) (l Level, err error) {
 	err = s.db.Tx(ctx, func(tx event.TX) error {
-		if err := SetThreshold(ctx, tx, productID, threshold); err != nil {
+		if err := SetThresholds(ctx, tx, Threshold{productID, threshold}); err != nil {
 			return err
 		}
 		l, err = level(ctx, tx, productID)
@@ -104,19 +99,14 @@ func (s *Service) SetThreshold(ctx context.Context, productID int64, threshold i
 	return l, err
 }
 
-// SetThreshold does the same in somebody's transaction.
-func SetThreshold(ctx context.Context, tx event.TX, productID int64, threshold int) error {
-	return SetThresholds(ctx, tx, []Threshold{{productID, threshold}})
-}
-
 // Threshold is from how many on a product is low.
 type Threshold struct {
 	ProductID int64
 	Threshold int
 }
 
-// SetThresholds is SetThreshold of many.
-func SetThresholds(ctx context.Context, tx event.TX, all []Threshold) error {
+// SetThresholds is SetThreshold of several products in somebody's transaction.
+func SetThresholds(ctx context.Context, tx event.TX, all ...Threshold) error {
 	if len(all) == 0 {
 		return nil
 	}

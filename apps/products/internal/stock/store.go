@@ -11,7 +11,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-func openAll(ctx context.Context, tx pgx.Tx, all []Opening) error {
+func open(ctx context.Context, tx pgx.Tx, all []Opening) error {
 	if len(all) == 0 {
 		return nil
 	}
