@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"log/slog"
 	"net/http"
 	"regexp"
 
@@ -62,7 +63,7 @@ func (t Tracks) seal(about []byte) []byte {
 }
 
 // Opened keeps that a mail was opened, or a link in it followed, if its reader allows that now. It returns where the link leads,
-// also where nothing may be kept. It fails with ErrTrack.
+// also where nothing may or can be kept. It fails with ErrTrack.
 func (d *Desk) Opened(ctx context.Context, token string, link bool) (path string, err error) {
 	id, path, err := d.tracks.Read(token)
 	if err == nil && link != ours.MatchString(path) {
@@ -71,7 +72,7 @@ func (d *Desk) Opened(ctx context.Context, token string, link bool) (path string
 	if err != nil {
 		return "", err
 	}
-	return path, pgx.BeginFunc(ctx, d.deliveries.db, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(ctx, d.deliveries.db, func(tx pgx.Tx) error {
 		reader, err := readerOf(ctx, tx, id)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
@@ -84,6 +85,10 @@ func (d *Desk) Opened(ctx context.Context, token string, link bool) (path string
 		}
 		return opened(ctx, tx, id, link)
 	})
+	if err != nil {
+		slog.WarnContext(ctx, "opened mail not counted", "delivery", id, "err", err)
+	}
+	return path, nil
 }
 
 type track struct {

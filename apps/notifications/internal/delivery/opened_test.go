@@ -88,6 +88,15 @@ func TestMailsTellOnlyWhatTheirReaderAllows(t *testing.T) {
 		{Name: "no token", Do: "GET /notifications/clicked?token=x", Want: 404},
 		{Name: "nothing", Do: "GET /notifications/opened", Want: 422},
 	})
+	if _, err := db.Exec(t.Context(), `alter table preferences rename to elsewhere`); err != nil {
+		t.Fatal(err)
+	}
+	kittest.Run(t, app, nil, []kittest.Call{
+		{Name: "what cannot be counted leads on", Do: found["href"], Want: 303}, {Name: "and is shown", Do: found["src"], Want: 200},
+	})
+	if _, err := db.Exec(t.Context(), `alter table elsewhere rename to preferences`); err != nil {
+		t.Fatal(err)
+	}
 	inTx(t, db, func(tx pgx.Tx) error { return Forget(t.Context(), tx, user) })
 	kittest.Run(t, app, nil, []kittest.Call{counts("erased", "0", "0")})
 }
