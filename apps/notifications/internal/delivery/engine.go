@@ -91,7 +91,6 @@ const (
 	silencesToOpen = 3 // in a row
 	openFor        = 2 * time.Second
 	poll           = 250 * time.Millisecond // how soon what is due is seen
-	gathering      = 20 * time.Millisecond  // how long a slot may stay free while others are about to be
 	digestSize     = 50                     // deliveries in one digest
 	inARow         = 20                     // deliveries of one line by one worker, before others have their turn
 	keepTries      = 5                      // to keep what came of a delivery, in a database that is there or a process that ends
@@ -117,7 +116,6 @@ func (e *Engine) work(ctx context.Context, channel kind.Channel, p *provider) {
 	var sending sync.WaitGroup
 	defer sending.Wait()
 	for ctx.Err() == nil {
-		p.gather(ctx)
 		batches, err := e.take(ctx, channel, p)
 		if err != nil && ctx.Err() == nil {
 			p.gone()
@@ -141,19 +139,6 @@ func (e *Engine) work(ctx context.Context, channel kind.Channel, p *provider) {
 			case <-p.freed:
 			case <-time.After(poll):
 			}
-		}
-	}
-}
-
-// gather waits a moment for further slots while most are taken: a claim costs about as much for four deliveries as for one.
-func (p *provider) gather(ctx context.Context) {
-	enough := time.After(gathering)
-	for len(p.slots) > cap(p.slots)/2 && ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case <-p.freed:
-		case <-enough:
-			return
 		}
 	}
 }

@@ -106,15 +106,6 @@ func Of(name string) (Kind, error) {
 	return Kind{}, ErrUnknown
 }
 
-// Must is Of for the names above.
-func Must(name string) Kind {
-	k, err := Of(name)
-	if err != nil {
-		panic(err)
-	}
-	return k
-}
-
 // Has says whether the kind can be told on a channel.
 func (k Kind) Has(c Channel) bool { return slices.Contains(k.Channels, c) }
 

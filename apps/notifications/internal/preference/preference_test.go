@@ -49,10 +49,10 @@ func TestQuietHours(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := p.At(kind.Must(kind.Paid), now); !got.Equal(want) {
+		if got := p.At(kindOf(t, kind.Paid), now); !got.Equal(want) {
 			t.Errorf("%s: %s, want %s", c.name, got, want)
 		}
-		if got := p.At(kind.Must(kind.Locked), now); !got.Equal(now) {
+		if got := p.At(kindOf(t, kind.Locked), now); !got.Equal(now) {
 			t.Errorf("%s: what is urgent is held until %s", c.name, got)
 		}
 	}
@@ -61,11 +61,11 @@ func TestQuietHours(t *testing.T) {
 func TestDigestIsInTheMorningAndNotInQuietHours(t *testing.T) {
 	p := usual(shop.UserID{})
 	now := time.Date(2026, 1, 15, 9, 0, 0, 0, time.UTC)
-	if got := p.DigestAt(kind.Must(kind.StockBack), now); !got.Equal(time.Date(2026, 1, 16, 8, 0, 0, 0, time.UTC)) {
+	if got := p.DigestAt(kindOf(t, kind.StockBack), now); !got.Equal(time.Date(2026, 1, 16, 8, 0, 0, 0, time.UTC)) {
 		t.Errorf("%s", got)
 	}
 	p.QuietHours = QuietHours{"22:00", "10:00"}
-	if got := p.DigestAt(kind.Must(kind.StockBack), now); !got.Equal(time.Date(2026, 1, 16, 10, 0, 0, 0, time.UTC)) {
+	if got := p.DigestAt(kindOf(t, kind.StockBack), now); !got.Equal(time.Date(2026, 1, 16, 10, 0, 0, 0, time.UTC)) {
 		t.Errorf("%s", got)
 	}
 }
@@ -153,4 +153,13 @@ func TestPreferences(t *testing.T) {
 		{Name: "a digest's link", Do: unsubscribe(links.Token(bob.ID, kind.Digest)), Header: oneClick, Body: "List-Unsubscribe=One-Click", Want: 200},
 		{Name: "ends all news", As: bob, Do: "GET " + path, Want: 200, Has: []string{`"broadcast":{"email":false`, `"orders.paid":{"email":true`}},
 	})
+}
+
+func kindOf(t *testing.T, name string) kind.Kind {
+	t.Helper()
+	k, err := kind.Of(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
 }
