@@ -56,6 +56,35 @@ func TestForwardTellsSidecarsFromServices(t *testing.T) {
 	}
 }
 
+// TestForwardKeepsRetryAfter: how long to wait reaches the client, whether a service says it or a sidecar.
+func TestForwardKeepsRetryAfter(t *testing.T) {
+	n := newNeighbourhood(t)
+	g := start(t, n)
+	for _, c := range []struct {
+		name, contentType, header, want string
+		status                          int
+	}{
+		{"a service's 503", fault.ContentType, "7", "7", 503},
+		{"a sidecar's 429", "text/plain", "9", "9", 429},
+		{"a sidecar's 429 without it", "text/plain", "", "1", 429},
+		{"a sidecar's 503", "text/plain", "9", "9", 503},
+		{"a sidecar's 503 without it", "text/plain", "", "2", 503},
+	} {
+		for _, path := range []string{"/orders", "/products"} { // the second goes through the cache
+			n.on(path[1:]+" GET "+path, func(w http.ResponseWriter, r *http.Request) {
+				if c.header != "" {
+					w.Header().Set("Retry-After", c.header)
+				}
+				says(c.status, c.contentType, `{"code":"busy"}`)(w, r)
+			})
+			got := g.do(t, "GET /api/v1"+path, "", as(t, kittest.Somebody(shop.User)))
+			if got.status != c.status || got.header.Get("Retry-After") != c.want {
+				t.Errorf("%s: GET %s: %d with Retry-After %q, want %d with %q", c.name, path, got.status, got.header.Get("Retry-After"), c.status, c.want)
+			}
+		}
+	}
+}
+
 func TestBreakerCountsOnlySilence(t *testing.T) {
 	n := newNeighbourhood(t)
 	g := start(t, n)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"strconv"
 )
 
 // Kind says what went wrong in general; everything else follows from it (HTTP status, retry, logging).
@@ -120,6 +121,14 @@ func (e *Error) After(seconds int) *Error {
 	return &f
 }
 
+// AfterHeader is the fault with the Retry-After of another response. A header without a number of seconds changes nothing.
+func (e *Error) AfterHeader(retryAfter string) *Error {
+	if seconds, err := strconv.Atoi(retryAfter); err == nil && seconds >= 0 {
+		return e.After(seconds)
+	}
+	return e
+}
+
 // The faults that no noun owns.
 var (
 	ErrInternal    = New(Internal, "internal", "something went wrong on our side")
@@ -164,7 +173,8 @@ func (e *Error) Problem(traceID string) Problem {
 	}
 }
 
-// Fault is the fault that a Problem of another service told of.
-func (p Problem) Fault() *Error {
-	return &Error{Kind: OfStatus(p.Status), Code: p.Code, Message: p.Detail, Fields: p.Errors}
+// Fault is the fault that another service answered with: a Problem and its header Retry-After, which may be empty.
+func (p Problem) Fault(retryAfter string) *Error {
+	f := &Error{Kind: OfStatus(p.Status), Code: p.Code, Message: p.Detail, Fields: p.Errors}
+	return f.AfterHeader(retryAfter)
 }

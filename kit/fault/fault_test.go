@@ -21,8 +21,8 @@ func TestFaultSurvivesTheWire(t *testing.T) {
 	if err := json.Unmarshal(body, &p); err != nil {
 		t.Fatal(err)
 	}
-	got := p.Fault()
-	if !errors.Is(got, errShort) || got.Kind != fault.Conflict || got.Fields["items[0].quantity"] != "only 3 left" {
+	got := p.Fault("7")
+	if !errors.Is(got, errShort) || got.Kind != fault.Conflict || got.Fields["items[0].quantity"] != "only 3 left" || got.RetryAfter != 7 {
 		t.Errorf("got %+v from %s", got, body)
 	}
 }

@@ -136,13 +136,18 @@ func unanswered(to Endpoint, err error) error {
 // faultIn distinguishes the other app's response from a sidecar's: apps answer errors only as problem+json.
 func faultIn(to Endpoint, res *http.Response, body []byte) (response, error) {
 	media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	retryAfter := res.Header.Get("Retry-After")
 	var p fault.Problem
 	if media == fault.ContentType && json.Unmarshal(body, &p) == nil && p.Code != "" {
-		f := p.Fault()
+		f := p.Fault(retryAfter)
 		if f.Kind == fault.Internal {
 			return response{fault: fmt.Errorf("invoke %s: %w", to, f)}, nil
 		}
 		return response{fault: f}, nil
 	}
-	return response{}, ErrUpstream.Because(fmt.Errorf("invoke %s: the sidecar answers %d: %.200s", to, res.StatusCode, body))
+	upstream := ErrUpstream.AfterHeader(retryAfter).Because(fmt.Errorf("invoke %s: the sidecar answers %d: %.200s", to, res.StatusCode, body))
+	if res.StatusCode == http.StatusTooManyRequests { // the guard against floods in front of an app that is well
+		return response{fault: upstream}, nil
+	}
+	return response{}, upstream
 }

@@ -1,6 +1,7 @@
 package sidecar_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,8 +11,71 @@ import (
 
 	"sidecart/kit/fault"
 	"sidecart/kit/kittest"
+	"sidecart/kit/shop"
 	"sidecart/kit/sidecar"
+	"sidecart/kit/web"
 )
+
+// TestInvokeKeepsRetryAfter: how long to wait reaches the caller's own client, whoever along the way says it.
+func TestInvokeKeepsRetryAfter(t *testing.T) {
+	const problem = `{"status":503,"code":"busy","detail":"d"}`
+	for _, c := range []struct {
+		name, contentType, header, want string
+		status                          int
+	}{
+		{"a fault with it", "application/problem+json", "7", "7", 503},
+		{"a fault without it", "application/problem+json", "", "", 503},
+		{"a sidecar's 429 with it", "text/plain", "9", "9", 429},
+		{"a sidecar's 429 without it", "text/plain", "", "2", 429},
+		{"a sidecar's 503 with it", "text/plain", "9", "9", 503},
+		{"a sidecar's 503 without it", "text/plain", "", "2", 503},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", c.contentType)
+				if c.header != "" {
+					w.Header().Set("Retry-After", c.header)
+				}
+				w.WriteHeader(c.status)
+				_, _ = fmt.Fprint(w, problem)
+			}))
+			t.Cleanup(server.Close)
+			s := sidecar.At(strings.TrimPrefix(server.URL, "http://"), "", server.Client())
+			app := web.New("orders", web.Config{})
+			web.Handle(app, "GET /x", shop.Anyone, func(ctx context.Context, _ shop.Caller, _ web.None) (web.None, error) {
+				return web.None{}, s.Invoke(ctx, sidecar.Endpoint{App: "products", Method: "GET", Path: "/x"}, nil, nil)
+			})
+			res, err := app.Test(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/x", nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close() //nolint:errcheck // a test's
+			if got := res.Header.Get("Retry-After"); res.StatusCode != 503 || got != c.want {
+				t.Errorf("%d with Retry-After %q, want 503 with %q", res.StatusCode, got, c.want)
+			}
+		})
+	}
+}
+
+// TestFloodGuardIsNoSilence: the 429 of a sidecar's own limit does not open the breaker.
+func TestFloodGuardIsNoSilence(t *testing.T) {
+	calls := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		calls++
+		w.WriteHeader(http.StatusTooManyRequests)
+	}))
+	t.Cleanup(server.Close)
+	s := sidecar.At(strings.TrimPrefix(server.URL, "http://"), "", server.Client())
+	for range 2 * sidecar.FailuresToOpen {
+		err := s.Invoke(t.Context(), sidecar.Endpoint{App: "products", Method: "GET", Path: "/x"}, nil, nil)
+		if !errors.Is(err, sidecar.ErrUpstream) {
+			t.Errorf("answered %v", err)
+		}
+	}
+	if calls != 2*sidecar.FailuresToOpen {
+		t.Errorf("only %d calls reached the sidecar", calls)
+	}
+}
 
 // TestInvoke has an HTTP server at the edge of the process where the sidecar would be.
 func TestInvoke(t *testing.T) {

@@ -95,7 +95,7 @@ func (f *Forwarder) Forward(c *fiber.Ctx, to Target, client string) (err error) 
 	}
 	err = f.host.DoTimeout(req, res, to.Deadline)
 	if err == nil && fromSidecar(res.StatusCode(), res.Header.ContentType(), res.Header.Peek(sidecar.Signature)) {
-		err = sidecarFault(res.StatusCode(), beginning(res))
+		err = sidecarFault(res.StatusCode(), string(res.Header.Peek(fiber.HeaderRetryAfter)), beginning(res))
 	}
 	if err == nil {
 		err = takeSmall(res)
@@ -176,7 +176,7 @@ func (f *Forwarder) Fetch(ctx context.Context, service, path string, query []byt
 	defer func() { leave(silence(err)) }()
 	answer, err = f.Probe(ctx, service, path, query, deadline)
 	if err == nil && fromSidecar(answer.Status, []byte(answer.Get(fiber.HeaderContentType)), answer.signature) {
-		return nil, sidecarFault(answer.Status, answer.Body)
+		return nil, sidecarFault(answer.Status, answer.Get(fiber.HeaderRetryAfter), answer.Body)
 	}
 	return answer, err
 }

@@ -47,16 +47,16 @@ func beginning(res *fasthttp.Response) []byte {
 	return text
 }
 
-// sidecarFault is what a sidecar's own error means to a client. The sidecar's words name addresses and stay in the log.
-func sidecarFault(status int, text []byte) error {
+// sidecarFault is what a sidecar's own error means to a client, and when to come back if the sidecar says so. The sidecar's words name addresses and stay in the log.
+func sidecarFault(status int, retryAfter string, text []byte) error {
 	cause := fmt.Errorf("the sidecar answers %d: %.300s", status, text)
 	switch {
 	case status == fiber.StatusTooManyRequests:
-		return errCrowded.Because(refused{cause})
+		return errCrowded.AfterHeader(retryAfter).Because(refused{cause})
 	case status < fiber.StatusInternalServerError:
 		return sidecar.ErrUpstream.Because(refused{cause})
 	case bytes.Contains(text, []byte("deadline exceeded")), bytes.Contains(text, []byte("DeadlineExceeded")):
 		return fault.ErrTimedOut.Because(cause)
 	}
-	return sidecar.ErrUpstream.Because(cause)
+	return sidecar.ErrUpstream.AfterHeader(retryAfter).Because(cause)
 }
