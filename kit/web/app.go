@@ -50,7 +50,7 @@ type App struct {
 	*fiber.App
 	name   string
 	cfg    Config
-	routes []operation
+	routes []*operation
 	checks []Check
 	infos  []Check
 }

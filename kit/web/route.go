@@ -35,6 +35,7 @@ type operation struct {
 	patience                time.Duration
 	bodyLimit               int
 	answers                 []string // media types of a Content
+	yields                  []string // Fiber paths of routes that were added later and come first
 }
 
 // Option refines a route.
@@ -84,7 +85,7 @@ var pathParam = regexp.MustCompile(`\{(\w+)\}`)
 // at start, where a test sees it.
 func Handle[In, Out any](app *App, route string, need shop.Permission, h Handler[In, Out], options ...Option) {
 	method, path, _ := strings.Cut(route, " ")
-	op := operation{
+	op := &operation{
 		method: method, path: path, fiberPath: pathParam.ReplaceAllString(path, ":$1"), need: need,
 		in: planInput(route, reflect.TypeFor[In]()), out: reflect.TypeFor[Out](), status: http.StatusOK,
 		patience: app.cfg.Timeout, bodyLimit: app.cfg.BodyLimit,
@@ -94,10 +95,13 @@ func Handle[In, Out any](app *App, route string, need shop.Permission, h Handler
 		op.status = http.StatusNoContent
 	}
 	for _, refine := range options {
-		refine(&op)
+		refine(op)
 	}
-	app.routes = append(app.routes, op)
+	app.declare(op)
 	app.Add(method, op.fiberPath, func(c *fiber.Ctx) error {
+		if op.yield(c) {
+			return c.Next()
+		}
 		ctx, cancel := context.WithTimeout(c.UserContext(), op.patience)
 		defer cancel()
 		if op.patience > app.cfg.Timeout {
@@ -110,7 +114,7 @@ func Handle[In, Out any](app *App, route string, need shop.Permission, h Handler
 			return err
 		}
 		var in In
-		if err := op.in.decode(c, who, reflect.ValueOf(&in).Elem(), &op); err != nil {
+		if err := op.in.decode(c, who, reflect.ValueOf(&in).Elem(), op); err != nil {
 			return err
 		}
 		if op.noStore {
@@ -129,7 +133,7 @@ func Handle[In, Out any](app *App, route string, need shop.Permission, h Handler
 		}
 		switch answer := any(out).(type) {
 		case Content:
-			return app.send(c, answer, &op)
+			return app.send(c, answer, op)
 		case Live:
 			return goLive(c, answer)
 		}

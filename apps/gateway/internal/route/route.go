@@ -10,6 +10,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"sidecart/kit/shop"
+	"sidecart/kit/web"
 )
 
 // Here is who answers what no service does: the gateway itself. Such a route is declared with web.Handle on the gateway's
@@ -61,7 +62,7 @@ func (r Route) Pattern() string {
 // Reads says whether the route changes nothing.
 func (r Route) Reads() bool { return r.Method() == fiber.MethodGet }
 
-// Complete fills in the defaults of a table. It fails on a route that cannot be served as it is written.
+// Complete fills in the defaults of a table and puts routes with text before those with a parameter in its place. It fails on a route that cannot be served as it is written.
 func Complete(table []Route) ([]Route, error) {
 	routes := slices.Clone(table)
 	seen := map[string]bool{}
@@ -88,6 +89,8 @@ func Complete(table []Route) ([]Route, error) {
 		}
 		seen[r.Do] = true
 	}
+	// Fiber tries them in this order.
+	slices.SortStableFunc(routes, func(a, b Route) int { return strings.Compare(web.Rank(a.Path()), web.Rank(b.Path())) })
 	return routes, nil
 }
 
