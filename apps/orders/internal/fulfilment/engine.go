@@ -33,8 +33,8 @@ func (e Engine) StartRefund(ctx context.Context, id shop.OrderID, refund uuid.UU
 	return e.begin(ctx, refundName, refund, refundInput{id, refund})
 }
 
-// begin starts a workflow, also one that came to its end before. It wakes the one that runs: that may have been cut off while it was
-// started, and then never begins by itself.
+// begin starts a workflow, also one that came to its end before. It wakes the one that runs: that may have been cut off
+// while it was started, and then never begins by itself.
 func (e Engine) begin(ctx context.Context, name string, id uuid.UUID, input any) error {
 	schedule := func() error {
 		_, err := e.ScheduleWorkflow(ctx, name, workflow.WithInstanceID(id.String()), workflow.WithInput(input))

@@ -1,9 +1,10 @@
-// Package fulfilment carries an order from placed to delivered, and a refund until the money and the goods are back, each as a durable
-// workflow: its steps are kept by the workflow engine, may run twice, and are undone if a later one fails for good.
+// Package fulfilment carries an order from placed to delivered, and a refund until the money and the goods are back,
+// each as a durable workflow: its steps are kept by the workflow engine, may run twice, and are undone if a later one
+// fails for good.
 //
 // The table of statuses in package order decides what becomes of an order; the workflow follows. It does what no person
-// does (charge, sell the stock, cancel what is not paid in time, ship or deliver after a time), and whatever a person did, it looks and
-// goes on from there. So an event that the workflow does not get can make it late, and never wrong.
+// does (charge, sell the stock, cancel what is not paid in time, ship or deliver after a time), and whatever a person
+// did, it looks and goes on from there. So an event that the workflow does not get can make it late, and never wrong.
 package fulfilment
 
 import (
@@ -71,7 +72,8 @@ func (s *Service) onRefunded(ctx context.Context, e shop.OrderRefunded) error {
 	return s.startRefunds(ctx, e.OrderID)
 }
 
-// start starts an order's workflow from where the order is, or wakes it. An order for which it would do nothing is left alone.
+// start starts an order's workflow from where the order is, or wakes it. An order for which it would do nothing is left
+// alone.
 func (s *Service) start(ctx context.Context, id shop.OrderID) error {
 	at, err := s.orders.Standing(ctx, id)
 	if errors.Is(err, order.ErrNotFound) || (err == nil && !s.carries(at.Goods)) {
@@ -100,8 +102,8 @@ func (s *Service) startRefunds(ctx context.Context, id shop.OrderID) error {
 	return err
 }
 
-// settle gives back what a refund owes: money by the provider, goods by products. It may be done again, and by two at once; the refund
-// is noted as settled only when all of it is done.
+// settle gives back what a refund owes: money by the provider, goods by products. It may be done again, and by two at
+// once; the refund is noted as settled only when all of it is done.
 func (s *Service) settle(ctx context.Context, in refundInput) error {
 	owed, err := s.orders.Owed(ctx, in.OrderID)
 	i := slices.IndexFunc(owed, func(r order.Refund) bool { return r.ID == in.RefundID })
@@ -128,7 +130,8 @@ func (s *Service) conclude(ctx context.Context, r order.Refund, err error) error
 	return err
 }
 
-// fail has somebody look at a refund that the buyer does not get. It reports what is still open, so that nobody takes it for settled.
+// fail has somebody look at a refund that the buyer does not get. It reports what is still open, so that nobody takes
+// it for settled.
 func (s *Service) fail(ctx context.Context, r order.Refund, why string) error {
 	if err := s.payments.Report(ctx, payment.RefundRefused, r.Kept()); err != nil {
 		return err
@@ -145,8 +148,8 @@ func (s *Service) callOff(ctx context.Context, id shop.OrderID) error {
 	return s.payments.CallOff(ctx, id, asked)
 }
 
-// undo ends an order's charge and its reservation, harmless where there is nothing to undo, and keeps steps from having an effect that
-// come too late. It fails with payment.ErrRefused only when the goods are back.
+// undo ends an order's charge and its reservation, harmless where there is nothing to undo, and keeps steps from having
+// an effect that come too late. It fails with payment.ErrRefused only when the goods are back.
 func (s *Service) undo(ctx context.Context, id shop.OrderID) error {
 	money := s.callOff(ctx, id)
 	crash.At("undo: called off")

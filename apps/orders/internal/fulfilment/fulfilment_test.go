@@ -240,7 +240,8 @@ func (s *stand) findings(t *testing.T) map[shop.OrderID]payment.Finding {
 	return found
 }
 
-// TestOverdue: from its end on an unpaid order is not charged any more, and a payment that the provider had made by then counts.
+// TestOverdue: from its end on an unpaid order is not charged any more, and a payment that the provider had made by
+// then counts.
 func TestOverdue(t *testing.T) {
 	for name, c := range map[string]struct {
 		token   string

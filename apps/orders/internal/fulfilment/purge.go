@@ -14,9 +14,9 @@ import (
 // purging is how long one run of the sweep purges; the next goes on.
 const purging = 4 * time.Second
 
-// purgeEnded has the engine drop the history of workflows whose order or refund has come to its end, so that the engine's memory is as
-// large as what is on its way and not as what was ever sold. It goes page by page: those that cannot be purged must not keep it from the
-// others.
+// purgeEnded has the engine drop the history of workflows whose order or refund has come to its end, so that the
+// engine's memory is as large as what is on its way and not as what was ever sold. It goes page by page: those that
+// cannot be purged must not keep it from the others.
 func (r *sweep) purgeEnded(ctx context.Context) error {
 	var (
 		errs []error
@@ -33,8 +33,8 @@ func (r *sweep) purgeEnded(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// purge ends a workflow that missed the event of its order's end and waits for nothing. One that takes steps gives something back, and is
-// left alone.
+// purge ends a workflow that missed the event of its order's end and waits for nothing. One that takes steps gives
+// something back, and is left alone.
 func (r *sweep) purge(ctx context.Context, i order.Instance) error {
 	if r.away() {
 		return nil

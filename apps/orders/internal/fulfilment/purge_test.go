@@ -52,8 +52,8 @@ func (r *remembering) PurgeInstances(_ context.Context, in *protos.PurgeInstance
 	return &protos.PurgeInstancesResponse{DeletedInstanceCount: 1}, nil
 }
 
-// TestPurgingGoesOn: workflows that did not end with their order are ended, one that still takes steps is left alone, and none of them
-// keeps the others from being purged. Refunds have workflows too.
+// TestPurgingGoesOn: workflows that did not end with their order are ended, one that still takes steps is left alone,
+// and none of them keeps the others from being purged. Refunds have workflows too.
 func TestPurgingGoesOn(t *testing.T) {
 	s := open(t)
 	engine := &remembering{state: map[string]protos.OrchestrationStatus{}, sick: map[string]bool{}, busy: map[string]bool{}}

@@ -38,10 +38,11 @@ func (s *Service) handleReconcile(ctx context.Context, _ shop.Caller, _ web.None
 	return web.None{}, s.Reconcile(ctx, time.Now())
 }
 
-// Reconcile compares what the provider took with what was bought. Money without an order, or of one that was cancelled, goes
-// back; an order that counts as paid without money, or with another amount, is reported, and so are refunds that the provider has not
-// made. It goes on where it stopped, however long ago that was, and then walks through all that is older again, some days in each run:
-// nothing is too old to be found. What cannot be compared is reported and comes again later; it holds up nothing else.
+// Reconcile compares what the provider took with what was bought. Money without an order, or of one that was cancelled,
+// goes back; an order that counts as paid without money, or with another amount, is reported, and so are refunds that
+// the provider has not made. It goes on where it stopped, however long ago that was, and then walks through all that is
+// older again, some days in each run: nothing is too old to be found. What cannot be compared is reported and comes
+// again later; it holds up nothing else.
 func (s *Service) Reconcile(ctx context.Context, now time.Time) error {
 	rest, before := now.Add(-atRest), now.Add(-settled)
 	return errors.Join(s.lookAgain(ctx, before), s.compareBooks(ctx, rest, before))
@@ -83,7 +84,8 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// compareAll compares what was charged, and what was paid, in a time, with the refunds that were settled before a moment.
+// compareAll compares what was charged, and what was paid, in a time, with the refunds that were settled before a
+// moment.
 func (s *Service) compareAll(ctx context.Context, from, to, before time.Time) error {
 	charged := map[shop.OrderID]bool{}
 	err := s.payments.Between(ctx, from, to, func(t payment.Taken) error {
@@ -96,7 +98,8 @@ func (s *Service) compareAll(ctx context.Context, from, to, before time.Time) er
 	return s.confirmPaid(ctx, from, to, charged)
 }
 
-// compare looks for the order of a charge that was not wholly given back, and for the refunds of it that were settled before a moment.
+// compare looks for the order of a charge that was not wholly given back, and for the refunds of it that were settled
+// before a moment.
 func (s *Service) compare(ctx context.Context, t payment.Taken, before time.Time) error {
 	if t.Key.UUID == uuid.Nil {
 		return nil // not of this shop
@@ -136,7 +139,8 @@ func (s *Service) compareRefunds(ctx context.Context, t payment.Taken, before ti
 	return s.payments.Report(ctx, payment.RefundMissing, t)
 }
 
-// confirmPaid asks the provider for each paid order of a time that it did not speak of by itself: its charge may be older.
+// confirmPaid asks the provider for each paid order of a time that it did not speak of by itself: its charge may be
+// older.
 func (s *Service) confirmPaid(ctx context.Context, from, to time.Time, charged map[shop.OrderID]bool) error {
 	paid, err := s.orders.PaidBetween(ctx, from, to)
 	for _, id := range paid {
@@ -160,8 +164,9 @@ func (s *Service) confirm(ctx context.Context, id shop.OrderID) error {
 	return err
 }
 
-// orReport compares something, and once more where that fails: a connection may have ended. What fails twice is kept as a finding that is
-// looked at again, so that one bad row does not hold up the others for ever. It fails where that cannot be kept either.
+// orReport compares something, and once more where that fails: a connection may have ended. What fails twice is kept as
+// a finding that is looked at again, so that one bad row does not hold up the others for ever. It fails where that
+// cannot be kept either.
 func (s *Service) orReport(ctx context.Context, t payment.Taken, compare func() error) error {
 	err := compare()
 	if err == nil || compare() == nil {
@@ -171,8 +176,8 @@ func (s *Service) orReport(ctx context.Context, t payment.Taken, compare func() 
 	return s.payments.Report(ctx, payment.NotCompared, t)
 }
 
-// lookAgain is for what is known and not mended: what was to go back and did not, and what may be in order by now. What it fails for
-// comes again later, and later each time.
+// lookAgain is for what is known and not mended: what was to go back and did not, and what may be in order by now. What
+// it fails for comes again later, and later each time.
 func (s *Service) lookAgain(ctx context.Context, before time.Time) error {
 	var errs []error
 	for after := int64(0); ; {
@@ -266,8 +271,9 @@ func (s *Service) inBooks(ctx context.Context, id shop.OrderID, found func(payme
 	return there, err
 }
 
-// lookForRefund compares a charge of which a refund was missing once more. One that the provider does not speak of was given back
-// as a whole; and where nothing counts as given back any more, the refund itself has failed by now, which is a finding of its own.
+// lookForRefund compares a charge of which a refund was missing once more. One that the provider does not speak of was
+// given back as a whole; and where nothing counts as given back any more, the refund itself has failed by now, which is
+// a finding of its own.
 func (s *Service) lookForRefund(ctx context.Context, f payment.Finding, before time.Time) error {
 	back, err := s.orders.GivenBack(ctx, f.OrderID, before)
 	if err != nil {

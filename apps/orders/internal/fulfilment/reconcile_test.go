@@ -77,7 +77,8 @@ func TestReconcileFindsWhatIsOld(t *testing.T) {
 	}
 }
 
-// TestReconcileTriesAgain: what the provider does not give back stays open until it does, and keeps nothing else waiting.
+// TestReconcileTriesAgain: what the provider does not give back stays open until it does, and keeps nothing else
+// waiting.
 func TestReconcileTriesAgain(t *testing.T) {
 	s := open(t)
 	stubborn, other := s.lost(t, "tok_refund_refused", 0), s.lost(t, "", 0)
@@ -92,7 +93,8 @@ func TestReconcileTriesAgain(t *testing.T) {
 	}
 }
 
-// TestSoManyAreNotGivenBack: where all orders are gone, the money of all of them must not go too before somebody has looked.
+// TestSoManyAreNotGivenBack: where all orders are gone, the money of all of them must not go too before somebody has
+// looked.
 func TestSoManyAreNotGivenBack(t *testing.T) {
 	s := open(t)
 	for range 25 {
@@ -123,7 +125,8 @@ func TestSoManyAreNotGivenBack(t *testing.T) {
 	}
 }
 
-// TestReconcileGoesOnAfterABadRow: what cannot be read is reported and comes again later, and everything else is compared meanwhile.
+// TestReconcileGoesOnAfterABadRow: what cannot be read is reported and comes again later, and everything else is
+// compared meanwhile.
 func TestReconcileGoesOnAfterABadRow(t *testing.T) {
 	s := open(t)
 	bad, unread, lost := s.bought(t), s.bought(t), s.lost(t, "", 0)
@@ -168,8 +171,8 @@ func TestReconcileGoesOnAfterABadRow(t *testing.T) {
 	}
 }
 
-// TestARefusedRefundEnds: it is not asked for for ever, everybody sees why, the goods are back all the same, and an admin can
-// have it tried again.
+// TestARefusedRefundEnds: it is not asked for for ever, everybody sees why, the goods are back all the same, and an
+// admin can have it tried again.
 func TestARefusedRefundEnds(t *testing.T) {
 	s := open(t)
 	id := s.boughtWith(t, "tok_refund_refused")

@@ -28,10 +28,10 @@ const (
 	overdue       = time.Minute      // past the time at which a workflow should have shipped or delivered by itself
 	atATime       = 8                // workflows looked at concurrently
 
-	// A workflow that is late and has taken no step for half of the time that it is late is stuck, within these bounds: the first is well
-	// above the pause between two tries of a step, and the more often one was started anew, the longer the next time is away. So a busy
-	// engine is not made busier.
-	stuckAfter = time.Minute
+	// A workflow that is late and has taken no step for half of the time that it is late is stuck, within these bounds:
+	// the first is well above the pause between two tries of a step, and the more often one was started anew, the
+	// longer the next time is away. So a busy engine is not made busier.
+	stuckAfter = 45 * time.Second
 	stuckMost  = 5 * time.Minute
 )
 
@@ -50,12 +50,12 @@ func (s *Service) handleRecover(ctx context.Context, _ shop.Caller, _ web.None) 
 	return web.None{}, s.Recover(ctx, time.Now())
 }
 
-// Recover is the recovery sweep. It starts the workflows of orders and refunds that have none, starts those anew that are stuck, wakes
-// those that never began, and has the engine purge those that ended. What becomes of an order or a refund, the workflow decides alone. One
-// that fails holds up no other.
+// Recover is the recovery sweep. It starts the workflows of orders and refunds that have none, starts those anew that
+// are stuck, wakes those that never began, and has the engine purge those that ended. What becomes of an order or a
+// refund, the workflow decides alone. One that fails holds up no other.
 //
-// It is needed because an event may be handled by nobody (its sidecar took a dying app's empty answer for success), and because a process
-// that dies at the wrong moment can leave a workflow in the engine that nothing wakes.
+// It is needed because an event may be handled by nobody (its sidecar took a dying app's empty answer for success), and
+// because a process that dies at the wrong moment can leave a workflow in the engine that nothing wakes.
 func (s *Service) Recover(ctx context.Context, now time.Time) error {
 	r := sweep{Service: s, now: now}
 	find := s.orders.Recovery()
@@ -123,8 +123,8 @@ func (r *sweep) recover(ctx context.Context, i order.Instance, late time.Duratio
 	return r.heard(r.begin(ctx, i))
 }
 
-// turn counts how often a workflow that has not begun yet may have been woken in a time: after a stuckAfter, two, four, eight ... The engine
-// does not say when it was woken last.
+// turn counts how often a workflow that has not begun yet may have been woken in a time: after a stuckAfter, two, four,
+// eight ... The engine does not say when it was woken last.
 func turn(late time.Duration) (n int) {
 	for t := stuckAfter; t <= late; t *= 2 {
 		n++

@@ -20,8 +20,8 @@ import (
 	"sidecart/kit/shop"
 )
 
-// answering is an engine that says what it is told to of every workflow, notes when it was woken, and counts what it is asked to do. It
-// runs nothing.
+// answering is an engine that says what it is told to of every workflow, notes when it was woken, and counts what it is
+// asked to do. It runs nothing.
 type answering struct {
 	protos.UnimplementedTaskHubSidecarServiceServer
 	known  *protos.WorkflowState // nil where it knows none
@@ -127,8 +127,8 @@ func carriedBy(t *testing.T, engine *answering, orders int) (s *stand, ids []sho
 	return s, ids
 }
 
-// TestRecoveryLeavesAloneWhatIsOnItsWay: an order that waits for its turn in a busy engine is not worked on twice; one that nobody
-// carries is woken, or started anew. The sweep itself decides nothing of the order.
+// TestRecoveryLeavesAloneWhatIsOnItsWay: an order that waits for its turn in a busy engine is not worked on twice; one
+// that nobody carries is woken, or started anew. The sweep itself decides nothing of the order.
 func TestRecoveryLeavesAloneWhatIsOnItsWay(t *testing.T) {
 	const never = -1
 	for name, c := range map[string]struct {
@@ -175,7 +175,8 @@ func TestRecoveryLeavesAloneWhatIsOnItsWay(t *testing.T) {
 	}
 }
 
-// TestRecoveryOfShippingThatIsLate: what should have shipped or arrived by itself is started anew from where its goods are.
+// TestRecoveryOfShippingThatIsLate: what should have shipped or arrived by itself is started anew from where its goods
+// are.
 func TestRecoveryOfShippingThatIsLate(t *testing.T) {
 	engine := &answering{}
 	s, _ := carriedBy(t, engine, 0)

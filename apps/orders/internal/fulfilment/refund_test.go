@@ -43,8 +43,8 @@ func (s *stand) refundOf(t *testing.T, id shop.OrderID) (order.Refund, []order.S
 	return o.Refunds[0], o.History
 }
 
-// TestARefundThatFailsLater ends like one that was refused at once, whenever and however often that is told, and for a part of an order
-// as for one that was cancelled.
+// TestARefundThatFailsLater ends like one that was refused at once, whenever and however often that is told, and for a
+// part of an order as for one that was cancelled.
 func TestARefundThatFailsLater(t *testing.T) {
 	for name, give := range map[string]func(s *stand, id shop.OrderID) error{
 		"a part": func(s *stand, id shop.OrderID) error {
@@ -96,7 +96,8 @@ func TestARefundThatFailsLater(t *testing.T) {
 	}
 }
 
-// TestReconcileMissesRefunds: what counts as given back and is not in the provider's books is found, whoever did not tell.
+// TestReconcileMissesRefunds: what counts as given back and is not in the provider's books is found, whoever did not
+// tell.
 func TestReconcileMissesRefunds(t *testing.T) {
 	s := open(t)
 	var ids []shop.OrderID
@@ -141,7 +142,8 @@ func (n *noting) CallOff(ctx context.Context, key shop.OrderID, reference string
 	return n.Provider.CallOff(ctx, key, reference, refund)
 }
 
-// TestTriedAgainIsAnotherRefund: a provider that remembers what it refused is asked for another one after a retry, and only then.
+// TestTriedAgainIsAnotherRefund: a provider that remembers what it refused is asked for another one after a retry, and
+// only then.
 func TestTriedAgainIsAnotherRefund(t *testing.T) {
 	s := open(t)
 	provider := &noting{Provider: s.provider}

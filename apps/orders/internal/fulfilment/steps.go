@@ -42,15 +42,17 @@ func nothing[In any](do func(context.Context, In) error) func(context.Context, I
 	return func(ctx context.Context, in In) (any, error) { return nil, do(ctx, in) }
 }
 
-// payInput is an order to charge. Where it is overdue no charge is begun, and only one that the provider has said to be made counts.
+// payInput is an order to charge. Where it is overdue no charge is begun, and only one that the provider has said to be
+// made counts.
 type payInput struct {
 	OrderID shop.OrderID `json:"order_id"`
 	Overdue bool         `json:"overdue,omitempty"`
 }
 
-// pay charges the buyer, has the stock sold and marks the order paid, each once however often it runs, and by however many at
-// once: what was done before answers as it did then, and cut off anywhere it begins again. A charge without an answer is no
-// failure: it is looked up later. It is one step of the workflow because each step costs as much as all that it does.
+// pay charges the buyer, has the stock sold and marks the order paid, each once however often it runs, and by however
+// many at once: what was done before answers as it did then, and cut off anywhere it begins again. A charge without an
+// answer is no failure: it is looked up later. It is one step of the workflow because each step costs as much as all
+// that it does.
 func (s *Service) pay(ctx context.Context, in payInput) (outcome, error) {
 	charged, err := s.charge(ctx, in)
 	if errors.Is(err, payment.ErrNoAnswer) {
@@ -115,8 +117,9 @@ type abandoned struct {
 	Declined bool         `json:"declined"`
 }
 
-// abandon cancels and undoes, in this order, so that nobody sees an order as going on that has no stock any more. What was
-// cancelled already is undone all the same: a step that ran beside the cancellation may have come after its undoing.
+// abandon cancels and undoes, in this order, so that nobody sees an order as going on that has no stock any more. What
+// was cancelled already is undone all the same: a step that ran beside the cancellation may have come after its
+// undoing.
 func (s *Service) abandon(ctx context.Context, in abandoned) error {
 	if err := s.orders.GiveUp(ctx, in.OrderID, in.Cause, in.Declined); err != nil {
 		return err

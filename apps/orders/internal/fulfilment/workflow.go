@@ -13,21 +13,23 @@ import (
 )
 
 // A workflow's code runs again from its start at each step, against the history that the engine kept, and must decide
-// the same again. So it reads nothing but that history: no clock, no configuration, no database. From the first release on, a definition
-// that has running instances is not edited: a change of order or kind of its steps is a new function under a new name.
+// the same again. So it reads nothing but that history: no clock, no configuration, no database. From the first release
+// on, a definition that has running instances is not edited: a change of order or kind of its steps is a new function
+// under a new name.
 const (
 	fulfilName = "fulfil"
 	refundName = "refund"
 )
 
-// A step that failed for now is tried again after these times. The longest stays well below what the recovery sweep takes for stuck.
+// A step that failed for now is tried again after these times. The longest stays well below what the recovery sweep
+// takes for stuck.
 const (
 	firstPause   = 500 * time.Millisecond
 	longestPause = 20 * time.Second
 )
 
-// fulfilInput is what an order's workflow knows from its beginning. The times are in it and not in the configuration, because they must
-// not change under a running workflow; zero for Ship or Deliver leaves that step to people.
+// fulfilInput is what an order's workflow knows from its beginning. The times are in it and not in the configuration,
+// because they must not change under a running workflow; zero for Ship or Deliver leaves that step to people.
 type fulfilInput struct {
 	OrderID  shop.OrderID   `json:"order_id"`
 	At       order.Standing `json:"at"`
@@ -49,7 +51,8 @@ type outcome struct {
 	Reference string     `json:"reference,omitempty"`
 }
 
-// run tries a step again and again. Its end is no end: the recovery sweep starts a workflow anew that failed too early, with a short history.
+// run tries a step again and again. Its end is no end: the recovery sweep starts a workflow anew that failed too early,
+// with a short history.
 func run(ctx *workflow.WorkflowContext, step string, in, result any) error {
 	return ctx.CallActivity(step, workflow.WithActivityInput(in), workflow.WithActivityRetryPolicy(&workflow.RetryPolicy{
 		MaxAttempts: 100, InitialRetryInterval: firstPause, BackoffCoefficient: 2, MaxRetryInterval: longestPause,
@@ -72,14 +75,15 @@ func fulfil(ctx *workflow.WorkflowContext) (any, error) {
 	if paid.Refused != (shop.Cause{}) {
 		return order.Cancelled, run(ctx, "give up", abandoned{in.OrderID, paid.Refused, paid.Declined}, nil)
 	}
-	// Without a look, one step less for every order: it was paid a moment ago, and whatever happened since has left an event that ends
-	// the first wait.
+	// Without a look, one step less for every order: it was paid a moment ago, and whatever happened since has left an
+	// event that ends the first wait.
 	return follow(ctx, in, order.Standing{Goods: order.Paid, Since: ctx.CurrentTimeUTC()})
 }
 
-// untilPaid tries to bring the order to paid until that ends for good: again when the provider's message wakes it, else after half a
-// second, one, two ... 20 s. It waits for PayUntil at the latest, and from then on no charge is begun. So the end of an unpaid order is a
-// timer of its own workflow, and an order that is paid at the first try, as nearly all are, costs no timer.
+// untilPaid tries to bring the order to paid until that ends for good: again when the provider's message wakes it, else
+// after half a second, one, two ... 20 s. It waits for PayUntil at the latest, and from then on no charge is begun. So
+// the end of an unpaid order is a timer of its own workflow, and an order that is paid at the first try, as nearly all
+// are, costs no timer.
 func untilPaid(ctx *workflow.WorkflowContext, in fulfilInput) (outcome, error) {
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		var paid outcome
@@ -98,9 +102,9 @@ func untilPaid(ctx *workflow.WorkflowContext, in fulfilInput) (outcome, error) {
 	}
 }
 
-// follow ships and delivers the order after the times that the input names, and ends where there is none: what people do needs no
-// workflow, and a workflow that waits costs rows, and a timer in the scheduler also where the wait has no end. The event of the shipment
-// starts it again where it has to deliver.
+// follow ships and delivers the order after the times that the input names, and ends where there is none: what people
+// do needs no workflow, and a workflow that waits costs rows, and a timer in the scheduler also where the wait has no
+// end. The event of the shipment starts it again where it has to deliver.
 func follow(ctx *workflow.WorkflowContext, in fulfilInput, at order.Standing) (any, error) {
 	for {
 		step, after := "", time.Duration(0)

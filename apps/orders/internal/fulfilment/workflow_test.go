@@ -40,7 +40,8 @@ func withEngine(t *testing.T, times Times) *stand {
 	t.Helper()
 	s, log := open(t), quiet{slog.New(slog.NewTextHandler(io.Discard, nil))}
 	ctx, stop := context.WithCancel(context.Background())
-	// Work that is handed out and not done is handed out again when its lock ends, which must be well within the tests' patience.
+	// Work that is handed out and not done is handed out again when its lock ends, which must be well within the tests'
+	// patience.
 	engine := postgres.NewPostgresBackend(&postgres.PostgresOptions{
 		PgOptions: s.db.Config().Copy(), WorkflowLockTimeout: 3 * time.Second, ActivityLockTimeout: 3 * time.Second,
 	}, log)
@@ -135,8 +136,8 @@ func TestCarriedByPeople(t *testing.T) {
 	}
 }
 
-// TestShippedByPeopleAndDeliveredByItself: the shipment starts the workflow again, also where its event is lost; one that misses the end of its
-// order is ended and purged.
+// TestShippedByPeopleAndDeliveredByItself: the shipment starts the workflow again, also where its event is lost; one
+// that misses the end of its order is ended and purged.
 func TestShippedByPeopleAndDeliveredByItself(t *testing.T) {
 	s := withEngine(t, Times{Unpaid: time.Hour, Deliver: time.Second})
 	first, second := s.placed(t, ""), s.placed(t, "")
@@ -200,7 +201,8 @@ func TestSettledLater(t *testing.T) {
 	}
 }
 
-// TestCutOffInTheMiddle: the charge is made, and then products is away for a while. The step begins again and charges nothing more.
+// TestCutOffInTheMiddle: the charge is made, and then products is away for a while. The step begins again and charges
+// nothing more.
 func TestCutOffInTheMiddle(t *testing.T) {
 	s := withEngine(t, Times{Unpaid: time.Hour})
 	s.away.Store(true)
@@ -266,7 +268,8 @@ func (s *stand) awaitRefund(t *testing.T, id shop.OrderID, is func(order.Refund)
 	return last
 }
 
-// TestUnpaidEndsByItsTimer: an order that is not paid in time is cancelled by its workflow, is told of, and cannot be charged any more.
+// TestUnpaidEndsByItsTimer: an order that is not paid in time is cancelled by its workflow, is told of, and cannot be
+// charged any more.
 func TestUnpaidEndsByItsTimer(t *testing.T) {
 	s := withEngine(t, Times{Unpaid: 300 * time.Millisecond})
 	id := s.placed(t, "tok_error") // the third try would work
@@ -283,8 +286,8 @@ func TestUnpaidEndsByItsTimer(t *testing.T) {
 	}
 }
 
-// TestRefundIsAWorkflow: it is tried again until products is back, also where its event is lost; one that the provider refuses ends, and
-// an admin's retry starts it again.
+// TestRefundIsAWorkflow: it is tried again until products is back, also where its event is lost; one that the provider
+// refuses ends, and an admin's retry starts it again.
 func TestRefundIsAWorkflow(t *testing.T) {
 	s := withEngine(t, Times{Unpaid: time.Hour})
 	id := s.boughtWith(t, "tok_refund_refused")

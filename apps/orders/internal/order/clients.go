@@ -27,7 +27,8 @@ type Reserved struct {
 // the same. It fails with ErrOutOfStock or ErrUnknown, naming the items by place.
 type Reserve func(ctx context.Context, id shop.OrderID, items []Item) ([]Reserved, error)
 
-// Release asks the products service to give back what an order holds and has not bought, for good. Asking again changes nothing.
+// Release asks the products service to give back what an order holds and has not bought, for good. Asking again changes
+// nothing.
 type Release func(ctx context.Context, id shop.OrderID) error
 
 // Calls are what orders need of others.

@@ -18,8 +18,8 @@ import (
 // Each step of an order's life is one transaction: it locks the order, asks the table of statuses, and tells of what
 // became true. So of two people, or of a person and the workflow, one comes first and the other is told no.
 
-// Cancel gives up on an order that has not shipped. Its stock and money go back by themselves. It fails with ErrNotFound
-// or ErrTransition.
+// Cancel gives up on an order that has not shipped. Its stock and money go back by themselves. It fails with
+// ErrNotFound or ErrTransition.
 func (s *Service) Cancel(ctx context.Context, who shop.Caller, id shop.OrderID) (Order, error) {
 	return s.change(ctx, who, id, func(tx event.TX, o *Order) error {
 		if o.UserID != who.ID && !who.May(shop.ManageOrders) {
@@ -56,7 +56,8 @@ func (s *Service) Refund(ctx context.Context, who shop.Caller, id shop.OrderID, 
 	return o, err
 }
 
-// RetryRefund has a refund tried again that failed. It fails with ErrNotFound, or ErrNotFailed where there is none such.
+// RetryRefund has a refund tried again that failed. It fails with ErrNotFound, or ErrNotFailed where there is none
+// such.
 func (s *Service) RetryRefund(ctx context.Context, who shop.Caller, id shop.OrderID, refund uuid.UUID) (Order, error) {
 	o, err := s.change(ctx, who, id, func(tx event.TX, _ *Order) error {
 		again, err := retry(ctx, tx, id, refund, who.ID.String())
@@ -108,8 +109,8 @@ func (s *Service) MarkPaid(ctx context.Context, id shop.OrderID, reference strin
 	})
 }
 
-// GiveUp cancels an order that cannot be paid, and tells orders.cancelled. It changes nothing if the order waits for its
-// payment no more. Where the payment itself was declined, orders.payment_failed is told too.
+// GiveUp cancels an order that cannot be paid, and tells orders.cancelled. It changes nothing if the order waits for
+// its payment no more. Where the payment itself was declined, orders.payment_failed is told too.
 func (s *Service) GiveUp(ctx context.Context, id shop.OrderID, cause shop.Cause, declined bool) error {
 	return s.step(ctx, id, func(tx event.TX, o *Order) error {
 		if o.Status != Pending {

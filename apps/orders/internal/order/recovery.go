@@ -11,8 +11,8 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Instance is the workflow of an order, or of a refund of it. Since is when it should have gone on, or when it had nothing to do any
-// more. The zero value comes before all.
+// Instance is the workflow of an order, or of a refund of it. Since is when it should have gone on, or when it had
+// nothing to do any more. The zero value comes before all.
 type Instance struct {
 	OrderID  shop.OrderID
 	RefundID uuid.UUID // nil for the order's own workflow
@@ -27,7 +27,8 @@ func (i Instance) ID() uuid.UUID {
 	return i.OrderID.UUID
 }
 
-// Recovery finds the workflows that the recovery sweep has to look at, some hundreds at a time at most, the oldest first.
+// Recovery finds the workflows that the recovery sweep has to look at, some hundreds at a time at most, the oldest
+// first.
 type Recovery struct{ db *pgxpool.Pool }
 
 // Recovery looks through all orders.
@@ -53,7 +54,8 @@ func (r Recovery) Undelivered(ctx context.Context, before time.Time) ([]Instance
 	return undeliveredSince(ctx, r.db, before)
 }
 
-// Ended are those whose order or refund came to its end before a moment, and that were not purged yet: a page of them, after another.
+// Ended are those whose order or refund came to its end before a moment, and that were not purged yet: a page of them,
+// after another.
 func (r Recovery) Ended(ctx context.Context, before time.Time, after Instance) ([]Instance, error) {
 	return endedSince(ctx, r.db, before, after)
 }

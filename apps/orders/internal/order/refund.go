@@ -33,8 +33,8 @@ type Refund struct {
 	ReasonCode shop.Reason `json:"-"`
 }
 
-// Asked is what a provider knows the refund by: another one after each retry, because a provider may answer what it knows as it
-// did before.
+// Asked is what a provider knows the refund by: another one after each retry, because a provider may answer what it
+// knows as it did before.
 func (r Refund) Asked() uuid.UUID {
 	if r.Retries == 0 {
 		return r.ID

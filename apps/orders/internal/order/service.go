@@ -36,10 +36,10 @@ type Service struct {
 // NewService works on an open database, and calls others.
 func NewService(db *event.Outbox, calls Calls) *Service { return &Service{db, calls} }
 
-// Place buys: it reserves the stock, keeps the order as pending, and tells orders.placed; charging comes after. It fails
-// with ErrOutOfStock, ErrUnknown, ErrCurrencies or ErrCard. What is refused after the reservation gives it back; if it dies in
-// between, or nobody knows whether the order was kept, the reservation expires by itself. Called again with the same key it answers
-// the same order.
+// Place buys: it reserves the stock, keeps the order as pending, and tells orders.placed; charging comes after. It
+// fails with ErrOutOfStock, ErrUnknown, ErrCurrencies or ErrCard. What is refused after the reservation gives it back;
+// if it dies in between, or nobody knows whether the order was kept, the reservation expires by itself. Called again
+// with the same key it answers the same order.
 func (s *Service) Place(ctx context.Context, buyer shop.UserID, in Basket) (o Order, err error) {
 	id, earlier, err := idempotency.Before[Order](ctx, s.db.Pool, in.Key)
 	if err != nil {
@@ -78,7 +78,8 @@ func (s *Service) PlaceAs(ctx context.Context, buyer shop.UserID, id shop.OrderI
 	return o, err
 }
 
-// keep makes an order of what is reserved. Who answers a repetition answers the order that was made first, whose id may be another.
+// keep makes an order of what is reserved. Who answers a repetition answers the order that was made first, whose id may
+// be another.
 func (s *Service) keep(ctx context.Context, o Order, items []Item, lines []Reserved, in Basket) (_ Order, err error) {
 	if !reserved(items, lines) {
 		return o, idempotency.ErrReused
@@ -92,10 +93,10 @@ func (s *Service) keep(ctx context.Context, o Order, items []Item, lines []Reser
 	return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Order, error) { return open(ctx, tx, o, in.PaymentToken) })
 }
 
-// letGo gives back what is reserved for an order that will not be, as well as it can: else the reservation expires. Its id is used
-// up then, so the key has to find another. Who makes the order at this very moment, with the same key, is waited for and keeps
-// its stock; who comes later finds no stock, and the order is cancelled and paid back as one whose reservation expired; or has bought it by then,
-// and keeps it.
+// letGo gives back what is reserved for an order that will not be, as well as it can: else the reservation expires. Its
+// id is used up then, so the key has to find another. Who makes the order at this very moment, with the same key, is
+// waited for and keeps its stock; who comes later finds no stock, and the order is cancelled and paid back as one whose
+// reservation expired; or has bought it by then, and keeps it.
 func (s *Service) letGo(ctx context.Context, key idempotency.Key, id shop.OrderID) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
@@ -153,7 +154,8 @@ func (s *Service) List(ctx context.Context, who shop.Caller, f Filter, q web.Pag
 // last is an id that comes after every order's.
 var last = shop.OrderID{UUID: uuid.Max}
 
-// Get is one order with its history; an admin also sees how the platform carries it. It fails with ErrNotFound, also for somebody else's.
+// Get is one order with its history; an admin also sees how the platform carries it. It fails with ErrNotFound, also
+// for somebody else's.
 func (s *Service) Get(ctx context.Context, who shop.Caller, id shop.OrderID) (Order, error) {
 	o, err := whole(ctx, s.db, id)
 	if err != nil {
@@ -213,14 +215,15 @@ func (s *Service) Open(ctx context.Context, id shop.OrderID) (bool, error) {
 	return anyUnsettled(ctx, s.db, id)
 }
 
-// Fail notes that a refund cannot be made, and why; late, that it failed though it counted as made. Called again it changes nothing.
+// Fail notes that a refund cannot be made, and why; late, that it failed though it counted as made. Called again it
+// changes nothing.
 func (s *Service) Fail(ctx context.Context, r Refund, why string, late bool) error {
 	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return fail(ctx, tx, r, why, late) })
 }
 
-// RefundFailed notes that a refund failed which the provider had taken on, and answers the money that did not go back. The provider may
-// tell it twice, before the refund is noted as settled, and after it was tried again: that is another refund to the provider, and found
-// is false.
+// RefundFailed notes that a refund failed which the provider had taken on, and answers the money that did not go back.
+// The provider may tell it twice, before the refund is noted as settled, and after it was tried again: that is another
+// refund to the provider, and found is false.
 func (s *Service) RefundFailed(ctx context.Context, id shop.OrderID, asked uuid.UUID, why string) (kept payment.Taken, found bool, err error) {
 	all, err := refunds(ctx, s.db, id)
 	i := slices.IndexFunc(all, func(r Refund) bool { return r.Asked() == asked })

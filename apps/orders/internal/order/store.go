@@ -54,8 +54,8 @@ func listQuery(f Filter, before shop.OrderID, limit int) (sql string, args []any
 		from orders where ` + where + ` order by id desc limit $2`, args
 }
 
-// scan reads an order. A numeric that is zero comes from the wire without its decimals, and an order that is older than the table
-// of currencies may have been kept with fewer.
+// scan reads an order. A numeric that is zero comes from the wire without its decimals, and an order that is older than
+// the table of currencies may have been kept with fewer.
 func scan(row pgx.CollectableRow) (o Order, err error) {
 	if o, err = pgx.RowToStructByNameLax[Order](row); err != nil {
 		return o, err
@@ -183,7 +183,8 @@ func trace(ctx context.Context, db postgres.Reader, id shop.OrderID) (string, er
 	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[string])
 }
 
-// told are the events of an order, the oldest first: those in the outbox, and those that the broker got and that are still remembered.
+// told are the events of an order, the oldest first: those in the outbox, and those that the broker got and that are
+// still remembered.
 func told(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Sent, error) {
 	rows, err := db.Query(ctx, `
 		select topic, emitted_at, sent_at from (

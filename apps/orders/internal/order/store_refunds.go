@@ -76,8 +76,8 @@ func settle(ctx context.Context, tx pgx.Tx, r Refund) error {
 	return err
 }
 
-// fail ends a refund that cannot be made, and notes it in the order's history, whose status stays as it is. It changes nothing where
-// the refund failed, or was tried again meanwhile; one that was settled fails only late.
+// fail ends a refund that cannot be made, and notes it in the order's history, whose status stays as it is. It changes
+// nothing where the refund failed, or was tried again meanwhile; one that was settled fails only late.
 func fail(ctx context.Context, tx pgx.Tx, r Refund, why string, late bool) error {
 	_, err := tx.Exec(ctx, `
 		with failed as (

@@ -34,8 +34,8 @@ type Refund struct {
 	Currency string
 }
 
-// Notice is a message of a provider: what became of a charge, or that a refund failed which it had taken on. ID is the same each
-// time it is sent.
+// Notice is a message of a provider: what became of a charge, or that a refund failed which it had taken on. ID is the
+// same each time it is sent.
 type Notice struct {
 	ID, Kind  string
 	Key       shop.OrderID // nil where the message is of something else
@@ -64,10 +64,11 @@ type Provider interface {
 	Charge(ctx context.Context, c Charge) (Receipt, error)
 	// Find says what became of a charge, as Charge does; ErrUnknown is one that the provider never heard of.
 	Find(ctx context.Context, key shop.OrderID, reference string) (Receipt, error)
-	// Refund gives back a part of a charge. It fails with ErrNothingLeft where less than that is left of it, and with ErrRefused for good.
+	// Refund gives back a part of a charge. It fails with ErrNothingLeft where less than that is left of it, and with
+	// ErrRefused for good.
 	Refund(ctx context.Context, r Refund, reference string) error
-	// CallOff gives back what is left of a charge, if it was made, and ends it if it was not. The refund is what it is asked for by, or
-	// nil. It fails with ErrRefused for good.
+	// CallOff gives back what is left of a charge, if it was made, and ends it if it was not. The refund is what it is
+	// asked for by, or nil. It fails with ErrRefused for good.
 	CallOff(ctx context.Context, key shop.OrderID, reference string, refund uuid.UUID) error
 	// Read checks a message's signature over its very bytes, and reads it. It fails with ErrSignature.
 	Read(body []byte, signature string) (Notice, error)
@@ -167,9 +168,9 @@ type Finding struct {
 // FindingKind is what does not agree.
 type FindingKind string
 
-// The first two are mended: the money goes back. The others are reported; those without a charge, and refunds that were refused or that
-// the provider's books do not have, are noted as mended when they are in order again. What could not be compared, for an error, is looked
-// at again and again, later each time.
+// The first two are mended: the money goes back. The others are reported; those without a charge, and refunds that were
+// refused or that the provider's books do not have, are noted as mended when they are in order again. What could not be
+// compared, for an error, is looked at again and again, later each time.
 const (
 	WithoutOrder  FindingKind = "charged_without_order"
 	OfCancelled   FindingKind = "charged_and_cancelled"

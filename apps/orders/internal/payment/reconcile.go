@@ -54,12 +54,12 @@ func (s *Service) Confirm(ctx context.Context, id shop.OrderID) (bool, error) {
 	return err == nil, err
 }
 
-// mostLost is how many charges without an order are given back of those found in a day. More of them are no crash between two steps: the orders
-// are lost, or another shop uses the same account. Then somebody has to look first.
+// mostLost is how many charges without an order are given back of those found in a day. More of them are no crash
+// between two steps: the orders are lost, or another shop uses the same account. Then somebody has to look first.
 const mostLost = 20
 
-// Mend keeps that something was taken which should not have been, and gives it back. What the provider does not give back now
-// stays open, and is tried again.
+// Mend keeps that something was taken which should not have been, and gives it back. What the provider does not give
+// back now stays open, and is tried again.
 func (s *Service) Mend(ctx context.Context, kind FindingKind, t Taken) error {
 	if err := s.Report(ctx, kind, t); err != nil {
 		return err
@@ -88,8 +88,8 @@ func (s *Service) Resolve(ctx context.Context, kind FindingKind, id shop.OrderID
 	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return mended(ctx, tx, kind, id) })
 }
 
-// GiveBack gives back what a finding says was taken and should not have been, because an admin says so. It fails with ErrNoFinding,
-// with ErrNotTaken for a finding of another kind, and as the provider does.
+// GiveBack gives back what a finding says was taken and should not have been, because an admin says so. It fails with
+// ErrNoFinding, with ErrNotTaken for a finding of another kind, and as the provider does.
 func (s *Service) GiveBack(ctx context.Context, id int64) (Finding, error) {
 	f, err := finding(ctx, s.db, id)
 	switch {
@@ -111,12 +111,14 @@ func (s *Service) Postpone(ctx context.Context, f Finding) error {
 	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return postpone(ctx, tx, f.ID) })
 }
 
-// Open are findings of this provider that are not mended and not postponed, the oldest first, after one of them; 100 at a time.
+// Open are findings of this provider that are not mended and not postponed, the oldest first, after one of them; 100 at
+// a time.
 func (s *Service) Open(ctx context.Context, after int64) ([]Finding, error) {
 	return open(ctx, s.db, s.provider.Name(), after)
 }
 
-// Report keeps a finding for somebody to look at, counts it and logs it; found again, it is kept as it was, or open again if it was mended.
+// Report keeps a finding for somebody to look at, counts it and logs it; found again, it is kept as it was, or open
+// again if it was mended.
 func (s *Service) Report(ctx context.Context, kind FindingKind, t Taken) error {
 	var fresh bool
 	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) (err error) {

@@ -32,8 +32,8 @@ type Service struct {
 // Settled hears at once that a provider's message settled a payment. It is a hint: nothing may depend on it.
 type Settled func(ctx context.Context, id shop.OrderID)
 
-// RefundFailed notes that a refund failed after the provider had taken it on, and answers what did not go back; found is false where
-// there is no such refund. Where it fails, the provider sends its message again.
+// RefundFailed notes that a refund failed after the provider had taken it on, and answers what did not go back; found
+// is false where there is no such refund. Where it fails, the provider sends its message again.
 type RefundFailed func(ctx context.Context, id shop.OrderID, refund uuid.UUID, why string) (kept Taken, found bool, err error)
 
 // NewService keeps payments in an open database and has a provider make them.
@@ -41,9 +41,9 @@ func NewService(db *pgxpool.Pool, provider Provider, settled Settled, refundFail
 	return &Service{db, provider, settled, refundFailed}
 }
 
-// Charge takes the money of an order, once, however often it is called and wherever it was cut off before: what was asked
-// and not answered is asked for, and asked again only under the same key. It fails with ErrDeclined for good, with ErrNoAnswer
-// where nobody knows yet, with anything else for now.
+// Charge takes the money of an order, once, however often it is called and wherever it was cut off before: what was
+// asked and not answered is asked for, and asked again only under the same key. It fails with ErrDeclined for good,
+// with ErrNoAnswer where nobody knows yet, with anything else for now.
 func (s *Service) Charge(ctx context.Context, c Charge) (Receipt, error) {
 	p, err := s.begin(ctx, c)
 	if err != nil || p.State != Asked {
@@ -105,8 +105,8 @@ func (s *Service) settle(ctx context.Context, n Notice) (Receipt, error) {
 	return p.outcome()
 }
 
-// CallOff gives back what is left of an order's payment, if one was made, and makes sure that none can be made later. The refund is what
-// the provider knows that by. It fails with ErrRefused for good.
+// CallOff gives back what is left of an order's payment, if one was made, and makes sure that none can be made later.
+// The refund is what the provider knows that by. It fails with ErrRefused for good.
 func (s *Service) CallOff(ctx context.Context, id shop.OrderID, refund uuid.UUID) error {
 	var p Payment
 	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) (err error) {
@@ -122,7 +122,8 @@ func (s *Service) CallOff(ctx context.Context, id shop.OrderID, refund uuid.UUID
 	return s.provider.CallOff(ctx, id, p.Reference, refund)
 }
 
-// Refund gives back a part of an order's payment. It fails with ErrRefused for good, and says why; with anything else for now.
+// Refund gives back a part of an order's payment. It fails with ErrRefused for good, and says why; with anything else
+// for now.
 func (s *Service) Refund(ctx context.Context, r Refund) error {
 	p, err := get(ctx, s.db, r.Key)
 	if errors.Is(err, ErrUnknown) {
@@ -144,8 +145,8 @@ func (s *Service) Refund(ctx context.Context, r Refund) error {
 	return err
 }
 
-// mine fails where a payment was begun with another provider than today's: this one cannot speak for it. What is to be done
-// waits until the other is back, or somebody does it by hand.
+// mine fails where a payment was begun with another provider than today's: this one cannot speak for it. What is to be
+// done waits until the other is back, or somebody does it by hand.
 func (s *Service) mine(p Payment) error {
 	if p.Provider != s.provider.Name() {
 		return ErrProvider.Saying("the payment was begun with " + p.Provider)
@@ -163,8 +164,8 @@ func Of(ctx context.Context, db postgres.Reader, id shop.OrderID) (Payment, erro
 	return get(ctx, db, id)
 }
 
-// Hear takes a provider's message: signed, once, and in whatever order messages come, because what is known for good does
-// not change any more. It fails with ErrNoProvider or ErrSignature.
+// Hear takes a provider's message: signed, once, and in whatever order messages come, because what is known for good
+// does not change any more. It fails with ErrNoProvider or ErrSignature.
 func (s *Service) Hear(ctx context.Context, provider string, body []byte, signature string) error {
 	if provider != s.provider.Name() {
 		return ErrNoProvider
