@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/exaring/otelpgx"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -15,6 +16,8 @@ import (
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
 	"github.com/pressly/goose/v3/lock"
+
+	"sidecart/kit/telemetry"
 )
 
 // Reader is what a read needs: a pool or a transaction. Writes take pgx.Tx, so that a pool cannot stand in for one.
@@ -50,6 +53,9 @@ func Open(ctx context.Context, url string, migrations ...Migrations) (*pgxpool.P
 	// move. With the server's default of 4 small tables are read whole, and those of hot rows are full of old versions.
 	cfg.ConnConfig.RuntimeParams["random_page_cost"] = "1.1"
 	cfg.ConnConfig.DialFunc = marking(cfg.ConnConfig.DialFunc)
+	if telemetry.Exporting() {
+		cfg.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithTrimSQLInSpanName(), otelpgx.WithDisableConnectionDetailsInAttributes())
+	}
 	db, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, err

@@ -19,6 +19,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
+// Exporting says whether traces are exported: OTEL_EXPORTER_OTLP_ENDPOINT names a collector.
+func Exporting() bool { return strings.TrimSpace(os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")) != "" }
+
 // Start sets the process's logger, meter and tracer, and returns what flushes them. Logs go to standard error as JSON
 // at LOG_LEVEL (debug, info, warn, error; info unless set). Traces are exported where OTEL_EXPORTER_OTLP_ENDPOINT
 // says and are only passed on, not recorded, without it. Metrics are read at /metrics. It fails only on an endpoint
@@ -40,7 +43,7 @@ func Start(ctx context.Context, service string) (stop func(), err error) {
 	otel.SetTextMapPropagator(propagation.TraceContext{})
 
 	options := []sdktrace.TracerProviderOption{sdktrace.WithResource(self), sdktrace.WithSampler(sdktrace.NeverSample())}
-	if strings.TrimSpace(os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")) != "" {
+	if Exporting() {
 		exporter, err := otlptracegrpc.New(ctx)
 		if err != nil {
 			return nil, err

@@ -4,19 +4,23 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net"
 	"os"
+	"regexp"
+	"slices"
+	"strings"
 	"sync"
 
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"google.golang.org/grpc"
 )
 
-// traces is a collector of traces, as an operator has one (OTLP over gRPC). It remembers which services were part of which trace.
+// traces is a collector of traces, as an operator has one (OTLP over gRPC). It remembers the spans of each trace.
 type traces struct {
 	collector.UnimplementedTraceServiceServer
 	mu    sync.Mutex
-	parts map[string]map[string]bool // by trace id and service
+	parts map[string]map[string]bool // by trace id and "service scope span"
 }
 
 // collect listens, and tells the platform that starts next to send its traces here.
@@ -54,20 +58,21 @@ func (t *traces) Export(_ context.Context, in *collector.ExportTraceServiceReque
 				if t.parts[id] == nil {
 					t.parts[id] = map[string]bool{}
 				}
-				t.parts[id][service] = true
+				t.parts[id][service+" "+scope.GetScope().GetName()+" "+span.GetName()] = true
 			}
 		}
 	}
 	return &collector.ExportTraceServiceResponse{}, nil
 }
 
-// lacks fails unless each of the services was part of a trace.
-func (t *traces) lacks(id string, services ...string) error {
+// lacks fails unless a trace has a span for each of the patterns, which are about "service scope span".
+func (t *traces) lacks(id string, patterns ...string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, s := range services {
-		if !t.parts[id][s] {
-			return fmt.Errorf("%s is not part of trace %s, only %v", s, id, t.parts[id])
+	for _, pattern := range patterns {
+		expected := regexp.MustCompile("^" + pattern)
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(t.parts[id])), expected.MatchString) {
+			return fmt.Errorf("trace %s has no span %s, only\n%s", id, pattern, strings.Join(slices.Sorted(maps.Keys(t.parts[id])), "\n"))
 		}
 	}
 	return nil

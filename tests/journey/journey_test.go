@@ -268,13 +268,18 @@ func trace(t *testing.T) {
 	if !strings.Contains(a.Header.Get("traceparent"), id) || a.Header.Get("X-Request-Id") == "" {
 		t.Errorf("headers %v", a.Header)
 	}
-	// And an order is one trace for whoever collects them, also where it goes on by events.
+	// An order is one trace: gateway, sidecars, services, SQL, events and workflow.
 	const buying = "4bf92f3577b34da6a3ce929d0e0e4737"
 	a, err = admin.Do(t.Context(), "POST /api/v1/orders", client.Raw(journey.Order), "traceparent", "00-"+buying+"-00f067aa0ba902b7-01")
 	must(t, err)
 	must(t, a.Into(201, nil))
 	platform.Eventually(t, 30*time.Second, func() error {
-		return collected.lacks(buying, "gateway", "orders", "products", "notifications")
+		return collected.lacks(buying,
+			"gateway sidecart/kit/web ", "orders sidecart/kit/web ", "products sidecart/kit/web ",
+			"gateway dapr-diagnostics ", "orders dapr-diagnostics ", "products dapr-diagnostics ",
+			"orders github.com/exaring/otelpgx ", "products github.com/exaring/otelpgx ",
+			"notifications dapr-diagnostics pubsub/orders.placed", "notifications sidecart/kit/event hear orders.placed",
+			"orders durabletask create_orchestration", "orders durabletask activity")
 	})
 }
 

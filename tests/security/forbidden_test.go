@@ -117,13 +117,19 @@ func TestForbiddenTopics(t *testing.T) {
 		turnedAway(t, app+" tells in bulk", as(t, app, "POST /v1.0-alpha1/publish/bulk/pubsub/made.up",
 			client.Raw(`[{"entryId":"1","event":{},"contentType":"application/json"}]`)), 403)
 	}
+	for _, at := range []struct{ app, topic string }{{"gateway", "notifications.created"}, {"gateway", "made.up"}, {"notifications", "made.up"}} {
+		turnedAway(t, at.app+" broadcasts "+at.topic, as(t, at.app, "POST /v1.0/publish/broadcast/"+at.topic, client.Raw(`{}`)), 403)
+	}
 	must(t, as(t, "users", "POST /v1.0/publish/pubsub/platform.heartbeat", client.Raw(`{}`)).Into(204, nil))
 }
 
 func TestForbiddenEars(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct{ app, topic string }{
-		{"products", "users.registered"}, {"users", "orders.paid"}, {"notifications", "products.changed"}, {"orders", "notifications.dead"}, {"orders", "made.up"},
+	for _, tt := range []struct{ app, component, topic string }{
+		{"products", "pubsub", "users.registered"}, {"products", "pubsub", "made.up"}, {"users", "pubsub", "orders.paid"},
+		{"users", "pubsub", "users.registered"}, {"users", "pubsub", "made.up"}, {"notifications", "pubsub", "products.changed"},
+		{"notifications", "pubsub", "made.up"}, {"orders", "pubsub", "notifications.dead"}, {"orders", "pubsub", "made.up"},
+		{"gateway", "broadcast", "made.up"}, {"notifications", "broadcast", "notifications.created"}, {"notifications", "broadcast", "made.up"},
 	} {
 		token, _ := tokens(t, tt.app)
 		conn, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", running.Port(tt.app+"-dapr", "grpc")), grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -132,10 +138,10 @@ func TestForbiddenEars(t *testing.T) {
 		stream, err := conn.NewStream(metadata.AppendToOutgoingContext(t.Context(), "dapr-api-token", token),
 			&grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, "/dapr.proto.runtime.v1.Dapr/SubscribeTopicEventsAlpha1", grpc.ForceCodec(bytesCodec{}))
 		must(t, err)
-		must(t, stream.SendMsg(message{1: message{1: "pubsub", 2: tt.topic}}))
+		must(t, stream.SendMsg(message{1: message{1: tt.component, 2: tt.topic}}))
 		var answer message
 		if err := stream.RecvMsg(&answer); err == nil || !strings.Contains(err.Error(), "not allowed") {
-			t.Errorf("%s hears %s: %v", tt.app, tt.topic, err)
+			t.Errorf("%s hears %s of %s: %v", tt.app, tt.topic, tt.component, err)
 		}
 	}
 }

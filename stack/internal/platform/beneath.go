@@ -90,7 +90,7 @@ func (r *run) forCLI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := secret.WriteEnv(r.Instance, runtime, anchors); err != nil {
+	if err := secret.WriteEnv(r.Instance, runtime, append(anchors, tracing()...)); err != nil {
 		return err
 	}
 	if err := r.await(ctx, placementName, time.Minute); err != nil {

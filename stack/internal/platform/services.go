@@ -60,7 +60,7 @@ func (r *run) services(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.super.Start(ctx, sidecar(r.Instance, r.dapr, a, tokens[a.Name()], env))
+		r.super.Start(ctx, sidecar(r.Instance, r.dapr, a, tokens[a.Name()], append(env, tracing()...)))
 		if n == 0 {
 			// It makes the file of names. Where two make it at once, one fails on the other's lock, says so, and runs on without ever
 			// being found (daprd 1.18.2).
