@@ -60,7 +60,7 @@ fmt: ## Format all Go code
 	@gofmt -w apps kit stack tests tools
 
 generate: ## Write anew what is made from the code: docs/events.md, golden events, dapr/config/, topics in components/
-	@go test ./tests/topology -count 1 -run 'TestEventsDocument|TestSidecarFiles' -update
+	@go run ./tools/daprgen
 	@go test ./kit/shop -count 1 -run TestOldEventsDecode -update
 
 invariants: ## Check on the running platform what must always hold: stock, money, orders, events

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"sidecart/tests/source"
+	"sidecart/tools/daprgen/source"
 )
 
 var crashPoint = regexp.MustCompile(`crash\.At\("([^"]+)"\)`)

@@ -4,6 +4,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"sidecart/tools/daprgen/access"
 )
 
 // list is an access list as Dapr 1.18 keeps it (its pkg/config/acl_trie.go): one level for each segment of a path, in the
@@ -14,11 +16,11 @@ type list struct {
 	next    []*list
 }
 
-func newList(operations []operation) *list {
+func newList(operations []access.Operation) *list {
 	top := &list{}
 	for _, o := range operations {
 		node := top
-		for _, segment := range strings.Split(o.path, "/")[1:] {
+		for _, segment := range strings.Split(o.Path, "/")[1:] {
 			i := slices.IndexFunc(node.next, func(l *list) bool { return l.segment == segment })
 			if i < 0 {
 				i = len(node.next)
@@ -27,7 +29,7 @@ func newList(operations []operation) *list {
 			node = node.next[i]
 		}
 		if node.verbs == nil {
-			node.verbs = o.verbs
+			node.verbs = o.Verbs
 		}
 	}
 	return top

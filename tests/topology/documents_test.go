@@ -10,7 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"sidecart/tests/source"
+	"sidecart/tools/daprgen/access"
+	"sidecart/tools/daprgen/source"
 )
 
 func markdown(t *testing.T) (files []string) {
@@ -123,7 +124,7 @@ func TestServiceDocuments(t *testing.T) {
 				t.Errorf("%s lists\n%s\nand the code has\n%s", file, strings.Join(listed, "\n"), strings.Join(own, "\n"))
 			}
 		}
-		told, heard := eventsOf(t, a.ID)
+		told, heard := access.EventsOf(t, a.ID)
 		for verb, want := range map[string][]string{"tells": told, "hears": heard} {
 			if got := topicsAfter(text, "**"+verb+"**"); !slices.Equal(got, want) {
 				t.Errorf("%s: %s %v, want %v", file, verb, got, want)

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"sidecart/tests/source"
+	"sidecart/tools/daprgen/source"
 )
 
 var variableRow = regexp.MustCompile("(?m)^\\| `([A-Z][A-Z0-9_]+)` \\| ([^|]+) \\| ([^|]+) \\| ([^|]+) \\|$")

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"sidecart/tests/source"
+	"sidecart/tools/daprgen/source"
 )
 
 // TestCreatingRoutesTakeKeys: every public POST that answers 201 can be repeated with an Idempotency-Key.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"sidecart/tests/source"
+	"sidecart/tools/daprgen/source"
 )
 
 var (

@@ -6,24 +6,18 @@ import (
 	"strings"
 	"testing"
 
-	"sidecart/tests/source"
+	"sidecart/tools/daprgen/access"
+	"sidecart/tools/daprgen/source"
 )
 
 var secretReference = regexp.MustCompile(`(?s)secretKeyRef:\s+name: (\S+)\s+key: (\S+)`)
 
-const servicePath = "sidecart/kit/service"
-
-// readsSecret says whether a function reads the secret that its second argument names.
-func readsSecret(function string) bool {
-	return function == "(*sidecart/kit/sidecar.Sidecar).Secret" || function == "(*"+servicePath+".Service).OpenDatabase"
-}
-
 // secretsRead are the names that the code and the components ask secret stores for.
 func secretsRead(t *testing.T) (names []string) {
 	t.Helper()
-	for _, call := range source.Calls(t, readsSecret) {
+	for _, call := range source.Calls(t, access.ReadsSecret) {
 		name := call.Text(1)
-		if call.Package.PkgPath == servicePath {
+		if call.Package.PkgPath == access.ServicePath {
 			continue // OpenDatabase, whose callers name it
 		}
 		if name == "" {

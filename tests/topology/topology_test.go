@@ -14,7 +14,8 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"sidecart/tests/source"
+	"sidecart/tools/daprgen/access"
+	"sidecart/tools/daprgen/source"
 )
 
 // app is one service as dapr/dapr.yaml has it, which is where all others take it from.
@@ -95,7 +96,7 @@ func TestCode(t *testing.T) {
 	found := map[string]int{}
 	for _, call := range source.Calls(t, func(name string) bool {
 		return slices.Contains([]string{
-			"(*sidecart/kit/config.Env).Web", "(*sidecart/kit/config.Env).String", servicePath + ".Main",
+			"(*sidecart/kit/config.Env).Web", "(*sidecart/kit/config.Env).String", access.ServicePath + ".Main",
 		}, name)
 	}) {
 		service := source.Service(call.Package)

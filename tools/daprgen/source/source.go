@@ -1,4 +1,4 @@
-// Package source reads the repository for the tests that check its shape: its files, and its Go code with types.
+// Package source reads the repository: its files, and its Go code with types.
 package source
 
 import (
@@ -11,32 +11,38 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"testing"
 
 	"golang.org/x/tools/go/packages"
 )
 
+// T is told what cannot be read as it should be: a test, or the generator. Fatalf does not return.
+type T interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // Root is the folder of the repository.
-func Root(t testing.TB) string {
+func Root(t T) string {
 	t.Helper()
 	dir, err := os.Getwd()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v", err)
 	}
 	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
 		if _, err := os.Stat(filepath.Join(dir, "go.work")); err == nil {
 			return dir
 		}
 	}
-	t.Fatal("no go.work above the working folder")
+	t.Fatalf("no go.work above the working folder")
 	return ""
 }
 
 // Files are the paths that git keeps or would keep, from the root, with slashes; those deleted from disk are left out.
-func Files(t testing.TB) []string {
+func Files(t T) []string {
 	t.Helper()
 	root := Root(t)
-	cmd := exec.CommandContext(t.Context(), "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	cmd := exec.CommandContext(context.Background(), "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	cmd.Dir = root
 	out, err := cmd.Output()
 	if err != nil {
@@ -52,11 +58,11 @@ func Files(t testing.TB) []string {
 }
 
 // Read is the text of a file, by its path from the root.
-func Read(t testing.TB, path string) string {
+func Read(t T, path string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(Root(t), filepath.FromSlash(path)))
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v", err)
 	}
 	return string(text)
 }
@@ -75,11 +81,11 @@ var load = sync.OnceValues(func() ([]*packages.Package, error) {
 
 // Packages are the packages of kit, the services and the stack, without their tests, with syntax and types. The test
 // fails if one does not compile.
-func Packages(t testing.TB) []*packages.Package {
+func Packages(t T) []*packages.Package {
 	t.Helper()
 	all, err := load()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v", err)
 	}
 	for _, p := range all {
 		for _, e := range p.Errors {
@@ -87,7 +93,7 @@ func Packages(t testing.TB) []*packages.Package {
 		}
 	}
 	if len(all) == 0 {
-		t.Fatal("no packages were found")
+		t.Fatalf("no packages were found")
 	}
 	return all
 }
@@ -112,7 +118,7 @@ type Call struct {
 
 // Calls finds the calls of the functions or methods that want accepts, by the full name of Go's types, for example
 // "sidecart/kit/event.On" or "(*sidecart/kit/config.Env).Int".
-func Calls(t testing.TB, want func(fullName string) bool) []Call {
+func Calls(t T, want func(fullName string) bool) []Call {
 	t.Helper()
 	var calls []Call
 	for _, p := range Packages(t) {

@@ -1,4 +1,5 @@
-package topology
+// Package access knows from the code what apps need of their sidecars and of one another, and writes the files that allow it.
+package access
 
 import (
 	"go/ast"
@@ -8,49 +9,66 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"testing"
 
 	"golang.org/x/tools/go/packages"
+	"gopkg.in/yaml.v3"
 
-	"sidecart/tests/source"
+	"sidecart/tools/daprgen/source"
 )
 
-// request is what one app's code asks of another: "PUT /reservations/{}" of products by orders.
-type request struct{ by, of, do string }
+// Request is what one app's code asks of another: "PUT /reservations/{}" of products by orders.
+type Request struct{ By, Of, Do string }
 
-// requests are all calls between apps: those that the gateway makes for the public, and every declared sidecar.Endpoint.
-func requests(t *testing.T) []request {
+// IDs are the apps of dapr/dapr.yaml.
+func IDs(t source.T) (all []string) {
+	t.Helper()
+	var template struct {
+		Apps []struct {
+			ID string `yaml:"appID"`
+		} `yaml:"apps"`
+	}
+	if err := yaml.Unmarshal([]byte(source.Read(t, "dapr/dapr.yaml")), &template); err != nil {
+		t.Fatalf("dapr/dapr.yaml: %v", err)
+	}
+	for _, a := range template.Apps {
+		all = append(all, a.ID)
+	}
+	return all
+}
+
+// Requests are all calls between apps: those that the gateway makes for the public, and every declared sidecar.Endpoint.
+func Requests(t source.T) []Request {
 	t.Helper()
 	found := publicRequests(t)
 	services := map[string]bool{}
 	for _, r := range found {
-		services[r.of] = true
+		services[r.Of] = true
 	}
 	for service := range services {
 		// The cheapest call there is, by which the benchmark knows what a pair of sidecars costs.
-		found = append(found, request{"gateway", service, "GET /health"})
+		found = append(found, Request{"gateway", service, "GET /health"})
 	}
 	for _, e := range endpoints(t) {
-		of := []string{e.of}
-		if e.of == "" {
+		of := []string{e.Of}
+		if e.Of == "" {
 			of = slices.Collect(maps.Keys(services))
 		}
 		for _, app := range of {
-			if app != e.by {
-				found = append(found, request{e.by, app, e.do})
+			if app != e.By {
+				found = append(found, Request{e.By, app, e.Do})
 			}
 		}
 	}
-	slices.SortFunc(found, func(a, b request) int {
-		return strings.Compare(a.of+" "+a.by+" "+a.do, b.of+" "+b.by+" "+b.do)
+	slices.SortFunc(found, func(a, b Request) int {
+		return strings.Compare(a.Of+" "+a.By+" "+a.Do, b.Of+" "+b.By+" "+b.Do)
 	})
 	return slices.Compact(found)
 }
 
 var parameter = regexp.MustCompile(`\{[^}]*\}`)
 
-// anyValue writes a route with {} for every parameter, whatever its name, and without a query.
-func anyValue(do string) string {
+// AnyValue writes a route with {} for every parameter, whatever its name, and without a query.
+func AnyValue(do string) string {
 	do, _, _ = strings.Cut(do, "?")
 	segments := strings.Split(do, "/")
 	for i, s := range segments {
@@ -62,14 +80,14 @@ func anyValue(do string) string {
 }
 
 // publicRequests are the gateway's table, without what it answers itself.
-func publicRequests(t *testing.T) (found []request) {
+func publicRequests(t source.T) (found []Request) {
 	t.Helper()
-	for _, line := range publicRoutes(t) {
+	for _, line := range PublicRoutes(t) {
 		word := strings.Fields(line)
 		if word[0] == "gateway" {
 			continue
 		}
-		found = append(found, request{"gateway", word[0], anyValue(word[1] + " " + word[2])})
+		found = append(found, Request{"gateway", word[0], AnyValue(word[1] + " " + word[2])})
 	}
 	return found
 }
@@ -78,9 +96,9 @@ const endpointType = "sidecart/kit/sidecar.Endpoint"
 
 // endpoints are the declared values of sidecar.Endpoint, by the service that declares them. One that kit declares belongs to
 // each service that uses it, directly or through other functions of kit.
-func endpoints(t *testing.T) (found []request) {
+func endpoints(t source.T) (found []Request) {
 	t.Helper()
-	declared, uses := map[types.Object][]request{}, map[types.Object][]types.Object{}
+	declared, uses := map[types.Object][]Request{}, map[types.Object][]types.Object{}
 	var roots []types.Object
 	service := map[types.Object]string{}
 	for _, p := range source.Packages(t) {
@@ -116,7 +134,7 @@ func endpoints(t *testing.T) (found []request) {
 			}
 			seen[object] = true
 			for _, e := range declared[object] {
-				e.by = service[root]
+				e.By = service[root]
 				found = append(found, e)
 			}
 			for _, used := range uses[object] {
@@ -148,7 +166,7 @@ func declarations(p *packages.Package, d ast.Decl) map[types.Object]ast.Node {
 
 // endpoint is the request that a literal declares. Its fields have to be constants: whoever reads the code, and the
 // generator, can then see what is called.
-func endpoint(t *testing.T, p *packages.Package, literal *ast.CompositeLit) request {
+func endpoint(t source.T, p *packages.Package, literal *ast.CompositeLit) Request {
 	t.Helper()
 	fields := map[string]string{}
 	for _, element := range literal.Elts {
@@ -161,20 +179,20 @@ func endpoint(t *testing.T, p *packages.Package, literal *ast.CompositeLit) requ
 	if len(fields) != len(literal.Elts) || fields["Method"] == "" || !strings.HasPrefix(fields["Path"], "/") {
 		t.Errorf("%s: an endpoint has a Method, a Path and mostly an App, all constant and by name", p.Fset.Position(literal.Pos()))
 	}
-	return request{of: fields["App"], do: anyValue(fields["Method"] + " " + fields["Path"])}
+	return Request{Of: fields["App"], Do: AnyValue(fields["Method"] + " " + fields["Path"])}
 }
 
-// operation is one entry of an access list: the verbs that are allowed on a path.
-type operation struct {
-	path  string
-	verbs []string
+// Operation is one entry of an access list: the verbs that are allowed on a path.
+type Operation struct {
+	Path  string
+	Verbs []string
 }
 
-// operations are the fewest entries that allow the routes under Dapr's rules of matching (see dapr_test.go), which are not
+// Operations are the fewest entries that allow the routes under Dapr's rules of matching (see dapr_test.go), which are not
 // what one would think. An entry for /orders is one for all that is below it and hides every longer entry; so whatever
 // has something below it stands as /orders/*, which is /orders itself and one segment more. A parameter is * where the
 // path ends and ** where it goes on, and text has to stand before both.
-func operations(routes []string) []operation {
+func Operations(routes []string) []Operation {
 	top := &branch{}
 	for _, do := range routes {
 		verb, path, _ := strings.Cut(do, " ")
@@ -203,7 +221,7 @@ func (b *branch) child(segment string) *branch {
 	return b.below[segment]
 }
 
-func (b *branch) operations(path string) (all []operation) {
+func (b *branch) operations(path string) (all []Operation) {
 	var here []string // the verbs of one segment more, and of b itself if it is no parameter
 	for _, segment := range slices.Sorted(maps.Keys(b.below)) {
 		next := b.below[segment]
@@ -228,8 +246,8 @@ func (b *branch) operations(path string) (all []operation) {
 	return all
 }
 
-func entry(path string, verbs []string) operation {
+func entry(path string, verbs []string) Operation {
 	verbs = slices.Clone(verbs)
 	slices.Sort(verbs)
-	return operation{path, slices.Compact(verbs)}
+	return Operation{path, slices.Compact(verbs)}
 }

@@ -1,0 +1,177 @@
+package access
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"sidecart/kit/shop"
+	"sidecart/kit/sidecar"
+	"sidecart/tools/daprgen/source"
+)
+
+// made tells whoever reads a file that a program wrote it.
+const made = "made by `make generate` from the code"
+
+// Files are all files that are made from the code, by their paths from the root.
+func Files(t source.T) map[string]string {
+	t.Helper()
+	files := map[string]string{"docs/events.md": eventsDocument(t)}
+	for _, id := range IDs(t) {
+		files["dapr/config/"+id+".yaml"] = configuration(t, id)
+	}
+	for _, path := range source.Files(t) {
+		if strings.HasPrefix(path, "components/") && strings.HasSuffix(path, ".yaml") && strings.Contains(source.Read(t, path), "\n  type: pubsub.") &&
+			!strings.HasSuffix(path, "/broadcast.yaml") { // which has one topic, and says so itself
+			files[path] = withTopics(t, path)
+		}
+	}
+	return files
+}
+
+// configuration is the configuration of one app's sidecar.
+func configuration(t source.T, id string) string {
+	t.Helper()
+	_, common, ok := strings.Cut(source.Read(t, "dapr/config.yaml"), "\napiVersion:")
+	if !ok || !strings.Contains(common, "\n  name: sidecart\n") {
+		t.Fatalf("dapr/config.yaml is not a configuration named sidecart")
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "# The sidecar of %s. Its last two parts are %s,\n# and so is the copy of dapr/config.yaml before them: change those, not this.\napiVersion:", id, made)
+	b.WriteString(strings.NewReplacer("\n  name: sidecart\n", "\n  name: "+id+"\n", "- name: ratelimit-sidecart\n", "- name: ratelimit-"+id+"\n").Replace(common))
+	b.WriteString(accessControl(Policies(t)[id]))
+	fmt.Fprintf(&b, "\n  # The secrets that the app may read.\n  secrets:\n    scopes:\n      - storeName: secrets\n        defaultAccess: deny\n        allowedSecrets: [%s]\n",
+		strings.Join(secretsOf(t)[id], ", "))
+	return b.String()
+}
+
+// Policies are the access lists of each app, by caller.
+func Policies(t source.T) map[string]map[string][]Operation {
+	t.Helper()
+	routes := map[[2]string][]string{}
+	for _, r := range Requests(t) {
+		key := [2]string{r.Of, r.By}
+		routes[key] = append(routes[key], r.Do)
+	}
+	all := map[string]map[string][]Operation{}
+	for key, list := range routes {
+		if all[key[0]] == nil {
+			all[key[0]] = map[string][]Operation{}
+		}
+		all[key[0]][key[1]] = Operations(list)
+	}
+	return all
+}
+
+func accessControl(by map[string][]Operation) string {
+	var b strings.Builder
+	b.WriteString(`
+  # Who may call which route of this app. Everybody else, and everything else, is refused. An entry that ends in /* is the
+  # path before it and one segment more.
+  accessControl:
+    defaultAction: deny
+`)
+	if len(by) > 0 {
+		b.WriteString("    policies:\n")
+	}
+	for _, caller := range slices.Sorted(maps.Keys(by)) {
+		fmt.Fprintf(&b, "      - appId: %s\n        trustDomain: public\n        namespace: default\n        operations:\n", caller)
+		for _, o := range by[caller] {
+			fmt.Fprintf(&b, "          - name: %s\n            httpVerb: [%s]\n            action: allow\n", o.Path, strings.Join(o.Verbs, ", "))
+		}
+	}
+	return b.String()
+}
+
+// ServicePath is the package of what all services do at start.
+const ServicePath = "sidecart/kit/service"
+
+// ReadsSecret says whether a function reads the secret that its second argument names.
+func ReadsSecret(function string) bool {
+	return function == "(*sidecart/kit/sidecar.Sidecar).Secret" || function == "(*"+ServicePath+".Service).OpenDatabase"
+}
+
+// secretsOf are the secrets that each service's code asks its sidecar for.
+func secretsOf(t source.T) map[string][]string {
+	t.Helper()
+	found := map[string][]string{}
+	for _, call := range source.Calls(t, ReadsSecret) {
+		service := source.Service(call.Package)
+		if call.Package.PkgPath == ServicePath {
+			continue // OpenDatabase, whose callers name it
+		}
+		if service == "" {
+			t.Errorf("%s: a secret is read in kit; read it in the main of the service, where it can be seen whose it is", call.At())
+			continue
+		}
+		found[service] = append(found[service], call.Text(1))
+	}
+	for service := range found {
+		slices.Sort(found[service])
+		found[service] = slices.Compact(found[service])
+	}
+	return found
+}
+
+var topicsPart = regexp.MustCompile(`(?s)    # topics: begin[^\n]*\n.*?    # topics: end\n`)
+
+// withTopics is the file of a broker with its topics and who may publish and hear which.
+func withTopics(t source.T, path string) string {
+	t.Helper()
+	text := source.Read(t, path)
+	if !topicsPart.MatchString(text) {
+		t.Fatalf("%s has no part between the lines \"# topics: begin\" and \"# topics: end\"", path)
+	}
+	published, heard := topics(t)
+	for app := range published { // Dapr lets an app use every topic unless the scopes name it, be it with none
+		heard[app] = slices.Clone(heard[app])
+	}
+	for app := range heard {
+		published[app] = slices.Clone(published[app])
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "    # topics: begin (%s)\n", made)
+	b.WriteString("    # Each app has its own and no others. One without any is named all the same: Dapr refuses nothing to an app that is not.\n")
+	fmt.Fprintf(&b, "    - name: publishingScopes\n      value: >-\n        %s\n", scopes(published))
+	fmt.Fprintf(&b, "    - name: subscriptionScopes\n      value: >-\n        %s\n", scopes(heard))
+	b.WriteString("    # topics: end\n")
+	return topicsPart.ReplaceAllLiteralString(text, b.String())
+}
+
+func scopes(by map[string][]string) string {
+	var all []string
+	for _, app := range slices.Sorted(maps.Keys(by)) {
+		all = append(all, app+"="+strings.Join(by[app], ",\n        "))
+	}
+	return strings.Join(all, ";\n        ")
+}
+
+// topics are what each app publishes and hears. A hearer's sidecar publishes what it could not deliver, and a service with an
+// outbox probes the broker.
+func topics(t source.T) (published, heard map[string][]string) {
+	t.Helper()
+	published, heard = map[string][]string{}, map[string][]string{}
+	for _, entry := range shop.Catalogue {
+		published[entry.Teller] = append(published[entry.Teller], entry.Event.Topic())
+	}
+	for _, call := range source.Calls(t, func(name string) bool { return name == "(*"+ServicePath+".Service).NewHub" }) {
+		app := source.Service(call.Package)
+		published[app] = append(published[app], app+".dead")
+		_, topics := EventsOf(t, app)
+		heard[app] = append(topics, app+".dead")
+	}
+	for _, call := range source.Calls(t, func(name string) bool { return name == "(*"+ServicePath+".Service).OpenDatabase" }) {
+		published[source.Service(call.Package)] = append(published[source.Service(call.Package)], sidecar.ProbeTopic)
+	}
+	for _, by := range []map[string][]string{published, heard} {
+		for app := range by {
+			slices.Sort(by[app])
+			by[app] = slices.Compact(by[app])
+		}
+	}
+	return published, heard
+}
+
+const heartbeat = "platform.heartbeat"
