@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"sidecart/kit/fault"
+	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
 	"sidecart/kit/sidecar"
 	"sidecart/kit/web"
@@ -107,14 +108,10 @@ func (h *Hub) missing(ctx context.Context, all []sent) ([]uuid.UUID, error) {
 	for i, s := range all {
 		ids[i] = s.ID
 	}
-	rows, err := h.db.Query(ctx, `
+	return postgres.All(ctx, h.db, pgx.RowTo[uuid.UUID], `
 		select id from unnest($1::uuid[]) with ordinality as sent (id, n)
 		where not exists (select from inbox where event_id = id) and not exists (select from dead_letters where event_id = id)
 		order by n`, ids)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 }
 
 func (h *Hub) comparedTo(ctx context.Context, teller string) (at sent, err error) {

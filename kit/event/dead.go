@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"sidecart/kit/fault"
+	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
 )
@@ -104,26 +105,14 @@ type place struct {
 }
 
 func (h *Hub) deadLetters(ctx context.Context, after place, limit int) ([]DeadLetter, error) {
-	rows, err := h.db.Query(ctx, `
+	return postgres.All(ctx, h.db, pgx.RowToStructByName[DeadLetter], `
 		select event_id, topic, event, reason, attempts, died_at from dead_letters
 		where (died_at, event_id) > ($1, $2) order by died_at, event_id limit $3`, after.DiedAt, after.EventID, limit)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[DeadLetter])
 }
 
 func (h *Hub) deadLetter(ctx context.Context, id uuid.UUID) (DeadLetter, error) {
-	rows, err := h.db.Query(ctx, `
+	return postgres.One(ctx, h.db, ErrNoLetter, pgx.RowToStructByName[DeadLetter], `
 		select event_id, topic, event, reason, attempts, died_at from dead_letters where event_id = $1`, id)
-	if err != nil {
-		return DeadLetter{}, err
-	}
-	l, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[DeadLetter])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return l, ErrNoLetter
-	}
-	return l, err
 }
 
 // keepDead keeps a dead letter where operators can read it, whatever it is, with the reason that was noted of it. It answers

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
 )
@@ -57,24 +58,16 @@ type sent struct {
 }
 
 func sentAfter(ctx context.Context, db *pgxpool.Pool, in sentQuery) ([]sent, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[sent], `
 		select id, sent_at from sent
 		where topic = any($1) and (sent_at, id) > ($2, $3) and sent_at < now() - $4::interval
 		order by sent_at, id limit $5`, in.Topics, in.After.SentAt, in.After.ID, underway, page)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[sent])
 }
 
 func sentEvents(ctx context.Context, db *pgxpool.Pool, teller string, in sentQuery) (events []json.RawMessage, err error) {
-	rows, err := db.Query(ctx, `
+	all, err := postgres.All(ctx, db, pgx.RowToStructByName[emitted], `
 		select id, topic, key, version, data, trace, emitted_at from sent
 		where id = any($1) and topic = any($2) order by sent_at, id`, in.IDs, in.Topics)
-	if err != nil {
-		return nil, err
-	}
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByName[emitted])
 	for _, e := range all {
 		envelope, err := e.envelope(teller)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
 )
 
@@ -36,13 +37,9 @@ func claim(ctx context.Context, tx pgx.Tx, k Key, id uuid.UUID) error {
 }
 
 func find(ctx context.Context, tx pgx.Tx, k Key) (record, error) {
-	rows, err := tx.Query(ctx, `
+	return postgres.One(ctx, tx, pgx.ErrNoRows, pgx.RowToStructByName[record], `
 		select id, request, answer from idempotency_keys where owner = $1 and route = $2 and key = $3`,
 		k.owner, k.route, k.key)
-	if err != nil {
-		return record{}, err
-	}
-	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[record])
 }
 
 func keep(ctx context.Context, tx pgx.Tx, k Key, answer []byte) error {

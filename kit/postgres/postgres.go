@@ -25,6 +25,28 @@ type Reader interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
+// All reads the rows of a query, none as an empty list.
+func All[T any](ctx context.Context, db Reader, as pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
+	rows, err := db.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, as)
+}
+
+// One reads the only row of a query. Where there is none it answers the zero T and absent, which may be nil.
+func One[T any](ctx context.Context, db Reader, absent error, as pgx.RowToFunc[T], sql string, args ...any) (one T, err error) {
+	rows, err := db.Query(ctx, sql, args...)
+	if err != nil {
+		return one, err
+	}
+	one, err = pgx.CollectExactlyOneRow(rows, as)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = absent
+	}
+	return one, err
+}
+
 // Asker is what several reads at once need, in one answer from the server: a pool or a transaction.
 type Asker interface {
 	SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults

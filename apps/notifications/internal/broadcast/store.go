@@ -3,7 +3,6 @@ package broadcast
 import (
 	"context"
 	"embed"
-	"errors"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -18,38 +17,22 @@ var files embed.FS
 var Migrations = postgres.Migrations{Name: "broadcast", Files: postgres.Sub(files)}
 
 func insert(ctx context.Context, tx pgx.Tx, b Broadcast) (Broadcast, error) {
-	rows, err := tx.Query(ctx, `
+	return postgres.One(ctx, tx, pgx.ErrNoRows, pgx.RowToStructByName[Broadcast], `
 		insert into broadcasts (id, title, body, role, total, created_by) values ($1, $2, $3, $4, $5, $6)
 		returning id, title, body, role, state, total, told, last_user, created_by, created_at, finished_at`,
 		b.ID, b.Title, b.Body, string(b.Role), b.Total, b.CreatedBy)
-	if err != nil {
-		return Broadcast{}, err
-	}
-	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Broadcast])
 }
 
 func get(ctx context.Context, db postgres.Reader, id uuid.UUID) (Broadcast, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.One(ctx, db, ErrNotFound, pgx.RowToStructByName[Broadcast], `
 		select id, title, body, role, state, total, told, last_user, created_by, created_at, finished_at from broadcasts where id = $1`, id)
-	if err != nil {
-		return Broadcast{}, err
-	}
-	b, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Broadcast])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Broadcast{}, ErrNotFound
-	}
-	return b, err
 }
 
 // next takes the oldest that runs, is due, and that nobody is working on. It fails with pgx.ErrNoRows if there is none.
 func next(ctx context.Context, tx pgx.Tx) (Broadcast, error) {
-	rows, err := tx.Query(ctx, `
+	return postgres.One(ctx, tx, pgx.ErrNoRows, pgx.RowToStructByName[Broadcast], `
 		select id, title, body, role, state, total, told, last_user, created_by, created_at, finished_at from broadcasts
 		where state = 'running' and due_at <= now() order by created_at limit 1 for update skip locked`)
-	if err != nil {
-		return Broadcast{}, err
-	}
-	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Broadcast])
 }
 
 func progress(ctx context.Context, tx pgx.Tx, b Broadcast) error {

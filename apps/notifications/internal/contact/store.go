@@ -45,22 +45,14 @@ func Queue(batch *pgx.Batch, users []uuid.UUID, into *map[shop.UserID]Contact) {
 
 // After are the next people with a role ("": any), in the order of their ids.
 func After(ctx context.Context, db postgres.Reader, role shop.Role, last shop.UserID, most int) ([]shop.UserID, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowTo[shop.UserID], `
 		select user_id from contacts where not erased and user_id > $1 and ($2 = '' or role = $2)
 		order by user_id limit $3`, last, string(role), most)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[shop.UserID])
 }
 
 // Count is how many people have a role ("": any).
 func Count(ctx context.Context, db postgres.Reader, role shop.Role) (int, error) {
-	rows, err := db.Query(ctx, `select count(*) from contacts where not erased and ($1 = '' or role = $1)`, string(role))
-	if err != nil {
-		return 0, err
-	}
-	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[int])
+	return postgres.One(ctx, db, pgx.ErrNoRows, pgx.RowTo[int], `select count(*) from contacts where not erased and ($1 = '' or role = $1)`, string(role))
 }
 
 // Meet keeps what a registration says, unless something newer is known already.

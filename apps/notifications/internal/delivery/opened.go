@@ -74,7 +74,7 @@ func (d *Desk) Opened(ctx context.Context, token string, link bool) (path string
 	}
 	err = pgx.BeginFunc(ctx, d.deliveries.db, func(tx pgx.Tx) error {
 		reader, err := readerOf(ctx, tx, id)
-		if errors.Is(err, pgx.ErrNoRows) {
+		if errors.Is(err, ErrNotFound) {
 			return nil
 		}
 		if err != nil {

@@ -36,17 +36,13 @@ func insert(ctx context.Context, tx pgx.Tx, all ...scheduled) error {
 
 // told is what a buyer was told of an order, in the inbox and outside, the oldest first.
 func told(ctx context.Context, db postgres.Reader, buyer shop.UserID, order shop.OrderID) ([]Told, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[Told], `
 		select message_id, kind, channel, state, reason, attempts, created_at, finished_at
 		from deliveries where user_id = $1 and order_id = $2
 		union all
 		select id, kind, 'in_app', case when read_at is null then 'sent' else 'read' end, '', 1, created_at, coalesce(read_at, created_at)
 		from messages where user_id = $1 and data->>'order_id' = $2::text
 		order by created_at, channel limit 200`, buyer, order)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.AppendRows([]Told{}, rows, pgx.RowToStructByName[Told])
 }
 
 // claimed is a delivery that was taken to be sent.
@@ -68,7 +64,7 @@ func byIndex(ctx context.Context, tx pgx.Tx) error {
 // claim takes deliveries that are due and first in their line, and, with left, what others had for longer than they may. Replicas
 // pass over what another is just taking.
 func claim(ctx context.Context, tx pgx.Tx, channel kind.Channel, most int, left bool) ([]claimed, error) {
-	rows, err := tx.Query(ctx, `
+	return postgres.All(ctx, tx, pgx.RowToStructByName[claimed], `
 		with ready as (
 			select d.id, d.state as was from deliveries d
 			join lateral (
@@ -84,10 +80,6 @@ func claim(ctx context.Context, tx pgx.Tx, channel kind.Channel, most int, left 
 		from ready where deliveries.id = ready.id
 		returning deliveries.id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, state, reason, attempts,
 			refusals, give_up_at, leased_until, ready.was = 'sending' as interrupted, `+more, channel, most, lease, left)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[claimed])
 }
 
 // more says whether others wait behind a delivery in its line. The order keeps the planner to the index of lines: see byIndex.
@@ -100,7 +92,7 @@ const more = `
 // claimNext takes the one that is first in the line of a delivery that has ended, if it is due. It costs the same however long the
 // line is, which claim does not.
 func claimNext(ctx context.Context, tx pgx.Tx, last Delivery) ([]claimed, error) {
-	rows, err := tx.Query(ctx, `
+	return postgres.All(ctx, tx, pgx.RowToStructByName[claimed], `
 		update deliveries set state = 'sending', attempts = attempts + 1, leased_until = now() + $4::interval
 		where id = (
 			select case when line.state = 'waiting' and line.due_at <= now() then line.id end from deliveries line
@@ -109,16 +101,12 @@ func claimNext(ctx context.Context, tx pgx.Tx, last Delivery) ([]claimed, error)
 		and state = 'waiting'
 		returning id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, state, reason, attempts,
 			refusals, give_up_at, leased_until, false as interrupted, `+more, last.UserID, last.Channel, last.Lane, lease)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[claimed])
 }
 
 // claimLane takes the others of a digest, and, with left, those that somebody had for longer than they may: all of one that a crash
 // interrupted.
 func claimLane(ctx context.Context, tx pgx.Tx, first Delivery, most int, left bool) ([]claimed, error) {
-	rows, err := tx.Query(ctx, `
+	return postgres.All(ctx, tx, pgx.RowToStructByName[claimed], `
 		with ready as (
 			select id, state as was from deliveries
 			where user_id = $1 and channel = $2 and lane = $3 and id <> $4 and state in ('waiting', 'sending')
@@ -130,10 +118,6 @@ func claimLane(ctx context.Context, tx pgx.Tx, first Delivery, most int, left bo
 		from ready where deliveries.id = ready.id
 		returning deliveries.id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, state, reason, attempts,
 			refusals, give_up_at, leased_until, ready.was = 'sending' as interrupted, false as more`, first.UserID, first.Channel, first.Lane, first.ID, most, lease, left)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[claimed])
 }
 
 // finish keeps a verdict and what was tried, in one answer from the server. The verdict holds unless the lease ended and
@@ -184,63 +168,42 @@ func queueAttempt(batch *pgx.Batch, a attempt) {
 
 // revive lets a dead delivery wait again. It fails with ErrNotFound or ErrNotDead.
 func revive(ctx context.Context, tx pgx.Tx, id ID) (Plan, error) {
-	rows, err := tx.Query(ctx, `
+	p, err := postgres.One(ctx, tx, ErrNotDead, pgx.RowToStructByName[Plan], `
 		update deliveries set state = 'waiting', refusals = 0, due_at = now(), give_up_at = now() + $2::interval, finished_at = null
 		where id = $1 and state = 'dead'
 		returning id, message_id, user_id, kind, channel, state, reason, attempts, due_at, created_at, finished_at, opened_at, clicked_at`, id, maxAge)
-	if err != nil {
-		return Plan{}, err
+	if errors.Is(err, ErrNotDead) {
+		if _, unknown := readerOf(ctx, tx, id); unknown != nil {
+			return p, unknown
+		}
 	}
-	p, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Plan])
-	if !errors.Is(err, pgx.ErrNoRows) {
-		return p, err
-	}
-	rows, err = tx.Query(ctx, `select state from deliveries where id = $1`, id)
-	if err != nil {
-		return Plan{}, err
-	}
-	if _, err = pgx.CollectExactlyOneRow(rows, pgx.RowTo[string]); errors.Is(err, pgx.ErrNoRows) {
-		return Plan{}, ErrNotFound
-	}
-	return Plan{}, errors.Join(err, ErrNotDead)
+	return p, err
 }
 
 func history(ctx context.Context, db postgres.Reader, f Filter, before int64, most int) ([]Attempt, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[Attempt], `
 		select a.id as seq, a.delivery_id, d.message_id, d.user_id, d.kind, d.channel, a.number, a.outcome, a.provider, a.answer,
 			a.latency_ms, d.state, a.at
 		from attempts a join deliveries d on d.id = a.delivery_id
 		where a.id < $1 and ($2 = '' or d.kind = $2) and ($3 = '' or d.channel = $3) and ($4 = '' or a.outcome = $4)
 			and ($5::uuid is null or d.user_id = $5) and ($6::uuid is null or d.message_id = $6)
 		order by a.id desc limit $7`, before, f.Kind, f.Channel, f.Outcome, f.UserID, f.MessageID, most)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[Attempt])
 }
 
 // days counts what became of deliveries by the day on which they were planned.
 func days(ctx context.Context, db postgres.Reader, from, until time.Time) ([]Day, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[Day], `
 		select to_char(created_at at time zone 'UTC', 'YYYY-MM-DD') as day, kind, channel, count(*)::int as planned,
 			count(*) filter (where state = 'sent')::int as sent, count(*) filter (where state = 'dead')::int as failed,
 			count(*) filter (where state = 'skipped')::int as skipped, count(*) filter (where state in ('waiting', 'sending'))::int as waiting,
 			count(opened_at)::int as opened, count(clicked_at)::int as clicked, coalesce(sum(attempts), 0)::int as attempts
 		from deliveries where created_at >= $1 and created_at < $2
 		group by 1, 2, 3 order by 1 desc, 2, 3`, from, until)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[Day])
 }
 
-// readerOf is whom a delivery is for. It fails with pgx.ErrNoRows.
+// readerOf is whom a delivery is for. It fails with ErrNotFound.
 func readerOf(ctx context.Context, tx pgx.Tx, id ID) (shop.UserID, error) {
-	rows, err := tx.Query(ctx, `select user_id from deliveries where id = $1`, id)
-	if err != nil {
-		return shop.UserID{}, err
-	}
-	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[shop.UserID])
+	return postgres.One(ctx, tx, ErrNotFound, pgx.RowTo[shop.UserID], `select user_id from deliveries where id = $1`, id)
 }
 
 // opened keeps the first time, of all that a digest gathered. A link that is followed was seen, whatever the reader's program does
@@ -254,13 +217,9 @@ func opened(ctx context.Context, tx pgx.Tx, id ID, link bool) error {
 
 // All are all deliveries to somebody, in their order.
 func All(ctx context.Context, db postgres.Reader, user shop.UserID) ([]Plan, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[Plan], `
 		select id, message_id, user_id, kind, channel, state, reason, attempts, due_at, created_at, finished_at, opened_at, clicked_at from deliveries
 		where user_id = $1 order by id`, user)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.AppendRows([]Plan{}, rows, pgx.RowToStructByName[Plan])
 }
 
 // hasten has what waits for somebody in the lanes up to one looked at now, and what is being looked at, by what was known before,

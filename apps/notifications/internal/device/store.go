@@ -31,23 +31,15 @@ func QueueAny(batch *pgx.Batch, users []uuid.UUID, into *map[shop.UserID]bool) {
 }
 
 func list(ctx context.Context, db postgres.Reader, user shop.UserID) ([]Device, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[Device], `
 		select id, user_id, label, endpoint, p256dh, auth, created_at from devices where user_id = $1 order by id`, user)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.AppendRows([]Device{}, rows, pgx.RowToStructByName[Device])
 }
 
 func insert(ctx context.Context, tx pgx.Tx, d Device) (Device, error) {
-	rows, err := tx.Query(ctx, `
+	return postgres.One(ctx, tx, pgx.ErrNoRows, pgx.RowToStructByName[Device], `
 		insert into devices (id, user_id, label, endpoint, p256dh, auth) values ($1, $2, $3, $4, $5, $6)
 		on conflict (endpoint) do update set user_id = excluded.user_id, label = excluded.label, p256dh = excluded.p256dh, auth = excluded.auth
 		returning id, user_id, label, endpoint, p256dh, auth, created_at`, d.ID, d.UserID, d.Label, d.Endpoint, d.P256DH, d.Auth)
-	if err != nil {
-		return Device{}, err
-	}
-	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Device])
 }
 
 func remove(ctx context.Context, tx pgx.Tx, user shop.UserID, id uuid.UUID) error {

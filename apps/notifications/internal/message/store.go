@@ -3,7 +3,6 @@ package message
 import (
 	"context"
 	"embed"
-	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -41,44 +40,28 @@ func Insert(ctx context.Context, tx pgx.Tx, all ...Message) (seqs []int64, err e
 
 // after reads upwards from a number, which is not among them.
 func after(ctx context.Context, db postgres.Reader, owner shop.UserID, seq int64, most int) ([]Message, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[Message], `
 		select id, user_id, seq, kind, title, body, data, read_at, created_at from messages
 		where user_id = $1 and seq > $2 order by seq limit $3`, owner, seq, most)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[Message])
 }
 
 // All are all messages of somebody, in their order.
 func All(ctx context.Context, db postgres.Reader, owner shop.UserID) ([]Message, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[Message], `
 		select id, user_id, seq, kind, title, body, data, read_at, created_at from messages where user_id = $1 order by seq`, owner)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.AppendRows([]Message{}, rows, pgx.RowToStructByName[Message])
 }
 
 // numberOf is the number of a message, or where the inbox ends if it has no such message.
 func numberOf(ctx context.Context, db postgres.Reader, owner shop.UserID, id ID) (int64, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.One(ctx, db, pgx.ErrNoRows, pgx.RowTo[int64], `
 		select coalesce((select seq from messages where user_id = $1 and id = $2), (select last_seq from inboxes where user_id = $1), 0)`, owner, id)
-	if err != nil {
-		return 0, err
-	}
-	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[int64])
 }
 
 // days counts messages by the day (UTC) on which they came, and how many of them were read.
 func days(ctx context.Context, db postgres.Reader, from, until time.Time) ([]Day, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[Day], `
 		select to_char(created_at at time zone 'UTC', 'YYYY-MM-DD') as day, kind, count(*)::int as sent, count(read_at)::int as opened
 		from messages where created_at >= $1 and created_at < $2 group by 1, 2 order by 1 desc, 2`, from, until)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[Day])
 }
 
 func forget(ctx context.Context, tx pgx.Tx, owner shop.UserID) error {
@@ -93,36 +76,20 @@ func list(ctx context.Context, db postgres.Reader, owner shop.UserID, unreadOnly
 	if unreadOnly {
 		filter = `and read_at is null`
 	}
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[Message], `
 		select id, user_id, seq, kind, title, body, data, read_at, created_at from messages
 		where user_id = $1 and id < $2 `+filter+`
 		order by id desc limit $3`, owner, before, most)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[Message])
 }
 
 func countUnread(ctx context.Context, db postgres.Reader, owner shop.UserID) (int, error) {
-	rows, err := db.Query(ctx, `select count(*) from messages where user_id = $1 and read_at is null`, owner)
-	if err != nil {
-		return 0, err
-	}
-	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[int])
+	return postgres.One(ctx, db, pgx.ErrNoRows, pgx.RowTo[int], `select count(*) from messages where user_id = $1 and read_at is null`, owner)
 }
 
 func markRead(ctx context.Context, tx pgx.Tx, owner shop.UserID, id ID) (Message, error) {
-	rows, err := tx.Query(ctx, `
+	return postgres.One(ctx, tx, ErrNotFound, pgx.RowToStructByName[Message], `
 		update messages set read_at = coalesce(read_at, now()) where id = $1 and user_id = $2
 		returning id, user_id, seq, kind, title, body, data, read_at, created_at`, id, owner)
-	if err != nil {
-		return Message{}, err
-	}
-	m, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Message])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Message{}, ErrNotFound
-	}
-	return m, err
 }
 
 // markAllRead locks in the order of ids, so that two of them never wait for each other.

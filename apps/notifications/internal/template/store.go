@@ -3,7 +3,6 @@ package template
 import (
 	"context"
 	"embed"
-	"errors"
 
 	"github.com/jackc/pgx/v5"
 
@@ -19,43 +18,23 @@ var Migrations = postgres.Migrations{Name: "template", Files: postgres.Sub(files
 
 // newest is what an admin wrote last. It fails with pgx.ErrNoRows where none did.
 func newest(ctx context.Context, db postgres.Reader, name string, channel kind.Channel, language Language) (Template, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.One(ctx, db, pgx.ErrNoRows, pgx.RowToStructByName[Template], `
 		select kind, channel, language, version, title, body, html, changed_by, changed_at from templates
 		where kind = $1 and channel = $2 and language = $3 order by version desc limit 1`, name, channel, language)
-	if err != nil {
-		return Template{}, err
-	}
-	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Template])
 }
 
 // get is one version of what admins wrote. It fails with ErrNotFound.
 func get(ctx context.Context, db postgres.Reader, name string, channel kind.Channel, language Language, version int) (Template, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.One(ctx, db, ErrNotFound, pgx.RowToStructByName[Template], `
 		select kind, channel, language, version, title, body, html, changed_by, changed_at from templates
 		where kind = $1 and channel = $2 and language = $3 and version = $4`, name, channel, language, version)
-	if err != nil {
-		return Template{}, err
-	}
-	t, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Template])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Template{}, ErrNotFound
-	}
-	return t, err
 }
 
 // add keeps a new version. It fails with ErrStale if that version is there already.
 func add(ctx context.Context, tx pgx.Tx, t Template) (Template, error) {
-	rows, err := tx.Query(ctx, `
+	return postgres.One(ctx, tx, ErrStale, pgx.RowToStructByName[Template], `
 		insert into templates (kind, channel, language, version, title, body, html, changed_by) values ($1, $2, $3, $4, $5, $6, $7, $8)
 		on conflict do nothing
 		returning kind, channel, language, version, title, body, html, changed_by, changed_at`,
 		t.Kind, t.Channel, t.Language, t.Version, t.Title, t.Body, t.HTML, t.ChangedBy)
-	if err != nil {
-		return Template{}, err
-	}
-	kept, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Template])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Template{}, ErrStale
-	}
-	return kept, err
 }

@@ -2,7 +2,6 @@ package category
 
 import (
 	"context"
-	"errors"
 
 	"github.com/jackc/pgx/v5"
 
@@ -24,14 +23,10 @@ func insert(ctx context.Context, tx pgx.Tx, in New, slug string) (Category, erro
 	case taken:
 		return Category{}, ErrSlug
 	}
-	rows, err := tx.Query(ctx, `
+	c, err := postgres.One(ctx, tx, pgx.ErrNoRows, pgx.RowToStructByName[Category], `
 		insert into categories (name, description, slug, parent_id) values ($1, $2, $3, $4)
 		returning id, name, description, slug, parent_id, 0 as product_count, version, created_at, updated_at`,
 		in.Name, in.Description, slug, in.ParentID)
-	if err != nil {
-		return Category{}, err
-	}
-	c, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Category])
 	return c, refusal(err)
 }
 
@@ -91,42 +86,26 @@ func remove(ctx context.Context, tx pgx.Tx, id int64) error {
 }
 
 func list(ctx context.Context, db postgres.Reader, after int64, limit int) ([]Category, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[Category], `
 		select c.id, c.name, c.description, c.slug, c.parent_id, c.version, c.created_at, c.updated_at,
 			(select count(*) from products p where p.category_id = c.id and p.archived_at is null) as product_count
 		from categories c where c.id > $1 order by c.id limit $2`, after, limit)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[Category])
 }
 
 // everything is all categories by name, counted at one go.
 func everything(ctx context.Context, db postgres.Reader) ([]Category, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[Category], `
 		select c.id, c.name, c.description, c.slug, c.parent_id, c.version, c.created_at, c.updated_at, coalesce(n.products, 0) as product_count
 		from categories c
 		left join (select category_id, count(*) as products from products where archived_at is null group by category_id) n
 			on n.category_id = c.id
 		order by c.name, c.id`)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[Category])
 }
 
 // get fails with ErrNotFound.
 func get(ctx context.Context, db postgres.Reader, id int64) (Category, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.One(ctx, db, ErrNotFound, pgx.RowToStructByName[Category], `
 		select c.id, c.name, c.description, c.slug, c.parent_id, c.version, c.created_at, c.updated_at,
 			(select count(*) from products p where p.category_id = c.id and p.archived_at is null) as product_count
 		from categories c where c.id = $1`, id)
-	if err != nil {
-		return Category{}, err
-	}
-	c, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Category])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return c, ErrNotFound
-	}
-	return c, err
 }

@@ -2,7 +2,6 @@ package image
 
 import (
 	"context"
-	"errors"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -30,14 +29,10 @@ func postpone(ctx context.Context, tx pgx.Tx, name uuid.UUID) error {
 
 // unused are files that no image has and whose time is over.
 func unused(ctx context.Context, db postgres.Reader) ([]uuid.UUID, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowTo[uuid.UUID], `
 		select f.name from image_files f
 		where f.free_at < now() and not exists (select from product_images i where i.file = f.name)
 		order by f.free_at limit 200`)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 }
 
 // touched is a product as it is told of.
@@ -51,69 +46,36 @@ type touched struct {
 
 // bump fails with ErrProduct.
 func bump(ctx context.Context, tx pgx.Tx, productID int64) (touched, error) {
-	rows, err := tx.Query(ctx, `
+	return postgres.One(ctx, tx, ErrProduct, pgx.RowToStructByName[touched], `
 		update products set version = version + 1, updated_at = now() where id = $1 and archived_at is null
 		returning id as product_id, sku, name, price, currency`, productID)
-	if err != nil {
-		return touched{}, err
-	}
-	t, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[touched])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return t, ErrProduct
-	}
-	return t, err
 }
 
 // insert stands after the others. The product is locked.
 func insert(ctx context.Context, tx pgx.Tx, productID int64, file uuid.UUID, alt string, p prepared) (Image, error) {
-	rows, err := tx.Query(ctx, `
+	return postgres.One(ctx, tx, pgx.ErrNoRows, pgx.RowToStructByName[Image], `
 		insert into product_images (product_id, file, media_type, small_type, width, height, tag, alt, position)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, (select count(*) + 1 from product_images where product_id = $1))
 		returning id, product_id, media_type, width, height, alt, position, created_at`,
 		productID, file, p.full.MediaType, p.small.MediaType, p.width, p.height, p.full.Tag, alt)
-	if err != nil {
-		return Image{}, err
-	}
-	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Image])
 }
 
 // get fails with ErrNotFound.
 func get(ctx context.Context, db postgres.Reader, productID, id int64) (stored, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.One(ctx, db, ErrNotFound, pgx.RowToStructByName[stored], `
 		select i.file, i.media_type, i.small_type, i.tag from product_images i where i.id = $2 and i.product_id = $1`, productID, id)
-	if err != nil {
-		return stored{}, err
-	}
-	s, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[stored])
-	return s, orNotFound(err)
-}
-
-func orNotFound(err error) error {
-	if errors.Is(err, pgx.ErrNoRows) {
-		return ErrNotFound
-	}
-	return err
 }
 
 // one fails with ErrNotFound.
 func one(ctx context.Context, db postgres.Reader, productID, id int64) (Image, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.One(ctx, db, ErrNotFound, pgx.RowToStructByName[Image], `
 		select id, product_id, media_type, width, height, alt, position, created_at
 		from product_images where id = $2 and product_id = $1`, productID, id)
-	if err != nil {
-		return Image{}, err
-	}
-	i, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Image])
-	return i, orNotFound(err)
 }
 
 // ordered are a product's images in their order.
 func ordered(ctx context.Context, db postgres.Reader, productID int64) ([]int64, error) {
-	rows, err := db.Query(ctx, `select id from product_images where product_id = $1 order by position`, productID)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[int64])
+	return postgres.All(ctx, db, pgx.RowTo[int64], `select id from product_images where product_id = $1 order by position`, productID)
 }
 
 // place gives images the places 1, 2, 3 ... in this order. One that is not there is passed over.

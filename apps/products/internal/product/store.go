@@ -2,7 +2,6 @@ package product
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -48,11 +47,7 @@ func slugs(ctx context.Context, tx pgx.Tx, all []New) ([]string, error) {
 	for i, in := range all {
 		chosen[i] = in.slug()
 	}
-	rows, err := tx.Query(ctx, `select slug from products where slug = any($1)`, chosen)
-	if err != nil {
-		return nil, err
-	}
-	there, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	there, err := postgres.All(ctx, tx, pgx.RowTo[string], `select slug from products where slug = any($1)`, chosen)
 	taken := map[string]bool{}
 	for _, slug := range there {
 		taken[slug] = true
@@ -99,15 +94,11 @@ func archive(ctx context.Context, tx pgx.Tx, id int64) error {
 
 // subtree is a category and all below it.
 func subtree(ctx context.Context, db postgres.Reader, category int64) ([]int64, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowTo[int64], `
 		with recursive below as (
 			select $1::bigint as id union select c.id from categories c join below on c.parent_id = below.id
 		)
 		select id from below`, category)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[int64])
 }
 
 // understand makes a search of what somebody typed: each word, at most 8, as what begins with it, and as what the languages of
@@ -118,7 +109,7 @@ func subtree(ctx context.Context, db postgres.Reader, category int64) ([]int64, 
 // stem of "chair"). For Postgres adds up how often it expects each form, and of several beginnings of one word it expects so many
 // that it reads all products instead of an index.
 func understand(ctx context.Context, db postgres.Reader, typed string) (string, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.One(ctx, db, pgx.ErrNoRows, pgx.RowTo[string], `
 		with words as (
 			select word, place from regexp_split_to_table(plain($1), ' ') with ordinality as w (word, place)
 			where word <> '' order by place limit 8
@@ -150,10 +141,6 @@ func understand(ctx context.Context, db postgres.Reader, typed string) (string, 
 			string_agg('(' || forms || ')', ' & ' order by place) filter (where not common),
 			string_agg('(' || forms || ')', ' & ' order by place), '')::tsquery::text
 		from searched`, typed)
-	if err != nil {
-		return "", err
-	}
-	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[string])
 }
 
 // question is a filter with what it means at this moment.
@@ -278,11 +265,7 @@ const readAll = shown + ` join unnest($1::bigint[]) with ordinality as f (id, pl
 // another that is planned once. A list goes on where the first saw the last of them, whatever became of it since.
 func search(ctx context.Context, db postgres.Reader, q question, sort Sort, after position, limit int) ([]hit, error) {
 	sql, args := q.statement(sort, after, limit)
-	rows, err := db.Query(ctx, sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
-	if err != nil {
-		return nil, err
-	}
-	places, err := pgx.CollectRows(rows, pgx.RowToStructByName[place])
+	places, err := postgres.All(ctx, db, pgx.RowToStructByName[place], sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
 	if err != nil || len(places) == 0 {
 		return nil, err
 	}
@@ -290,15 +273,11 @@ func search(ctx context.Context, db postgres.Reader, q question, sort Sort, afte
 	for i, p := range places {
 		ids[i], at[p.ID] = p.ID, p
 	}
-	rows, err = db.Query(ctx, readAll, ids)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (h hit, err error) {
+	return postgres.All(ctx, db, func(row pgx.CollectableRow) (h hit, err error) {
 		h.Product, err = pgx.RowToStructByName[Product](row)
 		h.at = at[h.ID]
 		return h, err
-	})
+	}, readAll, ids)
 }
 
 // counting is what count sends: three countings in one look at what passes.
@@ -320,37 +299,21 @@ func (q question) counting() (string, []any) {
 
 func count(ctx context.Context, db postgres.Reader, q question) ([]counted, error) {
 	sql, args := q.counting()
-	rows, err := db.Query(ctx, sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[counted])
+	return postgres.All(ctx, db, pgx.RowToStructByName[counted], sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
 }
 
 // get fails with ErrNotFound.
 func get(ctx context.Context, db postgres.Reader, id int64) (Product, error) {
-	rows, err := db.Query(ctx, shown+` where p.id = $1 and p.archived_at is null`, id)
-	if err != nil {
-		return Product{}, err
-	}
-	p, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Product])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return p, ErrNotFound
-	}
-	return p, err
+	return postgres.One(ctx, db, ErrNotFound, pgx.RowToStructByName[Product], shown+` where p.id = $1 and p.archived_at is null`, id)
 }
 
 // pricesOf has archived products too, and never answers nil.
 func pricesOf(ctx context.Context, db postgres.Reader, ids []int64) ([]Price, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[Price], `
 		select p.id as product_id, p.sku, p.name, p.price as unit_price, p.currency,
 			case when p.archived_at is null then s.on_hand - s.reserved else 0 end as available, p.archived_at is not null as archived
 		from products p join stock s on s.product_id = p.id
 		where p.id = any($1) order by p.id`, ids)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[Price])
 }
 
 // bySKU are the products that have one of the lines' SKUs, archived ones too, locked in key order.
@@ -359,15 +322,11 @@ func bySKU(ctx context.Context, tx pgx.Tx, lines []Line) (map[string]known, erro
 	for i, l := range lines {
 		skus[i] = l.SKU
 	}
-	rows, err := tx.Query(ctx, `
+	all, err := postgres.All(ctx, tx, pgx.RowToStructByName[known], `
 		select p.id, p.name, p.description, p.sku, p.slug, p.price, p.currency, coalesce(p.category_id, 0) as category_id, p.brand,
 			p.language, p.attributes, p.metadata, '[]'::json as images, p.low_stock_threshold, p.version, 0 as available, false as in_stock,
 			p.created_at, p.updated_at, p.archived_at is not null as archived
 		from products p where p.sku = any($1) order by p.id for no key update`, skus)
-	if err != nil {
-		return nil, err
-	}
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByName[known])
 	there := make(map[string]known, len(all))
 	for _, k := range all {
 		there[k.SKU] = k

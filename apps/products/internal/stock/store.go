@@ -2,7 +2,6 @@ package stock
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,21 +27,9 @@ func open(ctx context.Context, tx pgx.Tx, all []Opening) error {
 
 // level fails with ErrNotFound.
 func level(ctx context.Context, db postgres.Reader, productID int64) (Level, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.One(ctx, db, ErrNotFound, pgx.RowToStructByName[Level], `
 		select s.product_id, s.on_hand, s.reserved, s.on_hand - s.reserved as available, p.low_stock_threshold
 		from stock s join products p on p.id = s.product_id where s.product_id = $1`, productID)
-	if err != nil {
-		return Level{}, err
-	}
-	l, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Level])
-	return l, orNotFound(err)
-}
-
-func orNotFound(err error) error {
-	if errors.Is(err, pgx.ErrNoRows) {
-		return ErrNotFound
-	}
-	return err
 }
 
 // take opens a reservation under the order's id, locks the products, and reserves all wanted lines or none. It answers
@@ -125,25 +112,14 @@ func thresholds(all []Threshold) (products []int64, from []int32) {
 
 // reservation answers the zero Reservation for an order that has none.
 func reservation(ctx context.Context, db postgres.Reader, order shop.OrderID) (Reservation, error) {
-	rows, err := db.Query(ctx, `
+	r, err := postgres.One(ctx, db, nil, pgx.RowToStructByNameLax[Reservation], `
 		select r.order_id, r.state, r.expires_at from reservations r where r.order_id = $1`, order)
 	if err != nil {
-		return Reservation{}, err
-	}
-	r, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByNameLax[Reservation])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Reservation{}, nil
-	}
-	if err != nil {
 		return r, err
 	}
-	rows, err = db.Query(ctx, `
+	r.Lines, err = postgres.All(ctx, db, pgx.RowToStructByName[Held], `
 		select l.product_id, p.sku, p.name, l.quantity, p.price as unit_price, p.currency
 		from reservation_lines l join products p on p.id = l.product_id where l.order_id = $1 order by l.product_id`, order)
-	if err != nil {
-		return r, err
-	}
-	r.Lines, err = pgx.CollectRows(rows, pgx.RowToStructByName[Held])
 	return r, err
 }
 
@@ -191,20 +167,16 @@ func setState(ctx context.Context, tx pgx.Tx, order shop.OrderID, state State) e
 
 // free makes what is held available. The reservation is locked.
 func free(ctx context.Context, tx pgx.Tx, order shop.OrderID) ([]moved, error) {
-	rows, err := tx.Query(ctx, `
+	return postgres.All(ctx, tx, pgx.RowToStructByName[moved], `
 		update stock s set reserved = s.reserved - l.quantity
 		from reservation_lines l join products p on p.id = l.product_id where l.order_id = $1 and s.product_id = l.product_id
 		returning p.id as product_id, p.sku, p.name, p.archived_at is null as on_sale, s.on_hand - s.reserved - l.quantity as before,
 			s.on_hand - s.reserved as available, p.low_stock_threshold as threshold, p.low_stock_threshold as was`, order)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[moved])
 }
 
 // shelve puts what was sold, and is not back yet, on the shelf again. The reservation is locked.
 func shelve(ctx context.Context, tx pgx.Tx, order shop.OrderID) ([]moved, error) {
-	rows, err := tx.Query(ctx, `
+	return postgres.All(ctx, tx, pgx.RowToStructByName[moved], `
 		with noted as (
 			update reservation_lines set returned = quantity where order_id = $1
 		)
@@ -214,17 +186,13 @@ func shelve(ctx context.Context, tx pgx.Tx, order shop.OrderID) ([]moved, error)
 		returning p.id as product_id, p.sku, p.name, p.archived_at is null as on_sale,
 			s.on_hand - s.reserved - l.quantity + l.returned as before, s.on_hand - s.reserved as available,
 			p.low_stock_threshold as threshold, p.low_stock_threshold as was`, order)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[moved])
 }
 
 // putBack makes so many of some sold lines be back on the shelf, all returns taken together; a line that has as many back
 // already stays as it is. The reservation is locked.
 func putBack(ctx context.Context, tx pgx.Tx, order shop.OrderID, lines []Wanted) ([]moved, error) {
 	products, quantities := columns(lines)
-	rows, err := tx.Query(ctx, `
+	return postgres.All(ctx, tx, pgx.RowToStructByName[moved], `
 		with back as (
 			select l.product_id, least(r.quantity, l.quantity) as returned, least(r.quantity, l.quantity) - l.returned as quantity
 			from reservation_lines l join unnest($2::bigint[], $3::int[]) as r (product_id, quantity) using (product_id)
@@ -237,10 +205,6 @@ func putBack(ctx context.Context, tx pgx.Tx, order shop.OrderID, lines []Wanted)
 		returning p.id as product_id, p.sku, p.name, p.archived_at is null as on_sale, s.on_hand - s.reserved - b.quantity as before,
 			s.on_hand - s.reserved as available, p.low_stock_threshold as threshold, p.low_stock_threshold as was`,
 		order, products, quantities)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[moved])
 }
 
 // forestall leaves a mark for an order that has reserved nothing, so that it cannot any more.
@@ -253,12 +217,8 @@ func forestall(ctx context.Context, tx pgx.Tx, order shop.OrderID) error {
 
 // expired is at most 500 orders at a time, the oldest first.
 func expired(ctx context.Context, db postgres.Reader) ([]shop.OrderID, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowTo[shop.OrderID], `
 		select order_id from reservations where settled_at is null and expires_at < now() order by expires_at limit 500`)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[shop.OrderID])
 }
 
 // postpone lets an expired reservation that cannot be released stand aside.
@@ -270,23 +230,18 @@ func postpone(ctx context.Context, tx pgx.Tx, order shop.OrderID) error {
 
 // adjust changes on_hand; the product is locked and the change is possible.
 func adjust(ctx context.Context, tx pgx.Tx, by shop.UserID, productID int64, a Adjustment) (moved, error) {
-	rows, err := tx.Query(ctx, `
+	return postgres.One(ctx, tx, ErrNotFound, pgx.RowToStructByName[moved], `
 		update stock s set on_hand = s.on_hand + $2, reason = $3, moved_by = $4
 		from products p where s.product_id = $1 and p.id = s.product_id
 		returning p.id as product_id, p.sku, p.name, p.archived_at is null as on_sale, s.on_hand - s.reserved - $2 as before,
 			s.on_hand - s.reserved as available, p.low_stock_threshold as threshold, p.low_stock_threshold as was`,
 		productID, a.Delta, a.Reason, by)
-	if err != nil {
-		return moved{}, err
-	}
-	m, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[moved])
-	return m, orNotFound(err)
 }
 
 // setThresholds fails with ErrNotFound if one of the products is not on sale. Their stock is locked.
 func setThresholds(ctx context.Context, tx pgx.Tx, all []Threshold) ([]moved, error) {
 	products, from := thresholds(all)
-	rows, err := tx.Query(ctx, `
+	changed, err := postgres.All(ctx, tx, pgx.RowToStructByName[moved], `
 		with was as (
 			select p.id, p.low_stock_threshold, t.threshold
 			from unnest($1::bigint[], $2::int[]) as t (id, threshold) join products p using (id) where p.archived_at is null
@@ -295,10 +250,6 @@ func setThresholds(ctx context.Context, tx pgx.Tx, all []Threshold) ([]moved, er
 		from was join stock s on s.product_id = was.id where p.id = was.id
 		returning p.id as product_id, p.sku, p.name, true as on_sale, s.on_hand - s.reserved as before,
 			s.on_hand - s.reserved as available, p.low_stock_threshold as threshold, was.low_stock_threshold as was`, products, from)
-	if err != nil {
-		return nil, err
-	}
-	changed, err := pgx.CollectRows(rows, pgx.RowToStructByName[moved])
 	if err == nil && len(changed) < len(all) {
 		err = ErrNotFound
 	}
@@ -307,13 +258,9 @@ func setThresholds(ctx context.Context, tx pgx.Tx, all []Threshold) ([]moved, er
 
 // movements is newest first. before is the id of the last line seen, 0 at the start.
 func movements(ctx context.Context, db postgres.Reader, productID, before int64, limit int) ([]Movement, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[Movement], `
 		select id, product_id, delta, balance, reason, order_id, moved_by as by, moved_at
 		from movements where product_id = $1 and ($2 = 0 or id < $2) order by id desc limit $3`, productID, before, limit)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[Movement])
 }
 
 // alert writes down what a product crossed; one that is well needs none.
@@ -335,24 +282,19 @@ type alertKey struct {
 
 // alerts goes on after last, which is zero at the start.
 func alerts(ctx context.Context, db postgres.Reader, kind Kind, last alertKey, limit int) ([]Alert, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[Alert], `
 		select a.product_id, p.sku, p.name, a.kind, s.on_hand - s.reserved as available, p.low_stock_threshold as threshold, a.since
 		from stock_alerts a join products p on p.id = a.product_id join stock s on s.product_id = a.product_id
 		where p.archived_at is null and ($1 = '' or a.kind = $1) and (a.kind <> 'back' or a.since > now() - interval '7 days')
 			and ($3 = 0 or (a.since, a.product_id) < ($2, $3))
 		order by a.since desc, a.product_id desc limit $4`, kind, last.Since, last.ProductID, limit)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[Alert])
 }
 
 // availableForSure fails with ErrNotFound, also for what is not on sale. The stock cannot change until the transaction ends.
-func availableForSure(ctx context.Context, tx pgx.Tx, productID int64) (available int, err error) {
-	err = tx.QueryRow(ctx, `
+func availableForSure(ctx context.Context, tx pgx.Tx, productID int64) (int, error) {
+	return postgres.One(ctx, tx, ErrNotFound, pgx.RowTo[int], `
 		select s.on_hand - s.reserved from stock s join products p on p.id = s.product_id
-		where s.product_id = $1 and p.archived_at is null for update of s`, productID).Scan(&available)
-	return available, orNotFound(err)
+		where s.product_id = $1 and p.archived_at is null for update of s`, productID)
 }
 
 func await(ctx context.Context, tx pgx.Tx, user shop.UserID, productID int64) error {
@@ -363,13 +305,9 @@ func await(ctx context.Context, tx pgx.Tx, user shop.UserID, productID int64) er
 
 // takeWaiters forgets those who wait, and answers them, who asked first first.
 func takeWaiters(ctx context.Context, tx pgx.Tx, productID int64) ([]shop.UserID, error) {
-	rows, err := tx.Query(ctx, `
+	return postgres.All(ctx, tx, pgx.RowTo[shop.UserID], `
 		with gone as (delete from stock_waiters where product_id = $1 returning user_id, asked_at)
 		select user_id from gone order by asked_at, user_id`, productID)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[shop.UserID])
 }
 
 // forgetWaiter forgets all that a user waits for, one product after the other, as those do who bring them back.
@@ -382,13 +320,9 @@ func forgetWaiter(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 
 // awaited never answers nil.
 func awaited(ctx context.Context, db postgres.Reader, user shop.UserID) ([]Awaited, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[Awaited], `
 		select w.product_id, p.sku, p.name, w.asked_at from stock_waiters w join products p on p.id = w.product_id
 		where w.user_id = $1 order by w.product_id`, user)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[Awaited])
 }
 
 // forget removes what is only of use while a product is on sale, in the order in which tell changes it.

@@ -12,13 +12,9 @@ import (
 
 // insert answers false where there is an import of the same key.
 func insert(ctx context.Context, tx pgx.Tx, i *Import, u *upload) (bool, error) {
-	rows, err := tx.Query(ctx, `
+	made, err := postgres.All(ctx, tx, pgx.RowTo[time.Time], `
 		insert into imports (id, by, key) values ($1, $2, $3) on conflict (by, key) where key is not null do nothing
 		returning started_at`, i.ID, u.by, u.key)
-	if err != nil {
-		return false, err
-	}
-	made, err := pgx.CollectRows(rows, pgx.RowTo[time.Time])
 	if err != nil || len(made) == 0 {
 		return false, err
 	}
@@ -34,14 +30,10 @@ func forgetKeys(ctx context.Context, tx pgx.Tx) error {
 }
 
 func lockKept(ctx context.Context, tx pgx.Tx, u *upload) (kept, error) {
-	rows, err := tx.Query(ctx, `
+	return postgres.One(ctx, tx, pgx.ErrNoRows, pgx.RowToStructByName[kept], `
 		select id, case when state = 'running' and seen_at < now() - interval '2 minutes' then 'broken' else state end as state,
 			rows, created, updated, unchanged, failed, started_at, seen_at, digest, report
 		from imports where by = $1 and key = $2 for update`, u.by, u.key)
-	if err != nil {
-		return kept{}, err
-	}
-	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[kept])
 }
 
 func restart(ctx context.Context, tx pgx.Tx, i *Import) error {
@@ -64,23 +56,15 @@ func update(ctx context.Context, tx pgx.Tx, i Import) (seenAt time.Time, err err
 
 // imports goes on before an id, which is zero at the start. Ids grow with time.
 func imports(ctx context.Context, db postgres.Reader, before uuid.UUID, limit int) ([]Import, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[Import], `
 		select id, case when state = 'running' and seen_at < now() - interval '2 minutes' then 'broken' else state end as state,
 			rows, created, updated, unchanged, failed, started_at, seen_at
 		from imports where $1 = '00000000-0000-0000-0000-000000000000'::uuid or id < $1 order by id desc limit $2`, before, limit)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[Import])
 }
 
 // categoryOf is nil where no category has the slug.
 func categoryOf(ctx context.Context, db postgres.Reader, slug string) (*int64, error) {
-	rows, err := db.Query(ctx, `select id from categories where slug = $1`, slug)
-	if err != nil {
-		return nil, err
-	}
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	ids, err := postgres.All(ctx, db, pgx.RowTo[int64], `select id from categories where slug = $1`, slug)
 	if err != nil || len(ids) == 0 {
 		return nil, err
 	}
@@ -89,13 +73,9 @@ func categoryOf(ctx context.Context, db postgres.Reader, slug string) (*int64, e
 
 // page is the next thousand goods on sale after an id.
 func page(ctx context.Context, db postgres.Reader, after int64) ([]goods, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[goods], `
 		select p.id, p.sku, p.name, p.description, p.slug, p.price, p.currency, c.slug as category, p.brand, p.language, p.attributes, p.metadata,
 			s.on_hand as initial_quantity, p.low_stock_threshold
 		from products p join stock s on s.product_id = p.id join categories c on c.id = p.category_id
 		where p.archived_at is null and p.id > $1 order by p.id limit 1000`, after)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[goods])
 }

@@ -30,23 +30,17 @@ func isFirst(ctx context.Context, tx pgx.Tx) (first bool, err error) {
 
 // insert fails with ErrUsername or ErrEmail.
 func insert(ctx context.Context, tx pgx.Tx, in Registration, hash []byte, role shop.Role) (Account, error) {
-	rows, err := tx.Query(ctx, `
+	return one(ctx, tx, `
 		insert into accounts (id, username, username_key, username_shape, email, email_key, full_name, password_hash, role)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 		returning id, username, email, full_name, role, active, email_verified, created_at, updated_at`,
 		shop.NewID(), in.Username, key(in.Username), shape(in.Username), in.Email, key(in.Email), in.FullName, hash, role)
-	return one(rows, err)
 }
 
 // one fails with ErrNotFound where no account was meant, and with ErrUsername or ErrEmail where another has the name.
-func one(rows pgx.Rows, err error) (Account, error) {
-	if err != nil {
-		return Account{}, err
-	}
-	a, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Account])
+func one(ctx context.Context, db postgres.Reader, sql string, args ...any) (Account, error) {
+	a, err := postgres.One(ctx, db, ErrNotFound, pgx.RowToStructByName[Account], sql, args...)
 	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return a, ErrNotFound
 	case postgres.Violates(err, "accounts_username_key_key"), postgres.Violates(err, "accounts_username_shape_key"):
 		return a, ErrUsername
 	case postgres.Violates(err, "accounts_email_key_key"):
@@ -62,53 +56,33 @@ type withPassword struct {
 
 // credentials is empty, with a nil hash, where nobody has that username or e-mail address.
 func credentials(ctx context.Context, db postgres.Reader, name string) (withPassword, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.One(ctx, db, nil, pgx.RowToStructByName[withPassword], `
 		select id, username, email, full_name, role, active, email_verified, created_at, updated_at, password_hash
 		from accounts where username_key = $1 or email_key = $1 order by username_key = $1 desc limit 1`, key(name))
-	if err != nil {
-		return withPassword{}, err
-	}
-	found, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[withPassword])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return withPassword{}, nil
-	}
-	return found, err
 }
 
 // get fails with ErrNotFound.
 func get(ctx context.Context, db postgres.Reader, id shop.UserID) (Account, error) {
-	return one(db.Query(ctx, `
+	return one(ctx, db, `
 		select id, username, email, full_name, role, active, email_verified, created_at, updated_at
-		from accounts where id = $1`, id))
+		from accounts where id = $1`, id)
 }
 
 // lock is get, and nobody else changes the account until the transaction ends. It fails with ErrNotFound, also for an
 // account that was erased.
 func lock(ctx context.Context, tx pgx.Tx, id shop.UserID) (withPassword, error) {
-	rows, err := tx.Query(ctx, `
+	return postgres.One(ctx, tx, ErrNotFound, pgx.RowToStructByName[withPassword], `
 		select id, username, email, full_name, role, active, email_verified, created_at, updated_at, password_hash
 		from accounts where id = $1 and erased_at is null for update`, id)
-	if err != nil {
-		return withPassword{}, err
-	}
-	found, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[withPassword])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return found, ErrNotFound
-	}
-	return found, err
 }
 
 func list(ctx context.Context, db postgres.Reader, f Filter, before shop.UserID, limit int) ([]Account, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[Account], `
 		select id, username, email, full_name, role, active, email_verified, created_at, updated_at
 		from accounts
 		where id < $1 and ($2 = '' or username_key like $2 or email_key like $2 or lower(full_name) like $2)
 			and ($3 = '' or role = $3) and ($4::boolean is null or active = $4)
 		order by id desc limit $5`, before, beginning(f.Q), f.Role, f.Active, limit)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[Account])
 }
 
 // beginning is a pattern for what begins with q, whatever signs are in it.
@@ -132,19 +106,19 @@ func countAdmins(ctx context.Context, tx pgx.Tx) (n int, err error) {
 
 // update fails with ErrNotFound.
 func update(ctx context.Context, tx pgx.Tx, id shop.UserID, in Change) (Account, error) {
-	return one(tx.Query(ctx, `
+	return one(ctx, tx, `
 		update accounts set role = coalesce($2, role), active = coalesce($3, active), updated_at = now() where id = $1 and erased_at is null
-		returning id, username, email, full_name, role, active, email_verified, created_at, updated_at`, id, in.Role, in.Active))
+		returning id, username, email, full_name, role, active, email_verified, created_at, updated_at`, id, in.Role, in.Active)
 }
 
 // describe fails with ErrUsername or ErrEmail.
 func describe(ctx context.Context, tx pgx.Tx, a Account) (Account, error) {
-	return one(tx.Query(ctx, `
+	return one(ctx, tx, `
 		update accounts set username = $2, username_key = $3, username_shape = $4, email = $5, email_key = $6, full_name = $7,
 			email_verified = $8, updated_at = now()
 		where id = $1
 		returning id, username, email, full_name, role, active, email_verified, created_at, updated_at`,
-		a.ID, a.Username, key(a.Username), shape(a.Username), a.Email, key(a.Email), a.FullName, a.EmailVerified))
+		a.ID, a.Username, key(a.Username), shape(a.Username), a.Email, key(a.Email), a.FullName, a.EmailVerified)
 }
 
 // verify says whether the account still has the address that was proven, and had not been verified.
@@ -169,11 +143,11 @@ func rehash(ctx context.Context, tx pgx.Tx, id shop.UserID, old, hash []byte) er
 
 // claimLock is the account of a name whose owner has not been told yet of the lock that ends then; nil if there is none.
 func claimLock(ctx context.Context, tx pgx.Tx, name string, until time.Time) (*Account, error) {
-	a, err := one(tx.Query(ctx, `
+	a, err := one(ctx, tx, `
 		update accounts set told_locked_until = $2
 		where (username_key = $1 or email_key = $1) and erased_at is null and (told_locked_until is null or told_locked_until < $2)
 		returning id, username, email, full_name, role, active, email_verified, created_at, updated_at`,
-		key(name), until.Truncate(time.Microsecond)))
+		key(name), until.Truncate(time.Microsecond))
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
 	}
@@ -208,13 +182,9 @@ func ask(ctx context.Context, tx pgx.Tx, r mailRequest) error {
 
 // take removes the oldest request that is due and that no other replica is at; nil if there is none.
 func take(ctx context.Context, tx pgx.Tx) (*mailRequest, error) {
-	rows, err := tx.Query(ctx, `
+	r, err := postgres.One(ctx, tx, pgx.ErrNoRows, pgx.RowToStructByName[mailRequest], `
 		delete from mail_requests where id = (select id from mail_requests where due_at <= now() order by id limit 1 for update skip locked)
 		returning id, purpose, email_key, address, user_agent`)
-	if err != nil {
-		return nil, err
-	}
-	r, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[mailRequest])
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
@@ -229,9 +199,9 @@ func postpone(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
 
 // lockByEmail is the open account with an address; nil if there is none.
 func lockByEmail(ctx context.Context, tx pgx.Tx, emailKey string) (*Account, error) {
-	a, err := one(tx.Query(ctx, `
+	a, err := one(ctx, tx, `
 		select id, username, email, full_name, role, active, email_verified, created_at, updated_at
-		from accounts where email_key = $1 and active and erased_at is null for update`, emailKey))
+		from accounts where email_key = $1 and active and erased_at is null for update`, emailKey)
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
 	}

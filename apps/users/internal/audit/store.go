@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"errors"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -27,43 +26,31 @@ func orNull(id shop.UserID) *uuid.UUID {
 }
 
 func list(ctx context.Context, db postgres.Reader, f Filter, before int64, limit int) ([]Kept, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[Kept], `
 		select seq, at, action, actor_id, user_id, address, user_agent, details,
 			encode(previous, 'hex') as previous, encode(hash, 'hex') as hash
 		from audit.entries
 		where seq < $1 and ($2::uuid is null or user_id = $2) and ($3::uuid is null or actor_id = $3) and ($4 = '' or action = $4)
 			and ($5::timestamptz is null or at >= $5) and ($6::timestamptz is null or at < $6)
 		order by seq desc limit $7`, before, orNull(f.UserID), orNull(f.ActorID), f.Action, f.From, f.To, limit)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[Kept])
 }
 
 // about is the newest entries about an account.
 func about(ctx context.Context, db postgres.Reader, id shop.UserID, limit int) ([]Kept, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[Kept], `
 		select seq, at, action, actor_id, user_id, address, user_agent, details,
 			encode(previous, 'hex') as previous, encode(hash, 'hex') as hash
 		from audit.entries
 		where user_id = $1 order by seq desc limit $2`, id, limit)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[Kept])
 }
 
 // after is the next entries of the chain.
 func after(ctx context.Context, db postgres.Reader, seq int64, limit int) ([]Kept, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[Kept], `
 		select seq, at, action, actor_id, user_id, address, user_agent, details,
 			encode(previous, 'hex') as previous, encode(hash, 'hex') as hash
 		from audit.entries
 		where seq > $1 order by seq limit $2`, seq, limit)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[Kept])
 }
 
 // Head is where the chain ends: the number and the hash of its last entry.
@@ -74,13 +61,5 @@ type Head struct {
 
 // end is empty where somebody removed the row.
 func end(ctx context.Context, db postgres.Reader) (Head, error) {
-	rows, err := db.Query(ctx, `select seq, encode(hash, 'hex') as hash from audit.head`)
-	if err != nil {
-		return Head{}, err
-	}
-	h, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Head])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Head{}, nil
-	}
-	return h, err
+	return postgres.One(ctx, db, nil, pgx.RowToStructByName[Head], `select seq, encode(hash, 'hex') as hash from audit.head`)
 }

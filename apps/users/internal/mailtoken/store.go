@@ -2,7 +2,6 @@ package mailtoken
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -34,33 +33,17 @@ func forget(ctx context.Context, tx pgx.Tx, who shop.UserID) error {
 
 // use fails with ErrToken. Of two at once, one waits for the other and finds the token used.
 func use(ctx context.Context, tx pgx.Tx, print []byte, purpose Purpose) (Proof, error) {
-	rows, err := tx.Query(ctx, `
+	return postgres.One(ctx, tx, ErrToken, pgx.RowToStructByName[Proof], `
 		update mail_tokens set closed_at = now()
 		where fingerprint = $1 and purpose = $2 and closed_at is null and expires_at > now()
 		returning account_id, email`, print, purpose)
-	if err != nil {
-		return Proof{}, err
-	}
-	return proof(rows)
 }
 
 // find is use without using it up.
 func find(ctx context.Context, db postgres.Reader, print []byte, purpose Purpose) (Proof, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.One(ctx, db, ErrToken, pgx.RowToStructByName[Proof], `
 		select account_id, email from mail_tokens
 		where fingerprint = $1 and purpose = $2 and closed_at is null and expires_at > now()`, print, purpose)
-	if err != nil {
-		return Proof{}, err
-	}
-	return proof(rows)
-}
-
-func proof(rows pgx.Rows) (Proof, error) {
-	p, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Proof])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return p, ErrToken
-	}
-	return p, err
 }
 
 type kept struct {
@@ -71,16 +54,8 @@ type kept struct {
 
 // get fails with ErrRequest.
 func get(ctx context.Context, db postgres.Reader, request uuid.UUID) (kept, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.One(ctx, db, ErrRequest, pgx.RowToStructByName[kept], `
 		select purpose, expires_at, closed_at is null and expires_at > now() as open from mail_tokens where request_id = $1`, request)
-	if err != nil {
-		return kept{}, err
-	}
-	k, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[kept])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return k, ErrRequest
-	}
-	return k, err
 }
 
 // countSince is how many tokens of a purpose an account has asked for lately.

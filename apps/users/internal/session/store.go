@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"time"
 
@@ -54,18 +53,10 @@ type refreshable struct {
 // lock fails with ErrRefresh unless the token is known, alive, and of a session that goes on. The database's clock says how
 // long ago it was used, as it said when that was: replicas' clocks may differ.
 func lock(ctx context.Context, tx pgx.Tx, print []byte) (refreshable, error) {
-	rows, err := tx.Query(ctx, `
+	return postgres.One(ctx, tx, ErrRefresh, pgx.RowToStructByName[refreshable], `
 		select t.session_id, s.account_id, clock_timestamp() - t.used_at as used_for
 		from refresh_tokens t join sessions s on s.id = t.session_id
 		where t.fingerprint = $1 and t.expires_at > now() and s.ended_at is null for update`, print)
-	if err != nil {
-		return refreshable{}, err
-	}
-	r, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[refreshable])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return r, ErrRefresh
-	}
-	return r, err
 }
 
 func use(ctx context.Context, tx pgx.Tx, print []byte) error {
@@ -75,28 +66,20 @@ func use(ctx context.Context, tx pgx.Tx, print []byte) error {
 
 // list is the sessions that go on and could be refreshed.
 func list(ctx context.Context, db postgres.Reader, who shop.UserID, before uuid.UUID, limit int) ([]Session, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[Session], `
 		select id, user_agent as device, address, begun_at, seen_at as last_seen from sessions
 		where account_id = $1 and id < $2 and ended_at is null
 			and exists (select from refresh_tokens where session_id = sessions.id and used_at is null and expires_at > now())
 		order by id desc limit $3`, who, before, limit)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[Session])
 }
 
 // end ends the sessions of a user that go on, except one, and returns which. Rows are locked in the order of their key.
 func end(ctx context.Context, tx pgx.Tx, who shop.UserID, except uuid.UUID, reason string) ([]uuid.UUID, error) {
-	rows, err := tx.Query(ctx, `
+	return postgres.All(ctx, tx, pgx.RowTo[uuid.UUID], `
 		with mine as (
 			select id from sessions where account_id = $1 and id <> $2 and ended_at is null order by id for update)
 		update sessions set ended_at = now(), end_reason = $3, ended_in = pg_current_xact_id() from mine where sessions.id = mine.id
 		returning sessions.id`, who, except, reason)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 }
 
 // endOne is false where there is no such session of that user, or it has ended before.
@@ -191,14 +174,10 @@ func endedSince(ctx context.Context, db postgres.Reader, horizon int64, remember
 
 // signingKeys is the keys of which tokens may live, or will.
 func signingKeys(ctx context.Context, db postgres.Reader, remember time.Duration) ([]auth.Key, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[auth.Key], `
 		select kid as id, salt, signs_from from signing_keys k where not exists (
 			select from signing_keys later where later.signs_from > k.signs_from and later.signs_from < now() - $1::interval)
 		order by signs_from`, remember)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[auth.Key])
 }
 
 // comingKey is the key that does not sign yet, or nil. Whoever asks at the same time waits.
@@ -206,12 +185,8 @@ func comingKey(ctx context.Context, tx pgx.Tx) (*auth.Key, error) {
 	if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtext('session.keys'))`); err != nil {
 		return nil, err
 	}
-	rows, err := tx.Query(ctx, `
+	keys, err := postgres.All(ctx, tx, pgx.RowToStructByName[auth.Key], `
 		select kid as id, salt, signs_from from signing_keys where signs_from > clock_timestamp()`)
-	if err != nil {
-		return nil, err
-	}
-	keys, err := pgx.CollectRows(rows, pgx.RowToStructByName[auth.Key])
 	if err != nil || len(keys) == 0 {
 		return nil, err
 	}
@@ -247,10 +222,6 @@ type held struct {
 
 // all is never nil.
 func all(ctx context.Context, db postgres.Reader, who shop.UserID) ([]held, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[held], `
 		select id, user_agent, address, begun_at, seen_at, ended_at, end_reason from sessions where account_id = $1 order by id`, who)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[held])
 }
