@@ -62,7 +62,7 @@ func (a *aside) note(now time.Time, retried []string, failed map[string]error, p
 		if !published {
 			wait = min(wait, doubtful)
 		}
-		s.until = now.Add(wait/2 + rand.N(wait/2)) // those that failed together come again one by one
+		s.until = now.Add(wait/2 + rand.N(wait/2)) //nolint:gosec // no secret: those that failed together come again one by one
 		a.keys[key] = s
 	}
 	a.size.Store(int64(len(a.keys)))

@@ -189,13 +189,13 @@ func (r *relay) publishAll(ctx context.Context, events []emitted) (done []uuid.U
 				}
 				mu.Unlock()
 				if err != nil {
-					break
+					return nil //nolint:nilerr // it is in failed
 				}
 			}
 			return nil
 		})
 	}
-	_ = g.Wait() // failures are in failed
+	_ = g.Wait()
 	return done, failed
 }
 

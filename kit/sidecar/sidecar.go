@@ -110,7 +110,7 @@ func (s *Sidecar) Every(ctx context.Context, name, schedule string) error {
 	job.Overwrite = true
 	for {
 		asked, cancel := context.WithTimeout(ctx, 10*time.Second)
-		err := s.ScheduleJobAlpha1(asked, job)
+		err := s.ScheduleJob(asked, job)
 		cancel()
 		if err == nil {
 			return nil

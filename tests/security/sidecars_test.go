@@ -69,7 +69,7 @@ func TestSidecarsAnswerOnlyTheirApp(t *testing.T) {
 		"GET /v1.0/secrets/secrets/JWT_SECRET_KEY", "GET /v1.0/secrets/secrets/bulk", "POST /v1.0/publish/pubsub/orders.paid",
 		"PUT /v1.0/invoke/products/method/reservations/1", "GET /v1.0/invoke/users/method/.well-known/jwks.json", "GET /v1.0/metadata",
 		"PUT /v1.0/metadata/x", "POST /v1.0/shutdown", "GET /v1.0/state/workflows/x", "POST /v1.0/state/workflows",
-		"POST /v1.0/bindings/email", "POST /v1.0-alpha1/jobs/x", "GET /v1.0-alpha1/jobs/x", "DELETE /v1.0-alpha1/jobs/x",
+		"POST /v1.0/bindings/sms", "POST /v1.0/jobs/x", "POST /v1.0-alpha1/jobs/x", "GET /v1.0-alpha1/jobs/x", "DELETE /v1.0-alpha1/jobs/x",
 		"POST /v1.0/workflows/dapr/fulfil/start", "POST /v1.0/workflows/dapr/x/terminate", "GET /v1.0/configuration/configuration", "POST /v1.0/actors/x/1/method/y",
 	}
 	for i, app := range everyApp {
@@ -100,7 +100,7 @@ func TestSidecarsAnswerOnlyTheirAppOverGRPC(t *testing.T) {
 		for _, method := range []string{
 			"/dapr.proto.runtime.v1.Dapr/GetSecret", "/dapr.proto.runtime.v1.Dapr/GetBulkSecret", "/dapr.proto.runtime.v1.Dapr/PublishEvent",
 			"/dapr.proto.runtime.v1.Dapr/InvokeService", "/dapr.proto.runtime.v1.Dapr/GetMetadata",
-			"/dapr.proto.runtime.v1.Dapr/ScheduleJobAlpha1", "/dapr.proto.runtime.v1.Dapr/InvokeBinding", "/dapr.proto.runtime.v1.Dapr/StartWorkflowBeta1",
+			"/dapr.proto.runtime.v1.Dapr/ScheduleJob", "/dapr.proto.runtime.v1.Dapr/ScheduleJobAlpha1", "/dapr.proto.runtime.v1.Dapr/InvokeBinding", "/dapr.proto.runtime.v1.Dapr/StartWorkflowBeta1",
 			"/TaskHubSidecarService/StartInstance", "/TaskHubSidecarService/TerminateInstance", "/TaskHubSidecarService/Hello",
 		} {
 			for what, token := range map[string]string{"no token": "", "another app's token": theirs} {

@@ -100,7 +100,7 @@ func TestReplies(t *testing.T) {
 		"busy": delivery.ErrOfUs, "throttled": delivery.ErrOfUs, "much": delivery.ErrOfUs,
 	} {
 		_, err := p.Send(t.Context(), letterTo(who+"@example.com"))
-		if said(err) != want || strings.Contains(err.Error(), "@") || strings.ContainsAny(err.Error(), "\r\n") || !strings.Contains(err.Error(), "<the address> not this one") {
+		if !errors.Is(said(err), want) || strings.Contains(err.Error(), "@") || strings.ContainsAny(err.Error(), "\r\n") || !strings.Contains(err.Error(), "<the address> not this one") {
 			t.Errorf("%s: %v", who, err)
 		}
 		if _, err := p.Send(t.Context(), letterTo("ada@example.com")); err != nil {
@@ -112,7 +112,7 @@ func TestReplies(t *testing.T) {
 	}
 
 	sender := opened(t, refusing(map[string]int{"MAIL shop": 550}))
-	if _, err := to(t, sender, nil).Send(t.Context(), letterTo("ada@example.com")); said(err) != delivery.ErrOfUs {
+	if _, err := to(t, sender, nil).Send(t.Context(), letterTo("ada@example.com")); !errors.Is(said(err), delivery.ErrOfUs) {
 		t.Errorf("our sender: %v", err)
 	}
 	sender.stop()
