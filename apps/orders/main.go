@@ -14,6 +14,7 @@ import (
 	"sidecart/kit/event"
 	"sidecart/kit/service"
 	"sidecart/kit/sidecar"
+	"sidecart/kit/web"
 )
 
 func main() { service.Main("orders", run) }
@@ -52,13 +53,16 @@ func run(ctx context.Context, s *service.Service) error {
 	payments := payment.NewService(outbox.Pool, moves, engine.Wake, orders.RefundFailed)
 	payments.Routes(app)
 	fulfilments := fulfilment.NewService(orders, payments, fulfilment.StockWith(s.Sidecar.Invoke), engine, times)
-	fulfilments.Routes(app)
 	hub := s.NewHub(sidecar.Endpoint{App: "users", Method: "POST", Path: event.SentPath})
 	fulfilments.Subscribe(hub)
 	carts.Subscribe(hub)
 	s.Relay(s.Sidecar.Publish, event.Kept)
 	s.Go(fulfilments.Work)
-	s.Schedule(fulfilments.ScheduleRecovery)
-	s.Schedule(fulfilments.ScheduleReconcile)
+	s.Every("resume-stuck-orders", "@every "+fulfilment.RecoveryEvery.String(), func(ctx context.Context) error {
+		return fulfilments.Recover(ctx, time.Now())
+	})
+	s.Every("reconcile-payments", "@every 10m", func(ctx context.Context) error {
+		return fulfilments.Reconcile(ctx, time.Now())
+	}, web.Patience(5*time.Minute))
 	return s.Serve(ctx)
 }

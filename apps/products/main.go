@@ -41,7 +41,7 @@ func run(ctx context.Context, s *service.Service) error {
 	stocks.Routes(app)
 	stocks.Subscribe(s.NewHub(sidecar.Endpoint{App: "users", Method: "POST", Path: event.SentPath}))
 	s.Relay(s.Sidecar.Publish, event.Kept)
-	s.Schedule(stocks.ScheduleExpiry)
-	s.Schedule(images.ScheduleCleaning)
+	s.Every("release-expired-reservations", "@every 30s", stocks.ReleaseExpired)
+	s.Every("remove-unused-images", "@every 10m", images.Clean)
 	return s.Serve(ctx)
 }

@@ -12,35 +12,23 @@ import (
 
 	"sidecart/kit/fault"
 	"sidecart/kit/postgres"
-	"sidecart/kit/shop"
 	"sidecart/kit/sidecar"
-	"sidecart/kit/web"
 )
-
-// compareJob is the scheduler's name for comparing; one replica gets each call.
-const compareJob = "compare-events"
 
 // givenUp is how long an event that cannot be handled holds up the comparison before it is a dead letter.
 const givenUp = 5 * time.Minute
 
-// Compare has the hub compare its inbox with what was published, as often as the scheduler says, and handle what is missing. The
+// Compare compares the hub's inbox with what was published, and handles what is missing. The
 // broker delivers at least once. But the sidecar can take a delivery that was cut off for one that was handled, because all
 // requests to an app share one pipeline (Dapr 1.16.0 to 1.18.2; see Signature in kit/sidecar). Remove when they do not any more.
 // publishers are the SentRoutes of other services, each of which answers with the topics that it publishes. Only what the inbox
 // knows can be compared: On and OnAgainNoted.
-func (h *Hub) Compare(invoke sidecar.Invoke, publishers ...sidecar.Endpoint) {
-	web.Handle(h.app, "POST /job/"+compareJob, shop.Anyone, func(ctx context.Context, _ shop.Caller, _ web.None) (web.None, error) {
-		var errs []error
-		for _, sent := range publishers {
-			errs = append(errs, h.compare(ctx, invoke, sent))
-		}
-		return web.None{}, errors.Join(errs...)
-	}, web.Internal, web.Patience(time.Minute))
-}
-
-// ScheduleComparing asks the scheduler to have the hub compare every half minute.
-func (h *Hub) ScheduleComparing(ctx context.Context, every sidecar.Schedule) error {
-	return every(ctx, compareJob, "@every 30s")
+func (h *Hub) Compare(ctx context.Context, invoke sidecar.Invoke, publishers ...sidecar.Endpoint) error {
+	var errs []error
+	for _, sent := range publishers {
+		errs = append(errs, h.compare(ctx, invoke, sent))
+	}
+	return errors.Join(errs...)
 }
 
 // compare goes on from where it stopped, page by page. A page of which something could not be heard comes again.

@@ -32,7 +32,7 @@ func TestCompareHearsWhatWasNeverDelivered(t *testing.T) {
 		heard[e.Reason]++
 		return nil
 	})
-	hub.Compare(func(_ context.Context, to sidecar.Endpoint, in, out any) error {
+	invoke := func(_ context.Context, to sidecar.Endpoint, in, out any) error {
 		body, err := json.Marshal(in)
 		if err != nil {
 			return err
@@ -42,11 +42,12 @@ func TestCompareHearsWhatWasNeverDelivered(t *testing.T) {
 			return fmt.Errorf("%d: %s", status, answer)
 		}
 		return json.Unmarshal(answer, out)
-	}, sidecar.Endpoint{App: "orders", Method: "POST", Path: event.SentPath})
-	compare := func(want int) {
+	}
+	compare := func(want error) {
 		t.Helper()
-		if status, body := kittest.Do(t, hearer, kittest.Call{Do: "POST /job/compare-events"}); status != want {
-			t.Errorf("compared: %d, not %d: %s", status, want, body)
+		err := hub.Compare(t.Context(), invoke, sidecar.Endpoint{App: "orders", Method: "POST", Path: event.SentPath})
+		if !errors.Is(err, want) {
+			t.Errorf("compared: %v, not %v", err, want)
 		}
 	}
 
@@ -81,19 +82,19 @@ func TestCompareHearsWhatWasNeverDelivered(t *testing.T) {
 		}
 	}
 
-	compare(204)
+	compare(nil)
 	if len(heard) != 3 {
 		t.Errorf("what may be on its way was not waited for: %v", heard)
 	}
 	age(t, of, time.Minute)
 	failure = errors.New("not now")
-	compare(500)
+	compare(failure)
 	if heard["4"] != 1 || heard["2"] != 0 {
 		t.Errorf("one that fails keeps another from being heard: %v", heard)
 	}
 	failure = nil
 	for range 2 {
-		compare(204)
+		compare(nil)
 	}
 	for n := range 5 {
 		if got := heard[fmt.Sprint(n)]; got != 1 {
@@ -112,7 +113,7 @@ func TestCompareHearsWhatWasNeverDelivered(t *testing.T) {
 	})
 	age(t, of, time.Minute)
 	failure = fault.New(fault.Invalid, "poison", "it makes no sense")
-	compare(204)
+	compare(nil)
 	_, letters := kittest.Do(t, hearer, kittest.Call{Do: "GET /dead-letters"})
 	if kept := kittest.Field[[]event.DeadLetter](t, letters, "items"); len(kept) != 1 || kept[0].Topic != "orders.cancelled" {
 		t.Errorf("dead letters: %s", letters)

@@ -57,15 +57,6 @@ func NewHub(app *web.App, service string, outbox *Outbox) *Hub {
 // patience bounds the work on one delivery; it ends before the sidecar gives up on it (10 s) and delivers again.
 const patience = 8 * time.Second
 
-// Topics lists what the service hears, without its dead letters.
-func (h *Hub) Topics() []string {
-	var topics []string
-	for _, s := range h.topics[1:] {
-		topics = append(topics, s.Topic)
-	}
-	return topics
-}
-
 // On calls fn once for each event of type E: in a transaction that also records the event, so that a second delivery
 // finds it there. fn fails with a fault that can be retried to hear the event again later.
 func On[E shop.Event](h *Hub, fn func(ctx context.Context, tx TX, e E) error) {

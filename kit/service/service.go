@@ -16,7 +16,7 @@
 //		app := s.NewApp(ctx, cfg, auth.FeedThrough(s.Sidecar.InvokeWithoutBreaker)) // with health checks
 //		stocks := stock.NewService(outbox, hold)
 //		stocks.Routes(app)
-//		s.Every("release-expired-reservations", "@every 30s", stocks.Expire)
+//		s.Every("release-expired-reservations", "@every 30s", stocks.ReleaseExpired)
 //		return s.Serve(ctx)                          // until ctx ends
 //	}
 package service
@@ -157,21 +157,18 @@ func (s *Service) Relay(publish event.Publish, keep time.Duration) {
 // NewHub is where the service subscribes. Its inbox is compared with what publishers sent (Hub.Compare).
 func (s *Service) NewHub(publishers ...sidecar.Endpoint) *event.Hub {
 	hub := event.NewHub(s.app, s.Name, s.db)
-	hub.Compare(s.Sidecar.Invoke, publishers...)
-	s.Go(func(ctx context.Context) error { return hub.ScheduleComparing(ctx, s.Sidecar.Every) })
+	s.Every("compare-events", "@every 30s", func(ctx context.Context) error {
+		return hub.Compare(ctx, s.Sidecar.Invoke, publishers...)
+	}, web.Patience(time.Minute))
 	return hub
 }
 
 // Every has the scheduler call job again and again, on one replica each time. A job that fails is called again at its next
-// time. It may take as long as a request, or as web.Patience says.
+// time. It may take as long as a request, or as web.Patience says. A job outlives this process in the scheduler, which calls
+// one that was renamed for ever.
 func (s *Service) Every(name, schedule string, job func(ctx context.Context) error, options ...web.Option) {
 	web.Handle(s.app, "POST /job/"+name, shop.Anyone, func(ctx context.Context, _ shop.Caller, _ web.None) (web.None, error) {
 		return web.None{}, job(ctx)
 	}, append(options, web.Internal)...)
 	s.Go(func(ctx context.Context) error { return s.Sidecar.Every(ctx, name, schedule) })
-}
-
-// Schedule has schedule tell the scheduler which of the app's routes to call how often.
-func (s *Service) Schedule(schedule func(ctx context.Context, every sidecar.Schedule) error) {
-	s.Go(func(ctx context.Context) error { return schedule(ctx, s.Sidecar.Every) })
 }

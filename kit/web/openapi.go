@@ -42,18 +42,6 @@ func (app *App) OpenAPI() map[string]any {
 	}
 }
 
-// Routes lists the app's routes as "POST /orders", the internal ones only if asked, in order.
-func (app *App) Routes(internal bool) []string {
-	var routes []string
-	for _, op := range app.routes {
-		if op.internal == internal {
-			routes = append(routes, op.method+" "+op.path)
-		}
-	}
-	slices.Sort(routes)
-	return routes
-}
-
 func (op operation) document(tag string, s schemas) map[string]any {
 	doc := map[string]any{
 		"tags": []string{tag}, "operationId": operationID(op.method, op.path), "responses": op.responses(s),

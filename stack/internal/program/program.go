@@ -15,13 +15,6 @@ import (
 	"strings"
 )
 
-// Set is where the programs of the platform are.
-type Set struct {
-	Postgres string // the folder of postgres and initdb
-	Redis    string
-	Dapr     Dapr
-}
-
 // Least versions that the platform works with.
 const (
 	leastPostgres = 14

@@ -12,31 +12,16 @@ import (
 	"sidecart/apps/orders/internal/order"
 	"sidecart/apps/orders/internal/payment"
 	"sidecart/kit/shop"
-	"sidecart/kit/sidecar"
-	"sidecart/kit/web"
 )
-
-// reconcileJob is the scheduler's name for having the provider's books compared with the shop's.
-const reconcileJob = "reconcile-payments"
 
 const (
 	atRest  = 5 * time.Minute // what is younger may still be on its way
 	overlap = 3 * time.Hour   // that is compared once more: a charge may be made so long after it was begun
 	slice   = 24 * time.Hour  // of the books, between two notes of how far it has come
 	inOneGo = 10              // slices; the next run goes on
-	runs    = 5 * time.Minute // how long one may take
 	clocks  = time.Minute     // by which the provider's may differ from ours
 	settled = time.Hour       // ago, a refund is surely in what the provider says
 )
-
-// ScheduleReconcile asks the scheduler to have payments compared every ten minutes.
-func (s *Service) ScheduleReconcile(ctx context.Context, every sidecar.Schedule) error {
-	return every(ctx, reconcileJob, "@every 10m")
-}
-
-func (s *Service) handleReconcile(ctx context.Context, _ shop.Caller, _ web.None) (web.None, error) {
-	return web.None{}, s.Reconcile(ctx, time.Now())
-}
 
 // Reconcile compares what the provider took with what was bought. Money without an order, or of one that was cancelled,
 // goes back; an order that counts as paid without money, or with another amount, is reported, and so are refunds that

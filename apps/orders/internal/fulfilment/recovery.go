@@ -14,19 +14,15 @@ import (
 	"google.golang.org/grpc/status"
 
 	"sidecart/apps/orders/internal/order"
-	"sidecart/kit/shop"
-	"sidecart/kit/sidecar"
-	"sidecart/kit/web"
 )
 
-// recoveryJob is the scheduler's name for the recovery sweep; one replica gets each call.
-const recoveryJob = "resume-stuck-orders"
+// RecoveryEvery is the time from one recovery sweep to the next.
+const RecoveryEvery = 15 * time.Second
 
 const (
-	recoveryEvery = 15 * time.Second
-	lateAfter     = 15 * time.Second // most orders are paid within a second, and most refunds made
-	overdue       = time.Minute      // past the time at which a workflow should have shipped or delivered by itself
-	atATime       = 8                // workflows looked at concurrently
+	lateAfter = 15 * time.Second // most orders are paid within a second, and most refunds made
+	overdue   = time.Minute      // past the time at which a workflow should have shipped or delivered by itself
+	atATime   = 8                // workflows looked at concurrently
 
 	// A workflow that is late and has taken no step for half of the time that it is late is stuck, within these bounds:
 	// the first is well above the pause between two tries of a step, and the more often one was started anew, the
@@ -34,21 +30,6 @@ const (
 	stuckAfter = 45 * time.Second
 	stuckMost  = 5 * time.Minute
 )
-
-// Routes adds what the scheduler calls.
-func (s *Service) Routes(app *web.App) {
-	web.Handle(app, "POST /job/"+recoveryJob, shop.Anyone, s.handleRecover, web.Internal)
-	web.Handle(app, "POST /job/"+reconcileJob, shop.Anyone, s.handleReconcile, web.Internal, web.Patience(runs))
-}
-
-// ScheduleRecovery has the scheduler run the recovery sweep every 15 s.
-func (s *Service) ScheduleRecovery(ctx context.Context, every sidecar.Schedule) error {
-	return every(ctx, recoveryJob, "@every "+recoveryEvery.String())
-}
-
-func (s *Service) handleRecover(ctx context.Context, _ shop.Caller, _ web.None) (web.None, error) {
-	return web.None{}, s.Recover(ctx, time.Now())
-}
 
 // Recover is the recovery sweep. It starts the workflows of orders and refunds that have none, starts those anew that
 // are stuck, wakes those that never began, and has the engine purge those that ended. What becomes of an order or a
@@ -109,7 +90,7 @@ func (r *sweep) recover(ctx context.Context, i order.Instance, late time.Duratio
 	case known == nil || workflow.WorkflowMetadataIsComplete(known):
 		return r.heard(r.begin(ctx, i))
 	case known.RuntimeStatus == workflow.StatusPending:
-		if late >= stuckAfter && turn(late) != turn(late-2*recoveryEvery) {
+		if late >= stuckAfter && turn(late) != turn(late-2*RecoveryEvery) {
 			return r.heard(r.begin(ctx, i))
 		}
 		return nil

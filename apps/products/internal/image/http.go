@@ -23,7 +23,6 @@ func (s *Service) Routes(app *web.App) {
 		web.Fails(ErrProduct, ErrNotFound), web.Doc("Say what an image shows, or move it"))
 	web.Handle(app, "DELETE /products/{id}/images/{image_id}", shop.ManageCatalogue, s.handleDelete,
 		web.Fails(ErrProduct, ErrNotFound), web.Doc("Remove an image"))
-	web.Handle(app, "POST /job/"+cleaningJob, shop.Anyone, s.handleCleaning, web.Internal)
 }
 
 type addInput struct {
@@ -118,9 +117,4 @@ type imageInput struct {
 
 func (s *Service) handleDelete(ctx context.Context, _ shop.Caller, in imageInput) (web.None, error) {
 	return web.None{}, s.Delete(ctx, in.ID, in.ImageID)
-}
-
-func (s *Service) handleCleaning(ctx context.Context, _ shop.Caller, _ web.None) (web.None, error) {
-	_, err := s.Clean(ctx)
-	return web.None{}, err
 }

@@ -168,10 +168,10 @@ func Close(ctx context.Context, tx pgx.Tx, productID int64) error {
 
 // Clean removes files that no image has, some hundred at a time. It may be stopped anywhere and run again. A file that cannot be
 // removed steps aside for an hour; the error names it.
-func (s *Service) Clean(ctx context.Context) (removed int, err error) {
+func (s *Service) Clean(ctx context.Context) error {
 	names, err := unused(ctx, s.db)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	var failed error
 	for _, name := range names {
@@ -180,21 +180,12 @@ func (s *Service) Clean(ctx context.Context) (removed int, err error) {
 			err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return unnote(ctx, tx, name) })
 		}
 		if err == nil {
-			removed++
 			continue
 		}
 		failed = errors.Join(failed, fmt.Errorf("image file %s: %w", name, err))
 		if err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return postpone(ctx, tx, name) }); err != nil {
-			return removed, errors.Join(failed, err)
+			return errors.Join(failed, err)
 		}
 	}
-	return removed, failed
-}
-
-// cleaningJob is the name under which the scheduler calls every so often; one replica gets each call.
-const cleaningJob = "remove-unused-images"
-
-// ScheduleCleaning asks the scheduler to have unused files removed every ten minutes.
-func (s *Service) ScheduleCleaning(ctx context.Context, every sidecar.Schedule) error {
-	return every(ctx, cleaningJob, "@every 10m")
+	return failed
 }

@@ -87,7 +87,6 @@ func TestCatalogue(t *testing.T) {
 		{Name: "commit of nothing", Do: "POST " + another + "/commit", Want: 409, Has: []string{`"reservation_released"`}},
 		{Name: "return", Do: "DELETE " + order, Want: 204},
 		{Name: "is back", Do: "GET /products/1", Want: 200, Has: []string{`"available":50`}},
-		{Name: "expiry", Do: "POST /job/release-expired-reservations", Want: 204},
 	})
 }
 

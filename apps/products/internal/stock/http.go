@@ -27,7 +27,6 @@ func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "PUT /reservations/{order_id}/returned", shop.Anyone, s.handleReturn, web.Internal, web.Fails(ErrReleased))
 	web.Handle(app, "DELETE /reservations/{order_id}", shop.Anyone, s.handleRelease, web.Internal)
 	web.Handle(app, "DELETE /reservations/{order_id}/held", shop.Anyone, s.handleFree, web.Internal)
-	web.Handle(app, "POST /job/"+expiryJob, shop.Anyone, s.handleExpiry, web.Internal)
 }
 
 type productInput struct {
@@ -126,10 +125,5 @@ func (s *Service) handleFree(ctx context.Context, _ shop.Caller, in orderInput) 
 func (s *Service) handleReturn(ctx context.Context, _ shop.Caller, in reserveInput) (web.None, error) {
 	err := s.Return(ctx, in.OrderID, in.Items)
 	crash.At("return: shelved")
-	return web.None{}, err
-}
-
-func (s *Service) handleExpiry(ctx context.Context, _ shop.Caller, _ web.None) (web.None, error) {
-	_, err := s.ReleaseExpired(ctx)
 	return web.None{}, err
 }

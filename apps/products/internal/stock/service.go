@@ -14,7 +14,6 @@ import (
 	"sidecart/kit/event"
 	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
-	"sidecart/kit/sidecar"
 )
 
 //go:embed migrations/*.sql
@@ -157,10 +156,10 @@ func (s *Service) Return(ctx context.Context, order shop.OrderID, back []Wanted)
 
 // ReleaseExpired releases reservations whose time is over and that are still held. One that cannot be released steps aside for
 // ten minutes; the error names it.
-func (s *Service) ReleaseExpired(ctx context.Context) (released int, err error) {
+func (s *Service) ReleaseExpired(ctx context.Context) error {
 	orders, err := expired(ctx, s.db)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	var failed error
 	for _, order := range orders {
@@ -172,21 +171,12 @@ func (s *Service) ReleaseExpired(ctx context.Context) (released int, err error) 
 			return giveBack(ctx, tx, order, free, StateReleased)
 		})
 		if err == nil {
-			released++
 			continue
 		}
 		failed = errors.Join(failed, fmt.Errorf("reservation of order %s: %w", order, err))
 		if err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return postpone(ctx, tx, order) }); err != nil {
-			return released, errors.Join(failed, err)
+			return errors.Join(failed, err)
 		}
 	}
-	return released, failed
-}
-
-// expiryJob is the name under which the scheduler calls every so often; one replica gets each call.
-const expiryJob = "release-expired-reservations"
-
-// ScheduleExpiry asks the scheduler to have expired reservations released every 30 s.
-func (s *Service) ScheduleExpiry(ctx context.Context, every sidecar.Schedule) error {
-	return every(ctx, expiryJob, "@every 30s")
+	return failed
 }
