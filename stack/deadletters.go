@@ -123,13 +123,18 @@ func (o office) do(ctx context.Context, verb string, l letter) string {
 }
 
 func (o office) call(ctx context.Context, method, path string) (status int, body []byte, err error) {
+	return call(ctx, method, o.app.Port, path, o.token)
+}
+
+// call calls an app or a sidecar with the token that it wants to see.
+func call(ctx context.Context, method string, port int, path, token string) (status int, body []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, fmt.Sprintf("http://127.0.0.1:%d%s", o.app.Port, path), nil)
+	req, err := http.NewRequestWithContext(ctx, method, fmt.Sprintf("http://127.0.0.1:%d%s", port, path), nil)
 	if err != nil {
 		return 0, nil, err
 	}
-	req.Header.Set("dapr-api-token", o.token)
+	req.Header.Set("dapr-api-token", token)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return 0, nil, err
@@ -140,10 +145,5 @@ func (o office) call(ctx context.Context, method, path string) (status int, body
 }
 
 func shorten(body []byte) string {
-	const most = 200
-	body = bytes.Join(bytes.Fields(body), []byte(" "))
-	if len(body) > most {
-		body = append(body[:most:most], "..."...)
-	}
-	return string(body)
+	return fmt.Sprintf("%.200s", bytes.Join(bytes.Fields(body), []byte(" ")))
 }

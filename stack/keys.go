@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -26,20 +25,7 @@ func rotateKeys(ctx context.Context, c command) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
-	defer cancel()
-	url := fmt.Sprintf("http://127.0.0.1:%d/v1.0/invoke/users/method/keys/rotate", users.Ports["http"])
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, nil)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("dapr-api-token", tokens["users"].Dapr)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	status, text, err := call(ctx, http.MethodPost, users.Ports["http"], "/v1.0/invoke/users/method/keys/rotate", tokens["users"].Dapr)
 	if err != nil {
 		return err
 	}
@@ -47,8 +33,8 @@ func rotateKeys(ctx context.Context, c command) error {
 		KeyID     string    `json:"kid"`
 		SignsFrom time.Time `json:"signs_from"`
 	}
-	if res.StatusCode != http.StatusOK || json.Unmarshal(text, &made) != nil {
-		return fmt.Errorf("users answers %d: %.300s", res.StatusCode, text)
+	if status != http.StatusOK || json.Unmarshal(text, &made) != nil {
+		return fmt.Errorf("users answers %d: %.300s", status, text)
 	}
 	fmt.Printf("key %s is published and signs from %s; the one before it is published until its last token has expired\n",
 		made.KeyID, made.SignsFrom.Local().Format(time.TimeOnly))

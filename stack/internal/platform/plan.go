@@ -116,51 +116,36 @@ func redisServer(i place.Instance, path string, set secret.Set) broker.Server {
 
 // sentry is the authority that every sidecar, placement and the scheduler have their certificates from.
 func sentry(i place.Instance, d program.Dapr) proc.Spec {
-	health := i.Port(place.SentryHealth)
-	return proc.Spec{
-		Name: sentryName, Path: d.Sentry, Dir: i.Dir(), Log: i.Log(sentryName), Grace: 2 * time.Second,
-		Ports: map[string]int{"grpc": i.Port(place.Sentry), "health": health},
-		Env:   []string{"NAMESPACE=" + identity.Namespace},
-		Args: append(identity.SentryArgs(i),
-			"--listen-address", "127.0.0.1", "--port", portText(i, place.Sentry),
-			"--healthz-listen-address", "127.0.0.1", "--healthz-port", strconv.Itoa(health),
-			"--enable-metrics=false"),
-		Ready: healthy(health, "/healthz"), Alive: healthy(health, "/healthz"),
-	}
+	return controlPlane(i, sentryName, d.Sentry, place.Sentry, place.SentryHealth, []string{"NAMESPACE=" + identity.Namespace}, identity.SentryArgs(i)...)
 }
 
 func placement(i place.Instance, d program.Dapr) proc.Spec {
-	health := i.Port(place.PlacementHealth)
-	return proc.Spec{
-		Name: placementName, Path: d.Placement, Dir: i.Dir(), Log: i.Log(placementName), Grace: 2 * time.Second,
-		Ports: map[string]int{"grpc": i.Port(place.Placement), "health": health},
-		Env:   identity.Env(i, identity.Placement),
-		Args: append(identity.ControlPlaneArgs(i),
-			"--listen-address", "127.0.0.1", "--port", portText(i, place.Placement),
-			"--healthz-listen-address", "127.0.0.1", "--healthz-port", strconv.Itoa(health),
-			"--enable-metrics=false", // its listener cannot be kept from the network
-			"--initial-cluster", "dapr-placement-0=127.0.0.1:"+portText(i, place.PlacementRaft)),
-		Ready: healthy(health, "/healthz"), Alive: healthy(health, "/healthz"),
-	}
+	return controlPlane(i, placementName, d.Placement, place.Placement, place.PlacementHealth, identity.Env(i, identity.Placement),
+		append(identity.ControlPlaneArgs(i), "--initial-cluster", "dapr-placement-0=127.0.0.1:"+portText(i, place.PlacementRaft))...)
 }
 
 func scheduler(i place.Instance, d program.Dapr) proc.Spec {
-	health := i.Port(place.SchedulerHealth)
-	return proc.Spec{
-		Name: schedulerName, Path: d.Scheduler, Dir: i.Dir(), Log: i.Log(schedulerName), Grace: 2 * time.Second,
-		Ports: map[string]int{"grpc": i.Port(place.Scheduler), "health": health},
-		Env:   identity.Env(i, identity.Scheduler),
-		Args: append(identity.ControlPlaneArgs(i),
-			"--listen-address", "127.0.0.1", "--port", portText(i, place.Scheduler),
+	return controlPlane(i, schedulerName, d.Scheduler, place.Scheduler, place.SchedulerHealth, identity.Env(i, identity.Scheduler),
+		append(identity.ControlPlaneArgs(i),
 			"--override-broadcast-host-port", "127.0.0.1:"+portText(i, place.Scheduler),
-			"--healthz-listen-address", "127.0.0.1", "--healthz-port", strconv.Itoa(health),
-			"--enable-metrics=false",
 			"--etcd-data-dir", i.Path("scheduler"),
 			"--etcd-client-port", portText(i, place.SchedulerEtcdClient),
 			"--etcd-initial-cluster", "dapr-scheduler-server-0=https://127.0.0.1:"+portText(i, place.SchedulerEtcdPeer),
 			"--etcd-initial-election-tick-advance",
-			"--identity-directory-write", i.Path("identities", "scheduler")),
-		Ready: healthy(health, "/healthz"), Alive: healthy(health, "/healthz"),
+			"--identity-directory-write", i.Path("identities", "scheduler"))...)
+}
+
+// controlPlane is what sentry, placement and the scheduler have in common.
+func controlPlane(i place.Instance, name, path string, port, healthPort int, env []string, args ...string) proc.Spec {
+	well := healthy(i.Port(healthPort), "/healthz")
+	return proc.Spec{
+		Name: name, Path: path, Dir: i.Dir(), Log: i.Log(name), Grace: 2 * time.Second, Env: env,
+		Ports: map[string]int{"grpc": i.Port(port), "health": i.Port(healthPort)},
+		Args: append(args,
+			"--listen-address", "127.0.0.1", "--port", portText(i, port),
+			"--healthz-listen-address", "127.0.0.1", "--healthz-port", portText(i, healthPort),
+			"--enable-metrics=false"), // placement's listener cannot be kept from the network
+		Ready: well, Alive: well,
 	}
 }
 

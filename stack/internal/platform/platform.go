@@ -202,11 +202,3 @@ func (r *run) boundLogs(ctx context.Context) {
 		}
 	}
 }
-
-func shorten(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > 200 {
-		s = s[:200] + "..."
-	}
-	return s
-}

@@ -88,7 +88,7 @@ func (r *run) awaitWell(ctx context.Context) error {
 			return nil
 		}
 		if err == nil {
-			last = fmt.Sprintf("it says %d %s", code, shorten(body))
+			last = fmt.Sprintf("it says %d %.200s", code, body)
 		}
 		select {
 		case <-ctx.Done():

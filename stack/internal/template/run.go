@@ -1,7 +1,8 @@
 package template
 
 import (
-	"sort"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -17,12 +18,7 @@ func (a App) AppEnv() []string {
 		"DAPR_METRICS_PORT=" + strconv.Itoa(a.MetricsPort),
 		"APP_PROTOCOL=" + strings.ToLower(a.Protocol),
 	}
-	keys := make([]string, 0, len(a.Env))
-	for k := range a.Env {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	for _, k := range keys {
+	for _, k := range slices.Sorted(maps.Keys(a.Env)) {
 		env = append(env, k+"="+a.Env[k])
 	}
 	return env
@@ -38,7 +34,6 @@ func (a App) SidecarArgs() []string {
 		"--app-id", a.ID,
 		"--app-port", strconv.Itoa(a.Port),
 		"--app-protocol", a.Protocol,
-		"--app-max-concurrency", strconv.Itoa(a.MaxConcurrency),
 		"--dapr-http-port", strconv.Itoa(a.HTTPPort),
 		"--dapr-grpc-port", strconv.Itoa(a.GRPCPort),
 		"--dapr-internal-grpc-port", strconv.Itoa(a.InternalGRPCPort),
@@ -56,12 +51,6 @@ func (a App) SidecarArgs() []string {
 	args = option(args, "--log-level", a.LogLevel)
 	if a.MaxRequestMB > 0 {
 		args = append(args, "--max-body-size", strconv.Itoa(a.MaxRequestMB)+"Mi")
-	}
-	if a.ReadBufferKB > 0 {
-		args = append(args, "--read-buffer-size", strconv.Itoa(a.ReadBufferKB)+"Ki")
-	}
-	if a.APILogging {
-		args = append(args, "--enable-api-logging")
 	}
 	return append(args, a.healthArgs()...)
 }

@@ -3,8 +3,10 @@
 package template
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -28,25 +30,20 @@ type App struct {
 
 // Shared is what may be said once for all apps, or for one.
 type Shared struct {
-	Config            string            `yaml:"configFilePath"`
-	Resources         []string          `yaml:"resourcesPaths"`
-	Protocol          string            `yaml:"appProtocol"`
-	ListenAddresses   string            `yaml:"apiListenAddresses"`
-	LogLevel          string            `yaml:"logLevel"`
-	MaxConcurrency    int               `yaml:"appMaxConcurrency"`
-	Placement         string            `yaml:"placementHostAddress"`
-	Scheduler         string            `yaml:"schedulerHostAddress"`
-	MaxRequestMB      int               `yaml:"daprHTTPMaxRequestSize"`
-	ReadBufferKB      int               `yaml:"daprHTTPReadBufferSize"`
-	HealthCheck       bool              `yaml:"enableAppHealthCheck"`
-	HealthPath        string            `yaml:"appHealthCheckPath"`
-	HealthInterval    int               `yaml:"appHealthProbeInterval"`
-	HealthTimeout     int               `yaml:"appHealthProbeTimeout"`
-	HealthThreshold   int               `yaml:"appHealthThreshold"`
-	APILogging        bool              `yaml:"enableApiLogging"`
-	Env               map[string]string `yaml:"env"`
-	DaprdDestination  string            `yaml:"daprdLogDestination"` // read by the CLI only
-	AppLogDestination string            `yaml:"appLogDestination"`   // read by the CLI only
+	Config          string            `yaml:"configFilePath"`
+	Resources       []string          `yaml:"resourcesPaths"`
+	Protocol        string            `yaml:"appProtocol"`
+	ListenAddresses string            `yaml:"apiListenAddresses"`
+	LogLevel        string            `yaml:"logLevel"`
+	Placement       string            `yaml:"placementHostAddress"`
+	Scheduler       string            `yaml:"schedulerHostAddress"`
+	MaxRequestMB    int               `yaml:"daprHTTPMaxRequestSize"`
+	HealthCheck     bool              `yaml:"enableAppHealthCheck"`
+	HealthPath      string            `yaml:"appHealthCheckPath"`
+	HealthInterval  int               `yaml:"appHealthProbeInterval"`
+	HealthTimeout   int               `yaml:"appHealthProbeTimeout"`
+	HealthThreshold int               `yaml:"appHealthThreshold"`
+	Env             map[string]string `yaml:"env"`
 }
 
 type file struct {
@@ -120,39 +117,25 @@ func (s Shared) over(common Shared, appDir, dir string) Shared {
 		}
 	}
 	first(&s.Protocol, common.Protocol, "http")
-	first(&s.ListenAddresses, common.ListenAddresses, "")
-	first(&s.LogLevel, common.LogLevel, "")
-	first(&s.MaxConcurrency, common.MaxConcurrency, -1)
+	first(&s.ListenAddresses, common.ListenAddresses)
+	first(&s.LogLevel, common.LogLevel)
 	first(&s.Placement, common.Placement, "localhost:50005")
-	first(&s.Scheduler, common.Scheduler, "")
-	first(&s.MaxRequestMB, common.MaxRequestMB, -1)
-	first(&s.ReadBufferKB, common.ReadBufferKB, -1)
-	first(&s.HealthCheck, common.HealthCheck, false)
-	first(&s.HealthPath, common.HealthPath, "")
-	first(&s.HealthInterval, common.HealthInterval, 0)
-	first(&s.HealthTimeout, common.HealthTimeout, 0)
-	first(&s.HealthThreshold, common.HealthThreshold, 0)
-	first(&s.APILogging, common.APILogging, false)
-	env := make(map[string]string, len(s.Env)+len(common.Env))
-	for _, from := range []map[string]string{common.Env, s.Env} {
-		for k, v := range from {
-			env[k] = v
-		}
-	}
+	first(&s.Scheduler, common.Scheduler)
+	first(&s.MaxRequestMB, common.MaxRequestMB)
+	first(&s.HealthCheck, common.HealthCheck)
+	first(&s.HealthPath, common.HealthPath)
+	first(&s.HealthInterval, common.HealthInterval)
+	first(&s.HealthTimeout, common.HealthTimeout)
+	first(&s.HealthThreshold, common.HealthThreshold)
+	env := map[string]string{}
+	maps.Copy(env, common.Env)
+	maps.Copy(env, s.Env)
 	s.Env = env
 	return s
 }
 
-// first keeps what is said and else takes what is common, and else the default.
-func first[T comparable](said *T, common, otherwise T) {
-	var zero T
-	if *said == zero {
-		*said = common
-	}
-	if *said == zero {
-		*said = otherwise
-	}
-}
+// first keeps what is said and else takes the first of the others that is there.
+func first[T comparable](said *T, others ...T) { *said = cmp.Or(append([]T{*said}, others...)...) }
 
 func absolute(dir, path string) string {
 	if filepath.IsAbs(path) {
