@@ -163,9 +163,9 @@ func (s *Service) NewHub(publishers ...sidecar.Endpoint) *event.Hub {
 	return hub
 }
 
-// Every has the scheduler call job again and again, on one replica each time. A job that fails is called again at its next
-// time. It may take as long as a request, or as web.Patience says. A job outlives this process in the scheduler, which calls
-// one that was renamed for ever.
+// Every has the scheduler call job again and again, on one replica each time. A job that fails is called again at its
+// next time. It may take as long as a request, or as web.Patience says. A job outlives this process: the scheduler calls
+// for ever what was given another name.
 func (s *Service) Every(name, schedule string, job func(ctx context.Context) error, options ...web.Option) {
 	web.Handle(s.app, "POST /job/"+name, shop.Anyone, func(ctx context.Context, _ shop.Caller, _ web.None) (web.None, error) {
 		return web.None{}, job(ctx)

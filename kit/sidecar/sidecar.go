@@ -97,7 +97,8 @@ func (s *Sidecar) Publish(ctx context.Context, topic string, cloudEvent []byte) 
 }
 
 // Every has the scheduler call the app at POST /job/<name>, again and again ("@every 30s"). It returns once the scheduler
-// knows, and retries until then or until ctx ends. The job outlives this process; asking again, by any replica, changes nothing.
+// knows, and retries until then or until ctx ends. The job outlives this process; a second call, by any replica, changes
+// nothing.
 func (s *Sidecar) Every(ctx context.Context, name, schedule string) error {
 	nothing, err := anypb.New(&emptypb.Empty{}) // a job without data is refused
 	if err != nil {
