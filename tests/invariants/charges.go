@@ -15,9 +15,10 @@ type charge struct {
 	BegunAt          time.Time
 }
 
-// made says whether money was taken, whatever became of it later.
+// made says whether money was taken, whatever became of it later. A charge that was voided while it was only tried counts as refunded in
+// the ledger, too, and nothing went back.
 func (c charge) made() bool {
-	return c.State == "approved" || c.State == "refunded" && c.Amount.Sign() > 0
+	return c.State == "approved" || c.State == "refunded" && c.Refunded.Sign() > 0
 }
 
 // books are what is known of the orders' money.
