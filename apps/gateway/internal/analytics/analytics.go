@@ -3,6 +3,7 @@
 package analytics
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -75,53 +76,27 @@ func (all tallies) add(others tallies, sign int64) {
 // quantile is the duration in milliseconds that a share of the requests did not exceed. Inside a bucket requests are taken
 // to be spread evenly.
 func (t tally) quantile(share float64) float64 {
-	type bucket struct {
-		bound float64
-		n     int64
-	}
-	var buckets []bucket
-	var all int64
+	counts, all, below := map[float64]int64{}, 0.0, 0.0
 	for text, n := range t.Buckets {
-		bound, err := strconv.ParseFloat(text, 64)
-		if err == nil && n > 0 {
-			buckets = append(buckets, bucket{bound, n})
-			all += n
+		if bound, err := strconv.ParseFloat(text, 64); err == nil {
+			counts[bound] = n
+			all += float64(n)
 		}
 	}
-	slices.SortFunc(buckets, func(a, b bucket) int {
-		if a.bound < b.bound {
-			return -1
+	for _, bound := range slices.Sorted(maps.Keys(counts)) {
+		n := float64(counts[bound])
+		if n > 0 && below+n >= share*all {
+			at, _ := slices.BinarySearch(web.DurationBounds, bound)
+			lower, upper := lowerBounds[at], min(bound, lowerBounds[len(web.DurationBounds)])
+			return 1000 * (lower + (upper-lower)*(share*all-below)/n)
 		}
-		return 1
-	})
-	rank, below := share*float64(all), 0.0
-	for _, b := range buckets {
-		if below+float64(b.n) >= rank {
-			lower := bounds.before(b.bound)
-			upper := min(b.bound, bounds.last())
-			return 1000 * (lower + (upper-lower)*(rank-below)/float64(b.n))
-		}
-		below += float64(b.n)
+		below += n
 	}
 	return 0
 }
 
-// scale is the upper bounds of the buckets.
-type scale []float64
-
-var bounds = scale(web.DurationBounds)
-
-func (s scale) last() float64 { return s[len(s)-1] }
-
-// before is the largest bound below another, or 0.
-func (s scale) before(bound float64) (lower float64) {
-	for _, b := range s {
-		if b < bound {
-			lower = b
-		}
-	}
-	return lower
-}
+// lowerBounds are where the buckets begin.
+var lowerBounds = append([]float64{0}, web.DurationBounds...)
 
 // report makes the answer of what was added up from since until now.
 func report(all tallies, since, until time.Time) Report {
@@ -136,19 +111,9 @@ func report(all tallies, since, until time.Time) Report {
 		}
 	}
 	slices.SortFunc(r.Items, func(a, b Usage) int {
-		if a.Requests != b.Requests {
-			return int(b.Requests - a.Requests)
-		}
-		return compare(a.Route, b.Route)
+		return cmp.Or(cmp.Compare(b.Requests, a.Requests), cmp.Compare(a.Route, b.Route))
 	})
 	return r
-}
-
-func compare(a, b string) int {
-	if a < b {
-		return -1
-	}
-	return 1
 }
 
 // rounded keeps three decimals: more would pretend.

@@ -92,12 +92,11 @@ func (r *Requests) Report(ctx context.Context, last time.Duration) (Report, erro
 			since = start
 		}
 	}
-	others, err := r.others(ctx, from, to)
 	replicas := map[string]bool{r.replica: true}
-	for _, o := range others {
-		replicas[o.replica] = true
-		add(o.minute, o.tallies)
-	}
+	err := r.others(ctx, from, to, func(replica string, m int64, t tallies) {
+		replicas[replica] = true
+		add(m, t)
+	})
 	r.mu.Lock()
 	for m := from; m <= to; m++ {
 		add(m, r.minutes[m])
@@ -157,36 +156,30 @@ func (r *Requests) tell(ctx context.Context, now time.Time) error {
 	return err
 }
 
-// told is one minute of another replica.
-type told struct {
-	replica string
-	minute  int64
-	tallies tallies
-}
-
-func (r *Requests) others(ctx context.Context, from, to int64) (all []told, err error) {
+// others calls add with each minute of each other replica.
+func (r *Requests) others(ctx context.Context, from, to int64, add func(replica string, minute int64, t tallies)) (err error) {
 	pipe := r.redis.Pipeline()
 	var asked []*redis.MapStringStringCmd
 	for m := from; m <= to; m++ {
 		asked = append(asked, pipe.HGetAll(ctx, key(m)))
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	for i, answer := range asked {
 		for replica, text := range answer.Val() {
-			o := told{replica: replica, minute: from + int64(i)}
+			var t tallies
 			if replica == r.replica {
 				continue
 			}
-			if jsonErr := json.Unmarshal([]byte(text), &o.tallies); jsonErr != nil {
+			if jsonErr := json.Unmarshal([]byte(text), &t); jsonErr != nil {
 				err = errors.Join(err, jsonErr)
 				continue
 			}
-			all = append(all, o)
+			add(replica, from+int64(i), t)
 		}
 	}
-	return all, err
+	return err
 }
 
 func minute(t time.Time) int64 { return t.Unix() / 60 }

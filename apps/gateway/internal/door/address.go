@@ -3,6 +3,7 @@ package door
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -30,12 +31,7 @@ func (d *Door) client(c *fiber.Ctx) netip.Addr {
 }
 
 func (d *Door) proxy(addr netip.Addr) bool {
-	for _, network := range d.cfg.Proxies {
-		if network.Contains(addr) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(d.cfg.Proxies, func(network netip.Prefix) bool { return network.Contains(addr) })
 }
 
 func addrOf(a net.Addr) netip.Addr {
@@ -50,9 +46,5 @@ func group(addr netip.Addr) string {
 	if !addr.Is6() {
 		return addr.String()
 	}
-	network, err := addr.Prefix(64)
-	if err != nil {
-		return addr.String()
-	}
-	return network.String()
+	return netip.PrefixFrom(addr, 64).Masked().String()
 }

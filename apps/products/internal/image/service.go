@@ -91,16 +91,6 @@ func (s *Service) put(ctx context.Context, name uuid.UUID, p prepared) error {
 
 func small(name uuid.UUID) string { return name.String() + "-small" }
 
-// touch locks a product on sale, makes it another version and tells so. It fails with ErrProduct.
-func touch(ctx context.Context, tx event.TX, productID int64) error {
-	changed, err := bump(ctx, tx, productID)
-	if err != nil {
-		return err
-	}
-	return event.Emit(ctx, tx, shop.ProductChanged{
-		ProductID: changed.ProductID, SKU: changed.SKU, Name: changed.Name, Price: changed.Price, Currency: changed.Currency})
-}
-
 // Show is the picture, or its thumbnail. It fails with ErrNotFound, also for what is off sale.
 func (s *Service) Show(ctx context.Context, productID, id int64, thumbnail bool) (Picture, error) {
 	where, err := get(ctx, s.db, productID, id)
@@ -159,11 +149,6 @@ func (s *Service) Delete(ctx context.Context, productID, id int64) error {
 		}
 		return place(ctx, tx, ids)
 	})
-}
-
-// Close removes all images of a product, in the transaction that archives it.
-func Close(ctx context.Context, tx pgx.Tx, productID int64) error {
-	return removeAll(ctx, tx, productID)
 }
 
 // Clean removes files that no image has, some hundred at a time. It may be stopped anywhere and run again. A file that cannot be

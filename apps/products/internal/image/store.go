@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"sidecart/kit/event"
 	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
 )
@@ -35,20 +36,15 @@ func unused(ctx context.Context, db postgres.Reader) ([]uuid.UUID, error) {
 		order by f.free_at limit 200`)
 }
 
-// touched is a product as it is told of.
-type touched struct {
-	ProductID int64
-	SKU       string
-	Name      string
-	Price     shop.Money
-	Currency  string
-}
-
-// bump fails with ErrProduct.
-func bump(ctx context.Context, tx pgx.Tx, productID int64) (touched, error) {
-	return postgres.One(ctx, tx, ErrProduct, pgx.RowToStructByName[touched], `
+// touch locks a product on sale, makes it another version and tells so. It fails with ErrProduct.
+func touch(ctx context.Context, tx event.TX, productID int64) error {
+	changed, err := postgres.One(ctx, tx, ErrProduct, pgx.RowToStructByName[shop.ProductChanged], `
 		update products set version = version + 1, updated_at = now() where id = $1 and archived_at is null
 		returning id as product_id, sku, name, price, currency`, productID)
+	if err != nil {
+		return err
+	}
+	return event.Emit(ctx, tx, changed)
 }
 
 // insert stands after the others. The product is locked.
@@ -106,7 +102,8 @@ func remove(ctx context.Context, tx pgx.Tx, productID, id int64) error {
 	return err
 }
 
-func removeAll(ctx context.Context, tx pgx.Tx, productID int64) error {
+// Close removes all images of a product, in the transaction that archives it.
+func Close(ctx context.Context, tx pgx.Tx, productID int64) error {
 	_, err := tx.Exec(ctx, `
 		with gone as (delete from product_images where product_id = $1 returning file)
 		update image_files f set free_at = now() from gone where f.name = gone.file`, productID)

@@ -107,13 +107,16 @@ func Put(ctx context.Context, tx event.TX, language string, lines []Line) ([]Out
 	if err := stock.SetThresholds(ctx, tx, thresholds...); err != nil {
 		return nil, err
 	}
-	return outcomes, putAll(ctx, tx, fresh, changed)
+	_, err = keep(ctx, tx, fresh, changed)
+	return outcomes, err
 }
 
-func putAll(ctx context.Context, tx event.TX, fresh []New, changed []Product) error {
-	ids, err := insertAll(ctx, tx, fresh)
+// keep puts new products on sale with their first stock, writes down changed ones, which are locked, and tells products.changed of
+// all of them. It answers the ids of the new ones by SKU, and fails with ErrSKU, ErrSlug or ErrCategory.
+func keep(ctx context.Context, tx event.TX, fresh []New, changed []Product) (map[string]int64, error) {
+	ids, err := insert(ctx, tx, fresh)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var told []shop.ProductChanged
 	var opened []stock.Opening
@@ -121,14 +124,14 @@ func putAll(ctx context.Context, tx event.TX, fresh []New, changed []Product) er
 		opened = append(opened, stock.Opening{ProductID: ids[in.SKU], Quantity: in.InitialQuantity})
 		told = append(told, shop.ProductChanged{ProductID: ids[in.SKU], SKU: in.SKU, Name: in.Name, Price: *in.Price, Currency: in.Currency})
 	}
-	if err := stock.Open(ctx, tx, opened...); err != nil {
-		return err
+	if err := stock.Open(ctx, tx, opened); err != nil {
+		return nil, err
 	}
-	if err := update(ctx, tx, changed...); err != nil {
-		return err
+	if err := update(ctx, tx, changed); err != nil {
+		return nil, err
 	}
 	for _, p := range changed {
 		told = append(told, shop.ProductChanged{ProductID: p.ID, SKU: p.SKU, Name: p.Name, Price: p.Price, Currency: p.Currency})
 	}
-	return event.EmitAll(ctx, tx, told)
+	return ids, event.EmitAll(ctx, tx, told)
 }

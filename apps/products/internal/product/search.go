@@ -78,7 +78,8 @@ func (f Filter) order() Sort {
 	return f.Sort
 }
 
-// position is where a list goes on: the sort key of the last product seen. The zero position is the start.
+// position is where a product that was found stands in a list, and so where the list goes on after it: what it is sorted by, as it
+// was when it was found. The zero position is the start.
 type position struct {
 	Sort  Sort        `json:"s"`
 	ID    int64       `json:"i"`
@@ -89,33 +90,6 @@ type position struct {
 
 // errCursor tells that a cursor is of a list in another order.
 var errCursor = fault.ErrInvalid.With("cursor", "is not a cursor of this list")
-
-// place is where a product that was found stands in each order, as it was when it was found.
-type place struct {
-	ID    int64
-	Price shop.Money
-	Name  string
-	Rank  int
-}
-
-// hit is a product that was found.
-type hit struct {
-	Product
-	at place
-}
-
-func (h hit) position(sort Sort) position {
-	at := position{Sort: sort, ID: h.at.ID}
-	switch sort {
-	case Relevance:
-		at.Rank = h.at.Rank
-	case Cheapest, Dearest:
-		at.Price = &h.at.Price
-	case Alphabetic:
-		at.Name = h.at.Name
-	}
-	return at
-}
 
 // bands are where the price bands begin.
 var bands = []string{"0", "10", "25", "50", "100", "250", "500", "1000"}

@@ -44,23 +44,13 @@ func (s *Service) Create(ctx context.Context, in New) (Product, error) {
 	if err != nil {
 		return Product{}, err
 	}
-	return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Product, error) { return create(ctx, tx, in) })
-}
-
-// create is Create of what is normal.
-func create(ctx context.Context, tx event.TX, in New) (Product, error) {
-	id, err := insert(ctx, tx, in)
-	if err != nil {
-		return Product{}, err
-	}
-	if err := stock.Open(ctx, tx, stock.Opening{ProductID: id, Quantity: in.InitialQuantity}); err != nil {
-		return Product{}, err
-	}
-	p, err := get(ctx, tx, id)
-	if err != nil {
-		return p, err
-	}
-	return p, tellChanged(ctx, tx, p)
+	return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Product, error) {
+		ids, err := keep(ctx, tx, []New{in}, nil)
+		if err != nil {
+			return Product{}, err
+		}
+		return get(ctx, tx, ids[in.SKU])
+	})
 }
 
 // Change changes what is named, if the product is still the one that the caller read, and tells products.changed. It fails
@@ -87,17 +77,10 @@ func apply(ctx context.Context, tx event.TX, p Product, change Change) (Product,
 			return p, err
 		}
 	}
-	if err := update(ctx, tx, changed); err != nil {
+	if _, err := keep(ctx, tx, nil, []Product{changed}); err != nil {
 		return p, err
 	}
-	if p, err = get(ctx, tx, p.ID); err != nil {
-		return p, err
-	}
-	return p, tellChanged(ctx, tx, p)
-}
-
-func tellChanged(ctx context.Context, tx event.TX, p Product) error {
-	return event.Emit(ctx, tx, shop.ProductChanged{ProductID: p.ID, SKU: p.SKU, Name: p.Name, Price: p.Price, Currency: p.Currency})
+	return get(ctx, tx, p.ID)
 }
 
 // Archive takes a product off sale for good, if it is still the one that the caller read, and tells products.archived. Orders
@@ -158,13 +141,13 @@ func (s *Service) List(ctx context.Context, f Filter, q web.PageQuery) (found Fo
 	if err != nil {
 		return found, err
 	}
-	page, err := web.NewPage(hits, q.Limit, func(h hit) any { return h.position(sort) })
+	page, err := web.NewPage(hits, q.Limit, func(p position) any { return p })
 	if err != nil {
 		return found, err
 	}
-	found.Items, found.NextCursor = []Product{}, page.NextCursor
-	for _, h := range page.Items {
-		found.Items = append(found.Items, h.Product)
+	found.NextCursor = page.NextCursor
+	if found.Items, err = read(ctx, s.db, page.Items); err != nil {
+		return found, err
 	}
 	if f.Facets {
 		lines, err := count(ctx, s.db, asked)

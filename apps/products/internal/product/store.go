@@ -13,46 +13,35 @@ import (
 	"sidecart/kit/postgres"
 )
 
-// insert fails with ErrSKU, ErrSlug or ErrCategory. It looks first, so that a refused product does not use up a number; the
-// constraints decide where two are put on sale at once.
-func insert(ctx context.Context, tx pgx.Tx, in New) (id int64, err error) {
-	slug := in.slug()
-	var shelf, skuTaken, slugTaken bool
-	err = tx.QueryRow(ctx, `
-		select exists (select from categories where id = $1), exists (select from products where sku = $2),
-			exists (select from products where slug = $3)`, in.CategoryID, in.SKU, slug).Scan(&shelf, &skuTaken, &slugTaken)
+// slugs are those of new products, each another one. It looks whether they can be put on sale, so that one that is refused does not
+// use up a number; the constraints decide where two are put on sale at once. It fails with ErrSKU, ErrSlug or ErrCategory.
+func slugs(ctx context.Context, tx pgx.Tx, all []New) ([]string, error) {
+	chosen, skus, shelves := make([]string, len(all)), make([]string, len(all)), make([]int64, len(all))
+	for i, in := range all {
+		chosen[i], skus[i], shelves[i] = in.slug(), in.SKU, in.CategoryID
+	}
+	var there []string
+	var unknown, known bool
+	err := tx.QueryRow(ctx, `
+		select array(select slug from products where slug = any($1)), exists (select from products where sku = any($2)),
+			exists (select from unnest($3::bigint[]) wanted where not exists (select from categories where id = wanted))`,
+		chosen, skus, shelves).Scan(&there, &known, &unknown)
 	switch {
 	case err != nil:
-		return 0, err
-	case !shelf:
-		return 0, ErrCategory
-	case skuTaken:
-		return 0, ErrSKU
-	case slugTaken && in.Slug != "":
-		return 0, ErrSlug
-	case slugTaken:
-		slug = another(slug)
+		return nil, err
+	case unknown:
+		return nil, ErrCategory
+	case known:
+		return nil, ErrSKU
 	}
-	err = tx.QueryRow(ctx, `
-		insert into products (name, description, sku, slug, price, currency, category_id, brand, language, attributes, metadata, low_stock_threshold)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) returning id`,
-		in.Name, in.Description, in.SKU, slug, in.Price, in.Currency, in.CategoryID, in.Brand, in.Language,
-		in.Attributes, in.Metadata, in.LowStockThreshold).Scan(&id)
-	return id, refusal(err)
-}
-
-// slugs are those of new products, each another one. What was given is as given, whether it is taken or not.
-func slugs(ctx context.Context, tx pgx.Tx, all []New) ([]string, error) {
-	chosen := make([]string, len(all))
-	for i, in := range all {
-		chosen[i] = in.slug()
-	}
-	there, err := postgres.All(ctx, tx, pgx.RowTo[string], `select slug from products where slug = any($1)`, chosen)
 	taken := map[string]bool{}
 	for _, slug := range there {
 		taken[slug] = true
 	}
 	for _, in := range all {
+		if in.Slug != "" && taken[in.Slug] {
+			return nil, ErrSlug
+		}
 		taken[in.Slug] = true
 	}
 	for i, in := range all {
@@ -61,7 +50,7 @@ func slugs(ctx context.Context, tx pgx.Tx, all []New) ([]string, error) {
 		}
 		taken[chosen[i]] = true
 	}
-	return chosen, err
+	return chosen, nil
 }
 
 // refusal is the fault that the refusal of a constraint stands for.
@@ -211,13 +200,13 @@ const (
 	tallied = 20_000
 )
 
-// orders of a list: how it is sorted and where it goes on.
-var orders = map[Sort]struct{ by, after string }{
-	Relevance:  {`f.rank desc, f.id desc`, `(f.rank, f.id) < (?, ?)`},
-	Newest:     {`f.id desc`, `f.id < ?`},
-	Cheapest:   {`f.price, f.id`, `(f.price, f.id) > (?, ?)`},
-	Dearest:    {`f.price desc, f.id desc`, `(f.price, f.id) < (?, ?)`},
-	Alphabetic: {`f.name, f.id`, `(f.name, f.id) > (?, ?)`},
+// orders of a list: how it is sorted, where it goes on, and what a position holds beside the id.
+var orders = map[Sort]struct{ by, after, price, name string }{
+	Relevance:  {`f.rank desc, f.id desc`, `(f.rank, f.id) < (?, ?)`, `null::numeric`, `''`},
+	Newest:     {`f.id desc`, `f.id < ?`, `null::numeric`, `''`},
+	Cheapest:   {`f.price, f.id`, `(f.price, f.id) > (?, ?)`, `f.price`, `''`},
+	Dearest:    {`f.price desc, f.id desc`, `(f.price, f.id) < (?, ?)`, `f.price`, `''`},
+	Alphabetic: {`f.name, f.id`, `(f.name, f.id) > (?, ?)`, `null::numeric`, `f.name`},
 }
 
 // statement is what search sends: first which products, by the indexes, and then all of those few.
@@ -244,7 +233,8 @@ func (q question) statement(sort Sort, after position, limit int) (string, []any
 		with f as not materialized (
 			select p.id, p.price, p.name, %s as rank from products p where %s %s
 		)
-		select f.id, f.price, f.name, f.rank from f where %s order by %s limit %d`, rank, c, most, from, order.by, limit), c.args
+		select '%s' as sort, f.id, %s as price, %s as name, f.rank from f where %s order by %s limit %d`,
+		rank, c, most, sort, order.price, order.name, from, order.by, limit), c.args
 }
 
 // shown is what people see of a product (p), with its stock (s).
@@ -261,23 +251,18 @@ const shown = `
 // readAll is products in the order of their ids' list.
 const readAll = shown + ` join unnest($1::bigint[]) with ordinality as f (id, place) on f.id = p.id order by f.place`
 
-// search has the statement that finds planned each time, for what is asked this time, and reads the few that were found with
-// another that is planned once. A list goes on where the first saw the last of them, whatever became of it since.
-func search(ctx context.Context, db postgres.Reader, q question, sort Sort, after position, limit int) ([]hit, error) {
+// search has the statement planned each time, for what is asked this time. What it found is read by another that is planned once.
+func search(ctx context.Context, db postgres.Reader, q question, sort Sort, after position, limit int) ([]position, error) {
 	sql, args := q.statement(sort, after, limit)
-	places, err := postgres.All(ctx, db, pgx.RowToStructByName[place], sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
-	if err != nil || len(places) == 0 {
-		return nil, err
+	return postgres.All(ctx, db, pgx.RowToStructByName[position], sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
+}
+
+func read(ctx context.Context, db postgres.Reader, found []position) ([]Product, error) {
+	ids := make([]int64, len(found))
+	for i, p := range found {
+		ids[i] = p.ID
 	}
-	ids, at := make([]int64, len(places)), make(map[int64]place, len(places))
-	for i, p := range places {
-		ids[i], at[p.ID] = p.ID, p
-	}
-	return postgres.All(ctx, db, func(row pgx.CollectableRow) (h hit, err error) {
-		h.Product, err = pgx.RowToStructByName[Product](row)
-		h.at = at[h.ID]
-		return h, err
-	}, readAll, ids)
+	return postgres.All(ctx, db, pgx.RowToStructByName[Product], readAll, ids)
 }
 
 // counting is what count sends: three countings in one look at what passes.
@@ -334,8 +319,8 @@ func bySKU(ctx context.Context, tx pgx.Tx, lines []Line) (map[string]known, erro
 	return there, err
 }
 
-// insertAll answers the ids by SKU. It fails with ErrSKU, ErrSlug or ErrCategory for any of them.
-func insertAll(ctx context.Context, tx pgx.Tx, all []New) (map[string]int64, error) {
+// insert answers the ids by SKU. It fails with ErrSKU, ErrSlug or ErrCategory for any of them.
+func insert(ctx context.Context, tx pgx.Tx, all []New) (map[string]int64, error) {
 	ids := make(map[string]int64, len(all))
 	if len(all) == 0 {
 		return ids, nil
@@ -369,7 +354,7 @@ func insertAll(ctx context.Context, tx pgx.Tx, all []New) (map[string]int64, err
 }
 
 // update fails with ErrSlug or ErrCategory for any of them. The rows are locked.
-func update(ctx context.Context, tx pgx.Tx, all ...Product) error {
+func update(ctx context.Context, tx pgx.Tx, all []Product) error {
 	batch := &pgx.Batch{}
 	for _, p := range all {
 		batch.Queue(`

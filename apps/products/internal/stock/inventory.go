@@ -18,14 +18,6 @@ type Opening struct {
 	Quantity  int   `json:"quantity"`
 }
 
-// Open gives new products their first stock, in the transaction that creates them. Nobody is notified of one that is short from
-// the start: it never crossed anything.
-func Open(ctx context.Context, tx pgx.Tx, all ...Opening) error { return open(ctx, tx, all) }
-
-// Close forgets who waits for a product and that it is short, in the transaction that archives it. Its stock and its
-// ledger stay, as do the reservations of orders that have it.
-func Close(ctx context.Context, tx pgx.Tx, productID int64) error { return forget(ctx, tx, productID) }
-
 // Level is how much there is of a product. It fails with ErrNotFound.
 func (s *Service) Level(ctx context.Context, productID int64) (Level, error) {
 	return level(ctx, s.db, productID)

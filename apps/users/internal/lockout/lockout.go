@@ -153,10 +153,7 @@ func group(address string) string {
 		return address
 	}
 	if addr = addr.Unmap().WithZone(""); addr.Is6() {
-		network, err := addr.Prefix(64)
-		if err == nil {
-			return network.String()
-		}
+		return netip.PrefixFrom(addr, 64).Masked().String()
 	}
 	return addr.String()
 }
