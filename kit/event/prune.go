@@ -2,10 +2,12 @@ package event
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
 )
 
@@ -14,30 +16,18 @@ import (
 // about is forgotten, and the outbox is empty when all is published.
 const remembered = 14 * 24 * time.Hour
 
-// Prune removes what the tables of a service have kept for long enough. A service has the scheduler call it every few minutes. It
-// goes in steps, so that it never holds many rows at once; what a step did stays done.
+// Prune removes what the tables of a service have kept for long enough. A service has the scheduler call it every few minutes.
 func Prune(ctx context.Context, db *pgxpool.Pool) error {
-	for _, step := range []struct {
-		statement string
-		args      []any
-	}{
-		{`delete from dead_letters where topic <> $1 and exists (
+	return errors.Join(
+		postgres.InSteps(ctx, db, `delete from dead_letters where topic <> $1 and exists (
 			select from forgotten where user_id::text = substring(event::text from '"user_id\\?"\s*:\s*\\?"([0-9a-f-]{36})'))`,
-			[]any{shop.UserErased{}.Topic()}}, // that died after Forget
-		{`delete from sent where id in (select id from sent where sent_at < now() - $1::interval limit 5000)`, []any{Kept}},
-		{`delete from inbox where event_id in (select event_id from inbox where heard_at < now() - $1::interval limit 5000)`, []any{remembered}},
-		{`delete from failures where event_id in (select event_id from failures where failed_at < now() - $1::interval limit 5000)`, []any{remembered}},
-		{`delete from forgotten where user_id in (select user_id from forgotten where at < now() - $1::interval limit 5000)`, []any{remembered}},
-	} {
-		for {
-			tag, err := db.Exec(ctx, step.statement, step.args...)
-			if err != nil {
-				return err
-			}
-			if tag.RowsAffected() == 0 {
-				break
-			}
-		}
-	}
-	return nil
+			shop.UserErased{}.Topic()), // that died after Forget
+		postgres.InSteps(ctx, db, `
+			delete from sent where id in (select id from sent where sent_at < now() - $1::interval limit 5000)`, Kept),
+		postgres.InSteps(ctx, db, `
+			delete from inbox where event_id in (select event_id from inbox where heard_at < now() - $1::interval limit 5000)`, remembered),
+		postgres.InSteps(ctx, db, `
+			delete from failures where event_id in (select event_id from failures where failed_at < now() - $1::interval limit 5000)`, remembered),
+		postgres.InSteps(ctx, db, `
+			delete from forgotten where user_id in (select user_id from forgotten where at < now() - $1::interval limit 5000)`, remembered))
 }

@@ -47,6 +47,15 @@ func One[T any](ctx context.Context, db Reader, absent error, as pgx.RowToFunc[T
 	return one, err
 }
 
+// InSteps repeats a statement that removes so many rows at most until it finds none: it never holds many, and may end anywhere.
+func InSteps(ctx context.Context, db *pgxpool.Pool, sql string, args ...any) error {
+	for {
+		if tag, err := db.Exec(ctx, sql, args...); err != nil || tag.RowsAffected() == 0 {
+			return err
+		}
+	}
+}
+
 // Asker is what several reads at once need, in one answer from the server: a pool or a transaction.
 type Asker interface {
 	SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults

@@ -47,6 +47,19 @@ func (c Cursor) Into(key any) error {
 	return nil
 }
 
+// PageOf is a page of a list that read reads: at most so many after at, which is the start, or what key said of the last item that
+// the caller has seen. It fails with ErrInvalid for a cursor of another list.
+func PageOf[T, K any](q PageQuery, at K, read func(at K, most int) ([]T, error), key func(T) K) (page Page[T], err error) {
+	if err := q.Cursor.Into(&at); err != nil {
+		return page, err
+	}
+	items, err := read(at, q.Limit+1)
+	if err != nil {
+		return page, err
+	}
+	return NewPage(items, q.Limit, func(item T) any { return key(item) })
+}
+
 // NewPage is a page of the first limit of items; a store reads one more than limit so that the end is known. key is the
 // sort key of an item.
 func NewPage[T any](items []T, limit int, key func(T) any) (Page[T], error) {

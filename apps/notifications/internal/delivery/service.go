@@ -160,15 +160,9 @@ type Filter struct {
 
 // History are attempts, newest first.
 func (s *Service) History(ctx context.Context, f Filter, page web.PageQuery) (web.Page[Attempt], error) {
-	before := int64(math.MaxInt64)
-	if err := page.Cursor.Into(&before); err != nil {
-		return web.Page[Attempt]{}, err
-	}
-	all, err := history(ctx, s.db, f, before, page.Limit+1)
-	if err != nil {
-		return web.Page[Attempt]{}, err
-	}
-	return web.NewPage(all, page.Limit, func(a Attempt) any { return a.Seq })
+	return web.PageOf(page, math.MaxInt64, func(before int64, most int) ([]Attempt, error) {
+		return history(ctx, s.db, f, before, most)
+	}, func(a Attempt) int64 { return a.Seq })
 }
 
 // Day is what became of one kind on one channel in one day (UTC). In the inbox everything is sent, and opened when it is
@@ -205,6 +199,3 @@ func Reconsider(ctx context.Context, tx pgx.Tx, wants preference.Preferences) er
 	}
 	return hasten(ctx, tx, wants.UserID, Digest)
 }
-
-// Forget ends what waits for somebody and removes what is said of them.
-func Forget(ctx context.Context, tx pgx.Tx, user shop.UserID) error { return forget(ctx, tx, user) }

@@ -233,8 +233,8 @@ func hasten(ctx context.Context, tx pgx.Tx, user shop.UserID, last Lane) error {
 	return err
 }
 
-// forget ends what waits for somebody and removes what is said of them. It locks in the order of ids.
-func forget(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
+// Forget ends what waits for somebody and removes what is said of them. It locks in the order of ids.
+func Forget(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 	_, err := tx.Exec(ctx, `
 		with theirs as (select id from deliveries where user_id = $1 order by id for update)
 		update deliveries set facts = '{}', address = '', path = '', request_id = null, opened_at = null, clicked_at = null,

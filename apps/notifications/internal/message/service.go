@@ -27,20 +27,14 @@ type Inbox struct {
 // Inbox shows somebody's own messages, only the unread ones if asked. A page does not change because messages come in
 // while it is read: they are newer than its start.
 func (s *Service) Inbox(ctx context.Context, owner shop.UserID, unreadOnly bool, page web.PageQuery) (Inbox, error) {
-	before := ID{uuid.Max}
-	if err := page.Cursor.Into(&before); err != nil {
-		return Inbox{}, err
-	}
-	messages, err := list(ctx, s.db, owner, unreadOnly, before, page.Limit+1)
+	messages, err := web.PageOf(page, ID{uuid.Max}, func(before ID, most int) ([]Message, error) {
+		return list(ctx, s.db, owner, unreadOnly, before, most)
+	}, func(m Message) ID { return m.ID })
 	if err != nil {
 		return Inbox{}, err
 	}
 	unread, err := countUnread(ctx, s.db, owner)
-	if err != nil {
-		return Inbox{}, err
-	}
-	items, err := web.NewPage(messages, page.Limit, func(m Message) any { return m.ID })
-	return Inbox{Page: items, Unread: unread}, err
+	return Inbox{Page: messages, Unread: unread}, err
 }
 
 // Read marks one of somebody's own messages as read; doing it again leaves the first time. It fails with ErrNotFound,
@@ -93,6 +87,3 @@ type Day struct {
 func (s *Service) Days(ctx context.Context, from, until time.Time) ([]Day, error) {
 	return days(ctx, s.db, from, until)
 }
-
-// Forget empties somebody's inbox.
-func Forget(ctx context.Context, tx pgx.Tx, owner shop.UserID) error { return forget(ctx, tx, owner) }

@@ -64,7 +64,8 @@ func days(ctx context.Context, db postgres.Reader, from, until time.Time) ([]Day
 		from messages where created_at >= $1 and created_at < $2 group by 1, 2 order by 1 desc, 2`, from, until)
 }
 
-func forget(ctx context.Context, tx pgx.Tx, owner shop.UserID) error {
+// Forget empties somebody's inbox.
+func Forget(ctx context.Context, tx pgx.Tx, owner shop.UserID) error {
 	_, err := tx.Exec(ctx, `delete from messages where user_id = $1`, owner)
 	return err
 }

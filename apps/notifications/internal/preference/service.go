@@ -78,6 +78,3 @@ func (s *Service) Unsubscribe(ctx context.Context, token string) (kind.Kind, err
 		return nil
 	})
 }
-
-// Forget removes all that somebody said.
-func Forget(ctx context.Context, tx pgx.Tx, user shop.UserID) error { return forget(ctx, tx, user) }

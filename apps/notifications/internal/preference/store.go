@@ -93,7 +93,8 @@ func want(ctx context.Context, tx pgx.Tx, user shop.UserID, name string, channel
 	return err
 }
 
-func forget(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
+// Forget removes all that somebody said.
+func Forget(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 	if _, err := tx.Exec(ctx, `delete from preferences where user_id = $1`, user); err != nil {
 		return err
 	}

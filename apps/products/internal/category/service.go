@@ -83,16 +83,10 @@ func lock(ctx context.Context, tx pgx.Tx, id int64, read web.IfMatch) (Category,
 }
 
 // List is all categories in the order they were opened.
-func (s *Service) List(ctx context.Context, q web.PageQuery) (page web.Page[Category], err error) {
-	var after int64
-	if err := q.Cursor.Into(&after); err != nil {
-		return page, err
-	}
-	all, err := list(ctx, s.db, after, q.Limit+1)
-	if err != nil {
-		return page, err
-	}
-	return web.NewPage(all, q.Limit, func(c Category) any { return c.ID })
+func (s *Service) List(ctx context.Context, q web.PageQuery) (web.Page[Category], error) {
+	return web.PageOf(q, 0, func(after int64, most int) ([]Category, error) {
+		return list(ctx, s.db, after, most)
+	}, func(c Category) int64 { return c.ID })
 }
 
 // Tree is all categories, each with those below it.

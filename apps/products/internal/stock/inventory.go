@@ -68,15 +68,9 @@ func (s *Service) Movements(ctx context.Context, productID int64, q web.PageQuer
 	if _, err := level(ctx, s.db, productID); err != nil {
 		return page, err
 	}
-	var before int64
-	if err := q.Cursor.Into(&before); err != nil {
-		return page, err
-	}
-	found, err := movements(ctx, s.db, productID, before, q.Limit+1)
-	if err != nil {
-		return page, err
-	}
-	return web.NewPage(found, q.Limit, func(m Movement) any { return m.ID })
+	return web.PageOf(q, 0, func(before int64, most int) ([]Movement, error) {
+		return movements(ctx, s.db, productID, before, most)
+	}, func(m Movement) int64 { return m.ID })
 }
 
 // SetThreshold says from how many on a product is low. It fails with ErrNotFound, also for what is not on sale.
@@ -126,16 +120,10 @@ func Lock(ctx context.Context, tx event.TX, products []int64) error {
 
 // Alerts is the products on sale that are low, out or just back in stock, those that crossed last first. kind narrows it
 // to one, unless it is empty.
-func (s *Service) Alerts(ctx context.Context, kind Kind, q web.PageQuery) (page web.Page[Alert], err error) {
-	var last alertKey
-	if err := q.Cursor.Into(&last); err != nil {
-		return page, err
-	}
-	found, err := alerts(ctx, s.db, kind, last, q.Limit+1)
-	if err != nil {
-		return page, err
-	}
-	return web.NewPage(found, q.Limit, func(a Alert) any { return alertKey{a.Since, a.ProductID} })
+func (s *Service) Alerts(ctx context.Context, kind Kind, q web.PageQuery) (web.Page[Alert], error) {
+	return web.PageOf(q, alertKey{}, func(last alertKey, most int) ([]Alert, error) {
+		return alerts(ctx, s.db, kind, last, most)
+	}, func(a Alert) alertKey { return alertKey{a.Since, a.ProductID} })
 }
 
 // Await has a user told once when a product that is out of stock can be bought again. Asking again changes nothing. It

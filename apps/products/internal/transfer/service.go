@@ -196,16 +196,10 @@ func (s *Service) find(ctx context.Context, one *row, categories map[string]*int
 }
 
 // Imports is how far each import has come, the last first.
-func (s *Service) Imports(ctx context.Context, q web.PageQuery) (page web.Page[Import], err error) {
-	var before uuid.UUID
-	if err := q.Cursor.Into(&before); err != nil {
-		return page, err
-	}
-	found, err := imports(ctx, s.db, before, q.Limit+1)
-	if err != nil {
-		return page, err
-	}
-	return web.NewPage(found, q.Limit, func(i Import) any { return i.ID })
+func (s *Service) Imports(ctx context.Context, q web.PageQuery) (web.Page[Import], error) {
+	return web.PageOf(q, uuid.Nil, func(before uuid.UUID, most int) ([]Import, error) {
+		return imports(ctx, s.db, before, most)
+	}, func(i Import) uuid.UUID { return i.ID })
 }
 
 // Export writes all that is on sale, by number, some at a time. What is put on sale meanwhile is in it too.

@@ -222,14 +222,8 @@ func (s *Service) Get(ctx context.Context, id shop.UserID) (Account, error) {
 }
 
 // List is the accounts that a filter lets through, the newest first.
-func (s *Service) List(ctx context.Context, f Filter, q web.PageQuery) (page web.Page[Account], err error) {
-	before := lastID
-	if err := q.Cursor.Into(&before); err != nil {
-		return page, err
-	}
-	found, err := list(ctx, s.db, f, before, q.Limit+1)
-	if err != nil {
-		return page, err
-	}
-	return web.NewPage(found, q.Limit, func(a Account) any { return a.ID })
+func (s *Service) List(ctx context.Context, f Filter, q web.PageQuery) (web.Page[Account], error) {
+	return web.PageOf(q, lastID, func(before shop.UserID, most int) ([]Account, error) {
+		return list(ctx, s.db, f, before, most)
+	}, func(a Account) shop.UserID { return a.ID })
 }

@@ -61,16 +61,10 @@ func (o Origin) bounded() Origin {
 }
 
 // List is the entries that a filter lets through, the newest first.
-func (s *Service) List(ctx context.Context, f Filter, q web.PageQuery) (page web.Page[Kept], err error) {
-	before := int64(math.MaxInt64)
-	if err := q.Cursor.Into(&before); err != nil {
-		return page, err
-	}
-	found, err := list(ctx, s.db, f, before, q.Limit+1)
-	if err != nil {
-		return page, err
-	}
-	return web.NewPage(found, q.Limit, func(k Kept) any { return k.Seq })
+func (s *Service) List(ctx context.Context, f Filter, q web.PageQuery) (web.Page[Kept], error) {
+	return web.PageOf(q, math.MaxInt64, func(before int64, most int) ([]Kept, error) {
+		return list(ctx, s.db, f, before, most)
+	}, func(k Kept) int64 { return k.Seq })
 }
 
 // About is the newest entries about an account, at most 1000.

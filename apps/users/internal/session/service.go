@@ -115,19 +115,14 @@ func (s *Service) pair(who account.Account, session uuid.UUID, refresh string) (
 }
 
 // List is the sessions of a user that go on, the latest first.
-func (s *Service) List(ctx context.Context, who shop.Caller, q web.PageQuery) (page web.Page[Session], err error) {
-	before := uuid.Max
-	if err := q.Cursor.Into(&before); err != nil {
-		return page, err
+func (s *Service) List(ctx context.Context, who shop.Caller, q web.PageQuery) (web.Page[Session], error) {
+	page, err := web.PageOf(q, uuid.Max, func(before uuid.UUID, most int) ([]Session, error) {
+		return list(ctx, s.db, who.ID, before, most)
+	}, func(s Session) uuid.UUID { return s.ID })
+	for i := range page.Items {
+		page.Items[i].Current = page.Items[i].ID == who.SessionID
 	}
-	found, err := list(ctx, s.db, who.ID, before, q.Limit+1)
-	if err != nil {
-		return page, err
-	}
-	for i := range found {
-		found[i].Current = found[i].ID == who.SessionID
-	}
-	return web.NewPage(found, q.Limit, func(s Session) any { return s.ID })
+	return page, err
 }
 
 // SignOut ends one session of a user. It fails with ErrNotFound where that is not one of theirs that goes on.
@@ -195,3 +190,7 @@ func wait(ctx context.Context, until <-chan struct{}) {
 
 // spreads is how long news may take for one step.
 const spreads = 50 * time.Millisecond
+
+// Prune deletes refresh tokens that have expired, sessions that have none left, and devices not seen for a year. Until then even
+// used tokens are kept: that is how a stolen one is found out.
+func (s *Service) Prune(ctx context.Context) error { return prune(ctx, s.db.Pool, s.lives.remember()) }

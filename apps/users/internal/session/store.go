@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
@@ -98,27 +99,19 @@ func forget(ctx context.Context, tx pgx.Tx, who shop.UserID) error {
 	return err
 }
 
-// pruneTokens deletes refresh tokens that could no longer be used, nor be found out as stolen.
-func pruneTokens(ctx context.Context, tx pgx.Tx, most int) (int64, error) {
-	tag, err := tx.Exec(ctx, `
-		delete from refresh_tokens where fingerprint in (
-			select fingerprint from refresh_tokens where expires_at < now() order by fingerprint limit $1 for update skip locked)`, most)
-	return tag.RowsAffected(), err
-}
-
-// pruneSessions deletes sessions that have no tokens left and of which no access token can live.
-func pruneSessions(ctx context.Context, tx pgx.Tx, remember time.Duration, most int) (int64, error) {
-	tag, err := tx.Exec(ctx, `
-		delete from sessions where id in (
-			select id from sessions where seen_at < now() - $1::interval and (ended_at is null or ended_at < now() - $1::interval)
-				and not exists (select from refresh_tokens where session_id = sessions.id)
-			order by id limit $2 for update skip locked)`, remember, most)
-	return tag.RowsAffected(), err
-}
-
-func pruneDevices(ctx context.Context, tx pgx.Tx) error {
-	_, err := tx.Exec(ctx, `delete from devices where seen_at < now() - interval '1 year'`)
-	return err
+// prune deletes refresh tokens that could no longer be used, nor be found out as stolen, sessions that have no tokens left and of
+// which no access token can live, and devices that nobody has seen for a year.
+func prune(ctx context.Context, db *pgxpool.Pool, remember time.Duration) error {
+	return errors.Join(
+		postgres.InSteps(ctx, db, `
+			delete from refresh_tokens where fingerprint in (
+				select fingerprint from refresh_tokens where expires_at < now() order by fingerprint limit 1000 for update skip locked)`),
+		postgres.InSteps(ctx, db, `
+			delete from sessions where id in (
+				select id from sessions where seen_at < now() - $1::interval and (ended_at is null or ended_at < now() - $1::interval)
+					and not exists (select from refresh_tokens where session_id = sessions.id)
+				order by id limit 1000 for update skip locked)`, remember),
+		postgres.InSteps(ctx, db, `delete from devices where seen_at < now() - interval '1 year'`))
 }
 
 // notify tells all replicas, when the transaction commits, that a session has ended or a key was made.
