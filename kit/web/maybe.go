@@ -26,3 +26,10 @@ func (Maybe[T]) JSONSchema() map[string]any { return schemas{}.of(reflect.TypeFo
 
 // inner is what is said of in messages.
 func (*Maybe[T]) inner() reflect.Type { return reflect.TypeFor[T]() }
+
+// Set gives a field the value that is wanted, if one is.
+func Set[T any](field, wanted *T) {
+	if wanted != nil {
+		*field = *wanted
+	}
+}

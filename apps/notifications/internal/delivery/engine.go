@@ -204,6 +204,7 @@ func (e *Engine) take(ctx context.Context, channel kind.Channel, p *provider) (b
 		if err != nil {
 			return err
 		}
+		lost := &pgx.Batch{}
 		for _, c := range taken {
 			all := []claimed{c}
 			if c.Lane == Digest {
@@ -216,29 +217,21 @@ func (e *Engine) take(ctx context.Context, channel kind.Channel, p *provider) (b
 			}
 			b := batch{more: c.More}
 			for _, c := range all {
-				if err := wasLeft(ctx, tx, p, c); err != nil {
-					return err
+				if c.Interrupted {
+					queueAttempt(lost, attempt{DeliveryID: c.ID, Number: c.Attempts - 1, Outcome: unknown, Provider: p.Name,
+						Answer: "whoever sent it stopped before the answer"})
 				}
 				b.deliveries = append(b.deliveries, c.Delivery)
 			}
 			batches = append(batches, b)
 		}
-		return nil
+		return tx.SendBatch(ctx, lost).Close()
 	})
 	return batches, err
 }
 
 // gone notes that the database is not reached.
 func (p *provider) gone() { p.away.Store(time.Now().UnixMilli()) }
-
-// wasLeft keeps that nobody knows what came of an attempt, if somebody had the delivery before.
-func wasLeft(ctx context.Context, tx pgx.Tx, p *provider, c claimed) error {
-	if !c.Interrupted {
-		return nil
-	}
-	return insertAttempt(ctx, tx, attempt{DeliveryID: c.ID, Number: c.Attempts - 1, Outcome: unknown, Provider: p.Name,
-		Answer: "whoever sent it stopped before the answer"})
-}
 
 // deliver tries once, and keeps what came of it, for as long as the database is away and the process lives. Between the provider's
 // yes and the end of keeping lies the one moment in which a crash makes somebody get a message twice.

@@ -2,18 +2,15 @@ package delivery
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"log/slog"
 	"net/http"
 	"regexp"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"sidecart/apps/notifications/internal/preference"
+	"sidecart/apps/notifications/internal/seal"
 	"sidecart/kit/fault"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
@@ -22,56 +19,27 @@ import (
 // ErrTrack refuses what is not in a mail of ours.
 var ErrTrack = fault.New(fault.NotFound, "mail_link_invalid", "this link is not one of ours, or not whole")
 
-// Tracks makes and reads the tokens of pictures and links that tell that a mail was opened: which delivery they are in, where on
-// our own site they lead, and a seal over both. So a link leads nowhere but where a mail of ours led.
-type Tracks struct{ key []byte }
+// Tracks makes and reads the tokens of pictures and links that tell that a mail was opened: which delivery they are in, and where on
+// our own site they lead. So a link leads nowhere but where a mail of ours led.
+type Tracks struct{ seal.Seal }
 
 // NewTracks makes tokens that are sealed with a key.
-func NewTracks(key string) Tracks { return Tracks{[]byte(key)} }
+func NewTracks(key string) Tracks { return Tracks{seal.New(key, "opened")} }
 
 // ours are paths of this site: what browsers take for another one is none.
 var ours = regexp.MustCompile(`^/([A-Za-z0-9._~-][^\\\s]*)?$`)
 
-// sealLength is in bytes: enough that nobody guesses one.
-const sealLength = 16
-
 // Token is for a delivery, and for a path where it is a link.
-func (t Tracks) Token(id ID, path string) string {
-	about := append(id.UUID[:], path...)
-	return base64.RawURLEncoding.EncodeToString(append(t.seal(about), about...))
-}
-
-// Read is what a token is about. It fails with ErrTrack.
-func (t Tracks) Read(token string) (id ID, path string, err error) {
-	raw, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(raw) < sealLength+len(uuid.UUID{}) {
-		return id, "", ErrTrack
-	}
-	seal, about := raw[:sealLength], raw[sealLength:]
-	if !hmac.Equal(seal, t.seal(about)) {
-		return id, "", ErrTrack
-	}
-	copy(id.UUID[:], about)
-	return id, string(about[len(id.UUID):]), nil
-}
-
-func (t Tracks) seal(about []byte) []byte {
-	mac := hmac.New(sha256.New, t.key)
-	mac.Write([]byte("opened\x00"))
-	mac.Write(about)
-	return mac.Sum(nil)[:sealLength]
-}
+func (t Tracks) Token(id ID, path string) string { return t.Seal.Token(id.UUID, path) }
 
 // Opened keeps that a mail was opened, or a link in it followed, if its reader allows that now. It returns where the link leads,
 // also where nothing may or can be kept. It fails with ErrTrack.
 func (d *Desk) Opened(ctx context.Context, token string, link bool) (path string, err error) {
-	id, path, err := d.tracks.Read(token)
-	if err == nil && link != ours.MatchString(path) {
-		err = ErrTrack
+	about, path, ok := d.tracks.Read(token)
+	if !ok || link != ours.MatchString(path) {
+		return "", ErrTrack
 	}
-	if err != nil {
-		return "", err
-	}
+	id := ID{about}
 	err = pgx.BeginFunc(ctx, d.deliveries.db, func(tx pgx.Tx) error {
 		reader, err := readerOf(ctx, tx, id)
 		if errors.Is(err, ErrNotFound) {

@@ -154,12 +154,6 @@ func hold(ctx context.Context, tx pgx.Tx, d Delivery, until time.Time) error {
 	return err
 }
 
-func insertAttempt(ctx context.Context, tx pgx.Tx, a attempt) error {
-	batch := &pgx.Batch{}
-	queueAttempt(batch, a)
-	return tx.SendBatch(ctx, batch).Close()
-}
-
 func queueAttempt(batch *pgx.Batch, a attempt) {
 	batch.Queue(`
 		insert into attempts (delivery_id, number, outcome, provider, answer, latency_ms) values ($1, $2, $3, $4, $5, $6)`,

@@ -47,8 +47,6 @@ type Kind struct {
 	Class    Class     `json:"class"`
 	Channels []Channel `json:"channels"` // on which it can be told
 	Off      []Channel `json:"-"`        // of these, on which it is told only to who asked for it
-	// Token says that its mail carries a link with a key to the account, which users gives at the moment of sending.
-	Token bool `json:"-"`
 }
 
 // The kinds.
@@ -77,8 +75,8 @@ const (
 // All are the kinds that people can be told of, in the order in which they are shown.
 var All = []Kind{
 	{Name: Registered, Class: Service, Channels: []Channel{InApp}},
-	{Name: Verification, Class: Security, Channels: []Channel{Email}, Token: true},
-	{Name: PasswordReset, Class: Security, Channels: []Channel{Email}, Token: true},
+	{Name: Verification, Class: Security, Channels: []Channel{Email}},
+	{Name: PasswordReset, Class: Security, Channels: []Channel{Email}},
 	{Name: PasswordChange, Class: Security, Channels: []Channel{InApp, Email}},
 	{Name: AddressChange, Class: Security, Channels: []Channel{InApp, Email}},
 	{Name: Locked, Class: Security, Channels: []Channel{InApp, Email}},

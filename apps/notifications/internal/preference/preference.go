@@ -2,18 +2,15 @@
 package preference
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"maps"
 	"time"
 
-	"github.com/google/uuid"
-
 	"sidecart/apps/notifications/internal/kind"
+	"sidecart/apps/notifications/internal/seal"
 	"sidecart/apps/notifications/internal/template"
 	"sidecart/kit/fault"
 	"sidecart/kit/shop"
+	"sidecart/kit/web"
 )
 
 // ErrLink refuses an unsubscribe link that is not one of ours.
@@ -131,12 +128,12 @@ type Change struct {
 
 // apply makes a change. It fails with fault.ErrInvalid naming all that cannot be.
 func (p Preferences) apply(c Change) (Preferences, error) {
-	set(&p.Language, c.Language)
-	set(&p.TimeZone, c.TimeZone)
-	set(&p.QuietHours, c.QuietHours)
-	set(&p.Digest, c.Digest)
-	set(&p.Phone, c.Phone)
-	set(&p.Tracking, c.Tracking)
+	web.Set(&p.Language, c.Language)
+	web.Set(&p.TimeZone, c.TimeZone)
+	web.Set(&p.QuietHours, c.QuietHours)
+	web.Set(&p.Digest, c.Digest)
+	web.Set(&p.Phone, c.Phone)
+	web.Set(&p.Tracking, c.Tracking)
 	bad := fault.ErrInvalid
 	if _, err := time.LoadLocation(p.TimeZone); err != nil || p.TimeZone == "" || p.TimeZone == "Local" {
 		bad = bad.With("time_zone", "must be a time zone like Europe/Berlin")
@@ -169,12 +166,6 @@ func (p Preferences) apply(c Change) (Preferences, error) {
 	return p, nil
 }
 
-func set[T any](to, from *T) {
-	if from != nil {
-		*to = *from
-	}
-}
-
 // international says whether a text is a telephone number as E.164 writes it.
 func international(number string) bool {
 	if len(number) < 8 || number[0] != '+' || number[1] == '0' {
@@ -188,41 +179,22 @@ func international(number string) bool {
 	return true
 }
 
-// Links makes and reads the tokens of unsubscribe links: whom and which kind they are about, and a seal.
-type Links struct{ key []byte }
+// Links makes and reads the tokens of unsubscribe links: whom and which kind they are about.
+type Links struct{ seal.Seal }
 
 // NewLinks makes links that are sealed with a key.
-func NewLinks(key string) Links { return Links{[]byte(key)} }
-
-// sealLength is in bytes: enough that nobody guesses one.
-const sealLength = 16
+func NewLinks(key string) Links { return Links{seal.New(key, "unsubscribe")} }
 
 // Token is what ends a kind for somebody.
 func (l Links) Token(user shop.UserID, kindName string) string {
-	about := append(user.UUID[:], kindName...)
-	return base64.RawURLEncoding.EncodeToString(append(l.seal(about), about...))
+	return l.Seal.Token(user.UUID, kindName)
 }
 
 // Read is whom and what a token is about. It fails with ErrLink.
 func (l Links) Read(token string) (user shop.UserID, k kind.Kind, err error) {
-	raw, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(raw) < sealLength+len(uuid.UUID{}) {
+	id, name, ok := l.Seal.Read(token)
+	if k, err = kind.Of(name); !ok || err != nil || !k.Optional() {
 		return user, k, ErrLink
 	}
-	seal, about := raw[:sealLength], raw[sealLength:]
-	if !hmac.Equal(seal, l.seal(about)) {
-		return user, k, ErrLink
-	}
-	copy(user.UUID[:], about)
-	if k, err = kind.Of(string(about[len(user.UUID):])); err != nil || !k.Optional() {
-		return user, k, ErrLink
-	}
-	return user, k, nil
-}
-
-func (l Links) seal(about []byte) []byte {
-	mac := hmac.New(sha256.New, l.key)
-	mac.Write([]byte("unsubscribe\x00"))
-	mac.Write(about)
-	return mac.Sum(nil)[:sealLength]
+	return shop.UserID{UUID: id}, k, nil
 }

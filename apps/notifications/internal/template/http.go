@@ -25,10 +25,8 @@ type which struct {
 }
 
 type once struct {
-	Kind     string       `path:"kind"`
-	Channel  kind.Channel `path:"channel"`
-	Language Language     `query:"language" default:"en" validate:"oneof=en de es"`
-	Version  *int         `query:"version" validate:"omitempty,min=0,max=2147483647"` // without it, the one that is used now
+	which
+	Version *int `query:"version" validate:"omitempty,min=0,max=2147483647"` // without it, the one that is used now
 }
 
 func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in once) (Template, error) {
@@ -62,10 +60,8 @@ func (s *Service) handlePreview(ctx context.Context, _ shop.Caller, in sample) (
 		return s.Preview(ctx, in.Kind, in.Channel, in.Language, nil)
 	}
 	text := Text{}
-	for from, to := range map[*string]*string{in.Title: &text.Title, in.Body: &text.Body, in.HTML: &text.HTML} {
-		if from != nil {
-			*to = *from
-		}
-	}
+	web.Set(&text.Title, in.Title)
+	web.Set(&text.Body, in.Body)
+	web.Set(&text.HTML, in.HTML)
 	return s.Preview(ctx, in.Kind, in.Channel, in.Language, &text)
 }

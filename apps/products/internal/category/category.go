@@ -63,25 +63,13 @@ var (
 
 // to is the category as it is after a change.
 func (change Change) to(c Category) Category {
-	set(&c.Name, change.Name)
-	set(&c.Description, change.Description)
-	set(&c.Slug, change.Slug)
+	web.Set(&c.Name, change.Name)
+	web.Set(&c.Description, change.Description)
+	web.Set(&c.Slug, change.Slug)
 	if change.ParentID.Named {
 		c.ParentID = change.ParentID.Value
 	}
 	return c
-}
-
-func set[T any](field, wanted *T) {
-	if wanted != nil {
-		*field = *wanted
-	}
-}
-
-// same says whether a change changed nothing.
-func same(a, b Category) bool {
-	parents := a.ParentID == b.ParentID || a.ParentID != nil && b.ParentID != nil && *a.ParentID == *b.ParentID
-	return a.Name == b.Name && a.Description == b.Description && a.Slug == b.Slug && parents
 }
 
 // tree hangs categories under their parents. All are there, in any order; the order of siblings is kept.

@@ -3,6 +3,7 @@ package category
 import (
 	"context"
 	"embed"
+	"reflect"
 
 	"github.com/jackc/pgx/v5"
 
@@ -47,7 +48,7 @@ func (s *Service) Change(ctx context.Context, id int64, read web.IfMatch, change
 			return err
 		}
 		changed := change.to(c)
-		if same(c, changed) {
+		if reflect.DeepEqual(c, changed) {
 			return nil
 		}
 		if err := update(ctx, tx, changed); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"mime/multipart"
+	"strings"
 	"time"
 	"unicode"
 
@@ -64,7 +65,7 @@ func readForm(form web.Body) (file []byte, alt string, err error) {
 	switch {
 	case len(file) == 0:
 		return nil, "", ErrNoFile
-	case len([]rune(alt)) > 500 || containsControl(alt):
+	case len([]rune(alt)) > 500 || strings.ContainsFunc(alt, func(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar }):
 		return nil, "", ErrAlt
 	}
 	return file, alt, nil
@@ -76,15 +77,6 @@ func malformed(err error) error {
 		return ErrTooLarge
 	}
 	return ErrNoFile.Because(err)
-}
-
-func containsControl(text string) bool {
-	for _, r := range text {
-		if unicode.IsControl(r) || r == unicode.ReplacementChar {
-			return true
-		}
-	}
-	return false
 }
 
 type showInput struct {

@@ -3,6 +3,7 @@
 package image
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -59,12 +60,6 @@ var (
 
 // moved is the order of ids with one of them at another place, from 1.
 func moved(ids []int64, id int64, position int) []int64 {
-	order := make([]int64, 0, len(ids))
-	for _, other := range ids {
-		if other != id {
-			order = append(order, other)
-		}
-	}
-	at := min(position-1, len(order))
-	return append(order[:at:at], append([]int64{id}, order[at:]...)...)
+	order := slices.DeleteFunc(slices.Clone(ids), func(other int64) bool { return other == id })
+	return slices.Insert(order, min(position-1, len(order)), id)
 }

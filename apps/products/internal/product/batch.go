@@ -7,6 +7,7 @@ import (
 	"sidecart/kit/event"
 	"sidecart/kit/fault"
 	"sidecart/kit/shop"
+	"sidecart/kit/web"
 )
 
 // Line is what a list of goods says of one product, known by its SKU: all of a new one, or what shall be different of one that
@@ -42,13 +43,13 @@ func (l Line) fresh(language string) (New, error) {
 		return New{}, missing
 	}
 	in := New{SKU: l.SKU, Name: *l.Name, Price: l.Price, CategoryID: *l.CategoryID, Attributes: l.Attributes, Metadata: l.Metadata}
-	set(&in.Description, l.Description)
-	set(&in.Slug, l.Slug)
-	set(&in.Currency, l.Currency)
-	set(&in.Brand, l.Brand)
-	set(&in.InitialQuantity, l.InitialQuantity)
-	set(&in.LowStockThreshold, l.LowStockThreshold)
-	set(&in.Language, l.Language)
+	web.Set(&in.Description, l.Description)
+	web.Set(&in.Slug, l.Slug)
+	web.Set(&in.Currency, l.Currency)
+	web.Set(&in.Brand, l.Brand)
+	web.Set(&in.InitialQuantity, l.InitialQuantity)
+	web.Set(&in.LowStockThreshold, l.LowStockThreshold)
+	web.Set(&in.Language, l.Language)
 	return in.normal(language)
 }
 

@@ -12,6 +12,7 @@ import (
 	"sidecart/kit/fault"
 	"sidecart/kit/idempotency"
 	"sidecart/kit/shop"
+	"sidecart/kit/web"
 )
 
 // Product is one thing for sale. Available is how many can be bought right now.
@@ -157,15 +158,15 @@ func priceIn(price shop.Money, currency string) (shop.Money, error) {
 // to is the product as it is after a change, and whether anything is different. It fails as normal does.
 func (change Change) to(p Product) (changed Product, different bool, err error) {
 	changed = p
-	set(&changed.Name, change.Name)
-	set(&changed.Description, change.Description)
-	set(&changed.Slug, change.Slug)
-	set(&changed.Price, change.Price)
-	set(&changed.Currency, change.Currency)
-	set(&changed.CategoryID, change.CategoryID)
-	set(&changed.Brand, change.Brand)
-	set(&changed.Language, change.Language)
-	set(&changed.LowStockThreshold, change.LowStockThreshold)
+	web.Set(&changed.Name, change.Name)
+	web.Set(&changed.Description, change.Description)
+	web.Set(&changed.Slug, change.Slug)
+	web.Set(&changed.Price, change.Price)
+	web.Set(&changed.Currency, change.Currency)
+	web.Set(&changed.CategoryID, change.CategoryID)
+	web.Set(&changed.Brand, change.Brand)
+	web.Set(&changed.Language, change.Language)
+	web.Set(&changed.LowStockThreshold, change.LowStockThreshold)
 	if change.Attributes != nil {
 		changed.Attributes = change.Attributes
 	}
@@ -176,10 +177,4 @@ func (change Change) to(p Product) (changed Product, different bool, err error) 
 		changed.Price, err = priceIn(changed.Price, changed.Currency)
 	}
 	return changed, !reflect.DeepEqual(changed, p), err
-}
-
-func set[T any](field, wanted *T) {
-	if wanted != nil {
-		*field = *wanted
-	}
 }

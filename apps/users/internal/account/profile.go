@@ -14,6 +14,7 @@ import (
 	"sidecart/apps/users/internal/mailtoken"
 	"sidecart/kit/event"
 	"sidecart/kit/shop"
+	"sidecart/kit/web"
 )
 
 // ChangeProfile changes what somebody says of themselves and tells users.profile_changed. Another e-mail address is to be
@@ -53,12 +54,8 @@ func (s *Service) ChangeProfile(ctx context.Context, who shop.Caller, in Profile
 }
 
 func (in Profile) applied(a Account) Account {
-	if in.Username != nil {
-		a.Username = *in.Username
-	}
-	if in.FullName != nil {
-		a.FullName = *in.FullName
-	}
+	web.Set(&a.Username, in.Username)
+	web.Set(&a.FullName, in.FullName)
 	if in.Email != nil && *in.Email != a.Email {
 		a.Email, a.EmailVerified = *in.Email, false
 	}

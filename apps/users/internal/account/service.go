@@ -223,7 +223,7 @@ func (s *Service) Get(ctx context.Context, id shop.UserID) (Account, error) {
 
 // List is the accounts that a filter lets through, the newest first.
 func (s *Service) List(ctx context.Context, f Filter, q web.PageQuery) (web.Page[Account], error) {
-	return web.PageOf(q, lastID, func(before shop.UserID, most int) ([]Account, error) {
+	return web.PageOf(q, shop.UserID{UUID: uuid.Max}, func(before shop.UserID, most int) ([]Account, error) {
 		return list(ctx, s.db, f, before, most)
 	}, func(a Account) shop.UserID { return a.ID })
 }

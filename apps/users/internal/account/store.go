@@ -13,9 +13,6 @@ import (
 	"sidecart/kit/shop"
 )
 
-// lastID is after every id, where the newest accounts begin.
-var lastID = shop.UserID{UUID: uuid.Max}
-
 // isFirst says whether there is no account yet. Two at once wait for each other, so that only one is first.
 func isFirst(ctx context.Context, tx pgx.Tx) (first bool, err error) {
 	if err := tx.QueryRow(ctx, `select not exists (select from accounts)`).Scan(&first); err != nil || !first {

@@ -12,7 +12,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/kit/postgres"
-	"sidecart/kit/shop"
 	"sidecart/kit/web"
 )
 
@@ -65,9 +64,4 @@ func (s *Service) List(ctx context.Context, f Filter, q web.PageQuery) (web.Page
 	return web.PageOf(q, math.MaxInt64, func(before int64, most int) ([]Kept, error) {
 		return list(ctx, s.db, f, before, most)
 	}, func(k Kept) int64 { return k.Seq })
-}
-
-// About is the newest entries about an account, at most 1000.
-func About(ctx context.Context, db postgres.Reader, id shop.UserID) ([]Kept, error) {
-	return about(ctx, db, id, 1000)
 }

@@ -25,31 +25,27 @@ func orNull(id shop.UserID) *uuid.UUID {
 	return &id.UUID
 }
 
+const entries = `
+	select seq, at, action, actor_id, user_id, address, user_agent, details,
+		encode(previous, 'hex') as previous, encode(hash, 'hex') as hash
+	from audit.entries`
+
 func list(ctx context.Context, db postgres.Reader, f Filter, before int64, limit int) ([]Kept, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[Kept], `
-		select seq, at, action, actor_id, user_id, address, user_agent, details,
-			encode(previous, 'hex') as previous, encode(hash, 'hex') as hash
-		from audit.entries
+	return postgres.All(ctx, db, pgx.RowToStructByName[Kept], entries+`
 		where seq < $1 and ($2::uuid is null or user_id = $2) and ($3::uuid is null or actor_id = $3) and ($4 = '' or action = $4)
 			and ($5::timestamptz is null or at >= $5) and ($6::timestamptz is null or at < $6)
 		order by seq desc limit $7`, before, orNull(f.UserID), orNull(f.ActorID), f.Action, f.From, f.To, limit)
 }
 
-// about is the newest entries about an account.
-func about(ctx context.Context, db postgres.Reader, id shop.UserID, limit int) ([]Kept, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[Kept], `
-		select seq, at, action, actor_id, user_id, address, user_agent, details,
-			encode(previous, 'hex') as previous, encode(hash, 'hex') as hash
-		from audit.entries
-		where user_id = $1 order by seq desc limit $2`, id, limit)
+// About is the newest entries about an account, at most 1000.
+func About(ctx context.Context, db postgres.Reader, id shop.UserID) ([]Kept, error) {
+	return postgres.All(ctx, db, pgx.RowToStructByName[Kept], entries+`
+		where user_id = $1 order by seq desc limit 1000`, id)
 }
 
 // after is the next entries of the chain.
 func after(ctx context.Context, db postgres.Reader, seq int64, limit int) ([]Kept, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[Kept], `
-		select seq, at, action, actor_id, user_id, address, user_agent, details,
-			encode(previous, 'hex') as previous, encode(hash, 'hex') as hash
-		from audit.entries
+	return postgres.All(ctx, db, pgx.RowToStructByName[Kept], entries+`
 		where seq > $1 order by seq limit $2`, seq, limit)
 }
 

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strconv"
 	"time"
@@ -213,8 +214,12 @@ type held struct {
 	EndReason *string    `json:"end_reason"`
 }
 
-// all is never nil.
-func all(ctx context.Context, db postgres.Reader, who shop.UserID) ([]held, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[held], `
-		select id, user_agent, address, begun_at, seen_at, ended_at, end_reason from sessions where account_id = $1 order by id`, who)
+// Export is all that is held of a user's sessions, those that have ended among them.
+func Export(ctx context.Context, db postgres.Reader, user shop.UserID) (json.RawMessage, error) {
+	all, err := postgres.All(ctx, db, pgx.RowToStructByName[held], `
+		select id, user_agent, address, begun_at, seen_at, ended_at, end_reason from sessions where account_id = $1 order by id`, user)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(all)
 }
