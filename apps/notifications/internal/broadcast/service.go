@@ -76,11 +76,7 @@ func (s *Service) Work(ctx context.Context) error {
 func (s *Service) step(ctx context.Context) (worked bool, err error) {
 	var b Broadcast
 	err = s.db.Tx(ctx, func(tx event.TX) (err error) {
-		b, err = next(ctx, tx)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil
-		}
-		if err != nil {
+		if b, err = next(ctx, tx); err != nil || b.ID == uuid.Nil {
 			return err
 		}
 		worked = true

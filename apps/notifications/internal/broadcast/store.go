@@ -28,9 +28,9 @@ func get(ctx context.Context, db postgres.Reader, id uuid.UUID) (Broadcast, erro
 		select id, title, body, role, state, total, told, last_user, created_by, created_at, finished_at from broadcasts where id = $1`, id)
 }
 
-// next takes the oldest that runs, is due, and that nobody is working on. It fails with pgx.ErrNoRows if there is none.
+// next takes the oldest that runs, is due, and that nobody is working on. It is the zero Broadcast if there is none.
 func next(ctx context.Context, tx pgx.Tx) (Broadcast, error) {
-	return postgres.One(ctx, tx, pgx.ErrNoRows, pgx.RowToStructByName[Broadcast], `
+	return postgres.One(ctx, tx, nil, pgx.RowToStructByName[Broadcast], `
 		select id, title, body, role, state, total, told, last_user, created_by, created_at, finished_at from broadcasts
 		where state = 'running' and due_at <= now() order by created_at limit 1 for update skip locked`)
 }

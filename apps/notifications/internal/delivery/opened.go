@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"regexp"
 
 	"github.com/jackc/pgx/v5"
@@ -74,12 +73,4 @@ func (d *Desk) handlePixel(ctx context.Context, _ shop.Caller, in track) (web.Co
 func (d *Desk) handleLink(ctx context.Context, _ shop.Caller, in track) (web.Content, error) {
 	path, err := d.Opened(ctx, in.Token, true)
 	return web.Content{MediaType: "text/plain", Bytes: []byte("see there"), Header: map[string]string{"Location": path}}, err
-}
-
-// trackRoutes are for whoever reads mails.
-func (d *Desk) trackRoutes(app *web.App) {
-	web.Handle(app, "GET /notifications/opened", shop.Anyone, d.handlePixel, web.NoStore, web.Fails(ErrTrack), web.Answers("image/gif"),
-		web.Doc("The picture in a mail by which its reader lets it be counted as opened"))
-	web.Handle(app, "GET /notifications/clicked", shop.Anyone, d.handleLink, web.NoStore, web.Status(http.StatusSeeOther), web.Fails(ErrTrack), web.Answers("text/plain"),
-		web.Doc("The link in a mail by which its reader lets it be counted as followed; leads on to a page of ours"))
 }

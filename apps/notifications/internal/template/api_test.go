@@ -25,6 +25,7 @@ func TestTemplates(t *testing.T) {
 		{Name: "built in", As: admin, Do: "GET " + paid, Want: 200, Has: []string{`"version":0`, `"changed_by":null`, `Your order {{.Number}} is paid`}},
 		{Name: "in Spanish", As: admin, Do: "GET " + paid + "?language=es", Want: 200, Has: []string{`Su pedido {{.Number}}`}},
 		{Name: "in a language nobody speaks", As: admin, Do: "GET " + paid + "?language=xx", Want: 422, Has: []string{`"language"`}},
+		{Name: "a preview in a language nobody speaks", As: admin, Do: "POST " + paid + "/preview?language=xx", Body: `{}`, Want: 422, Has: []string{`"language"`}},
 		{Name: "no such kind", As: admin, Do: "GET /notifications/templates/orders.eaten/email", Want: 404, Has: []string{"template_not_found"}},
 		{Name: "not on that channel", As: admin, Do: "GET /notifications/templates/users.password_reset_requested/sms", Want: 404},
 		{Name: "broken", As: admin, Do: "PUT " + paid, Body: `{"version":0,"title":"a","body":"{{.Nom}}","html":"<p></p>"}`, Want: 422,

@@ -18,14 +18,15 @@ func (s *Service) Routes(app *web.App) {
 		web.Fails(ErrNotFound, ErrBroken), web.Doc("A template filled with sample facts; without a body, the one that is used now"))
 }
 
-type which struct {
+// Which is one template.
+type Which struct {
 	Kind     string       `path:"kind"`
 	Channel  kind.Channel `path:"channel"`
 	Language Language     `query:"language" default:"en" validate:"oneof=en de es"`
 }
 
 type once struct {
-	which
+	Which
 	Version *int `query:"version" validate:"omitempty,min=0,max=2147483647"` // without it, the one that is used now
 }
 
@@ -37,7 +38,7 @@ func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in once) (Templa
 }
 
 type change struct {
-	which
+	Which
 	Version int    `json:"version" validate:"min=0"` // the one that is changed
 	Title   string `json:"title" validate:"max=500"`
 	Body    string `json:"body" validate:"required,max=20000"`
@@ -49,7 +50,7 @@ func (s *Service) handlePut(ctx context.Context, who shop.Caller, in change) (Te
 }
 
 type sample struct {
-	which
+	Which
 	Title *string `json:"title" validate:"omitempty,max=500"`
 	Body  *string `json:"body" validate:"omitempty,max=20000"`
 	HTML  *string `json:"html" validate:"omitempty,max=100000"`

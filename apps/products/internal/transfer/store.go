@@ -11,15 +11,11 @@ import (
 )
 
 // insert answers false where there is an import of the same key.
-func insert(ctx context.Context, tx pgx.Tx, i *Import, u *upload) (bool, error) {
-	made, err := postgres.All(ctx, tx, pgx.RowTo[time.Time], `
+func insert(ctx context.Context, tx pgx.Tx, i *Import, u *upload) (fresh bool, err error) {
+	i.StartedAt, err = postgres.One(ctx, tx, nil, pgx.RowTo[time.Time], `
 		insert into imports (id, by, key) values ($1, $2, $3) on conflict (by, key) where key is not null do nothing
 		returning started_at`, i.ID, u.by, u.key)
-	if err != nil || len(made) == 0 {
-		return false, err
-	}
-	i.StartedAt = made[0]
-	return true, nil
+	return !i.StartedAt.IsZero(), err
 }
 
 // forgetKeys drops what is older than a key lives.
@@ -64,11 +60,7 @@ func imports(ctx context.Context, db postgres.Reader, before uuid.UUID, limit in
 
 // categoryOf is nil where no category has the slug.
 func categoryOf(ctx context.Context, db postgres.Reader, slug string) (*int64, error) {
-	ids, err := postgres.All(ctx, db, pgx.RowTo[int64], `select id from categories where slug = $1`, slug)
-	if err != nil || len(ids) == 0 {
-		return nil, err
-	}
-	return &ids[0], nil
+	return postgres.One(ctx, db, nil, pgx.RowTo[*int64], `select id from categories where slug = $1`, slug)
 }
 
 // page is the next thousand goods on sale after an id.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"sidecart/apps/users/internal/audit"
@@ -112,7 +113,7 @@ func (s *Service) replacePassword(ctx context.Context, tx event.TX, a Account, h
 	if err := setPassword(ctx, tx, a.ID, hash); err != nil {
 		return err
 	}
-	if err := s.MailTokens.WithdrawResets(ctx, tx, a.ID); err != nil {
+	if err := mailtoken.Withdraw(ctx, tx, a.ID, mailtoken.ResetPassword); err != nil {
 		return err
 	}
 	if err := s.Sessions.End(ctx, tx, a.ID, who.SessionID, "password changed"); err != nil {
@@ -166,15 +167,13 @@ func (s *Service) AnswerMail(ctx context.Context) error {
 // AnswerOne takes the oldest request and, if there is an open account with that address and not too many mails went there
 // lately, tells that one is to be sent. It says whether there was a request: one that fails steps aside for a minute.
 func (s *Service) AnswerOne(ctx context.Context) (was bool, err error) {
-	var r *mailRequest
-	err = s.db.Tx(ctx, func(tx event.TX) error {
-		taken, err := take(ctx, tx)
-		if err != nil || taken == nil {
+	var r mailRequest
+	err = s.db.Tx(ctx, func(tx event.TX) (err error) {
+		if r, err = take(ctx, tx); err != nil || r.ID == uuid.Nil {
 			return err
 		}
-		r = taken
 		a, err := lockByEmail(ctx, tx, r.EmailKey)
-		if err != nil || a == nil {
+		if err != nil || a.Email == "" {
 			return err
 		}
 		purpose := mailtoken.Purpose(r.Purpose)
@@ -183,12 +182,12 @@ func (s *Service) AnswerOne(ctx context.Context) (was bool, err error) {
 			return err
 		}
 		if purpose == mailtoken.VerifyEmail {
-			return s.askToVerify(ctx, tx, *a)
+			return s.askToVerify(ctx, tx, a)
 		}
-		return s.askToReset(ctx, tx, *a, audit.Origin{Address: r.Address, UserAgent: r.UserAgent})
+		return s.askToReset(ctx, tx, a, audit.Origin{Address: r.Address, UserAgent: r.UserAgent})
 	})
-	if r == nil || err == nil {
-		return r != nil, err
+	if r.ID == uuid.Nil || err == nil {
+		return r.ID != uuid.Nil, err
 	}
 	err = fmt.Errorf("request %s: %w", r.ID, err)
 	if failed := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return postpone(ctx, tx, r.ID) }); failed != nil {

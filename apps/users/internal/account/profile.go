@@ -81,7 +81,7 @@ func (s *Service) newAddress(ctx context.Context, tx event.TX, a Account) error 
 	if !may { // or one account could have us write to all the world
 		return ErrMails
 	}
-	if err := s.MailTokens.Withdraw(ctx, tx, a.ID); err != nil {
+	if err := mailtoken.Withdraw(ctx, tx, a.ID, ""); err != nil {
 		return err
 	}
 	return s.askToVerify(ctx, tx, a)
@@ -198,5 +198,5 @@ func (s *Service) forgetMail(ctx context.Context, tx pgx.Tx, a Account) error {
 	if err := forgetRequests(ctx, tx, a.Email); err != nil {
 		return err
 	}
-	return s.MailTokens.Erase(ctx, tx, a.ID)
+	return mailtoken.Erase(ctx, tx, a.ID)
 }

@@ -181,18 +181,18 @@ func (s *Service) tellLocked(ctx context.Context, name string, until time.Time, 
 	}
 	return s.db.Tx(ctx, func(tx event.TX) error {
 		told, err := emitLocked(ctx, tx, name, until, from)
-		if err != nil || told == nil {
+		if err != nil || told.Email == "" {
 			return err
 		}
 		return audit.Record(ctx, tx, lockedEntry(told.ID, until, from))
 	})
 }
 
-// emitLocked tells users.locked once for each lock: nil is nobody to tell, or told already.
-func emitLocked(ctx context.Context, tx event.TX, name string, until time.Time, from audit.Origin) (*Account, error) {
+// emitLocked tells users.locked once for each lock: the zero Account is nobody to tell, or told already.
+func emitLocked(ctx context.Context, tx event.TX, name string, until time.Time, from audit.Origin) (Account, error) {
 	a, err := claimLock(ctx, tx, name, until)
-	if err != nil || a == nil {
-		return nil, err
+	if err != nil || a.Email == "" {
+		return a, err
 	}
 	return a, event.Emit(ctx, tx, shop.UserLocked{UserID: a.ID, Email: a.Email, Username: a.Username, Until: until.UTC(), Address: from.Address})
 }

@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 
@@ -138,17 +137,13 @@ func rehash(ctx context.Context, tx pgx.Tx, id shop.UserID, old, hash []byte) er
 	return err
 }
 
-// claimLock is the account of a name whose owner has not been told yet of the lock that ends then; nil if there is none.
-func claimLock(ctx context.Context, tx pgx.Tx, name string, until time.Time) (*Account, error) {
-	a, err := one(ctx, tx, `
+// claimLock is the account of a name whose owner has not been told yet of the lock that ends then; the zero Account if there is none.
+func claimLock(ctx context.Context, tx pgx.Tx, name string, until time.Time) (Account, error) {
+	return postgres.One(ctx, tx, nil, pgx.RowToStructByName[Account], `
 		update accounts set told_locked_until = $2
 		where (username_key = $1 or email_key = $1) and erased_at is null and (told_locked_until is null or told_locked_until < $2)
 		returning id, username, email, full_name, role, active, email_verified, created_at, updated_at`,
 		key(name), until.Truncate(time.Microsecond))
-	if errors.Is(err, ErrNotFound) {
-		return nil, nil
-	}
-	return &a, err
 }
 
 // anonymise leaves the row, so that what points to it (orders, the audit) goes on pointing to somebody who is nobody.
@@ -177,15 +172,11 @@ func ask(ctx context.Context, tx pgx.Tx, r mailRequest) error {
 	return err
 }
 
-// take removes the oldest request that is due and that no other replica is at; nil if there is none.
-func take(ctx context.Context, tx pgx.Tx) (*mailRequest, error) {
-	r, err := postgres.One(ctx, tx, pgx.ErrNoRows, pgx.RowToStructByName[mailRequest], `
+// take removes the oldest request that is due and that no other replica is at; it is the zero mailRequest if there is none.
+func take(ctx context.Context, tx pgx.Tx) (mailRequest, error) {
+	return postgres.One(ctx, tx, nil, pgx.RowToStructByName[mailRequest], `
 		delete from mail_requests where id = (select id from mail_requests where due_at <= now() order by id limit 1 for update skip locked)
 		returning id, purpose, email_key, address, user_agent`)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil
-	}
-	return &r, err
 }
 
 // postpone lets a request that cannot be answered stand aside.
@@ -194,15 +185,11 @@ func postpone(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
 	return err
 }
 
-// lockByEmail is the open account with an address; nil if there is none.
-func lockByEmail(ctx context.Context, tx pgx.Tx, emailKey string) (*Account, error) {
-	a, err := one(ctx, tx, `
+// lockByEmail is the open account with an address; the zero Account if there is none.
+func lockByEmail(ctx context.Context, tx pgx.Tx, emailKey string) (Account, error) {
+	return postgres.One(ctx, tx, nil, pgx.RowToStructByName[Account], `
 		select id, username, email, full_name, role, active, email_verified, created_at, updated_at
 		from accounts where email_key = $1 and active and erased_at is null for update`, emailKey)
-	if errors.Is(err, ErrNotFound) {
-		return nil, nil
-	}
-	return &a, err
 }
 
 func forgetRequests(ctx context.Context, tx pgx.Tx, email string) error {

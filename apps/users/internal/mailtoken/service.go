@@ -47,7 +47,7 @@ func (s *Service) MayIssue(ctx context.Context, tx pgx.Tx, who shop.UserID, purp
 // Issue makes a token for an account and the address it goes to; older ones of its purpose are superseded,
 // and what is a month old is removed. The caller has locked the account's row, so that two do not issue at once.
 func (s *Service) Issue(ctx context.Context, tx pgx.Tx, who shop.UserID, email string, purpose Purpose) (Request, error) {
-	if err := errors.Join(forget(ctx, tx, who), supersede(ctx, tx, who, purpose)); err != nil {
+	if err := errors.Join(forget(ctx, tx, who), Withdraw(ctx, tx, who, purpose)); err != nil {
 		return Request{}, err
 	}
 	life := s.lives.Verify
@@ -67,21 +67,6 @@ func (s *Service) Redeem(ctx context.Context, tx pgx.Tx, token string, purpose P
 // Look says what a token would prove and leaves it good. It fails with ErrToken.
 func (s *Service) Look(ctx context.Context, token string, purpose Purpose) (Proof, error) {
 	return find(ctx, s.db, fingerprint(token), purpose)
-}
-
-// Withdraw makes all tokens of an account void.
-func (s *Service) Withdraw(ctx context.Context, tx pgx.Tx, who shop.UserID) error {
-	return supersede(ctx, tx, who, "")
-}
-
-// WithdrawResets makes those void that would replace an account's password.
-func (s *Service) WithdrawResets(ctx context.Context, tx pgx.Tx, who shop.UserID) error {
-	return supersede(ctx, tx, who, ResetPassword)
-}
-
-// Erase leaves nothing of what was sent to an account's addresses.
-func (s *Service) Erase(ctx context.Context, tx pgx.Tx, who shop.UserID) error {
-	return deleteOf(ctx, tx, who)
 }
 
 // Reveal computes the token of a request, the same each time. It fails with ErrRequest or ErrClosed.

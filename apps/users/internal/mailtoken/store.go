@@ -18,8 +18,8 @@ func insert(ctx context.Context, tx pgx.Tx, id uuid.UUID, who shop.UserID, email
 	return expires, err
 }
 
-// supersede closes the open tokens of an account: those of one purpose, or all.
-func supersede(ctx context.Context, tx pgx.Tx, who shop.UserID, purpose Purpose) error {
+// Withdraw makes the open tokens of an account void: those of one purpose, or all ("").
+func Withdraw(ctx context.Context, tx pgx.Tx, who shop.UserID, purpose Purpose) error {
 	_, err := tx.Exec(ctx, `
 		update mail_tokens set closed_at = now() where account_id = $1 and closed_at is null and ($2 = '' or purpose = $2)`, who, purpose)
 	return err
@@ -66,7 +66,8 @@ func countSince(ctx context.Context, tx pgx.Tx, who shop.UserID, purpose Purpose
 	return n, err
 }
 
-func deleteOf(ctx context.Context, tx pgx.Tx, who shop.UserID) error {
+// Erase removes all that is kept of an account.
+func Erase(ctx context.Context, tx pgx.Tx, who shop.UserID) error {
 	_, err := tx.Exec(ctx, `delete from mail_tokens where account_id = $1`, who)
 	return err
 }

@@ -49,8 +49,8 @@ func (s *Service) LoadKeys(ctx context.Context) error {
 func (s *Service) Rotate(ctx context.Context) (r Rotation, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		next, err := comingKey(ctx, tx)
-		if err != nil || next != nil {
-			r = rotationOf(next)
+		if err != nil || next.ID != "" {
+			r = Rotation{KeyID: next.ID, SignsFrom: next.SignsFrom.UTC()}
 			return err
 		}
 		key := s.signer.NewKey()
@@ -63,17 +63,10 @@ func (s *Service) Rotate(ctx context.Context) (r Rotation, err error) {
 		if next, err = comingKey(ctx, tx); err != nil {
 			return err
 		}
-		r = rotationOf(next)
+		r = Rotation{KeyID: next.ID, SignsFrom: next.SignsFrom.UTC()}
 		return notify(ctx, tx)
 	})
 	return r, err
-}
-
-func rotationOf(key *auth.Key) Rotation {
-	if key == nil {
-		return Rotation{}
-	}
-	return Rotation{KeyID: key.ID, SignsFrom: key.SignsFrom.UTC()}
 }
 
 // Discovery says where the keys are and what the tokens say, in the words of OpenID Connect Discovery. It has no more of that

@@ -174,17 +174,13 @@ func signingKeys(ctx context.Context, db postgres.Reader, remember time.Duration
 		order by signs_from`, remember)
 }
 
-// comingKey is the key that does not sign yet, or nil. Whoever asks at the same time waits.
-func comingKey(ctx context.Context, tx pgx.Tx) (*auth.Key, error) {
+// comingKey is the key that does not sign yet; the zero Key if there is none. Whoever asks at the same time waits.
+func comingKey(ctx context.Context, tx pgx.Tx) (key auth.Key, err error) {
 	if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtext('session.keys'))`); err != nil {
-		return nil, err
+		return key, err
 	}
-	keys, err := postgres.All(ctx, tx, pgx.RowToStructByName[auth.Key], `
-		select kid as id, salt, signs_from from signing_keys where signs_from > clock_timestamp()`)
-	if err != nil || len(keys) == 0 {
-		return nil, err
-	}
-	return &keys[0], nil
+	return postgres.One(ctx, tx, nil, pgx.RowToStructByName[auth.Key], `
+		select kid as id, salt, signs_from from signing_keys where signs_from > clock_timestamp() limit 1`)
 }
 
 // addKey makes a key sign after a while. A key that is there already begins anew.
