@@ -1,6 +1,5 @@
 // Package identity is who is who among the sidecars of an instance. Dapr's sentry signs a short certificate for each of
-// them; this package keeps sentry's authority usable, and gives each process the token without which sentry refuses to
-// sign for its name.
+// them; this package gives each process the token without which sentry refuses to sign for its name.
 package identity
 
 import (
@@ -8,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -80,18 +80,18 @@ func address(i place.Instance, port int) string { return fmt.Sprintf("127.0.0.1:
 
 func tokenFile(i place.Instance, name string) string { return i.Path("identities", name+".jwt") }
 
-// Admit makes a token for each app, and for placement and scheduler, with which sentry knows them. The tokens hold until
-// the next Admit: the key that signed them is kept nowhere.
+// Admit makes a token for each app, and for placement and scheduler, with which sentry knows them, and the empty folder in
+// which sentry makes the authority. All of it holds until the next Admit: the key that signed the tokens is kept nowhere,
+// and every process gets its certificate anew at its start.
 func Admit(i place.Instance, apps []string) error {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return err
 	}
-	if err := os.RemoveAll(i.Path("identities")); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(i.Path("identities"), 0o700); err != nil {
-		return err
+	for _, dir := range []string{Authority(i), i.Path("identities")} {
+		if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o700)); err != nil {
+			return err
+		}
 	}
 	keys := map[string]any{"keys": []any{map[string]string{
 		"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": keyID, "x": encode(public),

@@ -1,22 +1,14 @@
 package identity
 
 import (
-	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
-	"fmt"
-	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"sidecart/stack/internal/place"
 )
@@ -28,116 +20,6 @@ func instance(t *testing.T) place.Instance {
 		t.Fatal(err)
 	}
 	return i
-}
-
-var made = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// authority writes what sentry makes: a root, an issuer signed by it, and the issuer's key.
-func authority(t *testing.T, i place.Instance) {
-	t.Helper()
-	if err := Prepare(i, made, t.Logf); err != nil {
-		t.Fatal(err)
-	}
-	rootKey, issuerKey := key(t), key(t)
-	root, issuer := certificate(1), certificate(2)
-	write(t, i, "ca.crt", "CERTIFICATE", signed(t, root, root, &rootKey.PublicKey, rootKey))
-	write(t, i, "issuer.crt", "CERTIFICATE", signed(t, issuer, root, &issuerKey.PublicKey, rootKey))
-	private, err := x509.MarshalPKCS8PrivateKey(issuerKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, i, "issuer.key", "PRIVATE KEY", private)
-}
-
-func key(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
-
-func certificate(serial int64) *x509.Certificate {
-	return &x509.Certificate{
-		SerialNumber: big.NewInt(serial), NotBefore: made, NotAfter: made.AddDate(1, 0, 0), IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageCertSign,
-	}
-}
-
-func signed(t *testing.T, c, by *x509.Certificate, public *ecdsa.PublicKey, private *ecdsa.PrivateKey) []byte {
-	t.Helper()
-	der, err := x509.CreateCertificate(rand.Reader, c, by, public, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return der
-}
-
-func write(t *testing.T, i place.Instance, name, kind string, der []byte) {
-	t.Helper()
-	text := pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
-	if err := os.WriteFile(filepath.Join(Authority(i), name), text, 0o644); err != nil { //nolint:gosec // Prepare closes it
-		t.Fatal(err)
-	}
-}
-
-func TestAuthorityIsKeptOrMendedWithAWord(t *testing.T) {
-	for _, tt := range []struct {
-		name   string
-		spoil  func(t *testing.T, i place.Instance)
-		now    time.Time
-		reason string // empty: it is kept
-	}{
-		{"well", func(*testing.T, place.Instance) {}, made.AddDate(0, 1, 0), ""},
-		{"a month before its end", func(*testing.T, place.Instance) {}, made.AddDate(0, 11, 10), "it ends on 2027-01-01"},
-		{"expired", func(*testing.T, place.Instance) {}, made.AddDate(2, 0, 0), "expired"},
-		{"key lost", func(t *testing.T, i place.Instance) {
-			t.Helper()
-			if err := os.Remove(filepath.Join(Authority(i), "issuer.key")); err != nil {
-				t.Fatal(err)
-			}
-		}, made.AddDate(0, 1, 0), "issuer.key is missing"},
-		{"half a file", func(t *testing.T, i place.Instance) {
-			t.Helper()
-			if err := os.WriteFile(filepath.Join(Authority(i), "issuer.crt"), []byte("-----BEGIN"), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}, made.AddDate(0, 1, 0), "issuer.crt"},
-		{"another root", func(t *testing.T, i place.Instance) {
-			t.Helper()
-			k := key(t)
-			write(t, i, "ca.crt", "CERTIFICATE", signed(t, certificate(1), certificate(1), &k.PublicKey, k))
-		}, made.AddDate(0, 1, 0), "unknown authority"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			i := instance(t)
-			authority(t, i)
-			tt.spoil(t, i)
-			var said []string
-			err := Prepare(i, tt.now, func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) })
-			if err != nil {
-				t.Fatal(err)
-			}
-			left, err := os.ReadDir(Authority(i))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if tt.reason == "" {
-				if len(left) != 3 || len(said) != 0 {
-					t.Errorf("left %v, said %q", left, said)
-				}
-				for _, name := range files {
-					private(t, filepath.Join(Authority(i), name), 0o600)
-				}
-				private(t, Authority(i), 0o700)
-				return
-			}
-			if len(left) != 0 || len(said) != 1 || !strings.Contains(said[0], tt.reason) || !strings.Contains(said[0], "making a new one") {
-				t.Errorf("left %v, said %q, want a word about %q", left, said, tt.reason)
-			}
-		})
-	}
 }
 
 func TestEachProcessHasATokenForItsNameAlone(t *testing.T) {
@@ -168,11 +50,18 @@ func TestEachProcessHasATokenForItsNameAlone(t *testing.T) {
 		}
 	}
 	private(t, i.Path("identities"), 0o700)
+	private(t, Authority(i), 0o700)
+	if err := os.WriteFile(Anchors(i), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if err := Admit(i, []string{"orders"}); err != nil {
 		t.Fatal(err)
 	}
 	if publicKey(t, i).Equal(public) {
 		t.Error("the tokens of an earlier start are still good")
+	}
+	if _, err := os.Stat(Anchors(i)); !os.IsNotExist(err) {
+		t.Errorf("the authority of an earlier start is left: %v", err)
 	}
 	if _, err := os.Stat(tokenFile(i, "users")); !os.IsNotExist(err) {
 		t.Errorf("the token of an app that is no more is left: %v", err)

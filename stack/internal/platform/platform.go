@@ -149,9 +149,6 @@ func (r *run) furnish() (err error) {
 			return err
 		}
 	}
-	if err := identity.Prepare(r.Instance, time.Now(), r.log.Say); err != nil {
-		return err
-	}
 	if err := identity.Admit(r.Instance, r.ids()); err != nil {
 		return err
 	}
