@@ -210,18 +210,14 @@ func (k checker) packages(but ...string) ([]string, error) {
 		return nil, err
 	}
 	var patterns []string
-next:
 	for _, dir := range strings.Fields(out) {
 		rel, err := filepath.Rel(k.Root, dir)
 		if err != nil {
 			return nil, err
 		}
-		for _, b := range but {
-			if rel == b {
-				continue next
-			}
+		if !slices.Contains(but, rel) {
+			patterns = append(patterns, "./"+filepath.ToSlash(rel)+"/...")
 		}
-		patterns = append(patterns, "./"+filepath.ToSlash(rel)+"/...")
 	}
 	return patterns, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"text/tabwriter"
@@ -34,18 +35,9 @@ func status(_ context.Context, c command) error {
 	w := tabwriter.NewWriter(os.Stdout, 2, 2, 2, ' ', 0)
 	for _, p := range s.Processes {
 		fmt.Fprintf(w, "  %s\t%s\tpid %d\trestarts %d\tfor %s\t%v\n", p.Name, p.State, p.PID, p.Restarts,
-			time.Since(p.Since).Round(time.Second), ports(p))
+			time.Since(p.Since).Round(time.Second), slices.Sorted(maps.Values(p.Ports)))
 	}
 	return w.Flush()
-}
-
-func ports(p proc.Status) []int {
-	var out []int
-	for _, n := range p.Ports {
-		out = append(out, n)
-	}
-	slices.Sort(out)
-	return out
 }
 
 // hold keeps processes down and returns when they are.

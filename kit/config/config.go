@@ -3,6 +3,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -20,10 +21,7 @@ type Env struct{ err error }
 
 // String is a variable's text, or fallback where it is unset or empty.
 func (e *Env) String(name, fallback string) string {
-	if v := os.Getenv(name); v != "" {
-		return v
-	}
-	return fallback
+	return cmp.Or(os.Getenv(name), fallback)
 }
 
 // Int is a whole number of at least least.

@@ -1,6 +1,7 @@
 package shop
 
 import (
+	"cmp"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -195,15 +196,7 @@ func (m Money) Over(n int64) (Money, error) {
 }
 
 // Sign is -1, 0 or 1.
-func (m Money) Sign() int {
-	switch {
-	case m.units < 0:
-		return -1
-	case m.units > 0:
-		return 1
-	}
-	return 0
-}
+func (m Money) Sign() int { return cmp.Compare(m.units, 0) }
 
 // Equal compares values: 5 equals 5.00.
 func (m Money) Equal(other Money) bool { return m.shortest() == other.shortest() }

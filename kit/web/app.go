@@ -3,6 +3,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"errors"
@@ -57,18 +58,10 @@ type App struct {
 
 // New makes the app of a service. Its routes are added with Handle.
 func New(name string, cfg Config) *App {
-	if cfg.Timeout == 0 {
-		cfg.Timeout = 10 * time.Second
-	}
-	if cfg.ReadTimeout == 0 {
-		cfg.ReadTimeout = 15 * time.Second
-	}
-	if cfg.WriteTimeout == 0 {
-		cfg.WriteTimeout = 30 * time.Second
-	}
-	if cfg.BodyLimit == 0 {
-		cfg.BodyLimit = 1 << 20
-	}
+	cfg.Timeout = cmp.Or(cfg.Timeout, 10*time.Second)
+	cfg.ReadTimeout = cmp.Or(cfg.ReadTimeout, 15*time.Second)
+	cfg.WriteTimeout = cmp.Or(cfg.WriteTimeout, 30*time.Second)
+	cfg.BodyLimit = cmp.Or(cfg.BodyLimit, 1<<20)
 	app := &App{name: name, cfg: cfg}
 	app.App = fiber.New(fiber.Config{
 		AppName:               name,

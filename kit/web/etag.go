@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -50,10 +51,8 @@ func (m IfMatch) Check(same func(tag string) bool) error {
 	if m.any || m.tags == nil {
 		return nil
 	}
-	for _, tag := range m.tags {
-		if same(tag) {
-			return nil
-		}
+	if slices.ContainsFunc(m.tags, same) {
+		return nil
 	}
 	return ErrStale
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding"
 	"encoding/json"
 	"errors"
@@ -153,10 +154,7 @@ func (p param) value(c *fiber.Ctx) (raw string) {
 	case "header":
 		raw = c.Get(p.name)
 	}
-	if raw == "" {
-		return p.fallback
-	}
-	return raw
+	return cmp.Or(raw, p.fallback)
 }
 
 // setText reads a path, query, header or form value into a field.

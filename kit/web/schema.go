@@ -3,6 +3,7 @@ package web
 import (
 	"encoding"
 	"encoding/json"
+	"maps"
 	"reflect"
 	"strconv"
 	"strings"
@@ -36,10 +37,7 @@ func (s schemas) of(t reflect.Type) map[string]any {
 	if t.Kind() == reflect.Pointer {
 		inner := s.of(t.Elem())
 		if typ, ok := inner["type"].(string); ok {
-			nullable := map[string]any{}
-			for k, v := range inner {
-				nullable[k] = v
-			}
+			nullable := maps.Clone(inner)
 			nullable["type"] = []string{typ, "null"}
 			return nullable
 		}
@@ -86,10 +84,7 @@ func (s schemas) object(t reflect.Type) map[string]any {
 			continue
 		}
 		rules := f.Tag.Get("validate")
-		property := map[string]any{}
-		for k, v := range s.of(f.Type) {
-			property[k] = v
-		}
+		property := maps.Clone(s.of(f.Type))
 		refine(property, rules)
 		properties[field] = property
 		if rules == "" && !strings.Contains(flags, "omit") || strings.HasPrefix(rules, "required") {

@@ -112,9 +112,9 @@ func (s Server) configure(account account) error {
 		"timezone = 'UTC'",
 		"log_line_prefix = '%m %d %u '",
 		"idle_in_transaction_session_timeout = '60s'",
-		"fsync = " + onOff(s.Durable),
-		"synchronous_commit = " + onOff(s.Durable),
-		"full_page_writes = " + onOff(s.Durable),
+		"fsync = " + strconv.FormatBool(s.Durable),
+		"synchronous_commit = " + strconv.FormatBool(s.Durable),
+		"full_page_writes = " + strconv.FormatBool(s.Durable),
 	}
 	hba := "host all all 127.0.0.1/32 scram-sha-256\n"
 	for name, text := range map[string]string{
@@ -176,11 +176,4 @@ func (s Server) connect(ctx context.Context) error {
 		return err
 	}
 	return conn.Close(ctx)
-}
-
-func onOff(on bool) string {
-	if on {
-		return "on"
-	}
-	return "off"
 }

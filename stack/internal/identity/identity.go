@@ -74,9 +74,7 @@ func SidecarEnv(i place.Instance, app string) ([]string, error) {
 
 const tokenVariable = "DAPR_SENTRY_TOKEN_FILE" //nolint:gosec // the name of a variable
 
-func sentryAddress(i place.Instance) string { return address(i, place.Sentry) }
-
-func address(i place.Instance, port int) string { return fmt.Sprintf("127.0.0.1:%d", i.Port(port)) }
+func sentryAddress(i place.Instance) string { return fmt.Sprintf("127.0.0.1:%d", i.Port(place.Sentry)) }
 
 func tokenFile(i place.Instance, name string) string { return i.Path("identities", name+".jwt") }
 

@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -191,12 +192,7 @@ func app(i place.Instance, a template.App, t secret.Tokens) proc.Spec {
 	}
 }
 
-func healthPath(a template.App) string {
-	if a.HealthPath == "" {
-		return "/healthz"
-	}
-	return a.HealthPath
-}
+func healthPath(a template.App) string { return cmp.Or(a.HealthPath, "/healthz") }
 
 func portText(i place.Instance, p int) string { return strconv.Itoa(i.Port(p)) }
 

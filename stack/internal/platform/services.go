@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -83,7 +84,7 @@ func (r *run) awaitWell(ctx context.Context) error {
 		code, body, err := get(try, url)
 		cancel()
 		// The gateway asks one replica of each service; the others have to run, too.
-		if err == nil && code == 200 && r.allRun() {
+		if err == nil && code == 200 && r.pending("") == "" {
 			done(nil)
 			return nil
 		}
@@ -99,15 +100,7 @@ func (r *run) awaitWell(ctx context.Context) error {
 	}
 }
 
-func (r *run) allRun() bool {
-	for _, p := range r.super.Snapshot() {
-		if p.State != proc.Running {
-			return false
-		}
-	}
-	return true
-}
-
+// pending names what does not run yet; where all of it does, it is last.
 func (r *run) pending(last string) string {
 	var names []string
 	for _, p := range r.super.Snapshot() {
@@ -115,8 +108,5 @@ func (r *run) pending(last string) string {
 			names = append(names, p.Name+" "+p.State)
 		}
 	}
-	if len(names) == 0 {
-		return last
-	}
-	return strings.Join(names, ", ")
+	return cmp.Or(strings.Join(names, ", "), last)
 }

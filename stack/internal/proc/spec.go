@@ -3,6 +3,7 @@
 package proc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,27 +54,14 @@ func (s Spec) command(dir string) (*exec.Cmd, *os.File, error) {
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.Dir, log, log
 	attr := s.Attr
 	attr.Setpgid = true // the terminal's Ctrl-C is for the supervisor, which stops things in order
-	attr.Pdeathsig = s.Death
-	if attr.Pdeathsig == 0 {
-		attr.Pdeathsig = syscall.SIGKILL
-	}
+	attr.Pdeathsig = cmp.Or(s.Death, syscall.SIGKILL)
 	cmd.SysProcAttr = &attr
 	return cmd, log, nil
 }
 
-func (s Spec) stopSignal() syscall.Signal {
-	if s.Stop == 0 {
-		return syscall.SIGTERM
-	}
-	return s.Stop
-}
+func (s Spec) stopSignal() syscall.Signal { return cmp.Or(s.Stop, syscall.SIGTERM) }
 
-func (s Spec) grace() time.Duration {
-	if s.Grace == 0 {
-		return 5 * time.Second
-	}
-	return s.Grace
-}
+func (s Spec) grace() time.Duration { return cmp.Or(s.Grace, 5*time.Second) }
 
 // reason says in words how a process ended.
 func reason(err error) string {
