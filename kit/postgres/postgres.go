@@ -47,6 +47,15 @@ func One[T any](ctx context.Context, db Reader, absent error, as pgx.RowToFunc[T
 	return one, err
 }
 
+// Change changes, or locks, rows. It fails with absent where there are none.
+func Change(ctx context.Context, tx pgx.Tx, absent error, sql string, args ...any) error {
+	tag, err := tx.Exec(ctx, sql, args...)
+	if err == nil && tag.RowsAffected() == 0 {
+		err = absent
+	}
+	return err
+}
+
 // InSteps repeats a statement that removes so many rows at most until it finds none: it never holds many, and may end anywhere.
 func InSteps(ctx context.Context, db *pgxpool.Pool, sql string, args ...any) error {
 	for {

@@ -57,11 +57,7 @@ func freeSlug(ctx context.Context, tx pgx.Tx, base string) (slug string, err err
 
 // lockRow fails with ErrNotFound. Others may meanwhile move categories below it.
 func lockRow(ctx context.Context, tx pgx.Tx, id int64) error {
-	tag, err := tx.Exec(ctx, `select from categories where id = $1 for no key update`, id)
-	if err == nil && tag.RowsAffected() == 0 {
-		err = ErrNotFound
-	}
-	return err
+	return postgres.Change(ctx, tx, ErrNotFound, `select from categories where id = $1 for no key update`, id)
 }
 
 // update fails with ErrSlug, ErrParent or ErrCycle. The row is locked.

@@ -84,22 +84,14 @@ func place(ctx context.Context, tx pgx.Tx, ids []int64) error {
 
 // setAlt fails with ErrNotFound.
 func setAlt(ctx context.Context, tx pgx.Tx, productID, id int64, alt string) error {
-	tag, err := tx.Exec(ctx, `update product_images set alt = $3 where id = $2 and product_id = $1`, productID, id, alt)
-	if err == nil && tag.RowsAffected() == 0 {
-		err = ErrNotFound
-	}
-	return err
+	return postgres.Change(ctx, tx, ErrNotFound, `update product_images set alt = $3 where id = $2 and product_id = $1`, productID, id, alt)
 }
 
 // remove fails with ErrNotFound. The files are free.
 func remove(ctx context.Context, tx pgx.Tx, productID, id int64) error {
-	tag, err := tx.Exec(ctx, `
+	return postgres.Change(ctx, tx, ErrNotFound, `
 		with gone as (delete from product_images where id = $2 and product_id = $1 returning file)
 		update image_files f set free_at = now() from gone where f.name = gone.file`, productID, id)
-	if err == nil && tag.RowsAffected() == 0 {
-		err = ErrNotFound
-	}
-	return err
 }
 
 // Close removes all images of a product, in the transaction that archives it.

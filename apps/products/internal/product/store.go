@@ -68,11 +68,7 @@ func refusal(err error) error {
 
 // lockRow fails with ErrNotFound, also for what is archived.
 func lockRow(ctx context.Context, tx pgx.Tx, id int64) error {
-	tag, err := tx.Exec(ctx, `select from products where id = $1 and archived_at is null for no key update`, id)
-	if err == nil && tag.RowsAffected() == 0 {
-		err = ErrNotFound
-	}
-	return err
+	return postgres.Change(ctx, tx, ErrNotFound, `select from products where id = $1 and archived_at is null for no key update`, id)
 }
 
 // archive leaves everything else as it was.

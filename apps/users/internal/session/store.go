@@ -20,14 +20,10 @@ import (
 // begin fails with account.ErrBusy where the account is no longer as it was when its password was checked: a session must not
 // begin behind the back of whatever ended all of them in between.
 func begin(ctx context.Context, tx pgx.Tx, id uuid.UUID, who account.Account, from Device) error {
-	tag, err := tx.Exec(ctx, `
+	return postgres.Change(ctx, tx, account.ErrBusy, `
 		insert into sessions (id, account_id, user_agent, address)
 		select $1, id, $3, $4 from accounts where id = $2 and active and role = $5 and updated_at = $6 for share`,
 		id, who.ID, from.UserAgent, from.Address, who.Role, who.UpdatedAt)
-	if err == nil && tag.RowsAffected() == 0 {
-		return account.ErrBusy
-	}
-	return err
 }
 
 // recognise remembers a device. It is true for one that was not known, if others were.
