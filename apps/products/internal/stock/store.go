@@ -220,13 +220,14 @@ func forestall(ctx context.Context, tx pgx.Tx, order shop.OrderID) error {
 // expired is at most 500 orders at a time, the oldest first.
 func expired(ctx context.Context, db postgres.Reader) ([]shop.OrderID, error) {
 	return postgres.All(ctx, db, pgx.RowTo[shop.OrderID], `
-		select order_id from reservations where settled_at is null and expires_at < now() order by expires_at limit 500`)
+		select order_id from reservations
+		where settled_at is null and expires_at < now() and (due_at is null or due_at < now()) order by expires_at limit 500`)
 }
 
-// postpone lets an expired reservation that cannot be released stand aside.
+// postpone lets an expired reservation that cannot be released stand aside: only expired looks at due_at.
 func postpone(ctx context.Context, tx pgx.Tx, order shop.OrderID) error {
 	_, err := tx.Exec(ctx, `
-		update reservations set expires_at = now() + interval '10 minutes' where order_id = $1 and settled_at is null`, order)
+		update reservations set due_at = now() + interval '10 minutes' where order_id = $1 and settled_at is null`, order)
 	return err
 }
 

@@ -256,10 +256,14 @@ func TestABadReservationHoldsUpNoOther(t *testing.T) {
 		t.Error(err)
 	}
 	expect(t, s, 2, 10, 0)
+	var alive bool
+	if err := db.QueryRow(t.Context(), `select expires_at > now() from reservations where order_id = $1`, bad).Scan(&alive); err != nil || alive {
+		t.Errorf("the bad one, which is past its end, counts as alive: %v, %v", alive, err)
+	}
 	if err := s.ReleaseExpired(t.Context()); err != nil {
 		t.Errorf("the bad one is tried again at once: %v", err)
 	}
-	if _, err := db.Exec(t.Context(), `drop trigger fails on stock; update reservations set expires_at = now() where settled_at is null`); err != nil {
+	if _, err := db.Exec(t.Context(), `drop trigger fails on stock; update reservations set due_at = now() where settled_at is null`); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.ReleaseExpired(t.Context()); err != nil {
