@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -158,6 +159,9 @@ func TestStreaming(t *testing.T) {
 			}
 		}()
 		answer, err := http.Post(base+"/lines", "text/csv", io.MultiReader(bytes.NewReader(make([]byte, 9<<20))))
+		if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+			return // a client that is still sending may see that nobody reads before it sees the answer
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
