@@ -26,7 +26,8 @@ const (
 
 	// A workflow that is late and has taken no step for half of the time that it is late is stuck, within these bounds:
 	// the first is well above the pause between two tries of a step, and the more often one was started anew, the
-	// longer the next time is away. So a busy engine is not made busier.
+	// longer the next time is away. So a busy engine is not made busier. One that never began has no time of a step: it
+	// is woken each stuckAfter until it is late by stuckMost, and from then on starts anew each stuckMost.
 	stuckAfter = 45 * time.Second
 	stuckMost  = 5 * time.Minute
 )
@@ -89,11 +90,15 @@ func (r *sweep) recover(ctx context.Context, i order.Instance, late time.Duratio
 		return r.heard(err)
 	case known == nil || workflow.WorkflowMetadataIsComplete(known):
 		return r.heard(r.begin(ctx, i))
-	case known.RuntimeStatus == workflow.StatusPending:
-		if late >= stuckAfter && turn(late) != turn(late-2*RecoveryEvery) {
-			return r.heard(r.begin(ctx, i))
+	case known.RuntimeStatus == workflow.StatusPending && late < stuckMost:
+		if !turn(late, stuckAfter) {
+			return nil
 		}
-		return nil
+		return r.heard(r.begin(ctx, i))
+	case known.RuntimeStatus == workflow.StatusPending:
+		if !turn(late, stuckMost) {
+			return nil
+		}
 	case r.now.Sub(known.LastUpdatedAt.AsTime()) < min(max(stuckAfter, late/2), stuckMost):
 		return nil
 	}
@@ -104,14 +109,9 @@ func (r *sweep) recover(ctx context.Context, i order.Instance, late time.Duratio
 	return r.heard(r.begin(ctx, i))
 }
 
-// turn counts how often a workflow that has not begun yet may have been woken in a time: after a stuckAfter, two, four,
-// eight ... The engine does not say when it was woken last.
-func turn(late time.Duration) (n int) {
-	for t := stuckAfter; t <= late; t *= 2 {
-		n++
-	}
-	return n
-}
+// turn says once in each step of a workflow's lateness that something may be done for it. The engine does not say when
+// one that never began was woken or started last. A sweep that did not run costs one more step.
+func turn(late, step time.Duration) bool { return late/step != (late-RecoveryEvery)/step }
 
 // begin starts a workflow, or wakes it.
 func (s *Service) begin(ctx context.Context, i order.Instance) error {

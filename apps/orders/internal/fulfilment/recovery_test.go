@@ -145,6 +145,11 @@ func TestRecoveryLeavesAloneWhatIsOnItsWay(t *testing.T) {
 		"it never began":              {pending, stuckAfter + time.Second, never, 0, 0, 1},
 		"it was woken":                {pending, 2*stuckAfter - 15*time.Second, never, 0, 0, 0},
 		"it never began all the same": {pending, 2*stuckAfter + time.Second, never, 0, 0, 1},
+		"no sweep ran at its turn":    {pending, 3*stuckAfter + time.Second, never, 0, 0, 1},
+		"waking does not help":        {pending, stuckMost + time.Second, never, 1, 1, 0},
+		"it started anew":             {pending, 2*stuckMost - 15*time.Second, never, 0, 0, 0},
+		"it never began for days":     {pending, 72 * time.Hour, never, 1, 1, 0},
+		"days, and no sweep ran":      {pending, 72*time.Hour + stuckMost, never, 1, 1, 0},
 		"it failed":                   {failed, time.Second, 0, 0, 1, 0},
 		"there is none":               {-1, time.Second, never, 0, 1, 0},
 	} {
