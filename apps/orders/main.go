@@ -60,7 +60,7 @@ func run(ctx context.Context, s *service.Service) error {
 	s.Go(fulfilments.Work)
 	s.Every("resume-stuck-orders", "@every "+fulfilment.RecoveryEvery.String(), func(ctx context.Context) error {
 		return fulfilments.Recover(ctx, time.Now())
-	})
+	}, web.Patience(20*time.Second))
 	s.Every("reconcile-payments", "@every 10m", func(ctx context.Context) error {
 		return fulfilments.Reconcile(ctx, time.Now())
 	}, web.Patience(5*time.Minute))

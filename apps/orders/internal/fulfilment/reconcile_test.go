@@ -202,7 +202,7 @@ func TestARefusedRefundEnds(t *testing.T) {
 	if len(s.shelf) != 1 || s.findings(t)[id].Kind != payment.RefundRefused {
 		t.Errorf("shelf %v, findings %+v", s.shelf, s.findings(t))
 	}
-	if owing, err := s.orders.Recovery().Owing(t.Context(), time.Now().Add(time.Hour)); err != nil || len(owing) > 0 {
+	if owing, err := s.orders.Recovery().Owing(t.Context(), time.Now().Add(time.Hour), order.Instance{}); err != nil || len(owing) > 0 {
 		t.Errorf("it is still tried: %v, %v", owing, err)
 	}
 	app := web.New("orders", web.Config{Verify: kittest.Verify})

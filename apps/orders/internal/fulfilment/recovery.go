@@ -23,6 +23,7 @@ const (
 	lateAfter = 15 * time.Second // most orders are paid within a second, and most refunds made
 	overdue   = time.Minute      // past the time at which a workflow should have shipped or delivered by itself
 	atATime   = 8                // workflows looked at concurrently
+	lookFor   = 3 * time.Second  // at those of one kind in one sweep; the next looks at the oldest again
 
 	// A workflow that is late and has taken no step for half of the time that it is late is stuck, within these bounds:
 	// the first is well above the pause between two tries of a step, and the more often one was started anew, the
@@ -33,8 +34,9 @@ const (
 )
 
 // Recover is the recovery sweep. It starts the workflows of orders and refunds that have none, starts those anew that
-// are stuck, wakes those that never began, and has the engine purge those that ended. What becomes of an order or a
-// refund, the workflow decides alone. One that fails holds up no other.
+// are stuck, wakes those that never began, and has the engine purge those that ended, so that its memory is as large as
+// what is on its way and not as what was ever sold. What becomes of an order or a refund, the workflow decides alone. One
+// that fails holds up no other.
 //
 // It is needed because an event may be handled by nobody (its sidecar took a dying app's empty answer for success), and
 // because a process that dies at the wrong moment can leave a workflow in the engine that nothing wakes.
@@ -48,7 +50,7 @@ func (s *Service) Recover(ctx context.Context, now time.Time) error {
 	if s.times.Deliver > 0 {
 		errs = append(errs, r.all(ctx, find.Undelivered, s.times.Deliver+overdue))
 	}
-	return errors.Join(append(errs, r.purgeEnded(ctx))...) // last: it may take all the time that is left
+	return errors.Join(append(errs, r.each(ctx, find.Ended, s.times.Keep, r.purge))...)
 }
 
 // sweep is one run of the recovery.
@@ -68,15 +70,32 @@ func (r *sweep) heard(err error) error {
 	return err
 }
 
+// finds is a page of the workflows since before a moment, after another one.
+type finds func(ctx context.Context, before time.Time, after order.Instance) ([]order.Instance, error)
+
 // all recovers the workflows that should have taken a step so long ago.
-func (r *sweep) all(ctx context.Context, find func(context.Context, time.Time) ([]order.Instance, error), ago time.Duration) error {
-	found, err := find(ctx, r.now.Add(-ago))
-	if err != nil {
-		return err
-	}
-	return each(ctx, found, func(ctx context.Context, i order.Instance) error {
+func (r *sweep) all(ctx context.Context, find finds, ago time.Duration) error {
+	return r.each(ctx, find, ago, func(ctx context.Context, i order.Instance) error {
 		return r.recover(ctx, i, r.now.Sub(i.Since.Add(ago)))
 	})
+}
+
+// each does something with every workflow that is found since so long ago, page by page, until its time is over: those
+// that cannot be helped must not keep it from the others.
+func (r *sweep) each(ctx context.Context, find finds, ago time.Duration, do func(context.Context, order.Instance) error) error {
+	var (
+		errs []error
+		last order.Instance
+	)
+	for began := time.Now(); time.Since(began) < lookFor && !r.away(); {
+		page, err := find(ctx, r.now.Add(-ago), last)
+		if err != nil || len(page) == 0 {
+			return errors.Join(append(errs, err)...)
+		}
+		errs = append(errs, each(ctx, page, do))
+		last = page[len(page)-1]
+	}
+	return errors.Join(errs...)
 }
 
 // recover looks at one workflow that is late by a time.

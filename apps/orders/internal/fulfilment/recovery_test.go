@@ -27,6 +27,7 @@ type answering struct {
 	known  *protos.WorkflowState // nil where it knows none
 	silent bool
 	sick   string // it fails when it is asked for this one
+	lost   string // it does not know this one
 	asked  atomic.Int32
 	now    time.Time
 
@@ -45,13 +46,13 @@ func (a *answering) GetInstance(ctx context.Context, in *protos.GetInstanceReque
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return &protos.GetInstanceResponse{Exists: a.known != nil, WorkflowState: a.known}, nil
+	return &protos.GetInstanceResponse{Exists: a.known != nil && in.GetInstanceId() != a.lost, WorkflowState: a.known}, nil
 }
 
-func (a *answering) StartInstance(context.Context, *protos.CreateInstanceRequest) (*protos.CreateInstanceResponse, error) {
+func (a *answering) StartInstance(_ context.Context, in *protos.CreateInstanceRequest) (*protos.CreateInstanceResponse, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.known != nil && a.known.GetWorkflowStatus() != failed { // as daprd has it
+	if a.known != nil && in.GetInstanceId() != a.lost && a.known.GetWorkflowStatus() != failed { // as daprd has it
 		return nil, status.Error(codes.AlreadyExists, "there is one")
 	}
 	a.started++
@@ -216,5 +217,17 @@ func TestRecoveryGoesOnAfterOneThatFails(t *testing.T) {
 	engine.sick = ids[0].String()
 	if err := s.Recover(t.Context(), time.Now().Add(time.Minute)); err == nil || engine.started != 2 {
 		t.Errorf("%v, %d were started", err, engine.started)
+	}
+}
+
+// TestRecoveryReadsOn: 600 orders wait for a payment without an end, and a younger one has no workflow.
+func TestRecoveryReadsOn(t *testing.T) {
+	engine := &answering{known: &protos.WorkflowState{WorkflowStatus: running, LastUpdatedTimestamp: timestamppb.Now()}}
+	s, ids := carriedBy(t, engine, 1)
+	engine.lost = ids[0].String()
+	s.exec(t, `insert into orders select (jsonb_populate_record(o, jsonb_build_object(
+		'id', gen_random_uuid(), 'number', 'R-' || n, 'placed_at', o.placed_at - interval '1 minute'))).* from orders o, generate_series(1, 600) n`)
+	if err := s.Recover(t.Context(), time.Now().Add(lateAfter+time.Second)); err != nil || engine.started != 1 {
+		t.Errorf("%d were started, %v", engine.started, err)
 	}
 }

@@ -202,16 +202,16 @@ func TestRecoveryFindsWhatIsLate(t *testing.T) {
 		t.Fatal(err)
 	}
 	find, later := s.Recovery(), time.Now().Add(time.Hour)
-	ended := func(ctx context.Context, before time.Time) ([]order.Instance, error) {
-		return find.Ended(ctx, before, order.Instance{})
-	}
 	refund := cancelled.Refunds[0]
-	same := func(name string, found func(context.Context, time.Time) ([]order.Instance, error), want ...uuid.UUID) {
+	same := func(name string, found func(context.Context, time.Time, order.Instance) ([]order.Instance, error), want ...uuid.UUID) {
 		t.Helper()
-		all, err := found(t.Context(), later)
+		all, err := found(t.Context(), later, order.Instance{})
 		ids := []uuid.UUID{}
 		for _, i := range all {
 			ids = append(ids, i.ID())
+			if next, err := found(t.Context(), later, i); err != nil || slices.Contains(next, i) {
+				t.Errorf("%s: it comes after itself: %v, %v", name, next, err)
+			}
 			if i.Since.IsZero() || i.OrderID.UUID == uuid.Nil {
 				t.Errorf("%s: %+v", name, i)
 			}
@@ -219,7 +219,7 @@ func TestRecoveryFindsWhatIsLate(t *testing.T) {
 		if err != nil || !slices.Equal(ids, want) {
 			t.Errorf("%s: %v, want %v, %v", name, ids, want, err)
 		}
-		if all, err := found(t.Context(), later.Add(-2*time.Hour)); err != nil || len(all) > 0 {
+		if all, err := found(t.Context(), later.Add(-2*time.Hour), order.Instance{}); err != nil || len(all) > 0 {
 			t.Errorf("%s before its time: %v, %v", name, all, err)
 		}
 	}
@@ -227,14 +227,14 @@ func TestRecoveryFindsWhatIsLate(t *testing.T) {
 	same("unshipped", find.Unshipped, paid.ID.UUID)
 	same("undelivered", find.Undelivered, shipped.ID.UUID)
 	same("owing", find.Owing, refund.ID)
-	same("ended", ended, cancelled.ID.UUID)
+	same("ended", find.Ended, cancelled.ID.UUID)
 	refund.OrderID = cancelled.ID
 	if err := s.Settle(t.Context(), refund); err != nil {
 		t.Fatal(err)
 	}
 	same("owing no more", find.Owing)
-	same("ended, and its refund too", ended, cancelled.ID.UUID, refund.ID)
-	all, err := ended(t.Context(), later)
+	same("ended, and its refund too", find.Ended, cancelled.ID.UUID, refund.ID)
+	all, err := find.Ended(t.Context(), later, order.Instance{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +246,7 @@ func TestRecoveryFindsWhatIsLate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	same("purged", ended)
+	same("purged", find.Ended)
 }
 
 func TestParcelInWords(t *testing.T) {

@@ -27,7 +27,7 @@ func (i Instance) ID() uuid.UUID {
 	return i.OrderID.UUID
 }
 
-// Recovery finds the workflows that the recovery sweep has to look at, some hundreds at a time at most, the oldest
+// Recovery finds the workflows that the recovery sweep has to look at: a page of them after another one, the oldest
 // first.
 type Recovery struct{ db *pgxpool.Pool }
 
@@ -35,27 +35,26 @@ type Recovery struct{ db *pgxpool.Pool }
 func (s *Service) Recovery() Recovery { return Recovery{s.db.Pool} }
 
 // Pending are those of orders that have waited to be paid since before a moment.
-func (r Recovery) Pending(ctx context.Context, before time.Time) ([]Instance, error) {
-	return pendingSince(ctx, r.db, before)
+func (r Recovery) Pending(ctx context.Context, before time.Time, after Instance) ([]Instance, error) {
+	return pendingSince(ctx, r.db, before, after)
 }
 
 // Owing are those of refunds that were decided before a moment and are neither settled nor failed.
-func (r Recovery) Owing(ctx context.Context, before time.Time) ([]Instance, error) {
-	return owingSince(ctx, r.db, before)
+func (r Recovery) Owing(ctx context.Context, before time.Time, after Instance) ([]Instance, error) {
+	return owingSince(ctx, r.db, before, after)
 }
 
 // Unshipped are those of orders that were paid before a moment and have not shipped.
-func (r Recovery) Unshipped(ctx context.Context, before time.Time) ([]Instance, error) {
-	return unshippedSince(ctx, r.db, before)
+func (r Recovery) Unshipped(ctx context.Context, before time.Time, after Instance) ([]Instance, error) {
+	return unshippedSince(ctx, r.db, before, after)
 }
 
 // Undelivered are those of orders that shipped before a moment and have not arrived.
-func (r Recovery) Undelivered(ctx context.Context, before time.Time) ([]Instance, error) {
-	return undeliveredSince(ctx, r.db, before)
+func (r Recovery) Undelivered(ctx context.Context, before time.Time, after Instance) ([]Instance, error) {
+	return undeliveredSince(ctx, r.db, before, after)
 }
 
-// Ended are those whose order or refund came to its end before a moment, and that were not purged yet: a page of them,
-// after another.
+// Ended are those whose order or refund came to its end before a moment, and that were not purged yet.
 func (r Recovery) Ended(ctx context.Context, before time.Time, after Instance) ([]Instance, error) {
 	return endedSince(ctx, r.db, before, after)
 }

@@ -28,26 +28,37 @@ func instances(ctx context.Context, db postgres.Reader, sql string, args ...any)
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[Instance])
 }
 
-func pendingSince(ctx context.Context, db postgres.Reader, before time.Time) ([]Instance, error) {
+// pageSize is how many workflows the recovery sweep looks at before it reads on. Those that cannot be helped hide none
+// that come after them.
+const pageSize = 200
+
+func pendingSince(ctx context.Context, db postgres.Reader, before time.Time, after Instance) ([]Instance, error) {
 	return instances(ctx, db, `
-		select id, $2::uuid, placed_at from orders where status = 'pending' and placed_at < $1 order by placed_at limit 500`, before, uuid.Nil)
+		select id, $4::uuid, placed_at from orders
+		where status = 'pending' and placed_at < $1 and (placed_at, id) > ($2, $3)
+		order by placed_at, id limit $5`, before, after.Since, after.ID(), uuid.Nil, pageSize)
 }
 
-func owingSince(ctx context.Context, db postgres.Reader, before time.Time) ([]Instance, error) {
+func owingSince(ctx context.Context, db postgres.Reader, before time.Time, after Instance) ([]Instance, error) {
 	return instances(ctx, db, `
-		select order_id, id, at from refunds where settled_at is null and failed_at is null and at < $1 order by at limit 500`, before)
+		select order_id, id, at from refunds
+		where settled_at is null and failed_at is null and at < $1 and (at, id) > ($2, $3)
+		order by at, id limit $4`, before, after.Since, after.ID(), pageSize)
 }
 
-func unshippedSince(ctx context.Context, db postgres.Reader, before time.Time) ([]Instance, error) {
+func unshippedSince(ctx context.Context, db postgres.Reader, before time.Time, after Instance) ([]Instance, error) {
 	return instances(ctx, db, `
-		select id, $2::uuid, paid_at from orders where status in ('paid', 'partially_refunded') and shipped_at is null and paid_at < $1
-		order by paid_at limit 500`, before, uuid.Nil)
+		select id, $4::uuid, paid_at from orders
+		where status in ('paid', 'partially_refunded') and shipped_at is null and paid_at < $1 and (paid_at, id) > ($2, $3)
+		order by paid_at, id limit $5`, before, after.Since, after.ID(), uuid.Nil, pageSize)
 }
 
-func undeliveredSince(ctx context.Context, db postgres.Reader, before time.Time) ([]Instance, error) {
+func undeliveredSince(ctx context.Context, db postgres.Reader, before time.Time, after Instance) ([]Instance, error) {
 	return instances(ctx, db, `
-		select id, $2::uuid, shipped_at from orders where status in ('shipped', 'partially_refunded') and delivered_at is null and shipped_at < $1
-		order by shipped_at limit 500`, before, uuid.Nil)
+		select id, $4::uuid, shipped_at from orders
+		where status in ('shipped', 'partially_refunded') and delivered_at is null
+			and shipped_at < $1 and (shipped_at, id) > ($2, $3)
+		order by shipped_at, id limit $5`, before, after.Since, after.ID(), uuid.Nil, pageSize)
 }
 
 func endedSince(ctx context.Context, db postgres.Reader, before time.Time, after Instance) ([]Instance, error) {
@@ -55,10 +66,10 @@ func endedSince(ctx context.Context, db postgres.Reader, before time.Time, after
 		select order_id, refund_id, since from (
 			(select id as order_id, $4::uuid as refund_id, updated_at as since, id as instance from orders
 			where followed and (delivered_at is not null or status in ('cancelled', 'refunded')) and updated_at < $1 and (updated_at, id) > ($2, $3)
-			order by updated_at, id limit 100)
+			order by updated_at, id limit $5)
 			union all
 			(select order_id, id, coalesce(settled_at, failed_at), id from refunds
 			where followed and coalesce(settled_at, failed_at) < $1 and (coalesce(settled_at, failed_at), id) > ($2, $3)
-			order by coalesce(settled_at, failed_at), id limit 100)) e
-		order by since, instance limit 100`, before, after.Since, after.ID(), uuid.Nil)
+			order by coalesce(settled_at, failed_at), id limit $5)) e
+		order by since, instance limit $5`, before, after.Since, after.ID(), uuid.Nil, pageSize)
 }
