@@ -240,8 +240,15 @@ func (s *stand) findings(t *testing.T) map[shop.OrderID]payment.Finding {
 	return found
 }
 
+// busy is a provider that looks up no charge at the moment.
+type busy struct{ *simulated.Provider }
+
+func (busy) Find(context.Context, shop.OrderID, string) (payment.Receipt, error) {
+	return payment.Receipt{}, payment.ErrProvider
+}
+
 // TestOverdue: from its end on an unpaid order is not charged any more, and a payment that the provider had made by
-// then counts.
+// then counts, also where its message is lost.
 func TestOverdue(t *testing.T) {
 	for name, c := range map[string]struct {
 		token   string
@@ -250,11 +257,14 @@ func TestOverdue(t *testing.T) {
 		want    outcome
 		taken   string
 	}{
-		"never charged":              {"", false, "", outcome{Refused: shop.Cause{Code: shop.Unpaid}, Declined: true}, "0.00"},
-		"without an answer":          {"tok_timeout", true, "", outcome{Refused: shop.Cause{Code: shop.Unpaid}, Declined: true}, "0.00"},
-		"approved a moment ago":      {"tok_timeout", true, "charge.approved", outcome{}, "0.00"}, // the ledger follows
-		"declined a moment ago":      {"tok_timeout", true, "charge.declined", outcome{Refused: shop.Cause{Words: "no funds"}, Declined: true}, "0.00"},
-		"charged, products was away": {"", true, "", outcome{}, "20.00"},
+		"never charged":                {"", false, "", outcome{Refused: shop.Cause{Code: shop.Unpaid}, Declined: true}, "0.00"},
+		"without an answer":            {"tok_timeout", true, "", outcome{Refused: shop.Cause{Code: shop.Unpaid}, Declined: true}, "0.00"},
+		"approved a moment ago":        {"tok_timeout", true, "charge.approved", outcome{}, "0.00"}, // the ledger follows
+		"declined a moment ago":        {"tok_timeout", true, "charge.declined", outcome{Refused: shop.Cause{Words: "no funds"}, Declined: true}, "0.00"},
+		"made, and nobody said so":     {"tok_timeout", true, "unsaid", outcome{}, "20.00"},
+		"declined, and nobody said so": {"tok_timeout", true, "refused", outcome{Refused: shop.Cause{Code: shop.PaymentDeclined, Words: shop.PaymentDeclined.Text()}, Declined: true}, "0.00"},
+		"nobody answers":               {"tok_timeout", true, "silent", outcome{Refused: shop.Cause{Code: shop.Unpaid}, Declined: true}, "0.00"},
+		"charged, products was away":   {"", true, "", outcome{}, "20.00"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
@@ -268,7 +278,15 @@ func TestOverdue(t *testing.T) {
 				_, _ = s.pay(t.Context(), payInput{OrderID: o.ID})
 				s.away.Store(false)
 			}
-			if c.says != "" {
+			switch c.says {
+			case "":
+			case "unsaid":
+				s.exec(t, `update simulated_ledger set state = 'approved', settled_at = now()`)
+			case "refused":
+				s.exec(t, `update simulated_ledger set state = 'declined', settled_at = now()`)
+			case "silent":
+				s.payments = s.paidWith(s.orders, busy{s.provider})
+			default:
 				s.say(t, simulated.Message{Type: c.says, OrderID: o.ID, Reason: "no funds"})
 			}
 			for range 2 {

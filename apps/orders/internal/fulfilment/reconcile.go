@@ -21,6 +21,8 @@ const (
 	inOneGo = 10              // slices; the next run goes on
 	clocks  = time.Minute     // by which the provider's may differ from ours
 	settled = time.Hour       // ago, a refund is surely in what the provider says
+
+	mostFailed = 20 // payments that could not be compared in one slice: more of them are no bad rows
 )
 
 // Reconcile compares what the provider took with what was bought. Money without an order, or of one that was cancelled,
@@ -72,15 +74,15 @@ func earlier(a, b time.Time) time.Time {
 // compareAll compares what was charged, and what was paid, in a time, with the refunds that were settled before a
 // moment.
 func (s *Service) compareAll(ctx context.Context, from, to, before time.Time) error {
-	charged := map[shop.OrderID]bool{}
+	charged, failed := map[shop.OrderID]bool{}, 0
 	err := s.payments.Between(ctx, from, to, func(t payment.Taken) error {
 		charged[t.Key] = true
-		return s.orReport(ctx, t, func() error { return s.compare(ctx, t, before) })
+		return s.orReport(ctx, t, &failed, func() error { return s.compare(ctx, t, before) })
 	})
 	if err != nil {
 		return err
 	}
-	return s.confirmPaid(ctx, from, to, charged)
+	return s.confirmPaid(ctx, from, to, charged, &failed)
 }
 
 // compare looks for the order of a charge that was not wholly given back, and for the refunds of it that were settled
@@ -126,11 +128,11 @@ func (s *Service) compareRefunds(ctx context.Context, t payment.Taken, before ti
 
 // confirmPaid asks the provider for each paid order of a time that it did not speak of by itself: its charge may be
 // older.
-func (s *Service) confirmPaid(ctx context.Context, from, to time.Time, charged map[shop.OrderID]bool) error {
+func (s *Service) confirmPaid(ctx context.Context, from, to time.Time, charged map[shop.OrderID]bool, failed *int) error {
 	paid, err := s.orders.PaidBetween(ctx, from, to)
 	for _, id := range paid {
 		if err == nil && !charged[id] {
-			err = s.orReport(ctx, payment.Taken{Key: id}, func() error { return s.confirm(ctx, id) })
+			err = s.orReport(ctx, payment.Taken{Key: id}, failed, func() error { return s.confirm(ctx, id) })
 		}
 	}
 	return err
@@ -151,14 +153,25 @@ func (s *Service) confirm(ctx context.Context, id shop.OrderID) error {
 
 // orReport compares something, and once more where that fails: a connection may have ended. What fails twice is kept as
 // a finding that is looked at again, so that one bad row does not hold up the others for ever. It fails where that
-// cannot be kept either.
-func (s *Service) orReport(ctx context.Context, t payment.Taken, compare func() error) error {
+// cannot be kept either, and where as many have failed that were no finding before: then the provider is busy, and the
+// next run begins here again.
+func (s *Service) orReport(ctx context.Context, t payment.Taken, failed *int, compare func() error) error {
 	err := compare()
-	if err == nil || compare() == nil {
+	if err == nil {
+		return nil
+	}
+	if err = compare(); err == nil {
 		return nil
 	}
 	slog.ErrorContext(ctx, "a payment could not be compared", "order", t.Key, "err", err)
-	return s.payments.Report(ctx, payment.NotCompared, t)
+	fresh, reportErr := s.payments.ReportNew(ctx, payment.NotCompared, t)
+	if fresh {
+		*failed++
+	}
+	if reportErr == nil && *failed >= mostFailed {
+		return fmt.Errorf("%d payments could not be compared, the last: %w", *failed, err)
+	}
+	return reportErr
 }
 
 // lookAgain is for what is known and not mended: what was to go back and did not, and what may be in order by now. What

@@ -171,6 +171,35 @@ func TestReconcileGoesOnAfterABadRow(t *testing.T) {
 	}
 }
 
+// TestReconcileStopsWhereTheProviderIsBusy: it looks up no charge for now. That leaves a few findings and not one for
+// each order, and the position where it was. Orders that can never be compared do not hold it up for ever.
+func TestReconcileStopsWhereTheProviderIsBusy(t *testing.T) {
+	s := open(t)
+	s.reconcile(t, 1)
+	for range 2*mostFailed + 5 {
+		s.bought(t)
+	}
+	s.exec(t, `delete from simulated_ledger`) // it does not speak of them by itself
+	s.payments = s.paidWith(s.orders, busy{s.provider})
+	at := time.Now().Add(time.Hour)
+	for run := 1; run <= 3; run++ {
+		before, err := s.payments.Compared(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = s.Reconcile(t.Context(), at)
+		after, noted := s.payments.Compared(t.Context())
+		if noted != nil {
+			t.Fatal(noted)
+		}
+		found := len(s.findings(t))
+		if last := run == 3; (err == nil) != last || after.Until.After(before.Until) != last || found != min(run*mostFailed, 2*mostFailed+5) {
+			t.Errorf("run %d: %v, from %s to %s, %d findings", run, err, before.Until, after.Until, found)
+		}
+		s.exec(t, `update payment_findings set look_at = now() + interval '1 day'`)
+	}
+}
+
 // TestARefusedRefundEnds: it is not asked for for ever, everybody sees why, the goods are back all the same, and an
 // admin can have it tried again.
 func TestARefusedRefundEnds(t *testing.T) {

@@ -34,9 +34,9 @@ const (
 )
 
 // Recover is the recovery sweep. It starts the workflows of orders and refunds that have none, starts those anew that
-// are stuck, wakes those that never began, and has the engine purge those that ended, so that its memory is as large as
-// what is on its way and not as what was ever sold. What becomes of an order or a refund, the workflow decides alone. One
-// that fails holds up no other.
+// are stuck, and wakes those that never began. What becomes of an order or a refund, the workflow decides alone. The
+// engine purges those that ended, so that its memory is as large as what is on its way and not as what was ever sold.
+// One that fails holds up no other.
 //
 // It is needed because an event may be handled by nobody (its sidecar took a dying app's empty answer for success), and
 // because a process that dies at the wrong moment can leave a workflow in the engine that nothing wakes.

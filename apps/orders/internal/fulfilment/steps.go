@@ -42,8 +42,8 @@ func nothing[In any](do func(context.Context, In) error) func(context.Context, I
 	return func(ctx context.Context, in In) (any, error) { return nil, do(ctx, in) }
 }
 
-// payInput is an order to charge. Where it is overdue no charge is begun, and only one that the provider has said to be
-// made counts.
+// payInput is an order to charge. Where it is overdue no charge is begun, and only one counts that the provider says is
+// made when it is looked up once more.
 type payInput struct {
 	OrderID shop.OrderID `json:"order_id"`
 	Overdue bool         `json:"overdue,omitempty"`
@@ -76,16 +76,15 @@ func (s *Service) charge(ctx context.Context, in payInput) (outcome, error) {
 	if b.Status == order.Cancelled {
 		return outcome{Refused: shop.Cause{Code: shop.CalledOff}}, nil
 	}
+	var receipt payment.Receipt
 	if in.Overdue {
-		p, err := s.payments.Get(ctx, in.OrderID)
-		if errors.Is(err, payment.ErrUnknown) || err == nil && p.State == payment.Asked {
-			return outcome{Refused: shop.Cause{Code: shop.Unpaid}, Declined: true}, nil
+		receipt, err = s.payments.Lookup(ctx, in.OrderID)
+		if errors.Is(err, payment.ErrUnknown) || errors.Is(err, payment.ErrNoAnswer) || errors.Is(err, payment.ErrProvider) {
+			return outcome{Refused: shop.Cause{Code: shop.Unpaid}, Declined: true}, nil // what was taken all the same goes back
 		}
-		if err != nil {
-			return outcome{}, err
-		}
+	} else {
+		receipt, err = s.payments.Charge(ctx, payment.Charge{Key: in.OrderID, Amount: b.Total, Currency: b.Currency, Token: b.PaymentToken})
 	}
-	receipt, err := s.payments.Charge(ctx, payment.Charge{Key: in.OrderID, Amount: b.Total, Currency: b.Currency, Token: b.PaymentToken})
 	crash.At("charge: made")
 	if errors.Is(err, payment.ErrDeclined) {
 		return outcome{Refused: payment.WhyDeclined(err), Declined: true}, nil

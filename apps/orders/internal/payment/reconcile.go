@@ -120,19 +120,23 @@ func (s *Service) Open(ctx context.Context, after int64) ([]Finding, error) {
 // Report keeps a finding for somebody to look at, counts it and logs it; found again, it is kept as it was, or open
 // again if it was mended.
 func (s *Service) Report(ctx context.Context, kind FindingKind, t Taken) error {
-	var fresh bool
-	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) (err error) {
+	_, err := s.ReportNew(ctx, kind, t)
+	return err
+}
+
+// ReportNew is Report, and says whether the finding was not open before.
+func (s *Service) ReportNew(ctx context.Context, kind FindingKind, t Taken) (fresh bool, err error) {
+	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) (err error) {
 		fresh, err = report(ctx, tx, Finding{
 			Kind: kind, OrderID: t.Key, Provider: s.provider.Name(), Reference: t.Reference, Amount: t.Amount, Currency: t.Currency,
 		})
 		return err
 	})
-	if err != nil || !fresh {
-		return err
+	if err == nil && fresh {
+		slog.ErrorContext(ctx, "the payment provider's books differ", "kind", string(kind), "order", t.Key, "reference", t.Reference)
+		findings.Add(ctx, 1, metric.WithAttributes(attribute.String("kind", string(kind))))
 	}
-	slog.ErrorContext(ctx, "the payment provider's books differ", "kind", string(kind), "order", t.Key, "reference", t.Reference)
-	findings.Add(ctx, 1, metric.WithAttributes(attribute.String("kind", string(kind))))
-	return nil
+	return fresh, err
 }
 
 var findings = counter()

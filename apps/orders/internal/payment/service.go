@@ -61,11 +61,30 @@ func (s *Service) Charge(ctx context.Context, c Charge) (Receipt, error) {
 		receipt, err = s.provider.Charge(ctx, c)
 		crash.At("charge: taken")
 	}
+	return s.settleAs(ctx, c.Key, receipt, err)
+}
+
+// Lookup is Charge where no charge may begin any more: it looks up, at the provider, one that was not settled. It fails
+// with ErrUnknown where none was made.
+func (s *Service) Lookup(ctx context.Context, id shop.OrderID) (Receipt, error) {
+	p, err := s.Get(ctx, id)
+	if err != nil || p.State != Asked {
+		return orElse(p.outcome, err)
+	}
+	if err := s.mine(p); err != nil {
+		return Receipt{}, err
+	}
+	receipt, err := s.provider.Find(ctx, id, p.Reference)
+	return s.settleAs(ctx, id, receipt, err)
+}
+
+// settleAs settles a payment as the provider answered. An answer that is not for good it hands on.
+func (s *Service) settleAs(ctx context.Context, id shop.OrderID, receipt Receipt, err error) (Receipt, error) {
 	switch {
 	case err == nil:
-		return s.settle(ctx, Notice{Key: c.Key, State: Approved, Reference: receipt.Reference})
+		return s.settle(ctx, Notice{Key: id, State: Approved, Reference: receipt.Reference})
 	case errors.Is(err, ErrDeclined):
-		return s.settle(ctx, Notice{Key: c.Key, State: Declined, Why: WhyDeclined(err), Reference: receipt.Reference})
+		return s.settle(ctx, Notice{Key: id, State: Declined, Why: WhyDeclined(err), Reference: receipt.Reference})
 	}
 	return Receipt{}, err
 }
