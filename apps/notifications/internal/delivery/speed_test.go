@@ -32,7 +32,7 @@ func TestAQueueIsNotPolledBatchByBatch(t *testing.T) {
 func TestALongLineIsNotSearchedForEachOfItsLetters(t *testing.T) {
 	t.Parallel()
 	db, box := database(t), &postbox{}
-	const letters = 1500
+	const letters = 500
 	_, err := db.Exec(t.Context(), `
 		with reader as (insert into contacts (user_id, email, username) values (gen_random_uuid(), 'ada@example.com', 'ada') returning user_id)
 		insert into deliveries (id, message_id, user_id, kind, channel, lane, facts, due_at, give_up_at)

@@ -134,7 +134,7 @@ func states(t *testing.T, db *pgxpool.Pool) map[string]int {
 
 func awaitState(t *testing.T, db *pgxpool.Pool, begins string, n int) {
 	t.Helper()
-	kittest.Eventually(t, 20*time.Second, func() error {
+	kittest.Eventually(t, time.Minute, func() error {
 		found := 0
 		for state, count := range states(t, db) {
 			if strings.HasPrefix(state, begins) {
