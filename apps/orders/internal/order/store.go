@@ -30,11 +30,7 @@ func insert(ctx context.Context, tx pgx.Tx, o *Order, paymentToken string) error
 
 func list(ctx context.Context, db postgres.Reader, f Filter, before shop.OrderID, limit int) ([]Order, error) {
 	sql, args := listQuery(f, before, limit)
-	rows, err := db.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, scan)
+	return postgres.All(ctx, db, scan, sql, args...)
 }
 
 // listQuery names only what is filtered by, so that Postgres plans with the index for that.
@@ -136,16 +132,8 @@ func setParcel(ctx context.Context, tx pgx.Tx, id shop.OrderID, p Parcel) error 
 
 // bill fails with ErrNotFound.
 func bill(ctx context.Context, db postgres.Reader, id shop.OrderID) (Bill, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.One(ctx, db, ErrNotFound, pgx.RowToStructByName[Bill], `
 		select id as order_id, status, total, currency, payment_method as method, payment_token from orders where id = $1`, id)
-	if err != nil {
-		return Bill{}, err
-	}
-	b, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Bill])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return b, ErrNotFound
-	}
-	return b, err
 }
 
 // statuses counts in the index alone.
@@ -166,35 +154,23 @@ func statuses(ctx context.Context, db postgres.Reader, from, to time.Time) (map[
 }
 
 func paidBetween(ctx context.Context, db postgres.Reader, from, to time.Time) ([]shop.OrderID, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowTo[shop.OrderID], `
 		select id from orders
 		where paid_at >= $1 and paid_at < $2 and refunded < total and status not in ('cancelled', 'refunded') order by paid_at`, from, to)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[shop.OrderID])
 }
 
 func trace(ctx context.Context, db postgres.Reader, id shop.OrderID) (string, error) {
-	rows, err := db.Query(ctx, `select trace from orders where id = $1`, id)
-	if err != nil {
-		return "", err
-	}
-	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[string])
+	return postgres.One(ctx, db, pgx.ErrNoRows, pgx.RowTo[string], `select trace from orders where id = $1`, id)
 }
 
 // told are the events of an order, the oldest first: those in the outbox, and those that the broker got and that are
 // still remembered.
 func told(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Sent, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[Sent], `
 		select topic, emitted_at, sent_at from (
 			select id, topic, emitted_at, null as sent_at from outbox where key = $1
 			union all select id, topic, emitted_at, sent_at from sent where key = $1) e
 		order by emitted_at, id`, id.String())
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[Sent])
 }
 
 // erase marks somebody's orders, and takes what is personal out of those that are at their end.

@@ -21,11 +21,7 @@ func purged(ctx context.Context, tx pgx.Tx, i Instance) error {
 }
 
 func instances(ctx context.Context, db postgres.Reader, sql string, args ...any) ([]Instance, error) {
-	rows, err := db.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[Instance])
+	return postgres.All(ctx, db, pgx.RowToStructByPos[Instance], sql, args...)
 }
 
 // pageSize is how many workflows the recovery sweep looks at before it reads on. Those that cannot be helped hide none

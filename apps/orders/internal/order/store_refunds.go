@@ -24,13 +24,9 @@ func owe(ctx context.Context, tx pgx.Tx, r Refund) error {
 }
 
 func refunds(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Refund, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, scanRefund, `
 		select id, order_id, items, amount, currency, restock, calls_off, reason, reason_code, by, at, settled_at, failed_at, failure, retries
 		from refunds where order_id = $1 order by id`, id)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, scanRefund)
 }
 
 func scanRefund(row pgx.CollectableRow) (Refund, error) {
@@ -40,33 +36,21 @@ func scanRefund(row pgx.CollectableRow) (Refund, error) {
 }
 
 func owed(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Refund, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, scanRefund, `
 		select id, order_id, items, amount, currency, restock, calls_off, reason, reason_code, by, at, settled_at, failed_at, failure, retries
 		from refunds where order_id = $1 and settled_at is null and failed_at is null order by id`, id)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, scanRefund)
 }
 
 func returned(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Item, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[Item], `
 		select i.product_id, sum(i.quantity)::int as quantity
 		from refunds r, jsonb_to_recordset(r.items) as i (product_id bigint, quantity int)
 		where r.order_id = $1 and r.restock group by i.product_id order by i.product_id`, id)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[Item])
 }
 
 // givenBack is how much of an order the provider was believed to have given back before a moment.
 func givenBack(ctx context.Context, db postgres.Reader, id shop.OrderID, before time.Time) (shop.Money, error) {
-	rows, err := db.Query(ctx, `select coalesce(sum(amount), 0) from refunds where order_id = $1 and settled_at < $2`, id, before)
-	if err != nil {
-		return shop.Money{}, err
-	}
-	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[shop.Money])
+	return postgres.One(ctx, db, pgx.ErrNoRows, pgx.RowTo[shop.Money], `select coalesce(sum(amount), 0) from refunds where order_id = $1 and settled_at < $2`, id, before)
 }
 
 // settle changes nothing where the refund is at its end, or was tried again meanwhile.
@@ -105,9 +89,5 @@ func retry(ctx context.Context, tx pgx.Tx, id shop.OrderID, refund uuid.UUID, by
 }
 
 func anyUnsettled(ctx context.Context, db postgres.Reader, id shop.OrderID) (bool, error) {
-	rows, err := db.Query(ctx, `select exists (select from refunds where order_id = $1 and settled_at is null)`, id)
-	if err != nil {
-		return false, err
-	}
-	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[bool])
+	return postgres.One(ctx, db, pgx.ErrNoRows, pgx.RowTo[bool], `select exists (select from refunds where order_id = $1 and settled_at is null)`, id)
 }

@@ -93,16 +93,8 @@ func mended(ctx context.Context, tx pgx.Tx, kind FindingKind, id shop.OrderID) e
 }
 
 func finding(ctx context.Context, db postgres.Reader, id int64) (Finding, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.One(ctx, db, ErrNoFinding, pgx.RowToStructByName[Finding], `
 		select id, kind, order_id, provider, reference, amount, currency, found_at, mended_at from payment_findings where id = $1`, id)
-	if err != nil {
-		return Finding{}, err
-	}
-	f, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Finding])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return f, ErrNoFinding
-	}
-	return f, err
 }
 
 // postpone has a finding looked at again after ten minutes, twenty, forty ... a day.
@@ -114,25 +106,17 @@ func postpone(ctx context.Context, tx pgx.Tx, id int64) error {
 }
 
 func open(ctx context.Context, db postgres.Reader, provider string, after int64) ([]Finding, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[Finding], `
 		select id, kind, order_id, provider, reference, amount, currency, found_at, mended_at
 		from payment_findings where mended_at is null and provider = $1 and look_at <= now() and id > $2 order by id limit 100`, provider, after)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[Finding])
 }
 
 // foundWith is how many findings of a kind there were in the day until one of them was found, itself among them.
 func foundWith(ctx context.Context, db postgres.Reader, kind FindingKind, id shop.OrderID) (n int, err error) {
-	rows, err := db.Query(ctx, `
+	return postgres.One(ctx, db, pgx.ErrNoRows, pgx.RowTo[int], `
 		select count(*) from payment_findings own join payment_findings f on f.kind = own.kind
 			and f.found_at > own.found_at - interval '24 hours' and f.found_at <= own.found_at
 		where own.kind = $1 and own.order_id = $2`, kind, id)
-	if err != nil {
-		return 0, err
-	}
-	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[int])
 }
 
 // compared begins where nothing is noted yet.
@@ -154,11 +138,7 @@ func note(ctx context.Context, tx pgx.Tx, provider string, c Compared) error {
 }
 
 func foundBefore(ctx context.Context, db postgres.Reader, before int64, limit int) ([]Finding, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[Finding], `
 		select id, kind, order_id, provider, reference, amount, currency, found_at, mended_at
 		from payment_findings where id < $1 order by id desc limit $2`, before, limit)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[Finding])
 }

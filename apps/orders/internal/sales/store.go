@@ -63,12 +63,8 @@ func wholly(s Sale) int {
 
 // currencies in which something was sold, those with the most orders first.
 func currencies(ctx context.Context, db postgres.Reader, from, to Day) ([]string, error) {
-	rows, err := db.Query(ctx, `
+	all, err := postgres.All(ctx, db, pgx.RowTo[string], `
 		select currency from sales where day between $1 and $2 group by currency order by sum(orders) desc, currency`, from.Time, to.Time)
-	if err != nil {
-		return nil, err
-	}
-	all, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if all == nil {
 		all = []string{}
 	}
@@ -89,14 +85,10 @@ func byDay(ctx context.Context, db postgres.Reader, from, to Day, currency strin
 }
 
 func top(ctx context.Context, db postgres.Reader, from, to Day, currency string, n int) ([]ProductSum, error) {
-	rows, err := db.Query(ctx, `
+	all, err := postgres.All(ctx, db, pgx.RowToStructByName[ProductSum], `
 		select product_id, max(sku) as sku, max(name) as name, sum(quantity)::bigint as quantity, sum(revenue) as revenue
 		from product_sales where day between $1 and $2 and currency = $3
 		group by product_id having sum(quantity) > 0 order by sum(revenue) desc, product_id limit $4`, from.Time, to.Time, currency, n)
-	if err != nil {
-		return nil, err
-	}
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByName[ProductSum])
 	if all == nil {
 		all = []ProductSum{}
 	}

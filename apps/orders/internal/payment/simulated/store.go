@@ -2,7 +2,6 @@ package simulated
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,14 +13,10 @@ import (
 
 // attempt notes one more try of a charge and locks its entry.
 func attempt(ctx context.Context, tx pgx.Tx, c payment.Charge) (entry, error) {
-	rows, err := tx.Query(ctx, `
+	return postgres.One(ctx, tx, pgx.ErrNoRows, pgx.RowToStructByName[entry], `
 		insert into simulated_ledger (key, amount, currency, state, attempts) values ($1, $2, $3, 'trying', 1)
 		on conflict (key) do update set attempts = simulated_ledger.attempts + 1
 		returning state, attempts`, c.Key, c.Amount, c.Currency)
-	if err != nil {
-		return entry{}, err
-	}
-	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[entry])
 }
 
 // settle is at once but for a charge that is processing, which takes a while.
@@ -48,26 +43,14 @@ func find(ctx context.Context, tx pgx.Tx, key shop.OrderID) (entry, error) {
 	if err != nil {
 		return entry{}, err
 	}
-	rows, err := tx.Query(ctx, `select state, attempts from simulated_ledger where key = $1`, key)
-	if err != nil {
-		return entry{}, err
-	}
-	e, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[entry])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return e, payment.ErrUnknown
-	}
-	return e, err
+	return postgres.One(ctx, tx, payment.ErrUnknown, pgx.RowToStructByName[entry], `select state, attempts from simulated_ledger where key = $1`, key)
 }
 
 // taken is a page of the charges that were begun in a time, were made, and are not wholly given back.
 func taken(ctx context.Context, db postgres.Reader, since, until time.Time, after shop.OrderID, limit int) ([]payment.Taken, error) {
-	rows, err := db.Query(ctx, `
+	return postgres.All(ctx, db, pgx.RowToStructByName[payment.Taken], `
 		select key, key::text as reference, amount, refunded, currency, begun_at as at from simulated_ledger
 		where state = 'approved' and begun_at >= $1 and begun_at < $2 and key > $3 order by key limit $4`, since, until, after, limit)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[payment.Taken])
 }
 
 // giveBack notes a refund. It answers false where it was made already; of two at once, the second waits for the first.
