@@ -13,12 +13,11 @@ const (
 	lastRetry  = 5 * time.Minute
 	// doubtful bounds the backoff after a look that published nothing: then the broker may be away, and is asked again soon.
 	doubtful = 5 * time.Second
-	// mostAside bounds what a look passes to the database. Beyond it all keys come again, from the front.
-	mostAside = 2000
 )
 
-// aside are the keys whose next event could not be published. Their events wait, so that none overtakes another of its key, and
-// all other keys go on. It is knowledge of this process alone: another replica, and the next process, find out for themselves.
+// aside are the keys whose next event could not be published. Their events wait, so that none overtakes another of its
+// key, and all other keys go on, however many wait: with a limit the relay would circle over those that fail. It is
+// knowledge of this process alone: another replica, and the next process, find out for themselves.
 type aside struct {
 	keys map[string]setback
 	size atomic.Int64 // for the metric
@@ -29,10 +28,7 @@ type setback struct {
 	until    time.Time
 }
 
-// all is never nil.
-func (a *aside) all() []string {
-	return slices.AppendSeq(make([]string, 0, len(a.keys)), maps.Keys(a.keys))
-}
+func (a *aside) all() []string { return slices.Collect(maps.Keys(a.keys)) }
 
 // due are the keys that may be tried again, the longest overdue first.
 func (a *aside) due(now time.Time, most int) (keys []string) {
@@ -45,25 +41,25 @@ func (a *aside) due(now time.Time, most int) (keys []string) {
 	return keys[:min(most, len(keys))]
 }
 
-// note takes the keys that were tried again and those that failed now. Something was published beside them, or not.
-func (a *aside) note(now time.Time, retried []string, failed map[string]error, published bool) {
-	for _, key := range retried {
-		if failed[key] == nil {
-			delete(a.keys, key)
+// note takes what a look published and the keys that failed in it, and says whether keys go on that had stepped aside. A
+// key that was not tried stays aside.
+func (a *aside) note(now time.Time, published []emitted, failed map[string]error) (healed bool) {
+	for _, e := range published {
+		if _, waited := a.keys[e.Key]; waited {
+			healed = true
+			delete(a.keys, e.Key)
 		}
-	}
-	if len(a.keys)+len(failed) > mostAside {
-		clear(a.keys)
 	}
 	for key := range failed {
 		s := a.keys[key]
 		s.failures++
 		wait := min(firstRetry<<min(s.failures-1, 10), lastRetry)
-		if !published {
+		if len(published) == 0 {
 			wait = min(wait, doubtful)
 		}
 		s.until = now.Add(wait/2 + rand.N(wait/2)) //nolint:gosec // no secret: those that failed together come again one by one
 		a.keys[key] = s
 	}
 	a.size.Store(int64(len(a.keys)))
+	return healed
 }

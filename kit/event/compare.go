@@ -31,7 +31,7 @@ func (h *Hub) Compare(ctx context.Context, invoke sidecar.Invoke, publishers ...
 	return errors.Join(errs...)
 }
 
-// compare goes on from where it stopped, page by page. A page of which something could not be heard comes again.
+// compare goes on from where it stopped, page by page. A page of which something could not be handled comes again.
 func (h *Hub) compare(ctx context.Context, invoke sidecar.Invoke, publisher sidecar.Endpoint) error {
 	for {
 		at, err := h.comparedTo(ctx, publisher.App)
@@ -45,7 +45,7 @@ func (h *Hub) compare(ctx context.Context, invoke sidecar.Invoke, publisher side
 		if len(answer.Sent) == 0 {
 			return nil
 		}
-		if err := h.hearMissing(ctx, answer.Sent, invoke, publisher); err != nil {
+		if err := h.handleMissing(ctx, answer.Sent, invoke, publisher); err != nil {
 			return err
 		}
 		if err := h.compared(ctx, publisher.App, answer.Sent[len(answer.Sent)-1]); err != nil || len(answer.Sent) < page {
@@ -54,7 +54,7 @@ func (h *Hub) compare(ctx context.Context, invoke sidecar.Invoke, publisher side
 	}
 }
 
-func (h *Hub) hearMissing(ctx context.Context, all []sent, invoke sidecar.Invoke, publisher sidecar.Endpoint) error {
+func (h *Hub) handleMissing(ctx context.Context, all []sent, invoke sidecar.Invoke, publisher sidecar.Endpoint) error {
 	missing, err := h.missing(ctx, all)
 	var errs []error
 	for err == nil && len(missing) > 0 {
@@ -65,15 +65,15 @@ func (h *Hub) hearMissing(ctx context.Context, all []sent, invoke sidecar.Invoke
 			break
 		}
 		for _, e := range answer.Events {
-			errs = append(errs, h.hearLate(ctx, e))
+			errs = append(errs, h.handleLate(ctx, e))
 		}
 	}
 	return errors.Join(append(errs, err)...)
 }
 
-// hearLate hears an event as if it were delivered. What cannot be heard becomes a dead letter, at once or after a while, as it
-// would by the sidecar.
-func (h *Hub) hearLate(ctx context.Context, event json.RawMessage) error {
+// handleLate handles an event as if it were delivered. What cannot be handled becomes a dead letter, at once or after a
+// while, as it would by the sidecar.
+func (h *Hub) handleLate(ctx context.Context, event json.RawMessage) error {
 	var envelope cloudEvent
 	if err := decode(event, &envelope); err != nil {
 		return err
@@ -82,7 +82,7 @@ func (h *Hub) hearLate(ctx context.Context, event json.RawMessage) error {
 	if !ok {
 		return nil // not ours any more
 	}
-	slog.WarnContext(ctx, "an event was sent and never heard; it is heard now", "event_id", envelope.ID, "topic", envelope.Type)
+	slog.WarnContext(ctx, "an event was published and never handled; it is handled now", "event_id", envelope.ID, "topic", envelope.Type)
 	err := hear(ctx, event)
 	if err != nil && (!fault.Of(err).Kind.Retryable() || time.Since(envelope.Time) > givenUp) {
 		return h.keepLetter(ctx, envelope.ID, envelope.Type, event)
@@ -90,7 +90,7 @@ func (h *Hub) hearLate(ctx context.Context, event json.RawMessage) error {
 	return err
 }
 
-// missing are those that are neither heard nor dead.
+// missing are those that are neither handled nor dead.
 func (h *Hub) missing(ctx context.Context, all []sent) ([]uuid.UUID, error) {
 	ids := make([]uuid.UUID, len(all))
 	for i, s := range all {

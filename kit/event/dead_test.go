@@ -129,6 +129,15 @@ func TestPruning(t *testing.T) {
 	if err := db.QueryRow(t.Context(), `select count(*), (select count(*) from failures) from inbox`).Scan(&kept, &failures); err != nil || kept != 10 || failures != 0 {
 		t.Errorf("%d are remembered and %d failures, %v", kept, failures, err)
 	}
+	if _, err := db.Exec(t.Context(), `update inbox set heard_at = now() - interval '15 days'; drop table sent`); err != nil {
+		t.Fatal(err)
+	}
+	if err := event.Prune(t.Context(), db.Pool); err == nil {
+		t.Error("nobody said that a step failed")
+	}
+	if err := db.QueryRow(t.Context(), `select count(*) from inbox`).Scan(&kept); err != nil || kept != 0 {
+		t.Errorf("after a step that failed the others did not come: %d are remembered, %v", kept, err)
+	}
 }
 
 // TestLag: what waits is seen by whoever reads the metrics.

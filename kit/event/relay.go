@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"sidecart/kit/crash"
+	"sidecart/kit/postgres"
 )
 
 // Publish hands one CloudEvent to the broker and returns nil only once the broker has it.
@@ -21,6 +23,7 @@ type Publish func(ctx context.Context, topic string, cloudEvent []byte) error
 
 const (
 	batch     = 200             // events published per transaction
+	retries   = 20              // of them, the room for keys that stepped aside while others fill the rest
 	publishes = 16              // at a time
 	poll      = 2 * time.Second // for what a process left that died, and for keys that stepped aside
 	pause     = time.Second     // after a look that failed or published nothing
@@ -98,13 +101,13 @@ type emitted struct {
 // published.
 func (r *relay) look(ctx context.Context) (full bool, err error) {
 	err = pgx.BeginFunc(ctx, r.Pool, func(tx pgx.Tx) error {
-		events, retried, err := r.next(ctx, tx)
+		events, more, err := r.next(ctx, tx)
 		if err != nil {
 			return err
 		}
-		full = len(events) == batch
 		done, failed := r.publishAll(ctx, events)
-		r.aside.note(time.Now(), retried, failed, len(done) > 0)
+		healed := r.aside.note(time.Now(), done, failed)
+		full = more || healed
 		var failure error
 		for _, failure = range failed {
 			break
@@ -123,37 +126,56 @@ func (r *relay) look(ctx context.Context) (full bool, err error) {
 
 const columns = `id, topic, key, version, data, trace, emitted_at`
 
-// next are the oldest events of the keys that go on and, where there is room, of those that are to be retried. It fails with
-// errElsewhere. The lock is taken by a statement of its own, though both are sent together: one that both took the lock and read
-// would read what was there before it had the lock, and publish again what another has just removed.
-func (r *relay) next(ctx context.Context, tx pgx.Tx) (events []emitted, retried []string, err error) {
+// next are the oldest events of the keys that go on, of which there may be more, and the oldest one of each key that is
+// to be retried, for as many as there is room. It fails with errElsewhere. The lock is taken by a statement of its own,
+// though both are sent together: one that both took the lock and read would read what was there before it had the lock,
+// and publish again what another has just removed. Keys are unnested because Postgres hashes a subquery but not always an
+// array, and compares each of many keys with each row.
+func (r *relay) next(ctx context.Context, tx pgx.Tx) (events []emitted, more bool, err error) {
 	var mine bool
+	room := batch - len(r.aside.due(time.Now(), retries))
 	both := &pgx.Batch{}
 	both.Queue(`select pg_try_advisory_xact_lock(hashtext('outbox'))`).QueryRow(func(row pgx.Row) error { return row.Scan(&mine) })
-	both.Queue(`select `+columns+` from outbox where not key = any($2) order by seq limit $1`, batch, r.aside.all()).
+	both.Queue(`select `+columns+` from outbox where key not in (select unnest($2::text[])) order by seq limit $1`, room, r.aside.all()).
 		Query(func(rows pgx.Rows) (err error) {
 			events, err = pgx.CollectRows(rows, pgx.RowToStructByName[emitted])
 			return err
 		})
 	if err := tx.SendBatch(ctx, both).Close(); err != nil {
-		return nil, nil, err
+		return nil, false, err
 	}
 	if !mine {
-		return nil, nil, errElsewhere
+		return nil, false, errElsewhere
 	}
-	retried = r.aside.due(time.Now(), batch-len(events))
-	if len(retried) == 0 {
-		return events, nil, nil
-	}
-	rows, err := tx.Query(ctx, `select `+columns+` from outbox where key = any($2) order by seq limit $1`, batch-len(events), retried)
-	if err == nil {
-		events, err = pgx.AppendRows(events, rows, pgx.RowToStructByName[emitted])
-	}
-	return events, retried, err
+	overdue, err := r.retried(ctx, tx, r.aside.due(time.Now(), batch-len(events)))
+	return append(events, overdue...), len(events) == room, err
 }
 
-// remove takes from the outbox what was published, and keeps it for hearers that ask. What was published twice is kept once.
-func remove(ctx context.Context, tx pgx.Tx, ids []uuid.UUID, keep bool) error {
+// retried are the oldest events of keys that stepped aside, one of each. A key of which nothing is left is aside no more.
+func (r *relay) retried(ctx context.Context, tx pgx.Tx, keys []string) ([]emitted, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	events, err := postgres.All(ctx, tx, pgx.RowToStructByName[emitted], `select `+columns+` from outbox
+		where seq in (select min(seq) from outbox where key in (select unnest($1::text[])) group by key)`, keys)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range keys {
+		if !slices.ContainsFunc(events, func(e emitted) bool { return e.Key == key }) {
+			delete(r.aside.keys, key)
+		}
+	}
+	return events, nil
+}
+
+// remove takes from the outbox what was published, and keeps it for consumers that compare. What was published twice is
+// kept once.
+func remove(ctx context.Context, tx pgx.Tx, published []emitted, keep bool) error {
+	ids := make([]uuid.UUID, len(published))
+	for i, e := range published {
+		ids[i] = e.ID
+	}
 	_, err := tx.Exec(ctx, `
 		with gone as (delete from outbox where id = any($1) returning id, topic, key, version, data, trace, emitted_at)
 		insert into sent (id, topic, key, version, data, trace, emitted_at)
@@ -164,7 +186,7 @@ func remove(ctx context.Context, tx pgx.Tx, ids []uuid.UUID, keep bool) error {
 
 // publishAll publishes keys side by side and the events of one key one after the other; after a failure the rest of
 // that key waits, and after the turn what has not begun. It returns what the broker has, and the failures by key.
-func (r *relay) publishAll(ctx context.Context, events []emitted) (done []uuid.UUID, failed map[string]error) {
+func (r *relay) publishAll(ctx context.Context, events []emitted) (done []emitted, failed map[string]error) {
 	byKey := map[string][]emitted{}
 	for _, e := range events {
 		byKey[e.Key] = append(byKey[e.Key], e)
@@ -183,7 +205,7 @@ func (r *relay) publishAll(ctx context.Context, events []emitted) (done []uuid.U
 				err := r.publishOne(ctx, e)
 				mu.Lock()
 				if err == nil {
-					done = append(done, e.ID)
+					done = append(done, e)
 				} else {
 					failed[key] = err
 				}

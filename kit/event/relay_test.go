@@ -2,8 +2,10 @@ package event_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,5 +69,63 @@ func TestEventsThatCannotBePublishedStepAside(t *testing.T) {
 			t.Errorf("good 001 after %q", last)
 		}
 		last = line[37:]
+	}
+}
+
+func emitMany[E shop.Event](t *testing.T, db *event.Outbox, count int, e func(order shop.OrderID) E) {
+	t.Helper()
+	many := make([]E, count)
+	for n := range many {
+		many[n] = e(shop.OrderID{UUID: shop.NewID()})
+	}
+	if err := db.Tx(t.Context(), func(tx event.TX) error { return event.EmitAll(t.Context(), tx, many) }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func paid(order shop.OrderID) shop.OrderPaid { return shop.OrderPaid{OrderID: order} }
+
+// TestAnyNumberOfFailingKeysLetsTheOthersGo: the relay may not publish to a topic, so each order's key fails.
+func TestAnyNumberOfFailingKeysLetsTheOthersGo(t *testing.T) {
+	db := event.NewOutbox(kittest.DB(t, event.Migrations))
+	emitMany(t, db, 2500, func(order shop.OrderID) shop.OrderCancelled { return shop.OrderCancelled{OrderID: order} })
+	emitMany(t, db, 100, paid)
+	var published atomic.Int64
+	look := event.Looks(db, func(_ context.Context, topic string, _ []byte) error {
+		if topic == (shop.OrderCancelled{}).Topic() {
+			return errors.New("not allowed")
+		}
+		published.Add(1)
+		return nil
+	})
+	for range 20 {
+		_, _ = look(t.Context()) // most fail
+	}
+	if got := published.Load(); got != 100 {
+		t.Errorf("%d of 100 are published behind those that fail", got)
+	}
+}
+
+// TestABusyOutboxRetriesFailingKeys: every look is full without them.
+func TestABusyOutboxRetriesFailingKeys(t *testing.T) {
+	db := event.NewOutbox(kittest.DB(t, event.Migrations))
+	b, failing := &broker{refused: "bad"}, shop.OrderID{UUID: shop.NewID()}
+	emit(t, db, failing, "bad")
+	look := event.Looks(db, func(ctx context.Context, topic string, envelope []byte) error {
+		if topic == (shop.OrderPaid{}).Topic() {
+			return nil
+		}
+		return b.publish(ctx, topic, envelope)
+	})
+	emitMany(t, db, 400, paid)
+	for began := time.Now(); len(b.seen()) == 0; {
+		emitMany(t, db, 200, paid)
+		if more, err := look(t.Context()); err != nil || !more {
+			t.Fatalf("more %v, %v", more, err)
+		}
+		b.refuse("")
+		if time.Since(began) > 10*time.Second {
+			t.Fatal("a key that stepped aside is never tried again")
+		}
 	}
 }
