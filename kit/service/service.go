@@ -82,8 +82,16 @@ func Run(ctx context.Context, name string, run func(ctx context.Context, s *Serv
 // Go has Serve run task. The service ends when task fails; the task's ctx ends with the service.
 func (s *Service) Go(task func(ctx context.Context) error) { s.tasks = append(s.tasks, task) }
 
+// order panics where calls of a main do not come in the order that they need.
+func order(kept bool, rule string) {
+	if !kept {
+		panic("service: " + rule)
+	}
+}
+
 // Serve runs all tasks and the web app until ctx ends or one of them fails.
 func (s *Service) Serve(ctx context.Context) error {
+	order(s.app != nil, "NewApp comes before Serve")
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return web.Serve(ctx, s.app) })
 	for _, task := range s.tasks {
@@ -113,6 +121,8 @@ func (s *Service) Connect(ctx context.Context) error {
 // OpenDatabase opens the database whose URL is a secret and migrates it: the tables of kit, then those of the service. What
 // emits takes the outbox, anything else its Pool.
 func (s *Service) OpenDatabase(ctx context.Context, secret string, migrations ...postgres.Migrations) (*event.Outbox, error) {
+	order(s.app == nil, "OpenDatabase comes before NewApp, which watches the database")
+	order(s.Sidecar != nil, "Connect comes before OpenDatabase")
 	url, err := s.Sidecar.Secret(ctx, secret)
 	if err != nil {
 		return nil, err
@@ -130,6 +140,7 @@ func (s *Service) OpenDatabase(ctx context.Context, secret string, migrations ..
 // NewApp is the service's web app. It verifies tokens with the keys of feed, and has health checks of the sidecar and of the
 // database, if there is one: OpenDatabase comes first. What the tables of kit have kept for long enough is removed.
 func (s *Service) NewApp(ctx context.Context, cfg web.Config, feed auth.Feed) *web.App {
+	order(s.Sidecar != nil, "Connect comes before NewApp")
 	s.Verifier = auth.Follow(ctx, feed)
 	cfg.Verify = s.Verifier.Verify
 	s.app = web.New(s.Name, cfg)
@@ -148,6 +159,7 @@ func (s *Service) NewApp(ctx context.Context, cfg web.Config, feed auth.Feed) *w
 // Relay has the outbox published. What was published is kept for so long for consumers that look for gaps: event.Kept, or
 // zero where nobody has an inbox for it.
 func (s *Service) Relay(publish event.Publish, keep time.Duration) {
+	order(s.db != nil && s.app != nil, "OpenDatabase and NewApp come before Relay")
 	if keep > 0 {
 		event.SentRoute(s.app, s.Name, s.db.Pool)
 	}
@@ -156,6 +168,7 @@ func (s *Service) Relay(publish event.Publish, keep time.Duration) {
 
 // NewHub is where the service subscribes. Its inbox is compared with what publishers sent (Hub.Compare).
 func (s *Service) NewHub(publishers ...sidecar.Endpoint) *event.Hub {
+	order(s.db != nil && s.app != nil, "OpenDatabase and NewApp come before NewHub")
 	hub := event.NewHub(s.app, s.Name, s.db)
 	s.Every("compare-events", "@every 30s", func(ctx context.Context) error {
 		return hub.Compare(ctx, s.Sidecar.Invoke, publishers...)
@@ -167,6 +180,7 @@ func (s *Service) NewHub(publishers ...sidecar.Endpoint) *event.Hub {
 // next time. It may take as long as a request, or as web.Patience says. A job outlives this process: the scheduler calls
 // for ever what was given another name.
 func (s *Service) Every(name, schedule string, job func(ctx context.Context) error, options ...web.Option) {
+	order(s.app != nil, "NewApp comes before Every")
 	web.Handle(s.app, "POST /job/"+name, shop.Anyone, func(ctx context.Context, _ shop.Caller, _ web.None) (web.None, error) {
 		return web.None{}, job(ctx)
 	}, append(options, web.Internal)...)

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -106,5 +107,27 @@ func TestServe(t *testing.T) {
 	}
 	if got := strings.Join(ended, ", "); got != "task, opened second, opened first" {
 		t.Errorf("ended: %s", got)
+	}
+}
+
+// TestOrder: what is called too early or too late says so, and nothing is silently without its health checks.
+func TestOrder(t *testing.T) {
+	open := &Service{Sidecar: &sidecar.Sidecar{}, app: web.New("orders", web.Config{})}
+	for want, call := range map[string]func(){
+		"Connect comes before NewApp":    func() { (&Service{}).NewApp(t.Context(), web.Config{}, kittest.Signer.Fetch) },
+		"NewApp comes before Every":      func() { (&Service{}).Every("x", "@every 1m", nil) },
+		"NewApp comes before Serve":      func() { _ = (&Service{}).Serve(t.Context()) },
+		"OpenDatabase comes before New":  func() { _, _ = open.OpenDatabase(t.Context(), "url") },
+		"NewApp come before Relay":       func() { (&Service{}).Relay(nil, 0) },
+		"OpenDatabase and NewApp come b": func() { open.NewHub() },
+	} {
+		func() {
+			defer func() {
+				if got := fmt.Sprint(recover()); !strings.Contains(got, want) {
+					t.Errorf("%q does not say that %s", got, want)
+				}
+			}()
+			call()
+		}()
 	}
 }
