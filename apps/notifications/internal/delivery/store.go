@@ -175,13 +175,29 @@ func revive(ctx context.Context, tx pgx.Tx, id ID) (Plan, error) {
 }
 
 func history(ctx context.Context, db postgres.Reader, f Filter, before int64, most int) ([]Attempt, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[Attempt], `
+	var c postgres.Conditions
+	c.And(`a.id < ?`, before)
+	if f.Kind != "" {
+		c.And(`d.kind = ?`, f.Kind)
+	}
+	if f.Channel != "" {
+		c.And(`d.channel = ?`, f.Channel)
+	}
+	if f.Outcome != "" {
+		c.And(`a.outcome = ?`, f.Outcome)
+	}
+	if f.UserID != nil {
+		c.And(`d.user_id = ?`, f.UserID)
+	}
+	if f.MessageID != nil {
+		c.And(`d.message_id = ?`, f.MessageID)
+	}
+	sql := `
 		select a.id as seq, a.delivery_id, d.message_id, d.user_id, d.kind, d.channel, a.number, a.outcome, a.provider, a.answer,
 			a.latency_ms, d.state, a.at
 		from attempts a join deliveries d on d.id = a.delivery_id
-		where a.id < $1 and ($2 = '' or d.kind = $2) and ($3 = '' or d.channel = $3) and ($4 = '' or a.outcome = $4)
-			and ($5::uuid is null or d.user_id = $5) and ($6::uuid is null or d.message_id = $6)
-		order by a.id desc limit $7`, before, f.Kind, f.Channel, f.Outcome, f.UserID, f.MessageID, most)
+		where ` + c.String() + c.Fill(` order by a.id desc limit ?`, most)
+	return postgres.All(ctx, db, pgx.RowToStructByName[Attempt], sql, c.Args...)
 }
 
 // days counts what became of deliveries by the day on which they were planned.

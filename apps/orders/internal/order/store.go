@@ -3,7 +3,6 @@ package order
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -35,19 +34,18 @@ func list(ctx context.Context, db postgres.Reader, f Filter, before shop.OrderID
 
 // listQuery names only what is filtered by, so that Postgres plans with the index for that.
 func listQuery(f Filter, before shop.OrderID, limit int) (sql string, args []any) {
-	where, args := "id < $1", []any{before, limit}
+	var c postgres.Conditions
+	c.And(`id < ?`, before)
 	if f.UserID != nil {
-		args = append(args, *f.UserID)
-		where += " and user_id = $" + strconv.Itoa(len(args))
+		c.And(`user_id = ?`, *f.UserID)
 	}
 	if f.Status != "" {
-		args = append(args, f.Status)
-		where += " and status = $" + strconv.Itoa(len(args))
+		c.And(`status = ?`, f.Status)
 	}
 	return `
 		select id, number, user_id, status, items, total, refunded, currency, shipping_address, payment_method, carrier,
 			tracking_number, placed_at, paid_at, shipped_at, delivered_at, updated_at
-		from orders where ` + where + ` order by id desc limit $2`, args
+		from orders where ` + c.String() + c.Fill(` order by id desc limit ?`, limit), c.Args
 }
 
 // scan reads an order. A numeric that is zero comes from the wire without its decimals, and an order that is older than

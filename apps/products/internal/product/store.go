@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -135,44 +133,24 @@ type question struct {
 	words      string // a tsquery
 }
 
-// conditions grow into a statement: one for each filter that is used, so that the planner sees only those.
-type conditions struct {
-	all  []string
-	args []any
-}
-
-// and adds a condition in which each ? is an argument.
-func (c *conditions) and(condition string, args ...any) {
-	c.all = append(c.all, c.fill(condition, args...))
-}
-
-func (c *conditions) fill(text string, args ...any) string {
-	for _, a := range args {
-		c.args = append(c.args, a)
-		text = strings.Replace(text, "?", "$"+strconv.Itoa(len(c.args)), 1)
-	}
-	return text
-}
-
-func (c *conditions) String() string { return strings.Join(c.all, " and ") }
-
 // conditions of what is on sale (p) and passes.
-func (q question) conditions() *conditions {
-	c := &conditions{all: []string{"p.archived_at is null"}}
+func (q question) conditions() *postgres.Conditions {
+	c := &postgres.Conditions{}
+	c.And(`p.archived_at is null`)
 	if q.Query != "" {
-		c.and(`p.search @@ ?::tsquery`, q.words)
+		c.And(`p.search @@ ?::tsquery`, q.words)
 	}
 	if q.CategoryID != 0 {
-		c.and(`p.category_id = any(?)`, q.categories)
+		c.And(`p.category_id = any(?)`, q.categories)
 	}
 	if q.Brand != "" {
-		c.and(`p.brand = ?`, q.Brand)
+		c.And(`p.brand = ?`, q.Brand)
 	}
 	if q.MinPrice != nil {
-		c.and(`p.price >= ?`, q.MinPrice)
+		c.And(`p.price >= ?`, q.MinPrice)
 	}
 	if q.MaxPrice != nil {
-		c.and(`p.price <= ?`, q.MaxPrice)
+		c.And(`p.price <= ?`, q.MaxPrice)
 	}
 	if q.InStock != nil {
 		// kind is 'out' exactly while nothing is available; the hot rows of stock stay out of it
@@ -180,11 +158,11 @@ func (q question) conditions() *conditions {
 		if *q.InStock {
 			out = "not " + out
 		}
-		c.and(out)
+		c.And(out)
 	}
 	for _, name := range slices.Sorted(maps.Keys(q.Attributes)) {
 		value := q.Attributes[name]
-		c.and(`(p.attributes @> ? or p.attributes @> ?)`, attribute(name, TextValue(value)), attribute(name, readValue(value)))
+		c.And(`(p.attributes @> ? or p.attributes @> ?)`, attribute(name, TextValue(value)), attribute(name, readValue(value)))
 	}
 	return c
 }
@@ -210,7 +188,7 @@ func (q question) statement(sort Sort, after position, limit int) (string, []any
 	c, order := q.conditions(), orders[sort]
 	rank, most := "0", ""
 	if sort == Relevance {
-		rank, most = c.fill(`(ts_rank(p.search, ?::tsquery) * 1000000)::int`, q.words), fmt.Sprint("order by p.id desc limit ", ranked)
+		rank, most = c.Fill(`(ts_rank(p.search, ?::tsquery) * 1000000)::int`, q.words), fmt.Sprint("order by p.id desc limit ", ranked)
 	}
 	from := "true"
 	if after.Sort != "" {
@@ -223,14 +201,14 @@ func (q question) statement(sort Sort, after position, limit int) (string, []any
 		case Alphabetic:
 			key = []any{after.Name, after.ID}
 		}
-		from = c.fill(order.after, key...)
+		from = c.Fill(order.after, key...)
 	}
 	return fmt.Sprintf(`
 		with f as not materialized (
 			select p.id, p.price, p.name, %s as rank from products p where %s %s
 		)
 		select '%s' as sort, f.id, %s as price, %s as name, f.rank from f where %s order by %s limit %d`,
-		rank, c, most, sort, order.price, order.name, from, order.by, limit), c.args
+		rank, c, most, sort, order.price, order.name, from, order.by, limit), c.Args
 }
 
 // shown is what people see of a product (p), with its stock (s).
@@ -264,7 +242,7 @@ func read(ctx context.Context, db postgres.Reader, found []position) ([]Product,
 // counting is what count sends: three countings in one look at what passes.
 func (q question) counting() (string, []any) {
 	c := q.conditions()
-	limits, most := c.fill(`?::numeric[]`, bands), ""
+	limits, most := c.Fill(`?::numeric[]`, bands), ""
 	if q.Query != "" {
 		most = fmt.Sprint("order by p.id desc limit ", tallied)
 	}
@@ -275,7 +253,7 @@ func (q question) counting() (string, []any) {
 			) passing group by grouping sets ((brand), (category_id), (band))
 		)
 		select n.brand, n.category_id, c.name, n.band, n.products
-		from counted n left join categories c on c.id = n.category_id order by n.brand, c.name, n.band`, limits, c, most), c.args
+		from counted n left join categories c on c.id = n.category_id order by n.brand, c.name, n.band`, limits, c, most), c.Args
 }
 
 func count(ctx context.Context, db postgres.Reader, q question) ([]counted, error) {

@@ -72,21 +72,24 @@ func lock(ctx context.Context, tx pgx.Tx, id shop.UserID) (withPassword, error) 
 		from accounts where id = $1 and erased_at is null for update`, id)
 }
 
+// list has the query planned for its own beginning of a name: what is planned for any beginning uses no index.
 func list(ctx context.Context, db postgres.Reader, f Filter, before shop.UserID, limit int) ([]Account, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[Account], `
-		select id, username, email, full_name, role, active, email_verified, created_at, updated_at
-		from accounts
-		where id < $1 and ($2 = '' or username_key like $2 or email_key like $2 or lower(full_name) like $2)
-			and ($3 = '' or role = $3) and ($4::boolean is null or active = $4)
-		order by id desc limit $5`, before, beginning(f.Q), f.Role, f.Active, limit)
-}
-
-// beginning is a pattern for what begins with q, whatever signs are in it.
-func beginning(q string) string {
-	if q = key(q); q == "" {
-		return ""
+	var c postgres.Conditions
+	c.And(`id < ?`, before)
+	if q := key(f.Q); q != "" {
+		beginning := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(q) + "%"
+		c.And(`(username_key like ? or email_key like ? or lower(full_name) like ?)`, beginning, beginning, beginning)
 	}
-	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(q) + "%"
+	if f.Role != "" {
+		c.And(`role = ?`, f.Role)
+	}
+	if f.Active != nil {
+		c.And(`active = ?`, f.Active)
+	}
+	sql := `
+		select id, username, email, full_name, role, active, email_verified, created_at, updated_at
+		from accounts where ` + c.String() + c.Fill(` order by id desc limit ?`, limit)
+	return postgres.All(ctx, db, pgx.RowToStructByName[Account], sql, append([]any{pgx.QueryExecModeCacheDescribe}, c.Args...)...)
 }
 
 // lockAdmins makes changes of accounts wait for one another, so that two cannot each remove the other admin.

@@ -31,10 +31,25 @@ const entries = `
 	from audit.entries`
 
 func list(ctx context.Context, db postgres.Reader, f Filter, before int64, limit int) ([]Kept, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[Kept], entries+`
-		where seq < $1 and ($2::uuid is null or user_id = $2) and ($3::uuid is null or actor_id = $3) and ($4 = '' or action = $4)
-			and ($5::timestamptz is null or at >= $5) and ($6::timestamptz is null or at < $6)
-		order by seq desc limit $7`, before, orNull(f.UserID), orNull(f.ActorID), f.Action, f.From, f.To, limit)
+	var c postgres.Conditions
+	c.And(`seq < ?`, before)
+	if f.UserID.UUID != uuid.Nil {
+		c.And(`user_id = ?`, f.UserID)
+	}
+	if f.ActorID.UUID != uuid.Nil {
+		c.And(`actor_id = ?`, f.ActorID)
+	}
+	if f.Action != "" {
+		c.And(`action = ?`, f.Action)
+	}
+	if f.From != nil {
+		c.And(`at >= ?`, f.From)
+	}
+	if f.To != nil {
+		c.And(`at < ?`, f.To)
+	}
+	sql := entries + ` where ` + c.String() + c.Fill(` order by seq desc limit ?`, limit)
+	return postgres.All(ctx, db, pgx.RowToStructByName[Kept], sql, c.Args...)
 }
 
 // About is the newest entries about an account, at most 1000.

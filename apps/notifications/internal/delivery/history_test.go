@@ -1,0 +1,38 @@
+package delivery
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"sidecart/kit/kittest"
+)
+
+// TestHistoryUsesTheIndexOfItsFilter, also where Postgres plans once for all values.
+func TestHistoryUsesTheIndexOfItsFilter(t *testing.T) {
+	t.Parallel()
+	db := database(t)
+	for _, statement := range []string{`
+		insert into deliveries (id, message_id, user_id, kind, channel, lane, facts, due_at, give_up_at)
+		select md5(n::text)::uuid, md5(n::text)::uuid, gen_random_uuid(), 'orders.paid', 'email', 1, '{}', now(), now() from generate_series(1, 20000) n`, `
+		insert into attempts (delivery_id, number, outcome, provider, answer, latency_ms)
+		select id, 1, 'sent', '', '', 1 from deliveries`,
+		`analyze deliveries, attempts`} {
+		if _, err := db.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var message uuid.UUID
+	if err := db.QueryRow(t.Context(), `select message_id from deliveries limit 1`).Scan(&message); err != nil {
+		t.Fatal(err)
+	}
+	explaining := &kittest.Explaining{Pool: db}
+	for index, f := range map[string]Filter{"deliveries_message_id_channel_key": {MessageID: &message}, "attempts_pkey": {}} {
+		found, err := history(t.Context(), explaining, f, math.MaxInt64, 21)
+		if err != nil || len(found) == 0 || !strings.Contains(explaining.Plan, index+" ") {
+			t.Errorf("%d found without %s, %v:\n%s", len(found), index, err, explaining.Plan)
+		}
+	}
+}
