@@ -61,11 +61,10 @@ func run(ctx context.Context, s *service.Service) error {
 	messages.Routes(app)
 	template.NewService(db).Routes(app)
 	preference.NewService(db, links, delivery.Reconsider).Routes(app)
-	broadcasts := broadcast.NewService(outbox)
+	broadcasts, notices := broadcast.NewService(outbox), notice.NewService(db)
 	broadcasts.Routes(app)
 	device.NewService(outbox, pushKeys).Routes(app)
 	delivery.NewDesk(deliveries, messages, tracks).Routes(app)
-	notices := notice.NewService(db)
 	notices.Routes(app)
 	notices.Subscribe(s.NewHub(sidecar.Endpoint{App: "users", Method: "POST", Path: event.SentPath},
 		sidecar.Endpoint{App: "products", Method: "POST", Path: event.SentPath},

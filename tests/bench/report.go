@@ -68,7 +68,8 @@ func report(l load, m measured) string {
 			100*r.rate/m.floors[0].rate, 100*r.rate/m.floors[1].rate)
 	}
 	b.WriteString("\nA single product and the list are answered from the gateway's memory for up to a second, which is why they are far above a\n" +
-		"pair of sidecars. A login is slow on purpose: it is one bcrypt hash, and only one is computed at a time. An order is answered when\n" +
+		"pair of sidecars. A login is slow on purpose: it is one bcrypt hash. As many are computed at a time as there are\n" +
+		"processors, less one (at least one), and one more for registrations. An order is answered when\n" +
 		"its stock is reserved and it is durable. What follows (charging, selling the stock, mails) begins meanwhile and takes its share of the processors.\n" + m.wholesale.String())
 	for _, section := range []struct {
 		pair

@@ -14,6 +14,15 @@ import (
 // longestRead is the gateway's deadline of a read, and as much again for a machine that has more to do than it can.
 const longestRead = 6 * time.Second
 
+// diesWithin is how long a frozen process may live: the supervisor takes it for hung after 15 s, and a slow machine has as much again.
+// Postgres ends its children first.
+func diesWithin(name string) time.Duration {
+	if name == "postgres" {
+		return 50 * time.Second
+	}
+	return 40 * time.Second
+}
+
 // replacedWithin is until the supervisor takes a process for hung, and what a start takes on a slow machine.
 const replacedWithin = 90 * time.Second
 
@@ -21,8 +30,11 @@ const replacedWithin = 90 * time.Second
 func hung(t *testing.T, name, read string) {
 	before := running.Process(name)
 	running.Pause(t, name)
-	longest, began := time.Duration(0), time.Now()
+	longest, death, began := time.Duration(0), time.Duration(0), time.Now()
 	platform.Eventually(t, replacedWithin, func() error {
+		if death == 0 && died(before) == nil {
+			death = time.Since(began)
+		}
 		begin := time.Now()
 		a, err := buyer.Do(t.Context(), read, nil)
 		if err != nil {
@@ -38,10 +50,20 @@ func hung(t *testing.T, name, read string) {
 		return a.Into(200, nil)
 	})
 	t.Logf("%s: a read waited for at most %s, and was answered after %s", name, longest.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+	if death > diesWithin(name) {
+		t.Errorf("it lived for %s", death)
+	}
 	if longest > longestRead {
 		t.Errorf("a read waited for %s", longest)
 	}
 	journey.AwaitStatus(t, buyer, eventuallyPlaced(t), "paid")
+}
+
+func died(before platform.Process) error {
+	if now := running.Process(before.Name); now.PID == before.PID {
+		return fmt.Errorf("%s lives on: %+v", before.Name, now)
+	}
+	return nil
 }
 
 func replaced(before platform.Process) error {
@@ -60,6 +82,10 @@ func everythingHangs(t *testing.T) {
 		running.Pause(t, p.Name)
 	}
 	began := time.Now()
+	for _, p := range state.Processes {
+		platform.Eventually(t, time.Until(began.Add(diesWithin(p.Name))), func() error { return died(p) })
+		t.Logf("%s had died after %s", p.Name, time.Since(began).Round(time.Millisecond))
+	}
 	for _, p := range state.Processes {
 		platform.Eventually(t, replacedWithin, func() error { return replaced(p) })
 		t.Logf("%s was replaced after %s", p.Name, time.Since(began).Round(time.Millisecond))

@@ -159,6 +159,14 @@ func silent(t *testing.T) func(context.Context) error {
 	}
 }
 
+// TestHungIsFifteenSeconds, which the failure tests of the whole platform can only bound loosely.
+func TestHungIsFifteenSeconds(t *testing.T) {
+	s := NewSupervisor(t.TempDir(), t.Logf, nil, quick())
+	if Hung != 15*time.Second || s.probe*missedProbes != Hung {
+		t.Errorf("%s, and %d probes each %s", Hung, missedProbes, s.probe)
+	}
+}
+
 // TestHungIsReplaced: it answered, then it did not any more; a stopped process neither asks to be waited for.
 func TestHungIsReplaced(t *testing.T) {
 	s := NewSupervisor(t.TempDir(), t.Logf, nil, quick())

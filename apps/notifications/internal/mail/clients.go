@@ -24,7 +24,7 @@ const (
 	sendTimeout = 15 * time.Second // for one mail, the connection included; less than an attempt may take
 )
 
-// Over sends through the mail server that the settings name, over no more connections at a time than the caller has letters. It
+// Over sends through the mail server that the settings name, over no more connections at a time than the caller has messages. It
 // fails, with the name of the variable, where the settings cannot be used.
 func Over(s Settings) (delivery.Provider, error) {
 	from, err := mail.ParseAddress(s.From)
@@ -52,7 +52,7 @@ func dialer(s Settings) (*gomail.Client, error) {
 	case "tls":
 		options = append(options, gomail.WithSSL())
 	case "none":
-		if s.Username != "" && !slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, host) {
+		if s.Username != "" && s.CheckTLS() != nil {
 			return nil, errors.New("SMTP_TLS=none: a password crosses no network in clear; SMTP_ADDR must be on this machine")
 		}
 		options, auth = append(options, gomail.WithTLSPolicy(gomail.NoTLS)), gomail.SMTPAuthPlain
@@ -72,7 +72,7 @@ type server struct {
 	idle pool
 }
 
-// send returns once the server has taken a letter. One of the connections that were kept may have been closed meanwhile: what fails
+// send returns once the server has taken a message. One of the connections that were kept may have been closed meanwhile: what fails
 // on it before the mail was begun is tried again on another.
 func (s *server) send(ctx context.Context, l delivery.Letter) (answer string, err error) {
 	to, err := mail.ParseAddress(l.To)
@@ -142,10 +142,11 @@ func dialogue(ctx context.Context, conn *smtp.Client, from, to string, msg *goma
 	return content, answer, nil
 }
 
-// ofUs are replies that are not about a mail, but about us or the server: it stops, we send too much (SES), we have to sign in.
-var ofUs = []int{421, 454, 530}
+// senderRejected are replies that are about the sender or the server, and not about a mail: the server stops, too much was sent (SES), or
+// nobody signed in.
+var senderRejected = []int{421, 454, 530}
 
-// sorted tells what a dialogue that failed means for the delivery. A no to the connection, to our name and password or to our sender
+// sorted tells what a dialogue that failed means for the delivery. A no to the connection, the password or the sender
 // says nothing of this mail. Without a reply nobody knows.
 func sorted(at step, err error, to string) error {
 	var reply *textproto.Error
@@ -154,7 +155,7 @@ func sorted(at step, err error, to string) error {
 	}
 	text := clean(fmt.Sprintf("%d %s", reply.Code, reply.Msg), to)
 	switch {
-	case at == begin || slices.Contains(ofUs, reply.Code):
+	case at == begin || slices.Contains(senderRejected, reply.Code):
 		return fmt.Errorf("%w: %s", delivery.ErrOfUs, text)
 	case reply.Code >= 500:
 		return fmt.Errorf("%w: %s", delivery.ErrRefused, text)

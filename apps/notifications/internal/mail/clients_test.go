@@ -28,41 +28,41 @@ func TestConnectionsAreProtected(t *testing.T) {
 	t.Parallel()
 	plain := []string{sasl.Plain}
 	for name, c := range map[string]struct {
-		office *postOffice
+		fake   *fakeServer
 		change func(*Settings)
 		fails  string // with; nothing where the mail arrives
 	}{
-		"STARTTLS":                         {&postOffice{tls: "starttls", signIn: true, mechanisms: plain}, nil, ""},
-		"TLS":                              {&postOffice{tls: "tls", signIn: true, mechanisms: plain}, nil, ""},
-		"in clear, on this machine":        {&postOffice{tls: "none", signIn: true, mechanisms: plain}, nil, ""},
-		"nobody signs in":                  {&postOffice{tls: "starttls"}, nil, ""},
-		"no STARTTLS":                      {&postOffice{tls: "none", signIn: true, mechanisms: plain}, func(s *Settings) { s.TLS = "starttls" }, "does not support STARTTLS"},
-		"no STARTTLS, and nobody signs in": {&postOffice{tls: "none"}, func(s *Settings) { s.TLS = "starttls" }, "does not support STARTTLS"},
-		"no TLS":                           {&postOffice{tls: "none", signIn: true, mechanisms: plain}, func(s *Settings) { s.TLS = "tls" }, "tls: "},
-		"a certificate of another, later":  {&postOffice{tls: "starttls", signIn: true, mechanisms: plain}, other, "certificate"},
-		"a certificate of another":         {&postOffice{tls: "tls", signIn: true, mechanisms: plain}, other, "certificate"},
-		"a wrong password":                 {&postOffice{tls: "starttls", signIn: true, mechanisms: plain}, func(s *Settings) { s.Password = "wrong" }, "535 5.7.8 not you"},
-		"a password where nobody signs in": {&postOffice{tls: "starttls"}, func(s *Settings) { s.Username, s.Password = username, password }, "AUTH"},
-		"nobody, where all sign in":        {&postOffice{tls: "starttls", signIn: true, mechanisms: plain}, func(s *Settings) { s.Username = "" }, "502"},
+		"STARTTLS":                         {&fakeServer{tls: "starttls", signIn: true, mechanisms: plain}, nil, ""},
+		"TLS":                              {&fakeServer{tls: "tls", signIn: true, mechanisms: plain}, nil, ""},
+		"in clear, on this machine":        {&fakeServer{tls: "none", signIn: true, mechanisms: plain}, nil, ""},
+		"nobody signs in":                  {&fakeServer{tls: "starttls"}, nil, ""},
+		"no STARTTLS":                      {&fakeServer{tls: "none", signIn: true, mechanisms: plain}, func(s *Settings) { s.TLS = "starttls" }, "does not support STARTTLS"},
+		"no STARTTLS, and nobody signs in": {&fakeServer{tls: "none"}, func(s *Settings) { s.TLS = "starttls" }, "does not support STARTTLS"},
+		"no TLS":                           {&fakeServer{tls: "none", signIn: true, mechanisms: plain}, func(s *Settings) { s.TLS = "tls" }, "tls: "},
+		"a certificate of another, later":  {&fakeServer{tls: "starttls", signIn: true, mechanisms: plain}, other, "certificate"},
+		"a certificate of another":         {&fakeServer{tls: "tls", signIn: true, mechanisms: plain}, other, "certificate"},
+		"a wrong password":                 {&fakeServer{tls: "starttls", signIn: true, mechanisms: plain}, func(s *Settings) { s.Password = "wrong" }, "535 5.7.8 not you"},
+		"a password where nobody signs in": {&fakeServer{tls: "starttls"}, func(s *Settings) { s.Username, s.Password = username, password }, "AUTH"},
+		"nobody, where all sign in":        {&fakeServer{tls: "starttls", signIn: true, mechanisms: plain}, func(s *Settings) { s.Username = "" }, "502"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			office := opened(t, c.office)
-			_, err := to(t, office, c.change).Send(t.Context(), letterTo("ada@example.com"))
-			if c.fails == "" && (err != nil || len(office.mails()) != 1) {
+			fake := opened(t, c.fake)
+			_, err := to(t, fake, c.change).Send(t.Context(), messageTo("ada@example.com"))
+			if c.fails == "" && (err != nil || len(fake.mails()) != 1) {
 				t.Errorf("%v", err)
 			}
-			if c.fails != "" && (err == nil || !strings.Contains(err.Error(), c.fails) || len(office.mails()) != 0) {
+			if c.fails != "" && (err == nil || !strings.Contains(err.Error(), c.fails) || len(fake.mails()) != 0) {
 				t.Errorf("%v", err)
 			}
 			if errors.Is(err, delivery.ErrRefused) {
 				t.Errorf("%v ends a mail that has no part in it", err)
 			}
-			encrypted := c.office.tls != "none" || c.fails == ""
-			office.mu.Lock()
-			defer office.mu.Unlock()
-			if len(office.passwords) > 0 && !encrypted {
-				t.Errorf("the passwords %q crossed the network", office.passwords)
+			encrypted := c.fake.tls != "none" || c.fails == ""
+			fake.mu.Lock()
+			defer fake.mu.Unlock()
+			if len(fake.passwords) > 0 && !encrypted {
+				t.Errorf("the passwords %q crossed the network", fake.passwords)
 			}
 		})
 	}
@@ -92,31 +92,31 @@ func TestSettingsThatCannotBeUsed(t *testing.T) {
 
 func TestReplies(t *testing.T) {
 	t.Parallel()
-	office := opened(t, refusing(map[string]int{
+	fake := opened(t, refusing(map[string]int{
 		"RCPT gone": 550, "RCPT full": 452, "RCPT busy": 421, "RCPT throttled": 454, "DATA spam": 554, "DATA later": 451, "DATA much": 454}))
-	p := to(t, office, nil)
+	p := to(t, fake, nil)
 	for who, want := range map[string]error{
 		"gone": delivery.ErrRefused, "spam": delivery.ErrRefused, "full": delivery.ErrPutOff, "later": delivery.ErrPutOff,
 		"busy": delivery.ErrOfUs, "throttled": delivery.ErrOfUs, "much": delivery.ErrOfUs,
 	} {
-		_, err := p.Send(t.Context(), letterTo(who+"@example.com"))
+		_, err := p.Send(t.Context(), messageTo(who+"@example.com"))
 		if !errors.Is(said(err), want) || strings.Contains(err.Error(), "@") || strings.ContainsAny(err.Error(), "\r\n") || !strings.Contains(err.Error(), "<the address> not this one") {
 			t.Errorf("%s: %v", who, err)
 		}
-		if _, err := p.Send(t.Context(), letterTo("ada@example.com")); err != nil {
+		if _, err := p.Send(t.Context(), messageTo("ada@example.com")); err != nil {
 			t.Errorf("after %s: %v", who, err)
 		}
 	}
-	if connections, _, _ := office.counts(); len(office.mails()) != 7 || connections != 2 { // the one that was busy is not used again
-		t.Errorf("%d mails over %d connections", len(office.mails()), connections)
+	if connections, _, _ := fake.counts(); len(fake.mails()) != 7 || connections != 2 { // the one that was busy is not used again
+		t.Errorf("%d mails over %d connections", len(fake.mails()), connections)
 	}
 
 	sender := opened(t, refusing(map[string]int{"MAIL shop": 550}))
-	if _, err := to(t, sender, nil).Send(t.Context(), letterTo("ada@example.com")); !errors.Is(said(err), delivery.ErrOfUs) {
+	if _, err := to(t, sender, nil).Send(t.Context(), messageTo("ada@example.com")); !errors.Is(said(err), delivery.ErrOfUs) {
 		t.Errorf("our sender: %v", err)
 	}
 	sender.stop()
-	if _, err := to(t, sender, nil).Send(t.Context(), letterTo("ada@example.com")); said(err) != nil || !strings.Contains(err.Error(), "connection refused") {
+	if _, err := to(t, sender, nil).Send(t.Context(), messageTo("ada@example.com")); said(err) != nil || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("nobody there: %v", err)
 	}
 }
@@ -124,28 +124,28 @@ func TestReplies(t *testing.T) {
 // TestACutMailIsNone: where the connection ends in the middle, nobody knows; the next attempt is the same mail, on another connection.
 func TestACutMailIsNone(t *testing.T) {
 	t.Parallel()
-	office := opened(t, &postOffice{tls: "starttls", cuts: 1})
-	p, l := to(t, office, nil), letterTo("ada@example.com")
+	fake := opened(t, &fakeServer{tls: "starttls", cuts: 1})
+	p, l := to(t, fake, nil), messageTo("ada@example.com")
 	if _, err := p.Send(t.Context(), l); err == nil || said(err) != nil {
 		t.Errorf("%v", err)
 	}
 	if _, err := p.Send(t.Context(), l); err != nil {
 		t.Error(err)
 	}
-	if got := office.mails(); len(got) != 1 || !strings.Contains(got[0].text, l.MailID.String()) {
+	if got := fake.mails(); len(got) != 1 || !strings.Contains(got[0].text, l.MailID.String()) {
 		t.Errorf("%d mails", len(got))
 	}
 }
 
-// atOnce sends letters as the engine does: so many at a time.
-func atOnce(t *testing.T, p delivery.Provider, letters int, round string) {
+// atOnce sends messages as the engine does: so many at a time.
+func atOnce(t *testing.T, p delivery.Provider, messages int, round string) {
 	t.Helper()
 	next := make(chan int)
 	var workers sync.WaitGroup
 	for range p.AtOnce {
 		workers.Go(func() {
 			for n := range next {
-				l := letterTo(fmt.Sprintf("%s%d@example.com", round, n))
+				l := messageTo(fmt.Sprintf("%s%d@example.com", round, n))
 				l.Title = "for " + l.To
 				if _, err := p.Send(t.Context(), l); err != nil {
 					t.Errorf("%s: %v", l.To, err)
@@ -153,7 +153,7 @@ func atOnce(t *testing.T, p delivery.Provider, letters int, round string) {
 			}
 		})
 	}
-	for n := range letters {
+	for n := range messages {
 		next <- n
 	}
 	close(next)
@@ -163,18 +163,18 @@ func atOnce(t *testing.T, p delivery.Provider, letters int, round string) {
 // TestManyAtOnce: each gets its own mail, over few connections that are used again.
 func TestManyAtOnce(t *testing.T) {
 	t.Parallel()
-	office := opened(t, &postOffice{tls: "starttls", signIn: true, mechanisms: []string{sasl.Plain}})
-	p := to(t, office, nil)
+	fake := opened(t, &fakeServer{tls: "starttls", signIn: true, mechanisms: []string{sasl.Plain}})
+	p := to(t, fake, nil)
 	atOnce(t, p, 300, "p")
 	seen := map[string]bool{}
-	for _, got := range office.mails() {
+	for _, got := range fake.mails() {
 		header, _ := parts(t, got)
 		if header.Get("Subject") != "for "+got.to || header.Get("To") != "<"+got.to+">" || seen[got.to] {
 			t.Errorf("%s got %q for %q", got.to, header.Get("Subject"), header.Get("To"))
 		}
 		seen[got.to] = true
 	}
-	if connections, _, _ := office.counts(); len(seen) != 300 || connections > p.AtOnce {
+	if connections, _, _ := fake.counts(); len(seen) != 300 || connections > p.AtOnce {
 		t.Errorf("%d mails over %d connections", len(seen), connections)
 	}
 }
@@ -182,15 +182,15 @@ func TestManyAtOnce(t *testing.T) {
 // TestAServerThatRestarts finds none of its connections again, and gets each mail once.
 func TestAServerThatRestarts(t *testing.T) {
 	t.Parallel()
-	office := opened(t, &postOffice{tls: "tls"})
-	p := to(t, office, nil)
+	fake := opened(t, &fakeServer{tls: "tls"})
+	p := to(t, fake, nil)
 	for _, round := range []string{"before", "after", "again"} {
 		atOnce(t, p, 40, round)
-		office.stop()
-		office.start(t)
+		fake.stop()
+		fake.start(t)
 	}
 	times := map[string]int{}
-	for _, got := range office.mails() {
+	for _, got := range fake.mails() {
 		times[got.to]++
 	}
 	for who, n := range times {
@@ -198,15 +198,15 @@ func TestAServerThatRestarts(t *testing.T) {
 			t.Errorf("%s got %d", who, n)
 		}
 	}
-	if connections, _, most := office.counts(); len(times) != 120 || connections > 3*p.AtOnce || most > p.AtOnce {
+	if connections, _, most := fake.counts(); len(times) != 120 || connections > 3*p.AtOnce || most > p.AtOnce {
 		t.Errorf("%d mails over %d connections, at most %d at a time", len(times), connections, most)
 	}
 }
 
 func TestIdleConnectionsEnd(t *testing.T) {
 	t.Parallel()
-	office := opened(t, refusing(nil))
-	dial, err := dialer(Settings{Addr: office.addr, TLS: "none"})
+	fake := opened(t, refusing(nil))
+	dial, err := dialer(Settings{Addr: fake.addr, TLS: "none"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,13 +220,13 @@ func TestIdleConnectionsEnd(t *testing.T) {
 			p.put(conn)
 		}
 		kittest.Eventually(t, 10*time.Second, func() error {
-			if _, open, _ := office.counts(); open > 0 || p.take() != nil {
+			if _, open, _ := fake.counts(); open > 0 || p.take() != nil {
 				return fmt.Errorf("%d connections are open", open)
 			}
 			return nil
 		})
 	}
-	if connections, _, _ := office.counts(); connections != 6 {
+	if connections, _, _ := fake.counts(); connections != 6 {
 		t.Errorf("%d connections", connections)
 	}
 }

@@ -1,8 +1,10 @@
-// Package mail hands letters to an SMTP server: as mails of a text and an HTML part, over a few connections that it keeps.
+// Package mail hands messages to an SMTP server: as mails of a text and an HTML part, over a few connections that it keeps.
 package mail
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"net/mail"
 	"strings"
 
@@ -22,7 +24,16 @@ type Settings struct {
 	PerSecond   int    // mails
 }
 
-// compose makes the mail of a letter. Whatever stands in a letter stays in its place: the library encodes what would begin another
+// CheckTLS says why mails may not be sent in clear: what they carry, links that reset a password among them, crosses no network so.
+func (s Settings) CheckTLS() error {
+	host, _, err := net.SplitHostPort(s.Addr)
+	if s.TLS != "none" || err != nil || host == "localhost" || net.ParseIP(host).IsLoopback() {
+		return nil
+	}
+	return errors.New("none sends mails in clear, and SMTP_ADDR is not on this machine: set starttls or tls")
+}
+
+// compose makes the mail of a message. Whatever stands in a message stays in its place: the library encodes what would begin another
 // header.
 func compose(from, to *mail.Address, l delivery.Letter) *gomail.Msg {
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent())

@@ -54,8 +54,8 @@ func decoded(t *testing.T, header string) string {
 
 func TestAMailIsWhole(t *testing.T) {
 	t.Parallel()
-	office := opened(t, refusing(nil))
-	p, l := to(t, office, nil), letterTo("ada@example.com")
+	fake := opened(t, refusing(nil))
+	p, l := to(t, fake, nil), messageTo("ada@example.com")
 	l.Title = strings.Repeat("Größe ", 60) + "ist da"
 	l.Body = strings.Repeat("a long line ", 500) + "\n.\n..\n" + strings.Repeat("x", 3000)
 	l.HTML = "<p>" + strings.Repeat("ü", 3000) + "</p>"
@@ -63,7 +63,7 @@ func TestAMailIsWhole(t *testing.T) {
 	if answer, err := p.Send(t.Context(), l); err != nil || answer != "250 2.0.0 OK: queued" {
 		t.Fatalf("%q %v", answer, err)
 	}
-	got := office.mails()[0]
+	got := fake.mails()[0]
 	if got.to != "ada@example.com" {
 		t.Errorf("it went to %s", got.to)
 	}
@@ -104,7 +104,7 @@ func TestAMailIsWhole(t *testing.T) {
 	if _, err := p.Send(t.Context(), l); err != nil {
 		t.Fatal(err)
 	}
-	again, _ := parts(t, office.mails()[1])
+	again, _ := parts(t, fake.mails()[1])
 	if again.Get("List-Unsubscribe")+again.Get("List-Unsubscribe-Post") != "" || again.Get("Message-ID") != header.Get("Message-ID") {
 		t.Errorf("%v", again)
 	}
@@ -113,8 +113,8 @@ func TestAMailIsWhole(t *testing.T) {
 // TestNobodyWritesHeaders: what customers and admins write stays inside the place it is for.
 func TestNobodyWritesHeaders(t *testing.T) {
 	t.Parallel()
-	office := opened(t, refusing(nil))
-	p := to(t, office, nil)
+	fake := opened(t, refusing(nil))
+	p := to(t, fake, nil)
 	const bcc = "a\r\nBcc: eve@example.com\r\n\r\nbody"
 	for name, c := range map[string]struct {
 		spoil func(*delivery.Letter)
@@ -131,11 +131,11 @@ func TestNobodyWritesHeaders(t *testing.T) {
 		"a dot in the text":             {func(l *delivery.Letter) { l.Body = "a\r\n.\r\nRCPT TO:<eve@example.com>\r\n.\r\nb" }, true},
 		"a boundary":                    {func(l *delivery.Letter) { l.Body = "--\r\nContent-Type: text/html\r\n\r\n<b>" }, true},
 	} {
-		l := letterTo("ada@example.com")
+		l := messageTo("ada@example.com")
 		c.spoil(&l)
-		before := len(office.mails())
+		before := len(fake.mails())
 		_, err := p.Send(t.Context(), l)
-		got := office.mails()[before:]
+		got := fake.mails()[before:]
 		if !c.sent {
 			if !errors.Is(err, delivery.ErrRefused) || len(got) > 0 {
 				t.Errorf("%s: %v, and %d mails", name, err, len(got))

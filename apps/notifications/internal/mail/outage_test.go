@@ -20,18 +20,18 @@ import (
 func TestAnOutageLosesNothing(t *testing.T) {
 	t.Parallel()
 	db := kittest.DB(t, delivery.Migrations, contact.Migrations, preference.Migrations, template.Migrations)
-	const letters, outages, unanswered = 600, 3, 5
+	const messages, outages, unanswered = 600, 3, 5
 	_, err := db.Exec(t.Context(), `
 		insert into deliveries (id, message_id, user_id, kind, channel, lane, facts, due_at, give_up_at)
 		select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'orders.paid', 'email', 1, '{}', now(), now() + interval '1 day'
-		from generate_series(1, $1)`, letters)
+		from generate_series(1, $1)`, messages)
 	if err != nil {
 		t.Fatal(err)
 	}
-	office := opened(t, &postOffice{tls: "starttls", unanswered: unanswered})
-	p := to(t, office, nil)
+	fake := opened(t, &fakeServer{tls: "starttls", unanswered: unanswered})
+	p := to(t, fake, nil)
 	compose := func(_ context.Context, all []delivery.Delivery) (delivery.Letter, error) {
-		l := letterTo(all[0].ID.String() + "@example.com")
+		l := messageTo(all[0].ID.String() + "@example.com")
 		l.ID, l.MailID, l.Delivery = all[0].ID, all[0].ID.UUID, all[0]
 		return l, nil
 	}
@@ -43,21 +43,21 @@ func TestAnOutageLosesNothing(t *testing.T) {
 	defer work.Wait()
 	defer cancel()
 	for n := range outages {
-		await(t, func() (int, error) { return len(office.mails()), nil }, (n+1)*letters/(outages+1))
-		office.stop()
+		await(t, func() (int, error) { return len(fake.mails()), nil }, (n+1)*messages/(outages+1))
+		fake.stop()
 		await(t, func() (failed int, err error) {
 			err = db.QueryRow(t.Context(), `select count(*) from attempts where outcome = 'failed' and answer like '%refused%'`).Scan(&failed)
 			return failed, err
 		}, n+1)
-		office.start(t)
+		fake.start(t)
 	}
 	await(t, func() (sent int, err error) {
 		err = db.QueryRow(t.Context(), `select count(*) from deliveries where state = 'sent'`).Scan(&sent)
 		return sent, err
-	}, letters)
+	}, messages)
 
 	ids, doubled := map[string]string{}, 0
-	for _, got := range office.mails() {
+	for _, got := range fake.mails() {
 		header, _ := parts(t, got)
 		id := header.Get("Message-ID")
 		if first, again := ids[got.to]; again {
@@ -67,8 +67,8 @@ func TestAnOutageLosesNothing(t *testing.T) {
 		}
 		ids[got.to] = id
 	}
-	if len(ids) != letters || doubled < unanswered || doubled > unanswered+outages*p.AtOnce {
-		t.Errorf("%d readers got the mail, %d twice; want %d, and between %d and %d", len(ids), doubled, letters, unanswered, unanswered+outages*p.AtOnce)
+	if len(ids) != messages || doubled < unanswered || doubled > unanswered+outages*p.AtOnce {
+		t.Errorf("%d readers got the mail, %d twice; want %d, and between %d and %d", len(ids), doubled, messages, unanswered, unanswered+outages*p.AtOnce)
 	}
 	t.Logf("%d came twice", doubled)
 }

@@ -64,8 +64,8 @@ func newCertificate(roots string) error {
 	return os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600)
 }
 
-// postOffice is a real SMTP server at the edge of the process. It keeps what it got, and says no to some.
-type postOffice struct {
+// fakeServer is a real SMTP server at the edge of the process. It keeps what it got, and says no to some.
+type fakeServer struct {
 	tls         string         // starttls, tls or none
 	signIn      bool           // nobody sends before
 	mechanisms  []string       // by which they do
@@ -84,7 +84,7 @@ type postOffice struct {
 type received struct{ from, to, text string }
 
 // opened starts a mail server until the end of a test.
-func opened(t *testing.T, p *postOffice) *postOffice {
+func opened(t *testing.T, p *fakeServer) *fakeServer {
 	t.Helper()
 	p.addr = "127.0.0.1:0"
 	p.start(t)
@@ -92,7 +92,7 @@ func opened(t *testing.T, p *postOffice) *postOffice {
 	return p
 }
 
-func (p *postOffice) start(t *testing.T) {
+func (p *fakeServer) start(t *testing.T) {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", p.addr)
 	if err != nil {
@@ -116,7 +116,7 @@ func (p *postOffice) start(t *testing.T) {
 	go func() { _ = s.Serve(listener) }()
 }
 
-func (p *postOffice) stop() {
+func (p *fakeServer) stop() {
 	p.mu.Lock()
 	s := p.server
 	p.mu.Unlock()
@@ -131,7 +131,7 @@ func (quiet) Println(...any)        {}
 // counting counts connections as they are, whatever is said on them.
 type counting struct {
 	net.Listener
-	office *postOffice
+	fake *fakeServer
 }
 
 func (l counting) Accept() (net.Conn, error) {
@@ -139,47 +139,47 @@ func (l counting) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.office.mu.Lock()
-	defer l.office.mu.Unlock()
-	l.office.connections++
-	l.office.open++
-	l.office.most = max(l.office.most, l.office.open)
-	return &counted{Conn: conn, office: l.office}, nil
+	l.fake.mu.Lock()
+	defer l.fake.mu.Unlock()
+	l.fake.connections++
+	l.fake.open++
+	l.fake.most = max(l.fake.most, l.fake.open)
+	return &counted{Conn: conn, fake: l.fake}, nil
 }
 
 type counted struct {
 	net.Conn
-	office *postOffice
-	once   sync.Once
+	fake *fakeServer
+	once sync.Once
 }
 
 func (c *counted) Close() error {
 	c.once.Do(func() {
-		c.office.mu.Lock()
-		c.office.open--
-		c.office.mu.Unlock()
+		c.fake.mu.Lock()
+		c.fake.open--
+		c.fake.mu.Unlock()
 	})
 	return c.Conn.Close()
 }
 
-func (p *postOffice) NewSession(c *smtp.Conn) (smtp.Session, error) {
-	return &dialog{office: p, conn: c}, nil
+func (p *fakeServer) NewSession(c *smtp.Conn) (smtp.Session, error) {
+	return &dialog{fake: p, conn: c}, nil
 }
 
 type dialog struct {
-	office   *postOffice
+	fake     *fakeServer
 	conn     *smtp.Conn
 	signedIn bool
 	received
 }
 
-func (d *dialog) AuthMechanisms() []string { return d.office.mechanisms }
+func (d *dialog) AuthMechanisms() []string { return d.fake.mechanisms }
 
 func (d *dialog) Auth(mechanism string) (sasl.Server, error) {
 	return sasl.NewPlainServer(func(_, name, word string) error {
-		d.office.mu.Lock()
-		d.office.passwords = append(d.office.passwords, word)
-		d.office.mu.Unlock()
+		d.fake.mu.Lock()
+		d.fake.passwords = append(d.fake.passwords, word)
+		d.fake.mu.Unlock()
 		if d.signedIn = mechanism == sasl.Plain && name == username && word == password; !d.signedIn {
 			return &smtp.SMTPError{Code: 535, EnhancedCode: smtp.EnhancedCode{5, 7, 8}, Message: "not you"}
 		}
@@ -190,14 +190,14 @@ func (d *dialog) Auth(mechanism string) (sasl.Server, error) {
 // no is the reply to a mail at a step, or nil.
 func (d *dialog) no(step string) error {
 	word, _, _ := strings.Cut(d.to+d.from, "@")
-	if code := d.office.refusals[step+" "+word]; code > 0 {
+	if code := d.fake.refusals[step+" "+word]; code > 0 {
 		return &smtp.SMTPError{Code: code, EnhancedCode: smtp.NoEnhancedCode, Message: step + ": <" + d.to + ">\r\n not this one"}
 	}
 	return nil
 }
 
 func (d *dialog) Mail(from string, _ *smtp.MailOptions) error {
-	if d.office.signIn && !d.signedIn {
+	if d.fake.signIn && !d.signedIn {
 		return smtp.ErrAuthRequired
 	}
 	d.received = received{from: from}
@@ -210,10 +210,10 @@ func (d *dialog) Rcpt(to string, _ *smtp.RcptOptions) error {
 }
 
 func (d *dialog) Data(r io.Reader) error {
-	d.office.mu.Lock()
-	cut := d.office.cuts > 0
-	d.office.cuts = max(0, d.office.cuts-1)
-	d.office.mu.Unlock()
+	d.fake.mu.Lock()
+	cut := d.fake.cuts > 0
+	d.fake.cuts = max(0, d.fake.cuts-1)
+	d.fake.mu.Unlock()
 	if cut {
 		_, _ = io.CopyN(io.Discard, r, 10)
 		return d.conn.Conn().Close()
@@ -226,11 +226,11 @@ func (d *dialog) Data(r io.Reader) error {
 		return err
 	}
 	d.text = string(text)
-	d.office.mu.Lock()
-	d.office.got = append(d.office.got, d.received)
-	silent := d.office.unanswered > 0
-	d.office.unanswered = max(0, d.office.unanswered-1)
-	d.office.mu.Unlock()
+	d.fake.mu.Lock()
+	d.fake.got = append(d.fake.got, d.received)
+	silent := d.fake.unanswered > 0
+	d.fake.unanswered = max(0, d.fake.unanswered-1)
+	d.fake.mu.Unlock()
 	if silent {
 		return d.conn.Conn().Close()
 	}
@@ -240,20 +240,20 @@ func (d *dialog) Data(r io.Reader) error {
 func (d *dialog) Reset()        { d.received = received{} }
 func (d *dialog) Logout() error { return nil }
 
-func (p *postOffice) mails() []received {
+func (p *fakeServer) mails() []received {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.got)
 }
 
-func (p *postOffice) counts() (connections, open, most int) {
+func (p *fakeServer) counts() (connections, open, most int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.connections, p.open, p.most
 }
 
-// to is a server of ours that sends to a post office, as the settings say that are not left out.
-func to(t *testing.T, p *postOffice, change func(*Settings)) delivery.Provider {
+// to is a server of ours that sends to a fake server, as the settings say that are not left out.
+func to(t *testing.T, p *fakeServer, change func(*Settings)) delivery.Provider {
 	t.Helper()
 	s := Settings{Addr: p.addr, TLS: p.tls, From: "Sidecart Größe <shop@sidecart.example>", Connections: 8, PerSecond: 1000}
 	if p.signIn {
@@ -269,16 +269,16 @@ func to(t *testing.T, p *postOffice, change func(*Settings)) delivery.Provider {
 	return provider
 }
 
-func letterTo(address string) delivery.Letter {
+func messageTo(address string) delivery.Letter {
 	return delivery.Letter{
 		MailID: uuid.NewSHA1(uuid.Nil, []byte(address)), To: address, Title: "Ihre Bestellung ist da: 1 × Größe",
 		Body: "Grüße\nhttps://shop.example.com/x", HTML: "<p>Grüße</p>", OneClick: "https://shop.example.com/unsubscribe?token=a-b_c",
 	}
 }
 
-// refusing is a post office with more refusals than it has.
-func refusing(more map[string]int) *postOffice {
-	p := &postOffice{tls: "none", refusals: map[string]int{}}
+// refusing is a fake server with more refusals than it has.
+func refusing(more map[string]int) *fakeServer {
+	p := &fakeServer{tls: "none", refusals: map[string]int{}}
 	maps.Copy(p.refusals, more)
 	return p
 }
