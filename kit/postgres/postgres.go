@@ -94,7 +94,7 @@ func Open(ctx context.Context, url string, migrations ...Migrations) (*pgxpool.P
 	cfg.ConnConfig.RuntimeParams["random_page_cost"] = "1.1"
 	cfg.ConnConfig.DialFunc = marking(cfg.ConnConfig.DialFunc)
 	if telemetry.Exporting() {
-		cfg.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithTrimSQLInSpanName(), otelpgx.WithDisableConnectionDetailsInAttributes())
+		cfg.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithDisableConnectionDetailsInAttributes())
 	}
 	db, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {

@@ -50,7 +50,7 @@ func TestInvokeKeepsRetryAfter(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer res.Body.Close() //nolint:errcheck // a test's
-			if got := res.Header.Get("Retry-After"); res.StatusCode != 503 || got != c.want {
+			if got := res.Header.Get("Retry-After"); res.StatusCode != http.StatusServiceUnavailable || got != c.want {
 				t.Errorf("%d with Retry-After %q, want 503 with %q", res.StatusCode, got, c.want)
 			}
 		})

@@ -36,6 +36,7 @@ func Hearers(t source.T) map[string][]string {
 	return heard
 }
 
+// ShopPackage is kit/shop, which declares the events.
 func ShopPackage(t source.T) *packages.Package {
 	t.Helper()
 	for _, p := range source.Packages(t) {

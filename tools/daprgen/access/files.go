@@ -173,5 +173,3 @@ func topics(t source.T) (published, heard map[string][]string) {
 	}
 	return published, heard
 }
-
-const heartbeat = "platform.heartbeat"

@@ -226,7 +226,7 @@ func TestExpiry(t *testing.T) {
 			return err
 		}
 		if l, err := s.Level(t.Context(), 1); err != nil || l.Reserved != 0 {
-			return fmt.Errorf("%d are reserved, %v", l.Reserved, err)
+			return fmt.Errorf("%d are reserved, %w", l.Reserved, err)
 		}
 		return nil
 	})
