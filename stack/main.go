@@ -57,9 +57,13 @@ var commands = map[string]func(context.Context, command) error{
 }
 
 func main() {
-	// Also when the terminal goes away. A second Ctrl-C ends this program at once; the kernel then ends its children.
+	// Also when the terminal goes away. A second Ctrl-C ends this program immediately; the kernel then ends its children. A second
+	// SIGTERM does not: the kernel may send it more than once when the program ends that this one was started by.
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	context.AfterFunc(ctx, cancel)
+	context.AfterFunc(ctx, func() {
+		signal.Ignore(syscall.SIGTERM, syscall.SIGHUP)
+		cancel()
+	})
 	err := program.Recover()
 	if err == nil {
 		err = dispatch(ctx, os.Args[1:])
