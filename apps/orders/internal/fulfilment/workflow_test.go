@@ -234,40 +234,6 @@ func TestGivenUpAndUndone(t *testing.T) {
 	}
 }
 
-// TestCancelledWhileItWaits: the workflow comes to its end, and a new start of it does nothing.
-func TestCancelledWhileItWaits(t *testing.T) {
-	s := withEngine(t, Times{Unpaid: time.Hour, Ship: time.Hour})
-	id := s.placed(t, "")
-	s.await(t, id, order.Paid)
-	if _, err := s.orders.Cancel(t.Context(), alice, id); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		if err := s.onCancelled(t.Context(), shop.OrderCancelled{OrderID: id}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s.awaitWorkflow(t, id, true)
-	s.awaitRefund(t, id, func(r order.Refund) bool { return r.SettledAt != nil })
-	if got := s.taken(t); got != "0.00" {
-		t.Errorf("%s is taken", got)
-	}
-}
-
-func (s *stand) awaitRefund(t *testing.T, id shop.OrderID, is func(order.Refund) bool) (last order.Refund) {
-	t.Helper()
-	kittest.Eventually(t, 40*time.Second, func() error {
-		o, err := s.orders.Get(t.Context(), alice, id)
-		if err == nil {
-			if last = o.Refunds[len(o.Refunds)-1]; !is(last) {
-				err = fmt.Errorf("%+v", last)
-			}
-		}
-		return err
-	})
-	return last
-}
-
 // TestUnpaidEndsByItsTimer: an order that is not paid in time is cancelled by its workflow, is told of, and cannot be
 // charged any more.
 func TestUnpaidEndsByItsTimer(t *testing.T) {
@@ -284,49 +250,6 @@ func TestUnpaidEndsByItsTimer(t *testing.T) {
 	if _, err := s.payments.Charge(t.Context(), s.charge(id)); !errors.Is(err, payment.ErrDeclined) {
 		t.Errorf("what was given up was charged: %v", err)
 	}
-}
-
-// TestRefundIsAWorkflow: it is tried again until products is back, also where its event is lost; one that the provider
-// refuses ends, and an admin's retry starts it again.
-func TestRefundIsAWorkflow(t *testing.T) {
-	s := withEngine(t, Times{Unpaid: time.Hour})
-	id := s.boughtWith(t, "tok_refund_refused")
-	give := func() {
-		t.Helper()
-		if _, err := s.orders.Refund(t.Context(), admin, id, order.Return{Items: []order.Item{{ProductID: 1, Quantity: 1}}}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	give()
-	for range 2 {
-		kittest.Eventually(t, 20*time.Second, func() error { return s.onRefunded(t.Context(), shop.OrderRefunded{OrderID: id}) })
-	}
-	failed := s.awaitRefund(t, id, func(r order.Refund) bool { return r.FailedAt != nil })
-	kittest.Eventually(t, 20*time.Second, func() error {
-		known, err := s.engine.state(t.Context(), failed.ID)
-		if err == nil && (known == nil || !workflow.WorkflowMetadataIsComplete(known)) {
-			err = fmt.Errorf("the refund's workflow is %v", known)
-		}
-		return err
-	})
-	s.exec(t, `update simulated_ledger set refuses = false`)
-	if _, err := s.orders.RetryRefund(t.Context(), admin, id, failed.ID); err != nil {
-		t.Fatal(err)
-	}
-	s.awaitRefund(t, id, func(r order.Refund) bool { return r.SettledAt != nil })
-	s.away.Store(true)
-	give() // its event is lost
-	if err := s.Recover(t.Context(), time.Now().Add(lateAfter+time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	kittest.Eventually(t, 20*time.Second, func() error {
-		if got := s.taken(t); got != "0.00" {
-			return fmt.Errorf("%s is taken", got)
-		}
-		return nil
-	})
-	s.away.Store(false)
-	s.awaitRefund(t, id, func(r order.Refund) bool { return r.SettledAt != nil })
 }
 
 // TestStuckStartsAnew: a workflow that waits for what never comes is ended, and another carries the order.
