@@ -21,10 +21,10 @@ import (
 // they can no longer be on their way.
 func TestCompareHearsWhatWasNeverDelivered(t *testing.T) {
 	at, of := kittest.DB(t, event.Migrations), event.NewOutbox(kittest.DB(t, event.Migrations))
-	teller, hearer := web.New("orders", web.Config{}), web.New("notifications", web.Config{})
-	event.SentRoute(teller, "orders", of.Pool)
+	publisher, consumer := web.New("orders", web.Config{}), web.New("notifications", web.Config{})
+	event.SentRoute(publisher, "orders", of.Pool)
 	heard, failure := map[string]int{}, error(nil)
-	hub := event.NewHub(hearer, "notifications", event.NewOutbox(at))
+	hub := event.NewHub(consumer, "notifications", event.NewOutbox(at))
 	event.On(hub, func(_ context.Context, _ event.TX, e shop.OrderCancelled) error {
 		if failure != nil && e.Reason == "2" {
 			return failure
@@ -37,7 +37,7 @@ func TestCompareHearsWhatWasNeverDelivered(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		status, answer := kittest.Do(t, teller, kittest.Call{Do: to.Method + " " + to.Path, Body: string(body)})
+		status, answer := kittest.Do(t, publisher, kittest.Call{Do: to.Method + " " + to.Path, Body: string(body)})
 		if status != 200 {
 			return fmt.Errorf("%d: %s", status, answer)
 		}
@@ -78,7 +78,7 @@ func TestCompareHearsWhatWasNeverDelivered(t *testing.T) {
 	})
 	for n, envelope := range published {
 		if n != 2 && n != 4 {
-			kittest.Do(t, hearer, kittest.Call{Do: "POST /events/orders.cancelled", Body: string(envelope)})
+			kittest.Do(t, consumer, kittest.Call{Do: "POST /events/orders.cancelled", Body: string(envelope)})
 		}
 	}
 
@@ -114,7 +114,7 @@ func TestCompareHearsWhatWasNeverDelivered(t *testing.T) {
 	age(t, of, time.Minute)
 	failure = fault.New(fault.Invalid, "poison", "it makes no sense")
 	compare(nil)
-	_, letters := kittest.Do(t, hearer, kittest.Call{Do: "GET /dead-letters"})
+	_, letters := kittest.Do(t, consumer, kittest.Call{Do: "GET /dead-letters"})
 	if kept := kittest.Field[[]event.DeadLetter](t, letters, "items"); len(kept) != 1 || kept[0].Topic != "orders.cancelled" {
 		t.Errorf("dead letters: %s", letters)
 	}

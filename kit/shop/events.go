@@ -18,19 +18,19 @@ func Version(e Event) int {
 	return 1
 }
 
-// Told is an event with the service that tells it.
-type Told struct {
-	Teller string
-	Event  Event
+// Published is an event with the service that publishes it.
+type Published struct {
+	Publisher string
+	Event     Event
 }
 
-// Catalogue is every event of the platform, once, with who tells it. docs/events.md is written from it.
-var Catalogue = slices.Concat(told("users", usersEvents), told("products", productsEvents), told("orders", ordersEvents),
-	told("notifications", notificationsEvents))
+// Events is every event of the platform, once, with its publisher. docs/events.md is written from it.
+var Events = slices.Concat(by("users", usersEvents), by("products", productsEvents), by("orders", ordersEvents),
+	by("notifications", notificationsEvents))
 
-func told(teller string, events []Event) (all []Told) {
+func by(publisher string, events []Event) (all []Published) {
 	for _, e := range events {
-		all = append(all, Told{teller, e})
+		all = append(all, Published{publisher, e})
 	}
 	return all
 }

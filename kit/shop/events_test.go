@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "write the golden files of events that h
 // golden file is one such event of each version; it is never changed. Every field of it must still be read and mean the same.
 func TestOldEventsDecode(t *testing.T) {
 	known := map[string]bool{}
-	for _, told := range shop.Catalogue {
+	for _, told := range shop.Events {
 		topic, current := told.Event.Topic(), shop.Version(told.Event)
 		for version := 1; version <= current; version++ {
 			path := filepath.Join("testdata", "events", fmt.Sprintf("%s.v%d.json", topic, version))

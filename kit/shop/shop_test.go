@@ -146,20 +146,20 @@ func TestSlug(t *testing.T) {
 	}
 }
 
-func TestEventsHaveOneTellerAndAStableTopic(t *testing.T) {
-	seen, tellers := map[string]bool{}, map[string]string{}
-	for _, c := range shop.Catalogue {
+func TestEventsHaveOnePublisherAndAStableTopic(t *testing.T) {
+	seen, publishers := map[string]bool{}, map[string]string{}
+	for _, c := range shop.Events {
 		topic := c.Event.Topic()
 		if seen[topic] {
 			t.Errorf("%s is there twice", topic)
 		}
 		seen[topic] = true
 		noun, _, _ := strings.Cut(topic, ".")
-		if tellers[noun] == "" {
-			tellers[noun] = c.Teller
+		if publishers[noun] == "" {
+			publishers[noun] = c.Publisher
 		}
-		if tellers[noun] != c.Teller {
-			t.Errorf("%s is told by %s, others of %s by %s", topic, c.Teller, noun, tellers[noun])
+		if publishers[noun] != c.Publisher {
+			t.Errorf("%s is told by %s, others of %s by %s", topic, c.Publisher, noun, publishers[noun])
 		}
 	}
 }

@@ -102,8 +102,8 @@ func blocked(t *testing.T, app string) (n int) {
 func TestForbiddenTopics(t *testing.T) {
 	t.Parallel()
 	own := map[string]string{}
-	for _, told := range shop.Catalogue {
-		own[told.Event.Topic()] = told.Teller
+	for _, told := range shop.Events {
+		own[told.Event.Topic()] = told.Publisher
 	}
 	for _, app := range []string{"users", "products", "orders", "notifications"} {
 		for topic, teller := range own {

@@ -127,7 +127,7 @@ func TestAppsAnswerOnlyTheirSidecar(t *testing.T) {
 		"PUT /reservations/0192f0c1-2d3e-7abc-8def-0123456789ab", "DELETE /reservations/0192f0c1-2d3e-7abc-8def-0123456789ab", "POST /mail-tokens/x",
 		"GET /revocations", "GET /orders", "POST /orders", "GET /users", "GET /products", "GET /notifications", "POST /auth/login", "GET /nothing",
 	}
-	for _, told := range shop.Catalogue {
+	for _, told := range shop.Events {
 		calls = append(calls, "POST /events/"+told.Event.Topic())
 	}
 	for i, app := range everyApp[1:] { // the gateway's port is the public door

@@ -15,8 +15,8 @@ import (
 
 const shopPath = "sidecart/kit/shop"
 
-// tellers are the services that make an event, by the name of its type: whoever writes shop.OrderPaid{...} tells it.
-func tellers(t *testing.T) map[string][]string {
+// publishers are the services that make an event, by the name of its type: whoever writes shop.OrderPaid{...} tells it.
+func publishers(t *testing.T) map[string][]string {
 	t.Helper()
 	told := map[string][]string{}
 	for _, p := range source.Packages(t) {
@@ -45,20 +45,20 @@ func tellers(t *testing.T) map[string][]string {
 // event type is in the catalogue.
 func TestEvents(t *testing.T) {
 	known := ids(t)
-	heard, told := access.Hearers(t), tellers(t)
+	heard, told := access.Subscribers(t), publishers(t)
 	inCatalogue := map[string]bool{}
-	for _, entry := range shop.Catalogue {
+	for _, entry := range shop.Events {
 		name := reflect.TypeOf(entry.Event).Name()
 		topic := entry.Event.Topic()
 		if inCatalogue[name] {
 			t.Errorf("%s is in the catalogue twice", name)
 		}
 		inCatalogue[name] = true
-		if !slices.Contains(known, entry.Teller) {
-			t.Errorf("%s is told by %q, which is no app", topic, entry.Teller)
+		if !slices.Contains(known, entry.Publisher) {
+			t.Errorf("%s is told by %q, which is no app", topic, entry.Publisher)
 		}
-		if !slices.Equal(told[name], []string{entry.Teller}) {
-			t.Errorf("%s is told by %v in the code, want by %s alone", topic, told[name], entry.Teller)
+		if !slices.Equal(told[name], []string{entry.Publisher}) {
+			t.Errorf("%s is told by %v in the code, want by %s alone", topic, told[name], entry.Publisher)
 		}
 		noun, verb, _ := strings.Cut(topic, ".")
 		if noun == "" || verb == "" || strings.ToLower(topic) != topic || strings.Contains(verb, ".") {

@@ -15,25 +15,25 @@ import (
 
 const shopPath = "sidecart/kit/shop"
 
-// Hearers are the services that hear an event, by the name of its type.
-func Hearers(t source.T) map[string][]string {
+// Subscribers are the services that subscribe to an event, by the name of its type.
+func Subscribers(t source.T) map[string][]string {
 	t.Helper()
-	heard := map[string][]string{}
+	subscribed := map[string][]string{}
 	for _, call := range source.Calls(t, func(name string) bool {
 		return slices.Contains([]string{"sidecart/kit/event.On", "sidecart/kit/event.OnID", "sidecart/kit/event.OnAgain", "sidecart/kit/event.OnAgainNoted", "sidecart/kit/event.Everywhere"}, name)
 	}) {
 		name, ok := strings.CutPrefix(call.TypeArgument(), shopPath+".")
 		service := source.Service(call.Package)
 		if !ok || service == "" {
-			t.Errorf("%s: it cannot be seen which event is heard here", call.At())
+			t.Errorf("%s: the event that is subscribed to here cannot be seen", call.At())
 			continue
 		}
-		if !slices.Contains(heard[name], service) {
-			heard[name] = append(heard[name], service)
-			slices.Sort(heard[name])
+		if !slices.Contains(subscribed[name], service) {
+			subscribed[name] = append(subscribed[name], service)
+			slices.Sort(subscribed[name])
 		}
 	}
-	return heard
+	return subscribed
 }
 
 // ShopPackage is kit/shop, which declares the events.
@@ -50,35 +50,36 @@ func ShopPackage(t source.T) *packages.Package {
 
 const eventsIntroduction = `# Events
 
-Made from kit/shop and from what the services hear; ` + "`make generate`" + ` writes it anew.
+Made from kit/shop and from what the services subscribe to; ` + "`make generate`" + ` writes it anew.
 
-An event is written to its teller's outbox in the transaction that makes it true, and published after the commit:
+An event is written to its publisher's outbox in the transaction that makes it true, and published after the commit:
 CloudEvents 1.0, JSON, with the fields below as ` + "`data`" + `. ` + "`id`" + ` is the same however often it is published, ` + "`subject`" + ` is the key, and
 ` + "`traceparent`" + ` continues the trace of the request that caused it. Topics never change their meaning; fields are added, never
 removed. ` + "`dataschema`" + ` ends with the version of the fields (` + "`urn:sidecart:event:orders.placed:1`" + `); an old event decodes for ever, which the
-golden files in ` + "`kit/shop/testdata/events`" + ` show. The events of one key are published in order; topics are delivered side by side, so a hearer must not count on
-hearing one topic before another. A delivery may come twice and is heard once (the hearer's inbox). What cannot be
-handled goes to the topic ` + "`<hearer>.dead`" + ` and is kept in the hearer's table ` + "`dead_letters`" + `, from where it is replayed (` + "`make dead-letters`" + `).
+golden files in ` + "`kit/shop/testdata/events`" + ` show. The events of one key are published in order. Topics are delivered side by
+side, so a consumer must not count on one topic before another. A delivery may come twice and is handled once (the consumer's inbox).
+What cannot be handled goes to the topic ` + "`<consumer>.dead`" + ` and is kept in the consumer's table ` + "`dead_letters`" + `, from where it is
+replayed (` + "`make dead-letters`" + `).
 
 `
 
 func eventsDocument(t source.T) string {
 	t.Helper()
-	heard, docs := Hearers(t), comments(ShopPackage(t))
+	subscribed, docs := Subscribers(t), comments(ShopPackage(t))
 	var b strings.Builder
 	b.WriteString(eventsIntroduction)
-	b.WriteString("| topic | told by | heard by | key |\n|---|---|---|---|\n")
-	for _, entry := range shop.Catalogue {
+	b.WriteString("| topic | publisher | consumers | key |\n|---|---|---|---|\n")
+	for _, entry := range shop.Events {
 		name := reflect.TypeOf(entry.Event).Name()
-		by := strings.Join(heard[name], ", ")
+		by := strings.Join(subscribed[name], ", ")
 		if by == "" {
 			by = "nobody yet"
 		}
 		key := strings.TrimSuffix(strings.TrimPrefix(docs[name+".Key"], "Key is "), ".")
-		b.WriteString("| " + strings.Join([]string{entry.Event.Topic(), entry.Teller, by, key}, " | ") + " |\n")
+		b.WriteString("| " + strings.Join([]string{entry.Event.Topic(), entry.Publisher, by, key}, " | ") + " |\n")
 	}
 	parts := map[string]reflect.Type{}
-	for _, entry := range shop.Catalogue {
+	for _, entry := range shop.Events {
 		typ := reflect.TypeOf(entry.Event)
 		b.WriteString("\n## " + entry.Event.Topic() + "\n\n" + strings.Replace(docs[typ.Name()], typ.Name()+" tells", "Tells", 1) + "\n\n")
 		fieldTable(&b, typ, parts)
@@ -155,19 +156,19 @@ func comments(p *packages.Package) map[string]string {
 	return docs
 }
 
-// EventsOf are the topics that a service tells and hears.
-func EventsOf(t source.T, service string) (told, heard []string) {
+// EventsOf are the topics that a service publishes and subscribes to.
+func EventsOf(t source.T, service string) (published, subscribed []string) {
 	t.Helper()
-	by := Hearers(t)
-	for _, entry := range shop.Catalogue {
-		if entry.Teller == service {
-			told = append(told, entry.Event.Topic())
+	by := Subscribers(t)
+	for _, entry := range shop.Events {
+		if entry.Publisher == service {
+			published = append(published, entry.Event.Topic())
 		}
 		if slices.Contains(by[reflect.TypeOf(entry.Event).Name()], service) {
-			heard = append(heard, entry.Event.Topic())
+			subscribed = append(subscribed, entry.Event.Topic())
 		}
 	}
-	slices.Sort(told)
-	slices.Sort(heard)
-	return told, heard
+	slices.Sort(published)
+	slices.Sort(subscribed)
+	return published, subscribed
 }

@@ -12,7 +12,7 @@ import (
 	"sidecart/tools/daprgen/source"
 )
 
-// made tells whoever reads a file that a program wrote it.
+// made says in a file that a program wrote it.
 const made = "made by `make generate` from the code"
 
 // Files are all files that are made from the code, by their paths from the root.
@@ -124,18 +124,18 @@ func withTopics(t source.T, path string) string {
 	if !topicsPart.MatchString(text) {
 		t.Fatalf("%s has no part between the lines \"# topics: begin\" and \"# topics: end\"", path)
 	}
-	published, heard := topics(t)
+	published, subscribed := topics(t)
 	for app := range published { // Dapr lets an app use every topic unless the scopes name it, be it with none
-		heard[app] = slices.Clone(heard[app])
+		subscribed[app] = slices.Clone(subscribed[app])
 	}
-	for app := range heard {
+	for app := range subscribed {
 		published[app] = slices.Clone(published[app])
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "    # topics: begin (%s)\n", made)
 	b.WriteString("    # Each app has its own and no others. One without any is named all the same: Dapr refuses nothing to an app that is not.\n")
 	fmt.Fprintf(&b, "    - name: publishingScopes\n      value: >-\n        %s\n", scopes(published))
-	fmt.Fprintf(&b, "    - name: subscriptionScopes\n      value: >-\n        %s\n", scopes(heard))
+	fmt.Fprintf(&b, "    - name: subscriptionScopes\n      value: >-\n        %s\n", scopes(subscribed))
 	b.WriteString("    # topics: end\n")
 	return topicsPart.ReplaceAllLiteralString(text, b.String())
 }
@@ -148,28 +148,28 @@ func scopes(by map[string][]string) string {
 	return strings.Join(all, ";\n        ")
 }
 
-// topics are what each app publishes and hears. A hearer's sidecar publishes what it could not deliver, and a service with an
-// outbox probes the broker.
-func topics(t source.T) (published, heard map[string][]string) {
+// topics are what each app publishes and subscribes to. A consumer's sidecar publishes what it could not deliver, and a
+// service with an outbox probes the broker.
+func topics(t source.T) (published, subscribed map[string][]string) {
 	t.Helper()
-	published, heard = map[string][]string{}, map[string][]string{}
-	for _, entry := range shop.Catalogue {
-		published[entry.Teller] = append(published[entry.Teller], entry.Event.Topic())
+	published, subscribed = map[string][]string{}, map[string][]string{}
+	for _, entry := range shop.Events {
+		published[entry.Publisher] = append(published[entry.Publisher], entry.Event.Topic())
 	}
 	for _, call := range source.Calls(t, func(name string) bool { return name == "(*"+ServicePath+".Service).NewHub" }) {
 		app := source.Service(call.Package)
 		published[app] = append(published[app], app+".dead")
 		_, topics := EventsOf(t, app)
-		heard[app] = append(topics, app+".dead")
+		subscribed[app] = append(topics, app+".dead")
 	}
 	for _, call := range source.Calls(t, func(name string) bool { return name == "(*"+ServicePath+".Service).OpenDatabase" }) {
 		published[source.Service(call.Package)] = append(published[source.Service(call.Package)], sidecar.ProbeTopic)
 	}
-	for _, by := range []map[string][]string{published, heard} {
+	for _, by := range []map[string][]string{published, subscribed} {
 		for app := range by {
 			slices.Sort(by[app])
 			by[app] = slices.Compact(by[app])
 		}
 	}
-	return published, heard
+	return published, subscribed
 }
