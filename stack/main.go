@@ -57,8 +57,9 @@ var commands = map[string]func(context.Context, command) error{
 }
 
 func main() {
-	// Also when the terminal goes away. A second Ctrl-C ends this program immediately; the kernel then ends its children. A second
-	// SIGTERM does not: the kernel may send it more than once when the program ends that this one was started by.
+	// Also when the terminal goes away. A second Ctrl-C ends this program immediately; the kernel then ends its
+	// children. A second SIGTERM does not: the kernel may send it more than once when the program ends that this one
+	// was started by.
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, func() {
 		signal.Ignore(syscall.SIGTERM, syscall.SIGHUP)

@@ -81,8 +81,8 @@ func TestNobodyEmptiesTheCache(t *testing.T) {
 	}
 }
 
-// TestAReadIsFreshAfterTheTTL: a slow response is shared with nobody who asks later than a TTL after it was asked for, and
-// does not take the place of a newer one.
+// TestAReadIsFreshAfterTheTTL: a slow response is shared with nobody who asks later than a TTL after it was asked for,
+// and does not take the place of a newer one.
 func TestAReadIsFreshAfterTheTTL(t *testing.T) {
 	n := newNeighbourhood(t)
 	var asked atomic.Int32

@@ -61,8 +61,8 @@ func TestHealthOfAll(t *testing.T) {
 	}
 }
 
-// TestHealthDetailsAreForAdmins: the public learns which part works and which does not, and nothing by which to see how an attack
-// on it goes.
+// TestHealthDetailsAreForAdmins: the public learns which part works and which does not, and nothing by which to see how
+// an attack on it goes.
 func TestHealthDetailsAreForAdmins(t *testing.T) {
 	n := newNeighbourhood(t)
 	for _, service := range []string{"users", "products", "orders", "notifications"} {

@@ -40,7 +40,8 @@ func TestLimitsAreToldAndKept(t *testing.T) {
 	}
 }
 
-// TestNothingPublicIsWithoutALimit: all that no service answers is counted together for each address, and the probes are not.
+// TestNothingPublicIsWithoutALimit: all that no service answers is counted together for each address, and the probes
+// are not.
 func TestNothingPublicIsWithoutALimit(t *testing.T) {
 	addr, _ := startRedis(t)
 	n := newNeighbourhood(t)

@@ -13,12 +13,14 @@ import (
 	"sidecart/kit/sidecar"
 )
 
-// Feed returns what the users service has for verifiers since a cursor. With a cursor it may wait for news, up to a second.
+// Feed returns what the users service has for verifiers since a cursor. With a cursor it may wait for news, up to a
+// second.
 type Feed func(ctx context.Context, cursor string) (Trust, error)
 
 var trust = sidecar.Endpoint{App: "users", Method: "GET", Path: "/trust?cursor={cursor}"}
 
-// FeedThrough reads the feed through the sidecar. Its invoke must have no breaker: the return of users matters immediately.
+// FeedThrough reads the feed through the sidecar. Its invoke must have no breaker: the return of users matters
+// immediately.
 func FeedThrough(invoke sidecar.Invoke) Feed {
 	return func(ctx context.Context, cursor string) (t Trust, err error) {
 		err = invoke(ctx, trust.With(cursor), nil, &t)

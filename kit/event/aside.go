@@ -11,7 +11,8 @@ import (
 const (
 	firstRetry = time.Second
 	lastRetry  = 5 * time.Minute
-	// doubtful bounds the backoff after a look that published nothing: then the broker may be away, and is asked again soon.
+	// doubtful bounds the backoff after a look that published nothing: then the broker may be away, and is asked again
+	// soon.
 	doubtful = 5 * time.Second
 )
 
@@ -41,8 +42,8 @@ func (a *aside) due(now time.Time, most int) (keys []string) {
 	return keys[:min(most, len(keys))]
 }
 
-// note takes what a look published and the keys that failed in it, and says whether keys go on that had stepped aside. A
-// key that was not tried stays aside.
+// note takes what a look published and the keys that failed in it, and says whether keys go on that had stepped aside.
+// A key that was not tried stays aside.
 func (a *aside) note(now time.Time, published []emitted, failed map[string]error) (healed bool) {
 	for _, e := range published {
 		if _, waited := a.keys[e.Key]; waited {

@@ -20,9 +20,9 @@ const givenUp = 5 * time.Minute
 
 // Compare compares the hub's inbox with what was published, and handles what is missing. The broker delivers at least
 // once. But the sidecar can take a delivery that was cut off for one that was handled, because all requests to an app
-// share one pipeline (Dapr 1.16.0 to 1.18.2; see Signature in kit/sidecar). Remove when they do not any more. publishers
-// are the SentRoutes of other services, each of which answers with the topics that it publishes. Only what the inbox
-// knows can be compared: On and OnAgainNoted.
+// share one pipeline (Dapr 1.16.0 to 1.18.2; see Signature in kit/sidecar). Remove when they do not any more.
+// publishers are the SentRoutes of other services, each of which answers with the topics that it publishes. Only what
+// the inbox knows can be compared: On and OnAgainNoted.
 func (h *Hub) Compare(ctx context.Context, invoke sidecar.Invoke, publishers ...sidecar.Endpoint) error {
 	var errs []error
 	for _, sent := range publishers {

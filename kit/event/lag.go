@@ -9,8 +9,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// measure shows, at each look at the metrics, how many events wait in the outbox and for how long the oldest has, how many keys
-// stepped aside, and how many dead letters there are. The returned function ends that.
+// measure shows, at each look at the metrics, how many events wait in the outbox and for how long the oldest has, how
+// many keys stepped aside, and how many dead letters there are. The returned function ends that.
 func (r *relay) measure() (end func()) {
 	meter := otel.Meter("sidecart/kit/event")
 	waiting, err1 := meter.Int64ObservableGauge("outbox.events", metric.WithDescription("events that wait to be published"))

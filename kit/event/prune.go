@@ -16,7 +16,8 @@ import (
 // about is forgotten, and the outbox is empty when all is published.
 const remembered = 14 * 24 * time.Hour
 
-// Prune removes what the tables of a service have kept for long enough. A service has the scheduler call it every few minutes.
+// Prune removes what the tables of a service have kept for long enough. A service has the scheduler call it every few
+// minutes.
 func Prune(ctx context.Context, db *pgxpool.Pool) error {
 	return errors.Join(
 		postgres.InSteps(ctx, db, `delete from dead_letters where topic <> $1 and exists (

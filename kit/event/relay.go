@@ -39,11 +39,12 @@ const (
 // errElsewhere is no failure: another replica relays at this moment.
 var errElsewhere = errors.New("another replica relays")
 
-// Relay publishes what was emitted, until ctx ends. It is woken by each transaction of this process that emitted something;
-// what a process left that died is found by the next look of any replica. Several replicas may run it: one at a time
-// relays, so that events of one key are published in order, and another goes on when it dies. Where the broker does not
-// answer, events wait in the outbox; where it refuses an event, the events of that key wait and the others go on. keep is
-// for how long consumers may ask for what was published (SentRoute): Kept, or zero where nobody has an inbox for it.
+// Relay publishes what was emitted, until ctx ends. It is woken by each transaction of this process that emitted
+// something; what a process left that died is found by the next look of any replica. Several replicas may run it: one
+// at a time relays, so that events of one key are published in order, and another goes on when it dies. Where the
+// broker does not answer, events wait in the outbox; where it refuses an event, the events of that key wait and the
+// others go on. keep is for how long consumers may ask for what was published (SentRoute): Kept, or zero where nobody
+// has an inbox for it.
 func Relay(ctx context.Context, outbox *Outbox, service string, publish Publish, keep time.Duration) error {
 	r := &relay{Outbox: outbox, service: service, publish: publish, keep: keep > 0, aside: aside{keys: map[string]setback{}}}
 	defer r.measure()()
@@ -95,10 +96,10 @@ type emitted struct {
 	EmittedAt time.Time
 }
 
-// look publishes and removes the oldest events, and says whether there may be more. It is the one place where something remote
-// happens inside a transaction: the advisory lock that it holds meanwhile is what keeps a second replica from overtaking. A
-// crash between publish and commit publishes again, with the same id, which the inbox knows. It fails where nothing could be
-// published.
+// look publishes and removes the oldest events, and says whether there may be more. It is the one place where something
+// remote happens inside a transaction: the advisory lock that it holds meanwhile is what keeps a second replica from
+// overtaking. A crash between publish and commit publishes again, with the same id, which the inbox knows. It fails
+// where nothing could be published.
 func (r *relay) look(ctx context.Context) (full bool, err error) {
 	err = pgx.BeginFunc(ctx, r.Pool, func(tx pgx.Tx) error {
 		events, more, err := r.next(ctx, tx)
@@ -129,8 +130,8 @@ const columns = `id, topic, key, version, data, trace, emitted_at`
 // next are the oldest events of the keys that go on, of which there may be more, and the oldest one of each key that is
 // to be retried, for as many as there is room. It fails with errElsewhere. The lock is taken by a statement of its own,
 // though both are sent together: one that both took the lock and read would read what was there before it had the lock,
-// and publish again what another has just removed. Keys are unnested because Postgres hashes a subquery but not always an
-// array, and compares each of many keys with each row.
+// and publish again what another has just removed. Keys are unnested because Postgres hashes a subquery but not always
+// an array, and compares each of many keys with each row.
 func (r *relay) next(ctx context.Context, tx pgx.Tx) (events []emitted, more bool, err error) {
 	var mine bool
 	room := batch - len(r.aside.due(time.Now(), retries))
@@ -151,7 +152,8 @@ func (r *relay) next(ctx context.Context, tx pgx.Tx) (events []emitted, more boo
 	return append(events, overdue...), len(events) == room, err
 }
 
-// retried are the oldest events of keys that stepped aside, one of each. A key of which nothing is left is aside no more.
+// retried are the oldest events of keys that stepped aside, one of each. A key of which nothing is left is aside no
+// more.
 func (r *relay) retried(ctx context.Context, tx pgx.Tx, keys []string) ([]emitted, error) {
 	if len(keys) == 0 {
 		return nil, nil

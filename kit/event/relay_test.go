@@ -14,8 +14,8 @@ import (
 	"sidecart/kit/shop"
 )
 
-// TestEventsThatCannotBePublishedStepAside: more of them than a batch takes stand in front, and all others go out, by two
-// replicas, one of which dies. What waits for a failing event of its key goes out after it, once it can.
+// TestEventsThatCannotBePublishedStepAside: more of them than a batch takes stand in front, and all others go out, by
+// two replicas, one of which dies. What waits for a failing event of its key goes out after it, once it can.
 func TestEventsThatCannotBePublishedStepAside(t *testing.T) {
 	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	b := &broker{}

@@ -121,7 +121,8 @@ func (e *Error) After(seconds int) *Error {
 	return &f
 }
 
-// AfterHeader is the fault with the Retry-After of another response. A header without a number of seconds changes nothing.
+// AfterHeader is the fault with the Retry-After of another response. A header without a number of seconds changes
+// nothing.
 func (e *Error) AfterHeader(retryAfter string) *Error {
 	if seconds, err := strconv.Atoi(retryAfter); err == nil && seconds >= 0 {
 		return e.After(seconds)

@@ -16,8 +16,8 @@
 //		})
 //	}
 //
-// kit/web reads the header, checks it and documents it. A service opens its database with Migrations and schedules Prune. A method
-// that asks somebody remote before its transaction begins with Before.
+// kit/web reads the header, checks it and documents it. A service opens its database with Migrations and schedules
+// Prune. A method that asks somebody remote before its transaction begins with Before.
 //
 // What holds:
 //
@@ -91,8 +91,8 @@ func New(given string, owner shop.UserID, route string, request ...[]byte) Key {
 // Given says whether the call came with a key.
 func (k Key) Given() bool { return k.key != nil }
 
-// Transactions is the database that Do works in: an event.Outbox, whose transactions can emit events. (Package event serves its
-// routes by kit/web, which reads keys, and so cannot be imported here.)
+// Transactions is the database that Do works in: an event.Outbox, whose transactions can emit events. (Package event
+// serves its routes by kit/web, which reads keys, and so cannot be imported here.)
 type Transactions[TX pgx.Tx] interface {
 	Tx(ctx context.Context, fn func(tx TX) error) error
 }
@@ -175,8 +175,8 @@ func Abandon(ctx context.Context, db *pgxpool.Pool, key Key, id uuid.UUID) error
 	return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error { return abandon(ctx, tx, key, id) })
 }
 
-// Prune removes keys, and the answers that are kept with them, once their 24 hours are over. A service has the scheduler call it
-// every few minutes.
+// Prune removes keys, and the answers that are kept with them, once their 24 hours are over. A service has the
+// scheduler call it every few minutes.
 func Prune(ctx context.Context, db *pgxpool.Pool) error {
 	return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error { return prune(ctx, tx) })
 }

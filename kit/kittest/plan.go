@@ -9,8 +9,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Explaining is a postgres.Reader that keeps the plan of its last query. A query of pgx's default mode has the plan that Postgres
-// makes once for all values, as it may do for a query that is used often; one of another mode, that for its own values.
+// Explaining is a postgres.Reader that keeps the plan of its last query. A query of pgx's default mode has the plan
+// that Postgres makes once for all values, as it may do for a query that is used often; one of another mode, that for
+// its own values.
 type Explaining struct {
 	*pgxpool.Pool
 	Plan string

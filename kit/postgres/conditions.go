@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Conditions grow into a query: one for each filter that is given, so that Postgres plans for those alone. A condition that also
-// says "or there is no such filter" keeps it from an index, once it plans for all values alike.
+// Conditions grow into a query: one for each filter that is given, so that Postgres plans for those alone. A condition
+// that also says "or there is no such filter" keeps it from an index, once it plans for all values alike.
 type Conditions struct {
 	all  []string
 	Args []any

@@ -56,7 +56,8 @@ func Change(ctx context.Context, tx pgx.Tx, absent error, sql string, args ...an
 	return err
 }
 
-// InSteps repeats a statement that removes so many rows at most until it finds none: it never holds many, and may end anywhere.
+// InSteps repeats a statement that removes so many rows at most until it finds none: it never holds many, and may end
+// anywhere.
 func InSteps(ctx context.Context, db *pgxpool.Pool, sql string, args ...any) error {
 	for {
 		if tag, err := db.Exec(ctx, sql, args...); err != nil || tag.RowsAffected() == 0 {
@@ -147,8 +148,8 @@ func migrate(ctx context.Context, db *pgxpool.Pool, m Migrations) error {
 }
 
 // Unavailable says whether an error means that the database is not there at the moment, rather than that a statement
-// was wrong: it does not answer, is starting, stopping or recovering (SQLSTATE classes 08, 53 and 57P). Errors of connections to
-// anything else say nothing about it.
+// was wrong: it does not answer, is starting, stopping or recovering (SQLSTATE classes 08, 53 and 57P). Errors of
+// connections to anything else say nothing about it.
 func Unavailable(err error) bool {
 	var connect *pgconn.ConnectError
 	var state *pgconn.PgError

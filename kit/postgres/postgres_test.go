@@ -15,7 +15,8 @@ import (
 	"sidecart/kit/postgres"
 )
 
-// TestUnavailable is said of errors that come from the database, however its connection ends, and of no other connection's.
+// TestUnavailable is said of errors that come from the database, however its connection ends, and of no other
+// connection's.
 func TestUnavailable(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
 	for _, other := range []error{refused, fmt.Errorf("the provider: %w", refused), &url.Error{Op: "Post", Err: io.EOF}, io.ErrUnexpectedEOF} {

@@ -1,5 +1,5 @@
-// Package service is what every service does at its start and at its end, so that a main shows only what is particular to
-// its service:
+// Package service is what every service does at its start and at its end, so that a main shows only what is particular
+// to its service:
 //
 //	func main() { service.Main("products", run) }
 //
@@ -118,8 +118,8 @@ func (s *Service) Connect(ctx context.Context) error {
 	return nil
 }
 
-// OpenDatabase opens the database whose URL is a secret and migrates it: the tables of kit, then those of the service. What
-// emits takes the outbox, anything else its Pool.
+// OpenDatabase opens the database whose URL is a secret and migrates it: the tables of kit, then those of the service.
+// What emits takes the outbox, anything else its Pool.
 func (s *Service) OpenDatabase(ctx context.Context, secret string, migrations ...postgres.Migrations) (*event.Outbox, error) {
 	order(s.app == nil, "OpenDatabase comes before NewApp, which watches the database")
 	order(s.Sidecar != nil, "Connect comes before OpenDatabase")
@@ -137,8 +137,9 @@ func (s *Service) OpenDatabase(ctx context.Context, secret string, migrations ..
 	return s.db, nil
 }
 
-// NewApp is the service's web app. It verifies tokens with the keys of feed, and has health checks of the sidecar and of the
-// database, if there is one: OpenDatabase comes first. What the tables of kit have kept for long enough is removed.
+// NewApp is the service's web app. It verifies tokens with the keys of feed, and has health checks of the sidecar and
+// of the database, if there is one: OpenDatabase comes first. What the tables of kit have kept for long enough is
+// removed.
 func (s *Service) NewApp(ctx context.Context, cfg web.Config, feed auth.Feed) *web.App {
 	order(s.Sidecar != nil, "Connect comes before NewApp")
 	s.Verifier = auth.Follow(ctx, feed)
@@ -156,8 +157,8 @@ func (s *Service) NewApp(ctx context.Context, cfg web.Config, feed auth.Feed) *w
 	return s.app
 }
 
-// Relay has the outbox published. What was published is kept for so long for consumers that look for gaps: event.Kept, or
-// zero where nobody has an inbox for it.
+// Relay has the outbox published. What was published is kept for so long for consumers that look for gaps: event.Kept,
+// or zero where nobody has an inbox for it.
 func (s *Service) Relay(publish event.Publish, keep time.Duration) {
 	order(s.db != nil && s.app != nil, "OpenDatabase and NewApp come before Relay")
 	if keep > 0 {
@@ -177,8 +178,8 @@ func (s *Service) NewHub(publishers ...sidecar.Endpoint) *event.Hub {
 }
 
 // Every has the scheduler call job again and again, on one replica each time. A job that fails is called again at its
-// next time. It may take as long as a request, or as web.Patience says. A job outlives this process: the scheduler calls
-// for ever what was given another name.
+// next time. It may take as long as a request, or as web.Patience says. A job outlives this process: the scheduler
+// calls for ever what was given another name.
 func (s *Service) Every(name, schedule string, job func(ctx context.Context) error, options ...web.Option) {
 	order(s.app != nil, "NewApp comes before Every")
 	web.Handle(s.app, "POST /job/"+name, shop.Anyone, func(ctx context.Context, _ shop.Caller, _ web.None) (web.None, error) {

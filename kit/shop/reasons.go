@@ -35,7 +35,8 @@ var Reasons = map[Reason]string{
 // Text is how an order's history says it.
 func (r Reason) Text() string { return Reasons[r] }
 
-// Cause is why something ended: for one of the reasons, or for what somebody gave in their own words. The zero value is no cause.
+// Cause is why something ended: for one of the reasons, or for what somebody gave in their own words. The zero value is
+// no cause.
 type Cause struct {
 	Code  Reason `json:"code,omitempty"`
 	Words string `json:"words,omitempty"`

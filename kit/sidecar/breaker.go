@@ -35,7 +35,8 @@ func NewBreaker(app string) *Breaker {
 	})}
 }
 
-// Enter lets one call through; leave must be called with its error. It fails with ErrUpstream while the breaker is open.
+// Enter lets one call through; leave must be called with its error. It fails with ErrUpstream while the breaker is
+// open.
 func (b *Breaker) Enter() (leave func(error), err error) {
 	leave, err = b.steps.Allow()
 	if err != nil {

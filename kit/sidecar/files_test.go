@@ -13,8 +13,8 @@ func azure(code, text string) string {
 		"\ufeff<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>%s</Code><Message>%s</Message></Error>\n%s\n", line, text, code, line, code, text, line)
 }
 
-// TestNoSuchFile has the texts of components-contrib v1.18.3 and of the SDKs in it. What says that the store itself is not there,
-// or refuses, is no answer about a file.
+// TestNoSuchFile has the texts of components-contrib v1.18.3 and of the SDKs in it. What says that the store itself is
+// not there, or refuses, is no answer about a file.
 func TestNoSuchFile(t *testing.T) {
 	const s3 = "operation error S3: GetObject, https response error StatusCode: 404, RequestID: R, HostID: H, "
 	for want, texts := range map[bool][]string{

@@ -90,15 +90,15 @@ func (s *Sidecar) Secret(ctx context.Context, name string) (string, error) {
 	}
 }
 
-// Publish hands a CloudEvent, as JSON, to the broker. It returns nil only once the broker has it, and fails when that takes
-// longer than dapr/resiliency/events.yaml allows.
+// Publish hands a CloudEvent, as JSON, to the broker. It returns nil only once the broker has it, and fails when that
+// takes longer than dapr/resiliency/events.yaml allows.
 func (s *Sidecar) Publish(ctx context.Context, topic string, cloudEvent []byte) error {
 	return s.PublishEvent(ctx, PubSub, topic, cloudEvent, client.PublishEventWithContentType("application/cloudevents+json"))
 }
 
-// Every has the scheduler call the app at POST /job/<name>, again and again ("@every 30s"). It returns once the scheduler
-// knows, and retries until then or until ctx ends. The job outlives this process; a second call, by any replica, changes
-// nothing.
+// Every has the scheduler call the app at POST /job/<name>, again and again ("@every 30s"). It returns once the
+// scheduler knows, and retries until then or until ctx ends. The job outlives this process; a second call, by any
+// replica, changes nothing.
 func (s *Sidecar) Every(ctx context.Context, name, schedule string) error {
 	nothing, err := anypb.New(&emptypb.Empty{}) // a job without data is refused
 	if err != nil {

@@ -47,8 +47,8 @@ func (c Cursor) Into(key any) error {
 	return nil
 }
 
-// PageOf is a page of a list that read reads: at most so many after at, which is the start, or what key said of the last item that
-// the caller has seen. It fails with ErrInvalid for a cursor of another list.
+// PageOf is a page of a list that read reads: at most so many after at, which is the start, or what key said of the
+// last item that the caller has seen. It fails with ErrInvalid for a cursor of another list.
 func PageOf[T, K any](q PageQuery, at K, read func(at K, most int) ([]T, error), key func(T) K) (page Page[T], err error) {
 	if err := q.Cursor.Into(&at); err != nil {
 		return page, err

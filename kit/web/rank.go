@@ -6,8 +6,8 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// Rank orders routes that match the same request: the smaller one takes it. At the first segment in which two paths differ
-// in kind, text comes before a parameter; in which order routes were declared does not matter.
+// Rank orders routes that match the same request: the smaller one takes it. At the first segment in which two paths
+// differ in kind, text comes before a parameter; in which order routes were declared does not matter.
 func Rank(path string) string {
 	var rank strings.Builder
 	for segment := range strings.SplitSeq(path, "/") {
@@ -34,8 +34,8 @@ func overlap(a, b string) bool {
 	return true
 }
 
-// declare adds a route. Fiber tries routes in the order in which they were added, so an earlier one yields to those after it
-// that have a smaller rank.
+// declare adds a route. Fiber tries routes in the order in which they were added, so an earlier one yields to those
+// after it that have a smaller rank.
 func (app *App) declare(op *operation) {
 	for _, earlier := range app.routes {
 		if earlier.method == op.method && overlap(earlier.path, op.path) && Rank(op.path) < Rank(earlier.path) {

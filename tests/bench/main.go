@@ -1,6 +1,6 @@
-// Bench measures a platform of its own, with its limits out of the way, in one run: two floors first, then what the shop
-// does, each as a ratio to them. It takes about six minutes, sends to this machine only, and what it started ends with it, however
-// it ends.
+// Bench measures a platform of its own, with its limits out of the way, in one run: two floors first, then what the
+// shop does, each as a ratio to them. It takes about six minutes, sends to this machine only, and what it started ends
+// with it, however it ends.
 package main
 
 import (
@@ -78,8 +78,8 @@ func run(ctx context.Context, l load, only, write string) (err error) {
 	return os.WriteFile(write, []byte(text), 0o644)
 }
 
-// start starts an empty platform, built as for `make run`. As the measured thing must be the services, nobody is turned away
-// and nobody is slowed down; and who has signed in stays so for as long as a slow machine takes.
+// start starts an empty platform, built as for `make run`. As the measured thing must be the services, nobody is turned
+// away and nobody is slowed down; and who has signed in stays so for as long as a slow machine takes.
 func start() (*platform.Platform, error) {
 	for name, value := range map[string]string{"RATE_LIMIT_SCALE": "1000000", "ACCESS_TOKEN_TTL": "24h"} {
 		if err := os.Setenv(name, value); err != nil {

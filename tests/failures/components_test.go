@@ -21,8 +21,8 @@ type component struct {
 // slack is what a call may take beyond its timeout on a machine that has more to do than it can.
 const slack = 3 * time.Second
 
-// componentsHang: calls end at the timeout of the component, then its breaker opens and they fail immediately, and it closes when
-// the component is back.
+// componentsHang: calls end at the timeout of the component, then its breaker opens and they fail immediately, and it
+// closes when the component is back.
 func componentsHang(t *testing.T) {
 	running.Pause(t, "redis")
 	running.Pause(t, "postgres")

@@ -123,8 +123,8 @@ func crowdPasses(t *testing.T) {
 	}
 }
 
-// floodStops: past the gateway's limits (they are lifted for these tests), a service's own sidecar stops who asks too often,
-// and nobody else.
+// floodStops: past the gateway's limits (they are lifted for these tests), a service's own sidecar stops who asks too
+// often, and nobody else.
 func floodStops(t *testing.T) {
 	const keys = "GET /.well-known/jwks.json"
 	invoke := viaSidecar(t, "gateway")
@@ -162,7 +162,8 @@ func floodStops(t *testing.T) {
 	must(t, err)
 	must(t, a.Into(200, nil))
 
-	// Through the gateway the address is that of the connection, whatever a client claims, and 429 says when to come again.
+	// Through the gateway the address is that of the connection, whatever a client claims, and 429 says when to come
+	// again.
 	a, err = nobody.Do(t.Context(), keys, nil, "X-Forwarded-For", "203.0.113.7")
 	must(t, err)
 	must(t, a.Into(200, nil))

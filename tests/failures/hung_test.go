@@ -14,8 +14,8 @@ import (
 // longestRead is the gateway's deadline of a read, and as much again for a machine that has more to do than it can.
 const longestRead = 6 * time.Second
 
-// diesWithin is how long a frozen process may live: the supervisor takes it for hung after 15 s, and a slow machine has as much again.
-// Postgres ends its children first.
+// diesWithin is how long a frozen process may live: the supervisor takes it for hung after 15 s, and a slow machine has
+// as much again. Postgres ends its children first.
 func diesWithin(name string) time.Duration {
 	if name == "postgres" {
 		return 50 * time.Second
@@ -26,7 +26,8 @@ func diesWithin(name string) time.Duration {
 // replacedWithin is until the supervisor takes a process for hung, and what a start takes on a slow machine.
 const replacedWithin = 90 * time.Second
 
-// hung: whoever reads from a process that hangs is answered within the deadline of a read, until the process is replaced.
+// hung: whoever reads from a process that hangs is answered within the deadline of a read, until the process is
+// replaced.
 func hung(t *testing.T, name, read string) {
 	before := running.Process(name)
 	running.Pause(t, name)

@@ -15,8 +15,8 @@ type charge struct {
 	BegunAt          time.Time
 }
 
-// made says whether money was taken, whatever became of it later. A charge that was voided while it was only tried counts as refunded in
-// the ledger, too, and nothing went back.
+// made says whether money was taken, whatever became of it later. A charge that was voided while it was only tried
+// counts as refunded in the ledger, too, and nothing went back.
 func (c charge) made() bool {
 	return c.State == "approved" || c.State == "refunded" && c.Refunded.Sign() > 0
 }

@@ -177,7 +177,8 @@ func crashPoints(t *testing.T) {
 				order := paid(ctx, t, who, items(id))
 				journey.AwaitTold(t, who, order, "orders.placed", "orders.paid")
 			}
-			// An event that was with a sidecar whose app just died is handed out again after 90 s; the recovery sweep is earlier.
+			// An event that was with a sidecar whose app just died is handed out again after 90 s; the recovery sweep
+			// is earlier.
 			platform.Eventually(t, 2*time.Minute, func() error {
 				if _, err := os.Stat(file); err == nil {
 					return fmt.Errorf("nobody has died at %q", point)

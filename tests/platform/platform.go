@@ -79,7 +79,8 @@ func Main(m *testing.M, name string, offset int, use func(*Platform), args ...st
 	return code
 }
 
-// Start starts an empty platform, built for tests, and returns when all of it is well. Free offsets are 10000, 11000 and 12000.
+// Start starts an empty platform, built for tests, and returns when all of it is well. Free offsets are 10000, 11000
+// and 12000.
 func Start(name string, offset int, args ...string) (*Platform, error) {
 	return StartAsBuilt(name, offset, append([]string{"--race"}, args...)...)
 }

@@ -102,8 +102,8 @@ func (p *Platform) StopUntil(t *testing.T, names ...string) (back func()) {
 	return back
 }
 
-// Pause stops a process and its children without ending them (SIGSTOP), as a machine that hangs does, until the returned
-// function is called or the test ends.
+// Pause stops a process and its children without ending them (SIGSTOP), as a machine that hangs does, until the
+// returned function is called or the test ends.
 func (p *Platform) Pause(t *testing.T, name string) (resume func()) {
 	t.Helper()
 	pid := p.Process(name).PID

@@ -12,7 +12,8 @@ import (
 	"sidecart/tools/daprgen/source"
 )
 
-// TestModules: go.work has every module but the tools that pin versions of other programs, and each service builds alone.
+// TestModules: go.work has every module but the tools that pin versions of other programs, and each service builds
+// alone.
 func TestModules(t *testing.T) {
 	work := source.Read(t, "go.work")
 	for _, file := range source.Files(t) {

@@ -13,8 +13,8 @@ import (
 	"sidecart/tools/daprgen/source"
 )
 
-// TestGeneratedFiles fails when a file that tools/daprgen makes is not what the code says: who may call which route of whom,
-// which secrets an app may read, which topics it may publish and consume, docs/events.md.
+// TestGeneratedFiles fails when a file that tools/daprgen makes is not what the code says: who may call which route of
+// whom, which secrets an app may read, which topics it may publish and consume, docs/events.md.
 func TestGeneratedFiles(t *testing.T) {
 	for path, want := range access.Files(t) {
 		full := filepath.Join(source.Root(t), filepath.FromSlash(path))

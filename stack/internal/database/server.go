@@ -161,7 +161,8 @@ func (s Server) URL(database string) string {
 	return u.String()
 }
 
-// answers accepts any word of the server, so that one that recovers or has no connection left is not taken for one that hangs.
+// answers accepts any word of the server, so that one that recovers or has no connection left is not taken for one that
+// hangs.
 func (s Server) answers(ctx context.Context) error {
 	var refusal *pgconn.PgError
 	if err := s.connect(ctx); !errors.As(err, &refusal) {

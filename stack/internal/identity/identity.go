@@ -78,9 +78,9 @@ func sentryAddress(i place.Instance) string { return fmt.Sprintf("127.0.0.1:%d",
 
 func tokenFile(i place.Instance, name string) string { return i.Path("identities", name+".jwt") }
 
-// Admit makes a token for each app, and for placement and scheduler, with which sentry knows them, and the empty folder in
-// which sentry makes the authority. All of it holds until the next Admit: the key that signed the tokens is kept nowhere,
-// and every process gets its certificate anew at its start.
+// Admit makes a token for each app, and for placement and scheduler, with which sentry knows them, and the empty folder
+// in which sentry makes the authority. All of it holds until the next Admit: the key that signed the tokens is kept
+// nowhere, and every process gets its certificate anew at its start.
 func Admit(i place.Instance, apps []string) error {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// tracing is what sidecars find in their environment about traces. They export to OTEL_EXPORTER_OTLP_ENDPOINT, as the services
-// do; without one they make no spans.
+// tracing is what sidecars find in their environment about traces. They export to OTEL_EXPORTER_OTLP_ENDPOINT, as the
+// services do; without one they make no spans.
 func tracing() []string {
 	const endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT"
 	url := os.Getenv(endpoint)

@@ -159,8 +159,8 @@ func (p *process) awaitReady(ctx context.Context) {
 	}
 }
 
-// watch closes the channel when the process hangs: when it misses missedProbes probes in a row once it is ready, or once it has
-// had the time that a start may take.
+// watch closes the channel when the process hangs: when it misses missedProbes probes in a row once it is ready, or
+// once it has had the time that a start may take.
 func (p *process) watch(ctx context.Context) <-chan struct{} {
 	hung := make(chan struct{})
 	if p.spec.Alive == nil {

@@ -66,7 +66,8 @@ func typesIn(path string) (types []string, err error) {
 }
 
 // unused are the files of Dapr's folder cmd/daprd/components that register none of these types. Each file there
-// registers one component under its names, and is called by its kind: state_postgres.go has "postgres" and "postgresql".
+// registers one component under its names, and is called by its kind: state_postgres.go has "postgres" and
+// "postgresql".
 func unused(dir string, types []string) (files []string, err error) {
 	all, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {

@@ -87,8 +87,8 @@ func eventually(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// TestInstallThatIsKilled: servers of the machine may not start while the package manager works, also when who called it was
-// killed; the next start of anything then lets them again.
+// TestInstallThatIsKilled: servers of the machine may not start while the package manager works, also when who called
+// it was killed; the next start of anything then lets them again.
 func TestInstallThatIsKilled(t *testing.T) {
 	s, root := machine(t)
 	cmd := installing(t, root)

@@ -1,4 +1,5 @@
-// Package access knows from the code what apps need of their sidecars and of one another, and writes the files that allow it.
+// Package access knows from the code what apps need of their sidecars and of one another, and writes the files that
+// allow it.
 package access
 
 import (
@@ -36,7 +37,8 @@ func IDs(t source.T) (all []string) {
 	return all
 }
 
-// Requests are all calls between apps: those that the gateway makes for the public, and every declared sidecar.Endpoint.
+// Requests are all calls between apps: those that the gateway makes for the public, and every declared
+// sidecar.Endpoint.
 func Requests(t source.T) []Request {
 	t.Helper()
 	found := publicRequests(t)
@@ -94,8 +96,8 @@ func publicRequests(t source.T) (found []Request) {
 
 const endpointType = "sidecart/kit/sidecar.Endpoint"
 
-// endpoints are the declared values of sidecar.Endpoint, by the service that declares them. One that kit declares belongs to
-// each service that uses it, directly or through other functions of kit.
+// endpoints are the declared values of sidecar.Endpoint, by the service that declares them. One that kit declares
+// belongs to each service that uses it, directly or through other functions of kit.
 func endpoints(t source.T) (found []Request) {
 	t.Helper()
 	declared, uses := map[types.Object][]Request{}, map[types.Object][]types.Object{}
@@ -188,10 +190,10 @@ type Operation struct {
 	Verbs []string
 }
 
-// Operations are the fewest entries that allow the routes under Dapr's rules of matching (see dapr_test.go), which are not
-// what one would think. An entry for /orders is one for all that is below it and hides every longer entry; so whatever
-// has something below it stands as /orders/*, which is /orders itself and one segment more. A parameter is * where the
-// path ends and ** where it goes on, and text has to stand before both.
+// Operations are the fewest entries that allow the routes under Dapr's rules of matching (see dapr_test.go), which are
+// not what one would think. An entry for /orders is one for all that is below it and hides every longer entry; so
+// whatever has something below it stands as /orders/*, which is /orders itself and one segment more. A parameter is *
+// where the path ends and ** where it goes on, and text has to stand before both.
 func Operations(routes []string) []Operation {
 	top := &branch{}
 	for _, do := range routes {

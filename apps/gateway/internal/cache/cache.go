@@ -44,8 +44,8 @@ func New(most int) *Cache {
 // perEntry is about what an entry takes beside its key and its answer's bytes.
 const perEntry = 256
 
-// Get is the kept answer of key, or what fill answers. Callers that miss within a TTL share one fill; hit says that none was
-// needed. It fails as fill does, and failures are not kept.
+// Get is the kept answer of key, or what fill answers. Callers that miss within a TTL share one fill; hit says that
+// none was needed. It fails as fill does, and failures are not kept.
 func (c *Cache) Get(key string, fill func() (*forward.Answer, error)) (answer *forward.Answer, hit bool, err error) {
 	if answer := c.lookup(key); answer != nil {
 		return answer, true, nil

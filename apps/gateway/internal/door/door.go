@@ -69,8 +69,8 @@ func (d *Door) Open(app *web.App) {
 	}
 }
 
-// LimitOthers counts all requests that reach it together, by address. Routes that are added after it, and paths that no route has,
-// have that limit without naming one.
+// LimitOthers counts all requests that reach it together, by address. Routes that are added after it, and paths that no
+// route has, have that limit without naming one.
 func (d *Door) LimitOthers(app *web.App) {
 	app.Use(func(c *fiber.Ctx) error {
 		counted, err := d.count(c, "other", route.Others, shop.Caller{}, d.client(c))

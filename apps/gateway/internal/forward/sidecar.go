@@ -47,7 +47,8 @@ func beginning(res *fasthttp.Response) []byte {
 	return text
 }
 
-// sidecarFault is what a sidecar's own error means to a client, and when to come back if the sidecar says so. The sidecar's words name addresses and stay in the log.
+// sidecarFault is what a sidecar's own error means to a client, and when to come back if the sidecar says so. The
+// sidecar's words name addresses and stay in the log.
 func sidecarFault(status int, retryAfter string, text []byte) error {
 	cause := fmt.Errorf("the sidecar answers %d: %.300s", status, text)
 	switch {

@@ -56,8 +56,8 @@ func (r *Reporter) Probes() {
 	})
 }
 
-// Routes adds /health/services (everything can work). Latencies and errors are for an admin alone: to others they would show how
-// an attack is going.
+// Routes adds /health/services (everything can work). Latencies and errors are for an admin alone: to others they would
+// show how an attack is going.
 func (r *Reporter) Routes() {
 	r.app.Get("/health/services", func(c *fiber.Ctx) error {
 		report := r.all.get(c.UserContext(), r.ask)
@@ -114,8 +114,8 @@ func okOrDegraded(status string) string {
 	return web.Degraded
 }
 
-// shared is a report that everybody who asks within sharedFor gets: making one costs every part a look, which nobody may order
-// in any number.
+// shared is a report that everybody who asks within sharedFor gets: making one costs every part a look, which nobody
+// may order in any number.
 type shared[T any] struct {
 	mu   sync.Mutex
 	last T

@@ -17,9 +17,9 @@ import (
 // own app, at its public path, behind the door.
 const Here = "gateway"
 
-// What a route has unless it says otherwise. Deadlines are in this table because Dapr (1.18.2) takes one timeout for an app,
-// not for a route, and its timeouts of apps are not safe: see dapr/resiliency/gateway.yaml. A service stops its own work after
-// 10 s (kit/web), so the gateway says that it was late.
+// What a route has unless it says otherwise. Deadlines are in this table because Dapr (1.18.2) takes one timeout for an
+// app, not for a route, and its timeouts of apps are not safe: see dapr/resiliency/gateway.yaml. A service stops its
+// own work after 10 s (kit/web), so the gateway says that it was late.
 const (
 	defaultBodyLimit = 1 << 20
 	readDeadline     = 3 * time.Second
@@ -62,7 +62,8 @@ func (r Route) Pattern() string {
 // Reads says whether the route changes nothing.
 func (r Route) Reads() bool { return r.Method() == fiber.MethodGet }
 
-// Complete fills in the defaults of a table and puts routes with text before those with a parameter in its place. It fails on a route that cannot be served as it is written.
+// Complete fills in the defaults of a table and puts routes with text before those with a parameter in its place. It
+// fails on a route that cannot be served as it is written.
 func Complete(table []Route) ([]Route, error) {
 	routes := slices.Clone(table)
 	seen := map[string]bool{}

@@ -102,8 +102,8 @@ var Table = []Route{
 	{Do: "GET /api/v1/analytics/requests", By: Here, Need: shop.SeeAnalytics, Limit: reading},
 }
 
-// Others is the limit of all that the table does not name, taken together: pages, documents, the platform's health, and paths
-// that are not there.
+// Others is the limit of all that the table does not name, taken together: pages, documents, the platform's health, and
+// paths that are not there.
 var Others = reading
 
 // How often one user, or one address where nobody is signed in, may do a thing on one route. RATE_LIMIT_SCALE

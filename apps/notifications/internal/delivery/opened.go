@@ -18,8 +18,8 @@ import (
 // ErrTrack refuses what is not in a mail of ours.
 var ErrTrack = fault.New(fault.NotFound, "mail_link_invalid", "this link is not one of ours, or not whole")
 
-// Tracks makes and reads the tokens of pictures and links that tell that a mail was opened: which delivery they are in, and where on
-// our own site they lead. So a link leads nowhere but where a mail of ours led.
+// Tracks makes and reads the tokens of pictures and links that tell that a mail was opened: which delivery they are in,
+// and where on our own site they lead. So a link leads nowhere but where a mail of ours led.
 type Tracks struct{ seal.Seal }
 
 // NewTracks makes tokens that are sealed with a key.

@@ -31,7 +31,8 @@ func PushWith(db *pgxpool.Pool, keys Keys, contact string, client *http.Client) 
 	return delivery.Provider{Name: "webpush", AtOnce: 8, PerSecond: 100, Send: p.send}
 }
 
-// CheckContact fails unless contact is an address at which the shop can be reached: mailto: or https: (RFC 8292, section 2.1).
+// CheckContact fails unless contact is an address at which the shop can be reached: mailto: or https: (RFC 8292,
+// section 2.1).
 func CheckContact(contact string) error {
 	if address, ok := strings.CutPrefix(contact, "mailto:"); ok {
 		if parsed, err := mail.ParseAddress(address); err == nil && parsed.Address == address {

@@ -24,8 +24,8 @@ const (
 	sendTimeout = 15 * time.Second // for one mail, the connection included; less than an attempt may take
 )
 
-// Over sends through the mail server that the settings name, over no more connections at a time than the caller has messages. It
-// fails, with the name of the variable, where the settings cannot be used.
+// Over sends through the mail server that the settings name, over no more connections at a time than the caller has
+// messages. It fails, with the name of the variable, where the settings cannot be used.
 func Over(s Settings) (delivery.Provider, error) {
 	from, err := mail.ParseAddress(s.From)
 	if err != nil {
@@ -72,8 +72,8 @@ type server struct {
 	idle pool
 }
 
-// send returns once the server has taken a message. One of the connections that were kept may have been closed meanwhile: what fails
-// on it before the mail was begun is tried again on another.
+// send returns once the server has taken a message. One of the connections that were kept may have been closed
+// meanwhile: what fails on it before the mail was begun is tried again on another.
 func (s *server) send(ctx context.Context, l delivery.Letter) (answer string, err error) {
 	to, err := mail.ParseAddress(l.To)
 	if err != nil {
@@ -142,8 +142,8 @@ func dialogue(ctx context.Context, conn *smtp.Client, from, to string, msg *goma
 	return content, answer, nil
 }
 
-// senderRejected are replies that are about the sender or the server, and not about a mail: the server stops, too much was sent (SES), or
-// nobody signed in.
+// senderRejected are replies that are about the sender or the server, and not about a mail: the server stops, too much
+// was sent (SES), or nobody signed in.
 var senderRejected = []int{421, 454, 530}
 
 // sorted tells what a dialogue that failed means for the delivery. A no to the connection, the password or the sender

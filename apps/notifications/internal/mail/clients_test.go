@@ -121,7 +121,8 @@ func TestReplies(t *testing.T) {
 	}
 }
 
-// TestACutMailIsNone: where the connection ends in the middle, nobody knows; the next attempt is the same mail, on another connection.
+// TestACutMailIsNone: where the connection ends in the middle, nobody knows; the next attempt is the same mail, on
+// another connection.
 func TestACutMailIsNone(t *testing.T) {
 	t.Parallel()
 	fake := opened(t, &fakeServer{tls: "starttls", cuts: 1})

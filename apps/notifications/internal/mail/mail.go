@@ -1,4 +1,5 @@
-// Package mail hands messages to an SMTP server: as mails of a text and an HTML part, over a few connections that it keeps.
+// Package mail hands messages to an SMTP server: as mails of a text and an HTML part, over a few connections that it
+// keeps.
 package mail
 
 import (
@@ -24,7 +25,8 @@ type Settings struct {
 	PerSecond   int    // mails
 }
 
-// CheckTLS says why mails may not be sent in clear: what they carry, links that reset a password among them, crosses no network so.
+// CheckTLS says why mails may not be sent in clear: what they carry, links that reset a password among them, crosses no
+// network so.
 func (s Settings) CheckTLS() error {
 	host, _, _ := net.SplitHostPort(s.Addr) // Over refuses what is no address
 	if s.TLS != "none" || host == "" || host == "localhost" || net.ParseIP(host).IsLoopback() {
@@ -33,8 +35,8 @@ func (s Settings) CheckTLS() error {
 	return errors.New("none sends mails in clear, and SMTP_ADDR is not on this machine: set starttls or tls")
 }
 
-// compose makes the mail of a message. Whatever stands in a message stays in its place: the library encodes what would begin another
-// header.
+// compose makes the mail of a message. Whatever stands in a message stays in its place: the library encodes what would
+// begin another header.
 func compose(from, to *mail.Address, l delivery.Letter) *gomail.Msg {
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	msg.FromMailAddress(from)

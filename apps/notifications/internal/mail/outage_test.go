@@ -15,8 +15,8 @@ import (
 	"sidecart/kit/kittest"
 )
 
-// TestAnOutageLosesNothing: the engine sends through a server that dies again and again in the middle. Each reader gets the mail; who
-// gets it twice was in the server's hands as it died, and gets the same Message-ID.
+// TestAnOutageLosesNothing: the engine sends through a server that dies again and again in the middle. Each reader gets
+// the mail; who gets it twice was in the server's hands as it died, and gets the same Message-ID.
 func TestAnOutageLosesNothing(t *testing.T) {
 	t.Parallel()
 	db := kittest.DB(t, delivery.Migrations, contact.Migrations, preference.Migrations, template.Migrations)

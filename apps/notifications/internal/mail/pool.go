@@ -12,8 +12,8 @@ const (
 	quitTimeout = time.Second
 )
 
-// pool holds connections that wait for the next mail, for as long as limit. The last one that was put back is taken first, so that
-// the others end when there is less to do.
+// pool holds connections that wait for the next mail, for as long as limit. The last one that was put back is taken
+// first, so that the others end when there is less to do.
 type pool struct {
 	limit  time.Duration
 	mu     sync.Mutex

@@ -1,5 +1,5 @@
-// Package seal makes the tokens of links in messages: an id and a text that a link is about, which only this service can have put
-// together.
+// Package seal makes the tokens of links in messages: an id and a text that a link is about, which only this service
+// can have put together.
 package seal
 
 import (

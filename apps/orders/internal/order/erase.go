@@ -10,10 +10,10 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Erase takes what is personal out of somebody's orders: where they went, what was said, the parcel's number, the payment
-// token, the answers that are kept for repeated calls, and dead letters, in whose place the recovery sweep finds what is late. What was
-// sold for how much stays, as the law asks, under an id that leads to nobody. An order that is still on its way keeps its
-// address until it is at its end. Called again it changes nothing more.
+// Erase takes what is personal out of somebody's orders: where they went, what was said, the parcel's number, the
+// payment token, the answers that are kept for repeated calls, and dead letters, in whose place the recovery sweep
+// finds what is late. What was sold for how much stays, as the law asks, under an id that leads to nobody. An order
+// that is still on its way keeps its address until it is at its end. Called again it changes nothing more.
 func (s *Service) Erase(ctx context.Context, user shop.UserID) error {
 	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		if err := erase(ctx, tx, user); err != nil {

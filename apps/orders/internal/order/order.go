@@ -116,7 +116,8 @@ type Parcel struct {
 	TrackingNumber string `json:"tracking_number" validate:"line,max=100"`
 }
 
-// Step is one change of an order's status. By is the id of a person, or "system". Reason is the text of ReasonCode where there is one.
+// Step is one change of an order's status. By is the id of a person, or "system". Reason is the text of ReasonCode
+// where there is one.
 type Step struct {
 	Status     Status      `json:"status"`
 	At         time.Time   `json:"at"`

@@ -12,7 +12,8 @@ import (
 	"sidecart/kit/shop"
 )
 
-// TestListUsesTheIndexOfItsFilter, also where Postgres plans once for all values, as it does for a statement that is used often.
+// TestListUsesTheIndexOfItsFilter, also where Postgres plans once for all values, as it does for a statement that is
+// used often.
 func TestListUsesTheIndexOfItsFilter(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, Migrations)
 	if _, err := db.Exec(t.Context(), `

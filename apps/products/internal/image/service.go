@@ -151,8 +151,8 @@ func (s *Service) Delete(ctx context.Context, productID, id int64) error {
 	})
 }
 
-// Clean removes files that no image has, some hundred at a time. It may be stopped anywhere and run again. A file that cannot be
-// removed steps aside for an hour; the error names it.
+// Clean removes files that no image has, some hundred at a time. It may be stopped anywhere and run again. A file that
+// cannot be removed steps aside for an hour; the error names it.
 func (s *Service) Clean(ctx context.Context) error {
 	names, err := unused(ctx, s.db)
 	if err != nil {

@@ -112,8 +112,9 @@ func Put(ctx context.Context, tx event.TX, language string, lines []Line) ([]Out
 	return outcomes, err
 }
 
-// keep puts new products on sale with their first stock, writes down changed ones, which are locked, and tells products.changed of
-// all of them. It answers the ids of the new ones by SKU, and fails with ErrSKU, ErrSlug or ErrCategory.
+// keep puts new products on sale with their first stock, writes down changed ones, which are locked, and tells
+// products.changed of all of them. It answers the ids of the new ones by SKU, and fails with ErrSKU, ErrSlug or
+// ErrCategory.
 func keep(ctx context.Context, tx event.TX, fresh []New, changed []Product) (map[string]int64, error) {
 	ids, err := insert(ctx, tx, fresh)
 	if err != nil {

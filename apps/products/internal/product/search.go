@@ -78,8 +78,8 @@ func (f Filter) order() Sort {
 	return f.Sort
 }
 
-// position is where a product that was found stands in a list, and so where the list goes on after it: what it is sorted by, as it
-// was when it was found. The zero position is the start.
+// position is where a product that was found stands in a list, and so where the list goes on after it: what it is
+// sorted by, as it was when it was found. The zero position is the start.
 type position struct {
 	Sort  Sort        `json:"s"`
 	ID    int64       `json:"i"`

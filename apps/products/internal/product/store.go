@@ -11,8 +11,9 @@ import (
 	"sidecart/kit/postgres"
 )
 
-// slugs are those of new products, each another one. It looks whether they can be put on sale, so that one that is refused does not
-// use up a number; the constraints decide where two are put on sale at once. It fails with ErrSKU, ErrSlug or ErrCategory.
+// slugs are those of new products, each another one. It looks whether they can be put on sale, so that one that is
+// refused does not use up a number; the constraints decide where two are put on sale at once. It fails with ErrSKU,
+// ErrSlug or ErrCategory.
 func slugs(ctx context.Context, tx pgx.Tx, all []New) ([]string, error) {
 	chosen, skus, shelves := make([]string, len(all)), make([]string, len(all)), make([]int64, len(all))
 	for i, in := range all {
@@ -225,7 +226,8 @@ const shown = `
 // readAll is products in the order of their ids' list.
 const readAll = shown + ` join unnest($1::bigint[]) with ordinality as f (id, place) on f.id = p.id order by f.place`
 
-// search has the statement planned each time, for what is asked this time. What it found is read by another that is planned once.
+// search has the statement planned each time, for what is asked this time. What it found is read by another that is
+// planned once.
 func search(ctx context.Context, db postgres.Reader, q question, sort Sort, after position, limit int) ([]position, error) {
 	sql, args := q.statement(sort, after, limit)
 	return postgres.All(ctx, db, pgx.RowToStructByName[position], sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)

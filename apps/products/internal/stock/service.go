@@ -154,8 +154,8 @@ func (s *Service) Return(ctx context.Context, order shop.OrderID, back []Wanted)
 	})
 }
 
-// ReleaseExpired releases reservations whose time is over and that are still held. One that cannot be released steps aside for
-// ten minutes; the error names it.
+// ReleaseExpired releases reservations whose time is over and that are still held. One that cannot be released steps
+// aside for ten minutes; the error names it.
 func (s *Service) ReleaseExpired(ctx context.Context) error {
 	orders, err := expired(ctx, s.db)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Open gives new products their first stock, in the transaction that creates them. Nobody is notified of one that is short from
-// the start: it never crossed anything.
+// Open gives new products their first stock, in the transaction that creates them. Nobody is notified of one that is
+// short from the start: it never crossed anything.
 func Open(ctx context.Context, tx pgx.Tx, all []Opening) error {
 	if len(all) == 0 {
 		return nil
@@ -328,8 +328,8 @@ func awaited(ctx context.Context, db postgres.Reader, user shop.UserID) ([]Await
 		where w.user_id = $1 order by w.product_id`, user)
 }
 
-// Close forgets who waits for a product and that it is short, in the transaction that archives it, in the order in which tell
-// changes that. Its stock and its ledger stay, as do the reservations of orders that have it.
+// Close forgets who waits for a product and that it is short, in the transaction that archives it, in the order in
+// which tell changes that. Its stock and its ledger stay, as do the reservations of orders that have it.
 func Close(ctx context.Context, tx pgx.Tx, productID int64) error {
 	batch := &pgx.Batch{}
 	batch.Queue(`delete from stock_alerts where product_id = $1`, productID)

@@ -19,8 +19,8 @@ const maxPassword = 72
 const longestWait = 3 * time.Second
 
 // Passwords hashes and checks passwords, only so many at a time, so that a flood of sign-ins leaves the service's other
-// routes their share of the processor. Registrations, which cost nobody an account, have a slot of their own: a flood of them
-// lets people who have one sign in.
+// routes their share of the processor. Registrations, which cost nobody an account, have a slot of their own: a flood
+// of them lets people who have one sign in.
 type Passwords struct {
 	cost          int
 	signIns       *semaphore.Weighted
@@ -28,7 +28,8 @@ type Passwords struct {
 	decoys        map[int][]byte // by cost, up to ours: what unknown users' passwords are compared with, so that they take as long
 }
 
-// NewPasswords uses a bcrypt cost (each step doubles the time) and hashes at most concurrency at a time, and one registration's.
+// NewPasswords uses a bcrypt cost (each step doubles the time) and hashes at most concurrency at a time, and one
+// registration's.
 func NewPasswords(cost, concurrency int) *Passwords {
 	cost = min(max(cost, bcrypt.MinCost), bcrypt.MaxCost)
 	p := &Passwords{cost: cost, signIns: semaphore.NewWeighted(int64(concurrency)), registrations: semaphore.NewWeighted(1), decoys: map[int][]byte{}}

@@ -140,7 +140,8 @@ func rehash(ctx context.Context, tx pgx.Tx, id shop.UserID, old, hash []byte) er
 	return err
 }
 
-// claimLock is the account of a name whose owner has not been told yet of the lock that ends then; the zero Account if there is none.
+// claimLock is the account of a name whose owner has not been told yet of the lock that ends then; the zero Account if
+// there is none.
 func claimLock(ctx context.Context, tx pgx.Tx, name string, until time.Time) (Account, error) {
 	return postgres.One(ctx, tx, nil, pgx.RowToStructByName[Account], `
 		update accounts set told_locked_until = $2
@@ -175,7 +176,8 @@ func ask(ctx context.Context, tx pgx.Tx, r mailRequest) error {
 	return err
 }
 
-// take removes the oldest request that is due and that no other replica is at; it is the zero mailRequest if there is none.
+// take removes the oldest request that is due and that no other replica is at; it is the zero mailRequest if there is
+// none.
 func take(ctx context.Context, tx pgx.Tx) (mailRequest, error) {
 	return postgres.One(ctx, tx, nil, pgx.RowToStructByName[mailRequest], `
 		delete from mail_requests where id = (select id from mail_requests where due_at <= now() order by id limit 1 for update skip locked)

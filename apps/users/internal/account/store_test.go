@@ -171,7 +171,8 @@ func (s *awayStore) Change(ctx context.Context, key string, fn lockout.Change) e
 	return s.Store.Change(ctx, key, fn)
 }
 
-// TestWhatIsDoneIsAnsweredSo: a password that was reset and an account that was erased are, whatever the store of lockouts says.
+// TestWhatIsDoneIsAnsweredSo: a password that was reset and an account that was erased are, whatever the store of
+// lockouts says.
 func TestWhatIsDoneIsAnsweredSo(t *testing.T) {
 	store := &awayStore{Store: lockout.NewLocal()}
 	s := newStand(t, func(p *account.Parts) {

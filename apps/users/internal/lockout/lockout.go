@@ -15,8 +15,8 @@ import (
 // ErrLocked tells somebody to wait before they try again. It is the same for names that do not exist.
 var ErrLocked = fault.New(fault.Locked, "sign_in_locked", "too many wrong passwords; wait before you try again")
 
-// Policy is how many failures within Window lock a name or an address, and for how long: Duration after the last one that was
-// free, twice as long after each one more, up to MaxDuration.
+// Policy is how many failures within Window lock a name or an address, and for how long: Duration after the last one
+// that was free, twice as long after each one more, up to MaxDuration.
 type Policy struct {
 	Name, Address                 int
 	Duration, MaxDuration, Window time.Duration

@@ -170,7 +170,8 @@ func TestAddresses(t *testing.T) {
 	free(t, c.fail(t, "another", "2001:db8:1:3::1"))
 }
 
-// TestRareFailuresNeverLock: failures fade, so that fewer than lock within a window never lock, however long they go on.
+// TestRareFailuresNeverLock: failures fade, so that fewer than lock within a window never lock, however long they go
+// on.
 func TestRareFailuresNeverLock(t *testing.T) {
 	c := newClock(newReplicas())
 	for n := range 400 {
@@ -196,7 +197,8 @@ func TestRareFailuresNeverLock(t *testing.T) {
 	wantLocked(t, c.fail(t, "another", "192.0.2.1"), time.Minute)
 }
 
-// TestTheOwnerPassesTheLockOfTheirAddress: who shares an address with somebody who guesses can sign in there, as themselves alone.
+// TestTheOwnerPassesTheLockOfTheirAddress: who shares an address with somebody who guesses can sign in there, as
+// themselves alone.
 func TestTheOwnerPassesTheLockOfTheirAddress(t *testing.T) {
 	c := newClock(newReplicas())
 	c.succeed(t, "ann", "192.0.2.1")

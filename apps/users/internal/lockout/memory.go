@@ -53,8 +53,8 @@ func (l *Local) Change(_ context.Context, key string, fn Change) error {
 }
 
 // Shared counts in a store that replicas share, and in this process alone while that does not answer: limits become
-// looser then (each replica has its own, and what was counted before is not known), never gone. How long a sign-in waits for
-// the store, and when it is not asked any more, is in dapr/resiliency/components.yaml.
+// looser then (each replica has its own, and what was counted before is not known), never gone. How long a sign-in
+// waits for the store, and when it is not asked any more, is in dapr/resiliency/components.yaml.
 type Shared struct {
 	store Store
 	local *Local

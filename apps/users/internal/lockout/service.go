@@ -34,10 +34,10 @@ type Attempt struct {
 	until         time.Time
 }
 
-// Begin starts a try, and waits while it is too early to say whether it may. It fails with ErrLocked and Retry-After where
-// the address, or the name for such addresses, has failed too often, the same for names that nobody has; and with
-// ErrContended where it is still too early when ctx is about to end. The lock of an address does not hold for a name whose owner
-// signed in from there.
+// Begin starts a try, and waits while it is too early to say whether it may. It fails with ErrLocked and Retry-After
+// where the address, or the name for such addresses, has failed too often, the same for names that nobody has; and with
+// ErrContended where it is still too early when ctx is about to end. The lock of an address does not hold for a name
+// whose owner signed in from there.
 func (s *Service) Begin(ctx context.Context, name, address string) (*Attempt, error) {
 	a := &Attempt{s: s, name: s.mac("name", name), address: s.mac("address", group(address))}
 	err := s.enter(ctx, a.address, func(r *record, now time.Time) (time.Duration, bool) {

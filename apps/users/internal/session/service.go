@@ -191,6 +191,6 @@ func wait(ctx context.Context, until <-chan struct{}) {
 // spreads is how long news may take for one step.
 const spreads = 50 * time.Millisecond
 
-// Prune deletes refresh tokens that have expired, sessions that have none left, and devices not seen for a year. Until then even
-// used tokens are kept: that is how a stolen one is found out.
+// Prune deletes refresh tokens that have expired, sessions that have none left, and devices not seen for a year. Until
+// then even used tokens are kept: that is how a stolen one is found out.
 func (s *Service) Prune(ctx context.Context) error { return prune(ctx, s.db.Pool, s.lives.remember()) }

@@ -96,8 +96,8 @@ func forget(ctx context.Context, tx pgx.Tx, who shop.UserID) error {
 	return err
 }
 
-// prune deletes refresh tokens that could no longer be used, nor be found out as stolen, sessions that have no tokens left and of
-// which no access token can live, and devices that nobody has seen for a year.
+// prune deletes refresh tokens that could no longer be used, nor be found out as stolen, sessions that have no tokens
+// left and of which no access token can live, and devices that nobody has seen for a year.
 func prune(ctx context.Context, db *pgxpool.Pool, remember time.Duration) error {
 	return errors.Join(
 		postgres.InSteps(ctx, db, `
