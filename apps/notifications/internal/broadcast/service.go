@@ -72,8 +72,8 @@ func (s *Service) Work(ctx context.Context) error {
 	return nil
 }
 
-// step tells some of the people of the oldest broadcast. It says whether there was one: one that fails steps aside for
-// a minute.
+// step notifies some of the people of the oldest broadcast. It says whether there was one: one that fails steps aside
+// for a minute.
 func (s *Service) step(ctx context.Context) (worked bool, err error) {
 	var b Broadcast
 	err = s.db.Tx(ctx, func(tx event.TX) (err error) {

@@ -146,7 +146,7 @@ func dialogue(ctx context.Context, conn *smtp.Client, from, to string, msg *goma
 // was sent (SES), or nobody signed in.
 var senderRejected = []int{421, 454, 530}
 
-// sorted tells what a dialogue that failed means for the delivery. A no to the connection, the password or the sender
+// sorted says what a dialogue that failed means for the delivery. A no to the connection, the password or the sender
 // says nothing of this mail. Without a reply nobody knows.
 func sorted(at step, err error, to string) error {
 	var reply *textproto.Error
@@ -163,7 +163,7 @@ func sorted(at step, err error, to string) error {
 	return fmt.Errorf("%w: %s", delivery.ErrPutOff, text)
 }
 
-// answered tells that the server said no, and listens for what comes next.
+// answered says that the server said no, and listens for what comes next.
 func answered(err error) bool {
 	var reply *textproto.Error
 	return errors.As(err, &reply) && reply.Code != 421

@@ -102,8 +102,8 @@ func (s *Service) startRefunds(ctx context.Context, id shop.OrderID) error {
 	return err
 }
 
-// settle gives back what a refund owes: money by the provider, goods by products. It may be done again, and by two at
-// once; the refund is noted as settled only when all of it is done.
+// settle makes a refund: the provider refunds the money, products restocks the goods. It may be done again, and by two
+// at once; the refund is noted as settled only when all of it is done.
 func (s *Service) settle(ctx context.Context, in refundInput) error {
 	owed, err := s.orders.Owed(ctx, in.OrderID)
 	i := slices.IndexFunc(owed, func(r order.Refund) bool { return r.ID == in.RefundID })

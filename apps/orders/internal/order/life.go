@@ -109,7 +109,7 @@ func (s *Service) MarkPaid(ctx context.Context, id shop.OrderID, reference strin
 	})
 }
 
-// GiveUp cancels an order that cannot be paid, and tells orders.cancelled. It changes nothing if the order waits for
+// GiveUp cancels an order that cannot be paid, and emits orders.cancelled. It changes nothing if the order waits for
 // its payment no more. Where the payment itself was declined, orders.payment_failed is told too.
 func (s *Service) GiveUp(ctx context.Context, id shop.OrderID, cause shop.Cause, declined bool) error {
 	return s.step(ctx, id, func(tx event.TX, o *Order) error {

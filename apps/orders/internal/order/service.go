@@ -36,7 +36,7 @@ type Service struct {
 // NewService works on an open database, and calls others.
 func NewService(db *event.Outbox, calls Calls) *Service { return &Service{db, calls} }
 
-// Place buys: it reserves the stock, keeps the order as pending, and tells orders.placed; charging comes after. It
+// Place buys: it reserves the stock, keeps the order as pending, and emits orders.placed; charging comes after. It
 // fails with ErrOutOfStock, ErrUnknown, ErrCurrencies or ErrCard. What is refused after the reservation gives it back;
 // if it dies in between, or nobody knows whether the order was kept, the reservation expires by itself. Called again
 // with the same key it answers the same order.
@@ -93,7 +93,7 @@ func (s *Service) keep(ctx context.Context, o Order, items []Item, lines []Reser
 	return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Order, error) { return open(ctx, tx, o, in.PaymentToken) })
 }
 
-// letGo gives back what is reserved for an order that will not be, as well as it can: else the reservation expires. Its
+// letGo releases what is reserved for an order that will not be, as well as it can: else the reservation expires. Its
 // id is used up then, so the key has to find another. Who makes the order at this very moment, with the same key, is
 // waited for and keeps its stock; who comes later finds no stock, and the order is cancelled and paid back as one whose
 // reservation expired; or has bought it by then, and keeps it.

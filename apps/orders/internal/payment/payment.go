@@ -64,10 +64,10 @@ type Provider interface {
 	Charge(ctx context.Context, c Charge) (Receipt, error)
 	// Find says what became of a charge, as Charge does; ErrUnknown is one that the provider never heard of.
 	Find(ctx context.Context, key shop.OrderID, reference string) (Receipt, error)
-	// Refund gives back a part of a charge. It fails with ErrNothingLeft where less than that is left of it, and with
+	// Refund refunds a part of a charge. It fails with ErrNothingLeft where less than that is left of it, and with
 	// ErrRefused for good.
 	Refund(ctx context.Context, r Refund, reference string) error
-	// CallOff gives back what is left of a charge, if it was made, and ends it if it was not. The refund is what it is
+	// CallOff refunds what is left of a charge, if it was made, and ends it if it was not. The refund is what it is
 	// asked for by, or nil. It fails with ErrRefused for good.
 	CallOff(ctx context.Context, key shop.OrderID, reference string, refund uuid.UUID) error
 	// Read checks a message's signature over its very bytes, and reads it. It fails with ErrSignature.

@@ -88,7 +88,7 @@ func (s *Service) Resolve(ctx context.Context, kind FindingKind, id shop.OrderID
 	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return mended(ctx, tx, kind, id) })
 }
 
-// GiveBack gives back what a finding says was taken and should not have been, because an admin says so. It fails with
+// GiveBack refunds what a finding says was taken and should not have been, because an admin says so. It fails with
 // ErrNoFinding, with ErrNotTaken for a finding of another kind, and as the provider does.
 func (s *Service) GiveBack(ctx context.Context, id int64) (Finding, error) {
 	f, err := finding(ctx, s.db, id)

@@ -29,7 +29,7 @@ type Service struct {
 	refundFailed RefundFailed
 }
 
-// Settled hears at once that a provider's message settled a payment. It is a hint: nothing may depend on it.
+// Settled is called when a provider's message settled a payment. It is a hint: nothing may depend on it.
 type Settled func(ctx context.Context, id shop.OrderID)
 
 // RefundFailed notes that a refund failed after the provider had taken it on, and answers what did not go back; found
@@ -124,7 +124,7 @@ func (s *Service) settle(ctx context.Context, n Notice) (Receipt, error) {
 	return p.outcome()
 }
 
-// CallOff gives back what is left of an order's payment, if one was made, and makes sure that none can be made later.
+// CallOff refunds what is left of an order's payment, if one was made, and makes sure that none can be made later.
 // The refund is what the provider knows that by. It fails with ErrRefused for good.
 func (s *Service) CallOff(ctx context.Context, id shop.OrderID, refund uuid.UUID) error {
 	var p Payment
@@ -141,7 +141,7 @@ func (s *Service) CallOff(ctx context.Context, id shop.OrderID, refund uuid.UUID
 	return s.provider.CallOff(ctx, id, p.Reference, refund)
 }
 
-// Refund gives back a part of an order's payment. It fails with ErrRefused for good, and says why; with anything else
+// Refund refunds a part of an order's payment. It fails with ErrRefused for good, and says why; with anything else
 // for now.
 func (s *Service) Refund(ctx context.Context, r Refund) error {
 	p, err := get(ctx, s.db, r.Key)

@@ -59,9 +59,9 @@ type known struct {
 	Archived bool
 }
 
-// Put takes lines of different SKUs in somebody's transaction, all of them or none, for a few answers from the server however
-// many they are, and tells products.changed of each that is new or different. It fails as Create and Change do, for any line,
-// and with ErrArchived. language is that of new products of which a line does not say it.
+// Put takes lines of different SKUs in somebody's transaction, all of them or none, for a few answers from the server
+// however many they are, and emits products.changed of each that is new or different. It fails as Create and Change do,
+// for any line, and with ErrArchived. language is that of new products of which a line does not say it.
 func Put(ctx context.Context, tx event.TX, language string, lines []Line) ([]Outcome, error) {
 	there, err := bySKU(ctx, tx, lines)
 	if err != nil {

@@ -188,7 +188,7 @@ func (s *Service) tellLocked(ctx context.Context, name string, until time.Time, 
 	})
 }
 
-// emitLocked tells users.locked once for each lock: the zero Account is nobody to tell, or told already.
+// emitLocked emits users.locked once for each lock: the zero Account is nobody to tell, or told already.
 func emitLocked(ctx context.Context, tx event.TX, name string, until time.Time, from audit.Origin) (Account, error) {
 	a, err := claimLock(ctx, tx, name, until)
 	if err != nil || a.Email == "" {
