@@ -43,7 +43,7 @@ func TestEventsThatCannotBePublishedStepAside(t *testing.T) {
 	published := func(want int) {
 		t.Helper()
 		kittest.Eventually(t, 30*time.Second, func() error {
-			if got := len(b.seen()); got != want {
+			if got := len(distinct(b.seen())); got != want {
 				return fmt.Errorf("%d published, want %d", got, want)
 			}
 			return nil
@@ -61,7 +61,7 @@ func TestEventsThatCannotBePublishedStepAside(t *testing.T) {
 	b.refuse("")
 	published(301 + 452)
 	last := ""
-	for _, line := range b.seen() {
+	for _, line := range distinct(b.seen()) {
 		if line[:36] != first.String() {
 			continue
 		}
@@ -70,6 +70,19 @@ func TestEventsThatCannotBePublishedStepAside(t *testing.T) {
 		}
 		last = line[37:]
 	}
+}
+
+// distinct leaves each first occurrence: a replica that dies after publishing leaves events that the other publishes
+// again, since delivery is at least once.
+func distinct(published []string) (first []string) {
+	seen := map[string]bool{}
+	for _, line := range published {
+		if !seen[line] {
+			first = append(first, line)
+		}
+		seen[line] = true
+	}
+	return first
 }
 
 func emitMany[E shop.Event](t *testing.T, db *event.Outbox, count int, e func(order shop.OrderID) E) {
