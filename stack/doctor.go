@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"text/tabwriter"
 
-	"sidecart/stack/internal/place"
+	"sidecart/stack/internal/instance"
 	"sidecart/stack/internal/platform"
 	"sidecart/stack/internal/port"
 	"sidecart/stack/internal/program"
@@ -75,7 +75,7 @@ func optional(f finding) finding {
 	return f
 }
 
-func dapr(ctx context.Context, i place.Instance) []finding {
+func dapr(ctx context.Context, i instance.Instance) []finding {
 	names := "daprd, placement, scheduler, sentry"
 	var out []finding
 	if d, err := program.FindDapr(ctx); err == nil {
@@ -123,7 +123,7 @@ func memory() finding {
 }
 
 // portsFound says who has our ports. That is an obstacle unless it is ourselves.
-func portsFound(ctx context.Context, i place.Instance) []finding {
+func portsFound(ctx context.Context, i instance.Instance) []finding {
 	if pid := platform.Supervisor(i); pid != 0 {
 		return []finding{{what: "ports", is: fmt.Sprintf("the platform runs (pid %d)", pid)}}
 	}

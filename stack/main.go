@@ -13,7 +13,7 @@ import (
 	"strings"
 	"syscall"
 
-	"sidecart/stack/internal/place"
+	"sidecart/stack/internal/instance"
 	"sidecart/stack/internal/platform"
 	"sidecart/stack/internal/program"
 	"sidecart/stack/internal/template"
@@ -42,7 +42,7 @@ const usage = `usage: stack COMMAND [--instance NAME --offset N] ...
 
 // command is what is after "stack": its name, the instance it is about, and what follows.
 type command struct {
-	place.Instance
+	instance.Instance
 	platform.Options
 	name string
 	json bool
@@ -92,7 +92,7 @@ func dispatch(ctx context.Context, args []string) error {
 	c := command{name: args[0]}
 	flags := flag.NewFlagSet("stack "+c.name, flag.ContinueOnError)
 	flags.Usage = func() { fmt.Fprint(os.Stderr, usage) }
-	name := flags.String("instance", place.Default, "the name of the instance")
+	name := flags.String("instance", instance.Default, "the name of the instance")
 	offset := flags.Int("offset", 0, "added to every port of the instance")
 	flags.BoolVar(&c.InfraOnly, "infra", false, "only what is underneath the services")
 	race := flags.Bool("race", false, "build the services with the race detector")
@@ -112,12 +112,12 @@ func dispatch(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if c.Instance, err = place.New(root, *name, *offset); err != nil {
+	if c.Instance, err = instance.New(root, *name, *offset); err != nil {
 		return err
 	}
 	c.Race = *race
 	if *components != "" {
-		if c.Name == place.Default {
+		if c.Name == instance.Default {
 			return errors.New("only an instance of another name than \"run\" has other components")
 		}
 		if c.Components, err = filepath.Abs(*components); err != nil {
@@ -135,7 +135,7 @@ func findRoot() (string, error) {
 		if err != nil {
 			continue
 		}
-		if root, err := place.Root(dir); err == nil {
+		if root, err := instance.Root(dir); err == nil {
 			return filepath.EvalSymlinks(root)
 		}
 		tried = append(tried, dir)

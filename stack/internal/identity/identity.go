@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"sidecart/stack/internal/place"
+	"sidecart/stack/internal/instance"
 	"sidecart/stack/internal/secret"
 )
 
@@ -30,13 +30,13 @@ const (
 )
 
 // Authority is the folder of the authority's certificates and of its key.
-func Authority(i place.Instance) string { return i.Path("certificates") }
+func Authority(i instance.Instance) string { return i.Path("certificates") }
 
 // Anchors is the file by which everybody knows a certificate of this platform.
-func Anchors(i place.Instance) string { return filepath.Join(Authority(i), "ca.crt") }
+func Anchors(i instance.Instance) string { return filepath.Join(Authority(i), "ca.crt") }
 
 // SentryArgs are what sentry has to be told about itself.
-func SentryArgs(i place.Instance) []string {
+func SentryArgs(i instance.Instance) []string {
 	return []string{
 		"--config", filepath.Join(filepath.Dir(i.Template()), "sentry.yaml"),
 		"--issuer-credentials", Authority(i), "--trust-domain", trustDomain,
@@ -44,44 +44,46 @@ func SentryArgs(i place.Instance) []string {
 }
 
 // ControlPlaneArgs make placement or the scheduler speak only to those who have a certificate.
-func ControlPlaneArgs(i place.Instance) []string {
+func ControlPlaneArgs(i instance.Instance) []string {
 	return []string{
 		"--tls-enabled", "--trust-domain", trustDomain, "--trust-anchors-file", Anchors(i), "--sentry-address", sentryAddress(i),
 	}
 }
 
 // SidecarArgs are the arguments by which daprd speaks only to those who have a certificate.
-func SidecarArgs(i place.Instance) []string {
+func SidecarArgs(i instance.Instance) []string {
 	return []string{"--enable-mtls", "--sentry-address", sentryAddress(i), "--control-plane-trust-domain", trustDomain}
 }
 
 // Env is what a process finds in its environment to get the certificate of its name.
-func Env(i place.Instance, name string) []string {
+func Env(i instance.Instance, name string) []string {
 	return []string{"NAMESPACE=" + Namespace, tokenVariable + "=" + tokenFile(i, name)}
 }
 
 // AnchorsEnv is the part of a sidecar's environment that is the same for all. It fails before sentry has made the anchors.
-func AnchorsEnv(i place.Instance) ([]string, error) {
+func AnchorsEnv(i instance.Instance) ([]string, error) {
 	anchors, err := os.ReadFile(Anchors(i))
 	return []string{"NAMESPACE=" + Namespace, "DAPR_TRUST_ANCHORS=" + string(anchors)}, err
 }
 
 // SidecarEnv is the environment of an app's sidecar. It fails before sentry has made the anchors.
-func SidecarEnv(i place.Instance, app string) ([]string, error) {
+func SidecarEnv(i instance.Instance, app string) ([]string, error) {
 	env, err := AnchorsEnv(i)
 	return append(env, tokenVariable+"="+tokenFile(i, app)), err
 }
 
 const tokenVariable = "DAPR_SENTRY_TOKEN_FILE" //nolint:gosec // the name of a variable
 
-func sentryAddress(i place.Instance) string { return fmt.Sprintf("127.0.0.1:%d", i.Port(place.Sentry)) }
+func sentryAddress(i instance.Instance) string {
+	return fmt.Sprintf("127.0.0.1:%d", i.Port(instance.Sentry))
+}
 
-func tokenFile(i place.Instance, name string) string { return i.Path("identities", name+".jwt") }
+func tokenFile(i instance.Instance, name string) string { return i.Path("identities", name+".jwt") }
 
 // Admit makes a token for each app, and for placement and scheduler, with which sentry knows them, and the empty folder
 // in which sentry makes the authority. All of it holds until the next Admit: the key that signed the tokens is kept
 // nowhere, and every process gets its certificate anew at its start.
-func Admit(i place.Instance, apps []string) error {
+func Admit(i instance.Instance, apps []string) error {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return err

@@ -10,12 +10,12 @@ import (
 	"strings"
 	"testing"
 
-	"sidecart/stack/internal/place"
+	"sidecart/stack/internal/instance"
 )
 
-func instance(t *testing.T) place.Instance {
+func newInstance(t *testing.T) instance.Instance {
 	t.Helper()
-	i := place.Instance{Root: t.TempDir(), Name: "journey", Offset: 10000}
+	i := instance.Instance{Root: t.TempDir(), Name: "journey", Offset: 10000}
 	if err := os.MkdirAll(i.Dir(), 0o750); err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func instance(t *testing.T) place.Instance {
 }
 
 func TestEachProcessHasATokenForItsNameAlone(t *testing.T) {
-	i := instance(t)
+	i := newInstance(t)
 	if err := Admit(i, []string{"orders", "users"}); err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestEachProcessHasATokenForItsNameAlone(t *testing.T) {
 	}
 }
 
-func publicKey(t *testing.T, i place.Instance) ed25519.PublicKey {
+func publicKey(t *testing.T, i instance.Instance) ed25519.PublicKey {
 	t.Helper()
 	text, err := os.ReadFile(i.Path("identities", "keys.json"))
 	if err != nil {
@@ -92,7 +92,7 @@ func decoded(t *testing.T, s string) []byte {
 
 // TestLauncher: what Dapr's CLI starts is daprd, with the CLI's arguments and ours after them, and the app's own token.
 func TestLauncher(t *testing.T) {
-	i := instance(t)
+	i := newInstance(t)
 	daprd := filepath.Join(t.TempDir(), "it's daprd")
 	if err := os.WriteFile(daprd, []byte("#!/bin/sh\necho $DAPR_SENTRY_TOKEN_FILE\nprintf '%s|' \"$@\"\n"), 0o700); err != nil { //nolint:gosec // a program
 		t.Fatal(err)

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"sidecart/stack/internal/place"
+	"sidecart/stack/internal/instance"
 	"sidecart/stack/internal/secret"
 )
 
@@ -13,7 +13,7 @@ import (
 // starts the real daprd with what neither the run template nor the CLI can say: where sentry is (the CLI 1.16 knows
 // only localhost:50001), each app's own token for it, and more arguments. The sidecars of the others wait, five seconds
 // at most, until that of the gateway has made the file of names: of two that make it at once one fails.
-func Launcher(i place.Instance, daprd string, more []string) (string, error) {
+func Launcher(i instance.Instance, daprd string, more []string) (string, error) {
 	dir := i.Path("runtime")
 	if err := os.RemoveAll(dir); err != nil {
 		return "", err

@@ -14,7 +14,7 @@ import (
 	"sidecart/stack/internal/broker"
 	"sidecart/stack/internal/database"
 	"sidecart/stack/internal/identity"
-	"sidecart/stack/internal/place"
+	"sidecart/stack/internal/instance"
 	"sidecart/stack/internal/proc"
 	"sidecart/stack/internal/program"
 	"sidecart/stack/internal/secret"
@@ -47,15 +47,15 @@ func nice(a template.App) int {
 func SidecarName(app string) string { return app + "-dapr" }
 
 // infraPorts are the ports that are taken beneath the services.
-func infraPorts(i place.Instance) map[int]string {
+func infraPorts(i instance.Instance) map[int]string {
 	ports := map[int]string{}
 	for p, name := range map[int]string{
-		place.Postgres: postgresName, place.Redis: redisName,
-		place.Placement: placementName, place.PlacementHealth: placementName, place.PlacementRaft: placementName,
-		place.Scheduler: schedulerName, place.SchedulerHealth: schedulerName,
-		place.SchedulerEtcdClient: schedulerName, place.SchedulerEtcdPeer: schedulerName,
-		place.MailSMTP: mailName, place.MailWeb: mailName,
-		place.Sentry: sentryName, place.SentryHealth: sentryName,
+		instance.Postgres: postgresName, instance.Redis: redisName,
+		instance.Placement: placementName, instance.PlacementHealth: placementName, instance.PlacementRaft: placementName,
+		instance.Scheduler: schedulerName, instance.SchedulerHealth: schedulerName,
+		instance.SchedulerEtcdClient: schedulerName, instance.SchedulerEtcdPeer: schedulerName,
+		instance.MailSMTP: mailName, instance.MailWeb: mailName,
+		instance.Sentry: sentryName, instance.SentryHealth: sentryName,
 	} {
 		ports[i.Port(p)] = name
 	}
@@ -63,7 +63,7 @@ func infraPorts(i place.Instance) map[int]string {
 }
 
 // Ports are all ports that an instance takes, with the name of who takes them.
-func Ports(i place.Instance, apps []template.App) map[int]string {
+func Ports(i instance.Instance, apps []template.App) map[int]string {
 	ports := infraPorts(i)
 	for _, a := range apps {
 		own, sidecar := a.Ports()
@@ -77,15 +77,15 @@ func Ports(i place.Instance, apps []template.App) map[int]string {
 	return ports
 }
 
-func postgresServer(i place.Instance, bin, password string) database.Server {
+func postgresServer(i instance.Instance, bin, password string) database.Server {
 	return database.Server{
-		Bin: bin, Data: i.Path("postgres"), Port: i.Port(place.Postgres), Password: password,
+		Bin: bin, Data: i.Path("postgres"), Port: i.Port(instance.Postgres), Password: password,
 		Log: i.Log(postgresName), Durable: true,
 	}
 }
 
 // owners are the databases that the services need before they start.
-func owners(i place.Instance, set secret.Set) ([]database.Owner, error) {
+func owners(i instance.Instance, set secret.Set) ([]database.Owner, error) {
 	var out []database.Owner
 	for _, name := range secret.Databases {
 		pw, err := set.Password(name)
@@ -108,36 +108,36 @@ func owners(i place.Instance, set secret.Set) ([]database.Owner, error) {
 	return out, nil
 }
 
-func redisServer(i place.Instance, path string, set secret.Set) broker.Server {
+func redisServer(i instance.Instance, path string, set secret.Set) broker.Server {
 	return broker.Server{
-		Program: path, Data: i.Path("redis"), Port: i.Port(place.Redis),
+		Program: path, Data: i.Path("redis"), Port: i.Port(instance.Redis),
 		Password: set["redis-password"], Log: i.Log(redisName),
 	}
 }
 
 // sentry is the authority that every sidecar, placement and the scheduler have their certificates from.
-func sentry(i place.Instance, d program.Dapr) proc.Spec {
-	return controlPlane(i, sentryName, d.Sentry, place.Sentry, place.SentryHealth, []string{"NAMESPACE=" + identity.Namespace}, identity.SentryArgs(i)...)
+func sentry(i instance.Instance, d program.Dapr) proc.Spec {
+	return controlPlane(i, sentryName, d.Sentry, instance.Sentry, instance.SentryHealth, []string{"NAMESPACE=" + identity.Namespace}, identity.SentryArgs(i)...)
 }
 
-func placement(i place.Instance, d program.Dapr) proc.Spec {
-	return controlPlane(i, placementName, d.Placement, place.Placement, place.PlacementHealth, identity.Env(i, identity.Placement),
-		append(identity.ControlPlaneArgs(i), "--initial-cluster", "dapr-placement-0=127.0.0.1:"+portText(i, place.PlacementRaft))...)
+func placement(i instance.Instance, d program.Dapr) proc.Spec {
+	return controlPlane(i, placementName, d.Placement, instance.Placement, instance.PlacementHealth, identity.Env(i, identity.Placement),
+		append(identity.ControlPlaneArgs(i), "--initial-cluster", "dapr-placement-0=127.0.0.1:"+portText(i, instance.PlacementRaft))...)
 }
 
-func scheduler(i place.Instance, d program.Dapr) proc.Spec {
-	return controlPlane(i, schedulerName, d.Scheduler, place.Scheduler, place.SchedulerHealth, identity.Env(i, identity.Scheduler),
+func scheduler(i instance.Instance, d program.Dapr) proc.Spec {
+	return controlPlane(i, schedulerName, d.Scheduler, instance.Scheduler, instance.SchedulerHealth, identity.Env(i, identity.Scheduler),
 		append(identity.ControlPlaneArgs(i),
-			"--override-broadcast-host-port", "127.0.0.1:"+portText(i, place.Scheduler),
+			"--override-broadcast-host-port", "127.0.0.1:"+portText(i, instance.Scheduler),
 			"--etcd-data-dir", i.Path("scheduler"),
-			"--etcd-client-port", portText(i, place.SchedulerEtcdClient),
-			"--etcd-initial-cluster", "dapr-scheduler-server-0=https://127.0.0.1:"+portText(i, place.SchedulerEtcdPeer),
+			"--etcd-client-port", portText(i, instance.SchedulerEtcdClient),
+			"--etcd-initial-cluster", "dapr-scheduler-server-0=https://127.0.0.1:"+portText(i, instance.SchedulerEtcdPeer),
 			"--etcd-initial-election-tick-advance",
 			"--identity-directory-write", i.Path("identities", "scheduler"))...)
 }
 
 // controlPlane is what sentry, placement and the scheduler have in common.
-func controlPlane(i place.Instance, name, path string, port, healthPort int, env []string, args ...string) proc.Spec {
+func controlPlane(i instance.Instance, name, path string, port, healthPort int, env []string, args ...string) proc.Spec {
 	well := healthy(i.Port(healthPort), "/healthz")
 	return proc.Spec{
 		Name: name, Path: path, Dir: i.Dir(), Log: i.Log(name), Grace: 2 * time.Second, Env: env,
@@ -151,14 +151,14 @@ func controlPlane(i place.Instance, name, path string, port, healthPort int, env
 }
 
 // mailServer takes every mail and delivers none: it keeps them in memory, so they are gone with it.
-func mailServer(i place.Instance, path string) proc.Spec {
-	web := i.Port(place.MailWeb)
+func mailServer(i instance.Instance, path string) proc.Spec {
+	web := i.Port(instance.MailWeb)
 	return proc.Spec{
 		Name: mailName, Path: path, Dir: i.Dir(), Log: i.Log(mailName), Grace: time.Second, Nice: patient,
-		Ports: map[string]int{"smtp": i.Port(place.MailSMTP), "web": web},
+		Ports: map[string]int{"smtp": i.Port(instance.MailSMTP), "web": web},
 		Args: []string{
-			"-smtp-bind-addr", "127.0.0.1:" + portText(i, place.MailSMTP),
-			"-api-bind-addr", "127.0.0.1:" + portText(i, place.MailWeb), "-ui-bind-addr", "127.0.0.1:" + portText(i, place.MailWeb),
+			"-smtp-bind-addr", "127.0.0.1:" + portText(i, instance.MailSMTP),
+			"-api-bind-addr", "127.0.0.1:" + portText(i, instance.MailWeb), "-ui-bind-addr", "127.0.0.1:" + portText(i, instance.MailWeb),
 			"-hostname", "mail.sidecart.example",
 		},
 		Ready: healthy(web, "/api/v2/messages?limit=1"), Alive: healthy(web, "/api/v2/messages?limit=1"),
@@ -166,7 +166,7 @@ func mailServer(i place.Instance, path string) proc.Spec {
 }
 
 // sidecar hangs when its API (not the app behind it) is unwell: it may have lost a component for good.
-func sidecar(i place.Instance, d program.Dapr, a template.App, t secret.Tokens, env []string) proc.Spec {
+func sidecar(i instance.Instance, d program.Dapr, a template.App, t secret.Tokens, env []string) proc.Spec {
 	_, ports := a.Ports()
 	well := healthy(a.HTTPPort, "/v1.0/healthz/outbound")
 	return proc.Spec{
@@ -179,7 +179,7 @@ func sidecar(i place.Instance, d program.Dapr, a template.App, t secret.Tokens, 
 	}
 }
 
-func app(i place.Instance, a template.App, t secret.Tokens) proc.Spec {
+func app(i instance.Instance, a template.App, t secret.Tokens) proc.Spec {
 	path, args := a.Command[0], a.Command[1:]
 	if _, ok := a.GoPackage(); ok {
 		path, args = filepath.Join(i.AppBin(), a.ID), nil
@@ -194,7 +194,7 @@ func app(i place.Instance, a template.App, t secret.Tokens) proc.Spec {
 
 func healthPath(a template.App) string { return cmp.Or(a.HealthPath, "/healthz") }
 
-func portText(i place.Instance, p int) string { return strconv.Itoa(i.Port(p)) }
+func portText(i instance.Instance, p int) string { return strconv.Itoa(i.Port(p)) }
 
 // healthy is a probe that wants a 2xx.
 func healthy(port int, path string) func(context.Context) error {

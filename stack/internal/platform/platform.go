@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"sidecart/stack/internal/identity"
-	"sidecart/stack/internal/place"
+	"sidecart/stack/internal/instance"
 	"sidecart/stack/internal/port"
 	"sidecart/stack/internal/proc"
 	"sidecart/stack/internal/program"
@@ -30,7 +30,7 @@ type Options struct {
 
 // run is one life of an instance.
 type run struct {
-	place.Instance
+	instance.Instance
 	Options
 	log    *progress.Log
 	record *recorder
@@ -42,7 +42,7 @@ type run struct {
 
 // Run runs an instance until ctx ends, and then stops all it started. It fails when the instance cannot start; what dies
 // later is started again and never ends the run.
-func Run(ctx context.Context, i place.Instance, o Options, log *progress.Log) error {
+func Run(ctx context.Context, i instance.Instance, o Options, log *progress.Log) error {
 	unlock, err := lock(i)
 	if err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"sidecart/stack/internal/place"
+	"sidecart/stack/internal/instance"
 	"sidecart/stack/internal/proc"
 )
 
@@ -50,7 +50,7 @@ func (s State) Process(name string) (proc.Status, bool) {
 }
 
 // ReadState gives the state of an instance; the zero State when it never ran.
-func ReadState(i place.Instance) (State, error) {
+func ReadState(i instance.Instance) (State, error) {
 	var s State
 	text, err := os.ReadFile(i.Path("state.json"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -63,7 +63,7 @@ func ReadState(i place.Instance) (State, error) {
 }
 
 // Settled is Supervisor, but gives one that was just killed a second to be gone.
-func Settled(i place.Instance) int {
+func Settled(i instance.Instance) int {
 	pid := Supervisor(i)
 	for began := time.Now(); pid != 0 && time.Since(began) < time.Second; pid = Supervisor(i) {
 		time.Sleep(50 * time.Millisecond)
@@ -72,7 +72,7 @@ func Settled(i place.Instance) int {
 }
 
 // Supervisor is the process that supervises an instance now, and 0 when none does.
-func Supervisor(i place.Instance) int {
+func Supervisor(i instance.Instance) int {
 	f, err := os.Open(i.Path("lock"))
 	if err != nil {
 		return 0
@@ -91,7 +91,7 @@ var ErrRuns = errors.New("the platform already runs")
 
 // lock makes this process the supervisor of the instance. The kernel gives the lock back when the process ends, however
 // it does.
-func lock(i place.Instance) (unlock func(), err error) {
+func lock(i instance.Instance) (unlock func(), err error) {
 	if err := os.MkdirAll(i.Dir(), 0o755); err != nil {
 		return nil, err
 	}

@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"sidecart/stack/internal/place"
+	"sidecart/stack/internal/instance"
 	"sidecart/stack/internal/progress"
 )
 
@@ -42,13 +42,13 @@ func FindDapr(ctx context.Context) (Dapr, error) {
 }
 
 // BuiltDapr are the pinned programs, if they were built already from the pins of today.
-func BuiltDapr(i place.Instance) (Dapr, bool) {
+func BuiltDapr(i instance.Instance) (Dapr, bool) {
 	d := in(i.Bin())
 	return d, d.complete() && current(i, daprModule)
 }
 
 // EnsureDapr finds official programs or builds the pinned ones, once.
-func EnsureDapr(ctx context.Context, i place.Instance, log *progress.Log) (Dapr, error) {
+func EnsureDapr(ctx context.Context, i instance.Instance, log *progress.Log) (Dapr, error) {
 	if d, err := FindDapr(ctx); err == nil {
 		return d, nil
 	}
@@ -78,7 +78,7 @@ func EnsureDapr(ctx context.Context, i place.Instance, log *progress.Log) (Dapr,
 // knows two lists of components, by build tags, and without a tag daprd panics (cmd/daprd/components/zz_notag.go of
 // 1.18.2). So the tag of all is set, and an overlay hides the files of those that nobody names. Go takes no overlay of
 // what is in the module cache, but it does of a folder in the module's place, which a link to the cache is.
-func buildDapr(ctx context.Context, i place.Instance) error {
+func buildDapr(ctx context.Context, i instance.Instance) error {
 	work := filepath.Join(i.Bin(), ".dapr")
 	source, mod, overlay := filepath.Join(work, "source"), filepath.Join(work, "dapr.mod"), filepath.Join(work, "overlay.json")
 	if err := linkDapr(ctx, i, source); err != nil {
@@ -106,7 +106,7 @@ func buildDapr(ctx context.Context, i place.Instance) error {
 }
 
 // linkDapr makes a link to the pinned module in the cache, which is what go.sum says.
-func linkDapr(ctx context.Context, i place.Instance, link string) error {
+func linkDapr(ctx context.Context, i instance.Instance, link string) error {
 	if _, err := pinned(ctx, i, daprModule, "mod", "download", daprPackage); err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"sidecart/stack/internal/place"
+	"sidecart/stack/internal/instance"
 	"sidecart/stack/internal/proc"
 	"sidecart/stack/internal/progress"
 )
@@ -34,7 +34,7 @@ var (
 )
 
 // Ensure builds a tool unless it was built from the pins of today, and says where it is.
-func (t Tool) Ensure(ctx context.Context, i place.Instance, log *progress.Log) (string, error) {
+func (t Tool) Ensure(ctx context.Context, i instance.Instance, log *progress.Log) (string, error) {
 	path := filepath.Join(i.Bin(), t.Name)
 	built := func() bool { return executable(path) && current(i, t.Module, t.Name) }
 	if built() {
@@ -58,7 +58,7 @@ func (t Tool) Ensure(ctx context.Context, i place.Instance, log *progress.Log) (
 }
 
 // FindCLI gives the Dapr CLI: the person's own, or the pinned one if it was built.
-func FindCLI(i place.Instance) (string, error) {
+func FindCLI(i instance.Instance) (string, error) {
 	if path, err := exec.LookPath(CLI.Name); err == nil {
 		return path, nil
 	}
@@ -69,13 +69,13 @@ func FindCLI(i place.Instance) (string, error) {
 }
 
 // build compiles packages of a module that stays outside the workspace.
-func build(ctx context.Context, i place.Instance, module, out string, flagsAndPackages ...string) error {
+func build(ctx context.Context, i instance.Instance, module, out string, flagsAndPackages ...string) error {
 	_, err := pinned(ctx, i, module, append([]string{"build", "-o", out}, flagsAndPackages...)...)
 	return err
 }
 
 // pinned is a go command in such a module.
-func pinned(ctx context.Context, i place.Instance, module string, args ...string) (said string, err error) {
+func pinned(ctx context.Context, i instance.Instance, module string, args ...string) (said string, err error) {
 	return Go(ctx, filepath.Join(i.Root, "tools", module), []string{"GOWORK=off"}, args...)
 }
 
@@ -100,13 +100,13 @@ func Compiling() []string {
 }
 
 // current says whether what was built from a module was built from its pins of today.
-func current(i place.Instance, module string, program ...string) bool {
+func current(i instance.Instance, module string, program ...string) bool {
 	want, err := pins(i, module)
 	have, _ := os.ReadFile(stamp(i, module, program))
 	return err == nil && string(have) == want
 }
 
-func mark(i place.Instance, module string, program ...string) error {
+func mark(i instance.Instance, module string, program ...string) error {
 	want, err := pins(i, module)
 	if err != nil {
 		return err
@@ -115,7 +115,7 @@ func mark(i place.Instance, module string, program ...string) error {
 }
 
 // pins is a fingerprint of what programs are built from: the versions, our own mains, and the components of Dapr.
-func pins(i place.Instance, module string) (string, error) {
+func pins(i instance.Instance, module string) (string, error) {
 	dir := filepath.Join(i.Root, "tools", module)
 	files, err := filepath.Glob(filepath.Join(dir, "*", "*.go"))
 	if err != nil {
@@ -139,7 +139,7 @@ func pins(i place.Instance, module string) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-func stamp(i place.Instance, module string, program []string) string {
+func stamp(i instance.Instance, module string, program []string) string {
 	name := "." + module
 	for _, p := range program {
 		name += "." + p
@@ -148,7 +148,7 @@ func stamp(i place.Instance, module string, program []string) string {
 }
 
 // buildLock keeps two platforms from building the same program at the same time.
-func buildLock(i place.Instance, program string) (unlock func(), err error) {
+func buildLock(i instance.Instance, program string) (unlock func(), err error) {
 	if err := os.MkdirAll(i.Bin(), 0o755); err != nil {
 		return nil, err
 	}

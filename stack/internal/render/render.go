@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"sidecart/stack/internal/place"
+	"sidecart/stack/internal/instance"
 )
 
 var (
@@ -21,8 +21,8 @@ var (
 )
 
 // Copies writes the files for an instance other than the default one, which needs none.
-func Copies(i place.Instance) error {
-	if i.Name == place.Default {
+func Copies(i instance.Instance) error {
+	if i.Name == instance.Default {
 		return nil
 	}
 	local := filepath.Join("components", "local")
@@ -49,7 +49,7 @@ func Copies(i place.Instance) error {
 	return nil
 }
 
-func copyFile(i place.Instance, from, to string) error {
+func copyFile(i instance.Instance, from, to string) error {
 	text, err := os.ReadFile(from)
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func copyFile(i place.Instance, from, to string) error {
 	return os.WriteFile(to, []byte(Text(i, string(text))), 0o600)
 }
 
-func copyTree(i place.Instance, dir string) error {
+func copyTree(i instance.Instance, dir string) error {
 	if err := os.RemoveAll(i.Path(dir)); err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func copyTree(i place.Instance, dir string) error {
 
 // Text is a configuration file of the default instance as instance i needs it: loopback addresses and port fields are
 // shifted, the data folder is its own, and the services are still those of the repository.
-func Text(i place.Instance, text string) string {
+func Text(i instance.Instance, text string) string {
 	text = address.ReplaceAllStringFunc(text, func(m string) string {
 		host, port, _ := strings.Cut(m, ":")
 		return host + ":" + shifted(i, port)
@@ -89,12 +89,12 @@ func Text(i place.Instance, text string) string {
 		parts := component.FindStringSubmatch(m)
 		return parts[1] + shifted(i, parts[2]) + `"`
 	})
-	text = strings.ReplaceAll(text, ".sidecart/"+place.Default+"/", ".sidecart/"+i.Name+"/")
+	text = strings.ReplaceAll(text, ".sidecart/"+instance.Default+"/", ".sidecart/"+i.Name+"/")
 	text = strings.ReplaceAll(text, "configFilePath: ../../dapr/", "configFilePath: "+i.Path("dapr")+"/")
 	return strings.ReplaceAll(text, "appDirPath: ../apps/", "appDirPath: "+filepath.Join(i.Root, "apps")+"/")
 }
 
-func shifted(i place.Instance, port string) string {
+func shifted(i instance.Instance, port string) string {
 	n, err := strconv.Atoi(port)
 	if err != nil {
 		return port

@@ -6,12 +6,12 @@ import (
 	"strings"
 	"testing"
 
-	"sidecart/stack/internal/place"
+	"sidecart/stack/internal/instance"
 	"sidecart/stack/internal/template"
 )
 
 func TestText(t *testing.T) {
-	i, err := place.New("/repo", "journey", 10000)
+	i, err := instance.New("/repo", "journey", 10000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestComponentsAreReplaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := place.Instance{Root: repo, Name: "render-replaced", Offset: 12000, Components: filepath.Join(repo, "tests", "bench", "components")}
+	i := instance.Instance{Root: repo, Name: "render-replaced", Offset: 12000, Components: filepath.Join(repo, "tests", "bench", "components")}
 	t.Cleanup(func() { os.RemoveAll(i.Dir()) })
 	if err := Copies(i); err != nil {
 		t.Fatal(err)
@@ -64,7 +64,7 @@ func TestCopiesAreAWholePlatformApart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := place.Instance{Root: repo, Name: "render-test", Offset: 12000}
+	i := instance.Instance{Root: repo, Name: "render-test", Offset: 12000}
 	t.Cleanup(func() { os.RemoveAll(i.Dir()) })
 	if err := Copies(i); err != nil {
 		t.Fatal(err)

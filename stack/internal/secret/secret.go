@@ -14,7 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"sidecart/stack/internal/place"
+	"sidecart/stack/internal/instance"
 )
 
 // Databases are the services that have one: a database and a role of the service's name.
@@ -25,7 +25,7 @@ type Set map[string]string
 
 // Load reads secrets.json of the instance and adds what is missing. What is there is never replaced: data is
 // protected by it.
-func Load(i place.Instance) (Set, error) {
+func Load(i instance.Instance) (Set, error) {
 	set := Set{}
 	if err := read(i.Path("secrets.json"), &set); err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func Load(i place.Instance) (Set, error) {
 	for _, db := range Databases {
 		u := url.URL{
 			Scheme: "postgres", User: url.UserPassword(db, token()),
-			Host: fmt.Sprintf("127.0.0.1:%d", i.Port(place.Postgres)), Path: "/" + db, RawQuery: "sslmode=disable",
+			Host: fmt.Sprintf("127.0.0.1:%d", i.Port(instance.Postgres)), Path: "/" + db, RawQuery: "sslmode=disable",
 		}
 		set.add(db+"-database-url", u.String())
 	}
@@ -79,7 +79,7 @@ type Tokens struct {
 }
 
 // ReadTokens gives those of the platform that runs.
-func ReadTokens(i place.Instance) (all map[string]Tokens, err error) {
+func ReadTokens(i instance.Instance) (all map[string]Tokens, err error) {
 	text, err := os.ReadFile(i.Path("tokens.json"))
 	if err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func ReadTokens(i place.Instance) (all map[string]Tokens, err error) {
 }
 
 // NewTokens makes a pair for each app, new at every start, and leaves them in tokens.json for tests and for people who debug.
-func NewTokens(i place.Instance, apps []string) (map[string]Tokens, error) {
+func NewTokens(i instance.Instance, apps []string) (map[string]Tokens, error) {
 	all := make(map[string]Tokens, len(apps))
 	for _, a := range apps {
 		all[a] = Tokens{Dapr: token(), App: token()}
@@ -98,7 +98,7 @@ func NewTokens(i place.Instance, apps []string) (map[string]Tokens, error) {
 
 // WriteEnv writes the shell file that `dapr run -f` is started with: it carries what the run template cannot say. runtime is
 // the folder in which the CLI finds daprd; more is what else belongs into the environment, as NAME=value.
-func WriteEnv(i place.Instance, runtime string, more []string) error {
+func WriteEnv(i instance.Instance, runtime string, more []string) error {
 	lines := []string{
 		"# For the shell that runs `dapr run -f dapr/dapr.yaml`; made by `make infra`, with new tokens each time.",
 		"export DAPR_API_TOKEN=" + token(),
@@ -114,7 +114,7 @@ func WriteEnv(i place.Instance, runtime string, more []string) error {
 }
 
 // Superuser is the password of the instance's database server, which no service learns.
-func Superuser(i place.Instance) (string, error) {
+func Superuser(i instance.Instance) (string, error) {
 	path := i.Path("postgres.password")
 	pw, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {

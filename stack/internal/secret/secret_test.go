@@ -9,12 +9,12 @@ import (
 	"strings"
 	"testing"
 
-	"sidecart/stack/internal/place"
+	"sidecart/stack/internal/instance"
 )
 
-func instance(t *testing.T) place.Instance {
+func newInstance(t *testing.T) instance.Instance {
 	t.Helper()
-	i := place.Instance{Root: t.TempDir(), Name: "journey", Offset: 10000}
+	i := instance.Instance{Root: t.TempDir(), Name: "journey", Offset: 10000}
 	if err := os.MkdirAll(i.Dir(), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -22,7 +22,7 @@ func instance(t *testing.T) place.Instance {
 }
 
 func TestSecretsAreMadeOnceAndPrivate(t *testing.T) {
-	i := instance(t)
+	i := newInstance(t)
 	first, err := Load(i)
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +49,7 @@ func TestSecretsAreMadeOnceAndPrivate(t *testing.T) {
 }
 
 func TestWhatIsThereIsKeptAndWhatIsMissingAdded(t *testing.T) {
-	i := instance(t)
+	i := newInstance(t)
 	if err := os.WriteFile(i.Path("secrets.json"), []byte(`{"redis-password":"mine","extra":"too"}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestWhatIsThereIsKeptAndWhatIsMissingAdded(t *testing.T) {
 }
 
 func TestTokensDifferForEachApp(t *testing.T) {
-	i := instance(t)
+	i := newInstance(t)
 	tokens, err := NewTokens(i, []string{"users", "orders"})
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func TestTokensDifferForEachApp(t *testing.T) {
 }
 
 func TestEnvFile(t *testing.T) {
-	i := instance(t)
+	i := newInstance(t)
 	if err := WriteEnv(i, "/some where/it's", []string{"DAPR_TRUST_ANCHORS=two\nlines"}); err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,5 @@
-// Package place says where an instance of the platform keeps its things and on which ports it listens.
-package place
+// Package instance says where an instance of the platform keeps its things and on which ports it listens.
+package instance
 
 import (
 	"errors"

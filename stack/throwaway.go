@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"sidecart/stack/internal/database"
-	"sidecart/stack/internal/place"
+	"sidecart/stack/internal/instance"
 	"sidecart/stack/internal/proc"
 	"sidecart/stack/internal/program"
 	"sidecart/stack/internal/progress"
@@ -107,7 +107,7 @@ func freePort(ctx context.Context, from int) (int, error) {
 }
 
 // sweep removes what killed test runs left.
-func sweep(i place.Instance) {
+func sweep(i instance.Instance) {
 	dirs, _ := filepath.Glob(filepath.Join(i.Root, ".sidecart", "unit-*"))
 	for _, dir := range dirs {
 		_, pid, _ := strings.Cut(filepath.Base(dir), "-")

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"sidecart/stack/internal/place"
+	"sidecart/stack/internal/instance"
 )
 
 // greet says where things are, once everything is well.
@@ -16,7 +16,7 @@ func (r *run) greet() {
 		"  shop        " + at,
 		"  API         " + at + "/docs",
 		"  health      " + at + "/health/services",
-		fmt.Sprintf("  mail        http://localhost:%d", r.Port(place.MailWeb)),
+		fmt.Sprintf("  mail        http://localhost:%d", r.Port(instance.MailWeb)),
 		"  logs        make logs SERVICE=orders     (files in " + r.Path("logs") + ")",
 		"  try it      make demo",
 		"  or          curl -s " + at + "/api/v1/products",
@@ -29,7 +29,7 @@ func (r *run) greet() {
 func (r *run) greetInfra() {
 	lines := []string{
 		fmt.Sprintf("ready in %.1fs: Postgres :%d, Redis :%d, sentry :%d, placement :%d, scheduler :%d, mail :%d", r.log.Elapsed().Seconds(),
-			r.Port(place.Postgres), r.Port(place.Redis), r.Port(place.Sentry), r.Port(place.Placement), r.Port(place.Scheduler), r.Port(place.MailWeb)),
+			r.Port(instance.Postgres), r.Port(instance.Redis), r.Port(instance.Sentry), r.Port(instance.Placement), r.Port(instance.Scheduler), r.Port(instance.MailWeb)),
 		"",
 		"Now the services, by Dapr's own CLI:",
 		"",
