@@ -2,15 +2,15 @@ package shop
 
 import "slices"
 
-// Event is something that happened, told to whoever wants to know. Topics are stable and in the past tense; Key is the
-// aggregate it happened to, and events of one key are told in order.
+// Event is something that happened. Topics are stable and in the past tense. Key is the aggregate that changed; events of
+// one key are published in order.
 type Event interface {
 	Topic() string
 	Key() string
 }
 
-// Version is that of an event's schema: 1, or what its method Version says. It grows when a field gets to mean more than a
-// hearer of the last release would know; a field that may be missing needs no new version. Old versions must decode for ever.
+// Version is the version of an event's schema: 1, or what its method Version returns. It grows when a consumer of the last
+// release would misread a field; an optional field needs no new version. Old versions must decode for ever.
 func Version(e Event) int {
 	if versioned, ok := e.(interface{ Version() int }); ok {
 		return versioned.Version()

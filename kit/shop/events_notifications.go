@@ -2,13 +2,13 @@ package shop
 
 import "github.com/google/uuid"
 
-// notificationsEvents are what the notifications service tells.
+// notificationsEvents are the events of the notifications service.
 var notificationsEvents = []Event{
 	NotificationCreated{},
 }
 
-// NotificationCreated tells that something new is in somebody's inbox. Seq numbers the entries of one inbox without a gap; what
-// they say is read there, so that it does not travel through the broker.
+// NotificationCreated is published when a message was added to a user's inbox. Seq numbers the messages of one inbox
+// without a gap. Consumers read the message from the inbox, so its text does not travel through the broker.
 type NotificationCreated struct {
 	NotificationID uuid.UUID `json:"notification_id"`
 	UserID         UserID    `json:"user_id"`

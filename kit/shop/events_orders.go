@@ -2,7 +2,7 @@ package shop
 
 import "time"
 
-// ordersEvents are what the orders service tells.
+// ordersEvents are the events of the orders service.
 var ordersEvents = []Event{
 	OrderPlaced{},
 	OrderPaid{},
@@ -23,7 +23,7 @@ type OrderLine struct {
 	Total     Money  `json:"total"`
 }
 
-// OrderPlaced tells that an order was accepted: its stock is reserved, nothing is charged yet.
+// OrderPlaced is published when an order was accepted: its stock is reserved, nothing is charged yet.
 type OrderPlaced struct {
 	OrderID  OrderID     `json:"order_id"`
 	Number   string      `json:"number"`
@@ -40,7 +40,7 @@ func (OrderPlaced) Topic() string { return "orders.placed" }
 // Key is the order.
 func (e OrderPlaced) Key() string { return e.OrderID.String() }
 
-// OrderPaid tells that the buyer was charged and the goods are theirs.
+// OrderPaid is published when the buyer was charged and the stock was committed.
 type OrderPaid struct {
 	OrderID  OrderID `json:"order_id"`
 	Number   string  `json:"number"`
@@ -55,8 +55,8 @@ func (OrderPaid) Topic() string { return "orders.paid" }
 // Key is the order.
 func (e OrderPaid) Key() string { return e.OrderID.String() }
 
-// OrderCancelled tells that an order was given up, by its buyer or because it could not be paid. ReasonCode is empty where
-// Reason is in somebody's own words.
+// OrderCancelled is published when an order was cancelled, by its buyer or because it could not be paid. ReasonCode
+// is empty where Reason was written by a person.
 type OrderCancelled struct {
 	OrderID    OrderID `json:"order_id"`
 	Number     string  `json:"number"`
@@ -71,8 +71,8 @@ func (OrderCancelled) Topic() string { return "orders.cancelled" }
 // Key is the order.
 func (e OrderCancelled) Key() string { return e.OrderID.String() }
 
-// OrderPaymentFailed tells that the buyer could not be charged. orders.cancelled follows. ReasonCode is empty where
-// Reason is in somebody's own words.
+// OrderPaymentFailed is published when the buyer could not be charged; orders.cancelled follows. ReasonCode is empty
+// where Reason was written by a person.
 type OrderPaymentFailed struct {
 	OrderID    OrderID `json:"order_id"`
 	Number     string  `json:"number"`
@@ -87,7 +87,7 @@ func (OrderPaymentFailed) Topic() string { return "orders.payment_failed" }
 // Key is the order.
 func (e OrderPaymentFailed) Key() string { return e.OrderID.String() }
 
-// OrderShipped tells that an order is on its way. Carrier and TrackingNumber are empty where nobody said them.
+// OrderShipped is published when an order was shipped. Carrier and TrackingNumber may be empty.
 type OrderShipped struct {
 	OrderID        OrderID `json:"order_id"`
 	Number         string  `json:"number"`
@@ -102,7 +102,7 @@ func (OrderShipped) Topic() string { return "orders.shipped" }
 // Key is the order.
 func (e OrderShipped) Key() string { return e.OrderID.String() }
 
-// OrderDelivered tells that an order has arrived.
+// OrderDelivered is published when an order was delivered.
 type OrderDelivered struct {
 	OrderID OrderID `json:"order_id"`
 	Number  string  `json:"number"`
@@ -115,8 +115,8 @@ func (OrderDelivered) Topic() string { return "orders.delivered" }
 // Key is the order.
 func (e OrderDelivered) Key() string { return e.OrderID.String() }
 
-// OrderRefunded tells that it was decided to give back an amount of what was paid; the provider follows. Partial says
-// that something of the order is left.
+// OrderRefunded is published when a refund was decided; the provider carries it out later. Partial means that part of
+// the order is not refunded.
 type OrderRefunded struct {
 	OrderID  OrderID `json:"order_id"`
 	Number   string  `json:"number"`

@@ -1,6 +1,6 @@
 package shop
 
-// productsEvents are what the products service tells.
+// productsEvents are the events of the products service.
 var productsEvents = []Event{
 	ProductChanged{},
 	ProductArchived{},
@@ -9,7 +9,7 @@ var productsEvents = []Event{
 	StockBack{},
 }
 
-// ProductChanged tells that a product is new, or looks or costs differently.
+// ProductChanged is published when a product was created, or its name, price or currency changed.
 type ProductChanged struct {
 	ProductID int64  `json:"product_id"`
 	SKU       string `json:"sku"`
@@ -24,7 +24,7 @@ func (ProductChanged) Topic() string { return "products.changed" }
 // Key is the product's SKU, which never changes.
 func (e ProductChanged) Key() string { return e.SKU }
 
-// ProductArchived tells that a product is off sale for good.
+// ProductArchived is published when a product was archived.
 type ProductArchived struct {
 	ProductID int64  `json:"product_id"`
 	SKU       string `json:"sku"`
@@ -36,7 +36,7 @@ func (ProductArchived) Topic() string { return "products.archived" }
 // Key is the product's SKU, which never changes.
 func (e ProductArchived) Key() string { return e.SKU }
 
-// StockLow tells that no more than the threshold of a product is left; told once, until there is more again.
+// StockLow is published when the available stock fell to the product's threshold; once, until it rises above it.
 type StockLow struct {
 	ProductID int64  `json:"product_id"`
 	SKU       string `json:"sku"`
@@ -51,7 +51,7 @@ func (StockLow) Topic() string { return "stock.low" }
 // Key is the product's SKU, which never changes.
 func (e StockLow) Key() string { return e.SKU }
 
-// StockOut tells that nothing of a product is left to buy; told once, until there is something again.
+// StockOut is published when a product went out of stock; once, until it is in stock again.
 type StockOut struct {
 	ProductID int64  `json:"product_id"`
 	SKU       string `json:"sku"`
@@ -64,8 +64,8 @@ func (StockOut) Topic() string { return "stock.out" }
 // Key is the product's SKU, which never changes.
 func (e StockOut) Key() string { return e.SKU }
 
-// StockBack tells that a product that was out can be bought again, and who asked to be told: at most 100 in one event, so
-// that there are several events where more asked. Each user is named once.
+// StockBack is published when a product is in stock again. UserIDs are users who asked to be notified: at most 100 in
+// an event, so more of them make several events. Each user is named once.
 type StockBack struct {
 	ProductID int64    `json:"product_id"`
 	SKU       string   `json:"sku"`

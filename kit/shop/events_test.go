@@ -19,24 +19,24 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files of events that have none")
 
-// TestOldEventsDecode: an event that was told once may be heard for as long as brokers, outboxes and dead letters keep it. A
-// golden file is one such event of each version; it is never changed. Every field of it must still be read and mean the same.
+// TestOldEventsDecode: brokers, outboxes and dead letters may deliver an event of any old version. Each version has a golden
+// file, which is never changed. Each of its fields must still be read with the same meaning.
 func TestOldEventsDecode(t *testing.T) {
 	known := map[string]bool{}
-	for _, told := range shop.Events {
-		topic, current := told.Event.Topic(), shop.Version(told.Event)
+	for _, entry := range shop.Events {
+		topic, current := entry.Event.Topic(), shop.Version(entry.Event)
 		for version := 1; version <= current; version++ {
 			path := filepath.Join("testdata", "events", fmt.Sprintf("%s.v%d.json", topic, version))
 			known[path] = true
 			golden, err := os.ReadFile(path)
 			if os.IsNotExist(err) && *update && version == current {
-				golden, err = written(path, reflect.TypeOf(told.Event))
+				golden, err = written(path, reflect.TypeOf(entry.Event))
 			}
 			if err != nil {
 				t.Errorf("%v\na new event, or a new version, has a golden file: go test ./kit/shop -run TestOldEventsDecode -update", err)
 				continue
 			}
-			decodes(t, path, golden, reflect.TypeOf(told.Event))
+			decodes(t, path, golden, reflect.TypeOf(entry.Event))
 		}
 	}
 	files, err := filepath.Glob(filepath.Join("testdata", "events", "*.json"))
@@ -45,7 +45,7 @@ func TestOldEventsDecode(t *testing.T) {
 	}
 	for _, path := range files {
 		if !known[path] {
-			t.Errorf("%s: events of this kind were told, and no type reads them any more", path)
+			t.Errorf("%s: no type reads events of this topic and version any more", path)
 		}
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// usersEvents are what the users service tells.
+// usersEvents are the events of the users service.
 var usersEvents = []Event{
 	UserRegistered{},
 	NewDevice{},
@@ -21,7 +21,7 @@ var usersEvents = []Event{
 	SessionsRevoked{},
 }
 
-// UserRegistered tells that an account was opened.
+// UserRegistered is published when an account was opened.
 type UserRegistered struct {
 	UserID   UserID `json:"user_id"`
 	Username string `json:"username"`
@@ -35,7 +35,8 @@ func (UserRegistered) Topic() string { return "users.registered" }
 // Key is the account.
 func (e UserRegistered) Key() string { return e.UserID.String() }
 
-// NewDevice tells that somebody signed in from a device or a network that was not seen before, though others were.
+// NewDevice is published when a user signed in from a device or network that is new to an account with earlier
+// sign-ins.
 type NewDevice struct {
 	UserID    UserID    `json:"user_id"`
 	SessionID uuid.UUID `json:"session_id"`
@@ -49,8 +50,8 @@ func (NewDevice) Topic() string { return "users.new_device" }
 // Key is the account.
 func (e NewDevice) Key() string { return e.UserID.String() }
 
-// VerificationRequested tells that an address is to be proven by a mail. The token that the mail carries is not in the
-// event: whoever sends it asks users for it by the request's id.
+// VerificationRequested is published when an e-mail address is to be verified. The token is not in the event: the
+// consumer requests it from users by RequestID.
 type VerificationRequested struct {
 	RequestID uuid.UUID `json:"request_id"`
 	UserID    UserID    `json:"user_id"`
@@ -66,7 +67,7 @@ func (VerificationRequested) Topic() string { return "users.verification_request
 // Key is the account.
 func (e VerificationRequested) Key() string { return e.UserID.String() }
 
-// UserVerified tells that the account's e-mail address is its owner's.
+// UserVerified is published when the account's e-mail address was verified.
 type UserVerified struct {
 	UserID UserID `json:"user_id"`
 }
@@ -77,8 +78,8 @@ func (UserVerified) Topic() string { return "users.verified" }
 // Key is the account.
 func (e UserVerified) Key() string { return e.UserID.String() }
 
-// PasswordResetRequested tells that somebody forgot their password, or says so. As with VerificationRequested, the token
-// is not in it.
+// PasswordResetRequested is published when a password reset was requested. The token is not in the event: the
+// consumer requests it from users by RequestID.
 type PasswordResetRequested struct {
 	RequestID uuid.UUID `json:"request_id"`
 	UserID    UserID    `json:"user_id"`
@@ -94,7 +95,7 @@ func (PasswordResetRequested) Topic() string { return "users.password_reset_requ
 // Key is the account.
 func (e PasswordResetRequested) Key() string { return e.UserID.String() }
 
-// PasswordChanged tells that an account has another password, by its owner or by a mail.
+// PasswordChanged is published when an account's password was changed or reset.
 type PasswordChanged struct {
 	UserID UserID `json:"user_id"`
 }
@@ -105,8 +106,7 @@ func (PasswordChanged) Topic() string { return "users.password_changed" }
 // Key is the account.
 func (e PasswordChanged) Key() string { return e.UserID.String() }
 
-// UserLocked tells, once for each lock, that nobody may guess at an account for a while. Address is where the last guess
-// came from.
+// UserLocked is published once for each lockout of an account. Address is where the last failed sign-in came from.
 type UserLocked struct {
 	UserID   UserID    `json:"user_id"`
 	Email    string    `json:"email"`
@@ -121,8 +121,8 @@ func (UserLocked) Topic() string { return "users.locked" }
 // Key is the account.
 func (e UserLocked) Key() string { return e.UserID.String() }
 
-// ProfileChanged tells what somebody is called, and where their mail goes, from now on. PreviousEmail is where it went
-// before, if that has changed, so that it can be told there.
+// ProfileChanged is published when a username, full name or e-mail address changed. PreviousEmail is the address
+// before, if that changed, so that a notice can be sent there.
 type ProfileChanged struct {
 	UserID        UserID `json:"user_id"`
 	Username      string `json:"username"`
@@ -137,7 +137,7 @@ func (ProfileChanged) Topic() string { return "users.profile_changed" }
 // Key is the account.
 func (e ProfileChanged) Key() string { return e.UserID.String() }
 
-// RoleChanged tells that an admin gave an account another role.
+// RoleChanged is published when an admin changed an account's role.
 type RoleChanged struct {
 	UserID UserID `json:"user_id"`
 	Role   Role   `json:"role"`
@@ -149,8 +149,8 @@ func (RoleChanged) Topic() string { return "users.role_changed" }
 // Key is the account.
 func (e RoleChanged) Key() string { return e.UserID.String() }
 
-// UserErased tells that somebody left and wants to be forgotten: whoever has anything about them that no law keeps
-// removes it, and makes the rest nobody's.
+// UserErased is published when a user deleted their account. Consumers remove the user's personal data, except what
+// the law retains, and anonymise the rest.
 type UserErased struct {
 	UserID UserID `json:"user_id"`
 }
@@ -161,8 +161,8 @@ func (UserErased) Topic() string { return "users.erased" }
 // Key is the account.
 func (e UserErased) Key() string { return e.UserID.String() }
 
-// SessionsRevoked tells that sessions of somebody have ended before their time: by signing out, by a new password or role, by an
-// admin, or because a stolen token was used. Tokens of these sessions are no longer good, whatever they say themselves.
+// SessionsRevoked is published when sessions ended before their expiry: by sign-out, a new password or role, an
+// admin, or the reuse of a refresh token. Their access tokens are no longer valid.
 type SessionsRevoked struct {
 	UserID     UserID      `json:"user_id"`
 	SessionIDs []uuid.UUID `json:"session_ids"`

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -24,20 +25,50 @@ func markdown(t *testing.T) (files []string) {
 	return files
 }
 
-var link = regexp.MustCompile(`\]\(([^)#\s]+)(?:#[^)]*)?\)`)
+var (
+	link     = regexp.MustCompile(`\]\(([^)#\s]*)(?:#([^)]*))?\)`)
+	heading  = regexp.MustCompile(`(?m)^#+ +(.+)$`)
+	fence    = regexp.MustCompile("(?ms)^ *```.*?^ *```")
+	noAnchor = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+)
 
-// TestLinks: what a document points to inside the repository is there.
+// anchors are the fragments of a Markdown file's headings, as GitHub makes them.
+func anchors(text string) (all []string) {
+	for _, found := range heading.FindAllStringSubmatch(fence.ReplaceAllString(text, ""), -1) {
+		anchor := strings.ReplaceAll(noAnchor.ReplaceAllString(strings.ToLower(found[1]), ""), " ", "-")
+		name := anchor
+		for n := 1; slices.Contains(all, name); n++ {
+			name = anchor + "-" + strconv.Itoa(n)
+		}
+		all = append(all, name)
+	}
+	return all
+}
+
+// TestLinks: each relative link of a document leads to a file, and its fragment to a heading.
 func TestLinks(t *testing.T) {
+	checked := 0
 	for _, file := range markdown(t) {
 		for _, found := range link.FindAllStringSubmatch(source.Read(t, file), -1) {
-			if strings.Contains(found[1], "://") {
+			if strings.Contains(found[1], ":") {
 				continue
 			}
-			target := path.Join(path.Dir(file), found[1])
+			checked++
+			target := file
+			if found[1] != "" {
+				target = path.Join(path.Dir(file), found[1])
+			}
 			if _, err := os.Stat(filepath.Join(source.Root(t), filepath.FromSlash(target))); err != nil {
-				t.Errorf("%s points to %s, which is not there", file, found[1])
+				t.Errorf("%s links to %s, which does not exist", file, found[1])
+				continue
+			}
+			if found[2] != "" && !slices.Contains(anchors(source.Read(t, target)), found[2]) {
+				t.Errorf("%s links to %s#%s, and %s has no such heading", file, found[1], found[2], target)
 			}
 		}
+	}
+	if checked < 30 {
+		t.Errorf("only %d links were found", checked)
 	}
 }
 
@@ -57,12 +88,12 @@ func TestCommands(t *testing.T) {
 		text := source.Read(t, file)
 		for _, found := range makeCommand.FindAllStringSubmatch(text, -1) {
 			if !slices.Contains(targets, found[1]) {
-				t.Errorf("%s: `make %s` is no target of the Makefile", file, found[1])
+				t.Errorf("%s: `make %s` is not a target of the Makefile", file, found[1])
 			}
 		}
 		for _, found := range pathInCode.FindAllStringSubmatch(text, -1) {
 			if _, err := os.Stat(filepath.Join(source.Root(t), filepath.FromSlash(found[1]))); err != nil {
-				t.Errorf("%s: there is no %s", file, found[1])
+				t.Errorf("%s: %s does not exist", file, found[1])
 			}
 		}
 	}
@@ -91,7 +122,7 @@ func routes(t *testing.T) map[string][]route {
 		switch {
 		case service == "":
 		case call.Text(1) == "":
-			t.Errorf("%s: it cannot be seen which route is added here", call.At())
+			t.Errorf("%s: the path of this route is not a constant", call.At())
 		case !internal:
 			found[service] = append(found[service], route{call.Text(1), call.Text(2)})
 		}
@@ -99,7 +130,7 @@ func routes(t *testing.T) map[string][]route {
 	return found
 }
 
-// TestServiceDocuments: the README of each service has its endpoints, and the events that it tells and hears.
+// TestServiceDocuments: the README of each service lists its endpoints and the events that it publishes and consumes.
 func TestServiceDocuments(t *testing.T) {
 	all := routes(t)
 	for _, a := range apps(t) {
@@ -124,8 +155,8 @@ func TestServiceDocuments(t *testing.T) {
 				t.Errorf("%s lists\n%s\nand the code has\n%s", file, strings.Join(listed, "\n"), strings.Join(own, "\n"))
 			}
 		}
-		told, heard := access.EventsOf(t, a.ID)
-		for verb, want := range map[string][]string{"tells": told, "hears": heard} {
+		published, consumed := access.EventsOf(t, a.ID)
+		for verb, want := range map[string][]string{"publishes": published, "consumes": consumed} {
 			if got := topicsAfter(text, "**"+verb+"**"); !slices.Equal(got, want) {
 				t.Errorf("%s: %s %v, want %v", file, verb, got, want)
 			}

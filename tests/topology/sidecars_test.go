@@ -92,8 +92,8 @@ func everyRoute(t *testing.T) map[string][]string {
 	}
 	for _, id := range ids(t) {
 		all[id] = append(all[id], "GET /dapr/subscribe", "POST /events/dead", "GET /metrics", "POST /job/any", "GET /dapr/config")
-		_, heard := access.EventsOf(t, id)
-		for _, topic := range heard {
+		_, consumed := access.EventsOf(t, id)
+		for _, topic := range consumed {
 			all[id] = append(all[id], "POST /events/"+topic)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/tools/go/packages"
 
@@ -50,16 +51,20 @@ func ShopPackage(t source.T) *packages.Package {
 
 const eventsIntroduction = `# Events
 
-Made from kit/shop and from what the services subscribe to; ` + "`make generate`" + ` writes it anew.
+Generated from kit/shop and the services' subscriptions by "make generate".
 
-An event is written to its publisher's outbox in the transaction that makes it true, and published after the commit:
-CloudEvents 1.0, JSON, with the fields below as ` + "`data`" + `. ` + "`id`" + ` is the same however often it is published, ` + "`subject`" + ` is the key, and
-` + "`traceparent`" + ` continues the trace of the request that caused it. Topics never change their meaning; fields are added, never
-removed. ` + "`dataschema`" + ` ends with the version of the fields (` + "`urn:sidecart:event:orders.placed:1`" + `); an old event decodes for ever, which the
-golden files in ` + "`kit/shop/testdata/events`" + ` show. The events of one key are published in order. Topics are delivered side by
-side, so a consumer must not count on one topic before another. A delivery may come twice and is handled once (the consumer's inbox).
-What cannot be handled goes to the topic ` + "`<consumer>.dead`" + ` and is kept in the consumer's table ` + "`dead_letters`" + `, from where it is
-replayed (` + "`make dead-letters`" + `).
+A publisher writes an event to its outbox in the transaction that makes it true. The relay publishes it after the commit
+as CloudEvents 1.0 in JSON; the fields below are "data".
+
+- "id" is the same each time an event is published. A consumer's inbox handles each id once.
+- "subject" is the key. Events of one key are published in order. Topics are delivered concurrently, so a consumer must
+  not rely on the order of two topics.
+- "traceparent" continues the trace of the request that caused the event.
+- "dataschema" ends with the version of the fields ("urn:sidecart:event:orders.placed:1"). Topics never change their
+  meaning, fields are added and never removed, and old events decode for ever (golden files in
+  "kit/shop/testdata/events").
+- An event that cannot be handled goes to the topic "<consumer>.dead" and into the consumer's table "dead_letters",
+  from where it is [replayed](operations.md#waiting-events-and-dead-letters).
 
 `
 
@@ -67,13 +72,13 @@ func eventsDocument(t source.T) string {
 	t.Helper()
 	subscribed, docs := Subscribers(t), comments(ShopPackage(t))
 	var b strings.Builder
-	b.WriteString(eventsIntroduction)
+	b.WriteString(strings.ReplaceAll(eventsIntroduction, `"`, "`"))
 	b.WriteString("| topic | publisher | consumers | key |\n|---|---|---|---|\n")
 	for _, entry := range shop.Events {
 		name := reflect.TypeOf(entry.Event).Name()
 		by := strings.Join(subscribed[name], ", ")
 		if by == "" {
-			by = "nobody yet"
+			by = "none yet"
 		}
 		key := strings.TrimSuffix(strings.TrimPrefix(docs[name+".Key"], "Key is "), ".")
 		b.WriteString("| " + strings.Join([]string{entry.Event.Topic(), entry.Publisher, by, key}, " | ") + " |\n")
@@ -81,18 +86,39 @@ func eventsDocument(t source.T) string {
 	parts := map[string]reflect.Type{}
 	for _, entry := range shop.Events {
 		typ := reflect.TypeOf(entry.Event)
-		b.WriteString("\n## " + entry.Event.Topic() + "\n\n" + strings.Replace(docs[typ.Name()], typ.Name()+" tells", "Tells", 1) + "\n\n")
+		description := strings.Replace(docs[typ.Name()], typ.Name()+" is published", "Published", 1)
+		b.WriteString("\n## " + entry.Event.Topic() + "\n\n" + wrapped(description) + "\n\n")
 		fieldTable(&b, typ, parts)
 	}
 	for _, name := range slices.Sorted(maps.Keys(parts)) {
-		b.WriteString("\n## " + name + "\n\n" + strings.Replace(docs[name], name+" is", "Is", 1) + "\n\n")
+		b.WriteString("\n## " + name + "\n\n" + wrapped(strings.Replace(docs[name], name+" is", "Is", 1)) + "\n\n")
 		fieldTable(&b, parts[name], parts)
 	}
 	return b.String()
 }
 
+// wrapped breaks a text into lines of at most 120 columns.
+func wrapped(text string) string {
+	var b strings.Builder
+	column := 0
+	for i, word := range strings.Fields(text) {
+		switch width := utf8.RuneCountInString(word); {
+		case i == 0:
+			column = width
+		case column+1+width > 120:
+			b.WriteByte('\n')
+			column = width
+		default:
+			b.WriteByte(' ')
+			column += 1 + width
+		}
+		b.WriteString(word)
+	}
+	return b.String()
+}
+
 func fieldTable(b *strings.Builder, typ reflect.Type, parts map[string]reflect.Type) {
-	b.WriteString("| field | is |\n|---|---|\n")
+	b.WriteString("| field | type |\n|---|---|\n")
 	for _, f := range reflect.VisibleFields(typ) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		b.WriteString("| `" + name + "` | " + words(f.Type, parts) + " |\n")
@@ -115,13 +141,13 @@ func words(typ reflect.Type, parts map[string]reflect.Type) string {
 	}
 	switch typ.Kind() {
 	case reflect.String:
-		return "text"
+		return "string"
 	case reflect.Int, reflect.Int64:
-		return "whole number"
+		return "integer"
 	case reflect.Bool:
-		return "true or false"
+		return "boolean"
 	case reflect.Slice:
-		return "list of " + words(typ.Elem(), parts)
+		return "array of " + words(typ.Elem(), parts)
 	case reflect.Pointer:
 		return words(typ.Elem(), parts) + ", or null"
 	case reflect.Struct:

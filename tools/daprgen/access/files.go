@@ -117,7 +117,7 @@ func secretsOf(t source.T) map[string][]string {
 
 var topicsPart = regexp.MustCompile(`(?s)    # topics: begin[^\n]*\n.*?    # topics: end\n`)
 
-// withTopics is the file of a broker with its topics and who may publish and hear which.
+// withTopics is the file of a broker with its topics and the apps that may publish and consume each.
 func withTopics(t source.T, path string) string {
 	t.Helper()
 	text := source.Read(t, path)
