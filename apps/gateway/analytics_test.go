@@ -17,7 +17,7 @@ const requests = "GET /api/v1/analytics/requests"
 // usage asks for a report and finds one route in it. All gateways of this test binary count in one place.
 func (g *gateway) usage(t *testing.T, route string) (report analytics.Report, used analytics.Usage) {
 	t.Helper()
-	got := g.do(t, requests, "", as(t, kittest.Somebody(shop.Admin)))
+	got := g.do(t, requests, "", as(t, kittest.NewCaller(shop.Admin)))
 	if err := json.Unmarshal([]byte(got.body), &report); err != nil || got.status != 200 {
 		t.Fatalf("%d %s", got.status, got.body)
 	}
@@ -64,12 +64,12 @@ func TestAnalyticsOfRequests(t *testing.T) {
 	if !report.Complete || !report.Since.Before(report.Until) {
 		t.Errorf("%v to %v, complete: %v", report.Since, report.Until, report.Complete)
 	}
-	for token, want := range map[string]int{"X-No: token": 401, as(t, kittest.Somebody(shop.User)): 403} {
+	for token, want := range map[string]int{"X-No: token": 401, as(t, kittest.NewCaller(shop.User)): 403} {
 		if got := g.do(t, requests, "", token); got.status != want {
 			t.Errorf("%s: %d", token, got.status)
 		}
 	}
-	if got := g.do(t, requests+"?minutes=61", "", as(t, kittest.Somebody(shop.Admin))); got.status != 422 {
+	if got := g.do(t, requests+"?minutes=61", "", as(t, kittest.NewCaller(shop.Admin))); got.status != 422 {
 		t.Errorf("a longer time than is kept: %d", got.status)
 	}
 }

@@ -31,7 +31,7 @@ func BenchmarkGateway(b *testing.B) {
 	n.URL = "http://" + sidecar.Addr().String()
 	addr, _ := startRedis(b)
 	g := start(b, n, redisAt(addr), func(s *settings, _ *[]route.Route) { s.limitScale = 1_000_000 })
-	_, token, _ := strings.Cut(as(b, kittest.Somebody(shop.User)), ": ")
+	_, token, _ := strings.Cut(as(b, kittest.NewCaller(shop.User)), ": ")
 	for _, bench := range []struct{ name, method, path, token, body string }{
 		{"forward a read", "GET", "/.well-known/jwks.json", "", ""},
 		{"forward a read with a token", "GET", "/api/v1/orders", token, ""},

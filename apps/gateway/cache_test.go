@@ -68,7 +68,7 @@ func TestNobodyEmptiesTheCache(t *testing.T) {
 	var asked atomic.Int32
 	n.on("products GET /products", counted(&asked, 0))
 	g := start(t, n)
-	user, admin := as(t, kittest.Somebody(shop.User)), as(t, kittest.Somebody(shop.Admin))
+	user, admin := as(t, kittest.NewCaller(shop.User)), as(t, kittest.NewCaller(shop.Admin))
 	reads, began := int32(0), time.Now()
 	for ; time.Since(began) < cache.TTL/2; reads++ {
 		g.do(t, "POST /api/v1/products/1/notify-me", "{}", user)

@@ -64,7 +64,7 @@ func otherSigner(t *testing.T) *auth.Signer {
 func TestDoorChecksTokens(t *testing.T) {
 	n := newNeighbourhood(t)
 	g := start(t, n)
-	alice, root := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	alice, root := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	for _, test := range []struct {
 		name, token string
 		want        int
@@ -80,7 +80,7 @@ func TestDoorChecksTokens(t *testing.T) {
 		{"the public key as a secret", hmac(t, root), 401, "token_invalid"},
 		{"changed", as(t, root) + "x", 401, "token_invalid"},
 		{"a user", as(t, alice), 403, "forbidden"},
-		{"an unknown role", as(t, kittest.Somebody("superuser")), 403, "forbidden"},
+		{"an unknown role", as(t, kittest.NewCaller("superuser")), 403, "forbidden"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, do := range []string{"POST /api/v1/categories", "GET /api/v1/users", "GET /api/v1/products/1/inventory"} {
@@ -110,7 +110,7 @@ var named = regexp.MustCompile(`\{\w+\}`)
 // Every route of the table asks for what it says, whatever is added to it.
 func TestDoorOpensEveryRouteToThoseItNames(t *testing.T) {
 	g := start(t, newNeighbourhood(t))
-	alice, root := as(t, kittest.Somebody(shop.User)), as(t, kittest.Somebody(shop.Admin))
+	alice, root := as(t, kittest.NewCaller(shop.User)), as(t, kittest.NewCaller(shop.Admin))
 	for _, r := range route.Table {
 		do := named.ReplaceAllString(r.Do, "1")
 		if r.By == route.Here {
@@ -133,7 +133,7 @@ func TestDoorOpensEveryRouteToThoseItNames(t *testing.T) {
 func TestDoorHasNothingElse(t *testing.T) {
 	n := newNeighbourhood(t)
 	g := start(t, n)
-	root := as(t, kittest.Somebody(shop.Admin))
+	root := as(t, kittest.NewCaller(shop.Admin))
 	for _, path := range []string{
 		"/", "/metrics", "/dapr/config", "/dapr/subscribe", "/healthz", "/v1.0/invoke/users/method/users", "/api/v1", "/api/v1/",
 		"/api/v1/reservations/1", "/reservations/1", "/orders", "/users", "/job/x", "/events/orders", "/debug/pprof/",

@@ -17,7 +17,7 @@ import (
 
 func TestForwardPassesOnlyWhatTheAPIKnows(t *testing.T) {
 	g := start(t, newNeighbourhood(t))
-	alice := kittest.Somebody(shop.User)
+	alice := kittest.NewCaller(shop.User)
 	got := g.do(t, "POST /api/v1/orders?a=b%20c", `{"x":1}`, as(t, alice),
 		"Idempotency-Key: k1", "If-Match: \"7\"", "User-Agent: test", "X-Request-Id: mine-1", "Accept: text/event-stream",
 		"traceparent: 00-0123456789abcdef0123456789abcdef-0123456789abcdef-01",
@@ -68,7 +68,7 @@ func TestForwardIgnoresTokensWhereNobodyIsAsked(t *testing.T) {
 func TestForwardAnswersAsTheServiceDoes(t *testing.T) {
 	n := newNeighbourhood(t)
 	g := start(t, n)
-	alice := as(t, kittest.Somebody(shop.User))
+	alice := as(t, kittest.NewCaller(shop.User))
 	n.on("orders POST /orders", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Location", "/orders/1")
 		w.Header().Set("Cache-Control", "no-store")
@@ -120,7 +120,7 @@ func TestForwardStreamsBothWays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, token, _ := strings.Cut(as(t, kittest.Somebody(shop.User)), ": ")
+	_, token, _ := strings.Cut(as(t, kittest.NewCaller(shop.User)), ": ")
 	req.Header.Set("Authorization", token)
 	answered := make(chan *http.Response, 1)
 	go func() {
@@ -160,7 +160,7 @@ func within[T any](t *testing.T, from chan T) (value T) {
 }
 
 func TestForwardLimitsBodies(t *testing.T) {
-	alice := as(t, kittest.Somebody(shop.User))
+	alice := as(t, kittest.NewCaller(shop.User))
 	for _, test := range []struct {
 		name  string
 		bytes int
@@ -205,7 +205,7 @@ func TestForwardLimitsBodies(t *testing.T) {
 func TestForwardRefusesWhatSidecarsCannotCarry(t *testing.T) {
 	n := newNeighbourhood(t)
 	g := start(t, n)
-	alice := as(t, kittest.Somebody(shop.User))
+	alice := as(t, kittest.NewCaller(shop.User))
 	for _, test := range []struct {
 		name, header string
 		want         int

@@ -71,19 +71,19 @@ func TestHealthDetailsAreForAdmins(t *testing.T) {
 	}
 	g := start(t, n)
 	public := `"orders":{"status":"degraded","checks":{"broker":{"status":"degraded"},"database":{"status":"ok"}}}`
-	for name, header := range map[string]string{"nobody": "X-No: token", "a guess": "Authorization: Bearer guess", "a user": as(t, kittest.Somebody(shop.User))} {
+	for name, header := range map[string]string{"nobody": "X-No: token", "a guess": "Authorization: Bearer guess", "a user": as(t, kittest.NewCaller(shop.User))} {
 		if got := g.do(t, "GET /health/services", "", header); got.status != 503 || !strings.Contains(got.body, public) || strings.Contains(got.body, "latency") {
 			t.Errorf("%s: %d %s", name, got.status, got.body)
 		}
 	}
-	got := g.do(t, "GET /health/services", "", as(t, kittest.Somebody(shop.Admin)))
+	got := g.do(t, "GET /health/services", "", as(t, kittest.NewCaller(shop.Admin)))
 	for _, detail := range []string{`"broker":{"status":"down","latency_ms":2000,"error":"does not answer as it should"}`, `"database":{"status":"ok","latency_ms":1.5}`} {
 		if got.status != 503 || !strings.Contains(got.body, detail) {
 			t.Errorf("an admin does not get %s: %d %s", detail, got.status, got.body)
 		}
 	}
 	app := web.New("gateway", web.Config{Bare: true})
-	app.Prefers(web.Check{Name: "redis", Ask: func(context.Context) error { return errors.New("down") }})
+	app.ReportHealth(web.Check{Name: "redis", Ask: func(context.Context) error { return errors.New("down") }})
 	health.NewReporter(app, nil, nil, nil).Probes()
 	if _, body := kittest.Do(t, app, kittest.Call{Do: "GET /health/ready"}); string(body) != `{"status":"degraded","checks":{"redis":{"status":"degraded"}}}` {
 		t.Errorf("ready: %s", body)

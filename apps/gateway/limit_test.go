@@ -87,7 +87,7 @@ func TestNothingPublicIsWithoutALimit(t *testing.T) {
 func TestLimitsArePerUser(t *testing.T) {
 	addr, _ := startRedis(t)
 	g := start(t, newNeighbourhood(t), redisAt(addr))
-	alice, bob := as(t, kittest.Somebody(shop.User)), as(t, kittest.Somebody(shop.User))
+	alice, bob := as(t, kittest.NewCaller(shop.User)), as(t, kittest.NewCaller(shop.User))
 	for range 60 {
 		g.do(t, "POST /api/v1/orders", "{}", alice)
 	}

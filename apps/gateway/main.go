@@ -35,13 +35,13 @@ func run(ctx context.Context, s *service.Service) error {
 	requests := analytics.Connect(cfg.redisAddr, password)
 	defer requests.Close() //nolint:errcheck // at the end nobody can do anything about it
 
-	app := s.NewApp(ctx, cfg.web, auth.FeedThrough(s.Sidecar.InvokeWithoutBreaker))
-	app.Prefers(web.Check{Name: "redis", Ask: limiter.Well})
+	app := s.NewApp(ctx, cfg.web, auth.NewFeed(s.Sidecar.InvokeWithoutBreaker))
+	app.ReportHealth(web.Check{Name: "redis", Ask: limiter.Well})
 	to := forward.New(s.Sidecar.HTTPAddr, cfg.daprToken, route.Services(routes))
 	streams := live.New(s.Verifier.Verify, live.InboxWith(s.Sidecar.Invoke))
 	open(app, cfg, routes, s.Verifier.Verify, limiter, requests, streams, to) //nolint:contextcheck // each request brings its own
 	s.Go(requests.Share)
 	s.Go(func(ctx context.Context) error { return metrics.Serve(ctx, cfg.metricsAddr) })
-	s.Go(func(ctx context.Context) error { return streams.Follow(ctx, s.Sidecar.Listen) })
+	s.Go(func(ctx context.Context) error { return streams.Follow(ctx, s.Sidecar.SubscribeBroadcast) })
 	return s.Serve(ctx)
 }

@@ -38,7 +38,7 @@ func TestForwardTellsSidecarsFromServices(t *testing.T) {
 			for _, do := range []string{"GET /api/v1/orders", "POST /api/v1/orders", "GET /api/v1/products"} {
 				_, path, _ := strings.Cut(do, " /api/v1")
 				n.on(path[1:]+" "+strings.Replace(do, "/api/v1", "", 1), test.answer)
-				got := g.do(t, do, map[bool]string{true: "{}"}[strings.HasPrefix(do, "POST")], as(t, kittest.Somebody(shop.User)))
+				got := g.do(t, do, map[bool]string{true: "{}"}[strings.HasPrefix(do, "POST")], as(t, kittest.NewCaller(shop.User)))
 				if got.status != test.want || !strings.Contains(got.body, test.code) || !strings.HasPrefix(got.header.Get("Content-Type"), fault.ContentType) {
 					t.Errorf("%s: %d %s", do, got.status, got.body)
 				}
@@ -77,7 +77,7 @@ func TestForwardKeepsRetryAfter(t *testing.T) {
 				}
 				says(c.status, c.contentType, `{"code":"busy"}`)(w, r)
 			})
-			got := g.do(t, "GET /api/v1"+path, "", as(t, kittest.Somebody(shop.User)))
+			got := g.do(t, "GET /api/v1"+path, "", as(t, kittest.NewCaller(shop.User)))
 			if got.status != c.status || got.header.Get("Retry-After") != c.want {
 				t.Errorf("%s: GET %s: %d with Retry-After %q, want %d with %q", c.name, path, got.status, got.header.Get("Retry-After"), c.status, c.want)
 			}
@@ -126,7 +126,7 @@ func TestBreakerCountsOnlySilence(t *testing.T) {
 func TestForwardSurvivesItsSidecar(t *testing.T) {
 	n := newNeighbourhood(t)
 	g := start(t, n)
-	alice := as(t, kittest.Somebody(shop.User))
+	alice := as(t, kittest.NewCaller(shop.User))
 	g.do(t, "GET /api/v1/orders", "", alice)
 	n.CloseClientConnections() // replaced by a new sidecar at the same address
 	if got := g.do(t, "GET /api/v1/orders", "", alice); got.status != 200 {

@@ -44,7 +44,7 @@ func (g *gateway) slowly(t *testing.T, first, second string, moment time.Duratio
 func TestSlowRequestsAreCutOff(t *testing.T) {
 	n := newNeighbourhood(t)
 	g := start(t, n, arrivesWithin(300*time.Millisecond))
-	alice := as(t, kittest.Somebody(shop.User))
+	alice := as(t, kittest.NewCaller(shop.User))
 	post := "POST /api/v1/orders HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n" + alice + "\r\n"
 	for name, test := range map[string]struct{ first, second string }{
 		"nothing at all":    {"", "x"},
@@ -74,7 +74,7 @@ func TestLongRoutesMayArriveSlowly(t *testing.T) {
 	g := start(t, newNeighbourhood(t), arrivesWithin(300*time.Millisecond), deadline(5*time.Second))
 	head := "POST /api/v1/orders HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 20000\r\n"
 	body := strings.Repeat(" ", 10_000)
-	if back, _ := g.slowly(t, head+as(t, kittest.Somebody(shop.User))+"\r\n\r\n"+body, body, time.Second); !strings.HasPrefix(back, "HTTP/1.1 200 ") {
+	if back, _ := g.slowly(t, head+as(t, kittest.NewCaller(shop.User))+"\r\n\r\n"+body, body, time.Second); !strings.HasPrefix(back, "HTTP/1.1 200 ") {
 		t.Errorf("%.300s", back)
 	}
 	if back, took := g.slowly(t, head+"\r\n"+body, body, 15*time.Second); strings.Contains(back, " 200 ") || took > 10*time.Second {
@@ -102,7 +102,7 @@ func TestLongAnswersMayTakeLong(t *testing.T) {
 	}
 	n.on("products GET /products/export", inParts)
 	n.on("orders GET /orders", inParts)
-	admin := as(t, kittest.Somebody(shop.Admin))
+	admin := as(t, kittest.NewCaller(shop.Admin))
 	for path, whole := range map[string]bool{"/api/v1/products/export": true, "/api/v1/orders": false} {
 		if got, err := g.length(t, path, admin); (got == parts*len(part)) != whole || (err == nil) != whole {
 			t.Errorf("%s: %d bytes, %v", path, got, err)

@@ -13,7 +13,7 @@ import (
 func TestVersionsStandSideBySide(t *testing.T) {
 	n := newNeighbourhood(t)
 	g := start(t, n)
-	alice := as(t, kittest.Somebody(shop.User))
+	alice := as(t, kittest.NewCaller(shop.User))
 	for path, want := range map[string]struct{ version, asked string }{
 		"/api/v1/orders/7": {"1", "/orders/7"}, "/api/v2/orders/7": {"2", "/v2/orders/7"},
 	} {
@@ -35,7 +35,7 @@ func TestVersionsStandSideBySide(t *testing.T) {
 
 func TestDeprecatedRoutesSaySo(t *testing.T) {
 	g := start(t, newNeighbourhood(t))
-	alice := as(t, kittest.Somebody(shop.User))
+	alice := as(t, kittest.NewCaller(shop.User))
 	got := g.do(t, "GET /api/v1/orders/7", "", alice)
 	if got.header.Get("Deprecation") != "@1798761600" || got.header.Get("Sunset") != "Sat, 01 Jan 2028 00:00:00 GMT" ||
 		got.header.Get("Link") != `</api/v2/orders/7>; rel="successor-version"` {

@@ -55,7 +55,7 @@ func run(ctx context.Context, s *service.Service) error {
 		return err
 	}
 	db := outbox.Pool
-	app := s.NewApp(ctx, cfg, auth.FeedThrough(s.Sidecar.InvokeWithoutBreaker))
+	app := s.NewApp(ctx, cfg, auth.NewFeed(s.Sidecar.InvokeWithoutBreaker))
 	links, tracks := preference.NewLinks(key), delivery.NewTracks(key)
 	messages, deliveries := message.NewService(db), delivery.NewService(db)
 	messages.Routes(app)
@@ -66,11 +66,11 @@ func run(ctx context.Context, s *service.Service) error {
 	device.NewService(outbox, pushKeys).Routes(app)
 	delivery.NewDesk(deliveries, messages, tracks).Routes(app)
 	notices.Routes(app)
-	notices.Subscribe(s.NewHub(sidecar.Endpoint{App: "users", Method: "POST", Path: event.SentPath},
-		sidecar.Endpoint{App: "products", Method: "POST", Path: event.SentPath},
-		sidecar.Endpoint{App: "orders", Method: "POST", Path: event.SentPath}))
+	notices.Subscribe(s.NewHub(sidecar.Endpoint{App: "users", Method: "POST", Path: event.ReplayPath},
+		sidecar.Endpoint{App: "products", Method: "POST", Path: event.ReplayPath},
+		sidecar.Endpoint{App: "orders", Method: "POST", Path: event.ReplayPath}))
 	engine := delivery.NewEngine(db, delivery.NewComposer(db, publicURL, links, tracks, delivery.TokenWith(s.Sidecar.Invoke)).Compose,
-		map[kind.Channel]delivery.Provider{kind.Email: email, kind.SMS: delivery.SMSWith(s.Sidecar.Bind),
+		map[kind.Channel]delivery.Provider{kind.Email: email, kind.SMS: delivery.SMSWith(s.Sidecar.InvokeBinding),
 			kind.Push: device.PushWith(db, pushKeys, vapidContact, &http.Client{Timeout: 15 * time.Second})})
 	s.Relay(publishWith(s.Sidecar), 0)
 	s.Go(engine.Work)

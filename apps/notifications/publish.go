@@ -12,7 +12,7 @@ import (
 func publishWith(dapr *sidecar.Sidecar) event.Publish {
 	return func(ctx context.Context, topic string, cloudEvent []byte) error {
 		if topic == (shop.NotificationCreated{}).Topic() {
-			return dapr.Announce(ctx, topic, cloudEvent)
+			return dapr.Broadcast(ctx, topic, cloudEvent)
 		}
 		return dapr.Publish(ctx, topic, cloudEvent)
 	}

@@ -40,7 +40,7 @@ func run(ctx context.Context, s *service.Service) error {
 	if err != nil {
 		return err
 	}
-	app := s.NewApp(ctx, cfg, auth.FeedThrough(s.Sidecar.InvokeWithoutBreaker))
+	app := s.NewApp(ctx, cfg, auth.NewFeed(s.Sidecar.InvokeWithoutBreaker))
 	engine := fulfilment.Engine{Client: s.Sidecar.Workflows()}
 	orders := order.NewService(outbox, order.Calls{
 		Reserve: order.ReserveWith(s.Sidecar.Invoke), Release: order.ReleaseWith(s.Sidecar.Invoke), Told: order.ToldWith(s.Sidecar.Invoke),
@@ -53,16 +53,16 @@ func run(ctx context.Context, s *service.Service) error {
 	payments := payment.NewService(outbox.Pool, moves, engine.Wake, orders.RefundFailed)
 	payments.Routes(app)
 	fulfilments := fulfilment.NewService(orders, payments, fulfilment.StockWith(s.Sidecar.Invoke), engine, times)
-	hub := s.NewHub(sidecar.Endpoint{App: "users", Method: "POST", Path: event.SentPath})
+	hub := s.NewHub(sidecar.Endpoint{App: "users", Method: "POST", Path: event.ReplayPath})
 	fulfilments.Subscribe(hub)
 	carts.Subscribe(hub)
-	s.Relay(s.Sidecar.Publish, event.Kept)
+	s.Relay(s.Sidecar.Publish, event.Retention)
 	s.Go(fulfilments.Work)
 	s.Every("resume-stuck-orders", "@every "+fulfilment.RecoveryEvery.String(), func(ctx context.Context) error {
 		return fulfilments.Recover(ctx, time.Now())
-	}, web.Patience(20*time.Second))
+	}, web.Timeout(20*time.Second))
 	s.Every("reconcile-payments", "@every 10m", func(ctx context.Context) error {
 		return fulfilments.Reconcile(ctx, time.Now())
-	}, web.Patience(5*time.Minute))
+	}, web.Timeout(5*time.Minute))
 	return s.Serve(ctx)
 }

@@ -31,7 +31,7 @@ func run(ctx context.Context, s *service.Service) error {
 	if err != nil {
 		return err
 	}
-	app := s.NewApp(ctx, cfg, auth.FeedThrough(s.Sidecar.InvokeWithoutBreaker))
+	app := s.NewApp(ctx, cfg, auth.NewFeed(s.Sidecar.InvokeWithoutBreaker))
 	category.NewService(outbox).Routes(app)
 	transfer.NewService(outbox, language).Routes(app)
 	product.NewService(outbox, language).Routes(app)
@@ -39,8 +39,8 @@ func run(ctx context.Context, s *service.Service) error {
 	images.Routes(app)
 	stocks := stock.NewService(outbox, hold)
 	stocks.Routes(app)
-	stocks.Subscribe(s.NewHub(sidecar.Endpoint{App: "users", Method: "POST", Path: event.SentPath}))
-	s.Relay(s.Sidecar.Publish, event.Kept)
+	stocks.Subscribe(s.NewHub(sidecar.Endpoint{App: "users", Method: "POST", Path: event.ReplayPath}))
+	s.Relay(s.Sidecar.Publish, event.Retention)
 	s.Every("release-expired-reservations", "@every 30s", stocks.ReleaseExpired)
 	s.Every("remove-unused-images", "@every 10m", images.Clean)
 	return s.Serve(ctx)

@@ -67,7 +67,7 @@ func run(ctx context.Context, s *service.Service) error {
 	mailTokens.Routes(app)
 	audits.Routes(app)
 	sessions.Routes(app)
-	s.Relay(s.Sidecar.Publish, event.Kept)
+	s.Relay(s.Sidecar.Publish, event.Retention)
 	s.Go(sessions.Watch)
 	s.Go(accounts.AnswerMail)
 	s.Every("prune-sessions", "@every 1h", sessions.Prune)

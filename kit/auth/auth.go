@@ -24,7 +24,7 @@ var (
 	ErrToken   = fault.New(fault.Unauthenticated, "token_invalid", "this token is not valid here")
 	ErrExpired = fault.New(fault.Unauthenticated, "token_expired", "this token has expired; refresh it or sign in again")
 	ErrEnded   = fault.New(fault.Unauthenticated, "session_ended", "this session has ended; sign in again")
-	errKeys    = fault.New(fault.Unavailable, "keys_unavailable", "tokens cannot be checked at the moment").After(2)
+	errKeys    = fault.New(fault.Unavailable, "keys_unavailable", "tokens cannot be checked at the moment").WithRetryAfter(2)
 )
 
 type claims struct {
@@ -48,8 +48,8 @@ type JWKS struct {
 	Keys []JWK `json:"keys"`
 }
 
-// Trust is what a verifier goes by: whose tokens are good, and of which sessions they no longer are.
-type Trust struct {
+// Update is what a verifier goes by: whose tokens are good, and of which sessions they no longer are.
+type Update struct {
 	Issuer string `json:"issuer"`
 	JWKS
 	// Ended are the sessions that ended since the cursor that was asked with; without one, all whose access tokens may

@@ -29,7 +29,7 @@ func TestVerify(t *testing.T) {
 	signer, key := newSigner(t)
 	other, _ := newSigner(t)
 	v := auth.NewVerifier(signer.Fetch)
-	alice := kittest.Somebody(shop.User)
+	alice := kittest.NewCaller(shop.User)
 	good, err := signer.Sign(alice, time.Minute)
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +93,7 @@ func TestVerify(t *testing.T) {
 func TestATokenThatWasGoodStillExpires(t *testing.T) {
 	signer, _ := newSigner(t)
 	v := auth.NewVerifier(signer.Fetch)
-	token, err := signer.Sign(kittest.Somebody(shop.User), -4*time.Second) // within the leeway for clocks, for another second
+	token, err := signer.Sign(kittest.NewCaller(shop.User), -4*time.Second) // within the leeway for clocks, for another second
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 func BenchmarkVerify(b *testing.B) {
 	signer, _ := newSigner(b)
 	knowing := func(ended int) *auth.Verifier {
-		v := auth.NewVerifier(func(context.Context, string) (auth.Trust, error) {
+		v := auth.NewVerifier(func(context.Context, string) (auth.Update, error) {
 			told, err := signer.Fetch(context.Background(), "")
 			for told.Remember = 960; len(told.Ended) < ended; {
 				told.Ended = append(told.Ended, uuid.New())
@@ -30,7 +30,7 @@ func BenchmarkVerify(b *testing.B) {
 	}
 	tokens := func(n int) (all []string) {
 		for range n {
-			token, err := signer.Sign(kittest.Somebody(shop.User), time.Hour)
+			token, err := signer.Sign(kittest.NewCaller(shop.User), time.Hour)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -76,7 +76,7 @@ func BenchmarkVerify(b *testing.B) {
 	b.Run("an end more, 10000 known", func(b *testing.B) {
 		v := knowing(10_000)
 		all := make([]uuid.UUID, 1)
-		w := auth.Apart(v, func(context.Context, string) (auth.Trust, error) {
+		w := auth.Apart(v, func(context.Context, string) (auth.Update, error) {
 			told, err := signer.Fetch(context.Background(), "")
 			told.Ended, told.Remember = all, 960
 			return told, err

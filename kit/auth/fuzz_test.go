@@ -35,7 +35,7 @@ func kid(t testing.TB, token string) string {
 func FuzzVerify(f *testing.F) {
 	signer, _ := newSigner(f)
 	stranger, _ := newSigner(f)
-	alice := kittest.Somebody(shop.User)
+	alice := kittest.NewCaller(shop.User)
 	v := auth.NewVerifier(signer.Fetch)
 	good, err := signer.Sign(alice, 24*time.Hour)
 	if err != nil {

@@ -83,7 +83,7 @@ func TestTwoSecretsKnowTheKeysOfBoth(t *testing.T) {
 			t.Errorf("%s publishes %d keys, want %d", name, n, c.keys)
 		}
 	}
-	token := signed(t, both, kittest.Somebody(shop.User))
+	token := signed(t, both, kittest.NewCaller(shop.User))
 	if kid(t, token) != later.ID {
 		t.Error("what is new is not signed with the first secret")
 	}

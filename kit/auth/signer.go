@@ -130,8 +130,8 @@ func (s *Signer) JWKS() (set JWKS) {
 }
 
 // Fetch answers the signer's own keys and knows of no ended session. It is for tests that have none.
-func (s *Signer) Fetch(context.Context, string) (Trust, error) {
-	return Trust{Issuer: s.Issuer, JWKS: s.JWKS()}, nil
+func (s *Signer) Fetch(context.Context, string) (Update, error) {
+	return Update{Issuer: s.Issuer, JWKS: s.JWKS()}, nil
 }
 
 // Derive is a key for another purpose, 32 bytes, that cannot be told from random without the secret. It stays the same

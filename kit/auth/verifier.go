@@ -68,7 +68,7 @@ func (v *Verifier) read(k *knowledge, token string) (*verified, error) {
 		switch {
 		case ok:
 			return key, nil
-		case v.Well(context.Background()) != nil:
+		case v.Healthy(context.Background()) != nil:
 			return nil, errKeys // it may be a new one
 		}
 		return nil, ErrToken
@@ -80,7 +80,7 @@ func (v *Verifier) read(k *knowledge, token string) (*verified, error) {
 	case errors.Is(err, jwt.ErrTokenExpired):
 		return nil, ErrExpired
 	case err != nil:
-		return nil, ErrToken.Because(err)
+		return nil, ErrToken.Wrap(err)
 	}
 	id, err := shop.ParseUserID(c.Subject)
 	if err != nil || id.UUID == uuid.Nil || c.SessionID == uuid.Nil {

@@ -7,6 +7,6 @@ func Wake(o *Outbox) <-chan struct{} { return o.wake }
 
 // Looks are those of one relay, one at each call.
 func Looks(o *Outbox, publish Publish) func(ctx context.Context) (more bool, err error) {
-	r := &relay{Outbox: o, service: "orders", publish: publish, aside: aside{keys: map[string]setback{}}}
-	return r.look
+	r := &relay{Outbox: o, service: "orders", publish: publish, aside: failingKeys{keys: map[string]backoff{}}}
+	return r.publishBatch
 }

@@ -24,17 +24,17 @@ import (
 
 // Hub is what a service hears: it tells the sidecar which topics, and takes what the sidecar brings.
 type Hub struct {
-	app    *web.App
-	name   string
-	db     *Outbox
-	topics []subscription
-	hears  map[string]hearing
+	app      *web.App
+	name     string
+	db       *Outbox
+	topics   []subscription
+	handlers map[string]handler
 
-	inboxed []string // the topics whose events the inbox knows
+	recorded []string // the topics whose events the inbox knows
 }
 
-// hearing handles one CloudEvent, as JSON.
-type hearing func(ctx context.Context, cloudEvent []byte) error
+// handler handles one CloudEvent, as JSON.
+type handler func(ctx context.Context, cloudEvent []byte) error
 
 // subscription is what Dapr asks for at /dapr/subscribe.
 type subscription struct {
@@ -47,33 +47,33 @@ type subscription struct {
 // NewHub opens the ears of a service on its app. What cannot be handled goes to the topic <service>.dead, and is kept
 // in dead_letters from there, where operators can read and replay it.
 func NewHub(app *web.App, service string, outbox *Outbox) *Hub {
-	h := &Hub{app: app, name: service, db: outbox, hears: map[string]hearing{}}
+	h := &Hub{app: app, name: service, db: outbox, handlers: map[string]handler{}}
 	app.Get("/dapr/subscribe", func(c *fiber.Ctx) error { return c.JSON(h.topics) })
 	h.topics = append(h.topics, subscription{PubSub: sidecar.PubSub, Topic: service + ".dead", Route: "/events/dead"})
 	h.deadRoutes()
 	return h
 }
 
-// patience bounds the work on one delivery; it ends before the sidecar gives up on it (10 s) and delivers again.
-const patience = 8 * time.Second
+// handlerTimeout bounds the work on one delivery; it ends before the sidecar gives up on it (10 s) and delivers again.
+const handlerTimeout = 8 * time.Second
 
 // On calls fn once for each event of type E: in a transaction that also records the event, so that a second delivery
 // finds it there. fn fails with a fault that can be retried to hear the event again later.
 func On[E shop.Event](h *Hub, fn func(ctx context.Context, tx TX, e E) error) {
-	once(h, func(ctx context.Context, tx TX, _ uuid.UUID, e E) error { return fn(ctx, tx, e) })
+	consumeOnce(h, func(ctx context.Context, tx TX, _ uuid.UUID, e E) error { return fn(ctx, tx, e) })
 }
 
-// OnID is On for a fn that keeps what an event says until a newer one says otherwise: events of one topic may come in any order,
+// OnWithID is On for a fn that keeps what an event says until a newer one says otherwise: events of one topic may come in any order,
 // days late after a failure. An event's id is made where it is emitted, and later ones are greater (UUIDv7), so of two that
 // were emitted under one lock the greater id is the newer event. Clocks of two replicas differ by less than people's changes.
-func OnID[E shop.Event](h *Hub, fn func(ctx context.Context, tx TX, id uuid.UUID, e E) error) {
-	once(h, fn)
+func OnWithID[E shop.Event](h *Hub, fn func(ctx context.Context, tx TX, id uuid.UUID, e E) error) {
+	consumeOnce(h, fn)
 }
 
-func once[E shop.Event](h *Hub, fn func(ctx context.Context, tx TX, id uuid.UUID, e E) error) {
+func consumeOnce[E shop.Event](h *Hub, fn func(ctx context.Context, tx TX, id uuid.UUID, e E) error) {
 	var zero E
-	h.inboxed = append(h.inboxed, zero.Topic())
-	hear(h, func(ctx context.Context, id uuid.UUID, e E) error {
+	h.recorded = append(h.recorded, zero.Topic())
+	consume(h, func(ctx context.Context, id uuid.UUID, e E) error {
 		return h.db.Tx(ctx, func(tx TX) error {
 			tag, err := tx.Exec(ctx, `
 				insert into inbox (event_id, topic) values ($1, $2) on conflict do nothing`, id, e.Topic())
@@ -85,17 +85,17 @@ func once[E shop.Event](h *Hub, fn func(ctx context.Context, tx TX, id uuid.UUID
 	})
 }
 
-// OnAgain calls fn at each delivery of an event of type E, outside any transaction: for what is remote, and therefore
+// OnIdempotent calls fn at each delivery of an event of type E, outside any transaction: for what is remote, and therefore
 // must be harmless when it is done again.
-func OnAgain[E shop.Event](h *Hub, fn func(ctx context.Context, e E) error) {
-	hear(h, func(ctx context.Context, _ uuid.UUID, e E) error { return fn(ctx, e) })
+func OnIdempotent[E shop.Event](h *Hub, fn func(ctx context.Context, e E) error) {
+	consume(h, func(ctx context.Context, _ uuid.UUID, e E) error { return fn(ctx, e) })
 }
 
-// OnAgainNoted is OnAgain, and notes in the inbox what was done, so that what was never delivered is missed (see Compare).
-func OnAgainNoted[E shop.Event](h *Hub, fn func(ctx context.Context, e E) error) {
+// OnIdempotentRecorded is OnIdempotent, and notes in the inbox what was done, so that what was never delivered is missed (see Compare).
+func OnIdempotentRecorded[E shop.Event](h *Hub, fn func(ctx context.Context, e E) error) {
 	var zero E
-	h.inboxed = append(h.inboxed, zero.Topic())
-	hear(h, func(ctx context.Context, id uuid.UUID, e E) error {
+	h.recorded = append(h.recorded, zero.Topic())
+	consume(h, func(ctx context.Context, id uuid.UUID, e E) error {
 		if err := fn(ctx, e); err != nil {
 			return err
 		}
@@ -104,20 +104,20 @@ func OnAgainNoted[E shop.Event](h *Hub, fn func(ctx context.Context, e E) error)
 	})
 }
 
-func hear[E shop.Event](h *Hub, fn func(ctx context.Context, id uuid.UUID, e E) error) {
+func consume[E shop.Event](h *Hub, fn func(ctx context.Context, id uuid.UUID, e E) error) {
 	var zero E
 	topic := zero.Topic()
-	if h.hears[topic] != nil {
+	if h.handlers[topic] != nil {
 		panic("event: " + h.name + " hears " + topic + " twice: one of its nouns hears it and asks the other")
 	}
-	h.hears[topic] = func(ctx context.Context, body []byte) (err error) {
+	h.handlers[topic] = func(ctx context.Context, body []byte) (err error) {
 		var envelope cloudEvent
 		var e E
 		if err := decode(body, &envelope); err != nil {
 			return err
 		}
 		if envelope.ID == uuid.Nil {
-			return fault.ErrMalformed.Because(errors.New("the event has no id"))
+			return fault.ErrMalformed.Wrap(errors.New("the event has no id"))
 		}
 		if envelope.TraceParent != "" {
 			ctx = telemetry.WithTraceParent(ctx, envelope.TraceParent)
@@ -126,10 +126,10 @@ func hear[E shop.Event](h *Hub, fn func(ctx context.Context, id uuid.UUID, e E) 
 		defer span.End()
 		defer func() {
 			if err != nil {
-				h.noteFailure(ctx, envelope.ID, topic, err)
+				h.recordFailure(ctx, envelope.ID, topic, err)
 			}
 		}()
-		if err := understood(envelope, shop.Version(zero)); err != nil {
+		if err := checkVersion(envelope, shop.Version(zero)); err != nil {
 			return err
 		}
 		if err := decode(envelope.Data, &e); err != nil {
@@ -140,9 +140,9 @@ func hear[E shop.Event](h *Hub, fn func(ctx context.Context, id uuid.UUID, e E) 
 	route := "/events/" + topic
 	h.topics = append(h.topics, subscription{PubSub: sidecar.PubSub, Topic: topic, Route: route, DeadLetter: h.name + ".dead"})
 	h.app.Post(route, func(c *fiber.Ctx) error {
-		ctx, cancel := context.WithTimeout(c.UserContext(), patience)
+		ctx, cancel := context.WithTimeout(c.UserContext(), handlerTimeout)
 		defer cancel()
-		err := h.hears[topic](ctx, c.Body())
+		err := h.handlers[topic](ctx, c.Body())
 		crash.At("hear: done")
 		return verdict(c, ctx, topic, err)
 	})
@@ -150,7 +150,7 @@ func hear[E shop.Event](h *Hub, fn func(ctx context.Context, id uuid.UUID, e E) 
 
 func decode(text []byte, into any) error {
 	if err := json.Unmarshal(text, into); err != nil {
-		return fault.ErrMalformed.Because(err)
+		return fault.ErrMalformed.Wrap(err)
 	}
 	return nil
 }
@@ -159,8 +159,8 @@ func decode(text []byte, into any) error {
 // letter is replayed.
 var errNewer = fault.New(fault.Unavailable, "event_newer", "the event has a newer schema than this release knows")
 
-// understood fails with errNewer. An event without a schema is of the first version.
-func understood(e cloudEvent, known int) error {
+// checkVersion fails with errNewer. An event without a schema is of the first version.
+func checkVersion(e cloudEvent, known int) error {
 	_, text, found := strings.Cut(e.DataSchema, schemaOf(e.Type))
 	if !found {
 		return nil

@@ -22,44 +22,44 @@ import (
 type Publish func(ctx context.Context, topic string, cloudEvent []byte) error
 
 const (
-	batch     = 200             // events published per transaction
-	retries   = 20              // of them, the room for keys that stepped aside while others fill the rest
-	publishes = 16              // at a time
-	poll      = 2 * time.Second // for what a process left that died, and for keys that stepped aside
-	pause     = time.Second     // after a look that failed or published nothing
-	// gather is how soon after a look the next one comes. An event that is alone is published at once, and those of a
+	batch              = 200             // events published per transaction
+	retrySlots         = 20              // of them, the room for keys that stepped aside while others fill the rest
+	publishConcurrency = 16              // at a time
+	pollInterval       = 2 * time.Second // for what a process left that died, and for keys that stepped aside
+	failurePause       = time.Second     // after a look that failed or published nothing
+	// batchDelay is how soon after a look the next one comes. An event that is alone is published at once, and those of a
 	// crowd together.
-	gather = 20 * time.Millisecond
-	again  = 100 * time.Millisecond // where another replica was found relaying
-	// turn bounds the publishing of one batch. With the last publish it stays below what the database allows a transaction
+	batchDelay        = 20 * time.Millisecond
+	otherReplicaRetry = 100 * time.Millisecond // where another replica was found relaying
+	// batchTimeout bounds the publishing of one batch. With the last publish it stays below what the database allows a transaction
 	// to be idle, so that a slow broker cannot undo what was published, again and again.
-	turn = 6 * time.Second
+	batchTimeout = 6 * time.Second
 )
 
-// errElsewhere is no failure: another replica relays at this moment.
-var errElsewhere = errors.New("another replica relays")
+// errOtherReplica is no failure: another replica relays at this moment.
+var errOtherReplica = errors.New("another replica relays")
 
 // Relay publishes what was emitted, until ctx ends. It is woken by each transaction of this process that emitted
 // something; what a process left that died is found by the next look of any replica. Several replicas may run it: one
 // at a time relays, so that events of one key are published in order, and another goes on when it dies. Where the
 // broker does not answer, events wait in the outbox; where it refuses an event, the events of that key wait and the
-// others go on. keep is for how long consumers may ask for what was published (SentRoute): Kept, or zero where nobody
+// others go on. keep is for how long consumers may ask for what was published (ReplayRoute): Kept, or zero where nobody
 // has an inbox for it.
 func Relay(ctx context.Context, outbox *Outbox, service string, publish Publish, keep time.Duration) error {
-	r := &relay{Outbox: outbox, service: service, publish: publish, keep: keep > 0, aside: aside{keys: map[string]setback{}}}
+	r := &relay{Outbox: outbox, service: service, publish: publish, keep: keep > 0, aside: failingKeys{keys: map[string]backoff{}}}
 	defer r.measure()()
 	for ctx.Err() == nil {
 		began := time.Now()
-		full, err := r.look(ctx)
+		full, err := r.publishBatch(ctx)
 		switch {
-		case errors.Is(err, errElsewhere):
-			wait(ctx, nil, again) // it may have looked before what woke us was there
+		case errors.Is(err, errOtherReplica):
+			wait(ctx, nil, otherReplicaRetry) // it may have looked before what woke us was there
 		case err != nil && ctx.Err() == nil:
 			slog.WarnContext(ctx, "events wait in the outbox", "err", err)
-			wait(ctx, nil, pause)
+			wait(ctx, nil, failurePause)
 		case err == nil && !full:
-			wait(ctx, r.wake, poll)
-			wait(ctx, nil, gather-time.Since(began))
+			wait(ctx, r.wake, pollInterval)
+			wait(ctx, nil, batchDelay-time.Since(began))
 			wait(ctx, r.wake, 0) // what woke meanwhile is seen by the same look
 		}
 	}
@@ -72,7 +72,7 @@ type relay struct {
 	service string
 	publish Publish
 	keep    bool
-	aside   aside
+	aside   failingKeys
 }
 
 // wait ends with ctx, when it is woken, or after a time.
@@ -96,11 +96,11 @@ type emitted struct {
 	EmittedAt time.Time
 }
 
-// look publishes and removes the oldest events, and says whether there may be more. It is the one place where something
+// publishBatch publishes and removes the oldest events, and says whether there may be more. It is the one place where something
 // remote happens inside a transaction: the advisory lock that it holds meanwhile is what keeps a second replica from
 // overtaking. A crash between publish and commit publishes again, with the same id, which the inbox knows. It fails
 // where nothing could be published.
-func (r *relay) look(ctx context.Context) (full bool, err error) {
+func (r *relay) publishBatch(ctx context.Context) (full bool, err error) {
 	err = pgx.BeginFunc(ctx, r.Pool, func(tx pgx.Tx) error {
 		events, more, err := r.next(ctx, tx)
 		if err != nil {
@@ -134,7 +134,7 @@ const columns = `id, topic, key, version, data, trace, emitted_at`
 // an array, and compares each of many keys with each row.
 func (r *relay) next(ctx context.Context, tx pgx.Tx) (events []emitted, more bool, err error) {
 	var mine bool
-	room := batch - len(r.aside.due(time.Now(), retries))
+	room := batch - len(r.aside.due(time.Now(), retrySlots))
 	both := &pgx.Batch{}
 	both.Queue(`select pg_try_advisory_xact_lock(hashtext('outbox'))`).QueryRow(func(row pgx.Row) error { return row.Scan(&mine) })
 	both.Queue(`select `+columns+` from outbox where key not in (select unnest($2::text[])) order by seq limit $1`, room, r.aside.all()).
@@ -146,15 +146,15 @@ func (r *relay) next(ctx context.Context, tx pgx.Tx) (events []emitted, more boo
 		return nil, false, err
 	}
 	if !mine {
-		return nil, false, errElsewhere
+		return nil, false, errOtherReplica
 	}
-	overdue, err := r.retried(ctx, tx, r.aside.due(time.Now(), batch-len(events)))
+	overdue, err := r.retryable(ctx, tx, r.aside.due(time.Now(), batch-len(events)))
 	return append(events, overdue...), len(events) == room, err
 }
 
-// retried are the oldest events of keys that stepped aside, one of each. A key of which nothing is left is aside no
+// retryable are the oldest events of keys that stepped aside, one of each. A key of which nothing is left is aside no
 // more.
-func (r *relay) retried(ctx context.Context, tx pgx.Tx, keys []string) ([]emitted, error) {
+func (r *relay) retryable(ctx context.Context, tx pgx.Tx, keys []string) ([]emitted, error) {
 	if len(keys) == 0 {
 		return nil, nil
 	}
@@ -196,12 +196,12 @@ func (r *relay) publishAll(ctx context.Context, events []emitted) (done []emitte
 	failed = map[string]error{}
 	var mu sync.Mutex
 	var g errgroup.Group
-	g.SetLimit(publishes)
+	g.SetLimit(publishConcurrency)
 	began := time.Now()
 	for key, sequence := range byKey {
 		g.Go(func() error {
 			for _, e := range sequence {
-				if time.Since(began) > turn {
+				if time.Since(began) > batchTimeout {
 					break
 				}
 				err := r.publishOne(ctx, e)

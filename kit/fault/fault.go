@@ -14,26 +14,26 @@ type Kind string
 
 // The kinds, from "the caller is wrong" to "we are wrong".
 const (
-	Malformed       Kind = "malformed"         // 400: not even readable
-	Invalid         Kind = "invalid"           // 422: readable, and wrong in the named fields
-	Unauthenticated Kind = "unauthenticated"   // 401: nobody known is asking
-	Forbidden       Kind = "forbidden"         // 403: somebody known may not
-	NotFound        Kind = "not_found"         // 404: not there, or not yours
-	NotAllowed      Kind = "not_allowed"       // 405: there, but not with this method
-	Conflict        Kind = "conflict"          // 409: not in the present state
-	Stale           Kind = "stale"             // 412: changed since you read it
-	TooLarge        Kind = "too_large"         // 413
-	Unsupported     Kind = "unsupported_media" // 415
-	Misdirected     Kind = "misdirected"       // 421: a host this server does not answer for
-	Locked          Kind = "locked"            // 423: try later
-	Limited         Kind = "limited"           // 429: try later
-	Unavailable     Kind = "unavailable"       // 503: a part we need is down
-	TimedOut        Kind = "timed_out"         // 504: a part we need is too slow
-	Internal        Kind = "internal"          // 500: a bug; the client learns nothing of it
+	Malformed          Kind = "malformed"         // 400: not even readable
+	Invalid            Kind = "invalid"           // 422: readable, and wrong in the named fields
+	Unauthenticated    Kind = "unauthenticated"   // 401: nobody known is asking
+	Forbidden          Kind = "forbidden"         // 403: somebody known may not
+	NotFound           Kind = "not_found"         // 404: not there, or not yours
+	NotAllowed         Kind = "not_allowed"       // 405: there, but not with this method
+	Conflict           Kind = "conflict"          // 409: not in the present state
+	PreconditionFailed Kind = "stale"             // 412: changed since you read it
+	TooLarge           Kind = "too_large"         // 413
+	Unsupported        Kind = "unsupported_media" // 415
+	Misdirected        Kind = "misdirected"       // 421: a host this server does not answer for
+	Locked             Kind = "locked"            // 423: try later
+	Limited            Kind = "limited"           // 429: try later
+	Unavailable        Kind = "unavailable"       // 503: a part we need is down
+	TimedOut           Kind = "timed_out"         // 504: a part we need is too slow
+	Internal           Kind = "internal"          // 500: a bug; the client learns nothing of it
 )
 
 var statuses = map[Kind]int{
-	Malformed: 400, Unauthenticated: 401, Forbidden: 403, NotFound: 404, NotAllowed: 405, Conflict: 409, Stale: 412,
+	Malformed: 400, Unauthenticated: 401, Forbidden: 403, NotFound: 404, NotAllowed: 405, Conflict: 409, PreconditionFailed: 412,
 	TooLarge: 413, Unsupported: 415, Misdirected: 421, Invalid: 422, Locked: 423, Limited: 429, Internal: 500,
 	Unavailable: 503, TimedOut: 504,
 }
@@ -100,32 +100,32 @@ func (e *Error) With(field, message string) *Error {
 	return &f
 }
 
-// Because is the fault with its cause, which is logged and never shown.
-func (e *Error) Because(cause error) *Error {
+// Wrap is the fault with its cause, which is logged and never shown.
+func (e *Error) Wrap(cause error) *Error {
 	f := *e
 	f.cause = cause
 	return &f
 }
 
-// Saying is the fault with a message for this one case.
-func (e *Error) Saying(message string) *Error {
+// WithMessage is the fault with a message for this one case.
+func (e *Error) WithMessage(message string) *Error {
 	f := *e
 	f.Message = message
 	return &f
 }
 
-// After is the fault with a Retry-After in seconds, at least 1.
-func (e *Error) After(seconds int) *Error {
+// WithRetryAfter is the fault with a Retry-After in seconds, at least 1.
+func (e *Error) WithRetryAfter(seconds int) *Error {
 	f := *e
 	f.RetryAfter = max(1, seconds)
 	return &f
 }
 
-// AfterHeader is the fault with the Retry-After of another response. A header without a number of seconds changes
+// WithRetryAfterHeader is the fault with the Retry-After of another response. A header without a number of seconds changes
 // nothing.
-func (e *Error) AfterHeader(retryAfter string) *Error {
+func (e *Error) WithRetryAfterHeader(retryAfter string) *Error {
 	if seconds, err := strconv.Atoi(retryAfter); err == nil && seconds >= 0 {
-		return e.After(seconds)
+		return e.WithRetryAfter(seconds)
 	}
 	return e
 }
@@ -148,7 +148,7 @@ func Of(err error) *Error {
 	if errors.As(err, &f) {
 		return f
 	}
-	return ErrInternal.Because(err)
+	return ErrInternal.Wrap(err)
 }
 
 // Problem is the body of an error response (RFC 9457) with the members api clients rely on.
@@ -177,5 +177,5 @@ func (e *Error) Problem(traceID string) Problem {
 // Fault is the fault that another service answered with: a Problem and its header Retry-After, which may be empty.
 func (p Problem) Fault(retryAfter string) *Error {
 	f := &Error{Kind: OfStatus(p.Status), Code: p.Code, Message: p.Detail, Fields: p.Errors}
-	return f.AfterHeader(retryAfter)
+	return f.WithRetryAfterHeader(retryAfter)
 }

@@ -45,7 +45,7 @@ func TestOf(t *testing.T) {
 }
 
 func TestWithLeavesTheDeclarationAlone(t *testing.T) {
-	_ = errShort.With("a", "b").With("c", "d").After(0)
+	_ = errShort.With("a", "b").With("c", "d").WithRetryAfter(0)
 	if errShort.Fields != nil || errShort.RetryAfter != 0 {
 		t.Errorf("the declared fault changed: %+v", errShort)
 	}
@@ -54,7 +54,7 @@ func TestWithLeavesTheDeclarationAlone(t *testing.T) {
 func TestEveryKindHasItsStatus(t *testing.T) {
 	for _, kind := range []fault.Kind{
 		fault.Malformed, fault.Invalid, fault.Unauthenticated, fault.Forbidden, fault.NotFound, fault.NotAllowed,
-		fault.Conflict, fault.Stale, fault.TooLarge, fault.Unsupported, fault.Misdirected, fault.Locked,
+		fault.Conflict, fault.PreconditionFailed, fault.TooLarge, fault.Unsupported, fault.Misdirected, fault.Locked,
 		fault.Limited, fault.Unavailable, fault.TimedOut, fault.Internal,
 	} {
 		if kind.Status() < 400 || fault.OfStatus(kind.Status()) != kind {

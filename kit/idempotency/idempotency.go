@@ -58,8 +58,8 @@ var Migrations = postgres.Migrations{Name: "idempotency", Files: postgres.Sub(fi
 // Header is the name of the header field.
 const Header = "Idempotency-Key"
 
-// Longest is how long a key may be, in bytes.
-const Longest = 255
+// MaxLength is how long a key may be, in bytes.
+const MaxLength = 255
 
 // ErrReused tells that the key was used for another request.
 var ErrReused = fault.New(fault.Invalid, "idempotency_key_reused", "this Idempotency-Key was used for another request").
@@ -88,8 +88,8 @@ func New(given string, owner shop.UserID, route string, request ...[]byte) Key {
 	return Key{owner: owner.UUID, route: route, key: name[:], request: digest.Sum(nil)}
 }
 
-// Given says whether the call came with a key.
-func (k Key) Given() bool { return k.key != nil }
+// IsSet says whether the call came with a key.
+func (k Key) IsSet() bool { return k.key != nil }
 
 // Transactions is the database that Do works in: an event.Outbox, whose transactions can emit events. (Package event
 // serves its routes by kit/web, which reads keys, and so cannot be imported here.)
@@ -101,7 +101,7 @@ type Transactions[TX pgx.Tx] interface {
 // fails as fn does, and with ErrReused. What it returns is what the route must answer: T is JSON that can be read back.
 func Do[T any, TX pgx.Tx](ctx context.Context, db Transactions[TX], key Key, fn func(tx TX) (T, error)) (out T, err error) {
 	err = db.Tx(ctx, func(tx TX) error {
-		if !key.Given() {
+		if !key.IsSet() {
 			out, err = fn(tx)
 			return err
 		}
@@ -132,10 +132,10 @@ func Do[T any, TX pgx.Tx](ctx context.Context, db Transactions[TX], key Key, fn 
 	return out, nil
 }
 
-// Forget drops what is kept of a user's calls, because an answer may have something personal in it.
-func Forget(ctx context.Context, tx pgx.Tx, user shop.UserID) error { return forget(ctx, tx, user) }
+// PurgeUser drops what is kept of a user's calls, because an answer may have something personal in it.
+func PurgeUser(ctx context.Context, tx pgx.Tx, user shop.UserID) error { return forget(ctx, tx, user) }
 
-// Before is for a method that asks somebody remote before its transaction. earlier is the answer to key, if there is one:
+// Begin is for a method that asks somebody remote before its transaction. earlier is the answer to key, if there is one:
 // then there is nothing left to do. Else id is what the method gives to what it makes. Calls that repeat one another within
 // a minute get the same id, so that the remote side knows them as one; Do then decides whose work counts. It fails with
 // ErrReused.
@@ -144,8 +144,8 @@ func Forget(ctx context.Context, tx pgx.Tx, user shop.UserID) error { return for
 //	if err != nil || earlier != nil {
 //		return earlier, err
 //	}
-func Before[T any](ctx context.Context, db *pgxpool.Pool, key Key) (id uuid.UUID, earlier *T, err error) {
-	if !key.Given() {
+func Begin[T any](ctx context.Context, db *pgxpool.Pool, key Key) (id uuid.UUID, earlier *T, err error) {
+	if !key.IsSet() {
 		return shop.NewID(), nil, nil
 	}
 	var kept record
@@ -169,7 +169,7 @@ func Before[T any](ctx context.Context, db *pgxpool.Pool, key Key) (id uuid.UUID
 // Abandon makes a key forget the id that Before gave for it, where nothing came of it: who repeats the call gets another. It waits
 // for whoever is keeping an answer to key at this moment.
 func Abandon(ctx context.Context, db *pgxpool.Pool, key Key, id uuid.UUID) error {
-	if !key.Given() {
+	if !key.IsSet() {
 		return nil
 	}
 	return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error { return abandon(ctx, tx, key, id) })

@@ -199,7 +199,7 @@ func TestBefore(t *testing.T) {
 	db := database(t)
 	before := func(in newThing) uuid.UUID {
 		t.Helper()
-		id, earlier, err := idempotency.Before[thing](t.Context(), db, in.Key)
+		id, earlier, err := idempotency.Begin[thing](t.Context(), db, in.Key)
 		if err != nil || earlier != nil {
 			t.Fatalf("%+v, %v", earlier, err)
 		}
@@ -224,10 +224,10 @@ func TestBefore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, earlier, err := idempotency.Before[thing](t.Context(), db, asked("k", "lamp").Key); err != nil || earlier == nil || *earlier != made {
+	if _, earlier, err := idempotency.Begin[thing](t.Context(), db, asked("k", "lamp").Key); err != nil || earlier == nil || *earlier != made {
 		t.Errorf("the answer that is kept: %+v, %v", earlier, err)
 	}
-	if _, _, err := idempotency.Before[thing](t.Context(), db, asked("k", "vase").Key); !errors.Is(err, idempotency.ErrReused) {
+	if _, _, err := idempotency.Begin[thing](t.Context(), db, asked("k", "vase").Key); !errors.Is(err, idempotency.ErrReused) {
 		t.Errorf("another request after the answer: %v", err)
 	}
 }
@@ -236,7 +236,7 @@ func TestAbandon(t *testing.T) {
 	db := database(t)
 	before := func(in newThing) uuid.UUID {
 		t.Helper()
-		id, _, err := idempotency.Before[thing](t.Context(), db, in.Key)
+		id, _, err := idempotency.Begin[thing](t.Context(), db, in.Key)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -135,8 +135,8 @@ func newSigner() *auth.Signer {
 // Verify is the real verification, with the key of Signer.
 var Verify = auth.NewVerifier(Signer.Fetch).Verify
 
-// Somebody is a caller nobody has seen before.
-func Somebody(role shop.Role) shop.Caller {
+// NewCaller is a caller nobody has seen before.
+func NewCaller(role shop.Role) shop.Caller {
 	return shop.Caller{ID: shop.UserID{UUID: shop.NewID()}, SessionID: uuid.New(), Role: role}
 }
 

@@ -9,16 +9,16 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Explaining is a postgres.Reader that keeps the plan of its last query. A query of pgx's default mode has the plan
+// Explainer is a postgres.Reader that keeps the plan of its last query. A query of pgx's default mode has the plan
 // that Postgres makes once for all values, as it may do for a query that is used often; one of another mode, that for
 // its own values.
-type Explaining struct {
+type Explainer struct {
 	*pgxpool.Pool
 	Plan string
 }
 
 // Query answers the rows.
-func (e *Explaining) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+func (e *Explainer) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	err := pgx.BeginFunc(ctx, e.Pool, func(tx pgx.Tx) error {
 		explain := "explain " + sql
 		values := args

@@ -47,8 +47,8 @@ func One[T any](ctx context.Context, db Reader, absent error, as pgx.RowToFunc[T
 	return one, err
 }
 
-// Change changes, or locks, rows. It fails with absent where there are none.
-func Change(ctx context.Context, tx pgx.Tx, absent error, sql string, args ...any) error {
+// ExecOne changes, or locks, rows. It fails with absent where there are none.
+func ExecOne(ctx context.Context, tx pgx.Tx, absent error, sql string, args ...any) error {
 	tag, err := tx.Exec(ctx, sql, args...)
 	if err == nil && tag.RowsAffected() == 0 {
 		err = absent
@@ -56,9 +56,9 @@ func Change(ctx context.Context, tx pgx.Tx, absent error, sql string, args ...an
 	return err
 }
 
-// InSteps repeats a statement that removes so many rows at most until it finds none: it never holds many, and may end
+// ExecInBatches repeats a statement that removes so many rows at most until it finds none: it never holds many, and may end
 // anywhere.
-func InSteps(ctx context.Context, db *pgxpool.Pool, sql string, args ...any) error {
+func ExecInBatches(ctx context.Context, db *pgxpool.Pool, sql string, args ...any) error {
 	for {
 		if tag, err := db.Exec(ctx, sql, args...); err != nil || tag.RowsAffected() == 0 {
 			return err
@@ -66,8 +66,8 @@ func InSteps(ctx context.Context, db *pgxpool.Pool, sql string, args ...any) err
 	}
 }
 
-// Asker is what several reads at once need, in one answer from the server: a pool or a transaction.
-type Asker interface {
+// Querier is what several reads at once need, in one answer from the server: a pool or a transaction.
+type Querier interface {
 	SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults
 }
 
@@ -116,7 +116,7 @@ func Open(ctx context.Context, url string, migrations ...Migrations) (*pgxpool.P
 
 func waitFor(ctx context.Context, db *pgxpool.Pool) (err error) {
 	for range 120 {
-		if err = db.Ping(ctx); err == nil || !Unavailable(err) {
+		if err = db.Ping(ctx); err == nil || !IsUnavailable(err) {
 			return err
 		}
 		select {
@@ -147,10 +147,10 @@ func migrate(ctx context.Context, db *pgxpool.Pool, m Migrations) error {
 	return err
 }
 
-// Unavailable says whether an error means that the database is not there at the moment, rather than that a statement
+// IsUnavailable says whether an error means that the database is not there at the moment, rather than that a statement
 // was wrong: it does not answer, is starting, stopping or recovering (SQLSTATE classes 08, 53 and 57P). Errors of
 // connections to anything else say nothing about it.
-func Unavailable(err error) bool {
+func IsUnavailable(err error) bool {
 	var connect *pgconn.ConnectError
 	var state *pgconn.PgError
 	var lost lostError
@@ -162,15 +162,15 @@ func Unavailable(err error) bool {
 	return errors.As(err, &connect) || errors.As(err, &lost) || errors.Is(err, pgconn.ErrConnClosed)
 }
 
-// Contended says whether an error means that a transaction was ended because others were in its way (a deadlock, or a
+// IsConflict says whether an error means that a transaction was ended because others were in its way (a deadlock, or a
 // serialization failure). It changed nothing, and the same again may well succeed.
-func Contended(err error) bool {
+func IsConflict(err error) bool {
 	var state *pgconn.PgError
 	return errors.As(err, &state) && (state.Code == "40P01" || state.Code == "40001")
 }
 
-// Violates says whether an error is the refusal of a named constraint, which a store turns into a fault of its noun.
-func Violates(err error, constraint string) bool {
+// IsViolation says whether an error is the refusal of a named constraint, which a store turns into a fault of its noun.
+func IsViolation(err error, constraint string) bool {
 	var state *pgconn.PgError
 	return errors.As(err, &state) && state.ConstraintName == constraint
 }

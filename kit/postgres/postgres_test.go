@@ -20,7 +20,7 @@ import (
 func TestUnavailable(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
 	for _, other := range []error{refused, fmt.Errorf("the provider: %w", refused), &url.Error{Op: "Post", Err: io.EOF}, io.ErrUnexpectedEOF} {
-		if postgres.Unavailable(other) {
+		if postgres.IsUnavailable(other) {
 			t.Errorf("%v is no error of the database", other)
 		}
 	}
@@ -38,17 +38,17 @@ func TestUnavailable(t *testing.T) {
 	defer through.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	if _, err = through.Exec(ctx, `select 'cut', pg_sleep(10)`); err == nil || !postgres.Unavailable(err) {
+	if _, err = through.Exec(ctx, `select 'cut', pg_sleep(10)`); err == nil || !postgres.IsUnavailable(err) {
 		t.Errorf("a connection that is cut: %v", err)
 	}
 	if err := wire.Close(); err != nil {
 		t.Fatal(err)
 	}
 	through.Reset()
-	if err := through.Ping(ctx); err == nil || !postgres.Unavailable(err) {
+	if err := through.Ping(ctx); err == nil || !postgres.IsUnavailable(err) {
 		t.Errorf("a server that is away: %v", err)
 	}
-	if _, err := db.Exec(ctx, `select 1 / 0`); err == nil || postgres.Unavailable(err) {
+	if _, err := db.Exec(ctx, `select 1 / 0`); err == nil || postgres.IsUnavailable(err) {
 		t.Errorf("a statement that is wrong: %v", err)
 	}
 }

@@ -13,7 +13,7 @@
 //		if err != nil {
 //			return err
 //		}
-//		app := s.NewApp(ctx, cfg, auth.FeedThrough(s.Sidecar.InvokeWithoutBreaker)) // with health checks
+//		app := s.NewApp(ctx, cfg, auth.NewFeed(s.Sidecar.InvokeWithoutBreaker)) // with health checks
 //		stocks := stock.NewService(outbox, hold)
 //		stocks.Routes(app)
 //		s.Every("release-expired-reservations", "@every 30s", stocks.ReleaseExpired)
@@ -145,14 +145,14 @@ func (s *Service) NewApp(ctx context.Context, cfg web.Config, feed auth.Feed) *w
 	s.Verifier = auth.Follow(ctx, feed)
 	cfg.Verify = s.Verifier.Verify
 	s.app = web.New(s.Name, cfg)
-	s.app.Needs(web.Check{Name: "sidecar", Ask: s.Sidecar.Well})
-	s.app.Prefers(web.Check{Name: "sessions", Ask: s.Verifier.Well})
+	s.app.RequireHealthy(web.Check{Name: "sidecar", Ask: s.Sidecar.Healthy})
+	s.app.ReportHealth(web.Check{Name: "sessions", Ask: s.Verifier.Healthy})
 	if s.db != nil {
-		s.app.Needs(web.Check{Name: "database", Ask: s.db.Ping})
-		s.app.Prefers(web.Check{Name: "broker", Ask: s.Sidecar.Broker})
+		s.app.RequireHealthy(web.Check{Name: "database", Ask: s.db.Ping})
+		s.app.ReportHealth(web.Check{Name: "broker", Ask: s.Sidecar.CheckBroker})
 		s.Every("prune", "@every 10m", func(ctx context.Context) error {
 			return errors.Join(event.Prune(ctx, s.db.Pool), idempotency.Prune(ctx, s.db.Pool))
-		}, web.Patience(time.Minute))
+		}, web.Timeout(time.Minute))
 	}
 	return s.app
 }
@@ -162,7 +162,7 @@ func (s *Service) NewApp(ctx context.Context, cfg web.Config, feed auth.Feed) *w
 func (s *Service) Relay(publish event.Publish, keep time.Duration) {
 	order(s.db != nil && s.app != nil, "OpenDatabase and NewApp come before Relay")
 	if keep > 0 {
-		event.SentRoute(s.app, s.Name, s.db.Pool)
+		event.ReplayRoute(s.app, s.Name, s.db.Pool)
 	}
 	s.Go(func(ctx context.Context) error { return event.Relay(ctx, s.db, s.Name, publish, keep) })
 }
@@ -172,8 +172,8 @@ func (s *Service) NewHub(publishers ...sidecar.Endpoint) *event.Hub {
 	order(s.db != nil && s.app != nil, "OpenDatabase and NewApp come before NewHub")
 	hub := event.NewHub(s.app, s.Name, s.db)
 	s.Every("compare-events", "@every 30s", func(ctx context.Context) error {
-		return hub.Compare(ctx, s.Sidecar.Invoke, publishers...)
-	}, web.Patience(time.Minute))
+		return hub.DetectGaps(ctx, s.Sidecar.Invoke, publishers...)
+	}, web.Timeout(time.Minute))
 	return hub
 }
 

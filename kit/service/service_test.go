@@ -80,7 +80,7 @@ func TestServe(t *testing.T) {
 			return s.Serve(ctx)
 		})
 	}()
-	token, err := kittest.Signer.Sign(kittest.Somebody(shop.User), time.Minute)
+	token, err := kittest.Signer.Sign(kittest.NewCaller(shop.User), time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

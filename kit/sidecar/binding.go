@@ -6,10 +6,10 @@ import (
 	"github.com/dapr/go-sdk/client"
 )
 
-// Bind has the sidecar do one operation of the output binding that a component names, and returns its answer. What the
+// InvokeBinding has the sidecar do one operation of the output binding that a component names, and returns its answer. What the
 // other side of the binding refuses is in the text of the error.
-func (s *Sidecar) Bind(ctx context.Context, name, operation string, data []byte, metadata map[string]string) ([]byte, error) {
-	answer, err := s.InvokeBinding(ctx, &client.InvokeBindingRequest{Name: name, Operation: operation, Data: data, Metadata: metadata})
+func (s *Sidecar) InvokeBinding(ctx context.Context, name, operation string, data []byte, metadata map[string]string) ([]byte, error) {
+	answer, err := s.Client.InvokeBinding(ctx, &client.InvokeBindingRequest{Name: name, Operation: operation, Data: data, Metadata: metadata})
 	if err != nil || answer == nil {
 		return nil, err
 	}

@@ -35,12 +35,12 @@ func NewBreaker(app string) *Breaker {
 	})}
 }
 
-// Enter lets one call through; leave must be called with its error. It fails with ErrUpstream while the breaker is
+// Allow lets one call through; leave must be called with its error. It fails with ErrUpstream while the breaker is
 // open.
-func (b *Breaker) Enter() (leave func(error), err error) {
+func (b *Breaker) Allow() (leave func(error), err error) {
 	leave, err = b.steps.Allow()
 	if err != nil {
-		return nil, ErrUpstream.Because(err)
+		return nil, ErrUpstream.Wrap(err)
 	}
 	return leave, nil
 }

@@ -22,9 +22,9 @@ type brokerProbe struct {
 	err error
 }
 
-// Broker says whether events can be published, by publishing one that nobody consumes. Nothing else tells an idle
+// CheckBroker says whether events can be published, by publishing one that nobody consumes. Nothing else tells an idle
 // service: the health of a sidecar (seen with Dapr 1.18.2) says nothing about a broker that went away after the start.
-func (s *Sidecar) Broker(ctx context.Context) error {
+func (s *Sidecar) CheckBroker(ctx context.Context) error {
 	s.broker.mu.Lock()
 	defer s.broker.mu.Unlock()
 	if time.Since(s.broker.at) < probeEvery {

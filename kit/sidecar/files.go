@@ -9,8 +9,8 @@ import (
 	"sidecart/kit/fault"
 )
 
-// ErrNoFile tells that a store of files has none of that name.
-var ErrNoFile = fault.New(fault.NotFound, "no_such_file", "there is no such file")
+// ErrFileNotFound tells that a store of files has none of that name.
+var ErrFileNotFound = fault.New(fault.NotFound, "no_such_file", "there is no such file")
 
 // Files is a store of files behind a binding, whichever it is: a folder, S3 or Azure Blob. A file is at most 3.5 MiB, which
 // every sidecar carries.
@@ -28,7 +28,7 @@ func (f Files) Put(ctx context.Context, name string, data []byte) error {
 	return err
 }
 
-// Get reads a file. It fails with ErrNoFile.
+// Get reads a file. It fails with ErrFileNotFound.
 func (f Files) Get(ctx context.Context, name string) ([]byte, error) {
 	return f.invoke(ctx, "get", name, nil)
 }
@@ -36,7 +36,7 @@ func (f Files) Get(ctx context.Context, name string) ([]byte, error) {
 // Delete removes a file; one that is not there is removed.
 func (f Files) Delete(ctx context.Context, name string) error {
 	_, err := f.invoke(ctx, "delete", name, nil)
-	if errors.Is(err, ErrNoFile) {
+	if errors.Is(err, ErrFileNotFound) {
 		return nil
 	}
 	return err
@@ -45,12 +45,12 @@ func (f Files) Delete(ctx context.Context, name string) error {
 func (f Files) invoke(ctx context.Context, operation, name string, data []byte) ([]byte, error) {
 	// Each kind of store has its own word for the name of a file, and overlooks those of others.
 	metadata := map[string]string{"fileName": name, "key": name, "blobName": name}
-	answer, err := f.dapr.Bind(ctx, f.name, operation, data, metadata)
+	answer, err := f.dapr.InvokeBinding(ctx, f.name, operation, data, metadata)
 	switch {
 	case err != nil && isNoFile(err):
-		return nil, ErrNoFile.Because(err)
+		return nil, ErrFileNotFound.Wrap(err)
 	case err != nil:
-		return nil, ErrUpstream.Because(fmt.Errorf("%s: %w", f.name, err))
+		return nil, ErrUpstream.Wrap(fmt.Errorf("%s: %w", f.name, err))
 	}
 	return answer, nil
 }

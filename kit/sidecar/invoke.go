@@ -17,7 +17,7 @@ import (
 )
 
 // ErrUpstream is the fault of a call that reached no answer of the other service.
-var ErrUpstream = fault.New(fault.Unavailable, "service_unavailable", "a service this needs does not answer at the moment").After(2)
+var ErrUpstream = fault.New(fault.Unavailable, "service_unavailable", "a service this needs does not answer at the moment").WithRetryAfter(2)
 
 // largestResponse is how much of a response is read, in bytes.
 const largestResponse = 8 << 20
@@ -29,7 +29,7 @@ const timeout = 10 * time.Second
 // included. It fails with ErrUpstream where the other app or a sidecar does not answer within 10 s, or has not been
 // answering. The sidecar may repeat a call: invoke only what is idempotent.
 func (s *Sidecar) Invoke(ctx context.Context, to Endpoint, in, out any) error {
-	leave, err := s.breaker(to.App).Enter()
+	leave, err := s.breaker(to.App).Allow()
 	if err != nil {
 		return err
 	}
@@ -94,12 +94,12 @@ func (s *Sidecar) request(ctx context.Context, to Endpoint, in any) (*http.Reque
 	return req, nil
 }
 
-// Signature is the header field that every response of an app has. Where an app dies under concurrent calls, its
+// SignatureHeader is the header field that every response of an app has. Where an app dies under concurrent calls, its
 // sidecar at times gives one caller's error to another, and to the first an empty response of status 200: all requests
 // to an app share one pipeline, which runs the handler of the latest request (daprd 1.16.0 to 1.18.2,
 // pkg/middleware/http/pipeline.go, as made in https://github.com/dapr/dapr/pull/7286). Remove when each request runs
 // its own handler.
-const Signature = "X-Request-Id"
+const SignatureHeader = "X-Request-Id"
 
 // response is what the other app itself answered: a body, or a fault.
 type response struct {
@@ -119,8 +119,8 @@ func (s *Sidecar) do(to Endpoint, req *http.Request) (response, error) {
 		return response{}, unanswered(to, err)
 	}
 	if res.StatusCode < 300 {
-		if res.Header.Get(Signature) == "" {
-			return response{}, ErrUpstream.Because(fmt.Errorf("invoke %s: a response that is not the app's", to))
+		if res.Header.Get(SignatureHeader) == "" {
+			return response{}, ErrUpstream.Wrap(fmt.Errorf("invoke %s: a response that is not the app's", to))
 		}
 		return response{body: body}, nil
 	}
@@ -131,7 +131,7 @@ func unanswered(to Endpoint, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	return ErrUpstream.Because(fmt.Errorf("invoke %s: %w", to, err))
+	return ErrUpstream.Wrap(fmt.Errorf("invoke %s: %w", to, err))
 }
 
 // faultIn distinguishes the other app's response from a sidecar's: apps answer errors only as problem+json.
@@ -146,7 +146,7 @@ func faultIn(to Endpoint, res *http.Response, body []byte) (response, error) {
 		}
 		return response{fault: f}, nil
 	}
-	upstream := ErrUpstream.AfterHeader(retryAfter).Because(fmt.Errorf("invoke %s: the sidecar answers %d: %.200s", to, res.StatusCode, body))
+	upstream := ErrUpstream.WithRetryAfterHeader(retryAfter).Wrap(fmt.Errorf("invoke %s: the sidecar answers %d: %.200s", to, res.StatusCode, body))
 	if res.StatusCode == http.StatusTooManyRequests { // the guard against floods in front of an app that is well
 		return response{fault: upstream}, nil
 	}

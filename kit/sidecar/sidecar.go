@@ -125,8 +125,8 @@ func (s *Sidecar) Every(ctx context.Context, name, schedule string) error {
 // Workflows is the sidecar's workflow engine.
 func (s *Sidecar) Workflows() *workflow.Client { return workflow.NewClient(s.GrpcClientConn()) }
 
-// Well asks whether the sidecar and its components are well.
-func (s *Sidecar) Well(ctx context.Context) error {
+// Healthy asks whether the sidecar and its components are well.
+func (s *Sidecar) Healthy(ctx context.Context) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.HTTPAddr+"/v1.0/healthz/outbound", nil)
 	if err != nil {
 		return err

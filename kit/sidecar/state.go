@@ -14,17 +14,17 @@ import (
 	"sidecart/kit/fault"
 )
 
-// ErrChanged tells that somebody else wrote a value since it was loaded: load it again and decide anew.
-var ErrChanged = fault.New(fault.Conflict, "changed_meanwhile", "it was changed by somebody else at the same moment")
+// ErrConcurrentUpdate tells that somebody else wrote a value since it was loaded: load it again and decide anew.
+var ErrConcurrentUpdate = fault.New(fault.Conflict, "changed_meanwhile", "it was changed by somebody else at the same moment")
 
-var errState = fault.New(fault.Unavailable, "state_unavailable", "what is remembered cannot be reached at the moment").After(2)
+var errState = fault.New(fault.Unavailable, "state_unavailable", "what is remembered cannot be reached at the moment").WithRetryAfter(2)
 
 // Load reads a key of a state store into a value. The version it answers is for Save and Drop; it is empty, and the value
 // is left as it was, where there is nothing.
 func (s *Sidecar) Load(ctx context.Context, store, key string, into any) (version string, err error) {
 	item, err := s.GetStateWithConsistency(ctx, store, key, nil, client.StateConsistencyStrong)
 	if err != nil {
-		return "", errState.Because(err)
+		return "", errState.Wrap(err)
 	}
 	if len(item.Value) == 0 {
 		return "", nil
@@ -49,8 +49,8 @@ func (s *Sidecar) Save(ctx context.Context, store, key string, value any, versio
 	return s.refused(ctx, store, key, version, err)
 }
 
-// Drop removes a key, if it still has the version that was loaded. It fails with ErrChanged.
-func (s *Sidecar) Drop(ctx context.Context, store, key, version string) error {
+// Delete removes a key, if it still has the version that was loaded. It fails with ErrChanged.
+func (s *Sidecar) Delete(ctx context.Context, store, key, version string) error {
 	err := s.DeleteStateWithETag(ctx, store, key, etag(version), nil, firstWins())
 	return s.refused(ctx, store, key, version, err)
 }
@@ -62,14 +62,14 @@ func (s *Sidecar) refused(ctx context.Context, store, key, version string, err e
 		return nil
 	}
 	if status.Code(err) == codes.Aborted {
-		return ErrChanged.Because(err)
+		return ErrConcurrentUpdate.Wrap(err)
 	}
 	if version == "" {
 		if item, askErr := s.GetState(ctx, store, key, nil); askErr == nil && item.Etag != "" {
-			return ErrChanged.Because(err)
+			return ErrConcurrentUpdate.Wrap(err)
 		}
 	}
-	return errState.Because(err)
+	return errState.Wrap(err)
 }
 
 func etag(version string) *client.ETag {

@@ -30,7 +30,7 @@ func decodeBody(c *fiber.Ctx, in reflect.Value, op *operation, bad fields, prese
 	case mediaType == fiber.MIMEMultipartForm && op.form:
 		form, err := c.MultipartForm()
 		if err != nil {
-			return fault.ErrMalformed.Saying("the body is no form")
+			return fault.ErrMalformed.WithMessage("the body is no form")
 		}
 		decodeForm(parts(form), in, bad, present)
 		return nil
@@ -69,21 +69,21 @@ func tooDeep(text []byte) bool {
 // ErrMalformed if the text is not one JSON value, or goes too deep.
 func Decode(body []byte, in reflect.Value, bad fields, present map[string]bool) error {
 	if tooDeep(body) {
-		return fault.ErrMalformed.Saying("the body goes too deep: lists and objects inside one another")
+		return fault.ErrMalformed.WithMessage("the body goes too deep: lists and objects inside one another")
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	var raw json.RawMessage
 	if err := dec.Decode(&raw); err != nil {
 		if errors.Is(err, io.EOF) {
-			return fault.ErrMalformed.Saying("the body is empty; a JSON object is expected")
+			return fault.ErrMalformed.WithMessage("the body is empty; a JSON object is expected")
 		}
-		return fault.ErrMalformed.Saying("the body is not JSON: " + err.Error())
+		return fault.ErrMalformed.WithMessage("the body is not JSON: " + err.Error())
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return fault.ErrMalformed.Saying("something follows the JSON in the body")
+		return fault.ErrMalformed.WithMessage("something follows the JSON in the body")
 	}
 	if len(raw) == 0 || raw[0] != '{' {
-		return fault.ErrInvalid.Saying("the body must be a JSON object")
+		return fault.ErrInvalid.WithMessage("the body must be a JSON object")
 	}
 	decodeValue(raw, in, "", bad, present)
 	return nil

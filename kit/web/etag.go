@@ -10,12 +10,12 @@ import (
 	"sidecart/kit/fault"
 )
 
-// Tagged is an answer that says which state of a thing it shows. Handle sends the tag as ETag, and answers 304 without a
+// ETagged is an answer that says which state of a thing it shows. Handle sends the tag as ETag, and answers 304 without a
 // body to a read whose If-None-Match has it. A tag is of letters, digits and . - only, and another one for each body.
-type Tagged interface{ ETag() string }
+type ETagged interface{ ETag() string }
 
-// ErrStale tells that a thing has changed since the caller read it.
-var ErrStale = fault.New(fault.Stale, "stale", "it has changed since you read it: read it again")
+// ErrPreconditionFailed tells that a thing has changed since the caller read it.
+var ErrPreconditionFailed = fault.New(fault.PreconditionFailed, "stale", "it has changed since you read it: read it again")
 
 // IfMatch is the tags of which a change wants one to be the present one (RFC 9110, 13.1.1). Put it into an input with the
 // tag header:"If-Match". The zero IfMatch, no header, allows everything.
@@ -46,7 +46,7 @@ func (m *IfMatch) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Check fails with ErrStale unless same says of one of the tags that it is the present one. What exists matches *.
+// Check fails with ErrPreconditionFailed unless same says of one of the tags that it is the present one. What exists matches *.
 func (m IfMatch) Check(same func(tag string) bool) error {
 	if m.any || m.tags == nil {
 		return nil
@@ -54,12 +54,12 @@ func (m IfMatch) Check(same func(tag string) bool) error {
 	if slices.ContainsFunc(m.tags, same) {
 		return nil
 	}
-	return ErrStale
+	return ErrPreconditionFailed
 }
 
 // unchanged sets the ETag of a tagged answer, and says whether the reader has it already (a weak comparison, 13.1.2).
 func unchanged(c *fiber.Ctx, out any) bool {
-	tagged, ok := out.(Tagged)
+	tagged, ok := out.(ETagged)
 	if !ok || tagged.ETag() == "" {
 		return false
 	}

@@ -16,11 +16,11 @@ type Check struct {
 	Ask  func(ctx context.Context) error
 }
 
-// Needs adds parts without which the service cannot work: it is not ready while one of them is not.
-func (app *App) Needs(checks ...Check) { app.checks = append(app.checks, checks...) }
+// RequireHealthy adds parts without which the service cannot work: it is not ready while one of them is not.
+func (app *App) RequireHealthy(checks ...Check) { app.checks = append(app.checks, checks...) }
 
-// Prefers adds parts that the service goes on without for a while; they are told of and do not decide.
-func (app *App) Prefers(checks ...Check) { app.infos = append(app.infos, checks...) }
+// ReportHealth adds parts that the service goes on without for a while; they are told of and do not decide.
+func (app *App) ReportHealth(checks ...Check) { app.infos = append(app.infos, checks...) }
 
 // Part is how one part is.
 type Part struct {
@@ -44,8 +44,8 @@ const (
 
 const checkTimeout = 2 * time.Second
 
-// AskAll asks all checks at once and waits at most 2 s.
-func AskAll(ctx context.Context, checks []Check) map[string]Part {
+// RunChecks asks all checks at once and waits at most 2 s.
+func RunChecks(ctx context.Context, checks []Check) map[string]Part {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	parts := make(map[string]Part, len(checks))
@@ -71,7 +71,7 @@ func AskAll(ctx context.Context, checks []Check) map[string]Part {
 // Health asks all parts.
 func (app *App) Health(ctx context.Context) Health {
 	all := append(append([]Check{}, app.checks...), app.infos...)
-	h := Health{Status: OK, Checks: AskAll(ctx, all)}
+	h := Health{Status: OK, Checks: RunChecks(ctx, all)}
 	for _, info := range app.infos {
 		if h.Checks[info.Name].Status != OK {
 			h.Status = Degraded

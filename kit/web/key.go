@@ -24,7 +24,7 @@ func (plan *inputPlan) readKey(c *fiber.Ctx, who shop.Caller, in reflect.Value, 
 	case len(given) > 1:
 		bad.add(idempotency.Header, "must be there once")
 		return
-	case len(given[0]) == 0 || len(given[0]) > idempotency.Longest || bytes.ContainsFunc(given[0], unprintable):
+	case len(given[0]) == 0 || len(given[0]) > idempotency.MaxLength || bytes.ContainsFunc(given[0], unprintable):
 		bad.add(idempotency.Header, "must be 1 to 255 printable ASCII characters")
 		return
 	}

@@ -17,21 +17,21 @@ import (
 
 // Why a Line ends.
 var (
-	ErrSlow = errors.New("the reader takes nothing")
-	ErrGone = errors.New("the reader has gone")
+	ErrSlowClient   = errors.New("the reader takes nothing")
+	ErrDisconnected = errors.New("the reader has gone")
 )
 
-// Live is an answer that goes on, for as long as whoever asked stays: server-sent events. An output of this type is sent
+// Stream is an answer that goes on, for as long as whoever asked stays: server-sent events. An output of this type is sent
 // with status 200 and the headers that the answer has got on its way out; then Run has the connection, until it returns. Run is
 // called also where the reader has gone meanwhile, which its first Write tells.
-type Live struct {
-	ContentType string
-	Patience    time.Duration // with each Write
-	Run         func(to *Line)
+type Stream struct {
+	ContentType  string
+	WriteTimeout time.Duration // with each Write
+	Run          func(to *StreamWriter)
 }
 
-// Line is the connection of a Live answer. It holds no buffer, so that thousands of them cost little.
-type Line struct {
+// StreamWriter is the connection of a Live answer. It holds no buffer, so that thousands of them cost little.
+type StreamWriter struct {
 	conn     net.Conn
 	socket   syscall.RawConn // underneath conn; nil where there is none
 	patience time.Duration
@@ -39,46 +39,46 @@ type Line struct {
 	rest     []byte // of the Write that failed
 }
 
-// Write sends at once. It fails with ErrSlow if the other side does not take it in time, and with ErrGone if that has gone; a Line
+// Write sends at once. It fails with ErrSlowClient if the other side does not take it in time, and with ErrDisconnected if that has gone; a Line
 // that has failed stays so.
-func (l *Line) Write(text []byte) (int, error) {
+func (l *StreamWriter) Write(text []byte) (int, error) {
 	if l.failed != nil {
 		return 0, l.failed
 	}
 	n, err := l.put(text, l.patience)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		l.failed, l.rest = ErrSlow, text[n:]
+		l.failed, l.rest = ErrSlowClient, text[n:]
 	} else if err != nil {
-		l.failed = fmt.Errorf("%w: %w", ErrGone, err)
+		l.failed = fmt.Errorf("%w: %w", ErrDisconnected, err)
 	}
 	return n, l.failed
 }
 
-func (l *Line) put(text []byte, patience time.Duration) (int, error) {
+func (l *StreamWriter) put(text []byte, patience time.Duration) (int, error) {
 	if err := l.conn.SetWriteDeadline(time.Now().Add(patience)); err != nil {
 		return 0, err
 	}
 	return l.conn.Write(text)
 }
 
-// Last says a last word to who was slow, after the rest of what they were being told, if they take it now.
-func (l *Line) Last(text string) {
+// WriteFinal says a last word to who was slow, after the rest of what they were being told, if they take it now.
+func (l *StreamWriter) WriteFinal(text string) {
 	_, _ = l.put(append(l.rest, text...), time.Second) // or they do not
 }
 
-// Gone says whether the other side is known to have gone: it has closed its end, or has not answered for silence. What was written
+// Disconnected says whether the other side is known to have gone: it has closed its end, or has not answered for silence. What was written
 // since would not say so: the kernel takes it. Any goroutine may ask.
-func (l *Line) Gone() bool { return l.socket != nil && hungUp(l.socket) }
+func (l *StreamWriter) Disconnected() bool { return l.socket != nil && disconnected(l.socket) }
 
-// silence is how long a reader may leave unanswered what was sent, before the kernel takes it for gone. Without a bound that is
+// tcpUserTimeout is how long a reader may leave unanswered what was sent, before the kernel takes it for gone. Without a bound that is
 // a quarter of an hour.
-const silence = 20 * time.Second
+const tcpUserTimeout = 20 * time.Second
 
-var _ io.Writer = (*Line)(nil)
+var _ io.Writer = (*StreamWriter)(nil)
 
-// goLive takes the connection away from the server, which would buffer what is written and end it after its own timeout. The
+// startStream takes the connection away from the server, which would buffer what is written and end it after its own timeout. The
 // head is written when all middleware is done with it.
-func goLive(c *fiber.Ctx, live Live) error {
+func startStream(c *fiber.Ctx, live Stream) error {
 	request := c.Context()
 	request.HijackSetNoResponse(true)
 	request.Hijack(func(conn net.Conn) {
@@ -92,9 +92,9 @@ func goLive(c *fiber.Ctx, live Live) error {
 		}
 		_, _ = out.WriteString("\r\n")
 		_ = out.Flush() // into memory
-		line := &Line{conn: conn, socket: socketOf(conn), patience: live.Patience}
+		line := &StreamWriter{conn: conn, socket: socketOf(conn), patience: live.WriteTimeout}
 		if line.socket != nil {
-			boundSilence(line.socket, silence)
+			boundSilence(line.socket, tcpUserTimeout)
 		}
 		_, _ = line.Write(head.Bytes()) // the next one fails as well
 		live.Run(line)

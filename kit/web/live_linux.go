@@ -14,8 +14,8 @@ func boundSilence(socket syscall.RawConn, most time.Duration) {
 	})
 }
 
-// hungUp says whether the other side of a connection has closed its end, or the kernel has given it up.
-func hungUp(socket syscall.RawConn) bool {
+// disconnected says whether the other side of a connection has closed its end, or the kernel has given it up.
+func disconnected(socket syscall.RawConn) bool {
 	gone := false
 	err := socket.Control(func(fd uintptr) {
 		ask := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}} //nolint:gosec // a descriptor is small

@@ -16,10 +16,10 @@ import (
 func TestALineIsGivenUp(t *testing.T) {
 	t.Parallel()
 	app := New("gateway", Config{})
-	lines := make(chan *Line)
+	lines := make(chan *StreamWriter)
 	over := make(chan struct{})
-	Handle(app, "GET /live", shop.Anyone, func(context.Context, shop.Caller, None) (Live, error) {
-		return Live{ContentType: "text/event-stream", Patience: time.Second, Run: func(to *Line) { lines <- to; <-over }}, nil
+	Handle(app, "GET /live", shop.Anyone, func(context.Context, shop.Caller, None) (Stream, error) {
+		return Stream{ContentType: "text/event-stream", WriteTimeout: time.Second, Run: func(to *StreamWriter) { lines <- to; <-over }}, nil
 	}, Internal)
 	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // of a test
 	if err != nil {
@@ -40,11 +40,11 @@ func TestALineIsGivenUp(t *testing.T) {
 	if err := line.socket.Control(func(fd uintptr) { bound, err = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT) }); err != nil {
 		t.Fatal(err)
 	}
-	if time.Duration(bound)*time.Millisecond != silence || line.Gone() {
-		t.Errorf("given up after %d ms; gone: %v", bound, line.Gone())
+	if time.Duration(bound)*time.Millisecond != tcpUserTimeout || line.Disconnected() {
+		t.Errorf("given up after %d ms; gone: %v", bound, line.Disconnected())
 	}
 	_ = reader.Close()
-	for deadline := time.Now().Add(5 * time.Second); !line.Gone(); {
+	for deadline := time.Now().Add(5 * time.Second); !line.Disconnected(); {
 		if time.Now().After(deadline) {
 			t.Fatal("nobody knows that the reader has gone")
 		}

@@ -11,4 +11,4 @@ import (
 func boundSilence(syscall.RawConn, time.Duration) {}
 
 // hungUp leaves it to the next writes to find out.
-func hungUp(syscall.RawConn) bool { return false }
+func disconnected(syscall.RawConn) bool { return false }

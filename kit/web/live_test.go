@@ -13,7 +13,7 @@ func TestALineToWhoIsSlow(t *testing.T) {
 	t.Parallel()
 	ours, theirs := net.Pipe()
 	defer theirs.Close() //nolint:errcheck // of a test
-	line := &Line{conn: ours, patience: time.Second}
+	line := &StreamWriter{conn: ours, patience: time.Second}
 	begun := make(chan string)
 	go func() {
 		some := make([]byte, 4)
@@ -21,17 +21,17 @@ func TestALineToWhoIsSlow(t *testing.T) {
 		begun <- string(some)
 	}()
 	n, err := line.Write([]byte("data: all of it\n\n"))
-	if got := <-begun; got != "data" || n != 4 || !errors.Is(err, ErrSlow) {
+	if got := <-begun; got != "data" || n != 4 || !errors.Is(err, ErrSlowClient) {
 		t.Fatalf("%q %d %v", got, n, err)
 	}
-	if n, err := line.Write([]byte("more")); n != 0 || !errors.Is(err, ErrSlow) {
+	if n, err := line.Write([]byte("more")); n != 0 || !errors.Is(err, ErrSlowClient) {
 		t.Errorf("%d %v", n, err)
 	}
 	go func() {
 		rest, _ := io.ReadAll(theirs)
 		begun <- string(rest)
 	}()
-	line.Last(": slow\n\n")
+	line.WriteFinal(": slow\n\n")
 	_ = ours.Close()
 	if got := <-begun; got != ": all of it\n\n: slow\n\n" {
 		t.Errorf("at last %q", got)
@@ -43,9 +43,9 @@ func TestALineToWhoHasGone(t *testing.T) {
 	t.Parallel()
 	ours, theirs := net.Pipe()
 	_ = theirs.Close()
-	line := &Line{conn: ours, patience: time.Second}
+	line := &StreamWriter{conn: ours, patience: time.Second}
 	for range 2 {
-		if _, err := line.Write([]byte("x")); !errors.Is(err, ErrGone) {
+		if _, err := line.Write([]byte("x")); !errors.Is(err, ErrDisconnected) {
 			t.Error(err)
 		}
 	}

@@ -95,7 +95,7 @@ func (op operation) parameters(s schemas) []any {
 		params = append(params, map[string]any{
 			"name": idempotency.Header, "in": "header", "required": false,
 			"description": "Makes the call harmless to repeat: the same key with the same request is answered as the first time, for 24 hours.",
-			"schema":      map[string]any{"type": "string", "minLength": 1, "maxLength": idempotency.Longest},
+			"schema":      map[string]any{"type": "string", "minLength": 1, "maxLength": idempotency.MaxLength},
 		})
 	}
 	return params
@@ -104,7 +104,7 @@ func (op operation) parameters(s schemas) []any {
 func (op operation) responses(s schemas) map[string]any {
 	success := map[string]any{"description": "Success"}
 	switch {
-	case op.out == reflect.TypeFor[Content](), op.out == reflect.TypeFor[Live]():
+	case op.out == reflect.TypeFor[Content](), op.out == reflect.TypeFor[Stream]():
 		content := map[string]any{}
 		for _, mediaType := range op.answers {
 			content[mediaType] = map[string]any{"schema": map[string]any{"type": "string", "format": "binary"}}
@@ -123,7 +123,7 @@ func (op operation) responses(s schemas) map[string]any {
 		add(errUnsupported)
 		add(ErrTooLarge)
 	}
-	if op.out.Implements(reflect.TypeFor[Tagged]()) && op.method == "GET" {
+	if op.out.Implements(reflect.TypeFor[ETagged]()) && op.method == "GET" {
 		all["304"] = map[string]any{"description": "If-None-Match has its ETag"}
 	}
 	if op.in.body || len(op.in.params) > 0 {

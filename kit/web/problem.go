@@ -46,15 +46,15 @@ func faultOf(err error) *fault.Error {
 	case errors.As(err, &ours):
 		return ours
 	case errors.Is(err, context.DeadlineExceeded):
-		return fault.ErrTimedOut.Because(err)
-	case postgres.Unavailable(err):
-		return fault.ErrUnavailable.Saying("the database is not available").After(2).Because(err)
-	case postgres.Contended(err):
-		return fault.ErrUnavailable.Saying("others were changing the same").After(1).Because(err)
+		return fault.ErrTimedOut.Wrap(err)
+	case postgres.IsUnavailable(err):
+		return fault.ErrUnavailable.WithMessage("the database is not available").WithRetryAfter(2).Wrap(err)
+	case postgres.IsConflict(err):
+		return fault.ErrUnavailable.WithMessage("others were changing the same").WithRetryAfter(1).Wrap(err)
 	case errors.As(err, &fibers):
 		return faultOfFiber(fibers)
 	case errors.As(err, &connection):
-		return fault.ErrUnavailable.Because(err)
+		return fault.ErrUnavailable.Wrap(err)
 	}
 	return fault.Of(err)
 }
@@ -72,9 +72,9 @@ func faultOfFiber(err *fiber.Error) *fault.Error {
 		return fault.New(fault.TooLarge, "headers_too_large", "the request's headers are too large")
 	}
 	if err.Code >= 500 {
-		return fault.ErrInternal.Because(err)
+		return fault.ErrInternal.Wrap(err)
 	}
-	return errHostUnread.Because(err)
+	return errHostUnread.Wrap(err)
 }
 
 // ErrTooLarge refuses a body over the limit.
@@ -85,7 +85,7 @@ func recoverPanic(c *fiber.Ctx) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			slog.ErrorContext(c.UserContext(), "panic", "value", fmt.Sprint(r), "stack", string(debug.Stack()))
-			err = fault.ErrInternal.Because(fmt.Errorf("panic: %v", r))
+			err = fault.ErrInternal.Wrap(fmt.Errorf("panic: %v", r))
 		}
 	}()
 	return c.Next()

@@ -43,7 +43,7 @@ func (content Content) ETag() string { return content.Tag }
 func (plan *inputPlan) takeBody(c *fiber.Ctx, limit int) (Body, error) {
 	mediaType, params, _ := mime.ParseMediaType(c.Get(fiber.HeaderContentType))
 	if !slices.Contains(plan.takes, mediaType) {
-		return Body{}, errUnsupported.Saying("send the body as " + strings.Join(plan.takes, " or "))
+		return Body{}, errUnsupported.WithMessage("send the body as " + strings.Join(plan.takes, " or "))
 	}
 	if c.Request().Header.ContentLength() > limit {
 		return Body{}, ErrTooLarge
@@ -63,7 +63,7 @@ func bodyReader(c *fiber.Ctx) io.Reader {
 	return bytes.NewReader(c.Request().Body())
 }
 
-var errBodyUnsent = fault.ErrMalformed.Saying("the body did not arrive as announced")
+var errBodyUnsent = fault.ErrMalformed.WithMessage("the body did not arrive as announced")
 
 // limited fails with ErrTooLarge at the first byte over the limit.
 type limited struct {
@@ -80,7 +80,7 @@ func (l *limited) Read(p []byte) (int, error) {
 		return 0, ErrTooLarge
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = errBodyUnsent.Because(err)
+		err = errBodyUnsent.Wrap(err)
 	}
 	return n, err
 }

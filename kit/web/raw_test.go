@@ -56,7 +56,7 @@ func newStreaming(read chan<- int) *web.App {
 	})
 	web.Handle(app, "POST /keyed", shop.Anyone, func(_ context.Context, _ shop.Caller, in upload) (map[string]any, error) {
 		text, err := io.ReadAll(in.File)
-		return map[string]any{"text": string(text), "keyed": in.Given()}, err
+		return map[string]any{"text": string(text), "keyed": in.IsSet()}, err
 	}, web.BodyLimit(100))
 	web.Handle(app, "POST /lines", shop.Anyone, func(_ context.Context, _ shop.Caller, in lines) (map[string]any, error) {
 		total, buffer := 0, make([]byte, 4<<10)
@@ -73,7 +73,7 @@ func newStreaming(read chan<- int) *web.App {
 				return nil, err
 			}
 		}
-	}, web.BodyLimit(8<<20), web.Patience(time.Minute))
+	}, web.BodyLimit(8<<20), web.Timeout(time.Minute))
 	web.Handle(app, "GET /export", shop.Anyone, func(context.Context, shop.Caller, web.None) (web.Content, error) {
 		return web.Content{MediaType: "text/csv", Tag: "all", Write: func(_ context.Context, w io.Writer) error {
 			for i := range 3 {
@@ -83,13 +83,13 @@ func newStreaming(read chan<- int) *web.App {
 			}
 			return nil
 		}}, nil
-	}, web.Answers("text/csv"))
+	}, web.Produces("text/csv"))
 	web.Handle(app, "GET /broken", shop.Anyone, func(context.Context, shop.Caller, web.None) (web.Content, error) {
 		return web.Content{MediaType: "text/csv", Write: func(_ context.Context, w io.Writer) error {
 			_, _ = fmt.Fprintln(w, "half") // the error that follows is what counts
 			panic("in the middle")
 		}}, nil
-	}, web.Answers("text/csv"))
+	}, web.Produces("text/csv"))
 	return app
 }
 

@@ -67,14 +67,14 @@ func Fails(faults ...*fault.Error) Option {
 // Doc says in one line what the route is for.
 func Doc(summary string) Option { return func(op *operation) { op.summary = summary } }
 
-// Patience bounds the work on one request of this route, in place of the app's Timeout. Body and answer may take as long.
-func Patience(most time.Duration) Option { return func(op *operation) { op.patience = most } }
+// Timeout bounds the work on one request of this route, in place of the app's Timeout. Body and answer may take as long.
+func Timeout(most time.Duration) Option { return func(op *operation) { op.patience = most } }
 
 // BodyLimit is the largest body of this route in bytes, in place of the app's, on an app with Streaming.
 func BodyLimit(most int) Option { return func(op *operation) { op.bodyLimit = most } }
 
-// Answers names the media types of a route's Content, for the documents.
-func Answers(mediaTypes ...string) Option { return func(op *operation) { op.answers = mediaTypes } }
+// Produces names the media types of a route's Content, for the documents.
+func Produces(mediaTypes ...string) Option { return func(op *operation) { op.answers = mediaTypes } }
 
 var pathParam = regexp.MustCompile(`\{(\w+)\}`)
 
@@ -134,8 +134,8 @@ func Handle[In, Out any](app *App, route string, need shop.Permission, h Handler
 		switch answer := any(out).(type) {
 		case Content:
 			return app.send(c, answer, op)
-		case Live:
-			return goLive(c, answer)
+		case Stream:
+			return startStream(c, answer)
 		}
 		return c.JSON(out)
 	})

@@ -51,7 +51,7 @@ func newApp(token string) *web.App {
 	app := web.New("test", web.Config{Verify: kittest.Verify, AppToken: token})
 	web.Handle(app, "POST /baskets/{id}", shop.Anyone, func(_ context.Context, _ shop.Caller, in basket) (echo, error) {
 		if in.Note == "short" {
-			return echo{}, errShort.With("lines[0].quantity", "only 1 left").After(3)
+			return echo{}, errShort.With("lines[0].quantity", "only 1 left").WithRetryAfter(3)
 		}
 		if in.Note == "crowded" {
 			return echo{}, fmt.Errorf("keep: %w", &pgconn.PgError{Code: "40P01", Message: "deadlock detected"})
@@ -158,7 +158,7 @@ func TestTooLarge(t *testing.T) {
 }
 
 func TestDoor(t *testing.T) {
-	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	kittest.Run(t, newApp(""), nil, []kittest.Call{
 		{Name: "no token", Do: "GET /me", Want: 401, Has: []string{`"token_missing"`}},
 		{Name: "not a token", Do: "GET /me", Header: map[string]string{"Authorization": "Bearer nonsense"}, Want: 401, Has: []string{`"token_invalid"`}},
@@ -171,7 +171,7 @@ func TestDoor(t *testing.T) {
 }
 
 func TestOnlyOwnSidecar(t *testing.T) {
-	app, alice := newApp("the app's token"), kittest.Somebody(shop.User)
+	app, alice := newApp("the app's token"), kittest.NewCaller(shop.User)
 	sidecar := map[string]string{"dapr-api-token": "the app's token"}
 	kittest.Run(t, app, nil, []kittest.Call{
 		{Name: "a bearer token is not enough", As: alice, Do: "GET /me", Want: 401, Has: []string{`"sidecar_token"`}},
@@ -187,12 +187,12 @@ func TestOnlyOwnSidecar(t *testing.T) {
 func TestReady(t *testing.T) {
 	down := fmt.Errorf("connection to secret-host refused")
 	app := newApp("")
-	app.Needs(web.Check{Name: "database", Ask: func(context.Context) error { return nil }})
-	app.Prefers(web.Check{Name: "broker", Ask: func(context.Context) error { return down }})
+	app.RequireHealthy(web.Check{Name: "database", Ask: func(context.Context) error { return nil }})
+	app.ReportHealth(web.Check{Name: "broker", Ask: func(context.Context) error { return down }})
 	kittest.Run(t, app, nil, []kittest.Call{
 		{Name: "degraded is ready", Do: "GET /health/ready", Want: 200, Has: []string{`"status":"degraded"`, `"broker":{"status":"down"`}, HasNot: []string{"secret-host"}},
 	})
-	app.Needs(web.Check{Name: "sidecar", Ask: func(context.Context) error { return down }})
+	app.RequireHealthy(web.Check{Name: "sidecar", Ask: func(context.Context) error { return down }})
 	kittest.Run(t, app, nil, []kittest.Call{
 		{Name: "down is not", Do: "GET /health/ready", Want: 503, Has: []string{`"status":"down"`}},
 		{Name: "but alive", Do: "GET /health", Want: 200},

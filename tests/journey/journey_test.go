@@ -172,7 +172,7 @@ func tokens(t *testing.T) {
 	ours, err := auth.NewSigner(secret)
 	must(t, err)
 	ours.Issuer = fmt.Sprintf("http://localhost:%d", running.Port("gateway", "app"))
-	who := kittest.Somebody(shop.Admin)
+	who := kittest.NewCaller(shop.Admin)
 	good, err := ours.Sign(who, time.Minute)
 	must(t, err)
 	expired, err := ours.Sign(who, -time.Minute)

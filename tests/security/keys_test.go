@@ -39,7 +39,7 @@ func TestForgedTokens(t *testing.T) {
 	t.Parallel()
 	ours, key := signer(t)
 	public := key.Public().(ed25519.PublicKey)
-	who := kittest.Somebody(shop.Admin)
+	who := kittest.NewCaller(shop.Admin)
 	forge := func(method jwt.SigningMethod, with any, change func(c jwt.MapClaims, h map[string]any)) string {
 		claims := jwt.MapClaims{"iss": ours.Issuer, "aud": auth.Audience, "sub": who.ID.String(), "sid": who.SessionID.String(), "role": "admin",
 			"jti": "x", "iat": time.Now().Unix(), "nbf": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix()}

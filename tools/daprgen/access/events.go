@@ -21,7 +21,7 @@ func Subscribers(t source.T) map[string][]string {
 	t.Helper()
 	subscribed := map[string][]string{}
 	for _, call := range source.Calls(t, func(name string) bool {
-		return slices.Contains([]string{"sidecart/kit/event.On", "sidecart/kit/event.OnID", "sidecart/kit/event.OnAgain", "sidecart/kit/event.OnAgainNoted", "sidecart/kit/event.Everywhere"}, name)
+		return slices.Contains([]string{"sidecart/kit/event.On", "sidecart/kit/event.OnWithID", "sidecart/kit/event.OnIdempotent", "sidecart/kit/event.OnIdempotentRecorded", "sidecart/kit/event.SubscribeAll"}, name)
 	}) {
 		name, ok := strings.CutPrefix(call.TypeArgument(), shopPath+".")
 		service := source.Service(call.Package)

@@ -140,7 +140,7 @@ func (d *Door) count(c *fiber.Ctx, what string, most route.Limit, who shop.Calle
 	}
 	counted := d.limiter.Take(c.UserContext(), what, name, most.PerMinute)
 	if !counted.Allowed {
-		return counted, errLimited.After(counted.RetryAfter)
+		return counted, errLimited.WithRetryAfter(counted.RetryAfter)
 	}
 	return counted, nil
 }

@@ -19,8 +19,8 @@ var (
 	errMisdirected = fault.New(fault.Misdirected, "misdirected", "this server does not answer for that host")
 	errNoRoute     = fault.New(fault.NotFound, "no_such_route", "there is nothing at this address")
 	errMethod      = fault.New(fault.NotAllowed, "method_not_allowed", "this address does not take that method")
-	errHead        = fault.ErrMalformed.Saying("a line of the head does not end as it should, or goes on in the next")
-	errTwoLengths  = fault.ErrMalformed.Saying("a body has a Content-Length or a Transfer-Encoding, not both")
+	errHead        = fault.ErrMalformed.WithMessage("a line of the head does not end as it should, or goes on in the next")
+	errTwoLengths  = fault.ErrMalformed.WithMessage("a body has a Content-Length or a Transfer-Encoding, not both")
 )
 
 // The API's answers are data: a browser that is made to show one must run nothing and load nothing.

@@ -73,10 +73,10 @@ func (b *body) fault(c *fiber.Ctx, err error) error {
 	switch {
 	case b.err != nil:
 		c.Context().SetConnectionClose()
-		return errBodyUnsent.Because(b.err)
+		return errBodyUnsent.Wrap(b.err)
 	case errors.Is(err, fault.ErrTimedOut):
 		c.Context().SetConnectionClose()
-		return errLateForBody.Because(refused{err})
+		return errLateForBody.Wrap(refused{err})
 	}
 	b.drain()
 	return err

@@ -81,7 +81,7 @@ func (f *Forwarder) Forward(c *fiber.Ctx, to Target, client string) (err error) 
 	if err != nil {
 		return err
 	}
-	leave, err := f.breakers[to.Service].Enter()
+	leave, err := f.breakers[to.Service].Allow()
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (f *Forwarder) Forward(c *fiber.Ctx, to Target, client string) (err error) 
 		res = new(fasthttp.Response) // not from the pool: its stream is read after Forward
 	}
 	err = f.host.DoTimeout(req, res, to.Deadline)
-	if err == nil && fromSidecar(res.StatusCode(), res.Header.ContentType(), res.Header.Peek(sidecar.Signature)) {
+	if err == nil && fromSidecar(res.StatusCode(), res.Header.ContentType(), res.Header.Peek(sidecar.SignatureHeader)) {
 		err = sidecarFault(res.StatusCode(), string(res.Header.Peek(fiber.HeaderRetryAfter)), beginning(res))
 	}
 	if err == nil {
@@ -120,11 +120,11 @@ func (f *Forwarder) lost(err error) error {
 	case errors.As(err, &known):
 		return err
 	case errors.Is(err, fasthttp.ErrTimeout), errors.As(err, &network) && network.Timeout():
-		return fault.ErrTimedOut.Because(err)
+		return fault.ErrTimedOut.Wrap(err)
 	}
 	// The sidecar went away or was replaced: other idle connections to it are as dead as this one.
 	f.host.CloseIdleConnections()
-	return sidecar.ErrUpstream.Because(err)
+	return sidecar.ErrUpstream.Wrap(err)
 }
 
 // address makes req a call of a service through the sidecar.
@@ -169,7 +169,7 @@ func (f *Forwarder) Fetch(ctx context.Context, service, path string, query []byt
 	if len(path)+len(query) > largestHeader {
 		return nil, errHeaderSize
 	}
-	leave, err := f.breakers[service].Enter()
+	leave, err := f.breakers[service].Allow()
 	if err != nil {
 		return nil, err
 	}
@@ -190,14 +190,14 @@ func (f *Forwarder) Probe(ctx context.Context, service, path string, query []byt
 	if err := f.host.DoTimeout(req, res, deadline); err != nil {
 		return nil, f.lost(err)
 	}
-	answer := &Answer{Status: res.StatusCode(), signature: bytes.Clone(res.Header.Peek(sidecar.Signature))}
+	answer := &Answer{Status: res.StatusCode(), signature: bytes.Clone(res.Header.Peek(sidecar.SignatureHeader))}
 	if stream := res.BodyStream(); stream != nil {
 		body, err := io.ReadAll(io.LimitReader(stream, largestAnswer+1))
 		if err != nil {
 			return nil, f.lost(err)
 		}
 		if len(body) > largestAnswer {
-			return nil, fault.ErrInternal.Because(errors.New("the answer of " + service + " is too large to be kept"))
+			return nil, fault.ErrInternal.Wrap(errors.New("the answer of " + service + " is too large to be kept"))
 		}
 		answer.Body = body
 	}

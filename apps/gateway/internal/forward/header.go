@@ -25,12 +25,12 @@ var passed = []string{
 const largestHeader = 6 << 10
 
 var (
-	errHeader      = fault.ErrMalformed.Saying("a header or the query has characters that do not belong there")
+	errHeader      = fault.ErrMalformed.WithMessage("a header or the query has characters that do not belong there")
 	errHeaderSize  = fault.New(fault.TooLarge, "headers_too_large", "the request's headers are too large")
-	errHeaderTwice = fault.ErrMalformed.Saying("a header that can be there once is there twice")
+	errHeaderTwice = fault.ErrMalformed.WithMessage("a header that can be there once is there twice")
 	errEncodedBody = fault.New(fault.Unsupported, "unsupported_media_type", "send the body as it is, without Content-Encoding")
-	errBodyUnsent  = fault.ErrMalformed.Saying("the body did not arrive as announced")
-	errLateForBody = fault.ErrTimedOut.Saying("the body did not arrive in time")
+	errBodyUnsent  = fault.ErrMalformed.WithMessage("the body did not arrive as announced")
+	errLateForBody = fault.ErrTimedOut.WithMessage("the body did not arrive in time")
 )
 
 // passRequestHeader gives req what may pass of the client's header. It fails with a fault for what a sidecar could not

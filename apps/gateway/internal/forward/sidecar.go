@@ -16,7 +16,7 @@ import (
 var problemType = []byte(fault.ContentType)
 
 // errCrowded is a sidecar's guard against floods.
-var errCrowded = fault.New(fault.Limited, "rate_limited", "too many requests at the moment").After(1)
+var errCrowded = fault.New(fault.Limited, "rate_limited", "too many requests at the moment").WithRetryAfter(1)
 
 // refused is a sidecar's own error for what it was given, not for what is behind it.
 type refused struct{ error }
@@ -53,11 +53,11 @@ func sidecarFault(status int, retryAfter string, text []byte) error {
 	cause := fmt.Errorf("the sidecar answers %d: %.300s", status, text)
 	switch {
 	case status == fiber.StatusTooManyRequests:
-		return errCrowded.AfterHeader(retryAfter).Because(refused{cause})
+		return errCrowded.WithRetryAfterHeader(retryAfter).Wrap(refused{cause})
 	case status < fiber.StatusInternalServerError:
-		return sidecar.ErrUpstream.Because(refused{cause})
+		return sidecar.ErrUpstream.Wrap(refused{cause})
 	case bytes.Contains(text, []byte("deadline exceeded")), bytes.Contains(text, []byte("DeadlineExceeded")):
-		return fault.ErrTimedOut.Because(cause)
+		return fault.ErrTimedOut.Wrap(cause)
 	}
-	return sidecar.ErrUpstream.AfterHeader(retryAfter).Because(cause)
+	return sidecar.ErrUpstream.WithRetryAfterHeader(retryAfter).Wrap(cause)
 }

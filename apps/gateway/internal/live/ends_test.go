@@ -46,7 +46,7 @@ func TestAPlaceIsFreeAtOnce(t *testing.T) {
 	t.Parallel()
 	streams, url := start(t, kittest.Verify, newInboxes().read)
 	streams.checks = time.Hour
-	alice := kittest.Somebody(shop.User)
+	alice := kittest.NewCaller(shop.User)
 	var open []net.Conn
 	for range perUser {
 		conn, status := ask(t, url, alice)
@@ -73,7 +73,7 @@ func TestAPlaceIsFreeAtOnce(t *testing.T) {
 func TestAStreamThatNeverBegan(t *testing.T) {
 	t.Parallel()
 	streams := New(kittest.Verify, newInboxes().read)
-	owner := kittest.Somebody(shop.User).ID
+	owner := kittest.NewCaller(shop.User).ID
 	for n := range 2 * perUser {
 		err := streams.enter(&stream{owner: owner, asked: time.Now().Add(-2 * begins)})
 		if err != nil {
@@ -87,7 +87,7 @@ func TestAClosedStreamEnds(t *testing.T) {
 	t.Parallel()
 	streams, url := start(t, kittest.Verify, newInboxes().read)
 	streams.checks = 2 * time.Second // so its first heartbeat is later than this test waits
-	alice := kittest.Somebody(shop.User)
+	alice := kittest.NewCaller(shop.User)
 	conn, _ := ask(t, url, alice)
 	_ = conn.Close()
 	kittest.Eventually(t, 5*time.Second, func() error {
@@ -120,7 +120,7 @@ func TestASlowReader(t *testing.T) {
 	}
 	streams, url := start(t, kittest.Verify, endless)
 	streams.patience = 200 * time.Millisecond
-	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)
+	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
 	slow, _ := ask(t, url, alice)
 	gone, _ := ask(t, url, bob)
 	_ = gone.Close()

@@ -26,7 +26,7 @@ import (
 
 // What can go wrong with a stream.
 var (
-	ErrTooMany = fault.New(fault.Limited, "too_many_streams", "you have as many streams open as one person may; close one").After(10)
+	ErrTooMany = fault.New(fault.Limited, "too_many_streams", "you have as many streams open as one person may; close one").WithRetryAfter(10)
 	ErrFrom    = fault.ErrInvalid.With("Last-Event-ID", "is not an id of this stream")
 )
 
@@ -84,9 +84,9 @@ type stream struct {
 	owner shop.UserID
 	token string
 	asked time.Time
-	line  *web.Line     // nil before it has its connection; written and read under the lock of Streams
-	seq   int64         // of what was shown last
-	wake  chan struct{} // has room for one: being woken twice is being woken once
+	line  *web.StreamWriter // nil before it has its connection; written and read under the lock of Streams
+	seq   int64             // of what was shown last
+	wake  chan struct{}     // has room for one: being woken twice is being woken once
 	over  <-chan struct{}
 	beats int
 }
@@ -95,7 +95,7 @@ type stream struct {
 var errStopping = errors.New("this replica stops")
 
 // run shows what is new until the connection, the session or this replica ends. It begins with what there was already.
-func (s *Streams) run(st *stream, first News, to *web.Line) {
+func (s *Streams) run(st *stream, first News, to *web.StreamWriter) {
 	defer s.leave(st)
 	s.begin(st, to)
 	err := st.show(first, to, fmt.Sprintf("retry: 1000\nid: %d\n\n", st.seq))
@@ -119,15 +119,15 @@ func (s *Streams) run(st *stream, first News, to *web.Line) {
 
 // end counts why a stream ends. Who was slow is told, in a comment: it is no end of the session, and whoever comes back has all
 // that is new from there on.
-func (s *Streams) end(st *stream, to *web.Line, err error) {
+func (s *Streams) end(st *stream, to *web.StreamWriter, err error) {
 	reason := "failed"
 	switch {
 	case errors.Is(err, errStopping):
 		reason = "stopping"
-	case errors.Is(err, web.ErrSlow):
+	case errors.Is(err, web.ErrSlowClient):
 		reason = "slow"
-		to.Last(": the stream ends: slow\n\n")
-	case errors.Is(err, web.ErrGone):
+		to.WriteFinal(": the stream ends: slow\n\n")
+	case errors.Is(err, web.ErrDisconnected):
 		reason = "gone"
 	case fault.Of(err).Kind == fault.Unauthenticated:
 		reason = "signed_out"
@@ -177,9 +177,9 @@ func (st *stream) show(news News, to io.Writer, before string) error {
 }
 
 // beat ends a stream whose reader has gone, or whose session or token has ended, and tells the others' proxies that they live.
-func (s *Streams) beat(st *stream, to *web.Line) error {
-	if to.Gone() {
-		return web.ErrGone
+func (s *Streams) beat(st *stream, to *web.StreamWriter) error {
+	if to.Disconnected() {
+		return web.ErrDisconnected
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()

@@ -28,7 +28,7 @@ func TestStream(t *testing.T) {
 	t.Parallel()
 	inbox := newInboxes()
 	streams, url := start(t, kittest.Verify, inbox.read)
-	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)
+	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
 	inbox.add(alice.ID) // before: not shown to who does not resume
 	r := open(t, url, alice, "")
 	if r.status != http.StatusOK || r.header.Get("Content-Type") != "text/event-stream" || r.header.Get("Cache-Control") != "no-store" {
@@ -76,7 +76,7 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 	t.Parallel()
 	inbox := newInboxes()
 	streams, url := start(t, kittest.Verify, inbox.read)
-	alice := kittest.Somebody(shop.User)
+	alice := kittest.NewCaller(shop.User)
 	const messages = 600
 	r := open(t, url, alice, "0")
 	go func() {
@@ -106,7 +106,7 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 func TestWokenWhileReadingItsFirstPage(t *testing.T) {
 	t.Parallel()
 	inbox := newInboxes()
-	alice := kittest.Somebody(shop.User)
+	alice := kittest.NewCaller(shop.User)
 	const messages = 150
 	for range messages {
 		inbox.add(alice.ID)
@@ -127,7 +127,7 @@ func TestWokenWhileReadingItsFirstPage(t *testing.T) {
 func TestStreamsPerPerson(t *testing.T) {
 	t.Parallel()
 	_, url := start(t, kittest.Verify, newInboxes().read)
-	alice := kittest.Somebody(shop.User)
+	alice := kittest.NewCaller(shop.User)
 	for range perUser {
 		r := open(t, url, alice, "")
 		if r.status != http.StatusOK {
@@ -137,7 +137,7 @@ func TestStreamsPerPerson(t *testing.T) {
 	if res := open(t, url, alice, ""); res.status != 429 || res.header.Get("Retry-After") == "" {
 		t.Errorf("one too many: %d", res.status)
 	}
-	if res := open(t, url, kittest.Somebody(shop.User), ""); res.status != 200 {
+	if res := open(t, url, kittest.NewCaller(shop.User), ""); res.status != 200 {
 		t.Errorf("somebody else: %d", res.status)
 	}
 }
@@ -156,7 +156,7 @@ func TestAStreamEndsWithItsSession(t *testing.T) {
 		return kittest.Verify(ctx, token)
 	}
 	_, url := start(t, verify, newInboxes().read)
-	r := open(t, url, kittest.Somebody(shop.User), "")
+	r := open(t, url, kittest.NewCaller(shop.User), "")
 	mu.Lock()
 	ended = true
 	mu.Unlock()
@@ -173,7 +173,7 @@ func TestTheBroadcast(t *testing.T) {
 	t.Parallel()
 	inbox := newInboxes()
 	streams, url := start(t, kittest.Verify, inbox.read)
-	alice := kittest.Somebody(shop.User)
+	alice := kittest.NewCaller(shop.User)
 	heard := make(chan func(again func(), got func([]byte)))
 	ctx, stop := context.WithCancel(t.Context())
 	var follow sync.WaitGroup
@@ -226,7 +226,7 @@ func BenchmarkStreams(b *testing.B) {
 	var ends []net.Conn
 	var people []shop.Caller
 	for range streams {
-		who := kittest.Somebody(shop.User)
+		who := kittest.NewCaller(shop.User)
 		token, err := kittest.Signer.Sign(who, time.Hour)
 		if err != nil {
 			b.Fatal(err)

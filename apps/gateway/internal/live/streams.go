@@ -40,7 +40,7 @@ func New(verify web.Verify, inbox Inbox) *Streams {
 // Routes adds the stream to an app.
 func (s *Streams) Routes(app *web.App) {
 	web.Handle(app, "GET /api/v1/notifications/stream", shop.SignedIn, s.handleStream, web.NoStore, web.Fails(ErrTooMany),
-		web.Answers("text/event-stream"), web.Doc("Your notifications and order changes as they happen (server-sent events)"))
+		web.Produces("text/event-stream"), web.Doc("Your notifications and order changes as they happen (server-sent events)"))
 }
 
 type request struct {
@@ -49,20 +49,20 @@ type request struct {
 }
 
 // handleStream reads the inbox first: who cannot be shown anything is told so, instead of seeing an empty stream.
-func (s *Streams) handleStream(ctx context.Context, who shop.Caller, in request) (web.Live, error) {
+func (s *Streams) handleStream(ctx context.Context, who shop.Caller, in request) (web.Stream, error) {
 	from, err := place(in.From)
 	if err != nil {
-		return web.Live{}, err
+		return web.Stream{}, err
 	}
 	_, token, _ := strings.Cut(in.Authorization, " ")
 	st := &stream{owner: who.ID, token: token, asked: time.Now(), wake: make(chan struct{}, 1), over: s.over}
 	if err := s.enter(st); err != nil { // before reading: what comes in between wakes it
-		return web.Live{}, err
+		return web.Stream{}, err
 	}
 	first, err := s.inbox(ctx, who.ID, from)
 	if err != nil {
 		s.leave(st)
-		return web.Live{}, err
+		return web.Stream{}, err
 	}
 	st.seq = first.Seq
 	if len(first.Items) > 0 {
@@ -71,7 +71,7 @@ func (s *Streams) handleStream(ctx context.Context, who shop.Caller, in request)
 	if len(first.Items) == 100 {
 		st.awake() // there may be more
 	}
-	return web.Live{ContentType: "text/event-stream", Patience: s.patience, Run: func(to *web.Line) { s.run(st, first, to) }}, nil
+	return web.Stream{ContentType: "text/event-stream", WriteTimeout: s.patience, Run: func(to *web.StreamWriter) { s.run(st, first, to) }}, nil
 }
 
 // enter takes one of the places that a person has. Where all are taken, streams whose readers have gone make room: a page that is
@@ -99,10 +99,10 @@ func (st *stream) gone() bool {
 	if st.line == nil {
 		return time.Since(st.asked) > begins
 	}
-	return st.line.Gone()
+	return st.line.Disconnected()
 }
 
-func (s *Streams) begin(st *stream, line *web.Line) {
+func (s *Streams) begin(st *stream, line *web.StreamWriter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st.line = line
@@ -145,9 +145,9 @@ func (st *stream) awake() {
 }
 
 // Follow wakes streams as their owners are told something, until ctx ends; then all streams end.
-func (s *Streams) Follow(ctx context.Context, listen event.Listen) error {
+func (s *Streams) Follow(ctx context.Context, listen event.Subscribe) error {
 	defer close(s.over)
-	return event.Everywhere(ctx, listen, s.wakeAll, func(e shop.NotificationCreated) { s.Wake(e.UserID) })
+	return event.SubscribeAll(ctx, listen, s.wakeAll, func(e shop.NotificationCreated) { s.Wake(e.UserID) })
 }
 
 var (

@@ -55,7 +55,7 @@ func start(t *testing.T, people int) (*web.App, *pgxpool.Pool, *Service) {
 func TestBroadcast(t *testing.T) {
 	t.Parallel()
 	app, db, s := start(t, 250)
-	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	const path = "POST /notifications/broadcast"
 	key := map[string]string{"Idempotency-Key": "k1"}
 	var id string

@@ -18,7 +18,7 @@ var files embed.FS
 var Migrations = postgres.Migrations{Name: "contact", Files: postgres.Sub(files)}
 
 // Get is what is known of somebody; nothing is no error.
-func Get(ctx context.Context, db postgres.Asker, user shop.UserID) (Contact, error) {
+func Get(ctx context.Context, db postgres.Querier, user shop.UserID) (Contact, error) {
 	var all map[shop.UserID]Contact
 	batch := &pgx.Batch{}
 	Queue(batch, []uuid.UUID{user.UUID}, &all)

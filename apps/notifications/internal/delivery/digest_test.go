@@ -164,7 +164,7 @@ func TestADigestIsOpenedAndFollowedAsAWhole(t *testing.T) {
 	awaitState(t, db, "sent", 4)
 	app := web.New("notifications", web.Config{Verify: kittest.Verify})
 	NewDesk(NewService(db), message.NewService(db), NewTracks("key")).Routes(app)
-	admin := kittest.Somebody(shop.Admin)
+	admin := kittest.NewCaller(shop.Admin)
 	counts := func(opened, clicked int) kittest.Call {
 		return kittest.Call{Name: "counted", As: admin, Do: "GET /notifications/analytics", Want: 200, Has: []string{
 			fmt.Sprintf(`"kind":"stock.back","channel":"email","planned":3,"sent":3,"failed":0,"skipped":0,"waiting":0,"opened":%d,"clicked":%d`, opened, clicked)}}

@@ -248,10 +248,10 @@ func (e *Engine) deliver(working context.Context, p *provider, batch []Delivery)
 			return
 		}
 		slog.ErrorContext(ctx, "what came of a delivery could not be kept", "delivery", batch[0].ID, "err", failed)
-		if postgres.Unavailable(failed) {
+		if postgres.IsUnavailable(failed) {
 			p.gone()
 		}
-		if working.Err() != nil || !postgres.Unavailable(failed) {
+		if working.Err() != nil || !postgres.IsUnavailable(failed) {
 			last++
 		}
 		time.Sleep(min(firstPause/20<<min(n, 10), firstPause))

@@ -28,7 +28,7 @@ func TestHistoryUsesTheIndexOfItsFilter(t *testing.T) {
 	if err := db.QueryRow(t.Context(), `select message_id from deliveries limit 1`).Scan(&message); err != nil {
 		t.Fatal(err)
 	}
-	explaining := &kittest.Explaining{Pool: db}
+	explaining := &kittest.Explainer{Pool: db}
 	for index, f := range map[string]Filter{"deliveries_message_id_channel_key": {MessageID: &message}, "attempts_pkey": {}} {
 		found, err := history(t.Context(), explaining, f, math.MaxInt64, 21)
 		if err != nil || len(found) == 0 || !strings.Contains(explaining.Plan, index+" ") {

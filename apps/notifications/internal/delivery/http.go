@@ -30,9 +30,9 @@ func NewDesk(deliveries *Service, messages *message.Service, tracks Tracks) *Des
 
 // Routes adds history and analytics to an app.
 func (d *Desk) Routes(app *web.App) {
-	web.Handle(app, "GET /notifications/opened", shop.Anyone, d.handlePixel, web.NoStore, web.Fails(ErrTrack), web.Answers("image/gif"),
+	web.Handle(app, "GET /notifications/opened", shop.Anyone, d.handlePixel, web.NoStore, web.Fails(ErrTrack), web.Produces("image/gif"),
 		web.Doc("The picture in a mail by which its reader lets it be counted as opened"))
-	web.Handle(app, "GET /notifications/clicked", shop.Anyone, d.handleLink, web.NoStore, web.Status(http.StatusSeeOther), web.Fails(ErrTrack), web.Answers("text/plain"),
+	web.Handle(app, "GET /notifications/clicked", shop.Anyone, d.handleLink, web.NoStore, web.Status(http.StatusSeeOther), web.Fails(ErrTrack), web.Produces("text/plain"),
 		web.Doc("The link in a mail by which its reader lets it be counted as followed; leads on to a page of ours"))
 	web.Handle(app, "GET /notifications/history", shop.ManageMessages, d.handleHistory, web.NoStore,
 		web.Doc("Each attempt to deliver something, newest first, with the provider's answer"))

@@ -61,7 +61,7 @@ func TestMailsTellOnlyWhatTheirReaderAllows(t *testing.T) {
 
 	app := web.New("notifications", web.Config{Verify: kittest.Verify})
 	NewDesk(NewService(db), message.NewService(db), NewTracks("key")).Routes(app)
-	admin := kittest.Somebody(shop.Admin)
+	admin := kittest.NewCaller(shop.Admin)
 	counts := func(name, opened, clicked string) kittest.Call {
 		return kittest.Call{Name: name, As: admin, Do: "GET /notifications/analytics", Want: 200,
 			Has: []string{`"kind":"stock.back","channel":"email","planned":2,"sent":2,"failed":0,"skipped":0,"waiting":0,"opened":` + opened + `,"clicked":` + clicked}}

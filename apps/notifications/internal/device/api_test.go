@@ -50,7 +50,7 @@ func TestDevices(t *testing.T) {
 	db := kittest.DB(t, Migrations, idempotency.Migrations)
 	app := web.New("notifications", web.Config{Verify: kittest.Verify})
 	NewService(event.NewOutbox(db), keys(t)).Routes(app)
-	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)
+	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
 	p256dh, auth := browser(t)
 	at := func(endpoint string) string {
 		return fmt.Sprintf(`{"endpoint":%q,"keys":{"p256dh":%q,"auth":%q},"label":"laptop"}`, endpoint, p256dh, auth)

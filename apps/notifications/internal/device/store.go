@@ -43,7 +43,7 @@ func insert(ctx context.Context, tx pgx.Tx, d Device) (Device, error) {
 }
 
 func remove(ctx context.Context, tx pgx.Tx, user shop.UserID, id uuid.UUID) error {
-	return postgres.Change(ctx, tx, ErrNotFound, `delete from devices where id = $1 and user_id = $2`, id, user)
+	return postgres.ExecOne(ctx, tx, ErrNotFound, `delete from devices where id = $1 and user_id = $2`, id, user)
 }
 
 // Forget removes all devices of somebody.

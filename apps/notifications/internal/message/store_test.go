@@ -40,7 +40,7 @@ func addMessages(t *testing.T, db *pgxpool.Pool, owner shop.UserID, n int) {
 func TestPagesStayWhileMessagesCome(t *testing.T) {
 	t.Parallel()
 	app, db := start(t)
-	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)
+	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
 	addMessages(t, db, alice.ID, 25)
 	addMessages(t, db, bob.ID, 5)
 	seen := map[ID]bool{}
@@ -68,7 +68,7 @@ func TestPagesStayWhileMessagesCome(t *testing.T) {
 func TestAPageThatIsExactlyFullIsTheLast(t *testing.T) {
 	t.Parallel()
 	app, db := start(t)
-	alice := kittest.Somebody(shop.User)
+	alice := kittest.NewCaller(shop.User)
 	addMessages(t, db, alice.ID, 10)
 	if in := inbox(t, app, alice, "?limit=10"); len(in.Items) != 10 || in.NextCursor != nil {
 		t.Fatalf("%d messages, next %v", len(in.Items), in.NextCursor)
@@ -78,7 +78,7 @@ func TestAPageThatIsExactlyFullIsTheLast(t *testing.T) {
 func TestUnreadPages(t *testing.T) {
 	t.Parallel()
 	app, db := start(t)
-	alice := kittest.Somebody(shop.User)
+	alice := kittest.NewCaller(shop.User)
 	addMessages(t, db, alice.ID, 9)
 	all := inbox(t, app, alice, "").Items
 	for _, i := range []int{0, 3, 4, 8} {
@@ -97,7 +97,7 @@ func TestUnreadPages(t *testing.T) {
 func TestReadAllRacesWithItself(t *testing.T) {
 	t.Parallel()
 	_, db := start(t)
-	s, alice := NewService(db), kittest.Somebody(shop.User)
+	s, alice := NewService(db), kittest.NewCaller(shop.User)
 	addMessages(t, db, alice.ID, 500)
 	marked := make([]int, 8)
 	var wg sync.WaitGroup
@@ -123,7 +123,7 @@ func TestReadAllRacesWithItself(t *testing.T) {
 func TestTheInboxIsReadByIndex(t *testing.T) {
 	t.Parallel()
 	_, db := start(t)
-	alice := kittest.Somebody(shop.User)
+	alice := kittest.NewCaller(shop.User)
 	change(t, db, `
 		insert into messages (id, user_id, seq, kind, title, body, data, read_at)
 		select gen_random_uuid(), gen_random_uuid(), 1, 'k', 't', 'b', '{}', now() from generate_series(1, 20000)`)

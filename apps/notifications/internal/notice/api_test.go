@@ -20,7 +20,7 @@ import (
 func TestInbox(t *testing.T) {
 	t.Parallel()
 	app, db := start(t)
-	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	placed := order(alice)
 	for _, e := range []shop.Event{
 		shop.UserRegistered{UserID: alice.ID, Username: "alice", FullName: "Alice"},
@@ -76,7 +76,7 @@ func TestInbox(t *testing.T) {
 func TestTwiceIsOnce(t *testing.T) {
 	t.Parallel()
 	app, _ := start(t)
-	alice := kittest.Somebody(shop.User)
+	alice := kittest.NewCaller(shop.User)
 	e, id := order(alice), shop.NewID()
 	for range 3 {
 		if verdict := kittest.Deliver(t, app, id, e); verdict != "SUCCESS" {
@@ -95,7 +95,7 @@ func TestTwiceIsOnce(t *testing.T) {
 func TestRacingDeliveriesAreOne(t *testing.T) {
 	t.Parallel()
 	app, _ := start(t)
-	alice := kittest.Somebody(shop.User)
+	alice := kittest.NewCaller(shop.User)
 	const events, times = 10, 6
 	var wg sync.WaitGroup
 	for range events {
@@ -117,7 +117,7 @@ func TestRacingDeliveriesAreOne(t *testing.T) {
 func TestRedeliveryAfterFailure(t *testing.T) {
 	t.Parallel()
 	app, db := start(t)
-	alice := kittest.Somebody(shop.User)
+	alice := kittest.NewCaller(shop.User)
 	e, id := order(alice), shop.NewID()
 	// The message cannot be written although the inbox of events can: the event must not count as heard.
 	change(t, db, `alter table messages rename to messages_away`)
@@ -152,7 +152,7 @@ func TestWhatCannotBeTold(t *testing.T) {
 func TestHostileNames(t *testing.T) {
 	t.Parallel()
 	app, _ := start(t)
-	alice := kittest.Somebody(shop.User)
+	alice := kittest.NewCaller(shop.User)
 	names := []string{
 		`<script>alert(1)</script>`, `'); drop table messages; --`, `{{.Secret}} %s %!d(string=x) ${jndi:ldap://x}`,
 		"a\x00b\r\nSubject: c", "\u202Egnp.exe", strings.Repeat("long ", 10_000), "\U0001F469\u200D\U0001F4BB", ``,
@@ -204,7 +204,7 @@ func TestHears(t *testing.T) {
 func TestAdminsAreToldOfStock(t *testing.T) {
 	t.Parallel()
 	app, _ := start(t)
-	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	for _, who := range []shop.Caller{alice, admin} {
 		kittest.Deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: who.ID, Username: "somebody", Email: "somebody@example.com"})
 	}
@@ -221,7 +221,7 @@ func TestAdminsAreToldOfStock(t *testing.T) {
 func TestFeed(t *testing.T) {
 	t.Parallel()
 	app, db := start(t)
-	alice := kittest.Somebody(shop.User)
+	alice := kittest.NewCaller(shop.User)
 	path := "GET /feeds/" + alice.ID.String()
 	kittest.Run(t, app, nil, []kittest.Call{{Name: "empty", Do: path, Want: 200, Has: []string{`{"items":[],"seq":0}`}}})
 	for range 3 {
@@ -244,7 +244,7 @@ func TestFeed(t *testing.T) {
 func TestContactsFollowUsers(t *testing.T) {
 	t.Parallel()
 	app, db := start(t)
-	alice := kittest.Somebody(shop.User)
+	alice := kittest.NewCaller(shop.User)
 	is := func(want contact.Contact) {
 		t.Helper()
 		want.UserID = alice.ID
@@ -292,7 +292,7 @@ func TestContactsFollowUsers(t *testing.T) {
 func TestWhatWasToldOfAnOrder(t *testing.T) {
 	t.Parallel()
 	app, db := start(t)
-	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)
+	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
 	kittest.Deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice.ID, Username: "alice", Email: "alice@example.com"})
 	first, other := order(alice), order(alice)
 	kittest.Deliver(t, app, shop.NewID(), first)

@@ -11,7 +11,7 @@ import (
 func TestARegistrationHeardLate(t *testing.T) {
 	t.Parallel()
 	app, db := start(t)
-	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)
+	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
 	for _, who := range []shop.Caller{alice, bob} {
 		kittest.Deliver(t, app, shop.NewID(), order(who))
 	}

@@ -23,8 +23,8 @@ func (s *Service) Subscribe(h *event.Hub) {
 	event.On(h, telling(passwordReset))
 	event.On(h, telling(passwordChanged))
 	event.On(h, telling(locked))
-	event.OnID(h, s.onProfileChanged)
-	event.OnID(h, s.onRoleChanged)
+	event.OnWithID(h, s.onProfileChanged)
+	event.OnWithID(h, s.onRoleChanged)
 	event.On(h, s.onErased)
 	event.On(h, telling(placed))
 	event.On(h, telling(paid))
@@ -77,7 +77,7 @@ func (s *Service) onRoleChanged(ctx context.Context, tx event.TX, id uuid.UUID, 
 // onErased forgets somebody: nothing that says who they were or what they were told stays, nor what could not be told.
 func (s *Service) onErased(ctx context.Context, tx event.TX, e shop.UserErased) error {
 	for _, forget := range []func(context.Context, pgx.Tx, shop.UserID) error{
-		contact.Erase, preference.Forget, message.Forget, delivery.Forget, device.Forget, event.Forget,
+		contact.Erase, preference.Forget, message.Forget, delivery.Forget, device.Forget, event.PurgeUser,
 	} {
 		if err := forget(ctx, tx, e.UserID); err != nil {
 			return err

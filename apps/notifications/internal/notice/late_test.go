@@ -26,7 +26,7 @@ func isKnown(t *testing.T, db *pgxpool.Pool, user shop.UserID, email string, rol
 func TestTheNewestIsKnown(t *testing.T) {
 	t.Parallel()
 	app, db := start(t)
-	alice := kittest.Somebody(shop.User).ID
+	alice := kittest.NewCaller(shop.User).ID
 	profile := func(from, to string) shop.ProfileChanged {
 		return shop.ProfileChanged{UserID: alice, Username: "alice", Email: to, PreviousEmail: from}
 	}
@@ -71,7 +71,7 @@ func TestTheNewestIsKnown(t *testing.T) {
 func TestALetterFromBefore(t *testing.T) {
 	t.Parallel()
 	app, db := start(t)
-	alice, old, later := kittest.Somebody(shop.User).ID, shop.NewID(), shop.NewID()
+	alice, old, later := kittest.NewCaller(shop.User).ID, shop.NewID(), shop.NewID()
 	kittest.Run(t, app, nil, []kittest.Call{{Name: "dies", Do: "POST /events/dead", Want: 200, Body: fmt.Sprintf(
 		`{"id":%q,"type":"users.profile_changed","data":{"user_id":%q,"username":"alice","email":"old@example.com","previous_email":"older@example.com"}}`, old, alice)}})
 	kittest.Deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice, Username: "alice", Email: "older@example.com"})
@@ -84,7 +84,7 @@ func TestALetterFromBefore(t *testing.T) {
 func TestContactsOfBefore(t *testing.T) {
 	t.Parallel()
 	app, db := start(t)
-	alice := kittest.Somebody(shop.User).ID
+	alice := kittest.NewCaller(shop.User).ID
 	if _, err := db.Exec(t.Context(), `insert into contacts (user_id, email, username) values ($1, 'old@example.com', 'alice')`, alice); err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestContactsOfBefore(t *testing.T) {
 func TestLettersOfTheErased(t *testing.T) {
 	t.Parallel()
 	app, db := start(t)
-	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)
+	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
 	die := func(id uuid.UUID, who shop.Caller) {
 		t.Helper()
 		kittest.Run(t, app, nil, []kittest.Call{{Name: "dies", Do: "POST /events/dead", Want: 200, Body: fmt.Sprintf(

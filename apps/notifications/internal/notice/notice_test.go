@@ -139,7 +139,7 @@ func (unwritten) Query(context.Context, string, ...any) (pgx.Rows, error) { retu
 func TestATemplateThatBreaks(t *testing.T) {
 	t.Parallel()
 	app, db := start(t)
-	alice := kittest.Somebody(shop.User)
+	alice := kittest.NewCaller(shop.User)
 	if _, err := db.Exec(t.Context(), `
 		insert into templates (kind, channel, language, version, title, body, html, changed_by)
 		values ('orders.refunded', 'in_app', 'en', 1, '{{if .Partial}}A part of your money is back{{end}}', '{{.Total}}', '', gen_random_uuid())`); err != nil {

@@ -63,7 +63,7 @@ func TestPreferencesDecide(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			app, db := start(t)
-			alice := kittest.Somebody(shop.User)
+			alice := kittest.NewCaller(shop.User)
 			status, body := kittest.Do(t, app, kittest.Call{As: alice, Do: "PUT /notifications/preferences", Body: c.wish})
 			if status != 200 {
 				t.Fatalf("%d: %s", status, body)
@@ -86,7 +86,7 @@ func TestPreferencesDecide(t *testing.T) {
 func TestNewsGoToADevice(t *testing.T) {
 	t.Parallel()
 	app, db := start(t)
-	alice := kittest.Somebody(shop.User)
+	alice := kittest.NewCaller(shop.User)
 	_, err := db.Exec(t.Context(), `insert into devices (id, user_id, label, endpoint, p256dh, auth) values (gen_random_uuid(), $1, '', 'x', '', '')`, alice.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +118,7 @@ func TestNewsGoToADevice(t *testing.T) {
 func TestLanguage(t *testing.T) {
 	t.Parallel()
 	app, _ := start(t)
-	alice := kittest.Somebody(shop.User)
+	alice := kittest.NewCaller(shop.User)
 	kittest.Do(t, app, kittest.Call{As: alice, Do: "PUT /notifications/preferences", Body: `{"language":"de"}`})
 	kittest.Deliver(t, app, shop.NewID(), order(alice))
 	if in := inbox(t, app, alice, ""); in.Items[0].Title != "Wir haben Ihre Bestellung SC-1" {

@@ -17,7 +17,7 @@ func (s *Service) Routes(app *web.App) {
 		web.Doc("Change how you are told; what is left out stays"))
 	web.Handle(app, "POST /notifications/unsubscribe", shop.Anyone, s.handleUnsubscribe, web.NoStore, web.Form,
 		web.Fails(ErrLink), web.Doc("End the e-mails of one kind, with the link that came with one of them (RFC 8058)"))
-	web.Handle(app, "GET /notifications/unsubscribe", shop.Anyone, s.handleByHand, web.NoStore, web.Status(http.StatusSeeOther), web.Answers("text/plain"),
+	web.Handle(app, "GET /notifications/unsubscribe", shop.Anyone, s.handleByHand, web.NoStore, web.Status(http.StatusSeeOther), web.Produces("text/plain"),
 		web.Doc("Leads to the page that ends them, for programs that follow a List-Unsubscribe link instead of sending something there"))
 }
 

@@ -128,12 +128,12 @@ type Change struct {
 
 // apply makes a change. It fails with fault.ErrInvalid naming all that cannot be.
 func (p Preferences) apply(c Change) (Preferences, error) {
-	web.Set(&p.Language, c.Language)
-	web.Set(&p.TimeZone, c.TimeZone)
-	web.Set(&p.QuietHours, c.QuietHours)
-	web.Set(&p.Digest, c.Digest)
-	web.Set(&p.Phone, c.Phone)
-	web.Set(&p.Tracking, c.Tracking)
+	web.Apply(&p.Language, c.Language)
+	web.Apply(&p.TimeZone, c.TimeZone)
+	web.Apply(&p.QuietHours, c.QuietHours)
+	web.Apply(&p.Digest, c.Digest)
+	web.Apply(&p.Phone, c.Phone)
+	web.Apply(&p.Tracking, c.Tracking)
 	bad := fault.ErrInvalid
 	if _, err := time.LoadLocation(p.TimeZone); err != nil || p.TimeZone == "" || p.TimeZone == "Local" {
 		bad = bad.With("time_zone", "must be a time zone like Europe/Berlin")

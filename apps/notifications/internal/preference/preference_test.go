@@ -119,7 +119,7 @@ func TestPreferences(t *testing.T) {
 	app := web.New("notifications", web.Config{Verify: kittest.Verify})
 	links := NewLinks("key")
 	NewService(db, links, untold).Routes(app)
-	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)
+	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
 	const path = "/notifications/preferences"
 	oneClick := map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
 	unsubscribe := func(token string) string { return "POST /notifications/unsubscribe?token=" + token }

@@ -27,7 +27,7 @@ type said struct {
 }
 
 // Of are somebody's preferences, the usual ones where they never said any.
-func Of(ctx context.Context, db postgres.Asker, user shop.UserID) (Preferences, error) {
+func Of(ctx context.Context, db postgres.Querier, user shop.UserID) (Preferences, error) {
 	var all map[shop.UserID]Preferences
 	batch := &pgx.Batch{}
 	Queue(batch, []uuid.UUID{user.UUID}, &all)

@@ -15,7 +15,7 @@ func TestTemplates(t *testing.T) {
 	db := kittest.DB(t, Migrations)
 	app := web.New("notifications", web.Config{Verify: kittest.Verify})
 	NewService(db).Routes(app)
-	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	const paid = "/notifications/templates/orders.paid/email"
 	const mine = `{"version":0,"title":"Thanks {{.Name}}","body":"Paid: {{.Number}}","html":"<p>Paid: {{.Number}}</p>"}`
 	kittest.Run(t, app, nil, []kittest.Call{

@@ -13,7 +13,7 @@ func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "GET /notifications/templates/{kind}/{channel}", shop.ManageMessages, s.handleGet, web.NoStore,
 		web.Fails(ErrNotFound), web.Doc("What a kind says on a channel, in one language; ?version= is how it once was, 0 what is built in"))
 	web.Handle(app, "PUT /notifications/templates/{kind}/{channel}", shop.ManageMessages, s.handlePut, web.NoStore,
-		web.Fails(ErrNotFound, ErrBroken, ErrStale), web.Doc("Change what a kind says; a template that does not work is refused"))
+		web.Fails(ErrNotFound, ErrBroken, ErrPreconditionFailed), web.Doc("Change what a kind says; a template that does not work is refused"))
 	web.Handle(app, "POST /notifications/templates/{kind}/{channel}/preview", shop.ManageMessages, s.handlePreview, web.NoStore,
 		web.Fails(ErrNotFound, ErrBroken), web.Doc("A template filled with sample facts; without a body, the one that is used now"))
 }
@@ -61,8 +61,8 @@ func (s *Service) handlePreview(ctx context.Context, _ shop.Caller, in sample) (
 		return s.Preview(ctx, in.Kind, in.Channel, in.Language, nil)
 	}
 	text := Text{}
-	web.Set(&text.Title, in.Title)
-	web.Set(&text.Body, in.Body)
-	web.Set(&text.HTML, in.HTML)
+	web.Apply(&text.Title, in.Title)
+	web.Apply(&text.Body, in.Body)
+	web.Apply(&text.HTML, in.HTML)
 	return s.Preview(ctx, in.Kind, in.Channel, in.Language, &text)
 }

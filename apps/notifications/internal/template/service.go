@@ -103,7 +103,7 @@ func (s *Service) Version(ctx context.Context, name string, channel kind.Channel
 }
 
 // Change puts a text in the place of what is used now, from the next message on; earlier versions are kept (Version). It fails
-// with ErrNotFound, with ErrBroken if a message could not be told with it, with ErrStale if version is not the one that is used now.
+// with ErrNotFound, with ErrBroken if a message could not be told with it, with ErrPreconditionFailed if version is not the one that is used now.
 func (s *Service) Change(ctx context.Context, by shop.UserID, name string, channel kind.Channel, language Language, version int, text Text) (t Template, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		now, err := Get(ctx, tx, name, channel, language)
@@ -111,7 +111,7 @@ func (s *Service) Change(ctx context.Context, by shop.UserID, name string, chann
 			return err
 		}
 		if now.Version != version {
-			return ErrStale
+			return ErrPreconditionFailed
 		}
 		if err := usable(name, text, channel, language); err != nil {
 			return err

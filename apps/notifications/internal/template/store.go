@@ -30,9 +30,9 @@ func get(ctx context.Context, db postgres.Reader, name string, channel kind.Chan
 		where kind = $1 and channel = $2 and language = $3 and version = $4`, name, channel, language, version)
 }
 
-// add keeps a new version. It fails with ErrStale if that version is there already.
+// add keeps a new version. It fails with ErrPreconditionFailed if that version is there already.
 func add(ctx context.Context, tx pgx.Tx, t Template) (Template, error) {
-	return postgres.One(ctx, tx, ErrStale, pgx.RowToStructByName[Template], `
+	return postgres.One(ctx, tx, ErrPreconditionFailed, pgx.RowToStructByName[Template], `
 		insert into templates (kind, channel, language, version, title, body, html, changed_by) values ($1, $2, $3, $4, $5, $6, $7, $8)
 		on conflict do nothing
 		returning kind, channel, language, version, title, body, html, changed_by, changed_at`,

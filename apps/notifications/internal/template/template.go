@@ -13,9 +13,9 @@ import (
 
 // What can go wrong with a template.
 var (
-	ErrNotFound = fault.New(fault.NotFound, "template_not_found", "there is no such template")
-	ErrBroken   = fault.New(fault.Invalid, "template_broken", "the template cannot be used as it is")
-	ErrStale    = fault.New(fault.Conflict, "template_changed", "somebody else has changed the template meanwhile; read it again")
+	ErrNotFound           = fault.New(fault.NotFound, "template_not_found", "there is no such template")
+	ErrBroken             = fault.New(fault.Invalid, "template_broken", "the template cannot be used as it is")
+	ErrPreconditionFailed = fault.New(fault.Conflict, "template_changed", "somebody else has changed the template meanwhile; read it again")
 )
 
 // Language is one in which people can be told, as the first part of a BCP 47 tag.

@@ -46,7 +46,7 @@ func (m *memory) store() cart.Memory {
 			return err
 		}
 		if _, there := m.carts[owner]; there != (version != "") || there && version != strconv.Itoa(m.at[owner]) {
-			return sidecar.ErrChanged
+			return sidecar.ErrConcurrentUpdate
 		}
 		m.at[owner]++
 		do()
@@ -129,7 +129,7 @@ func open(t *testing.T) *place {
 
 func TestCart(t *testing.T) {
 	p := open(t)
-	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)
+	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
 	kittest.Run(t, p.app, p.db, []kittest.Call{
 		{Name: "no token", Do: "GET /cart", Want: 401},
 		{Name: "empty", As: alice, Do: "GET /cart", Want: 200, Has: []string{`{"items":[],"total":null,"orderable":false,"notices":[]}`}},
@@ -170,7 +170,7 @@ func TestCart(t *testing.T) {
 }
 
 func TestTwentyTabsLoseNothing(t *testing.T) {
-	p, alice := open(t), kittest.Somebody(shop.User)
+	p, alice := open(t), kittest.NewCaller(shop.User)
 	var tabs sync.WaitGroup
 	for product := range int64(20) {
 		tabs.Go(func() {
@@ -210,7 +210,7 @@ func fill(t *testing.T, p *place, who shop.Caller, product int64, quantity int) 
 }
 
 func TestTwoCheckoutsAtOnceBuyOnce(t *testing.T) {
-	p, alice := open(t), kittest.Somebody(shop.User)
+	p, alice := open(t), kittest.NewCaller(shop.User)
 	for range 10 {
 		fill(t, p, alice, 1, 2)
 		var both sync.WaitGroup
@@ -234,7 +234,7 @@ func TestTwoCheckoutsAtOnceBuyOnce(t *testing.T) {
 }
 
 func TestOneKeyIsOneCheckout(t *testing.T) {
-	p, alice := open(t), kittest.Somebody(shop.User)
+	p, alice := open(t), kittest.NewCaller(shop.User)
 	fill(t, p, alice, 1, 2)
 	answers := make(chan string, 10)
 	var all sync.WaitGroup
@@ -258,7 +258,7 @@ func TestOneKeyIsOneCheckout(t *testing.T) {
 
 // TestAKeyIsOneCart has products keep what a checkout asks for and its answer be lost. Then the buyer wants more.
 func TestAKeyIsOneCart(t *testing.T) {
-	p, alice := open(t), kittest.Somebody(shop.User)
+	p, alice := open(t), kittest.NewCaller(shop.User)
 	checkout := func(name, key string, want int, has string, emits ...string) kittest.Call {
 		return kittest.Call{Name: name, As: alice, Do: "POST /cart/checkout", Body: purchase, Header: map[string]string{"Idempotency-Key": key},
 			Want: want, Has: []string{has}, Emits: emits}
@@ -290,7 +290,7 @@ func TestAKeyIsOneCart(t *testing.T) {
 }
 
 func TestWhatWasAddedMeanwhileStays(t *testing.T) {
-	p, alice := open(t), kittest.Somebody(shop.User)
+	p, alice := open(t), kittest.NewCaller(shop.User)
 	fill(t, p, alice, 1, 2)
 	p.reserve = func() {
 		fill(t, p, alice, 1, 5)
@@ -309,7 +309,7 @@ func TestWhatWasAddedMeanwhileStays(t *testing.T) {
 // TestCutOffAfterTheOrder dies, as far as the cart can see, between the order and the emptying: nothing can be written any
 // more. Whoever looks next finds the order, and the cart without what it bought.
 func TestCutOffAfterTheOrder(t *testing.T) {
-	p, alice := open(t), kittest.Somebody(shop.User)
+	p, alice := open(t), kittest.NewCaller(shop.User)
 	fill(t, p, alice, 1, 2)
 	p.reserve = func() { // the next write is the emptying
 		p.memory.mu.Lock()
@@ -330,7 +330,7 @@ func TestCutOffAfterTheOrder(t *testing.T) {
 // TestCutOffBeforeTheOrder finds a cart whose checkout died before there was an order: for a moment nobody can know, then
 // it is the buyer's again, with everything in it.
 func TestCutOffBeforeTheOrder(t *testing.T) {
-	p, alice := open(t), kittest.Somebody(shop.User)
+	p, alice := open(t), kittest.NewCaller(shop.User)
 	fill(t, p, alice, 1, 2)
 	kept := p.memory.carts[alice.ID]
 	kept.Checkout = &cart.Checkout{OrderID: shop.OrderID{UUID: shop.NewID()}, Items: []order.Item{{ProductID: 1, Quantity: 2}}, Since: time.Now()}

@@ -44,8 +44,8 @@ var (
 	ErrArchived  = fault.New(fault.Conflict, "product_not_on_sale", "this product is not on sale any more")
 	ErrFull      = fault.New(fault.Conflict, "cart_full", "a cart holds 100 different products at most")
 	ErrEmpty     = fault.New(fault.Conflict, "cart_empty", "there is nothing in the cart")
-	ErrCheckout  = fault.New(fault.Conflict, "checkout_running", "this cart is being ordered at this moment").After(5)
-	ErrCrowded   = fault.New(fault.Unavailable, "cart_crowded", "the cart is being changed in too many places at once").After(1)
+	ErrCheckout  = fault.New(fault.Conflict, "checkout_running", "this cart is being ordered at this moment").WithRetryAfter(5)
+	ErrCrowded   = fault.New(fault.Unavailable, "cart_crowded", "the cart is being changed in too many places at once").WithRetryAfter(1)
 )
 
 // put sets how many of a product there are, and what one costs now. Other lines stay as they are. It fails with ErrFull.

@@ -63,7 +63,7 @@ func MemoryWith(dapr *sidecar.Sidecar, ttl time.Duration) Memory {
 			return dapr.Save(ctx, store, owner.String(), k, version, ttl)
 		},
 		Drop: func(ctx context.Context, owner shop.UserID, version string) error {
-			return dapr.Drop(ctx, store, owner.String(), version)
+			return dapr.Delete(ctx, store, owner.String(), version)
 		},
 	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // Subscribe hears who wants to be forgotten.
-func (s *Service) Subscribe(h *event.Hub) { event.OnAgainNoted(h, s.onErased) }
+func (s *Service) Subscribe(h *event.Hub) { event.OnIdempotentRecorded(h, s.onErased) }
 
 // onErased takes what is personal out of somebody's orders, and forgets their cart. It may be done again.
 func (s *Service) onErased(ctx context.Context, e shop.UserErased) error {

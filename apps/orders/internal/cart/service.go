@@ -108,7 +108,7 @@ func (s *Service) change(ctx context.Context, owner shop.UserID, do func(Kept) (
 			return Kept{}, err
 		}
 		err = s.keep(ctx, owner, before, after, version)
-		if !errors.Is(err, sidecar.ErrChanged) {
+		if !errors.Is(err, sidecar.ErrConcurrentUpdate) {
 			return after, err
 		}
 	}
@@ -161,7 +161,7 @@ type Purchase struct {
 // there is an order and the lines leave the cart, or there is none and they stay: the cart remembers which order to look
 // for before the order is made.
 func (s *Service) Checkout(ctx context.Context, buyer shop.UserID, in Purchase) (o order.Order, err error) {
-	id, earlier, err := idempotency.Before[order.Order](ctx, s.db, in.Key)
+	id, earlier, err := idempotency.Begin[order.Order](ctx, s.db, in.Key)
 	if err != nil {
 		return o, err
 	}

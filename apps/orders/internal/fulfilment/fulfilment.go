@@ -46,10 +46,10 @@ func NewService(orders *order.Service, payments *payment.Service, stock Stock, e
 
 // Subscribe consumes what starts a fulfilment, what takes it further, and what gives something back.
 func (s *Service) Subscribe(h *event.Hub) {
-	event.OnAgain(h, s.onPlaced)
-	event.OnAgain(h, s.onShipped)
-	event.OnAgain(h, s.onCancelled)
-	event.OnAgain(h, s.onRefunded)
+	event.OnIdempotent(h, s.onPlaced)
+	event.OnIdempotent(h, s.onShipped)
+	event.OnIdempotent(h, s.onCancelled)
+	event.OnIdempotent(h, s.onRefunded)
 }
 
 func (s *Service) onPlaced(ctx context.Context, e shop.OrderPlaced) error {

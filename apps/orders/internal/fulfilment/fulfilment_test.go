@@ -35,7 +35,7 @@ type stand struct {
 	startRefund func(context.Context, shop.OrderID, uuid.UUID) error
 }
 
-var alice, admin = kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+var alice, admin = kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 
 func open(t *testing.T) *stand {
 	t.Helper()

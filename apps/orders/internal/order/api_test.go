@@ -63,7 +63,7 @@ func TestOrders(t *testing.T) {
 	s := order.NewService(event.NewOutbox(db), calls(reserve))
 	app := web.New("orders", web.Config{Verify: kittest.Verify})
 	s.Routes(app)
-	alice, bob, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	alice, bob, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	with := func(old, replacement string) string { return strings.Replace(basket, old, replacement, 1) }
 
 	var path string
@@ -112,7 +112,7 @@ func TestOrders(t *testing.T) {
 
 func place(t *testing.T, s *order.Service) order.Order {
 	t.Helper()
-	o, err := s.Place(t.Context(), kittest.Somebody(shop.User).ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 1}}, PaymentMethod: "credit_card"})
+	o, err := s.Place(t.Context(), kittest.NewCaller(shop.User).ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 1}}, PaymentMethod: "credit_card"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestOneKeyBuysOnce(t *testing.T) {
 	}))
 	app := web.New("orders", web.Config{Verify: kittest.Verify})
 	s.Routes(app)
-	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)
+	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
 	buy := func(who shop.Caller, body string) kittest.Call {
 		return kittest.Call{As: who, Do: "POST /orders", Body: body, Header: map[string]string{"Idempotency-Key": "cart-7"}}
 	}

@@ -22,10 +22,10 @@ func (s *Service) Erase(ctx context.Context, user shop.UserID) error {
 		if err := eraseReasons(ctx, tx, user); err != nil {
 			return err
 		}
-		if err := event.Forget(ctx, tx, user); err != nil {
+		if err := event.PurgeUser(ctx, tx, user); err != nil {
 			return err
 		}
-		return idempotency.Forget(ctx, tx, user)
+		return idempotency.PurgeUser(ctx, tx, user)
 	})
 }
 

@@ -21,7 +21,7 @@ import (
 
 func TestAdminsSeeInside(t *testing.T) {
 	away := false // the notifications service
-	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations, payment.Migrations)
 	others, o := calls(reserve), order.Order{}
 	others.Told = func(_ context.Context, buyer shop.UserID, id shop.OrderID) ([]order.Told, error) {
@@ -61,7 +61,7 @@ func relayed(t *testing.T, db *pgxpool.Pool) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	go func() {
-		_ = event.Relay(ctx, event.NewOutbox(db), "orders", func(context.Context, string, []byte) error { return nil }, event.Kept)
+		_ = event.Relay(ctx, event.NewOutbox(db), "orders", func(context.Context, string, []byte) error { return nil }, event.Retention)
 	}()
 	kittest.Eventually(t, 20*time.Second, func() error {
 		var waiting int

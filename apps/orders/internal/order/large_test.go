@@ -20,7 +20,7 @@ func TestLargeOrders(t *testing.T) {
 	app := web.New("orders", web.Config{Verify: kittest.Verify})
 	sales.NewService(db, s.Statuses).Routes(app)
 	s.Routes(app)
-	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	pieces := func(n string) string {
 		return strings.Replace(basket, `"product_id":1,"quantity":2`, `"product_id":800,"quantity":`+n, 1)
 	}

@@ -44,7 +44,7 @@ func bought(t *testing.T, s *order.Service, buyer shop.Caller) order.Order {
 }
 
 func TestShipAndDeliver(t *testing.T) {
-	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	db, _, app, o := shopWith(t, alice)
 	kittest.Emitted(t, db)
 	path, parcel := "/orders/"+o.ID.String(), `{"carrier":"UPS","tracking_number":"1Z999"}`
@@ -66,7 +66,7 @@ func TestShipAndDeliver(t *testing.T) {
 }
 
 func TestRefunds(t *testing.T) {
-	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	db, s, app, o := shopWith(t, alice)
 	pending, err := s.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 1}}, PaymentMethod: "credit_card"})
 	if err != nil {
@@ -99,7 +99,7 @@ func TestRefunds(t *testing.T) {
 }
 
 func TestCancellingOwesWhatIsLeft(t *testing.T) {
-	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	_, s, _, o := shopWith(t, alice)
 	if _, err := s.Refund(t.Context(), admin, o.ID, order.Return{Items: []order.Item{{ProductID: 1, Quantity: 1}}}); err != nil {
 		t.Fatal(err)
@@ -125,7 +125,7 @@ func TestCancellingOwesWhatIsLeft(t *testing.T) {
 // TestOneOutcome has a buyer cancel, an admin ship and refund, and the workflow pay, all at one moment: whatever comes
 // first, the history is one that the table allows, and what is owed is what was paid.
 func TestOneOutcome(t *testing.T) {
-	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	_, s, _, _ := shopWith(t, alice)
 	seen := map[order.Status]int{}
 	for range 30 {
@@ -169,7 +169,7 @@ func TestOneOutcome(t *testing.T) {
 }
 
 func TestByItself(t *testing.T) {
-	alice := kittest.Somebody(shop.User)
+	alice := kittest.NewCaller(shop.User)
 	db, s, _, o := shopWith(t, alice)
 	kittest.Emitted(t, db)
 	for range 2 {
@@ -188,7 +188,7 @@ func TestByItself(t *testing.T) {
 }
 
 func TestRecoveryFindsWhatIsLate(t *testing.T) {
-	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	_, s, _, paid := shopWith(t, alice)
 	pending, err := s.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "credit_card"})
 	if err != nil {
@@ -256,7 +256,7 @@ func TestParcelInWords(t *testing.T) {
 }
 
 func TestErase(t *testing.T) {
-	alice, bob, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	alice, bob, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	db, s, app, onItsWay := shopWith(t, alice)
 	buy := func(who shop.Caller, key string) shop.OrderID {
 		status, body := kittest.Do(t, app, kittest.Call{As: who, Do: "POST /orders", Body: basket, Header: map[string]string{"Idempotency-Key": key}})
@@ -312,7 +312,7 @@ func TestErase(t *testing.T) {
 }
 
 func TestErasedWhenItArrives(t *testing.T) {
-	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	_, s, app, _ := shopWith(t, alice)
 	_, body := kittest.Do(t, app, kittest.Call{As: alice, Do: "POST /orders", Body: basket})
 	id := kittest.Field[shop.OrderID](t, body, "id")

@@ -141,7 +141,7 @@ var (
 	ErrOutOfStock = fault.New(fault.Conflict, "out_of_stock", "there is not enough left of some products")
 	ErrUnknown    = fault.New(fault.Invalid, "unknown_product", "some products do not exist")
 	ErrCurrencies = fault.New(fault.Invalid, "mixed_currencies", "one order has one currency")
-	ErrCard       = fault.ErrInvalid.Saying("card numbers are not accepted here").
+	ErrCard       = fault.ErrInvalid.WithMessage("card numbers are not accepted here").
 			With("payment_token", "is a card number: send what your payment provider made of it")
 	ErrTooMuch    = fault.New(fault.Conflict, "refund_too_much", "there is less left of the order than that")
 	ErrNotFailed  = fault.New(fault.Conflict, "refund_not_failed", "there is no such refund that failed")
@@ -225,7 +225,7 @@ func total(lines []Reserved) (items []shop.OrderLine, sum shop.Money, currency s
 			return nil, sum, "", ErrCurrencies
 		}
 		if l.UnitPrice, err = l.UnitPrice.In(currency); err != nil { // a price may be older than the table of currencies
-			return nil, sum, "", fault.ErrInvalid.Because(err)
+			return nil, sum, "", fault.ErrInvalid.Wrap(err)
 		}
 		lineTotal, err := l.UnitPrice.Times(l.Quantity)
 		if err != nil {

@@ -88,7 +88,7 @@ func of(key idempotency.Key, products ...int64) order.Basket {
 func TestWhatIsRefusedHoldsNothing(t *testing.T) {
 	s, sh := openShelf(t)
 	sh.abroad = true
-	alice := kittest.Somebody(shop.User).ID
+	alice := kittest.NewCaller(shop.User).ID
 	for name, c := range map[string]struct {
 		products []int64
 		want     *fault.Error
@@ -108,7 +108,7 @@ func TestWhatIsRefusedHoldsNothing(t *testing.T) {
 // TestWhatMayHaveBeenKeptStaysReserved: nobody knows whether an order was made where the answer did not come.
 func TestWhatMayHaveBeenKeptStaysReserved(t *testing.T) {
 	s, sh := openShelf(t)
-	alice := kittest.Somebody(shop.User).ID
+	alice := kittest.NewCaller(shop.User).ID
 	key := idempotency.New("k", alice, "POST /orders")
 	ctx, hangUp := context.WithCancel(t.Context())
 	sh.after = hangUp
@@ -125,7 +125,7 @@ func TestWhatMayHaveBeenKeptStaysReserved(t *testing.T) {
 // TestARefusalLeavesTheOrderOfAnother: the same call came twice, and what the second was told has changed meanwhile.
 func TestARefusalLeavesTheOrderOfAnother(t *testing.T) {
 	s, sh := openShelf(t)
-	alice, id := kittest.Somebody(shop.User).ID, shop.OrderID{UUID: shop.NewID()}
+	alice, id := kittest.NewCaller(shop.User).ID, shop.OrderID{UUID: shop.NewID()}
 	if _, err := s.PlaceAs(t.Context(), alice, id, of(idempotency.Key{}, 1, 2)); err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestARefusalLeavesTheOrderOfAnother(t *testing.T) {
 // TestTwoIDsOfOneKey: a call that took so long that its key was taken over is answered with the other's order, and holds nothing.
 func TestTwoIDsOfOneKey(t *testing.T) {
 	s, sh := openShelf(t)
-	alice := kittest.Somebody(shop.User).ID
+	alice := kittest.NewCaller(shop.User).ID
 	key := idempotency.New("k", alice, "POST /orders")
 	first, err := s.Place(t.Context(), alice, of(key, 1))
 	if err != nil {
@@ -159,7 +159,7 @@ func TestTwoIDsOfOneKey(t *testing.T) {
 // TestOtherItemsUnderOneID are not what was asked for.
 func TestOtherItemsUnderOneID(t *testing.T) {
 	s, sh := openShelf(t)
-	alice, id := kittest.Somebody(shop.User).ID, shop.OrderID{UUID: shop.NewID()}
+	alice, id := kittest.NewCaller(shop.User).ID, shop.OrderID{UUID: shop.NewID()}
 	sh.held[id] = []order.Item{{ProductID: 1, Quantity: 1}}
 	if _, err := s.PlaceAs(t.Context(), alice, id, of(idempotency.Key{}, 1)); !errors.Is(err, idempotency.ErrReused) {
 		t.Error(err)

@@ -20,7 +20,7 @@ import (
 )
 
 func TestAnalytics(t *testing.T) {
-	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	db, s, _, first := shopWith(t, alice)
 	second := bought(t, s, alice)
 	bought(t, s, alice)
@@ -54,7 +54,7 @@ func TestAnalyticsAddUp(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
 	s := order.NewService(event.NewOutbox(db), calls(reserve))
 	report := sales.NewService(db, s.Statuses)
-	alice, admin := kittest.Somebody(shop.User), kittest.Somebody(shop.Admin)
+	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	var orders []shop.OrderID
 	ctx := context.Background()
 	pick := func(t *rapid.T) shop.OrderID { return rapid.SampledFrom(orders).Draw(t, "order") }

@@ -41,7 +41,7 @@ func NewService(db *event.Outbox, calls Calls) *Service { return &Service{db, ca
 // if it dies in between, or nobody knows whether the order was kept, the reservation expires by itself. Called again
 // with the same key it answers the same order.
 func (s *Service) Place(ctx context.Context, buyer shop.UserID, in Basket) (o Order, err error) {
-	id, earlier, err := idempotency.Before[Order](ctx, s.db.Pool, in.Key)
+	id, earlier, err := idempotency.Begin[Order](ctx, s.db.Pool, in.Key)
 	if err != nil {
 		return o, err
 	}

@@ -25,7 +25,7 @@ func TestListUsesTheIndexOfItsFilter(t *testing.T) {
 	if _, err := db.Exec(t.Context(), `analyze orders`); err != nil {
 		t.Fatal(err)
 	}
-	somebody, explaining := kittest.Somebody(shop.User).ID, &kittest.Explaining{Pool: db}
+	somebody, explaining := kittest.NewCaller(shop.User).ID, &kittest.Explainer{Pool: db}
 	for index, f := range map[string]Filter{"orders_by_user": {UserID: &somebody}, "orders_by_status": {Status: Pending}, "orders_pkey": {}} {
 		if _, err := list(t.Context(), explaining, f, last, 21); err != nil || !strings.Contains(explaining.Plan, index+" ") {
 			t.Errorf("without %s, %v:\n%s", index, err, explaining.Plan)

@@ -122,7 +122,7 @@ func DeclinedFor(cause shop.Cause) error {
 	if cause == (shop.Cause{}) {
 		cause.Code = shop.PaymentDeclined
 	}
-	return ErrDeclined.Saying(cause.Text()).Because(declined(cause))
+	return ErrDeclined.WithMessage(cause.Text()).Wrap(declined(cause))
 }
 
 // WhyDeclined is the cause of an ErrDeclined.

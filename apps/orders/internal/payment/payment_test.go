@@ -188,8 +188,8 @@ func TestWebhooks(t *testing.T) {
 		send("of nobody we know", "3", "charge.approved", shop.OrderID{UUID: shop.NewID()}, 204),
 		send("about something else", "4", "payout.made", waiting.Key, 204),
 		send("declined", "5", "charge.declined", declined.Key, 204),
-		{Name: "findings are for admins", As: kittest.Somebody(shop.User), Do: "GET /payments/findings", Want: 403},
-		{Name: "no findings", As: kittest.Somebody(shop.Admin), Do: "GET /payments/findings", Want: 200, Has: []string{`{"items":[],"next_cursor":null}`}},
+		{Name: "findings are for admins", As: kittest.NewCaller(shop.User), Do: "GET /payments/findings", Want: 403},
+		{Name: "no findings", As: kittest.NewCaller(shop.Admin), Do: "GET /payments/findings", Want: 200, Has: []string{`{"items":[],"next_cursor":null}`}},
 	})
 	if _, err := s.Charge(t.Context(), waiting); err != nil {
 		t.Errorf("the message said that it was approved: %v", err)

@@ -98,7 +98,7 @@ func (s *Service) GiveBack(ctx context.Context, id int64) (Finding, error) {
 	case f.Kind != WithoutOrder && f.Kind != OfCancelled:
 		return f, ErrNotTaken
 	case f.Provider != s.provider.Name():
-		return f, ErrProvider.Saying("the payment was begun with " + f.Provider)
+		return f, ErrProvider.WithMessage("the payment was begun with " + f.Provider)
 	}
 	if err := s.giveBack(ctx, f.Kind, f.OrderID, f.Reference); err != nil {
 		return f, err

@@ -146,7 +146,7 @@ func (s *Service) CallOff(ctx context.Context, id shop.OrderID, refund uuid.UUID
 func (s *Service) Refund(ctx context.Context, r Refund) error {
 	p, err := get(ctx, s.db, r.Key)
 	if errors.Is(err, ErrUnknown) {
-		return ErrRefused.Saying("nothing was charged for this order")
+		return ErrRefused.WithMessage("nothing was charged for this order")
 	}
 	if err == nil {
 		err = s.mine(p)
@@ -159,7 +159,7 @@ func (s *Service) Refund(ctx context.Context, r Refund) error {
 	case errors.Is(err, ErrNothingLeft) && p.State == CalledOff:
 		return nil // with the rest of it
 	case errors.Is(err, ErrNothingLeft), errors.Is(err, ErrDeclined), errors.Is(err, ErrUnknown) && p.Reference != "":
-		return ErrRefused.Saying(fault.Of(err).Message)
+		return ErrRefused.WithMessage(fault.Of(err).Message)
 	}
 	return err
 }
@@ -168,7 +168,7 @@ func (s *Service) Refund(ctx context.Context, r Refund) error {
 // done waits until the other is back, or somebody does it by hand.
 func (s *Service) mine(p Payment) error {
 	if p.Provider != s.provider.Name() {
-		return ErrProvider.Saying("the payment was begun with " + p.Provider)
+		return ErrProvider.WithMessage("the payment was begun with " + p.Provider)
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ func TestCategories(t *testing.T) {
 	app := web.New("products", web.Config{Verify: kittest.Verify})
 	category.NewService(event.NewOutbox(db)).Routes(app)
 	product.NewService(event.NewOutbox(db), "en").Routes(app)
-	admin, alice := kittest.Somebody(shop.Admin), kittest.Somebody(shop.User)
+	admin, alice := kittest.NewCaller(shop.Admin), kittest.NewCaller(shop.User)
 	with := func(name, value string) map[string]string { return map[string]string{name: value} }
 	const lamp = `{"name":"Lamp","sku":"L-1","price":5,"category_id":3}`
 
@@ -86,7 +86,7 @@ func TestMovesMakeNoCycle(t *testing.T) {
 				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 				defer cancel()
 				parent := 1 + rand.Int64N(n)
-				change := category.Change{ParentID: web.Maybe[int64]{Named: true, Value: &parent}}
+				change := category.Change{ParentID: web.Optional[int64]{Set: true, Value: &parent}}
 				if _, err := s.Change(ctx, 1+rand.Int64N(n), web.IfMatch{}, change); err != nil && !errors.Is(err, category.ErrCycle) {
 					t.Errorf("move: %v", err)
 				}

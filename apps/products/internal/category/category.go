@@ -46,10 +46,10 @@ type New struct {
 
 // Change is what an admin wants different; what is not named stays. A parent of null makes it a root.
 type Change struct {
-	Name        *string          `json:"name" validate:"omitempty,notblank,line,max=120"`
-	Description *string          `json:"description" validate:"omitempty,max=2000"`
-	Slug        *string          `json:"slug" validate:"omitempty,max=120,slug"`
-	ParentID    web.Maybe[int64] `json:"parent_id"`
+	Name        *string             `json:"name" validate:"omitempty,notblank,line,max=120"`
+	Description *string             `json:"description" validate:"omitempty,max=2000"`
+	Slug        *string             `json:"slug" validate:"omitempty,max=120,slug"`
+	ParentID    web.Optional[int64] `json:"parent_id"`
 }
 
 // What can go wrong with categories.
@@ -63,10 +63,10 @@ var (
 
 // to is the category as it is after a change.
 func (change Change) to(c Category) Category {
-	web.Set(&c.Name, change.Name)
-	web.Set(&c.Description, change.Description)
-	web.Set(&c.Slug, change.Slug)
-	if change.ParentID.Named {
+	web.Apply(&c.Name, change.Name)
+	web.Apply(&c.Description, change.Description)
+	web.Apply(&c.Slug, change.Slug)
+	if change.ParentID.Set {
 		c.ParentID = change.ParentID.Value
 	}
 	return c

@@ -13,9 +13,9 @@ func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "GET /categories", shop.Anyone, s.handleList, web.Doc("List the categories, or see them as a tree"))
 	web.Handle(app, "GET /categories/{id}", shop.Anyone, s.handleGet, web.Fails(ErrNotFound), web.Doc("See a category"))
 	web.Handle(app, "PATCH /categories/{id}", shop.ManageCatalogue, s.handleChange,
-		web.Fails(ErrNotFound, web.ErrStale, ErrSlug, ErrCycle), web.Doc("Rename or move a category"))
+		web.Fails(ErrNotFound, web.ErrPreconditionFailed, ErrSlug, ErrCycle), web.Doc("Rename or move a category"))
 	web.Handle(app, "DELETE /categories/{id}", shop.ManageCatalogue, s.handleDelete,
-		web.Fails(ErrNotFound, web.ErrStale, ErrInUse), web.Doc("Close an empty category"))
+		web.Fails(ErrNotFound, web.ErrPreconditionFailed, ErrInUse), web.Doc("Close an empty category"))
 }
 
 func (s *Service) handleCreate(ctx context.Context, _ shop.Caller, in New) (Category, error) {

@@ -41,7 +41,7 @@ func (s *Service) Create(ctx context.Context, in New) (c Category, err error) {
 }
 
 // Change changes what is named, if the category is still the one that the caller read. It fails with ErrNotFound,
-// web.ErrStale, ErrSlug, ErrParent, or ErrCycle where the category would come to be below itself.
+// web.ErrPreconditionFailed, ErrSlug, ErrParent, or ErrCycle where the category would come to be below itself.
 func (s *Service) Change(ctx context.Context, id int64, read web.IfMatch, change Change) (c Category, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		if c, err = lock(ctx, tx, id, read); err != nil {
@@ -60,7 +60,7 @@ func (s *Service) Change(ctx context.Context, id int64, read web.IfMatch, change
 	return c, err
 }
 
-// Delete closes an empty category, if it is still the one that the caller read. It fails with ErrNotFound, web.ErrStale,
+// Delete closes an empty category, if it is still the one that the caller read. It fails with ErrNotFound, web.ErrPreconditionFailed,
 // or ErrInUse while there are products on sale or categories in it.
 func (s *Service) Delete(ctx context.Context, id int64, read web.IfMatch) error {
 	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
@@ -71,7 +71,7 @@ func (s *Service) Delete(ctx context.Context, id int64, read web.IfMatch) error 
 	})
 }
 
-// lock keeps a category from being changed until the transaction ends. It fails with ErrNotFound or web.ErrStale.
+// lock keeps a category from being changed until the transaction ends. It fails with ErrNotFound or web.ErrPreconditionFailed.
 func lock(ctx context.Context, tx pgx.Tx, id int64, read web.IfMatch) (Category, error) {
 	if err := lockRow(ctx, tx, id); err != nil {
 		return Category{}, err

@@ -33,11 +33,11 @@ func insert(ctx context.Context, tx pgx.Tx, in New, slug string) (Category, erro
 // refusal is the fault that the refusal of a constraint stands for.
 func refusal(err error) error {
 	switch {
-	case postgres.Violates(err, "categories_slug_key"):
+	case postgres.IsViolation(err, "categories_slug_key"):
 		return ErrSlug
-	case postgres.Violates(err, "categories_parent_id_fkey"):
+	case postgres.IsViolation(err, "categories_parent_id_fkey"):
 		return ErrParent
-	case postgres.Violates(err, "categories_no_cycle"), postgres.Violates(err, "categories_check"):
+	case postgres.IsViolation(err, "categories_no_cycle"), postgres.IsViolation(err, "categories_check"):
 		return ErrCycle
 	}
 	return err
@@ -57,7 +57,7 @@ func freeSlug(ctx context.Context, tx pgx.Tx, base string) (slug string, err err
 
 // lockRow fails with ErrNotFound. Others may meanwhile move categories below it.
 func lockRow(ctx context.Context, tx pgx.Tx, id int64) error {
-	return postgres.Change(ctx, tx, ErrNotFound, `select from categories where id = $1 for no key update`, id)
+	return postgres.ExecOne(ctx, tx, ErrNotFound, `select from categories where id = $1 for no key update`, id)
 }
 
 // update fails with ErrSlug, ErrParent or ErrCycle. The row is locked.
@@ -75,7 +75,7 @@ func remove(ctx context.Context, tx pgx.Tx, id int64) error {
 		return err
 	}
 	_, err := tx.Exec(ctx, `delete from categories where id = $1`, id)
-	if postgres.Violates(err, "products_category_id_fkey") || postgres.Violates(err, "categories_parent_id_fkey") {
+	if postgres.IsViolation(err, "products_category_id_fkey") || postgres.IsViolation(err, "categories_parent_id_fkey") {
 		return ErrInUse
 	}
 	return err

@@ -50,7 +50,7 @@ func (f *folder) Files() images.Files {
 			defer f.mu.Unlock()
 			data, ok := f.files[name]
 			if !ok {
-				return nil, sidecar.ErrNoFile
+				return nil, sidecar.ErrFileNotFound
 			}
 			return data, f.away
 		},
@@ -105,7 +105,7 @@ func TestImages(t *testing.T) {
 	s.Routes(app)
 	category.NewService(event.NewOutbox(db)).Routes(app)
 	product.NewService(event.NewOutbox(db), "en").Routes(app)
-	admin, alice := kittest.Somebody(shop.Admin), kittest.Somebody(shop.User)
+	admin, alice := kittest.NewCaller(shop.Admin), kittest.NewCaller(shop.User)
 	changed := []string{"products.changed"}
 	kittest.Run(t, app, db, []kittest.Call{
 		{Name: "category", As: admin, Do: "POST /categories", Body: `{"name":"Things"}`, Want: 201},

@@ -6,7 +6,7 @@ import (
 	"sidecart/kit/sidecar"
 )
 
-// Files is where the files are kept. Put replaces, Get fails with sidecar.ErrNoFile, Delete does not mind if there is none.
+// Files is where the files are kept. Put replaces, Get fails with sidecar.ErrFileNotFound, Delete does not mind if there is none.
 type Files struct {
 	Put    func(ctx context.Context, name string, data []byte) error
 	Get    func(ctx context.Context, name string) ([]byte, error)

@@ -17,9 +17,9 @@ import (
 // Routes adds the images' routes.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /products/{id}/images", shop.ManageCatalogue, s.handleAdd, web.Created, web.BodyLimit(largestFile+64<<10),
-		web.Patience(time.Minute), web.Fails(ErrProduct, ErrNoImage, ErrTooLarge, ErrMany), web.Doc("Add an image: a part with a file, and perhaps one named alt"))
+		web.Timeout(time.Minute), web.Fails(ErrProduct, ErrNoImage, ErrTooLarge, ErrMany), web.Doc("Add an image: a part with a file, and perhaps one named alt"))
 	web.Handle(app, "GET /products/{id}/images/{image_id}", shop.Anyone, s.handleShow, web.Fails(ErrNotFound),
-		web.Answers("image/jpeg", "image/png"), web.Doc("See an image, or its thumbnail"))
+		web.Produces("image/jpeg", "image/png"), web.Doc("See an image, or its thumbnail"))
 	web.Handle(app, "PATCH /products/{id}/images/{image_id}", shop.ManageCatalogue, s.handleChange,
 		web.Fails(ErrProduct, ErrNotFound), web.Doc("Say what an image shows, or move it"))
 	web.Handle(app, "DELETE /products/{id}/images/{image_id}", shop.ManageCatalogue, s.handleDelete,
@@ -40,7 +40,7 @@ func (s *Service) handleAdd(ctx context.Context, _ shop.Caller, in addInput) (Im
 	return s.Add(ctx, in.Key, in.ID, alt, file)
 }
 
-// readForm finds the one file of a form, whatever its part is called, and the words for it. It fails with ErrNoFile, ErrAlt
+// readForm finds the one file of a form, whatever its part is called, and the words for it. It fails with ErrFileNotFound, ErrAlt
 // or web.ErrTooLarge.
 func readForm(form web.Body) (file []byte, alt string, err error) {
 	parts := multipart.NewReader(form, form.Params["boundary"])
@@ -64,7 +64,7 @@ func readForm(form web.Body) (file []byte, alt string, err error) {
 	}
 	switch {
 	case len(file) == 0:
-		return nil, "", ErrNoFile
+		return nil, "", ErrFileNotFound
 	case len([]rune(alt)) > 500 || strings.ContainsFunc(alt, func(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar }):
 		return nil, "", ErrAlt
 	}
@@ -76,7 +76,7 @@ func malformed(err error) error {
 	if errors.Is(err, web.ErrTooLarge) {
 		return ErrTooLarge
 	}
-	return ErrNoFile.Because(err)
+	return ErrFileNotFound.Wrap(err)
 }
 
 type showInput struct {

@@ -49,13 +49,13 @@ const most = 20
 
 // What can go wrong with images.
 var (
-	ErrNotFound = fault.New(fault.NotFound, "image_not_found", "there is no such image")
-	ErrProduct  = fault.New(fault.NotFound, "product_not_found", "there is no such product")
-	ErrMany     = fault.New(fault.Conflict, "too_many_images", "a product has at most 20 images")
-	ErrNoFile   = fault.ErrInvalid.With("file", "is missing: send it as a part with a file name")
-	ErrAlt      = fault.ErrInvalid.With("alt", "must be a text of at most 500 characters on one line")
-	ErrNoImage  = fault.New(fault.Unsupported, "not_an_image", "the file is not a JPEG, PNG or WebP that can be read")
-	ErrTooLarge = fault.New(fault.TooLarge, "image_too_large", "an image has at most 8 MiB and 20 million pixels")
+	ErrNotFound     = fault.New(fault.NotFound, "image_not_found", "there is no such image")
+	ErrProduct      = fault.New(fault.NotFound, "product_not_found", "there is no such product")
+	ErrMany         = fault.New(fault.Conflict, "too_many_images", "a product has at most 20 images")
+	ErrFileNotFound = fault.ErrInvalid.With("file", "is missing: send it as a part with a file name")
+	ErrAlt          = fault.ErrInvalid.With("alt", "must be a text of at most 500 characters on one line")
+	ErrNoImage      = fault.New(fault.Unsupported, "not_an_image", "the file is not a JPEG, PNG or WebP that can be read")
+	ErrTooLarge     = fault.New(fault.TooLarge, "image_too_large", "an image has at most 8 MiB and 20 million pixels")
 )
 
 // moved is the order of ids with one of them at another place, from 1.

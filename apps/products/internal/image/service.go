@@ -41,7 +41,7 @@ func NewService(db *event.Outbox, files Files) *Service {
 // Add gives a product one more image, after the others, and tells products.changed. It fails with ErrProduct, ErrMany,
 // ErrNoImage or ErrTooLarge.
 func (s *Service) Add(ctx context.Context, key idempotency.Key, productID int64, alt string, file []byte) (Image, error) {
-	_, earlier, err := idempotency.Before[Image](ctx, s.db.Pool, key)
+	_, earlier, err := idempotency.Begin[Image](ctx, s.db.Pool, key)
 	if err != nil {
 		return Image{}, err
 	}
@@ -102,8 +102,8 @@ func (s *Service) Show(ctx context.Context, productID, id int64, thumbnail bool)
 		name, p = small(where.File), Picture{MediaType: where.SmallType, Tag: where.Tag + "-small"}
 	}
 	p.Bytes, err = s.files.Get(ctx, name)
-	if errors.Is(err, sidecar.ErrNoFile) { // deleted at this very moment, or lost, which is for the log
-		return p, fmt.Errorf("image %d: %w", id, ErrNotFound.Because(err))
+	if errors.Is(err, sidecar.ErrFileNotFound) { // deleted at this very moment, or lost, which is for the log
+		return p, fmt.Errorf("image %d: %w", id, ErrNotFound.Wrap(err))
 	}
 	return p, err
 }

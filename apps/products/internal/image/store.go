@@ -84,12 +84,12 @@ func place(ctx context.Context, tx pgx.Tx, ids []int64) error {
 
 // setAlt fails with ErrNotFound.
 func setAlt(ctx context.Context, tx pgx.Tx, productID, id int64, alt string) error {
-	return postgres.Change(ctx, tx, ErrNotFound, `update product_images set alt = $3 where id = $2 and product_id = $1`, productID, id, alt)
+	return postgres.ExecOne(ctx, tx, ErrNotFound, `update product_images set alt = $3 where id = $2 and product_id = $1`, productID, id, alt)
 }
 
 // remove fails with ErrNotFound. The files are free.
 func remove(ctx context.Context, tx pgx.Tx, productID, id int64) error {
-	return postgres.Change(ctx, tx, ErrNotFound, `
+	return postgres.ExecOne(ctx, tx, ErrNotFound, `
 		with gone as (delete from product_images where id = $2 and product_id = $1 returning file)
 		update image_files f set free_at = now() from gone where f.name = gone.file`, productID, id)
 }

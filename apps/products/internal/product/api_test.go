@@ -31,7 +31,7 @@ func TestCatalogue(t *testing.T) {
 	category.NewService(event.NewOutbox(db)).Routes(app)
 	product.NewService(event.NewOutbox(db), "en").Routes(app)
 	stock.NewService(event.NewOutbox(db), time.Hour).Routes(app)
-	admin, alice := kittest.Somebody(shop.Admin), kittest.Somebody(shop.User)
+	admin, alice := kittest.NewCaller(shop.Admin), kittest.NewCaller(shop.User)
 	const order, another = "/reservations/0192f0c1-2d3e-7abc-8def-0123456789ab", "/reservations/0192f0c1-2d3e-7abc-8def-0123456789ac"
 
 	kittest.Run(t, app, db, []kittest.Call{
@@ -132,7 +132,7 @@ func TestOneKeyCreatesOnce(t *testing.T) {
 	app := web.New("products", web.Config{Verify: kittest.Verify})
 	category.NewService(event.NewOutbox(db)).Routes(app)
 	product.NewService(event.NewOutbox(db), "en").Routes(app)
-	admin := kittest.Somebody(shop.Admin)
+	admin := kittest.NewCaller(shop.Admin)
 	for _, call := range []kittest.Call{
 		{As: admin, Do: "POST /categories", Body: `{"name":"Electronics"}`},
 		{As: admin, Do: "POST /products", Body: headphones},
@@ -170,7 +170,7 @@ func TestChanging(t *testing.T) {
 	product.NewService(event.NewOutbox(db), "en").Routes(app)
 	stocks := stock.NewService(event.NewOutbox(db), time.Hour)
 	stocks.Routes(app)
-	admin, alice := kittest.Somebody(shop.Admin), kittest.Somebody(shop.User)
+	admin, alice := kittest.NewCaller(shop.Admin), kittest.NewCaller(shop.User)
 	with := func(name, value string) map[string]string { return map[string]string{name: value} }
 	changed := []string{"products.changed"}
 	const typed = `{"name":"Chair","sku":"C-1","price":49.5,"category_id":1,"initial_quantity":5,"low_stock_threshold":1,
@@ -248,7 +248,7 @@ func TestChangesAreNotLost(t *testing.T) {
 			switch {
 			case err == nil:
 				done.Add(1)
-			case !errors.Is(err, web.ErrStale):
+			case !errors.Is(err, web.ErrPreconditionFailed):
 				t.Error(err)
 			}
 		})

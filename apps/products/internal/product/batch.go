@@ -43,13 +43,13 @@ func (l Line) fresh(language string) (New, error) {
 		return New{}, missing
 	}
 	in := New{SKU: l.SKU, Name: *l.Name, Price: l.Price, CategoryID: *l.CategoryID, Attributes: l.Attributes, Metadata: l.Metadata}
-	web.Set(&in.Description, l.Description)
-	web.Set(&in.Slug, l.Slug)
-	web.Set(&in.Currency, l.Currency)
-	web.Set(&in.Brand, l.Brand)
-	web.Set(&in.InitialQuantity, l.InitialQuantity)
-	web.Set(&in.LowStockThreshold, l.LowStockThreshold)
-	web.Set(&in.Language, l.Language)
+	web.Apply(&in.Description, l.Description)
+	web.Apply(&in.Slug, l.Slug)
+	web.Apply(&in.Currency, l.Currency)
+	web.Apply(&in.Brand, l.Brand)
+	web.Apply(&in.InitialQuantity, l.InitialQuantity)
+	web.Apply(&in.LowStockThreshold, l.LowStockThreshold)
+	web.Apply(&in.Language, l.Language)
 	return in.normal(language)
 }
 

@@ -13,9 +13,9 @@ func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "GET /products", shop.Anyone, s.handleList, web.Doc("Search the products on sale"))
 	web.Handle(app, "GET /products/{id}", shop.Anyone, s.handleGet, web.Fails(ErrNotFound), web.Doc("See a product"))
 	web.Handle(app, "PATCH /products/{id}", shop.ManageCatalogue, s.handleChange,
-		web.Fails(ErrNotFound, web.ErrStale, ErrSlug), web.Doc("Change what is named of a product"))
+		web.Fails(ErrNotFound, web.ErrPreconditionFailed, ErrSlug), web.Doc("Change what is named of a product"))
 	web.Handle(app, "DELETE /products/{id}", shop.ManageCatalogue, s.handleArchive,
-		web.Fails(ErrNotFound, web.ErrStale), web.Doc("Take a product off sale; old orders still show it"))
+		web.Fails(ErrNotFound, web.ErrPreconditionFailed), web.Doc("Take a product off sale; old orders still show it"))
 	web.Handle(app, "POST /prices", shop.Anyone, s.handlePrices, web.Internal)
 }
 

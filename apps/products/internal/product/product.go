@@ -158,15 +158,15 @@ func priceIn(price shop.Money, currency string) (shop.Money, error) {
 // to is the product as it is after a change, and whether anything is different. It fails as normal does.
 func (change Change) to(p Product) (changed Product, different bool, err error) {
 	changed = p
-	web.Set(&changed.Name, change.Name)
-	web.Set(&changed.Description, change.Description)
-	web.Set(&changed.Slug, change.Slug)
-	web.Set(&changed.Price, change.Price)
-	web.Set(&changed.Currency, change.Currency)
-	web.Set(&changed.CategoryID, change.CategoryID)
-	web.Set(&changed.Brand, change.Brand)
-	web.Set(&changed.Language, change.Language)
-	web.Set(&changed.LowStockThreshold, change.LowStockThreshold)
+	web.Apply(&changed.Name, change.Name)
+	web.Apply(&changed.Description, change.Description)
+	web.Apply(&changed.Slug, change.Slug)
+	web.Apply(&changed.Price, change.Price)
+	web.Apply(&changed.Currency, change.Currency)
+	web.Apply(&changed.CategoryID, change.CategoryID)
+	web.Apply(&changed.Brand, change.Brand)
+	web.Apply(&changed.Language, change.Language)
+	web.Apply(&changed.LowStockThreshold, change.LowStockThreshold)
 	if change.Attributes != nil {
 		changed.Attributes = change.Attributes
 	}

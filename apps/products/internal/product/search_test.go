@@ -34,7 +34,7 @@ func TestSearch(t *testing.T) {
 	category.NewService(event.NewOutbox(db)).Routes(app)
 	product.NewService(event.NewOutbox(db), "en").Routes(app)
 	stock.NewService(event.NewOutbox(db), time.Hour).Routes(app)
-	admin := kittest.Somebody(shop.Admin)
+	admin := kittest.NewCaller(shop.Admin)
 	for _, c := range []string{`{"name":"Electronics"}`, `{"name":"Audio","parent_id":1}`, `{"name":"Furniture"}`} {
 		kittest.Run(t, app, nil, []kittest.Call{{Name: "category", As: admin, Do: "POST /categories", Body: c, Want: 201}})
 	}
@@ -177,7 +177,7 @@ func TestLanguages(t *testing.T) {
 	app := web.New("products", web.Config{Verify: kittest.Verify})
 	category.NewService(event.NewOutbox(db)).Routes(app)
 	product.NewService(event.NewOutbox(db), "de").Routes(app)
-	admin := kittest.Somebody(shop.Admin)
+	admin := kittest.NewCaller(shop.Admin)
 	kittest.Run(t, app, nil, []kittest.Call{
 		{Name: "category", As: admin, Do: "POST /categories", Body: `{"name":"All"}`, Want: 201},
 		{Name: "no such language", As: admin, Do: "POST /products", Body: `{"name":"x","sku":"X","price":1,"category_id":1,"language":"tlh"}`, Want: 422, Has: []string{`"language":"must be one of`}},

@@ -54,7 +54,7 @@ func (s *Service) Create(ctx context.Context, in New) (Product, error) {
 }
 
 // Change changes what is named, if the product is still the one that the caller read, and tells products.changed. It fails
-// with ErrNotFound, web.ErrStale, ErrInvalid, ErrCategory or ErrSlug.
+// with ErrNotFound, web.ErrPreconditionFailed, ErrInvalid, ErrCategory or ErrSlug.
 func (s *Service) Change(ctx context.Context, id int64, read web.IfMatch, change Change) (p Product, err error) {
 	err = s.db.Tx(ctx, func(tx event.TX) error {
 		if p, err = lock(ctx, tx, id, read); err != nil {
@@ -84,7 +84,7 @@ func apply(ctx context.Context, tx event.TX, p Product, change Change) (Product,
 }
 
 // Archive takes a product off sale for good, if it is still the one that the caller read, and tells products.archived. Orders
-// that have it go on, and its SKU stays taken. It fails with ErrNotFound or web.ErrStale.
+// that have it go on, and its SKU stays taken. It fails with ErrNotFound or web.ErrPreconditionFailed.
 func (s *Service) Archive(ctx context.Context, id int64, read web.IfMatch) error {
 	return s.db.Tx(ctx, func(tx event.TX) error {
 		p, err := lock(ctx, tx, id, read)
@@ -104,7 +104,7 @@ func (s *Service) Archive(ctx context.Context, id int64, read web.IfMatch) error
 	})
 }
 
-// lock keeps a product from being changed until the transaction ends. It fails with ErrNotFound or web.ErrStale.
+// lock keeps a product from being changed until the transaction ends. It fails with ErrNotFound or web.ErrPreconditionFailed.
 func lock(ctx context.Context, tx pgx.Tx, id int64, read web.IfMatch) (Product, error) {
 	if err := lockRow(ctx, tx, id); err != nil {
 		return Product{}, err

@@ -55,11 +55,11 @@ func slugs(ctx context.Context, tx pgx.Tx, all []New) ([]string, error) {
 // refusal is the fault that the refusal of a constraint stands for.
 func refusal(err error) error {
 	switch {
-	case postgres.Violates(err, "products_sku_key"):
+	case postgres.IsViolation(err, "products_sku_key"):
 		return ErrSKU
-	case postgres.Violates(err, "products_slug_key"):
+	case postgres.IsViolation(err, "products_slug_key"):
 		return ErrSlug
-	case postgres.Violates(err, "products_category_id_fkey"):
+	case postgres.IsViolation(err, "products_category_id_fkey"):
 		return ErrCategory
 	}
 	return err
@@ -67,7 +67,7 @@ func refusal(err error) error {
 
 // lockRow fails with ErrNotFound, also for what is archived.
 func lockRow(ctx context.Context, tx pgx.Tx, id int64) error {
-	return postgres.Change(ctx, tx, ErrNotFound, `select from products where id = $1 and archived_at is null for no key update`, id)
+	return postgres.ExecOne(ctx, tx, ErrNotFound, `select from products where id = $1 and archived_at is null for no key update`, id)
 }
 
 // archive leaves everything else as it was.

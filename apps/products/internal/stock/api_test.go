@@ -16,7 +16,7 @@ func TestInventory(t *testing.T) {
 	kittest.Emitted(t, db)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
 	s.Routes(app)
-	admin, alice, bob := kittest.Somebody(shop.Admin), kittest.Somebody(shop.User), kittest.Somebody(shop.User)
+	admin, alice, bob := kittest.NewCaller(shop.Admin), kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
 	const order = "/reservations/0192f0c1-2d3e-7abc-8def-0123456789ab"
 	adjust := func(delta int) string { return `{"delta":` + strconv.Itoa(delta) + `,"reason":"counted"}` }
 
@@ -75,7 +75,7 @@ func TestErasure(t *testing.T) {
 	app := web.New("products", web.Config{Verify: kittest.Verify})
 	s.Routes(app)
 	s.Subscribe(event.NewHub(app, "products", event.NewOutbox(db)))
-	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)
+	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
 	kittest.Run(t, app, nil, []kittest.Call{
 		{Name: "nothing is held", Do: "GET /export/" + alice.ID.String(), Want: 200, Has: []string{`{"notify_me":[]}`}},
 		{Name: "wait", As: alice, Do: "POST /products/1/notify-me", Want: 202},

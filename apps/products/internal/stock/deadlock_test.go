@@ -24,7 +24,7 @@ func TestErasureBesideReturns(t *testing.T) {
 		all = append(all, id+1, 1)
 	}
 	for range 15 {
-		order, alice := newOrder(), kittest.Somebody(shop.User)
+		order, alice := newOrder(), kittest.NewCaller(shop.User)
 		if _, err := s.Reserve(t.Context(), order, want(all...)); err != nil {
 			t.Fatal(err)
 		}

@@ -16,5 +16,5 @@ func (s *Service) onErased(ctx context.Context, tx event.TX, e shop.UserErased) 
 	if err := forgetWaiter(ctx, tx, e.UserID); err != nil {
 		return err
 	}
-	return idempotency.Forget(ctx, tx, e.UserID)
+	return idempotency.PurgeUser(ctx, tx, e.UserID)
 }

@@ -79,7 +79,7 @@ func TestImportAndExport(t *testing.T) {
 	s.Routes(app)
 	product.NewService(event.NewOutbox(db), "en").Routes(app)
 	stock.NewService(event.NewOutbox(db), time.Hour).Routes(app)
-	admin, alice := kittest.Somebody(shop.Admin), kittest.Somebody(shop.User)
+	admin, alice := kittest.NewCaller(shop.Admin), kittest.NewCaller(shop.User)
 	csv, lines := map[string]string{"Content-Type": "text/csv"}, map[string]string{"Content-Type": "application/x-ndjson"}
 	told := func(n int) (topics []string) {
 		for range n {

@@ -17,11 +17,11 @@ const patience = 10 * time.Minute
 
 // Routes adds the routes of files. They stand before those of single products, whose paths look alike.
 func (s *Service) Routes(app *web.App) {
-	web.Handle(app, "POST /products/import", shop.ManageCatalogue, s.handleImport, web.BodyLimit(largestImport), web.Patience(patience),
+	web.Handle(app, "POST /products/import", shop.ManageCatalogue, s.handleImport, web.BodyLimit(largestImport), web.Timeout(patience),
 		web.Fails(ErrHeader, ErrLongLine, ErrRunning, idempotency.ErrReused), web.Doc("Take goods from a file, row by row; known SKUs are changed"))
 	web.Handle(app, "GET /products/imports", shop.ManageCatalogue, s.handleImports, web.NoStore, web.Doc("See how far imports have come, the last first"))
-	web.Handle(app, "GET /products/export", shop.ManageCatalogue, s.handleExport, web.NoStore, web.Patience(patience),
-		web.Answers(csvType, linesType), web.Doc("Get all goods on sale as a file"))
+	web.Handle(app, "GET /products/export", shop.ManageCatalogue, s.handleExport, web.NoStore, web.Timeout(patience),
+		web.Produces(csvType, linesType), web.Doc("Get all goods on sale as a file"))
 }
 
 type importInput struct {
@@ -31,7 +31,7 @@ type importInput struct {
 
 func (s *Service) handleImport(ctx context.Context, who shop.Caller, in importInput) (Report, error) {
 	unprintable := func(r rune) bool { return r < ' ' || r > '~' }
-	if len(in.Key) > idempotency.Longest || strings.ContainsFunc(in.Key, unprintable) {
+	if len(in.Key) > idempotency.MaxLength || strings.ContainsFunc(in.Key, unprintable) {
 		return Report{}, fault.ErrInvalid.With(idempotency.Header, "must be 1 to 255 printable ASCII characters")
 	}
 	return s.Import(ctx, who.ID, in.Key, in.File.MediaType, in.File)

@@ -94,13 +94,13 @@ func rowOf(cells *csv.Reader, header, record []string, err error) numbered {
 	var parse *csv.ParseError
 	switch {
 	case errors.As(err, &parse):
-		return numbered{line: parse.StartLine, err: ErrLine.Because(err)}
+		return numbered{line: parse.StartLine, err: ErrLine.Wrap(err)}
 	case err != nil:
 		return numbered{err: err}
 	}
 	line, _ := cells.FieldPos(0)
 	if len(record) != len(header) {
-		return numbered{line: line, err: ErrLine.Saying(fmt.Sprintf("the line has %d cells, and the first line %d", len(record), len(header)))}
+		return numbered{line: line, err: ErrLine.WithMessage(fmt.Sprintf("the line has %d cells, and the first line %d", len(record), len(header)))}
 	}
 	object, attributes := map[string]json.RawMessage{}, map[string]json.RawMessage{}
 	for i, cell := range record {
@@ -155,7 +155,7 @@ func lineFault(err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	return ErrLine.Because(err)
+	return ErrLine.Wrap(err)
 }
 
 // withoutMark leaves out the byte order mark that spreadsheets write.

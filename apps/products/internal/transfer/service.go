@@ -108,7 +108,7 @@ func (s *Service) take(ctx context.Context, r *Report, rows []numbered, categori
 		if n.err == nil {
 			outcome, n.err = s.putOne(ctx, n.row)
 		}
-		if ctx.Err() != nil || postgres.Unavailable(n.err) || postgres.Contended(n.err) {
+		if ctx.Err() != nil || postgres.IsUnavailable(n.err) || postgres.IsConflict(n.err) {
 			return n.err
 		}
 		r.note(n, outcome, n.err)
@@ -159,7 +159,7 @@ func (s *Service) putOne(ctx context.Context, one row) (outcome product.Outcome,
 			}
 			return err
 		})
-		if !postgres.Contended(err) {
+		if !postgres.IsConflict(err) {
 			break
 		}
 	}

@@ -77,7 +77,7 @@ var (
 	ErrHeader   = fault.ErrInvalid.With("file", "begins with the names of its columns, among them sku, each known and once")
 	ErrCategory = fault.ErrInvalid.With("category", "there is no such category")
 	ErrLine     = fault.New(fault.Malformed, "malformed_line", "the line cannot be read")
-	ErrRunning  = fault.New(fault.Conflict, "import_running", "the import with this Idempotency-Key is still under way").After(5)
+	ErrRunning  = fault.New(fault.Conflict, "import_running", "the import with this Idempotency-Key is still under way").WithRetryAfter(5)
 	ErrLongLine = fault.New(fault.TooLarge, "line_too_long", "a line has at most 1 MiB")
 )
 

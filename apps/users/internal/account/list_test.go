@@ -22,7 +22,7 @@ func TestListUsesTheIndexOfItsFilter(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	explaining := &kittest.Explaining{Pool: db}
+	explaining := &kittest.Explainer{Pool: db}
 	for index, f := range map[string]Filter{"accounts_by_username": {Q: "c4ca4238"}, "accounts_pkey": {Role: shop.User}} {
 		found, err := list(t.Context(), explaining, f, shop.UserID{UUID: uuid.Max}, 21)
 		if err != nil || len(found) == 0 || !strings.Contains(explaining.Plan+" ", index+" ") {

@@ -57,7 +57,7 @@ func turn(ctx context.Context, slots *semaphore.Weighted) (done func(), err erro
 	ctx, cancel := context.WithTimeout(ctx, longestWait)
 	defer cancel()
 	if err := slots.Acquire(ctx, 1); err != nil {
-		return nil, ErrBusy.Because(err)
+		return nil, ErrBusy.Wrap(err)
 	}
 	return func() { slots.Release(1) }, nil
 }

@@ -54,8 +54,8 @@ func (s *Service) ChangeProfile(ctx context.Context, who shop.Caller, in Profile
 }
 
 func (in Profile) applied(a Account) Account {
-	web.Set(&a.Username, in.Username)
-	web.Set(&a.FullName, in.FullName)
+	web.Apply(&a.Username, in.Username)
+	web.Apply(&a.FullName, in.FullName)
 	if in.Email != nil && *in.Email != a.Email {
 		a.Email, a.EmailVerified = *in.Email, false
 	}
@@ -144,7 +144,7 @@ func (s *Service) Export(ctx context.Context, who shop.Caller, from audit.Origin
 	}
 	for service, ask := range s.Elsewhere {
 		if held.Services[service], err = ask(ctx, who.ID); err != nil {
-			return held, ErrHalfExport.Because(err)
+			return held, ErrHalfExport.Wrap(err)
 		}
 	}
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {

@@ -37,9 +37,9 @@ func insert(ctx context.Context, tx pgx.Tx, in Registration, hash []byte, role s
 func one(ctx context.Context, db postgres.Reader, sql string, args ...any) (Account, error) {
 	a, err := postgres.One(ctx, db, ErrNotFound, pgx.RowToStructByName[Account], sql, args...)
 	switch {
-	case postgres.Violates(err, "accounts_username_key_key"), postgres.Violates(err, "accounts_username_shape_key"):
+	case postgres.IsViolation(err, "accounts_username_key_key"), postgres.IsViolation(err, "accounts_username_shape_key"):
 		return a, ErrUsername
-	case postgres.Violates(err, "accounts_email_key_key"):
+	case postgres.IsViolation(err, "accounts_email_key_key"):
 		return a, ErrEmail
 	}
 	return a, err

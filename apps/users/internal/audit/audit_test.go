@@ -226,7 +226,7 @@ func TestList(t *testing.T) {
 		t.Fatal(err)
 	}
 	audits.Routes(app)
-	admin, ann := kittest.Somebody(shop.Admin), kittest.Somebody(shop.User)
+	admin, ann := kittest.NewCaller(shop.Admin), kittest.NewCaller(shop.User)
 	record(t, db,
 		audit.Entry{Action: audit.Registered, User: ann.ID, From: audit.Origin{Address: "192.0.2.1", UserAgent: "<script>alert(1)</script>"}},
 		audit.Entry{Action: audit.SignedIn, Actor: ann.ID, User: ann.ID},

@@ -22,9 +22,9 @@ func TestListUsesTheIndexOfItsFilter(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	explaining := &kittest.Explaining{Pool: db}
+	explaining := &kittest.Explainer{Pool: db}
 	for index, f := range map[string]Filter{
-		"entries_by_user": {UserID: kittest.Somebody(shop.User).ID}, "entries_by_action": {Action: "a7"}, "entries_pkey": {},
+		"entries_by_user": {UserID: kittest.NewCaller(shop.User).ID}, "entries_by_action": {Action: "a7"}, "entries_pkey": {},
 	} {
 		_, err := list(t.Context(), explaining, f, math.MaxInt64, 21)
 		if err != nil || !strings.Contains(explaining.Plan, index+" ") {

@@ -12,7 +12,7 @@ import (
 )
 
 // ErrContended tells that others changed a count each time we were about to. Nobody may go on uncounted.
-var ErrContended = fault.New(fault.Unavailable, "lockout_contended", "too many sign in under this name at this moment").After(1)
+var ErrContended = fault.New(fault.Unavailable, "lockout_contended", "too many sign in under this name at this moment").WithRetryAfter(1)
 
 // State is the component "lockouts" of a sidecar: a Store that all replicas share.
 type State struct{ dapr *sidecar.Sidecar }
@@ -38,7 +38,7 @@ func (s State) Change(ctx context.Context, key string, fn Change) error {
 		if err != nil {
 			return err
 		}
-		if err := s.dapr.Save(ctx, "lockouts", key, json.RawMessage(next), version, life); !errors.Is(err, sidecar.ErrChanged) {
+		if err := s.dapr.Save(ctx, "lockouts", key, json.RawMessage(next), version, life); !errors.Is(err, sidecar.ErrConcurrentUpdate) {
 			return err
 		}
 	}

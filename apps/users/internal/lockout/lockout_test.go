@@ -58,7 +58,7 @@ func (r *replicas) Change(ctx context.Context, key string, fn Change) error {
 		}
 		time.Sleep(rand.N(time.Millisecond))
 	}
-	return fault.ErrUnavailable.Because(ctx.Err())
+	return fault.ErrUnavailable.Wrap(ctx.Err())
 }
 
 func (r *replicas) setDown(down bool) {

@@ -83,13 +83,13 @@ func (s *Service) enter(ctx context.Context, key string, begin func(*record, tim
 		case err != nil:
 			return err
 		case locked > 0:
-			return ErrLocked.After(int(math.Ceil(locked.Seconds())))
+			return ErrLocked.WithRetryAfter(int(math.Ceil(locked.Seconds())))
 		case !early:
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return ErrContended.Because(ctx.Err())
+			return ErrContended.Wrap(ctx.Err())
 		case <-time.After(pause):
 		}
 	}

@@ -87,7 +87,7 @@ type trustInput struct {
 	Cursor string `query:"cursor" validate:"max=100"`
 }
 
-func (s *Service) handleTrust(ctx context.Context, _ shop.Caller, in trustInput) (auth.Trust, error) {
+func (s *Service) handleTrust(ctx context.Context, _ shop.Caller, in trustInput) (auth.Update, error) {
 	return s.Trust(ctx, in.Cursor)
 }
 

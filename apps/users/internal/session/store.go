@@ -20,7 +20,7 @@ import (
 // begin fails with account.ErrBusy where the account is no longer as it was when its password was checked: a session must not
 // begin behind the back of whatever ended all of them in between.
 func begin(ctx context.Context, tx pgx.Tx, id uuid.UUID, who account.Account, from Device) error {
-	return postgres.Change(ctx, tx, account.ErrBusy, `
+	return postgres.ExecOne(ctx, tx, account.ErrBusy, `
 		insert into sessions (id, account_id, user_agent, address)
 		select $1, id, $3, $4 from accounts where id = $2 and active and role = $5 and updated_at = $6 for share`,
 		id, who.ID, from.UserAgent, from.Address, who.Role, who.UpdatedAt)
@@ -100,15 +100,15 @@ func forget(ctx context.Context, tx pgx.Tx, who shop.UserID) error {
 // left and of which no access token can live, and devices that nobody has seen for a year.
 func prune(ctx context.Context, db *pgxpool.Pool, remember time.Duration) error {
 	return errors.Join(
-		postgres.InSteps(ctx, db, `
+		postgres.ExecInBatches(ctx, db, `
 			delete from refresh_tokens where fingerprint in (
 				select fingerprint from refresh_tokens where expires_at < now() order by fingerprint limit 1000 for update skip locked)`),
-		postgres.InSteps(ctx, db, `
+		postgres.ExecInBatches(ctx, db, `
 			delete from sessions where id in (
 				select id from sessions where seen_at < now() - $1::interval and (ended_at is null or ended_at < now() - $1::interval)
 					and not exists (select from refresh_tokens where session_id = sessions.id)
 				order by id limit 1000 for update skip locked)`, remember),
-		postgres.InSteps(ctx, db, `delete from devices where seen_at < now() - interval '1 year'`))
+		postgres.ExecInBatches(ctx, db, `delete from devices where seen_at < now() - interval '1 year'`))
 }
 
 // notify tells all replicas, when the transaction commits, that a session has ended or a key was made.

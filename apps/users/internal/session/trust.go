@@ -43,7 +43,7 @@ const longest = time.Second
 
 // Trust is what to go by when tokens are checked. Without a cursor it answers at once, with all sessions that ended while access
 // tokens of theirs may live; with one, as soon as there is something new, or after a second without.
-func (s *Service) Trust(ctx context.Context, cursor string) (auth.Trust, error) {
+func (s *Service) Trust(ctx context.Context, cursor string) (auth.Update, error) {
 	over := time.NewTimer(longest)
 	defer over.Stop()
 	for {
@@ -62,14 +62,14 @@ func (s *Service) Trust(ctx context.Context, cursor string) (auth.Trust, error) 
 	}
 }
 
-func (s *Service) trust(ctx context.Context, cursor string) (auth.Trust, position, error) {
+func (s *Service) trust(ctx context.Context, cursor string) (auth.Update, position, error) {
 	set := s.signer.JWKS()
 	ended, horizon, err := endedSince(ctx, s.db, positionOf(cursor).horizon, s.lives.remember())
 	if err != nil {
-		return auth.Trust{}, position{}, err
+		return auth.Update{}, position{}, err
 	}
 	at := position{horizon: horizon, keys: digestOfKeys(set), told: digestOf(ended, 0), again: digestOf(ended, horizon)}
-	t := auth.Trust{Issuer: s.signer.Issuer, JWKS: set, Ended: []uuid.UUID{}, Remember: int(s.lives.remember().Seconds()), Cursor: at.String()}
+	t := auth.Update{Issuer: s.signer.Issuer, JWKS: set, Ended: []uuid.UUID{}, Remember: int(s.lives.remember().Seconds()), Cursor: at.String()}
 	for _, e := range ended {
 		t.Ended = append(t.Ended, e.ID)
 	}

@@ -56,7 +56,7 @@ func sessionOf(t *testing.T, db *pgxpool.Pool, user shop.UserID) (id uuid.UUID) 
 	return id
 }
 
-func ask(t *testing.T, s *session.Service, cursor string) (told auth.Trust, took time.Duration) {
+func ask(t *testing.T, s *session.Service, cursor string) (told auth.Update, took time.Duration) {
 	t.Helper()
 	began := time.Now()
 	told, err := s.Trust(t.Context(), cursor)
@@ -111,7 +111,7 @@ func TestWhoWaitsIsToldAtOnce(t *testing.T) {
 	for range 2 { // the first news is that it listens, or the second question would not be waited for
 		at, _ = ask(t, s, at.Cursor)
 	}
-	waiting := make(chan auth.Trust, 1)
+	waiting := make(chan auth.Update, 1)
 	go func() {
 		told, err := s.Trust(context.Background(), at.Cursor)
 		if err != nil {

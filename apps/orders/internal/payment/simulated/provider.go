@@ -211,7 +211,7 @@ func (p *Provider) Read(body []byte, signature string) (n payment.Notice, err er
 	}
 	var m Message
 	if err := json.Unmarshal(body, &m); err != nil {
-		return n, fault.ErrMalformed.Because(err)
+		return n, fault.ErrMalformed.Wrap(err)
 	}
 	n = payment.Notice{ID: m.ID, Kind: m.Type, Key: m.OrderID}
 	switch m.Type {

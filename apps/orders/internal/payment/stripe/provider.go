@@ -106,7 +106,7 @@ func (p *Provider) intent(ctx context.Context, key shop.OrderID, reference strin
 func (p *Provider) Refund(ctx context.Context, r payment.Refund, reference string) error {
 	amount, err := minor(r.Amount, r.Currency)
 	if err != nil {
-		return payment.ErrRefused.Saying(err.Error())
+		return payment.ErrRefused.WithMessage(err.Error())
 	}
 	intent, err := p.intent(ctx, r.Key, reference)
 	if err != nil {
@@ -128,13 +128,13 @@ func (p *Provider) giveBack(ctx context.Context, reference, key string, params *
 	}
 	if err == nil {
 		if failed(made) {
-			return payment.ErrRefused.Saying(whyNotBack(made))
+			return payment.ErrRefused.WithMessage(whyNotBack(made))
 		}
 		return nil
 	}
 	meant, e := failure(err), (*api.Error)(nil)
 	if errors.As(err, &e) && e.HTTPStatusCode == http.StatusBadRequest && errors.Is(meant, payment.ErrProvider) {
-		return payment.ErrRefused.Because(meant) // a dispute, say: asked again it would say the same
+		return payment.ErrRefused.Wrap(meant) // a dispute, say: asked again it would say the same
 	}
 	return meant
 }

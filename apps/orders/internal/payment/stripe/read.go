@@ -49,7 +49,7 @@ func why(e *api.Error) shop.Reason {
 func failure(err error) error {
 	var e *api.Error
 	if !errors.As(err, &e) {
-		return payment.ErrNoAnswer.Because(err)
+		return payment.ErrNoAnswer.Wrap(err)
 	}
 	// The error itself is not kept as a cause: it may name what the buyer pays with.
 	cause := errors.New("stripe: " + string(e.Type) + " " + string(e.Code) + ", request " + e.RequestID)
@@ -63,9 +63,9 @@ func failure(err error) error {
 	case e.Code == api.ErrorCodeResourceMissing: // the payment method
 		return payment.DeclinedFor(shop.Cause{Code: shop.NoMethod})
 	case e.HTTPStatusCode >= 500:
-		return payment.ErrNoAnswer.Because(cause)
+		return payment.ErrNoAnswer.Wrap(cause)
 	}
-	return payment.ErrProvider.Because(cause)
+	return payment.ErrProvider.Wrap(cause)
 }
 
 // changed says that a key was used before, with something else.
@@ -107,7 +107,7 @@ func (p *Provider) Read(body []byte, signature string) (n payment.Notice, err er
 	}
 	event, err := webhook.ConstructEventWithOptions(body, signature, p.webhookKey, webhook.ConstructEventOptions{IgnoreAPIVersionMismatch: true})
 	if err != nil {
-		return n, payment.ErrSignature.Because(err)
+		return n, payment.ErrSignature.Wrap(err)
 	}
 	n = payment.Notice{ID: event.ID, Kind: string(event.Type)}
 	switch {
@@ -124,7 +124,7 @@ func (p *Provider) Read(body []byte, signature string) (n payment.Notice, err er
 func readIntent(event api.Event, n *payment.Notice) error {
 	var intent api.PaymentIntent
 	if err := json.Unmarshal(event.Data.Raw, &intent); err != nil {
-		return fault.ErrMalformed.Because(err)
+		return fault.ErrMalformed.Wrap(err)
 	}
 	id, mine := owner(intent.Metadata)
 	if !mine {
@@ -145,7 +145,7 @@ func readIntent(event api.Event, n *payment.Notice) error {
 func readRefund(event api.Event, n *payment.Notice) error {
 	var refund api.Refund
 	if err := json.Unmarshal(event.Data.Raw, &refund); err != nil {
-		return fault.ErrMalformed.Because(err)
+		return fault.ErrMalformed.Wrap(err)
 	}
 	id, mine := owner(refund.Metadata)
 	if !mine {

@@ -22,9 +22,9 @@ func TestBackoff(t *testing.T) {
 		{"once", 1, others, time.Second},
 		{"four times", 4, others, 8 * time.Second},
 		{"for long", 100, others, lastRetry},
-		{"for long, and nothing is published", 100, nil, doubtful},
+		{"for long, and nothing is published", 100, nil, brokerRetry},
 	} {
-		a := aside{keys: map[string]setback{}}
+		a := failingKeys{keys: map[string]backoff{}}
 		for range c.failures {
 			a.note(now, c.published, failing)
 		}
@@ -49,9 +49,9 @@ func TestBackoff(t *testing.T) {
 
 // TestDue: who waits longest is first, so that all come to their turn.
 func TestDue(t *testing.T) {
-	a, now := aside{keys: map[string]setback{}}, time.Now()
+	a, now := failingKeys{keys: map[string]backoff{}}, time.Now()
 	for n := range 3 {
-		a.keys[fmt.Sprint(n)] = setback{1, now.Add(-time.Duration(n) * time.Second)}
+		a.keys[fmt.Sprint(n)] = backoff{1, now.Add(-time.Duration(n) * time.Second)}
 	}
 	if got := a.due(now, 2); !slices.Equal(got, []string{"2", "1"}) {
 		t.Errorf("%v are due", got)

@@ -52,7 +52,7 @@ func TestForget(t *testing.T) {
 		t.Fatalf("kept %v and %v", kept(alice), his)
 	}
 	for range 2 {
-		if err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error { return event.Forget(t.Context(), tx, alice) }); err != nil {
+		if err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error { return event.PurgeUser(t.Context(), tx, alice) }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -78,7 +78,7 @@ func TestAnErasureThatDied(t *testing.T) {
 	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	app := web.New("notifications", web.Config{})
 	event.On(event.NewHub(app, "notifications", db), func(ctx context.Context, tx event.TX, e shop.UserErased) error {
-		return event.Forget(ctx, tx, e.UserID)
+		return event.PurgeUser(ctx, tx, e.UserID)
 	})
 	id, user := shop.NewID().String(), shop.NewID()
 	kittest.Run(t, app, nil, []kittest.Call{

@@ -101,7 +101,7 @@ func TestANewerSchemaWaitsForANewerRelease(t *testing.T) {
 func TestHearingTwiceIsAMistake(t *testing.T) {
 	hub := event.NewHub(web.New("notifications", web.Config{}), "notifications", event.NewOutbox(kittest.DB(t, event.Migrations)))
 	hear := func() {
-		event.OnAgain(hub, func(context.Context, shop.OrderCancelled) error { return fault.ErrUnavailable })
+		event.OnIdempotent(hub, func(context.Context, shop.OrderCancelled) error { return fault.ErrUnavailable })
 	}
 	hear()
 	defer func() {
@@ -151,7 +151,7 @@ func TestLag(t *testing.T) {
 	b := &broker{down: true}
 	ctx, end := context.WithCancel(t.Context())
 	relay := make(chan struct{})
-	go func() { _ = event.Relay(ctx, db, "orders", b.publish, event.Kept); close(relay) }()
+	go func() { _ = event.Relay(ctx, db, "orders", b.publish, event.Retention); close(relay) }()
 	defer func() { end(); <-relay }()
 	for range 3 {
 		emit(t, db, shop.OrderID{UUID: shop.NewID()}, "x")

@@ -8,10 +8,10 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Forget removes the dead letters about somebody who wants to be forgotten: those whose data has their user_id, whatever else can
+// PurgeUser removes the dead letters about somebody who wants to be forgotten: those whose data has their user_id, whatever else can
 // be read of them. What is still on its way and dies later goes with the next pruning. Letters of users.erased stay: they hold
 // an id and nothing else, and have yet to be heard.
-func Forget(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
+func PurgeUser(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 	if _, err := tx.Exec(ctx, `
 		insert into forgotten (user_id) values ($1) on conflict (user_id) do update set at = now()`, user); err != nil {
 		return err

@@ -15,14 +15,14 @@ import (
 
 // Feed returns what the users service has for verifiers since a cursor. With a cursor it may wait for news, up to a
 // second.
-type Feed func(ctx context.Context, cursor string) (Trust, error)
+type Feed func(ctx context.Context, cursor string) (Update, error)
 
 var trust = sidecar.Endpoint{App: "users", Method: "GET", Path: "/trust?cursor={cursor}"}
 
-// FeedThrough reads the feed through the sidecar. Its invoke must have no breaker: the return of users matters
+// NewFeed reads the feed through the sidecar. Its invoke must have no breaker: the return of users matters
 // immediately.
-func FeedThrough(invoke sidecar.Invoke) Feed {
-	return func(ctx context.Context, cursor string) (t Trust, err error) {
+func NewFeed(invoke sidecar.Invoke) Feed {
+	return func(ctx context.Context, cursor string) (t Update, err error) {
 		err = invoke(ctx, trust.With(cursor), nil, &t)
 		return t, err
 	}
@@ -95,7 +95,7 @@ func (v *Verifier) learn(ctx context.Context, cursor string) (next string, err e
 }
 
 // with is what is known once something more was told. Nothing known before is changed by it.
-func (k *knowledge) with(told Trust, now time.Time) *knowledge {
+func (k *knowledge) with(told Update, now time.Time) *knowledge {
 	next := knowledge{issuer: told.Issuer, set: told.JWKS}
 	if k != nil && k.issuer == told.Issuer && slices.Equal(k.set.Keys, told.Keys) {
 		next = *k
@@ -141,8 +141,8 @@ func (v *Verifier) begin(ctx context.Context) *knowledge {
 
 var errStale = errors.New("auth: nothing was heard of ended sessions for a while")
 
-// Well fails while nothing has been heard from the users service for ten seconds.
-func (v *Verifier) Well(context.Context) error {
+// Healthy fails while nothing has been heard from the users service for ten seconds.
+func (v *Verifier) Healthy(context.Context) error {
 	if v.follows && time.Since(time.Unix(0, v.heard.Load())) > isStale {
 		return errStale
 	}

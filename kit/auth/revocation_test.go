@@ -35,7 +35,7 @@ func newUsers(t testing.TB) *users {
 
 var errAway = errors.New("away")
 
-func (u *users) ask(ctx context.Context, cursor string) (auth.Trust, error) {
+func (u *users) ask(ctx context.Context, cursor string) (auth.Update, error) {
 	from, _ := strconv.Atoi(cursor)
 	for {
 		u.mu.Lock()
@@ -44,17 +44,17 @@ func (u *users) ask(ctx context.Context, cursor string) (auth.Trust, error) {
 		at := strconv.Itoa(len(u.ended))
 		u.mu.Unlock()
 		if away {
-			return auth.Trust{}, errAway
+			return auth.Update{}, errAway
 		}
 		if cursor == "" || len(told) > 0 {
-			return auth.Trust{Issuer: auth.Issuer, JWKS: u.signer.JWKS(), Ended: told, Remember: 60, Cursor: at}, nil
+			return auth.Update{Issuer: auth.Issuer, JWKS: u.signer.JWKS(), Ended: told, Remember: 60, Cursor: at}, nil
 		}
 		select {
 		case <-news:
 		case <-ctx.Done():
-			return auth.Trust{}, ctx.Err()
+			return auth.Update{}, ctx.Err()
 		case <-time.After(time.Second):
-			return auth.Trust{Issuer: auth.Issuer, JWKS: u.signer.JWKS(), Cursor: at}, nil
+			return auth.Update{Issuer: auth.Issuer, JWKS: u.signer.JWKS(), Cursor: at}, nil
 		}
 	}
 }
@@ -89,7 +89,7 @@ func kindOf(err error) fault.Kind {
 
 func TestAnEndedSessionIsRefusedByEveryReplica(t *testing.T) {
 	u := newUsers(t)
-	alice := kittest.Somebody(shop.User)
+	alice := kittest.NewCaller(shop.User)
 	elsewhere := alice
 	elsewhere.SessionID = uuid.New()
 	here, there := signed(t, u.signer, alice), signed(t, u.signer, elsewhere)
@@ -120,7 +120,7 @@ func TestAnEndedSessionIsRefusedByEveryReplica(t *testing.T) {
 
 func TestNothingIsVouchedForBeforeAnythingIsKnown(t *testing.T) {
 	u := newUsers(t)
-	alice := kittest.Somebody(shop.User)
+	alice := kittest.NewCaller(shop.User)
 	token := signed(t, u.signer, alice)
 	u.end(alice.SessionID)
 	u.setAway(true)
@@ -142,7 +142,7 @@ func TestNothingIsVouchedForBeforeAnythingIsKnown(t *testing.T) {
 func TestWhatIsKnownHoldsWhileUsersIsAway(t *testing.T) {
 	u := newUsers(t)
 	stranger, _ := newSigner(t)
-	alice, bob := kittest.Somebody(shop.User), kittest.Somebody(shop.User)
+	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
 	u.end(bob.SessionID)
 	v := auth.Follow(t.Context(), u.ask)
 	first := signed(t, u.signer, alice)
@@ -155,7 +155,7 @@ func TestWhatIsKnownHoldsWhileUsersIsAway(t *testing.T) {
 	u.setAway(true)
 	kittest.Eventually(t, 5*time.Second, func() error {
 		auth.Stale(v) // ten seconds have passed
-		return map[bool]error{true: nil, false: errors.New("it says that it is well")}[v.Well(t.Context()) != nil]
+		return map[bool]error{true: nil, false: errors.New("it says that it is well")}[v.Healthy(t.Context()) != nil]
 	})
 	for _, token := range []string{first, signed(t, u.signer, alice)} {
 		if who, err := v.Verify(t.Context(), token); err != nil || who != alice {
@@ -177,14 +177,14 @@ func TestWhatIsKnownHoldsWhileUsersIsAway(t *testing.T) {
 		if _, err := v.Verify(t.Context(), signed(t, stranger, alice)); !errors.Is(err, auth.ErrToken) {
 			return fmt.Errorf("users is back: %w", err)
 		}
-		return v.Well(t.Context())
+		return v.Healthy(t.Context())
 	})
 }
 
 func TestKeysAreRotatedAndWithdrawn(t *testing.T) {
 	u := newUsers(t)
 	v := auth.Follow(t.Context(), u.ask)
-	alice := kittest.Somebody(shop.User)
+	alice := kittest.NewCaller(shop.User)
 	old := signed(t, u.signer, alice)
 	first, next := u.signer.FirstKey(), u.signer.NewKey()
 	next.SignsFrom = time.Now().Add(time.Hour)
@@ -225,7 +225,7 @@ func TestKeysAreRotatedAndWithdrawn(t *testing.T) {
 
 func TestEndedSessionsAreForgottenInTime(t *testing.T) {
 	u := newUsers(t)
-	v := auth.NewVerifier(func(ctx context.Context, cursor string) (auth.Trust, error) {
+	v := auth.NewVerifier(func(ctx context.Context, cursor string) (auth.Update, error) {
 		told, err := u.ask(ctx, cursor)
 		told.Remember = -1 // it was over before it was told
 		return told, err
@@ -254,7 +254,7 @@ func TestChecksAndEndsAtOnce(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			for range 50 {
-				who := kittest.Somebody(shop.User)
+				who := kittest.NewCaller(shop.User)
 				token := signed(t, u.signer, who)
 				if _, err := v.Verify(t.Context(), token); err != nil {
 					t.Error(err)
@@ -278,7 +278,7 @@ func TestManyComeBeforeAnythingIsKnown(t *testing.T) {
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() {
-			if _, err := v.Verify(t.Context(), signed(t, u.signer, kittest.Somebody(shop.User))); err != nil {
+			if _, err := v.Verify(t.Context(), signed(t, u.signer, kittest.NewCaller(shop.User))); err != nil {
 				t.Error(err)
 			}
 		})

@@ -31,21 +31,21 @@ type DeadLetter struct {
 
 // What can go wrong with dead letters.
 var (
-	ErrNoLetter = fault.New(fault.NotFound, "dead_letter_not_found", "there is no such dead letter")
-	ErrUnheard  = fault.New(fault.Conflict, "dead_letter_unheard", "this service does not hear such events; discard the letter or replay it after an update")
+	ErrNoDeadLetter = fault.New(fault.NotFound, "dead_letter_not_found", "there is no such dead letter")
+	ErrNotConsumed  = fault.New(fault.Conflict, "dead_letter_unheard", "this service does not hear such events; discard the letter or replay it after an update")
 )
 
 // deadRoutes let operators read dead letters, have them handled again, and throw them away. Nobody else reaches them:
 // they are in no public table, and a service's port answers only who has its sidecar's token.
 func (h *Hub) deadRoutes() {
-	h.app.Post("/events/dead", h.keepDead)
+	h.app.Post("/events/dead", h.handleDeadDelivery)
 	web.Handle(h.app, "GET /dead-letters", shop.Anyone, h.handleDead, web.Internal)
-	web.Handle(h.app, "POST /dead-letters/{id}/replay", shop.Anyone, h.handleReplay, web.Internal, web.Fails(ErrNoLetter, ErrUnheard))
-	web.Handle(h.app, "DELETE /dead-letters/{id}", shop.Anyone, h.handleDiscard, web.Internal, web.Fails(ErrNoLetter))
+	web.Handle(h.app, "POST /dead-letters/{id}/replay", shop.Anyone, h.handleReplay, web.Internal, web.Fails(ErrNoDeadLetter, ErrNotConsumed))
+	web.Handle(h.app, "DELETE /dead-letters/{id}", shop.Anyone, h.handleDiscard, web.Internal, web.Fails(ErrNoDeadLetter))
 }
 
 func (h *Hub) handleDead(ctx context.Context, _ shop.Caller, in web.PageQuery) (page web.Page[DeadLetter], err error) {
-	var after place
+	var after deadLetterCursor
 	if err := in.Cursor.Into(&after); err != nil {
 		return page, err
 	}
@@ -53,7 +53,7 @@ func (h *Hub) handleDead(ctx context.Context, _ shop.Caller, in web.PageQuery) (
 	if err != nil {
 		return page, err
 	}
-	return web.NewPage(letters, in.Limit, func(l DeadLetter) any { return place{l.DiedAt, l.EventID} })
+	return web.NewPage(letters, in.Limit, func(l DeadLetter) any { return deadLetterCursor{l.DiedAt, l.EventID} })
 }
 
 type letterInput struct {
@@ -69,62 +69,62 @@ func (h *Hub) handleDiscard(ctx context.Context, _ shop.Caller, in letterInput) 
 }
 
 // Replay has a dead letter handled as if it were delivered now, by this service alone, and forgets it when that succeeds. An
-// event that was heard meanwhile has no second effect. It fails with ErrNoLetter, ErrUnheard, or as the handler does; the
+// event that was heard meanwhile has no second effect. It fails with ErrNoDeadLetter, ErrNotConsumed, or as the handler does; the
 // letter then stays, with the new reason.
 func (h *Hub) Replay(ctx context.Context, id uuid.UUID) error {
 	l, err := h.deadLetter(ctx, id)
 	if err != nil {
 		return err
 	}
-	hear, ok := h.hears[l.Topic]
+	hear, ok := h.handlers[l.Topic]
 	if !ok {
-		return ErrUnheard
+		return ErrNotConsumed
 	}
 	if err := hear(ctx, l.Event); err != nil {
 		_, noteErr := h.db.Exec(ctx, `
-			update dead_letters set reason = $2, attempts = attempts + 1 where event_id = $1`, id, words(err))
+			update dead_letters set reason = $2, attempts = attempts + 1 where event_id = $1`, id, reasonText(err))
 		return errors.Join(err, noteErr)
 	}
 	slog.InfoContext(ctx, "dead letter replayed", "event_id", id, "topic", l.Topic)
 	return h.discard(ctx, id)
 }
 
-// discard fails with ErrNoLetter.
+// discard fails with ErrNoDeadLetter.
 func (h *Hub) discard(ctx context.Context, id uuid.UUID) error {
 	tag, err := h.db.Exec(ctx, `delete from dead_letters where event_id = $1`, id)
 	if err == nil && tag.RowsAffected() == 0 {
-		return ErrNoLetter
+		return ErrNoDeadLetter
 	}
 	return err
 }
 
-// place is where a letter stands in the list: the oldest first.
-type place struct {
+// deadLetterCursor is where a letter stands in the list: the oldest first.
+type deadLetterCursor struct {
 	DiedAt  time.Time `json:"died_at"`
 	EventID uuid.UUID `json:"event_id"`
 }
 
-func (h *Hub) deadLetters(ctx context.Context, after place, limit int) ([]DeadLetter, error) {
+func (h *Hub) deadLetters(ctx context.Context, after deadLetterCursor, limit int) ([]DeadLetter, error) {
 	return postgres.All(ctx, h.db, pgx.RowToStructByName[DeadLetter], `
 		select event_id, topic, event, reason, attempts, died_at from dead_letters
 		where (died_at, event_id) > ($1, $2) order by died_at, event_id limit $3`, after.DiedAt, after.EventID, limit)
 }
 
 func (h *Hub) deadLetter(ctx context.Context, id uuid.UUID) (DeadLetter, error) {
-	return postgres.One(ctx, h.db, ErrNoLetter, pgx.RowToStructByName[DeadLetter], `
+	return postgres.One(ctx, h.db, ErrNoDeadLetter, pgx.RowToStructByName[DeadLetter], `
 		select event_id, topic, event, reason, attempts, died_at from dead_letters where event_id = $1`, id)
 }
 
-// keepDead keeps a dead letter where operators can read it, whatever it is, with the reason that was noted of it. It answers
+// handleDeadDelivery keeps a dead letter where operators can read it, whatever it is, with the reason that was noted of it. It answers
 // RETRY while the database is away.
-func (h *Hub) keepDead(c *fiber.Ctx) error {
-	ctx, cancel := context.WithTimeout(c.UserContext(), patience)
+func (h *Hub) handleDeadDelivery(c *fiber.Ctx) error {
+	ctx, cancel := context.WithTimeout(c.UserContext(), handlerTimeout)
 	defer cancel()
 	id, topic, letter := deadLetter(c.Body())
-	return verdict(c, ctx, h.name+".dead", h.keepLetter(ctx, id, topic, letter))
+	return verdict(c, ctx, h.name+".dead", h.storeDeadLetter(ctx, id, topic, letter))
 }
 
-func (h *Hub) keepLetter(ctx context.Context, id uuid.UUID, topic string, letter json.RawMessage) error {
+func (h *Hub) storeDeadLetter(ctx context.Context, id uuid.UUID, topic string, letter json.RawMessage) error {
 	_, err := h.db.Exec(ctx, `
 		with why as (delete from failures where event_id = $1 returning reason, attempts)
 		insert into dead_letters (event_id, topic, event, reason, attempts)
@@ -136,22 +136,22 @@ func (h *Hub) keepLetter(ctx context.Context, id uuid.UUID, topic string, letter
 	return err
 }
 
-// noteFailure remembers why a delivery failed, for the dead letter that it may become. It is no reason to fail differently
+// recordFailure remembers why a delivery failed, for the dead letter that it may become. It is no reason to fail differently
 // that this cannot be remembered.
-func (h *Hub) noteFailure(ctx context.Context, id uuid.UUID, topic string, failure error) {
+func (h *Hub) recordFailure(ctx context.Context, id uuid.UUID, topic string, failure error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second) // the failure may be that the time is over
 	defer cancel()
 	_, err := h.db.Exec(ctx, `
 		insert into failures (event_id, topic, reason) values ($1, $2, $3)
 		on conflict (event_id) do update set reason = excluded.reason, attempts = failures.attempts + 1, failed_at = now()`,
-		id, topic, words(failure))
+		id, topic, reasonText(failure))
 	if err != nil {
 		slog.WarnContext(ctx, "the reason of a failed delivery is not kept", "topic", topic, "event_id", id, "err", err)
 	}
 }
 
-// words are an error in at most 500 bytes of clean text.
-func words(err error) string {
+// reasonText are an error in at most 500 bytes of clean text.
+func reasonText(err error) string {
 	text := strings.ToValidUTF8(strings.ReplaceAll(err.Error(), "\x00", ""), "\uFFFD")
 	if len(text) > 500 {
 		text = strings.ToValidUTF8(text[:500], "")

@@ -22,7 +22,7 @@ import (
 func TestCompareHearsWhatWasNeverDelivered(t *testing.T) {
 	at, of := kittest.DB(t, event.Migrations), event.NewOutbox(kittest.DB(t, event.Migrations))
 	publisher, consumer := web.New("orders", web.Config{}), web.New("notifications", web.Config{})
-	event.SentRoute(publisher, "orders", of.Pool)
+	event.ReplayRoute(publisher, "orders", of.Pool)
 	heard, failure := map[string]int{}, error(nil)
 	hub := event.NewHub(consumer, "notifications", event.NewOutbox(at))
 	event.On(hub, func(_ context.Context, _ event.TX, e shop.OrderCancelled) error {
@@ -45,7 +45,7 @@ func TestCompareHearsWhatWasNeverDelivered(t *testing.T) {
 	}
 	compare := func(want error) {
 		t.Helper()
-		err := hub.Compare(t.Context(), invoke, sidecar.Endpoint{App: "orders", Method: "POST", Path: event.SentPath})
+		err := hub.DetectGaps(t.Context(), invoke, sidecar.Endpoint{App: "orders", Method: "POST", Path: event.ReplayPath})
 		if !errors.Is(err, want) {
 			t.Errorf("compared: %v, not %v", err, want)
 		}
@@ -61,7 +61,7 @@ func TestCompareHearsWhatWasNeverDelivered(t *testing.T) {
 			defer mu.Unlock()
 			published = append(published, envelope)
 			return nil
-		}, event.Kept)
+		}, event.Retention)
 	})
 	defer relay.Wait()
 	defer stop()
@@ -122,7 +122,7 @@ func TestCompareHearsWhatWasNeverDelivered(t *testing.T) {
 
 // TestWhatWasSentIsForgotten after an hour, and not kept at all by a service whose events nobody has an inbox for.
 func TestWhatWasSentIsForgotten(t *testing.T) {
-	for keep, want := range map[time.Duration]int{event.Kept: 1, 0: 0} {
+	for keep, want := range map[time.Duration]int{event.Retention: 1, 0: 0} {
 		db := event.NewOutbox(kittest.DB(t, event.Migrations))
 		emit(t, db, shop.OrderID{UUID: shop.NewID()}, "old")
 		b := &broker{}
@@ -153,7 +153,7 @@ func TestWhatWasSentIsForgotten(t *testing.T) {
 		if got := count(); got != want {
 			t.Errorf("%d are kept, not %d", got, want)
 		}
-		age(t, db, 2*event.Kept)
+		age(t, db, 2*event.Retention)
 		emit(t, db, shop.OrderID{UUID: shop.NewID()}, "new")
 		run()
 		if got := count(); got != want {
