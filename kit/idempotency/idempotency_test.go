@@ -305,7 +305,7 @@ func TestCalls(t *testing.T) {
 			return thing{}, fault.New(fault.Conflict, "refused", "no")
 		}
 		return makeThing(db, in.newThing)
-	}, web.Created)
+	}, web.Created, web.Doc("createThing", "products", "Create a thing"))
 	call := func(name, path, key, body string, want int, has ...string) kittest.Call {
 		return kittest.Call{Name: name, Do: "POST /things/" + path, Body: body, Header: map[string]string{"Idempotency-Key": key}, Want: want, Has: has}
 	}

@@ -67,7 +67,9 @@ func TestServe(t *testing.T) {
 			s.close = append(s.close, func() { ended = append(ended, "opened first") }, func() { ended = append(ended, "opened second") })
 			s.Sidecar = &sidecar.Sidecar{HTTPAddr: strings.TrimPrefix(beside.URL, "http://")}
 			app := s.NewApp(ctx, web.Config{Addr: addr}, kittest.Signer.Fetch)
-			web.Handle(app, "GET /me", shop.SignedIn, func(_ context.Context, who shop.Caller, _ web.None) (shop.Caller, error) { return who, nil })
+			web.Handle(app, "GET /me", shop.SignedIn, func(_ context.Context, who shop.Caller, _ web.None) (shop.Caller, error) {
+				return who, nil
+			}, web.Internal)
 			s.Go(func(ctx context.Context) error {
 				<-ctx.Done()
 				ended = append(ended, "task")

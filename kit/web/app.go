@@ -103,6 +103,7 @@ func (app *App) onlyOwnSidecar(c *fiber.Ctx) error {
 
 // Serve listens until ctx ends, then lets running requests finish for up to 8 s.
 func Serve(ctx context.Context, app *App) error {
+	app.OpenAPI() // panics on what cannot be documented
 	app.Use(func(c *fiber.Ctx) error { return app.noRoute(c) })
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", app.cfg.Addr)
 	if err != nil {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -15,7 +16,8 @@ import (
 )
 
 // OpenAPI is the document of the app's public routes, OpenAPI 3.1, made of the very types that decode, validate and
-// answer. Its shape is plain maps, ready for JSON.
+// answer. Its shape is plain maps, ready for JSON. It panics on a public route without a Doc; Serve calls it, so that such
+// a program does not start.
 func (app *App) OpenAPI() map[string]any {
 	s := schemas{}
 	paths := map[string]any{}
@@ -23,12 +25,15 @@ func (app *App) OpenAPI() map[string]any {
 		if op.internal {
 			continue
 		}
+		if op.id == "" {
+			panic(fmt.Sprintf("web: %s %s is public and has no Doc", op.method, op.path))
+		}
 		at, _ := paths[op.path].(map[string]any)
 		if at == nil {
 			at = map[string]any{}
 			paths[op.path] = at
 		}
-		at[strings.ToLower(op.method)] = op.document(app.name, s)
+		at[strings.ToLower(op.method)] = op.document(s)
 	}
 	s.of(reflect.TypeFor[fault.Problem]())
 	return map[string]any{
@@ -42,10 +47,13 @@ func (app *App) OpenAPI() map[string]any {
 	}
 }
 
-func (op operation) document(tag string, s schemas) map[string]any {
+func (op operation) document(s schemas) map[string]any {
 	doc := map[string]any{
-		"tags": []string{tag}, "operationId": operationID(op.method, op.path), "responses": op.responses(s),
-		"summary": op.summary, "x-permission": string(op.need),
+		"tags": []string{op.tag}, "operationId": op.id, "responses": op.responses(s),
+		"summary": op.summary, "x-permission": string(op.need), "security": []any{},
+	}
+	if op.description != "" {
+		doc["description"] = op.description
 	}
 	if params := op.parameters(s); len(params) > 0 {
 		doc["parameters"] = params
@@ -149,13 +157,4 @@ func (op operation) responses(s schemas) map[string]any {
 		}
 	}
 	return all
-}
-
-// operationID is post_orders_id_cancel for POST /orders/{id}/cancel.
-func operationID(method, path string) string {
-	words := strings.FieldsFunc(method+path, func(r rune) bool { return strings.ContainsRune("/{}-.", r) })
-	if first := strings.TrimPrefix(words[0], method); first != words[0] && first != "" {
-		words = append([]string{method, first}, words[1:]...)
-	}
-	return strings.ToLower(strings.Join(words, "_"))
 }

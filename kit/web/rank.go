@@ -1,9 +1,13 @@
 package web
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
+
+	"sidecart/kit/shop"
 )
 
 // Rank orders routes that match the same request: the smaller one takes it. At the first segment in which two paths
@@ -37,7 +41,14 @@ func overlap(a, b string) bool {
 // declare adds a route. Fiber tries routes in the order in which they were added, so an earlier one yields to those
 // after it that have a smaller rank.
 func (app *App) declare(op *operation) {
+	isTag := func(t shop.Tag) bool { return t.Name == op.tag }
+	if op.id != "" && !slices.ContainsFunc(shop.Tags, isTag) {
+		panic(fmt.Sprintf("web: %s %s has an unknown tag %q", op.method, op.path, op.tag))
+	}
 	for _, earlier := range app.routes {
+		if op.id != "" && op.id == earlier.id {
+			panic(fmt.Sprintf("web: two routes have the operationId %s", op.id))
+		}
 		if earlier.method == op.method && overlap(earlier.path, op.path) && Rank(op.path) < Rank(earlier.path) {
 			earlier.yields = append(earlier.yields, op.fiberPath)
 		}

@@ -47,17 +47,18 @@ type colors struct {
 // newStreaming has routes of every kind that is no plain JSON. read tells how much of a body has arrived.
 func newStreaming(read chan<- int) *web.App {
 	app := web.New("test", web.Config{Verify: kittest.Verify, Streaming: true, BodyLimit: 1 << 10})
-	web.Handle(app, "GET /book", shop.Anyone, func(context.Context, shop.Caller, web.None) (book, error) { return book{"Go", 7}, nil })
+	web.Handle(app, "GET /book", shop.Anyone, func(context.Context, shop.Caller, web.None) (book, error) { return book{"Go", 7}, nil },
+		web.Doc("getBook", "products", "Get the book"))
 	web.Handle(app, "PATCH /book", shop.Anyone, func(_ context.Context, _ shop.Caller, in correction) (book, error) {
 		return book{in.Title, 8}, in.IfMatch.Check(func(tag string) bool { return tag == "7" })
-	})
+	}, web.Doc("updateBook", "products", "Update the book"))
 	web.Handle(app, "GET /find", shop.Anyone, func(_ context.Context, _ shop.Caller, in colors) (map[string]string, error) {
 		return in.Attributes, nil
-	})
+	}, web.Doc("find", "products", "Find attributes"))
 	web.Handle(app, "POST /keyed", shop.Anyone, func(_ context.Context, _ shop.Caller, in upload) (map[string]any, error) {
 		text, err := io.ReadAll(in.File)
 		return map[string]any{"text": string(text), "keyed": in.IsSet()}, err
-	}, web.BodyLimit(100))
+	}, web.BodyLimit(100), web.Doc("upload", "products", "Upload with a key"))
 	web.Handle(app, "POST /lines", shop.Anyone, func(_ context.Context, _ shop.Caller, in lines) (map[string]any, error) {
 		total, buffer := 0, make([]byte, 4<<10)
 		for {
@@ -73,7 +74,7 @@ func newStreaming(read chan<- int) *web.App {
 				return nil, err
 			}
 		}
-	}, web.BodyLimit(8<<20), web.Timeout(time.Minute))
+	}, web.BodyLimit(8<<20), web.Timeout(time.Minute), web.Doc("addLines", "products", "Add lines"))
 	web.Handle(app, "GET /export", shop.Anyone, func(context.Context, shop.Caller, web.None) (web.Content, error) {
 		return web.Content{MediaType: "text/csv", Tag: "all", Write: func(_ context.Context, w io.Writer) error {
 			for i := range 3 {
@@ -83,13 +84,13 @@ func newStreaming(read chan<- int) *web.App {
 			}
 			return nil
 		}}, nil
-	}, web.Produces("text/csv"))
+	}, web.Produces("text/csv"), web.Doc("export", "products", "Export"))
 	web.Handle(app, "GET /broken", shop.Anyone, func(context.Context, shop.Caller, web.None) (web.Content, error) {
 		return web.Content{MediaType: "text/csv", Write: func(_ context.Context, w io.Writer) error {
 			_, _ = fmt.Fprintln(w, "half") // the error that follows is what counts
 			panic("in the middle")
 		}}, nil
-	}, web.Produces("text/csv"))
+	}, web.Produces("text/csv"), web.Doc("breakOff", "products", "Break off"))
 	return app
 }
 

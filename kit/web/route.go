@@ -31,7 +31,8 @@ type operation struct {
 	faults                  []*fault.Error
 	internal, form, noStore bool
 	optionalBody            bool
-	summary                 string
+	id, tag                 string // of the document
+	summary, description    string
 	patience                time.Duration
 	bodyLimit               int
 	answers                 []string // media types of a Content
@@ -64,8 +65,14 @@ func Fails(faults ...*fault.Error) Option {
 	return func(op *operation) { op.faults = append(op.faults, faults...) }
 }
 
-// Doc says in one line what the route is for.
-func Doc(summary string) Option { return func(op *operation) { op.summary = summary } }
+// Doc names a public route in the API's document: an operationID that no other operation has, one of shop.Tags and an
+// imperative summary. Every public route needs it.
+func Doc(operationID, tag, summary string) Option {
+	return func(op *operation) { op.id, op.tag, op.summary = operationID, tag, summary }
+}
+
+// Describe adds the rules of the route to its document, as Markdown.
+func Describe(text string) Option { return func(op *operation) { op.description = text } }
 
 // Timeout bounds the work on one request of this route, in place of the app's Timeout. Body and answer may take as long.
 func Timeout(most time.Duration) Option { return func(op *operation) { op.patience = most } }

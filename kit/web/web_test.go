@@ -64,21 +64,21 @@ func newApp(token string) *web.App {
 			out.Price = *in.Price
 		}
 		return out, nil
-	}, web.Created, web.Fails(errShort))
+	}, web.Created, web.Fails(errShort), web.Doc("fillBasket", "cart", "Fill a basket"))
 	web.Handle(app, "GET /things", shop.Anyone, func(_ context.Context, _ shop.Caller, in search) (map[string]any, error) {
 		return map[string]any{"limit": in.Limit, "name": in.Name}, nil
-	})
+	}, web.Doc("listThings", "products", "List things"))
 	web.Handle(app, "GET /me", shop.SignedIn, func(_ context.Context, who shop.Caller, _ web.None) (map[string]any, error) {
 		return map[string]any{"id": who.ID}, nil
-	}, web.NoStore)
+	}, web.NoStore, web.Doc("getMe", "account", "Get the caller"))
 	web.Handle(app, "DELETE /shop", shop.ManageCatalogue, func(context.Context, shop.Caller, web.None) (web.None, error) {
 		return web.None{}, nil
-	})
+	}, web.Doc("deleteShop", "admin", "Delete the shop"))
 	web.Handle(app, "POST /sign-in", shop.Anyone, func(_ context.Context, _ shop.Caller, in struct {
 		Name string `json:"name" validate:"required"`
 	}) (map[string]any, error) {
 		return map[string]any{"name": in.Name}, nil
-	}, web.Form)
+	}, web.Form, web.Doc("signIn", "auth", "Sign in"))
 	return app
 }
 
@@ -207,11 +207,32 @@ func TestOpenAPISaysWhatIsChecked(t *testing.T) {
 	for _, part := range []string{
 		`"openapi":"3.1.0"`, `"/baskets/{id}"`, `"minimum":1,"type":"integer"`, `"maximum":1000`, `"required":["product_id","quantity"]`,
 		`"format":"email"`, `"additionalProperties":false`, `"short"`, `"x-permission":"manage catalogue"`, `"default":20`,
-		`"application/x-www-form-urlencoded"`, `"operationId":"post_baskets_id"`,
+		`"application/x-www-form-urlencoded"`, `"operationId":"fillBasket"`,
 	} {
 		if !strings.Contains(string(body), part) {
 			t.Errorf("no %s in %s", part, body)
 		}
+	}
+}
+
+func TestWhatCannotBeDocumentedPanics(t *testing.T) {
+	for name, options := range map[string][]web.Option{
+		"no Doc":               nil,
+		"an operationId twice": {web.Doc("signIn", "auth", "Sign in again")},
+		"an unknown tag":       {web.Doc("get", "nothing", "Get nothing")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			app := newApp("")
+			web.Handle(app, "GET /new", shop.Anyone, func(context.Context, shop.Caller, web.None) (web.None, error) {
+				return web.None{}, nil
+			}, options...)
+			app.OpenAPI()
+		})
 	}
 }
 

@@ -50,7 +50,9 @@ func (r *Requests) Close() error { return r.redis.Close() }
 // Routes adds the report's route, which stands behind the door.
 func (r *Requests) Routes(app *web.App) {
 	web.Handle(app, "GET /api/v1/analytics/requests", shop.SeeAnalytics, r.handleReport, web.NoStore,
-		web.Doc("How each route is used: rate, errors, limited, cached, durations in ms; all replicas together"))
+		web.Doc("getRequestReport", "admin", "Report the use of each route"),
+		web.Describe("Rates, errors, rate-limited and cached requests, and durations in milliseconds, of all replicas "+
+			"together."))
 }
 
 type stretch struct {

@@ -18,7 +18,7 @@ type object = map[string]any
 // merge is one document of the operations that the routes open, at their public paths.
 func merge(routes []route.Route, scale int, docs map[string]object) object {
 	names := schemaNames(docs)
-	paths, tags := object{}, []any{}
+	paths := object{}
 	for _, r := range routes {
 		operation := find(docs[r.By], r)
 		if operation == nil {
@@ -29,15 +29,12 @@ func merge(routes []route.Route, scale int, docs map[string]object) object {
 		put(paths, r.Path(), r.Method(), operation)
 	}
 	addOwn(paths)
-	for _, service := range append(route.Services(routes), "gateway") {
-		tags = append(tags, object{"name": service})
-	}
 	return object{
 		"openapi": "3.1.0",
 		"info": object{"title": "Sidecart", "version": "1",
 			"description": "Errors are application/problem+json (RFC 9457) with a stable code. Every answer has X-Request-Id."},
 		"servers": []any{object{"url": "/"}},
-		"tags":    tags,
+		"tags":    shop.Tags,
 		"paths":   paths,
 		"components": object{
 			"schemas":         schemas(docs, names),
@@ -123,21 +120,25 @@ func problem(description string) object {
 		fault.ContentType: object{"schema": object{"$ref": refPrefix + "Problem"}}}}
 }
 
-// addOwn adds the gateway's own operations.
+// addOwn adds the operations that the gateway serves without a route of the table.
 func addOwn(paths object) {
-	for path, summary := range map[string]string{
-		"/health":          "Whether the gateway is alive",
-		"/health/ready":    "Whether the gateway can work",
-		"/health/services": "Get the health of each service, its sidecar, database and broker; latencies and errors for an admin",
+	for path, doc := range map[string][3]string{
+		"/health":       {"getHealth", "Check that the gateway is alive", ""},
+		"/health/ready": {"getReadiness", "Check that the gateway is ready", ""},
+		"/health/services": {"getServiceHealth", "Check the health of all services",
+			"Each service with its sidecar, database and broker; an admin also sees latencies and errors."},
 	} {
 		answer := object{"content": object{"application/json": object{"schema": object{"type": "object"}}}}
-		well, unwell := maps.Clone(answer), maps.Clone(answer)
-		well["description"], unwell["description"] = "All is well", "Something is not"
-		put(paths, path, "GET", object{
-			"tags": []any{"gateway"}, "summary": summary, "x-permission": string(shop.Anyone),
-			"operationId": strings.ReplaceAll("get"+path, "/", "_"),
-			"responses":   object{"200": well, "503": unwell},
-		})
+		healthy, unhealthy := maps.Clone(answer), maps.Clone(answer)
+		healthy["description"], unhealthy["description"] = "Healthy", "Not healthy"
+		operation := object{
+			"tags": []any{"health"}, "operationId": doc[0], "summary": doc[1], "security": []any{},
+			"x-permission": string(shop.Anyone), "responses": object{"200": healthy, "503": unhealthy},
+		}
+		if doc[2] != "" {
+			operation["description"] = doc[2]
+		}
+		put(paths, path, "GET", operation)
 	}
 }
 

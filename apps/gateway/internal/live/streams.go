@@ -39,8 +39,11 @@ func New(verify web.Verify, inbox Inbox) *Streams {
 
 // Routes adds the stream to an app.
 func (s *Streams) Routes(app *web.App) {
-	web.Handle(app, "GET /api/v1/notifications/stream", shop.SignedIn, s.handleStream, web.NoStore, web.Fails(ErrTooMany),
-		web.Produces("text/event-stream"), web.Doc("Your notifications and order changes as they happen (server-sent events)"))
+	web.Handle(app, "GET /api/v1/notifications/stream", shop.SignedIn, s.handleStream, web.NoStore,
+		web.Fails(ErrTooMany), web.Produces("text/event-stream"),
+		web.Doc("streamNotifications", "notifications", "Stream notifications"),
+		web.Describe("Server-sent events: each notification and each change of an order as it happens. Send "+
+			"Last-Event-ID to resume after an interruption."))
 }
 
 type request struct {

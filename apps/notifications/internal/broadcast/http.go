@@ -12,10 +12,13 @@ import (
 
 // Routes adds broadcasts to an app.
 func (s *Service) Routes(app *web.App) {
-	web.Handle(app, "POST /notifications/broadcast", shop.ManageMessages, s.handleAnnounce, web.Status(http.StatusAccepted), web.NoStore,
-		web.Doc("Tell everybody, or everybody with a role; goes on in the background"))
-	web.Handle(app, "GET /notifications/broadcast/{id}", shop.ManageMessages, s.handleGet, web.NoStore, web.Fails(ErrNotFound),
-		web.Doc("How far a broadcast has come"))
+	web.Handle(app, "POST /notifications/broadcast", shop.ManageMessages, s.handleAnnounce,
+		web.Status(http.StatusAccepted), web.NoStore,
+		web.Doc("startBroadcast", "admin", "Start a broadcast"),
+		web.Describe("Notifies all users, or all users with a role. Continues in the background."))
+	web.Handle(app, "GET /notifications/broadcast/{id}", shop.ManageMessages, s.handleGet, web.NoStore,
+		web.Fails(ErrNotFound),
+		web.Doc("getBroadcast", "admin", "Get the progress of a broadcast"))
 }
 
 func (s *Service) handleAnnounce(ctx context.Context, who shop.Caller, in Announcement) (Broadcast, error) {

@@ -30,18 +30,24 @@ func NewDesk(deliveries *Service, messages *message.Service, tracks Tracks) *Des
 
 // Routes adds history and analytics to an app.
 func (d *Desk) Routes(app *web.App) {
-	web.Handle(app, "GET /notifications/opened", shop.Anyone, d.handlePixel, web.NoStore, web.Fails(ErrTrack), web.Produces("image/gif"),
-		web.Doc("The picture in a mail by which its reader lets it be counted as opened"))
-	web.Handle(app, "GET /notifications/clicked", shop.Anyone, d.handleLink, web.NoStore, web.Status(http.StatusSeeOther), web.Fails(ErrTrack), web.Produces("text/plain"),
-		web.Doc("The link in a mail by which its reader lets it be counted as followed; leads on to a page of ours"))
+	web.Handle(app, "GET /notifications/opened", shop.Anyone, d.handlePixel, web.NoStore, web.Fails(ErrTrack),
+		web.Produces("image/gif"),
+		web.Doc("trackOpen", "notifications", "Track an opened e-mail"),
+		web.Describe("The image in an e-mail that counts it as opened."))
+	web.Handle(app, "GET /notifications/clicked", shop.Anyone, d.handleLink, web.NoStore,
+		web.Status(http.StatusSeeOther), web.Fails(ErrTrack), web.Produces("text/plain"),
+		web.Doc("trackClick", "notifications", "Track a followed link"),
+		web.Describe("The link in an e-mail that counts it as followed. Redirects to a page of the shop."))
 	web.Handle(app, "GET /notifications/history", shop.ManageMessages, d.handleHistory, web.NoStore,
-		web.Doc("Each attempt to deliver something, newest first, with the provider's answer"))
+		web.Doc("listDeliveries", "admin", "List delivery attempts"),
+		web.Describe("Newest first, with the response of the provider."))
 	web.Handle(app, "GET /notifications/analytics", shop.SeeAnalytics, d.handleAnalytics, web.NoStore,
-		web.Doc("What was sent, failed, opened and followed, by day, kind and channel"))
+		web.Doc("getDeliveryReport", "admin", "Report the deliveries"),
+		web.Describe("What was sent, failed, opened and followed, by day, kind and channel."))
 	web.Handle(app, "POST /notifications/deliveries/{id}/retry", shop.ManageMessages, d.handleRetry, web.NoStore,
-		web.Fails(ErrNotFound, ErrNotDead), web.Doc("Try a delivery again that was given up"))
-	web.Handle(app, "GET /told/{user_id}/{order_id}", shop.Anyone, d.handleTold, web.Internal, web.NoStore,
-		web.Doc("What a buyer was told of an order, for what an admin sees of it"))
+		web.Fails(ErrNotFound, ErrNotDead),
+		web.Doc("retryDelivery", "admin", "Retry a dead delivery"))
+	web.Handle(app, "GET /told/{user_id}/{order_id}", shop.Anyone, d.handleTold, web.Internal, web.NoStore)
 }
 
 type historyQuery struct {

@@ -12,11 +12,15 @@ import (
 // Routes adds the devices to an app.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "GET /notifications/devices", shop.SignedIn, s.handleList, web.NoStore,
-		web.Doc("Your browsers that are notified, and the key for another"))
-	web.Handle(app, "POST /notifications/devices", shop.SignedIn, s.handleAdd, web.Created, web.NoStore, web.Fails(ErrTooMany),
-		web.Doc("Have a browser notified: what PushManager.subscribe gave"))
-	web.Handle(app, "DELETE /notifications/devices/{id}", shop.SignedIn, s.handleRemove, web.NoStore, web.Fails(ErrNotFound),
-		web.Doc("Have a browser notified no more"))
+		web.Doc("listDevices", "notifications", "List your devices"),
+		web.Describe("Browsers that receive push messages, and the server key to subscribe another."))
+	web.Handle(app, "POST /notifications/devices", shop.SignedIn, s.handleAdd, web.Created, web.NoStore,
+		web.Fails(ErrTooMany),
+		web.Doc("addDevice", "notifications", "Add a device"),
+		web.Describe("Takes the subscription that PushManager.subscribe returns."))
+	web.Handle(app, "DELETE /notifications/devices/{id}", shop.SignedIn, s.handleRemove, web.NoStore,
+		web.Fails(ErrNotFound),
+		web.Doc("removeDevice", "notifications", "Remove a device"))
 }
 
 func (s *Service) handleList(ctx context.Context, who shop.Caller, _ web.None) (Devices, error) {

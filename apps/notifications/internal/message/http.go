@@ -10,13 +10,13 @@ import (
 // Routes adds the inbox to an app.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "GET /notifications", shop.SignedIn, s.handleInbox, web.NoStore,
-		web.Doc("Your notifications, newest first, and how many are unread"))
-	web.Handle(app, "POST /notifications/{id}/read", shop.SignedIn, s.handleRead, web.NoStore,
-		web.Fails(ErrNotFound), web.Doc("Mark one of your notifications as read"))
+		web.Doc("listNotifications", "notifications", "List your notifications"),
+		web.Describe("Newest first, with the number of unread ones."))
+	web.Handle(app, "POST /notifications/{id}/read", shop.SignedIn, s.handleRead, web.NoStore, web.Fails(ErrNotFound),
+		web.Doc("readNotification", "notifications", "Mark a notification as read"))
 	web.Handle(app, "POST /notifications/read-all", shop.SignedIn, s.handleReadAll, web.NoStore,
-		web.Doc("Mark all your notifications as read"))
-	web.Handle(app, "GET /feeds/{user_id}", shop.Anyone, s.handleFeed, web.Internal, web.NoStore,
-		web.Doc("What is new in an inbox, for the gateway's live streams"))
+		web.Doc("readAllNotifications", "notifications", "Mark all notifications as read"))
+	web.Handle(app, "GET /feeds/{user_id}", shop.Anyone, s.handleFeed, web.Internal, web.NoStore)
 }
 
 type inboxQuery struct {

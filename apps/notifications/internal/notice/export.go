@@ -40,8 +40,7 @@ func (s *Service) Export(ctx context.Context, user shop.UserID) (held Held, err 
 
 // Routes adds what others ask of somebody.
 func (s *Service) Routes(app *web.App) {
-	web.Handle(app, "GET /export/{user_id}", shop.Anyone, s.handleExport, web.Internal, web.NoStore,
-		web.Doc("All that is held of somebody, for users, who knows that they asked for it themselves"))
+	web.Handle(app, "GET /export/{user_id}", shop.Anyone, s.handleExport, web.Internal, web.NoStore)
 }
 
 type about struct {

@@ -12,13 +12,19 @@ import (
 // Routes adds the preferences to an app.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "GET /notifications/preferences", shop.SignedIn, s.handleGet, web.NoStore,
-		web.Doc("How you are told: kinds, channels, quiet hours, language"))
+		web.Doc("getPreferences", "notifications", "Get your notification preferences"),
+		web.Describe("Kinds, channels, quiet hours and language."))
 	web.Handle(app, "PUT /notifications/preferences", shop.SignedIn, s.handlePut, web.NoStore,
-		web.Doc("Change how you are told; what is left out stays"))
+		web.Doc("updatePreferences", "notifications", "Update your notification preferences"),
+		web.Describe("Fields that are left out keep their value."))
 	web.Handle(app, "POST /notifications/unsubscribe", shop.Anyone, s.handleUnsubscribe, web.NoStore, web.Form,
-		web.Fails(ErrLink), web.Doc("End the e-mails of one kind, with the link that came with one of them (RFC 8058)"))
-	web.Handle(app, "GET /notifications/unsubscribe", shop.Anyone, s.handleByHand, web.NoStore, web.Status(http.StatusSeeOther), web.Produces("text/plain"),
-		web.Doc("Leads to the page that ends them, for programs that follow a List-Unsubscribe link instead of sending something there"))
+		web.Fails(ErrLink),
+		web.Doc("unsubscribe", "notifications", "Unsubscribe from e-mails of one kind"),
+		web.Describe("One-click unsubscribe (RFC 8058), with the token of the link in an e-mail."))
+	web.Handle(app, "GET /notifications/unsubscribe", shop.Anyone, s.handleByHand, web.NoStore,
+		web.Status(http.StatusSeeOther), web.Produces("text/plain"),
+		web.Doc("openUnsubscribePage", "notifications", "Open the unsubscribe page"),
+		web.Describe("Redirects programs that follow a List-Unsubscribe link to the page that unsubscribes."))
 }
 
 func (s *Service) handleGet(ctx context.Context, who shop.Caller, _ web.None) (Preferences, error) {

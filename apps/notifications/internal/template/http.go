@@ -11,11 +11,17 @@ import (
 // Routes adds the templates to an app.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "GET /notifications/templates/{kind}/{channel}", shop.ManageMessages, s.handleGet, web.NoStore,
-		web.Fails(ErrNotFound), web.Doc("What a kind says on a channel, in one language; ?version= is how it once was, 0 what is built in"))
+		web.Fails(ErrNotFound),
+		web.Doc("getTemplate", "admin", "Get a notification template"),
+		web.Describe("In one language. version selects an earlier version; 0 is the built-in one."))
 	web.Handle(app, "PUT /notifications/templates/{kind}/{channel}", shop.ManageMessages, s.handlePut, web.NoStore,
-		web.Fails(ErrNotFound, ErrBroken, ErrPreconditionFailed), web.Doc("Change what a kind says; a template that does not work is refused"))
-	web.Handle(app, "POST /notifications/templates/{kind}/{channel}/preview", shop.ManageMessages, s.handlePreview, web.NoStore,
-		web.Fails(ErrNotFound, ErrBroken), web.Doc("A template filled with sample facts; without a body, the one that is used now"))
+		web.Fails(ErrNotFound, ErrBroken, ErrPreconditionFailed),
+		web.Doc("updateTemplate", "admin", "Update a notification template"),
+		web.Describe("A template that cannot be rendered is refused."))
+	web.Handle(app, "POST /notifications/templates/{kind}/{channel}/preview", shop.ManageMessages, s.handlePreview,
+		web.NoStore, web.Fails(ErrNotFound, ErrBroken),
+		web.Doc("previewTemplate", "admin", "Preview a notification template"),
+		web.Describe("Renders the body, or without one the current template, with sample data."))
 }
 
 // Which is one template.

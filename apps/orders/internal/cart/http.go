@@ -10,12 +10,19 @@ import (
 
 // Routes adds the cart's routes. A cart is always the caller's own.
 func (s *Service) Routes(app *web.App) {
-	web.Handle(app, "GET /cart", shop.SignedIn, s.handleGet, web.NoStore, web.Doc("See your cart at the prices of this moment"))
-	web.Handle(app, "DELETE /cart", shop.SignedIn, s.handleEmpty, web.NoStore, web.Doc("Empty your cart"))
-	web.Handle(app, "PUT /cart/items/{product_id}", shop.SignedIn, s.handlePut, web.NoStore, web.Fails(ErrNoProduct, ErrArchived, ErrFull), web.Doc("Say how many of a product you want"))
-	web.Handle(app, "DELETE /cart/items/{product_id}", shop.SignedIn, s.handleRemove, web.NoStore, web.Doc("Take a product out of your cart"))
+	web.Handle(app, "GET /cart", shop.SignedIn, s.handleGet, web.NoStore,
+		web.Doc("getCart", "cart", "Get your cart"), web.Describe("At current prices."))
+	web.Handle(app, "DELETE /cart", shop.SignedIn, s.handleEmpty, web.NoStore,
+		web.Doc("emptyCart", "cart", "Empty your cart"))
+	web.Handle(app, "PUT /cart/items/{product_id}", shop.SignedIn, s.handlePut, web.NoStore,
+		web.Fails(ErrNoProduct, ErrArchived, ErrFull),
+		web.Doc("setCartItem", "cart", "Set a cart item"), web.Describe("Sets how many of a product are in the cart."))
+	web.Handle(app, "DELETE /cart/items/{product_id}", shop.SignedIn, s.handleRemove, web.NoStore,
+		web.Doc("removeCartItem", "cart", "Remove a cart item"))
 	web.Handle(app, "POST /cart/checkout", shop.SignedIn, s.handleCheckout, web.Created, web.NoStore,
-		web.Fails(ErrEmpty, ErrCheckout, order.ErrOutOfStock, order.ErrUnknown, order.ErrCurrencies), web.Doc("Buy what is in your cart"))
+		web.Fails(ErrEmpty, ErrCheckout, order.ErrOutOfStock, order.ErrUnknown, order.ErrCurrencies),
+		web.Doc("checkout", "cart", "Check out"),
+		web.Describe("Places an order of what is in the cart and empties it."))
 	web.Handle(app, "GET /export/{user_id}", shop.Anyone, s.handleExport, web.Internal, web.NoStore)
 }
 

@@ -11,15 +11,36 @@ import (
 
 // Routes adds the orders' routes.
 func (s *Service) Routes(app *web.App) {
-	web.Handle(app, "POST /orders", shop.SignedIn, s.handlePlace, web.Created, web.NoStore, web.Fails(ErrOutOfStock, ErrUnknown, ErrCurrencies), web.Doc("Buy"))
-	web.Handle(app, "GET /orders", shop.SignedIn, s.handleList, web.NoStore, web.Fails(ErrOthers), web.Doc("List your orders, newest first; an admin lists everybody's"))
-	web.Handle(app, "GET /orders/{id}", shop.SignedIn, s.handleGet, web.NoStore, web.Fails(ErrNotFound), web.Doc("See an order with its history"))
-	web.Handle(app, "GET /v2/orders/{id}", shop.SignedIn, s.handleGetExact, web.NoStore, web.Fails(ErrNotFound), web.Doc("See an order with exact amounts"))
-	web.Handle(app, "POST /orders/{id}/cancel", shop.SignedIn, s.handleCancel, web.NoStore, web.Fails(ErrNotFound, ErrTransition), web.Doc("Cancel an order before it ships"))
-	web.Handle(app, "POST /orders/{id}/ship", shop.ManageOrders, s.handleShip, web.NoStore, web.Fails(ErrNotFound, ErrTransition), web.Doc("Note that a paid order is on its way"))
-	web.Handle(app, "POST /orders/{id}/deliver", shop.ManageOrders, s.handleDeliver, web.NoStore, web.Fails(ErrNotFound, ErrTransition), web.Doc("Note that an order has arrived"))
-	web.Handle(app, "POST /orders/{id}/refund", shop.ManageOrders, s.handleRefund, web.NoStore, web.OptionalBody, web.Fails(ErrNotFound, ErrTransition, ErrTooMuch, ErrNotInOrder), web.Doc("Give back money of a paid order: some items, or all that is left"))
-	web.Handle(app, "POST /orders/{id}/refunds/{refund_id}/retry", shop.ManageOrders, s.handleRetry, web.NoStore, web.Fails(ErrNotFound, ErrNotFailed), web.Doc("Try a refund again that failed"))
+	web.Handle(app, "POST /orders", shop.SignedIn, s.handlePlace, web.Created, web.NoStore,
+		web.Fails(ErrOutOfStock, ErrUnknown, ErrCurrencies),
+		web.Doc("placeOrder", "orders", "Place an order"),
+		web.Describe("Reserves the stock and starts the payment. The order begins as pending and changes in the "+
+			"background."))
+	web.Handle(app, "GET /orders", shop.SignedIn, s.handleList, web.NoStore, web.Fails(ErrOthers),
+		web.Doc("listOrders", "orders", "List orders"),
+		web.Describe("Newest first. An admin lists the orders of all users."))
+	web.Handle(app, "GET /orders/{id}", shop.SignedIn, s.handleGet, web.NoStore, web.Fails(ErrNotFound),
+		web.Doc("getOrder", "orders", "Get an order"), web.Describe("With its history. Version 2 shows exact amounts."))
+	web.Handle(app, "GET /v2/orders/{id}", shop.SignedIn, s.handleGetExact, web.NoStore, web.Fails(ErrNotFound),
+		web.Doc("getOrderV2", "orders", "Get an order with exact amounts"),
+		web.Describe("Amounts are decimal strings."))
+	web.Handle(app, "POST /orders/{id}/cancel", shop.SignedIn, s.handleCancel, web.NoStore,
+		web.Fails(ErrNotFound, ErrTransition),
+		web.Doc("cancelOrder", "orders", "Cancel an order"),
+		web.Describe("Possible until the order ships. A payment is refunded, and stock is released."))
+	web.Handle(app, "POST /orders/{id}/ship", shop.ManageOrders, s.handleShip, web.NoStore,
+		web.Fails(ErrNotFound, ErrTransition),
+		web.Doc("shipOrder", "orders", "Ship an order"), web.Describe("Marks a paid order as shipped."))
+	web.Handle(app, "POST /orders/{id}/deliver", shop.ManageOrders, s.handleDeliver, web.NoStore,
+		web.Fails(ErrNotFound, ErrTransition),
+		web.Doc("deliverOrder", "orders", "Deliver an order"), web.Describe("Marks a shipped order as delivered."))
+	web.Handle(app, "POST /orders/{id}/refund", shop.ManageOrders, s.handleRefund, web.NoStore, web.OptionalBody,
+		web.Fails(ErrNotFound, ErrTransition, ErrTooMuch, ErrNotInOrder),
+		web.Doc("refundOrder", "orders", "Refund an order"),
+		web.Describe("Refunds some items, an amount, or all that is left of a paid order."))
+	web.Handle(app, "POST /orders/{id}/refunds/{refund_id}/retry", shop.ManageOrders, s.handleRetry, web.NoStore,
+		web.Fails(ErrNotFound, ErrNotFailed),
+		web.Doc("retryRefund", "orders", "Retry a failed refund"))
 }
 
 func (s *Service) handlePlace(ctx context.Context, who shop.Caller, in Basket) (Order, error) {

@@ -11,11 +11,17 @@ import (
 
 // Routes adds the door for providers' messages, and what an operator sees.
 func (s *Service) Routes(app *web.App) {
-	web.Handle(app, "POST /payments/webhooks/{provider}", shop.Anyone, s.handleHear, web.NoStore, web.BodyLimit(256<<10),
-		web.Fails(ErrNoProvider, ErrSignature), web.Doc("Take a payment provider's signed message"))
-	web.Handle(app, "GET /payments/findings", shop.ManageOrders, s.handleFindings, web.NoStore, web.Doc("See where the provider's books and the shop's did not agree"))
-	web.Handle(app, "POST /payments/findings/{id}/give-back", shop.ManageOrders, s.handleGiveBack, web.NoStore, web.Fails(ErrNoFinding, ErrNotTaken),
-		web.Doc("Give back what was taken for no order, or for one that was cancelled"))
+	web.Handle(app, "POST /payments/webhooks/{provider}", shop.Anyone, s.handleHear, web.NoStore,
+		web.BodyLimit(256<<10), web.Fails(ErrNoProvider, ErrSignature),
+		web.Doc("receivePaymentWebhook", "payments", "Receive a payment webhook"),
+		web.Describe("For payment providers. The provider signs the body."))
+	web.Handle(app, "GET /payments/findings", shop.ManageOrders, s.handleFindings, web.NoStore,
+		web.Doc("listPaymentDiscrepancies", "payments", "List payment discrepancies"),
+		web.Describe("Where the provider's records and the shop's differ."))
+	web.Handle(app, "POST /payments/findings/{id}/give-back", shop.ManageOrders, s.handleGiveBack, web.NoStore,
+		web.Fails(ErrNoFinding, ErrNotTaken),
+		web.Doc("refundPaymentDiscrepancy", "payments", "Refund a payment discrepancy"),
+		web.Describe("Refunds a charge that belongs to no order, or to a cancelled one."))
 }
 
 type hearInput struct {

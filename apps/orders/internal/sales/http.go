@@ -9,7 +9,8 @@ import (
 
 // Routes adds the sales' routes. They stand before those of orders, because analytics is no order's id.
 func (s *Service) Routes(app *web.App) {
-	web.Handle(app, "GET /orders/analytics", shop.SeeAnalytics, s.handleReport, web.NoStore, web.Doc("See what was sold, by day and by product"))
+	web.Handle(app, "GET /orders/analytics", shop.SeeAnalytics, s.handleReport, web.NoStore,
+		web.Doc("getSalesReport", "admin", "Report the sales"), web.Describe("By day and by product."))
 }
 
 func (s *Service) handleReport(ctx context.Context, _ shop.Caller, q Query) (Report, error) {

@@ -9,13 +9,18 @@ import (
 
 // Routes adds the categories' routes.
 func (s *Service) Routes(app *web.App) {
-	web.Handle(app, "POST /categories", shop.ManageCatalogue, s.handleCreate, web.Created, web.Fails(ErrSlug), web.Doc("Open a category"))
-	web.Handle(app, "GET /categories", shop.Anyone, s.handleList, web.Doc("List the categories, or see them as a tree"))
-	web.Handle(app, "GET /categories/{id}", shop.Anyone, s.handleGet, web.Fails(ErrNotFound), web.Doc("See a category"))
+	web.Handle(app, "POST /categories", shop.ManageCatalogue, s.handleCreate, web.Created, web.Fails(ErrSlug),
+		web.Doc("createCategory", "categories", "Create a category"))
+	web.Handle(app, "GET /categories", shop.Anyone, s.handleList,
+		web.Doc("listCategories", "categories", "List categories"), web.Describe("As a list or as a tree."))
+	web.Handle(app, "GET /categories/{id}", shop.Anyone, s.handleGet, web.Fails(ErrNotFound),
+		web.Doc("getCategory", "categories", "Get a category"))
 	web.Handle(app, "PATCH /categories/{id}", shop.ManageCatalogue, s.handleChange,
-		web.Fails(ErrNotFound, web.ErrPreconditionFailed, ErrSlug, ErrCycle), web.Doc("Rename or move a category"))
+		web.Fails(ErrNotFound, web.ErrPreconditionFailed, ErrSlug, ErrCycle),
+		web.Doc("updateCategory", "categories", "Update a category"))
 	web.Handle(app, "DELETE /categories/{id}", shop.ManageCatalogue, s.handleDelete,
-		web.Fails(ErrNotFound, web.ErrPreconditionFailed, ErrInUse), web.Doc("Close an empty category"))
+		web.Fails(ErrNotFound, web.ErrPreconditionFailed, ErrInUse),
+		web.Doc("deleteCategory", "categories", "Delete an empty category"))
 }
 
 func (s *Service) handleCreate(ctx context.Context, _ shop.Caller, in New) (Category, error) {

@@ -16,14 +16,21 @@ import (
 
 // Routes adds the images' routes.
 func (s *Service) Routes(app *web.App) {
-	web.Handle(app, "POST /products/{id}/images", shop.ManageCatalogue, s.handleAdd, web.Created, web.BodyLimit(largestFile+64<<10),
-		web.Timeout(time.Minute), web.Fails(ErrProduct, ErrNoImage, ErrTooLarge, ErrMany), web.Doc("Add an image: a part with a file, and perhaps one named alt"))
+	web.Handle(app, "POST /products/{id}/images", shop.ManageCatalogue, s.handleAdd, web.Created,
+		web.BodyLimit(largestFile+64<<10), web.Timeout(time.Minute),
+		web.Fails(ErrProduct, ErrNoImage, ErrTooLarge, ErrMany),
+		web.Doc("addProductImage", "products", "Add a product image"),
+		web.Describe("multipart/form-data with a part that holds the file, and optionally a part named alt."))
 	web.Handle(app, "GET /products/{id}/images/{image_id}", shop.Anyone, s.handleShow, web.Fails(ErrNotFound),
-		web.Produces("image/jpeg", "image/png"), web.Doc("See an image, or its thumbnail"))
+		web.Produces("image/jpeg", "image/png"),
+		web.Doc("getProductImage", "products", "Get a product image"), web.Describe("Or its thumbnail."))
 	web.Handle(app, "PATCH /products/{id}/images/{image_id}", shop.ManageCatalogue, s.handleChange,
-		web.Fails(ErrProduct, ErrNotFound), web.Doc("Say what an image shows, or move it"))
+		web.Fails(ErrProduct, ErrNotFound),
+		web.Doc("updateProductImage", "products", "Update a product image"),
+		web.Describe("Changes the alternative text or the position."))
 	web.Handle(app, "DELETE /products/{id}/images/{image_id}", shop.ManageCatalogue, s.handleDelete,
-		web.Fails(ErrProduct, ErrNotFound), web.Doc("Remove an image"))
+		web.Fails(ErrProduct, ErrNotFound),
+		web.Doc("deleteProductImage", "products", "Delete a product image"))
 }
 
 type addInput struct {

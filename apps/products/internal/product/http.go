@@ -9,13 +9,21 @@ import (
 
 // Routes adds the products' routes.
 func (s *Service) Routes(app *web.App) {
-	web.Handle(app, "POST /products", shop.ManageCatalogue, s.handleCreate, web.Created, web.Fails(ErrSKU, ErrSlug), web.Doc("Put a product on sale"))
-	web.Handle(app, "GET /products", shop.Anyone, s.handleList, web.Doc("Search the products on sale"))
-	web.Handle(app, "GET /products/{id}", shop.Anyone, s.handleGet, web.Fails(ErrNotFound), web.Doc("See a product"))
+	web.Handle(app, "POST /products", shop.ManageCatalogue, s.handleCreate, web.Created, web.Fails(ErrSKU, ErrSlug),
+		web.Doc("createProduct", "products", "Create a product"))
+	web.Handle(app, "GET /products", shop.Anyone, s.handleList,
+		web.Doc("listProducts", "products", "List products"),
+		web.Describe("Searches, filters and sorts the products on sale."))
+	web.Handle(app, "GET /products/{id}", shop.Anyone, s.handleGet, web.Fails(ErrNotFound),
+		web.Doc("getProduct", "products", "Get a product"))
 	web.Handle(app, "PATCH /products/{id}", shop.ManageCatalogue, s.handleChange,
-		web.Fails(ErrNotFound, web.ErrPreconditionFailed, ErrSlug), web.Doc("Change what is named of a product"))
+		web.Fails(ErrNotFound, web.ErrPreconditionFailed, ErrSlug),
+		web.Doc("updateProduct", "products", "Update a product"),
+		web.Describe("Fields that are left out keep their value."))
 	web.Handle(app, "DELETE /products/{id}", shop.ManageCatalogue, s.handleArchive,
-		web.Fails(ErrNotFound, web.ErrPreconditionFailed), web.Doc("Take a product off sale; old orders still show it"))
+		web.Fails(ErrNotFound, web.ErrPreconditionFailed),
+		web.Doc("archiveProduct", "products", "Archive a product"),
+		web.Describe("Takes the product off sale. Earlier orders still show it."))
 	web.Handle(app, "POST /prices", shop.Anyone, s.handlePrices, web.Internal)
 }
 

@@ -11,20 +11,34 @@ import (
 
 // Routes adds the stock's routes. Reservations are for the orders service alone: they are not public.
 func (s *Service) Routes(app *web.App) {
-	web.Handle(app, "GET /products/{id}/inventory", shop.ManageStock, s.handleLevel, web.NoStore, web.Fails(ErrNotFound), web.Doc("See how much there is of a product"))
-	web.Handle(app, "POST /products/{id}/inventory/adjustments", shop.ManageStock, s.handleAdjust, web.Created, web.NoStore,
-		web.Fails(ErrNotFound, ErrSpokenFor), web.Doc("Say that goods came, went or were counted again, and why"))
-	web.Handle(app, "GET /products/{id}/inventory/movements", shop.ManageStock, s.handleMovements, web.NoStore, web.Fails(ErrNotFound),
-		web.Doc("See the ledger of a product, the newest line first"))
-	web.Handle(app, "PUT /products/{id}/low-stock-threshold", shop.ManageStock, s.handleThreshold, web.Fails(ErrNotFound),
-		web.Doc("Say from how many on a product is low"))
-	web.Handle(app, "GET /inventory/alerts", shop.ManageStock, s.handleAlerts, web.NoStore, web.Doc("See what is low, out of stock or just back"))
-	web.Handle(app, "POST /products/{id}/notify-me", shop.SignedIn, s.handleAwait, web.NoStore, web.Status(http.StatusAccepted),
-		web.Fails(ErrNotFound, ErrInStock), web.Doc("Be told once when a product is back in stock"))
+	web.Handle(app, "GET /products/{id}/inventory", shop.ManageStock, s.handleLevel, web.NoStore,
+		web.Fails(ErrNotFound),
+		web.Doc("getInventory", "stock", "Get the stock level of a product"))
+	web.Handle(app, "POST /products/{id}/inventory/adjustments", shop.ManageStock, s.handleAdjust, web.Created,
+		web.NoStore, web.Fails(ErrNotFound, ErrSpokenFor),
+		web.Doc("adjustInventory", "stock", "Adjust the stock of a product"),
+		web.Describe("Adds or removes stock, with a reason."))
+	web.Handle(app, "GET /products/{id}/inventory/movements", shop.ManageStock, s.handleMovements, web.NoStore,
+		web.Fails(ErrNotFound),
+		web.Doc("listInventoryMovements", "stock", "List the stock movements of a product"),
+		web.Describe("Newest first."))
+	web.Handle(app, "PUT /products/{id}/low-stock-threshold", shop.ManageStock, s.handleThreshold,
+		web.Fails(ErrNotFound),
+		web.Doc("setLowStockThreshold", "stock", "Set the low-stock threshold of a product"))
+	web.Handle(app, "GET /inventory/alerts", shop.ManageStock, s.handleAlerts, web.NoStore,
+		web.Doc("listStockAlerts", "stock", "List stock alerts"),
+		web.Describe("Products that are low, out of stock or just restocked."))
+	web.Handle(app, "POST /products/{id}/notify-me", shop.SignedIn, s.handleAwait, web.NoStore,
+		web.Status(http.StatusAccepted), web.Fails(ErrNotFound, ErrInStock),
+		web.Doc("notifyWhenInStock", "stock", "Request a back-in-stock notification"),
+		web.Describe("One notification when the product is back in stock."))
 	web.Handle(app, "GET /export/{user_id}", shop.Anyone, s.handleExport, web.Internal, web.NoStore)
-	web.Handle(app, "PUT /reservations/{order_id}", shop.Anyone, s.handleReserve, web.Internal, web.Fails(ErrOutOfStock, ErrUnknown, ErrCurrencies, ErrReleased))
-	web.Handle(app, "POST /reservations/{order_id}/commit", shop.Anyone, s.handleCommit, web.Internal, web.Fails(ErrReleased))
-	web.Handle(app, "PUT /reservations/{order_id}/returned", shop.Anyone, s.handleReturn, web.Internal, web.Fails(ErrReleased))
+	web.Handle(app, "PUT /reservations/{order_id}", shop.Anyone, s.handleReserve, web.Internal,
+		web.Fails(ErrOutOfStock, ErrUnknown, ErrCurrencies, ErrReleased))
+	web.Handle(app, "POST /reservations/{order_id}/commit", shop.Anyone, s.handleCommit, web.Internal,
+		web.Fails(ErrReleased))
+	web.Handle(app, "PUT /reservations/{order_id}/returned", shop.Anyone, s.handleReturn, web.Internal,
+		web.Fails(ErrReleased))
 	web.Handle(app, "DELETE /reservations/{order_id}", shop.Anyone, s.handleRelease, web.Internal)
 	web.Handle(app, "DELETE /reservations/{order_id}/held", shop.Anyone, s.handleFree, web.Internal)
 }

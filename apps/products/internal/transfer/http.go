@@ -17,11 +17,16 @@ const patience = 10 * time.Minute
 
 // Routes adds the routes of files. They stand before those of single products, whose paths look alike.
 func (s *Service) Routes(app *web.App) {
-	web.Handle(app, "POST /products/import", shop.ManageCatalogue, s.handleImport, web.BodyLimit(largestImport), web.Timeout(patience),
-		web.Fails(ErrHeader, ErrLongLine, ErrRunning, idempotency.ErrReused), web.Doc("Take goods from a file, row by row; known SKUs are changed"))
-	web.Handle(app, "GET /products/imports", shop.ManageCatalogue, s.handleImports, web.NoStore, web.Doc("See how far imports have come, the last first"))
+	web.Handle(app, "POST /products/import", shop.ManageCatalogue, s.handleImport, web.BodyLimit(largestImport),
+		web.Timeout(patience), web.Fails(ErrHeader, ErrLongLine, ErrRunning, idempotency.ErrReused),
+		web.Doc("importProducts", "products", "Import products"),
+		web.Describe("From CSV or JSON lines, row by row. Products with a known SKU are updated."))
+	web.Handle(app, "GET /products/imports", shop.ManageCatalogue, s.handleImports, web.NoStore,
+		web.Doc("listImports", "products", "List product imports"), web.Describe("With their progress, newest first."))
 	web.Handle(app, "GET /products/export", shop.ManageCatalogue, s.handleExport, web.NoStore, web.Timeout(patience),
-		web.Produces(csvType, linesType), web.Doc("Get all goods on sale as a file"))
+		web.Produces(csvType, linesType),
+		web.Doc("exportProducts", "products", "Export products"),
+		web.Describe("All products on sale as CSV or JSON lines."))
 }
 
 type importInput struct {

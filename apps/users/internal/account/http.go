@@ -13,22 +13,52 @@ import (
 
 // Routes adds the accounts' routes.
 func (s *Service) Routes(app *web.App) {
-	web.Handle(app, "POST /auth/register", shop.Anyone, s.handleRegister, web.Created, web.NoStore, web.Fails(ErrUsername, ErrEmail), web.Doc("Open an account; its e-mail address is to be verified"))
-	web.Handle(app, "POST /auth/verify-email", shop.Anyone, s.handleVerify, web.NoStore, web.Fails(mailtoken.ErrToken), web.Doc("Prove an e-mail address with the token that was sent to it"))
-	web.Handle(app, "POST /auth/verify-email/resend", shop.Anyone, s.handleResend, web.Status(http.StatusAccepted), web.NoStore, web.Doc("Have that token sent again, if there is such an account"))
-	web.Handle(app, "POST /auth/password/forgot", shop.Anyone, s.handleForgot, web.Status(http.StatusAccepted), web.NoStore, web.Doc("Have a token sent that replaces a forgotten password, if there is such an account"))
-	web.Handle(app, "POST /auth/password/reset", shop.Anyone, s.handleReset, web.NoStore, web.Fails(mailtoken.ErrToken), web.Doc("Set a new password with that token; ends all sessions"))
+	web.Handle(app, "POST /auth/register", shop.Anyone, s.handleRegister, web.Created, web.NoStore,
+		web.Fails(ErrUsername, ErrEmail),
+		web.Doc("register", "auth", "Register an account"),
+		web.Describe("The e-mail address receives a link that verifies it."))
+	web.Handle(app, "POST /auth/verify-email", shop.Anyone, s.handleVerify, web.NoStore, web.Fails(mailtoken.ErrToken),
+		web.Doc("verifyEmail", "auth", "Verify an e-mail address"),
+		web.Describe("Takes the token of the verification e-mail."))
+	web.Handle(app, "POST /auth/verify-email/resend", shop.Anyone, s.handleResend, web.Status(http.StatusAccepted),
+		web.NoStore,
+		web.Doc("resendVerification", "auth", "Resend the verification e-mail"),
+		web.Describe("Answers the same whether or not there is such an account."))
+	web.Handle(app, "POST /auth/password/forgot", shop.Anyone, s.handleForgot, web.Status(http.StatusAccepted),
+		web.NoStore,
+		web.Doc("requestPasswordReset", "auth", "Request a password reset"),
+		web.Describe("An e-mail with a token is sent if there is such an account; the response is the same in both "+
+			"cases."))
+	web.Handle(app, "POST /auth/password/reset", shop.Anyone, s.handleReset, web.NoStore, web.Fails(mailtoken.ErrToken),
+		web.Doc("resetPassword", "auth", "Reset a forgotten password"),
+		web.Describe("Takes the token of the password reset e-mail and ends all sessions."))
 
-	web.Handle(app, "GET /users/me", shop.SignedIn, s.handleMe, web.NoStore, web.Doc("See your own account"))
-	web.Handle(app, "PATCH /users/me", shop.SignedIn, s.handleProfile, web.NoStore, web.Fails(ErrUsername, ErrEmail, ErrMails), web.Doc("Change your names or your e-mail address, which is to be verified again"))
-	web.Handle(app, "DELETE /users/me", shop.SignedIn, s.handleErase, web.Fails(ErrLastAdmin), web.Doc("Be forgotten; there is no way back"))
-	web.Handle(app, "GET /users/me/export", shop.SignedIn, s.handleExport, web.NoStore, web.Fails(ErrHalfExport), web.Doc("All that is held of you"))
-	web.Handle(app, "PUT /users/me/password", shop.SignedIn, s.handlePassword, web.NoStore, web.Fails(ErrPassword, lockout.ErrLocked), web.Doc("Change your password; ends your other sessions"))
+	web.Handle(app, "GET /users/me", shop.SignedIn, s.handleMe, web.NoStore,
+		web.Doc("getAccount", "account", "Get your account"))
+	web.Handle(app, "PATCH /users/me", shop.SignedIn, s.handleProfile, web.NoStore,
+		web.Fails(ErrUsername, ErrEmail, ErrMails),
+		web.Doc("updateAccount", "account", "Update your account"),
+		web.Describe("A new e-mail address must be verified again."))
+	web.Handle(app, "DELETE /users/me", shop.SignedIn, s.handleErase, web.Fails(ErrLastAdmin),
+		web.Doc("deleteAccount", "account", "Delete your account"),
+		web.Describe("Personal data is erased in all services. This cannot be undone."))
+	web.Handle(app, "GET /users/me/export", shop.SignedIn, s.handleExport, web.NoStore, web.Fails(ErrHalfExport),
+		web.Doc("exportAccount", "account", "Export your data"),
+		web.Describe("All personal data that the services hold, as one JSON document."))
+	web.Handle(app, "PUT /users/me/password", shop.SignedIn, s.handlePassword, web.NoStore,
+		web.Fails(ErrPassword, lockout.ErrLocked),
+		web.Doc("changePassword", "account", "Change your password"), web.Describe("Ends all other sessions."))
 
-	web.Handle(app, "GET /users", shop.ManageUsers, s.handleList, web.NoStore, web.Doc("Search the accounts, newest first"))
-	web.Handle(app, "GET /users/{id}", shop.ManageUsers, s.handleGet, web.NoStore, web.Fails(ErrNotFound), web.Doc("See an account"))
-	web.Handle(app, "PATCH /users/{id}", shop.ManageUsers, s.handleChange, web.NoStore, web.Fails(ErrNotFound, ErrLastAdmin), web.Doc("Give an account another role, close or open it"))
-	web.Handle(app, "POST /users/{id}/unlock", shop.ManageUsers, s.handleUnlock, web.Fails(ErrNotFound), web.Doc("Lift an account's lockout"))
+	web.Handle(app, "GET /users", shop.ManageUsers, s.handleList, web.NoStore,
+		web.Doc("listUsers", "admin", "List users"), web.Describe("Newest first."))
+	web.Handle(app, "GET /users/{id}", shop.ManageUsers, s.handleGet, web.NoStore, web.Fails(ErrNotFound),
+		web.Doc("getUser", "admin", "Get a user"))
+	web.Handle(app, "PATCH /users/{id}", shop.ManageUsers, s.handleChange, web.NoStore,
+		web.Fails(ErrNotFound, ErrLastAdmin),
+		web.Doc("updateUser", "admin", "Update a user"),
+		web.Describe("Changes the role, or deactivates and activates the account."))
+	web.Handle(app, "POST /users/{id}/unlock", shop.ManageUsers, s.handleUnlock, web.Fails(ErrNotFound),
+		web.Doc("unlockUser", "admin", "Unlock a user"), web.Describe("Ends the lockout that failed sign-ins caused."))
 }
 
 type registerInput struct {

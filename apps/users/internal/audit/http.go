@@ -10,7 +10,9 @@ import (
 
 // Routes adds the audit's route.
 func (s *Service) Routes(app *web.App) {
-	web.Handle(app, "GET /audit", shop.ReadAudit, s.handleList, web.NoStore, web.Doc("See who did what, when and from where, newest first"))
+	web.Handle(app, "GET /audit", shop.ReadAudit, s.handleList, web.NoStore,
+		web.Doc("listAuditEntries", "admin", "List the audit log"),
+		web.Describe("Who did what, when and from where; newest first."))
 }
 
 // Filter is which entries to see; what is empty lets all through. To is the first moment that is too late.

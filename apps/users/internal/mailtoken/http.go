@@ -12,7 +12,8 @@ import (
 // Routes adds the route that whoever sends the mail asks, through the sidecars: it is not in the gateway's table, and the
 // sidecars' access list lets notifications alone through.
 func (s *Service) Routes(app *web.App) {
-	web.Handle(app, "POST /mail-tokens/{request_id}", shop.Anyone, s.handleReveal, web.Internal, web.NoStore, web.Fails(ErrRequest, ErrClosed), web.Doc("The token that a mail carries"))
+	web.Handle(app, "POST /mail-tokens/{request_id}", shop.Anyone, s.handleReveal, web.Internal, web.NoStore,
+		web.Fails(ErrRequest, ErrClosed))
 }
 
 type requestInput struct {

@@ -15,14 +15,30 @@ import (
 
 // Routes adds the sessions' routes, the public keys that verify their tokens, and what neighbours follow to know which are good.
 func (s *Service) Routes(app *web.App) {
-	web.Handle(app, "POST /auth/login", shop.Anyone, s.handleSignIn, web.Form, web.NoStore, web.Fails(account.ErrCredentials, account.ErrUnverified, lockout.ErrLocked), web.Doc("Sign in, by form or JSON"))
-	web.Handle(app, "POST /auth/refresh", shop.Anyone, s.handleRefresh, web.NoStore, web.Fails(ErrRefresh), web.Doc("Exchange a refresh token for a new pair"))
-	web.Handle(app, "POST /auth/logout", shop.SignedIn, s.handleSignOut, web.NoStore, web.Doc("End this session; its tokens are refused from then on"))
-	web.Handle(app, "GET /users/me/sessions", shop.SignedIn, s.handleList, web.NoStore, web.Doc("See where you are signed in"))
-	web.Handle(app, "DELETE /users/me/sessions", shop.SignedIn, s.handleSignOutAll, web.NoStore, web.Doc("Sign out everywhere, or everywhere else (keep=current)"))
-	web.Handle(app, "DELETE /users/me/sessions/{id}", shop.SignedIn, s.handleSignOutOne, web.NoStore, web.Fails(ErrNotFound), web.Doc("Sign out one device"))
-	web.Handle(app, "GET /.well-known/jwks.json", shop.Anyone, s.handleKeys, web.Doc("The public keys that verify access tokens"))
-	web.Handle(app, "GET /.well-known/openid-configuration", shop.Anyone, s.handleDiscovery, web.Doc("How access tokens are verified, for programs (OpenID Connect Discovery)"))
+	web.Handle(app, "POST /auth/login", shop.Anyone, s.handleSignIn, web.Form, web.NoStore,
+		web.Fails(account.ErrCredentials, account.ErrUnverified, lockout.ErrLocked),
+		web.Doc("signIn", "auth", "Sign in"),
+		web.Describe("Takes JSON or a form, with the username or the e-mail address. Responds with an access token "+
+			"and a refresh token."))
+	web.Handle(app, "POST /auth/refresh", shop.Anyone, s.handleRefresh, web.NoStore, web.Fails(ErrRefresh),
+		web.Doc("refreshToken", "auth", "Refresh the tokens"),
+		web.Describe("A refresh token is used once. Using it a second time ends the session."))
+	web.Handle(app, "POST /auth/logout", shop.SignedIn, s.handleSignOut, web.NoStore,
+		web.Doc("signOut", "auth", "Sign out"), web.Describe("Ends this session: its tokens are refused from then on."))
+	web.Handle(app, "GET /users/me/sessions", shop.SignedIn, s.handleList, web.NoStore,
+		web.Doc("listSessions", "auth", "List your sessions"))
+	web.Handle(app, "DELETE /users/me/sessions", shop.SignedIn, s.handleSignOutAll, web.NoStore,
+		web.Doc("endSessions", "auth", "End all sessions"),
+		web.Describe("keep=current keeps the session of this request."))
+	web.Handle(app, "DELETE /users/me/sessions/{id}", shop.SignedIn, s.handleSignOutOne, web.NoStore,
+		web.Fails(ErrNotFound),
+		web.Doc("endSession", "auth", "End a session"))
+	web.Handle(app, "GET /.well-known/jwks.json", shop.Anyone, s.handleKeys,
+		web.Doc("getKeySet", "auth", "Get the key set"),
+		web.Describe("The public keys that verify access tokens (JSON Web Key Set)."))
+	web.Handle(app, "GET /.well-known/openid-configuration", shop.Anyone, s.handleDiscovery,
+		web.Doc("getOpenIDConfiguration", "auth", "Get the OpenID configuration"),
+		web.Describe("How programs verify access tokens (OpenID Connect Discovery)."))
 	web.Handle(app, "GET /trust", shop.Anyone, s.handleTrust, web.Internal, web.NoStore)
 	web.Handle(app, "POST /keys/rotate", shop.Anyone, s.handleRotate, web.Internal)
 }
