@@ -14,7 +14,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-// BenchmarkRelay publishes what waits in an outbox, of many orders and of few, to a broker that takes a millisecond for each:
+// BenchmarkRelay publishes the events of many orders and of few to a broker that takes a millisecond for each event:
 //
 //	.sidecart/bin/stack test -- go test ./kit/event -run - -bench Relay
 func BenchmarkRelay(b *testing.B) {
@@ -51,7 +51,7 @@ func BenchmarkRelay(b *testing.B) {
 	}
 }
 
-// BenchmarkEmit is what it takes to tell of something: sixteen callers with a transaction for each event, beside the relay.
+// BenchmarkEmit runs sixteen callers with a transaction for each event, beside the relay.
 func BenchmarkEmit(b *testing.B) {
 	db := event.NewOutbox(kittest.DB(b, event.Migrations))
 	var published atomic.Int64

@@ -19,24 +19,25 @@ import (
 	"sidecart/kit/web"
 )
 
-// DeadLetter is an event that was delivered and could not be handled, as its hearer keeps it.
+// DeadLetter is an event that its consumer could not handle.
 type DeadLetter struct {
 	EventID  uuid.UUID       `json:"event_id"`
 	Topic    string          `json:"topic"`
-	Event    json.RawMessage `json:"event"`    // the whole CloudEvent as it came
-	Reason   string          `json:"reason"`   // of the last failure; empty where none was noted
-	Attempts int             `json:"attempts"` // that failed
+	Event    json.RawMessage `json:"event"`    // the whole CloudEvent as it was delivered
+	Reason   string          `json:"reason"`   // of the last failure; empty if none was recorded
+	Attempts int             `json:"attempts"` // number of failed attempts
 	DiedAt   time.Time       `json:"died_at"`
 }
 
 // What can go wrong with dead letters.
 var (
 	ErrNoDeadLetter = fault.New(fault.NotFound, "dead_letter_not_found", "there is no such dead letter")
-	ErrNotConsumed  = fault.New(fault.Conflict, "dead_letter_unheard", "this service does not hear such events; discard the letter or replay it after an update")
+	ErrNotConsumed  = fault.New(fault.Conflict, "dead_letter_not_consumed",
+		"this service does not consume this topic; discard the dead letter, or replay it after an update")
 )
 
-// deadRoutes let operators read dead letters, have them handled again, and throw them away. Nobody else reaches them:
-// they are in no public table, and a service's port answers only who has its sidecar's token.
+// deadRoutes let operators list, replay and discard dead letters. They are not public: the gateway has no route to them,
+// and a service's port requires its sidecar's token.
 func (h *Hub) deadRoutes() {
 	h.app.Post("/events/dead", h.handleDeadDelivery)
 	web.Handle(h.app, "GET /dead-letters", shop.Anyone, h.handleDead, web.Internal)
@@ -68,22 +69,22 @@ func (h *Hub) handleDiscard(ctx context.Context, _ shop.Caller, in letterInput) 
 	return web.None{}, h.discard(ctx, in.ID)
 }
 
-// Replay has a dead letter handled as if it were delivered now, by this service alone, and forgets it when that succeeds. An
-// event that was heard meanwhile has no second effect. It fails with ErrNoDeadLetter, ErrNotConsumed, or as the handler does; the
+// Replay handles a dead letter in this service as if it were delivered now, and deletes it on success. An event that was
+// handled meanwhile has no second effect. It fails with ErrNoDeadLetter, ErrNotConsumed or the handler's error; the dead
 // letter then stays, with the new reason.
 func (h *Hub) Replay(ctx context.Context, id uuid.UUID) error {
 	l, err := h.deadLetter(ctx, id)
 	if err != nil {
 		return err
 	}
-	hear, ok := h.handlers[l.Topic]
+	handle, ok := h.handlers[l.Topic]
 	if !ok {
 		return ErrNotConsumed
 	}
-	if err := hear(ctx, l.Event); err != nil {
-		_, noteErr := h.db.Exec(ctx, `
+	if err := handle(ctx, l.Event); err != nil {
+		_, recordErr := h.db.Exec(ctx, `
 			update dead_letters set reason = $2, attempts = attempts + 1 where event_id = $1`, id, reasonText(err))
-		return errors.Join(err, noteErr)
+		return errors.Join(err, recordErr)
 	}
 	slog.InfoContext(ctx, "dead letter replayed", "event_id", id, "topic", l.Topic)
 	return h.discard(ctx, id)
@@ -98,7 +99,7 @@ func (h *Hub) discard(ctx context.Context, id uuid.UUID) error {
 	return err
 }
 
-// deadLetterCursor is where a letter stands in the list: the oldest first.
+// deadLetterCursor is a position in the list, which is ordered by time.
 type deadLetterCursor struct {
 	DiedAt  time.Time `json:"died_at"`
 	EventID uuid.UUID `json:"event_id"`
@@ -115,8 +116,8 @@ func (h *Hub) deadLetter(ctx context.Context, id uuid.UUID) (DeadLetter, error) 
 		select event_id, topic, event, reason, attempts, died_at from dead_letters where event_id = $1`, id)
 }
 
-// handleDeadDelivery keeps a dead letter where operators can read it, whatever it is, with the reason that was noted of it. It answers
-// RETRY while the database is away.
+// handleDeadDelivery stores whatever the dead letter topic delivers, with the reason that was recorded for it. It responds
+// RETRY while the database is unavailable.
 func (h *Hub) handleDeadDelivery(c *fiber.Ctx) error {
 	ctx, cancel := context.WithTimeout(c.UserContext(), handlerTimeout)
 	defer cancel()
@@ -131,26 +132,26 @@ func (h *Hub) storeDeadLetter(ctx context.Context, id uuid.UUID, topic string, l
 		select $1, $2, $3, coalesce((select reason from why), ''), coalesce((select attempts from why), 0)
 		on conflict do nothing`, id, topic, letter)
 	if err == nil {
-		slog.ErrorContext(ctx, "an event is a dead letter; see make dead-letters", "event_id", id, "topic", topic)
+		slog.ErrorContext(ctx, "dead letter stored; see make dead-letters", "event_id", id, "topic", topic)
 	}
 	return err
 }
 
-// recordFailure remembers why a delivery failed, for the dead letter that it may become. It is no reason to fail differently
-// that this cannot be remembered.
+// recordFailure records why a delivery failed, for the dead letter that the event may become. A failure to record it is only
+// logged.
 func (h *Hub) recordFailure(ctx context.Context, id uuid.UUID, topic string, failure error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second) // the failure may be that the time is over
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second) // the failure may be a timeout
 	defer cancel()
 	_, err := h.db.Exec(ctx, `
 		insert into failures (event_id, topic, reason) values ($1, $2, $3)
 		on conflict (event_id) do update set reason = excluded.reason, attempts = failures.attempts + 1, failed_at = now()`,
 		id, topic, reasonText(failure))
 	if err != nil {
-		slog.WarnContext(ctx, "the reason of a failed delivery is not kept", "topic", topic, "event_id", id, "err", err)
+		slog.WarnContext(ctx, "reason of a failed delivery not recorded", "topic", topic, "event_id", id, "err", err)
 	}
 }
 
-// reasonText are an error in at most 500 bytes of clean text.
+// reasonText returns an error's text as at most 500 bytes of valid UTF-8 that Postgres can store.
 func reasonText(err error) string {
 	text := strings.ToValidUTF8(strings.ReplaceAll(err.Error(), "\x00", ""), "\uFFFD")
 	if len(text) > 500 {
@@ -159,8 +160,8 @@ func reasonText(err error) string {
 	return text
 }
 
-// deadLetter reads what it can. What has no id of ours gets one made of its bytes, the same at each delivery, and what
-// is not JSON becomes a JSON string.
+// deadLetter decodes as much as possible. A body without a UUID gets one derived from its bytes, the same at each
+// delivery, and a body that is not JSON becomes a JSON string.
 func deadLetter(body []byte) (id uuid.UUID, topic string, letter json.RawMessage) {
 	var envelope struct {
 		ID   string `json:"id"`
@@ -168,9 +169,9 @@ func deadLetter(body []byte) (id uuid.UUID, topic string, letter json.RawMessage
 	}
 	letter = json.RawMessage(body)
 	if !json.Valid(body) || !utf8.Valid(body) {
-		letter, _ = json.Marshal(strings.ToValidUTF8(string(body), "\uFFFD")) // text can always be marshalled
+		letter, _ = json.Marshal(strings.ToValidUTF8(string(body), "\uFFFD")) // a string can always be marshalled
 	}
-	_ = json.Unmarshal(letter, &envelope) // what there is
+	_ = json.Unmarshal(letter, &envelope) // as far as possible
 	id, err := uuid.Parse(envelope.ID)
 	if err != nil || id == uuid.Nil {
 		id = uuid.NewSHA1(uuid.NameSpaceOID, body)

@@ -16,14 +16,14 @@ import (
 	"sidecart/kit/web"
 )
 
-// TestDeadLetters follows an event from its failures to its second life.
+// TestDeadLetters follows an event from its failures to its replay.
 func TestDeadLetters(t *testing.T) {
 	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	app := web.New("notifications", web.Config{})
-	heard, failure := 0, error(nil)
+	handled, failure := 0, error(nil)
 	event.On(event.NewHub(app, "notifications", db), func(context.Context, event.TX, shop.OrderCancelled) error {
 		if failure == nil {
-			heard++
+			handled++
 		}
 		return failure
 	})
@@ -32,9 +32,9 @@ func TestDeadLetters(t *testing.T) {
 	kittest.Run(t, app, nil, []kittest.Call{
 		{Name: "fails", Do: "POST /events/orders.cancelled", Body: delivery(first, "x"), Want: 200, Has: []string{"RETRY"}},
 		{Name: "fails again", Do: "POST /events/orders.cancelled", Body: delivery(first, "x"), Want: 200, Has: []string{"RETRY"}},
-		{Name: "dies", Do: "POST /events/dead", Body: delivery(first, "x"), Want: 200, Has: []string{"SUCCESS"}},
-		{Name: "so does another", Do: "POST /events/dead", Body: delivery(second, "x"), Want: 200, Has: []string{"SUCCESS"}},
-		{Name: "and one of no use", Do: "POST /events/dead", Body: fmt.Sprintf(`{"id":%q,"type":"orders.unheard","data":{}}`, foreign), Want: 200, Has: []string{"SUCCESS"}},
+		{Name: "becomes a dead letter", Do: "POST /events/dead", Body: delivery(first, "x"), Want: 200, Has: []string{"SUCCESS"}},
+		{Name: "another one, too", Do: "POST /events/dead", Body: delivery(second, "x"), Want: 200, Has: []string{"SUCCESS"}},
+		{Name: "one of an unknown topic", Do: "POST /events/dead", Body: fmt.Sprintf(`{"id":%q,"type":"orders.unknown","data":{}}`, foreign), Want: 200, Has: []string{"SUCCESS"}},
 		{Name: "listed with the reason", Do: "GET /dead-letters?limit=1", Want: 200, Has: []string{first, `"reason":"a bug in the handler"`, `"attempts":2`, `"reason":"x"`}},
 		{Name: "replayed too early", Do: "POST /dead-letters/" + first + "/replay", Want: 500},
 		{Name: "stays", Do: "GET /dead-letters?limit=1", Want: 200, Has: []string{first, `"attempts":3`}},
@@ -42,19 +42,19 @@ func TestDeadLetters(t *testing.T) {
 	failure = nil
 	kittest.Run(t, app, nil, []kittest.Call{
 		{Name: "replayed", Do: "POST /dead-letters/" + first + "/replay", Want: 204},
-		{Name: "gone", Do: "POST /dead-letters/" + first + "/replay", Want: 404, Has: []string{"dead_letter_not_found"}},
+		{Name: "deleted", Do: "POST /dead-letters/" + first + "/replay", Want: 404, Has: []string{"dead_letter_not_found"}},
 		{Name: "a late delivery changes nothing", Do: "POST /events/orders.cancelled", Body: delivery(first, "x"), Want: 200, Has: []string{"SUCCESS"}},
-		{Name: "what nobody here hears", Do: "POST /dead-letters/" + foreign + "/replay", Want: 409, Has: []string{"dead_letter_unheard"}},
+		{Name: "a topic that is not consumed", Do: "POST /dead-letters/" + foreign + "/replay", Want: 409, Has: []string{"dead_letter_not_consumed"}},
 		{Name: "discarded", Do: "DELETE /dead-letters/" + foreign, Want: 204},
 		{Name: "discarded again", Do: "DELETE /dead-letters/" + foreign, Want: 404},
 		{Name: "the rest", Do: "GET /dead-letters", Want: 200, Has: []string{second, `"next_cursor":null`}},
 	})
-	if heard != 1 {
-		t.Errorf("heard %d times", heard)
+	if handled != 1 {
+		t.Errorf("handled %d times", handled)
 	}
 }
 
-// TestDeadLettersPageByPage: a list that is longer than a page goes on where it stopped.
+// TestDeadLettersPageByPage lists more dead letters than a page holds.
 func TestDeadLettersPageByPage(t *testing.T) {
 	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	app := web.New("notifications", web.Config{})
@@ -80,21 +80,21 @@ func TestDeadLettersPageByPage(t *testing.T) {
 func TestANewerSchemaWaitsForANewerRelease(t *testing.T) {
 	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	app := web.New("notifications", web.Config{})
-	heard := 0
+	handled := 0
 	event.On(event.NewHub(app, "notifications", db), func(context.Context, event.TX, shop.OrderCancelled) error {
-		heard++
+		handled++
 		return nil
 	})
 	with := func(schema string) string {
 		return strings.Replace(delivery(shop.NewID().String(), "x"), `"data":`, `"dataschema":"`+schema+`","data":`, 1)
 	}
 	kittest.Run(t, app, nil, []kittest.Call{
-		{Name: "of today", Do: "POST /events/orders.cancelled", Body: with("urn:sidecart:event:orders.cancelled:1"), Want: 200, Has: []string{"SUCCESS"}},
-		{Name: "of before there were versions", Do: "POST /events/orders.cancelled", Body: delivery(shop.NewID().String(), "x"), Want: 200, Has: []string{"SUCCESS"}},
-		{Name: "of tomorrow", Do: "POST /events/orders.cancelled", Body: with("urn:sidecart:event:orders.cancelled:2"), Want: 200, Has: []string{"RETRY"}},
+		{Name: "current version", Do: "POST /events/orders.cancelled", Body: with("urn:sidecart:event:orders.cancelled:1"), Want: 200, Has: []string{"SUCCESS"}},
+		{Name: "without a version", Do: "POST /events/orders.cancelled", Body: delivery(shop.NewID().String(), "x"), Want: 200, Has: []string{"SUCCESS"}},
+		{Name: "newer version", Do: "POST /events/orders.cancelled", Body: with("urn:sidecart:event:orders.cancelled:2"), Want: 200, Has: []string{"RETRY"}},
 	})
-	if heard != 2 {
-		t.Errorf("heard %d times", heard)
+	if handled != 2 {
+		t.Errorf("handled %d times", handled)
 	}
 }
 
@@ -106,7 +106,7 @@ func TestHearingTwiceIsAMistake(t *testing.T) {
 	hear()
 	defer func() {
 		if recover() == nil {
-			t.Error("a second handler of the same event would never be called, and nobody said so")
+			t.Error("a second handler of the same event was accepted")
 		}
 	}()
 	hear()
@@ -115,8 +115,8 @@ func TestHearingTwiceIsAMistake(t *testing.T) {
 func TestPruning(t *testing.T) {
 	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	if _, err := db.Exec(t.Context(), `
-		insert into inbox (event_id, topic, heard_at) select gen_random_uuid(), 'old', now() - interval '15 days' from generate_series(1, 12000);
-		insert into inbox (event_id, topic, heard_at) select gen_random_uuid(), 'new', now() - interval '13 days' from generate_series(1, 10);
+		insert into inbox (event_id, topic, handled_at) select gen_random_uuid(), 'old', now() - interval '15 days' from generate_series(1, 12000);
+		insert into inbox (event_id, topic, handled_at) select gen_random_uuid(), 'new', now() - interval '13 days' from generate_series(1, 10);
 		insert into failures (event_id, topic, reason, failed_at) values (gen_random_uuid(), 'old', '', now() - interval '15 days')`); err != nil {
 		t.Fatal(err)
 	}
@@ -127,20 +127,20 @@ func TestPruning(t *testing.T) {
 	}
 	var kept, failures int
 	if err := db.QueryRow(t.Context(), `select count(*), (select count(*) from failures) from inbox`).Scan(&kept, &failures); err != nil || kept != 10 || failures != 0 {
-		t.Errorf("%d are remembered and %d failures, %v", kept, failures, err)
+		t.Errorf("%d inbox rows and %d failures remain, %v", kept, failures, err)
 	}
-	if _, err := db.Exec(t.Context(), `update inbox set heard_at = now() - interval '15 days'; drop table sent`); err != nil {
+	if _, err := db.Exec(t.Context(), `update inbox set handled_at = now() - interval '15 days'; drop table published`); err != nil {
 		t.Fatal(err)
 	}
 	if err := event.Prune(t.Context(), db.Pool); err == nil {
-		t.Error("nobody said that a step failed")
+		t.Error("the failed deletion is not reported")
 	}
 	if err := db.QueryRow(t.Context(), `select count(*) from inbox`).Scan(&kept); err != nil || kept != 0 {
-		t.Errorf("after a step that failed the others did not come: %d are remembered, %v", kept, err)
+		t.Errorf("after one failed deletion the others were not made: %d rows, %v", kept, err)
 	}
 }
 
-// TestLag: what waits is seen by whoever reads the metrics.
+// TestLag: the metrics show how many events wait.
 func TestLag(t *testing.T) {
 	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	stop, err := telemetry.Start(t.Context(), "orders")

@@ -1,5 +1,6 @@
-// Package event carries what happened from the transaction it happened in to everybody who hears it, at least once on
-// the wire and once in effect: an outbox beside the data, a relay to the broker, an inbox where it is heard.
+// Package event publishes and consumes events. A publisher writes events to an outbox in the transaction that makes them
+// true, and a relay publishes them at least once. A consumer records handled events in an inbox, so that each has one
+// effect.
 package event
 
 import (
@@ -15,7 +16,8 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations are the tables outbox, sent, inbox, failures, dead_letters and forgotten. A service that emits or hears opens its database with them.
+// Migrations create the tables outbox, published, inbox, checkpoints, failures, dead_letters and erased_users. A service
+// that emits or consumes events opens its database with them.
 var Migrations = postgres.Migrations{Name: "event", Files: postgres.Sub(files)}
 
 // cloudEvent is the envelope on the wire: CloudEvents 1.0, JSON format.
@@ -29,10 +31,10 @@ type cloudEvent struct {
 	DataContentType string          `json:"datacontenttype"`
 	DataSchema      string          `json:"dataschema,omitempty"`
 	TraceParent     string          `json:"traceparent,omitempty"`
-	TraceID         string          `json:"traceid,omitempty"` // Dapr's older name of the same: without it a sidecar overwrites both
+	TraceID         string          `json:"traceid,omitempty"` // Dapr's older name of the same; without it a sidecar overwrites both
 	Topic           string          `json:"topic,omitempty"`   // added by the sidecar
 	Data            json.RawMessage `json:"data"`
 }
 
-// schemaOf is what the URI of an event's schema begins with; its version follows.
+// schemaOf returns the URI of an event's schema without its version, which follows.
 func schemaOf(topic string) string { return "urn:sidecart:event:" + topic + ":" }

@@ -24,7 +24,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// broker stands in for the sidecar at the edge of the process.
+// broker is a fake of the sidecar at the edge of the process.
 type broker struct {
 	mu       sync.Mutex
 	got      []string // "key reason", as published
@@ -41,7 +41,7 @@ func (b *broker) publish(_ context.Context, topic string, envelope []byte) error
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.down {
-		return errors.New("the broker is away")
+		return errors.New("the broker is down")
 	}
 	var e struct {
 		Subject string
@@ -168,7 +168,7 @@ func TestEmitIsPartOfTheTransaction(t *testing.T) {
 		t.Fatal(err)
 	}
 	if topics := kittest.Emitted(t, db.Pool); len(topics) > 0 {
-		t.Errorf("told of what did not happen: %v", topics)
+		t.Errorf("emitted by a rolled-back transaction: %v", topics)
 	}
 }
 
@@ -180,24 +180,24 @@ func TestHub(t *testing.T) {
 	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	app := web.New("notifications", web.Config{})
 	hub := event.NewHub(app, "notifications", db)
-	heard, failure := 0, error(nil)
+	handled, failure := 0, error(nil)
 	event.On(hub, func(_ context.Context, _ event.TX, e shop.OrderCancelled) error {
 		if failure == nil && e.Reason == "late" {
-			heard++
+			handled++
 		}
 		return failure
 	})
 	const id = "0192f0c1-2d3e-7abc-8def-000000000001"
-	again, poison := fault.ErrUnavailable, fault.New(fault.NotFound, "gone", "gone")
+	again, poison := fault.ErrUnavailable, fault.New(fault.NotFound, "deleted", "deleted")
 	for _, step := range []struct {
 		name, body, want string
 		failure          error
-		heard            int
+		handled          int
 	}{
 		{"a failure for now", delivery(id, "late"), "RETRY", again, 0},
 		{"a bug", delivery(id, "late"), "RETRY", errors.New("bug"), 0},
-		{"heard", delivery(id, "late"), "SUCCESS", nil, 1},
-		{"heard again", delivery(id, "late"), "SUCCESS", nil, 1},
+		{"handled", delivery(id, "late"), "SUCCESS", nil, 1},
+		{"handled again", delivery(id, "late"), "SUCCESS", nil, 1},
 		{"poison", delivery("0192f0c1-2d3e-7abc-8def-000000000002", "x"), "DROP", poison, 1},
 		{"not an event", `{`, "DROP", nil, 1},
 		{"without an id", `{"data":{"order_id":5,"reason":"late"}}`, "DROP", nil, 1},
@@ -205,17 +205,17 @@ func TestHub(t *testing.T) {
 	} {
 		failure = step.failure
 		status, body := kittest.Do(t, app, kittest.Call{Do: "POST /events/orders.cancelled", Body: step.body})
-		if status != 200 || !strings.Contains(string(body), step.want) || heard != step.heard {
-			t.Errorf("%s: %d %s, heard %d", step.name, status, body, heard)
+		if status != 200 || !strings.Contains(string(body), step.want) || handled != step.handled {
+			t.Errorf("%s: %d %s, handled %d", step.name, status, body, handled)
 		}
 	}
 	kittest.Run(t, app, nil, []kittest.Call{
 		{Name: "subscriptions", Do: "GET /dapr/subscribe", Want: 200, Has: []string{`"topic":"orders.cancelled"`, `"route":"/events/orders.cancelled"`, `"deadLetterTopic":"notifications.dead"`, `"topic":"notifications.dead"`}},
-		{Name: "a dead letter is kept", Do: "POST /events/dead", Body: delivery(id, "late"), Want: 200, Has: []string{"SUCCESS"}},
-		{Name: "and kept once", Do: "POST /events/dead", Body: delivery(id, "late"), Want: 200, Has: []string{"SUCCESS"}},
-		{Name: "whatever its id is", Do: "POST /events/dead", Body: `{"id":"7","type":"other"}`, Want: 200, Has: []string{"SUCCESS"}},
-		{Name: "at each delivery", Do: "POST /events/dead", Body: `{"id":"7","type":"other"}`, Want: 200, Has: []string{"SUCCESS"}},
-		{Name: "and whatever it is", Do: "POST /events/dead", Body: "\x00\xff{", Want: 200, Has: []string{"SUCCESS"}},
+		{Name: "a dead letter is stored", Do: "POST /events/dead", Body: delivery(id, "late"), Want: 200, Has: []string{"SUCCESS"}},
+		{Name: "stored once", Do: "POST /events/dead", Body: delivery(id, "late"), Want: 200, Has: []string{"SUCCESS"}},
+		{Name: "with an id that is no UUID", Do: "POST /events/dead", Body: `{"id":"7","type":"other"}`, Want: 200, Has: []string{"SUCCESS"}},
+		{Name: "delivered again", Do: "POST /events/dead", Body: `{"id":"7","type":"other"}`, Want: 200, Has: []string{"SUCCESS"}},
+		{Name: "with a body that is not JSON", Do: "POST /events/dead", Body: "\x00\xff{", Want: 200, Has: []string{"SUCCESS"}},
 	})
 	rows, err := db.Query(t.Context(), `select topic from dead_letters order by topic`)
 	if err != nil {
@@ -223,7 +223,7 @@ func TestHub(t *testing.T) {
 	}
 	letters, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil || !slices.Equal(letters, []string{"", "orders.cancelled", "other"}) {
-		t.Errorf("%q are kept, %v", letters, err)
+		t.Errorf("stored: %q, %v", letters, err)
 	}
 }
 
@@ -261,11 +261,11 @@ func TestTwoDeliveriesAtOnceHaveOneEffect(t *testing.T) {
 	app := web.New("notifications", web.Config{})
 	hub := event.NewHub(app, "notifications", db)
 	var mu sync.Mutex
-	heard := 0
+	handled := 0
 	event.On(hub, func(context.Context, event.TX, shop.OrderCancelled) error {
 		mu.Lock()
 		defer mu.Unlock()
-		heard++
+		handled++
 		return nil
 	})
 	var both sync.WaitGroup
@@ -275,7 +275,7 @@ func TestTwoDeliveriesAtOnceHaveOneEffect(t *testing.T) {
 		})
 	}
 	both.Wait()
-	if heard != 1 {
-		t.Errorf("heard %d times", heard)
+	if handled != 1 {
+		t.Errorf("handled %d times", handled)
 	}
 }

@@ -2,11 +2,10 @@ package event
 
 import "context"
 
-// Wake is what the relay of an outbox waits for.
+// Wake is the channel that wakes an outbox's relay.
 func Wake(o *Outbox) <-chan struct{} { return o.wake }
 
-// Looks are those of one relay, one at each call.
-func Looks(o *Outbox, publish Publish) func(ctx context.Context) (more bool, err error) {
-	r := &relay{Outbox: o, service: "orders", publish: publish, aside: failingKeys{keys: map[string]backoff{}}}
-	return r.publishBatch
+// Batches returns a function that publishes one batch of a relay at each call.
+func Batches(o *Outbox, publish Publish) func(ctx context.Context) (more bool, err error) {
+	return newRelay(o, "orders", publish).publishBatch
 }

@@ -11,14 +11,14 @@ import (
 const (
 	firstRetry = time.Second
 	lastRetry  = 5 * time.Minute
-	// brokerRetry bounds the backoff after a look that published nothing: then the broker may be away, and is asked again
-	// soon.
+	// brokerRetry bounds the backoff after a batch in which nothing was published: the broker may be down, and is tried
+	// again soon.
 	brokerRetry = 5 * time.Second
 )
 
-// failingKeys are the keys whose next event could not be published. Their events wait, so that none overtakes another of its
-// key, and all other keys go on, however many wait: with a limit the relay would circle over those that fail. It is
-// knowledge of this process alone: another replica, and the next process, find out for themselves.
+// failingKeys are the ordering keys whose next event could not be published. Their events wait, so that the order of a key
+// holds, and all other keys go on. The number of failing keys has no limit: with one, the relay would read the same
+// failing events again and again. The state belongs to this process: another replica finds out for itself.
 type failingKeys struct {
 	keys map[string]backoff
 	size atomic.Int64 // for the metric
@@ -29,38 +29,38 @@ type backoff struct {
 	until    time.Time
 }
 
-func (a *failingKeys) all() []string { return slices.Collect(maps.Keys(a.keys)) }
+func (f *failingKeys) all() []string { return slices.Collect(maps.Keys(f.keys)) }
 
-// due are the keys that may be tried again, the longest overdue first.
-func (a *failingKeys) due(now time.Time, most int) (keys []string) {
-	for key, s := range a.keys {
-		if !s.until.After(now) {
+// due returns at most limit keys whose backoff has ended, the longest overdue first.
+func (f *failingKeys) due(now time.Time, limit int) (keys []string) {
+	for key, b := range f.keys {
+		if !b.until.After(now) {
 			keys = append(keys, key)
 		}
 	}
-	slices.SortFunc(keys, func(x, y string) int { return a.keys[x].until.Compare(a.keys[y].until) })
-	return keys[:min(most, len(keys))]
+	slices.SortFunc(keys, func(x, y string) int { return f.keys[x].until.Compare(f.keys[y].until) })
+	return keys[:min(limit, len(keys))]
 }
 
-// note takes what a look published and the keys that failed in it, and says whether keys go on that had stepped aside.
-// A key that was not tried stays aside.
-func (a *failingKeys) note(now time.Time, published []emitted, failed map[string]error) (healed bool) {
+// record updates the keys with the result of a batch. It reports whether a failing key has recovered. A key that was not
+// tried keeps its backoff.
+func (f *failingKeys) record(now time.Time, published []emitted, failed map[string]error) (recovered bool) {
 	for _, e := range published {
-		if _, waited := a.keys[e.Key]; waited {
-			healed = true
-			delete(a.keys, e.Key)
+		if _, waited := f.keys[e.Key]; waited {
+			recovered = true
+			delete(f.keys, e.Key)
 		}
 	}
 	for key := range failed {
-		s := a.keys[key]
-		s.failures++
-		wait := min(firstRetry<<min(s.failures-1, 10), lastRetry)
+		b := f.keys[key]
+		b.failures++
+		wait := min(firstRetry<<min(b.failures-1, 10), lastRetry)
 		if len(published) == 0 {
 			wait = min(wait, brokerRetry)
 		}
-		s.until = now.Add(wait/2 + rand.N(wait/2)) //nolint:gosec // no secret: those that failed together come again one by one
-		a.keys[key] = s
+		b.until = now.Add(wait/2 + rand.N(wait/2)) //nolint:gosec // jitter, no secret
+		f.keys[key] = b
 	}
-	a.size.Store(int64(len(a.keys)))
-	return healed
+	f.size.Store(int64(len(f.keys)))
+	return recovered
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// TestBackoff: a key that fails waits longer each time, but not while the broker may be away, stays aside while it is
+// TestBackoff: a key that fails waits longer each time, but not while the broker may be down, stays failing while it is
 // not tried, and starts anew once it was published.
 func TestBackoff(t *testing.T) {
 	now := time.Now()
@@ -26,28 +26,28 @@ func TestBackoff(t *testing.T) {
 	} {
 		a := failingKeys{keys: map[string]backoff{}}
 		for range c.failures {
-			a.note(now, c.published, failing)
+			a.record(now, c.published, failing)
 		}
 		if got := a.keys["k"].until.Sub(now); got < c.most/2 || got > c.most {
-			t.Errorf("%s: waits %s, want %s to %s", c.name, got, c.most/2, c.most)
+			t.Errorf("%s: backoff %s, want %s to %s", c.name, got, c.most/2, c.most)
 		}
 		if due := a.due(now.Add(c.most/2-1), batch); len(due) > 0 {
 			t.Errorf("%s: due early", c.name)
 		}
 		later := now.Add(c.most)
-		if healed := a.note(later, others, nil); healed || !slices.Equal(a.due(later, batch), []string{"k"}) {
-			t.Errorf("%s: not aside any more, though it was not tried", c.name)
+		if healed := a.record(later, others, nil); healed || !slices.Equal(a.due(later, batch), []string{"k"}) {
+			t.Errorf("%s: no longer failing, though it was not tried", c.name)
 		}
-		if healed := a.note(later, []emitted{{Key: "k"}}, nil); !healed {
-			t.Errorf("%s: nobody said that it goes on", c.name)
+		if healed := a.record(later, []emitted{{Key: "k"}}, nil); !healed {
+			t.Errorf("%s: recovery not reported", c.name)
 		}
 		if len(a.all()) > 0 || a.size.Load() != 0 {
-			t.Errorf("%s: still aside after it was published", c.name)
+			t.Errorf("%s: still failing after it was published", c.name)
 		}
 	}
 }
 
-// TestDue: who waits longest is first, so that all come to their turn.
+// TestDue: the key that is overdue longest is first.
 func TestDue(t *testing.T) {
 	a, now := failingKeys{keys: map[string]backoff{}}, time.Now()
 	for n := range 3 {

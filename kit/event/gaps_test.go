@@ -17,19 +17,19 @@ import (
 	"sidecart/kit/web"
 )
 
-// TestCompareHearsWhatWasNeverDelivered: of five events the broker brings three; the others are heard all the same, once, when
-// they can no longer be on their way.
-func TestCompareHearsWhatWasNeverDelivered(t *testing.T) {
+// TestDetectGaps: the broker delivers three of five events; the others are handled once, when the broker can no longer
+// deliver them.
+func TestDetectGaps(t *testing.T) {
 	at, of := kittest.DB(t, event.Migrations), event.NewOutbox(kittest.DB(t, event.Migrations))
 	publisher, consumer := web.New("orders", web.Config{}), web.New("notifications", web.Config{})
 	event.ReplayRoute(publisher, "orders", of.Pool)
-	heard, failure := map[string]int{}, error(nil)
+	handled, failure := map[string]int{}, error(nil)
 	hub := event.NewHub(consumer, "notifications", event.NewOutbox(at))
 	event.On(hub, func(_ context.Context, _ event.TX, e shop.OrderCancelled) error {
 		if failure != nil && e.Reason == "2" {
 			return failure
 		}
-		heard[e.Reason]++
+		handled[e.Reason]++
 		return nil
 	})
 	invoke := func(_ context.Context, to sidecar.Endpoint, in, out any) error {
@@ -47,7 +47,7 @@ func TestCompareHearsWhatWasNeverDelivered(t *testing.T) {
 		t.Helper()
 		err := hub.DetectGaps(t.Context(), invoke, sidecar.Endpoint{App: "orders", Method: "POST", Path: event.ReplayPath})
 		if !errors.Is(err, want) {
-			t.Errorf("compared: %v, not %v", err, want)
+			t.Errorf("detect gaps: %v, want %v", err, want)
 		}
 	}
 
@@ -71,8 +71,8 @@ func TestCompareHearsWhatWasNeverDelivered(t *testing.T) {
 	}
 	kittest.Eventually(t, 10*time.Second, func() error {
 		var n int
-		if err := of.QueryRow(t.Context(), `select count(*) from sent`).Scan(&n); err != nil || n != 5 {
-			return fmt.Errorf("%d are sent, %w", n, err)
+		if err := of.QueryRow(t.Context(), `select count(*) from published`).Scan(&n); err != nil || n != 5 {
+			return fmt.Errorf("%d are published, %w", n, err)
 		}
 		return nil
 	})
@@ -83,31 +83,31 @@ func TestCompareHearsWhatWasNeverDelivered(t *testing.T) {
 	}
 
 	compare(nil)
-	if len(heard) != 3 {
-		t.Errorf("what may be on its way was not waited for: %v", heard)
+	if len(handled) != 3 {
+		t.Errorf("events that the broker may still deliver were handled: %v", handled)
 	}
 	age(t, of, time.Minute)
 	failure = errors.New("not now")
 	compare(failure)
-	if heard["4"] != 1 || heard["2"] != 0 {
-		t.Errorf("one that fails keeps another from being heard: %v", heard)
+	if handled["4"] != 1 || handled["2"] != 0 {
+		t.Errorf("a failing event holds up another: %v", handled)
 	}
 	failure = nil
 	for range 2 {
 		compare(nil)
 	}
 	for n := range 5 {
-		if got := heard[fmt.Sprint(n)]; got != 1 {
-			t.Errorf("event %d was heard %d times", n, got)
+		if got := handled[fmt.Sprint(n)]; got != 1 {
+			t.Errorf("event %d was handled %d times", n, got)
 		}
 	}
 
-	// What can never be heard does not hold up the rest, and is not lost.
+	// An event that can never be handled becomes a dead letter and does not hold up the rest.
 	emit(t, of, order, "2")
 	kittest.Eventually(t, 10*time.Second, func() error {
 		var n int
-		if err := of.QueryRow(t.Context(), `select count(*) from sent`).Scan(&n); err != nil || n != 6 {
-			return fmt.Errorf("%d are sent, %w", n, err)
+		if err := of.QueryRow(t.Context(), `select count(*) from published`).Scan(&n); err != nil || n != 6 {
+			return fmt.Errorf("%d are published, %w", n, err)
 		}
 		return nil
 	})
@@ -120,8 +120,8 @@ func TestCompareHearsWhatWasNeverDelivered(t *testing.T) {
 	}
 }
 
-// TestWhatWasSentIsForgotten after an hour, and not kept at all by a service whose events nobody has an inbox for.
-func TestWhatWasSentIsForgotten(t *testing.T) {
+// TestPublishedEventsAreDeleted after an hour, and immediately by a service whose events no consumer records.
+func TestPublishedEventsAreDeleted(t *testing.T) {
 	for keep, want := range map[time.Duration]int{event.Retention: 1, 0: 0} {
 		db := event.NewOutbox(kittest.DB(t, event.Migrations))
 		emit(t, db, shop.OrderID{UUID: shop.NewID()}, "old")
@@ -145,27 +145,27 @@ func TestWhatWasSentIsForgotten(t *testing.T) {
 		}
 		run()
 		count := func() (n int) {
-			if err := db.QueryRow(t.Context(), `select count(*) from sent`).Scan(&n); err != nil {
+			if err := db.QueryRow(t.Context(), `select count(*) from published`).Scan(&n); err != nil {
 				t.Fatal(err)
 			}
 			return n
 		}
 		if got := count(); got != want {
-			t.Errorf("%d are kept, not %d", got, want)
+			t.Errorf("%d published events, want %d", got, want)
 		}
 		age(t, db, 2*event.Retention)
 		emit(t, db, shop.OrderID{UUID: shop.NewID()}, "new")
 		run()
 		if got := count(); got != want {
-			t.Errorf("%d are kept an hour later, not %d", got, want)
+			t.Errorf("%d published events an hour later, want %d", got, want)
 		}
 	}
 }
 
-// age makes all that was sent so much older.
+// age makes all published events older.
 func age(t *testing.T, db *event.Outbox, by time.Duration) {
 	t.Helper()
-	if _, err := db.Exec(t.Context(), `update sent set sent_at = sent_at - $1::interval`, by); err != nil {
+	if _, err := db.Exec(t.Context(), `update published set published_at = published_at - $1::interval`, by); err != nil {
 		t.Fatal(err)
 	}
 }

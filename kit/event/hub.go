@@ -22,21 +22,20 @@ import (
 	"sidecart/kit/web"
 )
 
-// Hub is what a service hears: it tells the sidecar which topics, and takes what the sidecar brings.
+// Hub is a service's event consumer: it declares subscriptions to the sidecar and handles deliveries.
 type Hub struct {
 	app      *web.App
 	name     string
 	db       *Outbox
 	topics   []subscription
 	handlers map[string]handler
-
-	recorded []string // the topics whose events the inbox knows
+	recorded []string // topics whose events the inbox records
 }
 
-// handler handles one CloudEvent, as JSON.
+// handler handles one CloudEvent in JSON.
 type handler func(ctx context.Context, cloudEvent []byte) error
 
-// subscription is what Dapr asks for at /dapr/subscribe.
+// subscription is an entry of the response to Dapr's GET /dapr/subscribe.
 type subscription struct {
 	PubSub     string `json:"pubsubname"`
 	Topic      string `json:"topic"`
@@ -44,8 +43,8 @@ type subscription struct {
 	DeadLetter string `json:"deadLetterTopic,omitempty"`
 }
 
-// NewHub opens the ears of a service on its app. What cannot be handled goes to the topic <service>.dead, and is kept
-// in dead_letters from there, where operators can read and replay it.
+// NewHub adds the subscription routes to a service's app. An event that cannot be handled goes to the topic
+// <service>.dead and is stored as a dead letter, which operators can read and replay.
 func NewHub(app *web.App, service string, outbox *Outbox) *Hub {
 	h := &Hub{app: app, name: service, db: outbox, handlers: map[string]handler{}}
 	app.Get("/dapr/subscribe", func(c *fiber.Ctx) error { return c.JSON(h.topics) })
@@ -54,18 +53,18 @@ func NewHub(app *web.App, service string, outbox *Outbox) *Hub {
 	return h
 }
 
-// handlerTimeout bounds the work on one delivery; it ends before the sidecar gives up on it (10 s) and delivers again.
+// handlerTimeout is shorter than the sidecar's timeout of a delivery (10 s), after which it delivers again.
 const handlerTimeout = 8 * time.Second
 
-// On calls fn once for each event of type E: in a transaction that also records the event, so that a second delivery
-// finds it there. fn fails with a fault that can be retried to hear the event again later.
+// On calls fn once for each event of type E, in a transaction that also records the event in the inbox. If fn returns a
+// retryable fault, the event is delivered again later.
 func On[E shop.Event](h *Hub, fn func(ctx context.Context, tx TX, e E) error) {
 	consumeOnce(h, func(ctx context.Context, tx TX, _ uuid.UUID, e E) error { return fn(ctx, tx, e) })
 }
 
-// OnWithID is On for a fn that keeps what an event says until a newer one says otherwise: events of one topic may come in any order,
-// days late after a failure. An event's id is made where it is emitted, and later ones are greater (UUIDv7), so of two that
-// were emitted under one lock the greater id is the newer event. Clocks of two replicas differ by less than people's changes.
+// OnWithID is On for handlers that keep the newest state: events of one topic may arrive in any order, days late after a
+// failure. An event's id is a UUIDv7 from the time of Emit, so of two events that were emitted under one lock the one with
+// the greater id is newer. This relies on clocks of replicas that differ by less than the time between two changes.
 func OnWithID[E shop.Event](h *Hub, fn func(ctx context.Context, tx TX, id uuid.UUID, e E) error) {
 	consumeOnce(h, fn)
 }
@@ -85,13 +84,13 @@ func consumeOnce[E shop.Event](h *Hub, fn func(ctx context.Context, tx TX, id uu
 	})
 }
 
-// OnIdempotent calls fn at each delivery of an event of type E, outside any transaction: for what is remote, and therefore
-// must be harmless when it is done again.
+// OnIdempotent calls fn at each delivery of an event of type E, outside any transaction: for remote calls. fn must be
+// idempotent.
 func OnIdempotent[E shop.Event](h *Hub, fn func(ctx context.Context, e E) error) {
 	consume(h, func(ctx context.Context, _ uuid.UUID, e E) error { return fn(ctx, e) })
 }
 
-// OnIdempotentRecorded is OnIdempotent, and notes in the inbox what was done, so that what was never delivered is missed (see Compare).
+// OnIdempotentRecorded is OnIdempotent and records handled events in the inbox, so that DetectGaps finds missed ones.
 func OnIdempotentRecorded[E shop.Event](h *Hub, fn func(ctx context.Context, e E) error) {
 	var zero E
 	h.recorded = append(h.recorded, zero.Topic())
@@ -108,7 +107,7 @@ func consume[E shop.Event](h *Hub, fn func(ctx context.Context, id uuid.UUID, e 
 	var zero E
 	topic := zero.Topic()
 	if h.handlers[topic] != nil {
-		panic("event: " + h.name + " hears " + topic + " twice: one of its nouns hears it and asks the other")
+		panic("event: " + h.name + " subscribes to " + topic + " twice; one package subscribes and calls the other")
 	}
 	h.handlers[topic] = func(ctx context.Context, body []byte) (err error) {
 		var envelope cloudEvent
@@ -122,7 +121,7 @@ func consume[E shop.Event](h *Hub, fn func(ctx context.Context, id uuid.UUID, e 
 		if envelope.TraceParent != "" {
 			ctx = telemetry.WithTraceParent(ctx, envelope.TraceParent)
 		}
-		ctx, span := otel.Tracer("sidecart/kit/event").Start(ctx, "hear "+topic, trace.WithSpanKind(trace.SpanKindConsumer))
+		ctx, span := otel.Tracer("sidecart/kit/event").Start(ctx, "consume "+topic, trace.WithSpanKind(trace.SpanKindConsumer))
 		defer span.End()
 		defer func() {
 			if err != nil {
@@ -143,7 +142,7 @@ func consume[E shop.Event](h *Hub, fn func(ctx context.Context, id uuid.UUID, e 
 		ctx, cancel := context.WithTimeout(c.UserContext(), handlerTimeout)
 		defer cancel()
 		err := h.handlers[topic](ctx, c.Body())
-		crash.At("hear: done")
+		crash.At("consume: done")
 		return verdict(c, ctx, topic, err)
 	})
 }
@@ -155,11 +154,10 @@ func decode(text []byte, into any) error {
 	return nil
 }
 
-// errNewer is for an event that a newer release tells: a replica of that release may understand it, now or when the dead
-// letter is replayed.
+// errNewer is for an event of a newer release. A replica of that release can handle it, now or as a replayed dead letter.
 var errNewer = fault.New(fault.Unavailable, "event_newer", "the event has a newer schema than this release knows")
 
-// checkVersion fails with errNewer. An event without a schema is of the first version.
+// checkVersion fails with errNewer. An event without a schema has the first version.
 func checkVersion(e cloudEvent, known int) error {
 	_, text, found := strings.Cut(e.DataSchema, schemaOf(e.Type))
 	if !found {
@@ -171,8 +169,8 @@ func checkVersion(e cloudEvent, known int) error {
 	return nil
 }
 
-// verdict tells the sidecar what to do with a delivery: done, again later, or to the dead letters.
-func verdict(c *fiber.Ctx, ctx context.Context, topic string, err error) error { //nolint:revive // Fiber's context is the response here
+// verdict responds to the sidecar's delivery: SUCCESS, RETRY, or DROP to the dead letter topic.
+func verdict(c *fiber.Ctx, ctx context.Context, topic string, err error) error { //nolint:revive // c is the response, ctx has the timeout
 	status := "SUCCESS"
 	if err != nil {
 		status = "DROP"

@@ -9,17 +9,20 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// measure shows, at each look at the metrics, how many events wait in the outbox and for how long the oldest has, how
-// many keys stepped aside, and how many dead letters there are. The returned function ends that.
-func (r *relay) measure() (end func()) {
+// measure registers gauges of the outbox and of dead letters, which are read at each collection of metrics. The returned
+// function unregisters them.
+func (r *relay) measure() (unregister func()) {
 	meter := otel.Meter("sidecart/kit/event")
-	waiting, err1 := meter.Int64ObservableGauge("outbox.events", metric.WithDescription("events that wait to be published"))
-	oldest, err2 := meter.Float64ObservableGauge("outbox.age", metric.WithUnit("s"), metric.WithDescription("how long the oldest of them waits"))
-	failing, err4 := meter.Int64ObservableGauge("outbox.failing_keys", metric.WithDescription("keys whose next event could not be published by this replica"))
-	dead, err3 := meter.Int64ObservableGauge("dead_letters", metric.WithDescription("events that could not be handled"))
+	waiting, err1 := meter.Int64ObservableGauge("outbox.events",
+		metric.WithDescription("events that wait to be published"))
+	oldest, err2 := meter.Float64ObservableGauge("outbox.age", metric.WithUnit("s"),
+		metric.WithDescription("age of the oldest event that waits to be published"))
+	failing, err3 := meter.Int64ObservableGauge("outbox.failing_keys",
+		metric.WithDescription("keys whose next event this replica could not publish"))
+	dead, err4 := meter.Int64ObservableGauge("dead_letters", metric.WithDescription("events that could not be handled"))
 	for _, err := range []error{err1, err2, err3, err4} {
 		if err != nil {
-			panic(err) // only for a name that is none
+			panic(err) // only for an invalid name
 		}
 	}
 	registration, err := meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
@@ -33,7 +36,7 @@ func (r *relay) measure() (end func()) {
 		if err != nil {
 			return err
 		}
-		o.ObserveInt64(failing, r.aside.size.Load())
+		o.ObserveInt64(failing, r.failing.size.Load())
 		o.ObserveInt64(waiting, events)
 		o.ObserveFloat64(oldest, age)
 		o.ObserveInt64(dead, letters)
@@ -44,7 +47,7 @@ func (r *relay) measure() (end func()) {
 	}
 	return func() {
 		if err := registration.Unregister(); err != nil {
-			slog.Warn("the outbox is still measured", "err", err)
+			slog.Warn("outbox metrics not unregistered", "err", err)
 		}
 	}
 }

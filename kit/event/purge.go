@@ -8,12 +8,11 @@ import (
 	"sidecart/kit/shop"
 )
 
-// PurgeUser removes the dead letters about somebody who wants to be forgotten: those whose data has their user_id, whatever else can
-// be read of them. What is still on its way and dies later goes with the next pruning. Letters of users.erased stay: they hold
-// an id and nothing else, and have yet to be heard.
+// PurgeUser deletes the dead letters whose data has the user's user_id, whatever else of them can be decoded. Dead letters
+// that arrive later are deleted by Prune. Those of users.erased stay: they hold only an id and still have to be handled.
 func PurgeUser(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 	if _, err := tx.Exec(ctx, `
-		insert into forgotten (user_id) values ($1) on conflict (user_id) do update set at = now()`, user); err != nil {
+		insert into erased_users (user_id) values ($1) on conflict (user_id) do update set at = now()`, user); err != nil {
 		return err
 	}
 	_, err := tx.Exec(ctx, `

@@ -14,8 +14,9 @@ import (
 	"sidecart/kit/web"
 )
 
-// TestForget: no dead letter tells of somebody who is forgotten, however it is written and whenever it died; all others stay.
-func TestForget(t *testing.T) {
+// TestPurgeUser: dead letters with the data of an erased user are deleted, however the user_id is written and whenever they
+// arrive; all others stay.
+func TestPurgeUser(t *testing.T) {
 	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	app := web.New("notifications", web.Config{})
 	event.NewHub(app, "notifications", db)
@@ -57,7 +58,7 @@ func TestForget(t *testing.T) {
 		}
 	}
 	if got := kept(alice); !slices.Equal(got, hers) {
-		t.Errorf("of the forgotten %v are kept, want %v", got, hers)
+		t.Errorf("of the erased user %v are left, want %v", got, hers)
 	}
 	for _, form := range []string{usual, spaced, zero, broken} {
 		die("users.locked", form, alice)
@@ -66,15 +67,15 @@ func TestForget(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := kept(alice); !slices.Equal(got, hers) {
-		t.Errorf("of the forgotten %v are kept after a night, want %v", got, hers)
+		t.Errorf("of the erased user %v are left after pruning, want %v", got, hers)
 	}
 	if got := kept(bob); !slices.Equal(got, his) {
-		t.Errorf("of another %v are kept, want %v", got, his)
+		t.Errorf("of another user %v are left, want %v", got, his)
 	}
 }
 
-// TestAnErasureThatDied is heard when it is replayed, and then gone.
-func TestAnErasureThatDied(t *testing.T) {
+// TestDeadErasure: a dead letter of users.erased is handled by its replay and then deleted.
+func TestDeadErasure(t *testing.T) {
 	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	app := web.New("notifications", web.Config{})
 	event.On(event.NewHub(app, "notifications", db), func(ctx context.Context, tx event.TX, e shop.UserErased) error {
@@ -82,8 +83,8 @@ func TestAnErasureThatDied(t *testing.T) {
 	})
 	id, user := shop.NewID().String(), shop.NewID()
 	kittest.Run(t, app, nil, []kittest.Call{
-		{Name: "dies", Do: "POST /events/dead", Body: fmt.Sprintf(`{"id":%q,"type":"users.erased","data":{"user_id":%q}}`, id, user), Want: 200},
+		{Name: "becomes a dead letter", Do: "POST /events/dead", Body: fmt.Sprintf(`{"id":%q,"type":"users.erased","data":{"user_id":%q}}`, id, user), Want: 200},
 		{Name: "replayed", Do: "POST /dead-letters/" + id + "/replay", Want: 204},
-		{Name: "gone", Do: "GET /dead-letters", Want: 200, Has: []string{`"items":[]`}},
+		{Name: "deleted", Do: "GET /dead-letters", Want: 200, Has: []string{`"items":[]`}},
 	})
 }

@@ -23,61 +23,65 @@ type Publish func(ctx context.Context, topic string, cloudEvent []byte) error
 
 const (
 	batch              = 200             // events published per transaction
-	retrySlots         = 20              // of them, the room for keys that stepped aside while others fill the rest
-	publishConcurrency = 16              // at a time
-	pollInterval       = 2 * time.Second // for what a process left that died, and for keys that stepped aside
-	failurePause       = time.Second     // after a look that failed or published nothing
-	// batchDelay is how soon after a look the next one comes. An event that is alone is published at once, and those of a
-	// crowd together.
+	retrySlots         = 20              // part of a batch that is reserved for due failing keys
+	publishConcurrency = 16              // at the same time
+	pollInterval       = 2 * time.Second // finds events of processes that died, and due failing keys
+	failurePause       = time.Second     // after a batch that failed or published nothing
+	// batchDelay is the minimum time between the starts of two batches. A single event is published immediately, and many
+	// concurrent events together.
 	batchDelay        = 20 * time.Millisecond
-	otherReplicaRetry = 100 * time.Millisecond // where another replica was found relaying
-	// batchTimeout bounds the publishing of one batch. With the last publish it stays below what the database allows a transaction
-	// to be idle, so that a slow broker cannot undo what was published, again and again.
+	otherReplicaRetry = 100 * time.Millisecond // after another replica was found relaying
+	// batchTimeout bounds the publishing of one batch. Together with the last publish it stays below the database's limit of idle
+	// time in a transaction, so that a slow broker does not roll back published events again and again.
 	batchTimeout = 6 * time.Second
 )
 
-// errOtherReplica is no failure: another replica relays at this moment.
+// errOtherReplica is no failure: another replica holds the lock.
 var errOtherReplica = errors.New("another replica relays")
 
-// Relay publishes what was emitted, until ctx ends. It is woken by each transaction of this process that emitted
-// something; what a process left that died is found by the next look of any replica. Several replicas may run it: one
-// at a time relays, so that events of one key are published in order, and another goes on when it dies. Where the
-// broker does not answer, events wait in the outbox; where it refuses an event, the events of that key wait and the
-// others go on. keep is for how long consumers may ask for what was published (ReplayRoute): Kept, or zero where nobody
-// has an inbox for it.
+// Relay publishes events of the outbox until ctx ends. Each transaction of this process that emitted events wakes it;
+// events of a process that died are found by polling. All replicas run it, and one at a time publishes, so that events
+// of one key are published in order. While the broker is unavailable, events wait in the outbox. When the broker refuses
+// an event, the later events of its key wait and other keys go on. keep is Retention, for gap detection (ReplayRoute), or
+// zero where no consumer records the events.
 func Relay(ctx context.Context, outbox *Outbox, service string, publish Publish, keep time.Duration) error {
-	r := &relay{Outbox: outbox, service: service, publish: publish, keep: keep > 0, aside: failingKeys{keys: map[string]backoff{}}}
+	r := newRelay(outbox, service, publish)
+	r.keep = keep > 0
 	defer r.measure()()
 	for ctx.Err() == nil {
 		began := time.Now()
 		full, err := r.publishBatch(ctx)
 		switch {
 		case errors.Is(err, errOtherReplica):
-			wait(ctx, nil, otherReplicaRetry) // it may have looked before what woke us was there
+			wait(ctx, nil, otherReplicaRetry) // it may have read the outbox before our commit
 		case err != nil && ctx.Err() == nil:
-			slog.WarnContext(ctx, "events wait in the outbox", "err", err)
+			slog.WarnContext(ctx, "publishing failed, events wait in the outbox", "err", err)
 			wait(ctx, nil, failurePause)
 		case err == nil && !full:
 			wait(ctx, r.wake, pollInterval)
 			wait(ctx, nil, batchDelay-time.Since(began))
-			wait(ctx, r.wake, 0) // what woke meanwhile is seen by the same look
+			wait(ctx, r.wake, 0) // the next batch sees these commits, too
 		}
 	}
 	return nil
 }
 
-// relay is what one call of Relay knows.
+// relay is the state of one call of Relay.
 type relay struct {
 	*Outbox
 	service string
 	publish Publish
 	keep    bool
-	aside   failingKeys
+	failing failingKeys
 }
 
-// wait ends with ctx, when it is woken, or after a time.
-func wait(ctx context.Context, wake <-chan struct{}, most time.Duration) {
-	timer := time.NewTimer(most)
+func newRelay(outbox *Outbox, service string, publish Publish) *relay {
+	return &relay{Outbox: outbox, service: service, publish: publish, failing: failingKeys{keys: map[string]backoff{}}}
+}
+
+// wait returns when ctx ends, on wake, or after the timeout.
+func wait(ctx context.Context, wake <-chan struct{}, timeout time.Duration) {
+	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
@@ -96,10 +100,10 @@ type emitted struct {
 	EmittedAt time.Time
 }
 
-// publishBatch publishes and removes the oldest events, and says whether there may be more. It is the one place where something
-// remote happens inside a transaction: the advisory lock that it holds meanwhile is what keeps a second replica from
-// overtaking. A crash between publish and commit publishes again, with the same id, which the inbox knows. It fails
-// where nothing could be published.
+// publishBatch publishes and removes the oldest events, and reports whether there may be more. It is the one place with a
+// remote call inside a transaction: the advisory lock that it holds keeps a second replica from overtaking. After a crash
+// between publish and commit, events are published again with the same id, which inboxes know. It fails if nothing could
+// be published.
 func (r *relay) publishBatch(ctx context.Context) (full bool, err error) {
 	err = pgx.BeginFunc(ctx, r.Pool, func(tx pgx.Tx) error {
 		events, more, err := r.next(ctx, tx)
@@ -107,8 +111,8 @@ func (r *relay) publishBatch(ctx context.Context) (full bool, err error) {
 			return err
 		}
 		done, failed := r.publishAll(ctx, events)
-		healed := r.aside.note(time.Now(), done, failed)
-		full = more || healed
+		recovered := r.failing.record(time.Now(), done, failed)
+		full = more || recovered
 		var failure error
 		for _, failure = range failed {
 			break
@@ -118,7 +122,7 @@ func (r *relay) publishBatch(ctx context.Context) (full bool, err error) {
 		}
 		crash.At("relay: published")
 		if failure != nil {
-			slog.WarnContext(ctx, "some keys cannot be published and step aside", "keys", len(failed), "err", failure)
+			slog.WarnContext(ctx, "events of some keys cannot be published", "keys", len(failed), "err", failure)
 		}
 		return remove(ctx, tx, done, r.keep)
 	})
@@ -127,17 +131,17 @@ func (r *relay) publishBatch(ctx context.Context) (full bool, err error) {
 
 const columns = `id, topic, key, version, data, trace, emitted_at`
 
-// next are the oldest events of the keys that go on, of which there may be more, and the oldest one of each key that is
-// to be retried, for as many as there is room. It fails with errElsewhere. The lock is taken by a statement of its own,
-// though both are sent together: one that both took the lock and read would read what was there before it had the lock,
-// and publish again what another has just removed. Keys are unnested because Postgres hashes a subquery but not always
-// an array, and compares each of many keys with each row.
+// next returns the oldest events of the keys that do not fail, of which there may be more, and the oldest event of each due
+// failing key, for as many as there is room. It fails with errOtherReplica. A statement of its own takes the lock, though
+// both are sent together: one statement that takes the lock and reads would read a snapshot from before it had the lock,
+// and publish again what another replica has just removed. Keys are unnested because Postgres hashes a subquery, while it
+// compares an array's elements with each row one by one.
 func (r *relay) next(ctx context.Context, tx pgx.Tx) (events []emitted, more bool, err error) {
 	var mine bool
-	room := batch - len(r.aside.due(time.Now(), retrySlots))
+	room := batch - len(r.failing.due(time.Now(), retrySlots))
 	both := &pgx.Batch{}
 	both.Queue(`select pg_try_advisory_xact_lock(hashtext('outbox'))`).QueryRow(func(row pgx.Row) error { return row.Scan(&mine) })
-	both.Queue(`select `+columns+` from outbox where key not in (select unnest($2::text[])) order by seq limit $1`, room, r.aside.all()).
+	both.Queue(`select `+columns+` from outbox where key not in (select unnest($2::text[])) order by seq limit $1`, room, r.failing.all()).
 		Query(func(rows pgx.Rows) (err error) {
 			events, err = pgx.CollectRows(rows, pgx.RowToStructByName[emitted])
 			return err
@@ -148,12 +152,11 @@ func (r *relay) next(ctx context.Context, tx pgx.Tx) (events []emitted, more boo
 	if !mine {
 		return nil, false, errOtherReplica
 	}
-	overdue, err := r.retryable(ctx, tx, r.aside.due(time.Now(), batch-len(events)))
+	overdue, err := r.retryable(ctx, tx, r.failing.due(time.Now(), batch-len(events)))
 	return append(events, overdue...), len(events) == room, err
 }
 
-// retryable are the oldest events of keys that stepped aside, one of each. A key of which nothing is left is aside no
-// more.
+// retryable returns the oldest event of each given failing key. A key without events is no longer failing.
 func (r *relay) retryable(ctx context.Context, tx pgx.Tx, keys []string) ([]emitted, error) {
 	if len(keys) == 0 {
 		return nil, nil
@@ -165,29 +168,29 @@ func (r *relay) retryable(ctx context.Context, tx pgx.Tx, keys []string) ([]emit
 	}
 	for _, key := range keys {
 		if !slices.ContainsFunc(events, func(e emitted) bool { return e.Key == key }) {
-			delete(r.aside.keys, key)
+			delete(r.failing.keys, key)
 		}
 	}
 	return events, nil
 }
 
-// remove takes from the outbox what was published, and keeps it for consumers that compare. What was published twice is
-// kept once.
+// remove moves published events from the outbox to the table published, or deletes them if keep is false. An event that was
+// published twice is kept once.
 func remove(ctx context.Context, tx pgx.Tx, published []emitted, keep bool) error {
 	ids := make([]uuid.UUID, len(published))
 	for i, e := range published {
 		ids[i] = e.ID
 	}
 	_, err := tx.Exec(ctx, `
-		with gone as (delete from outbox where id = any($1) returning id, topic, key, version, data, trace, emitted_at)
-		insert into sent (id, topic, key, version, data, trace, emitted_at)
-		select id, topic, key, version, data, trace, emitted_at from gone where $2
+		with removed as (delete from outbox where id = any($1) returning id, topic, key, version, data, trace, emitted_at)
+		insert into published (id, topic, key, version, data, trace, emitted_at)
+		select id, topic, key, version, data, trace, emitted_at from removed where $2
 		on conflict do nothing`, ids, keep)
 	return err
 }
 
-// publishAll publishes keys side by side and the events of one key one after the other; after a failure the rest of
-// that key waits, and after the turn what has not begun. It returns what the broker has, and the failures by key.
+// publishAll publishes keys concurrently and the events of one key in order. After a failure the rest of that key waits,
+// and after batchTimeout all events whose publishing has not begun. It returns the published events, and failures by key.
 func (r *relay) publishAll(ctx context.Context, events []emitted) (done []emitted, failed map[string]error) {
 	byKey := map[string][]emitted{}
 	for _, e := range events {
@@ -213,7 +216,7 @@ func (r *relay) publishAll(ctx context.Context, events []emitted) (done []emitte
 				}
 				mu.Unlock()
 				if err != nil {
-					return nil //nolint:nilerr // it is in failed
+					return nil //nolint:nilerr // the error is in failed
 				}
 			}
 			return nil

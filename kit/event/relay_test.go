@@ -14,9 +14,9 @@ import (
 	"sidecart/kit/shop"
 )
 
-// TestEventsThatCannotBePublishedStepAside: more of them than a batch takes stand in front, and all others go out, by
-// two replicas, one of which dies. What waits for a failing event of its key goes out after it, once it can.
-func TestEventsThatCannotBePublishedStepAside(t *testing.T) {
+// TestFailingKeysDoNotHoldUpOthers: more failing keys than a batch holds come first, and all other keys are published, by
+// two replicas, one of which is killed. Events behind a failing event of their key are published after it.
+func TestFailingKeysDoNotHoldUpOthers(t *testing.T) {
 	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	b := &broker{}
 	order := func() shop.OrderID { return shop.OrderID{UUID: shop.NewID()} }
@@ -72,8 +72,8 @@ func TestEventsThatCannotBePublishedStepAside(t *testing.T) {
 	}
 }
 
-// distinct leaves each first occurrence: a replica that dies after publishing leaves events that the other publishes
-// again, since delivery is at least once.
+// distinct keeps each first occurrence: a replica that is killed after publishing leaves events that the other one
+// publishes again, since delivery is at least once.
 func distinct(published []string) (first []string) {
 	seen := map[string]bool{}
 	for _, line := range published {
@@ -104,7 +104,7 @@ func TestAnyNumberOfFailingKeysLetsTheOthersGo(t *testing.T) {
 	emitMany(t, db, 2500, func(order shop.OrderID) shop.OrderCancelled { return shop.OrderCancelled{OrderID: order} })
 	emitMany(t, db, 100, paid)
 	var published atomic.Int64
-	look := event.Looks(db, func(_ context.Context, topic string, _ []byte) error {
+	publishBatch := event.Batches(db, func(_ context.Context, topic string, _ []byte) error {
 		if topic == (shop.OrderCancelled{}).Topic() {
 			return errors.New("not allowed")
 		}
@@ -112,19 +112,19 @@ func TestAnyNumberOfFailingKeysLetsTheOthersGo(t *testing.T) {
 		return nil
 	})
 	for range 20 {
-		_, _ = look(t.Context()) // most fail
+		_, _ = publishBatch(t.Context()) // most fail
 	}
 	if got := published.Load(); got != 100 {
-		t.Errorf("%d of 100 are published behind those that fail", got)
+		t.Errorf("%d of 100 events behind failing keys are published", got)
 	}
 }
 
-// TestABusyOutboxRetriesFailingKeys: every look is full without them.
+// TestABusyOutboxRetriesFailingKeys: every batch is full without them.
 func TestABusyOutboxRetriesFailingKeys(t *testing.T) {
 	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	b, failing := &broker{refused: "bad"}, shop.OrderID{UUID: shop.NewID()}
 	emit(t, db, failing, "bad")
-	look := event.Looks(db, func(ctx context.Context, topic string, envelope []byte) error {
+	publishBatch := event.Batches(db, func(ctx context.Context, topic string, envelope []byte) error {
 		if topic == (shop.OrderPaid{}).Topic() {
 			return nil
 		}
@@ -133,12 +133,12 @@ func TestABusyOutboxRetriesFailingKeys(t *testing.T) {
 	emitMany(t, db, 400, paid)
 	for began := time.Now(); len(b.seen()) == 0; {
 		emitMany(t, db, 200, paid)
-		if more, err := look(t.Context()); err != nil || !more {
+		if more, err := publishBatch(t.Context()); err != nil || !more {
 			t.Fatalf("more %v, %v", more, err)
 		}
 		b.refuse("")
 		if time.Since(began) > 10*time.Second {
-			t.Fatal("a key that stepped aside is never tried again")
+			t.Fatal("a failing key is never tried again")
 		}
 	}
 }

@@ -165,9 +165,9 @@ func trace(ctx context.Context, db postgres.Reader, id shop.OrderID) (string, er
 // still remembered.
 func told(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Sent, error) {
 	return postgres.All(ctx, db, pgx.RowToStructByName[Sent], `
-		select topic, emitted_at, sent_at from (
-			select id, topic, emitted_at, null as sent_at from outbox where key = $1
-			union all select id, topic, emitted_at, sent_at from sent where key = $1) e
+		select topic, emitted_at, published_at as sent_at from (
+			select id, topic, emitted_at, null as published_at from outbox where key = $1
+			union all select id, topic, emitted_at, published_at from published where key = $1) e
 		order by emitted_at, id`, id.String())
 }
 
