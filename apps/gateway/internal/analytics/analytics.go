@@ -12,9 +12,9 @@ import (
 	"sidecart/kit/web"
 )
 
-// Usage is one route's use in a stretch of time. Durations are in milliseconds, as the gateway sees them, and estimated: they
+// RouteUsage is one route's use in a stretch of time. Durations are in milliseconds, as the gateway sees them, and estimated: they
 // are right to the bucket of the histogram they lie in, and 10,000 stands for all that is more.
-type Usage struct {
+type RouteUsage struct {
 	Route    string  `json:"route"` // GET /api/v1/orders/{id}; "none" for what met no route
 	Requests int64   `json:"requests"`
 	Rate     float64 `json:"rate"`    // requests a second
@@ -27,14 +27,14 @@ type Usage struct {
 	P99      float64 `json:"p99"`
 }
 
-// Report is the use of all routes that were used, the busiest first. Replicas is how many replicas of the gateway it adds up;
+// RequestReport is the use of all routes that were used, the busiest first. Replicas is how many replicas of the gateway it adds up;
 // Complete is false where the others could not be asked, and this one tells of itself alone.
-type Report struct {
-	Since    time.Time `json:"since"`
-	Until    time.Time `json:"until"`
-	Replicas int       `json:"replicas"`
-	Complete bool      `json:"complete"`
-	Items    []Usage   `json:"items"`
+type RequestReport struct {
+	Since    time.Time    `json:"since"`
+	Until    time.Time    `json:"until"`
+	Replicas int          `json:"replicas"`
+	Complete bool         `json:"complete"`
+	Items    []RouteUsage `json:"items"`
 }
 
 // tally is what is added up of one route. Buckets are counts by the upper bound of a duration in seconds.
@@ -99,18 +99,18 @@ func (t tally) quantile(share float64) float64 {
 var lowerBounds = append([]float64{0}, web.DurationBounds...)
 
 // report makes the answer of what was added up from since until now.
-func report(all tallies, since, until time.Time) Report {
-	r := Report{Since: since.UTC(), Until: until.UTC(), Items: []Usage{}}
+func report(all tallies, since, until time.Time) RequestReport {
+	r := RequestReport{Since: since.UTC(), Until: until.UTC(), Items: []RouteUsage{}}
 	seconds := max(1, until.Sub(since).Seconds())
 	for route, t := range all {
 		if t.Requests > 0 {
-			r.Items = append(r.Items, Usage{
+			r.Items = append(r.Items, RouteUsage{
 				Route: route, Requests: t.Requests, Rate: rounded(float64(t.Requests) / seconds), Errors: t.Errors, Refused: t.Refused,
 				Limited: t.Limited, Cached: t.Cached, P50: rounded(t.quantile(.5)), P95: rounded(t.quantile(.95)), P99: rounded(t.quantile(.99)),
 			})
 		}
 	}
-	slices.SortFunc(r.Items, func(a, b Usage) int {
+	slices.SortFunc(r.Items, func(a, b RouteUsage) int {
 		return cmp.Or(cmp.Compare(b.Requests, a.Requests), cmp.Compare(a.Route, b.Route))
 	})
 	return r

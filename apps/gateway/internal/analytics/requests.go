@@ -59,7 +59,7 @@ type stretch struct {
 	Minutes int `query:"minutes" default:"15" validate:"min=1,max=60"`
 }
 
-func (r *Requests) handleReport(ctx context.Context, _ shop.Caller, in stretch) (Report, error) {
+func (r *Requests) handleReport(ctx context.Context, _ shop.Caller, in stretch) (RequestReport, error) {
 	return r.Report(ctx, time.Duration(in.Minutes)*time.Minute)
 }
 
@@ -81,10 +81,10 @@ func (r *Requests) Share(ctx context.Context) error {
 }
 
 // Report adds up the whole minutes that the last so long touches, this one included.
-func (r *Requests) Report(ctx context.Context, last time.Duration) (Report, error) {
+func (r *Requests) Report(ctx context.Context, last time.Duration) (RequestReport, error) {
 	now := time.Now()
 	if err := r.count(now); err != nil {
-		return Report{}, err
+		return RequestReport{}, err
 	}
 	all, since := tallies{}, now
 	from, to := minute(now.Add(-last))+1, minute(now)

@@ -15,16 +15,16 @@ import (
 	"sidecart/kit/web"
 )
 
-// Service is the health of one service, and how long it took to say so.
-type Service struct {
+// ServiceHealth is the health of one service, and how long it took to say so.
+type ServiceHealth struct {
 	web.Health
 	LatencyMS float64 `json:"latency_ms,omitempty"`
 }
 
-// Report is how all are: ok only if every part of every service is.
-type Report struct {
-	Status   string             `json:"status"`
-	Services map[string]Service `json:"services"`
+// PlatformHealth is how all are: ok only if every part of every service is.
+type PlatformHealth struct {
+	Status   string                   `json:"status"`
+	Services map[string]ServiceHealth `json:"services"`
 }
 
 const (
@@ -39,7 +39,7 @@ type Reporter struct {
 	forward  *forward.Forwarder
 	verify   web.Verify
 	ready    shared[web.Health]
-	all      shared[Report]
+	all      shared[PlatformHealth]
 }
 
 // NewReporter makes a reporter on the gateway's own app and the services behind it.
@@ -99,10 +99,10 @@ func public(h web.Health) web.Health {
 	return shown
 }
 
-func (r Report) public() Report {
-	shown := Report{Status: okOrDegraded(r.Status), Services: map[string]Service{}}
+func (r PlatformHealth) public() PlatformHealth {
+	shown := PlatformHealth{Status: okOrDegraded(r.Status), Services: map[string]ServiceHealth{}}
 	for name, service := range r.Services {
-		shown.Services[name] = Service{Health: public(service.Health)}
+		shown.Services[name] = ServiceHealth{Health: public(service.Health)}
 	}
 	return shown
 }
@@ -134,10 +134,10 @@ func (s *shared[T]) get(ctx context.Context, report func(context.Context) T) T {
 }
 
 // ask asks all services concurrently, each for at most 2 s.
-func (r *Reporter) ask(ctx context.Context) Report {
-	report := Report{Status: web.OK, Services: map[string]Service{}}
+func (r *Reporter) ask(ctx context.Context) PlatformHealth {
+	report := PlatformHealth{Status: web.OK, Services: map[string]ServiceHealth{}}
 	var mu sync.Mutex
-	add := func(name string, ask func() Service) func() {
+	add := func(name string, ask func() ServiceHealth) func() {
 		return func() {
 			start := time.Now()
 			service := ask()
@@ -151,9 +151,9 @@ func (r *Reporter) ask(ctx context.Context) Report {
 		}
 	}
 	var wg sync.WaitGroup
-	wg.Go(add("gateway", func() Service { return Service{Health: r.app.Health(ctx)} }))
+	wg.Go(add("gateway", func() ServiceHealth { return ServiceHealth{Health: r.app.Health(ctx)} }))
 	for _, name := range r.services {
-		wg.Go(add(name, func() Service { return r.service(ctx, name) }))
+		wg.Go(add(name, func() ServiceHealth { return r.service(ctx, name) }))
 	}
 	wg.Wait()
 	return report
@@ -162,8 +162,8 @@ func (r *Reporter) ask(ctx context.Context) Report {
 var ready = sidecar.Endpoint{Method: "GET", Path: "/health/ready"}
 
 // service is down unless it says otherwise.
-func (r *Reporter) service(ctx context.Context, name string) Service {
-	down := Service{Health: web.Health{Status: web.Down}}
+func (r *Reporter) service(ctx context.Context, name string) ServiceHealth {
+	down := ServiceHealth{Health: web.Health{Status: web.Down}}
 	answer, err := r.forward.Probe(ctx, name, ready.Path, nil, patience)
 	if err != nil {
 		return down
@@ -175,5 +175,5 @@ func (r *Reporter) service(ctx context.Context, name string) Service {
 	if answer.Status != fiber.StatusOK {
 		said.Status = web.Down
 	}
-	return Service{Health: said}
+	return ServiceHealth{Health: said}
 }

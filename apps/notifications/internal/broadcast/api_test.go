@@ -112,7 +112,7 @@ func TestATemplateThatBreaks(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, title := range []string{"First", "Second"} {
-		if _, err := s.Announce(t.Context(), shop.UserID{UUID: shop.NewID()}, Announcement{Title: title, Body: "All of it"}); err != nil {
+		if _, err := s.Announce(t.Context(), shop.UserID{UUID: shop.NewID()}, NewBroadcast{Title: title, Body: "All of it"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -134,7 +134,7 @@ func TestABadBroadcastHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	_, db, s := start(t, 3)
 	for _, title := range []string{"Bad", "Good"} {
-		if _, err := s.Announce(t.Context(), shop.UserID{UUID: shop.NewID()}, Announcement{Title: title, Body: "All of it"}); err != nil {
+		if _, err := s.Announce(t.Context(), shop.UserID{UUID: shop.NewID()}, NewBroadcast{Title: title, Body: "All of it"}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -21,7 +21,7 @@ func (s *Service) Routes(app *web.App) {
 		web.Doc("getBroadcast", "admin", "Get the progress of a broadcast"))
 }
 
-func (s *Service) handleAnnounce(ctx context.Context, who shop.Caller, in Announcement) (Broadcast, error) {
+func (s *Service) handleAnnounce(ctx context.Context, who shop.Caller, in NewBroadcast) (Broadcast, error) {
 	return s.Announce(ctx, who.ID, in)
 }
 

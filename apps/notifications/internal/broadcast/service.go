@@ -25,8 +25,8 @@ type Service struct{ db *event.Outbox }
 // NewService works in a database that has Migrations and those of notice.
 func NewService(db *event.Outbox) *Service { return &Service{db: db} }
 
-// Announcement is what is asked for.
-type Announcement struct {
+// NewBroadcast is what is asked for.
+type NewBroadcast struct {
 	idempotency.Key
 	Title string    `json:"title" validate:"required,notblank,line,max=150"`
 	Body  string    `json:"body" validate:"required,notblank,line,max=2000"`
@@ -34,7 +34,7 @@ type Announcement struct {
 }
 
 // Announce begins a broadcast.
-func (s *Service) Announce(ctx context.Context, by shop.UserID, in Announcement) (Broadcast, error) {
+func (s *Service) Announce(ctx context.Context, by shop.UserID, in NewBroadcast) (Broadcast, error) {
 	return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Broadcast, error) {
 		total, err := contact.Count(ctx, tx, in.Role)
 		if err != nil {

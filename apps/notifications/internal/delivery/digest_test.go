@@ -25,7 +25,7 @@ func TestDigestIsOneLetter(t *testing.T) {
 	t.Parallel()
 	db, box := database(t), &postbox{}
 	user := somebody(t, db, "ada")
-	if _, err := preference.NewService(db, links, Reconsider).Change(t.Context(), user, preference.Change{Digest: ptr(preference.Daily)}); err != nil {
+	if _, err := preference.NewService(db, links, Reconsider).Change(t.Context(), user, preference.PreferencesUpdate{Digest: ptr(preference.Daily)}); err != nil {
 		t.Fatal(err)
 	}
 	for n := range 3 {
@@ -59,7 +59,7 @@ func TestDigestIsOneLetter(t *testing.T) {
 func digested(t *testing.T, db *pgxpool.Pool, tracking bool) {
 	t.Helper()
 	user := somebody(t, db, "ada")
-	wish(t, db, user, preference.Change{Digest: ptr(preference.Daily), Tracking: &tracking})
+	wish(t, db, user, preference.PreferencesUpdate{Digest: ptr(preference.Daily), Tracking: &tracking})
 	inTx(t, db, func(tx pgx.Tx) error {
 		wants, err := preference.Of(t.Context(), tx, user)
 		for n := range 3 {

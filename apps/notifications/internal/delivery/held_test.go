@@ -15,7 +15,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-func wish(t *testing.T, db *pgxpool.Pool, user shop.UserID, c preference.Change) {
+func wish(t *testing.T, db *pgxpool.Pool, user shop.UserID, c preference.PreferencesUpdate) {
 	t.Helper()
 	if _, err := preference.NewService(db, links, Reconsider).Change(t.Context(), user, c); err != nil {
 		t.Fatal(err)
@@ -23,13 +23,13 @@ func wish(t *testing.T, db *pgxpool.Pool, user shop.UserID, c preference.Change)
 }
 
 // quietNow are quiet hours in a zone that have begun an hour ago there, and last for another two.
-func quietNow(zone string) preference.Change {
+func quietNow(zone string) preference.PreferencesUpdate {
 	at, err := time.LoadLocation(zone)
 	if err != nil {
 		panic(err)
 	}
 	now := time.Now().In(at)
-	return preference.Change{TimeZone: &zone,
+	return preference.PreferencesUpdate{TimeZone: &zone,
 		QuietHours: &preference.QuietHours{From: now.Add(-time.Hour).Format("15:04"), Until: now.Add(2 * time.Hour).Format("15:04")}}
 }
 
@@ -81,8 +81,8 @@ func TestQuietHoursHoldAlsoWhatIsLate(t *testing.T) {
 // TestOtherQuietHoursHoldAtOnce: and none, or the right time zone, let go what they held, and what came behind it.
 func TestOtherQuietHoursHoldAtOnce(t *testing.T) {
 	t.Parallel()
-	off := preference.Change{QuietHours: &preference.QuietHours{}}
-	for name, change := range map[string]preference.Change{"none": off, "another zone": {TimeZone: ptr("Asia/Tokyo")}} {
+	off := preference.PreferencesUpdate{QuietHours: &preference.QuietHours{}}
+	for name, change := range map[string]preference.PreferencesUpdate{"none": off, "another zone": {TimeZone: ptr("Asia/Tokyo")}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			db, box := database(t), &postbox{}
@@ -108,7 +108,7 @@ func TestNobodyGetsWhatTheyTurnedOffMeanwhile(t *testing.T) {
 	db, box := database(t), &postbox{}
 	ada, bob := somebody(t, db, "ada"), somebody(t, db, "bob")
 	for _, user := range []shop.UserID{ada, bob} {
-		wish(t, db, user, preference.Change{Digest: ptr(preference.Daily)})
+		wish(t, db, user, preference.PreferencesUpdate{Digest: ptr(preference.Daily)})
 		planned(t, db, user, kind.StockBack, "thing 1")
 		planned(t, db, user, kind.StockBack, "thing 2")
 	}
@@ -120,7 +120,7 @@ func TestNobodyGetsWhatTheyTurnedOffMeanwhile(t *testing.T) {
 		}
 	}
 	planned(t, db, bob, kind.Paid, "3")
-	wish(t, db, bob, preference.Change{Kinds: map[string]map[kind.Channel]bool{kind.Paid: {kind.Email: false}}})
+	wish(t, db, bob, preference.PreferencesUpdate{Kinds: map[string]map[kind.Channel]bool{kind.Paid: {kind.Email: false}}})
 	running(t, db, box, noToken)
 	if _, err := db.Exec(t.Context(), `update deliveries set due_at = now()`); err != nil {
 		t.Fatal(err)
@@ -137,7 +137,7 @@ func TestADigestKeepsItsMorning(t *testing.T) {
 	t.Parallel()
 	db, box := database(t), &postbox{}
 	user := somebody(t, db, "ada")
-	wish(t, db, user, preference.Change{Digest: ptr(preference.Daily)})
+	wish(t, db, user, preference.PreferencesUpdate{Digest: ptr(preference.Daily)})
 	planned(t, db, user, kind.StockBack, "thing 1")
 	due := func() (at time.Time) {
 		t.Helper()
@@ -147,11 +147,11 @@ func TestADigestKeepsItsMorning(t *testing.T) {
 		return at
 	}
 	morning := due()
-	wish(t, db, user, preference.Change{Tracking: ptr(true)})
+	wish(t, db, user, preference.PreferencesUpdate{Tracking: ptr(true)})
 	if got := due(); !got.Equal(morning) {
 		t.Errorf("due at %s, not at %s", got, morning)
 	}
 	running(t, db, box, noToken)
-	wish(t, db, user, preference.Change{Digest: ptr(preference.Off)})
+	wish(t, db, user, preference.PreferencesUpdate{Digest: ptr(preference.Off)})
 	box.await(t, 1)
 }

@@ -59,7 +59,7 @@ type historyQuery struct {
 	MessageID *uuid.UUID `query:"notification_id"`
 }
 
-func (d *Desk) handleHistory(ctx context.Context, _ shop.Caller, in historyQuery) (web.Page[Attempt], error) {
+func (d *Desk) handleHistory(ctx context.Context, _ shop.Caller, in historyQuery) (web.Page[DeliveryAttempt], error) {
 	return d.deliveries.History(ctx, Filter{in.Kind, in.Channel, in.Outcome, in.UserID, in.MessageID}, in.PageQuery)
 }
 
@@ -91,29 +91,29 @@ func (p period) bounds(now time.Time) (from, until time.Time, err error) {
 	return from, until, nil
 }
 
-// Analytics are the days of a period.
-type Analytics struct {
-	Items []Day `json:"items"`
+// DeliveryReport are the days of a period.
+type DeliveryReport struct {
+	Items []DailyDeliveries `json:"items"`
 }
 
-func (d *Desk) handleAnalytics(ctx context.Context, _ shop.Caller, in period) (Analytics, error) {
+func (d *Desk) handleAnalytics(ctx context.Context, _ shop.Caller, in period) (DeliveryReport, error) {
 	from, until, err := in.bounds(time.Now())
 	if err != nil {
-		return Analytics{}, err
+		return DeliveryReport{}, err
 	}
 	outside, err := d.deliveries.Days(ctx, from, until)
 	if err != nil {
-		return Analytics{}, err
+		return DeliveryReport{}, err
 	}
 	inbox, err := d.messages.Days(ctx, from, until)
-	all := append([]Day{}, outside...)
+	all := append([]DailyDeliveries{}, outside...)
 	for _, m := range inbox {
-		all = append(all, Day{Day: m.Day, Kind: m.Kind, Channel: string(kind.InApp), Planned: m.Sent, Sent: m.Sent, Opened: m.Opened, Attempts: m.Sent})
+		all = append(all, DailyDeliveries{Day: m.Day, Kind: m.Kind, Channel: string(kind.InApp), Planned: m.Sent, Sent: m.Sent, Opened: m.Opened, Attempts: m.Sent})
 	}
-	slices.SortStableFunc(all, func(a, b Day) int {
+	slices.SortStableFunc(all, func(a, b DailyDeliveries) int {
 		return cmp.Or(cmp.Compare(b.Day, a.Day), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Channel, b.Channel))
 	})
-	return Analytics{all}, err
+	return DeliveryReport{all}, err
 }
 
 type toldInput struct {
@@ -134,6 +134,6 @@ type one struct {
 	ID ID `path:"id"`
 }
 
-func (d *Desk) handleRetry(ctx context.Context, _ shop.Caller, in one) (Plan, error) {
+func (d *Desk) handleRetry(ctx context.Context, _ shop.Caller, in one) (DeliveryStatus, error) {
 	return d.deliveries.Retry(ctx, in.ID)
 }

@@ -39,7 +39,7 @@ func TestMailsTellOnlyWhatTheirReaderAllows(t *testing.T) {
 	}
 	allow := func(yes bool) {
 		t.Helper()
-		if _, err := preference.NewService(db, links, Reconsider).Change(t.Context(), user, preference.Change{Tracking: &yes}); err != nil {
+		if _, err := preference.NewService(db, links, Reconsider).Change(t.Context(), user, preference.PreferencesUpdate{Tracking: &yes}); err != nil {
 			t.Fatal(err)
 		}
 	}

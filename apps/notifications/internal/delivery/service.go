@@ -82,8 +82,8 @@ func fallBack(ctx context.Context, tx pgx.Tx, d Delivery) error {
 	return insert(ctx, tx, plan(d, k, wants))
 }
 
-// Plan is a delivery as admins see it: without address and text.
-type Plan struct {
+// DeliveryStatus is a delivery as admins see it: without address and text.
+type DeliveryStatus struct {
 	ID         ID           `json:"id"`
 	MessageID  uuid.UUID    `json:"notification_id"`
 	UserID     shop.UserID  `json:"user_id"`
@@ -117,7 +117,7 @@ func (s *Service) Told(ctx context.Context, buyer shop.UserID, order shop.OrderI
 }
 
 // Retry lets a dead delivery be tried again, at once or when its reader's quiet hours end. It fails with ErrNotFound or ErrNotDead.
-func (s *Service) Retry(ctx context.Context, id ID) (p Plan, err error) {
+func (s *Service) Retry(ctx context.Context, id ID) (p DeliveryStatus, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		p, err = revive(ctx, tx, id)
 		return err
@@ -135,8 +135,8 @@ type attempt struct {
 	LatencyMS  int64
 }
 
-// Attempt is one try to deliver something, and what the provider said.
-type Attempt struct {
+// DeliveryAttempt is one try to deliver something, and what the provider said.
+type DeliveryAttempt struct {
 	Seq        int64        `json:"-"`
 	DeliveryID ID           `json:"delivery_id"`
 	MessageID  uuid.UUID    `json:"notification_id"`
@@ -159,15 +159,15 @@ type Filter struct {
 }
 
 // History are attempts, newest first.
-func (s *Service) History(ctx context.Context, f Filter, page web.PageQuery) (web.Page[Attempt], error) {
-	return web.PageOf(page, math.MaxInt64, func(before int64, most int) ([]Attempt, error) {
+func (s *Service) History(ctx context.Context, f Filter, page web.PageQuery) (web.Page[DeliveryAttempt], error) {
+	return web.PageOf(page, math.MaxInt64, func(before int64, most int) ([]DeliveryAttempt, error) {
 		return history(ctx, s.db, f, before, most)
-	}, func(a Attempt) int64 { return a.Seq })
+	}, func(a DeliveryAttempt) int64 { return a.Seq })
 }
 
-// Day is what became of one kind on one channel in one day (UTC). In the inbox everything is sent, and opened when it is
+// DailyDeliveries is what became of one kind on one channel in one day (UTC). In the inbox everything is sent, and opened when it is
 // read; a mail is only where its reader allowed mails to tell.
-type Day struct {
+type DailyDeliveries struct {
 	Day      string `json:"day"`
 	Kind     string `json:"kind"`
 	Channel  string `json:"channel"`
@@ -182,7 +182,7 @@ type Day struct {
 }
 
 // Days are the days from one to another, the newest first.
-func (s *Service) Days(ctx context.Context, from, until time.Time) ([]Day, error) {
+func (s *Service) Days(ctx context.Context, from, until time.Time) ([]DailyDeliveries, error) {
 	return days(ctx, s.db, from, until)
 }
 

@@ -161,8 +161,8 @@ func queueAttempt(batch *pgx.Batch, a attempt) {
 }
 
 // revive lets a dead delivery wait again. It fails with ErrNotFound or ErrNotDead.
-func revive(ctx context.Context, tx pgx.Tx, id ID) (Plan, error) {
-	p, err := postgres.One(ctx, tx, ErrNotDead, pgx.RowToStructByName[Plan], `
+func revive(ctx context.Context, tx pgx.Tx, id ID) (DeliveryStatus, error) {
+	p, err := postgres.One(ctx, tx, ErrNotDead, pgx.RowToStructByName[DeliveryStatus], `
 		update deliveries set state = 'waiting', refusals = 0, due_at = now(), give_up_at = now() + $2::interval, finished_at = null
 		where id = $1 and state = 'dead'
 		returning id, message_id, user_id, kind, channel, state, reason, attempts, due_at, created_at, finished_at, opened_at, clicked_at`, id, maxAge)
@@ -174,7 +174,7 @@ func revive(ctx context.Context, tx pgx.Tx, id ID) (Plan, error) {
 	return p, err
 }
 
-func history(ctx context.Context, db postgres.Reader, f Filter, before int64, most int) ([]Attempt, error) {
+func history(ctx context.Context, db postgres.Reader, f Filter, before int64, most int) ([]DeliveryAttempt, error) {
 	var c postgres.Conditions
 	c.And(`a.id < ?`, before)
 	if f.Kind != "" {
@@ -197,12 +197,12 @@ func history(ctx context.Context, db postgres.Reader, f Filter, before int64, mo
 			a.latency_ms, d.state, a.at
 		from attempts a join deliveries d on d.id = a.delivery_id
 		where ` + c.String() + c.Fill(` order by a.id desc limit ?`, most)
-	return postgres.All(ctx, db, pgx.RowToStructByName[Attempt], sql, c.Args...)
+	return postgres.All(ctx, db, pgx.RowToStructByName[DeliveryAttempt], sql, c.Args...)
 }
 
 // days counts what became of deliveries by the day on which they were planned.
-func days(ctx context.Context, db postgres.Reader, from, until time.Time) ([]Day, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[Day], `
+func days(ctx context.Context, db postgres.Reader, from, until time.Time) ([]DailyDeliveries, error) {
+	return postgres.All(ctx, db, pgx.RowToStructByName[DailyDeliveries], `
 		select to_char(created_at at time zone 'UTC', 'YYYY-MM-DD') as day, kind, channel, count(*)::int as planned,
 			count(*) filter (where state = 'sent')::int as sent, count(*) filter (where state = 'dead')::int as failed,
 			count(*) filter (where state = 'skipped')::int as skipped, count(*) filter (where state in ('waiting', 'sending'))::int as waiting,
@@ -226,8 +226,8 @@ func opened(ctx context.Context, tx pgx.Tx, id ID, link bool) error {
 }
 
 // All are all deliveries to somebody, in their order.
-func All(ctx context.Context, db postgres.Reader, user shop.UserID) ([]Plan, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[Plan], `
+func All(ctx context.Context, db postgres.Reader, user shop.UserID) ([]DeliveryStatus, error) {
+	return postgres.All(ctx, db, pgx.RowToStructByName[DeliveryStatus], `
 		select id, message_id, user_id, kind, channel, state, reason, attempts, due_at, created_at, finished_at, opened_at, clicked_at from deliveries
 		where user_id = $1 order by id`, user)
 }

@@ -23,11 +23,11 @@ func (s *Service) Routes(app *web.App) {
 		web.Doc("removeDevice", "notifications", "Remove a device"))
 }
 
-func (s *Service) handleList(ctx context.Context, who shop.Caller, _ web.None) (Devices, error) {
+func (s *Service) handleList(ctx context.Context, who shop.Caller, _ web.None) (DeviceList, error) {
 	return s.List(ctx, who.ID)
 }
 
-func (s *Service) handleAdd(ctx context.Context, who shop.Caller, in Subscription) (Device, error) {
+func (s *Service) handleAdd(ctx context.Context, who shop.Caller, in NewDevice) (Device, error) {
 	return s.Add(ctx, who.ID, in)
 }
 

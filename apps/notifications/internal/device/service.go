@@ -21,8 +21,8 @@ type Service struct {
 // NewService keeps devices in a database that has Migrations.
 func NewService(db *event.Outbox, keys Keys) *Service { return &Service{db: db, keys: keys} }
 
-// Subscription is what a browser gives a page that may notify.
-type Subscription struct {
+// NewDevice is what a browser gives a page that may notify.
+type NewDevice struct {
 	idempotency.Key
 	Endpoint string `json:"endpoint" validate:"required,max=1000"`
 	Keys     struct {
@@ -34,7 +34,7 @@ type Subscription struct {
 
 // Add keeps a device; one that is known already is only brought up to date. It fails with fault.ErrInvalid naming what is
 // wrong, and with ErrTooMany.
-func (s *Service) Add(ctx context.Context, owner shop.UserID, in Subscription) (Device, error) {
+func (s *Service) Add(ctx context.Context, owner shop.UserID, in NewDevice) (Device, error) {
 	bad := fault.ErrInvalid
 	if why := callable(in.Endpoint); why != "" {
 		bad = bad.With("endpoint", why)
@@ -58,16 +58,16 @@ func (s *Service) Add(ctx context.Context, owner shop.UserID, in Subscription) (
 	})
 }
 
-// Devices are somebody's, and the key that a page needs to make another.
-type Devices struct {
+// DeviceList are somebody's, and the key that a page needs to make another.
+type DeviceList struct {
 	Items     []Device `json:"items"`
 	PublicKey string   `json:"public_key"` // the applicationServerKey of PushManager.subscribe
 }
 
 // List are somebody's devices.
-func (s *Service) List(ctx context.Context, owner shop.UserID) (Devices, error) {
+func (s *Service) List(ctx context.Context, owner shop.UserID) (DeviceList, error) {
 	all, err := list(ctx, s.db, owner)
-	return Devices{all, s.keys.Public}, err
+	return DeviceList{all, s.keys.Public}, err
 }
 
 // Remove forgets one of somebody's own devices. It fails with ErrNotFound.

@@ -32,17 +32,17 @@ type one struct {
 	ID ID `path:"id"`
 }
 
-func (s *Service) handleRead(ctx context.Context, who shop.Caller, in one) (Message, error) {
+func (s *Service) handleRead(ctx context.Context, who shop.Caller, in one) (Notification, error) {
 	return s.Read(ctx, who.ID, in.ID)
 }
 
-type marked struct {
+type readAllResult struct {
 	Marked int `json:"marked"` // how many were unread before
 }
 
-func (s *Service) handleReadAll(ctx context.Context, who shop.Caller, _ web.None) (marked, error) {
+func (s *Service) handleReadAll(ctx context.Context, who shop.Caller, _ web.None) (readAllResult, error) {
 	n, err := s.ReadAll(ctx, who.ID)
-	return marked{n}, err
+	return readAllResult{n}, err
 }
 
 type feedQuery struct {

@@ -18,22 +18,22 @@ var (
 // ID is the UUIDv7 of a message; a later message has a larger one.
 type ID struct{ uuid.UUID }
 
-// Message is one thing somebody was told. Kind is the topic of the event it tells of. Title and Body are plain text, one
+// Notification is one thing somebody was told. Kind is the topic of the event it tells of. Title and Body are plain text, one
 // line each, in which words of customers may stand: whoever shows them must not read them as markup.
-type Message struct {
-	ID        ID          `json:"id"`
-	UserID    shop.UserID `json:"-"`
-	Seq       int64       `json:"-"` // numbers the messages of one inbox without a gap
-	Kind      string      `json:"kind"`
-	Title     string      `json:"title"`
-	Body      string      `json:"body"`
-	Data      Data        `json:"data"`
-	ReadAt    *time.Time  `json:"read_at"` // nil while unread
-	CreatedAt time.Time   `json:"created_at"`
+type Notification struct {
+	ID        ID               `json:"id"`
+	UserID    shop.UserID      `json:"-"`
+	Seq       int64            `json:"-"` // numbers the messages of one inbox without a gap
+	Kind      string           `json:"kind"`
+	Title     string           `json:"title"`
+	Body      string           `json:"body"`
+	Data      NotificationData `json:"data"`
+	ReadAt    *time.Time       `json:"read_at"` // nil while unread
+	CreatedAt time.Time        `json:"created_at"`
 }
 
-// Data is what a program needs to go on from a message; what does not belong to its kind is left out.
-type Data struct {
+// NotificationData is what a program needs to go on from a message; what does not belong to its kind is left out.
+type NotificationData struct {
 	OrderID        *shop.OrderID `json:"order_id,omitempty"`
 	Number         string        `json:"number,omitempty"`
 	Total          *shop.Money   `json:"total,omitempty"`
@@ -55,6 +55,6 @@ type Feed struct {
 
 // Entry is a message with its number.
 type Entry struct {
-	Seq     int64   `json:"seq"`
-	Message Message `json:"notification"`
+	Seq     int64        `json:"seq"`
+	Message Notification `json:"notification"`
 }

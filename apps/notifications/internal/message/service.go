@@ -20,16 +20,16 @@ func NewService(db *pgxpool.Pool) *Service { return &Service{db: db} }
 
 // Inbox is a page of somebody's messages, newest first, and how many of all of them are unread.
 type Inbox struct {
-	web.Page[Message]
+	web.Page[Notification]
 	Unread int `json:"unread"`
 }
 
 // Inbox shows somebody's own messages, only the unread ones if asked. A page does not change because messages come in
 // while it is read: they are newer than its start.
 func (s *Service) Inbox(ctx context.Context, owner shop.UserID, unreadOnly bool, page web.PageQuery) (Inbox, error) {
-	messages, err := web.PageOf(page, ID{uuid.Max}, func(before ID, most int) ([]Message, error) {
+	messages, err := web.PageOf(page, ID{uuid.Max}, func(before ID, most int) ([]Notification, error) {
 		return list(ctx, s.db, owner, unreadOnly, before, most)
-	}, func(m Message) ID { return m.ID })
+	}, func(m Notification) ID { return m.ID })
 	if err != nil {
 		return Inbox{}, err
 	}
@@ -39,7 +39,7 @@ func (s *Service) Inbox(ctx context.Context, owner shop.UserID, unreadOnly bool,
 
 // Read marks one of somebody's own messages as read; doing it again leaves the first time. It fails with ErrNotFound,
 // also for a message of somebody else.
-func (s *Service) Read(ctx context.Context, owner shop.UserID, id ID) (m Message, err error) {
+func (s *Service) Read(ctx context.Context, owner shop.UserID, id ID) (m Notification, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		m, err = markRead(ctx, tx, owner, id)
 		return err

@@ -19,7 +19,7 @@ var Migrations = postgres.Migrations{Name: "message", Files: postgres.Sub(files)
 
 // Insert puts messages into inboxes, in one round trip, and returns their numbers there. Inboxes that are written to in one
 // transaction are so in the order of their owners, or two of these could wait for each other.
-func Insert(ctx context.Context, tx pgx.Tx, all ...Message) (seqs []int64, err error) {
+func Insert(ctx context.Context, tx pgx.Tx, all ...Notification) (seqs []int64, err error) {
 	batch := &pgx.Batch{}
 	for _, m := range all {
 		batch.Queue(`
@@ -39,15 +39,15 @@ func Insert(ctx context.Context, tx pgx.Tx, all ...Message) (seqs []int64, err e
 }
 
 // after reads upwards from a number, which is not among them.
-func after(ctx context.Context, db postgres.Reader, owner shop.UserID, seq int64, most int) ([]Message, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[Message], `
+func after(ctx context.Context, db postgres.Reader, owner shop.UserID, seq int64, most int) ([]Notification, error) {
+	return postgres.All(ctx, db, pgx.RowToStructByName[Notification], `
 		select id, user_id, seq, kind, title, body, data, read_at, created_at from messages
 		where user_id = $1 and seq > $2 order by seq limit $3`, owner, seq, most)
 }
 
 // All are all messages of somebody, in their order.
-func All(ctx context.Context, db postgres.Reader, owner shop.UserID) ([]Message, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[Message], `
+func All(ctx context.Context, db postgres.Reader, owner shop.UserID) ([]Notification, error) {
+	return postgres.All(ctx, db, pgx.RowToStructByName[Notification], `
 		select id, user_id, seq, kind, title, body, data, read_at, created_at from messages where user_id = $1 order by seq`, owner)
 }
 
@@ -72,12 +72,12 @@ func Forget(ctx context.Context, tx pgx.Tx, owner shop.UserID) error {
 
 // list reads downwards from before, which is not among them. The filter is in the text, not a parameter, so that the
 // planner can use the index of unread messages.
-func list(ctx context.Context, db postgres.Reader, owner shop.UserID, unreadOnly bool, before ID, most int) ([]Message, error) {
+func list(ctx context.Context, db postgres.Reader, owner shop.UserID, unreadOnly bool, before ID, most int) ([]Notification, error) {
 	filter := ""
 	if unreadOnly {
 		filter = `and read_at is null`
 	}
-	return postgres.All(ctx, db, pgx.RowToStructByName[Message], `
+	return postgres.All(ctx, db, pgx.RowToStructByName[Notification], `
 		select id, user_id, seq, kind, title, body, data, read_at, created_at from messages
 		where user_id = $1 and id < $2 `+filter+`
 		order by id desc limit $3`, owner, before, most)
@@ -87,8 +87,8 @@ func countUnread(ctx context.Context, db postgres.Reader, owner shop.UserID) (in
 	return postgres.One(ctx, db, pgx.ErrNoRows, pgx.RowTo[int], `select count(*) from messages where user_id = $1 and read_at is null`, owner)
 }
 
-func markRead(ctx context.Context, tx pgx.Tx, owner shop.UserID, id ID) (Message, error) {
-	return postgres.One(ctx, tx, ErrNotFound, pgx.RowToStructByName[Message], `
+func markRead(ctx context.Context, tx pgx.Tx, owner shop.UserID, id ID) (Notification, error) {
+	return postgres.One(ctx, tx, ErrNotFound, pgx.RowToStructByName[Notification], `
 		update messages set read_at = coalesce(read_at, now()) where id = $1 and user_id = $2
 		returning id, user_id, seq, kind, title, body, data, read_at, created_at`, id, owner)
 }

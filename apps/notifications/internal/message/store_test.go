@@ -25,7 +25,7 @@ func addMessages(t *testing.T, db *pgxpool.Pool, owner shop.UserID, n int) {
 	t.Helper()
 	err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error {
 		for i := range n {
-			m := Message{ID: ID{shop.NewID()}, UserID: owner, Kind: "orders.paid", Title: fmt.Sprintf("message %d", i)}
+			m := Notification{ID: ID{shop.NewID()}, UserID: owner, Kind: "orders.paid", Title: fmt.Sprintf("message %d", i)}
 			if _, err := Insert(t.Context(), tx, m); err != nil {
 				return err
 			}

@@ -13,12 +13,12 @@ import (
 
 // Held is all that this service holds of somebody.
 type Held struct {
-	Email         string                 `json:"email"`
-	Username      string                 `json:"username"`
-	FullName      string                 `json:"full_name"`
-	Preferences   preference.Preferences `json:"preferences"`
-	Notifications []message.Message      `json:"notifications"`
-	Deliveries    []delivery.Plan        `json:"deliveries"`
+	Email         string                    `json:"email"`
+	Username      string                    `json:"username"`
+	FullName      string                    `json:"full_name"`
+	Preferences   preference.Preferences    `json:"preferences"`
+	Notifications []message.Notification    `json:"notifications"`
+	Deliveries    []delivery.DeliveryStatus `json:"deliveries"`
 }
 
 // Export is all that is held of somebody, for themselves.

@@ -26,10 +26,10 @@ type Notice struct {
 	UserID    shop.UserID
 	Kind      string
 	Facts     template.Facts
-	Data      message.Data // for programs
-	Path      string       // where an e-mail's link leads, at the public address
-	RequestID *uuid.UUID   // what users gives the link's key for
-	Address   string       // an e-mail address, if not the one that is known
+	Data      message.NotificationData // for programs
+	Path      string                   // where an e-mail's link leads, at the public address
+	RequestID *uuid.UUID               // what users gives the link's key for
+	Address   string                   // an e-mail address, if not the one that is known
 }
 
 // The longest texts, in characters.
@@ -87,7 +87,7 @@ func paymentFailed(e shop.OrderPaymentFailed) Notice {
 func ofOrder(buyer shop.UserID, kindName string, order shop.OrderID, number string) Notice {
 	return Notice{
 		UserID: buyer, Kind: kindName, Facts: template.Facts{Number: plain(number)}, Path: "/live#orders/" + order.String(),
-		Data: message.Data{OrderID: &order, Number: plain(number), Link: "/api/v1/orders/" + order.String()},
+		Data: message.NotificationData{OrderID: &order, Number: plain(number), Link: "/api/v1/orders/" + order.String()},
 	}
 }
 
@@ -119,7 +119,7 @@ func ofProduct(reader shop.UserID, kindName string, id int64, sku, name string) 
 	path := fmt.Sprintf("/api/v1/products/%d", id)
 	return Notice{
 		UserID: reader, Kind: kindName, Facts: template.Facts{Product: plain(name), SKU: plain(sku)}, Path: path,
-		Data: message.Data{ProductID: id, SKU: plain(sku), Link: path},
+		Data: message.NotificationData{ProductID: id, SKU: plain(sku), Link: path},
 	}
 }
 

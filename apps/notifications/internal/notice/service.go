@@ -38,7 +38,7 @@ func Tell(ctx context.Context, tx event.TX, notices ...Notice) error {
 	if err != nil {
 		return err
 	}
-	var messages []message.Message
+	var messages []message.Notification
 	var deliveries []delivery.Notice
 	texts := template.NewWriter(tx)
 	for _, n := range notices {
@@ -59,7 +59,7 @@ func Tell(ctx context.Context, tx event.TX, notices ...Notice) error {
 			if err != nil {
 				return err
 			}
-			messages = append(messages, message.Message{ID: id, UserID: n.UserID, Kind: n.Kind, Title: text.Title, Body: text.Body, Data: n.Data})
+			messages = append(messages, message.Notification{ID: id, UserID: n.UserID, Kind: n.Kind, Title: text.Title, Body: text.Body, Data: n.Data})
 		}
 		deliveries = append(deliveries, delivery.Notice{Delivery: n.delivery(id), Wants: wants, Devices: people.devices[n.UserID]})
 	}
@@ -103,7 +103,7 @@ func (n Notice) delivery(id message.ID) delivery.Delivery {
 	return d
 }
 
-func intoInboxes(ctx context.Context, tx event.TX, messages []message.Message) error {
+func intoInboxes(ctx context.Context, tx event.TX, messages []message.Notification) error {
 	seqs, err := message.Insert(ctx, tx, messages...)
 	if err != nil {
 		return err

@@ -31,11 +31,11 @@ func (s *Service) handleGet(ctx context.Context, who shop.Caller, _ web.None) (P
 	return s.Get(ctx, who.ID)
 }
 
-func (s *Service) handlePut(ctx context.Context, who shop.Caller, in Change) (Preferences, error) {
+func (s *Service) handlePut(ctx context.Context, who shop.Caller, in PreferencesUpdate) (Preferences, error) {
 	return s.Change(ctx, who.ID, in)
 }
 
-type link struct {
+type unsubscribeRequest struct {
 	Token    string `query:"token" validate:"required,max=300"`
 	OneClick string `json:"List-Unsubscribe" validate:"required,eq=One-Click"`
 }
@@ -47,11 +47,11 @@ func (s *Service) handleByHand(_ context.Context, _ shop.Caller, in struct {
 	return web.Content{MediaType: "text/plain", Bytes: []byte("see the page"), Header: map[string]string{"Location": "/unsubscribe?token=" + url.QueryEscape(in.Token)}}, nil
 }
 
-type ended struct {
+type unsubscribeResult struct {
 	Kind string `json:"kind"`
 }
 
-func (s *Service) handleUnsubscribe(ctx context.Context, _ shop.Caller, in link) (ended, error) {
+func (s *Service) handleUnsubscribe(ctx context.Context, _ shop.Caller, in unsubscribeRequest) (unsubscribeResult, error) {
 	k, err := s.Unsubscribe(ctx, in.Token)
-	return ended{k.Name}, err
+	return unsubscribeResult{k.Name}, err
 }

@@ -115,8 +115,8 @@ func (p Preferences) zone() *time.Location {
 	return zone
 }
 
-// Change is what somebody says about their preferences; what is left out stays as it is.
-type Change struct {
+// PreferencesUpdate is what somebody says about their preferences; what is left out stays as it is.
+type PreferencesUpdate struct {
 	Language   *template.Language               `json:"language" validate:"omitempty,oneof=en de es"`
 	TimeZone   *string                          `json:"time_zone" validate:"omitempty,max=64"`
 	QuietHours *QuietHours                      `json:"quiet_hours"`
@@ -127,7 +127,7 @@ type Change struct {
 }
 
 // apply makes a change. It fails with fault.ErrInvalid naming all that cannot be.
-func (p Preferences) apply(c Change) (Preferences, error) {
+func (p Preferences) apply(c PreferencesUpdate) (Preferences, error) {
 	web.Apply(&p.Language, c.Language)
 	web.Apply(&p.TimeZone, c.TimeZone)
 	web.Apply(&p.QuietHours, c.QuietHours)

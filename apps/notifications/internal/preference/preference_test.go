@@ -97,7 +97,7 @@ func TestChangesAtOnce(t *testing.T) {
 		user := shop.UserID{UUID: shop.NewID()}
 		daily, yes, phone := Daily, true, "+491701234567"
 		var all sync.WaitGroup
-		for _, c := range []Change{{Digest: &daily}, {Tracking: &yes}, {Phone: &phone}} {
+		for _, c := range []PreferencesUpdate{{Digest: &daily}, {Tracking: &yes}, {Phone: &phone}} {
 			all.Go(func() {
 				if _, err := s.Change(t.Context(), user, c); err != nil {
 					t.Error(err)

@@ -33,7 +33,7 @@ func (s *Service) Get(ctx context.Context, user shop.UserID) (Preferences, error
 }
 
 // Change keeps what somebody wants from now on. It fails with fault.ErrInvalid naming all that cannot be.
-func (s *Service) Change(ctx context.Context, user shop.UserID, c Change) (p Preferences, err error) {
+func (s *Service) Change(ctx context.Context, user shop.UserID, c PreferencesUpdate) (p Preferences, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		if err = lock(ctx, tx, usual(user)); err != nil {
 			return err

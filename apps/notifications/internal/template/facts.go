@@ -50,7 +50,7 @@ func FactsOf(name string) (always, maybe []string) {
 
 // usable says whether a text can tell of each message of its kind: it names only facts that the kind has, anywhere, and it was
 // filled with each choice of those that may be missing. Otherwise it fails with ErrBroken.
-func usable(name string, text Text, channel kind.Channel, language Language) error {
+func usable(name string, text TemplateText, channel kind.Channel, language Language) error {
 	if channel != kind.Email && text.HTML != "" {
 		return ErrBroken.With("html", "is for e-mail only")
 	}

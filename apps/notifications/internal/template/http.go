@@ -43,7 +43,7 @@ func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in once) (Templa
 	return s.Get(ctx, in.Kind, in.Channel, in.Language)
 }
 
-type change struct {
+type templateUpdate struct {
 	Which
 	Version int    `json:"version" validate:"min=0"` // the one that is changed
 	Title   string `json:"title" validate:"max=500"`
@@ -51,22 +51,22 @@ type change struct {
 	HTML    string `json:"html" validate:"max=100000"`
 }
 
-func (s *Service) handlePut(ctx context.Context, who shop.Caller, in change) (Template, error) {
-	return s.Change(ctx, who.ID, in.Kind, in.Channel, in.Language, in.Version, Text{Title: in.Title, Body: in.Body, HTML: in.HTML})
+func (s *Service) handlePut(ctx context.Context, who shop.Caller, in templateUpdate) (Template, error) {
+	return s.Change(ctx, who.ID, in.Kind, in.Channel, in.Language, in.Version, TemplateText{Title: in.Title, Body: in.Body, HTML: in.HTML})
 }
 
-type sample struct {
+type templatePreview struct {
 	Which
 	Title *string `json:"title" validate:"omitempty,max=500"`
 	Body  *string `json:"body" validate:"omitempty,max=20000"`
 	HTML  *string `json:"html" validate:"omitempty,max=100000"`
 }
 
-func (s *Service) handlePreview(ctx context.Context, _ shop.Caller, in sample) (Text, error) {
+func (s *Service) handlePreview(ctx context.Context, _ shop.Caller, in templatePreview) (TemplateText, error) {
 	if in.Title == nil && in.Body == nil && in.HTML == nil {
 		return s.Preview(ctx, in.Kind, in.Channel, in.Language, nil)
 	}
-	text := Text{}
+	text := TemplateText{}
 	web.Apply(&text.Title, in.Title)
 	web.Apply(&text.Body, in.Body)
 	web.Apply(&text.HTML, in.HTML)

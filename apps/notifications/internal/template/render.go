@@ -19,25 +19,25 @@ const longest = 256 << 10
 // Fill puts facts into a template of one channel and language. Titles are one line; HTML is a whole page in which facts
 // are text, whatever is in them. A mail that can be ended says how, in its text and on its page. It fails with ErrBroken, naming the
 // field that cannot be used, or says nothing, and why.
-func Fill(t Text, channel kind.Channel, language Language, facts Facts) (Text, error) {
+func Fill(t TemplateText, channel kind.Channel, language Language, facts Facts) (TemplateText, error) {
 	if words := dictionaries[language].reasons[facts.ReasonCode]; words != "" {
 		facts.Reason = words
 	}
-	var filled Text
+	var filled TemplateText
 	var err error
 	if channel != kind.SMS {
 		if filled.Title, err = fill("title", t.Title, facts); err != nil {
-			return Text{}, err
+			return TemplateText{}, err
 		}
 		if filled.Title = line(filled.Title); filled.Title == "" {
-			return Text{}, ErrBroken.With("title", "is empty")
+			return TemplateText{}, ErrBroken.With("title", "is empty")
 		}
 	}
 	if filled.Body, err = fill("body", t.Body, facts); err != nil {
-		return Text{}, err
+		return TemplateText{}, err
 	}
 	if strings.TrimSpace(filled.Body) == "" {
-		return Text{}, ErrBroken.With("body", "is empty")
+		return TemplateText{}, ErrBroken.With("body", "is empty")
 	}
 	if channel != kind.Email {
 		filled.Body = line(filled.Body)

@@ -39,12 +39,12 @@ func versionZero(name string, channel kind.Channel, language Language) (Template
 		return Template{}, ErrNotFound
 	}
 	text, err := builtIn(name, channel, language)
-	return Template{Kind: name, Channel: channel, Language: language, Text: text}, err
+	return Template{Kind: name, Channel: channel, Language: language, TemplateText: text}, err
 }
 
 // Write fills the template that is used now with facts. Where that cannot be done, what is built in says it: better told in
 // other words than not at all. It fails with ErrNotFound.
-func Write(ctx context.Context, db postgres.Reader, name string, channel kind.Channel, language Language, facts Facts) (Text, error) {
+func Write(ctx context.Context, db postgres.Reader, name string, channel kind.Channel, language Language, facts Facts) (TemplateText, error) {
 	return NewWriter(db).Write(ctx, name, channel, language, facts)
 }
 
@@ -65,17 +65,17 @@ type place struct {
 }
 
 // Write is Write.
-func (w *Writer) Write(ctx context.Context, name string, channel kind.Channel, language Language, facts Facts) (Text, error) {
+func (w *Writer) Write(ctx context.Context, name string, channel kind.Channel, language Language, facts Facts) (TemplateText, error) {
 	at := place{name, channel, language}
 	t, known := w.known[at]
 	if !known {
 		var err error
 		if t, err = Get(ctx, w.db, name, channel, language); err != nil {
-			return Text{}, err
+			return TemplateText{}, err
 		}
 		w.known[at] = t
 	}
-	filled, err := Fill(t.Text, channel, language, facts)
+	filled, err := Fill(t.TemplateText, channel, language, facts)
 	if t.Version == 0 || !errors.Is(err, ErrBroken) {
 		return filled, err
 	}
@@ -83,7 +83,7 @@ func (w *Writer) Write(ctx context.Context, name string, channel kind.Channel, l
 		"kind", name, "channel", channel, "language", language, "version", t.Version)
 	usual, err := builtIn(name, channel, language)
 	if err != nil {
-		return Text{}, err
+		return TemplateText{}, err
 	}
 	return Fill(usual, channel, language, facts)
 }
@@ -104,7 +104,7 @@ func (s *Service) Version(ctx context.Context, name string, channel kind.Channel
 
 // Change puts a text in the place of what is used now, from the next message on; earlier versions are kept (Version). It fails
 // with ErrNotFound, with ErrBroken if a message could not be told with it, with ErrPreconditionFailed if version is not the one that is used now.
-func (s *Service) Change(ctx context.Context, by shop.UserID, name string, channel kind.Channel, language Language, version int, text Text) (t Template, err error) {
+func (s *Service) Change(ctx context.Context, by shop.UserID, name string, channel kind.Channel, language Language, version int, text TemplateText) (t Template, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		now, err := Get(ctx, tx, name, channel, language)
 		if err != nil {
@@ -116,7 +116,7 @@ func (s *Service) Change(ctx context.Context, by shop.UserID, name string, chann
 		if err := usable(name, text, channel, language); err != nil {
 			return err
 		}
-		now.Text, now.Version, now.ChangedBy = text, version+1, &by
+		now.TemplateText, now.Version, now.ChangedBy = text, version+1, &by
 		t, err = add(ctx, tx, now)
 		return err
 	})
@@ -125,16 +125,16 @@ func (s *Service) Change(ctx context.Context, by shop.UserID, name string, chann
 
 // Preview fills a text with sample facts; without a text it is the one that is used now. It fails with ErrNotFound or
 // ErrBroken.
-func (s *Service) Preview(ctx context.Context, name string, channel kind.Channel, language Language, text *Text) (Text, error) {
+func (s *Service) Preview(ctx context.Context, name string, channel kind.Channel, language Language, text *TemplateText) (TemplateText, error) {
 	t, err := Get(ctx, s.db, name, channel, language)
 	if err != nil {
-		return Text{}, err
+		return TemplateText{}, err
 	}
 	if text == nil {
-		text = &t.Text
+		text = &t.TemplateText
 	}
 	if err := usable(name, *text, channel, language); err != nil {
-		return Text{}, err
+		return TemplateText{}, err
 	}
 	return Fill(*text, channel, language, Sample)
 }

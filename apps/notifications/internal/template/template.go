@@ -31,9 +31,9 @@ const (
 // Languages are all of them; the first is for who never said.
 var Languages = []Language{English, German, Spanish}
 
-// Text is one template, or one text that came of it. SMS has a body only; HTML is for e-mail only, and is what stands
+// TemplateText is one template, or one text that came of it. SMS has a body only; HTML is for e-mail only, and is what stands
 // inside the shop's page.
-type Text struct {
+type TemplateText struct {
 	Title string `json:"title"` // the subject of an e-mail
 	Body  string `json:"body"`
 	HTML  string `json:"html,omitempty"`
@@ -45,7 +45,7 @@ type Template struct {
 	Channel  kind.Channel `json:"channel"`
 	Language Language     `json:"language"`
 	Version  int          `json:"version"`
-	Text
+	TemplateText
 	ChangedBy *shop.UserID `json:"changed_by"`
 	ChangedAt *time.Time   `json:"changed_at"`
 }

@@ -90,7 +90,7 @@ func TestFactsStayText(t *testing.T) {
 	if strings.Contains(filled.HTML, "javascript:") {
 		t.Error("a link runs a script")
 	}
-	if filled, _ = Fill(Text{Title: "a{{.Name}}", Body: "b", HTML: "c"}, kind.Email, English, Facts{Name: "x\r\nBcc: all@example.com"}); filled.Title != "ax Bcc: all@example.com" {
+	if filled, _ = Fill(TemplateText{Title: "a{{.Name}}", Body: "b", HTML: "c"}, kind.Email, English, Facts{Name: "x\r\nBcc: all@example.com"}); filled.Title != "ax Bcc: all@example.com" {
 		t.Errorf("a subject of several lines: %q", filled.Title)
 	}
 }
@@ -98,7 +98,7 @@ func TestFactsStayText(t *testing.T) {
 // TestEachPartSaysHowToEndIt, once, whatever the template says.
 func TestEachPartSaysHowToEndIt(t *testing.T) {
 	text, _ := builtIn(kind.StockBack, kind.Email, German)
-	for name, text := range map[string]Text{"built in": text, "an admin's": {Title: "a", Body: "b\n", HTML: "<p>c</p>"}} {
+	for name, text := range map[string]TemplateText{"built in": text, "an admin's": {Title: "a", Body: "b\n", HTML: "<p>c</p>"}} {
 		filled, err := Fill(text, kind.Email, German, Facts{Product: "x", Unsubscribe: "https://shop.example.com/unsubscribe?token=x"})
 		if err != nil || strings.Count(filled.Body, "unsubscribe?token=x") != 1 || strings.Count(filled.HTML, "unsubscribe?token=x") != 1 {
 			t.Errorf("%s: %v %q %s", name, err, filled.Body, filled.HTML)
@@ -112,20 +112,20 @@ func TestEachPartSaysHowToEndIt(t *testing.T) {
 func TestBrokenTemplates(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		text  Text
+		text  TemplateText
 		field string
 	}{
-		{"not closed", Text{Title: "a", Body: "{{.Name", HTML: "c"}, "body"},
-		{"no such fact", Text{Title: "a", Body: "b", HTML: "{{.Password}}"}, "html"},
-		{"only in a branch", Text{Title: "a", Body: "{{if not .Name}}{{.Nothing}}{{end}}", HTML: "c"}, "body"},
-		{"a loop", Text{Title: "a", Body: "{{range 1000000000}}x{{end}}", HTML: "c"}, "body"},
-		{"a function", Text{Title: `{{printf "%999999d" 1}}`, Body: "b", HTML: "c"}, "title"},
-		{"a template in it", Text{Title: "a", Body: `{{define "x"}}{{template "x"}}{{end}}{{template "x"}}`, HTML: "c"}, "body"},
-		{"defined only", Text{Title: "a", Body: `b{{define "x"}}{{end}}`, HTML: "c"}, "body"},
-		{"a place where nothing is safe", Text{Title: "a", Body: "b", HTML: `{{if .Name}}<script>{{end}}{{.Name}}`}, "html"},
-		{"no subject", Text{Body: "b", HTML: "c"}, "title"},
-		{"no body", Text{Title: "a", HTML: "c"}, "body"},
-		{"no html", Text{Title: "a", Body: "b"}, "html"},
+		{"not closed", TemplateText{Title: "a", Body: "{{.Name", HTML: "c"}, "body"},
+		{"no such fact", TemplateText{Title: "a", Body: "b", HTML: "{{.Password}}"}, "html"},
+		{"only in a branch", TemplateText{Title: "a", Body: "{{if not .Name}}{{.Nothing}}{{end}}", HTML: "c"}, "body"},
+		{"a loop", TemplateText{Title: "a", Body: "{{range 1000000000}}x{{end}}", HTML: "c"}, "body"},
+		{"a function", TemplateText{Title: `{{printf "%999999d" 1}}`, Body: "b", HTML: "c"}, "title"},
+		{"a template in it", TemplateText{Title: "a", Body: `{{define "x"}}{{template "x"}}{{end}}{{template "x"}}`, HTML: "c"}, "body"},
+		{"defined only", TemplateText{Title: "a", Body: `b{{define "x"}}{{end}}`, HTML: "c"}, "body"},
+		{"a place where nothing is safe", TemplateText{Title: "a", Body: "b", HTML: `{{if .Name}}<script>{{end}}{{.Name}}`}, "html"},
+		{"no subject", TemplateText{Body: "b", HTML: "c"}, "title"},
+		{"no body", TemplateText{Title: "a", HTML: "c"}, "body"},
+		{"no html", TemplateText{Title: "a", Body: "b"}, "html"},
 	} {
 		err := usable(kind.Paid, c.text, kind.Email, English)
 		if !errors.Is(err, ErrBroken) || fault.Of(err).Fields[c.field] == "" {
@@ -162,13 +162,13 @@ func TestWhatIsNotAlwaysThere(t *testing.T) {
 		{kind.Shipped, `On its way{{$ = .Carrier}}`, false},
 		{kind.Cancelled, `{{if eq .ReasonCode "out_of_stock"}}Nothing is left{{else}}Not sent{{end}}`, true},
 	} {
-		for field, text := range map[string]Text{"title": {Title: c.text, Body: "b"}, "body": {Title: "a", Body: c.text}} {
+		for field, text := range map[string]TemplateText{"title": {Title: c.text, Body: "b"}, "body": {Title: "a", Body: c.text}} {
 			if err := usable(c.kind, text, kind.InApp, English); (err == nil) != c.works || !c.works && fault.Of(err).Fields[field] == "" {
 				t.Errorf("%s of %s, %s: %v %v", field, c.kind, c.text, err, fault.Of(err))
 			}
 		}
 		if strings.HasPrefix(c.text, "On") {
-			text := Text{Title: "a", Body: "b", HTML: c.text}
+			text := TemplateText{Title: "a", Body: "b", HTML: c.text}
 			if err := usable(c.kind, text, kind.Email, English); (err == nil) != c.works || !c.works && fault.Of(err).Fields["html"] == "" {
 				t.Errorf("html of %s, %s: %v", c.kind, c.text, err)
 			}

@@ -27,23 +27,23 @@ type dictionary struct {
 var dictionaries = map[Language]dictionary{English: english, German: german, Spanish: spanish}
 
 // builtIn is the template that needs no database. It fails with ErrNotFound.
-func builtIn(name string, channel kind.Channel, language Language) (Text, error) {
+func builtIn(name string, channel kind.Channel, language Language) (TemplateText, error) {
 	d, known := dictionaries[language]
 	w, told := d.kinds[name]
 	if !known || !told {
-		return Text{}, ErrNotFound
+		return TemplateText{}, ErrNotFound
 	}
 	if channel == kind.SMS {
-		return Text{Body: w.title + ": " + w.short}, nil
+		return TemplateText{Body: w.title + ": " + w.short}, nil
 	}
 	if channel != kind.Email {
-		return Text{Title: w.title, Body: w.short}, nil
+		return TemplateText{Title: w.title, Body: w.short}, nil
 	}
 	lines := w.lines
 	if lines == nil {
 		lines = []string{w.short}
 	}
-	return Text{Title: w.title, Body: d.plainMail(lines, w.button), HTML: d.markup(lines, w.button)}, nil
+	return TemplateText{Title: w.title, Body: d.plainMail(lines, w.button), HTML: d.markup(lines, w.button)}, nil
 }
 
 func (d dictionary) plainMail(lines []string, button string) string {

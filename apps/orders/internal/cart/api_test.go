@@ -29,13 +29,13 @@ const purchase = `{"shipping_address":{"street":"123 Main St","city":"Anytown","
 // memory stands in for the sidecar's state store, versions included. saves is asked before each write.
 type memory struct {
 	mu    sync.Mutex
-	carts map[shop.UserID]cart.Kept
+	carts map[shop.UserID]cart.StoredCart
 	at    map[shop.UserID]int
 	saves func() error
 }
 
 func newMemory() *memory {
-	return &memory{carts: map[shop.UserID]cart.Kept{}, at: map[shop.UserID]int{}, saves: func() error { return nil }}
+	return &memory{carts: map[shop.UserID]cart.StoredCart{}, at: map[shop.UserID]int{}, saves: func() error { return nil }}
 }
 
 func (m *memory) store() cart.Memory {
@@ -53,7 +53,7 @@ func (m *memory) store() cart.Memory {
 		return nil
 	}
 	return cart.Memory{
-		Load: func(_ context.Context, owner shop.UserID) (cart.Kept, string, error) {
+		Load: func(_ context.Context, owner shop.UserID) (cart.StoredCart, string, error) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			k, there := m.carts[owner]
@@ -62,7 +62,7 @@ func (m *memory) store() cart.Memory {
 			}
 			return k, strconv.Itoa(m.at[owner]), nil
 		},
-		Save: func(_ context.Context, owner shop.UserID, k cart.Kept, version string) error {
+		Save: func(_ context.Context, owner shop.UserID, k cart.StoredCart, version string) error {
 			return write(owner, version, func() { m.carts[owner] = k })
 		},
 		Drop: func(_ context.Context, owner shop.UserID, version string) error {
@@ -97,7 +97,7 @@ func open(t *testing.T) *place {
 	p := &place{db: kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations), memory: newMemory(), reserve: func() {},
 		held: map[shop.OrderID][]order.Reserved{}}
 	var mu sync.Mutex
-	reserve := func(_ context.Context, id shop.OrderID, items []order.Item) (lines []order.Reserved, err error) {
+	reserve := func(_ context.Context, id shop.OrderID, items []order.OrderItem) (lines []order.Reserved, err error) {
 		p.reserve()
 		mu.Lock()
 		defer mu.Unlock()
@@ -175,7 +175,7 @@ func TestTwentyTabsLoseNothing(t *testing.T) {
 	for product := range int64(20) {
 		tabs.Go(func() {
 			for { // somebody who is told that it is crowded tries again
-				_, err := p.Put(context.Background(), alice.ID, order.Item{ProductID: product + 1, Quantity: int(product) + 1})
+				_, err := p.Put(context.Background(), alice.ID, order.OrderItem{ProductID: product + 1, Quantity: int(product) + 1})
 				if err == nil {
 					return
 				}
@@ -198,13 +198,13 @@ func bought(t *testing.T, p *place) int {
 	return len(kittest.Emitted(t, p.db))
 }
 
-func address() cart.Purchase {
-	return cart.Purchase{ShippingAddress: order.Address{Street: "s", City: "c", PostalCode: "p", Country: "c"}, PaymentMethod: "paypal"}
+func address() cart.Checkout {
+	return cart.Checkout{ShippingAddress: order.Address{Street: "s", City: "c", PostalCode: "p", Country: "c"}, PaymentMethod: "paypal"}
 }
 
 func fill(t *testing.T, p *place, who shop.Caller, product int64, quantity int) {
 	t.Helper()
-	if _, err := p.Put(t.Context(), who.ID, order.Item{ProductID: product, Quantity: quantity}); err != nil {
+	if _, err := p.Put(t.Context(), who.ID, order.OrderItem{ProductID: product, Quantity: quantity}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -333,7 +333,7 @@ func TestCutOffBeforeTheOrder(t *testing.T) {
 	p, alice := open(t), kittest.NewCaller(shop.User)
 	fill(t, p, alice, 1, 2)
 	kept := p.memory.carts[alice.ID]
-	kept.Checkout = &cart.Checkout{OrderID: shop.OrderID{UUID: shop.NewID()}, Items: []order.Item{{ProductID: 1, Quantity: 2}}, Since: time.Now()}
+	kept.Checkout = &cart.PendingCheckout{OrderID: shop.OrderID{UUID: shop.NewID()}, Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, Since: time.Now()}
 	p.memory.carts[alice.ID] = kept
 	if _, err := p.Checkout(t.Context(), alice.ID, address()); !errors.Is(err, cart.ErrCheckout) {
 		t.Fatalf("another checkout may still be on its way: %v", err)

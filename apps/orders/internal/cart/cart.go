@@ -10,26 +10,26 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Line is how many of a product are in a cart, and what one cost when it was put there.
-type Line struct {
+// StoredItem is how many of a product are in a cart, and what one cost when it was put there.
+type StoredItem struct {
 	ProductID int64      `json:"product_id"`
 	Quantity  int        `json:"quantity"`
 	UnitPrice shop.Money `json:"unit_price"`
 	Currency  string     `json:"currency"`
 }
 
-// Kept is a cart as it is remembered. Checkout is there while its lines are being ordered, and tells whoever comes next
+// StoredCart is a cart as it is remembered. Checkout is there while its lines are being ordered, and tells whoever comes next
 // which order to look for if nobody came back to take them out.
-type Kept struct {
-	Lines    []Line    `json:"lines"`
-	Checkout *Checkout `json:"checkout,omitempty"`
+type StoredCart struct {
+	Lines    []StoredItem     `json:"lines"`
+	Checkout *PendingCheckout `json:"checkout,omitempty"`
 }
 
-// Checkout is an order that is being made of a cart.
-type Checkout struct {
-	OrderID shop.OrderID `json:"order_id"`
-	Items   []order.Item `json:"items"`
-	Since   time.Time    `json:"since"`
+// PendingCheckout is an order that is being made of a cart.
+type PendingCheckout struct {
+	OrderID shop.OrderID      `json:"order_id"`
+	Items   []order.OrderItem `json:"items"`
+	Since   time.Time         `json:"since"`
 }
 
 const (
@@ -49,7 +49,7 @@ var (
 )
 
 // put sets how many of a product there are, and what one costs now. Other lines stay as they are. It fails with ErrFull.
-func (k Kept) put(l Line) (Kept, error) {
+func (k StoredCart) put(l StoredItem) (StoredCart, error) {
 	k.Lines = slices.Clone(k.Lines)
 	if i := k.at(l.ProductID); i >= 0 {
 		k.Lines[i] = l
@@ -63,67 +63,67 @@ func (k Kept) put(l Line) (Kept, error) {
 }
 
 // remove takes a product out.
-func (k Kept) remove(product int64) Kept {
-	k.Lines = slices.DeleteFunc(slices.Clone(k.Lines), func(l Line) bool { return l.ProductID == product })
+func (k StoredCart) remove(product int64) StoredCart {
+	k.Lines = slices.DeleteFunc(slices.Clone(k.Lines), func(l StoredItem) bool { return l.ProductID == product })
 	return k
 }
 
 // ordered takes out what was ordered and no more: what was added meanwhile stays.
-func (k Kept) ordered(items []order.Item) Kept {
+func (k StoredCart) ordered(items []order.OrderItem) StoredCart {
 	k.Lines = slices.Clone(k.Lines)
 	for _, item := range items {
 		if i := k.at(item.ProductID); i >= 0 {
 			k.Lines[i].Quantity -= item.Quantity
 		}
 	}
-	k.Lines = slices.DeleteFunc(k.Lines, func(l Line) bool { return l.Quantity <= 0 })
+	k.Lines = slices.DeleteFunc(k.Lines, func(l StoredItem) bool { return l.Quantity <= 0 })
 	k.Checkout = nil
 	return k
 }
 
 // same says whether nothing was changed.
-func same(a, b Kept) bool {
+func same(a, b StoredCart) bool {
 	return slices.Equal(a.Lines, b.Lines) && (a.Checkout == nil) == (b.Checkout == nil) &&
 		(a.Checkout == nil || a.Checkout.OrderID == b.Checkout.OrderID)
 }
 
-func (k Kept) at(product int64) int {
-	return slices.IndexFunc(k.Lines, func(l Line) bool { return l.ProductID == product })
+func (k StoredCart) at(product int64) int {
+	return slices.IndexFunc(k.Lines, func(l StoredItem) bool { return l.ProductID == product })
 }
 
-func (k Kept) items() []order.Item {
-	items := make([]order.Item, len(k.Lines))
+func (k StoredCart) items() []order.OrderItem {
+	items := make([]order.OrderItem, len(k.Lines))
 	for i, l := range k.Lines {
-		items[i] = order.Item{ProductID: l.ProductID, Quantity: l.Quantity}
+		items[i] = order.OrderItem{ProductID: l.ProductID, Quantity: l.Quantity}
 	}
 	return items
 }
 
-// Notice is something a buyer should know of a line or of the cart before they buy.
-type Notice struct {
+// CartNotice is something a buyer should know of a line or of the cart before they buy.
+type CartNotice struct {
 	Code    string `json:"code"` // price_changed, short, unavailable, mixed_currencies, too_much
 	Message string `json:"message"`
 }
 
-// Priced is a line at this moment. Its Total counts in the cart's unless the product is unavailable.
-type Priced struct {
-	ProductID     int64       `json:"product_id"`
-	SKU           string      `json:"sku"`
-	Name          string      `json:"name"`
-	Quantity      int         `json:"quantity"`
-	UnitPrice     shop.Money  `json:"unit_price"`
-	PreviousPrice *shop.Money `json:"previous_price,omitempty"` // where it was another when the line was put there
-	Total         shop.Money  `json:"total"`
-	Currency      string      `json:"currency"`
-	Available     int         `json:"available"`
-	Notices       []Notice    `json:"notices"`
+// CartItem is a line at this moment. Its Total counts in the cart's unless the product is unavailable.
+type CartItem struct {
+	ProductID     int64        `json:"product_id"`
+	SKU           string       `json:"sku"`
+	Name          string       `json:"name"`
+	Quantity      int          `json:"quantity"`
+	UnitPrice     shop.Money   `json:"unit_price"`
+	PreviousPrice *shop.Money  `json:"previous_price,omitempty"` // where it was another when the line was put there
+	Total         shop.Money   `json:"total"`
+	Currency      string       `json:"currency"`
+	Available     int          `json:"available"`
+	Notices       []CartNotice `json:"notices"`
 }
 
 // Cart is what a buyer sees. Orderable says that a checkout would not be refused for what is in it now.
 type Cart struct {
-	Items     []Priced    `json:"items"`
-	Total     *shop.Money `json:"total"` // null for an empty cart, and where lines have several currencies
-	Currency  string      `json:"currency,omitempty"`
-	Orderable bool        `json:"orderable"`
-	Notices   []Notice    `json:"notices"`
+	Items     []CartItem   `json:"items"`
+	Total     *shop.Money  `json:"total"` // null for an empty cart, and where lines have several currencies
+	Currency  string       `json:"currency,omitempty"`
+	Orderable bool         `json:"orderable"`
+	Notices   []CartNotice `json:"notices"`
 }

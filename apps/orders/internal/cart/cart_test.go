@@ -9,8 +9,8 @@ import (
 	"sidecart/kit/shop"
 )
 
-func usd(product int64, quantity int, price string) Line {
-	return Line{ProductID: product, Quantity: quantity, UnitPrice: shop.MustMoney(price), Currency: "USD"}
+func usd(product int64, quantity int, price string) StoredItem {
+	return StoredItem{ProductID: product, Quantity: quantity, UnitPrice: shop.MustMoney(price), Currency: "USD"}
 }
 
 func TestPriced(t *testing.T) {
@@ -22,27 +22,27 @@ func TestPriced(t *testing.T) {
 		5: {ProductID: 5, UnitPrice: shop.MustMoney("1000000000.00"), Currency: "USD", Available: 1000},
 	}
 	for name, c := range map[string]struct {
-		lines     []Line
+		lines     []StoredItem
 		total     string
 		orderable bool
 		notices   []string // of all lines and the cart, in order
 	}{
 		"empty":                {nil, "", false, nil},
-		"well":                 {[]Line{usd(1, 2, "10.00")}, "20.00", true, nil},
-		"dearer":               {[]Line{usd(1, 2, "9.99")}, "20.00", true, []string{"price_changed"}},
-		"short":                {[]Line{usd(1, 6, "10.00")}, "60.00", false, []string{"short"}},
-		"none left":            {[]Line{usd(1, 1, "10.00"), usd(2, 1, "0.10")}, "10.00", false, []string{"unavailable"}},
-		"archived":             {[]Line{usd(1, 1, "10.00"), usd(3, 1, "7.00")}, "10.00", false, []string{"unavailable"}},
-		"never heard of":       {[]Line{usd(9, 1, "7.00")}, "", false, []string{"unavailable"}},
-		"dollars and yen":      {[]Line{usd(1, 1, "10.00"), {ProductID: 4, Quantity: 1, UnitPrice: shop.MustMoney("500"), Currency: "JPY"}}, "", false, []string{"mixed_currencies"}},
-		"too much at once":     {[]Line{usd(5, 1000, "1000000000.00")}, "1000000000000.00", false, []string{"too_much"}},
-		"another currency now": {[]Line{usd(4, 1, "5.00")}, "500", true, []string{"price_changed"}},
+		"well":                 {[]StoredItem{usd(1, 2, "10.00")}, "20.00", true, nil},
+		"dearer":               {[]StoredItem{usd(1, 2, "9.99")}, "20.00", true, []string{"price_changed"}},
+		"short":                {[]StoredItem{usd(1, 6, "10.00")}, "60.00", false, []string{"short"}},
+		"none left":            {[]StoredItem{usd(1, 1, "10.00"), usd(2, 1, "0.10")}, "10.00", false, []string{"unavailable"}},
+		"archived":             {[]StoredItem{usd(1, 1, "10.00"), usd(3, 1, "7.00")}, "10.00", false, []string{"unavailable"}},
+		"never heard of":       {[]StoredItem{usd(9, 1, "7.00")}, "", false, []string{"unavailable"}},
+		"dollars and yen":      {[]StoredItem{usd(1, 1, "10.00"), {ProductID: 4, Quantity: 1, UnitPrice: shop.MustMoney("500"), Currency: "JPY"}}, "", false, []string{"mixed_currencies"}},
+		"too much at once":     {[]StoredItem{usd(5, 1000, "1000000000.00")}, "1000000000000.00", false, []string{"too_much"}},
+		"another currency now": {[]StoredItem{usd(4, 1, "5.00")}, "500", true, []string{"price_changed"}},
 	} {
-		got, err := priced(Kept{Lines: c.lines}, prices)
+		got, err := priced(StoredCart{Lines: c.lines}, prices)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var notices []Notice
+		var notices []CartNotice
 		for _, p := range got.Items {
 			notices = append(notices, p.Notices...)
 		}
@@ -67,7 +67,7 @@ func TestPriced(t *testing.T) {
 // product is there twice, and what was ordered leaves exactly what was not.
 func TestCartsAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		k, want := Kept{}, map[int64]int{}
+		k, want := StoredCart{}, map[int64]int{}
 		t.Repeat(map[string]func(*rapid.T){
 			"put": func(t *rapid.T) {
 				product, n := rapid.Int64Range(1, 120).Draw(t, "product"), rapid.IntRange(1, 1000).Draw(t, "quantity")
@@ -109,9 +109,9 @@ func TestCartsAddUp(t *testing.T) {
 }
 
 func TestSame(t *testing.T) {
-	k := Kept{Lines: []Line{usd(1, 1, "1.00")}}
-	noted := Kept{Lines: k.Lines, Checkout: &Checkout{Items: []order.Item{{ProductID: 1, Quantity: 1}}}}
-	if !same(k, k) || same(k, noted) || same(k, Kept{}) || !same(noted, noted) {
+	k := StoredCart{Lines: []StoredItem{usd(1, 1, "1.00")}}
+	noted := StoredCart{Lines: k.Lines, Checkout: &PendingCheckout{Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}}}
+	if !same(k, k) || same(k, noted) || same(k, StoredCart{}) || !same(noted, noted) {
 		t.Error("a change is not seen, or one is that was none")
 	}
 }

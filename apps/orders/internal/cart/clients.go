@@ -44,8 +44,8 @@ func PricesWith(invoke sidecar.Invoke) Prices {
 // Memory keeps carts, each with a version. Save and Drop fail with sidecar.ErrChanged where the version is not the cart's
 // any more; the version of a cart that is not there is empty.
 type Memory struct {
-	Load func(ctx context.Context, owner shop.UserID) (Kept, string, error)
-	Save func(ctx context.Context, owner shop.UserID, k Kept, version string) error
+	Load func(ctx context.Context, owner shop.UserID) (StoredCart, string, error)
+	Save func(ctx context.Context, owner shop.UserID, k StoredCart, version string) error
 	Drop func(ctx context.Context, owner shop.UserID, version string) error
 }
 
@@ -55,11 +55,11 @@ const store = "carts"
 // MemoryWith keeps carts in the sidecar's state store. A cart that nobody changes is forgotten after ttl.
 func MemoryWith(dapr *sidecar.Sidecar, ttl time.Duration) Memory {
 	return Memory{
-		Load: func(ctx context.Context, owner shop.UserID) (k Kept, version string, err error) {
+		Load: func(ctx context.Context, owner shop.UserID) (k StoredCart, version string, err error) {
 			version, err = dapr.Load(ctx, store, owner.String(), &k)
 			return k, version, err
 		},
-		Save: func(ctx context.Context, owner shop.UserID, k Kept, version string) error {
+		Save: func(ctx context.Context, owner shop.UserID, k StoredCart, version string) error {
 			return dapr.Save(ctx, store, owner.String(), k, version, ttl)
 		},
 		Drop: func(ctx context.Context, owner shop.UserID, version string) error {

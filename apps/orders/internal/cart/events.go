@@ -22,7 +22,7 @@ func (s *Service) onErased(ctx context.Context, e shop.UserErased) error {
 // Export is what this service holds of somebody.
 type Export struct {
 	Orders []order.Order `json:"orders"`
-	Cart   []Line        `json:"cart"`
+	Cart   []StoredItem  `json:"cart"`
 }
 
 // Export is everything of somebody's, for the copy of their data that they may ask for.
@@ -33,7 +33,7 @@ func (s *Service) Export(ctx context.Context, user shop.UserID) (e Export, err e
 	kept, _, err := s.memory.Load(ctx, user)
 	e.Cart = kept.Lines
 	if e.Cart == nil {
-		e.Cart = []Line{}
+		e.Cart = []StoredItem{}
 	}
 	return e, err
 }

@@ -38,20 +38,20 @@ type productInput struct {
 	ProductID int64 `path:"product_id" validate:"min=1"`
 }
 
-type putInput struct {
+type cartItemUpdate struct {
 	productInput
 	Quantity int `json:"quantity" validate:"required,min=1,max=1000"`
 }
 
-func (s *Service) handlePut(ctx context.Context, who shop.Caller, in putInput) (Cart, error) {
-	return s.Put(ctx, who.ID, order.Item{ProductID: in.ProductID, Quantity: in.Quantity})
+func (s *Service) handlePut(ctx context.Context, who shop.Caller, in cartItemUpdate) (Cart, error) {
+	return s.Put(ctx, who.ID, order.OrderItem{ProductID: in.ProductID, Quantity: in.Quantity})
 }
 
 func (s *Service) handleRemove(ctx context.Context, who shop.Caller, in productInput) (Cart, error) {
 	return s.Remove(ctx, who.ID, in.ProductID)
 }
 
-func (s *Service) handleCheckout(ctx context.Context, who shop.Caller, in Purchase) (order.Order, error) {
+func (s *Service) handleCheckout(ctx context.Context, who shop.Caller, in Checkout) (order.Order, error) {
 	return s.Checkout(ctx, who.ID, in)
 }
 

@@ -7,8 +7,8 @@ import (
 )
 
 // priced is a cart at the prices and the stock of this moment.
-func priced(k Kept, prices map[int64]Price) (Cart, error) {
-	c := Cart{Items: []Priced{}, Notices: []Notice{}, Orderable: len(k.Lines) > 0}
+func priced(k StoredCart, prices map[int64]Price) (Cart, error) {
+	c := Cart{Items: []CartItem{}, Notices: []CartNotice{}, Orderable: len(k.Lines) > 0}
 	var sum shop.Money
 	currencies := map[string]bool{}
 	for _, l := range k.Lines {
@@ -35,20 +35,20 @@ func priced(k Kept, prices map[int64]Price) (Cart, error) {
 		c.Total = &sum
 		if sum.TooLarge() {
 			c.Orderable = false
-			c.Notices = append(c.Notices, Notice{"too_much", "one order comes to less than 1000000000000: buy less at once"})
+			c.Notices = append(c.Notices, CartNotice{"too_much", "one order comes to less than 1000000000000: buy less at once"})
 		}
 	default:
 		c.Currency, c.Orderable = "", false
-		c.Notices = append(c.Notices, Notice{"mixed_currencies", "one order has one currency: buy these products separately"})
+		c.Notices = append(c.Notices, CartNotice{"mixed_currencies", "one order has one currency: buy these products separately"})
 	}
 	return c, nil
 }
 
-func line(l Line, prices map[int64]Price) (p Priced, err error) {
+func line(l StoredItem, prices map[int64]Price) (p CartItem, err error) {
 	now, known := prices[l.ProductID]
-	p = Priced{
+	p = CartItem{
 		ProductID: l.ProductID, SKU: now.SKU, Name: now.Name, Quantity: l.Quantity, UnitPrice: now.UnitPrice,
-		Currency: now.Currency, Available: max(0, now.Available), Notices: []Notice{},
+		Currency: now.Currency, Available: max(0, now.Available), Notices: []CartNotice{},
 	}
 	switch {
 	case !known || now.Archived:
@@ -71,8 +71,10 @@ func line(l Line, prices map[int64]Price) (p Priced, err error) {
 	return p, err
 }
 
-func (p *Priced) notice(code, message string) { p.Notices = append(p.Notices, Notice{code, message}) }
+func (p *CartItem) notice(code, message string) {
+	p.Notices = append(p.Notices, CartNotice{code, message})
+}
 
 // gone says that a line cannot be bought at all, blocked that it cannot be bought as it is.
-func (p *Priced) gone() bool    { return p.Available == 0 }
-func (p *Priced) blocked() bool { return p.Available < p.Quantity }
+func (p *CartItem) gone() bool    { return p.Available == 0 }
+func (p *CartItem) blocked() bool { return p.Available < p.Quantity }

@@ -29,7 +29,7 @@ func NewService(db *pgxpool.Pool, memory Memory, prices Prices, orders *order.Se
 
 // Get is somebody's cart at the prices of this moment. One that nobody filled is empty.
 func (s *Service) Get(ctx context.Context, owner shop.UserID) (Cart, error) {
-	kept, err := s.change(ctx, owner, func(k Kept) (Kept, error) { return k, nil })
+	kept, err := s.change(ctx, owner, func(k StoredCart) (StoredCart, error) { return k, nil })
 	if err != nil {
 		return Cart{}, err
 	}
@@ -38,7 +38,7 @@ func (s *Service) Get(ctx context.Context, owner shop.UserID) (Cart, error) {
 
 // Put sets how many of a product are in the cart. It fails with ErrNoProduct, ErrArchived or ErrFull. More than there
 // is can be put there; the cart says so.
-func (s *Service) Put(ctx context.Context, owner shop.UserID, item order.Item) (Cart, error) {
+func (s *Service) Put(ctx context.Context, owner shop.UserID, item order.OrderItem) (Cart, error) {
 	found, err := s.prices(ctx, []int64{item.ProductID})
 	if err != nil {
 		return Cart{}, err
@@ -50,8 +50,8 @@ func (s *Service) Put(ctx context.Context, owner shop.UserID, item order.Item) (
 	case p.Archived:
 		return Cart{}, ErrArchived
 	}
-	l := Line{ProductID: item.ProductID, Quantity: item.Quantity, UnitPrice: p.UnitPrice, Currency: p.Currency}
-	kept, err := s.change(ctx, owner, func(k Kept) (Kept, error) { return k.put(l) })
+	l := StoredItem{ProductID: item.ProductID, Quantity: item.Quantity, UnitPrice: p.UnitPrice, Currency: p.Currency}
+	kept, err := s.change(ctx, owner, func(k StoredCart) (StoredCart, error) { return k.put(l) })
 	if err != nil {
 		return Cart{}, err
 	}
@@ -60,7 +60,7 @@ func (s *Service) Put(ctx context.Context, owner shop.UserID, item order.Item) (
 
 // Remove takes a product out of the cart, if it is in it.
 func (s *Service) Remove(ctx context.Context, owner shop.UserID, product int64) (Cart, error) {
-	kept, err := s.change(ctx, owner, func(k Kept) (Kept, error) { return k.remove(product), nil })
+	kept, err := s.change(ctx, owner, func(k StoredCart) (StoredCart, error) { return k.remove(product), nil })
 	if err != nil {
 		return Cart{}, err
 	}
@@ -69,11 +69,11 @@ func (s *Service) Remove(ctx context.Context, owner shop.UserID, product int64) 
 
 // Empty takes everything out. An order that is being made of the cart goes on.
 func (s *Service) Empty(ctx context.Context, owner shop.UserID) error {
-	_, err := s.change(ctx, owner, func(k Kept) (Kept, error) { return Kept{Checkout: k.Checkout}, nil })
+	_, err := s.change(ctx, owner, func(k StoredCart) (StoredCart, error) { return StoredCart{Checkout: k.Checkout}, nil })
 	return err
 }
 
-func (s *Service) price(ctx context.Context, k Kept) (Cart, error) {
+func (s *Service) price(ctx context.Context, k StoredCart) (Cart, error) {
 	if len(k.Lines) == 0 {
 		return priced(k, nil)
 	}
@@ -93,29 +93,29 @@ const attempts = 20
 
 // change loads a cart, mends it if a checkout was cut off, changes it, and keeps it unless somebody else did meanwhile:
 // then it begins again, so that two tabs lose nothing. It fails with ErrCrowded.
-func (s *Service) change(ctx context.Context, owner shop.UserID, do func(Kept) (Kept, error)) (Kept, error) {
+func (s *Service) change(ctx context.Context, owner shop.UserID, do func(StoredCart) (StoredCart, error)) (StoredCart, error) {
 	for range attempts {
 		before, version, err := s.memory.Load(ctx, owner)
 		if err != nil {
-			return Kept{}, err
+			return StoredCart{}, err
 		}
 		mended, err := s.mended(ctx, before, time.Now())
 		if err != nil {
-			return Kept{}, err
+			return StoredCart{}, err
 		}
 		after, err := do(mended)
 		if err != nil {
-			return Kept{}, err
+			return StoredCart{}, err
 		}
 		err = s.keep(ctx, owner, before, after, version)
 		if !errors.Is(err, sidecar.ErrConcurrentUpdate) {
 			return after, err
 		}
 	}
-	return Kept{}, ErrCrowded
+	return StoredCart{}, ErrCrowded
 }
 
-func (s *Service) keep(ctx context.Context, owner shop.UserID, before, after Kept, version string) error {
+func (s *Service) keep(ctx context.Context, owner shop.UserID, before, after StoredCart, version string) error {
 	switch {
 	case same(before, after):
 		return nil
@@ -130,7 +130,7 @@ func (s *Service) keep(ctx context.Context, owner shop.UserID, before, after Kep
 
 // mended is a cart without the traces of a checkout that was cut off: where its order is there, what was ordered is
 // taken out, and where it never will be, all of it is left in.
-func (s *Service) mended(ctx context.Context, k Kept, now time.Time) (Kept, error) {
+func (s *Service) mended(ctx context.Context, k StoredCart, now time.Time) (StoredCart, error) {
 	if k.Checkout == nil {
 		return k, nil
 	}
@@ -147,8 +147,8 @@ func (s *Service) mended(ctx context.Context, k Kept, now time.Time) (Kept, erro
 	return k, err
 }
 
-// Purchase is what a checkout says beside the cart.
-type Purchase struct {
+// Checkout is what a checkout says beside the cart.
+type Checkout struct {
 	idempotency.Key
 	ShippingAddress order.Address `json:"shipping_address" validate:"required"`
 	PaymentMethod   string        `json:"payment_method" validate:"required,oneof=credit_card debit_card paypal bank_transfer apple_pay google_pay"`
@@ -160,7 +160,7 @@ type Purchase struct {
 // order.Place does; the cart is then as it was. Wherever it is cut off,
 // there is an order and the lines leave the cart, or there is none and they stay: the cart remembers which order to look
 // for before the order is made.
-func (s *Service) Checkout(ctx context.Context, buyer shop.UserID, in Purchase) (o order.Order, err error) {
+func (s *Service) Checkout(ctx context.Context, buyer shop.UserID, in Checkout) (o order.Order, err error) {
 	id, earlier, err := idempotency.Begin[order.Order](ctx, s.db, in.Key)
 	if err != nil {
 		return o, err
@@ -175,7 +175,7 @@ func (s *Service) Checkout(ctx context.Context, buyer shop.UserID, in Purchase) 
 	if err != nil {
 		return o, err
 	}
-	o, err = s.orders.PlaceAs(ctx, buyer, checkout.OrderID, order.Basket{
+	o, err = s.orders.PlaceAs(ctx, buyer, checkout.OrderID, order.NewOrder{
 		Key: in.Key, Items: checkout.Items, ShippingAddress: in.ShippingAddress, PaymentMethod: in.PaymentMethod, PaymentToken: in.PaymentToken,
 	})
 	if err == nil {
@@ -190,8 +190,8 @@ func (s *Service) Checkout(ctx context.Context, buyer shop.UserID, in Purchase) 
 var errPlaced = errors.New("this checkout has its order already")
 
 // begin notes in the cart which order is made of it. The same checkout, begun twice, goes on with what it began with.
-func (s *Service) begin(ctx context.Context, buyer shop.UserID, id shop.OrderID) (Checkout, error) {
-	kept, err := s.change(ctx, buyer, func(k Kept) (Kept, error) {
+func (s *Service) begin(ctx context.Context, buyer shop.UserID, id shop.OrderID) (PendingCheckout, error) {
+	kept, err := s.change(ctx, buyer, func(k StoredCart) (StoredCart, error) {
 		switch {
 		case k.Checkout != nil && k.Checkout.OrderID == id:
 			return k, nil
@@ -205,21 +205,21 @@ func (s *Service) begin(ctx context.Context, buyer shop.UserID, id shop.OrderID)
 		if len(k.Lines) == 0 {
 			return k, ErrEmpty
 		}
-		k.Checkout = &Checkout{OrderID: id, Items: k.items(), Since: time.Now().UTC()}
+		k.Checkout = &PendingCheckout{OrderID: id, Items: k.items(), Since: time.Now().UTC()}
 		return k, nil
 	})
 	if err != nil {
-		return Checkout{}, err
+		return PendingCheckout{}, err
 	}
 	return *kept.Checkout, nil
 }
 
 // end takes out what was ordered, or only the note where nothing was. Whoever looked at the cart meanwhile may have done
 // it already.
-func (s *Service) end(ctx context.Context, buyer shop.UserID, c Checkout, placed bool) error {
+func (s *Service) end(ctx context.Context, buyer shop.UserID, c PendingCheckout, placed bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	_, err := s.change(ctx, buyer, func(k Kept) (Kept, error) {
+	_, err := s.change(ctx, buyer, func(k StoredCart) (StoredCart, error) {
 		switch {
 		case k.Checkout == nil || k.Checkout.OrderID != c.OrderID:
 			return k, nil

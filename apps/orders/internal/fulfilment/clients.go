@@ -16,7 +16,7 @@ type Stock struct {
 	// Release gives back what an order holds or has bought.
 	Release func(ctx context.Context, id shop.OrderID) error
 	// Return says how many of each line are back on the shelf, all returns of the order taken together.
-	Return func(ctx context.Context, id shop.OrderID, items []order.Item) error
+	Return func(ctx context.Context, id shop.OrderID, items []order.OrderItem) error
 }
 
 // ErrStockGone is the products service's word that a reservation has expired or was given back.
@@ -37,7 +37,7 @@ func StockWith(invoke sidecar.Invoke) Stock {
 		Release: func(ctx context.Context, id shop.OrderID) error {
 			return invoke(ctx, release.With(id.String()), nil, nil)
 		},
-		Return: func(ctx context.Context, id shop.OrderID, items []order.Item) error {
+		Return: func(ctx context.Context, id shop.OrderID, items []order.OrderItem) error {
 			return invoke(ctx, returned.With(id.String()), map[string]any{"items": items}, nil)
 		},
 	}

@@ -42,7 +42,7 @@ func open(t *testing.T) *stand {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations, payment.Migrations)
 	s := &stand{db: db, provider: simulated.New(db, "key"), startRefund: func(context.Context, shop.OrderID, uuid.UUID) error { return nil }}
 	orders := order.NewService(event.NewOutbox(db), order.Calls{
-		Reserve: func(_ context.Context, _ shop.OrderID, items []order.Item) (lines []order.Reserved, err error) {
+		Reserve: func(_ context.Context, _ shop.OrderID, items []order.OrderItem) (lines []order.Reserved, err error) {
 			for _, item := range items {
 				lines = append(lines, order.Reserved{ProductID: item.ProductID, Quantity: item.Quantity, UnitPrice: shop.MustMoney("10.00"), Currency: "USD"})
 			}
@@ -50,7 +50,7 @@ func open(t *testing.T) *stand {
 		},
 		Release:  func(context.Context, shop.OrderID) error { return nil },
 		Workflow: func(context.Context, shop.OrderID) *order.Workflow { return nil },
-		Told:     func(context.Context, shop.UserID, shop.OrderID) ([]order.Told, error) { return nil, nil },
+		Told:     func(context.Context, shop.UserID, shop.OrderID) ([]order.OrderNotification, error) { return nil, nil },
 		StartRefund: func(ctx context.Context, id shop.OrderID, refund uuid.UUID) error {
 			return s.startRefund(ctx, id, refund)
 		},
@@ -67,7 +67,7 @@ func open(t *testing.T) *stand {
 	s.Service = NewService(orders, s.paidWith(orders, s.provider), Stock{
 		Commit:  func(context.Context, shop.OrderID) error { return note("commit") },
 		Release: func(context.Context, shop.OrderID) error { return note("release") },
-		Return: func(_ context.Context, _ shop.OrderID, items []order.Item) error {
+		Return: func(_ context.Context, _ shop.OrderID, items []order.OrderItem) error {
 			for range items[0].Quantity {
 				if err := note("return"); err != nil {
 					return err
@@ -112,7 +112,7 @@ func (s *stand) bought(t *testing.T) shop.OrderID {
 
 func (s *stand) boughtWith(t *testing.T, token string) shop.OrderID {
 	t.Helper()
-	o, err := s.orders.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal"})
+	o, err := s.orders.Place(t.Context(), alice.ID, order.NewOrder{Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal"})
 	if err == nil {
 		c := s.charge(o.ID)
 		c.Token = token
@@ -145,7 +145,7 @@ func TestSettle(t *testing.T) {
 	id := s.bought(t)
 	refund := func(n int) {
 		t.Helper()
-		if _, err := s.orders.Refund(t.Context(), admin, id, order.Return{Items: []order.Item{{ProductID: 1, Quantity: n}}}); err != nil {
+		if _, err := s.orders.Refund(t.Context(), admin, id, order.NewRefund{Items: []order.OrderItem{{ProductID: 1, Quantity: n}}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -181,7 +181,7 @@ func TestReconcile(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Cancelled and settled, and then a process that had begun before took the money.
-	late, err := s.orders.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal"})
+	late, err := s.orders.Place(t.Context(), alice.ID, order.NewOrder{Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal"})
 	if err == nil {
 		_, err = s.orders.Cancel(t.Context(), alice, late.ID)
 	}
@@ -195,7 +195,7 @@ func TestReconcile(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Marked as paid by hand.
-	unpaid, err := s.orders.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal"})
+	unpaid, err := s.orders.Place(t.Context(), alice.ID, order.NewOrder{Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal"})
 	if err == nil {
 		err = s.orders.MarkPaid(t.Context(), unpaid.ID, "by hand")
 	}
@@ -214,7 +214,7 @@ func TestReconcile(t *testing.T) {
 		}
 	}
 	found := s.findings(t)
-	for id, want := range map[shop.OrderID]payment.Finding{
+	for id, want := range map[shop.OrderID]payment.PaymentDiscrepancy{
 		lost: {Kind: payment.WithoutOrder}, late.ID: {Kind: payment.OfCancelled}, unpaid.ID: {Kind: payment.WithoutCharge},
 	} {
 		got := found[id]
@@ -227,13 +227,13 @@ func TestReconcile(t *testing.T) {
 	}
 }
 
-func (s *stand) findings(t *testing.T) map[shop.OrderID]payment.Finding {
+func (s *stand) findings(t *testing.T) map[shop.OrderID]payment.PaymentDiscrepancy {
 	t.Helper()
 	page, err := s.payments.Findings(t.Context(), web.PageQuery{Limit: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := map[shop.OrderID]payment.Finding{}
+	found := map[shop.OrderID]payment.PaymentDiscrepancy{}
 	for _, f := range page.Items {
 		found[f.OrderID] = f
 	}
@@ -268,8 +268,8 @@ func TestOverdue(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
-			o, err := s.orders.Place(t.Context(), alice.ID, order.Basket{
-				Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal", PaymentToken: c.token})
+			o, err := s.orders.Place(t.Context(), alice.ID, order.NewOrder{
+				Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal", PaymentToken: c.token})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -304,8 +304,8 @@ func TestOverdue(t *testing.T) {
 // TestApprovedAfterTheEnd: the provider took the money when the order was over. It goes back, whoever comes first.
 func TestApprovedAfterTheEnd(t *testing.T) {
 	s := open(t)
-	o, err := s.orders.Place(t.Context(), alice.ID, order.Basket{
-		Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal", PaymentToken: "tok_timeout"})
+	o, err := s.orders.Place(t.Context(), alice.ID, order.NewOrder{
+		Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal", PaymentToken: "tok_timeout"})
 	if err == nil {
 		_, err = s.pay(t.Context(), payInput{OrderID: o.ID})
 	}

@@ -60,7 +60,7 @@ func TestPurgingGoesOn(t *testing.T) {
 	s.engine, s.times = Engine{served(t, engine)}, Times{Unpaid: 30 * time.Minute, Keep: 10 * time.Minute}
 	var ids []shop.OrderID
 	for range 130 {
-		o, err := s.orders.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal"})
+		o, err := s.orders.Place(t.Context(), alice.ID, order.NewOrder{Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -192,7 +192,7 @@ func (s *Service) lookAgain(ctx context.Context, before time.Time) error {
 	}
 }
 
-func (s *Service) lookAt(ctx context.Context, f payment.Finding, before time.Time) error {
+func (s *Service) lookAt(ctx context.Context, f payment.PaymentDiscrepancy, before time.Time) error {
 	switch f.Kind {
 	case payment.WithoutOrder, payment.OfCancelled:
 		_, err := s.orders.Bill(ctx, f.OrderID)
@@ -231,7 +231,7 @@ func (s *Service) lookAt(ctx context.Context, f payment.Finding, before time.Tim
 }
 
 // compareAgain compares all of an order's payment that could not be compared before.
-func (s *Service) compareAgain(ctx context.Context, f payment.Finding, before time.Time) error {
+func (s *Service) compareAgain(ctx context.Context, f payment.PaymentDiscrepancy, before time.Time) error {
 	t := payment.Taken{Key: f.OrderID, Reference: f.Reference, Amount: f.Amount, Currency: f.Currency}
 	_, err := s.payments.Get(ctx, f.OrderID)
 	if errors.Is(err, payment.ErrUnknown) {
@@ -272,7 +272,7 @@ func (s *Service) inBooks(ctx context.Context, id shop.OrderID, found func(payme
 // lookForRefund compares a charge of which a refund was missing once more. One that the provider does not speak of was
 // given back as a whole; and where nothing counts as given back any more, the refund itself has failed by now, which is
 // a finding of its own.
-func (s *Service) lookForRefund(ctx context.Context, f payment.Finding, before time.Time) error {
+func (s *Service) lookForRefund(ctx context.Context, f payment.PaymentDiscrepancy, before time.Time) error {
 	back, err := s.orders.GivenBack(ctx, f.OrderID, before)
 	if err != nil {
 		return err

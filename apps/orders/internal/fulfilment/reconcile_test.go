@@ -57,7 +57,7 @@ func TestReconcileFindsWhatIsOld(t *testing.T) {
 	s.exec(t, `delete from simulated_ledger where key = $1`, unpaid)
 	s.reconcile(t, through)
 	found := s.findings(t)
-	for id, want := range map[shop.OrderID]payment.FindingKind{lost: payment.WithoutOrder, late: payment.OfCancelled, unpaid: payment.WithoutCharge} {
+	for id, want := range map[shop.OrderID]payment.DiscrepancyKind{lost: payment.WithoutOrder, late: payment.OfCancelled, unpaid: payment.WithoutCharge} {
 		if got := found[id]; got.Kind != want || (got.MendedAt != nil) != (want != payment.WithoutCharge) {
 			t.Errorf("%s: %+v, want %s", id, got, want)
 		}
@@ -101,7 +101,7 @@ func TestSoManyAreNotGivenBack(t *testing.T) {
 		s.lost(t, "", 0)
 	}
 	s.reconcile(t, 3)
-	mended, waits := 0, payment.Finding{}
+	mended, waits := 0, payment.PaymentDiscrepancy{}
 	for _, f := range s.findings(t) {
 		if f.MendedAt != nil {
 			mended++
@@ -205,7 +205,7 @@ func TestReconcileStopsWhereTheProviderIsBusy(t *testing.T) {
 func TestARefusedRefundEnds(t *testing.T) {
 	s := open(t)
 	id := s.boughtWith(t, "tok_refund_refused")
-	if _, err := s.orders.Refund(t.Context(), admin, id, order.Return{Items: []order.Item{{ProductID: 1, Quantity: 1}}}); err != nil {
+	if _, err := s.orders.Refund(t.Context(), admin, id, order.NewRefund{Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}}); err != nil {
 		t.Fatal(err)
 	}
 	now := func(want string) order.Refund {

@@ -119,7 +119,7 @@ func carriedBy(t *testing.T, engine *answering, orders int) (s *stand, ids []sho
 	s = open(t)
 	s.engine, s.times = Engine{engine.client(t)}, Times{Unpaid: 30 * time.Minute}
 	for range orders {
-		o, err := s.orders.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal"})
+		o, err := s.orders.Place(t.Context(), alice.ID, order.NewOrder{Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -34,7 +34,7 @@ func (s *stand) say(t *testing.T, m simulated.Message) {
 	}
 }
 
-func (s *stand) refundOf(t *testing.T, id shop.OrderID) (order.Refund, []order.Step) {
+func (s *stand) refundOf(t *testing.T, id shop.OrderID) (order.Refund, []order.StatusChange) {
 	t.Helper()
 	o, err := s.orders.Get(t.Context(), alice, id)
 	if err != nil || len(o.Refunds) != 1 {
@@ -48,7 +48,7 @@ func (s *stand) refundOf(t *testing.T, id shop.OrderID) (order.Refund, []order.S
 func TestARefundThatFailsLater(t *testing.T) {
 	for name, give := range map[string]func(s *stand, id shop.OrderID) error{
 		"a part": func(s *stand, id shop.OrderID) error {
-			_, err := s.orders.Refund(t.Context(), admin, id, order.Return{Items: []order.Item{{ProductID: 1, Quantity: 1}}})
+			_, err := s.orders.Refund(t.Context(), admin, id, order.NewRefund{Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}})
 			return err
 		},
 		"cancelled": func(s *stand, id shop.OrderID) error {
@@ -103,14 +103,14 @@ func TestReconcileMissesRefunds(t *testing.T) {
 	var ids []shop.OrderID
 	for range 3 {
 		id := s.bought(t)
-		if _, err := s.orders.Refund(t.Context(), admin, id, order.Return{Items: []order.Item{{ProductID: 1, Quantity: 1}}}); err != nil {
+		if _, err := s.orders.Refund(t.Context(), admin, id, order.NewRefund{Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}}); err != nil {
 			t.Fatal(err)
 		}
 		s.settled(t, id)
 		ids = append(ids, id)
 	}
 	fresh, missing, whole := ids[1], ids[2], s.bought(t)
-	if _, err := s.orders.Refund(t.Context(), admin, whole, order.Return{}); err != nil {
+	if _, err := s.orders.Refund(t.Context(), admin, whole, order.NewRefund{}); err != nil {
 		t.Fatal(err)
 	}
 	s.settled(t, whole)

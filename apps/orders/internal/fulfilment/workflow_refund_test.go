@@ -53,7 +53,7 @@ func TestRefundIsAWorkflow(t *testing.T) {
 	id := s.boughtWith(t, "tok_refund_refused")
 	give := func() {
 		t.Helper()
-		if _, err := s.orders.Refund(t.Context(), admin, id, order.Return{Items: []order.Item{{ProductID: 1, Quantity: 1}}}); err != nil {
+		if _, err := s.orders.Refund(t.Context(), admin, id, order.NewRefund{Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}}); err != nil {
 			t.Fatal(err)
 		}
 	}

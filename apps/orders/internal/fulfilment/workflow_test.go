@@ -78,7 +78,7 @@ func withEngine(t *testing.T, times Times) *stand {
 // placed is an order of two things for 20.00 whose workflow was started, more than once as deliveries may be.
 func (s *stand) placed(t *testing.T, token string) shop.OrderID {
 	t.Helper()
-	o, err := s.orders.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal", PaymentToken: token})
+	o, err := s.orders.Place(t.Context(), alice.ID, order.NewOrder{Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal", PaymentToken: token})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestCarriedByPeople(t *testing.T) {
 	id := s.placed(t, "")
 	s.await(t, id, order.Paid)
 	s.awaitWorkflow(t, id, true)
-	if _, err := s.orders.Ship(t.Context(), admin, id, order.Parcel{Carrier: "UPS"}); err != nil {
+	if _, err := s.orders.Ship(t.Context(), admin, id, order.Shipment{Carrier: "UPS"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.onShipped(t.Context(), shop.OrderShipped{OrderID: id}); err != nil {
@@ -144,7 +144,7 @@ func TestShippedByPeopleAndDeliveredByItself(t *testing.T) {
 	for _, id := range []shop.OrderID{first, second} {
 		s.await(t, id, order.Paid)
 		s.awaitWorkflow(t, id, true)
-		if _, err := s.orders.Ship(t.Context(), admin, id, order.Parcel{Carrier: "UPS"}); err != nil {
+		if _, err := s.orders.Ship(t.Context(), admin, id, order.Shipment{Carrier: "UPS"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -160,7 +160,7 @@ func TestShippedByPeopleAndDeliveredByItself(t *testing.T) {
 	third := s.placed(t, "")
 	s.await(t, third, order.Paid)
 	s.awaitWorkflow(t, third, true)
-	if _, err := s.orders.Ship(t.Context(), admin, third, order.Parcel{Carrier: "UPS"}); err != nil {
+	if _, err := s.orders.Ship(t.Context(), admin, third, order.Shipment{Carrier: "UPS"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.onShipped(t.Context(), shop.OrderShipped{OrderID: third}); err != nil {
@@ -255,7 +255,7 @@ func TestUnpaidEndsByItsTimer(t *testing.T) {
 // TestStuckStartsAnew: a workflow that waits for what never comes is ended, and another carries the order.
 func TestStuckStartsAnew(t *testing.T) {
 	s := withEngine(t, Times{Unpaid: time.Hour})
-	o, err := s.orders.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal"})
+	o, err := s.orders.Place(t.Context(), alice.ID, order.NewOrder{Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ const basket = `{"items":[{"product_id":1,"quantity":2}],"shipping_address":{"st
 
 // reserve stands in for the products service: product 1 costs 299.99 and there are 50; there is no product 99; product 800 costs 10^11 VND;
 // with product 500 the service is away.
-func reserve(_ context.Context, _ shop.OrderID, items []order.Item) (lines []order.Reserved, err error) {
+func reserve(_ context.Context, _ shop.OrderID, items []order.OrderItem) (lines []order.Reserved, err error) {
 	for i, item := range items {
 		switch {
 		case item.ProductID == 500:
@@ -51,7 +51,7 @@ func calls(reserve order.Reserve) order.Calls {
 	return order.Calls{
 		Reserve: reserve, Release: func(context.Context, shop.OrderID) error { return nil },
 		Workflow: func(context.Context, shop.OrderID) *order.Workflow { return &order.Workflow{Status: "running"} },
-		Told: func(context.Context, shop.UserID, shop.OrderID) ([]order.Told, error) {
+		Told: func(context.Context, shop.UserID, shop.OrderID) ([]order.OrderNotification, error) {
 			return nil, sidecar.ErrUpstream
 		},
 		StartRefund: func(context.Context, shop.OrderID, uuid.UUID) error { return nil },
@@ -112,7 +112,7 @@ func TestOrders(t *testing.T) {
 
 func place(t *testing.T, s *order.Service) order.Order {
 	t.Helper()
-	o, err := s.Place(t.Context(), kittest.NewCaller(shop.User).ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 1}}, PaymentMethod: "credit_card"})
+	o, err := s.Place(t.Context(), kittest.NewCaller(shop.User).ID, order.NewOrder{Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}, PaymentMethod: "credit_card"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func TestGivenUpOnce(t *testing.T) {
 func TestOneKeyBuysOnce(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
 	var reserved sync.Map
-	s := order.NewService(event.NewOutbox(db), calls(func(ctx context.Context, id shop.OrderID, items []order.Item) ([]order.Reserved, error) {
+	s := order.NewService(event.NewOutbox(db), calls(func(ctx context.Context, id shop.OrderID, items []order.OrderItem) ([]order.Reserved, error) {
 		reserved.Store(id, true)
 		return reserve(ctx, id, items)
 	}))

@@ -25,7 +25,7 @@ type Reserved struct {
 
 // Reserve asks the products service to keep all items for an order, or none. Asking again for the same order answers
 // the same. It fails with ErrOutOfStock or ErrUnknown, naming the items by place.
-type Reserve func(ctx context.Context, id shop.OrderID, items []Item) ([]Reserved, error)
+type Reserve func(ctx context.Context, id shop.OrderID, items []OrderItem) ([]Reserved, error)
 
 // Release asks the products service to give back what an order holds and has not bought, for good. Asking again changes
 // nothing.
@@ -38,7 +38,7 @@ type Calls struct {
 	// Workflow says how far an order's workflow is, for admins; nil where it cannot be had at the moment.
 	Workflow func(ctx context.Context, id shop.OrderID) *Workflow
 	// Told says what a buyer was told of an order, for admins.
-	Told func(ctx context.Context, buyer shop.UserID, id shop.OrderID) ([]Told, error)
+	Told func(ctx context.Context, buyer shop.UserID, id shop.OrderID) ([]OrderNotification, error)
 	// StartRefund starts the workflow of a refund. Starting it twice changes nothing more.
 	StartRefund func(ctx context.Context, id shop.OrderID, refund uuid.UUID) error
 }
@@ -51,7 +51,7 @@ var (
 
 // ReserveWith reserves through the sidecar.
 func ReserveWith(invoke sidecar.Invoke) Reserve {
-	return func(ctx context.Context, id shop.OrderID, items []Item) ([]Reserved, error) {
+	return func(ctx context.Context, id shop.OrderID, items []OrderItem) ([]Reserved, error) {
 		var answer struct {
 			Lines []Reserved `json:"lines"`
 		}
@@ -87,10 +87,10 @@ func replaced(err error, first []int) error {
 }
 
 // ToldWith invokes the notifications service through the sidecar.
-func ToldWith(invoke sidecar.Invoke) func(context.Context, shop.UserID, shop.OrderID) ([]Told, error) {
-	return func(ctx context.Context, buyer shop.UserID, id shop.OrderID) ([]Told, error) {
+func ToldWith(invoke sidecar.Invoke) func(context.Context, shop.UserID, shop.OrderID) ([]OrderNotification, error) {
+	return func(ctx context.Context, buyer shop.UserID, id shop.OrderID) ([]OrderNotification, error) {
 		var answer struct {
-			Items []Told `json:"items"`
+			Items []OrderNotification `json:"items"`
 		}
 		err := invoke(ctx, toldBuyer.With(buyer.String(), id.String()), nil, &answer)
 		return answer.Items, err

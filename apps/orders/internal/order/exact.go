@@ -11,54 +11,54 @@ type Amount struct {
 	Currency string `json:"currency"`
 }
 
-// Exact is an order as version 2 of the API shows it: as the first does, but every amount is an Amount.
-type Exact struct {
+// OrderV2 is an order as version 2 of the API shows it: as the first does, but every amount is an Amount.
+type OrderV2 struct {
 	Order
-	Items    []ExactLine   `json:"items"`
-	Total    Amount        `json:"total"`
-	Refunded Amount        `json:"refunded"`
-	Refunds  []ExactRefund `json:"refunds,omitempty"`
-	Admin    *ExactInside  `json:"admin,omitempty"`
+	Items    []OrderLineV2  `json:"items"`
+	Total    Amount         `json:"total"`
+	Refunded Amount         `json:"refunded"`
+	Refunds  []RefundV2     `json:"refunds,omitempty"`
+	Admin    *DiagnosticsV2 `json:"admin,omitempty"`
 }
 
-// ExactLine is a line of an Exact.
-type ExactLine struct {
+// OrderLineV2 is a line of an Exact.
+type OrderLineV2 struct {
 	shop.OrderLine
 	UnitPrice Amount `json:"unit_price"`
 	Total     Amount `json:"total"`
 }
 
-// ExactRefund is a refund of an Exact.
-type ExactRefund struct {
+// RefundV2 is a refund of an Exact.
+type RefundV2 struct {
 	Refund
 	Amount Amount `json:"amount"`
 }
 
-// ExactInside is the Inside of an Exact.
-type ExactInside struct {
-	Inside
-	Payment *ExactPayment `json:"payment,omitempty"`
+// DiagnosticsV2 is the Inside of an Exact.
+type DiagnosticsV2 struct {
+	Diagnostics
+	Payment *PaymentV2 `json:"payment,omitempty"`
 }
 
-// ExactPayment is the payment of an Exact.
-type ExactPayment struct {
+// PaymentV2 is the payment of an Exact.
+type PaymentV2 struct {
 	payment.Payment
 	Amount Amount `json:"amount"`
 }
 
-func exact(o Order) Exact {
+func exact(o Order) OrderV2 {
 	amount := func(m shop.Money) Amount { return Amount{m.String(), o.Currency} }
-	e := Exact{Order: o, Items: []ExactLine{}, Total: amount(o.Total), Refunded: amount(o.Refunded)}
+	e := OrderV2{Order: o, Items: []OrderLineV2{}, Total: amount(o.Total), Refunded: amount(o.Refunded)}
 	for _, line := range o.Items {
-		e.Items = append(e.Items, ExactLine{line, amount(line.UnitPrice), amount(line.Total)})
+		e.Items = append(e.Items, OrderLineV2{line, amount(line.UnitPrice), amount(line.Total)})
 	}
 	for _, r := range o.Refunds {
-		e.Refunds = append(e.Refunds, ExactRefund{r, amount(r.Amount)})
+		e.Refunds = append(e.Refunds, RefundV2{r, amount(r.Amount)})
 	}
 	if o.Admin != nil {
-		e.Admin = &ExactInside{Inside: *o.Admin}
+		e.Admin = &DiagnosticsV2{Diagnostics: *o.Admin}
 		if p := o.Admin.Payment; p != nil {
-			e.Admin.Payment = &ExactPayment{*p, Amount{p.Amount.String(), p.Currency}}
+			e.Admin.Payment = &PaymentV2{*p, Amount{p.Amount.String(), p.Currency}}
 		}
 	}
 	return e

@@ -32,7 +32,7 @@ func TestExactShowsNoNumberOfMoney(t *testing.T) {
 			}
 		}
 	}
-	walk("Exact", reflect.TypeFor[Exact]())
+	walk("Exact", reflect.TypeFor[OrderV2]())
 	if len(seen) < 5 {
 		t.Errorf("only %d types were seen", len(seen))
 	}

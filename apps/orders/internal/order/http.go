@@ -43,7 +43,7 @@ func (s *Service) Routes(app *web.App) {
 		web.Doc("retryRefund", "orders", "Retry a failed refund"))
 }
 
-func (s *Service) handlePlace(ctx context.Context, who shop.Caller, in Basket) (Order, error) {
+func (s *Service) handlePlace(ctx context.Context, who shop.Caller, in NewOrder) (Order, error) {
 	return s.Place(ctx, who.ID, in)
 }
 
@@ -64,7 +64,7 @@ func (s *Service) handleGet(ctx context.Context, who shop.Caller, in idInput) (O
 	return s.Get(ctx, who, in.ID)
 }
 
-func (s *Service) handleGetExact(ctx context.Context, who shop.Caller, in idInput) (Exact, error) {
+func (s *Service) handleGetExact(ctx context.Context, who shop.Caller, in idInput) (OrderV2, error) {
 	o, err := s.Get(ctx, who, in.ID)
 	return exact(o), err
 }
@@ -75,11 +75,11 @@ func (s *Service) handleCancel(ctx context.Context, who shop.Caller, in idInput)
 
 type shipInput struct {
 	idInput
-	Parcel
+	Shipment
 }
 
 func (s *Service) handleShip(ctx context.Context, who shop.Caller, in shipInput) (Order, error) {
-	return s.Ship(ctx, who, in.ID, in.Parcel)
+	return s.Ship(ctx, who, in.ID, in.Shipment)
 }
 
 func (s *Service) handleDeliver(ctx context.Context, who shop.Caller, in idInput) (Order, error) {
@@ -88,11 +88,11 @@ func (s *Service) handleDeliver(ctx context.Context, who shop.Caller, in idInput
 
 type refundInput struct {
 	idInput
-	Return
+	NewRefund
 }
 
 func (s *Service) handleRefund(ctx context.Context, who shop.Caller, in refundInput) (Order, error) {
-	return s.Refund(ctx, who, in.ID, in.Return)
+	return s.Refund(ctx, who, in.ID, in.NewRefund)
 }
 
 type retryInput struct {

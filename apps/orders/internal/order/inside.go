@@ -13,19 +13,19 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Inside is what only an admin sees of an order: how the platform carries it. A part that cannot be had at the moment is
+// Diagnostics is what only an admin sees of an order: how the platform carries it. A part that cannot be had at the moment is
 // left out.
-type Inside struct {
-	TraceID  string           `json:"trace_id"` // of the request that placed it
-	Workflow *Workflow        `json:"workflow,omitempty"`
-	Payment  *payment.Payment `json:"payment,omitempty"`
-	Waiting  []Waiting        `json:"events_waiting"` // told and not yet with the broker
-	Sent     []Sent           `json:"events_sent"`    // to the broker, in the last hour
-	Told     []Told           `json:"told,omitzero"`  // to the buyer
+type Diagnostics struct {
+	TraceID  string              `json:"trace_id"` // of the request that placed it
+	Workflow *Workflow           `json:"workflow,omitempty"`
+	Payment  *payment.Payment    `json:"payment,omitempty"`
+	Waiting  []PendingEvent      `json:"events_waiting"` // told and not yet with the broker
+	Sent     []PublishedEvent    `json:"events_sent"`    // to the broker, in the last hour
+	Told     []OrderNotification `json:"told,omitzero"`  // to the buyer
 }
 
-// Told is one thing that the buyer was told of the order, on one channel: in_app, email, push or sms.
-type Told struct {
+// OrderNotification is one thing that the buyer was told of the order, on one channel: in_app, email, push or sms.
+type OrderNotification struct {
 	MessageID  uuid.UUID  `json:"notification_id"`
 	Kind       string     `json:"kind"`
 	Channel    string     `json:"channel"`
@@ -44,21 +44,21 @@ type Workflow struct {
 	UpdatedAt time.Time `json:"updated_at,omitzero"`
 }
 
-// Waiting is an event on its way out.
-type Waiting struct {
+// PendingEvent is an event on its way out.
+type PendingEvent struct {
 	Topic     string    `json:"topic"`
 	EmittedAt time.Time `json:"emitted_at"`
 }
 
-// Sent is an event that the broker got.
-type Sent struct {
+// PublishedEvent is an event that the broker got.
+type PublishedEvent struct {
 	Topic     string     `json:"topic"`
 	EmittedAt time.Time  `json:"emitted_at"`
 	SentAt    *time.Time `json:"sent_at"`
 }
 
 // inside is nil for whoever is not an admin.
-func (s *Service) inside(ctx context.Context, who shop.Caller, o Order) (*Inside, error) {
+func (s *Service) inside(ctx context.Context, who shop.Caller, o Order) (*Diagnostics, error) {
 	if !who.May(shop.ManageOrders) {
 		return nil, nil //nolint:nilnil // nothing is what others see
 	}
@@ -70,15 +70,15 @@ func (s *Service) inside(ctx context.Context, who shop.Caller, o Order) (*Inside
 	if err != nil {
 		return nil, err
 	}
-	in := Inside{TraceID: traceID(parent), Waiting: []Waiting{}, Sent: []Sent{}}
+	in := Diagnostics{TraceID: traceID(parent), Waiting: []PendingEvent{}, Sent: []PublishedEvent{}}
 	for _, e := range events {
 		if e.SentAt == nil {
-			in.Waiting = append(in.Waiting, Waiting{e.Topic, e.EmittedAt})
+			in.Waiting = append(in.Waiting, PendingEvent{e.Topic, e.EmittedAt})
 		} else {
 			in.Sent = append(in.Sent, e)
 		}
 	}
-	told := make(chan []Told, 1)
+	told := make(chan []OrderNotification, 1)
 	go func() { told <- s.toldOf(ctx, o) }() // while the engine is called
 	in.Workflow, in.Payment = s.calls.Workflow(ctx, o.ID), s.paymentOf(ctx, o.ID)
 	in.Told = <-told
@@ -86,7 +86,7 @@ func (s *Service) inside(ctx context.Context, who shop.Caller, o Order) (*Inside
 }
 
 // toldOf is nil where it cannot be had now: an order can be looked at without it.
-func (s *Service) toldOf(ctx context.Context, o Order) []Told {
+func (s *Service) toldOf(ctx context.Context, o Order) []OrderNotification {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	told, err := s.calls.Told(ctx, o.UserID, o.ID)

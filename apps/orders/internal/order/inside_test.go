@@ -24,11 +24,11 @@ func TestAdminsSeeInside(t *testing.T) {
 	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations, payment.Migrations)
 	others, o := calls(reserve), order.Order{}
-	others.Told = func(_ context.Context, buyer shop.UserID, id shop.OrderID) ([]order.Told, error) {
+	others.Told = func(_ context.Context, buyer shop.UserID, id shop.OrderID) ([]order.OrderNotification, error) {
 		if away || buyer != alice.ID || id != o.ID {
 			return nil, sidecar.ErrUpstream
 		}
-		return []order.Told{{Kind: "orders.placed", Channel: "email", State: "sent", Attempts: 1}}, nil
+		return []order.OrderNotification{{Kind: "orders.placed", Channel: "email", State: "sent", Attempts: 1}}, nil
 	}
 	s, app := order.NewService(event.NewOutbox(db), others), web.New("orders", web.Config{Verify: kittest.Verify})
 	s.Routes(app)

@@ -30,7 +30,7 @@ func (s *Service) Cancel(ctx context.Context, who shop.Caller, id shop.OrderID) 
 }
 
 // Ship notes that an order is on its way, and tells orders.shipped. It fails with ErrNotFound or ErrTransition.
-func (s *Service) Ship(ctx context.Context, who shop.Caller, id shop.OrderID, p Parcel) (Order, error) {
+func (s *Service) Ship(ctx context.Context, who shop.Caller, id shop.OrderID, p Shipment) (Order, error) {
 	return s.change(ctx, who, id, func(tx event.TX, o *Order) error { return ship(ctx, tx, o, who.ID.String(), p) })
 }
 
@@ -41,7 +41,7 @@ func (s *Service) Deliver(ctx context.Context, who shop.Caller, id shop.OrderID)
 
 // Refund gives back money of an order that was paid, and tells orders.refunded; the money itself follows by itself. It
 // fails with ErrNotFound, ErrTransition, ErrNotInOrder, or ErrTooMuch: no refunds together exceed what was paid.
-func (s *Service) Refund(ctx context.Context, who shop.Caller, id shop.OrderID, in Return) (Order, error) {
+func (s *Service) Refund(ctx context.Context, who shop.Caller, id shop.OrderID, in NewRefund) (Order, error) {
 	o, err := idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Order, error) {
 		o, err := lock(ctx, tx, id)
 		if err != nil {
@@ -97,7 +97,7 @@ func (s *Service) MarkPaid(ctx context.Context, id shop.OrderID, reference strin
 		if o.PaidAt != nil && o.Status != Cancelled {
 			return nil
 		}
-		if err := move(ctx, tx, o, Step{Status: Paid, By: System, Reason: "charged, reference " + reference}); err != nil {
+		if err := move(ctx, tx, o, StatusChange{Status: Paid, By: System, Reason: "charged, reference " + reference}); err != nil {
 			return err
 		}
 		told := shop.OrderPaid{OrderID: o.ID, Number: o.Number, UserID: o.UserID, Total: o.Total, Currency: o.Currency}
@@ -132,7 +132,7 @@ func (s *Service) AutoShip(ctx context.Context, id shop.OrderID) error {
 		if !o.MayBecome(Shipped) {
 			return nil
 		}
-		return ship(ctx, tx, o, System, Parcel{})
+		return ship(ctx, tx, o, System, Shipment{})
 	})
 }
 
@@ -159,7 +159,7 @@ func (s *Service) step(ctx context.Context, id shop.OrderID, do func(tx event.TX
 // cancel ends an order with all it took: what was paid goes back, and a charge that is on its way is called off.
 func cancel(ctx context.Context, tx event.TX, o *Order, by string, cause shop.Cause) error {
 	back := Refund{
-		OrderID: o.ID, Items: []Item{}, Currency: o.Currency, Restock: true, CallsOff: true, Reason: cause.Words, ReasonCode: cause.Code, By: by,
+		OrderID: o.ID, Items: []OrderItem{}, Currency: o.Currency, Restock: true, CallsOff: true, Reason: cause.Words, ReasonCode: cause.Code, By: by,
 	}
 	if o.PaidAt != nil {
 		earlier, err := refunds(ctx, tx, o.ID)
@@ -171,7 +171,7 @@ func cancel(ctx context.Context, tx event.TX, o *Order, by string, cause shop.Ca
 			return err
 		}
 	}
-	if err := move(ctx, tx, o, Step{Status: Cancelled, By: by, Reason: cause.Words, ReasonCode: cause.Code}); err != nil {
+	if err := move(ctx, tx, o, StatusChange{Status: Cancelled, By: by, Reason: cause.Words, ReasonCode: cause.Code}); err != nil {
 		return err
 	}
 	if err := giveBack(ctx, tx, *o, back, true); err != nil {
@@ -180,8 +180,8 @@ func cancel(ctx context.Context, tx event.TX, o *Order, by string, cause shop.Ca
 	return event.Emit(ctx, tx, shop.OrderCancelled{OrderID: o.ID, Number: o.Number, UserID: o.UserID, Reason: cause.Text(), ReasonCode: cause.Code})
 }
 
-func ship(ctx context.Context, tx event.TX, o *Order, by string, p Parcel) error {
-	if err := move(ctx, tx, o, Step{Status: Shipped, By: by, Reason: p.String()}); err != nil {
+func ship(ctx context.Context, tx event.TX, o *Order, by string, p Shipment) error {
+	if err := move(ctx, tx, o, StatusChange{Status: Shipped, By: by, Reason: p.String()}); err != nil {
 		return err
 	}
 	if err := setParcel(ctx, tx, o.ID, p); err != nil {
@@ -193,13 +193,13 @@ func ship(ctx context.Context, tx event.TX, o *Order, by string, p Parcel) error
 }
 
 func deliver(ctx context.Context, tx event.TX, o *Order, by string) error {
-	if err := move(ctx, tx, o, Step{Status: Delivered, By: by}); err != nil {
+	if err := move(ctx, tx, o, StatusChange{Status: Delivered, By: by}); err != nil {
 		return err
 	}
 	return event.Emit(ctx, tx, shop.OrderDelivered{OrderID: o.ID, Number: o.Number, UserID: o.UserID})
 }
 
-func refund(ctx context.Context, tx event.TX, o *Order, by string, in Return) error {
+func refund(ctx context.Context, tx event.TX, o *Order, by string, in NewRefund) error {
 	if !o.MayBecome(Refunded) {
 		return ErrTransition
 	}
@@ -219,7 +219,7 @@ func refund(ctx context.Context, tx event.TX, o *Order, by string, in Return) er
 		status = Refunded
 	}
 	restock := in.Restock || o.Goods() == Paid
-	if err := move(ctx, tx, o, Step{Status: status, By: by, Reason: in.Reason}); err != nil {
+	if err := move(ctx, tx, o, StatusChange{Status: status, By: by, Reason: in.Reason}); err != nil {
 		return err
 	}
 	back := Refund{OrderID: o.ID, Items: in.Items, Amount: amount, Currency: o.Currency, Restock: restock, Reason: in.Reason, By: by}
@@ -248,7 +248,7 @@ func giveBack(ctx context.Context, tx pgx.Tx, o Order, r Refund, whole bool) err
 
 // move takes an order to another status, which is noted in its history. It fails with ErrTransition where the order's
 // life does not allow it. The order is locked.
-func move(ctx context.Context, tx pgx.Tx, o *Order, to Step) error {
+func move(ctx context.Context, tx pgx.Tx, o *Order, to StatusChange) error {
 	if !o.MayBecome(to.Status) {
 		return ErrTransition
 	}

@@ -33,7 +33,7 @@ func shopWith(t *testing.T, buyer shop.Caller) (*pgxpool.Pool, *order.Service, *
 
 func bought(t *testing.T, s *order.Service, buyer shop.Caller) order.Order {
 	t.Helper()
-	o, err := s.Place(t.Context(), buyer.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "credit_card"})
+	o, err := s.Place(t.Context(), buyer.ID, order.NewOrder{Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, PaymentMethod: "credit_card"})
 	if err == nil {
 		err = s.MarkPaid(t.Context(), o.ID, "sim_1")
 	}
@@ -68,7 +68,7 @@ func TestShipAndDeliver(t *testing.T) {
 func TestRefunds(t *testing.T) {
 	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	db, s, app, o := shopWith(t, alice)
-	pending, err := s.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 1}}, PaymentMethod: "credit_card"})
+	pending, err := s.Place(t.Context(), alice.ID, order.NewOrder{Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}, PaymentMethod: "credit_card"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestRefunds(t *testing.T) {
 		{Name: "nothing is left", As: admin, Do: "POST " + path + "/refund", Want: 409},
 	})
 	returned, err := s.Returned(t.Context(), o.ID)
-	if err != nil || !slices.Equal(returned, []order.Item{{ProductID: 1, Quantity: 1}}) {
+	if err != nil || !slices.Equal(returned, []order.OrderItem{{ProductID: 1, Quantity: 1}}) {
 		t.Errorf("what went back before it shipped goes on the shelf, what shipped does not: %v, %v", returned, err)
 	}
 }
@@ -101,7 +101,7 @@ func TestRefunds(t *testing.T) {
 func TestCancellingOwesWhatIsLeft(t *testing.T) {
 	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	_, s, _, o := shopWith(t, alice)
-	if _, err := s.Refund(t.Context(), admin, o.ID, order.Return{Items: []order.Item{{ProductID: 1, Quantity: 1}}}); err != nil {
+	if _, err := s.Refund(t.Context(), admin, o.ID, order.NewRefund{Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}}); err != nil {
 		t.Fatal(err)
 	}
 	got, err := s.Cancel(t.Context(), alice, o.ID)
@@ -129,7 +129,7 @@ func TestOneOutcome(t *testing.T) {
 	_, s, _, _ := shopWith(t, alice)
 	seen := map[order.Status]int{}
 	for range 30 {
-		o, err := s.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "credit_card"})
+		o, err := s.Place(t.Context(), alice.ID, order.NewOrder{Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, PaymentMethod: "credit_card"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,8 +148,8 @@ func TestOneOutcome(t *testing.T) {
 		try(&paid, func() error { return s.MarkPaid(ctx, o.ID, "sim") })
 		for range 2 {
 			try(&cancelled, func() error { _, err := s.Cancel(ctx, alice, o.ID); return err })
-			try(&shipped, func() error { _, err := s.Ship(ctx, admin, o.ID, order.Parcel{Carrier: "UPS"}); return err })
-			try(&refunded, func() error { _, err := s.Refund(ctx, admin, o.ID, order.Return{}); return err })
+			try(&shipped, func() error { _, err := s.Ship(ctx, admin, o.ID, order.Shipment{Carrier: "UPS"}); return err })
+			try(&refunded, func() error { _, err := s.Refund(ctx, admin, o.ID, order.NewRefund{}); return err })
 		}
 		race.Wait()
 		got, err := s.Get(t.Context(), alice, o.ID)
@@ -190,12 +190,12 @@ func TestByItself(t *testing.T) {
 func TestRecoveryFindsWhatIsLate(t *testing.T) {
 	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	_, s, _, paid := shopWith(t, alice)
-	pending, err := s.Place(t.Context(), alice.ID, order.Basket{Items: []order.Item{{ProductID: 1, Quantity: 2}}, PaymentMethod: "credit_card"})
+	pending, err := s.Place(t.Context(), alice.ID, order.NewOrder{Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, PaymentMethod: "credit_card"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	shipped, cancelled := bought(t, s, alice), bought(t, s, alice)
-	if _, err := s.Ship(t.Context(), admin, shipped.ID, order.Parcel{Carrier: "UPS"}); err != nil {
+	if _, err := s.Ship(t.Context(), admin, shipped.ID, order.Shipment{Carrier: "UPS"}); err != nil {
 		t.Fatal(err)
 	}
 	if cancelled, err = s.Cancel(t.Context(), alice, cancelled.ID); err != nil {
@@ -250,7 +250,7 @@ func TestRecoveryFindsWhatIsLate(t *testing.T) {
 }
 
 func TestParcelInWords(t *testing.T) {
-	if got := (order.Parcel{Carrier: "UPS", TrackingNumber: "1Z"}).String(); !strings.EqualFold(got, "ups 1z") {
+	if got := (order.Shipment{Carrier: "UPS", TrackingNumber: "1Z"}).String(); !strings.EqualFold(got, "ups 1z") {
 		t.Error(got)
 	}
 }
@@ -270,7 +270,7 @@ func TestErase(t *testing.T) {
 		if err := s.MarkPaid(t.Context(), id, "sim"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Refund(t.Context(), admin, id, order.Return{Reason: "Alice of 123 Main St wrote"}); err != nil {
+		if _, err := s.Refund(t.Context(), admin, id, order.NewRefund{Reason: "Alice of 123 Main St wrote"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -322,7 +322,7 @@ func TestErasedWhenItArrives(t *testing.T) {
 	if err := s.Erase(t.Context(), alice.ID); err != nil {
 		t.Fatal(err)
 	}
-	o, err := s.Ship(t.Context(), admin, id, order.Parcel{Carrier: "UPS", TrackingNumber: "1Z"})
+	o, err := s.Ship(t.Context(), admin, id, order.Shipment{Carrier: "UPS", TrackingNumber: "1Z"})
 	if err != nil || o.ShippingAddress.Street == "" {
 		t.Fatalf("a parcel needs its address: %+v, %v", o, err)
 	}

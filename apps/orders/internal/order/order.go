@@ -52,8 +52,8 @@ func (o Order) Goods() Status {
 	return Paid
 }
 
-// Item is what a buyer asks for of one product.
-type Item struct {
+// OrderItem is what a buyer asks for of one product.
+type OrderItem struct {
 	ProductID int64 `json:"product_id" validate:"required,min=1"`
 	Quantity  int   `json:"quantity" validate:"required,min=1,max=1000"`
 }
@@ -67,14 +67,14 @@ type Address struct {
 	Country    string `json:"country" validate:"required,notblank,line,max=60"`
 }
 
-// Basket is what a buyer says when they buy. PaymentToken is what a payment provider made of a card; the card itself is
+// NewOrder is what a buyer says when they buy. PaymentToken is what a payment provider made of a card; the card itself is
 // never accepted.
-type Basket struct {
+type NewOrder struct {
 	idempotency.Key
-	Items           []Item  `json:"items" validate:"required,min=1,max=100,dive"`
-	ShippingAddress Address `json:"shipping_address" validate:"required"`
-	PaymentMethod   string  `json:"payment_method" validate:"required,oneof=credit_card debit_card paypal bank_transfer apple_pay google_pay"`
-	PaymentToken    string  `json:"payment_token" validate:"max=255,line"`
+	Items           []OrderItem `json:"items" validate:"required,min=1,max=100,dive"`
+	ShippingAddress Address     `json:"shipping_address" validate:"required"`
+	PaymentMethod   string      `json:"payment_method" validate:"required,oneof=credit_card debit_card paypal bank_transfer apple_pay google_pay"`
+	PaymentToken    string      `json:"payment_token" validate:"max=255,line"`
 }
 
 // Order is one purchase. Refunded is what of Total went back, or is on its way back.
@@ -96,29 +96,29 @@ type Order struct {
 	ShippedAt       *time.Time       `json:"shipped_at,omitempty"`
 	DeliveredAt     *time.Time       `json:"delivered_at,omitempty"`
 	UpdatedAt       time.Time        `json:"updated_at"`
-	History         []Step           `json:"history,omitempty"`
+	History         []StatusChange   `json:"history,omitempty"`
 	Refunds         []Refund         `json:"refunds,omitempty"`
-	Admin           *Inside          `json:"admin,omitempty"`
+	Admin           *Diagnostics     `json:"admin,omitempty"`
 }
 
 // Bought is what the buyer asked for.
-func (o Order) Bought() []Item {
-	items := make([]Item, len(o.Items))
+func (o Order) Bought() []OrderItem {
+	items := make([]OrderItem, len(o.Items))
 	for i, l := range o.Items {
-		items[i] = Item{ProductID: l.ProductID, Quantity: l.Quantity}
+		items[i] = OrderItem{ProductID: l.ProductID, Quantity: l.Quantity}
 	}
 	return items
 }
 
-// Parcel is how an order is sent.
-type Parcel struct {
+// Shipment is how an order is sent.
+type Shipment struct {
 	Carrier        string `json:"carrier" validate:"required,notblank,line,max=60"`
 	TrackingNumber string `json:"tracking_number" validate:"line,max=100"`
 }
 
-// Step is one change of an order's status. By is the id of a person, or "system". Reason is the text of ReasonCode
+// StatusChange is one change of an order's status. By is the id of a person, or "system". Reason is the text of ReasonCode
 // where there is one.
-type Step struct {
+type StatusChange struct {
 	Status     Status      `json:"status"`
 	At         time.Time   `json:"at"`
 	By         string      `json:"by"`
@@ -130,7 +130,7 @@ type Step struct {
 const System = "system"
 
 // String is the parcel in a few words, for the history.
-func (p Parcel) String() string {
+func (p Shipment) String() string {
 	return strings.TrimSpace(p.Carrier + " " + p.TrackingNumber)
 }
 
@@ -151,7 +151,7 @@ var (
 
 // merged adds up items of the same product, in the order they came, and says which item each line began with. It fails
 // as invalid if a product adds up to more than 1,000.
-func merged(items []Item) (lines []Item, first []int, err error) {
+func merged(items []OrderItem) (lines []OrderItem, first []int, err error) {
 	at := map[int64]int{}
 	for i, item := range items {
 		j, seen := at[item.ProductID]
@@ -168,7 +168,7 @@ func merged(items []Item) (lines []Item, first []int, err error) {
 }
 
 // reserved says whether lines are what was asked for, of different products.
-func reserved(items []Item, lines []Reserved) bool {
+func reserved(items []OrderItem, lines []Reserved) bool {
 	asked := map[int64]int{}
 	for _, item := range items {
 		asked[item.ProductID] = item.Quantity

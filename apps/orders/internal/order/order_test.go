@@ -43,19 +43,19 @@ func TestTheLifeOfAnOrder(t *testing.T) {
 func TestWorth(t *testing.T) {
 	o := Order{Items: []shop.OrderLine{
 		{ProductID: 1, Quantity: 2, UnitPrice: shop.MustMoney("299.99")}, {ProductID: 2, Quantity: 3, UnitPrice: shop.MustMoney("0.10")}}}
-	earlier := []Refund{{Items: []Item{{2, 1}}}}
+	earlier := []Refund{{Items: []OrderItem{{2, 1}}}}
 	for _, c := range []struct {
-		items  []Item
+		items  []OrderItem
 		amount string
 		whole  bool
 		field  string
 	}{
-		{[]Item{{1, 1}}, "299.99", false, ""},
-		{[]Item{{1, 2}, {2, 1}}, "600.08", false, ""},
-		{[]Item{{1, 2}, {2, 2}}, "600.18", true, ""},
+		{[]OrderItem{{1, 1}}, "299.99", false, ""},
+		{[]OrderItem{{1, 2}, {2, 1}}, "600.08", false, ""},
+		{[]OrderItem{{1, 2}, {2, 2}}, "600.18", true, ""},
 		{everything(o.Items, earlier), "600.18", true, ""},
-		{[]Item{{1, 1}, {2, 3}}, "", false, "items[1].quantity"},
-		{[]Item{{3, 1}}, "", false, "items[0].product_id"},
+		{[]OrderItem{{1, 1}, {2, 3}}, "", false, "items[1].quantity"},
+		{[]OrderItem{{3, 1}}, "", false, "items[0].product_id"},
 	} {
 		amount, whole, err := worth(o, earlier, c.items)
 		if c.field != "" {
@@ -71,11 +71,11 @@ func TestWorth(t *testing.T) {
 }
 
 func TestMerged(t *testing.T) {
-	lines, first, err := merged([]Item{{7, 1}, {3, 2}, {7, 4}})
-	if err != nil || len(lines) != 2 || lines[0] != (Item{7, 5}) || lines[1] != (Item{3, 2}) || first[1] != 1 {
+	lines, first, err := merged([]OrderItem{{7, 1}, {3, 2}, {7, 4}})
+	if err != nil || len(lines) != 2 || lines[0] != (OrderItem{7, 5}) || lines[1] != (OrderItem{3, 2}) || first[1] != 1 {
 		t.Errorf("%v %v %v", lines, first, err)
 	}
-	if _, _, err := merged([]Item{{7, 600}, {7, 600}}); fault.Of(err) == nil || fault.Of(err).Fields["items[1].quantity"] == "" {
+	if _, _, err := merged([]OrderItem{{7, 600}, {7, 600}}); fault.Of(err) == nil || fault.Of(err).Fields["items[1].quantity"] == "" {
 		t.Errorf("1200 of one product: %v", err)
 	}
 }
@@ -150,11 +150,11 @@ func TestRefundsNeverExceed(t *testing.T) {
 		for whole := false; !whole; {
 			rest := everything(o.Items, earlier)
 			item := rapid.SampledFrom(rest).Draw(t, "item")
-			if _, _, err := worth(o, earlier, []Item{{item.ProductID, item.Quantity + 1}}); !errors.Is(err, ErrTooMuch) {
+			if _, _, err := worth(o, earlier, []OrderItem{{item.ProductID, item.Quantity + 1}}); !errors.Is(err, ErrTooMuch) {
 				t.Fatalf("one more than is left of %+v: %v", item, err)
 			}
 			item.Quantity = rapid.IntRange(1, item.Quantity).Draw(t, "of it")
-			some := []Item{item}
+			some := []OrderItem{item}
 			if rapid.IntRange(0, 9).Draw(t, "all of it") == 0 {
 				some = rest
 			}

@@ -17,7 +17,7 @@ import (
 type Refund struct {
 	ID        uuid.UUID    `json:"id"`
 	OrderID   shop.OrderID `json:"-"`
-	Items     []Item       `json:"items"`
+	Items     []OrderItem  `json:"items"`
 	Amount    shop.Money   `json:"amount"`
 	Currency  string       `json:"currency"`
 	Restock   bool         `json:"restock"`
@@ -47,13 +47,13 @@ func (r Refund) Kept() payment.Taken {
 	return payment.Taken{Key: r.OrderID, Amount: r.Amount, Currency: r.Currency}
 }
 
-// Return is what an admin gives back: the named items, or all that is left without any. The goods go back on the shelf
+// NewRefund is what an admin gives back: the named items, or all that is left without any. The goods go back on the shelf
 // if they have not shipped, or if Restock says that they came back.
-type Return struct {
+type NewRefund struct {
 	idempotency.Key
-	Items   []Item `json:"items" validate:"max=100,unique=ProductID,dive"`
-	Reason  string `json:"reason" validate:"max=500,line"`
-	Restock bool   `json:"restock"`
+	Items   []OrderItem `json:"items" validate:"max=100,unique=ProductID,dive"`
+	Reason  string      `json:"reason" validate:"max=500,line"`
+	Restock bool        `json:"restock"`
 }
 
 // left is what of an order's lines no refund has given back yet.
@@ -71,12 +71,12 @@ func left(lines []shop.OrderLine, earlier []Refund) map[int64]int {
 }
 
 // everything is all that is left of an order, line by line.
-func everything(lines []shop.OrderLine, earlier []Refund) []Item {
+func everything(lines []shop.OrderLine, earlier []Refund) []OrderItem {
 	remaining := left(lines, earlier)
-	items := []Item{}
+	items := []OrderItem{}
 	for _, l := range lines {
 		if n := remaining[l.ProductID]; n > 0 {
-			items = append(items, Item{ProductID: l.ProductID, Quantity: n})
+			items = append(items, OrderItem{ProductID: l.ProductID, Quantity: n})
 		}
 	}
 	return items
@@ -84,7 +84,7 @@ func everything(lines []shop.OrderLine, earlier []Refund) []Item {
 
 // worth is what items of an order cost in it, and whether nothing is left when they went back. It fails with
 // ErrNotInOrder or ErrTooMuch, naming the items by place.
-func worth(o Order, earlier []Refund, items []Item) (amount shop.Money, whole bool, err error) {
+func worth(o Order, earlier []Refund, items []OrderItem) (amount shop.Money, whole bool, err error) {
 	prices := map[int64]shop.Money{}
 	for _, l := range o.Items {
 		prices[l.ProductID] = l.UnitPrice
@@ -123,7 +123,7 @@ func worth(o Order, earlier []Refund, items []Item) (amount shop.Money, whole bo
 }
 
 // lines are some items of an order as they were sold.
-func (o Order) lines(items []Item) ([]shop.OrderLine, error) {
+func (o Order) lines(items []OrderItem) ([]shop.OrderLine, error) {
 	sold := map[int64]shop.OrderLine{}
 	for _, l := range o.Items {
 		sold[l.ProductID] = l

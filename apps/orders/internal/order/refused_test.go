@@ -19,7 +19,7 @@ import (
 // much for anybody.
 type shelf struct {
 	mu     sync.Mutex
-	held   map[shop.OrderID][]order.Item
+	held   map[shop.OrderID][]order.OrderItem
 	gone   map[shop.OrderID]bool
 	abroad bool
 	after  func() // is called when something was reserved
@@ -30,13 +30,13 @@ var errGone = fault.New(fault.Conflict, "reservation_released", "the reservation
 func openShelf(t *testing.T) (*order.Service, *shelf) {
 	t.Helper()
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
-	sh := &shelf{held: map[shop.OrderID][]order.Item{}, gone: map[shop.OrderID]bool{}, after: func() {}}
+	sh := &shelf{held: map[shop.OrderID][]order.OrderItem{}, gone: map[shop.OrderID]bool{}, after: func() {}}
 	others := calls(sh.reserve)
 	others.Release = sh.release
 	return order.NewService(event.NewOutbox(db), others), sh
 }
 
-func (sh *shelf) reserve(_ context.Context, id shop.OrderID, items []order.Item) (lines []order.Reserved, err error) {
+func (sh *shelf) reserve(_ context.Context, id shop.OrderID, items []order.OrderItem) (lines []order.Reserved, err error) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	defer sh.after()
@@ -76,10 +76,10 @@ func (sh *shelf) holds(t *testing.T, when string, want int) {
 	}
 }
 
-func of(key idempotency.Key, products ...int64) order.Basket {
-	b := order.Basket{Key: key, PaymentMethod: "credit_card"}
+func of(key idempotency.Key, products ...int64) order.NewOrder {
+	b := order.NewOrder{Key: key, PaymentMethod: "credit_card"}
 	for _, id := range products {
-		b.Items = append(b.Items, order.Item{ProductID: id, Quantity: 100})
+		b.Items = append(b.Items, order.OrderItem{ProductID: id, Quantity: 100})
 	}
 	return b
 }
@@ -160,7 +160,7 @@ func TestTwoIDsOfOneKey(t *testing.T) {
 func TestOtherItemsUnderOneID(t *testing.T) {
 	s, sh := openShelf(t)
 	alice, id := kittest.NewCaller(shop.User).ID, shop.OrderID{UUID: shop.NewID()}
-	sh.held[id] = []order.Item{{ProductID: 1, Quantity: 1}}
+	sh.held[id] = []order.OrderItem{{ProductID: 1, Quantity: 1}}
 	if _, err := s.PlaceAs(t.Context(), alice, id, of(idempotency.Key{}, 1)); !errors.Is(err, idempotency.ErrReused) {
 		t.Error(err)
 	}

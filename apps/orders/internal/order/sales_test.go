@@ -24,7 +24,7 @@ func TestAnalytics(t *testing.T) {
 	db, s, _, first := shopWith(t, alice)
 	second := bought(t, s, alice)
 	bought(t, s, alice)
-	if _, err := s.Refund(t.Context(), admin, first.ID, order.Return{Items: []order.Item{{ProductID: 1, Quantity: 1}}}); err != nil {
+	if _, err := s.Refund(t.Context(), admin, first.ID, order.NewRefund{Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Cancel(t.Context(), alice, second.ID); err != nil {
@@ -67,7 +67,7 @@ func TestAnalyticsAddUp(t *testing.T) {
 			switch step {
 			case "place":
 				n := rapid.IntRange(1, 5).Draw(t, "quantity")
-				o, err := s.Place(ctx, alice.ID, order.Basket{Items: []order.Item{{ProductID: int64(n), Quantity: n}}, PaymentMethod: "paypal"})
+				o, err := s.Place(ctx, alice.ID, order.NewOrder{Items: []order.OrderItem{{ProductID: int64(n), Quantity: n}}, PaymentMethod: "paypal"})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -75,7 +75,7 @@ func TestAnalyticsAddUp(t *testing.T) {
 			case "pay":
 				_ = s.MarkPaid(ctx, pick(t), "sim") // not every order may
 			case "ship":
-				_, _ = s.Ship(ctx, admin, pick(t), order.Parcel{Carrier: "UPS"})
+				_, _ = s.Ship(ctx, admin, pick(t), order.Shipment{Carrier: "UPS"})
 			case "deliver":
 				_, _ = s.Deliver(ctx, admin, pick(t))
 			case "refund":
@@ -84,9 +84,9 @@ func TestAnalyticsAddUp(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				_, _ = s.Refund(ctx, admin, id, order.Return{Items: []order.Item{{ProductID: o.Items[0].ProductID, Quantity: 1}}})
+				_, _ = s.Refund(ctx, admin, id, order.NewRefund{Items: []order.OrderItem{{ProductID: o.Items[0].ProductID, Quantity: 1}}})
 			case "refund all":
-				_, _ = s.Refund(ctx, admin, pick(t), order.Return{})
+				_, _ = s.Refund(ctx, admin, pick(t), order.NewRefund{})
 			case "cancel":
 				_, _ = s.Cancel(ctx, alice, pick(t))
 			}
@@ -116,7 +116,7 @@ func TestAnalyticsAddUp(t *testing.T) {
 	})
 }
 
-func summary(r sales.Report) string {
+func summary(r sales.SalesReport) string {
 	var pieces int64
 	for _, p := range r.TopProducts {
 		pieces += p.Quantity

@@ -40,7 +40,7 @@ func NewService(db *event.Outbox, calls Calls) *Service { return &Service{db, ca
 // fails with ErrOutOfStock, ErrUnknown, ErrCurrencies or ErrCard. What is refused after the reservation gives it back;
 // if it dies in between, or nobody knows whether the order was kept, the reservation expires by itself. Called again
 // with the same key it answers the same order.
-func (s *Service) Place(ctx context.Context, buyer shop.UserID, in Basket) (o Order, err error) {
+func (s *Service) Place(ctx context.Context, buyer shop.UserID, in NewOrder) (o Order, err error) {
 	id, earlier, err := idempotency.Begin[Order](ctx, s.db.Pool, in.Key)
 	if err != nil {
 		return o, err
@@ -53,7 +53,7 @@ func (s *Service) Place(ctx context.Context, buyer shop.UserID, in Basket) (o Or
 
 // PlaceAs is Place for a caller who chose the order's id. There is never a second order of one id. It fails with
 // idempotency.ErrReused where other items are reserved under the id: those of an earlier call that came to nothing.
-func (s *Service) PlaceAs(ctx context.Context, buyer shop.UserID, id shop.OrderID, in Basket) (o Order, err error) {
+func (s *Service) PlaceAs(ctx context.Context, buyer shop.UserID, id shop.OrderID, in NewOrder) (o Order, err error) {
 	if isCard(in.PaymentToken) {
 		return o, ErrCard
 	}
@@ -80,7 +80,7 @@ func (s *Service) PlaceAs(ctx context.Context, buyer shop.UserID, id shop.OrderI
 
 // keep makes an order of what is reserved. Who answers a repetition answers the order that was made first, whose id may
 // be another.
-func (s *Service) keep(ctx context.Context, o Order, items []Item, lines []Reserved, in Basket) (_ Order, err error) {
+func (s *Service) keep(ctx context.Context, o Order, items []OrderItem, lines []Reserved, in NewOrder) (_ Order, err error) {
 	if !reserved(items, lines) {
 		return o, idempotency.ErrReused
 	}
@@ -120,7 +120,7 @@ func open(ctx context.Context, tx event.TX, o Order, paymentToken string) (Order
 	if err := insert(ctx, tx, &o, paymentToken); err != nil {
 		return o, err
 	}
-	o.History = []Step{{Status: Pending, At: o.PlacedAt, By: o.UserID.String()}}
+	o.History = []StatusChange{{Status: Pending, At: o.PlacedAt, By: o.UserID.String()}}
 	return o, event.Emit(ctx, tx, shop.OrderPlaced{
 		OrderID: o.ID, Number: o.Number, UserID: o.UserID, Total: o.Total, Currency: o.Currency, Items: o.Items, PlacedAt: o.PlacedAt,
 	})
@@ -248,7 +248,7 @@ func (s *Service) GivenBack(ctx context.Context, id shop.OrderID, before time.Ti
 }
 
 // Returned is how much of each product has to be back on the shelf, all refunds of the order taken together.
-func (s *Service) Returned(ctx context.Context, id shop.OrderID) ([]Item, error) {
+func (s *Service) Returned(ctx context.Context, id shop.OrderID) ([]OrderItem, error) {
 	return returned(ctx, s.db, id)
 }
 

@@ -91,21 +91,21 @@ func one(rows pgx.Rows, err error) (Order, error) {
 	return o, err
 }
 
-func history(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Step, error) {
+func history(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]StatusChange, error) {
 	rows, err := db.Query(ctx, `
 		select status, at, by, reason, reason_code from order_history where order_id = $1 order by id`, id)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Step, error) {
-		step, err := pgx.RowToStructByName[Step](row)
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (StatusChange, error) {
+		step, err := pgx.RowToStructByName[StatusChange](row)
 		step.Reason = shop.Cause{Code: step.ReasonCode, Words: step.Reason}.Text()
 		return step, err
 	})
 }
 
 // setStatus moves an order and notes the step, both at the same moment, which it answers.
-func setStatus(ctx context.Context, tx pgx.Tx, id shop.OrderID, to Step) (at time.Time, err error) {
+func setStatus(ctx context.Context, tx pgx.Tx, id shop.OrderID, to StatusChange) (at time.Time, err error) {
 	err = tx.QueryRow(ctx, `
 		with moved as (
 			update orders set status = $2, updated_at = now(),
@@ -122,7 +122,7 @@ func setStatus(ctx context.Context, tx pgx.Tx, id shop.OrderID, to Step) (at tim
 	return at, err
 }
 
-func setParcel(ctx context.Context, tx pgx.Tx, id shop.OrderID, p Parcel) error {
+func setParcel(ctx context.Context, tx pgx.Tx, id shop.OrderID, p Shipment) error {
 	_, err := tx.Exec(ctx, `
 		update orders set carrier = $2, tracking_number = $3 where id = $1`, id, p.Carrier, p.TrackingNumber)
 	return err
@@ -163,8 +163,8 @@ func trace(ctx context.Context, db postgres.Reader, id shop.OrderID) (string, er
 
 // told are the events of an order, the oldest first: those in the outbox, and those that the broker got and that are
 // still remembered.
-func told(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Sent, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[Sent], `
+func told(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]PublishedEvent, error) {
+	return postgres.All(ctx, db, pgx.RowToStructByName[PublishedEvent], `
 		select topic, emitted_at, published_at as sent_at from (
 			select id, topic, emitted_at, null as published_at from outbox where key = $1
 			union all select id, topic, emitted_at, published_at from published where key = $1) e

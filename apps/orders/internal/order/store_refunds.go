@@ -41,8 +41,8 @@ func owed(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Refund, e
 		from refunds where order_id = $1 and settled_at is null and failed_at is null order by id`, id)
 }
 
-func returned(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Item, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[Item], `
+func returned(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]OrderItem, error) {
+	return postgres.All(ctx, db, pgx.RowToStructByName[OrderItem], `
 		select i.product_id, sum(i.quantity)::int as quantity
 		from refunds r, jsonb_to_recordset(r.items) as i (product_id bigint, quantity int)
 		where r.order_id = $1 and r.restock group by i.product_id order by i.product_id`, id)

@@ -39,7 +39,7 @@ func (s *Service) handleHear(ctx context.Context, _ shop.Caller, in hearInput) (
 	return web.None{}, s.Hear(ctx, in.Provider, body, cmp.Or(in.Stripe, in.Simulated))
 }
 
-func (s *Service) handleFindings(ctx context.Context, _ shop.Caller, in web.PageQuery) (web.Page[Finding], error) {
+func (s *Service) handleFindings(ctx context.Context, _ shop.Caller, in web.PageQuery) (web.Page[PaymentDiscrepancy], error) {
 	return s.Findings(ctx, in)
 }
 
@@ -47,6 +47,6 @@ type findingInput struct {
 	ID int64 `path:"id" validate:"min=1"`
 }
 
-func (s *Service) handleGiveBack(ctx context.Context, _ shop.Caller, in findingInput) (Finding, error) {
+func (s *Service) handleGiveBack(ctx context.Context, _ shop.Caller, in findingInput) (PaymentDiscrepancy, error) {
 	return s.GiveBack(ctx, in.ID)
 }

@@ -152,31 +152,31 @@ var (
 	ErrNotTaken    = fault.New(fault.Conflict, "nothing_to_give_back", "there is nothing to give back: somebody has to look")
 )
 
-// Finding is a place where the provider's books and the shop's do not agree. One that is not mended waits for somebody.
-type Finding struct {
-	ID        int64        `json:"id"`
-	Kind      FindingKind  `json:"kind"`
-	OrderID   shop.OrderID `json:"order_id"`
-	Provider  string       `json:"provider"`
-	Reference string       `json:"reference"`
-	Amount    shop.Money   `json:"amount"`
-	Currency  string       `json:"currency"`
-	FoundAt   time.Time    `json:"found_at"`
-	MendedAt  *time.Time   `json:"mended_at"`
+// PaymentDiscrepancy is a place where the provider's books and the shop's do not agree. One that is not mended waits for somebody.
+type PaymentDiscrepancy struct {
+	ID        int64           `json:"id"`
+	Kind      DiscrepancyKind `json:"kind"`
+	OrderID   shop.OrderID    `json:"order_id"`
+	Provider  string          `json:"provider"`
+	Reference string          `json:"reference"`
+	Amount    shop.Money      `json:"amount"`
+	Currency  string          `json:"currency"`
+	FoundAt   time.Time       `json:"found_at"`
+	MendedAt  *time.Time      `json:"mended_at"`
 }
 
-// FindingKind is what does not agree.
-type FindingKind string
+// DiscrepancyKind is what does not agree.
+type DiscrepancyKind string
 
 // The first two are mended: the money goes back. The others are reported; those without a charge, and refunds that were
 // refused or that the provider's books do not have, are noted as mended when they are in order again. What could not be
 // compared, for an error, is looked at again and again, later each time.
 const (
-	WithoutOrder  FindingKind = "charged_without_order"
-	OfCancelled   FindingKind = "charged_and_cancelled"
-	WithoutCharge FindingKind = "paid_without_charge"
-	AmountDiffers FindingKind = "amount_differs"
-	RefundRefused FindingKind = "refund_refused"
-	RefundMissing FindingKind = "refund_missing"
-	NotCompared   FindingKind = "not_compared"
+	WithoutOrder  DiscrepancyKind = "charged_without_order"
+	OfCancelled   DiscrepancyKind = "charged_and_cancelled"
+	WithoutCharge DiscrepancyKind = "paid_without_charge"
+	AmountDiffers DiscrepancyKind = "amount_differs"
+	RefundRefused DiscrepancyKind = "refund_refused"
+	RefundMissing DiscrepancyKind = "refund_missing"
+	NotCompared   DiscrepancyKind = "not_compared"
 )

@@ -60,7 +60,7 @@ const mostLost = 20
 
 // Mend keeps that something was taken which should not have been, and gives it back. What the provider does not give
 // back now stays open, and is tried again.
-func (s *Service) Mend(ctx context.Context, kind FindingKind, t Taken) error {
+func (s *Service) Mend(ctx context.Context, kind DiscrepancyKind, t Taken) error {
 	if err := s.Report(ctx, kind, t); err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (s *Service) Mend(ctx context.Context, kind FindingKind, t Taken) error {
 	return nil
 }
 
-func (s *Service) giveBack(ctx context.Context, kind FindingKind, id shop.OrderID, reference string) error {
+func (s *Service) giveBack(ctx context.Context, kind DiscrepancyKind, id shop.OrderID, reference string) error {
 	if err := s.provider.CallOff(ctx, id, reference, uuid.Nil); err != nil {
 		return err
 	}
@@ -84,13 +84,13 @@ func (s *Service) giveBack(ctx context.Context, kind FindingKind, id shop.OrderI
 }
 
 // Resolve notes that a finding is no more.
-func (s *Service) Resolve(ctx context.Context, kind FindingKind, id shop.OrderID) error {
+func (s *Service) Resolve(ctx context.Context, kind DiscrepancyKind, id shop.OrderID) error {
 	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return mended(ctx, tx, kind, id) })
 }
 
 // GiveBack refunds what a finding says was taken and should not have been, because an admin says so. It fails with
 // ErrNoFinding, with ErrNotTaken for a finding of another kind, and as the provider does.
-func (s *Service) GiveBack(ctx context.Context, id int64) (Finding, error) {
+func (s *Service) GiveBack(ctx context.Context, id int64) (PaymentDiscrepancy, error) {
 	f, err := finding(ctx, s.db, id)
 	switch {
 	case err != nil:
@@ -107,27 +107,27 @@ func (s *Service) GiveBack(ctx context.Context, id int64) (Finding, error) {
 }
 
 // Postpone has a finding that could not be looked at come again later, and later each time.
-func (s *Service) Postpone(ctx context.Context, f Finding) error {
+func (s *Service) Postpone(ctx context.Context, f PaymentDiscrepancy) error {
 	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return postpone(ctx, tx, f.ID) })
 }
 
 // Open are findings of this provider that are not mended and not postponed, the oldest first, after one of them; 100 at
 // a time.
-func (s *Service) Open(ctx context.Context, after int64) ([]Finding, error) {
+func (s *Service) Open(ctx context.Context, after int64) ([]PaymentDiscrepancy, error) {
 	return open(ctx, s.db, s.provider.Name(), after)
 }
 
 // Report keeps a finding for somebody to look at, counts it and logs it; found again, it is kept as it was, or open
 // again if it was mended.
-func (s *Service) Report(ctx context.Context, kind FindingKind, t Taken) error {
+func (s *Service) Report(ctx context.Context, kind DiscrepancyKind, t Taken) error {
 	_, err := s.ReportNew(ctx, kind, t)
 	return err
 }
 
 // ReportNew is Report, and says whether the finding was not open before.
-func (s *Service) ReportNew(ctx context.Context, kind FindingKind, t Taken) (fresh bool, err error) {
+func (s *Service) ReportNew(ctx context.Context, kind DiscrepancyKind, t Taken) (fresh bool, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) (err error) {
-		fresh, err = report(ctx, tx, Finding{
+		fresh, err = report(ctx, tx, PaymentDiscrepancy{
 			Kind: kind, OrderID: t.Key, Provider: s.provider.Name(), Reference: t.Reference, Amount: t.Amount, Currency: t.Currency,
 		})
 		return err
@@ -151,7 +151,7 @@ func counter() metric.Int64Counter {
 }
 
 // Findings are what reconciliation found, the newest first.
-func (s *Service) Findings(ctx context.Context, q web.PageQuery) (page web.Page[Finding], err error) {
+func (s *Service) Findings(ctx context.Context, q web.PageQuery) (page web.Page[PaymentDiscrepancy], err error) {
 	before := int64(1) << 62
 	if err := q.Cursor.Into(&before); err != nil {
 		return page, err
@@ -160,5 +160,5 @@ func (s *Service) Findings(ctx context.Context, q web.PageQuery) (page web.Page[
 	if err != nil {
 		return page, err
 	}
-	return web.NewPage(found, q.Limit, func(f Finding) any { return f.ID })
+	return web.NewPage(found, q.Limit, func(f PaymentDiscrepancy) any { return f.ID })
 }

@@ -79,21 +79,21 @@ func heard(ctx context.Context, tx pgx.Tx, provider string, n Notice) error {
 }
 
 // report answers false where it was found before and is still open.
-func report(ctx context.Context, tx pgx.Tx, f Finding) (bool, error) {
+func report(ctx context.Context, tx pgx.Tx, f PaymentDiscrepancy) (bool, error) {
 	tag, err := tx.Exec(ctx, `
 		insert into payment_findings (kind, order_id, provider, reference, amount, currency) values ($1, $2, $3, $4, $5, $6)
 		on conflict (kind, order_id) do update set mended_at = null, found_at = now() where payment_findings.mended_at is not null`, f.Kind, f.OrderID, f.Provider, f.Reference, f.Amount, f.Currency)
 	return tag.RowsAffected() == 1, err
 }
 
-func mended(ctx context.Context, tx pgx.Tx, kind FindingKind, id shop.OrderID) error {
+func mended(ctx context.Context, tx pgx.Tx, kind DiscrepancyKind, id shop.OrderID) error {
 	_, err := tx.Exec(ctx, `
 		update payment_findings set mended_at = now() where kind = $1 and order_id = $2 and mended_at is null`, kind, id)
 	return err
 }
 
-func finding(ctx context.Context, db postgres.Reader, id int64) (Finding, error) {
-	return postgres.One(ctx, db, ErrNoFinding, pgx.RowToStructByName[Finding], `
+func finding(ctx context.Context, db postgres.Reader, id int64) (PaymentDiscrepancy, error) {
+	return postgres.One(ctx, db, ErrNoFinding, pgx.RowToStructByName[PaymentDiscrepancy], `
 		select id, kind, order_id, provider, reference, amount, currency, found_at, mended_at from payment_findings where id = $1`, id)
 }
 
@@ -105,14 +105,14 @@ func postpone(ctx context.Context, tx pgx.Tx, id int64) error {
 	return err
 }
 
-func open(ctx context.Context, db postgres.Reader, provider string, after int64) ([]Finding, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[Finding], `
+func open(ctx context.Context, db postgres.Reader, provider string, after int64) ([]PaymentDiscrepancy, error) {
+	return postgres.All(ctx, db, pgx.RowToStructByName[PaymentDiscrepancy], `
 		select id, kind, order_id, provider, reference, amount, currency, found_at, mended_at
 		from payment_findings where mended_at is null and provider = $1 and look_at <= now() and id > $2 order by id limit 100`, provider, after)
 }
 
 // foundWith is how many findings of a kind there were in the day until one of them was found, itself among them.
-func foundWith(ctx context.Context, db postgres.Reader, kind FindingKind, id shop.OrderID) (n int, err error) {
+func foundWith(ctx context.Context, db postgres.Reader, kind DiscrepancyKind, id shop.OrderID) (n int, err error) {
 	return postgres.One(ctx, db, pgx.ErrNoRows, pgx.RowTo[int], `
 		select count(*) from payment_findings own join payment_findings f on f.kind = own.kind
 			and f.found_at > own.found_at - interval '24 hours' and f.found_at <= own.found_at
@@ -137,8 +137,8 @@ func note(ctx context.Context, tx pgx.Tx, provider string, c Compared) error {
 	return err
 }
 
-func foundBefore(ctx context.Context, db postgres.Reader, before int64, limit int) ([]Finding, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[Finding], `
+func foundBefore(ctx context.Context, db postgres.Reader, before int64, limit int) ([]PaymentDiscrepancy, error) {
+	return postgres.All(ctx, db, pgx.RowToStructByName[PaymentDiscrepancy], `
 		select id, kind, order_id, provider, reference, amount, currency, found_at, mended_at
 		from payment_findings where id < $1 order by id desc limit $2`, before, limit)
 }

@@ -13,6 +13,6 @@ func (s *Service) Routes(app *web.App) {
 		web.Doc("getSalesReport", "admin", "Report the sales"), web.Describe("By day and by product."))
 }
 
-func (s *Service) handleReport(ctx context.Context, _ shop.Caller, q Query) (Report, error) {
+func (s *Service) handleReport(ctx context.Context, _ shop.Caller, q Query) (SalesReport, error) {
 	return s.Report(ctx, q)
 }

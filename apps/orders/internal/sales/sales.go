@@ -61,9 +61,9 @@ func (dayError) Error() string { return "must be a day like 2026-11-25" }
 
 var errDay = dayError{}
 
-// Sum is what was sold in a time. Revenue is what was paid less what went back; Orders are those that were not wholly given
+// Totals is what was sold in a time. Revenue is what was paid less what went back; Orders are those that were not wholly given
 // back, and AverageBasket is Revenue divided by them, rounded to the currency's decimals.
-type Sum struct {
+type Totals struct {
 	Orders        int64      `json:"orders"`
 	Gross         shop.Money `json:"gross"`
 	Refunded      shop.Money `json:"refunded"`
@@ -71,14 +71,14 @@ type Sum struct {
 	AverageBasket shop.Money `json:"average_basket"`
 }
 
-// DaySum is a Sum of one day.
-type DaySum struct {
+// DailySales is a Sum of one day.
+type DailySales struct {
 	Day Day `json:"day"`
-	Sum
+	Totals
 }
 
-// ProductSum is what was sold of one product and not given back.
-type ProductSum struct {
+// ProductSales is what was sold of one product and not given back.
+type ProductSales struct {
 	ProductID int64      `json:"product_id"`
 	SKU       string     `json:"sku"`
 	Name      string     `json:"name"`
@@ -86,17 +86,17 @@ type ProductSum struct {
 	Revenue   shop.Money `json:"revenue"`
 }
 
-// Report is what was sold from a day to another, both included, in one currency. Statuses count the orders that were
+// SalesReport is what was sold from a day to another, both included, in one currency. Statuses count the orders that were
 // placed then, of all currencies.
-type Report struct {
+type SalesReport struct {
 	From       Day      `json:"from"`
 	To         Day      `json:"to"`
 	Currency   string   `json:"currency"`
 	Currencies []string `json:"currencies"` // in which anything was sold then
-	Sum
-	Days        []DaySum         `json:"days"`
+	Totals
+	Days        []DailySales     `json:"days"`
 	Statuses    map[string]int64 `json:"statuses"`
-	TopProducts []ProductSum     `json:"top_products"`
+	TopProducts []ProductSales   `json:"top_products"`
 }
 
 // Query is what a report is asked for: 30 days until today, and the currency with the most orders, unless told.

@@ -44,7 +44,7 @@ func TestBetween(t *testing.T) {
 }
 
 func TestFilled(t *testing.T) {
-	found := []DaySum{{*day("2026-03-02"), Sum{Orders: 3, Gross: shop.MustMoney("100.00"), Refunded: shop.MustMoney("0.01")}}}
+	found := []DailySales{{*day("2026-03-02"), Totals{Orders: 3, Gross: shop.MustMoney("100.00"), Refunded: shop.MustMoney("0.01")}}}
 	days, total, err := filled(*day("2026-03-01"), *day("2026-03-03"), "USD", found)
 	if err != nil || len(days) != 3 || days[0].Revenue.String() != "0.00" || days[1].Revenue.String() != "99.99" || days[1].AverageBasket.String() != "33.33" {
 		t.Fatalf("%+v, %v", days, err)

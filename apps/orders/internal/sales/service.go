@@ -37,7 +37,7 @@ type Service struct {
 func NewService(db *pgxpool.Pool, statuses Statuses) *Service { return &Service{db, statuses} }
 
 // Report is what was sold. It fails as invalid for a time that is not one, or longer than 366 days.
-func (s *Service) Report(ctx context.Context, q Query) (r Report, err error) {
+func (s *Service) Report(ctx context.Context, q Query) (r SalesReport, err error) {
 	if r.From, r.To, err = q.between(time.Now()); err != nil {
 		return r, err
 	}
@@ -58,7 +58,7 @@ func (s *Service) Report(ctx context.Context, q Query) (r Report, err error) {
 	if err != nil {
 		return r, err
 	}
-	if r.Days, r.Sum, err = filled(r.From, r.To, r.Currency, days); err != nil {
+	if r.Days, r.Totals, err = filled(r.From, r.To, r.Currency, days); err != nil {
 		return r, err
 	}
 	if r.TopProducts, err = top(ctx, s.db, r.From, r.To, r.Currency, q.Top); err != nil {

@@ -71,26 +71,26 @@ func currencies(ctx context.Context, db postgres.Reader, from, to Day) ([]string
 	return all, err
 }
 
-func byDay(ctx context.Context, db postgres.Reader, from, to Day, currency string) ([]DaySum, error) {
+func byDay(ctx context.Context, db postgres.Reader, from, to Day, currency string) ([]DailySales, error) {
 	rows, err := db.Query(ctx, `
 		select day, sum(orders)::bigint as orders, sum(gross) as gross, sum(refunded) as refunded
 		from sales where day between $1 and $2 and currency = $3 group by day order by day`, from.Time, to.Time, currency)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (d DaySum, err error) {
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (d DailySales, err error) {
 		err = row.Scan(&d.Day.Time, &d.Orders, &d.Gross, &d.Refunded)
 		return d, err
 	})
 }
 
-func top(ctx context.Context, db postgres.Reader, from, to Day, currency string, n int) ([]ProductSum, error) {
-	all, err := postgres.All(ctx, db, pgx.RowToStructByName[ProductSum], `
+func top(ctx context.Context, db postgres.Reader, from, to Day, currency string, n int) ([]ProductSales, error) {
+	all, err := postgres.All(ctx, db, pgx.RowToStructByName[ProductSales], `
 		select product_id, max(sku) as sku, max(name) as name, sum(quantity)::bigint as quantity, sum(revenue) as revenue
 		from product_sales where day between $1 and $2 and currency = $3
 		group by product_id having sum(quantity) > 0 order by sum(revenue) desc, product_id limit $4`, from.Time, to.Time, currency, n)
 	if all == nil {
-		all = []ProductSum{}
+		all = []ProductSales{}
 	}
 	for i := range all {
 		if all[i].Revenue, err = all[i].Revenue.In(currency); err != nil {

@@ -8,10 +8,10 @@ import (
 var errCurrency = fault.ErrInvalid.With("currency", "is not a currency of ISO 4217")
 
 // filled is one sum for each day of a time, those without sales included, and their total.
-func filled(from, to Day, currency string, found []DaySum) (days []DaySum, total Sum, err error) {
-	known := map[string]Sum{}
+func filled(from, to Day, currency string, found []DailySales) (days []DailySales, total Totals, err error) {
+	known := map[string]Totals{}
 	for _, d := range found {
-		known[d.Day.Format("2006-01-02")] = d.Sum
+		known[d.Day.Format("2006-01-02")] = d.Totals
 	}
 	for day := from; !day.After(to.Time); day = (Day{day.AddDate(0, 0, 1)}) {
 		sum := known[day.Format("2006-01-02")]
@@ -25,14 +25,14 @@ func filled(from, to Day, currency string, found []DaySum) (days []DaySum, total
 		if sum, err = sum.finished(currency); err != nil {
 			return nil, total, err
 		}
-		days = append(days, DaySum{day, sum})
+		days = append(days, DailySales{day, sum})
 	}
 	total, err = total.finished(currency)
 	return days, total, err
 }
 
 // finished says what follows from the sums, all with the currency's decimals.
-func (s Sum) finished(currency string) (Sum, error) {
+func (s Totals) finished(currency string) (Totals, error) {
 	var err error
 	if s.Revenue, err = shop.Sum(s.Gross, s.Refunded.Negative()); err != nil {
 		return s, err

@@ -75,7 +75,7 @@ func TestMovesMakeNoCycle(t *testing.T) {
 	s := category.NewService(event.NewOutbox(db))
 	const n = 6
 	for i := range n {
-		if _, err := s.Create(t.Context(), category.New{Name: fmt.Sprint("C", i)}); err != nil {
+		if _, err := s.Create(t.Context(), category.NewCategory{Name: fmt.Sprint("C", i)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -86,7 +86,7 @@ func TestMovesMakeNoCycle(t *testing.T) {
 				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 				defer cancel()
 				parent := 1 + rand.Int64N(n)
-				change := category.Change{ParentID: web.Optional[int64]{Set: true, Value: &parent}}
+				change := category.CategoryUpdate{ParentID: web.Optional[int64]{Set: true, Value: &parent}}
 				if _, err := s.Change(ctx, 1+rand.Int64N(n), web.IfMatch{}, change); err != nil && !errors.Is(err, category.ErrCycle) {
 					t.Errorf("move: %v", err)
 				}
@@ -116,7 +116,7 @@ func TestSameNameAtOnce(t *testing.T) {
 	var race sync.WaitGroup
 	for range 10 {
 		race.Go(func() {
-			if _, err := category.NewService(event.NewOutbox(db)).Create(context.Background(), category.New{Name: "Things"}); err != nil {
+			if _, err := category.NewService(event.NewOutbox(db)).Create(context.Background(), category.NewCategory{Name: "Things"}); err != nil {
 				t.Error(err)
 			}
 		})

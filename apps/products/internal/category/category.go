@@ -35,8 +35,8 @@ func (c Category) is(tag string) bool {
 	return version == strconv.Itoa(c.Version)
 }
 
-// New is what an admin says of a new category. Without a slug it gets one from its name.
-type New struct {
+// NewCategory is what an admin says of a new category. Without a slug it gets one from its name.
+type NewCategory struct {
 	idempotency.Key
 	Name        string `json:"name" validate:"required,notblank,line,max=120"`
 	Description string `json:"description" validate:"max=2000"`
@@ -44,8 +44,8 @@ type New struct {
 	ParentID    *int64 `json:"parent_id" validate:"omitempty,min=1"`
 }
 
-// Change is what an admin wants different; what is not named stays. A parent of null makes it a root.
-type Change struct {
+// CategoryUpdate is what an admin wants different; what is not named stays. A parent of null makes it a root.
+type CategoryUpdate struct {
 	Name        *string             `json:"name" validate:"omitempty,notblank,line,max=120"`
 	Description *string             `json:"description" validate:"omitempty,max=2000"`
 	Slug        *string             `json:"slug" validate:"omitempty,max=120,slug"`
@@ -62,7 +62,7 @@ var (
 )
 
 // to is the category as it is after a change.
-func (change Change) to(c Category) Category {
+func (change CategoryUpdate) to(c Category) Category {
 	web.Apply(&c.Name, change.Name)
 	web.Apply(&c.Description, change.Description)
 	web.Apply(&c.Slug, change.Slug)

@@ -23,7 +23,7 @@ func (s *Service) Routes(app *web.App) {
 		web.Doc("deleteCategory", "categories", "Delete an empty category"))
 }
 
-func (s *Service) handleCreate(ctx context.Context, _ shop.Caller, in New) (Category, error) {
+func (s *Service) handleCreate(ctx context.Context, _ shop.Caller, in NewCategory) (Category, error) {
 	return s.Create(ctx, in)
 }
 
@@ -50,11 +50,11 @@ func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in idInput) (Cat
 type changeInput struct {
 	ID      int64       `path:"id" validate:"min=1"`
 	IfMatch web.IfMatch `header:"If-Match"`
-	Change
+	CategoryUpdate
 }
 
 func (s *Service) handleChange(ctx context.Context, _ shop.Caller, in changeInput) (Category, error) {
-	return s.Change(ctx, in.ID, in.IfMatch, in.Change)
+	return s.Change(ctx, in.ID, in.IfMatch, in.CategoryUpdate)
 }
 
 type deleteInput struct {

@@ -28,7 +28,7 @@ func NewService(db *event.Outbox) *Service { return &Service{db} }
 
 // Create opens a category. It fails with ErrParent, or ErrSlug where a slug was asked for that is taken; a slug made
 // from the name gets a number instead.
-func (s *Service) Create(ctx context.Context, in New) (c Category, err error) {
+func (s *Service) Create(ctx context.Context, in NewCategory) (c Category, err error) {
 	return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Category, error) {
 		slug := in.Slug
 		if slug == "" {
@@ -42,7 +42,7 @@ func (s *Service) Create(ctx context.Context, in New) (c Category, err error) {
 
 // Change changes what is named, if the category is still the one that the caller read. It fails with ErrNotFound,
 // web.ErrPreconditionFailed, ErrSlug, ErrParent, or ErrCycle where the category would come to be below itself.
-func (s *Service) Change(ctx context.Context, id int64, read web.IfMatch, change Change) (c Category, err error) {
+func (s *Service) Change(ctx context.Context, id int64, read web.IfMatch, change CategoryUpdate) (c Category, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		if c, err = lock(ctx, tx, id, read); err != nil {
 			return err

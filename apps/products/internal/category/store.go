@@ -10,7 +10,7 @@ import (
 
 // insert fails with ErrSlug or ErrParent. It looks first, so that a refused category does not use up a number; the
 // constraints decide where two are opened at once.
-func insert(ctx context.Context, tx pgx.Tx, in New, slug string) (Category, error) {
+func insert(ctx context.Context, tx pgx.Tx, in NewCategory, slug string) (Category, error) {
 	var parent, taken bool
 	err := tx.QueryRow(ctx, `
 		select $1::bigint is null or exists (select from categories where id = $1), exists (select from categories where slug = $2)`,

@@ -207,11 +207,11 @@ func TestAddingAndMovingAtOnce(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, images.Migrations, stock.Migrations)
 	store := &folder{files: map[string][]byte{}}
 	s := images.NewService(event.NewOutbox(db), store.Files())
-	if _, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.New{Name: "Things"}); err != nil {
+	if _, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.NewCategory{Name: "Things"}); err != nil {
 		t.Fatal(err)
 	}
 	price := shop.MustMoney("1")
-	if _, err := product.NewService(event.NewOutbox(db), "en").Create(t.Context(), product.New{Name: "x", SKU: "x", Price: &price, CategoryID: 1}); err != nil {
+	if _, err := product.NewService(event.NewOutbox(db), "en").Create(t.Context(), product.NewProduct{Name: "x", SKU: "x", Price: &price, CategoryID: 1}); err != nil {
 		t.Fatal(err)
 	}
 	file := picture(t, 8, 8)
@@ -226,7 +226,7 @@ func TestAddingAndMovingAtOnce(t *testing.T) {
 				return
 			}
 			front := 1
-			if _, err := s.Change(context.Background(), 1, i.ID, images.Change{Position: &front}); err != nil {
+			if _, err := s.Change(context.Background(), 1, i.ID, images.ImageUpdate{Position: &front}); err != nil {
 				t.Error(err)
 			}
 		})

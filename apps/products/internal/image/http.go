@@ -102,11 +102,11 @@ func (s *Service) handleShow(ctx context.Context, _ shop.Caller, in showInput) (
 type changeInput struct {
 	ID      int64 `path:"id" validate:"min=1"`
 	ImageID int64 `path:"image_id" validate:"min=1"`
-	Change
+	ImageUpdate
 }
 
 func (s *Service) handleChange(ctx context.Context, _ shop.Caller, in changeInput) (Image, error) {
-	return s.Change(ctx, in.ID, in.ImageID, in.Change)
+	return s.Change(ctx, in.ID, in.ImageID, in.ImageUpdate)
 }
 
 type imageInput struct {

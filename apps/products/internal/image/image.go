@@ -23,8 +23,8 @@ type Image struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
-// Change is what an admin wants different; what is not named stays. A position past the end is the end.
-type Change struct {
+// ImageUpdate is what an admin wants different; what is not named stays. A position past the end is the end.
+type ImageUpdate struct {
 	Alt      *string `json:"alt" validate:"omitempty,max=500,line"`
 	Position *int    `json:"position" validate:"omitempty,min=1,max=100"`
 }

@@ -109,7 +109,7 @@ func (s *Service) Show(ctx context.Context, productID, id int64, thumbnail bool)
 }
 
 // Change changes the words for an image, or its place, and tells products.changed. It fails with ErrNotFound.
-func (s *Service) Change(ctx context.Context, productID, id int64, change Change) (i Image, err error) {
+func (s *Service) Change(ctx context.Context, productID, id int64, change ImageUpdate) (i Image, err error) {
 	err = s.db.Tx(ctx, func(tx event.TX) error {
 		if err := touch(ctx, tx, productID); err != nil {
 			return err

@@ -93,13 +93,13 @@ func TestCatalogue(t *testing.T) {
 func TestPagingIsStableWhileProductsAreAdded(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	s := product.NewService(event.NewOutbox(db), "en")
-	if _, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.New{Name: "Things"}); err != nil {
+	if _, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.NewCategory{Name: "Things"}); err != nil {
 		t.Fatal(err)
 	}
 	price := shop.MustMoney("1")
 	add := func(n int) {
 		for range n {
-			if _, err := s.Create(t.Context(), product.New{Name: "x", SKU: shop.NewID().String(), Price: &price, CategoryID: 1}); err != nil {
+			if _, err := s.Create(t.Context(), product.NewProduct{Name: "x", SKU: shop.NewID().String(), Price: &price, CategoryID: 1}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -227,11 +227,11 @@ func TestChanging(t *testing.T) {
 func TestChangesAreNotLost(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	s := product.NewService(event.NewOutbox(db), "en")
-	if _, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.New{Name: "Things"}); err != nil {
+	if _, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.NewCategory{Name: "Things"}); err != nil {
 		t.Fatal(err)
 	}
 	price := shop.MustMoney("1")
-	p, err := s.Create(t.Context(), product.New{Name: "x", SKU: "x", Price: &price, CategoryID: 1})
+	p, err := s.Create(t.Context(), product.NewProduct{Name: "x", SKU: "x", Price: &price, CategoryID: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,7 +244,7 @@ func TestChangesAreNotLost(t *testing.T) {
 	for i := range 10 {
 		race.Go(func() {
 			brand := "B" + strconv.Itoa(i)
-			_, err := s.Change(context.Background(), p.ID, read, product.Change{Brand: &brand})
+			_, err := s.Change(context.Background(), p.ID, read, product.ProductUpdate{Brand: &brand})
 			switch {
 			case err == nil:
 				done.Add(1)

@@ -14,7 +14,7 @@ import (
 // is there. InitialQuantity is for a new one only: stock that is there changes by adjustments.
 type Line struct {
 	SKU string `json:"sku" validate:"required,max=64,sku"`
-	Change
+	ProductUpdate
 	InitialQuantity *int `json:"initial_quantity" validate:"omitempty,min=0,max=1000000000"`
 }
 
@@ -32,7 +32,7 @@ const (
 var ErrArchived = fault.ErrInvalid.With("sku", "is of a product that is archived")
 
 // fresh is a line as a new product. It fails with ErrInvalid naming what is missing.
-func (l Line) fresh(language string) (New, error) {
+func (l Line) fresh(language string) (NewProduct, error) {
 	missing := fault.ErrInvalid
 	for field, absent := range map[string]bool{"name": l.Name == nil, "price": l.Price == nil, "category_id": l.CategoryID == nil} {
 		if absent {
@@ -40,9 +40,9 @@ func (l Line) fresh(language string) (New, error) {
 		}
 	}
 	if len(missing.Fields) > 0 {
-		return New{}, missing
+		return NewProduct{}, missing
 	}
-	in := New{SKU: l.SKU, Name: *l.Name, Price: l.Price, CategoryID: *l.CategoryID, Attributes: l.Attributes, Metadata: l.Metadata}
+	in := NewProduct{SKU: l.SKU, Name: *l.Name, Price: l.Price, CategoryID: *l.CategoryID, Attributes: l.Attributes, Metadata: l.Metadata}
 	web.Apply(&in.Description, l.Description)
 	web.Apply(&in.Slug, l.Slug)
 	web.Apply(&in.Currency, l.Currency)
@@ -68,7 +68,7 @@ func Put(ctx context.Context, tx event.TX, language string, lines []Line) ([]Out
 		return nil, err
 	}
 	outcomes := make([]Outcome, len(lines))
-	var fresh []New
+	var fresh []NewProduct
 	var changed []Product
 	var thresholds []stock.Threshold
 	var still []int64 // whose stock may not move meanwhile
@@ -115,7 +115,7 @@ func Put(ctx context.Context, tx event.TX, language string, lines []Line) ([]Out
 // keep puts new products on sale with their first stock, writes down changed ones, which are locked, and tells
 // products.changed of all of them. It answers the ids of the new ones by SKU, and fails with ErrSKU, ErrSlug or
 // ErrCategory.
-func keep(ctx context.Context, tx event.TX, fresh []New, changed []Product) (map[string]int64, error) {
+func keep(ctx context.Context, tx event.TX, fresh []NewProduct, changed []Product) (map[string]int64, error) {
 	ids, err := insert(ctx, tx, fresh)
 	if err != nil {
 		return nil, err

@@ -24,14 +24,14 @@ import (
 func twenty(t *testing.T) (*pgxpool.Pool, []product.Line) {
 	t.Helper()
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
-	c, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.New{Name: "Things"})
+	c, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.NewCategory{Name: "Things"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	price, lines := shop.MustMoney("1.00"), make([]product.Line, 20)
 	for i := range lines {
 		lines[i].SKU = fmt.Sprintf("T-%d", i+1)
-		if _, err := product.NewService(event.NewOutbox(db), "en").Create(t.Context(), product.New{
+		if _, err := product.NewService(event.NewOutbox(db), "en").Create(t.Context(), product.NewProduct{
 			Name: "Thing", SKU: lines[i].SKU, Price: &price, CategoryID: c.ID, InitialQuantity: 1000}); err != nil {
 			t.Fatal(err)
 		}

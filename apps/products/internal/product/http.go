@@ -27,7 +27,7 @@ func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /prices", shop.Anyone, s.handlePrices, web.Internal)
 }
 
-func (s *Service) handleCreate(ctx context.Context, _ shop.Caller, in New) (Product, error) {
+func (s *Service) handleCreate(ctx context.Context, _ shop.Caller, in NewProduct) (Product, error) {
 	return s.Create(ctx, in)
 }
 
@@ -36,7 +36,7 @@ type listInput struct {
 	web.PageQuery
 }
 
-func (s *Service) handleList(ctx context.Context, _ shop.Caller, in listInput) (Found, error) {
+func (s *Service) handleList(ctx context.Context, _ shop.Caller, in listInput) (ProductPage, error) {
 	return s.List(ctx, in.Filter, in.PageQuery)
 }
 
@@ -51,11 +51,11 @@ func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in idInput) (Pro
 type changeInput struct {
 	ID      int64       `path:"id" validate:"min=1"`
 	IfMatch web.IfMatch `header:"If-Match"`
-	Change
+	ProductUpdate
 }
 
 func (s *Service) handleChange(ctx context.Context, _ shop.Caller, in changeInput) (Product, error) {
-	return s.Change(ctx, in.ID, in.IfMatch, in.Change)
+	return s.Change(ctx, in.ID, in.IfMatch, in.ProductUpdate)
 }
 
 type archiveInput struct {

@@ -17,25 +17,25 @@ import (
 
 // Product is one thing for sale. Available is how many can be bought right now.
 type Product struct {
-	ID                int64            `json:"id"`
-	Name              string           `json:"name"`
-	Description       string           `json:"description"`
-	SKU               string           `json:"sku"`
-	Slug              string           `json:"slug"`
-	Price             shop.Money       `json:"price"`
-	Currency          string           `json:"currency"`
-	CategoryID        int64            `json:"category_id"`
-	Brand             string           `json:"brand"`
-	Language          string           `json:"language"` // of name and description
-	Attributes        map[string]Value `json:"attributes"`
-	Metadata          map[string]Value `json:"metadata"`
-	Images            []image.Image    `json:"images"`
-	LowStockThreshold int              `json:"low_stock_threshold"`
-	Available         int              `json:"available"`
-	InStock           bool             `json:"in_stock"`
-	Version           int              `json:"version"`
-	CreatedAt         time.Time        `json:"created_at"`
-	UpdatedAt         time.Time        `json:"updated_at"`
+	ID                int64                     `json:"id"`
+	Name              string                    `json:"name"`
+	Description       string                    `json:"description"`
+	SKU               string                    `json:"sku"`
+	Slug              string                    `json:"slug"`
+	Price             shop.Money                `json:"price"`
+	Currency          string                    `json:"currency"`
+	CategoryID        int64                     `json:"category_id"`
+	Brand             string                    `json:"brand"`
+	Language          string                    `json:"language"` // of name and description
+	Attributes        map[string]AttributeValue `json:"attributes"`
+	Metadata          map[string]AttributeValue `json:"metadata"`
+	Images            []image.Image             `json:"images"`
+	LowStockThreshold int                       `json:"low_stock_threshold"`
+	Available         int                       `json:"available"`
+	InStock           bool                      `json:"in_stock"`
+	Version           int                       `json:"version"`
+	CreatedAt         time.Time                 `json:"created_at"`
+	UpdatedAt         time.Time                 `json:"updated_at"`
 }
 
 // ETag is another one after each change, also of how many can be bought.
@@ -47,27 +47,27 @@ func (p Product) is(tag string) bool {
 	return version == strconv.Itoa(p.Version)
 }
 
-// New is what an admin says of a new product. Currency is USD unless told; without a slug it gets one from its name and SKU.
+// NewProduct is what an admin says of a new product. Currency is USD unless told; without a slug it gets one from its name and SKU.
 // Language says how its words are searched for; simple takes them as they are.
-type New struct {
+type NewProduct struct {
 	idempotency.Key
-	Name              string           `json:"name" validate:"required,notblank,line,max=200"`
-	Description       string           `json:"description" validate:"max=10000"`
-	SKU               string           `json:"sku" validate:"required,max=64,sku"`
-	Slug              string           `json:"slug" validate:"omitempty,max=120,slug"`
-	Price             *shop.Money      `json:"price" validate:"required,price"`
-	Currency          string           `json:"currency" validate:"omitempty,len=3"`
-	CategoryID        int64            `json:"category_id" validate:"required,min=1"`
-	Brand             string           `json:"brand" validate:"line,max=120"`
-	Language          string           `json:"language" validate:"omitempty,oneof=en de es simple"`
-	Attributes        map[string]Value `json:"attributes" validate:"max=50,dive,keys,required,max=64,line,endkeys"`
-	Metadata          map[string]Value `json:"metadata" validate:"max=50,dive,keys,required,max=64,line,endkeys"`
-	InitialQuantity   int              `json:"initial_quantity" validate:"min=0,max=1000000000"`
-	LowStockThreshold int              `json:"low_stock_threshold" validate:"min=0,max=1000000000"`
+	Name              string                    `json:"name" validate:"required,notblank,line,max=200"`
+	Description       string                    `json:"description" validate:"max=10000"`
+	SKU               string                    `json:"sku" validate:"required,max=64,sku"`
+	Slug              string                    `json:"slug" validate:"omitempty,max=120,slug"`
+	Price             *shop.Money               `json:"price" validate:"required,price"`
+	Currency          string                    `json:"currency" validate:"omitempty,len=3"`
+	CategoryID        int64                     `json:"category_id" validate:"required,min=1"`
+	Brand             string                    `json:"brand" validate:"line,max=120"`
+	Language          string                    `json:"language" validate:"omitempty,oneof=en de es simple"`
+	Attributes        map[string]AttributeValue `json:"attributes" validate:"max=50,dive,keys,required,max=64,line,endkeys"`
+	Metadata          map[string]AttributeValue `json:"metadata" validate:"max=50,dive,keys,required,max=64,line,endkeys"`
+	InitialQuantity   int                       `json:"initial_quantity" validate:"min=0,max=1000000000"`
+	LowStockThreshold int                       `json:"low_stock_threshold" validate:"min=0,max=1000000000"`
 }
 
 // slug is the one that was given, or is made of name and SKU.
-func (in New) slug() string {
+func (in NewProduct) slug() string {
 	if in.Slug != "" {
 		return in.Slug
 	}
@@ -79,20 +79,20 @@ func another(slug string) string {
 	return shop.Slug(slug[:min(len(slug), 80)] + " " + shop.NewID().String())
 }
 
-// Change is what an admin wants different; what is not named stays. Attributes and metadata are replaced as a whole. The
+// ProductUpdate is what an admin wants different; what is not named stays. Attributes and metadata are replaced as a whole. The
 // SKU never changes.
-type Change struct {
-	Name              *string          `json:"name" validate:"omitempty,notblank,line,max=200"`
-	Description       *string          `json:"description" validate:"omitempty,max=10000"`
-	Slug              *string          `json:"slug" validate:"omitempty,max=120,slug"`
-	Price             *shop.Money      `json:"price" validate:"omitempty,price"`
-	Currency          *string          `json:"currency" validate:"omitempty,len=3"`
-	CategoryID        *int64           `json:"category_id" validate:"omitempty,min=1"`
-	Brand             *string          `json:"brand" validate:"omitempty,line,max=120"`
-	Language          *string          `json:"language" validate:"omitempty,oneof=en de es simple"`
-	Attributes        map[string]Value `json:"attributes" validate:"omitempty,max=50,dive,keys,required,max=64,line,endkeys"`
-	Metadata          map[string]Value `json:"metadata" validate:"omitempty,max=50,dive,keys,required,max=64,line,endkeys"`
-	LowStockThreshold *int             `json:"low_stock_threshold" validate:"omitempty,min=0,max=1000000000"`
+type ProductUpdate struct {
+	Name              *string                   `json:"name" validate:"omitempty,notblank,line,max=200"`
+	Description       *string                   `json:"description" validate:"omitempty,max=10000"`
+	Slug              *string                   `json:"slug" validate:"omitempty,max=120,slug"`
+	Price             *shop.Money               `json:"price" validate:"omitempty,price"`
+	Currency          *string                   `json:"currency" validate:"omitempty,len=3"`
+	CategoryID        *int64                    `json:"category_id" validate:"omitempty,min=1"`
+	Brand             *string                   `json:"brand" validate:"omitempty,line,max=120"`
+	Language          *string                   `json:"language" validate:"omitempty,oneof=en de es simple"`
+	Attributes        map[string]AttributeValue `json:"attributes" validate:"omitempty,max=50,dive,keys,required,max=64,line,endkeys"`
+	Metadata          map[string]AttributeValue `json:"metadata" validate:"omitempty,max=50,dive,keys,required,max=64,line,endkeys"`
+	LowStockThreshold *int                      `json:"low_stock_threshold" validate:"omitempty,min=0,max=1000000000"`
 }
 
 // Price is what a neighbour asks of a product: what it is called, what one costs and whether it can be bought right now.
@@ -123,7 +123,7 @@ var Languages = []string{"en", "de", "es", "simple"}
 
 // normal is the product as it is kept: with a language, a currency, and a price with exactly that currency's decimals. It fails
 // with ErrInvalid naming what does not fit.
-func (in New) normal(language string) (New, error) {
+func (in NewProduct) normal(language string) (NewProduct, error) {
 	if in.Language == "" {
 		in.Language = language
 	}
@@ -136,10 +136,10 @@ func (in New) normal(language string) (New, error) {
 	}
 	in.Price = &price
 	if in.Attributes == nil {
-		in.Attributes = map[string]Value{}
+		in.Attributes = map[string]AttributeValue{}
 	}
 	if in.Metadata == nil {
-		in.Metadata = map[string]Value{}
+		in.Metadata = map[string]AttributeValue{}
 	}
 	return in, nil
 }
@@ -156,7 +156,7 @@ func priceIn(price shop.Money, currency string) (shop.Money, error) {
 }
 
 // to is the product as it is after a change, and whether anything is different. It fails as normal does.
-func (change Change) to(p Product) (changed Product, different bool, err error) {
+func (change ProductUpdate) to(p Product) (changed Product, different bool, err error) {
 	changed = p
 	web.Apply(&changed.Name, change.Name)
 	web.Apply(&changed.Description, change.Description)

@@ -34,8 +34,8 @@ const (
 	Alphabetic Sort = "name"
 )
 
-// Found is one stretch of what was found, and what there is of it by brand, category and price, if that was asked.
-type Found struct {
+// ProductPage is one stretch of what was found, and what there is of it by brand, category and price, if that was asked.
+type ProductPage struct {
 	web.Page[Product]
 	Facets *Facets `json:"facets,omitempty"`
 }

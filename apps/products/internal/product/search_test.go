@@ -124,12 +124,12 @@ func TestSearch(t *testing.T) {
 func TestEveryOrderPagesStably(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
 	s := product.NewService(event.NewOutbox(db), "en")
-	if _, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.New{Name: "Things"}); err != nil {
+	if _, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.NewCategory{Name: "Things"}); err != nil {
 		t.Fatal(err)
 	}
 	add := func(name string, cents int) {
 		price := shop.MustMoney(fmt.Sprintf("%d.%02d", cents/100, cents%100))
-		if _, err := s.Create(t.Context(), product.New{Name: name, SKU: shop.NewID().String(), Price: &price, CategoryID: 1}); err != nil {
+		if _, err := s.Create(t.Context(), product.NewProduct{Name: name, SKU: shop.NewID().String(), Price: &price, CategoryID: 1}); err != nil {
 			t.Fatal(err)
 		}
 	}

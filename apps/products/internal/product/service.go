@@ -39,13 +39,13 @@ func NewService(db *event.Outbox, language string) *Service {
 
 // Create puts a product on sale with its first stock, and tells products.changed. It fails with ErrInvalid, ErrCategory,
 // ErrSKU or ErrSlug.
-func (s *Service) Create(ctx context.Context, in New) (Product, error) {
+func (s *Service) Create(ctx context.Context, in NewProduct) (Product, error) {
 	in, err := in.normal(s.language)
 	if err != nil {
 		return Product{}, err
 	}
 	return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Product, error) {
-		ids, err := keep(ctx, tx, []New{in}, nil)
+		ids, err := keep(ctx, tx, []NewProduct{in}, nil)
 		if err != nil {
 			return Product{}, err
 		}
@@ -55,7 +55,7 @@ func (s *Service) Create(ctx context.Context, in New) (Product, error) {
 
 // Change changes what is named, if the product is still the one that the caller read, and tells products.changed. It fails
 // with ErrNotFound, web.ErrPreconditionFailed, ErrInvalid, ErrCategory or ErrSlug.
-func (s *Service) Change(ctx context.Context, id int64, read web.IfMatch, change Change) (p Product, err error) {
+func (s *Service) Change(ctx context.Context, id int64, read web.IfMatch, change ProductUpdate) (p Product, err error) {
 	err = s.db.Tx(ctx, func(tx event.TX) error {
 		if p, err = lock(ctx, tx, id, read); err != nil {
 			return err
@@ -67,7 +67,7 @@ func (s *Service) Change(ctx context.Context, id int64, read web.IfMatch, change
 }
 
 // apply changes a locked product.
-func apply(ctx context.Context, tx event.TX, p Product, change Change) (Product, error) {
+func apply(ctx context.Context, tx event.TX, p Product, change ProductUpdate) (Product, error) {
 	changed, different, err := change.to(p)
 	if err != nil || !different {
 		return p, err
@@ -118,7 +118,7 @@ func lock(ctx context.Context, tx pgx.Tx, id int64, read web.IfMatch) (Product, 
 
 // List is the products on sale that a filter lets pass. A search forgives typos: where no product has a word, those that are
 // close to it count too. It fails with ErrInvalid for a cursor of another list.
-func (s *Service) List(ctx context.Context, f Filter, q web.PageQuery) (found Found, err error) {
+func (s *Service) List(ctx context.Context, f Filter, q web.PageQuery) (found ProductPage, err error) {
 	sort := f.order()
 	var after position
 	if err := q.Cursor.Into(&after); err != nil {

@@ -14,7 +14,7 @@ import (
 // slugs are those of new products, each another one. It looks whether they can be put on sale, so that one that is
 // refused does not use up a number; the constraints decide where two are put on sale at once. It fails with ErrSKU,
 // ErrSlug or ErrCategory.
-func slugs(ctx context.Context, tx pgx.Tx, all []New) ([]string, error) {
+func slugs(ctx context.Context, tx pgx.Tx, all []NewProduct) ([]string, error) {
 	chosen, skus, shelves := make([]string, len(all)), make([]string, len(all)), make([]int64, len(all))
 	for i, in := range all {
 		chosen[i], skus[i], shelves[i] = in.slug(), in.SKU, in.CategoryID
@@ -296,7 +296,7 @@ func bySKU(ctx context.Context, tx pgx.Tx, lines []Line) (map[string]known, erro
 }
 
 // insert answers the ids by SKU. It fails with ErrSKU, ErrSlug or ErrCategory for any of them.
-func insert(ctx context.Context, tx pgx.Tx, all []New) (map[string]int64, error) {
+func insert(ctx context.Context, tx pgx.Tx, all []NewProduct) (map[string]int64, error) {
 	ids := make(map[string]int64, len(all))
 	if len(all) == 0 {
 		return ids, nil

@@ -8,21 +8,21 @@ import (
 	"unicode"
 )
 
-// Value is one attribute's: a text, a number or true or false. The zero Value is the empty text.
-type Value struct{ text string } // as JSON
+// AttributeValue is one attribute's: a text, a number or true or false. The zero Value is the empty text.
+type AttributeValue struct{ text string } // as JSON
 
 // ErrValue is what every refusal of a value is.
 var ErrValue = errors.New("must be a text of at most 500 characters on one line, a number, or true or false")
 
 // TextValue is a text.
-func TextValue(text string) Value {
+func TextValue(text string) AttributeValue {
 	encoded, _ := json.Marshal(text) // a text can always be encoded
-	return Value{string(encoded)}
+	return AttributeValue{string(encoded)}
 }
 
 // readValue is the number, or the true or false, that a text stands for, else the text.
-func readValue(text string) Value {
-	var v Value
+func readValue(text string) AttributeValue {
+	var v AttributeValue
 	if json.Valid([]byte(text)) && v.UnmarshalJSON([]byte(text)) == nil {
 		return v
 	}
@@ -30,10 +30,12 @@ func readValue(text string) Value {
 }
 
 // attribute is what a product with one attribute of this value contains.
-func attribute(name string, value Value) map[string]Value { return map[string]Value{name: value} }
+func attribute(name string, value AttributeValue) map[string]AttributeValue {
+	return map[string]AttributeValue{name: value}
+}
 
 // UnmarshalJSON fails with ErrValue.
-func (v *Value) UnmarshalJSON(raw []byte) error {
+func (v *AttributeValue) UnmarshalJSON(raw []byte) error {
 	raw = bytes.TrimSpace(raw)
 	switch {
 	case len(raw) == 0:
@@ -57,7 +59,7 @@ func (v *Value) UnmarshalJSON(raw []byte) error {
 }
 
 // MarshalJSON writes it as it was read.
-func (v Value) MarshalJSON() ([]byte, error) {
+func (v AttributeValue) MarshalJSON() ([]byte, error) {
 	if v.text == "" {
 		return []byte(`""`), nil
 	}
@@ -65,6 +67,6 @@ func (v Value) MarshalJSON() ([]byte, error) {
 }
 
 // JSONSchema is one of three types.
-func (Value) JSONSchema() map[string]any {
+func (AttributeValue) JSONSchema() map[string]any {
 	return map[string]any{"type": []string{"string", "number", "boolean"}}
 }

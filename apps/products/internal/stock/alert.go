@@ -14,8 +14,8 @@ const (
 	well Kind = "" // more than the threshold
 )
 
-// Alert is a product that needs an eye on it: low, out of stock, or, for a week, back in stock.
-type Alert struct {
+// StockAlert is a product that needs an eye on it: low, out of stock, or, for a week, back in stock.
+type StockAlert struct {
 	ProductID int64     `json:"product_id"`
 	SKU       string    `json:"sku"`
 	Name      string    `json:"name"`

@@ -47,17 +47,17 @@ type productInput struct {
 	ID int64 `path:"id" validate:"min=1"`
 }
 
-func (s *Service) handleLevel(ctx context.Context, _ shop.Caller, in productInput) (Level, error) {
+func (s *Service) handleLevel(ctx context.Context, _ shop.Caller, in productInput) (StockLevel, error) {
 	return s.Level(ctx, in.ID)
 }
 
 type adjustInput struct {
 	ID int64 `path:"id" validate:"min=1"`
-	Adjustment
+	StockAdjustment
 }
 
-func (s *Service) handleAdjust(ctx context.Context, who shop.Caller, in adjustInput) (Adjusted, error) {
-	return s.Adjust(ctx, who.ID, in.ID, in.Adjustment)
+func (s *Service) handleAdjust(ctx context.Context, who shop.Caller, in adjustInput) (StockAdjustmentResult, error) {
+	return s.Adjust(ctx, who.ID, in.ID, in.StockAdjustment)
 }
 
 type movementsInput struct {
@@ -65,16 +65,16 @@ type movementsInput struct {
 	web.PageQuery
 }
 
-func (s *Service) handleMovements(ctx context.Context, _ shop.Caller, in movementsInput) (web.Page[Movement], error) {
+func (s *Service) handleMovements(ctx context.Context, _ shop.Caller, in movementsInput) (web.Page[StockMovement], error) {
 	return s.Movements(ctx, in.ID, in.PageQuery)
 }
 
-type thresholdInput struct {
+type lowStockThreshold struct {
 	ID        int64 `path:"id" validate:"min=1"`
 	Threshold *int  `json:"low_stock_threshold" validate:"required,min=0,max=1000000000"`
 }
 
-func (s *Service) handleThreshold(ctx context.Context, _ shop.Caller, in thresholdInput) (Level, error) {
+func (s *Service) handleThreshold(ctx context.Context, _ shop.Caller, in lowStockThreshold) (StockLevel, error) {
 	return s.SetThreshold(ctx, in.ID, *in.Threshold)
 }
 
@@ -83,7 +83,7 @@ type alertsInput struct {
 	web.PageQuery
 }
 
-func (s *Service) handleAlerts(ctx context.Context, _ shop.Caller, in alertsInput) (web.Page[Alert], error) {
+func (s *Service) handleAlerts(ctx context.Context, _ shop.Caller, in alertsInput) (web.Page[StockAlert], error) {
 	return s.Alerts(ctx, Kind(in.Kind), in.PageQuery)
 }
 

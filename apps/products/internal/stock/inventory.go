@@ -19,14 +19,14 @@ type Opening struct {
 }
 
 // Level is how much there is of a product. It fails with ErrNotFound.
-func (s *Service) Level(ctx context.Context, productID int64) (Level, error) {
+func (s *Service) Level(ctx context.Context, productID int64) (StockLevel, error) {
 	return level(ctx, s.db, productID)
 }
 
 // Adjust changes how much there is, and writes down why and who did it. It fails with ErrNotFound, ErrSpokenFor where
 // less would be left than orders have reserved, or ErrTooMuch.
-func (s *Service) Adjust(ctx context.Context, by shop.UserID, productID int64, a Adjustment) (Adjusted, error) {
-	return idempotency.Do(ctx, s.db, a.Key, func(tx event.TX) (done Adjusted, err error) {
+func (s *Service) Adjust(ctx context.Context, by shop.UserID, productID int64, a StockAdjustment) (StockAdjustmentResult, error) {
+	return idempotency.Do(ctx, s.db, a.Key, func(tx event.TX) (done StockAdjustmentResult, err error) {
 		if err := lockProducts(ctx, tx, []int64{productID}); err != nil {
 			return done, err
 		}
@@ -37,7 +37,7 @@ func (s *Service) Adjust(ctx context.Context, by shop.UserID, productID int64, a
 		if err != nil {
 			return done, err
 		}
-		if done.Level, err = level(ctx, tx, productID); err != nil {
+		if done.StockLevel, err = level(ctx, tx, productID); err != nil {
 			return done, err
 		}
 		line, err := movements(ctx, tx, productID, 0, 1)
@@ -64,17 +64,17 @@ func possible(ctx context.Context, tx pgx.Tx, productID int64, delta int) error 
 }
 
 // Movements is a product's ledger, the newest line first. It fails with ErrNotFound.
-func (s *Service) Movements(ctx context.Context, productID int64, q web.PageQuery) (page web.Page[Movement], err error) {
+func (s *Service) Movements(ctx context.Context, productID int64, q web.PageQuery) (page web.Page[StockMovement], err error) {
 	if _, err := level(ctx, s.db, productID); err != nil {
 		return page, err
 	}
-	return web.PageOf(q, 0, func(before int64, most int) ([]Movement, error) {
+	return web.PageOf(q, 0, func(before int64, most int) ([]StockMovement, error) {
 		return movements(ctx, s.db, productID, before, most)
-	}, func(m Movement) int64 { return m.ID })
+	}, func(m StockMovement) int64 { return m.ID })
 }
 
 // SetThreshold says from how many on a product is low. It fails with ErrNotFound, also for what is not on sale.
-func (s *Service) SetThreshold(ctx context.Context, productID int64, threshold int) (l Level, err error) {
+func (s *Service) SetThreshold(ctx context.Context, productID int64, threshold int) (l StockLevel, err error) {
 	err = s.db.Tx(ctx, func(tx event.TX) error {
 		if err := SetThresholds(ctx, tx, Threshold{productID, threshold}); err != nil {
 			return err
@@ -120,10 +120,10 @@ func Lock(ctx context.Context, tx event.TX, products []int64) error {
 
 // Alerts is the products on sale that are low, out or just back in stock, those that crossed last first. kind narrows it
 // to one, unless it is empty.
-func (s *Service) Alerts(ctx context.Context, kind Kind, q web.PageQuery) (web.Page[Alert], error) {
-	return web.PageOf(q, alertKey{}, func(last alertKey, most int) ([]Alert, error) {
+func (s *Service) Alerts(ctx context.Context, kind Kind, q web.PageQuery) (web.Page[StockAlert], error) {
+	return web.PageOf(q, alertKey{}, func(last alertKey, most int) ([]StockAlert, error) {
 		return alerts(ctx, s.db, kind, last, most)
-	}, func(a Alert) alertKey { return alertKey{a.Since, a.ProductID} })
+	}, func(a StockAlert) alertKey { return alertKey{a.Since, a.ProductID} })
 }
 
 // Await has a user told once when a product that is out of stock can be bought again. Asking again changes nothing. It

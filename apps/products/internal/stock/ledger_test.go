@@ -141,14 +141,14 @@ func TestWhoWaitsIsToldOnce(t *testing.T) {
 	race.Go(func() {
 		for range 5 {
 			for _, delta := range []int{1, -1} {
-				if _, err := s.Adjust(context.Background(), shop.UserID{}, 1, stock.Adjustment{Delta: delta, Reason: "comes and goes"}); err != nil {
+				if _, err := s.Adjust(context.Background(), shop.UserID{}, 1, stock.StockAdjustment{Delta: delta, Reason: "comes and goes"}); err != nil {
 					t.Error(err)
 				}
 			}
 		}
 	})
 	race.Wait()
-	if _, err := s.Adjust(t.Context(), shop.UserID{}, 1, stock.Adjustment{Delta: 1, Reason: "stays"}); err != nil {
+	if _, err := s.Adjust(t.Context(), shop.UserID{}, 1, stock.StockAdjustment{Delta: 1, Reason: "stays"}); err != nil {
 		t.Fatal(err)
 	}
 	_, named := emitted(t, db)
@@ -166,7 +166,7 @@ func TestAdjustingRacesWithBuying(t *testing.T) {
 	for range 40 {
 		race.Go(func() { _, _ = s.Reserve(context.Background(), newOrder(), want(1, 1+rand.IntN(2), 2, 1)) })
 		race.Go(func() {
-			_, _ = s.Adjust(context.Background(), shop.UserID{}, 1+rand.Int64N(2), stock.Adjustment{Delta: rand.IntN(3) - 2, Reason: "counted"})
+			_, _ = s.Adjust(context.Background(), shop.UserID{}, 1+rand.Int64N(2), stock.StockAdjustment{Delta: rand.IntN(3) - 2, Reason: "counted"})
 		})
 	}
 	race.Wait()

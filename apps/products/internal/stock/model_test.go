@@ -179,7 +179,7 @@ func (m *model) release(r *rapid.T, s *stock.Service, id shop.OrderID) {
 func (m *model) adjust(r *rapid.T, s *stock.Service) {
 	p := rapid.IntRange(0, 2).Draw(r, "product")
 	delta := rapid.IntRange(-4, 4).Filter(func(n int) bool { return n != 0 }).Draw(r, "delta")
-	_, err := s.Adjust(r.Context(), shop.UserID{}, int64(p+1), stock.Adjustment{Delta: delta, Reason: "model"})
+	_, err := s.Adjust(r.Context(), shop.UserID{}, int64(p+1), stock.StockAdjustment{Delta: delta, Reason: "model"})
 	if possible := m.available(p)+delta >= 0; possible != (err == nil) || err != nil && !errors.Is(err, stock.ErrSpokenFor) {
 		r.Fatalf("adjust by %d: %v with %d available", delta, err, m.available(p))
 	}

@@ -14,9 +14,9 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Level is how much of a product there is. Available is OnHand less Reserved, and never negative; from LowStockThreshold
+// StockLevel is how much of a product there is. Available is OnHand less Reserved, and never negative; from LowStockThreshold
 // on the product is low.
-type Level struct {
+type StockLevel struct {
 	ProductID         int64 `json:"product_id"`
 	OnHand            int   `json:"on_hand"`
 	Reserved          int   `json:"reserved"`
@@ -24,9 +24,9 @@ type Level struct {
 	LowStockThreshold int   `json:"low_stock_threshold"`
 }
 
-// Movement is one line of a product's ledger: on_hand changed by Delta and was Balance afterwards. OrderID says for
+// StockMovement is one line of a product's ledger: on_hand changed by Delta and was Balance afterwards. OrderID says for
 // which order, By which admin did it; either may be missing.
-type Movement struct {
+type StockMovement struct {
 	ID        int64      `json:"id"`
 	ProductID int64      `json:"product_id"`
 	Delta     int        `json:"delta"`
@@ -37,17 +37,17 @@ type Movement struct {
 	MovedAt   time.Time  `json:"moved_at"`
 }
 
-// Adjustment is what an admin says of goods that came, went or were counted again.
-type Adjustment struct {
+// StockAdjustment is what an admin says of goods that came, went or were counted again.
+type StockAdjustment struct {
 	idempotency.Key
 	Delta  int    `json:"delta" validate:"required,min=-1000000000,max=1000000000"`
 	Reason string `json:"reason" validate:"required,notblank,line,max=200"`
 }
 
-// Adjusted is how much there is after an adjustment, and its line in the ledger.
-type Adjusted struct {
-	Level
-	Movement Movement `json:"movement"`
+// StockAdjustmentResult is how much there is after an adjustment, and its line in the ledger.
+type StockAdjustmentResult struct {
+	StockLevel
+	Movement StockMovement `json:"movement"`
 }
 
 // Wanted is what an order wants of a product.

@@ -28,8 +28,8 @@ func Open(ctx context.Context, tx pgx.Tx, all []Opening) error {
 }
 
 // level fails with ErrNotFound.
-func level(ctx context.Context, db postgres.Reader, productID int64) (Level, error) {
-	return postgres.One(ctx, db, ErrNotFound, pgx.RowToStructByName[Level], `
+func level(ctx context.Context, db postgres.Reader, productID int64) (StockLevel, error) {
+	return postgres.One(ctx, db, ErrNotFound, pgx.RowToStructByName[StockLevel], `
 		select s.product_id, s.on_hand, s.reserved, s.on_hand - s.reserved as available, p.low_stock_threshold
 		from stock s join products p on p.id = s.product_id where s.product_id = $1`, productID)
 }
@@ -232,7 +232,7 @@ func postpone(ctx context.Context, tx pgx.Tx, order shop.OrderID) error {
 }
 
 // adjust changes on_hand; the product is locked and the change is possible.
-func adjust(ctx context.Context, tx pgx.Tx, by shop.UserID, productID int64, a Adjustment) (moved, error) {
+func adjust(ctx context.Context, tx pgx.Tx, by shop.UserID, productID int64, a StockAdjustment) (moved, error) {
 	return postgres.One(ctx, tx, ErrNotFound, pgx.RowToStructByName[moved], `
 		update stock s set on_hand = s.on_hand + $2, reason = $3, moved_by = $4
 		from products p where s.product_id = $1 and p.id = s.product_id
@@ -260,8 +260,8 @@ func setThresholds(ctx context.Context, tx pgx.Tx, all []Threshold) ([]moved, er
 }
 
 // movements is newest first. before is the id of the last line seen, 0 at the start.
-func movements(ctx context.Context, db postgres.Reader, productID, before int64, limit int) ([]Movement, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[Movement], `
+func movements(ctx context.Context, db postgres.Reader, productID, before int64, limit int) ([]StockMovement, error) {
+	return postgres.All(ctx, db, pgx.RowToStructByName[StockMovement], `
 		select id, product_id, delta, balance, reason, order_id, moved_by as by, moved_at
 		from movements where product_id = $1 and ($2 = 0 or id < $2) order by id desc limit $3`, productID, before, limit)
 }
@@ -284,8 +284,8 @@ type alertKey struct {
 }
 
 // alerts goes on after last, which is zero at the start.
-func alerts(ctx context.Context, db postgres.Reader, kind Kind, last alertKey, limit int) ([]Alert, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[Alert], `
+func alerts(ctx context.Context, db postgres.Reader, kind Kind, last alertKey, limit int) ([]StockAlert, error) {
+	return postgres.All(ctx, db, pgx.RowToStructByName[StockAlert], `
 		select a.product_id, p.sku, p.name, a.kind, s.on_hand - s.reserved as available, p.low_stock_threshold as threshold, a.since
 		from stock_alerts a join products p on p.id = a.product_id join stock s on s.product_id = a.product_id
 		where p.archived_at is null and ($1 = '' or a.kind = $1) and (a.kind <> 'back' or a.since > now() - interval '7 days')

@@ -27,13 +27,13 @@ import (
 func open(t testing.TB, hold time.Duration, quantities ...int) (*pgxpool.Pool, *stock.Service) {
 	t.Helper()
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
-	c, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.New{Name: "Things"})
+	c, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.NewCategory{Name: "Things"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	price := shop.MustMoney("1.00")
 	for i, n := range quantities {
-		_, err := product.NewService(event.NewOutbox(db), "en").Create(t.Context(), product.New{
+		_, err := product.NewService(event.NewOutbox(db), "en").Create(t.Context(), product.NewProduct{
 			Name: "Thing", SKU: fmt.Sprintf("T-%d", i+1), Price: &price, CategoryID: c.ID, InitialQuantity: n})
 		if err != nil {
 			t.Fatal(err)
@@ -77,7 +77,7 @@ func ledgerAddsUp(t testing.TB, db *pgxpool.Pool) {
 func TestOneCurrency(t *testing.T) {
 	db, s := open(t, time.Hour, 5, 5)
 	price, order := shop.MustMoney("2.00"), newOrder()
-	_, err := product.NewService(event.NewOutbox(db), "en").Create(t.Context(), product.New{
+	_, err := product.NewService(event.NewOutbox(db), "en").Create(t.Context(), product.NewProduct{
 		Name: "Thing abroad", SKU: "T-3", Price: &price, Currency: "EUR", CategoryID: 1, InitialQuantity: 5})
 	if err != nil {
 		t.Fatal(err)

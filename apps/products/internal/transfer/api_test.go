@@ -28,7 +28,7 @@ func open(t testing.TB) (*pgxpool.Pool, *transfer.Service) {
 	t.Helper()
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations, transfer.Migrations)
 	for _, name := range []string{"Chairs", "Tables"} {
-		if _, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.New{Name: name}); err != nil {
+		if _, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.NewCategory{Name: name}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -167,7 +167,7 @@ func TestAFileOfAnyLength(t *testing.T) {
 	file := &endless{n: 10_000}
 	r, err := s.Import(t.Context(), shop.UserID{UUID: shop.NewID()}, "", "application/x-ndjson", file)
 	if err != nil || r.Created != file.n || r.Failed != 0 || r.State != transfer.Done {
-		t.Fatalf("%+v, %v", r.Import, err)
+		t.Fatalf("%+v, %v", r.ProductImport, err)
 	}
 	if file.peak > 64<<20 {
 		t.Errorf("%d MB of memory", file.peak>>20)
@@ -188,14 +188,14 @@ func TestABrokenImport(t *testing.T) {
 	first := &endless{n: 700}
 	r, err := s.Import(t.Context(), shop.UserID{UUID: shop.NewID()}, "", "application/x-ndjson", io.MultiReader(first, failing{gone}))
 	if !errors.Is(err, gone) || r.Created != 500 {
-		t.Errorf("%+v, %v", r.Import, err)
+		t.Errorf("%+v, %v", r.ProductImport, err)
 	}
 	all, err := s.Imports(t.Context(), web.PageQuery{Limit: 1})
 	if err != nil || all.Items[0].State != transfer.Broken || all.Items[0].Created != 500 {
 		t.Errorf("%+v, %v", all, err)
 	}
 	if r, err = s.Import(t.Context(), shop.UserID{}, "", "application/x-ndjson", &endless{n: 700}); err != nil || r.Unchanged != 500 || r.Created != 200 {
-		t.Errorf("again: %+v, %v", r.Import, err)
+		t.Errorf("again: %+v, %v", r.ProductImport, err)
 	}
 }
 
@@ -203,12 +203,12 @@ func TestABrokenImport(t *testing.T) {
 func TestAnImportSentAgain(t *testing.T) {
 	db, s := open(t)
 	who, other := shop.UserID{UUID: shop.NewID()}, shop.UserID{UUID: shop.NewID()}
-	send := func(who shop.UserID, key string, n int) (transfer.Report, error) {
+	send := func(who shop.UserID, key string, n int) (transfer.ProductImportReport, error) {
 		return s.Import(t.Context(), who, key, "application/x-ndjson", &endless{n: n})
 	}
 	first, err := send(who, "k", 700)
 	if err != nil || first.Created != 700 {
-		t.Fatalf("%+v, %v", first.Import, err)
+		t.Fatalf("%+v, %v", first.ProductImport, err)
 	}
 	if again, err := send(who, "k", 700); err != nil || again.Created != 700 || again.ID != first.ID || !again.SeenAt.Equal(first.SeenAt) || again.Errors == nil {
 		t.Errorf("again: %+v, %v", again, err)
@@ -217,14 +217,14 @@ func TestAnImportSentAgain(t *testing.T) {
 		t.Errorf("another file: %v", err)
 	}
 	if of, err := send(other, "k", 700); err != nil || of.Unchanged != 700 || of.ID == first.ID {
-		t.Errorf("a key belongs to its user: %+v, %v", of.Import, err)
+		t.Errorf("a key belongs to its user: %+v, %v", of.ProductImport, err)
 	}
 	gone := errors.New("the connection is gone")
 	if _, err := s.Import(t.Context(), who, "b", "application/x-ndjson", io.MultiReader(&endless{n: 600}, failing{gone})); !errors.Is(err, gone) {
 		t.Fatal(err)
 	}
 	if r, err := send(who, "b", 800); err != nil || r.Created != 100 || r.Unchanged != 700 {
-		t.Errorf("what broke is taken up: %+v, %v", r.Import, err)
+		t.Errorf("what broke is taken up: %+v, %v", r.ProductImport, err)
 	}
 	if _, err := db.Exec(t.Context(), `update imports set state = 'running', seen_at = now() where id = $1`, first.ID); err != nil {
 		t.Fatal(err)
@@ -236,7 +236,7 @@ func TestAnImportSentAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r, err := send(who, "k", 700); err != nil || r.ID == first.ID || r.Unchanged != 700 {
-		t.Errorf("a day later: %+v, %v", r.Import, err)
+		t.Errorf("a day later: %+v, %v", r.ProductImport, err)
 	}
 }
 
@@ -250,7 +250,7 @@ func BenchmarkImport(b *testing.B) {
 		_, s := open(b)
 		file, start := &endless{n: 100_000}, time.Now()
 		if r, err := s.Import(context.Background(), shop.UserID{}, "", "application/x-ndjson", file); err != nil || r.Created != file.n {
-			b.Fatal(r.Import, err)
+			b.Fatal(r.ProductImport, err)
 		}
 		b.ReportMetric(float64(file.n)/time.Since(start).Seconds(), "rows-in/s")
 		b.ReportMetric(float64(file.peak>>20), "MB-heap")

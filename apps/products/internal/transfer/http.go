@@ -34,17 +34,17 @@ type importInput struct {
 	File web.Body `body:"text/csv,application/x-ndjson"`
 }
 
-func (s *Service) handleImport(ctx context.Context, who shop.Caller, in importInput) (Report, error) {
+func (s *Service) handleImport(ctx context.Context, who shop.Caller, in importInput) (ProductImportReport, error) {
 	unprintable := func(r rune) bool { return r < ' ' || r > '~' }
 	if len(in.Key) > idempotency.MaxLength || strings.ContainsFunc(in.Key, unprintable) {
-		return Report{}, fault.ErrInvalid.With(idempotency.Header, "must be 1 to 255 printable ASCII characters")
+		return ProductImportReport{}, fault.ErrInvalid.With(idempotency.Header, "must be 1 to 255 printable ASCII characters")
 	}
 	return s.Import(ctx, who.ID, in.Key, in.File.MediaType, in.File)
 }
 
 type importsInput struct{ web.PageQuery }
 
-func (s *Service) handleImports(ctx context.Context, _ shop.Caller, in importsInput) (web.Page[Import], error) {
+func (s *Service) handleImports(ctx context.Context, _ shop.Caller, in importsInput) (web.Page[ProductImport], error) {
 	return s.Imports(ctx, in.PageQuery)
 }
 

@@ -47,14 +47,14 @@ func (u *upload) sum() ([]byte, error) {
 
 // claim makes the import that a file is, or takes up one of the same key that broke. earlier is one that is done. It fails with
 // ErrRunning.
-func (s *Service) claim(ctx context.Context, u *upload, r *Report) (earlier *kept, err error) {
+func (s *Service) claim(ctx context.Context, u *upload, r *ProductImportReport) (earlier *kept, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		if u.key != nil {
 			if err := forgetKeys(ctx, tx); err != nil {
 				return err
 			}
 		}
-		fresh, err := insert(ctx, tx, &r.Import, u)
+		fresh, err := insert(ctx, tx, &r.ProductImport, u)
 		if err != nil || fresh {
 			return err
 		}
@@ -69,26 +69,26 @@ func (s *Service) claim(ctx context.Context, u *upload, r *Report) (earlier *kep
 			return ErrRunning
 		}
 		r.ID = found.ID
-		return restart(ctx, tx, &r.Import)
+		return restart(ctx, tx, &r.ProductImport)
 	})
 	return earlier, err
 }
 
 // kept is an import of a key, and its report if it is done.
 type kept struct {
-	Import
+	ProductImport
 	Digest []byte
-	Report *Report
+	Report *ProductImportReport
 }
 
 // again answers what a file was answered the first time. It fails with idempotency.ErrReused where that was another file.
-func (k *kept) again(u *upload) (Report, error) {
+func (k *kept) again(u *upload) (ProductImportReport, error) {
 	sum, err := u.sum()
 	switch {
 	case err != nil:
-		return Report{}, err
+		return ProductImportReport{}, err
 	case string(sum) != string(k.Digest) || k.Report == nil:
-		return Report{}, idempotency.ErrReused
+		return ProductImportReport{}, idempotency.ErrReused
 	}
 	return *k.Report, nil
 }

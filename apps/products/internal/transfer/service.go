@@ -35,8 +35,8 @@ func NewService(db *event.Outbox, language string) *Service { return &Service{db
 // whole or not at all. Taking the same file again changes nothing more. It fails where the file cannot be read to its end; the
 // rows before stay taken, and the import is broken. With a key, the same file answers the same report for a day; it fails with ErrRunning
 // while the first is still under way, and with idempotency.ErrReused for another file.
-func (s *Service) Import(ctx context.Context, by shop.UserID, key, mediaType string, file io.Reader) (Report, error) {
-	r, u := Report{Import: Import{ID: shop.NewID(), State: Running}, Errors: []RowError{}}, newUpload(by, key, mediaType, file)
+func (s *Service) Import(ctx context.Context, by shop.UserID, key, mediaType string, file io.Reader) (ProductImportReport, error) {
+	r, u := ProductImportReport{ProductImport: ProductImport{ID: shop.NewID(), State: Running}, Errors: []ImportRowError{}}, newUpload(by, key, mediaType, file)
 	earlier, err := s.claim(ctx, u, &r)
 	switch {
 	case err != nil:
@@ -48,7 +48,7 @@ func (s *Service) Import(ctx context.Context, by shop.UserID, key, mediaType str
 	return r, s.end(ctx, &r, u, err)
 }
 
-func (s *Service) takeAll(ctx context.Context, r *Report, u *upload) (err error) {
+func (s *Service) takeAll(ctx context.Context, r *ProductImportReport, u *upload) (err error) {
 	categories := map[string]*int64{}
 	var waiting []numbered
 	for n := range rowsOf(u.mediaType, u) {
@@ -71,7 +71,7 @@ func (s *Service) takeAll(ctx context.Context, r *Report, u *upload) (err error)
 }
 
 // end notes how it ended, also when whoever asked is gone, and answers why it broke.
-func (s *Service) end(ctx context.Context, r *Report, u *upload, why error) error {
+func (s *Service) end(ctx context.Context, r *ProductImportReport, u *upload, why error) error {
 	var sum []byte
 	if why == nil {
 		sum, why = u.sum()
@@ -82,7 +82,7 @@ func (s *Service) end(ctx context.Context, r *Report, u *upload, why error) erro
 	}
 	ctx = context.WithoutCancel(ctx)
 	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) (err error) {
-		if r.SeenAt, err = update(ctx, tx, r.Import); err == nil && u.key != nil && r.State == Done {
+		if r.SeenAt, err = update(ctx, tx, r.ProductImport); err == nil && u.key != nil && r.State == Done {
 			err = keep(ctx, tx, r, sum)
 		}
 		return err
@@ -91,7 +91,7 @@ func (s *Service) end(ctx context.Context, r *Report, u *upload, why error) erro
 }
 
 // take takes rows: together if nothing is wrong with any of them, else those that can be, one by one.
-func (s *Service) take(ctx context.Context, r *Report, rows []numbered, categories map[string]*int64) error {
+func (s *Service) take(ctx context.Context, r *ProductImportReport, rows []numbered, categories map[string]*int64) error {
 	for i := range rows {
 		if rows[i].err == nil {
 			rows[i].err = s.find(ctx, &rows[i].row, categories)
@@ -117,7 +117,7 @@ func (s *Service) take(ctx context.Context, r *Report, rows []numbered, categori
 }
 
 // put takes those rows that could be read, in one transaction with how far the import has come.
-func (s *Service) put(ctx context.Context, r *Report, rows []numbered) error {
+func (s *Service) put(ctx context.Context, r *ProductImportReport, rows []numbered) error {
 	var lines []product.Line
 	seen := map[string]bool{}
 	for _, n := range rows {
@@ -141,7 +141,7 @@ func (s *Service) put(ctx context.Context, r *Report, rows []numbered) error {
 			}
 			r.note(n, outcome, n.err)
 		}
-		_, err = update(ctx, tx, r.Import)
+		_, err = update(ctx, tx, r.ProductImport)
 		return err
 	})
 }
@@ -166,9 +166,9 @@ func (s *Service) putOne(ctx context.Context, one row) (outcome product.Outcome,
 	return outcome, err
 }
 
-func (s *Service) progress(ctx context.Context, r *Report) error {
+func (s *Service) progress(ctx context.Context, r *ProductImportReport) error {
 	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		_, err := update(ctx, tx, r.Import)
+		_, err := update(ctx, tx, r.ProductImport)
 		return err
 	})
 }
@@ -196,10 +196,10 @@ func (s *Service) find(ctx context.Context, one *row, categories map[string]*int
 }
 
 // Imports is how far each import has come, the last first.
-func (s *Service) Imports(ctx context.Context, q web.PageQuery) (web.Page[Import], error) {
-	return web.PageOf(q, uuid.Nil, func(before uuid.UUID, most int) ([]Import, error) {
+func (s *Service) Imports(ctx context.Context, q web.PageQuery) (web.Page[ProductImport], error) {
+	return web.PageOf(q, uuid.Nil, func(before uuid.UUID, most int) ([]ProductImport, error) {
 		return imports(ctx, s.db, before, most)
-	}, func(i Import) uuid.UUID { return i.ID })
+	}, func(i ProductImport) uuid.UUID { return i.ID })
 }
 
 // Export writes all that is on sale, by number, some at a time. What is put on sale meanwhile is in it too.

@@ -11,7 +11,7 @@ import (
 )
 
 // insert answers false where there is an import of the same key.
-func insert(ctx context.Context, tx pgx.Tx, i *Import, u *upload) (fresh bool, err error) {
+func insert(ctx context.Context, tx pgx.Tx, i *ProductImport, u *upload) (fresh bool, err error) {
 	i.StartedAt, err = postgres.One(ctx, tx, nil, pgx.RowTo[time.Time], `
 		insert into imports (id, by, key) values ($1, $2, $3) on conflict (by, key) where key is not null do nothing
 		returning started_at`, i.ID, u.by, u.key)
@@ -32,18 +32,18 @@ func lockKept(ctx context.Context, tx pgx.Tx, u *upload) (kept, error) {
 		from imports where by = $1 and key = $2 for update`, u.by, u.key)
 }
 
-func restart(ctx context.Context, tx pgx.Tx, i *Import) error {
+func restart(ctx context.Context, tx pgx.Tx, i *ProductImport) error {
 	return tx.QueryRow(ctx, `
 		update imports set state = 'running', rows = 0, created = 0, updated = 0, unchanged = 0, failed = 0, started_at = now(), seen_at = now()
 		where id = $1 returning started_at`, i.ID).Scan(&i.StartedAt)
 }
 
-func keep(ctx context.Context, tx pgx.Tx, r *Report, digest []byte) error {
+func keep(ctx context.Context, tx pgx.Tx, r *ProductImportReport, digest []byte) error {
 	_, err := tx.Exec(ctx, `update imports set digest = $2, report = $3 where id = $1`, r.ID, digest, r)
 	return err
 }
 
-func update(ctx context.Context, tx pgx.Tx, i Import) (seenAt time.Time, err error) {
+func update(ctx context.Context, tx pgx.Tx, i ProductImport) (seenAt time.Time, err error) {
 	err = tx.QueryRow(ctx, `
 		update imports set state = $2, rows = $3, created = $4, updated = $5, unchanged = $6, failed = $7, seen_at = now()
 		where id = $1 returning seen_at`, i.ID, i.State, i.Rows, i.Created, i.Updated, i.Unchanged, i.Failed).Scan(&seenAt)
@@ -51,8 +51,8 @@ func update(ctx context.Context, tx pgx.Tx, i Import) (seenAt time.Time, err err
 }
 
 // imports goes on before an id, which is zero at the start. Ids grow with time.
-func imports(ctx context.Context, db postgres.Reader, before uuid.UUID, limit int) ([]Import, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[Import], `
+func imports(ctx context.Context, db postgres.Reader, before uuid.UUID, limit int) ([]ProductImport, error) {
+	return postgres.All(ctx, db, pgx.RowToStructByName[ProductImport], `
 		select id, case when state = 'running' and seen_at < now() - interval '2 minutes' then 'broken' else state end as state,
 			rows, created, updated, unchanged, failed, started_at, seen_at
 		from imports where $1 = '00000000-0000-0000-0000-000000000000'::uuid or id < $1 order by id desc limit $2`, before, limit)

@@ -11,8 +11,8 @@ import (
 	"sidecart/kit/fault"
 )
 
-// Import is how far a file has come. Rows that were taken stay taken, whatever becomes of the rest.
-type Import struct {
+// ProductImport is how far a file has come. Rows that were taken stay taken, whatever becomes of the rest.
+type ProductImport struct {
 	ID        uuid.UUID `json:"id"`
 	State     State     `json:"state"`
 	Rows      int       `json:"rows"` // read so far
@@ -34,16 +34,16 @@ const (
 	Broken  State = "broken"
 )
 
-// Report is an import that is done, and what was wrong with the rows that were not taken.
-type Report struct {
-	Import
-	Errors []RowError `json:"errors"`
+// ProductImportReport is an import that is done, and what was wrong with the rows that were not taken.
+type ProductImportReport struct {
+	ProductImport
+	Errors []ImportRowError `json:"errors"`
 	// LeftOff is how many more rows failed than Errors tells of.
 	LeftOff int `json:"errors_left_off"`
 }
 
-// RowError is what was wrong with one row. Nothing of it was taken.
-type RowError struct {
+// ImportRowError is what was wrong with one row. Nothing of it was taken.
+type ImportRowError struct {
 	Line   int               `json:"line"` // in the file, from 1
 	SKU    string            `json:"sku"`
 	Code   string            `json:"code"`
@@ -82,7 +82,7 @@ var (
 )
 
 // note adds what became of a row.
-func (r *Report) note(n numbered, outcome product.Outcome, err error) {
+func (r *ProductImportReport) note(n numbered, outcome product.Outcome, err error) {
 	r.Rows++
 	switch {
 	case err != nil:
@@ -92,7 +92,7 @@ func (r *Report) note(n numbered, outcome product.Outcome, err error) {
 			return
 		}
 		f := fault.Of(err)
-		r.Errors = append(r.Errors, RowError{Line: n.line, SKU: n.row.SKU, Code: f.Code, Detail: f.Message, Errors: f.Fields})
+		r.Errors = append(r.Errors, ImportRowError{Line: n.line, SKU: n.row.SKU, Code: f.Code, Detail: f.Message, Errors: f.Fields})
 	case outcome == product.Created:
 		r.Created++
 	case outcome == product.Updated:

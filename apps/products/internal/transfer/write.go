@@ -12,20 +12,20 @@ import (
 
 // goods is a product as a file has it: what an import of the file into an empty shop needs.
 type goods struct {
-	ID                int64                    `json:"-"`
-	SKU               string                   `json:"sku"`
-	Name              string                   `json:"name"`
-	Description       string                   `json:"description"`
-	Slug              string                   `json:"slug"`
-	Price             shop.Money               `json:"price"`
-	Currency          string                   `json:"currency"`
-	Category          string                   `json:"category"`
-	Brand             string                   `json:"brand"`
-	Language          string                   `json:"language"`
-	Attributes        map[string]product.Value `json:"attributes"`
-	Metadata          map[string]product.Value `json:"metadata"`
-	InitialQuantity   int                      `json:"initial_quantity"`
-	LowStockThreshold int                      `json:"low_stock_threshold"`
+	ID                int64                             `json:"-"`
+	SKU               string                            `json:"sku"`
+	Name              string                            `json:"name"`
+	Description       string                            `json:"description"`
+	Slug              string                            `json:"slug"`
+	Price             shop.Money                        `json:"price"`
+	Currency          string                            `json:"currency"`
+	Category          string                            `json:"category"`
+	Brand             string                            `json:"brand"`
+	Language          string                            `json:"language"`
+	Attributes        map[string]product.AttributeValue `json:"attributes"`
+	Metadata          map[string]product.AttributeValue `json:"metadata"`
+	InitialQuantity   int                               `json:"initial_quantity"`
+	LowStockThreshold int                               `json:"low_stock_threshold"`
 }
 
 // writerOf writes goods one by one; flush ends the file.

@@ -31,15 +31,15 @@ type Registration struct {
 	FullName string `json:"full_name" validate:"max=200,line"`
 }
 
-// Profile is what somebody may change about themselves; what is nil stays.
-type Profile struct {
+// AccountUpdate is what somebody may change about themselves; what is nil stays.
+type AccountUpdate struct {
 	Username *string `json:"username" validate:"omitempty,min=3,max=64,username"`
 	Email    *string `json:"email" validate:"omitempty,email,max=254"`
 	FullName *string `json:"full_name" validate:"omitempty,max=200,line"`
 }
 
-// Change is what an admin may change about an account; what is nil stays.
-type Change struct {
+// UserUpdate is what an admin may change about an account; what is nil stays.
+type UserUpdate struct {
 	Role   *shop.Role `json:"role" validate:"omitempty,oneof=user admin"`
 	Active *bool      `json:"active" validate:"omitempty"`
 }

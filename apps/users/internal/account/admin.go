@@ -24,7 +24,7 @@ func (s *Service) See(ctx context.Context, who shop.Caller, id shop.UserID, from
 
 // Change gives an account another role, or closes and opens it; its sessions end where it may do less, or other things,
 // than their tokens say. It fails with ErrNotFound or ErrLastAdmin.
-func (s *Service) Change(ctx context.Context, who shop.Caller, id shop.UserID, in Change, from audit.Origin) (a Account, err error) {
+func (s *Service) Change(ctx context.Context, who shop.Caller, id shop.UserID, in UserUpdate, from audit.Origin) (a Account, err error) {
 	err = s.db.Tx(ctx, func(tx event.TX) error {
 		if err := lockAdmins(ctx, tx); err != nil {
 			return err

@@ -70,35 +70,35 @@ func (s *Service) handleRegister(ctx context.Context, _ shop.Caller, in register
 	return s.Register(ctx, in.Registration, in.Origin)
 }
 
-type tokenInput struct {
+type emailVerification struct {
 	Token string `json:"token" validate:"required,max=200"`
 	audit.Origin
 }
 
-func (s *Service) handleVerify(ctx context.Context, _ shop.Caller, in tokenInput) (web.None, error) {
+func (s *Service) handleVerify(ctx context.Context, _ shop.Caller, in emailVerification) (web.None, error) {
 	return web.None{}, s.VerifyEmail(ctx, in.Token, in.Origin)
 }
 
-type addressInput struct {
+type emailAddress struct {
 	Email string `json:"email" validate:"required,email,max=254"`
 	audit.Origin
 }
 
-func (s *Service) handleResend(ctx context.Context, _ shop.Caller, in addressInput) (web.None, error) {
+func (s *Service) handleResend(ctx context.Context, _ shop.Caller, in emailAddress) (web.None, error) {
 	return web.None{}, s.AskForMail(ctx, mailtoken.VerifyEmail, in.Email, in.Origin)
 }
 
-func (s *Service) handleForgot(ctx context.Context, _ shop.Caller, in addressInput) (web.None, error) {
+func (s *Service) handleForgot(ctx context.Context, _ shop.Caller, in emailAddress) (web.None, error) {
 	return web.None{}, s.AskForMail(ctx, mailtoken.ResetPassword, in.Email, in.Origin)
 }
 
-type resetInput struct {
+type passwordReset struct {
 	Token       string `json:"token" validate:"required,max=200"`
 	NewPassword string `json:"new_password" validate:"required,min=8,max=1000"`
 	audit.Origin
 }
 
-func (s *Service) handleReset(ctx context.Context, _ shop.Caller, in resetInput) (web.None, error) {
+func (s *Service) handleReset(ctx context.Context, _ shop.Caller, in passwordReset) (web.None, error) {
 	return web.None{}, s.ResetPassword(ctx, in.Token, in.NewPassword, in.Origin)
 }
 
@@ -107,29 +107,29 @@ func (s *Service) handleMe(ctx context.Context, who shop.Caller, _ web.None) (Ac
 }
 
 type profileInput struct {
-	Profile
+	AccountUpdate
 	audit.Origin
 }
 
 func (s *Service) handleProfile(ctx context.Context, who shop.Caller, in profileInput) (Account, error) {
-	return s.ChangeProfile(ctx, who, in.Profile, in.Origin)
+	return s.ChangeProfile(ctx, who, in.AccountUpdate, in.Origin)
 }
 
 func (s *Service) handleErase(ctx context.Context, who shop.Caller, in audit.Origin) (web.None, error) {
 	return web.None{}, s.Erase(ctx, who, in)
 }
 
-func (s *Service) handleExport(ctx context.Context, who shop.Caller, in audit.Origin) (Held, error) {
+func (s *Service) handleExport(ctx context.Context, who shop.Caller, in audit.Origin) (AccountExport, error) {
 	return s.Export(ctx, who, in)
 }
 
-type passwordInput struct {
+type passwordChange struct {
 	CurrentPassword string `json:"current_password" validate:"required,max=1000"`
 	NewPassword     string `json:"new_password" validate:"required,min=8,max=1000"`
 	audit.Origin
 }
 
-func (s *Service) handlePassword(ctx context.Context, who shop.Caller, in passwordInput) (web.None, error) {
+func (s *Service) handlePassword(ctx context.Context, who shop.Caller, in passwordChange) (web.None, error) {
 	return web.None{}, s.ChangePassword(ctx, who, in.CurrentPassword, in.NewPassword, in.Origin)
 }
 
@@ -153,12 +153,12 @@ func (s *Service) handleGet(ctx context.Context, who shop.Caller, in idInput) (A
 
 type changeInput struct {
 	ID shop.UserID `path:"id" validate:"required"`
-	Change
+	UserUpdate
 	audit.Origin
 }
 
 func (s *Service) handleChange(ctx context.Context, who shop.Caller, in changeInput) (Account, error) {
-	return s.Change(ctx, who, in.ID, in.Change, in.Origin)
+	return s.Change(ctx, who, in.ID, in.UserUpdate, in.Origin)
 }
 
 func (s *Service) handleUnlock(ctx context.Context, who shop.Caller, in idInput) (web.None, error) {

@@ -20,7 +20,7 @@ import (
 // ChangeProfile changes what somebody says of themselves and tells users.profile_changed. Another e-mail address is to be
 // verified anew, and tokens that went to the old one are void. It fails with ErrUsername, ErrEmail, ErrMails, or
 // ErrInvalid for a username that imitates.
-func (s *Service) ChangeProfile(ctx context.Context, who shop.Caller, in Profile, from audit.Origin) (a Account, err error) {
+func (s *Service) ChangeProfile(ctx context.Context, who shop.Caller, in AccountUpdate, from audit.Origin) (a Account, err error) {
 	if in.Username != nil {
 		if err := refuse("username", imitation(*in.Username)); err != nil {
 			return a, err
@@ -53,7 +53,7 @@ func (s *Service) ChangeProfile(ctx context.Context, who shop.Caller, in Profile
 	return a, err
 }
 
-func (in Profile) applied(a Account) Account {
+func (in AccountUpdate) applied(a Account) Account {
 	web.Apply(&a.Username, in.Username)
 	web.Apply(&a.FullName, in.FullName)
 	if in.Email != nil && *in.Email != a.Email {
@@ -63,7 +63,7 @@ func (in Profile) applied(a Account) Account {
 }
 
 // names are the fields that were sent, for the audit, which holds no more of people than it must.
-func (in Profile) names() map[string]string {
+func (in AccountUpdate) names() map[string]string {
 	sent := map[string]string{}
 	for name, field := range map[string]*string{"username": in.Username, "email": in.Email, "full_name": in.FullName} {
 		if field != nil {
@@ -124,18 +124,18 @@ func (s *Service) ChangePassword(ctx context.Context, who shop.Caller, current, 
 // Export asks another service for all that it holds of somebody, as JSON.
 type Export func(ctx context.Context, user shop.UserID) (json.RawMessage, error)
 
-// Held is all that the platform holds of somebody. Services has what others than users hold, by their names.
-type Held struct {
+// AccountExport is all that the platform holds of somebody. Services has what others than users hold, by their names.
+type AccountExport struct {
 	ExportedAt time.Time                  `json:"exported_at"`
 	Account    Account                    `json:"account"`
 	Sessions   json.RawMessage            `json:"sessions"`
-	Audit      []audit.Kept               `json:"audit"`
+	Audit      []audit.AuditEntry         `json:"audit"`
 	Services   map[string]json.RawMessage `json:"services"`
 }
 
 // Export is all that is held of the caller. It fails with ErrHalfExport rather than leave something out.
-func (s *Service) Export(ctx context.Context, who shop.Caller, from audit.Origin) (held Held, err error) {
-	held = Held{ExportedAt: time.Now().UTC(), Services: map[string]json.RawMessage{}}
+func (s *Service) Export(ctx context.Context, who shop.Caller, from audit.Origin) (held AccountExport, err error) {
+	held = AccountExport{ExportedAt: time.Now().UTC(), Services: map[string]json.RawMessage{}}
 	if held.Account, err = s.Get(ctx, who.ID); err != nil {
 		return held, err
 	}

@@ -104,7 +104,7 @@ func countAdmins(ctx context.Context, tx pgx.Tx) (n int, err error) {
 }
 
 // update fails with ErrNotFound.
-func update(ctx context.Context, tx pgx.Tx, id shop.UserID, in Change) (Account, error) {
+func update(ctx context.Context, tx pgx.Tx, id shop.UserID, in UserUpdate) (Account, error) {
 	return one(ctx, tx, `
 		update accounts set role = coalesce($2, role), active = coalesce($3, active), updated_at = now() where id = $1 and erased_at is null
 		returning id, username, email, full_name, role, active, email_verified, created_at, updated_at`, id, in.Role, in.Active)

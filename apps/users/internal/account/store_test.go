@@ -87,7 +87,7 @@ func TestATokenIsGoodOnce(t *testing.T) {
 func TestOneAdminStays(t *testing.T) {
 	s := newStand(t)
 	first, second := s.join(t, "first"), s.join(t, "second")
-	if _, err := s.Change(t.Context(), first, second.ID, account.Change{Role: new(shop.Admin)}, audit.Origin{}); err != nil {
+	if _, err := s.Change(t.Context(), first, second.ID, account.UserUpdate{Role: new(shop.Admin)}, audit.Origin{}); err != nil {
 		t.Fatal(err)
 	}
 	statuses := race(2, func(n int) int {

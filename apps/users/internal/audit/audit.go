@@ -56,9 +56,9 @@ type Entry struct {
 	Details map[string]string
 }
 
-// Kept is an entry as it stands in the chain. Hash covers everything else and Previous,
+// AuditEntry is an entry as it stands in the chain. Hash covers everything else and Previous,
 // the hash of the entry before; both are hexadecimal.
-type Kept struct {
+type AuditEntry struct {
 	Seq       int64           `json:"seq"`
 	At        time.Time       `json:"at"`
 	Action    Action          `json:"action"`
@@ -79,7 +79,7 @@ func genesis() string {
 
 // computed is what the hash of an entry must be. The database computes the same when the entry is added
 // (migrations/0001_audit.sql): each part with its length before it, so that no two entries have the same parts joined.
-func (k Kept) computed() string {
+func (k AuditEntry) computed() string {
 	h := sha256.New()
 	previous, _ := hex.DecodeString(k.Previous) // the database writes nothing else
 	h.Write(previous)

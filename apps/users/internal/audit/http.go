@@ -29,6 +29,6 @@ type listInput struct {
 	web.PageQuery
 }
 
-func (s *Service) handleList(ctx context.Context, _ shop.Caller, in listInput) (web.Page[Kept], error) {
+func (s *Service) handleList(ctx context.Context, _ shop.Caller, in listInput) (web.Page[AuditEntry], error) {
 	return s.List(ctx, in.Filter, in.PageQuery)
 }

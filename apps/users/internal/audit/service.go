@@ -60,8 +60,8 @@ func (o Origin) bounded() Origin {
 }
 
 // List is the entries that a filter lets through, the newest first.
-func (s *Service) List(ctx context.Context, f Filter, q web.PageQuery) (web.Page[Kept], error) {
-	return web.PageOf(q, math.MaxInt64, func(before int64, most int) ([]Kept, error) {
+func (s *Service) List(ctx context.Context, f Filter, q web.PageQuery) (web.Page[AuditEntry], error) {
+	return web.PageOf(q, math.MaxInt64, func(before int64, most int) ([]AuditEntry, error) {
 		return list(ctx, s.db, f, before, most)
-	}, func(k Kept) int64 { return k.Seq })
+	}, func(k AuditEntry) int64 { return k.Seq })
 }

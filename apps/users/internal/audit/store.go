@@ -30,7 +30,7 @@ const entries = `
 		encode(previous, 'hex') as previous, encode(hash, 'hex') as hash
 	from audit.entries`
 
-func list(ctx context.Context, db postgres.Reader, f Filter, before int64, limit int) ([]Kept, error) {
+func list(ctx context.Context, db postgres.Reader, f Filter, before int64, limit int) ([]AuditEntry, error) {
 	var c postgres.Conditions
 	c.And(`seq < ?`, before)
 	if f.UserID.UUID != uuid.Nil {
@@ -49,18 +49,18 @@ func list(ctx context.Context, db postgres.Reader, f Filter, before int64, limit
 		c.And(`at < ?`, f.To)
 	}
 	sql := entries + ` where ` + c.String() + c.Fill(` order by seq desc limit ?`, limit)
-	return postgres.All(ctx, db, pgx.RowToStructByName[Kept], sql, c.Args...)
+	return postgres.All(ctx, db, pgx.RowToStructByName[AuditEntry], sql, c.Args...)
 }
 
 // About is the newest entries about an account, at most 1000.
-func About(ctx context.Context, db postgres.Reader, id shop.UserID) ([]Kept, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[Kept], entries+`
+func About(ctx context.Context, db postgres.Reader, id shop.UserID) ([]AuditEntry, error) {
+	return postgres.All(ctx, db, pgx.RowToStructByName[AuditEntry], entries+`
 		where user_id = $1 order by seq desc limit 1000`, id)
 }
 
 // after is the next entries of the chain.
-func after(ctx context.Context, db postgres.Reader, seq int64, limit int) ([]Kept, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[Kept], entries+`
+func after(ctx context.Context, db postgres.Reader, seq int64, limit int) ([]AuditEntry, error) {
+	return postgres.All(ctx, db, pgx.RowToStructByName[AuditEntry], entries+`
 		where seq > $1 order by seq limit $2`, seq, limit)
 }
 

@@ -44,7 +44,7 @@ func Verify(ctx context.Context, db postgres.Reader, known Head) (Report, error)
 		if err != nil {
 			return Report{}, err
 		}
-		entries = slices.DeleteFunc(entries, func(k Kept) bool { return k.Seq > head.Seq && head.Hash != "" })
+		entries = slices.DeleteFunc(entries, func(k AuditEntry) bool { return k.Seq > head.Seq && head.Hash != "" })
 		if len(entries) == 0 {
 			break
 		}
@@ -63,7 +63,7 @@ type walk struct {
 	known Head
 }
 
-func (w *walk) step(k Kept) {
+func (w *walk) step(k AuditEntry) {
 	if k.Seq != w.last.Seq+1 {
 		w.flaw(w.last.Seq+1, "is missing")
 	} else if k.Previous != w.last.Hash {

@@ -96,14 +96,14 @@ const testuser = `{"username":"testuser","email":"test@example.com","password":"
 
 var form = map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
 
-func login(t *testing.T, app *web.App, name, password string) (pair session.Pair) {
+func login(t *testing.T, app *web.App, name, password string) (pair session.TokenPair) {
 	t.Helper()
 	status, body := kittest.Do(t, app, kittest.Call{Do: "POST /auth/login", Header: form,
 		Body: url.Values{"username": {name}, "password": {password}}.Encode()})
 	if status != 200 {
 		t.Fatalf("login: %d %s", status, body)
 	}
-	return session.Pair{AccessToken: kittest.Field[string](t, body, "access_token"), RefreshToken: kittest.Field[string](t, body, "refresh_token")}
+	return session.TokenPair{AccessToken: kittest.Field[string](t, body, "access_token"), RefreshToken: kittest.Field[string](t, body, "refresh_token")}
 }
 
 func bearer(token string) map[string]string {
@@ -172,13 +172,13 @@ func TestNobodyIsFirstWhereThatIsOff(t *testing.T) {
 	}
 }
 
-func refresh(t *testing.T, app *web.App, token string) (int, session.Pair) {
+func refresh(t *testing.T, app *web.App, token string) (int, session.TokenPair) {
 	t.Helper()
 	status, body := kittest.Do(t, app, kittest.Call{Do: "POST /auth/refresh", Body: fmt.Sprintf(`{"refresh_token":%q}`, token)})
 	if status != 200 {
-		return status, session.Pair{}
+		return status, session.TokenPair{}
 	}
-	return status, session.Pair{RefreshToken: kittest.Field[string](t, body, "refresh_token"), AccessToken: kittest.Field[string](t, body, "access_token")}
+	return status, session.TokenPair{RefreshToken: kittest.Field[string](t, body, "refresh_token"), AccessToken: kittest.Field[string](t, body, "access_token")}
 }
 
 func TestRefresh(t *testing.T) {

@@ -26,14 +26,14 @@ import (
 const password = "SecurePassword123!"
 
 // from is a sign-in with a user agent and an address.
-func from(t *testing.T, app *web.App, name, agent, address string) session.Pair {
+func from(t *testing.T, app *web.App, name, agent, address string) session.TokenPair {
 	t.Helper()
 	status, body := kittest.Do(t, app, kittest.Call{Do: "POST /auth/login", Body: fmt.Sprintf(`{"username":%q,"password":%q}`, name, password),
 		Header: map[string]string{"User-Agent": agent, "X-Forwarded-For": address}})
 	if status != 200 {
 		t.Fatalf("login: %d %s", status, body)
 	}
-	return session.Pair{AccessToken: kittest.Field[string](t, body, "access_token"), RefreshToken: kittest.Field[string](t, body, "refresh_token")}
+	return session.TokenPair{AccessToken: kittest.Field[string](t, body, "access_token"), RefreshToken: kittest.Field[string](t, body, "refresh_token")}
 }
 
 func register(t *testing.T, app *web.App, names ...string) {
@@ -77,7 +77,7 @@ func TestSessionsAreSeenAndEnded(t *testing.T) {
 		t.Fatalf("%+v", seen)
 	}
 	kittest.Emitted(t, db)
-	as := func(p session.Pair) map[string]string { return bearer(p.AccessToken) }
+	as := func(p session.TokenPair) map[string]string { return bearer(p.AccessToken) }
 	revoked := []string{"sessions.revoked"}
 	kittest.Run(t, app, db, []kittest.Call{
 		{Name: "without a token", Do: "GET /users/me/sessions", Want: 401},
@@ -173,7 +173,7 @@ func TestRefreshAtOnceAtTwoReplicas(t *testing.T) {
 	register(t, app, "alice")
 	pair := from(t, app, "alice", "phone", "203.0.113.7")
 	for range 3 {
-		next := make(chan session.Pair, 8)
+		next := make(chan session.TokenPair, 8)
 		var tabs sync.WaitGroup
 		for i := range cap(next) {
 			tabs.Go(func() {

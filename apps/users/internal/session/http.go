@@ -44,20 +44,20 @@ func (s *Service) Routes(app *web.App) {
 }
 
 type signInInput struct {
-	Login
+	Credentials
 	Device
 }
 
-func (s *Service) handleSignIn(ctx context.Context, _ shop.Caller, in signInInput) (Pair, error) {
-	return s.SignIn(ctx, in.Login, in.Device)
+func (s *Service) handleSignIn(ctx context.Context, _ shop.Caller, in signInInput) (TokenPair, error) {
+	return s.SignIn(ctx, in.Credentials, in.Device)
 }
 
-type refreshInput struct {
+type tokenRefresh struct {
 	RefreshToken string `json:"refresh_token" validate:"required,max=200"`
 	audit.Origin
 }
 
-func (s *Service) handleRefresh(ctx context.Context, _ shop.Caller, in refreshInput) (Pair, error) {
+func (s *Service) handleRefresh(ctx context.Context, _ shop.Caller, in tokenRefresh) (TokenPair, error) {
 	return s.Refresh(ctx, in.RefreshToken, in.Origin)
 }
 
@@ -95,7 +95,7 @@ func (s *Service) handleKeys(context.Context, shop.Caller, web.None) (auth.JWKS,
 	return s.signer.JWKS(), nil
 }
 
-func (s *Service) handleDiscovery(context.Context, shop.Caller, web.None) (Discovery, error) {
+func (s *Service) handleDiscovery(context.Context, shop.Caller, web.None) (OpenIDConfiguration, error) {
 	return s.Discovery(), nil
 }
 

@@ -69,9 +69,9 @@ func (s *Service) Rotate(ctx context.Context) (r Rotation, err error) {
 	return r, err
 }
 
-// Discovery says where the keys are and what the tokens say, in the words of OpenID Connect Discovery. It has no more of that
+// OpenIDConfiguration says where the keys are and what the tokens say, in the words of OpenID Connect Discovery. It has no more of that
 // protocol: people sign in here with a password, not through another's page.
-type Discovery struct {
+type OpenIDConfiguration struct {
 	Issuer     string   `json:"issuer"`
 	JWKS       string   `json:"jwks_uri"`
 	Algorithms []string `json:"id_token_signing_alg_values_supported"`
@@ -81,8 +81,8 @@ type Discovery struct {
 }
 
 // Discovery is how to verify the tokens that are made here.
-func (s *Service) Discovery() Discovery {
-	return Discovery{
+func (s *Service) Discovery() OpenIDConfiguration {
+	return OpenIDConfiguration{
 		Issuer: s.signer.Issuer, JWKS: strings.TrimSuffix(s.signer.Issuer, "/") + "/.well-known/jwks.json",
 		Algorithms: []string{"EdDSA"}, Subjects: []string{"public"}, Responses: []string{"token"},
 		Claims: []string{"iss", "aud", "sub", "sid", "jti", "role", "iat", "nbf", "exp"},

@@ -40,11 +40,11 @@ func NewService(db *event.Outbox, accounts *account.Service, signer *auth.Signer
 
 // SignIn begins a session. From a device that was not seen before it tells users.new_device, except at the first sign-in of
 // all. It fails as account.Service.Authenticate does.
-func (s *Service) SignIn(ctx context.Context, in Login, from Device) (Pair, error) {
+func (s *Service) SignIn(ctx context.Context, in Credentials, from Device) (TokenPair, error) {
 	origin := audit.Origin{Address: from.Address, UserAgent: from.UserAgent}
 	who, err := s.accounts.Authenticate(ctx, in.Username, in.Password, origin)
 	if err != nil {
-		return Pair{}, err
+		return TokenPair{}, err
 	}
 	id, refresh := shop.NewID(), newRefreshToken()
 	err = s.db.Tx(ctx, func(tx event.TX) error {
@@ -66,14 +66,14 @@ func (s *Service) SignIn(ctx context.Context, in Login, from Device) (Pair, erro
 		return audit.Record(ctx, tx, audit.Entry{Action: audit.SignedIn, Actor: who.ID, User: who.ID, From: origin})
 	})
 	if err != nil {
-		return Pair{}, err
+		return TokenPair{}, err
 	}
 	return s.pair(who, id, refresh)
 }
 
 // Refresh exchanges a refresh token for a new pair; the old token is dead from then on. Using a dead one again, later
 // than a double submit, ends the whole session. It fails with ErrRefresh.
-func (s *Service) Refresh(ctx context.Context, token string, from audit.Origin) (Pair, error) {
+func (s *Service) Refresh(ctx context.Context, token string, from audit.Origin) (TokenPair, error) {
 	next := successor(s.chain, token)
 	var held refreshable
 	refused := false
@@ -94,24 +94,24 @@ func (s *Service) Refresh(ctx context.Context, token string, from audit.Origin) 
 		return nil
 	})
 	if err != nil {
-		return Pair{}, err
+		return TokenPair{}, err
 	}
 	if refused {
-		return Pair{}, ErrRefresh
+		return TokenPair{}, ErrRefresh
 	}
 	who, err := s.accounts.Get(ctx, held.AccountID)
 	if err != nil {
-		return Pair{}, err
+		return TokenPair{}, err
 	}
 	if !who.Active {
-		return Pair{}, ErrRefresh
+		return TokenPair{}, ErrRefresh
 	}
 	return s.pair(who, held.SessionID, next)
 }
 
-func (s *Service) pair(who account.Account, session uuid.UUID, refresh string) (Pair, error) {
+func (s *Service) pair(who account.Account, session uuid.UUID, refresh string) (TokenPair, error) {
 	access, err := s.signer.Sign(shop.Caller{ID: who.ID, SessionID: session, Role: who.Role}, s.lives.Access)
-	return Pair{AccessToken: access, RefreshToken: refresh, TokenType: "bearer", ExpiresIn: int(s.lives.Access.Seconds())}, err
+	return TokenPair{AccessToken: access, RefreshToken: refresh, TokenType: "bearer", ExpiresIn: int(s.lives.Access.Seconds())}, err
 }
 
 // List is the sessions of a user that go on, the latest first.

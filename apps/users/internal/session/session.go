@@ -14,14 +14,14 @@ import (
 	"sidecart/kit/fault"
 )
 
-// Login is who somebody says they are. Username may be the e-mail address.
-type Login struct {
+// Credentials is who somebody says they are. Username may be the e-mail address.
+type Credentials struct {
 	Username string `json:"username" validate:"required,max=254"`
 	Password string `json:"password" validate:"required,max=1000"`
 }
 
-// Pair is what a signed-in client holds. ExpiresIn is the life of the access token in seconds.
-type Pair struct {
+// TokenPair is what a signed-in client holds. ExpiresIn is the life of the access token in seconds.
+type TokenPair struct {
 	AccessToken  string `json:"access_token"`
 	RefreshToken string `json:"refresh_token"`
 	TokenType    string `json:"token_type"`

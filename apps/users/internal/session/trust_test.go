@@ -38,7 +38,7 @@ func newService(t *testing.T, lives session.Lifetimes) (*session.Service, *pgxpo
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.SignIn(t.Context(), session.Login{Username: name, Password: password}, session.Device{}); err != nil {
+		if _, err := s.SignIn(t.Context(), session.Credentials{Username: name, Password: password}, session.Device{}); err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, a.ID)
@@ -229,7 +229,7 @@ func TestDiscovery(t *testing.T) {
 
 func TestPrune(t *testing.T) {
 	s, db, _, users := newService(t, short)
-	if _, err := s.SignIn(t.Context(), session.Login{Username: "alice", Password: password}, session.Device{UserAgent: "another"}); err != nil {
+	if _, err := s.SignIn(t.Context(), session.Credentials{Username: "alice", Password: password}, session.Device{UserAgent: "another"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := begin(t, db, users[1])(); err != nil {
