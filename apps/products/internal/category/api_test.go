@@ -87,7 +87,7 @@ func TestMovesMakeNoCycle(t *testing.T) {
 				defer cancel()
 				parent := 1 + rand.Int64N(n)
 				change := category.CategoryUpdate{ParentID: web.Optional[int64]{Set: true, Value: &parent}}
-				if _, err := s.Change(ctx, 1+rand.Int64N(n), web.IfMatch{}, change); err != nil && !errors.Is(err, category.ErrCycle) {
+				if _, err := s.Update(ctx, 1+rand.Int64N(n), web.IfMatch{}, change); err != nil && !errors.Is(err, category.ErrCycle) {
 					t.Errorf("move: %v", err)
 				}
 			})

@@ -29,8 +29,8 @@ type Category struct {
 // ETag is another one after each change, also of how many products there are.
 func (c Category) ETag() string { return fmt.Sprintf("%d-%d", c.Version, c.ProductCount) }
 
-// is says whether a tag was given out since the category last changed. A product more or less is no change of it.
-func (c Category) is(tag string) bool {
+// matches says whether a tag was given out since the category last changed. A product more or less is no change of it.
+func (c Category) matches(tag string) bool {
 	version, _, _ := strings.Cut(tag, "-")
 	return version == strconv.Itoa(c.Version)
 }
@@ -54,15 +54,15 @@ type CategoryUpdate struct {
 
 // What can go wrong with categories.
 var (
-	ErrNotFound = fault.New(fault.NotFound, "category_not_found", "there is no such category")
-	ErrSlug     = fault.New(fault.Conflict, "slug_taken", "another category has this slug").With("slug", "is taken")
-	ErrParent   = fault.ErrInvalid.With("parent_id", "there is no such category")
-	ErrCycle    = fault.New(fault.Conflict, "category_cycle", "a category cannot be below itself").With("parent_id", "is below it")
-	ErrInUse    = fault.New(fault.Conflict, "category_in_use", "there are products or categories in it")
+	ErrNotFound  = fault.New(fault.NotFound, "category_not_found", "there is no such category")
+	ErrSlugTaken = fault.New(fault.Conflict, "slug_taken", "another category has this slug").With("slug", "is taken")
+	ErrNoParent  = fault.ErrInvalid.With("parent_id", "there is no such category")
+	ErrCycle     = fault.New(fault.Conflict, "category_cycle", "a category cannot be below itself").With("parent_id", "is below it")
+	ErrInUse     = fault.New(fault.Conflict, "category_in_use", "there are products or categories in it")
 )
 
-// to is the category as it is after a change.
-func (change CategoryUpdate) to(c Category) Category {
+// applyTo is the category as it is after a change.
+func (change CategoryUpdate) applyTo(c Category) Category {
 	web.Apply(&c.Name, change.Name)
 	web.Apply(&c.Description, change.Description)
 	web.Apply(&c.Slug, change.Slug)

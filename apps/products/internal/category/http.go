@@ -9,14 +9,14 @@ import (
 
 // Routes adds the categories' routes.
 func (s *Service) Routes(app *web.App) {
-	web.Handle(app, "POST /categories", shop.ManageCatalogue, s.handleCreate, web.Created, web.Fails(ErrSlug),
+	web.Handle(app, "POST /categories", shop.ManageCatalogue, s.handleCreate, web.Created, web.Fails(ErrSlugTaken),
 		web.Doc("createCategory", "categories", "Create a category"))
 	web.Handle(app, "GET /categories", shop.Anyone, s.handleList,
 		web.Doc("listCategories", "categories", "List categories"), web.Describe("As a list or as a tree."))
 	web.Handle(app, "GET /categories/{id}", shop.Anyone, s.handleGet, web.Fails(ErrNotFound),
 		web.Doc("getCategory", "categories", "Get a category"))
-	web.Handle(app, "PATCH /categories/{id}", shop.ManageCatalogue, s.handleChange,
-		web.Fails(ErrNotFound, web.ErrPreconditionFailed, ErrSlug, ErrCycle),
+	web.Handle(app, "PATCH /categories/{id}", shop.ManageCatalogue, s.handleUpdate,
+		web.Fails(ErrNotFound, web.ErrPreconditionFailed, ErrSlugTaken, ErrCycle),
 		web.Doc("updateCategory", "categories", "Update a category"))
 	web.Handle(app, "DELETE /categories/{id}", shop.ManageCatalogue, s.handleDelete,
 		web.Fails(ErrNotFound, web.ErrPreconditionFailed, ErrInUse),
@@ -47,14 +47,14 @@ func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in idInput) (Cat
 	return s.Get(ctx, in.ID)
 }
 
-type changeInput struct {
+type updateInput struct {
 	ID      int64       `path:"id" validate:"min=1"`
 	IfMatch web.IfMatch `header:"If-Match"`
 	CategoryUpdate
 }
 
-func (s *Service) handleChange(ctx context.Context, _ shop.Caller, in changeInput) (Category, error) {
-	return s.Change(ctx, in.ID, in.IfMatch, in.CategoryUpdate)
+func (s *Service) handleUpdate(ctx context.Context, _ shop.Caller, in updateInput) (Category, error) {
+	return s.Update(ctx, in.ID, in.IfMatch, in.CategoryUpdate)
 }
 
 type deleteInput struct {

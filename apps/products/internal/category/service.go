@@ -26,7 +26,7 @@ type Service struct{ db *event.Outbox }
 // NewService works on an open database.
 func NewService(db *event.Outbox) *Service { return &Service{db} }
 
-// Create opens a category. It fails with ErrParent, or ErrSlug where a slug was asked for that is taken; a slug made
+// Create opens a category. It fails with ErrNoParent, or ErrSlugTaken where a slug was asked for that is taken; a slug made
 // from the name gets a number instead.
 func (s *Service) Create(ctx context.Context, in NewCategory) (c Category, err error) {
 	return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Category, error) {
@@ -40,18 +40,18 @@ func (s *Service) Create(ctx context.Context, in NewCategory) (c Category, err e
 	})
 }
 
-// Change changes what is named, if the category is still the one that the caller read. It fails with ErrNotFound,
-// web.ErrPreconditionFailed, ErrSlug, ErrParent, or ErrCycle where the category would come to be below itself.
-func (s *Service) Change(ctx context.Context, id int64, read web.IfMatch, change CategoryUpdate) (c Category, err error) {
+// Update changes what is named, if the category is still the one that the caller read. It fails with ErrNotFound,
+// web.ErrPreconditionFailed, ErrSlugTaken, ErrNoParent, or ErrCycle where the category would come to be below itself.
+func (s *Service) Update(ctx context.Context, id int64, ifMatch web.IfMatch, update CategoryUpdate) (c Category, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		if c, err = lock(ctx, tx, id, read); err != nil {
+		if c, err = lock(ctx, tx, id, ifMatch); err != nil {
 			return err
 		}
-		changed := change.to(c)
+		changed := update.applyTo(c)
 		if reflect.DeepEqual(c, changed) {
 			return nil
 		}
-		if err := update(ctx, tx, changed); err != nil {
+		if err := updateRow(ctx, tx, changed); err != nil {
 			return err
 		}
 		c, err = get(ctx, tx, id)
@@ -62,17 +62,17 @@ func (s *Service) Change(ctx context.Context, id int64, read web.IfMatch, change
 
 // Delete closes an empty category, if it is still the one that the caller read. It fails with ErrNotFound, web.ErrPreconditionFailed,
 // or ErrInUse while there are products on sale or categories in it.
-func (s *Service) Delete(ctx context.Context, id int64, read web.IfMatch) error {
+func (s *Service) Delete(ctx context.Context, id int64, ifMatch web.IfMatch) error {
 	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		if _, err := lock(ctx, tx, id, read); err != nil {
+		if _, err := lock(ctx, tx, id, ifMatch); err != nil {
 			return err
 		}
-		return remove(ctx, tx, id)
+		return deleteRow(ctx, tx, id)
 	})
 }
 
 // lock keeps a category from being changed until the transaction ends. It fails with ErrNotFound or web.ErrPreconditionFailed.
-func lock(ctx context.Context, tx pgx.Tx, id int64, read web.IfMatch) (Category, error) {
+func lock(ctx context.Context, tx pgx.Tx, id int64, ifMatch web.IfMatch) (Category, error) {
 	if err := lockRow(ctx, tx, id); err != nil {
 		return Category{}, err
 	}
@@ -80,7 +80,7 @@ func lock(ctx context.Context, tx pgx.Tx, id int64, read web.IfMatch) (Category,
 	if err != nil {
 		return c, err
 	}
-	return c, read.Check(c.is)
+	return c, ifMatch.Check(c.matches)
 }
 
 // List is all categories in the order they were opened.
@@ -92,7 +92,7 @@ func (s *Service) List(ctx context.Context, q web.PageQuery) (web.Page[Category]
 
 // Tree is all categories, each with those below it.
 func (s *Service) Tree(ctx context.Context) (page web.Page[Category], err error) {
-	all, err := everything(ctx, s.db)
+	all, err := listAll(ctx, s.db)
 	if err != nil {
 		return page, err
 	}

@@ -8,7 +8,7 @@ import (
 	"sidecart/kit/postgres"
 )
 
-// insert fails with ErrSlug or ErrParent. It looks first, so that a refused category does not use up a number; the
+// insert fails with ErrSlugTaken or ErrNoParent. It looks first, so that a refused category does not use up a number; the
 // constraints decide where two are opened at once.
 func insert(ctx context.Context, tx pgx.Tx, in NewCategory, slug string) (Category, error) {
 	var parent, taken bool
@@ -19,24 +19,24 @@ func insert(ctx context.Context, tx pgx.Tx, in NewCategory, slug string) (Catego
 	case err != nil:
 		return Category{}, err
 	case !parent:
-		return Category{}, ErrParent
+		return Category{}, ErrNoParent
 	case taken:
-		return Category{}, ErrSlug
+		return Category{}, ErrSlugTaken
 	}
 	c, err := postgres.One(ctx, tx, pgx.ErrNoRows, pgx.RowToStructByName[Category], `
 		insert into categories (name, description, slug, parent_id) values ($1, $2, $3, $4)
 		returning id, name, description, slug, parent_id, 0 as product_count, version, created_at, updated_at`,
 		in.Name, in.Description, slug, in.ParentID)
-	return c, refusal(err)
+	return c, constraintFault(err)
 }
 
-// refusal is the fault that the refusal of a constraint stands for.
-func refusal(err error) error {
+// constraintFault is the fault that the refusal of a constraint stands for.
+func constraintFault(err error) error {
 	switch {
 	case postgres.IsViolation(err, "categories_slug_key"):
-		return ErrSlug
+		return ErrSlugTaken
 	case postgres.IsViolation(err, "categories_parent_id_fkey"):
-		return ErrParent
+		return ErrNoParent
 	case postgres.IsViolation(err, "categories_no_cycle"), postgres.IsViolation(err, "categories_check"):
 		return ErrCycle
 	}
@@ -60,16 +60,16 @@ func lockRow(ctx context.Context, tx pgx.Tx, id int64) error {
 	return postgres.ExecOne(ctx, tx, ErrNotFound, `select from categories where id = $1 for no key update`, id)
 }
 
-// update fails with ErrSlug, ErrParent or ErrCycle. The row is locked.
-func update(ctx context.Context, tx pgx.Tx, c Category) error {
+// updateRow fails with ErrSlugTaken, ErrNoParent or ErrCycle. The row is locked.
+func updateRow(ctx context.Context, tx pgx.Tx, c Category) error {
 	_, err := tx.Exec(ctx, `
 		update categories set name = $2, description = $3, slug = $4, parent_id = $5, version = version + 1, updated_at = now()
 		where id = $1`, c.ID, c.Name, c.Description, c.Slug, c.ParentID)
-	return refusal(err)
+	return constraintFault(err)
 }
 
-// remove fails with ErrInUse. What is archived does not need its category any more.
-func remove(ctx context.Context, tx pgx.Tx, id int64) error {
+// deleteRow fails with ErrInUse. What is archived does not need its category any more.
+func deleteRow(ctx context.Context, tx pgx.Tx, id int64) error {
 	if _, err := tx.Exec(ctx, `
 		update products set category_id = null where category_id = $1 and archived_at is not null`, id); err != nil {
 		return err
@@ -88,8 +88,8 @@ func list(ctx context.Context, db postgres.Reader, after int64, limit int) ([]Ca
 		from categories c where c.id > $1 order by c.id limit $2`, after, limit)
 }
 
-// everything is all categories by name, counted at one go.
-func everything(ctx context.Context, db postgres.Reader) ([]Category, error) {
+// listAll is all categories by name, counted at one go.
+func listAll(ctx context.Context, db postgres.Reader) ([]Category, error) {
 	return postgres.All(ctx, db, pgx.RowToStructByName[Category], `
 		select c.id, c.name, c.description, c.slug, c.parent_id, c.version, c.created_at, c.updated_at, coalesce(n.products, 0) as product_count
 		from categories c

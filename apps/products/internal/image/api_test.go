@@ -155,13 +155,13 @@ func TestImages(t *testing.T) {
 		{Name: "delete again", As: admin, Do: "DELETE " + second, Want: 404},
 		{Name: "the other moves up", Do: "GET /products/1", Want: 200, Has: []string{`"alt":"A thing","position":1`}},
 	})
-	if err := s.Clean(t.Context()); err != nil || len(store.files) != 4 { // two of the image, and two of the refused upload, whose hour is not over
+	if err := s.DeleteUnused(t.Context()); err != nil || len(store.files) != 4 { // two of the image, and two of the refused upload, whose hour is not over
 		t.Errorf("kept %v", slices.Collect(maps.Keys(store.files)))
 	}
 	if _, err := db.Exec(t.Context(), `update image_files set free_at = now() where free_at > now()`); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Clean(t.Context()); err != nil || len(store.files) != 2 {
+	if err := s.DeleteUnused(t.Context()); err != nil || len(store.files) != 2 {
 		t.Errorf("kept %d, %v", len(store.files), err)
 	}
 	store.away = sidecar.ErrUpstream
@@ -170,14 +170,14 @@ func TestImages(t *testing.T) {
 		{Name: "archive all the same", As: admin, Do: "DELETE /products/1", Want: 204, Emits: []string{"products.archived"}},
 		{Name: "is not seen", Do: "GET " + first, Want: 404},
 	})
-	if err := s.Clean(t.Context()); !errors.Is(err, sidecar.ErrUpstream) {
+	if err := s.DeleteUnused(t.Context()); !errors.Is(err, sidecar.ErrUpstream) {
 		t.Error(err)
 	}
 	store.away = nil
 	if _, err := db.Exec(t.Context(), `update image_files set free_at = now()`); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Clean(t.Context()); err != nil || len(store.files) != 0 {
+	if err := s.DeleteUnused(t.Context()); err != nil || len(store.files) != 0 {
 		t.Errorf("kept %d, %v", len(store.files), err)
 	}
 }
@@ -192,10 +192,10 @@ func TestABadFileHoldsUpNoOther(t *testing.T) {
 		insert into image_files (name, free_at) values ($1, now() - interval '2 hours'), ($2, now() - interval '1 hour')`, bad, good); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Clean(t.Context()); !errors.Is(err, sidecar.ErrUpstream) || !strings.Contains(err.Error(), bad.String()) || len(store.files) != 1 {
+	if err := s.DeleteUnused(t.Context()); !errors.Is(err, sidecar.ErrUpstream) || !strings.Contains(err.Error(), bad.String()) || len(store.files) != 1 {
 		t.Errorf("%d are left, %v", len(store.files), err)
 	}
-	if err := s.Clean(t.Context()); err != nil {
+	if err := s.DeleteUnused(t.Context()); err != nil {
 		t.Errorf("the bad one is tried again at once: %v", err)
 	}
 }
@@ -220,13 +220,13 @@ func TestAddingAndMovingAtOnce(t *testing.T) {
 		race.Go(func() {
 			i, err := s.Add(context.Background(), idempotency.Key{}, 1, "", file)
 			if err != nil {
-				if !errors.Is(err, images.ErrMany) {
+				if !errors.Is(err, images.ErrTooMany) {
 					t.Error(err)
 				}
 				return
 			}
 			front := 1
-			if _, err := s.Change(context.Background(), 1, i.ID, images.ImageUpdate{Position: &front}); err != nil {
+			if _, err := s.Update(context.Background(), 1, i.ID, images.ImageUpdate{Position: &front}); err != nil {
 				t.Error(err)
 			}
 		})

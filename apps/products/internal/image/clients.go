@@ -16,8 +16,8 @@ type Files struct {
 // component is the binding's name in every environment.
 const component = "images"
 
-// FilesOf keeps them behind the sidecar's binding.
-func FilesOf(dapr *sidecar.Sidecar) Files {
+// NewFiles keeps them behind the sidecar's binding.
+func NewFiles(dapr *sidecar.Sidecar) Files {
 	files := dapr.Files(component)
 	return Files{Put: files.Put, Get: files.Get, Delete: files.Delete}
 }

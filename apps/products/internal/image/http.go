@@ -17,19 +17,19 @@ import (
 // Routes adds the images' routes.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /products/{id}/images", shop.ManageCatalogue, s.handleAdd, web.Created,
-		web.BodyLimit(largestFile+64<<10), web.Timeout(time.Minute),
-		web.Fails(ErrProduct, ErrNoImage, ErrTooLarge, ErrMany),
+		web.BodyLimit(maxFileBytes+64<<10), web.Timeout(time.Minute),
+		web.Fails(ErrNoProduct, ErrNotAnImage, ErrTooLarge, ErrTooMany),
 		web.Doc("addProductImage", "products", "Add a product image"),
 		web.Describe("multipart/form-data with a part that holds the file, and optionally a part named alt."))
-	web.Handle(app, "GET /products/{id}/images/{image_id}", shop.Anyone, s.handleShow, web.Fails(ErrNotFound),
+	web.Handle(app, "GET /products/{id}/images/{image_id}", shop.Anyone, s.handleGet, web.Fails(ErrNotFound),
 		web.Produces("image/jpeg", "image/png"),
 		web.Doc("getProductImage", "products", "Get a product image"), web.Describe("Or its thumbnail."))
-	web.Handle(app, "PATCH /products/{id}/images/{image_id}", shop.ManageCatalogue, s.handleChange,
-		web.Fails(ErrProduct, ErrNotFound),
+	web.Handle(app, "PATCH /products/{id}/images/{image_id}", shop.ManageCatalogue, s.handleUpdate,
+		web.Fails(ErrNoProduct, ErrNotFound),
 		web.Doc("updateProductImage", "products", "Update a product image"),
 		web.Describe("Changes the alternative text or the position."))
 	web.Handle(app, "DELETE /products/{id}/images/{image_id}", shop.ManageCatalogue, s.handleDelete,
-		web.Fails(ErrProduct, ErrNotFound),
+		web.Fails(ErrNoProduct, ErrNotFound),
 		web.Doc("deleteProductImage", "products", "Delete a product image"))
 }
 
@@ -47,7 +47,7 @@ func (s *Service) handleAdd(ctx context.Context, _ shop.Caller, in addInput) (Im
 	return s.Add(ctx, in.Key, in.ID, alt, file)
 }
 
-// readForm finds the one file of a form, whatever its part is called, and the words for it. It fails with ErrFileNotFound, ErrAlt
+// readForm finds the one file of a form, whatever its part is called, and the words for it. It fails with ErrNoFile, ErrAlt
 // or web.ErrTooLarge.
 func readForm(form web.Body) (file []byte, alt string, err error) {
 	parts := multipart.NewReader(form, form.Params["boundary"])
@@ -71,7 +71,7 @@ func readForm(form web.Body) (file []byte, alt string, err error) {
 	}
 	switch {
 	case len(file) == 0:
-		return nil, "", ErrFileNotFound
+		return nil, "", ErrNoFile
 	case len([]rune(alt)) > 500 || strings.ContainsFunc(alt, func(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar }):
 		return nil, "", ErrAlt
 	}
@@ -83,30 +83,30 @@ func malformed(err error) error {
 	if errors.Is(err, web.ErrTooLarge) {
 		return ErrTooLarge
 	}
-	return ErrFileNotFound.Wrap(err)
+	return ErrNoFile.Wrap(err)
 }
 
-type showInput struct {
+type getInput struct {
 	ID      int64  `path:"id" validate:"min=1"`
 	ImageID int64  `path:"image_id" validate:"min=1"`
 	Size    string `query:"size" default:"full" validate:"oneof=full thumbnail"`
 }
 
-func (s *Service) handleShow(ctx context.Context, _ shop.Caller, in showInput) (web.Content, error) {
-	p, err := s.Show(ctx, in.ID, in.ImageID, in.Size == "thumbnail")
+func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in getInput) (web.Content, error) {
+	p, err := s.Get(ctx, in.ID, in.ImageID, in.Size == "thumbnail")
 	// What is under a number never changes.
 	forever := map[string]string{"Cache-Control": "public, max-age=31536000, immutable"}
 	return web.Content{MediaType: p.MediaType, Bytes: p.Bytes, Tag: p.Tag, Header: forever}, err
 }
 
-type changeInput struct {
+type updateInput struct {
 	ID      int64 `path:"id" validate:"min=1"`
 	ImageID int64 `path:"image_id" validate:"min=1"`
 	ImageUpdate
 }
 
-func (s *Service) handleChange(ctx context.Context, _ shop.Caller, in changeInput) (Image, error) {
-	return s.Change(ctx, in.ID, in.ImageID, in.ImageUpdate)
+func (s *Service) handleUpdate(ctx context.Context, _ shop.Caller, in updateInput) (Image, error) {
+	return s.Update(ctx, in.ID, in.ImageID, in.ImageUpdate)
 }
 
 type imageInput struct {

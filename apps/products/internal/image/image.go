@@ -29,37 +29,37 @@ type ImageUpdate struct {
 	Position *int    `json:"position" validate:"omitempty,min=1,max=100"`
 }
 
-// Picture is a file with what must be known to show it.
-type Picture struct {
+// Rendition is a file with what must be known to show it.
+type Rendition struct {
 	MediaType string
 	Tag       string
 	Bytes     []byte
 }
 
-// stored is where an image's files are.
-type stored struct {
+// imageFile is where an image's files are.
+type imageFile struct {
 	File      uuid.UUID
 	MediaType string
 	SmallType string
 	Tag       string
 }
 
-// most is how many images a product has.
-const most = 20
+// maxImages is how many images a product has.
+const maxImages = 20
 
 // What can go wrong with images.
 var (
-	ErrNotFound     = fault.New(fault.NotFound, "image_not_found", "there is no such image")
-	ErrProduct      = fault.New(fault.NotFound, "product_not_found", "there is no such product")
-	ErrMany         = fault.New(fault.Conflict, "too_many_images", "a product has at most 20 images")
-	ErrFileNotFound = fault.ErrInvalid.With("file", "is missing: send it as a part with a file name")
-	ErrAlt          = fault.ErrInvalid.With("alt", "must be a text of at most 500 characters on one line")
-	ErrNoImage      = fault.New(fault.Unsupported, "not_an_image", "the file is not a JPEG, PNG or WebP that can be read")
-	ErrTooLarge     = fault.New(fault.TooLarge, "image_too_large", "an image has at most 8 MiB and 20 million pixels")
+	ErrNotFound   = fault.New(fault.NotFound, "image_not_found", "there is no such image")
+	ErrNoProduct  = fault.New(fault.NotFound, "product_not_found", "there is no such product")
+	ErrTooMany    = fault.New(fault.Conflict, "too_many_images", "a product has at most 20 images")
+	ErrNoFile     = fault.ErrInvalid.With("file", "is missing: send it as a part with a file name")
+	ErrAlt        = fault.ErrInvalid.With("alt", "must be a text of at most 500 characters on one line")
+	ErrNotAnImage = fault.New(fault.Unsupported, "not_an_image", "the file is not a JPEG, PNG or WebP that can be read")
+	ErrTooLarge   = fault.New(fault.TooLarge, "image_too_large", "an image has at most 8 MiB and 20 million pixels")
 )
 
-// moved is the order of ids with one of them at another place, from 1.
-func moved(ids []int64, id int64, position int) []int64 {
+// reordered is the order of ids with one of them at another place, from 1.
+func reordered(ids []int64, id int64, position int) []int64 {
 	order := slices.DeleteFunc(slices.Clone(ids), func(other int64) bool { return other == id })
 	return slices.Insert(order, min(position-1, len(order)), id)
 }

@@ -27,19 +27,19 @@ var Migrations = postgres.Migrations{Name: "image", Files: postgres.Sub(files)}
 type Service struct {
 	db    *event.Outbox
 	files Files
-	room  *semaphore.Weighted // for pictures as pixels
+	slots *semaphore.Weighted // for pictures as pixels
 }
 
-// atOnce is how many pictures are drawn at the same time: each takes up to 100 MB meanwhile.
-const atOnce = 2
+// maxConcurrentRenders is how many pictures are drawn at the same time: each takes up to 100 MB meanwhile.
+const maxConcurrentRenders = 2
 
 // NewService works on an open database.
 func NewService(db *event.Outbox, files Files) *Service {
-	return &Service{db: db, files: files, room: semaphore.NewWeighted(atOnce)}
+	return &Service{db: db, files: files, slots: semaphore.NewWeighted(maxConcurrentRenders)}
 }
 
-// Add gives a product one more image, after the others, and tells products.changed. It fails with ErrProduct, ErrMany,
-// ErrNoImage or ErrTooLarge.
+// Add gives a product one more image, after the others, and tells products.changed. It fails with ErrNoProduct, ErrTooMany,
+// ErrNotAnImage or ErrTooLarge.
 func (s *Service) Add(ctx context.Context, key idempotency.Key, productID int64, alt string, file []byte) (Image, error) {
 	_, earlier, err := idempotency.Begin[Image](ctx, s.db.Pool, key)
 	if err != nil {
@@ -48,58 +48,58 @@ func (s *Service) Add(ctx context.Context, key idempotency.Key, productID int64,
 	if earlier != nil {
 		return *earlier, nil
 	}
-	p, err := s.draw(ctx, file)
+	p, err := s.render(ctx, file)
 	if err != nil {
 		return Image{}, err
 	}
 	name := shop.NewID()
-	if err := s.put(ctx, name, p); err != nil {
+	if err := s.upload(ctx, name, p); err != nil {
 		return Image{}, err
 	}
 	return idempotency.Do(ctx, s.db, key, func(tx event.TX) (Image, error) {
-		if err := touch(ctx, tx, productID); err != nil {
+		if err := touchProduct(ctx, tx, productID); err != nil {
 			return Image{}, err
 		}
 		i, err := insert(ctx, tx, productID, name, alt, p)
-		if err == nil && i.Position > most {
-			err = ErrMany
+		if err == nil && i.Position > maxImages {
+			err = ErrTooMany
 		}
 		return i, err
 	})
 }
 
-// draw waits for room.
-func (s *Service) draw(ctx context.Context, file []byte) (prepared, error) {
-	if err := s.room.Acquire(ctx, 1); err != nil {
-		return prepared{}, err
+// render waits for room.
+func (s *Service) render(ctx context.Context, file []byte) (renditions, error) {
+	if err := s.slots.Acquire(ctx, 1); err != nil {
+		return renditions{}, err
 	}
-	defer s.room.Release(1)
-	return prepare(file)
+	defer s.slots.Release(1)
+	return render(file)
 }
 
-// put keeps both files, noted first: what becomes of no image is removed later.
-func (s *Service) put(ctx context.Context, name uuid.UUID, p prepared) error {
-	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return note(ctx, tx, name) })
+// upload keeps both files, noted first: what becomes of no image is removed later.
+func (s *Service) upload(ctx context.Context, name uuid.UUID, p renditions) error {
+	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return insertFile(ctx, tx, name) })
 	if err != nil {
 		return err
 	}
 	if err := s.files.Put(ctx, name.String(), p.full.Bytes); err != nil {
 		return err
 	}
-	return s.files.Put(ctx, small(name), p.small.Bytes)
+	return s.files.Put(ctx, thumbnailName(name), p.thumbnail.Bytes)
 }
 
-func small(name uuid.UUID) string { return name.String() + "-small" }
+func thumbnailName(name uuid.UUID) string { return name.String() + "-small" }
 
-// Show is the picture, or its thumbnail. It fails with ErrNotFound, also for what is off sale.
-func (s *Service) Show(ctx context.Context, productID, id int64, thumbnail bool) (Picture, error) {
-	where, err := get(ctx, s.db, productID, id)
+// Get is the picture, or its thumbnail. It fails with ErrNotFound, also for what is off sale.
+func (s *Service) Get(ctx context.Context, productID, id int64, thumbnail bool) (Rendition, error) {
+	where, err := getFile(ctx, s.db, productID, id)
 	if err != nil {
-		return Picture{}, err
+		return Rendition{}, err
 	}
-	name, p := where.File.String(), Picture{MediaType: where.MediaType, Tag: where.Tag}
+	name, p := where.File.String(), Rendition{MediaType: where.MediaType, Tag: where.Tag}
 	if thumbnail {
-		name, p = small(where.File), Picture{MediaType: where.SmallType, Tag: where.Tag + "-small"}
+		name, p = thumbnailName(where.File), Rendition{MediaType: where.SmallType, Tag: where.Tag + "-small"}
 	}
 	p.Bytes, err = s.files.Get(ctx, name)
 	if errors.Is(err, sidecar.ErrFileNotFound) { // deleted at this very moment, or lost, which is for the log
@@ -108,27 +108,27 @@ func (s *Service) Show(ctx context.Context, productID, id int64, thumbnail bool)
 	return p, err
 }
 
-// Change changes the words for an image, or its place, and tells products.changed. It fails with ErrNotFound.
-func (s *Service) Change(ctx context.Context, productID, id int64, change ImageUpdate) (i Image, err error) {
+// Update changes the words for an image, or its place, and tells products.changed. It fails with ErrNotFound.
+func (s *Service) Update(ctx context.Context, productID, id int64, update ImageUpdate) (i Image, err error) {
 	err = s.db.Tx(ctx, func(tx event.TX) error {
-		if err := touch(ctx, tx, productID); err != nil {
+		if err := touchProduct(ctx, tx, productID); err != nil {
 			return err
 		}
-		if change.Alt != nil {
-			if err := setAlt(ctx, tx, productID, id, *change.Alt); err != nil {
+		if update.Alt != nil {
+			if err := setAlt(ctx, tx, productID, id, *update.Alt); err != nil {
 				return err
 			}
 		}
-		if change.Position != nil {
-			ids, err := ordered(ctx, tx, productID)
+		if update.Position != nil {
+			ids, err := listIDs(ctx, tx, productID)
 			if err != nil {
 				return err
 			}
-			if err := place(ctx, tx, moved(ids, id, *change.Position)); err != nil {
+			if err := setPositions(ctx, tx, reordered(ids, id, *update.Position)); err != nil {
 				return err
 			}
 		}
-		i, err = one(ctx, tx, productID, id)
+		i, err = get(ctx, tx, productID, id)
 		return err
 	})
 	return i, err
@@ -137,38 +137,38 @@ func (s *Service) Change(ctx context.Context, productID, id int64, change ImageU
 // Delete removes an image and tells products.changed. It fails with ErrNotFound.
 func (s *Service) Delete(ctx context.Context, productID, id int64) error {
 	return s.db.Tx(ctx, func(tx event.TX) error {
-		if err := touch(ctx, tx, productID); err != nil {
+		if err := touchProduct(ctx, tx, productID); err != nil {
 			return err
 		}
-		if err := remove(ctx, tx, productID, id); err != nil {
+		if err := deleteRow(ctx, tx, productID, id); err != nil {
 			return err
 		}
-		ids, err := ordered(ctx, tx, productID)
+		ids, err := listIDs(ctx, tx, productID)
 		if err != nil {
 			return err
 		}
-		return place(ctx, tx, ids)
+		return setPositions(ctx, tx, ids)
 	})
 }
 
-// Clean removes files that no image has, some hundred at a time. It may be stopped anywhere and run again. A file that
+// DeleteUnused removes files that no image has, some hundred at a time. It may be stopped anywhere and run again. A file that
 // cannot be removed steps aside for an hour; the error names it.
-func (s *Service) Clean(ctx context.Context) error {
-	names, err := unused(ctx, s.db)
+func (s *Service) DeleteUnused(ctx context.Context) error {
+	names, err := unusedFiles(ctx, s.db)
 	if err != nil {
 		return err
 	}
 	var failed error
 	for _, name := range names {
-		err := errors.Join(s.files.Delete(ctx, name.String()), s.files.Delete(ctx, small(name)))
+		err := errors.Join(s.files.Delete(ctx, name.String()), s.files.Delete(ctx, thumbnailName(name)))
 		if err == nil {
-			err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return unnote(ctx, tx, name) })
+			err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return deleteFile(ctx, tx, name) })
 		}
 		if err == nil {
 			continue
 		}
 		failed = errors.Join(failed, fmt.Errorf("image file %s: %w", name, err))
-		if err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return postpone(ctx, tx, name) }); err != nil {
+		if err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return postponeFile(ctx, tx, name) }); err != nil {
 			return errors.Join(failed, err)
 		}
 	}

@@ -244,7 +244,7 @@ func TestChangesAreNotLost(t *testing.T) {
 	for i := range 10 {
 		race.Go(func() {
 			brand := "B" + strconv.Itoa(i)
-			_, err := s.Change(context.Background(), p.ID, read, product.ProductUpdate{Brand: &brand})
+			_, err := s.Update(context.Background(), p.ID, read, product.ProductUpdate{Brand: &brand})
 			switch {
 			case err == nil:
 				done.Add(1)

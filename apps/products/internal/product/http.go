@@ -9,15 +9,15 @@ import (
 
 // Routes adds the products' routes.
 func (s *Service) Routes(app *web.App) {
-	web.Handle(app, "POST /products", shop.ManageCatalogue, s.handleCreate, web.Created, web.Fails(ErrSKU, ErrSlug),
+	web.Handle(app, "POST /products", shop.ManageCatalogue, s.handleCreate, web.Created, web.Fails(ErrSKUTaken, ErrSlugTaken),
 		web.Doc("createProduct", "products", "Create a product"))
 	web.Handle(app, "GET /products", shop.Anyone, s.handleList,
 		web.Doc("listProducts", "products", "List products"),
 		web.Describe("Searches, filters and sorts the products on sale."))
 	web.Handle(app, "GET /products/{id}", shop.Anyone, s.handleGet, web.Fails(ErrNotFound),
 		web.Doc("getProduct", "products", "Get a product"))
-	web.Handle(app, "PATCH /products/{id}", shop.ManageCatalogue, s.handleChange,
-		web.Fails(ErrNotFound, web.ErrPreconditionFailed, ErrSlug),
+	web.Handle(app, "PATCH /products/{id}", shop.ManageCatalogue, s.handleUpdate,
+		web.Fails(ErrNotFound, web.ErrPreconditionFailed, ErrSlugTaken),
 		web.Doc("updateProduct", "products", "Update a product"),
 		web.Describe("Fields that are left out keep their value."))
 	web.Handle(app, "DELETE /products/{id}", shop.ManageCatalogue, s.handleArchive,
@@ -48,14 +48,14 @@ func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in idInput) (Pro
 	return s.Get(ctx, in.ID)
 }
 
-type changeInput struct {
+type updateInput struct {
 	ID      int64       `path:"id" validate:"min=1"`
 	IfMatch web.IfMatch `header:"If-Match"`
 	ProductUpdate
 }
 
-func (s *Service) handleChange(ctx context.Context, _ shop.Caller, in changeInput) (Product, error) {
-	return s.Change(ctx, in.ID, in.IfMatch, in.ProductUpdate)
+func (s *Service) handleUpdate(ctx context.Context, _ shop.Caller, in updateInput) (Product, error) {
+	return s.Update(ctx, in.ID, in.IfMatch, in.ProductUpdate)
 }
 
 type archiveInput struct {

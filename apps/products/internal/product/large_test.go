@@ -119,15 +119,15 @@ func TestAHundredThousandProducts(t *testing.T) {
 	s := NewService(event.NewOutbox(db), "en")
 	t.Run("every question has an index", func(t *testing.T) {
 		for name, f := range asked() {
-			q, err := s.ask(t.Context(), f)
+			q, err := s.resolve(t.Context(), f)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, after := range []position{{}, {Sort: f.order(), ID: 50_000, Price: money("20"), Name: "M", Rank: 1}} {
-				sql, args := q.statement(f.order(), after, 21)
+			for _, after := range []cursor{{}, {Sort: f.sortOrder(), ID: 50_000, Price: money("20"), Name: "M", Rank: 1}} {
+				sql, args := q.searchSQL(f.sortOrder(), after, 21)
 				readsByIndex(t, db, name, sql, args)
 			}
-			sql, args := q.counting()
+			sql, args := q.countSQL()
 			readsByIndex(t, db, name+", counted", sql, args)
 		}
 		conn, err := db.Acquire(t.Context()) // what is planned once is explained as it is planned then, for any ids
@@ -135,7 +135,7 @@ func TestAHundredThousandProducts(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Release()
-		if _, err := conn.Exec(t.Context(), "set plan_cache_mode = force_generic_plan; prepare read_all as "+readAll); err != nil {
+		if _, err := conn.Exec(t.Context(), "set plan_cache_mode = force_generic_plan; prepare read_all as "+selectByIDs); err != nil {
 			t.Fatal(err)
 		}
 		readsByIndex(t, conn, "what was found", "execute read_all('{1, 2, 3}')", nil)
@@ -226,7 +226,7 @@ func BenchmarkSearch(b *testing.B) {
 		},
 	}
 	var warm sync.WaitGroup
-	for range mostLists { // connections, and what of the tables their processes have seen
+	for range maxConcurrentLists { // connections, and what of the tables their processes have seen
 		warm.Go(func() {
 			for range 200 {
 				if _, err := s.List(context.Background(), filters[rand.IntN(len(filters))](), web.PageQuery{Limit: 20}); err != nil {
@@ -262,8 +262,8 @@ func BenchmarkSearch(b *testing.B) {
 func TestListsTakeTurns(t *testing.T) {
 	t.Parallel()
 	s := NewService(nil, "en")
-	for range mostLists {
-		s.lists <- struct{}{}
+	for range maxConcurrentLists {
+		s.listSlots <- struct{}{}
 	}
 	ctx, stop := context.WithCancelCause(t.Context())
 	late := errors.New("late")

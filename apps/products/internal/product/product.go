@@ -41,8 +41,8 @@ type Product struct {
 // ETag is another one after each change, also of how many can be bought.
 func (p Product) ETag() string { return fmt.Sprintf("%d-%d", p.Version, p.Available) }
 
-// is says whether a tag was given out since the product last changed. One that was sold meanwhile is no change of it.
-func (p Product) is(tag string) bool {
+// matches says whether a tag was given out since the product last changed. One that was sold meanwhile is no change of it.
+func (p Product) matches(tag string) bool {
 	version, _, _ := strings.Cut(tag, "-")
 	return version == strconv.Itoa(p.Version)
 }
@@ -74,8 +74,8 @@ func (in NewProduct) slug() string {
 	return shop.Slug(in.Name + " " + in.SKU)
 }
 
-// another is instead of a slug that was made and is taken, where names and SKUs differ in what a slug has not.
-func another(slug string) string {
+// uniqueSlug is instead of a slug that was made and is taken, where names and SKUs differ in what a slug has not.
+func uniqueSlug(slug string) string {
 	return shop.Slug(slug[:min(len(slug), 80)] + " " + shop.NewID().String())
 }
 
@@ -109,10 +109,10 @@ type Price struct {
 
 // What can go wrong with products.
 var (
-	ErrNotFound = fault.New(fault.NotFound, "product_not_found", "there is no such product")
-	ErrSKU      = fault.New(fault.Conflict, "sku_taken", "another product has this SKU").With("sku", "is taken")
-	ErrSlug     = fault.New(fault.Conflict, "slug_taken", "another product has this slug").With("slug", "is taken")
-	ErrCategory = fault.ErrInvalid.With("category_id", "there is no such category")
+	ErrNotFound   = fault.New(fault.NotFound, "product_not_found", "there is no such product")
+	ErrSKUTaken   = fault.New(fault.Conflict, "sku_taken", "another product has this SKU").With("sku", "is taken")
+	ErrSlugTaken  = fault.New(fault.Conflict, "slug_taken", "another product has this slug").With("slug", "is taken")
+	ErrNoCategory = fault.ErrInvalid.With("category_id", "there is no such category")
 )
 
 // defaultCurrency is what prices are in where nobody says otherwise.
@@ -121,9 +121,9 @@ const defaultCurrency = "USD"
 // Languages are those whose words search knows in all their forms, and simple, which takes words as they are.
 var Languages = []string{"en", "de", "es", "simple"}
 
-// normal is the product as it is kept: with a language, a currency, and a price with exactly that currency's decimals. It fails
+// withDefaults is the product as it is kept: with a language, a currency, and a price with exactly that currency's decimals. It fails
 // with ErrInvalid naming what does not fit.
-func (in NewProduct) normal(language string) (NewProduct, error) {
+func (in NewProduct) withDefaults(language string) (NewProduct, error) {
 	if in.Language == "" {
 		in.Language = language
 	}
@@ -155,8 +155,8 @@ func priceIn(price shop.Money, currency string) (shop.Money, error) {
 	return exact, nil
 }
 
-// to is the product as it is after a change, and whether anything is different. It fails as normal does.
-func (change ProductUpdate) to(p Product) (changed Product, different bool, err error) {
+// applyTo is the product as it is after a change, and whether anything is different. It fails as normal does.
+func (change ProductUpdate) applyTo(p Product) (changed Product, different bool, err error) {
 	changed = p
 	web.Apply(&changed.Name, change.Name)
 	web.Apply(&changed.Description, change.Description)

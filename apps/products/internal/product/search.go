@@ -67,8 +67,8 @@ type PriceCount struct {
 	Count int         `json:"count"`
 }
 
-// order is what a list is sorted by.
-func (f Filter) order() Sort {
+// sortOrder is what a list is sorted by.
+func (f Filter) sortOrder() Sort {
 	switch {
 	case f.Sort == "" && f.Query != "":
 		return Relevance
@@ -78,9 +78,9 @@ func (f Filter) order() Sort {
 	return f.Sort
 }
 
-// position is where a product that was found stands in a list, and so where the list goes on after it: what it is
+// cursor is where a product that was found stands in a list, and so where the list goes on after it: what it is
 // sorted by, as it was when it was found. The zero position is the start.
-type position struct {
+type cursor struct {
 	Sort  Sort        `json:"s"`
 	ID    int64       `json:"i"`
 	Price *shop.Money `json:"p,omitempty"`
@@ -91,14 +91,14 @@ type position struct {
 // errCursor tells that a cursor is of a list in another order.
 var errCursor = fault.ErrInvalid.With("cursor", "is not a cursor of this list")
 
-// bands are where the price bands begin.
-var bands = []string{"0", "10", "25", "50", "100", "250", "500", "1000"}
+// priceBands are where the price bands begin.
+var priceBands = []string{"0", "10", "25", "50", "100", "250", "500", "1000"}
 
-// mostBrands is how many brands a facet tells of.
-const mostBrands = 50
+// maxBrands is how many brands a facet tells of.
+const maxBrands = 50
 
-// counted is one line of the counting: of a brand, or of a category, or of a price band, from 1.
-type counted struct {
+// facetCount is one line of the counting: of a brand, or of a category, or of a price band, from 1.
+type facetCount struct {
 	Brand      *string
 	CategoryID *int64
 	Name       *string
@@ -106,26 +106,26 @@ type counted struct {
 	Products   int
 }
 
-func facets(lines []counted) *Facets {
+func facets(lines []facetCount) *Facets {
 	f := &Facets{Brand: []BrandCount{}, Category: []CategoryCount{}, Price: []PriceCount{}}
-	slices.SortStableFunc(lines, func(a, b counted) int { return cmp.Compare(b.Products, a.Products) })
+	slices.SortStableFunc(lines, func(a, b facetCount) int { return cmp.Compare(b.Products, a.Products) })
 	for _, l := range lines {
 		switch {
-		case l.Brand != nil && *l.Brand != "" && len(f.Brand) < mostBrands:
+		case l.Brand != nil && *l.Brand != "" && len(f.Brand) < maxBrands:
 			f.Brand = append(f.Brand, BrandCount{*l.Brand, l.Products})
 		case l.CategoryID != nil && l.Name != nil:
 			f.Category = append(f.Category, CategoryCount{*l.CategoryID, *l.Name, l.Products})
 		case l.Band != nil:
-			band := PriceCount{From: shop.MustMoney(bands[*l.Band-1]), Count: l.Products}
-			if *l.Band < len(bands) {
-				to := shop.MustMoney(bands[*l.Band])
+			band := PriceCount{From: shop.MustMoney(priceBands[*l.Band-1]), Count: l.Products}
+			if *l.Band < len(priceBands) {
+				to := shop.MustMoney(priceBands[*l.Band])
 				band.To = &to
 			}
 			f.Price = append(f.Price, band)
 		}
 	}
 	slices.SortFunc(f.Price, func(a, b PriceCount) int {
-		return cmp.Compare(slices.Index(bands, a.From.String()), slices.Index(bands, b.From.String()))
+		return cmp.Compare(slices.Index(priceBands, a.From.String()), slices.Index(priceBands, b.From.String()))
 	})
 	return f
 }

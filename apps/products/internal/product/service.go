@@ -23,29 +23,29 @@ var Migrations = postgres.Migrations{Name: "product", Files: postgres.Sub(files)
 
 // Service does what can be done with products.
 type Service struct {
-	db       *event.Outbox
-	language string
-	lists    chan struct{} // those that are read at this moment
+	db        *event.Outbox
+	language  string
+	listSlots chan struct{} // those that are read at this moment
 }
 
-// mostLists is how many lists a replica has read at once, a quarter of its connections. Others wait for their turn, so that a
+// maxConcurrentLists is how many lists a replica has read at once, a quarter of its connections. Others wait for their turn, so that a
 // crowd of searches leaves connections and processors to reservations, and none of the crowd waits much longer than another.
-const mostLists = 4
+const maxConcurrentLists = 4
 
 // NewService works on an open database. language, one of Languages, is that of products of which nobody says otherwise.
 func NewService(db *event.Outbox, language string) *Service {
-	return &Service{db, language, make(chan struct{}, mostLists)}
+	return &Service{db, language, make(chan struct{}, maxConcurrentLists)}
 }
 
-// Create puts a product on sale with its first stock, and tells products.changed. It fails with ErrInvalid, ErrCategory,
-// ErrSKU or ErrSlug.
+// Create puts a product on sale with its first stock, and tells products.changed. It fails with ErrInvalid, ErrNoCategory,
+// ErrSKUTaken or ErrSlugTaken.
 func (s *Service) Create(ctx context.Context, in NewProduct) (Product, error) {
-	in, err := in.normal(s.language)
+	in, err := in.withDefaults(s.language)
 	if err != nil {
 		return Product{}, err
 	}
 	return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Product, error) {
-		ids, err := keep(ctx, tx, []NewProduct{in}, nil)
+		ids, err := save(ctx, tx, []NewProduct{in}, nil)
 		if err != nil {
 			return Product{}, err
 		}
@@ -53,22 +53,22 @@ func (s *Service) Create(ctx context.Context, in NewProduct) (Product, error) {
 	})
 }
 
-// Change changes what is named, if the product is still the one that the caller read, and tells products.changed. It fails
-// with ErrNotFound, web.ErrPreconditionFailed, ErrInvalid, ErrCategory or ErrSlug.
-func (s *Service) Change(ctx context.Context, id int64, read web.IfMatch, change ProductUpdate) (p Product, err error) {
+// Update changes what is named, if the product is still the one that the caller read, and tells products.changed. It fails
+// with ErrNotFound, web.ErrPreconditionFailed, ErrInvalid, ErrNoCategory or ErrSlugTaken.
+func (s *Service) Update(ctx context.Context, id int64, ifMatch web.IfMatch, update ProductUpdate) (p Product, err error) {
 	err = s.db.Tx(ctx, func(tx event.TX) error {
-		if p, err = lock(ctx, tx, id, read); err != nil {
+		if p, err = lock(ctx, tx, id, ifMatch); err != nil {
 			return err
 		}
-		p, err = apply(ctx, tx, p, change)
+		p, err = apply(ctx, tx, p, update)
 		return err
 	})
 	return p, err
 }
 
 // apply changes a locked product.
-func apply(ctx context.Context, tx event.TX, p Product, change ProductUpdate) (Product, error) {
-	changed, different, err := change.to(p)
+func apply(ctx context.Context, tx event.TX, p Product, update ProductUpdate) (Product, error) {
+	changed, different, err := update.applyTo(p)
 	if err != nil || !different {
 		return p, err
 	}
@@ -77,7 +77,7 @@ func apply(ctx context.Context, tx event.TX, p Product, change ProductUpdate) (P
 			return p, err
 		}
 	}
-	if _, err := keep(ctx, tx, nil, []Product{changed}); err != nil {
+	if _, err := save(ctx, tx, nil, []Product{changed}); err != nil {
 		return p, err
 	}
 	return get(ctx, tx, p.ID)
@@ -85,19 +85,19 @@ func apply(ctx context.Context, tx event.TX, p Product, change ProductUpdate) (P
 
 // Archive takes a product off sale for good, if it is still the one that the caller read, and tells products.archived. Orders
 // that have it go on, and its SKU stays taken. It fails with ErrNotFound or web.ErrPreconditionFailed.
-func (s *Service) Archive(ctx context.Context, id int64, read web.IfMatch) error {
+func (s *Service) Archive(ctx context.Context, id int64, ifMatch web.IfMatch) error {
 	return s.db.Tx(ctx, func(tx event.TX) error {
-		p, err := lock(ctx, tx, id, read)
+		p, err := lock(ctx, tx, id, ifMatch)
 		if err != nil {
 			return err
 		}
-		if err := archive(ctx, tx, id); err != nil {
+		if err := archiveRow(ctx, tx, id); err != nil {
 			return err
 		}
 		if err := stock.Close(ctx, tx, id); err != nil {
 			return err
 		}
-		if err := image.Close(ctx, tx, id); err != nil {
+		if err := image.DeleteAll(ctx, tx, id); err != nil {
 			return err
 		}
 		return event.Emit(ctx, tx, shop.ProductArchived{ProductID: p.ID, SKU: p.SKU})
@@ -105,7 +105,7 @@ func (s *Service) Archive(ctx context.Context, id int64, read web.IfMatch) error
 }
 
 // lock keeps a product from being changed until the transaction ends. It fails with ErrNotFound or web.ErrPreconditionFailed.
-func lock(ctx context.Context, tx pgx.Tx, id int64, read web.IfMatch) (Product, error) {
+func lock(ctx context.Context, tx pgx.Tx, id int64, ifMatch web.IfMatch) (Product, error) {
 	if err := lockRow(ctx, tx, id); err != nil {
 		return Product{}, err
 	}
@@ -113,64 +113,64 @@ func lock(ctx context.Context, tx pgx.Tx, id int64, read web.IfMatch) (Product, 
 	if err != nil {
 		return p, err
 	}
-	return p, read.Check(p.is)
+	return p, ifMatch.Check(p.matches)
 }
 
 // List is the products on sale that a filter lets pass. A search forgives typos: where no product has a word, those that are
 // close to it count too. It fails with ErrInvalid for a cursor of another list.
-func (s *Service) List(ctx context.Context, f Filter, q web.PageQuery) (found ProductPage, err error) {
-	sort := f.order()
-	var after position
+func (s *Service) List(ctx context.Context, f Filter, q web.PageQuery) (page ProductPage, err error) {
+	sort := f.sortOrder()
+	var after cursor
 	if err := q.Cursor.Into(&after); err != nil {
-		return found, err
+		return page, err
 	}
 	if after.Sort != "" && after.Sort != sort {
-		return found, errCursor
+		return page, errCursor
 	}
 	select {
-	case s.lists <- struct{}{}:
-		defer func() { <-s.lists }()
+	case s.listSlots <- struct{}{}:
+		defer func() { <-s.listSlots }()
 	case <-ctx.Done():
-		return found, context.Cause(ctx)
+		return page, context.Cause(ctx)
 	}
-	asked, err := s.ask(ctx, f)
+	query, err := s.resolve(ctx, f)
 	if err != nil {
-		return found, err
+		return page, err
 	}
-	hits, err := search(ctx, s.db, asked, sort, after, q.Limit+1)
+	cursors, err := search(ctx, s.db, query, sort, after, q.Limit+1)
 	if err != nil {
-		return found, err
+		return page, err
 	}
-	page, err := web.NewPage(hits, q.Limit, func(p position) any { return p })
+	found, err := web.NewPage(cursors, q.Limit, func(p cursor) any { return p })
 	if err != nil {
-		return found, err
+		return page, err
 	}
-	found.NextCursor = page.NextCursor
-	if found.Items, err = read(ctx, s.db, page.Items); err != nil {
-		return found, err
+	page.NextCursor = found.NextCursor
+	if page.Items, err = listByIDs(ctx, s.db, found.Items); err != nil {
+		return page, err
 	}
 	if f.Facets {
-		lines, err := count(ctx, s.db, asked)
+		lines, err := count(ctx, s.db, query)
 		if err != nil {
-			return found, err
+			return page, err
 		}
-		found.Facets = facets(lines)
+		page.Facets = facets(lines)
 	}
-	return found, nil
+	return page, nil
 }
 
-// ask finds out what a filter means at this moment: which categories are below the one, which words a search stands for.
-func (s *Service) ask(ctx context.Context, f Filter) (asked question, err error) {
-	asked.Filter = f
+// resolve finds out what a filter means at this moment: which categories are below the one, which words a search stands for.
+func (s *Service) resolve(ctx context.Context, f Filter) (q query, err error) {
+	q.Filter = f
 	if f.CategoryID != 0 {
-		if asked.categories, err = subtree(ctx, s.db, f.CategoryID); err != nil {
-			return asked, err
+		if q.categories, err = subtree(ctx, s.db, f.CategoryID); err != nil {
+			return q, err
 		}
 	}
 	if f.Query != "" {
-		asked.words, err = understand(ctx, s.db, f.Query)
+		q.tsquery, err = parseSearch(ctx, s.db, f.Query)
 	}
-	return asked, err
+	return q, err
 }
 
 // Get is one product. It fails with ErrNotFound.
@@ -178,5 +178,5 @@ func (s *Service) Get(ctx context.Context, id int64) (Product, error) { return g
 
 // Prices is what some products cost at this moment, by id. What was never on sale is left out.
 func (s *Service) Prices(ctx context.Context, ids []int64) ([]Price, error) {
-	return pricesOf(ctx, s.db, ids)
+	return listPrices(ctx, s.db, ids)
 }

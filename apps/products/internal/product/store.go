@@ -11,56 +11,56 @@ import (
 	"sidecart/kit/postgres"
 )
 
-// slugs are those of new products, each another one. It looks whether they can be put on sale, so that one that is
-// refused does not use up a number; the constraints decide where two are put on sale at once. It fails with ErrSKU,
-// ErrSlug or ErrCategory.
-func slugs(ctx context.Context, tx pgx.Tx, all []NewProduct) ([]string, error) {
-	chosen, skus, shelves := make([]string, len(all)), make([]string, len(all)), make([]int64, len(all))
+// chooseSlugs are those of new products, each another one. It looks whether they can be put on sale, so that one that is
+// refused does not use up a number; the constraints decide where two are put on sale at once. It fails with ErrSKUTaken,
+// ErrSlugTaken or ErrNoCategory.
+func chooseSlugs(ctx context.Context, tx pgx.Tx, all []NewProduct) ([]string, error) {
+	chosen, skus, categories := make([]string, len(all)), make([]string, len(all)), make([]int64, len(all))
 	for i, in := range all {
-		chosen[i], skus[i], shelves[i] = in.slug(), in.SKU, in.CategoryID
+		chosen[i], skus[i], categories[i] = in.slug(), in.SKU, in.CategoryID
 	}
-	var there []string
+	var found []string
 	var unknown, known bool
 	err := tx.QueryRow(ctx, `
 		select array(select slug from products where slug = any($1)), exists (select from products where sku = any($2)),
 			exists (select from unnest($3::bigint[]) wanted where not exists (select from categories where id = wanted))`,
-		chosen, skus, shelves).Scan(&there, &known, &unknown)
+		chosen, skus, categories).Scan(&found, &known, &unknown)
 	switch {
 	case err != nil:
 		return nil, err
 	case unknown:
-		return nil, ErrCategory
+		return nil, ErrNoCategory
 	case known:
-		return nil, ErrSKU
+		return nil, ErrSKUTaken
 	}
 	taken := map[string]bool{}
-	for _, slug := range there {
+	for _, slug := range found {
 		taken[slug] = true
 	}
 	for _, in := range all {
 		if in.Slug != "" && taken[in.Slug] {
-			return nil, ErrSlug
+			return nil, ErrSlugTaken
 		}
 		taken[in.Slug] = true
 	}
 	for i, in := range all {
 		if in.Slug == "" && taken[chosen[i]] {
-			chosen[i] = another(chosen[i])
+			chosen[i] = uniqueSlug(chosen[i])
 		}
 		taken[chosen[i]] = true
 	}
 	return chosen, nil
 }
 
-// refusal is the fault that the refusal of a constraint stands for.
-func refusal(err error) error {
+// constraintFault is the fault that the refusal of a constraint stands for.
+func constraintFault(err error) error {
 	switch {
 	case postgres.IsViolation(err, "products_sku_key"):
-		return ErrSKU
+		return ErrSKUTaken
 	case postgres.IsViolation(err, "products_slug_key"):
-		return ErrSlug
+		return ErrSlugTaken
 	case postgres.IsViolation(err, "products_category_id_fkey"):
-		return ErrCategory
+		return ErrNoCategory
 	}
 	return err
 }
@@ -70,8 +70,8 @@ func lockRow(ctx context.Context, tx pgx.Tx, id int64) error {
 	return postgres.ExecOne(ctx, tx, ErrNotFound, `select from products where id = $1 and archived_at is null for no key update`, id)
 }
 
-// archive leaves everything else as it was.
-func archive(ctx context.Context, tx pgx.Tx, id int64) error {
+// archiveRow leaves everything else as it was.
+func archiveRow(ctx context.Context, tx pgx.Tx, id int64) error {
 	_, err := tx.Exec(ctx, `update products set archived_at = now(), version = version + 1, updated_at = now() where id = $1`, id)
 	return err
 }
@@ -85,20 +85,20 @@ func subtree(ctx context.Context, db postgres.Reader, category int64) ([]int64, 
 		select id from below`, category)
 }
 
-// understand makes a search of what somebody typed: each word, at most 8, as what begins with it, and as what the languages of
+// parseSearch makes a search of what somebody typed: each word, at most 8, as what begins with it, and as what the languages of
 // the products make of it; and where no product has such a word, up to three that look like it. A word that is too common in one
 // of the languages is left out, unless nothing else is left. It is empty where there is no letter and no digit.
 //
 // A word has one beginning: its shortest stem of four letters or more, else itself ("photo" of "photos", but not "cha", the Spanish
 // stem of "chair"). For Postgres adds up how often it expects each form, and of several beginnings of one word it expects so many
 // that it reads all products instead of an index.
-func understand(ctx context.Context, db postgres.Reader, typed string) (string, error) {
+func parseSearch(ctx context.Context, db postgres.Reader, text string) (string, error) {
 	return postgres.One(ctx, db, pgx.ErrNoRows, pgx.RowTo[string], `
 		with words as (
-			select word, place from regexp_split_to_table(plain($1), ' ') with ordinality as w (word, place)
-			where word <> '' order by place limit 8
+			select word, position from regexp_split_to_table(plain($1), ' ') with ordinality as w (word, position)
+			where word <> '' order by position limit 8
 		), meant as (
-			select w.word, w.place, array(
+			select w.word, w.position, array(
 				select k.word from product_words k
 				where k.word % w.word and length(w.word) >= 4 and w.word !~ '[0-9]' and not exists (
 					select from product_words k
@@ -109,37 +109,37 @@ func understand(ctx context.Context, db postgres.Reader, typed string) (string, 
 		), languages as (
 			select stemmer(language) as language from product_languages union select 'simple'
 		), known as (
-			select m.place, m.word, array(
+			select m.position, m.word, array(
 				select distinct form
 				from languages l, unnest(m.word || m.others) said, unnest(tsvector_to_array(to_tsvector(l.language, said))) form
 			) as forms, exists (select from languages l where to_tsvector(l.language, m.word) = '') as common
 			from meant m
 		), searched as (
-			select k.place, k.common, quote_literal(beginning) || ':*' || coalesce((
+			select k.position, k.common, quote_literal(beginning) || ':*' || coalesce((
 				select string_agg(' | ' || quote_literal(form), '') from unnest(k.forms) form where not starts_with(form, beginning)), '') as forms
 			from known k, coalesce((
 				select form from unnest(k.forms) form where starts_with(k.word, form) and length(form) >= 4 order by length(form) limit 1
 			), k.word) as beginning
 		)
 		select coalesce(
-			string_agg('(' || forms || ')', ' & ' order by place) filter (where not common),
-			string_agg('(' || forms || ')', ' & ' order by place), '')::tsquery::text
-		from searched`, typed)
+			string_agg('(' || forms || ')', ' & ' order by position) filter (where not common),
+			string_agg('(' || forms || ')', ' & ' order by position), '')::tsquery::text
+		from searched`, text)
 }
 
-// question is a filter with what it means at this moment.
-type question struct {
+// query is a filter with what it means at this moment.
+type query struct {
 	Filter
 	categories []int64
-	words      string // a tsquery
+	tsquery    string // a tsquery
 }
 
 // conditions of what is on sale (p) and passes.
-func (q question) conditions() *postgres.Conditions {
+func (q query) conditions() *postgres.Conditions {
 	c := &postgres.Conditions{}
 	c.And(`p.archived_at is null`)
 	if q.Query != "" {
-		c.And(`p.search @@ ?::tsquery`, q.words)
+		c.And(`p.search @@ ?::tsquery`, q.tsquery)
 	}
 	if q.CategoryID != 0 {
 		c.And(`p.category_id = any(?)`, q.categories)
@@ -163,7 +163,7 @@ func (q question) conditions() *postgres.Conditions {
 	}
 	for _, name := range slices.Sorted(maps.Keys(q.Attributes)) {
 		value := q.Attributes[name]
-		c.And(`(p.attributes @> ? or p.attributes @> ?)`, attribute(name, TextValue(value)), attribute(name, readValue(value)))
+		c.And(`(p.attributes @> ? or p.attributes @> ?)`, attribute(name, StringValue(value)), attribute(name, parseValue(value)))
 	}
 	return c
 }
@@ -171,12 +171,12 @@ func (q question) conditions() *postgres.Conditions {
 // A word that most products have must not cost more than one that few have: so many that fit, the newest, are compared by how
 // well they do, and so many are counted.
 const (
-	ranked  = 10_000
-	tallied = 20_000
+	maxRanked  = 10_000
+	maxCounted = 20_000
 )
 
-// orders of a list: how it is sorted, where it goes on, and what a position holds beside the id.
-var orders = map[Sort]struct{ by, after, price, name string }{
+// sortOrders of a list: how it is sorted, where it goes on, and what a position holds beside the id.
+var sortOrders = map[Sort]struct{ by, after, price, name string }{
 	Relevance:  {`f.rank desc, f.id desc`, `(f.rank, f.id) < (?, ?)`, `null::numeric`, `''`},
 	Newest:     {`f.id desc`, `f.id < ?`, `null::numeric`, `''`},
 	Cheapest:   {`f.price, f.id`, `(f.price, f.id) > (?, ?)`, `f.price`, `''`},
@@ -184,12 +184,12 @@ var orders = map[Sort]struct{ by, after, price, name string }{
 	Alphabetic: {`f.name, f.id`, `(f.name, f.id) > (?, ?)`, `null::numeric`, `f.name`},
 }
 
-// statement is what search sends: first which products, by the indexes, and then all of those few.
-func (q question) statement(sort Sort, after position, limit int) (string, []any) {
-	c, order := q.conditions(), orders[sort]
+// searchSQL is what search sends: first which products, by the indexes, and then all of those few.
+func (q query) searchSQL(sort Sort, after cursor, limit int) (string, []any) {
+	c, order := q.conditions(), sortOrders[sort]
 	rank, most := "0", ""
 	if sort == Relevance {
-		rank, most = c.Fill(`(ts_rank(p.search, ?::tsquery) * 1000000)::int`, q.words), fmt.Sprint("order by p.id desc limit ", ranked)
+		rank, most = c.Fill(`(ts_rank(p.search, ?::tsquery) * 1000000)::int`, q.tsquery), fmt.Sprint("order by p.id desc limit ", maxRanked)
 	}
 	from := "true"
 	if after.Sort != "" {
@@ -212,8 +212,8 @@ func (q question) statement(sort Sort, after position, limit int) (string, []any
 		rank, c, most, sort, order.price, order.name, from, order.by, limit), c.Args
 }
 
-// shown is what people see of a product (p), with its stock (s).
-const shown = `
+// selectProducts is what people see of a product (p), with its stock (s).
+const selectProducts = `
 	select p.id, p.name, p.description, p.sku, p.slug, p.price, p.currency, p.category_id, p.brand, p.language, p.attributes, p.metadata,
 		coalesce((
 			select json_agg(json_build_object('id', i.id, 'product_id', i.product_id, 'media_type', i.media_type, 'width', i.width,
@@ -223,30 +223,30 @@ const shown = `
 		p.created_at, p.updated_at
 	from products p join stock s on s.product_id = p.id`
 
-// readAll is products in the order of their ids' list.
-const readAll = shown + ` join unnest($1::bigint[]) with ordinality as f (id, place) on f.id = p.id order by f.place`
+// selectByIDs is products in the order of their ids' list.
+const selectByIDs = selectProducts + ` join unnest($1::bigint[]) with ordinality as f (id, position) on f.id = p.id order by f.position`
 
 // search has the statement planned each time, for what is asked this time. What it found is read by another that is
 // planned once.
-func search(ctx context.Context, db postgres.Reader, q question, sort Sort, after position, limit int) ([]position, error) {
-	sql, args := q.statement(sort, after, limit)
-	return postgres.All(ctx, db, pgx.RowToStructByName[position], sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
+func search(ctx context.Context, db postgres.Reader, q query, sort Sort, after cursor, limit int) ([]cursor, error) {
+	sql, args := q.searchSQL(sort, after, limit)
+	return postgres.All(ctx, db, pgx.RowToStructByName[cursor], sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
 }
 
-func read(ctx context.Context, db postgres.Reader, found []position) ([]Product, error) {
+func listByIDs(ctx context.Context, db postgres.Reader, found []cursor) ([]Product, error) {
 	ids := make([]int64, len(found))
 	for i, p := range found {
 		ids[i] = p.ID
 	}
-	return postgres.All(ctx, db, pgx.RowToStructByName[Product], readAll, ids)
+	return postgres.All(ctx, db, pgx.RowToStructByName[Product], selectByIDs, ids)
 }
 
-// counting is what count sends: three countings in one look at what passes.
-func (q question) counting() (string, []any) {
+// countSQL is what count sends: three countings in one look at what passes.
+func (q query) countSQL() (string, []any) {
 	c := q.conditions()
-	limits, most := c.Fill(`?::numeric[]`, bands), ""
+	limits, most := c.Fill(`?::numeric[]`, priceBands), ""
 	if q.Query != "" {
-		most = fmt.Sprint("order by p.id desc limit ", tallied)
+		most = fmt.Sprint("order by p.id desc limit ", maxCounted)
 	}
 	return fmt.Sprintf(`
 		with counted as (
@@ -258,18 +258,18 @@ func (q question) counting() (string, []any) {
 		from counted n left join categories c on c.id = n.category_id order by n.brand, c.name, n.band`, limits, c, most), c.Args
 }
 
-func count(ctx context.Context, db postgres.Reader, q question) ([]counted, error) {
-	sql, args := q.counting()
-	return postgres.All(ctx, db, pgx.RowToStructByName[counted], sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
+func count(ctx context.Context, db postgres.Reader, q query) ([]facetCount, error) {
+	sql, args := q.countSQL()
+	return postgres.All(ctx, db, pgx.RowToStructByName[facetCount], sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
 }
 
 // get fails with ErrNotFound.
 func get(ctx context.Context, db postgres.Reader, id int64) (Product, error) {
-	return postgres.One(ctx, db, ErrNotFound, pgx.RowToStructByName[Product], shown+` where p.id = $1 and p.archived_at is null`, id)
+	return postgres.One(ctx, db, ErrNotFound, pgx.RowToStructByName[Product], selectProducts+` where p.id = $1 and p.archived_at is null`, id)
 }
 
-// pricesOf has archived products too, and never answers nil.
-func pricesOf(ctx context.Context, db postgres.Reader, ids []int64) ([]Price, error) {
+// listPrices has archived products too, and never answers nil.
+func listPrices(ctx context.Context, db postgres.Reader, ids []int64) ([]Price, error) {
 	return postgres.All(ctx, db, pgx.RowToStructByName[Price], `
 		select p.id as product_id, p.sku, p.name, p.price as unit_price, p.currency,
 			case when p.archived_at is null then s.on_hand - s.reserved else 0 end as available, p.archived_at is not null as archived
@@ -277,48 +277,48 @@ func pricesOf(ctx context.Context, db postgres.Reader, ids []int64) ([]Price, er
 		where p.id = any($1) order by p.id`, ids)
 }
 
-// bySKU are the products that have one of the lines' SKUs, archived ones too, locked in key order.
-func bySKU(ctx context.Context, tx pgx.Tx, lines []Line) (map[string]known, error) {
+// lockBySKU are the products that have one of the lines' SKUs, archived ones too, locked in key order.
+func lockBySKU(ctx context.Context, tx pgx.Tx, lines []Row) (map[string]existingProduct, error) {
 	skus := make([]string, len(lines))
 	for i, l := range lines {
 		skus[i] = l.SKU
 	}
-	all, err := postgres.All(ctx, tx, pgx.RowToStructByName[known], `
+	all, err := postgres.All(ctx, tx, pgx.RowToStructByName[existingProduct], `
 		select p.id, p.name, p.description, p.sku, p.slug, p.price, p.currency, coalesce(p.category_id, 0) as category_id, p.brand,
 			p.language, p.attributes, p.metadata, '[]'::json as images, p.low_stock_threshold, p.version, 0 as available, false as in_stock,
 			p.created_at, p.updated_at, p.archived_at is not null as archived
 		from products p where p.sku = any($1) order by p.id for no key update`, skus)
-	there := make(map[string]known, len(all))
+	there := make(map[string]existingProduct, len(all))
 	for _, k := range all {
 		there[k.SKU] = k
 	}
 	return there, err
 }
 
-// insert answers the ids by SKU. It fails with ErrSKU, ErrSlug or ErrCategory for any of them.
+// insert answers the ids by SKU. It fails with ErrSKUTaken, ErrSlugTaken or ErrNoCategory for any of them.
 func insert(ctx context.Context, tx pgx.Tx, all []NewProduct) (map[string]int64, error) {
 	ids := make(map[string]int64, len(all))
 	if len(all) == 0 {
 		return ids, nil
 	}
-	addresses, err := slugs(ctx, tx, all)
+	addresses, err := chooseSlugs(ctx, tx, all)
 	if err != nil {
 		return nil, err
 	}
 	rows := make([]map[string]any, len(all))
 	for i, in := range all {
-		rows[i] = map[string]any{"place": i, "name": in.Name, "description": in.Description, "sku": in.SKU, "slug": addresses[i], "price": in.Price,
+		rows[i] = map[string]any{"position": i, "name": in.Name, "description": in.Description, "sku": in.SKU, "slug": addresses[i], "price": in.Price,
 			"currency": in.Currency, "category_id": in.CategoryID, "brand": in.Brand, "language": in.Language, "attributes": in.Attributes, "metadata": in.Metadata,
 			"low_stock_threshold": in.LowStockThreshold}
 	}
 	made, err := tx.Query(ctx, `
 		insert into products (name, description, sku, slug, price, currency, category_id, brand, language, attributes, metadata, low_stock_threshold)
 		select name, description, sku, slug, price, currency, category_id, brand, language, attributes, metadata, low_stock_threshold
-		from jsonb_to_recordset($1) as r (place int, name text, description text, sku text, slug text, price numeric, currency text,
+		from jsonb_to_recordset($1) as r (position int, name text, description text, sku text, slug text, price numeric, currency text,
 			category_id bigint, brand text, language text, attributes jsonb, metadata jsonb, low_stock_threshold int)
-		order by place returning id, sku`, rows)
+		order by position returning id, sku`, rows)
 	if err != nil {
-		return nil, refusal(err)
+		return nil, constraintFault(err)
 	}
 	var id int64
 	var sku string
@@ -326,11 +326,11 @@ func insert(ctx context.Context, tx pgx.Tx, all []NewProduct) (map[string]int64,
 		ids[sku] = id
 		return nil
 	})
-	return ids, refusal(err)
+	return ids, constraintFault(err)
 }
 
-// update fails with ErrSlug or ErrCategory for any of them. The rows are locked.
-func update(ctx context.Context, tx pgx.Tx, all []Product) error {
+// updateRows fails with ErrSlugTaken or ErrNoCategory for any of them. The rows are locked.
+func updateRows(ctx context.Context, tx pgx.Tx, all []Product) error {
 	batch := &pgx.Batch{}
 	for _, p := range all {
 		batch.Queue(`
@@ -338,5 +338,5 @@ func update(ctx context.Context, tx pgx.Tx, all []Product) error {
 				attributes = $9, metadata = $10, language = $11, version = version + 1, updated_at = now()
 			where id = $1`, p.ID, p.Name, p.Description, p.Slug, p.Price, p.Currency, p.CategoryID, p.Brand, p.Attributes, p.Metadata, p.Language)
 	}
-	return refusal(tx.SendBatch(ctx, batch).Close())
+	return constraintFault(tx.SendBatch(ctx, batch).Close())
 }

@@ -29,7 +29,7 @@ func TestErasureBesideReturns(t *testing.T) {
 			t.Fatal(err)
 		}
 		for id := int64(products); id > 0; id-- {
-			if err := s.Await(t.Context(), alice.ID, id); err != nil {
+			if err := s.NotifyWhenInStock(t.Context(), alice.ID, id); err != nil {
 				t.Fatal(err)
 			}
 		}

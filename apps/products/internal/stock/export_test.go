@@ -2,6 +2,6 @@ package stock
 
 // Take and Sell are what a reservation and its sale ask the database, for a test of how that is planned.
 var (
-	Take = take
-	Sell = sell
+	Reserve = reserve
+	Commit  = commit
 )

@@ -15,7 +15,7 @@ func (s *Service) Routes(app *web.App) {
 		web.Fails(ErrNotFound),
 		web.Doc("getInventory", "stock", "Get the stock level of a product"))
 	web.Handle(app, "POST /products/{id}/inventory/adjustments", shop.ManageStock, s.handleAdjust, web.Created,
-		web.NoStore, web.Fails(ErrNotFound, ErrSpokenFor),
+		web.NoStore, web.Fails(ErrNotFound, ErrReserved),
 		web.Doc("adjustInventory", "stock", "Adjust the stock of a product"),
 		web.Describe("Adds or removes stock, with a reason."))
 	web.Handle(app, "GET /products/{id}/inventory/movements", shop.ManageStock, s.handleMovements, web.NoStore,
@@ -28,19 +28,19 @@ func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "GET /inventory/alerts", shop.ManageStock, s.handleAlerts, web.NoStore,
 		web.Doc("listStockAlerts", "stock", "List stock alerts"),
 		web.Describe("Products that are low, out of stock or just restocked."))
-	web.Handle(app, "POST /products/{id}/notify-me", shop.SignedIn, s.handleAwait, web.NoStore,
+	web.Handle(app, "POST /products/{id}/notify-me", shop.SignedIn, s.handleNotifyMe, web.NoStore,
 		web.Status(http.StatusAccepted), web.Fails(ErrNotFound, ErrInStock),
 		web.Doc("notifyWhenInStock", "stock", "Request a back-in-stock notification"),
 		web.Describe("One notification when the product is back in stock."))
 	web.Handle(app, "GET /export/{user_id}", shop.Anyone, s.handleExport, web.Internal, web.NoStore)
 	web.Handle(app, "PUT /reservations/{order_id}", shop.Anyone, s.handleReserve, web.Internal,
-		web.Fails(ErrOutOfStock, ErrUnknown, ErrCurrencies, ErrReleased))
+		web.Fails(ErrOutOfStock, ErrUnknownProduct, ErrMixedCurrencies, ErrReleased))
 	web.Handle(app, "POST /reservations/{order_id}/commit", shop.Anyone, s.handleCommit, web.Internal,
 		web.Fails(ErrReleased))
-	web.Handle(app, "PUT /reservations/{order_id}/returned", shop.Anyone, s.handleReturn, web.Internal,
+	web.Handle(app, "PUT /reservations/{order_id}/returned", shop.Anyone, s.handleRestock, web.Internal,
 		web.Fails(ErrReleased))
 	web.Handle(app, "DELETE /reservations/{order_id}", shop.Anyone, s.handleRelease, web.Internal)
-	web.Handle(app, "DELETE /reservations/{order_id}/held", shop.Anyone, s.handleFree, web.Internal)
+	web.Handle(app, "DELETE /reservations/{order_id}/held", shop.Anyone, s.handleReleaseHeld, web.Internal)
 }
 
 type productInput struct {
@@ -84,11 +84,11 @@ type alertsInput struct {
 }
 
 func (s *Service) handleAlerts(ctx context.Context, _ shop.Caller, in alertsInput) (web.Page[StockAlert], error) {
-	return s.Alerts(ctx, Kind(in.Kind), in.PageQuery)
+	return s.Alerts(ctx, AlertKind(in.Kind), in.PageQuery)
 }
 
-func (s *Service) handleAwait(ctx context.Context, who shop.Caller, in productInput) (web.None, error) {
-	return web.None{}, s.Await(ctx, who.ID, in.ID)
+func (s *Service) handleNotifyMe(ctx context.Context, who shop.Caller, in productInput) (web.None, error) {
+	return web.None{}, s.NotifyWhenInStock(ctx, who.ID, in.ID)
 }
 
 type userInput struct {
@@ -97,22 +97,22 @@ type userInput struct {
 
 // export is what this service holds of somebody.
 type export struct {
-	Awaited []Awaited `json:"notify_me"`
+	NotifyMe []NotifyRequest `json:"notify_me"`
 }
 
 func (s *Service) handleExport(ctx context.Context, _ shop.Caller, in userInput) (export, error) {
-	found, err := s.Awaited(ctx, in.UserID)
+	found, err := s.NotifyRequests(ctx, in.UserID)
 	return export{found}, err
 }
 
 type reserveInput struct {
 	OrderID shop.OrderID `path:"order_id" validate:"required"`
-	Items   []Wanted     `json:"items" validate:"required,min=1,max=100,unique=ProductID,dive"`
+	Items   []Item       `json:"items" validate:"required,min=1,max=100,unique=ProductID,dive"`
 }
 
 func (s *Service) handleReserve(ctx context.Context, _ shop.Caller, in reserveInput) (Reservation, error) {
 	r, err := s.Reserve(ctx, in.OrderID, in.Items)
-	crash.At("reserve: held")
+	crash.At("stock: reserved")
 	return r, err
 }
 
@@ -122,22 +122,22 @@ type orderInput struct {
 
 func (s *Service) handleCommit(ctx context.Context, _ shop.Caller, in orderInput) (web.None, error) {
 	err := s.Commit(ctx, in.OrderID)
-	crash.At("commit: sold")
+	crash.At("stock: committed")
 	return web.None{}, err
 }
 
 func (s *Service) handleRelease(ctx context.Context, _ shop.Caller, in orderInput) (web.None, error) {
 	err := s.Release(ctx, in.OrderID)
-	crash.At("release: freed")
+	crash.At("stock: released")
 	return web.None{}, err
 }
 
-func (s *Service) handleFree(ctx context.Context, _ shop.Caller, in orderInput) (web.None, error) {
-	return web.None{}, s.Free(ctx, in.OrderID)
+func (s *Service) handleReleaseHeld(ctx context.Context, _ shop.Caller, in orderInput) (web.None, error) {
+	return web.None{}, s.ReleaseHeld(ctx, in.OrderID)
 }
 
-func (s *Service) handleReturn(ctx context.Context, _ shop.Caller, in reserveInput) (web.None, error) {
-	err := s.Return(ctx, in.OrderID, in.Items)
-	crash.At("return: shelved")
+func (s *Service) handleRestock(ctx context.Context, _ shop.Caller, in reserveInput) (web.None, error) {
+	err := s.Restock(ctx, in.OrderID, in.Items)
+	crash.At("stock: restocked")
 	return web.None{}, err
 }

@@ -23,14 +23,14 @@ func (s *Service) Level(ctx context.Context, productID int64) (StockLevel, error
 	return level(ctx, s.db, productID)
 }
 
-// Adjust changes how much there is, and writes down why and who did it. It fails with ErrNotFound, ErrSpokenFor where
+// Adjust changes how much there is, and writes down why and who did it. It fails with ErrNotFound, ErrReserved where
 // less would be left than orders have reserved, or ErrTooMuch.
 func (s *Service) Adjust(ctx context.Context, by shop.UserID, productID int64, a StockAdjustment) (StockAdjustmentResult, error) {
 	return idempotency.Do(ctx, s.db, a.Key, func(tx event.TX) (done StockAdjustmentResult, err error) {
 		if err := lockProducts(ctx, tx, []int64{productID}); err != nil {
 			return done, err
 		}
-		if err := possible(ctx, tx, productID, a.Delta); err != nil {
+		if err := checkAdjustment(ctx, tx, productID, a.Delta); err != nil {
 			return done, err
 		}
 		m, err := adjust(ctx, tx, by, productID, a)
@@ -45,19 +45,19 @@ func (s *Service) Adjust(ctx context.Context, by shop.UserID, productID int64, a
 			return done, err
 		}
 		done.Movement = line[0]
-		return done, tell(ctx, tx, m)
+		return done, recordCrossing(ctx, tx, m)
 	})
 }
 
-// possible fails as Adjust does. The product is locked.
-func possible(ctx context.Context, tx pgx.Tx, productID int64, delta int) error {
+// checkAdjustment fails as Adjust does. The product is locked.
+func checkAdjustment(ctx context.Context, tx pgx.Tx, productID int64, delta int) error {
 	l, err := level(ctx, tx, productID)
 	switch {
 	case err != nil:
 		return err
 	case l.OnHand+delta < l.Reserved:
-		return ErrSpokenFor
-	case l.OnHand+delta > most:
+		return ErrReserved
+	case l.OnHand+delta > maxOnHand:
 		return ErrTooMuch
 	}
 	return nil
@@ -105,7 +105,7 @@ func SetThresholds(ctx context.Context, tx event.TX, all ...Threshold) error {
 	if err != nil {
 		return err
 	}
-	return tellAll(ctx, tx, changed)
+	return recordCrossings(ctx, tx, changed)
 }
 
 // Lock keeps the stock of some products from moving until the transaction ends. Who needs that of several asks once for all of
@@ -120,41 +120,41 @@ func Lock(ctx context.Context, tx event.TX, products []int64) error {
 
 // Alerts is the products on sale that are low, out or just back in stock, those that crossed last first. kind narrows it
 // to one, unless it is empty.
-func (s *Service) Alerts(ctx context.Context, kind Kind, q web.PageQuery) (web.Page[StockAlert], error) {
-	return web.PageOf(q, alertKey{}, func(last alertKey, most int) ([]StockAlert, error) {
+func (s *Service) Alerts(ctx context.Context, kind AlertKind, q web.PageQuery) (web.Page[StockAlert], error) {
+	return web.PageOf(q, alertCursor{}, func(last alertCursor, most int) ([]StockAlert, error) {
 		return alerts(ctx, s.db, kind, last, most)
-	}, func(a StockAlert) alertKey { return alertKey{a.Since, a.ProductID} })
+	}, func(a StockAlert) alertCursor { return alertCursor{a.Since, a.ProductID} })
 }
 
-// Await has a user told once when a product that is out of stock can be bought again. Asking again changes nothing. It
+// NotifyWhenInStock has a user told once when a product that is out of stock can be bought again. Asking again changes nothing. It
 // fails with ErrNotFound or ErrInStock.
-func (s *Service) Await(ctx context.Context, user shop.UserID, productID int64) error {
+func (s *Service) NotifyWhenInStock(ctx context.Context, user shop.UserID, productID int64) error {
 	return s.db.Tx(ctx, func(tx event.TX) error {
 		// Locked, so that whoever brings it back meanwhile either sees this user or is seen here.
-		available, err := availableForSure(ctx, tx, productID)
+		available, err := lockAvailable(ctx, tx, productID)
 		switch {
 		case err != nil:
 			return err
 		case available > 0:
 			return ErrInStock
 		}
-		return await(ctx, tx, user, productID)
+		return insertWaiter(ctx, tx, user, productID)
 	})
 }
 
-// Awaited is what a user wants to be told of.
-func (s *Service) Awaited(ctx context.Context, user shop.UserID) ([]Awaited, error) {
-	return awaited(ctx, s.db, user)
+// NotifyRequests is what a user wants to be told of.
+func (s *Service) NotifyRequests(ctx context.Context, user shop.UserID) ([]NotifyRequest, error) {
+	return notifyRequests(ctx, s.db, user)
 }
 
-// tell writes down and tells what a product has just crossed, if it did, in the transaction that moved it. The product
+// recordCrossing writes down and tells what a product has just crossed, if it did, in the transaction that moved it. The product
 // is locked, so that each crossing is told once.
-func tell(ctx context.Context, tx event.TX, m moved) error {
-	now, crossed := crossing(shelf{m.Before, m.Was}, shelf{m.Available, m.Threshold})
+func recordCrossing(ctx context.Context, tx event.TX, m stockChange) error {
+	now, crossed := crossing(availability{m.AvailableBefore, m.ThresholdBefore}, availability{m.Available, m.Threshold})
 	if !crossed || !m.OnSale {
 		return nil
 	}
-	if err := alert(ctx, tx, m.ProductID, now); err != nil {
+	if err := setAlert(ctx, tx, m.ProductID, now); err != nil {
 		return err
 	}
 	switch now {
@@ -163,14 +163,14 @@ func tell(ctx context.Context, tx event.TX, m moved) error {
 	case Out:
 		return event.Emit(ctx, tx, shop.StockOut{ProductID: m.ProductID, SKU: m.SKU, Name: m.Name})
 	case Back:
-		return tellBack(ctx, tx, m)
+		return emitBack(ctx, tx, m)
 	}
 	return nil
 }
 
-// tellBack tells also whoever waited for the product, so many to an event, and forgets them.
-func tellBack(ctx context.Context, tx event.TX, m moved) error {
-	users, err := takeWaiters(ctx, tx, m.ProductID)
+// emitBack tells also whoever waited for the product, so many to an event, and forgets them.
+func emitBack(ctx context.Context, tx event.TX, m stockChange) error {
+	users, err := deleteWaiters(ctx, tx, m.ProductID)
 	if err != nil {
 		return err
 	}
@@ -178,7 +178,7 @@ func tellBack(ctx context.Context, tx event.TX, m moved) error {
 	if len(users) == 0 {
 		return event.Emit(ctx, tx, e)
 	}
-	for some := range slices.Chunk(users, atOnce) {
+	for some := range slices.Chunk(users, usersPerEvent) {
 		e.UserIDs = some
 		if err := event.Emit(ctx, tx, e); err != nil {
 			return err

@@ -126,7 +126,7 @@ func TestWhoWaitsIsToldOnce(t *testing.T) {
 		for range n {
 			race.Go(func() {
 				user := shop.UserID{UUID: shop.NewID()}
-				if err := s.Await(context.Background(), user, 1); err == nil {
+				if err := s.NotifyWhenInStock(context.Background(), user, 1); err == nil {
 					mu.Lock()
 					promised = append(promised, user.String())
 					mu.Unlock()

@@ -101,9 +101,9 @@ func TestStockIsWhatTheModelSays(t *testing.T) {
 
 func (m *model) reserve(r *rapid.T, s *stock.Service, id shop.OrderID) {
 	lines := rapid.MapOfN(rapid.IntRange(0, 2), rapid.IntRange(1, 3), 1, 3).Draw(r, "lines")
-	var wanted []stock.Wanted
+	var wanted []stock.Item
 	for p, q := range lines {
-		wanted = append(wanted, stock.Wanted{ProductID: int64(p + 1), Quantity: q})
+		wanted = append(wanted, stock.Item{ProductID: int64(p + 1), Quantity: q})
 	}
 	var want error
 	known := m.orders[id]
@@ -180,7 +180,7 @@ func (m *model) adjust(r *rapid.T, s *stock.Service) {
 	p := rapid.IntRange(0, 2).Draw(r, "product")
 	delta := rapid.IntRange(-4, 4).Filter(func(n int) bool { return n != 0 }).Draw(r, "delta")
 	_, err := s.Adjust(r.Context(), shop.UserID{}, int64(p+1), stock.StockAdjustment{Delta: delta, Reason: "model"})
-	if possible := m.available(p)+delta >= 0; possible != (err == nil) || err != nil && !errors.Is(err, stock.ErrSpokenFor) {
+	if possible := m.available(p)+delta >= 0; possible != (err == nil) || err != nil && !errors.Is(err, stock.ErrReserved) {
 		r.Fatalf("adjust by %d: %v with %d available", delta, err, m.available(p))
 	}
 	if err == nil {

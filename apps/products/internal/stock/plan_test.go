@@ -29,11 +29,11 @@ func TestAnOrderIsFoundByItsID(t *testing.T) {
 	}
 	for name, statements := range map[string]func(pgx.Tx) error{
 		"take": func(tx pgx.Tx) error {
-			_, _, err := stock.Take(t.Context(), tx, newOrder(), time.Hour, want(1, 1))
+			_, _, err := stock.Reserve(t.Context(), tx, newOrder(), time.Hour, want(1, 1))
 			return err
 		},
 		"sell": func(tx pgx.Tx) error {
-			_, err := stock.Sell(t.Context(), tx, order)
+			_, err := stock.Commit(t.Context(), tx, order)
 			return err
 		},
 	} {

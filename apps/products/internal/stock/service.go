@@ -32,25 +32,25 @@ type Service struct {
 func NewService(db *event.Outbox, hold time.Duration) *Service { return &Service{db, hold} }
 
 // Reserve speaks for all lines or none. Called again for the same order it answers the same reservation. It fails with
-// ErrUnknown, ErrOutOfStock, ErrCurrencies, or ErrReleased where the order has already given its reservation back.
-func (s *Service) Reserve(ctx context.Context, order shop.OrderID, wanted []Wanted) (r Reservation, err error) {
+// ErrUnknownProduct, ErrOutOfStock, ErrMixedCurrencies, or ErrReleased where the order has already given its reservation back.
+func (s *Service) Reserve(ctx context.Context, order shop.OrderID, items []Item) (r Reservation, err error) {
 	err = s.db.Tx(ctx, func(tx event.TX) error {
-		until, lines, err := take(ctx, tx, order, s.hold, wanted)
+		until, lines, err := reserve(ctx, tx, order, s.hold, items)
 		switch {
 		case err != nil:
 			return err
 		case until == nil:
-			r, err = earlier(ctx, tx, order)
+			r, err = existingReservation(ctx, tx, order)
 			return err
 		}
-		if err := refusal(lines); err != nil {
+		if err := reserveFault(lines); err != nil {
 			return err // and the claim goes with the transaction
 		}
-		r = Reservation{OrderID: order, State: StateHeld, Lines: held(lines), ExpiresAt: *until}
+		r = Reservation{OrderID: order, State: StateHeld, Lines: reservationLines(lines), ExpiresAt: *until}
 		for _, l := range lines {
-			err := tell(ctx, tx, moved{
+			err := recordCrossing(ctx, tx, stockChange{
 				ProductID: l.ProductID, SKU: l.SKU, Name: l.Name, OnSale: true,
-				Before: l.Available, Available: l.Available - l.Quantity, Threshold: l.Threshold, Was: l.Threshold,
+				AvailableBefore: l.Available, Available: l.Available - l.Quantity, Threshold: l.Threshold, ThresholdBefore: l.Threshold,
 			})
 			if err != nil {
 				return err
@@ -61,8 +61,8 @@ func (s *Service) Reserve(ctx context.Context, order shop.OrderID, wanted []Want
 	return r, err
 }
 
-// earlier is the reservation that an order has made before. It fails with ErrReleased where it holds no longer.
-func earlier(ctx context.Context, tx pgx.Tx, order shop.OrderID) (Reservation, error) {
+// existingReservation is the reservation that an order has made before. It fails with ErrReleased where it holds no longer.
+func existingReservation(ctx context.Context, tx pgx.Tx, order shop.OrderID) (Reservation, error) {
 	r, err := reservation(ctx, tx, order)
 	if err == nil && r.State != StateHeld && r.State != StateCommitted {
 		err = ErrReleased
@@ -74,7 +74,7 @@ func earlier(ctx context.Context, tx pgx.Tx, order shop.OrderID) (Reservation, e
 // ErrReleased where there is nothing to commit any more.
 func (s *Service) Commit(ctx context.Context, order shop.OrderID) error {
 	return s.db.Tx(ctx, func(tx event.TX) error {
-		state, err := sell(ctx, tx, order)
+		state, err := commit(ctx, tx, order)
 		if err == nil && state != StateHeld && state != StateCommitted {
 			err = ErrReleased
 		}
@@ -88,14 +88,14 @@ func (s *Service) Release(ctx context.Context, order shop.OrderID) error {
 	return s.release(ctx, order, true)
 }
 
-// Free is Release that leaves alone what is sold: for an order that is believed not to be.
-func (s *Service) Free(ctx context.Context, order shop.OrderID) error {
+// ReleaseHeld is Release that leaves alone what is sold: for an order that is believed not to be.
+func (s *Service) ReleaseHeld(ctx context.Context, order shop.OrderID) error {
 	return s.release(ctx, order, false)
 }
 
 func (s *Service) release(ctx context.Context, order shop.OrderID, sold bool) error {
 	return s.db.Tx(ctx, func(tx event.TX) error {
-		if err := forestall(ctx, tx, order); err != nil {
+		if err := insertTombstone(ctx, tx, order); err != nil {
 			return err
 		}
 		state, err := lock(ctx, tx, order)
@@ -103,41 +103,41 @@ func (s *Service) release(ctx context.Context, order shop.OrderID, sold bool) er
 		case err != nil:
 			return err
 		case state == StateHeld:
-			return giveBack(ctx, tx, order, free, StateReleased)
+			return settle(ctx, tx, order, releaseHeld, StateReleased)
 		case state == StateCommitted && sold:
-			return giveBack(ctx, tx, order, shelve, StateReturned)
+			return settle(ctx, tx, order, restockAll, StateReturned)
 		}
 		return nil
 	})
 }
 
-// giveBack makes the lines of a locked reservation available by free or shelve, and tells what is back.
-func giveBack(ctx context.Context, tx event.TX, order shop.OrderID, by func(context.Context, pgx.Tx, shop.OrderID) ([]moved, error), state State) error {
+// settle makes the lines of a locked reservation available by free or shelve, and tells what is back.
+func settle(ctx context.Context, tx event.TX, order shop.OrderID, by func(context.Context, pgx.Tx, shop.OrderID) ([]stockChange, error), state State) error {
 	all, err := by(ctx, tx, order)
 	if err != nil {
 		return err
 	}
-	if err := tellAll(ctx, tx, all); err != nil {
+	if err := recordCrossings(ctx, tx, all); err != nil {
 		return err
 	}
 	return setState(ctx, tx, order, state)
 }
 
-// tellAll tells of each, by product: what it writes down is locked in that order.
-func tellAll(ctx context.Context, tx event.TX, all []moved) error {
-	slices.SortFunc(all, func(a, b moved) int { return cmp.Compare(a.ProductID, b.ProductID) })
+// recordCrossings tells of each, by product: what it writes down is locked in that order.
+func recordCrossings(ctx context.Context, tx event.TX, all []stockChange) error {
+	slices.SortFunc(all, func(a, b stockChange) int { return cmp.Compare(a.ProductID, b.ProductID) })
 	for _, m := range all {
-		if err := tell(ctx, tx, m); err != nil {
+		if err := recordCrossing(ctx, tx, m); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Return puts so many of each sold line back on the shelf, all returns of the order taken together, and at most what was
+// Restock puts so many of each sold line back on the shelf, all returns of the order taken together, and at most what was
 // sold. Called again, or with less than is back already, it changes nothing. It fails with ErrReleased where the order
 // has bought nothing.
-func (s *Service) Return(ctx context.Context, order shop.OrderID, back []Wanted) error {
+func (s *Service) Restock(ctx context.Context, order shop.OrderID, items []Item) error {
 	return s.db.Tx(ctx, func(tx event.TX) error {
 		state, err := lock(ctx, tx, order)
 		switch {
@@ -146,11 +146,11 @@ func (s *Service) Return(ctx context.Context, order shop.OrderID, back []Wanted)
 		case state != StateCommitted:
 			return ErrReleased
 		}
-		all, err := putBack(ctx, tx, order, back)
+		all, err := restock(ctx, tx, order, items)
 		if err != nil {
 			return err
 		}
-		return tellAll(ctx, tx, all)
+		return recordCrossings(ctx, tx, all)
 	})
 }
 
@@ -168,7 +168,7 @@ func (s *Service) ReleaseExpired(ctx context.Context) error {
 			if err != nil || state != StateHeld {
 				return err
 			}
-			return giveBack(ctx, tx, order, free, StateReleased)
+			return settle(ctx, tx, order, releaseHeld, StateReleased)
 		})
 		if err == nil {
 			continue

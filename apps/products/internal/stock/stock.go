@@ -50,14 +50,14 @@ type StockAdjustmentResult struct {
 	Movement StockMovement `json:"movement"`
 }
 
-// Wanted is what an order wants of a product.
-type Wanted struct {
+// Item is what an order wants of a product.
+type Item struct {
 	ProductID int64 `json:"product_id" validate:"required,min=1"`
 	Quantity  int   `json:"quantity" validate:"required,min=1,max=1000000"`
 }
 
-// Held is a line of a reservation with what the product is called and costs at this moment.
-type Held struct {
+// ReservationLine is a line of a reservation with what the product is called and costs at this moment.
+type ReservationLine struct {
 	ProductID int64      `json:"product_id"`
 	SKU       string     `json:"sku"`
 	Name      string     `json:"name"`
@@ -69,10 +69,10 @@ type Held struct {
 // Reservation is stock that an order has spoken for. It is given back by itself after ExpiresAt unless the order
 // commits to it.
 type Reservation struct {
-	OrderID   shop.OrderID `json:"order_id"`
-	State     State        `json:"state"`
-	Lines     []Held       `json:"lines"`
-	ExpiresAt time.Time    `json:"expires_at"`
+	OrderID   shop.OrderID      `json:"order_id"`
+	State     State             `json:"state"`
+	Lines     []ReservationLine `json:"lines"`
+	ExpiresAt time.Time         `json:"expires_at"`
 }
 
 // State is how far a reservation has come.
@@ -88,41 +88,41 @@ const (
 
 // What can go wrong with stock. ErrOutOfStock names each short line by its place in what was wanted.
 var (
-	ErrNotFound   = fault.New(fault.NotFound, "product_not_found", "there is no such product")
-	ErrUnknown    = fault.New(fault.Invalid, "unknown_product", "some products do not exist")
-	ErrOutOfStock = fault.New(fault.Conflict, "out_of_stock", "there is not enough left of some products")
-	ErrCurrencies = fault.New(fault.Invalid, "mixed_currencies", "one order has one currency")
-	ErrReleased   = fault.New(fault.Conflict, "reservation_released", "the reservation has expired or was given back")
-	ErrSpokenFor  = fault.New(fault.Conflict, "stock_reserved", "so much of it cannot go: orders have spoken for it")
-	ErrTooMuch    = fault.ErrInvalid.With("delta", fmt.Sprintf("there cannot be more than %d", most))
-	ErrInStock    = fault.New(fault.Conflict, "in_stock", "it can be bought right now")
+	ErrNotFound        = fault.New(fault.NotFound, "product_not_found", "there is no such product")
+	ErrUnknownProduct  = fault.New(fault.Invalid, "unknown_product", "some products do not exist")
+	ErrOutOfStock      = fault.New(fault.Conflict, "out_of_stock", "there is not enough left of some products")
+	ErrMixedCurrencies = fault.New(fault.Invalid, "mixed_currencies", "one order has one currency")
+	ErrReleased        = fault.New(fault.Conflict, "reservation_released", "the reservation has expired or was given back")
+	ErrReserved        = fault.New(fault.Conflict, "stock_reserved", "so much of it cannot go: orders have spoken for it")
+	ErrTooMuch         = fault.ErrInvalid.With("delta", fmt.Sprintf("there cannot be more than %d", maxOnHand))
+	ErrInStock         = fault.New(fault.Conflict, "in_stock", "it can be bought right now")
 )
 
-// most is how much there can be of one product.
-const most = 1_000_000_000
+// maxOnHand is how much there can be of one product.
+const maxOnHand = 1_000_000_000
 
-// taken is what one attempt to reserve found for one wanted line, before it took anything.
-type taken struct {
-	Place     int  // in what was wanted, from 0
+// lineResult is what one attempt to reserve found for one wanted line, before it took anything.
+type lineResult struct {
+	Index     int  // in what was wanted, from 0
 	Known     bool // the product exists and is on sale
 	Enough    bool
 	Available int
 	Threshold int
-	Held
+	ReservationLine
 }
 
-// refusal is nil if every line can be had, else ErrUnknown or ErrOutOfStock naming the lines at fault, or ErrCurrencies: no order
+// reserveFault is nil if every line can be had, else ErrUnknownProduct or ErrOutOfStock naming the lines at fault, or ErrMixedCurrencies: no order
 // could be made of what was reserved then.
-func refusal(lines []taken) error {
-	unknown, short := ErrUnknown, ErrOutOfStock
+func reserveFault(lines []lineResult) error {
+	unknown, short := ErrUnknownProduct, ErrOutOfStock
 	for _, l := range lines {
 		switch {
 		case !l.Known:
-			unknown = unknown.With(fmt.Sprintf("items[%d].product_id", l.Place), "there is no such product")
+			unknown = unknown.With(fmt.Sprintf("items[%d].product_id", l.Index), "there is no such product")
 		case !l.Enough && l.Available == 0:
-			short = short.With(fmt.Sprintf("items[%d].quantity", l.Place), "none left")
+			short = short.With(fmt.Sprintf("items[%d].quantity", l.Index), "none left")
 		case !l.Enough:
-			short = short.With(fmt.Sprintf("items[%d].quantity", l.Place), fmt.Sprintf("only %d left", l.Available))
+			short = short.With(fmt.Sprintf("items[%d].quantity", l.Index), fmt.Sprintf("only %d left", l.Available))
 		}
 	}
 	switch {
@@ -130,18 +130,18 @@ func refusal(lines []taken) error {
 		return unknown
 	case len(short.Fields) > 0:
 		return short
-	case slices.ContainsFunc(lines, func(l taken) bool { return l.Currency != lines[0].Currency }):
-		return ErrCurrencies
+	case slices.ContainsFunc(lines, func(l lineResult) bool { return l.Currency != lines[0].Currency }):
+		return ErrMixedCurrencies
 	}
 	return nil
 }
 
-// held is what was taken as lines of a reservation, by product.
-func held(lines []taken) []Held {
-	all := make([]Held, len(lines))
+// reservationLines is what was taken as lines of a reservation, by product.
+func reservationLines(lines []lineResult) []ReservationLine {
+	all := make([]ReservationLine, len(lines))
 	for i, l := range lines {
-		all[i] = l.Held
+		all[i] = l.ReservationLine
 	}
-	slices.SortFunc(all, func(a, b Held) int { return int(a.ProductID - b.ProductID) })
+	slices.SortFunc(all, func(a, b ReservationLine) int { return int(a.ProductID - b.ProductID) })
 	return all
 }

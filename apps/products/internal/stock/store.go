@@ -34,15 +34,15 @@ func level(ctx context.Context, db postgres.Reader, productID int64) (StockLevel
 		from stock s join products p on p.id = s.product_id where s.product_id = $1`, productID)
 }
 
-// take opens a reservation under the order's id, locks the products, and reserves all wanted lines or none. It answers
+// reserve opens a reservation under the order's id, locks the products, and reserves all wanted lines or none. It answers
 // until when they are held, or nil where the id is used already (of two at once, the second waits for the first), and
 // for each wanted line whether it can be had.
 //
 // These are three statements, sent together: each sees what the one before it waited for, and the rows that others want
 // are locked for one answer from the server only. Rows are locked in key order, so that two orders with the same products
 // cannot deadlock.
-func take(ctx context.Context, tx pgx.Tx, order shop.OrderID, hold time.Duration, wanted []Wanted) (until *time.Time, lines []taken, err error) {
-	products, quantities := columns(wanted)
+func reserve(ctx context.Context, tx pgx.Tx, order shop.OrderID, hold time.Duration, items []Item) (until *time.Time, lines []lineResult, err error) {
+	products, quantities := columns(items)
 	batch := &pgx.Batch{}
 	batch.Queue(`
 		insert into reservations (order_id, state, expires_at) values ($1, 'held', now() + $2)
@@ -56,11 +56,11 @@ func take(ctx context.Context, tx pgx.Tx, order shop.OrderID, hold time.Duration
 	batch.Queue(`select from stock where product_id = any($1) order by product_id for update`, products)
 	batch.Queue(`
 		with answer as (
-			select w.place::int - 1 as place, w.product_id, w.quantity, p.id is not null as known,
+			select w.index::int - 1 as index, w.product_id, w.quantity, p.id is not null as known,
 				coalesce(s.on_hand - s.reserved >= w.quantity, false) as enough, coalesce(s.on_hand - s.reserved, 0) as available,
 				coalesce(p.low_stock_threshold, 0) as threshold, coalesce(p.sku, '') as sku, coalesce(p.name, '') as name,
 				coalesce(p.price, 0) as unit_price, coalesce(p.currency, '') as currency
-			from unnest($2::bigint[], $3::int[]) with ordinality as w (product_id, quantity, place)
+			from unnest($2::bigint[], $3::int[]) with ordinality as w (product_id, quantity, index)
 			left join products p on p.id = w.product_id and p.archived_at is null
 			left join stock s on s.product_id = p.id
 		), possible as (
@@ -74,17 +74,17 @@ func take(ctx context.Context, tx pgx.Tx, order shop.OrderID, hold time.Duration
 			insert into reservation_lines (order_id, product_id, quantity)
 			select $1, product_id, quantity from answer where exists (select from possible)
 		)
-		select place, known, enough, available, threshold, product_id, sku, name, quantity, unit_price, currency
-		from answer order by place`, order, products, quantities).Query(func(rows pgx.Rows) (err error) {
-		lines, err = pgx.CollectRows(rows, pgx.RowToStructByName[taken])
+		select index, known, enough, available, threshold, product_id, sku, name, quantity, unit_price, currency
+		from answer order by index`, order, products, quantities).Query(func(rows pgx.Rows) (err error) {
+		lines, err = pgx.CollectRows(rows, pgx.RowToStructByName[lineResult])
 		return err
 	})
 	err = tx.SendBatch(ctx, batch).Close()
 	return until, lines, err
 }
 
-func columns(wanted []Wanted) (products []int64, quantities []int32) {
-	for _, w := range wanted {
+func columns(items []Item) (products []int64, quantities []int32) {
+	for _, w := range items {
 		products, quantities = append(products, w.ProductID), append(quantities, int32(w.Quantity)) //nolint:gosec // at most 1,000,000
 	}
 	return products, quantities
@@ -119,7 +119,7 @@ func reservation(ctx context.Context, db postgres.Reader, order shop.OrderID) (R
 	if err != nil {
 		return r, err
 	}
-	r.Lines, err = postgres.All(ctx, db, pgx.RowToStructByName[Held], `
+	r.Lines, err = postgres.All(ctx, db, pgx.RowToStructByName[ReservationLine], `
 		select l.product_id, p.sku, p.name, l.quantity, p.price as unit_price, p.currency
 		from reservation_lines l join products p on p.id = l.product_id where l.order_id = $1 order by l.product_id`, order)
 	return r, err
@@ -147,9 +147,9 @@ func lock(ctx context.Context, tx pgx.Tx, order shop.OrderID) (state State, err 
 	return state, err
 }
 
-// sell takes what is held off the shelf and makes the reservation committed, in one answer from the server as take does.
+// commit takes what is held off the shelf and makes the reservation committed, in one answer from the server as take does.
 // It answers the state that it found, and changes nothing unless that is held.
-func sell(ctx context.Context, tx pgx.Tx, order shop.OrderID) (state State, err error) {
+func commit(ctx context.Context, tx pgx.Tx, order shop.OrderID) (state State, err error) {
 	batch := &pgx.Batch{}
 	queueLock(batch, order, &state)
 	batch.Queue(`
@@ -167,18 +167,18 @@ func setState(ctx context.Context, tx pgx.Tx, order shop.OrderID, state State) e
 	return err
 }
 
-// free makes what is held available. The reservation is locked.
-func free(ctx context.Context, tx pgx.Tx, order shop.OrderID) ([]moved, error) {
-	return postgres.All(ctx, tx, pgx.RowToStructByName[moved], `
+// releaseHeld makes what is held available. The reservation is locked.
+func releaseHeld(ctx context.Context, tx pgx.Tx, order shop.OrderID) ([]stockChange, error) {
+	return postgres.All(ctx, tx, pgx.RowToStructByName[stockChange], `
 		update stock s set reserved = s.reserved - l.quantity
 		from reservation_lines l join products p on p.id = l.product_id where l.order_id = $1 and s.product_id = l.product_id
-		returning p.id as product_id, p.sku, p.name, p.archived_at is null as on_sale, s.on_hand - s.reserved - l.quantity as before,
-			s.on_hand - s.reserved as available, p.low_stock_threshold as threshold, p.low_stock_threshold as was`, order)
+		returning p.id as product_id, p.sku, p.name, p.archived_at is null as on_sale, s.on_hand - s.reserved - l.quantity as available_before,
+			s.on_hand - s.reserved as available, p.low_stock_threshold as threshold, p.low_stock_threshold as threshold_before`, order)
 }
 
-// shelve puts what was sold, and is not back yet, on the shelf again. The reservation is locked.
-func shelve(ctx context.Context, tx pgx.Tx, order shop.OrderID) ([]moved, error) {
-	return postgres.All(ctx, tx, pgx.RowToStructByName[moved], `
+// restockAll puts what was sold, and is not back yet, on the shelf again. The reservation is locked.
+func restockAll(ctx context.Context, tx pgx.Tx, order shop.OrderID) ([]stockChange, error) {
+	return postgres.All(ctx, tx, pgx.RowToStructByName[stockChange], `
 		with noted as (
 			update reservation_lines set returned = quantity where order_id = $1
 		)
@@ -186,15 +186,15 @@ func shelve(ctx context.Context, tx pgx.Tx, order shop.OrderID) ([]moved, error)
 		from reservation_lines l join products p on p.id = l.product_id
 		where l.order_id = $1 and s.product_id = l.product_id and l.quantity > l.returned
 		returning p.id as product_id, p.sku, p.name, p.archived_at is null as on_sale,
-			s.on_hand - s.reserved - l.quantity + l.returned as before, s.on_hand - s.reserved as available,
-			p.low_stock_threshold as threshold, p.low_stock_threshold as was`, order)
+			s.on_hand - s.reserved - l.quantity + l.returned as available_before, s.on_hand - s.reserved as available,
+			p.low_stock_threshold as threshold, p.low_stock_threshold as threshold_before`, order)
 }
 
-// putBack makes so many of some sold lines be back on the shelf, all returns taken together; a line that has as many back
+// restock makes so many of some sold lines be back on the shelf, all returns taken together; a line that has as many back
 // already stays as it is. The reservation is locked.
-func putBack(ctx context.Context, tx pgx.Tx, order shop.OrderID, lines []Wanted) ([]moved, error) {
+func restock(ctx context.Context, tx pgx.Tx, order shop.OrderID, lines []Item) ([]stockChange, error) {
 	products, quantities := columns(lines)
-	return postgres.All(ctx, tx, pgx.RowToStructByName[moved], `
+	return postgres.All(ctx, tx, pgx.RowToStructByName[stockChange], `
 		with back as (
 			select l.product_id, least(r.quantity, l.quantity) as returned, least(r.quantity, l.quantity) - l.returned as quantity
 			from reservation_lines l join unnest($2::bigint[], $3::int[]) as r (product_id, quantity) using (product_id)
@@ -204,13 +204,13 @@ func putBack(ctx context.Context, tx pgx.Tx, order shop.OrderID, lines []Wanted)
 		)
 		update stock s set on_hand = s.on_hand + b.quantity, reason = 'returned', order_id = $1
 		from back b join products p on p.id = b.product_id where s.product_id = b.product_id
-		returning p.id as product_id, p.sku, p.name, p.archived_at is null as on_sale, s.on_hand - s.reserved - b.quantity as before,
-			s.on_hand - s.reserved as available, p.low_stock_threshold as threshold, p.low_stock_threshold as was`,
+		returning p.id as product_id, p.sku, p.name, p.archived_at is null as on_sale, s.on_hand - s.reserved - b.quantity as available_before,
+			s.on_hand - s.reserved as available, p.low_stock_threshold as threshold, p.low_stock_threshold as threshold_before`,
 		order, products, quantities)
 }
 
-// forestall leaves a mark for an order that has reserved nothing, so that it cannot any more.
-func forestall(ctx context.Context, tx pgx.Tx, order shop.OrderID) error {
+// insertTombstone leaves a mark for an order that has reserved nothing, so that it cannot any more.
+func insertTombstone(ctx context.Context, tx pgx.Tx, order shop.OrderID) error {
 	_, err := tx.Exec(ctx, `
 		insert into reservations (order_id, state, expires_at, settled_at) values ($1, 'released', now(), now())
 		on conflict (order_id) do nothing`, order)
@@ -232,27 +232,27 @@ func postpone(ctx context.Context, tx pgx.Tx, order shop.OrderID) error {
 }
 
 // adjust changes on_hand; the product is locked and the change is possible.
-func adjust(ctx context.Context, tx pgx.Tx, by shop.UserID, productID int64, a StockAdjustment) (moved, error) {
-	return postgres.One(ctx, tx, ErrNotFound, pgx.RowToStructByName[moved], `
+func adjust(ctx context.Context, tx pgx.Tx, by shop.UserID, productID int64, a StockAdjustment) (stockChange, error) {
+	return postgres.One(ctx, tx, ErrNotFound, pgx.RowToStructByName[stockChange], `
 		update stock s set on_hand = s.on_hand + $2, reason = $3, moved_by = $4
 		from products p where s.product_id = $1 and p.id = s.product_id
-		returning p.id as product_id, p.sku, p.name, p.archived_at is null as on_sale, s.on_hand - s.reserved - $2 as before,
-			s.on_hand - s.reserved as available, p.low_stock_threshold as threshold, p.low_stock_threshold as was`,
+		returning p.id as product_id, p.sku, p.name, p.archived_at is null as on_sale, s.on_hand - s.reserved - $2 as available_before,
+			s.on_hand - s.reserved as available, p.low_stock_threshold as threshold, p.low_stock_threshold as threshold_before`,
 		productID, a.Delta, a.Reason, by)
 }
 
 // setThresholds fails with ErrNotFound if one of the products is not on sale. Their stock is locked.
-func setThresholds(ctx context.Context, tx pgx.Tx, all []Threshold) ([]moved, error) {
+func setThresholds(ctx context.Context, tx pgx.Tx, all []Threshold) ([]stockChange, error) {
 	products, from := thresholds(all)
-	changed, err := postgres.All(ctx, tx, pgx.RowToStructByName[moved], `
+	changed, err := postgres.All(ctx, tx, pgx.RowToStructByName[stockChange], `
 		with was as (
 			select p.id, p.low_stock_threshold, t.threshold
 			from unnest($1::bigint[], $2::int[]) as t (id, threshold) join products p using (id) where p.archived_at is null
 		)
 		update products p set low_stock_threshold = was.threshold, version = version + 1, updated_at = now()
 		from was join stock s on s.product_id = was.id where p.id = was.id
-		returning p.id as product_id, p.sku, p.name, true as on_sale, s.on_hand - s.reserved as before,
-			s.on_hand - s.reserved as available, p.low_stock_threshold as threshold, was.low_stock_threshold as was`, products, from)
+		returning p.id as product_id, p.sku, p.name, true as on_sale, s.on_hand - s.reserved as available_before,
+			s.on_hand - s.reserved as available, p.low_stock_threshold as threshold, was.low_stock_threshold as threshold_before`, products, from)
 	if err == nil && len(changed) < len(all) {
 		err = ErrNotFound
 	}
@@ -266,9 +266,9 @@ func movements(ctx context.Context, db postgres.Reader, productID, before int64,
 		from movements where product_id = $1 and ($2 = 0 or id < $2) order by id desc limit $3`, productID, before, limit)
 }
 
-// alert writes down what a product crossed; one that is well needs none.
-func alert(ctx context.Context, tx pgx.Tx, productID int64, kind Kind) (err error) {
-	if kind == well {
+// setAlert writes down what a product crossed; one that is well needs none.
+func setAlert(ctx context.Context, tx pgx.Tx, productID int64, kind AlertKind) (err error) {
+	if kind == enough {
 		_, err = tx.Exec(ctx, `delete from stock_alerts where product_id = $1`, productID)
 		return err
 	}
@@ -278,13 +278,13 @@ func alert(ctx context.Context, tx pgx.Tx, productID int64, kind Kind) (err erro
 	return err
 }
 
-type alertKey struct {
+type alertCursor struct {
 	Since     time.Time `json:"since"`
 	ProductID int64     `json:"id"`
 }
 
 // alerts goes on after last, which is zero at the start.
-func alerts(ctx context.Context, db postgres.Reader, kind Kind, last alertKey, limit int) ([]StockAlert, error) {
+func alerts(ctx context.Context, db postgres.Reader, kind AlertKind, last alertCursor, limit int) ([]StockAlert, error) {
 	return postgres.All(ctx, db, pgx.RowToStructByName[StockAlert], `
 		select a.product_id, p.sku, p.name, a.kind, s.on_hand - s.reserved as available, p.low_stock_threshold as threshold, a.since
 		from stock_alerts a join products p on p.id = a.product_id join stock s on s.product_id = a.product_id
@@ -293,38 +293,38 @@ func alerts(ctx context.Context, db postgres.Reader, kind Kind, last alertKey, l
 		order by a.since desc, a.product_id desc limit $4`, kind, last.Since, last.ProductID, limit)
 }
 
-// availableForSure fails with ErrNotFound, also for what is not on sale. The stock cannot change until the transaction ends.
-func availableForSure(ctx context.Context, tx pgx.Tx, productID int64) (int, error) {
+// lockAvailable fails with ErrNotFound, also for what is not on sale. The stock cannot change until the transaction ends.
+func lockAvailable(ctx context.Context, tx pgx.Tx, productID int64) (int, error) {
 	return postgres.One(ctx, tx, ErrNotFound, pgx.RowTo[int], `
 		select s.on_hand - s.reserved from stock s join products p on p.id = s.product_id
 		where s.product_id = $1 and p.archived_at is null for update of s`, productID)
 }
 
-func await(ctx context.Context, tx pgx.Tx, user shop.UserID, productID int64) error {
+func insertWaiter(ctx context.Context, tx pgx.Tx, user shop.UserID, productID int64) error {
 	_, err := tx.Exec(ctx, `
 		insert into stock_waiters (product_id, user_id) values ($1, $2) on conflict do nothing`, productID, user)
 	return err
 }
 
-// takeWaiters forgets those who wait, and answers them, who asked first first.
-func takeWaiters(ctx context.Context, tx pgx.Tx, productID int64) ([]shop.UserID, error) {
+// deleteWaiters forgets those who wait, and answers them, who asked first first.
+func deleteWaiters(ctx context.Context, tx pgx.Tx, productID int64) ([]shop.UserID, error) {
 	return postgres.All(ctx, tx, pgx.RowTo[shop.UserID], `
 		with gone as (delete from stock_waiters where product_id = $1 returning user_id, asked_at)
 		select user_id from gone order by asked_at, user_id`, productID)
 }
 
-// forgetWaiter forgets all that a user waits for, one product after the other, as those do who bring them back.
-func forgetWaiter(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
+// deleteUserWaiters forgets all that a user waits for, one product after the other, as those do who bring them back.
+func deleteUserWaiters(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 	batch := &pgx.Batch{}
 	batch.Queue(`select from stock_waiters where user_id = $1 order by product_id for update`, user)
 	batch.Queue(`delete from stock_waiters where user_id = $1`, user)
 	return tx.SendBatch(ctx, batch).Close()
 }
 
-// awaited never answers nil.
-func awaited(ctx context.Context, db postgres.Reader, user shop.UserID) ([]Awaited, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[Awaited], `
-		select w.product_id, p.sku, p.name, w.asked_at from stock_waiters w join products p on p.id = w.product_id
+// notifyRequests never answers nil.
+func notifyRequests(ctx context.Context, db postgres.Reader, user shop.UserID) ([]NotifyRequest, error) {
+	return postgres.All(ctx, db, pgx.RowToStructByName[NotifyRequest], `
+		select w.product_id, p.sku, p.name, w.asked_at as requested_at from stock_waiters w join products p on p.id = w.product_id
 		where w.user_id = $1 order by w.product_id`, user)
 }
 

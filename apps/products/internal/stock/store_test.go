@@ -44,9 +44,9 @@ func open(t testing.TB, hold time.Duration, quantities ...int) (*pgxpool.Pool, *
 
 func newOrder() shop.OrderID { return shop.OrderID{UUID: shop.NewID()} }
 
-func want(pairs ...int) (wanted []stock.Wanted) {
+func want(pairs ...int) (wanted []stock.Item) {
 	for i := 0; i < len(pairs); i += 2 {
-		wanted = append(wanted, stock.Wanted{ProductID: int64(pairs[i]), Quantity: pairs[i+1]})
+		wanted = append(wanted, stock.Item{ProductID: int64(pairs[i]), Quantity: pairs[i+1]})
 	}
 	return wanted
 }
@@ -82,14 +82,14 @@ func TestOneCurrency(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, wanted := range [][]stock.Wanted{want(1, 1, 3, 1), want(3, 1, 1, 1)} {
-		if _, err := s.Reserve(t.Context(), order, wanted); !errors.Is(err, stock.ErrCurrencies) {
+	for _, wanted := range [][]stock.Item{want(1, 1, 3, 1), want(3, 1, 1, 1)} {
+		if _, err := s.Reserve(t.Context(), order, wanted); !errors.Is(err, stock.ErrMixedCurrencies) {
 			t.Errorf("%v", err)
 		}
 	}
 	expect(t, s, 1, 5, 0)
 	expect(t, s, 3, 5, 0)
-	for _, wanted := range [][]stock.Wanted{want(3, 1), want(1, 1, 2, 1)} {
+	for _, wanted := range [][]stock.Item{want(3, 1), want(1, 1, 2, 1)} {
 		if _, err := s.Reserve(t.Context(), newOrder(), wanted); err != nil {
 			t.Error(err)
 		}
@@ -102,20 +102,20 @@ func TestReturnInParts(t *testing.T) {
 	if _, err := s.Reserve(t.Context(), order, want(1, 4, 2, 2)); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Return(t.Context(), order, want(1, 1)); !errors.Is(err, stock.ErrReleased) {
+	if err := s.Restock(t.Context(), order, want(1, 1)); !errors.Is(err, stock.ErrReleased) {
 		t.Errorf("what was not sold came back: %v", err)
 	}
 	if err := s.Commit(t.Context(), order); err != nil {
 		t.Fatal(err)
 	}
-	for _, back := range [][]stock.Wanted{want(1, 1), want(1, 1), want(1, 3, 2, 1), want(1, 2)} { // all returns taken together
-		if err := s.Return(t.Context(), order, back); err != nil {
+	for _, back := range [][]stock.Item{want(1, 1), want(1, 1), want(1, 3, 2, 1), want(1, 2)} { // all returns taken together
+		if err := s.Restock(t.Context(), order, back); err != nil {
 			t.Fatal(err)
 		}
 	}
 	expect(t, s, 1, 9, 0)
 	expect(t, s, 2, 4, 0)
-	if err := s.Return(t.Context(), order, want(1, 400)); err != nil {
+	if err := s.Restock(t.Context(), order, want(1, 400)); err != nil {
 		t.Fatal(err)
 	}
 	expect(t, s, 1, 10, 0)
@@ -141,7 +141,7 @@ func TestFreeLeavesAloneWhatIsSold(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, order := range []shop.OrderID{held, sold, newOrder(), held} {
-		if err := s.Free(t.Context(), order); err != nil {
+		if err := s.ReleaseHeld(t.Context(), order); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -189,7 +189,7 @@ func TestAllLinesOrNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, s, 1, 10, 0)
-	if _, err := s.Reserve(t.Context(), newOrder(), want(1, 1, 99, 1)); !errors.Is(err, stock.ErrUnknown) {
+	if _, err := s.Reserve(t.Context(), newOrder(), want(1, 1, 99, 1)); !errors.Is(err, stock.ErrUnknownProduct) {
 		t.Error(err)
 	}
 	if _, err := s.Reserve(t.Context(), order, want(1, 2)); err != nil {

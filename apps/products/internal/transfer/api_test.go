@@ -60,7 +60,7 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-const goods = "\xef\xbb\xbf" + `sku,name,price,currency,category,category_id,brand,initial_quantity,attr.color,description,metadata
+const exportRow = "\xef\xbb\xbf" + `sku,name,price,currency,category,category_id,brand,initial_quantity,attr.color,description,metadata
 C-1,Chair,49.5,,chairs,,Plain,5,red,"two
 lines, and ""quotes""",
 C-2,"Chair, large",60,EUR,,1,,0,blue,,"{""supplier"":7}"
@@ -88,19 +88,19 @@ func TestImportAndExport(t *testing.T) {
 		return topics
 	}
 	kittest.Run(t, app, db, []kittest.Call{
-		{Name: "by a user", As: alice, Do: "POST /products/import", Body: goods, Header: csv, Want: 403},
+		{Name: "by a user", As: alice, Do: "POST /products/import", Body: exportRow, Header: csv, Want: 403},
 		{Name: "as JSON", As: admin, Do: "POST /products/import", Body: `{}`, Want: 415},
 		{Name: "an unknown column", As: admin, Do: "POST /products/import", Body: "sku,colour\n", Header: csv, Want: 422, Has: []string{`"file"`}},
 		{Name: "no SKU", As: admin, Do: "POST /products/import", Body: "name\nx\n", Header: csv, Want: 422},
 		{Name: "nothing", As: admin, Do: "POST /products/import", Body: "", Header: csv, Want: 422},
-		{Name: "each row on its own", As: admin, Do: "POST /products/import", Body: goods, Header: csv, Want: 200, Emits: told(4),
+		{Name: "each row on its own", As: admin, Do: "POST /products/import", Body: exportRow, Header: csv, Want: 200, Emits: told(4),
 			Has: []string{`"state":"done","rows":9,"created":3,"updated":1,"unchanged":0,"failed":5`, `"errors_left_off":0`,
 				`{"line":5,"sku":"","code":"invalid"`, `{"sku":"is required"}`, `"line":6,"sku":"C-3"`, `"price":"is required of a new product"`,
 				`"line":7,"sku":"C-4"`, `"category":"there is no such category"`, `"line":8,"sku":"C-5"`, `"price":"USD has 2 decimals"`,
 				`"line":9,"sku":"","code":"malformed_line"`}},
 		{Name: "a row is as it says", Do: "GET /products/1", Want: 200, Has: []string{`"name":"Chair again"`, `"price":45.00`, `"description":"two\nlines, and \"quotes\""`,
 			`"attributes":{"color":"red"}`, `"available":5`}},
-		{Name: "again, and nothing changes but what changes back", As: admin, Do: "POST /products/import", Body: goods, Header: csv, Want: 200, Emits: told(2),
+		{Name: "again, and nothing changes but what changes back", As: admin, Do: "POST /products/import", Body: exportRow, Header: csv, Want: 200, Emits: told(2),
 			Has: []string{`"created":0,"updated":2,"unchanged":2,"failed":5`}},
 		{Name: "JSON lines", As: admin, Do: "POST /products/import", Header: lines, Want: 200, Emits: told(2),
 			Body: `{"sku":"J-1","name":"Table","price":100,"category":"tables","attributes":{"legs":4},"initial_quantity":2}` + "\n\n" +

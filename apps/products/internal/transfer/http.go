@@ -12,18 +12,18 @@ import (
 	"sidecart/kit/web"
 )
 
-// patience is how long a file may take.
-const patience = 10 * time.Minute
+// timeout is how long a file may take.
+const timeout = 10 * time.Minute
 
 // Routes adds the routes of files. They stand before those of single products, whose paths look alike.
 func (s *Service) Routes(app *web.App) {
-	web.Handle(app, "POST /products/import", shop.ManageCatalogue, s.handleImport, web.BodyLimit(largestImport),
-		web.Timeout(patience), web.Fails(ErrHeader, ErrLongLine, ErrRunning, idempotency.ErrReused),
+	web.Handle(app, "POST /products/import", shop.ManageCatalogue, s.handleImport, web.BodyLimit(maxFileBytes),
+		web.Timeout(timeout), web.Fails(ErrHeader, ErrLongLine, ErrRunning, idempotency.ErrReused),
 		web.Doc("importProducts", "products", "Import products"),
 		web.Describe("From CSV or JSON lines, row by row. Products with a known SKU are updated."))
 	web.Handle(app, "GET /products/imports", shop.ManageCatalogue, s.handleImports, web.NoStore,
 		web.Doc("listImports", "products", "List product imports"), web.Describe("With their progress, newest first."))
-	web.Handle(app, "GET /products/export", shop.ManageCatalogue, s.handleExport, web.NoStore, web.Timeout(patience),
+	web.Handle(app, "GET /products/export", shop.ManageCatalogue, s.handleExport, web.NoStore, web.Timeout(timeout),
 		web.Produces(csvType, linesType),
 		web.Doc("exportProducts", "products", "Export products"),
 		web.Describe("All products on sale as CSV or JSON lines."))

@@ -42,36 +42,36 @@ func (s *Service) Import(ctx context.Context, by shop.UserID, key, mediaType str
 	case err != nil:
 		return r, err
 	case earlier != nil:
-		return earlier.again(u)
+		return earlier.replay(u)
 	}
-	err = s.takeAll(ctx, &r, u)
-	return r, s.end(ctx, &r, u, err)
+	err = s.importRows(ctx, &r, u)
+	return r, s.finish(ctx, &r, u, err)
 }
 
-func (s *Service) takeAll(ctx context.Context, r *ProductImportReport, u *upload) (err error) {
+func (s *Service) importRows(ctx context.Context, r *ProductImportReport, u *upload) (err error) {
 	categories := map[string]*int64{}
-	var waiting []numbered
-	for n := range rowsOf(u.mediaType, u) {
+	var waiting []parsedRow
+	for n := range readRows(u.mediaType, u) {
 		if n.line == 0 {
 			err = n.err
 			break
 		}
 		waiting = append(waiting, n)
-		if len(waiting) == together {
-			if err = s.take(ctx, r, waiting, categories); err != nil {
+		if len(waiting) == batchSize {
+			if err = s.importBatch(ctx, r, waiting, categories); err != nil {
 				break
 			}
 			waiting = waiting[:0]
 		}
 	}
 	if err == nil {
-		err = s.take(ctx, r, waiting, categories)
+		err = s.importBatch(ctx, r, waiting, categories)
 	}
 	return err
 }
 
-// end notes how it ended, also when whoever asked is gone, and answers why it broke.
-func (s *Service) end(ctx context.Context, r *ProductImportReport, u *upload, why error) error {
+// finish notes how it ended, also when whoever asked is gone, and answers why it broke.
+func (s *Service) finish(ctx context.Context, r *ProductImportReport, u *upload, why error) error {
 	var sum []byte
 	if why == nil {
 		sum, why = u.sum()
@@ -83,22 +83,22 @@ func (s *Service) end(ctx context.Context, r *ProductImportReport, u *upload, wh
 	ctx = context.WithoutCancel(ctx)
 	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) (err error) {
 		if r.SeenAt, err = update(ctx, tx, r.ProductImport); err == nil && u.key != nil && r.State == Done {
-			err = keep(ctx, tx, r, sum)
+			err = saveReport(ctx, tx, r, sum)
 		}
 		return err
 	})
 	return errors.Join(why, err)
 }
 
-// take takes rows: together if nothing is wrong with any of them, else those that can be, one by one.
-func (s *Service) take(ctx context.Context, r *ProductImportReport, rows []numbered, categories map[string]*int64) error {
+// importBatch takes rows: together if nothing is wrong with any of them, else those that can be, one by one.
+func (s *Service) importBatch(ctx context.Context, r *ProductImportReport, rows []parsedRow, categories map[string]*int64) error {
 	for i := range rows {
 		if rows[i].err == nil {
-			rows[i].err = s.find(ctx, &rows[i].row, categories)
+			rows[i].err = s.resolveCategory(ctx, &rows[i].row, categories)
 		}
 	}
 	before := *r
-	err := s.put(ctx, r, rows)
+	err := s.upsertBatch(ctx, r, rows)
 	if err == nil {
 		return nil
 	}
@@ -106,31 +106,31 @@ func (s *Service) take(ctx context.Context, r *ProductImportReport, rows []numbe
 	for _, n := range rows {
 		outcome := product.Outcome("")
 		if n.err == nil {
-			outcome, n.err = s.putOne(ctx, n.row)
+			outcome, n.err = s.upsertRow(ctx, n.row)
 		}
 		if ctx.Err() != nil || postgres.IsUnavailable(n.err) || postgres.IsConflict(n.err) {
 			return n.err
 		}
-		r.note(n, outcome, n.err)
+		r.record(n, outcome, n.err)
 	}
-	return s.progress(ctx, r)
+	return s.saveProgress(ctx, r)
 }
 
-// put takes those rows that could be read, in one transaction with how far the import has come.
-func (s *Service) put(ctx context.Context, r *ProductImportReport, rows []numbered) error {
-	var lines []product.Line
+// upsertBatch takes those rows that could be read, in one transaction with how far the import has come.
+func (s *Service) upsertBatch(ctx context.Context, r *ProductImportReport, rows []parsedRow) error {
+	var lines []product.Row
 	seen := map[string]bool{}
 	for _, n := range rows {
 		if n.err == nil {
 			if seen[n.row.SKU] {
-				return errTwice
+				return errDuplicateSKU
 			}
 			seen[n.row.SKU] = true
-			lines = append(lines, n.row.Line)
+			lines = append(lines, n.row.Row)
 		}
 	}
 	return s.db.Tx(ctx, func(tx event.TX) error {
-		outcomes, err := product.Put(ctx, tx, s.language, lines)
+		outcomes, err := product.Upsert(ctx, tx, s.language, lines)
 		if err != nil {
 			return err
 		}
@@ -139,21 +139,21 @@ func (s *Service) put(ctx context.Context, r *ProductImportReport, rows []number
 			if n.err == nil {
 				outcome, outcomes = outcomes[0], outcomes[1:]
 			}
-			r.note(n, outcome, n.err)
+			r.record(n, outcome, n.err)
 		}
 		_, err = update(ctx, tx, r.ProductImport)
 		return err
 	})
 }
 
-// errTwice sends rows of the same SKU one after the other.
-var errTwice = errors.New("a SKU is there twice")
+// errDuplicateSKU sends rows of the same SKU one after the other.
+var errDuplicateSKU = errors.New("a SKU is there twice")
 
-// putOne takes a row, again where somebody else's change was in the way.
-func (s *Service) putOne(ctx context.Context, one row) (outcome product.Outcome, err error) {
+// upsertRow takes a row, again where somebody else's change was in the way.
+func (s *Service) upsertRow(ctx context.Context, one importRow) (outcome product.Outcome, err error) {
 	for range 3 {
 		err = s.db.Tx(ctx, func(tx event.TX) error {
-			outcomes, err := product.Put(ctx, tx, s.language, []product.Line{one.Line})
+			outcomes, err := product.Upsert(ctx, tx, s.language, []product.Row{one.Row})
 			if err == nil {
 				outcome = outcomes[0]
 			}
@@ -166,15 +166,15 @@ func (s *Service) putOne(ctx context.Context, one row) (outcome product.Outcome,
 	return outcome, err
 }
 
-func (s *Service) progress(ctx context.Context, r *ProductImportReport) error {
+func (s *Service) saveProgress(ctx context.Context, r *ProductImportReport) error {
 	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		_, err := update(ctx, tx, r.ProductImport)
 		return err
 	})
 }
 
-// find puts the number of a category in place of its slug. It fails with ErrCategory.
-func (s *Service) find(ctx context.Context, one *row, categories map[string]*int64) error {
+// resolveCategory puts the number of a category in place of its slug. It fails with ErrNoCategory.
+func (s *Service) resolveCategory(ctx context.Context, one *importRow, categories map[string]*int64) error {
 	if one.Category == nil {
 		return nil
 	}
@@ -189,7 +189,7 @@ func (s *Service) find(ctx context.Context, one *row, categories map[string]*int
 		}
 	}
 	if id == nil {
-		return ErrCategory
+		return ErrNoCategory
 	}
 	one.CategoryID = id
 	return nil
@@ -198,15 +198,15 @@ func (s *Service) find(ctx context.Context, one *row, categories map[string]*int
 // Imports is how far each import has come, the last first.
 func (s *Service) Imports(ctx context.Context, q web.PageQuery) (web.Page[ProductImport], error) {
 	return web.PageOf(q, uuid.Nil, func(before uuid.UUID, most int) ([]ProductImport, error) {
-		return imports(ctx, s.db, before, most)
+		return list(ctx, s.db, before, most)
 	}, func(i ProductImport) uuid.UUID { return i.ID })
 }
 
 // Export writes all that is on sale, by number, some at a time. What is put on sale meanwhile is in it too.
 func (s *Service) Export(ctx context.Context, mediaType string, to io.Writer) error {
-	write, flush := writerOf(mediaType, to)
+	write, flush := newWriter(mediaType, to)
 	for after := int64(0); ; {
-		goods, err := page(ctx, s.db, after)
+		goods, err := exportPage(ctx, s.db, after)
 		if err != nil || len(goods) == 0 {
 			return errors.Join(err, flush())
 		}

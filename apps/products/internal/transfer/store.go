@@ -18,15 +18,15 @@ func insert(ctx context.Context, tx pgx.Tx, i *ProductImport, u *upload) (fresh 
 	return !i.StartedAt.IsZero(), err
 }
 
-// forgetKeys drops what is older than a key lives.
-func forgetKeys(ctx context.Context, tx pgx.Tx) error {
+// deleteExpiredKeys drops what is older than a key lives.
+func deleteExpiredKeys(ctx context.Context, tx pgx.Tx) error {
 	_, err := tx.Exec(ctx, `
 		update imports set key = null, digest = null, report = null where key is not null and started_at < now() - interval '24 hours'`)
 	return err
 }
 
-func lockKept(ctx context.Context, tx pgx.Tx, u *upload) (kept, error) {
-	return postgres.One(ctx, tx, pgx.ErrNoRows, pgx.RowToStructByName[kept], `
+func lockByKey(ctx context.Context, tx pgx.Tx, u *upload) (keyedImport, error) {
+	return postgres.One(ctx, tx, pgx.ErrNoRows, pgx.RowToStructByName[keyedImport], `
 		select id, case when state = 'running' and seen_at < now() - interval '2 minutes' then 'broken' else state end as state,
 			rows, created, updated, unchanged, failed, started_at, seen_at, digest, report
 		from imports where by = $1 and key = $2 for update`, u.by, u.key)
@@ -38,7 +38,7 @@ func restart(ctx context.Context, tx pgx.Tx, i *ProductImport) error {
 		where id = $1 returning started_at`, i.ID).Scan(&i.StartedAt)
 }
 
-func keep(ctx context.Context, tx pgx.Tx, r *ProductImportReport, digest []byte) error {
+func saveReport(ctx context.Context, tx pgx.Tx, r *ProductImportReport, digest []byte) error {
 	_, err := tx.Exec(ctx, `update imports set digest = $2, report = $3 where id = $1`, r.ID, digest, r)
 	return err
 }
@@ -50,8 +50,8 @@ func update(ctx context.Context, tx pgx.Tx, i ProductImport) (seenAt time.Time, 
 	return seenAt, err
 }
 
-// imports goes on before an id, which is zero at the start. Ids grow with time.
-func imports(ctx context.Context, db postgres.Reader, before uuid.UUID, limit int) ([]ProductImport, error) {
+// list goes on before an id, which is zero at the start. Ids grow with time.
+func list(ctx context.Context, db postgres.Reader, before uuid.UUID, limit int) ([]ProductImport, error) {
 	return postgres.All(ctx, db, pgx.RowToStructByName[ProductImport], `
 		select id, case when state = 'running' and seen_at < now() - interval '2 minutes' then 'broken' else state end as state,
 			rows, created, updated, unchanged, failed, started_at, seen_at
@@ -63,9 +63,9 @@ func categoryOf(ctx context.Context, db postgres.Reader, slug string) (*int64, e
 	return postgres.One(ctx, db, nil, pgx.RowTo[*int64], `select id from categories where slug = $1`, slug)
 }
 
-// page is the next thousand goods on sale after an id.
-func page(ctx context.Context, db postgres.Reader, after int64) ([]goods, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[goods], `
+// exportPage is the next thousand goods on sale after an id.
+func exportPage(ctx context.Context, db postgres.Reader, after int64) ([]exportRow, error) {
+	return postgres.All(ctx, db, pgx.RowToStructByName[exportRow], `
 		select p.id, p.sku, p.name, p.description, p.slug, p.price, p.currency, c.slug as category, p.brand, p.language, p.attributes, p.metadata,
 			s.on_hand as initial_quantity, p.low_stock_threshold
 		from products p join stock s on s.product_id = p.id join categories c on c.id = p.category_id

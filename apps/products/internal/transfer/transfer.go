@@ -13,25 +13,25 @@ import (
 
 // ProductImport is how far a file has come. Rows that were taken stay taken, whatever becomes of the rest.
 type ProductImport struct {
-	ID        uuid.UUID `json:"id"`
-	State     State     `json:"state"`
-	Rows      int       `json:"rows"` // read so far
-	Created   int       `json:"created"`
-	Updated   int       `json:"updated"`
-	Unchanged int       `json:"unchanged"`
-	Failed    int       `json:"failed"`
-	StartedAt time.Time `json:"started_at"`
-	SeenAt    time.Time `json:"seen_at"` // when it last went on
+	ID        uuid.UUID   `json:"id"`
+	State     ImportState `json:"state"`
+	Rows      int         `json:"rows"` // read so far
+	Created   int         `json:"created"`
+	Updated   int         `json:"updated"`
+	Unchanged int         `json:"unchanged"`
+	Failed    int         `json:"failed"`
+	StartedAt time.Time   `json:"started_at"`
+	SeenAt    time.Time   `json:"seen_at"` // when it last went on
 }
 
-// State is whether an import goes on.
-type State string
+// ImportState is whether an import goes on.
+type ImportState string
 
 // An import that has not gone on for two minutes is broken too: whoever ran it has died.
 const (
-	Running State = "running"
-	Done    State = "done"
-	Broken  State = "broken"
+	Running ImportState = "running"
+	Done    ImportState = "done"
+	Broken  ImportState = "broken"
 )
 
 // ProductImportReport is an import that is done, and what was wrong with the rows that were not taken.
@@ -39,7 +39,7 @@ type ProductImportReport struct {
 	ProductImport
 	Errors []ImportRowError `json:"errors"`
 	// LeftOff is how many more rows failed than Errors tells of.
-	LeftOff int `json:"errors_left_off"`
+	OmittedErrors int `json:"errors_left_off"`
 }
 
 // ImportRowError is what was wrong with one row. Nothing of it was taken.
@@ -51,44 +51,44 @@ type ImportRowError struct {
 	Errors map[string]string `json:"errors,omitempty"`
 }
 
-// row is one product as a file has it. Category is the slug of one, in place of its number.
-type row struct {
-	product.Line
+// importRow is one product as a file has it. Category is the slug of one, in place of its number.
+type importRow struct {
+	product.Row
 	Category *string `json:"category" validate:"omitempty,max=120"`
 }
 
-// numbered is a row with its line, or what is wrong with it.
-type numbered struct {
+// parsedRow is a row with its line, or what is wrong with it.
+type parsedRow struct {
 	line int
-	row  row
+	row  importRow
 	err  error
 }
 
 // What bounds an import.
 const (
-	largestImport = 64 << 20
-	together      = 500   // rows in a transaction
-	mostErrors    = 1_000 // that a report tells of
-	longestLine   = 1 << 20
+	maxFileBytes = 64 << 20
+	batchSize    = 500   // rows in a transaction
+	maxErrors    = 1_000 // that a report tells of
+	maxLineBytes = 1 << 20
 )
 
 // What can go wrong with a file as a whole.
 var (
-	ErrHeader   = fault.ErrInvalid.With("file", "begins with the names of its columns, among them sku, each known and once")
-	ErrCategory = fault.ErrInvalid.With("category", "there is no such category")
-	ErrLine     = fault.New(fault.Malformed, "malformed_line", "the line cannot be read")
-	ErrRunning  = fault.New(fault.Conflict, "import_running", "the import with this Idempotency-Key is still under way").WithRetryAfter(5)
-	ErrLongLine = fault.New(fault.TooLarge, "line_too_long", "a line has at most 1 MiB")
+	ErrHeader     = fault.ErrInvalid.With("file", "begins with the names of its columns, among them sku, each known and once")
+	ErrNoCategory = fault.ErrInvalid.With("category", "there is no such category")
+	ErrLine       = fault.New(fault.Malformed, "malformed_line", "the line cannot be read")
+	ErrRunning    = fault.New(fault.Conflict, "import_running", "the import with this Idempotency-Key is still under way").WithRetryAfter(5)
+	ErrLongLine   = fault.New(fault.TooLarge, "line_too_long", "a line has at most 1 MiB")
 )
 
-// note adds what became of a row.
-func (r *ProductImportReport) note(n numbered, outcome product.Outcome, err error) {
+// record adds what became of a row.
+func (r *ProductImportReport) record(n parsedRow, outcome product.Outcome, err error) {
 	r.Rows++
 	switch {
 	case err != nil:
 		r.Failed++
-		if len(r.Errors) == mostErrors {
-			r.LeftOff++
+		if len(r.Errors) == maxErrors {
+			r.OmittedErrors++
 			return
 		}
 		f := fault.Of(err)

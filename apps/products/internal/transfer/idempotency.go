@@ -47,10 +47,10 @@ func (u *upload) sum() ([]byte, error) {
 
 // claim makes the import that a file is, or takes up one of the same key that broke. earlier is one that is done. It fails with
 // ErrRunning.
-func (s *Service) claim(ctx context.Context, u *upload, r *ProductImportReport) (earlier *kept, err error) {
+func (s *Service) claim(ctx context.Context, u *upload, r *ProductImportReport) (earlier *keyedImport, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		if u.key != nil {
-			if err := forgetKeys(ctx, tx); err != nil {
+			if err := deleteExpiredKeys(ctx, tx); err != nil {
 				return err
 			}
 		}
@@ -58,7 +58,7 @@ func (s *Service) claim(ctx context.Context, u *upload, r *ProductImportReport) 
 		if err != nil || fresh {
 			return err
 		}
-		found, err := lockKept(ctx, tx, u)
+		found, err := lockByKey(ctx, tx, u)
 		switch {
 		case err != nil:
 			return err
@@ -74,15 +74,15 @@ func (s *Service) claim(ctx context.Context, u *upload, r *ProductImportReport) 
 	return earlier, err
 }
 
-// kept is an import of a key, and its report if it is done.
-type kept struct {
+// keyedImport is an import of a key, and its report if it is done.
+type keyedImport struct {
 	ProductImport
 	Digest []byte
 	Report *ProductImportReport
 }
 
-// again answers what a file was answered the first time. It fails with idempotency.ErrReused where that was another file.
-func (k *kept) again(u *upload) (ProductImportReport, error) {
+// replay answers what a file was answered the first time. It fails with idempotency.ErrReused where that was another file.
+func (k *keyedImport) replay(u *upload) (ProductImportReport, error) {
 	sum, err := u.sum()
 	switch {
 	case err != nil:

@@ -28,22 +28,22 @@ var (
 	jsonColumns = []string{"price", "category_id", "attributes", "metadata", "initial_quantity", "low_stock_threshold"}
 )
 
-// rowsOf reads a file row by row. A row that cannot be read is told of and the next is read; what ends the reading is
+// readRows reads a file row by row. A row that cannot be read is told of and the next is read; what ends the reading is
 // the last that is told of, with line 0.
-func rowsOf(mediaType string, from io.Reader) iter.Seq[numbered] {
+func readRows(mediaType string, from io.Reader) iter.Seq[parsedRow] {
 	if mediaType == csvType {
 		return csvRows(from)
 	}
 	return jsonRows(from)
 }
 
-func jsonRows(from io.Reader) iter.Seq[numbered] {
-	return func(yield func(numbered) bool) {
+func jsonRows(from io.Reader) iter.Seq[parsedRow] {
+	return func(yield func(parsedRow) bool) {
 		lines := bufio.NewScanner(from)
-		lines.Buffer(make([]byte, 0, 64<<10), longestLine)
+		lines.Buffer(make([]byte, 0, 64<<10), maxLineBytes)
 		for line := 1; lines.Scan(); line++ {
 			text := bytes.TrimSpace(lines.Bytes())
-			if len(text) > 0 && !yield(read(line, text)) {
+			if len(text) > 0 && !yield(parseRow(line, text)) {
 				return
 			}
 		}
@@ -52,20 +52,20 @@ func jsonRows(from io.Reader) iter.Seq[numbered] {
 			err = ErrLongLine
 		}
 		if err != nil {
-			yield(numbered{err: err})
+			yield(parsedRow{err: err})
 		}
 	}
 }
 
-func read(line int, text []byte) numbered {
-	n := numbered{line: line}
+func parseRow(line int, text []byte) parsedRow {
+	n := parsedRow{line: line}
 	n.err = web.Read(text, &n.row)
 	return n
 }
 
-func csvRows(from io.Reader) iter.Seq[numbered] {
-	return func(yield func(numbered) bool) {
-		cells := csv.NewReader(withoutMark(from))
+func csvRows(from io.Reader) iter.Seq[parsedRow] {
+	return func(yield func(parsedRow) bool) {
+		cells := csv.NewReader(skipBOM(from))
 		cells.FieldsPerRecord = -1
 		cells.ReuseRecord = true
 		first, err := cells.Read()
@@ -74,7 +74,7 @@ func csvRows(from io.Reader) iter.Seq[numbered] {
 			err = checkHeader(header)
 		}
 		if err != nil {
-			yield(numbered{err: lineFault(err)})
+			yield(parsedRow{err: lineFault(err)})
 			return
 		}
 		for {
@@ -90,17 +90,17 @@ func csvRows(from io.Reader) iter.Seq[numbered] {
 }
 
 // rowOf makes of a record what a line of JSON would be, so that both are read in one way.
-func rowOf(cells *csv.Reader, header, record []string, err error) numbered {
+func rowOf(cells *csv.Reader, header, record []string, err error) parsedRow {
 	var parse *csv.ParseError
 	switch {
 	case errors.As(err, &parse):
-		return numbered{line: parse.StartLine, err: ErrLine.Wrap(err)}
+		return parsedRow{line: parse.StartLine, err: ErrLine.Wrap(err)}
 	case err != nil:
-		return numbered{err: err}
+		return parsedRow{err: err}
 	}
 	line, _ := cells.FieldPos(0)
 	if len(record) != len(header) {
-		return numbered{line: line, err: ErrLine.WithMessage(fmt.Sprintf("the line has %d cells, and the first line %d", len(record), len(header)))}
+		return parsedRow{line: line, err: ErrLine.WithMessage(fmt.Sprintf("the line has %d cells, and the first line %d", len(record), len(header)))}
 	}
 	object, attributes := map[string]json.RawMessage{}, map[string]json.RawMessage{}
 	for i, cell := range record {
@@ -118,7 +118,7 @@ func rowOf(cells *csv.Reader, header, record []string, err error) numbered {
 	if len(attributes) > 0 {
 		object["attributes"] = mustJSON(attributes)
 	}
-	return read(line, mustJSON(object))
+	return parseRow(line, mustJSON(object))
 }
 
 func quoted(text string) json.RawMessage { return mustJSON(strings.ToValidUTF8(text, "\uFFFD")) }
@@ -158,8 +158,8 @@ func lineFault(err error) error {
 	return ErrLine.Wrap(err)
 }
 
-// withoutMark leaves out the byte order mark that spreadsheets write.
-func withoutMark(from io.Reader) io.Reader {
+// skipBOM leaves out the byte order mark that spreadsheets write.
+func skipBOM(from io.Reader) io.Reader {
 	buffered := bufio.NewReader(from)
 	if mark, err := buffered.Peek(3); err == nil && bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
 		_, _ = buffered.Discard(3) // they are there

@@ -17,57 +17,57 @@ import (
 // How large things may be: the file, in bytes; the picture as it comes, in pixels; what is kept of it, by its longer side;
 // and each file that is kept, in bytes, so that every binding carries it.
 const (
-	largestFile   = 8 << 20
-	largestPixels = 20_000_000
-	largestSide   = 2048
-	smallSide     = 320
-	largestKept   = 3 << 20
+	maxFileBytes   = 8 << 20
+	maxPixels      = 20_000_000
+	maxSide        = 2048
+	thumbnailSide  = 320
+	maxStoredBytes = 3 << 20
 )
 
 // formats are those that are taken, whatever else a package may have made readable.
 var formats = []string{"jpeg", "png", "webp"}
 
-// prepared is a picture in the two sizes that are kept.
-type prepared struct {
-	width, height int
-	full, small   Picture
+// renditions is a picture in the two sizes that are kept.
+type renditions struct {
+	width, height   int
+	full, thumbnail Rendition
 }
 
-// prepare reads a picture, whatever its name says, and draws it anew: upright, not larger than needed, and without anything
-// that came with it, such as where it was taken. It fails with ErrNoImage, or with ErrTooLarge before it makes room for the
+// render reads a picture, whatever its name says, and draws it anew: upright, not larger than needed, and without anything
+// that came with it, such as where it was taken. It fails with ErrNotAnImage, or with ErrTooLarge before it makes room for the
 // pixels.
-func prepare(file []byte) (prepared, error) {
-	if len(file) > largestFile {
-		return prepared{}, ErrTooLarge
+func render(file []byte) (renditions, error) {
+	if len(file) > maxFileBytes {
+		return renditions{}, ErrTooLarge
 	}
 	config, format, err := image.DecodeConfig(bytes.NewReader(file))
 	if err != nil || !slices.Contains(formats, format) || config.Width < 1 || config.Height < 1 {
-		return prepared{}, ErrNoImage
+		return renditions{}, ErrNotAnImage
 	}
-	if config.Width > largestPixels/config.Height {
-		return prepared{}, ErrTooLarge
+	if config.Width > maxPixels/config.Height {
+		return renditions{}, ErrTooLarge
 	}
 	decoded, _, err := image.Decode(bytes.NewReader(file))
 	if err != nil {
-		return prepared{}, ErrNoImage
+		return renditions{}, ErrNotAnImage
 	}
 	turn := 1
 	if format == "jpeg" {
 		turn = orientation(file)
 	}
-	full := upright(fit(decoded, largestSide), turn)
-	p := prepared{width: full.Bounds().Dx(), height: full.Bounds().Dy()}
+	full := upright(fit(decoded, maxSide), turn)
+	p := renditions{width: full.Bounds().Dx(), height: full.Bounds().Dy()}
 	if p.full, err = encode(full, format == "png"); err != nil {
 		return p, err
 	}
-	for len(p.full.Bytes) > largestKept { // a photograph as PNG
+	for len(p.full.Bytes) > maxStoredBytes { // a photograph as PNG
 		full = fit(full, max(p.width, p.height)*3/4)
 		p.width, p.height = full.Bounds().Dx(), full.Bounds().Dy()
 		if p.full, err = encode(full, format == "png"); err != nil {
 			return p, err
 		}
 	}
-	p.small, err = encode(fit(full, smallSide), false)
+	p.thumbnail, err = encode(fit(full, thumbnailSide), false)
 	return p, err
 }
 
@@ -87,7 +87,7 @@ func fit(from image.Image, side int) *image.NRGBA {
 }
 
 // encode makes a JPEG of what has no transparent places, unless it shall be a PNG.
-func encode(picture *image.NRGBA, asPNG bool) (p Picture, err error) {
+func encode(picture *image.NRGBA, asPNG bool) (p Rendition, err error) {
 	var out bytes.Buffer
 	if asPNG || !picture.Opaque() {
 		p.MediaType, err = "image/png", png.Encode(&out, picture)

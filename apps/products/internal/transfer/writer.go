@@ -10,8 +10,8 @@ import (
 	"sidecart/kit/shop"
 )
 
-// goods is a product as a file has it: what an import of the file into an empty shop needs.
-type goods struct {
+// exportRow is a product as a file has it: what an import of the file into an empty shop needs.
+type exportRow struct {
 	ID                int64                             `json:"-"`
 	SKU               string                            `json:"sku"`
 	Name              string                            `json:"name"`
@@ -28,16 +28,16 @@ type goods struct {
 	LowStockThreshold int                               `json:"low_stock_threshold"`
 }
 
-// writerOf writes goods one by one; flush ends the file.
-func writerOf(mediaType string, to io.Writer) (write func(goods) error, flush func() error) {
+// newWriter writes goods one by one; flush ends the file.
+func newWriter(mediaType string, to io.Writer) (write func(exportRow) error, flush func() error) {
 	if mediaType == linesType {
 		lines := json.NewEncoder(to)
-		return func(g goods) error { return lines.Encode(g) }, func() error { return nil }
+		return func(g exportRow) error { return lines.Encode(g) }, func() error { return nil }
 	}
 	cells := csv.NewWriter(to)
 	_ = cells.Write([]string{"sku", "name", "description", "slug", "price", "currency", "category", "brand", "language", "attributes", "metadata",
 		"initial_quantity", "low_stock_threshold"}) // into a buffer; flush tells of errors
-	write = func(g goods) error {
+	write = func(g exportRow) error {
 		return cells.Write([]string{g.SKU, g.Name, g.Description, g.Slug, g.Price.String(), g.Currency, g.Category, g.Brand, g.Language,
 			string(mustJSON(g.Attributes)), string(mustJSON(g.Metadata)), strconv.Itoa(g.InitialQuantity), strconv.Itoa(g.LowStockThreshold)})
 	}

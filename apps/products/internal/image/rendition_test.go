@@ -74,17 +74,17 @@ func TestPrepare(t *testing.T) {
 		"thin":           {asPNG(t, halves(5000, 1)), "image/png", 2048, 1},
 		"WebP":           {webp, "", 1, 1},
 	} {
-		p, err := prepare(c.file)
+		p, err := render(c.file)
 		if err != nil || p.width != c.w || p.height != c.h || c.mediaType != "" && p.full.MediaType != c.mediaType {
 			t.Errorf("%s: %s of %d by %d, %v", name, p.full.MediaType, p.width, p.height, err)
 			continue
 		}
-		small, _, err := image.DecodeConfig(bytes.NewReader(p.small.Bytes))
-		if err != nil || small.Width > smallSide || small.Height > smallSide || p.full.Tag == "" {
+		small, _, err := image.DecodeConfig(bytes.NewReader(p.thumbnail.Bytes))
+		if err != nil || small.Width > thumbnailSide || small.Height > thumbnailSide || p.full.Tag == "" {
 			t.Errorf("%s: thumbnail %+v, %v", name, small, err)
 		}
 		for _, secret := range []string{"Exif", "52.5200N"} {
-			if bytes.Contains(p.full.Bytes, []byte(secret)) || bytes.Contains(p.small.Bytes, []byte(secret)) {
+			if bytes.Contains(p.full.Bytes, []byte(secret)) || bytes.Contains(p.thumbnail.Bytes, []byte(secret)) {
 				t.Errorf("%s keeps %s", name, secret)
 			}
 		}
@@ -105,15 +105,15 @@ func TestPrepareRefuses(t *testing.T) {
 		file []byte
 		want error
 	}{
-		"text":               {[]byte("<svg onload=alert(1)>"), ErrNoImage},
-		"a GIF":              {animated.Bytes(), ErrNoImage},
-		"nothing":            {nil, ErrNoImage},
-		"half of one":        {whole[:len(whole)/2], ErrNoImage},
+		"text":               {[]byte("<svg onload=alert(1)>"), ErrNotAnImage},
+		"a GIF":              {animated.Bytes(), ErrNotAnImage},
+		"nothing":            {nil, ErrNotAnImage},
+		"half of one":        {whole[:len(whole)/2], ErrNotAnImage},
 		"a bomb":             {bomb, ErrTooLarge},
-		"too many bytes":     {append(whole, make([]byte, largestFile)...), ErrTooLarge},
-		"just the beginning": {whole[:10], ErrNoImage},
+		"too many bytes":     {append(whole, make([]byte, maxFileBytes)...), ErrTooLarge},
+		"just the beginning": {whole[:10], ErrNotAnImage},
 	} {
-		if _, err := prepare(c.file); !errors.Is(err, c.want) {
+		if _, err := render(c.file); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
@@ -167,7 +167,7 @@ func TestMoved(t *testing.T) {
 		position int
 		want     []int64
 	}{{1, 1, []int64{1, 2, 3}}, {1, 2, []int64{2, 1, 3}}, {1, 9, []int64{2, 3, 1}}, {3, 1, []int64{3, 1, 2}}} {
-		if got := moved([]int64{1, 2, 3}, c.id, c.position); !slices.Equal(got, c.want) {
+		if got := reordered([]int64{1, 2, 3}, c.id, c.position); !slices.Equal(got, c.want) {
 			t.Errorf("%d to %d: %v", c.id, c.position, got)
 		}
 	}

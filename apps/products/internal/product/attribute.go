@@ -9,24 +9,24 @@ import (
 )
 
 // AttributeValue is one attribute's: a text, a number or true or false. The zero Value is the empty text.
-type AttributeValue struct{ text string } // as JSON
+type AttributeValue struct{ json string } // as JSON
 
-// ErrValue is what every refusal of a value is.
-var ErrValue = errors.New("must be a text of at most 500 characters on one line, a number, or true or false")
+// ErrAttributeValue is what every refusal of a value is.
+var ErrAttributeValue = errors.New("must be a text of at most 500 characters on one line, a number, or true or false")
 
-// TextValue is a text.
-func TextValue(text string) AttributeValue {
+// StringValue is a text.
+func StringValue(text string) AttributeValue {
 	encoded, _ := json.Marshal(text) // a text can always be encoded
 	return AttributeValue{string(encoded)}
 }
 
-// readValue is the number, or the true or false, that a text stands for, else the text.
-func readValue(text string) AttributeValue {
+// parseValue is the number, or the true or false, that a text stands for, else the text.
+func parseValue(text string) AttributeValue {
 	var v AttributeValue
 	if json.Valid([]byte(text)) && v.UnmarshalJSON([]byte(text)) == nil {
 		return v
 	}
-	return TextValue(text)
+	return StringValue(text)
 }
 
 // attribute is what a product with one attribute of this value contains.
@@ -39,31 +39,31 @@ func (v *AttributeValue) UnmarshalJSON(raw []byte) error {
 	raw = bytes.TrimSpace(raw)
 	switch {
 	case len(raw) == 0:
-		return ErrValue
+		return ErrAttributeValue
 	case raw[0] == '"':
 		var text string
 		if err := json.Unmarshal(raw, &text); err != nil || len([]rune(text)) > 500 || strings.ContainsFunc(text, unicode.IsControl) {
-			return ErrValue
+			return ErrAttributeValue
 		}
-		*v = TextValue(text)
+		*v = StringValue(text)
 		return nil
 	case string(raw) == "true", string(raw) == "false":
 	default:
 		var number float64 // what does not fit would not be found again either
 		if err := json.Unmarshal(raw, &number); err != nil || len(raw) > 32 {
-			return ErrValue
+			return ErrAttributeValue
 		}
 	}
-	v.text = string(raw)
+	v.json = string(raw)
 	return nil
 }
 
 // MarshalJSON writes it as it was read.
 func (v AttributeValue) MarshalJSON() ([]byte, error) {
-	if v.text == "" {
+	if v.json == "" {
 		return []byte(`""`), nil
 	}
-	return []byte(v.text), nil
+	return []byte(v.json), nil
 }
 
 // JSONSchema is one of three types.

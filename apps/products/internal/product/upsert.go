@@ -10,9 +10,9 @@ import (
 	"sidecart/kit/web"
 )
 
-// Line is what a list of goods says of one product, known by its SKU: all of a new one, or what shall be different of one that
+// Row is what a list of goods says of one product, known by its SKU: all of a new one, or what shall be different of one that
 // is there. InitialQuantity is for a new one only: stock that is there changes by adjustments.
-type Line struct {
+type Row struct {
 	SKU string `json:"sku" validate:"required,max=64,sku"`
 	ProductUpdate
 	InitialQuantity *int `json:"initial_quantity" validate:"omitempty,min=0,max=1000000000"`
@@ -31,8 +31,8 @@ const (
 // ErrArchived tells that a SKU belongs to a product that is off sale for good.
 var ErrArchived = fault.ErrInvalid.With("sku", "is of a product that is archived")
 
-// fresh is a line as a new product. It fails with ErrInvalid naming what is missing.
-func (l Line) fresh(language string) (NewProduct, error) {
+// newProduct is a line as a new product. It fails with ErrInvalid naming what is missing.
+func (l Row) newProduct(language string) (NewProduct, error) {
 	missing := fault.ErrInvalid
 	for field, absent := range map[string]bool{"name": l.Name == nil, "price": l.Price == nil, "category_id": l.CategoryID == nil} {
 		if absent {
@@ -50,90 +50,90 @@ func (l Line) fresh(language string) (NewProduct, error) {
 	web.Apply(&in.InitialQuantity, l.InitialQuantity)
 	web.Apply(&in.LowStockThreshold, l.LowStockThreshold)
 	web.Apply(&in.Language, l.Language)
-	return in.normal(language)
+	return in.withDefaults(language)
 }
 
-// known is a product that has a SKU already.
-type known struct {
+// existingProduct is a product that has a SKU already.
+type existingProduct struct {
 	Product
 	Archived bool
 }
 
-// Put takes lines of different SKUs in somebody's transaction, all of them or none, for a few answers from the server
+// Upsert takes lines of different SKUs in somebody's transaction, all of them or none, for a few answers from the server
 // however many they are, and emits products.changed of each that is new or different. It fails as Create and Change do,
 // for any line, and with ErrArchived. language is that of new products of which a line does not say it.
-func Put(ctx context.Context, tx event.TX, language string, lines []Line) ([]Outcome, error) {
-	there, err := bySKU(ctx, tx, lines)
+func Upsert(ctx context.Context, tx event.TX, language string, rows []Row) ([]Outcome, error) {
+	bySKU, err := lockBySKU(ctx, tx, rows)
 	if err != nil {
 		return nil, err
 	}
-	outcomes := make([]Outcome, len(lines))
-	var fresh []NewProduct
-	var changed []Product
+	outcomes := make([]Outcome, len(rows))
+	var created []NewProduct
+	var updated []Product
 	var thresholds []stock.Threshold
-	var still []int64 // whose stock may not move meanwhile
-	for i, l := range lines {
-		k, ok := there[l.SKU]
+	var lockStock []int64 // whose stock may not move meanwhile
+	for i, l := range rows {
+		k, ok := bySKU[l.SKU]
 		if !ok {
-			in, err := l.fresh(language)
+			in, err := l.newProduct(language)
 			if err != nil {
 				return nil, err
 			}
-			outcomes[i], fresh = Created, append(fresh, in)
+			outcomes[i], created = Created, append(created, in)
 			continue
 		}
 		if k.Archived {
 			return nil, ErrArchived
 		}
-		p, different, err := l.to(k.Product)
+		p, changed, err := l.applyTo(k.Product)
 		if err != nil {
 			return nil, err
 		}
 		outcomes[i] = Unchanged
-		if different {
-			outcomes[i], changed = Updated, append(changed, p)
+		if changed {
+			outcomes[i], updated = Updated, append(updated, p)
 		}
 		if p.LowStockThreshold != k.LowStockThreshold {
-			thresholds, still = append(thresholds, stock.Threshold{ProductID: p.ID, Threshold: p.LowStockThreshold}), append(still, p.ID)
+			thresholds, lockStock = append(thresholds, stock.Threshold{ProductID: p.ID, Threshold: p.LowStockThreshold}), append(lockStock, p.ID)
 		}
 		if p.Slug != k.Slug {
 			// Whoever moves stock keeps the product from being known by something else (a foreign key), and does so under the lock of
 			// the stock.
-			still = append(still, p.ID)
+			lockStock = append(lockStock, p.ID)
 		}
 	}
-	if err := stock.Lock(ctx, tx, still); err != nil {
+	if err := stock.Lock(ctx, tx, lockStock); err != nil {
 		return nil, err
 	}
 	if err := stock.SetThresholds(ctx, tx, thresholds...); err != nil {
 		return nil, err
 	}
-	_, err = keep(ctx, tx, fresh, changed)
+	_, err = save(ctx, tx, created, updated)
 	return outcomes, err
 }
 
-// keep puts new products on sale with their first stock, writes down changed ones, which are locked, and tells
-// products.changed of all of them. It answers the ids of the new ones by SKU, and fails with ErrSKU, ErrSlug or
-// ErrCategory.
-func keep(ctx context.Context, tx event.TX, fresh []NewProduct, changed []Product) (map[string]int64, error) {
-	ids, err := insert(ctx, tx, fresh)
+// save puts new products on sale with their first stock, writes down changed ones, which are locked, and tells
+// products.changed of all of them. It answers the ids of the new ones by SKU, and fails with ErrSKUTaken, ErrSlugTaken or
+// ErrNoCategory.
+func save(ctx context.Context, tx event.TX, created []NewProduct, updated []Product) (map[string]int64, error) {
+	ids, err := insert(ctx, tx, created)
 	if err != nil {
 		return nil, err
 	}
-	var told []shop.ProductChanged
-	var opened []stock.Opening
-	for _, in := range fresh {
-		opened = append(opened, stock.Opening{ProductID: ids[in.SKU], Quantity: in.InitialQuantity})
-		told = append(told, shop.ProductChanged{ProductID: ids[in.SKU], SKU: in.SKU, Name: in.Name, Price: *in.Price, Currency: in.Currency})
+	var events []shop.ProductChanged
+	var opening []stock.Opening
+	for _, in := range created {
+		opening = append(opening, stock.Opening{ProductID: ids[in.SKU], Quantity: in.InitialQuantity})
+		events = append(events, shop.ProductChanged{ProductID: ids[in.SKU], SKU: in.SKU, Name: in.Name, Price: *in.Price, Currency: in.Currency})
 	}
-	if err := stock.Open(ctx, tx, opened); err != nil {
+	if err := stock.Open(ctx, tx, opening); err != nil {
 		return nil, err
 	}
-	if err := update(ctx, tx, changed); err != nil {
+	if err := updateRows(ctx, tx, updated); err != nil {
 		return nil, err
 	}
-	for _, p := range changed {
-		told = append(told, shop.ProductChanged{ProductID: p.ID, SKU: p.SKU, Name: p.Name, Price: p.Price, Currency: p.Currency})
+	for _, p := range updated {
+		events = append(events, shop.ProductChanged{ProductID: p.ID, SKU: p.SKU, Name: p.Name, Price: p.Price, Currency: p.Currency})
 	}
-	return ids, event.EmitAll(ctx, tx, told)
+	return ids, event.EmitAll(ctx, tx, events)
 }
