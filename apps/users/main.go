@@ -24,7 +24,7 @@ func run(ctx context.Context, s *service.Service) error {
 	verifiedEmail := s.Env.Bool("REQUIRE_VERIFIED_EMAIL", false)
 	passwords := account.NewPasswords(s.Env.Int("BCRYPT_COST", 12, 4), s.Env.Int("BCRYPT_CONCURRENCY", max(1, runtime.GOMAXPROCS(0)-1), 1))
 	patience := lockout.Policy{
-		Name: s.Env.Int("LOCKOUT_FAILURES", 5, 1), Address: s.Env.Int("LOCKOUT_ADDRESS_FAILURES", 100, 1),
+		NameFailures: s.Env.Int("LOCKOUT_FAILURES", 5, 1), AddressFailures: s.Env.Int("LOCKOUT_ADDRESS_FAILURES", 100, 1),
 		Duration: s.Env.Duration("LOCKOUT_DURATION", time.Minute), MaxDuration: s.Env.Duration("LOCKOUT_MAX_DURATION", time.Hour),
 		Window: s.Env.Duration("LOCKOUT_WINDOW", 24*time.Hour),
 	}
@@ -52,24 +52,24 @@ func run(ctx context.Context, s *service.Service) error {
 	}
 	signer.Issuer = issuer
 	mailTokens := mailtoken.NewService(outbox.Pool, signer.Derive("mail tokens"), mails)
-	accounts := account.NewService(outbox, account.Parts{
-		Passwords: passwords, MailTokens: mailTokens, FirstIsAdmin: firstIsAdmin, VerifiedEmail: verifiedEmail,
-		Lockouts:  lockout.NewService(lockout.NewShared(lockout.StateOf(s.Sidecar)), signer.Derive("lockouts"), patience),
-		Sessions:  account.Sessions{End: session.End, Export: session.Export, Erase: session.Erase},
-		Elsewhere: account.ExportsWith(s.Sidecar.Invoke),
+	accounts := account.NewService(outbox, account.Dependencies{
+		Passwords: passwords, MailTokens: mailTokens, FirstIsAdmin: firstIsAdmin, RequireVerifiedEmail: verifiedEmail,
+		Lockouts: lockout.NewService(lockout.NewFallbackStore(lockout.NewDaprStore(s.Sidecar)), signer.Derive("lockouts"), patience),
+		Sessions: account.Sessions{End: session.End, Export: session.Export, Erase: session.Erase},
+		Exports:  account.NewExports(s.Sidecar.Invoke),
 	})
 	sessions := session.NewService(outbox, accounts, signer, tokens)
 	if err := sessions.LoadKeys(ctx); err != nil {
 		return err
 	}
-	app := s.NewApp(ctx, cfg, sessions.Trust)
+	app := s.NewApp(ctx, cfg, sessions.Revocations)
 	accounts.Routes(app)
 	mailTokens.Routes(app)
 	audits.Routes(app)
 	sessions.Routes(app)
 	s.Relay(s.Sidecar.Publish, event.Retention)
 	s.Go(sessions.Watch)
-	s.Go(accounts.AnswerMail)
+	s.Go(accounts.ProcessMailRequests)
 	s.Every("prune-sessions", "@every 1h", sessions.Prune)
 	return s.Serve(ctx)
 }

@@ -21,10 +21,10 @@ const (
 
 // What can be wrong with a token. They tell a client apart what it can do about it, and no more.
 var (
-	ErrToken   = fault.New(fault.Unauthenticated, "token_invalid", "this token is not valid here")
-	ErrExpired = fault.New(fault.Unauthenticated, "token_expired", "this token has expired; refresh it or sign in again")
-	ErrEnded   = fault.New(fault.Unauthenticated, "session_ended", "this session has ended; sign in again")
-	errKeys    = fault.New(fault.Unavailable, "keys_unavailable", "tokens cannot be checked at the moment").WithRetryAfter(2)
+	ErrInvalidToken = fault.New(fault.Unauthenticated, "token_invalid", "this token is not valid here")
+	ErrExpired      = fault.New(fault.Unauthenticated, "token_expired", "this token has expired; refresh it or sign in again")
+	ErrSessionEnded = fault.New(fault.Unauthenticated, "session_ended", "this session has ended; sign in again")
+	errNoKeys       = fault.New(fault.Unavailable, "keys_unavailable", "tokens cannot be checked at the moment").WithRetryAfter(2)
 )
 
 type claims struct {
@@ -56,7 +56,7 @@ type Update struct {
 	// still look alive. Some may be told twice.
 	Ended []uuid.UUID `json:"ended"`
 	// Remember is how many seconds an ended session has to be remembered: no access token of it is alive after that.
-	Remember int `json:"remember_seconds"`
+	TTLSeconds int `json:"ttl_seconds"`
 	// Cursor asks for what comes next. It means nothing to anybody but the users service.
 	Cursor string `json:"cursor"`
 }

@@ -22,13 +22,13 @@ func newSigner(t testing.TB) (*auth.Signer, ed25519.PrivateKey) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, auth.Private(s)
+	return s, auth.SigningKey(s)
 }
 
 func TestVerify(t *testing.T) {
 	signer, key := newSigner(t)
 	other, _ := newSigner(t)
-	v := auth.NewVerifier(signer.Fetch)
+	v := auth.NewVerifier(signer.Feed)
 	alice := kittest.NewCaller(shop.User)
 	good, err := signer.Sign(alice, time.Minute)
 	if err != nil {
@@ -92,7 +92,7 @@ func TestVerify(t *testing.T) {
 
 func TestATokenThatWasGoodStillExpires(t *testing.T) {
 	signer, _ := newSigner(t)
-	v := auth.NewVerifier(signer.Fetch)
+	v := auth.NewVerifier(signer.Feed)
 	token, err := signer.Sign(kittest.NewCaller(shop.User), -4*time.Second) // within the leeway for clocks, for another second
 	if err != nil {
 		t.Fatal(err)

@@ -17,13 +17,13 @@ func BenchmarkVerify(b *testing.B) {
 	signer, _ := newSigner(b)
 	knowing := func(ended int) *auth.Verifier {
 		v := auth.NewVerifier(func(context.Context, string) (auth.Update, error) {
-			told, err := signer.Fetch(context.Background(), "")
-			for told.Remember = 960; len(told.Ended) < ended; {
+			told, err := signer.Feed(context.Background(), "")
+			for told.TTLSeconds = 960; len(told.Ended) < ended; {
 				told.Ended = append(told.Ended, uuid.New())
 			}
 			return told, err
 		})
-		if err := auth.Learn(v, ""); err != nil {
+		if err := auth.UpdateNow(v, ""); err != nil {
 			b.Fatal(err)
 		}
 		return v
@@ -76,13 +76,13 @@ func BenchmarkVerify(b *testing.B) {
 	b.Run("an end more, 10000 known", func(b *testing.B) {
 		v := knowing(10_000)
 		all := make([]uuid.UUID, 1)
-		w := auth.Apart(v, func(context.Context, string) (auth.Update, error) {
-			told, err := signer.Fetch(context.Background(), "")
-			told.Ended, told.Remember = all, 960
+		w := auth.Copy(v, func(context.Context, string) (auth.Update, error) {
+			told, err := signer.Feed(context.Background(), "")
+			told.Ended, told.TTLSeconds = all, 960
 			return told, err
 		})
 		for b.Loop() {
-			if err := auth.Learn(w, ""); err != nil {
+			if err := auth.UpdateNow(w, ""); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -36,7 +36,7 @@ func FuzzVerify(f *testing.F) {
 	signer, _ := newSigner(f)
 	stranger, _ := newSigner(f)
 	alice := kittest.NewCaller(shop.User)
-	v := auth.NewVerifier(signer.Fetch)
+	v := auth.NewVerifier(signer.Feed)
 	good, err := signer.Sign(alice, 24*time.Hour)
 	if err != nil {
 		f.Fatal(err)

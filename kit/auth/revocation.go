@@ -17,23 +17,23 @@ import (
 // second.
 type Feed func(ctx context.Context, cursor string) (Update, error)
 
-var trust = sidecar.Endpoint{App: "users", Method: "GET", Path: "/trust?cursor={cursor}"}
+var revocations = sidecar.Endpoint{App: "users", Method: "GET", Path: "/revocations?cursor={cursor}"}
 
 // NewFeed reads the feed through the sidecar. Its invoke must have no breaker: the return of users matters
 // immediately.
 func NewFeed(invoke sidecar.Invoke) Feed {
 	return func(ctx context.Context, cursor string) (t Update, err error) {
-		err = invoke(ctx, trust.With(cursor), nil, &t)
+		err = invoke(ctx, revocations.With(cursor), nil, &t)
 		return t, err
 	}
 }
 
 const (
-	asksFor   = 2 * time.Second        // a question; one that waits for something new is answered within half of that
-	asksAgain = 250 * time.Millisecond // after a failure
-	asksApart = 50 * time.Millisecond  // so that many ends in a row are told together
-	tidiesUp  = time.Minute            // how often sessions that need no remembering are dropped
-	isStale   = 10 * time.Second       // without an answer
+	feedTimeout   = 2 * time.Second        // a question; one that waits for something new is answered within half of that
+	retryDelay    = 250 * time.Millisecond // after a failure
+	minInterval   = 50 * time.Millisecond  // so that many ends in a row are told together
+	purgeInterval = time.Minute            // how often sessions that need no remembering are dropped
+	staleAfter    = 10 * time.Second       // without an answer
 )
 
 // NewVerifier makes a Verifier that learns when it is first asked, once.
@@ -54,12 +54,12 @@ func Follow(ctx context.Context, feed Feed) *Verifier {
 func (v *Verifier) follow(ctx context.Context) {
 	cursor, well := "", true
 	for ctx.Err() == nil {
-		began, wait := time.Now(), asksApart
-		next, err := v.learn(ctx, cursor)
+		began, wait := time.Now(), minInterval
+		next, err := v.update(ctx, cursor)
 		if err == nil {
 			cursor = next
 		} else {
-			wait = asksAgain
+			wait = retryDelay
 		}
 		if well != (err == nil) && ctx.Err() == nil {
 			well = err == nil
@@ -72,9 +72,9 @@ func (v *Verifier) follow(ctx context.Context) {
 	}
 }
 
-// learn asks once and goes by the answer from then on.
-func (v *Verifier) learn(ctx context.Context, cursor string) (next string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, asksFor)
+// update asks once and goes by the answer from then on.
+func (v *Verifier) update(ctx context.Context, cursor string) (next string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, feedTimeout)
 	defer cancel()
 	told, err := v.feed(ctx, cursor)
 	if err != nil {
@@ -85,27 +85,27 @@ func (v *Verifier) learn(ctx context.Context, cursor string) (next string, err e
 	}
 	now := time.Now()
 	for {
-		before := v.known.Load()
-		if v.known.CompareAndSwap(before, before.with(told, now)) {
+		before := v.state.Load()
+		if v.state.CompareAndSwap(before, before.updated(told, now)) {
 			break
 		}
 	}
-	v.heard.Store(now.UnixNano())
+	v.updatedAt.Store(now.UnixNano())
 	return told.Cursor, nil
 }
 
-// with is what is known once something more was told. Nothing known before is changed by it.
-func (k *knowledge) with(told Update, now time.Time) *knowledge {
-	next := knowledge{issuer: told.Issuer, set: told.JWKS}
-	if k != nil && k.issuer == told.Issuer && slices.Equal(k.set.Keys, told.Keys) {
+// updated is what is known once something more was told. Nothing known before is changed by it.
+func (k *snapshot) updated(told Update, now time.Time) *snapshot {
+	next := snapshot{issuer: told.Issuer, jwks: told.JWKS}
+	if k != nil && k.issuer == told.Issuer && slices.Equal(k.jwks.Keys, told.Keys) {
 		next = *k
 	} else {
-		next.keys, next.seen = told.publicKeys(), newMemory()
+		next.keys, next.cache = told.publicKeys(), newTokenCache()
 		if k != nil {
-			next.ended, next.tidied = k.ended, k.tidied
+			next.ended, next.purgedAt = k.ended, k.purgedAt
 		}
 	}
-	tidy := now.Sub(next.tidied) > tidiesUp
+	tidy := now.Sub(next.purgedAt) > purgeInterval
 	if len(told.Ended) == 0 && !tidy {
 		return &next
 	}
@@ -115,35 +115,35 @@ func (k *knowledge) with(told Update, now time.Time) *knowledge {
 	}
 	if tidy {
 		maps.DeleteFunc(next.ended, func(_ uuid.UUID, until time.Time) bool { return now.After(until) })
-		next.tidied = now
+		next.purgedAt = now
 	}
-	until := now.Add(time.Duration(told.Remember) * time.Second)
+	until := now.Add(time.Duration(told.TTLSeconds) * time.Second)
 	for _, session := range told.Ended {
 		next.ended[session] = until
 	}
 	return &next
 }
 
-// begin learns for whoever comes before anything was learned, once for all who come at the same time. It is nil where that
+// load learns for whoever comes before anything was learned, once for all who come at the same time. It is nil where that
 // fails.
-func (v *Verifier) begin(ctx context.Context) *knowledge {
-	_, err, _ := v.first.Do("", func() (any, error) {
-		if v.known.Load() != nil {
+func (v *Verifier) load(ctx context.Context) *snapshot {
+	_, err, _ := v.loading.Do("", func() (any, error) {
+		if v.state.Load() != nil {
 			return nil, nil
 		}
-		return v.learn(context.WithoutCancel(ctx), "")
+		return v.update(context.WithoutCancel(ctx), "")
 	})
 	if err != nil {
 		slog.WarnContext(ctx, "nobody can say yet which tokens are good", "err", err)
 	}
-	return v.known.Load()
+	return v.state.Load()
 }
 
 var errStale = errors.New("auth: nothing was heard of ended sessions for a while")
 
 // Healthy fails while nothing has been heard from the users service for ten seconds.
 func (v *Verifier) Healthy(context.Context) error {
-	if v.follows && time.Since(time.Unix(0, v.heard.Load())) > isStale {
+	if v.follows && time.Since(time.Unix(0, v.updatedAt.Load())) > staleAfter {
 		return errStale
 	}
 	return nil

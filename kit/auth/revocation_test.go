@@ -47,7 +47,7 @@ func (u *users) ask(ctx context.Context, cursor string) (auth.Update, error) {
 			return auth.Update{}, errAway
 		}
 		if cursor == "" || len(told) > 0 {
-			return auth.Update{Issuer: auth.Issuer, JWKS: u.signer.JWKS(), Ended: told, Remember: 60, Cursor: at}, nil
+			return auth.Update{Issuer: auth.Issuer, JWKS: u.signer.JWKS(), Ended: told, TTLSeconds: 60, Cursor: at}, nil
 		}
 		select {
 		case <-news:
@@ -102,7 +102,7 @@ func TestAnEndedSessionIsRefusedByEveryReplica(t *testing.T) {
 	u.end(alice.SessionID)
 	kittest.Eventually(t, time.Second, func() error {
 		for i, v := range replicas {
-			if _, err := v.Verify(t.Context(), here); !errors.Is(err, auth.ErrEnded) {
+			if _, err := v.Verify(t.Context(), here); !errors.Is(err, auth.ErrSessionEnded) {
 				return fmt.Errorf("replica %d: %w", i, err)
 			}
 		}
@@ -113,7 +113,7 @@ func TestAnEndedSessionIsRefusedByEveryReplica(t *testing.T) {
 			t.Errorf("another session of the same user: %v", err)
 		}
 	}
-	if _, err := auth.Follow(t.Context(), u.ask).Verify(t.Context(), here); !errors.Is(err, auth.ErrEnded) {
+	if _, err := auth.Follow(t.Context(), u.ask).Verify(t.Context(), here); !errors.Is(err, auth.ErrSessionEnded) {
 		t.Errorf("a replica that started later: %v", err)
 	}
 }
@@ -132,7 +132,7 @@ func TestNothingIsVouchedForBeforeAnythingIsKnown(t *testing.T) {
 	}
 	u.setAway(false)
 	kittest.Eventually(t, 2*time.Second, func() error {
-		if _, err := v.Verify(t.Context(), token); !errors.Is(err, auth.ErrEnded) {
+		if _, err := v.Verify(t.Context(), token); !errors.Is(err, auth.ErrSessionEnded) {
 			return fmt.Errorf("users is back: %w", err)
 		}
 		return nil
@@ -149,12 +149,12 @@ func TestWhatIsKnownHoldsWhileUsersIsAway(t *testing.T) {
 	if _, err := v.Verify(t.Context(), first); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := v.Verify(t.Context(), signed(t, stranger, alice)); !errors.Is(err, auth.ErrToken) {
+	if _, err := v.Verify(t.Context(), signed(t, stranger, alice)); !errors.Is(err, auth.ErrInvalidToken) {
 		t.Errorf("a key that nobody has: %v", err)
 	}
 	u.setAway(true)
 	kittest.Eventually(t, 5*time.Second, func() error {
-		auth.Stale(v) // ten seconds have passed
+		auth.MakeStale(v) // ten seconds have passed
 		return map[bool]error{true: nil, false: errors.New("it says that it is well")}[v.Healthy(t.Context()) != nil]
 	})
 	for _, token := range []string{first, signed(t, u.signer, alice)} {
@@ -162,11 +162,11 @@ func TestWhatIsKnownHoldsWhileUsersIsAway(t *testing.T) {
 			t.Errorf("a good token: %v", err)
 		}
 	}
-	if _, err := v.Verify(t.Context(), signed(t, u.signer, bob)); !errors.Is(err, auth.ErrEnded) {
+	if _, err := v.Verify(t.Context(), signed(t, u.signer, bob)); !errors.Is(err, auth.ErrSessionEnded) {
 		t.Errorf("an ended session: %v", err)
 	}
 	kittest.Eventually(t, 5*time.Second, func() error {
-		auth.Stale(v) // a question that was on its way may have been answered since
+		auth.MakeStale(v) // a question that was on its way may have been answered since
 		if _, err := v.Verify(t.Context(), signed(t, stranger, alice)); kindOf(err) != fault.Unavailable {
 			return fmt.Errorf("a key that may be new: %w", err)
 		}
@@ -174,7 +174,7 @@ func TestWhatIsKnownHoldsWhileUsersIsAway(t *testing.T) {
 	})
 	u.setAway(false)
 	kittest.Eventually(t, 2*time.Second, func() error {
-		if _, err := v.Verify(t.Context(), signed(t, stranger, alice)); !errors.Is(err, auth.ErrToken) {
+		if _, err := v.Verify(t.Context(), signed(t, stranger, alice)); !errors.Is(err, auth.ErrInvalidToken) {
 			return fmt.Errorf("users is back: %w", err)
 		}
 		return v.Healthy(t.Context())
@@ -186,19 +186,19 @@ func TestKeysAreRotatedAndWithdrawn(t *testing.T) {
 	v := auth.Follow(t.Context(), u.ask)
 	alice := kittest.NewCaller(shop.User)
 	old := signed(t, u.signer, alice)
-	first, next := u.signer.FirstKey(), u.signer.NewKey()
+	first, next := u.signer.InitialKey(), u.signer.NewKey()
 	next.SignsFrom = time.Now().Add(time.Hour)
 	use := func(keys ...auth.Key) {
 		t.Helper()
 		u.change(func() {
-			if err := u.signer.Use(keys); err != nil {
+			if err := u.signer.SetKeys(keys); err != nil {
 				t.Fatal(err)
 			}
 			u.ended = append(u.ended, uuid.New()) // so that the answer comes at once
 		})
 	}
 	use(first, next)
-	kittest.Eventually(t, 2*time.Second, func() error { return auth.Learn(v, "") })
+	kittest.Eventually(t, 2*time.Second, func() error { return auth.UpdateNow(v, "") })
 	if token := signed(t, u.signer, alice); kid(t, token) != first.ID {
 		t.Error("a key signs before its time")
 	}
@@ -215,7 +215,7 @@ func TestKeysAreRotatedAndWithdrawn(t *testing.T) {
 	}
 	use(next)
 	kittest.Eventually(t, 2*time.Second, func() error {
-		if _, err := v.Verify(t.Context(), old); !errors.Is(err, auth.ErrToken) {
+		if _, err := v.Verify(t.Context(), old); !errors.Is(err, auth.ErrInvalidToken) {
 			return fmt.Errorf("a token of a withdrawn key: %w", err)
 		}
 		_, err := v.Verify(t.Context(), fresh)
@@ -227,21 +227,21 @@ func TestEndedSessionsAreForgottenInTime(t *testing.T) {
 	u := newUsers(t)
 	v := auth.NewVerifier(func(ctx context.Context, cursor string) (auth.Update, error) {
 		told, err := u.ask(ctx, cursor)
-		told.Remember = -1 // it was over before it was told
+		told.TTLSeconds = -1 // it was over before it was told
 		return told, err
 	})
 	for range 100 {
 		u.end(uuid.New())
 	}
-	if err := auth.Learn(v, ""); err != nil {
+	if err := auth.UpdateNow(v, ""); err != nil {
 		t.Fatal(err)
 	}
-	auth.Untidy(v)
+	auth.ForcePurge(v)
 	u.end(uuid.New())
-	if err := auth.Learn(v, "100"); err != nil {
+	if err := auth.UpdateNow(v, "100"); err != nil {
 		t.Fatal(err)
 	}
-	if n := auth.Ended(v); n != 1 {
+	if n := auth.EndedSessions(v); n != 1 {
 		t.Errorf("%d are remembered", n)
 	}
 }
@@ -265,7 +265,7 @@ func TestChecksAndEndsAtOnce(t *testing.T) {
 	}
 	all.Wait()
 	kittest.Eventually(t, 2*time.Second, func() error {
-		if n := auth.Ended(v); n != 400 {
+		if n := auth.EndedSessions(v); n != 400 {
 			return fmt.Errorf("%d of 400 are known", n)
 		}
 		return nil

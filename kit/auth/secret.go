@@ -23,15 +23,15 @@ func parseSecrets(text string) (secrets [][]byte, err error) {
 			err = weakness(secret)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("JWT_SECRET_KEY must be %d random bytes in base64, for example from: openssl rand -base64 %d: %w", secretSize, secretSize, scrub(err))
+			return nil, fmt.Errorf("JWT_SECRET_KEY must be %d random bytes in base64, for example from: openssl rand -base64 %d: %w", secretSize, secretSize, redact(err))
 		}
 		secrets = append(secrets, secret)
 	}
 	return secrets, nil
 }
 
-// scrub keeps a decoder's error, which quotes what it read, out of logs.
-func scrub(err error) error {
+// redact keeps a decoder's error, which quotes what it read, out of logs.
+func redact(err error) error {
 	if corrupt := base64.CorruptInputError(0); errors.As(err, &corrupt) {
 		return errors.New("it is not base64")
 	}

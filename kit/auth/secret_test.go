@@ -76,7 +76,7 @@ func TestTwoSecretsKnowTheKeysOfBoth(t *testing.T) {
 		keys   int
 		fails  bool
 	}{"old": {old, 1, false}, "both": {both, 2, false}, "next": {next, 1, false}} {
-		if err := c.signer.Use([]auth.Key{earlier, later}); err != nil {
+		if err := c.signer.SetKeys([]auth.Key{earlier, later}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		if n := len(c.signer.JWKS().Keys); n != c.keys {
@@ -87,7 +87,7 @@ func TestTwoSecretsKnowTheKeysOfBoth(t *testing.T) {
 	if kid(t, token) != later.ID {
 		t.Error("what is new is not signed with the first secret")
 	}
-	if err := next.Use([]auth.Key{earlier}); err == nil {
+	if err := next.SetKeys([]auth.Key{earlier}); err == nil {
 		t.Error("keys of a secret that is gone were used")
 	}
 	if !bytes.Equal(both.Derive("x"), next.Derive("x")) || bytes.Equal(both.Derive("x"), both.Derive("y")) {

@@ -60,8 +60,8 @@ func newSigningKey(secret, salt []byte, from time.Time) signingKey {
 	}}
 }
 
-// FirstKey is the key of a signer that has been given no others.
-func (s *Signer) FirstKey() Key {
+// InitialKey is the key of a signer that has been given no others.
+func (s *Signer) InitialKey() Key {
 	return Key{ID: newSigningKey(s.secrets[0], nil, time.Time{}).jwk.ID, Salt: []byte{}}
 }
 
@@ -75,9 +75,9 @@ func (s *Signer) NewKey() Key {
 // ErrNoKey tells that no key is one of the secret's: the secret was replaced.
 var ErrNoKey = errors.New("auth: none of the signing keys can be derived from JWT_SECRET_KEY")
 
-// Use replaces the keys: all are published, and of those whose time has come the latest signs. Keys of another secret are
+// SetKeys replaces the keys: all are published, and of those whose time has come the latest signs. Keys of another secret are
 // left out. It fails with ErrNoKey, and changes nothing, if none is left.
-func (s *Signer) Use(keys []Key) error {
+func (s *Signer) SetKeys(keys []Key) error {
 	var mine []signingKey
 	for _, k := range keys {
 		for _, secret := range s.secrets {
@@ -129,8 +129,8 @@ func (s *Signer) JWKS() (set JWKS) {
 	return set
 }
 
-// Fetch answers the signer's own keys and knows of no ended session. It is for tests that have none.
-func (s *Signer) Fetch(context.Context, string) (Update, error) {
+// Feed answers the signer's own keys and knows of no ended session. It is for tests that have none.
+func (s *Signer) Feed(context.Context, string) (Update, error) {
 	return Update{Issuer: s.Issuer, JWKS: s.JWKS()}, nil
 }
 

@@ -19,48 +19,48 @@ const leeway = 5 * time.Second
 
 // Verifier checks tokens by what it has learned from the users service, without asking anybody. Follow keeps it up to date.
 type Verifier struct {
-	feed    Feed
-	follows bool
-	known   atomic.Pointer[knowledge] // nil until the first answer
-	heard   atomic.Int64              // when the last answer came, Unix nanoseconds
-	first   singleflight.Group        // for those who come before it
+	feed      Feed
+	follows   bool
+	state     atomic.Pointer[snapshot] // nil until the first answer
+	updatedAt atomic.Int64             // when the last answer came, Unix nanoseconds
+	loading   singleflight.Group       // for those who come before it
 }
 
-// knowledge is what a verifier goes by. It is never changed, only replaced, so that a check takes no lock.
-type knowledge struct {
-	issuer string
-	set    JWKS
-	keys   map[string]ed25519.PublicKey
-	ended  map[uuid.UUID]time.Time // until when each has to be remembered
-	tidied time.Time               // when what had to be remembered no longer was dropped from ended
-	seen   *memory                 // tokens that were good by these keys
+// snapshot is what a verifier goes by. It is never changed, only replaced, so that a check takes no lock.
+type snapshot struct {
+	issuer   string
+	jwks     JWKS
+	keys     map[string]ed25519.PublicKey
+	ended    map[uuid.UUID]time.Time // until when each has to be remembered
+	purgedAt time.Time               // when what had to be remembered no longer was dropped from ended
+	cache    *tokenCache             // tokens that were good by these keys
 }
 
 // Verify finds out who a token speaks for. It fails with ErrToken, ErrExpired or ErrEnded, and as unavailable where it cannot
 // know: before anything was learned, and for a key it has not heard of while it does not hear from the users service.
 func (v *Verifier) Verify(ctx context.Context, token string) (shop.Caller, error) {
-	k := v.known.Load()
+	k := v.state.Load()
 	if k == nil {
-		if k = v.begin(ctx); k == nil {
-			return shop.Caller{}, errKeys
+		if k = v.load(ctx); k == nil {
+			return shop.Caller{}, errNoKeys
 		}
 	}
-	good := k.seen.get(token)
-	if good == nil || !time.Now().Before(good.until) {
+	good := k.cache.get(token)
+	if good == nil || !time.Now().Before(good.expiresAt) {
 		var err error
-		if good, err = v.read(k, token); err != nil {
+		if good, err = v.parse(k, token); err != nil {
 			return shop.Caller{}, err
 		}
-		k.seen.keep(good)
+		k.cache.put(good)
 	}
-	if _, over := k.ended[good.who.SessionID]; over {
-		return shop.Caller{}, ErrEnded
+	if _, over := k.ended[good.caller.SessionID]; over {
+		return shop.Caller{}, ErrSessionEnded
 	}
-	return good.who, nil
+	return good.caller, nil
 }
 
-// read checks all that a token says itself.
-func (v *Verifier) read(k *knowledge, token string) (*verified, error) {
+// parse checks all that a token says itself.
+func (v *Verifier) parse(k *snapshot, token string) (*verified, error) {
 	var c claims
 	_, err := jwt.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
 		kid, _ := t.Header["kid"].(string)
@@ -69,22 +69,22 @@ func (v *Verifier) read(k *knowledge, token string) (*verified, error) {
 		case ok:
 			return key, nil
 		case v.Healthy(context.Background()) != nil:
-			return nil, errKeys // it may be a new one
+			return nil, errNoKeys // it may be a new one
 		}
-		return nil, ErrToken
+		return nil, ErrInvalidToken
 	}, jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}), jwt.WithIssuer(k.issuer), jwt.WithAudience(Audience),
 		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(leeway), jwt.WithStrictDecoding())
 	switch {
-	case errors.Is(err, errKeys):
+	case errors.Is(err, errNoKeys):
 		return nil, err
 	case errors.Is(err, jwt.ErrTokenExpired):
 		return nil, ErrExpired
 	case err != nil:
-		return nil, ErrToken.Wrap(err)
+		return nil, ErrInvalidToken.Wrap(err)
 	}
 	id, err := shop.ParseUserID(c.Subject)
 	if err != nil || id.UUID == uuid.Nil || c.SessionID == uuid.Nil {
-		return nil, ErrToken // nor would a token of no session ever end with one
+		return nil, ErrInvalidToken // nor would a token of no session ever end with one
 	}
 	return &verified{token, shop.Caller{ID: id, SessionID: c.SessionID, Role: c.Role}, c.ExpiresAt.Time}, nil
 }

@@ -133,7 +133,7 @@ func newSigner() *auth.Signer {
 }
 
 // Verify is the real verification, with the key of Signer.
-var Verify = auth.NewVerifier(Signer.Fetch).Verify
+var Verify = auth.NewVerifier(Signer.Feed).Verify
 
 // NewCaller is a caller nobody has seen before.
 func NewCaller(role shop.Role) shop.Caller {

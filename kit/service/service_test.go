@@ -66,7 +66,7 @@ func TestServe(t *testing.T) {
 		serving <- Run(t.Context(), "gateway", func(ctx context.Context, s *Service) error {
 			s.close = append(s.close, func() { ended = append(ended, "opened first") }, func() { ended = append(ended, "opened second") })
 			s.Sidecar = &sidecar.Sidecar{HTTPAddr: strings.TrimPrefix(beside.URL, "http://")}
-			app := s.NewApp(ctx, web.Config{Addr: addr}, kittest.Signer.Fetch)
+			app := s.NewApp(ctx, web.Config{Addr: addr}, kittest.Signer.Feed)
 			web.Handle(app, "GET /me", shop.SignedIn, func(_ context.Context, who shop.Caller, _ web.None) (shop.Caller, error) {
 				return who, nil
 			}, web.Internal)
@@ -116,7 +116,7 @@ func TestServe(t *testing.T) {
 func TestOrder(t *testing.T) {
 	open := &Service{Sidecar: &sidecar.Sidecar{}, app: web.New("orders", web.Config{})}
 	for want, call := range map[string]func(){
-		"Connect comes before NewApp":    func() { (&Service{}).NewApp(t.Context(), web.Config{}, kittest.Signer.Fetch) },
+		"Connect comes before NewApp":    func() { (&Service{}).NewApp(t.Context(), web.Config{}, kittest.Signer.Feed) },
 		"NewApp comes before Every":      func() { (&Service{}).Every("x", "@every 1m", nil) },
 		"NewApp comes before Serve":      func() { _ = (&Service{}).Serve(t.Context()) },
 		"OpenDatabase comes before New":  func() { _, _ = open.OpenDatabase(t.Context(), "url") },

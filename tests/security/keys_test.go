@@ -44,7 +44,7 @@ func TestForgedTokens(t *testing.T) {
 		claims := jwt.MapClaims{"iss": ours.Issuer, "aud": auth.Audience, "sub": who.ID.String(), "sid": who.SessionID.String(), "role": "admin",
 			"jti": "x", "iat": time.Now().Unix(), "nbf": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix()}
 		token := jwt.NewWithClaims(method, claims)
-		token.Header["kid"] = ours.FirstKey().ID
+		token.Header["kid"] = ours.InitialKey().ID
 		change(claims, token.Header)
 		text, err := token.SignedString(with)
 		must(t, err)

@@ -52,18 +52,18 @@ type Filter struct {
 	Active *bool     `query:"active" validate:"omitempty"`
 }
 
-const tooLong = "must have at most 72 bytes"
+const passwordTooLong = "must have at most 72 bytes"
 
 // What can go wrong with accounts.
 var (
-	ErrNotFound    = fault.New(fault.NotFound, "user_not_found", "there is no such user")
-	ErrUsername    = fault.New(fault.Conflict, "username_taken", "this username, or one that looks like it, is taken").With("username", "is taken")
-	ErrEmail       = fault.New(fault.Conflict, "email_taken", "there is an account with this e-mail address").With("email", "is taken")
-	ErrCredentials = fault.New(fault.Unauthenticated, "wrong_credentials", "username or password is wrong")
-	ErrUnverified  = fault.New(fault.Forbidden, "email_not_verified", "verify your e-mail address first: follow the link in the mail, or ask for another")
-	ErrPassword    = fault.ErrInvalid.With("current_password", "is wrong")
-	ErrBusy        = fault.New(fault.Unavailable, "busy", "too many people are signing in at this moment").WithRetryAfter(1)
-	ErrMails       = fault.New(fault.Limited, "too_many_mails", "too many mails were sent for this account; wait an hour").WithRetryAfter(3600)
-	ErrLastAdmin   = fault.New(fault.Conflict, "last_admin", "this is the last active admin")
-	ErrHalfExport  = fault.New(fault.Unavailable, "export_incomplete", "a service that holds a part of your data does not answer; ask again").WithRetryAfter(5)
+	ErrNotFound         = fault.New(fault.NotFound, "user_not_found", "there is no such user")
+	ErrUsernameTaken    = fault.New(fault.Conflict, "username_taken", "this username, or one that looks like it, is taken").With("username", "is taken")
+	ErrEmailTaken       = fault.New(fault.Conflict, "email_taken", "there is an account with this e-mail address").With("email", "is taken")
+	ErrCredentials      = fault.New(fault.Unauthenticated, "wrong_credentials", "username or password is wrong")
+	ErrEmailNotVerified = fault.New(fault.Forbidden, "email_not_verified", "verify your e-mail address first: follow the link in the mail, or ask for another")
+	ErrWrongPassword    = fault.ErrInvalid.With("current_password", "is wrong")
+	ErrBusy             = fault.New(fault.Unavailable, "busy", "too many people are signing in at this moment").WithRetryAfter(1)
+	ErrTooManyMails     = fault.New(fault.Limited, "too_many_mails", "too many mails were sent for this account; wait an hour").WithRetryAfter(3600)
+	ErrLastAdmin        = fault.New(fault.Conflict, "last_admin", "this is the last active admin")
+	ErrIncompleteExport = fault.New(fault.Unavailable, "export_incomplete", "a service that holds a part of your data does not answer; ask again").WithRetryAfter(5)
 )

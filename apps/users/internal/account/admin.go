@@ -11,20 +11,20 @@ import (
 	"sidecart/kit/shop"
 )
 
-// See is one account as an admin sees it, which the audit keeps. It fails with ErrNotFound.
-func (s *Service) See(ctx context.Context, who shop.Caller, id shop.UserID, from audit.Origin) (a Account, err error) {
+// View is one account as an admin sees it, which the audit keeps. It fails with ErrNotFound.
+func (s *Service) View(ctx context.Context, who shop.Caller, id shop.UserID, from audit.Origin) (a Account, err error) {
 	if a, err = s.Get(ctx, id); err != nil || id == who.ID {
 		return a, err
 	}
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		return audit.Record(ctx, tx, audit.Entry{Action: audit.SeenByAdmin, Actor: who.ID, User: id, From: from})
+		return audit.Record(ctx, tx, audit.Entry{Action: audit.ViewedByAdmin, Actor: who.ID, User: id, From: from})
 	})
 	return a, err
 }
 
-// Change gives an account another role, or closes and opens it; its sessions end where it may do less, or other things,
+// Update gives an account another role, or closes and opens it; its sessions end where it may do less, or other things,
 // than their tokens say. It fails with ErrNotFound or ErrLastAdmin.
-func (s *Service) Change(ctx context.Context, who shop.Caller, id shop.UserID, in UserUpdate, from audit.Origin) (a Account, err error) {
+func (s *Service) Update(ctx context.Context, who shop.Caller, id shop.UserID, in UserUpdate, from audit.Origin) (a Account, err error) {
 	err = s.db.Tx(ctx, func(tx event.TX) error {
 		if err := lockAdmins(ctx, tx); err != nil {
 			return err
@@ -33,19 +33,19 @@ func (s *Service) Change(ctx context.Context, who shop.Caller, id shop.UserID, i
 		if err != nil {
 			return err
 		}
-		if a, err = update(ctx, tx, id, in); err != nil {
+		if a, err = updateAccount(ctx, tx, id, in); err != nil {
 			return err
 		}
-		if err := oneAdminLeft(ctx, tx, before.Account); err != nil {
+		if err := requireAdmin(ctx, tx, before.Account); err != nil {
 			return err
 		}
-		return s.changed(ctx, tx, who, before.Account, a, from)
+		return s.publishUpdate(ctx, tx, who, before.Account, a, from)
 	})
 	return a, err
 }
 
-// oneAdminLeft fails with ErrLastAdmin where what was done to an admin leaves none.
-func oneAdminLeft(ctx context.Context, tx pgx.Tx, before Account) error {
+// requireAdmin fails with ErrLastAdmin where what was done to an admin leaves none.
+func requireAdmin(ctx context.Context, tx pgx.Tx, before Account) error {
 	if before.Role != shop.Admin || !before.Active {
 		return nil
 	}
@@ -56,8 +56,8 @@ func oneAdminLeft(ctx context.Context, tx pgx.Tx, before Account) error {
 	return err
 }
 
-// changed ends sessions and tells what an admin's change means.
-func (s *Service) changed(ctx context.Context, tx event.TX, who shop.Caller, before, after Account, from audit.Origin) error {
+// publishUpdate ends sessions and tells what an admin's change means.
+func (s *Service) publishUpdate(ctx context.Context, tx event.TX, who shop.Caller, before, after Account, from audit.Origin) error {
 	entry := audit.Entry{Actor: who.ID, User: after.ID, From: from}
 	var entries []audit.Entry
 	if before.Role != after.Role {
@@ -94,7 +94,7 @@ func (s *Service) Unlock(ctx context.Context, who shop.Caller, id shop.UserID, f
 	if err != nil {
 		return err
 	}
-	if err := s.Lockouts.Forgive(ctx, key(a.Username), key(a.Email)); err != nil {
+	if err := s.Lockouts.Reset(ctx, canonical(a.Username), canonical(a.Email)); err != nil {
 		return err
 	}
 	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {

@@ -15,8 +15,8 @@ import (
 
 func TestExport(t *testing.T) {
 	orders := error(nil)
-	s := newStand(t, func(p *account.Parts) {
-		p.Elsewhere = map[string]account.Export{"orders": func(_ context.Context, user shop.UserID) (json.RawMessage, error) {
+	s := newStand(t, func(p *account.Dependencies) {
+		p.Exports = map[string]account.Export{"orders": func(_ context.Context, user shop.UserID) (json.RawMessage, error) {
 			return json.RawMessage(fmt.Sprintf(`{"orders":[%q]}`, user)), orders
 		}}
 	})

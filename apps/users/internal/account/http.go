@@ -14,10 +14,10 @@ import (
 // Routes adds the accounts' routes.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /auth/register", shop.Anyone, s.handleRegister, web.Created, web.NoStore,
-		web.Fails(ErrUsername, ErrEmail),
+		web.Fails(ErrUsernameTaken, ErrEmailTaken),
 		web.Doc("register", "auth", "Register an account"),
 		web.Describe("The e-mail address receives a link that verifies it."))
-	web.Handle(app, "POST /auth/verify-email", shop.Anyone, s.handleVerify, web.NoStore, web.Fails(mailtoken.ErrToken),
+	web.Handle(app, "POST /auth/verify-email", shop.Anyone, s.handleVerify, web.NoStore, web.Fails(mailtoken.ErrInvalidToken),
 		web.Doc("verifyEmail", "auth", "Verify an e-mail address"),
 		web.Describe("Takes the token of the verification e-mail."))
 	web.Handle(app, "POST /auth/verify-email/resend", shop.Anyone, s.handleResend, web.Status(http.StatusAccepted),
@@ -29,24 +29,24 @@ func (s *Service) Routes(app *web.App) {
 		web.Doc("requestPasswordReset", "auth", "Request a password reset"),
 		web.Describe("An e-mail with a token is sent if there is such an account; the response is the same in both "+
 			"cases."))
-	web.Handle(app, "POST /auth/password/reset", shop.Anyone, s.handleReset, web.NoStore, web.Fails(mailtoken.ErrToken),
+	web.Handle(app, "POST /auth/password/reset", shop.Anyone, s.handleReset, web.NoStore, web.Fails(mailtoken.ErrInvalidToken),
 		web.Doc("resetPassword", "auth", "Reset a forgotten password"),
 		web.Describe("Takes the token of the password reset e-mail and ends all sessions."))
 
 	web.Handle(app, "GET /users/me", shop.SignedIn, s.handleMe, web.NoStore,
 		web.Doc("getAccount", "account", "Get your account"))
 	web.Handle(app, "PATCH /users/me", shop.SignedIn, s.handleProfile, web.NoStore,
-		web.Fails(ErrUsername, ErrEmail, ErrMails),
+		web.Fails(ErrUsernameTaken, ErrEmailTaken, ErrTooManyMails),
 		web.Doc("updateAccount", "account", "Update your account"),
 		web.Describe("A new e-mail address must be verified again."))
 	web.Handle(app, "DELETE /users/me", shop.SignedIn, s.handleErase, web.Fails(ErrLastAdmin),
 		web.Doc("deleteAccount", "account", "Delete your account"),
 		web.Describe("Personal data is erased in all services. This cannot be undone."))
-	web.Handle(app, "GET /users/me/export", shop.SignedIn, s.handleExport, web.NoStore, web.Fails(ErrHalfExport),
+	web.Handle(app, "GET /users/me/export", shop.SignedIn, s.handleExport, web.NoStore, web.Fails(ErrIncompleteExport),
 		web.Doc("exportAccount", "account", "Export your data"),
 		web.Describe("All personal data that the services hold, as one JSON document."))
 	web.Handle(app, "PUT /users/me/password", shop.SignedIn, s.handlePassword, web.NoStore,
-		web.Fails(ErrPassword, lockout.ErrLocked),
+		web.Fails(ErrWrongPassword, lockout.ErrLocked),
 		web.Doc("changePassword", "account", "Change your password"), web.Describe("Ends all other sessions."))
 
 	web.Handle(app, "GET /users", shop.ManageUsers, s.handleList, web.NoStore,
@@ -85,11 +85,11 @@ type emailAddress struct {
 }
 
 func (s *Service) handleResend(ctx context.Context, _ shop.Caller, in emailAddress) (web.None, error) {
-	return web.None{}, s.AskForMail(ctx, mailtoken.VerifyEmail, in.Email, in.Origin)
+	return web.None{}, s.RequestMail(ctx, mailtoken.VerifyEmail, in.Email, in.Origin)
 }
 
 func (s *Service) handleForgot(ctx context.Context, _ shop.Caller, in emailAddress) (web.None, error) {
-	return web.None{}, s.AskForMail(ctx, mailtoken.ResetPassword, in.Email, in.Origin)
+	return web.None{}, s.RequestMail(ctx, mailtoken.ResetPassword, in.Email, in.Origin)
 }
 
 type passwordReset struct {
@@ -112,7 +112,7 @@ type profileInput struct {
 }
 
 func (s *Service) handleProfile(ctx context.Context, who shop.Caller, in profileInput) (Account, error) {
-	return s.ChangeProfile(ctx, who, in.AccountUpdate, in.Origin)
+	return s.UpdateProfile(ctx, who, in.AccountUpdate, in.Origin)
 }
 
 func (s *Service) handleErase(ctx context.Context, who shop.Caller, in audit.Origin) (web.None, error) {
@@ -148,7 +148,7 @@ type idInput struct {
 }
 
 func (s *Service) handleGet(ctx context.Context, who shop.Caller, in idInput) (Account, error) {
-	return s.See(ctx, who, in.ID, in.Origin)
+	return s.View(ctx, who, in.ID, in.Origin)
 }
 
 type changeInput struct {
@@ -158,7 +158,7 @@ type changeInput struct {
 }
 
 func (s *Service) handleChange(ctx context.Context, who shop.Caller, in changeInput) (Account, error) {
-	return s.Change(ctx, who, in.ID, in.UserUpdate, in.Origin)
+	return s.Update(ctx, who, in.ID, in.UserUpdate, in.Origin)
 }
 
 func (s *Service) handleUnlock(ctx context.Context, who shop.Caller, in idInput) (web.None, error) {

@@ -16,9 +16,9 @@ import (
 	"sidecart/kit/shop"
 )
 
-// askToVerify makes the token that proves an account's address, and tells that it is to be sent. The account is locked by
+// requestVerification makes the token that proves an account's address, and tells that it is to be sent. The account is locked by
 // the caller, or was just made.
-func (s *Service) askToVerify(ctx context.Context, tx event.TX, a Account) error {
+func (s *Service) requestVerification(ctx context.Context, tx event.TX, a Account) error {
 	r, err := s.MailTokens.Issue(ctx, tx, a.ID, a.Email, mailtoken.VerifyEmail)
 	if err != nil {
 		return err
@@ -31,13 +31,13 @@ func (s *Service) askToVerify(ctx context.Context, tx event.TX, a Account) error
 // VerifyEmail takes the token of a mail as proof of its address. It fails with mailtoken.ErrToken, also for the second of
 // two at once, and where the account has another address by now.
 func (s *Service) VerifyEmail(ctx context.Context, token string, from audit.Origin) error {
-	proof, err := s.MailTokens.Look(ctx, token, mailtoken.VerifyEmail)
+	proof, err := s.MailTokens.Peek(ctx, token, mailtoken.VerifyEmail)
 	if err != nil {
 		return err
 	}
 	return s.db.Tx(ctx, func(tx event.TX) error {
 		if _, err := lock(ctx, tx, proof.AccountID); err != nil {
-			return erasedMeanwhile(err)
+			return erasedToInvalidToken(err)
 		}
 		if proof, err = s.MailTokens.Redeem(ctx, tx, token, mailtoken.VerifyEmail); err != nil {
 			return err
@@ -47,7 +47,7 @@ func (s *Service) VerifyEmail(ctx context.Context, token string, from audit.Orig
 			return err
 		}
 		if !proven {
-			return mailtoken.ErrToken
+			return mailtoken.ErrInvalidToken
 		}
 		if err := event.Emit(ctx, tx, shop.UserVerified{UserID: proof.AccountID}); err != nil {
 			return err
@@ -56,9 +56,9 @@ func (s *Service) VerifyEmail(ctx context.Context, token string, from audit.Orig
 	})
 }
 
-func erasedMeanwhile(err error) error {
+func erasedToInvalidToken(err error) error {
 	if errors.Is(err, ErrNotFound) {
-		return mailtoken.ErrToken
+		return mailtoken.ErrInvalidToken
 	}
 	return err
 }
@@ -66,15 +66,15 @@ func erasedMeanwhile(err error) error {
 // ResetPassword takes the token of a mail in the place of a forgotten password, ends all sessions and forgives failed
 // sign-ins. It fails with mailtoken.ErrToken, with ErrInvalid for a password that the policy refuses, or with ErrBusy.
 func (s *Service) ResetPassword(ctx context.Context, token, password string, from audit.Origin) error {
-	proof, err := s.MailTokens.Look(ctx, token, mailtoken.ResetPassword)
+	proof, err := s.MailTokens.Peek(ctx, token, mailtoken.ResetPassword)
 	if err != nil {
 		return err
 	}
 	a, err := s.Get(ctx, proof.AccountID)
 	if err != nil {
-		return erasedMeanwhile(err)
+		return erasedToInvalidToken(err)
 	}
-	if err := refuse("new_password", unacceptable(password, a.Username, a.Email, a.FullName)); err != nil {
+	if err := invalid("new_password", passwordProblem(password, a.Username, a.Email, a.FullName)); err != nil {
 		return err
 	}
 	hash, err := s.Passwords.Hash(ctx, password)
@@ -84,10 +84,10 @@ func (s *Service) ResetPassword(ctx context.Context, token, password string, fro
 	err = s.db.Tx(ctx, func(tx event.TX) error {
 		now, err := lock(ctx, tx, proof.AccountID)
 		if err != nil {
-			return erasedMeanwhile(err)
+			return erasedToInvalidToken(err)
 		}
 		if proof, err = s.MailTokens.Redeem(ctx, tx, token, mailtoken.ResetPassword); err != nil || !now.Active {
-			return errors.Join(err, mailtoken.ErrToken)
+			return errors.Join(err, mailtoken.ErrInvalidToken)
 		}
 		if proven, err := verify(ctx, tx, now.ID, proof.Email); err != nil {
 			return err
@@ -101,7 +101,7 @@ func (s *Service) ResetPassword(ctx context.Context, token, password string, fro
 	if err != nil {
 		return err
 	}
-	if err := s.Lockouts.Forgive(ctx, key(a.Username), key(a.Email)); err != nil {
+	if err := s.Lockouts.Reset(ctx, canonical(a.Username), canonical(a.Email)); err != nil {
 		slog.WarnContext(ctx, "failed sign-ins not forgiven after a password reset", "user", a.ID, "err", err)
 	}
 	return nil
@@ -113,7 +113,7 @@ func (s *Service) replacePassword(ctx context.Context, tx event.TX, a Account, h
 	if err := setPassword(ctx, tx, a.ID, hash); err != nil {
 		return err
 	}
-	if err := mailtoken.Withdraw(ctx, tx, a.ID, mailtoken.ResetPassword); err != nil {
+	if err := mailtoken.Revoke(ctx, tx, a.ID, mailtoken.ResetPassword); err != nil {
 		return err
 	}
 	if err := s.Sessions.End(ctx, tx, a.ID, who.SessionID, "password changed"); err != nil {
@@ -125,29 +125,29 @@ func (s *Service) replacePassword(ctx context.Context, tx event.TX, a Account, h
 	return audit.Record(ctx, tx, entry)
 }
 
-// AskForMail keeps that somebody wants a mail to an address. It never says, not even by the time it takes, whether there
+// RequestMail keeps that somebody wants a mail to an address. It never says, not even by the time it takes, whether there
 // is an account with it: that is found out afterwards.
-func (s *Service) AskForMail(ctx context.Context, purpose mailtoken.Purpose, email string, from audit.Origin) error {
+func (s *Service) RequestMail(ctx context.Context, purpose mailtoken.Purpose, email string, from audit.Origin) error {
 	err := s.db.Tx(ctx, func(tx event.TX) error {
-		return ask(ctx, tx, mailRequest{Purpose: string(purpose), EmailKey: key(email), Address: from.Address, UserAgent: from.UserAgent})
+		return insertMailRequest(ctx, tx, mailRequest{Purpose: string(purpose), EmailKey: canonical(email), Address: from.Address, UserAgent: from.UserAgent})
 	})
 	select {
-	case s.asked <- struct{}{}:
+	case s.mailRequested <- struct{}{}:
 	default:
 	}
 	return err
 }
 
-// lookForMail is how often requests are looked for that another replica took and did not answer.
-const lookForMail = 5 * time.Second
+// mailPollInterval is how often requests are looked for that another replica took and did not answer.
+const mailPollInterval = 5 * time.Second
 
-// AnswerMail answers requests for mails as they come, until ctx ends. Replicas share them.
-func (s *Service) AnswerMail(ctx context.Context) error {
-	tick := time.NewTicker(lookForMail)
+// ProcessMailRequests answers requests for mails as they come, until ctx ends. Replicas share them.
+func (s *Service) ProcessMailRequests(ctx context.Context) error {
+	tick := time.NewTicker(mailPollInterval)
 	defer tick.Stop()
 	for {
 		for {
-			more, err := s.AnswerOne(ctx)
+			more, err := s.ProcessMailRequest(ctx)
 			if err != nil && ctx.Err() == nil {
 				slog.WarnContext(ctx, "requests for mails wait", "err", err)
 			}
@@ -158,18 +158,18 @@ func (s *Service) AnswerMail(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-s.asked:
+		case <-s.mailRequested:
 		case <-tick.C:
 		}
 	}
 }
 
-// AnswerOne takes the oldest request and, if there is an open account with that address and not too many mails went there
+// ProcessMailRequest takes the oldest request and, if there is an open account with that address and not too many mails went there
 // lately, tells that one is to be sent. It says whether there was a request: one that fails steps aside for a minute.
-func (s *Service) AnswerOne(ctx context.Context) (was bool, err error) {
+func (s *Service) ProcessMailRequest(ctx context.Context) (was bool, err error) {
 	var r mailRequest
 	err = s.db.Tx(ctx, func(tx event.TX) (err error) {
-		if r, err = take(ctx, tx); err != nil || r.ID == uuid.Nil {
+		if r, err = takeMailRequest(ctx, tx); err != nil || r.ID == uuid.Nil {
 			return err
 		}
 		a, err := lockByEmail(ctx, tx, r.EmailKey)
@@ -177,26 +177,26 @@ func (s *Service) AnswerOne(ctx context.Context) (was bool, err error) {
 			return err
 		}
 		purpose := mailtoken.Purpose(r.Purpose)
-		may, err := s.MailTokens.MayIssue(ctx, tx, a.ID, purpose)
+		may, err := s.MailTokens.CanIssue(ctx, tx, a.ID, purpose)
 		if err != nil || !may || purpose == mailtoken.VerifyEmail && a.EmailVerified {
 			return err
 		}
 		if purpose == mailtoken.VerifyEmail {
-			return s.askToVerify(ctx, tx, a)
+			return s.requestVerification(ctx, tx, a)
 		}
-		return s.askToReset(ctx, tx, a, audit.Origin{Address: r.Address, UserAgent: r.UserAgent})
+		return s.requestReset(ctx, tx, a, audit.Origin{Address: r.Address, UserAgent: r.UserAgent})
 	})
 	if r.ID == uuid.Nil || err == nil {
 		return r.ID != uuid.Nil, err
 	}
 	err = fmt.Errorf("request %s: %w", r.ID, err)
-	if failed := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return postpone(ctx, tx, r.ID) }); failed != nil {
+	if failed := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return postponeMailRequest(ctx, tx, r.ID) }); failed != nil {
 		return false, errors.Join(err, failed)
 	}
 	return true, err
 }
 
-func (s *Service) askToReset(ctx context.Context, tx event.TX, a Account, from audit.Origin) error {
+func (s *Service) requestReset(ctx context.Context, tx event.TX, a Account, from audit.Origin) error {
 	r, err := s.MailTokens.Issue(ctx, tx, a.ID, a.Email, mailtoken.ResetPassword)
 	if err != nil {
 		return err
@@ -207,5 +207,5 @@ func (s *Service) askToReset(ctx context.Context, tx event.TX, a Account, from a
 	if err != nil {
 		return err
 	}
-	return audit.Record(ctx, tx, audit.Entry{Action: audit.PasswordForgot, User: a.ID, From: from})
+	return audit.Record(ctx, tx, audit.Entry{Action: audit.ResetRequested, User: a.ID, From: from})
 }

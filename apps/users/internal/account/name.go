@@ -9,9 +9,9 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// key is a name as names are compared: in the compatible form of its letters (NFKC) and without regard to case. Folding
+// canonical is a name as names are compared: in the compatible form of its letters (NFKC) and without regard to case. Folding
 // makes forms that NFKC joins, and the other way around; after a few rounds nothing changes any more.
-func key(name string) string {
+func canonical(name string) string {
 	for range 8 {
 		next := strings.TrimSpace(norm.NFKC.String(cases.Fold().String(norm.NFKC.String(name))))
 		if next == name {
@@ -40,14 +40,14 @@ func lookalikePairs() (pairs []string) {
 	return pairs
 }
 
-// shape is how a username looks: two names of one shape would be taken for one another. Capital I looks like l whatever
+// skeleton is how a username looks: two names of one shape would be taken for one another. Capital I looks like l whatever
 // it is the capital of, so both are i here.
-func shape(username string) string {
-	return strings.ReplaceAll(lookalikes.Replace(key(username)), "l", "i")
+func skeleton(username string) string {
+	return strings.ReplaceAll(lookalikes.Replace(canonical(username)), "l", "i")
 }
 
-// together are alphabets that one word may mix, because one language is written with them (UTS 39, highly restrictive).
-var together = [][]string{
+// mixableScripts are alphabets that one word may mix, because one language is written with them (UTS 39, highly restrictive).
+var mixableScripts = [][]string{
 	{"Latin", "Han", "Hiragana", "Katakana"}, {"Latin", "Han", "Bopomofo"}, {"Latin", "Han", "Hangul"},
 }
 
@@ -62,7 +62,7 @@ func mixesScripts(name string) bool {
 	if len(found) < 2 {
 		return false
 	}
-	return !slices.ContainsFunc(together, func(set []string) bool {
+	return !slices.ContainsFunc(mixableScripts, func(set []string) bool {
 		return !slices.ContainsFunc(found, func(script string) bool { return !slices.Contains(set, script) })
 	})
 }
@@ -83,14 +83,14 @@ func scriptOf(r rune) string {
 	return ""
 }
 
-// imitation says what is wrong with a username that its letters alone do not show; it is empty for a good one.
-func imitation(username string) string {
-	for _, r := range key(username) {
+// usernameProblem says what is wrong with a username that its letters alone do not show; it is empty for a good one.
+func usernameProblem(username string) string {
+	for _, r := range canonical(username) {
 		if !unicode.IsLetter(r) && !unicode.IsNumber(r) && !strings.ContainsRune("._-", r) {
 			return "has a letter that stands for several"
 		}
 	}
-	if mixesScripts(key(username)) {
+	if mixesScripts(canonical(username)) {
 		return "mixes letters of several alphabets"
 	}
 	return ""

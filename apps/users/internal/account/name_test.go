@@ -16,12 +16,12 @@ func TestNamesAreComparedWithoutCaseAndForm(t *testing.T) {
 		{"user@example.com", "USER@EXAMPLE.COM", "ｕser@example.com"},
 	} {
 		for _, name := range same {
-			if key(name) != key(same[0]) {
-				t.Errorf("%q and %q are compared as %q and %q", name, same[0], key(name), key(same[0]))
+			if canonical(name) != canonical(same[0]) {
+				t.Errorf("%q and %q are compared as %q and %q", name, same[0], canonical(name), canonical(same[0]))
 			}
 		}
 	}
-	if key("ann") == key("anna") || key("a") == key("á") {
+	if canonical("ann") == canonical("anna") || canonical("a") == canonical("á") {
 		t.Error("different names are the same")
 	}
 }
@@ -34,13 +34,13 @@ func TestLookalikesHaveOneShape(t *testing.T) {
 		{"hook", "ноок", "НООК"},
 	} {
 		for _, name := range same {
-			if shape(name) != shape(same[0]) {
-				t.Errorf("%q and %q look like %q and %q", name, same[0], shape(name), shape(same[0]))
+			if skeleton(name) != skeleton(same[0]) {
+				t.Errorf("%q and %q look like %q and %q", name, same[0], skeleton(name), skeleton(same[0]))
 			}
 		}
 	}
 	for _, names := range [][2]string{{"ann", "anna"}, {"müller", "muller"}, {"иван", "uван"}, {"user2", "user3"}, {"ß", "b"}} {
-		if shape(names[0]) == shape(names[1]) {
+		if skeleton(names[0]) == skeleton(names[1]) {
 			t.Errorf("%q and %q have one shape", names[0], names[1])
 		}
 	}
@@ -51,8 +51,8 @@ func TestImitations(t *testing.T) {
 		"testuser": true, "Jürgen-42": true, "иван": true, "Ελένη": true, "田中ゆき": true, "tanaka田中カナ": true, "김민수": true, "kim김": true, "محمد": true, "o.brien_3": true,
 		"pаypal": false /* Cyrillic а */, "ιvan": false /* Greek ι */, "абвabc": false, "김カナ": false, "ﷺ": false, "ann½": false,
 	} {
-		if got := imitation(name) == ""; got != good {
-			t.Errorf("%q: good is %v, want %v (%s)", name, got, good, imitation(name))
+		if got := usernameProblem(name) == ""; got != good {
+			t.Errorf("%q: good is %v, want %v (%s)", name, got, good, usernameProblem(name))
 		}
 	}
 }
@@ -66,14 +66,14 @@ func FuzzNames(f *testing.F) {
 		if !utf8.ValidString(name) || len(name) > 400 {
 			t.Skip("no name: encoding and length are refused before names are compared")
 		}
-		once := key(name)
-		if twice := key(once); twice != once {
+		once := canonical(name)
+		if twice := canonical(once); twice != once {
 			t.Errorf("%q is compared as %q, and that as %q", name, once, twice)
 		}
-		if upper := key(strings.ToUpper(name)); imitation(name) == "" && imitation(strings.ToUpper(name)) == "" && isASCII(name) && upper != once {
+		if upper := canonical(strings.ToUpper(name)); usernameProblem(name) == "" && usernameProblem(strings.ToUpper(name)) == "" && isASCII(name) && upper != once {
 			t.Errorf("%q in capitals is compared as %q, want %q", name, upper, once)
 		}
-		_ = shape(name)
+		_ = skeleton(name)
 	})
 }
 
@@ -82,11 +82,11 @@ func isASCII(s string) bool {
 }
 
 func TestPasswordPolicy(t *testing.T) {
-	if len(common) < 5000 {
-		t.Fatalf("only %d common passwords", len(common))
+	if len(commonPasswords) < 5000 {
+		t.Fatalf("only %d common passwords", len(commonPasswords))
 	}
-	for line := range common {
-		if line != key(line) || utf8.RuneCountInString(line) < 8 {
+	for line := range commonPasswords {
+		if line != canonical(line) || utf8.RuneCountInString(line) < 8 {
 			t.Errorf("%q can never be met", line)
 		}
 	}
@@ -96,7 +96,7 @@ func TestPasswordPolicy(t *testing.T) {
 		"longusername": false, "LongUsername": false, "long@example.com": false, "long.local.part": false, "Ann Example": false,
 		strings.Repeat("a", 73): false, strings.Repeat("é", 37): false,
 	} {
-		got := unacceptable(password, "longusername", "long@example.com", "long.local.part@example.com", "Ann Example", "") == ""
+		got := passwordProblem(password, "longusername", "long@example.com", "long.local.part@example.com", "Ann Example", "") == ""
 		if got != good {
 			t.Errorf("%q: good is %v, want %v", password, got, good)
 		}

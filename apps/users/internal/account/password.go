@@ -11,12 +11,12 @@ import (
 	"sidecart/kit/fault"
 )
 
-// maxPassword is how many bytes bcrypt reads; what is longer is refused rather than cut.
-const maxPassword = 72
+// maxPasswordBytes is how many bytes bcrypt reads; what is longer is refused rather than cut.
+const maxPasswordBytes = 72
 
-// longestWait is how long a password waits for its turn; a change of password waits twice. Who is told to try again is answered,
+// maxWait is how long a password waits for its turn; a change of password waits twice. Who is told to try again is answered,
 // while a longer silence would look to the services that ask as if this one were gone, and they would stop asking, for everybody.
-const longestWait = 3 * time.Second
+const maxWait = 3 * time.Second
 
 // Passwords hashes and checks passwords, only so many at a time, so that a flood of sign-ins leaves the service's other
 // routes their share of the processor. Registrations, which cost nobody an account, have a slot of their own: a flood
@@ -43,18 +43,18 @@ func NewPasswords(cost, concurrency int) *Passwords {
 	return p
 }
 
-// Renew is Hash for a hash that can be made another time: it fails with ErrBusy at once where another is being made.
-func (p *Passwords) Renew(password string) ([]byte, error) {
+// Rehash is Hash for a hash that can be made another time: it fails with ErrBusy at once where another is being made.
+func (p *Passwords) Rehash(password string) ([]byte, error) {
 	if !p.signIns.TryAcquire(1) {
 		return nil, ErrBusy
 	}
 	defer p.signIns.Release(1)
-	return bcrypt.GenerateFromPassword([]byte(normal(password)), p.cost)
+	return bcrypt.GenerateFromPassword([]byte(normalizePassword(password)), p.cost)
 }
 
-// turn waits until there is a slot. It fails with ErrBusy after longestWait, or if ctx ends before.
-func turn(ctx context.Context, slots *semaphore.Weighted) (done func(), err error) {
-	ctx, cancel := context.WithTimeout(ctx, longestWait)
+// acquire waits until there is a slot. It fails with ErrBusy after longestWait, or if ctx ends before.
+func acquire(ctx context.Context, slots *semaphore.Weighted) (done func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
 	if err := slots.Acquire(ctx, 1); err != nil {
 		return nil, ErrBusy.Wrap(err)
@@ -67,17 +67,17 @@ func (p *Passwords) Hash(ctx context.Context, password string) ([]byte, error) {
 	return p.hash(ctx, p.signIns, password)
 }
 
-// HashFirst is Hash for a registration.
-func (p *Passwords) HashFirst(ctx context.Context, password string) ([]byte, error) {
+// HashRegistration is Hash for a registration.
+func (p *Passwords) HashRegistration(ctx context.Context, password string) ([]byte, error) {
 	return p.hash(ctx, p.registrations, password)
 }
 
 func (p *Passwords) hash(ctx context.Context, slots *semaphore.Weighted, password string) ([]byte, error) {
-	password = normal(password)
-	if len(password) > maxPassword {
-		return nil, fault.ErrInvalid.With("password", tooLong)
+	password = normalizePassword(password)
+	if len(password) > maxPasswordBytes {
+		return nil, fault.ErrInvalid.With("password", passwordTooLong)
 	}
-	done, err := turn(ctx, slots)
+	done, err := acquire(ctx, slots)
 	if err != nil {
 		return nil, err
 	}
@@ -88,13 +88,13 @@ func (p *Passwords) hash(ctx context.Context, slots *semaphore.Weighted, passwor
 // Check fails with ErrCredentials unless password is what hash was made of; an empty hash, of a user who does not exist,
 // takes the same time, and so does one of a lower cost. It fails with ErrBusy if it is not its turn in time.
 func (p *Passwords) Check(ctx context.Context, hash []byte, password string) error {
-	password = normal(password)
-	done, err := turn(ctx, p.signIns)
+	password = normalizePassword(password)
+	done, err := acquire(ctx, p.signIns)
 	if err != nil {
 		return err
 	}
 	defer done()
-	known := len(hash) > 0 && len(password) <= maxPassword // bcrypt would not look at the rest
+	known := len(hash) > 0 && len(password) <= maxPasswordBytes // bcrypt would not look at the rest
 	if !known {
 		hash = p.decoys[p.cost]
 	}

@@ -15,25 +15,25 @@ func TestPasswordsWaitForTheirTurn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		free, err := turn(t.Context(), p.signIns)
+		free, err := acquire(t.Context(), p.signIns)
 		if err != nil {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		if err := p.Check(t.Context(), hash, "first"); !errors.Is(err, ErrBusy) || time.Since(began) != longestWait {
+		if err := p.Check(t.Context(), hash, "first"); !errors.Is(err, ErrBusy) || time.Since(began) != maxWait {
 			t.Errorf("%v after %s", err, time.Since(began))
 		}
 		if _, err := p.Hash(t.Context(), "second"); !errors.Is(err, ErrBusy) {
 			t.Error(err)
 		}
-		if _, err := p.Renew("first"); !errors.Is(err, ErrBusy) || time.Since(began) != 2*longestWait {
+		if _, err := p.Rehash("first"); !errors.Is(err, ErrBusy) || time.Since(began) != 2*maxWait {
 			t.Errorf("%v: it waited for what could be done another time", err)
 		}
-		time.AfterFunc(longestWait-time.Second, free)
+		time.AfterFunc(maxWait-time.Second, free)
 		if err := p.Check(t.Context(), hash, "first"); err != nil {
 			t.Errorf("it was its turn: %v", err)
 		}
-		if _, err := p.Renew("first"); err != nil {
+		if _, err := p.Rehash("first"); err != nil {
 			t.Error(err)
 		}
 	})

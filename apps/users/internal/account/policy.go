@@ -12,8 +12,8 @@ import (
 //go:embed common-passwords.txt
 var commonText string
 
-// common is the passwords that everybody tries first.
-var common = readCommon(commonText)
+// commonPasswords is the passwords that everybody tries first.
+var commonPasswords = readCommon(commonText)
 
 func readCommon(text string) map[string]bool {
 	list := make(map[string]bool, strings.Count(text, "\n"))
@@ -25,31 +25,31 @@ func readCommon(text string) map[string]bool {
 	return list
 }
 
-// normal is a password as it is hashed: the same whichever way a keyboard writes its letters (NFKC, as NIST SP 800-63B asks).
-func normal(password string) string { return norm.NFKC.String(password) }
+// normalizePassword is a password as it is hashed: the same whichever way a keyboard writes its letters (NFKC, as NIST SP 800-63B asks).
+func normalizePassword(password string) string { return norm.NFKC.String(password) }
 
-// unacceptable says what is wrong with a new password, after the 8 characters at least that the input's rules ask: not
+// passwordProblem says what is wrong with a new password, after the 8 characters at least that the input's rules ask: not
 // longer than bcrypt reads, not one that everybody tries first, and not what everybody knows of its owner. There are no
 // rules on what it must be made of (NIST SP 800-63B, 5.1.1.2). It is empty for a good one.
-func unacceptable(password string, known ...string) string {
-	given := key(password)
+func passwordProblem(password string, known ...string) string {
+	given := canonical(password)
 	switch {
-	case len(normal(password)) > maxPassword:
-		return tooLong
-	case common[given]:
+	case len(normalizePassword(password)) > maxPasswordBytes:
+		return passwordTooLong
+	case commonPasswords[given]:
 		return "is one of the passwords that are tried first"
 	}
 	for _, name := range known {
 		local, _, _ := strings.Cut(name, "@")
-		if name != "" && (given == key(name) || given == key(local)) {
+		if name != "" && (given == canonical(name) || given == canonical(local)) {
 			return "must not be your name or your e-mail address"
 		}
 	}
 	return ""
 }
 
-// refuse is ErrInvalid with the fields whose message, which follows their name, is not empty.
-func refuse(pairs ...string) error {
+// invalid is ErrInvalid with the fields whose message, which follows their name, is not empty.
+func invalid(pairs ...string) error {
 	refusal := fault.ErrInvalid
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if pairs[i+1] != "" {

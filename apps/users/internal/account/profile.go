@@ -17,12 +17,12 @@ import (
 	"sidecart/kit/web"
 )
 
-// ChangeProfile changes what somebody says of themselves and tells users.profile_changed. Another e-mail address is to be
+// UpdateProfile changes what somebody says of themselves and tells users.profile_changed. Another e-mail address is to be
 // verified anew, and tokens that went to the old one are void. It fails with ErrUsername, ErrEmail, ErrMails, or
 // ErrInvalid for a username that imitates.
-func (s *Service) ChangeProfile(ctx context.Context, who shop.Caller, in AccountUpdate, from audit.Origin) (a Account, err error) {
+func (s *Service) UpdateProfile(ctx context.Context, who shop.Caller, in AccountUpdate, from audit.Origin) (a Account, err error) {
 	if in.Username != nil {
-		if err := refuse("username", imitation(*in.Username)); err != nil {
+		if err := invalid("username", usernameProblem(*in.Username)); err != nil {
 			return a, err
 		}
 	}
@@ -31,29 +31,29 @@ func (s *Service) ChangeProfile(ctx context.Context, who shop.Caller, in Account
 		if err != nil {
 			return err
 		}
-		a = in.applied(before.Account)
+		a = in.apply(before.Account)
 		if a == before.Account {
 			return nil
 		}
-		if a, err = describe(ctx, tx, a); err != nil {
+		if a, err = updateProfile(ctx, tx, a); err != nil {
 			return err
 		}
 		told := shop.ProfileChanged{UserID: a.ID, Username: a.Username, Email: a.Email, FullName: a.FullName}
 		if a.Email != before.Email {
 			told.PreviousEmail = before.Email
-			if err := s.newAddress(ctx, tx, a); err != nil {
+			if err := s.verifyNewAddress(ctx, tx, a); err != nil {
 				return err
 			}
 		}
 		if err := event.Emit(ctx, tx, told); err != nil {
 			return err
 		}
-		return audit.Record(ctx, tx, audit.Entry{Action: audit.ProfileChanged, Actor: who.ID, User: a.ID, From: from, Details: in.names()})
+		return audit.Record(ctx, tx, audit.Entry{Action: audit.ProfileChanged, Actor: who.ID, User: a.ID, From: from, Details: in.changedFields()})
 	})
 	return a, err
 }
 
-func (in AccountUpdate) applied(a Account) Account {
+func (in AccountUpdate) apply(a Account) Account {
 	web.Apply(&a.Username, in.Username)
 	web.Apply(&a.FullName, in.FullName)
 	if in.Email != nil && *in.Email != a.Email {
@@ -62,8 +62,8 @@ func (in AccountUpdate) applied(a Account) Account {
 	return a
 }
 
-// names are the fields that were sent, for the audit, which holds no more of people than it must.
-func (in AccountUpdate) names() map[string]string {
+// changedFields are the fields that were sent, for the audit, which holds no more of people than it must.
+func (in AccountUpdate) changedFields() map[string]string {
 	sent := map[string]string{}
 	for name, field := range map[string]*string{"username": in.Username, "email": in.Email, "full_name": in.FullName} {
 		if field != nil {
@@ -73,18 +73,18 @@ func (in AccountUpdate) names() map[string]string {
 	return sent
 }
 
-func (s *Service) newAddress(ctx context.Context, tx event.TX, a Account) error {
-	may, err := s.MailTokens.MayIssue(ctx, tx, a.ID, mailtoken.VerifyEmail)
+func (s *Service) verifyNewAddress(ctx context.Context, tx event.TX, a Account) error {
+	may, err := s.MailTokens.CanIssue(ctx, tx, a.ID, mailtoken.VerifyEmail)
 	if err != nil {
 		return err
 	}
 	if !may { // or one account could have us write to all the world
-		return ErrMails
+		return ErrTooManyMails
 	}
-	if err := mailtoken.Withdraw(ctx, tx, a.ID, ""); err != nil {
+	if err := mailtoken.Revoke(ctx, tx, a.ID, ""); err != nil {
 		return err
 	}
-	return s.askToVerify(ctx, tx, a)
+	return s.requestVerification(ctx, tx, a)
 }
 
 // ChangePassword needs the current password and ends the other sessions. Wrong ones count as failed sign-ins, or a stolen
@@ -95,13 +95,13 @@ func (s *Service) ChangePassword(ctx context.Context, who shop.Caller, current, 
 	if err != nil {
 		return err
 	}
-	if err := refuse("new_password", unacceptable(next, a.Username, a.Email, a.FullName)); err != nil {
+	if err := invalid("new_password", passwordProblem(next, a.Username, a.Email, a.FullName)); err != nil {
 		return err
 	}
 	found, err := s.authenticate(ctx, a.Username, current, from)
 	switch {
 	case errors.Is(err, ErrCredentials) || err == nil && found.ID != who.ID:
-		return ErrPassword
+		return ErrWrongPassword
 	case err != nil:
 		return err
 	}
@@ -115,7 +115,7 @@ func (s *Service) ChangePassword(ctx context.Context, who shop.Caller, current, 
 			return err
 		}
 		if !bytes.Equal(now.PasswordHash, found.PasswordHash) {
-			return ErrPassword // by now
+			return ErrWrongPassword // by now
 		}
 		return s.replacePassword(ctx, tx, now.Account, hash, who, audit.Entry{Action: audit.PasswordChanged, Actor: who.ID, User: who.ID, From: from})
 	})
@@ -142,9 +142,9 @@ func (s *Service) Export(ctx context.Context, who shop.Caller, from audit.Origin
 	if held.Sessions, err = s.Sessions.Export(ctx, s.db, who.ID); err != nil {
 		return held, err
 	}
-	for service, ask := range s.Elsewhere {
+	for service, ask := range s.Exports {
 		if held.Services[service], err = ask(ctx, who.ID); err != nil {
-			return held, ErrHalfExport.Wrap(err)
+			return held, ErrIncompleteExport.Wrap(err)
 		}
 	}
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
@@ -153,14 +153,14 @@ func (s *Service) Export(ctx context.Context, who shop.Caller, from audit.Origin
 	if err != nil {
 		return held, err
 	}
-	held.Audit, err = audit.About(ctx, s.db, who.ID)
+	held.Audit, err = audit.ListByUser(ctx, s.db, who.ID)
 	return held, err
 }
 
 // Erase forgets somebody: their names and password are gone for good, their sessions end, and users.erased tells the
 // others. The row stays, as nobody. It fails with ErrLastAdmin.
 func (s *Service) Erase(ctx context.Context, who shop.Caller, from audit.Origin) error {
-	var before withPassword
+	var before accountWithPassword
 	err := s.db.Tx(ctx, func(tx event.TX) (err error) {
 		if err := lockAdmins(ctx, tx); err != nil {
 			return err
@@ -171,10 +171,10 @@ func (s *Service) Erase(ctx context.Context, who shop.Caller, from audit.Origin)
 		if err := anonymise(ctx, tx, who.ID); err != nil {
 			return err
 		}
-		if err := oneAdminLeft(ctx, tx, before.Account); err != nil {
+		if err := requireAdmin(ctx, tx, before.Account); err != nil {
 			return err
 		}
-		if err := s.forgetMail(ctx, tx, before.Account); err != nil {
+		if err := s.eraseMail(ctx, tx, before.Account); err != nil {
 			return err
 		}
 		if err := s.Sessions.Erase(ctx, tx, who.ID, "account erased"); err != nil {
@@ -188,14 +188,14 @@ func (s *Service) Erase(ctx context.Context, who shop.Caller, from audit.Origin)
 	if err != nil {
 		return err
 	}
-	if err := s.Lockouts.Forget(ctx, key(before.Username), key(before.Email)); err != nil {
+	if err := s.Lockouts.Erase(ctx, canonical(before.Username), canonical(before.Email)); err != nil {
 		slog.WarnContext(ctx, "counts of failed sign-ins of an erased account stay until they end", "user", who.ID, "err", err)
 	}
 	return nil
 }
 
-func (s *Service) forgetMail(ctx context.Context, tx pgx.Tx, a Account) error {
-	if err := forgetRequests(ctx, tx, a.Email); err != nil {
+func (s *Service) eraseMail(ctx context.Context, tx pgx.Tx, a Account) error {
+	if err := deleteMailRequests(ctx, tx, a.Email); err != nil {
 		return err
 	}
 	return mailtoken.Erase(ctx, tx, a.ID)

@@ -35,36 +35,36 @@ type Sessions struct {
 	Export func(ctx context.Context, db postgres.Reader, user shop.UserID) (json.RawMessage, error)
 }
 
-// Parts are what accounts work with. Elsewhere asks other services what they hold of somebody, by their names.
-type Parts struct {
-	Passwords     *Passwords
-	Lockouts      *lockout.Service
-	MailTokens    *mailtoken.Service
-	Sessions      Sessions
-	Elsewhere     map[string]Export
-	FirstIsAdmin  bool // the first account of an empty platform becomes admin
-	VerifiedEmail bool // nobody signs in before their address is proven
+// Dependencies are what accounts work with. Elsewhere asks other services what they hold of somebody, by their names.
+type Dependencies struct {
+	Passwords            *Passwords
+	Lockouts             *lockout.Service
+	MailTokens           *mailtoken.Service
+	Sessions             Sessions
+	Exports              map[string]Export
+	FirstIsAdmin         bool // the first account of an empty platform becomes admin
+	RequireVerifiedEmail bool // nobody signs in before their address is proven
 }
 
 // Service does what can be done with accounts.
 type Service struct {
 	db *event.Outbox
-	Parts
-	asked chan struct{} // a mail was asked for here
+	Dependencies
+	mailRequested chan struct{} // a mail was asked for here
 }
 
 // NewService works on an open database.
-func NewService(db *event.Outbox, parts Parts) *Service {
+func NewService(db *event.Outbox, parts Dependencies) *Service {
 	return &Service{db, parts, make(chan struct{}, 1)}
 }
 
 // Register opens an account and tells users.registered, and that its address is to be verified. It fails with
 // ErrUsername, ErrEmail, ErrBusy, or ErrInvalid for a username that imitates or a password that the policy refuses.
 func (s *Service) Register(ctx context.Context, in Registration, from audit.Origin) (Account, error) {
-	if err := refuse("username", imitation(in.Username), "password", unacceptable(in.Password, in.Username, in.Email, in.FullName)); err != nil {
+	if err := invalid("username", usernameProblem(in.Username), "password", passwordProblem(in.Password, in.Username, in.Email, in.FullName)); err != nil {
 		return Account{}, err
 	}
-	hash, err := s.Passwords.HashFirst(ctx, in.Password)
+	hash, err := s.Passwords.HashRegistration(ctx, in.Password)
 	if err != nil {
 		return Account{}, err
 	}
@@ -91,7 +91,7 @@ func (s *Service) Register(ctx context.Context, in Registration, from audit.Orig
 				return a, err
 			}
 		}
-		if err := s.askToVerify(ctx, tx, a); err != nil {
+		if err := s.requestVerification(ctx, tx, a); err != nil {
 			return a, err
 		}
 		return a, audit.Record(ctx, tx, audit.Entry{Action: audit.Registered, User: a.ID, From: from, Details: map[string]string{"role": string(a.Role)}})
@@ -107,45 +107,45 @@ func (s *Service) Authenticate(ctx context.Context, name, password string, from 
 	if err != nil {
 		return Account{}, err
 	}
-	if s.VerifiedEmail && !found.EmailVerified {
-		return Account{}, ErrUnverified
+	if s.RequireVerifiedEmail && !found.EmailVerified {
+		return Account{}, ErrEmailNotVerified
 	}
-	if err := s.renewHash(ctx, found, password); err != nil {
+	if err := s.upgradeHash(ctx, found, password); err != nil {
 		slog.WarnContext(ctx, "password not rehashed, the next sign-in tries again", "user", found.ID, "err", err)
 	}
 	return found.Account, nil
 }
 
-func (s *Service) authenticate(ctx context.Context, name, password string, from audit.Origin) (found withPassword, err error) {
-	try, err := s.Lockouts.Begin(ctx, key(name), from.Address)
+func (s *Service) authenticate(ctx context.Context, name, password string, from audit.Origin) (found accountWithPassword, err error) {
+	try, err := s.Lockouts.Begin(ctx, canonical(name), from.Address)
 	if err != nil {
-		if failed := s.tellLocked(ctx, name, try.Until(), from); failed != nil {
+		if failed := s.notifyLocked(ctx, name, try.Until(), from); failed != nil {
 			return found, failed
 		}
 		return found, err
 	}
-	if found, err = credentials(ctx, s.db, name); err == nil {
+	if found, err = getByLogin(ctx, s.db, name); err == nil {
 		if err = s.Passwords.Check(ctx, found.PasswordHash, password); err == nil && !found.Active {
 			err = ErrCredentials
 		}
 	}
 	switch {
 	case errors.Is(err, ErrCredentials):
-		if failed := s.failed(ctx, try, name, found.ID, from); failed != nil {
+		if failed := s.recordFailure(ctx, try, name, found.ID, from); failed != nil {
 			return found, failed
 		}
 		return found, err
 	case err != nil:
-		settle(ctx, try.Undecided)
+		settleAttempt(ctx, try.Undecided)
 		return found, err
 	}
-	settle(ctx, try.Succeeded)
+	settleAttempt(ctx, try.Succeeded)
 	return found, nil
 }
 
-// settle says how a try ended, also where whoever tried has gone. A try of which it could not be said counts as failed
+// settleAttempt says how a try ended, also where whoever tried has gone. A try of which it could not be said counts as failed
 // after a while.
-func settle(ctx context.Context, how func(context.Context) error) {
+func settleAttempt(ctx context.Context, how func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	if err := how(ctx); err != nil {
@@ -153,8 +153,8 @@ func settle(ctx context.Context, how func(context.Context) error) {
 	}
 }
 
-// failed counts that somebody guessed wrong, and keeps it; if that was one guess too many it begins a lock.
-func (s *Service) failed(ctx context.Context, try *lockout.Attempt, name string, user shop.UserID, from audit.Origin) error {
+// recordFailure counts that somebody guessed wrong, and keeps it; if that was one guess too many it begins a lock.
+func (s *Service) recordFailure(ctx context.Context, try *lockout.Attempt, name string, user shop.UserID, from audit.Origin) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	until, err := try.Failed(ctx)
@@ -174,8 +174,8 @@ func (s *Service) failed(ctx context.Context, try *lockout.Attempt, name string,
 	})
 }
 
-// tellLocked tells the owner of a lock where the try that began it could not.
-func (s *Service) tellLocked(ctx context.Context, name string, until time.Time, from audit.Origin) error {
+// notifyLocked tells the owner of a lock where the try that began it could not.
+func (s *Service) notifyLocked(ctx context.Context, name string, until time.Time, from audit.Origin) error {
 	if until.IsZero() {
 		return nil
 	}
@@ -190,7 +190,7 @@ func (s *Service) tellLocked(ctx context.Context, name string, until time.Time, 
 
 // emitLocked emits users.locked once for each lock: the zero Account is nobody to tell, or told already.
 func emitLocked(ctx context.Context, tx event.TX, name string, until time.Time, from audit.Origin) (Account, error) {
-	a, err := claimLock(ctx, tx, name, until)
+	a, err := claimLockNotice(ctx, tx, name, until)
 	if err != nil || a.Email == "" {
 		return a, err
 	}
@@ -201,19 +201,19 @@ func lockedEntry(user shop.UserID, until time.Time, from audit.Origin) audit.Ent
 	return audit.Entry{Action: audit.Locked, User: user, From: from, Details: map[string]string{"until": until.UTC().Format(time.RFC3339)}}
 }
 
-// renewHash hashes a password anew that was hashed with another cost, now that it is known.
-func (s *Service) renewHash(ctx context.Context, who withPassword, password string) error {
+// upgradeHash hashes a password anew that was hashed with another cost, now that it is known.
+func (s *Service) upgradeHash(ctx context.Context, who accountWithPassword, password string) error {
 	if !s.Passwords.Outdated(who.PasswordHash) {
 		return nil
 	}
-	hash, err := s.Passwords.Renew(password)
+	hash, err := s.Passwords.Rehash(password)
 	if errors.Is(err, ErrBusy) {
 		return nil // at the next sign-in, then
 	}
 	if err != nil {
 		return err
 	}
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return rehash(ctx, tx, who.ID, who.PasswordHash, hash) })
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return replaceHash(ctx, tx, who.ID, who.PasswordHash, hash) })
 }
 
 // Get is one account. It fails with ErrNotFound.

@@ -30,7 +30,7 @@ func insert(ctx context.Context, tx pgx.Tx, in Registration, hash []byte, role s
 		insert into accounts (id, username, username_key, username_shape, email, email_key, full_name, password_hash, role)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 		returning id, username, email, full_name, role, active, email_verified, created_at, updated_at`,
-		shop.NewID(), in.Username, key(in.Username), shape(in.Username), in.Email, key(in.Email), in.FullName, hash, role)
+		shop.NewID(), in.Username, canonical(in.Username), skeleton(in.Username), in.Email, canonical(in.Email), in.FullName, hash, role)
 }
 
 // one fails with ErrNotFound where no account was meant, and with ErrUsername or ErrEmail where another has the name.
@@ -38,23 +38,23 @@ func one(ctx context.Context, db postgres.Reader, sql string, args ...any) (Acco
 	a, err := postgres.One(ctx, db, ErrNotFound, pgx.RowToStructByName[Account], sql, args...)
 	switch {
 	case postgres.IsViolation(err, "accounts_username_key_key"), postgres.IsViolation(err, "accounts_username_shape_key"):
-		return a, ErrUsername
+		return a, ErrUsernameTaken
 	case postgres.IsViolation(err, "accounts_email_key_key"):
-		return a, ErrEmail
+		return a, ErrEmailTaken
 	}
 	return a, err
 }
 
-type withPassword struct {
+type accountWithPassword struct {
 	Account
 	PasswordHash []byte
 }
 
-// credentials is empty, with a nil hash, where nobody has that username or e-mail address.
-func credentials(ctx context.Context, db postgres.Reader, name string) (withPassword, error) {
-	return postgres.One(ctx, db, nil, pgx.RowToStructByName[withPassword], `
+// getByLogin is empty, with a nil hash, where nobody has that username or e-mail address.
+func getByLogin(ctx context.Context, db postgres.Reader, name string) (accountWithPassword, error) {
+	return postgres.One(ctx, db, nil, pgx.RowToStructByName[accountWithPassword], `
 		select id, username, email, full_name, role, active, email_verified, created_at, updated_at, password_hash
-		from accounts where username_key = $1 or email_key = $1 order by username_key = $1 desc limit 1`, key(name))
+		from accounts where username_key = $1 or email_key = $1 order by username_key = $1 desc limit 1`, canonical(name))
 }
 
 // get fails with ErrNotFound.
@@ -66,8 +66,8 @@ func get(ctx context.Context, db postgres.Reader, id shop.UserID) (Account, erro
 
 // lock is get, and nobody else changes the account until the transaction ends. It fails with ErrNotFound, also for an
 // account that was erased.
-func lock(ctx context.Context, tx pgx.Tx, id shop.UserID) (withPassword, error) {
-	return postgres.One(ctx, tx, ErrNotFound, pgx.RowToStructByName[withPassword], `
+func lock(ctx context.Context, tx pgx.Tx, id shop.UserID) (accountWithPassword, error) {
+	return postgres.One(ctx, tx, ErrNotFound, pgx.RowToStructByName[accountWithPassword], `
 		select id, username, email, full_name, role, active, email_verified, created_at, updated_at, password_hash
 		from accounts where id = $1 and erased_at is null for update`, id)
 }
@@ -76,7 +76,7 @@ func lock(ctx context.Context, tx pgx.Tx, id shop.UserID) (withPassword, error) 
 func list(ctx context.Context, db postgres.Reader, f Filter, before shop.UserID, limit int) ([]Account, error) {
 	var c postgres.Conditions
 	c.And(`id < ?`, before)
-	if q := key(f.Q); q != "" {
+	if q := canonical(f.Q); q != "" {
 		beginning := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(q) + "%"
 		c.And(`(username_key like ? or email_key like ? or lower(full_name) like ?)`, beginning, beginning, beginning)
 	}
@@ -103,21 +103,21 @@ func countAdmins(ctx context.Context, tx pgx.Tx) (n int, err error) {
 	return n, err
 }
 
-// update fails with ErrNotFound.
-func update(ctx context.Context, tx pgx.Tx, id shop.UserID, in UserUpdate) (Account, error) {
+// updateAccount fails with ErrNotFound.
+func updateAccount(ctx context.Context, tx pgx.Tx, id shop.UserID, in UserUpdate) (Account, error) {
 	return one(ctx, tx, `
 		update accounts set role = coalesce($2, role), active = coalesce($3, active), updated_at = now() where id = $1 and erased_at is null
 		returning id, username, email, full_name, role, active, email_verified, created_at, updated_at`, id, in.Role, in.Active)
 }
 
-// describe fails with ErrUsername or ErrEmail.
-func describe(ctx context.Context, tx pgx.Tx, a Account) (Account, error) {
+// updateProfile fails with ErrUsername or ErrEmail.
+func updateProfile(ctx context.Context, tx pgx.Tx, a Account) (Account, error) {
 	return one(ctx, tx, `
 		update accounts set username = $2, username_key = $3, username_shape = $4, email = $5, email_key = $6, full_name = $7,
 			email_verified = $8, updated_at = now()
 		where id = $1
 		returning id, username, email, full_name, role, active, email_verified, created_at, updated_at`,
-		a.ID, a.Username, key(a.Username), shape(a.Username), a.Email, key(a.Email), a.FullName, a.EmailVerified)
+		a.ID, a.Username, canonical(a.Username), skeleton(a.Username), a.Email, canonical(a.Email), a.FullName, a.EmailVerified)
 }
 
 // verify says whether the account still has the address that was proven, and had not been verified.
@@ -134,20 +134,20 @@ func setPassword(ctx context.Context, tx pgx.Tx, id shop.UserID, hash []byte) er
 	return err
 }
 
-// rehash replaces a hash by one of the same password, unless the password was changed meanwhile.
-func rehash(ctx context.Context, tx pgx.Tx, id shop.UserID, old, hash []byte) error {
+// replaceHash replaces a hash by one of the same password, unless the password was changed meanwhile.
+func replaceHash(ctx context.Context, tx pgx.Tx, id shop.UserID, old, hash []byte) error {
 	_, err := tx.Exec(ctx, `update accounts set password_hash = $3 where id = $1 and password_hash = $2`, id, old, hash)
 	return err
 }
 
-// claimLock is the account of a name whose owner has not been told yet of the lock that ends then; the zero Account if
+// claimLockNotice is the account of a name whose owner has not been told yet of the lock that ends then; the zero Account if
 // there is none.
-func claimLock(ctx context.Context, tx pgx.Tx, name string, until time.Time) (Account, error) {
+func claimLockNotice(ctx context.Context, tx pgx.Tx, name string, until time.Time) (Account, error) {
 	return postgres.One(ctx, tx, nil, pgx.RowToStructByName[Account], `
 		update accounts set told_locked_until = $2
 		where (username_key = $1 or email_key = $1) and erased_at is null and (told_locked_until is null or told_locked_until < $2)
 		returning id, username, email, full_name, role, active, email_verified, created_at, updated_at`,
-		key(name), until.Truncate(time.Microsecond))
+		canonical(name), until.Truncate(time.Microsecond))
 }
 
 // anonymise leaves the row, so that what points to it (orders, the audit) goes on pointing to somebody who is nobody.
@@ -169,23 +169,23 @@ type mailRequest struct {
 	UserAgent string
 }
 
-func ask(ctx context.Context, tx pgx.Tx, r mailRequest) error {
+func insertMailRequest(ctx context.Context, tx pgx.Tx, r mailRequest) error {
 	_, err := tx.Exec(ctx, `
 		insert into mail_requests (id, purpose, email_key, address, user_agent) values ($1, $2, $3, $4, $5)`,
 		shop.NewID(), r.Purpose, r.EmailKey, r.Address, r.UserAgent)
 	return err
 }
 
-// take removes the oldest request that is due and that no other replica is at; it is the zero mailRequest if there is
+// takeMailRequest removes the oldest request that is due and that no other replica is at; it is the zero mailRequest if there is
 // none.
-func take(ctx context.Context, tx pgx.Tx) (mailRequest, error) {
+func takeMailRequest(ctx context.Context, tx pgx.Tx) (mailRequest, error) {
 	return postgres.One(ctx, tx, nil, pgx.RowToStructByName[mailRequest], `
 		delete from mail_requests where id = (select id from mail_requests where due_at <= now() order by id limit 1 for update skip locked)
 		returning id, purpose, email_key, address, user_agent`)
 }
 
-// postpone lets a request that cannot be answered stand aside.
-func postpone(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
+// postponeMailRequest lets a request that cannot be answered stand aside.
+func postponeMailRequest(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
 	_, err := tx.Exec(ctx, `update mail_requests set due_at = now() + interval '1 minute' where id = $1`, id)
 	return err
 }
@@ -197,7 +197,7 @@ func lockByEmail(ctx context.Context, tx pgx.Tx, emailKey string) (Account, erro
 		from accounts where email_key = $1 and active and erased_at is null for update`, emailKey)
 }
 
-func forgetRequests(ctx context.Context, tx pgx.Tx, email string) error {
-	_, err := tx.Exec(ctx, `delete from mail_requests where email_key = $1`, key(email))
+func deleteMailRequests(ctx context.Context, tx pgx.Tx, email string) error {
+	_, err := tx.Exec(ctx, `delete from mail_requests where email_key = $1`, canonical(email))
 	return err
 }

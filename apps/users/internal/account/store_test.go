@@ -87,7 +87,7 @@ func TestATokenIsGoodOnce(t *testing.T) {
 func TestOneAdminStays(t *testing.T) {
 	s := newStand(t)
 	first, second := s.join(t, "first"), s.join(t, "second")
-	if _, err := s.Change(t.Context(), first, second.ID, account.UserUpdate{Role: new(shop.Admin)}, audit.Origin{}); err != nil {
+	if _, err := s.Update(t.Context(), first, second.ID, account.UserUpdate{Role: new(shop.Admin)}, audit.Origin{}); err != nil {
 		t.Fatal(err)
 	}
 	statuses := race(2, func(n int) int {
@@ -104,12 +104,12 @@ func TestOneAdminStays(t *testing.T) {
 }
 
 func TestUnverifiedIsSaidOnlyToTheRightPassword(t *testing.T) {
-	s := newStand(t, func(p *account.Parts) { p.VerifiedEmail = true })
+	s := newStand(t, func(p *account.Dependencies) { p.RequireVerifiedEmail = true })
 	s.join(t, "testuser")
 	if err := s.signIn(t, "testuser", "wrong", address); !errors.Is(err, account.ErrCredentials) {
 		t.Errorf("wrong password: %v", err)
 	}
-	if err := s.signIn(t, "testuser", good, address); !errors.Is(err, account.ErrUnverified) || fault.Of(err).Kind != fault.Forbidden {
+	if err := s.signIn(t, "testuser", good, address); !errors.Is(err, account.ErrEmailNotVerified) || fault.Of(err).Kind != fault.Forbidden {
 		t.Errorf("right password: %v", err)
 	}
 	kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/verify-email/resend", Body: `{"email":"testuser@example.com"}`})
@@ -166,7 +166,7 @@ type awayStore struct {
 
 func (s *awayStore) Change(ctx context.Context, key string, fn lockout.Change) error {
 	if s.away {
-		return lockout.ErrContended
+		return lockout.ErrConflict
 	}
 	return s.Store.Change(ctx, key, fn)
 }
@@ -174,9 +174,9 @@ func (s *awayStore) Change(ctx context.Context, key string, fn lockout.Change) e
 // TestWhatIsDoneIsAnsweredSo: a password that was reset and an account that was erased are, whatever the store of
 // lockouts says.
 func TestWhatIsDoneIsAnsweredSo(t *testing.T) {
-	store := &awayStore{Store: lockout.NewLocal()}
-	s := newStand(t, func(p *account.Parts) {
-		p.Lockouts = lockout.NewService(store, []byte("lockouts"), lockout.Policy{Name: failures, Address: 1000, Duration: time.Minute, MaxDuration: time.Hour, Window: time.Hour})
+	store := &awayStore{Store: lockout.NewMemoryStore()}
+	s := newStand(t, func(p *account.Dependencies) {
+		p.Lockouts = lockout.NewService(store, []byte("lockouts"), lockout.Policy{NameFailures: failures, AddressFailures: 1000, Duration: time.Minute, MaxDuration: time.Hour, Window: time.Hour})
 	})
 	s.join(t, "first")
 	who := s.join(t, "testuser")
@@ -203,7 +203,7 @@ func fails(t *testing.T, db *pgxpool.Pool, statement, when string) {
 
 // TestAFloodOfRegistrationsStopsNoSignIn has many more register than passwords can be hashed while they wait.
 func TestAFloodOfRegistrationsStopsNoSignIn(t *testing.T) {
-	s := newStand(t, func(p *account.Parts) { p.Passwords = account.NewPasswords(10, 1) })
+	s := newStand(t, func(p *account.Dependencies) { p.Passwords = account.NewPasswords(10, 1) })
 	s.join(t, "testuser")
 	registered := make(chan map[int]int)
 	go func() {
@@ -236,7 +236,7 @@ func TestABadRequestForMailHoldsUpNoOther(t *testing.T) {
 		kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/password/forgot", Body: fmt.Sprintf(`{"email":"%s@example.com"}`, name)})
 	}
 	fails(t, s.db, "insert on outbox", "new.data->>'email' = 'bad@example.com'")
-	if more, err := s.AnswerOne(t.Context()); !more || err == nil {
+	if more, err := s.ProcessMailRequest(t.Context()); !more || err == nil {
 		t.Errorf("the bad one: %t, %v", more, err)
 	}
 	s.answerAll(t)

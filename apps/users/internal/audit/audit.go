@@ -28,9 +28,9 @@ const (
 	Unlocked        Action = "account.unlocked"
 	Exported        Action = "account.exported"
 	Erased          Action = "account.erased"
-	SeenByAdmin     Action = "account.seen_by_admin"
+	ViewedByAdmin   Action = "account.seen_by_admin"
 	PasswordChanged Action = "password.changed"
-	PasswordForgot  Action = "password.forgotten"
+	ResetRequested  Action = "password.forgotten"
 	PasswordReset   Action = "password.reset"
 	SignedIn        Action = "session.signed_in"
 	SignInFailed    Action = "session.sign_in_failed"
@@ -77,9 +77,9 @@ func genesis() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// computed is what the hash of an entry must be. The database computes the same when the entry is added
+// computeHash is what the hash of an entry must be. The database computes the same when the entry is added
 // (migrations/0001_audit.sql): each part with its length before it, so that no two entries have the same parts joined.
-func (k AuditEntry) computed() string {
+func (k AuditEntry) computeHash() string {
 	h := sha256.New()
 	previous, _ := hex.DecodeString(k.Previous) // the database writes nothing else
 	h.Write(previous)

@@ -252,7 +252,7 @@ func TestList(t *testing.T) {
 			}
 		}},
 	})
-	mine, err := audit.About(context.Background(), db, ann.ID)
+	mine, err := audit.ListByUser(context.Background(), db, ann.ID)
 	if err != nil || len(mine) != 3 {
 		t.Errorf("%d about her, %v", len(mine), err)
 	}

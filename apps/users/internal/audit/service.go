@@ -27,7 +27,7 @@ type Service struct{ db *pgxpool.Pool }
 
 // Open finds the list in an open database. It fails where nobody has made it there.
 func Open(ctx context.Context, db *pgxpool.Pool) (*Service, error) {
-	if head, err := end(ctx, db); err != nil || head.Hash == "" {
+	if head, err := getHead(ctx, db); err != nil || head.Hash == "" {
 		return nil, errors.Join(errors.New("the database has no audit: apply apps/users/internal/audit/migrations/*.sql as its administrator"), err)
 	}
 	return &Service{db}, nil
@@ -44,12 +44,12 @@ func Record(ctx context.Context, tx pgx.Tx, e Entry) error {
 			return err
 		}
 	}
-	e.From = e.From.bounded()
-	return add(ctx, tx, e, string(details))
+	e.From = e.From.truncated()
+	return insert(ctx, tx, e, string(details))
 }
 
-// bounded cuts what a client may have made long; the database refuses text that is not UTF-8.
-func (o Origin) bounded() Origin {
+// truncated cuts what a client may have made long; the database refuses text that is not UTF-8.
+func (o Origin) truncated() Origin {
 	cut := func(s string, most int) string {
 		if len(s) > most {
 			s = s[:most]

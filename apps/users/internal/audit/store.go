@@ -10,8 +10,8 @@ import (
 	"sidecart/kit/shop"
 )
 
-// add leaves number, time and hashes to the table's trigger.
-func add(ctx context.Context, tx pgx.Tx, e Entry, details string) error {
+// insert leaves number, time and hashes to the table's trigger.
+func insert(ctx context.Context, tx pgx.Tx, e Entry, details string) error {
 	_, err := tx.Exec(ctx, `
 		insert into audit.entries (action, actor_id, user_id, address, user_agent, details) values ($1, $2, $3, $4, $5, $6::text::json)`,
 		e.Action, orNull(e.Actor), orNull(e.User), e.From.Address, e.From.UserAgent, details)
@@ -25,7 +25,7 @@ func orNull(id shop.UserID) *uuid.UUID {
 	return &id.UUID
 }
 
-const entries = `
+const selectEntries = `
 	select seq, at, action, actor_id, user_id, address, user_agent, details,
 		encode(previous, 'hex') as previous, encode(hash, 'hex') as hash
 	from audit.entries`
@@ -48,19 +48,19 @@ func list(ctx context.Context, db postgres.Reader, f Filter, before int64, limit
 	if f.To != nil {
 		c.And(`at < ?`, f.To)
 	}
-	sql := entries + ` where ` + c.String() + c.Fill(` order by seq desc limit ?`, limit)
+	sql := selectEntries + ` where ` + c.String() + c.Fill(` order by seq desc limit ?`, limit)
 	return postgres.All(ctx, db, pgx.RowToStructByName[AuditEntry], sql, c.Args...)
 }
 
-// About is the newest entries about an account, at most 1000.
-func About(ctx context.Context, db postgres.Reader, id shop.UserID) ([]AuditEntry, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[AuditEntry], entries+`
+// ListByUser is the newest entries about an account, at most 1000.
+func ListByUser(ctx context.Context, db postgres.Reader, id shop.UserID) ([]AuditEntry, error) {
+	return postgres.All(ctx, db, pgx.RowToStructByName[AuditEntry], selectEntries+`
 		where user_id = $1 order by seq desc limit 1000`, id)
 }
 
-// after is the next entries of the chain.
-func after(ctx context.Context, db postgres.Reader, seq int64, limit int) ([]AuditEntry, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[AuditEntry], entries+`
+// listAfter is the next entries of the chain.
+func listAfter(ctx context.Context, db postgres.Reader, seq int64, limit int) ([]AuditEntry, error) {
+	return postgres.All(ctx, db, pgx.RowToStructByName[AuditEntry], selectEntries+`
 		where seq > $1 order by seq limit $2`, seq, limit)
 }
 
@@ -70,7 +70,7 @@ type Head struct {
 	Hash string
 }
 
-// end is empty where somebody removed the row.
-func end(ctx context.Context, db postgres.Reader) (Head, error) {
+// getHead is empty where somebody removed the row.
+func getHead(ctx context.Context, db postgres.Reader) (Head, error) {
 	return postgres.One(ctx, db, nil, pgx.RowToStructByName[Head], `select seq, encode(hash, 'hex') as hash from audit.head`)
 }

@@ -14,7 +14,7 @@ import (
 	"sidecart/kit/fault"
 )
 
-var policy = Policy{Name: 3, Address: 60, Duration: time.Minute, MaxDuration: 10 * time.Minute, Window: 24 * time.Hour}
+var policy = Policy{NameFailures: 3, AddressFailures: 60, Duration: time.Minute, MaxDuration: 10 * time.Minute, Window: 24 * time.Hour}
 
 // replicas stands in for the sidecars' state at the edge of the process: it knows versions, and whoever comes late must
 // read again.
@@ -116,7 +116,7 @@ func free(t *testing.T, err error) {
 
 func TestWaitsGrow(t *testing.T) {
 	c := newClock(newReplicas())
-	for range policy.Name {
+	for range policy.NameFailures {
 		free(t, c.fail(t, "ann", "192.0.2.1"))
 	}
 	for _, wait := range []time.Duration{1, 2, 4, 8, 10, 10} {
@@ -129,7 +129,7 @@ func TestWaitsGrow(t *testing.T) {
 	}
 	free(t, c.fail(t, "bob", "192.0.2.1"))
 	c.at = c.at.Add(policy.Window + time.Hour)
-	for range policy.Name {
+	for range policy.NameFailures {
 		free(t, c.fail(t, "ann", "192.0.2.1"))
 	}
 }
@@ -137,24 +137,24 @@ func TestWaitsGrow(t *testing.T) {
 func TestTheOwnersAddressIsCountedApart(t *testing.T) {
 	c := newClock(newReplicas())
 	c.succeed(t, "ann", "192.0.2.1")
-	for range policy.Name {
+	for range policy.NameFailures {
 		free(t, c.fail(t, "ann", "198.51.100.9"))
 	}
 	wantLocked(t, c.fail(t, "ann", "198.51.100.10"), time.Minute)
 	c.succeed(t, "ann", "192.0.2.1")
 	wantLocked(t, c.fail(t, "ann", "198.51.100.9"), time.Minute) // no fresh start for whoever guesses
-	for range policy.Name {
+	for range policy.NameFailures {
 		free(t, c.fail(t, "ann", "192.0.2.1"))
 	}
 	wantLocked(t, c.fail(t, "ann", "192.0.2.1"), time.Minute) // a known address is no free pass
 	c.at = c.at.Add(policy.MaxDuration)
 	c.succeed(t, "ann", "198.51.100.77")      // the owner on the road
 	free(t, c.fail(t, "ann", "198.51.100.9")) // forgives strangers
-	for n := range mostKnown {                // and only so many addresses are known
+	for n := range maxKnownAddresses {        // and only so many addresses are known
 		c.at = c.at.Add(policy.MaxDuration)
 		c.succeed(t, "ann", fmt.Sprintf("203.0.113.%d", n))
 	}
-	for range policy.Name {
+	for range policy.NameFailures {
 		free(t, c.fail(t, "ann", "192.0.2.1"))
 	}
 	wantLocked(t, c.fail(t, "ann", "198.51.100.9"), time.Minute)
@@ -162,7 +162,7 @@ func TestTheOwnersAddressIsCountedApart(t *testing.T) {
 
 func TestAddresses(t *testing.T) {
 	c := newClock(newReplicas())
-	for n := range policy.Address {
+	for n := range policy.AddressFailures {
 		c.succeed(t, "mallory", "2001:db8:1:2::1") // an own account gives no fresh start
 		free(t, c.fail(t, fmt.Sprint("name", n), fmt.Sprintf("2001:db8:1:2::%x", n)))
 	}
@@ -191,7 +191,7 @@ func TestRareFailuresNeverLock(t *testing.T) {
 		}
 		c.at = c.at.Add(policy.Window * 9 / 20)
 	}
-	for n := range policy.Address - 2 { // and a burst is counted as ever
+	for n := range policy.AddressFailures - 2 { // and a burst is counted as ever
 		free(t, c.fail(t, fmt.Sprint("other", n), "192.0.2.1"))
 	}
 	wantLocked(t, c.fail(t, "another", "192.0.2.1"), time.Minute)
@@ -202,13 +202,13 @@ func TestRareFailuresNeverLock(t *testing.T) {
 func TestTheOwnerPassesTheLockOfTheirAddress(t *testing.T) {
 	c := newClock(newReplicas())
 	c.succeed(t, "ann", "192.0.2.1")
-	for n := range policy.Address {
+	for n := range policy.AddressFailures {
 		free(t, c.fail(t, fmt.Sprint("name", n), "192.0.2.1"))
 	}
 	wantLocked(t, c.fail(t, "bob", "192.0.2.1"), time.Minute)
 	c.succeed(t, "ann", "192.0.2.1")
 	wantLocked(t, c.fail(t, "bob", "192.0.2.1"), time.Minute) // it is as it was
-	for range policy.Name {
+	for range policy.NameFailures {
 		free(t, c.fail(t, "ann", "192.0.2.1"))
 	}
 	c.at = c.at.Add(30 * time.Second)
@@ -217,7 +217,7 @@ func TestTheOwnerPassesTheLockOfTheirAddress(t *testing.T) {
 
 func TestUndecidedCountsNothing(t *testing.T) {
 	c := newClock(newReplicas())
-	for range 5 * policy.Address {
+	for range 5 * policy.AddressFailures {
 		a, err := c.Begin(t.Context(), "ann", "192.0.2.1")
 		if err != nil {
 			t.Fatal(err)
@@ -231,11 +231,11 @@ func TestUndecidedCountsNothing(t *testing.T) {
 func TestForgive(t *testing.T) {
 	c := newClock(newReplicas())
 	c.succeed(t, "ann", "192.0.2.1")
-	for range policy.Name {
+	for range policy.NameFailures {
 		free(t, c.fail(t, "ann", "192.0.2.1"))
 		free(t, c.fail(t, "ann", "198.51.100.9"))
 	}
-	if err := c.Forgive(t.Context(), "ann", "ann@example.com"); err != nil {
+	if err := c.Reset(t.Context(), "ann", "ann@example.com"); err != nil {
 		t.Fatal(err)
 	}
 	free(t, c.fail(t, "ann", "192.0.2.1"))
@@ -246,7 +246,7 @@ func TestForgive(t *testing.T) {
 func atOnce(t *testing.T, end func(*Attempt) error) (through, refused int) {
 	t.Helper()
 	store := newReplicas()
-	replicas := []*Service{NewService(NewShared(store), []byte("a key"), policy), NewService(NewShared(store), []byte("a key"), policy)}
+	replicas := []*Service{NewService(NewFallbackStore(store), []byte("a key"), policy), NewService(NewFallbackStore(store), []byte("a key"), policy)}
 	var mu sync.Mutex
 	var tries sync.WaitGroup
 	for n := range 100 {
@@ -283,7 +283,7 @@ func TestFailuresAtOnceAreCounted(t *testing.T) {
 		}
 		return err
 	})
-	if through != policy.Name || refused != 100-policy.Name || begun != 1 {
+	if through != policy.NameFailures || refused != 100-policy.NameFailures || begun != 1 {
 		t.Errorf("%d went through, %d were refused, %d began a lock", through, refused, begun)
 	}
 }
@@ -299,26 +299,26 @@ func TestSuccessesAtOnceAreNoFailures(t *testing.T) {
 // TestWhoNeverSaysHowItEndedHasFailed: a replica that died with tries in its hands gives nobody free ones.
 func TestWhoNeverSaysHowItEndedHasFailed(t *testing.T) {
 	c := newClock(newReplicas())
-	for range policy.Name {
+	for range policy.NameFailures {
 		if _, err := c.Begin(t.Context(), "ann", "192.0.2.1"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	hurry, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := c.Begin(hurry, "ann", "192.0.2.1"); !errors.Is(err, ErrContended) {
+	if _, err := c.Begin(hurry, "ann", "192.0.2.1"); !errors.Is(err, ErrConflict) {
 		t.Errorf("while it is too early to say: %v", err)
 	}
-	c.at = c.at.Add(lease + time.Second)
+	c.at = c.at.Add(attemptLease + time.Second)
 	wantLocked(t, c.fail(t, "ann", "192.0.2.1"), policy.Duration-time.Second)
 }
 
 // TestWithoutTheStore: a replica counts alone, is not open, and counts in the store as soon as it is back.
 func TestWithoutTheStore(t *testing.T) {
 	store := newReplicas()
-	c := newClock(NewShared(store))
+	c := newClock(NewFallbackStore(store))
 	store.setDown(true)
-	for range policy.Name {
+	for range policy.NameFailures {
 		free(t, c.fail(t, "ann", "192.0.2.1"))
 	}
 	wantLocked(t, c.fail(t, "ann", "192.0.2.1"), time.Minute)

@@ -39,23 +39,23 @@ type Attempt struct {
 // ErrContended where it is still too early when ctx is about to end. The lock of an address does not hold for a name
 // whose owner signed in from there.
 func (s *Service) Begin(ctx context.Context, name, address string) (*Attempt, error) {
-	a := &Attempt{s: s, name: s.mac("name", name), address: s.mac("address", group(address))}
-	err := s.enter(ctx, a.address, func(r *record, now time.Time) (time.Duration, bool) {
-		return r.Strangers.begin(now, s.policy.Address, s.policy)
+	a := &Attempt{s: s, name: s.mac("name", name), address: s.mac("address", addressGroup(address))}
+	err := s.begin(ctx, a.address, func(r *record, now time.Time) (time.Duration, bool) {
+		return r.Unknown.begin(now, s.policy.AddressFailures, s.policy)
 	})
 	a.counted = err == nil
 	if errors.Is(err, ErrLocked) {
-		known, failed := s.knows(ctx, a)
+		known, failed := s.isKnown(ctx, a)
 		if failed != nil || !known {
 			return nil, errors.Join(failed, err)
 		}
 	} else if err != nil {
 		return nil, err
 	}
-	err = s.enter(ctx, a.name, func(r *record, now time.Time) (locked time.Duration, early bool) {
-		a.known = r.knows(a.address, now)
-		r.on(a.address, a.known, func(t *tally) {
-			locked, early = t.begin(now, s.policy.Name, s.policy)
+	err = s.begin(ctx, a.name, func(r *record, now time.Time) (locked time.Duration, early bool) {
+		a.known = r.isKnown(a.address, now)
+		r.update(a.address, a.known, func(t *counter) {
+			locked, early = t.begin(now, s.policy.NameFailures, s.policy)
 			a.until = t.Until
 		})
 		return locked, early
@@ -63,17 +63,17 @@ func (s *Service) Begin(ctx context.Context, name, address string) (*Attempt, er
 	if err == nil {
 		return a, nil
 	}
-	return a, errors.Join(err, a.endAddress(ctx, (*tally).end))
+	return a, errors.Join(err, a.updateAddress(ctx, (*counter).cancel))
 }
 
-// knows says whether the owner of a name signed in from the address lately.
-func (s *Service) knows(ctx context.Context, a *Attempt) (known bool, err error) {
-	err = s.change(ctx, a.name, func(r *record) { known = r.knows(a.address, s.now()) })
+// isKnown says whether the owner of a name signed in from the address lately.
+func (s *Service) isKnown(ctx context.Context, a *Attempt) (known bool, err error) {
+	err = s.change(ctx, a.name, func(r *record) { known = r.isKnown(a.address, s.now()) })
 	return known, err
 }
 
-// enter begins on a record as soon as it is not too early.
-func (s *Service) enter(ctx context.Context, key string, begin func(*record, time.Time) (time.Duration, bool)) error {
+// begin begins on a record as soon as it is not too early.
+func (s *Service) begin(ctx context.Context, key string, begin func(*record, time.Time) (time.Duration, bool)) error {
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, 300*time.Millisecond) {
 		var locked time.Duration
 		var early bool
@@ -89,7 +89,7 @@ func (s *Service) enter(ctx context.Context, key string, begin func(*record, tim
 		}
 		select {
 		case <-ctx.Done():
-			return ErrContended.Wrap(ctx.Err())
+			return ErrConflict.Wrap(ctx.Err())
 		case <-time.After(pause):
 		}
 	}
@@ -107,8 +107,8 @@ func (a *Attempt) Until() time.Time {
 func (a *Attempt) Failed(ctx context.Context) (until time.Time, err error) {
 	now := a.s.now()
 	err = a.s.change(ctx, a.name, func(r *record) {
-		r.on(a.address, a.known, func(t *tally) {
-			t.fail(now, a.s.policy.Name, a.s.policy)
+		r.update(a.address, a.known, func(t *counter) {
+			t.fail(now, a.s.policy.NameFailures, a.s.policy)
 			until = t.Until
 		})
 	})
@@ -118,41 +118,41 @@ func (a *Attempt) Failed(ctx context.Context) (until time.Time, err error) {
 	if until.Before(now) {
 		until = time.Time{}
 	}
-	return until, a.endAddress(ctx, func(t *tally) { t.fail(now, a.s.policy.Address, a.s.policy) })
+	return until, a.updateAddress(ctx, func(t *counter) { t.fail(now, a.s.policy.AddressFailures, a.s.policy) })
 }
 
 // Succeeded forgets the name's failures at such addresses and remembers the address as the owner's. The address's own
 // failures stay: or whoever has an account could guess at others' for ever.
 func (a *Attempt) Succeeded(ctx context.Context) error {
-	err := a.s.change(ctx, a.name, func(r *record) { r.welcome(a.address, a.known, a.s.now()) })
-	return errors.Join(err, a.endAddress(ctx, (*tally).end))
+	err := a.s.change(ctx, a.name, func(r *record) { r.addKnown(a.address, a.known, a.s.now()) })
+	return errors.Join(err, a.updateAddress(ctx, (*counter).cancel))
 }
 
 // Undecided ends the try as nothing: the password was not looked at.
 func (a *Attempt) Undecided(ctx context.Context) error {
-	err := a.s.change(ctx, a.name, func(r *record) { r.on(a.address, a.known, (*tally).end) })
-	return errors.Join(err, a.endAddress(ctx, (*tally).end))
+	err := a.s.change(ctx, a.name, func(r *record) { r.update(a.address, a.known, (*counter).cancel) })
+	return errors.Join(err, a.updateAddress(ctx, (*counter).cancel))
 }
 
-func (a *Attempt) endAddress(ctx context.Context, how func(*tally)) error {
+func (a *Attempt) updateAddress(ctx context.Context, how func(*counter)) error {
 	if !a.counted {
 		return nil
 	}
-	return a.s.change(ctx, a.address, func(r *record) { how(&r.Strangers) })
+	return a.s.change(ctx, a.address, func(r *record) { how(&r.Unknown) })
 }
 
-// Forgive lifts the locks of names and forgets their failures.
-func (s *Service) Forgive(ctx context.Context, names ...string) error {
+// Reset lifts the locks of names and forgets their failures.
+func (s *Service) Reset(ctx context.Context, names ...string) error {
 	for _, name := range names {
-		if err := s.change(ctx, s.mac("name", name), (*record).forgive); err != nil {
+		if err := s.change(ctx, s.mac("name", name), (*record).reset); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Forget leaves nothing of names, known addresses included.
-func (s *Service) Forget(ctx context.Context, names ...string) error {
+// Erase leaves nothing of names, known addresses included.
+func (s *Service) Erase(ctx context.Context, names ...string) error {
 	for _, name := range names {
 		if err := s.change(ctx, s.mac("name", name), func(r *record) { *r = record{} }); err != nil {
 			return err
@@ -173,7 +173,7 @@ func (s *Service) change(ctx context.Context, key string, fn func(*record)) erro
 		fn(&r)
 		next, err := json.Marshal(r)
 		if len(r.Known) > 0 {
-			return next, knownFor, err
+			return next, knownAddressTTL, err
 		}
 		return next, s.policy.Window + s.policy.MaxDuration, err
 	})

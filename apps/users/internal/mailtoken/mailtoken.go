@@ -29,8 +29,8 @@ type Request struct {
 	ExpiresAt time.Time
 }
 
-// Revealed is what whoever sends the mail is told.
-type Revealed struct {
+// MailToken is what whoever sends the mail is told.
+type MailToken struct {
 	Token     string    `json:"token"`
 	Purpose   Purpose   `json:"purpose"`
 	ExpiresAt time.Time `json:"expires_at"`
@@ -43,12 +43,12 @@ type Proof struct {
 }
 
 var (
-	// ErrToken is the one answer to a token that is unknown, used, superseded or expired.
-	ErrToken = fault.New(fault.Invalid, "mail_token_invalid", "this link is not valid any more; ask for a new one").With("token", "is not valid")
-	// ErrRequest refuses to reveal what nobody asked for.
-	ErrRequest = fault.New(fault.NotFound, "mail_request_not_found", "there is no such request")
-	// ErrClosed refuses to reveal a token that would not be accepted.
-	ErrClosed = fault.New(fault.Conflict, "mail_request_closed", "this token is used, superseded or expired")
+	// ErrInvalidToken is the one answer to a token that is unknown, used, superseded or expired.
+	ErrInvalidToken = fault.New(fault.Invalid, "mail_token_invalid", "this link is not valid any more; ask for a new one").With("token", "is not valid")
+	// ErrRequestNotFound refuses to reveal what nobody asked for.
+	ErrRequestNotFound = fault.New(fault.NotFound, "mail_request_not_found", "there is no such request")
+	// ErrRequestClosed refuses to reveal a token that would not be accepted.
+	ErrRequestClosed = fault.New(fault.Conflict, "mail_request_closed", "this token is used, superseded or expired")
 )
 
 // token is computed from the request's id, so that it need not be kept anywhere and is the same each time it is sent.

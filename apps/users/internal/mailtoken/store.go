@@ -18,22 +18,22 @@ func insert(ctx context.Context, tx pgx.Tx, id uuid.UUID, who shop.UserID, email
 	return expires, err
 }
 
-// Withdraw makes the open tokens of an account void: those of one purpose, or all ("").
-func Withdraw(ctx context.Context, tx pgx.Tx, who shop.UserID, purpose Purpose) error {
+// Revoke makes the open tokens of an account void: those of one purpose, or all ("").
+func Revoke(ctx context.Context, tx pgx.Tx, who shop.UserID, purpose Purpose) error {
 	_, err := tx.Exec(ctx, `
 		update mail_tokens set closed_at = now() where account_id = $1 and closed_at is null and ($2 = '' or purpose = $2)`, who, purpose)
 	return err
 }
 
-// forget removes what an account asked for long ago.
-func forget(ctx context.Context, tx pgx.Tx, who shop.UserID) error {
+// deleteOld removes what an account asked for long ago.
+func deleteOld(ctx context.Context, tx pgx.Tx, who shop.UserID) error {
 	_, err := tx.Exec(ctx, `delete from mail_tokens where account_id = $1 and requested_at < now() - interval '30 days'`, who)
 	return err
 }
 
-// use fails with ErrToken. Of two at once, one waits for the other and finds the token used.
-func use(ctx context.Context, tx pgx.Tx, print []byte, purpose Purpose) (Proof, error) {
-	return postgres.One(ctx, tx, ErrToken, pgx.RowToStructByName[Proof], `
+// redeem fails with ErrToken. Of two at once, one waits for the other and finds the token used.
+func redeem(ctx context.Context, tx pgx.Tx, print []byte, purpose Purpose) (Proof, error) {
+	return postgres.One(ctx, tx, ErrInvalidToken, pgx.RowToStructByName[Proof], `
 		update mail_tokens set closed_at = now()
 		where fingerprint = $1 and purpose = $2 and closed_at is null and expires_at > now()
 		returning account_id, email`, print, purpose)
@@ -41,20 +41,20 @@ func use(ctx context.Context, tx pgx.Tx, print []byte, purpose Purpose) (Proof, 
 
 // find is use without using it up.
 func find(ctx context.Context, db postgres.Reader, print []byte, purpose Purpose) (Proof, error) {
-	return postgres.One(ctx, db, ErrToken, pgx.RowToStructByName[Proof], `
+	return postgres.One(ctx, db, ErrInvalidToken, pgx.RowToStructByName[Proof], `
 		select account_id, email from mail_tokens
 		where fingerprint = $1 and purpose = $2 and closed_at is null and expires_at > now()`, print, purpose)
 }
 
-type kept struct {
+type tokenState struct {
 	Purpose   Purpose
 	ExpiresAt time.Time
 	Open      bool
 }
 
 // get fails with ErrRequest.
-func get(ctx context.Context, db postgres.Reader, request uuid.UUID) (kept, error) {
-	return postgres.One(ctx, db, ErrRequest, pgx.RowToStructByName[kept], `
+func get(ctx context.Context, db postgres.Reader, request uuid.UUID) (tokenState, error) {
+	return postgres.One(ctx, db, ErrRequestNotFound, pgx.RowToStructByName[tokenState], `
 		select purpose, expires_at, closed_at is null and expires_at > now() as open from mail_tokens where request_id = $1`, request)
 }
 

@@ -66,9 +66,9 @@ func signerOf(t *testing.T, secret string) *auth.Signer {
 var migrations = []postgres.Migrations{event.Migrations, idempotency.Migrations, audit.Migrations, account.Migrations, mailtoken.Migrations, session.Migrations}
 
 func newAccounts(db *pgxpool.Pool, firstIsAdmin bool) *account.Service {
-	return account.NewService(event.NewOutbox(db), account.Parts{
+	return account.NewService(event.NewOutbox(db), account.Dependencies{
 		Passwords: account.NewPasswords(4, 2), FirstIsAdmin: firstIsAdmin,
-		Lockouts:   lockout.NewService(lockout.NewLocal(), []byte("lockouts"), lockout.Policy{Name: 5, Address: 100, Duration: time.Minute, MaxDuration: time.Hour, Window: time.Hour}),
+		Lockouts:   lockout.NewService(lockout.NewMemoryStore(), []byte("lockouts"), lockout.Policy{NameFailures: 5, AddressFailures: 100, Duration: time.Minute, MaxDuration: time.Hour, Window: time.Hour}),
 		MailTokens: mailtoken.NewService(db, []byte("mail tokens"), mailtoken.Lifetimes{Verify: time.Hour, Reset: time.Hour}),
 		Sessions:   account.Sessions{End: session.End, Export: session.Export, Erase: session.Erase},
 	})
@@ -86,7 +86,7 @@ func newReplica(t *testing.T, db *pgxpool.Pool, signer *auth.Signer, firstIsAdmi
 	var watching sync.WaitGroup
 	watching.Go(func() { _ = sessions.Watch(ctx) })
 	t.Cleanup(func() { stop(); watching.Wait() })
-	app := web.New("users", web.Config{Verify: auth.Follow(ctx, sessions.Trust).Verify})
+	app := web.New("users", web.Config{Verify: auth.Follow(ctx, sessions.Revocations).Verify})
 	accounts.Routes(app)
 	sessions.Routes(app)
 	return app

@@ -18,7 +18,7 @@ func End(ctx context.Context, tx event.TX, user shop.UserID, except uuid.UUID, r
 	if err != nil || len(ended) == 0 {
 		return err
 	}
-	return tell(ctx, tx, user, ended, reason)
+	return publishRevoked(ctx, tx, user, ended, reason)
 }
 
 // Erase is End for all sessions, and forgets where they were.
@@ -26,26 +26,26 @@ func Erase(ctx context.Context, tx event.TX, user shop.UserID, reason string) er
 	if err := End(ctx, tx, user, uuid.Nil, reason); err != nil {
 		return err
 	}
-	return forget(ctx, tx, user)
+	return erase(ctx, tx, user)
 }
 
-// reused ends a session of which a token came again that had been used: one of the two who hold it has stolen it. It changes
+// endReused ends a session of which a token came again that had been used: one of the two who hold it has stolen it. It changes
 // nothing where the session has ended before.
-func reused(ctx context.Context, tx event.TX, user shop.UserID, session uuid.UUID, from audit.Origin) error {
+func endReused(ctx context.Context, tx event.TX, user shop.UserID, session uuid.UUID, from audit.Origin) error {
 	const reason = "a used refresh token came again"
 	ended, err := endOne(ctx, tx, user, session, reason)
 	if err != nil || !ended {
 		return err
 	}
-	if err := tell(ctx, tx, user, []uuid.UUID{session}, reason); err != nil {
+	if err := publishRevoked(ctx, tx, user, []uuid.UUID{session}, reason); err != nil {
 		return err
 	}
 	return audit.Record(ctx, tx, audit.Entry{Action: audit.TokenReused, User: user, From: from, Details: map[string]string{"session": session.String()}})
 }
 
-// tell wakes those who follow ended sessions as soon as the transaction commits, and tells everybody else by event.
-func tell(ctx context.Context, tx event.TX, user shop.UserID, ended []uuid.UUID, reason string) error {
-	if err := notify(ctx, tx); err != nil {
+// publishRevoked wakes those who follow ended sessions as soon as the transaction commits, and tells everybody else by event.
+func publishRevoked(ctx context.Context, tx event.TX, user shop.UserID, ended []uuid.UUID, reason string) error {
+	if err := notifyChanged(ctx, tx); err != nil {
 		return err
 	}
 	return event.Emit(ctx, tx, shop.SessionsRevoked{UserID: user, SessionIDs: ended, Reason: reason, At: time.Now().UTC()})

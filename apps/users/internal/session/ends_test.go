@@ -294,8 +294,8 @@ func newAppAndSigner(t *testing.T, firstIsAdmin bool) (*web.App, *pgxpool.Pool, 
 	return newReplica(t, db, signer, firstIsAdmin), db, signer
 }
 
-// begin opens a transaction that ends all sessions of a user, and returns what commits it.
-func begin(t *testing.T, db *pgxpool.Pool, user shop.UserID) (commit func() error) {
+// insert opens a transaction that ends all sessions of a user, and returns what commits it.
+func insert(t *testing.T, db *pgxpool.Pool, user shop.UserID) (commit func() error) {
 	t.Helper()
 	ended, commits, over := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {

@@ -16,11 +16,11 @@ import (
 // Routes adds the sessions' routes, the public keys that verify their tokens, and what neighbours follow to know which are good.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /auth/login", shop.Anyone, s.handleSignIn, web.Form, web.NoStore,
-		web.Fails(account.ErrCredentials, account.ErrUnverified, lockout.ErrLocked),
+		web.Fails(account.ErrCredentials, account.ErrEmailNotVerified, lockout.ErrLocked),
 		web.Doc("signIn", "auth", "Sign in"),
 		web.Describe("Takes JSON or a form, with the username or the e-mail address. Responds with an access token "+
 			"and a refresh token."))
-	web.Handle(app, "POST /auth/refresh", shop.Anyone, s.handleRefresh, web.NoStore, web.Fails(ErrRefresh),
+	web.Handle(app, "POST /auth/refresh", shop.Anyone, s.handleRefresh, web.NoStore, web.Fails(ErrInvalidRefreshToken),
 		web.Doc("refreshToken", "auth", "Refresh the tokens"),
 		web.Describe("A refresh token is used once. Using it a second time ends the session."))
 	web.Handle(app, "POST /auth/logout", shop.SignedIn, s.handleSignOut, web.NoStore,
@@ -36,10 +36,10 @@ func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "GET /.well-known/jwks.json", shop.Anyone, s.handleKeys,
 		web.Doc("getKeySet", "auth", "Get the key set"),
 		web.Describe("The public keys that verify access tokens (JSON Web Key Set)."))
-	web.Handle(app, "GET /.well-known/openid-configuration", shop.Anyone, s.handleDiscovery,
+	web.Handle(app, "GET /.well-known/openid-configuration", shop.Anyone, s.handleOpenIDConfiguration,
 		web.Doc("getOpenIDConfiguration", "auth", "Get the OpenID configuration"),
 		web.Describe("How programs verify access tokens (OpenID Connect Discovery)."))
-	web.Handle(app, "GET /trust", shop.Anyone, s.handleTrust, web.Internal, web.NoStore)
+	web.Handle(app, "GET /revocations", shop.Anyone, s.handleRevocations, web.Internal, web.NoStore)
 	web.Handle(app, "POST /keys/rotate", shop.Anyone, s.handleRotate, web.Internal)
 }
 
@@ -95,18 +95,18 @@ func (s *Service) handleKeys(context.Context, shop.Caller, web.None) (auth.JWKS,
 	return s.signer.JWKS(), nil
 }
 
-func (s *Service) handleDiscovery(context.Context, shop.Caller, web.None) (OpenIDConfiguration, error) {
-	return s.Discovery(), nil
+func (s *Service) handleOpenIDConfiguration(context.Context, shop.Caller, web.None) (OpenIDConfiguration, error) {
+	return s.OpenIDConfiguration(), nil
 }
 
-type trustInput struct {
+type revocationsInput struct {
 	Cursor string `query:"cursor" validate:"max=100"`
 }
 
-func (s *Service) handleTrust(ctx context.Context, _ shop.Caller, in trustInput) (auth.Update, error) {
-	return s.Trust(ctx, in.Cursor)
+func (s *Service) handleRevocations(ctx context.Context, _ shop.Caller, in revocationsInput) (auth.Update, error) {
+	return s.Revocations(ctx, in.Cursor)
 }
 
-func (s *Service) handleRotate(ctx context.Context, _ shop.Caller, _ web.None) (Rotation, error) {
+func (s *Service) handleRotate(ctx context.Context, _ shop.Caller, _ web.None) (KeyRotation, error) {
 	return s.Rotate(ctx)
 }

@@ -11,11 +11,11 @@ import (
 	"sidecart/kit/auth"
 )
 
-// publishedBefore is how long a new key is published before it signs: everybody hears of it within a second.
-const publishedBefore = 15 * time.Second
+// keyLeadTime is how long a new key is published before it signs: everybody hears of it within a second.
+const keyLeadTime = 15 * time.Second
 
-// Rotation is a key that will sign from a moment on.
-type Rotation struct {
+// KeyRotation is a key that will sign from a moment on.
+type KeyRotation struct {
 	KeyID     string    `json:"kid"`
 	SignsFrom time.Time `json:"signs_from"`
 }
@@ -23,48 +23,48 @@ type Rotation struct {
 // LoadKeys takes the signing keys from the database; the first replica of all makes the first. A key that was followed by
 // another stays published until its last token has expired.
 func (s *Service) LoadKeys(ctx context.Context) error {
-	keys, err := signingKeys(ctx, s.db, s.lives.remember())
+	keys, err := signingKeys(ctx, s.db, s.lifetimes.revocationTTL())
 	if err != nil {
 		return err
 	}
-	if err := s.signer.Use(keys); !errors.Is(err, auth.ErrNoKey) {
+	if err := s.signer.SetKeys(keys); !errors.Is(err, auth.ErrNoKey) {
 		return err
 	}
 	var first []auth.Key
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		if err := addKey(ctx, tx, s.signer.FirstKey(), 0); err != nil {
+		if err := insertKey(ctx, tx, s.signer.InitialKey(), 0); err != nil {
 			return err
 		}
-		first, err = signingKeys(ctx, tx, s.lives.remember())
+		first, err = signingKeys(ctx, tx, s.lifetimes.revocationTTL())
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return s.signer.Use(first)
+	return s.signer.SetKeys(first)
 }
 
 // Rotate makes a new signing key that is published now and signs in a little while. Asked again before that time, it answers
 // the same key.
-func (s *Service) Rotate(ctx context.Context) (r Rotation, err error) {
+func (s *Service) Rotate(ctx context.Context) (r KeyRotation, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		next, err := comingKey(ctx, tx)
+		next, err := pendingKey(ctx, tx)
 		if err != nil || next.ID != "" {
-			r = Rotation{KeyID: next.ID, SignsFrom: next.SignsFrom.UTC()}
+			r = KeyRotation{KeyID: next.ID, SignsFrom: next.SignsFrom.UTC()}
 			return err
 		}
 		key := s.signer.NewKey()
-		if err := addKey(ctx, tx, key, publishedBefore); err != nil {
+		if err := insertKey(ctx, tx, key, keyLeadTime); err != nil {
 			return err
 		}
-		if err := dropKeys(ctx, tx, s.lives.remember()); err != nil {
+		if err := deleteExpiredKeys(ctx, tx, s.lifetimes.revocationTTL()); err != nil {
 			return err
 		}
-		if next, err = comingKey(ctx, tx); err != nil {
+		if next, err = pendingKey(ctx, tx); err != nil {
 			return err
 		}
-		r = Rotation{KeyID: next.ID, SignsFrom: next.SignsFrom.UTC()}
-		return notify(ctx, tx)
+		r = KeyRotation{KeyID: next.ID, SignsFrom: next.SignsFrom.UTC()}
+		return notifyChanged(ctx, tx)
 	})
 	return r, err
 }
@@ -80,8 +80,8 @@ type OpenIDConfiguration struct {
 	Claims     []string `json:"claims_supported"`
 }
 
-// Discovery is how to verify the tokens that are made here.
-func (s *Service) Discovery() OpenIDConfiguration {
+// OpenIDConfiguration is how to verify the tokens that are made here.
+func (s *Service) OpenIDConfiguration() OpenIDConfiguration {
 	return OpenIDConfiguration{
 		Issuer: s.signer.Issuer, JWKS: strings.TrimSuffix(s.signer.Issuer, "/") + "/.well-known/jwks.json",
 		Algorithms: []string{"EdDSA"}, Subjects: []string{"public"}, Responses: []string{"token"},

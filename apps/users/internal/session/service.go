@@ -25,17 +25,17 @@ var Migrations = postgres.Migrations{Name: "session", Files: postgres.Sub(files)
 
 // Service does what can be done with sessions.
 type Service struct {
-	db       *event.Outbox
-	accounts *account.Service
-	signer   *auth.Signer
-	lives    Lifetimes
-	chain    []byte // computes each refresh token's successor
-	news     *news
+	db         *event.Outbox
+	accounts   *account.Service
+	signer     *auth.Signer
+	lifetimes  Lifetimes
+	refreshKey []byte // computes each refresh token's successor
+	changed    *signal
 }
 
 // NewService signs people in whom accounts know.
 func NewService(db *event.Outbox, accounts *account.Service, signer *auth.Signer, lives Lifetimes) *Service {
-	return &Service{db, accounts, signer, lives, signer.Derive("refresh tokens"), newNews()}
+	return &Service{db, accounts, signer, lives, signer.Derive("refresh tokens"), newSignal()}
 }
 
 // SignIn begins a session. From a device that was not seen before it tells users.new_device, except at the first sign-in of
@@ -48,13 +48,13 @@ func (s *Service) SignIn(ctx context.Context, in Credentials, from Device) (Toke
 	}
 	id, refresh := shop.NewID(), newRefreshToken()
 	err = s.db.Tx(ctx, func(tx event.TX) error {
-		if err := begin(ctx, tx, id, who, from); err != nil {
+		if err := insert(ctx, tx, id, who, from); err != nil {
 			return err
 		}
-		if err := keep(ctx, tx, id, fingerprint(refresh), s.lives.Refresh); err != nil {
+		if err := insertRefreshToken(ctx, tx, id, fingerprint(refresh), s.lifetimes.Refresh); err != nil {
 			return err
 		}
-		unknown, err := recognise(ctx, tx, who.ID, from.fingerprint())
+		unknown, err := upsertDevice(ctx, tx, who.ID, from.fingerprint())
 		if err != nil {
 			return err
 		}
@@ -74,22 +74,22 @@ func (s *Service) SignIn(ctx context.Context, in Credentials, from Device) (Toke
 // Refresh exchanges a refresh token for a new pair; the old token is dead from then on. Using a dead one again, later
 // than a double submit, ends the whole session. It fails with ErrRefresh.
 func (s *Service) Refresh(ctx context.Context, token string, from audit.Origin) (TokenPair, error) {
-	next := successor(s.chain, token)
-	var held refreshable
+	next := successor(s.refreshKey, token)
+	var held refreshToken
 	refused := false
 	err := s.db.Tx(ctx, func(tx event.TX) (err error) {
-		if held, err = lock(ctx, tx, fingerprint(token)); err != nil {
+		if held, err = lockRefreshToken(ctx, tx, fingerprint(token)); err != nil {
 			return err
 		}
 		switch {
-		case held.UsedFor == nil:
-			if err := use(ctx, tx, fingerprint(token)); err != nil {
+		case held.UsedAgo == nil:
+			if err := markUsed(ctx, tx, fingerprint(token)); err != nil {
 				return err
 			}
-			return keep(ctx, tx, held.SessionID, fingerprint(next), s.lives.Refresh)
-		case *held.UsedFor > doubleSubmit:
+			return insertRefreshToken(ctx, tx, held.SessionID, fingerprint(next), s.lifetimes.Refresh)
+		case *held.UsedAgo > reuseGrace:
 			refused = true // and the end of the session is committed
-			return reused(ctx, tx, held.AccountID, held.SessionID, from)
+			return endReused(ctx, tx, held.AccountID, held.SessionID, from)
 		}
 		return nil
 	})
@@ -97,21 +97,21 @@ func (s *Service) Refresh(ctx context.Context, token string, from audit.Origin) 
 		return TokenPair{}, err
 	}
 	if refused {
-		return TokenPair{}, ErrRefresh
+		return TokenPair{}, ErrInvalidRefreshToken
 	}
 	who, err := s.accounts.Get(ctx, held.AccountID)
 	if err != nil {
 		return TokenPair{}, err
 	}
 	if !who.Active {
-		return TokenPair{}, ErrRefresh
+		return TokenPair{}, ErrInvalidRefreshToken
 	}
 	return s.pair(who, held.SessionID, next)
 }
 
 func (s *Service) pair(who account.Account, session uuid.UUID, refresh string) (TokenPair, error) {
-	access, err := s.signer.Sign(shop.Caller{ID: who.ID, SessionID: session, Role: who.Role}, s.lives.Access)
-	return TokenPair{AccessToken: access, RefreshToken: refresh, TokenType: "bearer", ExpiresIn: int(s.lives.Access.Seconds())}, err
+	access, err := s.signer.Sign(shop.Caller{ID: who.ID, SessionID: session, Role: who.Role}, s.lifetimes.Access)
+	return TokenPair{AccessToken: access, RefreshToken: refresh, TokenType: "bearer", ExpiresIn: int(s.lifetimes.Access.Seconds())}, err
 }
 
 // List is the sessions of a user that go on, the latest first.
@@ -131,7 +131,7 @@ func (s *Service) SignOut(ctx context.Context, who shop.Caller, session uuid.UUI
 	if session == who.SessionID {
 		action = audit.SignedOut
 	}
-	return s.ending(ctx, func(tx event.TX) error {
+	return s.endAndPropagate(ctx, func(tx event.TX) error {
 		ended, err := endOne(ctx, tx, who.ID, session, "signed out")
 		if err != nil {
 			return err
@@ -139,7 +139,7 @@ func (s *Service) SignOut(ctx context.Context, who shop.Caller, session uuid.UUI
 		if !ended {
 			return ErrNotFound
 		}
-		if err := tell(ctx, tx, who.ID, []uuid.UUID{session}, "signed out"); err != nil {
+		if err := publishRevoked(ctx, tx, who.ID, []uuid.UUID{session}, "signed out"); err != nil {
 			return err
 		}
 		return audit.Record(ctx, tx, audit.Entry{Action: action, Actor: who.ID, User: who.ID, From: from, Details: map[string]string{"session": session.String()}})
@@ -160,7 +160,7 @@ func (s *Service) SignOutAll(ctx context.Context, who shop.Caller, keepThis bool
 	if keepThis {
 		except, which = who.SessionID, "all others"
 	}
-	return s.ending(ctx, func(tx event.TX) error {
+	return s.endAndPropagate(ctx, func(tx event.TX) error {
 		if err := End(ctx, tx, who.ID, except, "signed out"); err != nil {
 			return err
 		}
@@ -168,10 +168,10 @@ func (s *Service) SignOutAll(ctx context.Context, who shop.Caller, keepThis bool
 	})
 }
 
-// ending commits the end of sessions and gives the news of it a moment to reach everybody, so that who was told "signed
+// endAndPropagate commits the end of sessions and gives the news of it a moment to reach everybody, so that who was told "signed
 // out" does not find an access token still accepted somewhere.
-func (s *Service) ending(ctx context.Context, end func(event.TX) error) error {
-	heard := s.news.next()
+func (s *Service) endAndPropagate(ctx context.Context, end func(event.TX) error) error {
+	heard := s.changed.wait()
 	if err := s.db.Tx(ctx, end); err != nil {
 		return err
 	}
@@ -183,14 +183,16 @@ func (s *Service) ending(ctx context.Context, end func(event.TX) error) error {
 func wait(ctx context.Context, until <-chan struct{}) {
 	select {
 	case <-until:
-	case <-time.After(spreads):
+	case <-time.After(propagationDelay):
 	case <-ctx.Done():
 	}
 }
 
-// spreads is how long news may take for one step.
-const spreads = 50 * time.Millisecond
+// propagationDelay is how long news may take for one step.
+const propagationDelay = 50 * time.Millisecond
 
 // Prune deletes refresh tokens that have expired, sessions that have none left, and devices not seen for a year. Until
 // then even used tokens are kept: that is how a stolen one is found out.
-func (s *Service) Prune(ctx context.Context) error { return prune(ctx, s.db.Pool, s.lives.remember()) }
+func (s *Service) Prune(ctx context.Context) error {
+	return prune(ctx, s.db.Pool, s.lifetimes.revocationTTL())
+}

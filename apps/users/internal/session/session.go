@@ -41,9 +41,9 @@ type Session struct {
 // Lifetimes are how long tokens live. A refresh token's life begins anew with each refresh.
 type Lifetimes struct{ Access, Refresh time.Duration }
 
-// remember is how long after its end a session must be refused: as long as an access token of it may live, with time to
+// revocationTTL is how long after its end a session must be refused: as long as an access token of it may live, with time to
 // spare for clocks that are apart and for a request that was under way.
-func (l Lifetimes) remember() time.Duration { return l.Access + time.Minute }
+func (l Lifetimes) revocationTTL() time.Duration { return l.Access + time.Minute }
 
 // Device is where somebody signed in from.
 type Device struct {
@@ -53,14 +53,14 @@ type Device struct {
 
 // What can go wrong with sessions.
 var (
-	// ErrRefresh is the one answer to a refresh token that is unknown, expired, or of a session that has ended.
-	ErrRefresh  = fault.New(fault.Unauthenticated, "refresh_invalid", "sign in again: this session has ended")
-	ErrNotFound = fault.New(fault.NotFound, "session_not_found", "there is no such session")
+	// ErrInvalidRefreshToken is the one answer to a refresh token that is unknown, expired, or of a session that has ended.
+	ErrInvalidRefreshToken = fault.New(fault.Unauthenticated, "refresh_invalid", "sign in again: this session has ended")
+	ErrNotFound            = fault.New(fault.NotFound, "session_not_found", "there is no such session")
 )
 
-// doubleSubmit is how long a refresh token that was just used answers once more, with the same successor: two tabs or a
+// reuseGrace is how long a refresh token that was just used answers once more, with the same successor: two tabs or a
 // double click are not theft. Later than that it is, and ends the session.
-const doubleSubmit = 10 * time.Second
+const reuseGrace = 10 * time.Second
 
 // newRefreshToken is 256 random bits.
 func newRefreshToken() string {

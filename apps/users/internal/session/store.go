@@ -17,17 +17,17 @@ import (
 	"sidecart/kit/shop"
 )
 
-// begin fails with account.ErrBusy where the account is no longer as it was when its password was checked: a session must not
+// insert fails with account.ErrBusy where the account is no longer as it was when its password was checked: a session must not
 // begin behind the back of whatever ended all of them in between.
-func begin(ctx context.Context, tx pgx.Tx, id uuid.UUID, who account.Account, from Device) error {
+func insert(ctx context.Context, tx pgx.Tx, id uuid.UUID, who account.Account, from Device) error {
 	return postgres.ExecOne(ctx, tx, account.ErrBusy, `
 		insert into sessions (id, account_id, user_agent, address)
 		select $1, id, $3, $4 from accounts where id = $2 and active and role = $5 and updated_at = $6 for share`,
 		id, who.ID, from.UserAgent, from.Address, who.Role, who.UpdatedAt)
 }
 
-// recognise remembers a device. It is true for one that was not known, if others were.
-func recognise(ctx context.Context, tx pgx.Tx, who shop.UserID, print []byte) (unknown bool, err error) {
+// upsertDevice remembers a device. It is true for one that was not known, if others were.
+func upsertDevice(ctx context.Context, tx pgx.Tx, who shop.UserID, print []byte) (unknown bool, err error) {
 	err = tx.QueryRow(ctx, `
 		insert into devices (account_id, fingerprint) values ($1, $2)
 		on conflict (account_id, fingerprint) do update set seen_at = now()
@@ -35,29 +35,29 @@ func recognise(ctx context.Context, tx pgx.Tx, who shop.UserID, print []byte) (u
 	return unknown, err
 }
 
-func keep(ctx context.Context, tx pgx.Tx, session uuid.UUID, print []byte, life time.Duration) error {
+func insertRefreshToken(ctx context.Context, tx pgx.Tx, session uuid.UUID, print []byte, life time.Duration) error {
 	_, err := tx.Exec(ctx, `
 		with seen as (update sessions set seen_at = now() where id = $1)
 		insert into refresh_tokens (fingerprint, session_id, expires_at) values ($2, $1, now() + $3)`, session, print, life)
 	return err
 }
 
-type refreshable struct {
+type refreshToken struct {
 	SessionID uuid.UUID
 	AccountID shop.UserID
-	UsedFor   *time.Duration // how long ago it was used
+	UsedAgo   *time.Duration // how long ago it was used
 }
 
-// lock fails with ErrRefresh unless the token is known, alive, and of a session that goes on. The database's clock says how
+// lockRefreshToken fails with ErrRefresh unless the token is known, alive, and of a session that goes on. The database's clock says how
 // long ago it was used, as it said when that was: replicas' clocks may differ.
-func lock(ctx context.Context, tx pgx.Tx, print []byte) (refreshable, error) {
-	return postgres.One(ctx, tx, ErrRefresh, pgx.RowToStructByName[refreshable], `
-		select t.session_id, s.account_id, clock_timestamp() - t.used_at as used_for
+func lockRefreshToken(ctx context.Context, tx pgx.Tx, print []byte) (refreshToken, error) {
+	return postgres.One(ctx, tx, ErrInvalidRefreshToken, pgx.RowToStructByName[refreshToken], `
+		select t.session_id, s.account_id, clock_timestamp() - t.used_at as used_ago
 		from refresh_tokens t join sessions s on s.id = t.session_id
 		where t.fingerprint = $1 and t.expires_at > now() and s.ended_at is null for update`, print)
 }
 
-func use(ctx context.Context, tx pgx.Tx, print []byte) error {
+func markUsed(ctx context.Context, tx pgx.Tx, print []byte) error {
 	_, err := tx.Exec(ctx, `update refresh_tokens set used_at = clock_timestamp() where fingerprint = $1`, print)
 	return err
 }
@@ -88,8 +88,8 @@ func endOne(ctx context.Context, tx pgx.Tx, who shop.UserID, session uuid.UUID, 
 	return tag.RowsAffected() > 0, err
 }
 
-// forget takes what could tell where a user was out of their sessions.
-func forget(ctx context.Context, tx pgx.Tx, who shop.UserID) error {
+// erase takes what could tell where a user was out of their sessions.
+func erase(ctx context.Context, tx pgx.Tx, who shop.UserID) error {
 	_, err := tx.Exec(ctx, `
 		with gone as (delete from devices where account_id = $1)
 		update sessions set user_agent = '', address = '' where account_id = $1`, who)
@@ -111,9 +111,9 @@ func prune(ctx context.Context, db *pgxpool.Pool, remember time.Duration) error 
 		postgres.ExecInBatches(ctx, db, `delete from devices where seen_at < now() - interval '1 year'`))
 }
 
-// notify tells all replicas, when the transaction commits, that a session has ended or a key was made.
-func notify(ctx context.Context, tx pgx.Tx) error {
-	_, err := tx.Exec(ctx, `notify trust`)
+// notifyChanged tells all replicas, when the transaction commits, that a session has ended or a key was made.
+func notifyChanged(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, `notify revocations`)
 	return err
 }
 
@@ -124,7 +124,7 @@ func listen(ctx context.Context, db *pgxpool.Pool, heard func()) error {
 		return err
 	}
 	defer conn.Release()
-	if _, err := conn.Exec(ctx, `listen trust`); err != nil {
+	if _, err := conn.Exec(ctx, `listen revocations`); err != nil {
 		return err
 	}
 	for {
@@ -170,8 +170,8 @@ func signingKeys(ctx context.Context, db postgres.Reader, remember time.Duration
 		order by signs_from`, remember)
 }
 
-// comingKey is the key that does not sign yet; the zero Key if there is none. Whoever asks at the same time waits.
-func comingKey(ctx context.Context, tx pgx.Tx) (key auth.Key, err error) {
+// pendingKey is the key that does not sign yet; the zero Key if there is none. Whoever asks at the same time waits.
+func pendingKey(ctx context.Context, tx pgx.Tx) (key auth.Key, err error) {
 	if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtext('session.keys'))`); err != nil {
 		return key, err
 	}
@@ -179,24 +179,24 @@ func comingKey(ctx context.Context, tx pgx.Tx) (key auth.Key, err error) {
 		select kid as id, salt, signs_from from signing_keys where signs_from > clock_timestamp() limit 1`)
 }
 
-// addKey makes a key sign after a while. A key that is there already begins anew.
-func addKey(ctx context.Context, tx pgx.Tx, key auth.Key, after time.Duration) error {
+// insertKey makes a key sign after a while. A key that is there already begins anew.
+func insertKey(ctx context.Context, tx pgx.Tx, key auth.Key, after time.Duration) error {
 	_, err := tx.Exec(ctx, `
 		insert into signing_keys (kid, salt, signs_from) values ($1, $2, clock_timestamp() + $3::interval)
 		on conflict (kid) do update set signs_from = excluded.signs_from`, key.ID, key.Salt, after)
 	return err
 }
 
-// dropKeys deletes the keys of which no token can live.
-func dropKeys(ctx context.Context, tx pgx.Tx, remember time.Duration) error {
+// deleteExpiredKeys deletes the keys of which no token can live.
+func deleteExpiredKeys(ctx context.Context, tx pgx.Tx, remember time.Duration) error {
 	_, err := tx.Exec(ctx, `
 		delete from signing_keys k where exists (
 			select from signing_keys later where later.signs_from > k.signs_from and later.signs_from < now() - $1::interval)`, remember)
 	return err
 }
 
-// held is a session as its owner is given it in an export.
-type held struct {
+// exportedSession is a session as its owner is given it in an export.
+type exportedSession struct {
 	ID        uuid.UUID  `json:"id"`
 	UserAgent string     `json:"user_agent"`
 	Address   string     `json:"address"`
@@ -208,7 +208,7 @@ type held struct {
 
 // Export is all that is held of a user's sessions, those that have ended among them.
 func Export(ctx context.Context, db postgres.Reader, user shop.UserID) (json.RawMessage, error) {
-	all, err := postgres.All(ctx, db, pgx.RowToStructByName[held], `
+	all, err := postgres.All(ctx, db, pgx.RowToStructByName[exportedSession], `
 		select id, user_agent, address, begun_at, seen_at, ended_at, end_reason from sessions where account_id = $1 order by id`, user)
 	if err != nil {
 		return nil, err

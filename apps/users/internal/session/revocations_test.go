@@ -59,7 +59,7 @@ func sessionOf(t *testing.T, db *pgxpool.Pool, user shop.UserID) (id uuid.UUID) 
 func ask(t *testing.T, s *session.Service, cursor string) (told auth.Update, took time.Duration) {
 	t.Helper()
 	began := time.Now()
-	told, err := s.Trust(t.Context(), cursor)
+	told, err := s.Revocations(t.Context(), cursor)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,11 +70,11 @@ func ask(t *testing.T, s *session.Service, cursor string) (told auth.Update, too
 func TestNoEndIsMissed(t *testing.T) {
 	s, db, _, users := newService(t, short)
 	start, _ := ask(t, s, "")
-	if len(start.Ended) != 0 || len(start.Keys) != 1 || start.Remember < 60 {
+	if len(start.Ended) != 0 || len(start.Keys) != 1 || start.TTLSeconds < 60 {
 		t.Fatalf("%+v", start)
 	}
-	slow := begin(t, db, users[0])
-	if err := begin(t, db, users[1])(); err != nil {
+	slow := insert(t, db, users[0])
+	if err := insert(t, db, users[1])(); err != nil {
 		t.Fatal(err)
 	}
 	first, _ := ask(t, s, start.Cursor)
@@ -113,13 +113,13 @@ func TestWhoWaitsIsToldAtOnce(t *testing.T) {
 	}
 	waiting := make(chan auth.Update, 1)
 	go func() {
-		told, err := s.Trust(context.Background(), at.Cursor)
+		told, err := s.Revocations(context.Background(), at.Cursor)
 		if err != nil {
 			t.Error(err)
 		}
 		waiting <- told
 	}()
-	if err := begin(t, db, users[2])(); err != nil {
+	if err := insert(t, db, users[2])(); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -134,7 +134,7 @@ func TestWhoWaitsIsToldAtOnce(t *testing.T) {
 
 func TestOnlyEndsThatMatterAreTold(t *testing.T) {
 	s, db, _, users := newService(t, short)
-	if err := begin(t, db, users[0])(); err != nil {
+	if err := insert(t, db, users[0])(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := db.Exec(t.Context(), `update sessions set ended_at = ended_at - interval '3 minutes' where ended_at is not null`); err != nil {
@@ -159,8 +159,8 @@ func TestRotation(t *testing.T) {
 	other := newReplica(t, db, second, true)
 	register(t, app, "alice")
 	pair := from(t, app, "alice", "phone", "203.0.113.7")
-	first := signer.FirstKey().ID
-	var r session.Rotation
+	first := signer.InitialKey().ID
+	var r session.KeyRotation
 	for range 2 { // asked again it is the same
 		status, body := kittest.Do(t, app, kittest.Call{Do: "POST /keys/rotate"})
 		if kid := kittest.Field[string](t, body, "kid"); status != 200 || kid == first || r.KeyID != "" && kid != r.KeyID {
@@ -185,7 +185,7 @@ func TestRotation(t *testing.T) {
 		if _, err := db.Exec(t.Context(), `update signing_keys set signs_from = signs_from - $1::interval`, by); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := db.Exec(t.Context(), `notify trust`); err != nil {
+		if _, err := db.Exec(t.Context(), `notify revocations`); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -232,7 +232,7 @@ func TestPrune(t *testing.T) {
 	if _, err := s.SignIn(t.Context(), session.Credentials{Username: "alice", Password: password}, session.Device{UserAgent: "another"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := begin(t, db, users[1])(); err != nil {
+	if err := insert(t, db, users[1])(); err != nil {
 		t.Fatal(err)
 	}
 	count := func() (tokens, sessions, devices int) {

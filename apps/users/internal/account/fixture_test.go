@@ -36,18 +36,18 @@ type stand struct {
 	*account.Service
 	app      *web.App
 	db       *pgxpool.Pool
-	parts    account.Parts
+	parts    account.Dependencies
 	mu       sync.Mutex
 	ended    []string // "user except reason"
 	lockouts lockout.Store
 }
 
-func newStand(t *testing.T, adapt ...func(*account.Parts)) *stand {
+func newStand(t *testing.T, adapt ...func(*account.Dependencies)) *stand {
 	t.Helper()
-	s := &stand{db: kittest.DB(t, event.Migrations, idempotency.Migrations, audit.Migrations, account.Migrations, mailtoken.Migrations), lockouts: lockout.NewLocal()}
-	s.parts = account.Parts{
+	s := &stand{db: kittest.DB(t, event.Migrations, idempotency.Migrations, audit.Migrations, account.Migrations, mailtoken.Migrations), lockouts: lockout.NewMemoryStore()}
+	s.parts = account.Dependencies{
 		Passwords: account.NewPasswords(4, 4), FirstIsAdmin: true,
-		Lockouts:   lockout.NewService(s.lockouts, []byte("lockouts"), lockout.Policy{Name: failures, Address: 1000, Duration: time.Minute, MaxDuration: time.Hour, Window: time.Hour}),
+		Lockouts:   lockout.NewService(s.lockouts, []byte("lockouts"), lockout.Policy{NameFailures: failures, AddressFailures: 1000, Duration: time.Minute, MaxDuration: time.Hour, Window: time.Hour}),
 		MailTokens: mailtoken.NewService(s.db, []byte("mail tokens"), mailtoken.Lifetimes{Verify: time.Hour, Reset: time.Hour}),
 		Sessions: account.Sessions{
 			End: func(_ context.Context, _ event.TX, user shop.UserID, except uuid.UUID, reason string) error {
@@ -133,7 +133,7 @@ func (s *stand) mailed(t *testing.T, topic string) string {
 func (s *stand) answerAll(t *testing.T) {
 	t.Helper()
 	for {
-		more, err := s.AnswerOne(t.Context())
+		more, err := s.ProcessMailRequest(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -152,7 +152,7 @@ func (s *stand) signIn(t *testing.T, name, password, from string) error {
 // audited are the actions about somebody, in order.
 func (s *stand) audited(t *testing.T, who shop.UserID) []string {
 	t.Helper()
-	kept, err := audit.About(t.Context(), s.db, who)
+	kept, err := audit.ListByUser(t.Context(), s.db, who)
 	if err != nil {
 		t.Fatal(err)
 	}
