@@ -1,5 +1,5 @@
-// Package config reads what is not secret from the environment: each variable once, at the top of a main, with a
-// default that works on a laptop. docs/operations.md has the table of all of them.
+// Package config reads settings that are not secret from the environment: each variable once, at the top of a main, with a
+// default for a laptop. docs/operations.md lists all of them.
 package config
 
 import (
@@ -16,26 +16,26 @@ import (
 	"sidecart/kit/web"
 )
 
-// Env reads variables and remembers what was wrong with them.
+// Env reads variables and collects their errors.
 type Env struct{ err error }
 
-// String is a variable's text, or fallback where it is unset or empty.
+// String returns a variable's text, or fallback if it is unset or empty.
 func (e *Env) String(name, fallback string) string {
 	return cmp.Or(os.Getenv(name), fallback)
 }
 
-// Int is a whole number of at least least.
-func (e *Env) Int(name string, fallback, least int) int {
+// Int returns a whole number of at least minimum.
+func (e *Env) Int(name string, fallback, minimum int) int {
 	return read(e, name, fallback, func(v string) (int, error) {
 		n, err := strconv.Atoi(v)
-		if err != nil || n < least {
-			return 0, fmt.Errorf("must be a whole number of at least %d", least)
+		if err != nil || n < minimum {
+			return 0, fmt.Errorf("must be a whole number of at least %d", minimum)
 		}
 		return n, nil
 	})
 }
 
-// Bool is true or false.
+// Bool returns true or false.
 func (e *Env) Bool(name string, fallback bool) bool {
 	return read(e, name, fallback, func(v string) (bool, error) {
 		b, err := strconv.ParseBool(v)
@@ -46,18 +46,18 @@ func (e *Env) Bool(name string, fallback bool) bool {
 	})
 }
 
-// Duration is a positive time like 500ms, 15m, 24h.
+// Duration returns a positive duration like 500ms, 15m or 24h.
 func (e *Env) Duration(name string, fallback time.Duration) time.Duration {
 	return read(e, name, fallback, func(v string) (time.Duration, error) {
 		d, err := time.ParseDuration(v)
 		if err != nil || d <= 0 {
-			return 0, errors.New("must be a time like 500ms, 15m or 24h")
+			return 0, errors.New("must be a duration like 500ms, 15m or 24h")
 		}
 		return d, nil
 	})
 }
 
-// OneOf is one of the words that are allowed.
+// OneOf returns one of the allowed words.
 func (e *Env) OneOf(name, fallback string, allowed ...string) string {
 	return read(e, name, fallback, func(v string) (string, error) {
 		if !slices.Contains(allowed, v) {
@@ -67,7 +67,7 @@ func (e *Env) OneOf(name, fallback string, allowed ...string) string {
 	})
 }
 
-// Reject notes what is wrong with a variable that was read; nil is nothing.
+// Reject adds an error of a variable; nil adds none.
 func (e *Env) Reject(name string, err error) {
 	if err != nil {
 		e.err = errors.Join(e.err, fmt.Errorf("%s: %w", name, err))
@@ -87,15 +87,15 @@ func read[T any](e *Env, name string, fallback T, parse func(string) (T, error))
 	return parsed
 }
 
-// Local says whether this is somebody's laptop (SIDECART_ENV=local), where some defaults are friendlier.
+// Local reports whether this is a developer's machine (SIDECART_ENV=local).
 func (e *Env) Local() bool { return e.String("SIDECART_ENV", "production") == "local" }
 
-// Web is how every app listens: HOST (127.0.0.1) and APP_PORT. APP_API_TOKEN, which the sidecar shows to its app, must
-// be set outside the local environment.
+// Web reads the settings of an app's HTTP server: HOST (127.0.0.1), APP_PORT and REQUEST_TIMEOUT. APP_API_TOKEN, by which
+// the app recognises its sidecar, must be set outside the local environment.
 func (e *Env) Web(port string) web.Config {
 	token := e.String("APP_API_TOKEN", "")
 	if token == "" && !e.Local() {
-		e.err = errors.Join(e.err, errors.New("APP_API_TOKEN is not set: without it anybody who reaches the app's port passes for its sidecar"))
+		e.err = errors.Join(e.err, errors.New("APP_API_TOKEN is not set: without it, any client that reaches the app's port can pose as its sidecar"))
 	}
 	return web.Config{
 		Addr:     net.JoinHostPort(e.String("HOST", "127.0.0.1"), e.String("APP_PORT", port)),
@@ -104,5 +104,5 @@ func (e *Env) Web(port string) web.Config {
 	}
 }
 
-// Err names every variable that cannot be used.
+// Err returns the errors of all variables.
 func (e *Env) Err() error { return e.err }

@@ -1,5 +1,5 @@
-// Package fault is the one error that crosses a boundary: from a method to its handler, from a service to its
-// caller, and from the platform to a client as RFC 9457 application/problem+json.
+// Package fault defines the error type that crosses boundaries: from a method to its handler, from a service to its caller,
+// and from the platform to a client as application/problem+json (RFC 9457).
 package fault
 
 import (
@@ -9,27 +9,27 @@ import (
 	"strconv"
 )
 
-// Kind says what went wrong in general; everything else follows from it (HTTP status, retry, logging).
+// Kind classifies a fault. HTTP status, retries and logging follow from it.
 type Kind string
 
-// The kinds, from "the caller is wrong" to "we are wrong".
+// The kinds, from errors of the caller to errors of the platform.
 const (
-	Malformed          Kind = "malformed"         // 400: not even readable
-	Invalid            Kind = "invalid"           // 422: readable, and wrong in the named fields
-	Unauthenticated    Kind = "unauthenticated"   // 401: nobody known is asking
-	Forbidden          Kind = "forbidden"         // 403: somebody known may not
-	NotFound           Kind = "not_found"         // 404: not there, or not yours
-	NotAllowed         Kind = "not_allowed"       // 405: there, but not with this method
-	Conflict           Kind = "conflict"          // 409: not in the present state
-	PreconditionFailed Kind = "stale"             // 412: changed since you read it
+	Malformed          Kind = "malformed"         // 400: cannot be decoded
+	Invalid            Kind = "invalid"           // 422: the named fields are invalid
+	Unauthenticated    Kind = "unauthenticated"   // 401: no valid token
+	Forbidden          Kind = "forbidden"         // 403: the caller lacks the permission
+	NotFound           Kind = "not_found"         // 404: does not exist, or belongs to another user
+	NotAllowed         Kind = "not_allowed"       // 405: the path has other methods
+	Conflict           Kind = "conflict"          // 409: not possible in the present state
+	PreconditionFailed Kind = "stale"             // 412: changed since the client read it
 	TooLarge           Kind = "too_large"         // 413
 	Unsupported        Kind = "unsupported_media" // 415
-	Misdirected        Kind = "misdirected"       // 421: a host this server does not answer for
+	Misdirected        Kind = "misdirected"       // 421: not a host of this server
 	Locked             Kind = "locked"            // 423: try later
 	Limited            Kind = "limited"           // 429: try later
-	Unavailable        Kind = "unavailable"       // 503: a part we need is down
-	TimedOut           Kind = "timed_out"         // 504: a part we need is too slow
-	Internal           Kind = "internal"          // 500: a bug; the client learns nothing of it
+	Unavailable        Kind = "unavailable"       // 503: a dependency is unavailable
+	TimedOut           Kind = "timed_out"         // 504: a dependency is too slow
+	Internal           Kind = "internal"          // 500: a bug; the client sees no details
 )
 
 var statuses = map[Kind]int{
@@ -38,15 +38,15 @@ var statuses = map[Kind]int{
 	Unavailable: 503, TimedOut: 504,
 }
 
-// Status is the HTTP status of a kind.
+// Status returns the HTTP status of a kind.
 func (k Kind) Status() int { return statuses[k] }
 
-// Retryable says whether the same call may succeed later, so that an event handler asks for redelivery.
+// Retryable reports whether the same call may succeed later, so that an event is delivered again.
 func (k Kind) Retryable() bool {
 	return k == Locked || k == Limited || k == Unavailable || k == TimedOut || k == Internal
 }
 
-// OfStatus is the kind that an HTTP status of a neighbour stands for. Statuses nobody names are Internal.
+// OfStatus returns the kind of an upstream's HTTP status; Internal for one without a kind.
 func OfStatus(status int) Kind {
 	for kind, s := range statuses {
 		if s == status {
@@ -56,7 +56,7 @@ func OfStatus(status int) Kind {
 	return Internal
 }
 
-// Error is a fault. Code is stable and for programs, Message is for people, Fields names each bad field.
+// Error is a fault. Code is stable and for programs, Message is for people, Fields has a message for each invalid field.
 type Error struct {
 	Kind    Kind
 	Code    string
@@ -72,7 +72,7 @@ func New(kind Kind, code, message string) *Error {
 	return &Error{Kind: kind, Code: code, Message: message}
 }
 
-// Error is the message and, for the log, what caused it.
+// Error returns code, message and cause, for the log.
 func (e *Error) Error() string {
 	if e.cause != nil {
 		return e.Code + ": " + e.Message + ": " + e.cause.Error()
@@ -80,16 +80,16 @@ func (e *Error) Error() string {
 	return e.Code + ": " + e.Message
 }
 
-// Unwrap is the cause given to Because.
+// Unwrap returns the cause given to Wrap.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Is compares codes, so that a fault of another service is still itself here.
+// Is compares codes, so that a fault of another service equals its declaration.
 func (e *Error) Is(target error) bool {
 	var other *Error
 	return errors.As(target, &other) && other.Code == e.Code
 }
 
-// With is the fault with one more bad field.
+// With returns the fault with one more invalid field.
 func (e *Error) With(field, message string) *Error {
 	f := *e
 	f.Fields = maps.Clone(e.Fields)
@@ -100,29 +100,28 @@ func (e *Error) With(field, message string) *Error {
 	return &f
 }
 
-// Wrap is the fault with its cause, which is logged and never shown.
+// Wrap returns the fault with its cause, which is logged and never shown to clients.
 func (e *Error) Wrap(cause error) *Error {
 	f := *e
 	f.cause = cause
 	return &f
 }
 
-// WithMessage is the fault with a message for this one case.
+// WithMessage returns the fault with another message.
 func (e *Error) WithMessage(message string) *Error {
 	f := *e
 	f.Message = message
 	return &f
 }
 
-// WithRetryAfter is the fault with a Retry-After in seconds, at least 1.
+// WithRetryAfter returns the fault with a Retry-After in seconds, at least 1.
 func (e *Error) WithRetryAfter(seconds int) *Error {
 	f := *e
 	f.RetryAfter = max(1, seconds)
 	return &f
 }
 
-// WithRetryAfterHeader is the fault with the Retry-After of another response. A header without a number of seconds changes
-// nothing.
+// WithRetryAfterHeader returns the fault with the Retry-After header of another response, if that is a number of seconds.
 func (e *Error) WithRetryAfterHeader(retryAfter string) *Error {
 	if seconds, err := strconv.Atoi(retryAfter); err == nil && seconds >= 0 {
 		return e.WithRetryAfter(seconds)
@@ -130,16 +129,16 @@ func (e *Error) WithRetryAfterHeader(retryAfter string) *Error {
 	return e
 }
 
-// The faults that no noun owns.
+// Faults that no domain package owns.
 var (
 	ErrInternal    = New(Internal, "internal", "something went wrong on our side")
-	ErrUnavailable = New(Unavailable, "unavailable", "a part of the platform is not available")
-	ErrTimedOut    = New(TimedOut, "timed_out", "the answer did not come in time")
-	ErrMalformed   = New(Malformed, "malformed", "the request could not be read")
-	ErrInvalid     = New(Invalid, "invalid", "some fields are not acceptable")
+	ErrUnavailable = New(Unavailable, "unavailable", "a part of the platform is unavailable")
+	ErrTimedOut    = New(TimedOut, "timed_out", "the request timed out")
+	ErrMalformed   = New(Malformed, "malformed", "the request cannot be decoded")
+	ErrInvalid     = New(Invalid, "invalid", "some fields are invalid")
 )
 
-// Of is the fault in an error. An error without one is ErrInternal with it as the cause; nil gives nil.
+// Of returns the fault in an error. An error without one becomes the cause of ErrInternal; nil gives nil.
 func Of(err error) *Error {
 	if err == nil {
 		return nil
@@ -151,7 +150,7 @@ func Of(err error) *Error {
 	return ErrInternal.Wrap(err)
 }
 
-// Problem is the body of an error response (RFC 9457) with the members api clients rely on.
+// Problem is the body of an error response (RFC 9457).
 type Problem struct {
 	Type    string            `json:"type"`
 	Title   string            `json:"title"`
@@ -165,7 +164,7 @@ type Problem struct {
 // ContentType is the media type of a Problem.
 const ContentType = "application/problem+json"
 
-// Problem is what a client is told of the fault.
+// Problem returns the fault's response body.
 func (e *Error) Problem(traceID string) Problem {
 	status := e.Kind.Status()
 	return Problem{
@@ -174,7 +173,7 @@ func (e *Error) Problem(traceID string) Problem {
 	}
 }
 
-// Fault is the fault that another service answered with: a Problem and its header Retry-After, which may be empty.
+// Fault returns the fault of another service's response: a Problem and its header Retry-After, which may be empty.
 func (p Problem) Fault(retryAfter string) *Error {
 	f := &Error{Kind: OfStatus(p.Status), Code: p.Code, Message: p.Detail, Fields: p.Errors}
 	return f.WithRetryAfterHeader(retryAfter)

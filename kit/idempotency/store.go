@@ -10,8 +10,8 @@ import (
 	"sidecart/kit/shop"
 )
 
-// take answers whether the call is the one to do the work. Where another is doing it, it waits for that one's end.
-func take(ctx context.Context, tx pgx.Tx, k Key) (mine bool, err error) {
+// acquire reports whether the request is the one to do the work. It waits for a concurrent request with the same key.
+func acquire(ctx context.Context, tx pgx.Tx, k Key) (acquired bool, err error) {
 	tag, err := tx.Exec(ctx, `
 		insert into idempotency_keys (owner, route, key, request, id, expires_at)
 		values ($1, $2, $3, $4, gen_random_uuid(), now() + interval '24 hours')
@@ -22,8 +22,8 @@ func take(ctx context.Context, tx pgx.Tx, k Key) (mine bool, err error) {
 	return tag.RowsAffected() == 1, err
 }
 
-// claim notes which id a call's work goes under. A claim of another request, or one that is a minute old and came to
-// nothing, is taken over: what was asked for under its id may be over by then.
+// claim stores the id of a request's work. A claim of another request, or one without a response after a minute, is
+// replaced: reservations under its id may have expired by then.
 func claim(ctx context.Context, tx pgx.Tx, k Key, id uuid.UUID) error {
 	_, err := tx.Exec(ctx, `
 		insert into idempotency_keys (owner, route, key, request, id, expires_at)
@@ -42,7 +42,7 @@ func find(ctx context.Context, tx pgx.Tx, k Key) (record, error) {
 		k.owner, k.route, k.key)
 }
 
-func keep(ctx context.Context, tx pgx.Tx, k Key, answer []byte) error {
+func saveAnswer(ctx context.Context, tx pgx.Tx, k Key, answer []byte) error {
 	_, err := tx.Exec(ctx, `
 		update idempotency_keys set answer = $4 where owner = $1 and route = $2 and key = $3`,
 		k.owner, k.route, k.key, answer)
@@ -56,7 +56,7 @@ func abandon(ctx context.Context, tx pgx.Tx, k Key, id uuid.UUID) error {
 	return err
 }
 
-// prune removes keys whose time is over. A row that somebody else has locked is left to them.
+// prune deletes expired keys. Rows that another transaction has locked are skipped.
 func prune(ctx context.Context, tx pgx.Tx) error {
 	_, err := tx.Exec(ctx, `
 		delete from idempotency_keys where (owner, route, key) in (
@@ -64,7 +64,7 @@ func prune(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-func forget(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
+func purgeUser(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 	_, err := tx.Exec(ctx, `delete from idempotency_keys where owner = $1`, user)
 	return err
 }

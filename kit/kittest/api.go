@@ -16,21 +16,21 @@ import (
 	"sidecart/kit/web"
 )
 
-// Call is one line of an API table: who does what, what comes back, and what is told.
+// Call is one row of an API table: a request, the expected response and the emitted events.
 type Call struct {
 	Name    string
 	As      shop.Caller // the zero Caller sends no token
 	Do      string      // "POST /orders"
-	Body    string      // sent as JSON unless Header says otherwise
+	Body    string      // JSON unless Header has another Content-Type
 	Header  map[string]string
 	Want    int      // status
 	Has     []string // parts of the body
 	HasNot  []string
-	Emits   []string // topics emitted, in order; none unless told
+	Emits   []string // emitted topics, in order
 	AndThen func(t *testing.T, body []byte)
 }
 
-// Run makes the calls one after the other, each a subtest, on an app whose outbox is in db (nil: it has none).
+// Run makes the calls in order, each as a subtest, on an app whose outbox is in db. db is nil for an app without an outbox.
 func Run(t *testing.T, app *web.App, db *pgxpool.Pool, calls []Call) {
 	t.Helper()
 	for _, call := range calls {
@@ -61,7 +61,7 @@ func Run(t *testing.T, app *web.App, db *pgxpool.Pool, calls []Call) {
 	}
 }
 
-// Do makes one call and returns the status and the body.
+// Do makes one call and returns the response's status and body.
 func Do(t *testing.T, app *web.App, call Call) (status int, body []byte) {
 	t.Helper()
 	method, path, _ := strings.Cut(call.Do, " ")
@@ -93,7 +93,7 @@ func Do(t *testing.T, app *web.App, call Call) (status int, body []byte) {
 	return res.StatusCode, body
 }
 
-// Emitted takes the topics out of the outbox, in order.
+// Emitted removes the events of the outbox and returns their topics, in order.
 func Emitted(t testing.TB, db *pgxpool.Pool) []string {
 	t.Helper()
 	rows, err := db.Query(t.Context(), `with taken as (delete from outbox returning seq, topic) select topic from taken order by seq`)
@@ -107,7 +107,7 @@ func Emitted(t testing.TB, db *pgxpool.Pool) []string {
 	return topics
 }
 
-// Field reads one member of a JSON object as a T. The test fails if it is not there.
+// Field returns one member of a JSON object as a T. The test fails if it is missing.
 func Field[T any](t *testing.T, body []byte, name string) (value T) {
 	t.Helper()
 	var members map[string]json.RawMessage

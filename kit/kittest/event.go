@@ -24,7 +24,7 @@ func Deliver(t *testing.T, app *web.App, id uuid.UUID, e shop.Event) string {
 	return DeliverRaw(t, app, e.Topic(), string(text))
 }
 
-// DeliverRaw is Deliver for an envelope that may be wrong.
+// DeliverRaw delivers an envelope that may be invalid.
 func DeliverRaw(t *testing.T, app *web.App, topic, envelope string) string {
 	t.Helper()
 	status, body := Do(t, app, Call{Do: "POST /events/" + topic, Body: envelope, Header: map[string]string{"Content-Type": "application/cloudevents+json"}})

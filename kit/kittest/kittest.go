@@ -1,4 +1,4 @@
-// Package kittest is what the services' tests share: a database per test, tokens, and tables of API calls.
+// Package kittest has fixtures of the services' tests: a database per test, tokens, and tables of API calls.
 package kittest
 
 import (
@@ -25,11 +25,11 @@ import (
 
 var (
 	templatesMu sync.Mutex
-	templates   = map[string]string{} // name of the migrated database by the migrations' names
+	templates   = map[string]string{} // migrations' names to the name of the migrated database
 )
 
-// DB is a database of the test's own with the given tables, dropped after it. It needs TEST_DATABASE_URL, a superuser
-// on a throw-away server, as `make test` gives.
+// DB creates a migrated database for the test and drops it afterwards. It needs TEST_DATABASE_URL, a superuser on a
+// throw-away server, which `make test` sets.
 func DB(t testing.TB, migrations ...postgres.Migrations) *pgxpool.Pool {
 	t.Helper()
 	server := os.Getenv("TEST_DATABASE_URL")
@@ -63,7 +63,7 @@ func DB(t testing.TB, migrations ...postgres.Migrations) *pgxpool.Pool {
 	return db
 }
 
-// templateFor migrates once per test binary; databases are cloned from it.
+// templateFor migrates a template database once per test binary.
 func templateFor(t testing.TB, admin *pgx.Conn, server string, migrations []postgres.Migrations) string {
 	t.Helper()
 	templatesMu.Lock()
@@ -135,22 +135,22 @@ func newSigner() *auth.Signer {
 // Verify is the real verification, with the key of Signer.
 var Verify = auth.NewVerifier(Signer.Feed).Verify
 
-// NewCaller is a caller nobody has seen before.
+// NewCaller returns a caller with a new user and session.
 func NewCaller(role shop.Role) shop.Caller {
 	return shop.Caller{ID: shop.UserID{UUID: shop.NewID()}, SessionID: uuid.New(), Role: role}
 }
 
-// Eventually asks fn until it returns nil, at most for so long; then the test fails with fn's last error.
-func Eventually(t testing.TB, most time.Duration, fn func() error) {
+// Eventually calls fn until it returns nil. After the timeout the test fails with fn's last error.
+func Eventually(t testing.TB, timeout time.Duration, fn func() error) {
 	t.Helper()
-	deadline := time.Now().Add(most)
+	deadline := time.Now().Add(timeout)
 	for {
 		err := fn()
 		if err == nil {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %v", most, err)
+			t.Fatalf("not within %s: %v", timeout, err)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}

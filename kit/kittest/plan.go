@@ -9,24 +9,23 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Explainer is a postgres.Reader that keeps the plan of its last query. A query of pgx's default mode has the plan
-// that Postgres makes once for all values, as it may do for a query that is used often; one of another mode, that for
-// its own values.
+// Explainer is a postgres.Reader that keeps the plan of its last query. A query in pgx's default mode has a generic plan,
+// which Postgres may use for frequent queries; a query in another mode has a plan for its own values.
 type Explainer struct {
 	*pgxpool.Pool
 	Plan string
 }
 
-// Query answers the rows.
+// Query returns the rows.
 func (e *Explainer) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	err := pgx.BeginFunc(ctx, e.Pool, func(tx pgx.Tx) error {
 		explain := "explain " + sql
 		values := args
-		if _, ofItsOwn := append(args, nil)[0].(pgx.QueryExecMode); !ofItsOwn {
+		if _, custom := append(args, nil)[0].(pgx.QueryExecMode); !custom {
 			if _, err := tx.Exec(ctx, "set local plan_cache_mode = force_generic_plan; prepare explained as "+sql, pgx.QueryExecModeSimpleProtocol); err != nil {
 				return err
 			}
-			defer tx.Exec(ctx, "deallocate explained") //nolint:errcheck // or the transaction has failed
+			defer tx.Exec(ctx, "deallocate explained") //nolint:errcheck // fails only with the transaction
 			nulls := strings.TrimSuffix(strings.Repeat("null, ", len(args)), ", ")
 			explain, values = fmt.Sprintf("explain execute explained (%s)", nulls), []any{pgx.QueryExecModeSimpleProtocol}
 		}

@@ -8,7 +8,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// Serve has the app listen on a port of its own until the test ends, and returns its address, host:port.
+// Serve runs the app on a free port until the test ends, and returns its address, host:port.
 func Serve(t testing.TB, app *web.App) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // of a test

@@ -5,19 +5,19 @@ import (
 	"strings"
 )
 
-// Conditions grow into a query: one for each filter that is given, so that Postgres plans for those alone. A condition
-// that also says "or there is no such filter" keeps it from an index, once it plans for all values alike.
+// Conditions builds the where clause of a query from the filters that a request has, so that Postgres can use an index for
+// each. A clause like "$1 is null or a = $1" keeps a generic plan from using an index.
 type Conditions struct {
 	all  []string
 	Args []any
 }
 
-// And adds a condition in which each ? is an argument.
+// And adds a condition; each ? in it stands for an argument.
 func (c *Conditions) And(condition string, args ...any) {
 	c.all = append(c.all, c.Fill(condition, args...))
 }
 
-// Fill makes each ? of another part of the query an argument.
+// Fill replaces each ? in another part of the query by an argument.
 func (c *Conditions) Fill(text string, args ...any) string {
 	for _, a := range args {
 		c.Args = append(c.Args, a)

@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// marking has the errors of a database's connections say that they are that.
-func marking(dial pgconn.DialFunc) pgconn.DialFunc {
+// markConnections marks errors of database connections as lostError, so that they can be told from errors of other connections.
+func markConnections(dial pgconn.DialFunc) pgconn.DialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := dial(ctx, network, addr)
 		if err != nil {
@@ -24,20 +24,20 @@ type conn struct{ net.Conn }
 
 func (c conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	return n, marked(err)
+	return n, markLost(err)
 }
 
 func (c conn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
-	return n, marked(err)
+	return n, markLost(err)
 }
 
-func marked(err error) error {
+func markLost(err error) error {
 	if err == nil {
 		return nil
 	}
 	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF // a server says so before it ends a connection
+		err = io.ErrUnexpectedEOF // a server that closes a connection in order says so before
 	}
 	return lostError{err}
 }

@@ -1,4 +1,4 @@
-// Package postgres opens a service's database: a pool, its schema brought up to date, and what its errors mean.
+// Package postgres opens a service's database, migrates its schema and classifies its errors.
 package postgres
 
 import (
@@ -20,12 +20,12 @@ import (
 	"sidecart/kit/telemetry"
 )
 
-// Reader is what a read needs: a pool or a transaction. Writes take pgx.Tx, so that a pool cannot stand in for one.
+// Reader is a pool or a transaction, for reads. Writes take pgx.Tx.
 type Reader interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// All reads the rows of a query, none as an empty list.
+// All reads the rows of a query; no rows give an empty list.
 func All[T any](ctx context.Context, db Reader, as pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
 	rows, err := db.Query(ctx, sql, args...)
 	if err != nil {
@@ -34,30 +34,30 @@ func All[T any](ctx context.Context, db Reader, as pgx.RowToFunc[T], sql string,
 	return pgx.CollectRows(rows, as)
 }
 
-// One reads the only row of a query. Where there is none it answers the zero T and absent, which may be nil.
-func One[T any](ctx context.Context, db Reader, absent error, as pgx.RowToFunc[T], sql string, args ...any) (one T, err error) {
+// One reads the only row of a query. Without a row it returns the zero T and notFound, which may be nil.
+func One[T any](ctx context.Context, db Reader, notFound error, as pgx.RowToFunc[T], sql string, args ...any) (one T, err error) {
 	rows, err := db.Query(ctx, sql, args...)
 	if err != nil {
 		return one, err
 	}
 	one, err = pgx.CollectExactlyOneRow(rows, as)
 	if errors.Is(err, pgx.ErrNoRows) {
-		err = absent
+		err = notFound
 	}
 	return one, err
 }
 
-// ExecOne changes, or locks, rows. It fails with absent where there are none.
-func ExecOne(ctx context.Context, tx pgx.Tx, absent error, sql string, args ...any) error {
+// ExecOne executes a statement. It fails with notFound if no row is affected.
+func ExecOne(ctx context.Context, tx pgx.Tx, notFound error, sql string, args ...any) error {
 	tag, err := tx.Exec(ctx, sql, args...)
 	if err == nil && tag.RowsAffected() == 0 {
-		err = absent
+		err = notFound
 	}
 	return err
 }
 
-// ExecInBatches repeats a statement that removes so many rows at most until it finds none: it never holds many, and may end
-// anywhere.
+// ExecInBatches repeats a statement with a limit until it affects no row, so that it never locks many rows. It may stop
+// halfway.
 func ExecInBatches(ctx context.Context, db *pgxpool.Pool, sql string, args ...any) error {
 	for {
 		if tag, err := db.Exec(ctx, sql, args...); err != nil || tag.RowsAffected() == 0 {
@@ -66,23 +66,23 @@ func ExecInBatches(ctx context.Context, db *pgxpool.Pool, sql string, args ...an
 	}
 }
 
-// Querier is what several reads at once need, in one answer from the server: a pool or a transaction.
+// Querier is a pool or a transaction, for several reads in one round trip.
 type Querier interface {
 	SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults
 }
 
-// Migrations are the forward-only steps of one noun's tables, kept beside its code.
+// Migrations are the forward-only migrations of a package's tables.
 type Migrations struct {
-	Name  string // the noun; each has its own version table, migrations_<noun>
+	Name  string // of the package; its version table is migrations_<name>
 	Files fs.FS  // 0001_orders.sql ... at the root
 }
 
-// Open connects to a database and applies migrations, in order, once, also when replicas start together. It retries
-// for a while where the server does not answer yet, and fails if that lasts or a migration fails.
+// Open connects to a database and applies migrations in order, once, also when replicas start concurrently. It waits up to
+// half a minute for the server, and fails after that or if a migration fails.
 func Open(ctx context.Context, url string, migrations ...Migrations) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, errors.New("postgres: the database URL cannot be read") // err would show the password
+		return nil, errors.New("postgres: the database URL cannot be read") // err contains the password
 	}
 	cfg.MinIdleConns = 2
 	cfg.MaxConns = max(cfg.MaxConns, 16)
@@ -90,10 +90,10 @@ func Open(ctx context.Context, url string, migrations ...Migrations) (*pgxpool.P
 	cfg.ConnConfig.ConnectTimeout = 3 * time.Second
 	cfg.ConnConfig.RuntimeParams["statement_timeout"] = "15000"                   // milliseconds
 	cfg.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "15000" // milliseconds
-	// A row found by an index costs about what the next row of a table costs: it is in memory, or on a disk without a head to
-	// move. With the server's default of 4 small tables are read whole, and those of hot rows are full of old versions.
+	// Data is in memory or on a solid-state disk, so a random read costs about as much as a sequential one. With the default
+	// of 4, Postgres scans small tables with many dead rows instead of using an index.
 	cfg.ConnConfig.RuntimeParams["random_page_cost"] = "1.1"
-	cfg.ConnConfig.DialFunc = marking(cfg.ConnConfig.DialFunc)
+	cfg.ConnConfig.DialFunc = markConnections(cfg.ConnConfig.DialFunc)
 	if telemetry.Exporting() {
 		cfg.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithDisableConnectionDetailsInAttributes())
 	}
@@ -101,7 +101,7 @@ func Open(ctx context.Context, url string, migrations ...Migrations) (*pgxpool.P
 	if err != nil {
 		return nil, err
 	}
-	if err := waitFor(ctx, db); err != nil {
+	if err := waitForServer(ctx, db); err != nil {
 		db.Close()
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func Open(ctx context.Context, url string, migrations ...Migrations) (*pgxpool.P
 	return db, nil
 }
 
-func waitFor(ctx context.Context, db *pgxpool.Pool) (err error) {
+func waitForServer(ctx context.Context, db *pgxpool.Pool) (err error) {
 	for range 120 {
 		if err = db.Ping(ctx); err == nil || !IsUnavailable(err) {
 			return err
@@ -137,9 +137,9 @@ func migrate(ctx context.Context, db *pgxpool.Pool, m Migrations) error {
 	if err != nil {
 		return err
 	}
-	conns := stdlib.OpenDBFromPool(db)
-	defer conns.Close() //nolint:errcheck // the pool goes on
-	provider, err := goose.NewProvider("", conns, m.Files, goose.WithStore(store), goose.WithSessionLocker(replicas))
+	sqlDB := stdlib.OpenDBFromPool(db)
+	defer sqlDB.Close() //nolint:errcheck // the pool stays open
+	provider, err := goose.NewProvider("", sqlDB, m.Files, goose.WithStore(store), goose.WithSessionLocker(replicas))
 	if err != nil {
 		return err
 	}
@@ -147,9 +147,8 @@ func migrate(ctx context.Context, db *pgxpool.Pool, m Migrations) error {
 	return err
 }
 
-// IsUnavailable says whether an error means that the database is not there at the moment, rather than that a statement
-// was wrong: it does not answer, is starting, stopping or recovering (SQLSTATE classes 08, 53 and 57P). Errors of
-// connections to anything else say nothing about it.
+// IsUnavailable reports whether an error means that the database is unavailable: it does not respond, is starting, stopping
+// or recovering (SQLSTATE classes 08, 53 and 57P). Errors of other connections do not count.
 func IsUnavailable(err error) bool {
 	var connect *pgconn.ConnectError
 	var state *pgconn.PgError
@@ -162,24 +161,24 @@ func IsUnavailable(err error) bool {
 	return errors.As(err, &connect) || errors.As(err, &lost) || errors.Is(err, pgconn.ErrConnClosed)
 }
 
-// IsConflict says whether an error means that a transaction was ended because others were in its way (a deadlock, or a
-// serialization failure). It changed nothing, and the same again may well succeed.
+// IsConflict reports whether a transaction was rolled back because of a deadlock or a serialization failure. A retry may
+// succeed.
 func IsConflict(err error) bool {
 	var state *pgconn.PgError
 	return errors.As(err, &state) && (state.Code == "40P01" || state.Code == "40001")
 }
 
-// IsViolation says whether an error is the refusal of a named constraint, which a store turns into a fault of its noun.
+// IsViolation reports whether an error is a violation of the named constraint.
 func IsViolation(err error, constraint string) bool {
 	var state *pgconn.PgError
 	return errors.As(err, &state) && state.ConstraintName == constraint
 }
 
-// Sub is the folder migrations of an embedded file system.
+// Sub returns the folder migrations of an embedded file system.
 func Sub(files fs.FS) fs.FS {
 	root, err := fs.Sub(files, "migrations")
 	if err != nil {
-		panic(err) // only for a path that is not one
+		panic(err) // only for an invalid path
 	}
 	return root
 }

@@ -15,13 +15,12 @@ import (
 	"sidecart/kit/postgres"
 )
 
-// TestUnavailable is said of errors that come from the database, however its connection ends, and of no other
-// connection's.
+// TestUnavailable: errors of a database connection count, however it ends, and errors of other connections do not.
 func TestUnavailable(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
 	for _, other := range []error{refused, fmt.Errorf("the provider: %w", refused), &url.Error{Op: "Post", Err: io.EOF}, io.ErrUnexpectedEOF} {
 		if postgres.IsUnavailable(other) {
-			t.Errorf("%v is no error of the database", other)
+			t.Errorf("%v is not an error of the database", other)
 		}
 	}
 	db := kittest.DB(t)
@@ -39,21 +38,21 @@ func TestUnavailable(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	if _, err = through.Exec(ctx, `select 'cut', pg_sleep(10)`); err == nil || !postgres.IsUnavailable(err) {
-		t.Errorf("a connection that is cut: %v", err)
+		t.Errorf("cut connection: %v", err)
 	}
 	if err := wire.Close(); err != nil {
 		t.Fatal(err)
 	}
 	through.Reset()
 	if err := through.Ping(ctx); err == nil || !postgres.IsUnavailable(err) {
-		t.Errorf("a server that is away: %v", err)
+		t.Errorf("unavailable server: %v", err)
 	}
 	if _, err := db.Exec(ctx, `select 1 / 0`); err == nil || postgres.IsUnavailable(err) {
-		t.Errorf("a statement that is wrong: %v", err)
+		t.Errorf("invalid statement: %v", err)
 	}
 }
 
-// cut listens for connections to the database and ends each as soon as a client says "cut".
+// cut is a proxy of the database that closes a connection as soon as a client sends "cut".
 func cut(t *testing.T, host string, port uint16) net.Listener {
 	t.Helper()
 	wire, err := net.Listen("tcp", "127.0.0.1:0")

@@ -1,12 +1,11 @@
-// Package service is what every service does at its start and at its end, so that a main shows only what is particular
-// to its service:
+// Package service starts and stops a service, so that its main shows only what is particular to it:
 //
 //	func main() { service.Main("products", run) }
 //
 //	func run(ctx context.Context, s *service.Service) error {
-//		cfg := s.Env.Web("8002")                     // the whole environment first:
+//		cfg := s.Env.Web("8002")                     // read the whole environment first
 //		hold := s.Env.Duration("RESERVATION_TTL", 30*time.Minute)
-//		if err := s.Connect(ctx); err != nil {       // fails with everything that is wrong with it
+//		if err := s.Connect(ctx); err != nil {       // fails with all errors of it
 //			return err
 //		}
 //		outbox, err := s.OpenDatabase(ctx, "products-database-url", stock.Migrations)
@@ -44,7 +43,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// Service is one service: what it has opened, and what it does until it ends.
+// Service is a running service: its connections and its background tasks.
 type Service struct {
 	Name     string
 	Env      config.Env
@@ -63,12 +62,12 @@ func Main(name string, run func(ctx context.Context, s *Service) error) {
 	err := Run(ctx, name, run)
 	stop()
 	if err != nil {
-		slog.Error("the service stops", "service", name, "err", err)
+		slog.Error("service failed", "service", name, "err", err)
 		os.Exit(1)
 	}
 }
 
-// Run calls run, which ends with Serve, and then closes what the service has opened, the last first.
+// Run calls run, which ends with Serve, and then closes the service's connections in reverse order.
 func Run(ctx context.Context, name string, run func(ctx context.Context, s *Service) error) error {
 	s := &Service{Name: name}
 	defer func() {
@@ -79,19 +78,19 @@ func Run(ctx context.Context, name string, run func(ctx context.Context, s *Serv
 	return run(ctx, s)
 }
 
-// Go has Serve run task. The service ends when task fails; the task's ctx ends with the service.
+// Go adds a background task that Serve runs. The service stops when a task fails; a task's ctx ends with the service.
 func (s *Service) Go(task func(ctx context.Context) error) { s.tasks = append(s.tasks, task) }
 
-// order panics where calls of a main do not come in the order that they need.
-func order(kept bool, rule string) {
-	if !kept {
+// requireOrder panics if a main calls methods in the wrong order.
+func requireOrder(ok bool, rule string) {
+	if !ok {
 		panic("service: " + rule)
 	}
 }
 
 // Serve runs all tasks and the web app until ctx ends or one of them fails.
 func (s *Service) Serve(ctx context.Context) error {
-	order(s.app != nil, "NewApp comes before Serve")
+	requireOrder(s.app != nil, "NewApp comes before Serve")
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return web.Serve(ctx, s.app) })
 	for _, task := range s.tasks {
@@ -100,8 +99,8 @@ func (s *Service) Serve(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Connect starts telemetry and connects to the sidecar. It fails first with all that is wrong with the environment, so
-// read every variable before it.
+// Connect starts telemetry and connects to the sidecar. It fails with all errors of the environment, so read every variable
+// before it.
 func (s *Service) Connect(ctx context.Context) error {
 	if err := s.Env.Err(); err != nil {
 		return err
@@ -119,10 +118,10 @@ func (s *Service) Connect(ctx context.Context) error {
 }
 
 // OpenDatabase opens the database whose URL is a secret and migrates it: the tables of kit, then those of the service.
-// What emits takes the outbox, anything else its Pool.
+// Packages that emit events take the outbox, others its Pool.
 func (s *Service) OpenDatabase(ctx context.Context, secret string, migrations ...postgres.Migrations) (*event.Outbox, error) {
-	order(s.app == nil, "OpenDatabase comes before NewApp, which watches the database")
-	order(s.Sidecar != nil, "Connect comes before OpenDatabase")
+	requireOrder(s.app == nil, "OpenDatabase comes before NewApp, which watches the database")
+	requireOrder(s.Sidecar != nil, "Connect comes before OpenDatabase")
 	url, err := s.Sidecar.Secret(ctx, secret)
 	if err != nil {
 		return nil, err
@@ -137,11 +136,10 @@ func (s *Service) OpenDatabase(ctx context.Context, secret string, migrations ..
 	return s.db, nil
 }
 
-// NewApp is the service's web app. It verifies tokens with the keys of feed, and has health checks of the sidecar and
-// of the database, if there is one: OpenDatabase comes first. What the tables of kit have kept for long enough is
-// removed.
+// NewApp makes the service's web app. It verifies tokens with the key set of feed, and has health checks of the sidecar and,
+// after OpenDatabase, of the database. A job prunes the tables of kit.
 func (s *Service) NewApp(ctx context.Context, cfg web.Config, feed auth.Feed) *web.App {
-	order(s.Sidecar != nil, "Connect comes before NewApp")
+	requireOrder(s.Sidecar != nil, "Connect comes before NewApp")
 	s.Verifier = auth.Follow(ctx, feed)
 	cfg.Verify = s.Verifier.Verify
 	s.app = web.New(s.Name, cfg)
@@ -157,31 +155,31 @@ func (s *Service) NewApp(ctx context.Context, cfg web.Config, feed auth.Feed) *w
 	return s.app
 }
 
-// Relay has the outbox published. What was published is kept for so long for consumers that look for gaps: event.Kept,
-// or zero where nobody has an inbox for it.
+// Relay publishes the events of the outbox. keep is event.Retention, for consumers that detect gaps, or zero where no
+// consumer records the events.
 func (s *Service) Relay(publish event.Publish, keep time.Duration) {
-	order(s.db != nil && s.app != nil, "OpenDatabase and NewApp come before Relay")
+	requireOrder(s.db != nil && s.app != nil, "OpenDatabase and NewApp come before Relay")
 	if keep > 0 {
 		event.ReplayRoute(s.app, s.Name, s.db.Pool)
 	}
 	s.Go(func(ctx context.Context) error { return event.Relay(ctx, s.db, s.Name, publish, keep) })
 }
 
-// NewHub is where the service subscribes. Its inbox is compared with what publishers sent (Hub.Compare).
+// NewHub makes the service's event consumer. A job detects gaps between its inbox and what publishers published.
 func (s *Service) NewHub(publishers ...sidecar.Endpoint) *event.Hub {
-	order(s.db != nil && s.app != nil, "OpenDatabase and NewApp come before NewHub")
+	requireOrder(s.db != nil && s.app != nil, "OpenDatabase and NewApp come before NewHub")
 	hub := event.NewHub(s.app, s.Name, s.db)
-	s.Every("compare-events", "@every 30s", func(ctx context.Context) error {
+	s.Every("detect-gaps", "@every 30s", func(ctx context.Context) error {
 		return hub.DetectGaps(ctx, s.Sidecar.Invoke, publishers...)
 	}, web.Timeout(time.Minute))
 	return hub
 }
 
-// Every has the scheduler call job again and again, on one replica each time. A job that fails is called again at its
-// next time. It may take as long as a request, or as web.Patience says. A job outlives this process: the scheduler
-// calls for ever what was given another name.
+// Every schedules a recurring job, which runs on one replica each time. A job that fails runs again at its next time. Its
+// timeout is that of a request, or web.Timeout's. A schedule outlives this process: the scheduler calls a job that was
+// renamed by its old name, too, for ever.
 func (s *Service) Every(name, schedule string, job func(ctx context.Context) error, options ...web.Option) {
-	order(s.app != nil, "NewApp comes before Every")
+	requireOrder(s.app != nil, "NewApp comes before Every")
 	web.Handle(s.app, "POST /job/"+name, shop.Anyone, func(ctx context.Context, _ shop.Caller, _ web.None) (web.None, error) {
 		return web.None{}, job(ctx)
 	}, append(options, web.Internal)...)

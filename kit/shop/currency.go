@@ -6,12 +6,12 @@ import (
 	"golang.org/x/text/currency"
 )
 
-// inUse is how many decimals each currency has that ISO 4217 lists today ("List One", amendment 180), but for what has no
-// decimals there because it is no money: metals, units of account, the codes for tests and for no currency.
+// currentDecimals are the decimals of each currency of ISO 4217 ("List One", amendment 180), without entries that have no
+// decimals there: metals, units of account, and the codes for tests and for no currency.
 //
-// It is not taken from a library: those follow CLDR, whose digits are the ones that people write (none for IDR, COP and twenty
-// others), while banks count as ISO does; and currencies are younger than their releases.
-var inUse = decimalsOf(map[uint8]string{
+// Libraries follow CLDR, whose decimals are those that people write (none for IDR, COP and twenty others), while banks use
+// ISO's; and some currencies are newer than the libraries' releases.
+var currentDecimals = decimalsOf(map[uint8]string{
 	0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
 	2: "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW CNY COP " +
 		"COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR " +
@@ -32,15 +32,15 @@ func decimalsOf(groups map[uint8]string) map[string]uint8 {
 	return all
 }
 
-// IsCurrency says whether a code, in capitals, is a currency of ISO 4217 that something can be sold in today.
+// IsCurrency reports whether an upper-case code is a current currency of ISO 4217.
 func IsCurrency(code string) bool {
-	_, ok := inUse[code]
+	_, ok := currentDecimals[code]
 	return ok
 }
 
-// decimals also knows the currencies of earlier times, in which there may be orders.
+// decimals also knows former currencies, in which there may be old orders.
 func decimals(code string) (uint8, bool) {
-	if d, ok := inUse[code]; ok {
+	if d, ok := currentDecimals[code]; ok {
 		return d, true
 	}
 	unit, err := currency.ParseISO(code)

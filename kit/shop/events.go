@@ -9,8 +9,8 @@ type Event interface {
 	Key() string
 }
 
-// Version is the version of an event's schema: 1, or what its method Version returns. It grows when a consumer of the last
-// release would misread a field; an optional field needs no new version. Old versions must decode for ever.
+// Version returns the version of an event's schema: 1, or the result of its method Version. It grows when a consumer of the
+// last release would misread a field; an optional field needs no new version. Old versions must always decode.
 func Version(e Event) int {
 	if versioned, ok := e.(interface{ Version() int }); ok {
 		return versioned.Version()
@@ -24,7 +24,7 @@ type Published struct {
 	Event     Event
 }
 
-// Events is every event of the platform, once, with its publisher. docs/events.md is written from it.
+// Events are all events of the platform with their publishers. docs/events.md is generated from it.
 var Events = slices.Concat(by("users", usersEvents), by("products", productsEvents), by("orders", ordersEvents),
 	by("notifications", notificationsEvents))
 

@@ -18,25 +18,25 @@ type Money struct {
 	decimals uint8
 }
 
-// ErrMoney is what every refusal of an amount is.
+// ErrMoney is the error of every invalid amount.
 var ErrMoney = errors.New("an amount is a number like 299.99")
 
-// maxDecimals is more than any currency of ISO 4217 has (4), so that a wrong amount is refused for its currency.
+// maxDecimals exceeds the decimals of all currencies (4), so that an amount with too many is refused for its currency.
 const maxDecimals = 6
 
-// wholeDigits bounds what anybody may ask for: an amount is below 10^12, and with 6 decimals it fits 64 bits.
+// wholeDigits limits requested amounts to less than 10^12, which with 6 decimals fits 64 bits.
 const wholeDigits = 12
 
-// ParseMoney reads a decimal number: no exponent, no sign but a leading minus, at most 6 decimals, below 10^12.
+// ParseMoney parses a decimal number without exponent, with an optional minus, at most 6 decimals, below 10^12.
 func ParseMoney(s string) (Money, error) {
-	m, err := read(s)
+	m, err := parseMoney(s)
 	if err != nil || m.TooLarge() {
 		return Money{}, ErrMoney
 	}
 	return m, nil
 }
 
-// TooLarge says whether an amount is 10^12 or more: it can be kept and shown, and nobody may ask for it.
+// TooLarge reports whether an amount is 10^12 or more. Sums may be; requested amounts may not.
 func (m Money) TooLarge() bool {
 	limit := int64(1)
 	for range wholeDigits + int(m.decimals) {
@@ -45,8 +45,8 @@ func (m Money) TooLarge() bool {
 	return m.units >= limit || m.units <= -limit
 }
 
-// read is ParseMoney also for what is larger and kept already: a sum of many amounts, or an order of the time before the bound.
-func read(s string) (Money, error) {
+// parseMoney also parses amounts of 10^12 and more, which are stored sums.
+func parseMoney(s string) (Money, error) {
 	digits, negative := strings.CutPrefix(s, "-")
 	whole, fraction, point := strings.Cut(digits, ".")
 	if whole == "" || (point && fraction == "") || len(fraction) > maxDecimals {
@@ -67,7 +67,7 @@ func read(s string) (Money, error) {
 	return Money{units: units, decimals: uint8(len(fraction))}, nil //nolint:gosec // at most maxDecimals
 }
 
-// MustMoney is ParseMoney for amounts in the source.
+// MustMoney parses an amount in source code and panics on an error.
 func MustMoney(s string) Money {
 	m, err := ParseMoney(s)
 	if err != nil {
@@ -76,7 +76,7 @@ func MustMoney(s string) Money {
 	return m
 }
 
-// MoneyOf is so many units of which 10^decimals make one: 29999 with 2 decimals is 299.99. It fails above 6 decimals.
+// MoneyOf returns units / 10^decimals: 29999 with 2 decimals is 299.99. It fails above 6 decimals.
 func MoneyOf(units int64, decimals int) (Money, error) {
 	if decimals < 0 || decimals > maxDecimals {
 		return Money{}, ErrMoney
@@ -84,8 +84,8 @@ func MoneyOf(units int64, decimals int) (Money, error) {
 	return Money{units: units, decimals: uint8(decimals)}, nil
 }
 
-// Units is the amount in units of which 10^decimals make one: 299.99 with 3 decimals is 299990. It fails if the amount has
-// more decimals than that, or would not fit.
+// Units returns the amount times 10^decimals: 299.99 with 3 decimals is 299990. It fails if the amount has more decimals or
+// the result overflows.
 func (m Money) Units(decimals int) (int64, error) {
 	if decimals < 0 || decimals > maxDecimals {
 		return 0, ErrMoney
@@ -94,8 +94,8 @@ func (m Money) Units(decimals int) (int64, error) {
 	return exact.units, err
 }
 
-// In is the amount with exactly the decimals of an ISO 4217 currency, of today or of earlier times: 5 in USD is 5.00. It fails if
-// the currency is unknown or the amount has more decimals than it.
+// In returns the amount with exactly the decimals of a current or former currency of ISO 4217: 5 in USD is 5.00. It fails if
+// the currency is unknown or the amount has more decimals.
 func (m Money) In(code string) (Money, error) {
 	scale, ok := decimals(code)
 	if !ok {
@@ -110,7 +110,7 @@ func (m Money) In(code string) (Money, error) {
 
 var errDecimals = errors.New("the amount has more decimals than that")
 
-// with is the same value with so many decimals. It fails with errDecimals, or where it would not fit.
+// with returns the same value with another number of decimals. It fails with errDecimals, or with ErrMoney on overflow.
 func (m Money) with(decimals uint8) (Money, error) {
 	for m.decimals > decimals && m.units%10 == 0 {
 		m.units /= 10
@@ -129,7 +129,7 @@ func (m Money) with(decimals uint8) (Money, error) {
 	return m, nil
 }
 
-// Times is the amount n times. It fails where ParseMoney would not read the result.
+// Times returns the amount times n. It fails if ParseMoney would refuse the result.
 func (m Money) Times(n int) (Money, error) {
 	product, err := Product(m, n)
 	if err != nil || product.TooLarge() {
@@ -138,7 +138,7 @@ func (m Money) Times(n int) (Money, error) {
 	return product, nil
 }
 
-// Plus is the sum, with the larger number of decimals. It fails where ParseMoney would not read the result.
+// Plus returns the sum, with the larger number of decimals. It fails if ParseMoney would refuse the result.
 func (m Money) Plus(other Money) (Money, error) {
 	sum, err := Sum(m, other)
 	if err != nil || sum.TooLarge() {
@@ -147,7 +147,7 @@ func (m Money) Plus(other Money) (Money, error) {
 	return sum, nil
 }
 
-// Product is Times for what is only shown, or given back: it fails only where 64 bits are too few.
+// Product is Times for amounts that are only shown or refunded: it fails only on overflow of 64 bits.
 func Product(m Money, n int) (Money, error) {
 	product := new(big.Int).Mul(big.NewInt(m.units), big.NewInt(int64(n)))
 	if !product.IsInt64() {
@@ -156,7 +156,7 @@ func Product(m Money, n int) (Money, error) {
 	return Money{units: product.Int64(), decimals: m.decimals}, nil
 }
 
-// Sum is Plus for what is only shown, or given back: it fails only where 64 bits are too few.
+// Sum is Plus for amounts that are only shown or refunded: it fails only on overflow of 64 bits.
 func Sum(amounts ...Money) (sum Money, err error) {
 	for _, m := range amounts {
 		decimals := max(sum.decimals, m.decimals)
@@ -174,10 +174,10 @@ func Sum(amounts ...Money) (sum Money, err error) {
 	return sum, nil
 }
 
-// Negative is the amount with the other sign.
+// Negative returns the amount with the other sign.
 func (m Money) Negative() Money { return Money{units: -m.units, decimals: m.decimals} }
 
-// Over is the amount divided by n, rounded half away from zero to its decimals; 0 where n is 0.
+// Over returns the amount divided by n, rounded half away from zero to its decimals; 0 if n is 0.
 func (m Money) Over(n int64) (Money, error) {
 	if n < 0 {
 		return Money{}, ErrMoney
@@ -201,7 +201,7 @@ func (m Money) Sign() int { return cmp.Compare(m.units, 0) }
 // Equal compares values: 5 equals 5.00.
 func (m Money) Equal(other Money) bool { return m.shortest() == other.shortest() }
 
-// shortest is the same value with as few decimals as it needs.
+// shortest returns the same value with as few decimals as possible.
 func (m Money) shortest() Money {
 	for m.decimals > 0 && m.units%10 == 0 {
 		m.units, m.decimals = m.units/10, m.decimals-1
@@ -209,7 +209,7 @@ func (m Money) shortest() Money {
 	return m
 }
 
-// String writes the amount with its decimals: 599.98, 5.00, 0.05.
+// String returns the amount with its decimals: 599.98, 5.00, 0.05.
 func (m Money) String() string {
 	sign, units := "", new(big.Int).Abs(big.NewInt(m.units))
 	if m.units < 0 {
@@ -223,25 +223,25 @@ func (m Money) String() string {
 	return sign + digits[:point] + "." + digits[point:]
 }
 
-// MarshalJSON writes a JSON number.
+// MarshalJSON returns a JSON number.
 func (m Money) MarshalJSON() ([]byte, error) { return []byte(m.String()), nil }
 
-// UnmarshalJSON reads a JSON number, exactly, and one that is TooLarge as well: an event or an order may have it, and a request's price is
-// validated. It fails with ErrMoney, also for a string.
+// UnmarshalJSON parses a JSON number exactly, also one that is TooLarge: stored sums may be, and requests are validated. It
+// fails with ErrMoney, also for a string.
 func (m *Money) UnmarshalJSON(b []byte) (err error) {
-	*m, err = read(string(b))
+	*m, err = parseMoney(string(b))
 	return err
 }
 
-// Value keeps the amount as an SQL numeric.
+// Value returns the amount as an SQL numeric.
 func (m Money) Value() (driver.Value, error) { return m.String(), nil }
 
-// Scan reads an SQL numeric, and one that is TooLarge as well.
+// Scan parses an SQL numeric, also one that is TooLarge.
 func (m *Money) Scan(src any) (err error) {
 	s, ok := src.(string)
 	if !ok {
 		return fmt.Errorf("scan %T into Money: %w", src, ErrMoney)
 	}
-	*m, err = read(s)
+	*m, err = parseMoney(s)
 	return err
 }

@@ -1,10 +1,10 @@
 package shop
 
-// Reason is why the platform ended an order or its payment, for whoever says it in another language. It is empty where
-// somebody gave a reason in their own words.
+// Reason is the code of why the platform ended an order or its payment, for texts in other languages. It is empty where a
+// person wrote the reason.
 type Reason string
 
-// The reasons.
+// The reason codes.
 const (
 	Requested       Reason = "requested"
 	Unpaid          Reason = "unpaid"
@@ -15,34 +15,33 @@ const (
 	NoFunds         Reason = "insufficient_funds"
 	NotConfirmed    Reason = "not_confirmed"
 	NoMethod        Reason = "no_such_method"
-	CalledOff       Reason = "called_off"
+	PaymentVoided   Reason = "called_off"
 )
 
-// Reasons are all of them, and how an order's history says them.
+// Reasons are all codes with their texts in an order's history.
 var Reasons = map[Reason]string{
 	Requested:       "cancelled by request",
 	Unpaid:          "it was not paid in time",
-	StockGone:       "its stock was given back before it was paid",
+	StockGone:       "its stock was released before it was paid",
 	PaymentDeclined: "the payment was declined",
 	CardDeclined:    "the card was declined",
 	CardExpired:     "the card has expired",
 	NoFunds:         "there are not enough funds",
 	NotConfirmed:    "the bank asks for a confirmation that was not given",
 	NoMethod:        "there is no such payment method",
-	CalledOff:       "the payment was called off",
+	PaymentVoided:   "the payment was voided",
 }
 
-// Text is how an order's history says it.
+// Text returns the text in an order's history.
 func (r Reason) Text() string { return Reasons[r] }
 
-// Cause is why something ended: for one of the reasons, or for what somebody gave in their own words. The zero value is
-// no cause.
+// Cause is why an order or payment ended: a reason code, or the words of a person. The zero value is no cause.
 type Cause struct {
 	Code  Reason `json:"code,omitempty"`
 	Words string `json:"words,omitempty"`
 }
 
-// Text is how an order's history says it.
+// Text returns the text in an order's history.
 func (c Cause) Text() string {
 	if c.Code != "" {
 		return c.Code.Text()

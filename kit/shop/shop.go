@@ -1,4 +1,4 @@
-// Package shop is the vocabulary that the services share: who is asking, money, and what they tell one another.
+// Package shop is the vocabulary that the services share: callers and permissions, money, and events.
 package shop
 
 import (
@@ -16,25 +16,25 @@ type UserID struct{ uuid.UUID }
 // OrderID is the UUIDv7 of an order.
 type OrderID struct{ uuid.UUID }
 
-// NewID is a fresh UUIDv7: unique, and sorted by the time it was made.
+// NewID returns a new UUIDv7, which sorts by the time it was made.
 func NewID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 
-// ParseUserID fails with an error if s is not a UUID.
+// ParseUserID fails if s is not a UUID.
 func ParseUserID(s string) (UserID, error) {
 	id, err := uuid.Parse(s)
 	return UserID{id}, err
 }
 
-// Role is what somebody is here.
+// Role is the role of a user.
 type Role string
 
-// The roles. An admin may do all that a user may.
+// The roles. An admin has all permissions of a user.
 const (
 	User  Role = "user"
 	Admin Role = "admin"
 )
 
-// Permission is what a route asks of its caller. Routes name permissions, never roles, so that a new role is one line here.
+// Permission is what a route requires of its caller. Routes name permissions, not roles, so that a new role is one line here.
 type Permission string
 
 // The permissions. Anyone needs no token; SignedIn needs any valid one.
@@ -55,17 +55,17 @@ var grants = map[Role][]Permission{
 	Admin: {ManageCatalogue, ManageStock, ManageOrders, ManageUsers, ReadAudit, ManageMessages, SeeAnalytics},
 }
 
-// Caller is who is asking. The zero Caller is nobody.
+// Caller is the user and session of a request. The zero Caller has no token.
 type Caller struct {
 	ID        UserID
 	SessionID uuid.UUID
 	Role      Role
 }
 
-// Known says whether a valid token came with the request.
+// Known reports whether the request has a valid token.
 func (c Caller) Known() bool { return c.ID.UUID != uuid.Nil }
 
-// May says whether the caller has a permission.
+// May reports whether the caller has a permission.
 func (c Caller) May(p Permission) bool {
 	switch p {
 	case Anyone:
@@ -77,8 +77,8 @@ func (c Caller) May(p Permission) bool {
 	}
 }
 
-// Slug is a text as part of an address: small letters and digits, words joined by single hyphens. It is at most 120
-// bytes, and "item" where nothing of the text is left.
+// Slug returns a text as part of a URL: lower-case letters and digits, words joined by single hyphens, at most 120 bytes. A
+// text without such letters gives "item".
 func Slug(text string) string {
 	var b strings.Builder
 	gap := false

@@ -6,12 +6,16 @@ import (
 	"github.com/dapr/go-sdk/client"
 )
 
-// InvokeBinding has the sidecar do one operation of the output binding that a component names, and returns its answer. What the
-// other side of the binding refuses is in the text of the error.
-func (s *Sidecar) InvokeBinding(ctx context.Context, name, operation string, data []byte, metadata map[string]string) ([]byte, error) {
-	answer, err := s.Client.InvokeBinding(ctx, &client.InvokeBindingRequest{Name: name, Operation: operation, Data: data, Metadata: metadata})
-	if err != nil || answer == nil {
+// InvokeBinding invokes an operation of the named output binding and returns the response. The error text has the reason of
+// a refusal.
+func (s *Sidecar) InvokeBinding(
+	ctx context.Context, name, operation string, data []byte, metadata map[string]string,
+) ([]byte, error) {
+	response, err := s.Client.InvokeBinding(ctx, &client.InvokeBindingRequest{
+		Name: name, Operation: operation, Data: data, Metadata: metadata,
+	})
+	if err != nil || response == nil {
 		return nil, err
 	}
-	return answer.Data, nil
+	return response.Data, nil
 }

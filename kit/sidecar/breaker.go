@@ -11,15 +11,15 @@ import (
 	"sidecart/kit/fault"
 )
 
-// Breaker stops calls to an app that does not answer, so that callers fail immediately and the app is not flooded when
-// it returns. Only silence counts: a response of the app itself, be it a hundred wrong passwords, is no failure.
+// Breaker is a circuit breaker for calls to one app: while the app is unavailable, callers fail immediately, and the app is
+// not flooded when it returns. Any response of the app itself counts as a success, such as 401 for a wrong password.
 type Breaker struct {
 	steps *gobreaker.TwoStepCircuitBreaker[any]
 }
 
 const (
 	failuresToOpen = 5               // in a row
-	openFor        = 2 * time.Second // as long as ErrUpstream's Retry-After says; then one call finds out
+	openFor        = 2 * time.Second // the Retry-After of ErrUpstream; then one call is let through
 )
 
 // NewBreaker makes a closed breaker for one app.
@@ -27,10 +27,10 @@ func NewBreaker(app string) *Breaker {
 	return &Breaker{gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
 		Name: app, MaxRequests: 1, Timeout: openFor,
 		ReadyToTrip:  func(counts gobreaker.Counts) bool { return counts.ConsecutiveFailures >= failuresToOpen },
-		IsSuccessful: func(err error) bool { return !silent(err) },
-		IsExcluded:   func(err error) bool { return errors.Is(err, context.Canceled) }, // says nothing of the app
+		IsSuccessful: func(err error) bool { return !isUnavailable(err) },
+		IsExcluded:   func(err error) bool { return errors.Is(err, context.Canceled) }, // says nothing about the app
 		OnStateChange: func(name string, from, to gobreaker.State) {
-			slog.Warn("breaker", "service", name, "from", from.String(), "to", to.String())
+			slog.Warn("circuit breaker changed state", "service", name, "from", from.String(), "to", to.String())
 		},
 	})}
 }
@@ -45,5 +45,7 @@ func (b *Breaker) Allow() (leave func(error), err error) {
 	return leave, nil
 }
 
-// silent says whether an error means that the app, or a sidecar on the way to it, did not answer.
-func silent(err error) bool { return errors.Is(err, ErrUpstream) || errors.Is(err, fault.ErrTimedOut) }
+// isUnavailable reports whether an error means that the app, or a sidecar on the way to it, did not respond.
+func isUnavailable(err error) bool {
+	return errors.Is(err, ErrUpstream) || errors.Is(err, fault.ErrTimedOut)
+}

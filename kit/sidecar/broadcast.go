@@ -8,24 +8,25 @@ import (
 	"github.com/dapr/go-sdk/client"
 )
 
-// BroadcastPubSub is the component by which every replica hears everything, and keeps nothing for who is away.
+// BroadcastPubSub is the pub/sub component that delivers to every replica and keeps nothing for those that are not
+// subscribed.
 const BroadcastPubSub = "broadcast"
 
-// Broadcast hands a CloudEvent, as JSON, to everybody who listens now. It returns nil only once the broker has it.
+// Broadcast publishes a CloudEvent in JSON to all current subscribers. It returns nil only once the broker has it.
 func (s *Sidecar) Broadcast(ctx context.Context, topic string, cloudEvent []byte) error {
 	return s.PublishEvent(ctx, BroadcastPubSub, topic, cloudEvent, client.PublishEventWithContentType("application/cloudevents+json"))
 }
 
-// formerReader is longer than a reader of the sidecar waits for messages once nobody listens any more: with Redis, 3 s.
-const formerReader = 5 * time.Second
+// formerSubscription is longer than the sidecar keeps reading for a subscription that has ended: with Redis, 3 s.
+const formerSubscription = 5 * time.Second
 
-// SubscribeBroadcast hears a topic of the broadcast until ctx ends. It asks the sidecar over the connection that it has to it, so that no
-// route of the app is needed for it. It calls again whenever hearing begins, also after the sidecar was away, and once more
-// when nothing can get lost any more that was told meanwhile.
-func (s *Sidecar) SubscribeBroadcast(ctx context.Context, topic string, again func(), got func(data []byte)) error {
+// SubscribeBroadcast subscribes to a topic of the broadcast until ctx ends, over a gRPC stream, so that the app needs no
+// route. It calls connected at the start of each subscription, also after the sidecar was unavailable, and once more when
+// events published meanwhile can no longer be lost.
+func (s *Sidecar) SubscribeBroadcast(ctx context.Context, topic string, connected func(), handle func(data []byte)) error {
 	for ctx.Err() == nil {
-		if err := s.listen(ctx, topic, again, got); ctx.Err() == nil {
-			slog.WarnContext(ctx, "the broadcast is not heard; trying again", "topic", topic, "err", err)
+		if err := s.subscribeOnce(ctx, topic, connected, handle); ctx.Err() == nil {
+			slog.WarnContext(ctx, "not subscribed to the broadcast, retrying", "topic", topic, "err", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -35,23 +36,23 @@ func (s *Sidecar) SubscribeBroadcast(ctx context.Context, topic string, again fu
 	return nil
 }
 
-func (s *Sidecar) listen(ctx context.Context, topic string, again func(), got func(data []byte)) error {
+func (s *Sidecar) subscribeOnce(ctx context.Context, topic string, connected func(), handle func(data []byte)) error {
 	ctx, cancel := context.WithCancel(ctx) // ends the stream to the sidecar
 	defer cancel()
-	heard, err := s.Client.Subscribe(ctx, client.SubscriptionOptions{PubsubName: BroadcastPubSub, Topic: topic})
+	subscription, err := s.Client.Subscribe(ctx, client.SubscriptionOptions{PubsubName: BroadcastPubSub, Topic: topic})
 	if err != nil {
 		return err
 	}
-	again()
-	// Until then the sidecar may have a reader of somebody who listened before, which takes messages and gives them to nobody.
-	late := time.AfterFunc(formerReader, again)
-	defer late.Stop()
+	connected()
+	// Until then the sidecar may still read messages for a former subscription, and drop them.
+	again := time.AfterFunc(formerSubscription, connected)
+	defer again.Stop()
 	for {
-		message, err := heard.Receive()
+		message, err := subscription.Receive()
 		if err != nil {
 			return err
 		}
-		got(message.RawData)
+		handle(message.RawData)
 		if err := message.Success(); err != nil {
 			return err
 		}

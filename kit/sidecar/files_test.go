@@ -6,15 +6,15 @@ import (
 	"testing"
 )
 
-// azure is an error as azcore.ResponseError writes it.
+// azure returns an error text as azcore.ResponseError writes it.
 func azure(code, text string) string {
 	const line = "--------------------------------------------------------------------------------"
 	return fmt.Sprintf("GET https://shop.blob.core.windows.net/images/0192\n%s\nRESPONSE 404: 404 %s\nERROR CODE: %s\n%s\n"+
 		"\ufeff<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>%s</Code><Message>%s</Message></Error>\n%s\n", line, text, code, line, code, text, line)
 }
 
-// TestNoSuchFile has the texts of components-contrib v1.18.3 and of the SDKs in it. What says that the store itself is
-// not there, or refuses, is no answer about a file.
+// TestNoSuchFile has the error texts of components-contrib v1.18.3 and of its SDKs. An error of the store itself is no
+// missing file.
 func TestNoSuchFile(t *testing.T) {
 	const s3 = "operation error S3: GetObject, https response error StatusCode: 404, RequestID: R, HostID: H, "
 	for want, texts := range map[bool][]string{
@@ -39,7 +39,7 @@ func TestNoSuchFile(t *testing.T) {
 	} {
 		for _, text := range texts {
 			err := errors.New("error invoking binding images/get: rpc error: code = Internal desc = error invoking output binding images: " + text)
-			if isNoFile(err) != want {
+			if isFileNotFound(err) != want {
 				t.Errorf("%q: want %t", text, want)
 			}
 		}

@@ -16,18 +16,18 @@ import (
 	"sidecart/kit/fault"
 )
 
-// ErrUpstream is the fault of a call that reached no answer of the other service.
-var ErrUpstream = fault.New(fault.Unavailable, "service_unavailable", "a service this needs does not answer at the moment").WithRetryAfter(2)
+// ErrUpstream is the fault of a call that got no response of the other service.
+var ErrUpstream = fault.New(fault.Unavailable, "service_unavailable", "a service that this request needs is unavailable").WithRetryAfter(2)
 
-// largestResponse is how much of a response is read, in bytes.
+// largestResponse is how many bytes of a response are read.
 const largestResponse = 8 << 20
 
 // timeout bounds one call, the sidecar's retries included.
 const timeout = 10 * time.Second
 
 // Invoke calls another app through both sidecars. A fault of the other app comes back as itself, its Retry-After
-// included. It fails with ErrUpstream where the other app or a sidecar does not answer within 10 s, or has not been
-// answering. The sidecar may repeat a call: invoke only what is idempotent.
+// included. It fails with ErrUpstream if the other app or a sidecar does not respond within 10 s, or while the circuit
+// breaker is open. The sidecar may repeat a call: invoke only idempotent endpoints.
 func (s *Sidecar) Invoke(ctx context.Context, to Endpoint, in, out any) error {
 	leave, err := s.breaker(to.App).Allow()
 	if err != nil {
@@ -36,12 +36,12 @@ func (s *Sidecar) Invoke(ctx context.Context, to Endpoint, in, out any) error {
 	return s.invoke(ctx, to, in, out, leave)
 }
 
-// InvokeWithoutBreaker calls an app even while it does not answer, for callers that must notice its return immediately.
+// InvokeWithoutBreaker calls an app even while it is unavailable, for callers that must notice its return immediately.
 func (s *Sidecar) InvokeWithoutBreaker(ctx context.Context, to Endpoint, in, out any) error {
 	return s.invoke(ctx, to, in, out, func(error) {})
 }
 
-// invoke reports to done whether the other app answered, before it reads the answer.
+// invoke calls done with the error of the call before it decodes the response.
 func (s *Sidecar) invoke(ctx context.Context, to Endpoint, in, out any, done func(error)) error {
 	req, err := s.request(ctx, to, in)
 	if err != nil {
@@ -95,47 +95,47 @@ func (s *Sidecar) request(ctx context.Context, to Endpoint, in any) (*http.Reque
 }
 
 // SignatureHeader is the header field that every response of an app has. Where an app dies under concurrent calls, its
-// sidecar at times gives one caller's error to another, and to the first an empty response of status 200: all requests
+// sidecar at times returns one caller's error to another, and to the first an empty response of status 200: all requests
 // to an app share one pipeline, which runs the handler of the latest request (daprd 1.16.0 to 1.18.2,
 // pkg/middleware/http/pipeline.go, as made in https://github.com/dapr/dapr/pull/7286). Remove when each request runs
 // its own handler.
 const SignatureHeader = "X-Request-Id"
 
-// response is what the other app itself answered: a body, or a fault.
+// response is the response of the other app itself: a body, or a fault.
 type response struct {
 	body  []byte
 	fault error
 }
 
-// do fails with ErrUpstream where the other app did not answer, and with the context's error where the caller has gone.
+// do fails with ErrUpstream if the other app did not respond, and with the context's error if the caller disconnected.
 func (s *Sidecar) do(to Endpoint, req *http.Request) (response, error) {
 	res, err := s.http.Do(req)
 	if err != nil {
-		return response{}, unanswered(to, err)
+		return response{}, upstreamError(to, err)
 	}
 	defer res.Body.Close() //nolint:errcheck // read to its end
 	body, err := io.ReadAll(io.LimitReader(res.Body, largestResponse))
 	if err != nil {
-		return response{}, unanswered(to, err)
+		return response{}, upstreamError(to, err)
 	}
 	if res.StatusCode < 300 {
 		if res.Header.Get(SignatureHeader) == "" {
-			return response{}, ErrUpstream.Wrap(fmt.Errorf("invoke %s: a response that is not the app's", to))
+			return response{}, ErrUpstream.Wrap(fmt.Errorf("invoke %s: no response of the app", to))
 		}
 		return response{body: body}, nil
 	}
-	return faultIn(to, res, body)
+	return errorResponse(to, res, body)
 }
 
-func unanswered(to Endpoint, err error) error {
+func upstreamError(to Endpoint, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
 	return ErrUpstream.Wrap(fmt.Errorf("invoke %s: %w", to, err))
 }
 
-// faultIn distinguishes the other app's response from a sidecar's: apps answer errors only as problem+json.
-func faultIn(to Endpoint, res *http.Response, body []byte) (response, error) {
+// errorResponse distinguishes the other app's response from a sidecar's: apps respond with errors only as problem+json.
+func errorResponse(to Endpoint, res *http.Response, body []byte) (response, error) {
 	media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	retryAfter := res.Header.Get("Retry-After")
 	var p fault.Problem
@@ -146,8 +146,8 @@ func faultIn(to Endpoint, res *http.Response, body []byte) (response, error) {
 		}
 		return response{fault: f}, nil
 	}
-	upstream := ErrUpstream.WithRetryAfterHeader(retryAfter).Wrap(fmt.Errorf("invoke %s: the sidecar answers %d: %.200s", to, res.StatusCode, body))
-	if res.StatusCode == http.StatusTooManyRequests { // the guard against floods in front of an app that is well
+	upstream := ErrUpstream.WithRetryAfterHeader(retryAfter).Wrap(fmt.Errorf("invoke %s: the sidecar responds %d: %.200s", to, res.StatusCode, body))
+	if res.StatusCode == http.StatusTooManyRequests { // the flood limit of a healthy app
 		return response{fault: upstream}, nil
 	}
 	return response{}, upstream

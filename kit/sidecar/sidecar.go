@@ -1,5 +1,5 @@
-// Package sidecar is how an app talks to the Dapr sidecar beside it: the go-sdk client for secrets, events, state and
-// workflows, and plain HTTP through the sidecar for invoking other apps.
+// Package sidecar connects an app to its Dapr sidecar: the go-sdk client for secrets, events, state and workflows, and HTTP
+// through the sidecar for invoking other apps.
 package sidecar
 
 import (
@@ -21,7 +21,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-// The names of the components that every environment has.
+// Names of components that every environment has.
 const (
 	SecretStore = "secrets"
 	PubSub      = "pubsub"
@@ -60,14 +60,14 @@ func Connect(ctx context.Context) (*Sidecar, error) {
 		slog.InfoContext(ctx, "waiting for the sidecar", "grpc_port", grpcPort)
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("the sidecar does not answer on port %s: %w", grpcPort, err)
+			return nil, fmt.Errorf("the sidecar does not respond on port %s: %w", grpcPort, err)
 		case <-time.After(300 * time.Millisecond):
 		}
 	}
 }
 
-// Secret reads one secret of the secret store. It fails immediately where the store does not give it, and waits up to a
-// minute for a sidecar that does not answer yet: a sidecar answers once all its components are there.
+// Secret reads one secret of the secret store. It fails immediately if the store does not have it, and waits up to a minute
+// for the sidecar, which responds once all its components are loaded.
 func (s *Sidecar) Secret(ctx context.Context, name string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -90,14 +90,14 @@ func (s *Sidecar) Secret(ctx context.Context, name string) (string, error) {
 	}
 }
 
-// Publish hands a CloudEvent, as JSON, to the broker. It returns nil only once the broker has it, and fails when that
-// takes longer than dapr/resiliency/events.yaml allows.
+// Publish publishes a CloudEvent in JSON. It returns nil only once the broker has it, and fails after the timeout of
+// dapr/resiliency/events.yaml.
 func (s *Sidecar) Publish(ctx context.Context, topic string, cloudEvent []byte) error {
 	return s.PublishEvent(ctx, PubSub, topic, cloudEvent, client.PublishEventWithContentType("application/cloudevents+json"))
 }
 
-// Every has the scheduler call the app at POST /job/<name>, again and again ("@every 30s"). It returns once the
-// scheduler knows, and retries until then or until ctx ends. The job outlives this process; a second call, by any
+// Every schedules a recurring job, such as "@every 30s": the scheduler calls the app at POST /job/<name>. It returns once the
+// job is stored, and retries until then or until ctx ends. The job outlives this process. Scheduling it again, by any
 // replica, changes nothing.
 func (s *Sidecar) Every(ctx context.Context, name, schedule string) error {
 	nothing, err := anypb.New(&emptypb.Empty{}) // a job without data is refused
@@ -107,13 +107,13 @@ func (s *Sidecar) Every(ctx context.Context, name, schedule string) error {
 	job := client.NewJob(name, client.WithJobSchedule(schedule), client.WithJobData(nothing))
 	job.Overwrite = true
 	for {
-		asked, cancel := context.WithTimeout(ctx, 10*time.Second)
-		err := s.ScheduleJob(asked, job)
+		attempt, cancel := context.WithTimeout(ctx, 10*time.Second)
+		err := s.ScheduleJob(attempt, job)
 		cancel()
 		if err == nil {
 			return nil
 		}
-		slog.WarnContext(ctx, "job is not scheduled yet", "job", name, "err", err)
+		slog.WarnContext(ctx, "job not scheduled, retrying", "job", name, "err", err)
 		select {
 		case <-ctx.Done():
 			return nil // the service ends
@@ -122,10 +122,10 @@ func (s *Sidecar) Every(ctx context.Context, name, schedule string) error {
 	}
 }
 
-// Workflows is the sidecar's workflow engine.
+// Workflows returns a client of the sidecar's workflow engine.
 func (s *Sidecar) Workflows() *workflow.Client { return workflow.NewClient(s.GrpcClientConn()) }
 
-// Healthy asks whether the sidecar and its components are well.
+// Healthy fails if the sidecar or one of its components is unhealthy.
 func (s *Sidecar) Healthy(ctx context.Context) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.HTTPAddr+"/v1.0/healthz/outbound", nil)
 	if err != nil {
@@ -140,7 +140,7 @@ func (s *Sidecar) Healthy(ctx context.Context) error {
 		return err
 	}
 	if res.StatusCode >= 300 {
-		return fmt.Errorf("the sidecar answers %d", res.StatusCode)
+		return fmt.Errorf("the sidecar responds %d", res.StatusCode)
 	}
 	return nil
 }

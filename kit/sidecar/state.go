@@ -14,13 +14,13 @@ import (
 	"sidecart/kit/fault"
 )
 
-// ErrConcurrentUpdate tells that somebody else wrote a value since it was loaded: load it again and decide anew.
-var ErrConcurrentUpdate = fault.New(fault.Conflict, "changed_meanwhile", "it was changed by somebody else at the same moment")
+// ErrConcurrentUpdate is the fault of a value that another request wrote since it was loaded: load it again and retry.
+var ErrConcurrentUpdate = fault.New(fault.Conflict, "changed_meanwhile", "concurrent update, retry")
 
-var errState = fault.New(fault.Unavailable, "state_unavailable", "what is remembered cannot be reached at the moment").WithRetryAfter(2)
+var errState = fault.New(fault.Unavailable, "state_unavailable", "the state store is unavailable").WithRetryAfter(2)
 
-// Load reads a key of a state store into a value. The version it answers is for Save and Drop; it is empty, and the value
-// is left as it was, where there is nothing.
+// Load reads a key of a state store into a value, and returns its version for Save and Delete. For a missing key the version
+// is empty and the value unchanged.
 func (s *Sidecar) Load(ctx context.Context, store, key string, into any) (version string, err error) {
 	item, err := s.GetStateWithConsistency(ctx, store, key, nil, client.StateConsistencyStrong)
 	if err != nil {
@@ -35,8 +35,8 @@ func (s *Sidecar) Load(ctx context.Context, store, key string, into any) (versio
 	return item.Etag, nil
 }
 
-// Save keeps a value as JSON for a time, if the key still has the version that was loaded; an empty version is a key that
-// is not there. It fails with ErrChanged.
+// Save stores a value as JSON until ttl has passed, if the key still has the loaded version; an empty version stands for a
+// missing key. It fails with ErrConcurrentUpdate.
 func (s *Sidecar) Save(ctx context.Context, store, key string, value any, version string, ttl time.Duration) error {
 	text, err := json.Marshal(value)
 	if err != nil {
@@ -46,18 +46,18 @@ func (s *Sidecar) Save(ctx context.Context, store, key string, value any, versio
 		Key: key, Value: text, Etag: etag(version), Options: firstWins(),
 		Metadata: map[string]string{"ttlInSeconds": strconv.Itoa(int(ttl.Seconds()))},
 	})
-	return s.refused(ctx, store, key, version, err)
+	return s.stateError(ctx, store, key, version, err)
 }
 
-// Delete removes a key, if it still has the version that was loaded. It fails with ErrChanged.
+// Delete removes a key, if it still has the loaded version. It fails with ErrConcurrentUpdate.
 func (s *Sidecar) Delete(ctx context.Context, store, key, version string) error {
 	err := s.DeleteStateWithETag(ctx, store, key, etag(version), nil, firstWins())
-	return s.refused(ctx, store, key, version, err)
+	return s.stateError(ctx, store, key, version, err)
 }
 
-// refused tells a version that is not the key's any more from a store that is away. Where a key was to be new, stores say
-// it each in their way, so the key itself is asked.
-func (s *Sidecar) refused(ctx context.Context, store, key, version string, err error) error {
+// stateError distinguishes an outdated version from an unavailable store. Stores have different errors for a key that should
+// be new and is not, so the key is read.
+func (s *Sidecar) stateError(ctx context.Context, store, key, version string, err error) error {
 	if err == nil {
 		return nil
 	}

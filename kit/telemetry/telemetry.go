@@ -1,4 +1,4 @@
-// Package telemetry sets up what a service tells its operators: traces, metrics and JSON logs that carry trace ids.
+// Package telemetry sets up traces, metrics and JSON logs with trace ids.
 package telemetry
 
 import (
@@ -19,13 +19,12 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Exporting says whether traces are exported: OTEL_EXPORTER_OTLP_ENDPOINT names a collector.
+// Exporting reports whether traces are exported: OTEL_EXPORTER_OTLP_ENDPOINT names a collector.
 func Exporting() bool { return strings.TrimSpace(os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")) != "" }
 
-// Start sets the process's logger, meter and tracer, and returns what flushes them. Logs go to standard error as JSON
-// at LOG_LEVEL (debug, info, warn, error; info unless set). Traces are exported where OTEL_EXPORTER_OTLP_ENDPOINT
-// says and are only passed on, not recorded, without it. Metrics are read at /metrics. It fails only on an endpoint
-// that cannot be an endpoint.
+// Start sets the process's logger, meter and tracer, and returns a function that flushes them. Logs go to standard error as
+// JSON at LOG_LEVEL (debug, info, warn, error; default info). Traces are exported to OTEL_EXPORTER_OTLP_ENDPOINT; without
+// it they are propagated and not recorded. Metrics are served at /metrics. It fails only on an invalid endpoint.
 func Start(ctx context.Context, service string) (stop func(), err error) {
 	var level slog.Level
 	if level.UnmarshalText([]byte(os.Getenv("LOG_LEVEL"))) != nil {
@@ -56,12 +55,12 @@ func Start(ctx context.Context, service string) (stop func(), err error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
 		if err := tracer.Shutdown(ctx); err != nil {
-			slog.WarnContext(ctx, "traces were not flushed", "err", err)
+			slog.WarnContext(ctx, "traces not flushed", "err", err)
 		}
 	}, nil
 }
 
-// TraceID is the 32 hex digits of the trace that ctx belongs to, or empty.
+// TraceID returns the 32 hex digits of ctx's trace, or empty.
 func TraceID(ctx context.Context) string {
 	if sc := trace.SpanContextFromContext(ctx); sc.HasTraceID() {
 		return sc.TraceID().String()
@@ -69,14 +68,14 @@ func TraceID(ctx context.Context) string {
 	return ""
 }
 
-// TraceParent is the W3C traceparent of ctx, or empty; WithTraceParent is the way back.
+// TraceParent returns the W3C traceparent of ctx, or empty. WithTraceParent is its inverse.
 func TraceParent(ctx context.Context) string {
 	carrier := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(ctx, carrier)
 	return carrier.Get("traceparent")
 }
 
-// WithTraceParent continues the trace of a traceparent; one that cannot be read is left out.
+// WithTraceParent continues the trace of a traceparent. An invalid one is ignored.
 func WithTraceParent(ctx context.Context, traceparent string) context.Context {
 	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": traceparent})
 }

@@ -54,6 +54,6 @@ var german = dictionary{
 		shop.NoFunds:         "das Konto ist nicht gedeckt",
 		shop.NotConfirmed:    "die Bank verlangt eine Bestätigung, die ausblieb",
 		shop.NoMethod:        "diese Zahlungsart gibt es nicht",
-		shop.CalledOff:       "die Zahlung wurde abgebrochen",
+		shop.PaymentVoided:   "die Zahlung wurde abgebrochen",
 	},
 }

@@ -54,6 +54,6 @@ var spanish = dictionary{
 		shop.NoFunds:         "no hay fondos suficientes",
 		shop.NotConfirmed:    "el banco pide una confirmación que no llegó",
 		shop.NoMethod:        "ese medio de pago no existe",
-		shop.CalledOff:       "el pago fue anulado",
+		shop.PaymentVoided:   "el pago fue anulado",
 	},
 }

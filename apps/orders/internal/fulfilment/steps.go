@@ -74,7 +74,7 @@ func (s *Service) charge(ctx context.Context, in payInput) (outcome, error) {
 		return outcome{}, err
 	}
 	if b.Status == order.Cancelled {
-		return outcome{Refused: shop.Cause{Code: shop.CalledOff}}, nil
+		return outcome{Refused: shop.Cause{Code: shop.PaymentVoided}}, nil
 	}
 	var receipt payment.Receipt
 	if in.Overdue {
@@ -105,7 +105,7 @@ func (s *Service) markPaid(ctx context.Context, id shop.OrderID, reference strin
 	err := s.orders.MarkPaid(ctx, id, reference)
 	crash.At("mark paid: made")
 	if errors.Is(err, order.ErrTransition) { // cancelled meanwhile
-		return outcome{Refused: shop.Cause{Code: shop.CalledOff}}, nil
+		return outcome{Refused: shop.Cause{Code: shop.PaymentVoided}}, nil
 	}
 	return outcome{}, err
 }

@@ -111,7 +111,7 @@ func (p Payment) outcome() (Receipt, error) {
 	case Declined:
 		return Receipt{}, DeclinedFor(shop.Cause{Code: p.ReasonCode, Words: p.Reason})
 	case CalledOff:
-		return Receipt{}, DeclinedFor(shop.Cause{Code: shop.CalledOff})
+		return Receipt{}, DeclinedFor(shop.Cause{Code: shop.PaymentVoided})
 	case Asked:
 	}
 	return Receipt{}, ErrNoAnswer

@@ -98,7 +98,7 @@ func (e entry) answer(key shop.OrderID) (payment.Receipt, error) {
 	case declined:
 		return payment.Receipt{}, payment.ErrDeclined
 	case refunded:
-		return payment.Receipt{}, payment.DeclinedFor(shop.Cause{Code: shop.CalledOff})
+		return payment.Receipt{}, payment.DeclinedFor(shop.Cause{Code: shop.PaymentVoided})
 	case processing:
 		return payment.Receipt{}, payment.ErrNoAnswer
 	}

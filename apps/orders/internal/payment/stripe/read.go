@@ -26,7 +26,7 @@ func outcome(intent *api.PaymentIntent) (payment.Receipt, error) {
 	case api.PaymentIntentStatusProcessing, api.PaymentIntentStatusRequiresConfirmation, api.PaymentIntentStatusRequiresCapture:
 		return receipt, payment.ErrNoAnswer
 	case api.PaymentIntentStatusCanceled:
-		return receipt, payment.DeclinedFor(shop.Cause{Code: shop.CalledOff})
+		return receipt, payment.DeclinedFor(shop.Cause{Code: shop.PaymentVoided})
 	case api.PaymentIntentStatusRequiresAction, api.PaymentIntentStatusRequiresPaymentMethod:
 	}
 	return receipt, payment.DeclinedFor(shop.Cause{Code: why(intent.LastPaymentError)})
