@@ -33,5 +33,5 @@ func emailWith(ctx context.Context, dapr *sidecar.Sidecar, s mail.Settings, sign
 			return p, err
 		}
 	}
-	return mail.Over(s)
+	return mail.NewProvider(s)
 }

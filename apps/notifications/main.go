@@ -11,8 +11,8 @@ import (
 	"sidecart/apps/notifications/internal/contact"
 	"sidecart/apps/notifications/internal/delivery"
 	"sidecart/apps/notifications/internal/device"
+	"sidecart/apps/notifications/internal/inbox"
 	"sidecart/apps/notifications/internal/kind"
-	"sidecart/apps/notifications/internal/message"
 	"sidecart/apps/notifications/internal/notice"
 	"sidecart/apps/notifications/internal/preference"
 	"sidecart/apps/notifications/internal/template"
@@ -41,7 +41,7 @@ func run(ctx context.Context, s *service.Service) error {
 	if err != nil {
 		return err
 	}
-	pushKeys, err := device.NewKeys(vapid)
+	pushKeys, err := device.NewVAPIDKeys(vapid)
 	if err != nil {
 		return err
 	}
@@ -49,15 +49,15 @@ func run(ctx context.Context, s *service.Service) error {
 	if err != nil {
 		return err
 	}
-	outbox, err := s.OpenDatabase(ctx, "notifications-database-url", message.Migrations, contact.Migrations, template.Migrations,
+	outbox, err := s.OpenDatabase(ctx, "notifications-database-url", inbox.Migrations, contact.Migrations, template.Migrations,
 		preference.Migrations, delivery.Migrations, broadcast.Migrations, device.Migrations)
 	if err != nil {
 		return err
 	}
 	db := outbox.Pool
 	app := s.NewApp(ctx, cfg, auth.NewFeed(s.Sidecar.InvokeWithoutBreaker))
-	links, tracks := preference.NewLinks(key), delivery.NewTracks(key)
-	messages, deliveries := message.NewService(db), delivery.NewService(db)
+	links, tracks := preference.NewUnsubscribeTokens(key), delivery.NewTrackingTokens(key)
+	messages, deliveries := inbox.NewService(db), delivery.NewService(db)
 	messages.Routes(app)
 	template.NewService(db).Routes(app)
 	preference.NewService(db, links, delivery.Reconsider).Routes(app)
@@ -69,11 +69,11 @@ func run(ctx context.Context, s *service.Service) error {
 	notices.Subscribe(s.NewHub(sidecar.Endpoint{App: "users", Method: "POST", Path: event.ReplayPath},
 		sidecar.Endpoint{App: "products", Method: "POST", Path: event.ReplayPath},
 		sidecar.Endpoint{App: "orders", Method: "POST", Path: event.ReplayPath}))
-	engine := delivery.NewEngine(db, delivery.NewComposer(db, publicURL, links, tracks, delivery.TokenWith(s.Sidecar.Invoke)).Compose,
-		map[kind.Channel]delivery.Provider{kind.Email: email, kind.SMS: delivery.SMSWith(s.Sidecar.InvokeBinding),
-			kind.Push: device.PushWith(db, pushKeys, vapidContact, &http.Client{Timeout: 15 * time.Second})})
+	engine := delivery.NewWorker(db, delivery.NewRenderer(db, publicURL, links, tracks, delivery.NewFetchToken(s.Sidecar.Invoke)).Render,
+		map[kind.Channel]delivery.Provider{kind.Email: email, kind.SMS: delivery.NewSMSProvider(s.Sidecar.InvokeBinding),
+			kind.Push: device.NewPushProvider(db, pushKeys, vapidContact, &http.Client{Timeout: 15 * time.Second})})
 	s.Relay(publishWith(s.Sidecar), 0)
-	s.Go(engine.Work)
-	s.Go(broadcasts.Work)
+	s.Go(engine.Run)
+	s.Go(broadcasts.Run)
 	return s.Serve(ctx)
 }

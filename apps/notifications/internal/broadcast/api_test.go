@@ -14,7 +14,7 @@ import (
 	"sidecart/apps/notifications/internal/contact"
 	"sidecart/apps/notifications/internal/delivery"
 	"sidecart/apps/notifications/internal/device"
-	"sidecart/apps/notifications/internal/message"
+	"sidecart/apps/notifications/internal/inbox"
 	"sidecart/apps/notifications/internal/preference"
 	"sidecart/apps/notifications/internal/template"
 	"sidecart/kit/event"
@@ -24,19 +24,19 @@ import (
 	"sidecart/kit/web"
 )
 
-func start(t *testing.T, people int) (*web.App, *pgxpool.Pool, *Service) {
+func newFixture(t *testing.T, people int) (*web.App, *pgxpool.Pool, *Service) {
 	t.Helper()
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, message.Migrations, contact.Migrations, template.Migrations,
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, inbox.Migrations, contact.Migrations, template.Migrations,
 		preference.Migrations, delivery.Migrations, device.Migrations, Migrations)
 	err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error {
 		for n := range people {
 			user := shop.UserID{UUID: shop.NewID()}
 			c := contact.Contact{UserID: user, Email: fmt.Sprintf("p%d@example.com", n), Username: fmt.Sprintf("p%d", n)}
-			if err := contact.Meet(t.Context(), tx, c); err != nil {
+			if err := contact.Register(t.Context(), tx, c); err != nil {
 				return err
 			}
 			if n%10 == 0 {
-				if err := contact.ChangeRole(t.Context(), tx, shop.NewID(), user, shop.Admin); err != nil {
+				if err := contact.UpdateRole(t.Context(), tx, shop.NewID(), user, shop.Admin); err != nil {
 					return err
 				}
 			}
@@ -54,7 +54,7 @@ func start(t *testing.T, people int) (*web.App, *pgxpool.Pool, *Service) {
 
 func TestBroadcast(t *testing.T) {
 	t.Parallel()
-	app, db, s := start(t, 250)
+	app, db, s := newFixture(t, 250)
 	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	const path = "POST /notifications/broadcast"
 	key := map[string]string{"Idempotency-Key": "k1"}
@@ -77,7 +77,7 @@ func TestBroadcast(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var replicas sync.WaitGroup
 	for range 3 {
-		replicas.Go(func() { _ = s.Work(ctx) })
+		replicas.Go(func() { _ = s.Run(ctx) })
 	}
 	t.Cleanup(func() { stop(); replicas.Wait() })
 	kittest.Eventually(t, 30*time.Second, func() error {
@@ -105,14 +105,14 @@ func TestBroadcast(t *testing.T) {
 // TestATemplateThatBreaks holds up no broadcast, and none behind it.
 func TestATemplateThatBreaks(t *testing.T) {
 	t.Parallel()
-	_, db, s := start(t, 3)
+	_, db, s := newFixture(t, 3)
 	if _, err := db.Exec(t.Context(), `
 		insert into templates (kind, channel, language, version, title, body, html, changed_by)
 		values ('broadcast', 'in_app', 'en', 1, '{{.Titel}}', '{{.Text}}', '', gen_random_uuid())`); err != nil {
 		t.Fatal(err)
 	}
 	for _, title := range []string{"First", "Second"} {
-		if _, err := s.Announce(t.Context(), shop.UserID{UUID: shop.NewID()}, NewBroadcast{Title: title, Body: "All of it"}); err != nil {
+		if _, err := s.Start(t.Context(), shop.UserID{UUID: shop.NewID()}, NewBroadcast{Title: title, Body: "All of it"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -132,9 +132,9 @@ func TestATemplateThatBreaks(t *testing.T) {
 // TestABadBroadcastHoldsUpNoOther: it steps aside and is tried again later.
 func TestABadBroadcastHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
-	_, db, s := start(t, 3)
+	_, db, s := newFixture(t, 3)
 	for _, title := range []string{"Bad", "Good"} {
-		if _, err := s.Announce(t.Context(), shop.UserID{UUID: shop.NewID()}, NewBroadcast{Title: title, Body: "All of it"}); err != nil {
+		if _, err := s.Start(t.Context(), shop.UserID{UUID: shop.NewID()}, NewBroadcast{Title: title, Body: "All of it"}); err != nil {
 			t.Fatal(err)
 		}
 	}

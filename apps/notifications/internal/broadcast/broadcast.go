@@ -32,7 +32,7 @@ type Broadcast struct {
 	Role       shop.Role   `json:"role"` // "" is everybody
 	State      State       `json:"state"`
 	Total      int         `json:"total"`
-	Told       int         `json:"told"`
+	Notified   int         `json:"told" db:"told"`
 	LastUser   shop.UserID `json:"-"` // was told last, in the order of ids
 	CreatedBy  shop.UserID `json:"created_by"`
 	CreatedAt  time.Time   `json:"created_at"`

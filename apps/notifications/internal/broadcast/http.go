@@ -12,7 +12,7 @@ import (
 
 // Routes adds broadcasts to an app.
 func (s *Service) Routes(app *web.App) {
-	web.Handle(app, "POST /notifications/broadcast", shop.ManageMessages, s.handleAnnounce,
+	web.Handle(app, "POST /notifications/broadcast", shop.ManageMessages, s.handleStart,
 		web.Status(http.StatusAccepted), web.NoStore,
 		web.Doc("startBroadcast", "admin", "Start a broadcast"),
 		web.Describe("Notifies all users, or all users with a role. Continues in the background."))
@@ -21,14 +21,14 @@ func (s *Service) Routes(app *web.App) {
 		web.Doc("getBroadcast", "admin", "Get the progress of a broadcast"))
 }
 
-func (s *Service) handleAnnounce(ctx context.Context, who shop.Caller, in NewBroadcast) (Broadcast, error) {
-	return s.Announce(ctx, who.ID, in)
+func (s *Service) handleStart(ctx context.Context, who shop.Caller, in NewBroadcast) (Broadcast, error) {
+	return s.Start(ctx, who.ID, in)
 }
 
-type one struct {
+type idInput struct {
 	ID uuid.UUID `path:"id"`
 }
 
-func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in one) (Broadcast, error) {
+func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in idInput) (Broadcast, error) {
 	return s.Get(ctx, in.ID)
 }

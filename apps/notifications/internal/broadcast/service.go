@@ -33,8 +33,8 @@ type NewBroadcast struct {
 	Role  shop.Role `json:"role" validate:"omitempty,oneof=user admin"`
 }
 
-// Announce begins a broadcast.
-func (s *Service) Announce(ctx context.Context, by shop.UserID, in NewBroadcast) (Broadcast, error) {
+// Start begins a broadcast.
+func (s *Service) Start(ctx context.Context, by shop.UserID, in NewBroadcast) (Broadcast, error) {
 	return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Broadcast, error) {
 		total, err := contact.Count(ctx, tx, in.Role)
 		if err != nil {
@@ -50,13 +50,13 @@ func (s *Service) Get(ctx context.Context, id uuid.UUID) (Broadcast, error) {
 }
 
 const (
-	step = 100 // people told in one transaction
-	idle = time.Second
+	batchSize = 100 // people told in one transaction
+	idle      = time.Second
 )
 
-// Work carries broadcasts out until ctx ends. Any replica goes on where another stopped: who was told and that they were
+// Run carries broadcasts out until ctx ends. Any replica goes on where another stopped: who was told and that they were
 // are kept together.
-func (s *Service) Work(ctx context.Context) error {
+func (s *Service) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		worked, err := s.step(ctx)
 		if err != nil && ctx.Err() == nil {
@@ -77,26 +77,26 @@ func (s *Service) Work(ctx context.Context) error {
 func (s *Service) step(ctx context.Context) (worked bool, err error) {
 	var b Broadcast
 	err = s.db.Tx(ctx, func(tx event.TX) (err error) {
-		if b, err = next(ctx, tx); err != nil || b.ID == uuid.Nil {
+		if b, err = lockNext(ctx, tx); err != nil || b.ID == uuid.Nil {
 			return err
 		}
 		worked = true
-		people, err := contact.After(ctx, tx, b.Role, b.LastUser, step)
+		people, err := contact.After(ctx, tx, b.Role, b.LastUser, batchSize)
 		if err != nil {
 			return err
 		}
-		err = notice.TellAll(ctx, tx, people, func(reader shop.UserID) notice.Notice {
-			return notice.Notice{UserID: reader, Kind: kind.Broadcast, Facts: template.Facts{Title: b.Title, Text: b.Body}}
+		err = notice.NotifyAll(ctx, tx, people, func(reader shop.UserID) notice.Notice {
+			return notice.Notice{UserID: reader, Kind: kind.Broadcast, Variables: template.Variables{Title: b.Title, Text: b.Body}}
 		})
 		if err != nil {
 			return err
 		}
-		if b.Told += len(people); len(people) < step {
+		if b.Notified += len(people); len(people) < batchSize {
 			b.State = Done
 		} else {
 			b.LastUser = people[len(people)-1]
 		}
-		return progress(ctx, tx, b)
+		return saveProgress(ctx, tx, b)
 	})
 	if !worked || err == nil {
 		return worked, err

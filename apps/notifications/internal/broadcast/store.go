@@ -28,17 +28,17 @@ func get(ctx context.Context, db postgres.Reader, id uuid.UUID) (Broadcast, erro
 		select id, title, body, role, state, total, told, last_user, created_by, created_at, finished_at from broadcasts where id = $1`, id)
 }
 
-// next takes the oldest that runs, is due, and that nobody is working on. It is the zero Broadcast if there is none.
-func next(ctx context.Context, tx pgx.Tx) (Broadcast, error) {
+// lockNext takes the oldest that runs, is due, and that nobody is working on. It is the zero Broadcast if there is none.
+func lockNext(ctx context.Context, tx pgx.Tx) (Broadcast, error) {
 	return postgres.One(ctx, tx, nil, pgx.RowToStructByName[Broadcast], `
 		select id, title, body, role, state, total, told, last_user, created_by, created_at, finished_at from broadcasts
 		where state = 'running' and due_at <= now() order by created_at limit 1 for update skip locked`)
 }
 
-func progress(ctx context.Context, tx pgx.Tx, b Broadcast) error {
+func saveProgress(ctx context.Context, tx pgx.Tx, b Broadcast) error {
 	_, err := tx.Exec(ctx, `
 		update broadcasts set told = $2, last_user = $3, state = $4, finished_at = case when $4 = 'done' then now() end where id = $1`,
-		b.ID, b.Told, b.LastUser, b.State)
+		b.ID, b.Notified, b.LastUser, b.State)
 	return err
 }
 

@@ -55,8 +55,8 @@ func Count(ctx context.Context, db postgres.Reader, role shop.Role) (int, error)
 	return postgres.One(ctx, db, pgx.ErrNoRows, pgx.RowTo[int], `select count(*) from contacts where not erased and ($1 = '' or role = $1)`, string(role))
 }
 
-// Meet keeps what a registration says, unless something newer is known already.
-func Meet(ctx context.Context, tx pgx.Tx, c Contact) error {
+// Register keeps what a registration says, unless something newer is known already.
+func Register(ctx context.Context, tx pgx.Tx, c Contact) error {
 	_, err := tx.Exec(ctx, `
 		insert into contacts (user_id, email, username, full_name) values ($1, $2, $3, $4)
 		on conflict (user_id) do update set email = excluded.email, username = excluded.username, full_name = excluded.full_name
@@ -64,8 +64,8 @@ func Meet(ctx context.Context, tx pgx.Tx, c Contact) error {
 	return err
 }
 
-// Change keeps what an event says is true of somebody from then on, unless a later event, by its id, has said otherwise.
-func Change(ctx context.Context, tx pgx.Tx, event uuid.UUID, c Contact) error {
+// Update keeps what an event says is true of somebody from then on, unless a later event, by its id, has said otherwise.
+func Update(ctx context.Context, tx pgx.Tx, event uuid.UUID, c Contact) error {
 	_, err := tx.Exec(ctx, `
 		insert into contacts (user_id, email, username, full_name, profile_event) values ($1, $2, $3, $4, $5)
 		on conflict (user_id) do update
@@ -75,8 +75,8 @@ func Change(ctx context.Context, tx pgx.Tx, event uuid.UUID, c Contact) error {
 	return err
 }
 
-// ChangeRole keeps what an event says somebody is from then on, unless a later event, by its id, has said otherwise.
-func ChangeRole(ctx context.Context, tx pgx.Tx, event uuid.UUID, user shop.UserID, role shop.Role) error {
+// UpdateRole keeps what an event says somebody is from then on, unless a later event, by its id, has said otherwise.
+func UpdateRole(ctx context.Context, tx pgx.Tx, event uuid.UUID, user shop.UserID, role shop.Role) error {
 	_, err := tx.Exec(ctx, `
 		insert into contacts (user_id, role, role_event) values ($1, $2, $3)
 		on conflict (user_id) do update set role = excluded.role, role_event = excluded.role_event

@@ -14,57 +14,57 @@ import (
 	"sidecart/kit/sidecar"
 )
 
-// Bind does one operation of an output binding.
-type Bind func(ctx context.Context, name, operation string, data []byte, metadata map[string]string) ([]byte, error)
+// InvokeBinding does one operation of an output binding.
+type InvokeBinding func(ctx context.Context, name, operation string, data []byte, metadata map[string]string) ([]byte, error)
 
 // smsComponent is the name of the binding for SMS, whatever stands behind it.
 const smsComponent = "sms"
 
-// SMSWith sends SMS through the sidecar's binding: Twilio's reads the number by one name, and HTTP bindings pass it on as a
+// NewSMSProvider sends SMS through the sidecar's binding: Twilio's reads the number by one name, and HTTP bindings pass it on as a
 // header by the other.
-func SMSWith(bind Bind) Provider {
-	return Provider{Name: smsComponent, AtOnce: 4, PerSecond: 50, Send: func(ctx context.Context, l Letter) (string, error) {
+func NewSMSProvider(bind InvokeBinding) Provider {
+	return Provider{Name: smsComponent, Concurrency: 4, PerSecond: 50, Send: func(ctx context.Context, l Message) (string, error) {
 		_, err := bind(ctx, smsComponent, "create", []byte(l.Body), map[string]string{"toNumber": l.To, "To-Number": l.To})
 		if err != nil {
-			return "", said(err, l.To)
+			return "", classify(err, l.To)
 		}
 		return "accepted", nil
 	}}
 }
 
-// answered is the status that a provider's HTTP API refused with.
-var answered = regexp.MustCompile(`(?:status code '?|Twilio \()(\d{3})`)
+// statusPattern is the status that a provider's HTTP API refused with.
+var statusPattern = regexp.MustCompile(`(?:status code '?|Twilio \()(\d{3})`)
 
-// ofUs are the refusals that are not about the message: wrong credentials, an account without money, another address, too slow, too
+// senderStatuses are the refusals that are not about the message: wrong credentials, an account without money, another address, too slow, too
 // much. They come to every message alike, until somebody sets that right.
-var ofUs = []string{"401", "402", "403", "404", "408", "429"}
+var senderStatuses = []string{"401", "402", "403", "404", "408", "429"}
 
-// said sorts what a binding failed with. What it says of the address is taken out of it: the history keeps none.
-func said(err error, address string) error {
+// classify sorts what a binding failed with. What it says of the address is taken out of it: the history keeps none.
+func classify(err error, address string) error {
 	text := err.Error()
 	if at := strings.LastIndex(text, "desc = "); at >= 0 {
 		text = text[at+len("desc = "):]
 	}
 	text = strings.ReplaceAll(text, address, "the address")
-	switch status := answered.FindStringSubmatch(text); {
+	switch status := statusPattern.FindStringSubmatch(text); {
 	case strings.Contains(text, "find output binding"):
-		return fmt.Errorf("%w: no component of that name", ErrAbsent)
-	case status != nil && slices.Contains(ofUs, status[1]):
-		return fmt.Errorf("%w: %s", ErrOfUs, text)
+		return fmt.Errorf("%w: no component of that name", ErrNotConfigured)
+	case status != nil && slices.Contains(senderStatuses, status[1]):
+		return fmt.Errorf("%w: %s", ErrSenderRejected, text)
 	case status != nil && status[1][0] == '4':
 		return fmt.Errorf("%w: %s", ErrRefused, text)
 	}
 	return errors.New(text)
 }
 
-// TokenFor asks users for the key that a link carries, at the moment it is sent. It fails as not found or as a conflict
+// FetchToken asks users for the key that a link carries, at the moment it is sent. It fails as not found or as a conflict
 // when the key is of no use any more.
-type TokenFor func(ctx context.Context, request uuid.UUID) (string, error)
+type FetchToken func(ctx context.Context, request uuid.UUID) (string, error)
 
 var mailToken = sidecar.Endpoint{App: "users", Method: "POST", Path: "/mail-tokens/{request}"}
 
-// TokenWith invokes the users service through the sidecar.
-func TokenWith(invoke sidecar.Invoke) TokenFor {
+// NewFetchToken invokes the users service through the sidecar.
+func NewFetchToken(invoke sidecar.Invoke) FetchToken {
 	return func(ctx context.Context, request uuid.UUID) (string, error) {
 		var answer struct {
 			Token     string    `json:"token"`

@@ -12,8 +12,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/notifications/internal/contact"
+	"sidecart/apps/notifications/internal/inbox"
 	"sidecart/apps/notifications/internal/kind"
-	"sidecart/apps/notifications/internal/message"
 	"sidecart/apps/notifications/internal/preference"
 	"sidecart/apps/notifications/internal/template"
 	"sidecart/kit/kittest"
@@ -23,17 +23,17 @@ import (
 
 func TestDigestIsOneLetter(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &postbox{}
-	user := somebody(t, db, "ada")
-	if _, err := preference.NewService(db, links, Reconsider).Change(t.Context(), user, preference.PreferencesUpdate{Digest: ptr(preference.Daily)}); err != nil {
+	db, box := database(t), &fakeProvider{}
+	user := newUser(t, db, "ada")
+	if _, err := preference.NewService(db, unsubscribeTokens, Reconsider).Update(t.Context(), user, preference.PreferencesUpdate{Digest: ptr(preference.Daily)}); err != nil {
 		t.Fatal(err)
 	}
 	for n := range 3 {
-		planned(t, db, user, kind.StockBack, fmt.Sprint("thing ", n))
+		enqueue(t, db, user, kind.StockBack, fmt.Sprint("thing ", n))
 	}
-	planned(t, db, user, kind.Paid, "1") // does not wait for the morning
-	running(t, db, box, noToken)
-	if got := box.await(t, 1); got[0].Delivery.Kind != kind.Paid || got[0].Unsubscribe+got[0].OneClick != "" || got[0].MailID != got[0].ID.UUID {
+	enqueue(t, db, user, kind.Paid, "1") // does not wait for the morning
+	runWorker(t, db, box, noToken)
+	if got := box.await(t, 1); got[0].Job.Kind != kind.Paid || got[0].Unsubscribe+got[0].OneClick != "" || got[0].MessageID != got[0].ID.UUID {
 		t.Errorf("%+v", got)
 	}
 	if _, err := db.Exec(t.Context(), `update deliveries set due_at = now() where lane = 2`); err != nil {
@@ -46,32 +46,32 @@ func TestDigestIsOneLetter(t *testing.T) {
 		}
 	}
 	awaitState(t, db, "sent", 4)
-	if !strings.HasPrefix(got.OneClick, "https://shop.example.com/api/v1/notifications/unsubscribe?token=") || got.MailID == got.ID.UUID {
-		t.Errorf("ended by %s; its id is one delivery's: %s", got.OneClick, got.MailID)
+	if !strings.HasPrefix(got.OneClick, "https://shop.example.com/api/v1/notifications/unsubscribe?token=") || got.MessageID == got.ID.UUID {
+		t.Errorf("ended by %s; its id is one delivery's: %s", got.OneClick, got.MessageID)
 	}
-	_, about, err := links.Read(got.Unsubscribe[strings.Index(got.Unsubscribe, "=")+1:])
-	if len(box.seen()) != 2 || err != nil || about.Name != kind.Digest {
-		t.Errorf("%d letters, %v %v", len(box.seen()), about, err)
+	_, about, err := unsubscribeTokens.Verify(got.Unsubscribe[strings.Index(got.Unsubscribe, "=")+1:])
+	if len(box.messages()) != 2 || err != nil || about.Name != kind.Digest {
+		t.Errorf("%d letters, %v %v", len(box.messages()), about, err)
 	}
 }
 
-// digested plans three news and a message to all in one digest, which is due.
-func digested(t *testing.T, db *pgxpool.Pool, tracking bool) {
+// enqueueDigest plans three news and a message to all in one digest, which is due.
+func enqueueDigest(t *testing.T, db *pgxpool.Pool, tracking bool) {
 	t.Helper()
-	user := somebody(t, db, "ada")
-	wish(t, db, user, preference.PreferencesUpdate{Digest: ptr(preference.Daily), Tracking: &tracking})
+	user := newUser(t, db, "ada")
+	updatePreferences(t, db, user, preference.PreferencesUpdate{Digest: ptr(preference.Daily), Tracking: &tracking})
 	inTx(t, db, func(tx pgx.Tx) error {
-		wants, err := preference.Of(t.Context(), tx, user)
+		wants, err := preference.Get(t.Context(), tx, user)
 		for n := range 3 {
-			d := Delivery{MessageID: uuid.New(), UserID: user, Kind: kind.StockBack, Path: fmt.Sprint("/api/v1/products/", n),
-				Facts: template.Facts{Product: fmt.Sprint("<thing> ", n)}}
+			d := Job{NotificationID: uuid.New(), UserID: user, Kind: kind.StockBack, Path: fmt.Sprint("/api/v1/products/", n),
+				Variables: template.Variables{Product: fmt.Sprint("<thing> ", n)}}
 			if err == nil {
-				err = PlanFor(t.Context(), tx, Notice{d, wants, false})
+				err = Enqueue(t.Context(), tx, Request{d, wants, false})
 			}
 		}
 		return err
 	})
-	planned(t, db, user, kind.Broadcast, "Hello all")
+	enqueue(t, db, user, kind.Broadcast, "Hello all")
 	if _, err := db.Exec(t.Context(), `update deliveries set due_at = now()`); err != nil {
 		t.Fatal(err)
 	}
@@ -80,9 +80,9 @@ func digested(t *testing.T, db *pgxpool.Pool, tracking bool) {
 // TestADigestHasALineForEach of its news, and where that has one a link, in both parts.
 func TestADigestHasALineForEach(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &postbox{}
-	digested(t, db, false)
-	running(t, db, box, noToken)
+	db, box := database(t), &fakeProvider{}
+	enqueueDigest(t, db, false)
+	runWorker(t, db, box, noToken)
 	l := box.await(t, 1)[0]
 	for n := range 3 {
 		link := fmt.Sprint("https://shop.example.com/api/v1/products/", n)
@@ -101,18 +101,18 @@ func TestADigestHasALineForEach(t *testing.T) {
 // TestADigestStaysOne after a no for now, which has all of it wait for the same time.
 func TestADigestStaysOne(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &postbox{}
-	digested(t, db, false)
+	db, box := database(t), &fakeProvider{}
+	enqueueDigest(t, db, false)
 	var asked atomic.Int32
-	box.failing(func(Letter) error {
+	box.failWith(func(Message) error {
 		if asked.Add(1) < 3 {
-			return fmt.Errorf("%w: 451 later", ErrPutOff)
+			return fmt.Errorf("%w: 451 later", ErrTemporary)
 		}
 		return nil
 	})
-	running(t, db, box, noToken)
+	runWorker(t, db, box, noToken)
 	awaitState(t, db, "sent", 4)
-	if n := len(box.seen()); n != 1 || asked.Load() != 3 {
+	if n := len(box.messages()); n != 1 || asked.Load() != 3 {
 		t.Errorf("%d letters in %d attempts", n, asked.Load())
 	}
 }
@@ -120,26 +120,26 @@ func TestADigestStaysOne(t *testing.T) {
 // TestADigestStaysOneAfterACrash, and has the same id, by which mail programs know that they have it.
 func TestADigestStaysOneAfterACrash(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &postbox{}
-	digested(t, db, false)
-	var crashed []Delivery
+	db, box := database(t), &fakeProvider{}
+	enqueueDigest(t, db, false)
+	var crashed []Job
 	inTx(t, db, func(tx pgx.Tx) error {
 		first, err := claim(t.Context(), tx, kind.Email, 1, true)
 		if err != nil {
 			return err
 		}
-		others, err := claimLane(t.Context(), tx, first[0].Delivery, 10, true)
+		others, err := claimDigest(t.Context(), tx, first[0].Job, 10, true)
 		for _, c := range append(first, others...) {
-			crashed = append(crashed, c.Delivery)
+			crashed = append(crashed, c.Job)
 		}
 		return err
 	})
 	if _, err := db.Exec(t.Context(), `update deliveries set leased_until = now()`); err != nil {
 		t.Fatal(err)
 	}
-	running(t, db, box, noToken)
+	runWorker(t, db, box, noToken)
 	awaitState(t, db, "sent", 4)
-	if got := box.seen(); len(crashed) != 4 || len(got) != 1 || got[0].Delivery.ID != crashed[0].ID {
+	if got := box.messages(); len(crashed) != 4 || len(got) != 1 || got[0].Job.ID != crashed[0].ID {
 		t.Errorf("%d were taken; %d letters: %+v", len(crashed), len(got), got)
 	}
 	page, err := NewService(db).History(t.Context(), Filter{Outcome: "unknown"}, pageOf(10))
@@ -151,11 +151,11 @@ func TestADigestStaysOneAfterACrash(t *testing.T) {
 // TestADigestIsOpenedAndFollowedAsAWhole by any of its links.
 func TestADigestIsOpenedAndFollowedAsAWhole(t *testing.T) {
 	t.Parallel()
-	db, box := kittest.DB(t, Migrations, contact.Migrations, preference.Migrations, template.Migrations, message.Migrations), &postbox{}
-	digested(t, db, true)
-	running(t, db, box, noToken)
+	db, box := kittest.DB(t, Migrations, contact.Migrations, preference.Migrations, template.Migrations, inbox.Migrations), &fakeProvider{}
+	enqueueDigest(t, db, true)
+	runWorker(t, db, box, noToken)
 	found := map[string][]string{}
-	for _, m := range tracked.FindAllStringSubmatch(box.await(t, 1)[0].HTML, -1) {
+	for _, m := range trackedURL.FindAllStringSubmatch(box.await(t, 1)[0].HTML, -1) {
 		found[m[1]] = append(found[m[1]], "GET "+html.UnescapeString(m[2]))
 	}
 	if len(found["src"]) != 1 || len(found["href"]) != 4 { // three things and the button
@@ -163,7 +163,7 @@ func TestADigestIsOpenedAndFollowedAsAWhole(t *testing.T) {
 	}
 	awaitState(t, db, "sent", 4)
 	app := web.New("notifications", web.Config{Verify: kittest.Verify})
-	NewDesk(NewService(db), message.NewService(db), NewTracks("key")).Routes(app)
+	NewDesk(NewService(db), inbox.NewService(db), NewTrackingTokens("key")).Routes(app)
 	admin := kittest.NewCaller(shop.Admin)
 	counts := func(opened, clicked int) kittest.Call {
 		return kittest.Call{Name: "counted", As: admin, Do: "GET /notifications/analytics", Want: 200, Has: []string{

@@ -29,7 +29,7 @@ func TestHistoryUsesTheIndexOfItsFilter(t *testing.T) {
 		t.Fatal(err)
 	}
 	explaining := &kittest.Explainer{Pool: db}
-	for index, f := range map[string]Filter{"deliveries_message_id_channel_key": {MessageID: &message}, "attempts_pkey": {}} {
+	for index, f := range map[string]Filter{"deliveries_message_id_channel_key": {NotificationID: &message}, "attempts_pkey": {}} {
 		found, err := history(t.Context(), explaining, f, math.MaxInt64, 21)
 		if err != nil || len(found) == 0 || !strings.Contains(explaining.Plan, index+" ") {
 			t.Errorf("%d found without %s, %v:\n%s", len(found), index, err, explaining.Plan)

@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"sidecart/apps/notifications/internal/inbox"
 	"sidecart/apps/notifications/internal/kind"
-	"sidecart/apps/notifications/internal/message"
 	"sidecart/kit/fault"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
@@ -19,23 +19,23 @@ import (
 // Desk is where admins see what was told, outside and in the inboxes, and how much of it was read.
 type Desk struct {
 	deliveries *Service
-	messages   *message.Service
-	tracks     Tracks
+	messages   *inbox.Service
+	tracks     TrackingTokens
 }
 
 // NewDesk shows deliveries and messages, and reads the tokens that tracks made.
-func NewDesk(deliveries *Service, messages *message.Service, tracks Tracks) *Desk {
+func NewDesk(deliveries *Service, messages *inbox.Service, tracks TrackingTokens) *Desk {
 	return &Desk{deliveries, messages, tracks}
 }
 
 // Routes adds history and analytics to an app.
 func (d *Desk) Routes(app *web.App) {
-	web.Handle(app, "GET /notifications/opened", shop.Anyone, d.handlePixel, web.NoStore, web.Fails(ErrTrack),
+	web.Handle(app, "GET /notifications/opened", shop.Anyone, d.handlePixel, web.NoStore, web.Fails(ErrInvalidLink),
 		web.Produces("image/gif"),
 		web.Doc("trackOpen", "notifications", "Track an opened e-mail"),
 		web.Describe("The image in an e-mail that counts it as opened."))
 	web.Handle(app, "GET /notifications/clicked", shop.Anyone, d.handleLink, web.NoStore,
-		web.Status(http.StatusSeeOther), web.Fails(ErrTrack), web.Produces("text/plain"),
+		web.Status(http.StatusSeeOther), web.Fails(ErrInvalidLink), web.Produces("text/plain"),
 		web.Doc("trackClick", "notifications", "Track a followed link"),
 		web.Describe("The link in an e-mail that counts it as followed. Redirects to a page of the shop."))
 	web.Handle(app, "GET /notifications/history", shop.ManageMessages, d.handleHistory, web.NoStore,
@@ -52,15 +52,15 @@ func (d *Desk) Routes(app *web.App) {
 
 type historyQuery struct {
 	web.PageQuery
-	Kind      string     `query:"kind" validate:"max=60"`
-	Channel   string     `query:"channel" validate:"omitempty,oneof=email push sms"`
-	Outcome   string     `query:"outcome" validate:"omitempty,oneof=sent refused failed unknown skipped"`
-	UserID    *uuid.UUID `query:"user_id"`
-	MessageID *uuid.UUID `query:"notification_id"`
+	Kind           string     `query:"kind" validate:"max=60"`
+	Channel        string     `query:"channel" validate:"omitempty,oneof=email push sms"`
+	Outcome        string     `query:"outcome" validate:"omitempty,oneof=sent refused failed unknown skipped"`
+	UserID         *uuid.UUID `query:"user_id"`
+	NotificationID *uuid.UUID `query:"notification_id"`
 }
 
 func (d *Desk) handleHistory(ctx context.Context, _ shop.Caller, in historyQuery) (web.Page[DeliveryAttempt], error) {
-	return d.deliveries.History(ctx, Filter{in.Kind, in.Channel, in.Outcome, in.UserID, in.MessageID}, in.PageQuery)
+	return d.deliveries.History(ctx, Filter{in.Kind, in.Channel, in.Outcome, in.UserID, in.NotificationID}, in.PageQuery)
 }
 
 type period struct {
@@ -70,8 +70,8 @@ type period struct {
 
 // The longest period and the usual one, in days.
 const (
-	longestPeriod = 366
-	usualPeriod   = 30
+	maxPeriod     = 366
+	defaultPeriod = 30
 )
 
 // bounds are the first moment and the one after the last. Without bounds it is the last 30 days, today among them.
@@ -81,11 +81,11 @@ func (p period) bounds(now time.Time) (from, until time.Time, err error) {
 		last, _ := time.Parse(time.DateOnly, p.To) // was validated
 		until = last.AddDate(0, 0, 1)
 	}
-	from = until.AddDate(0, 0, -usualPeriod)
+	from = until.AddDate(0, 0, -defaultPeriod)
 	if p.From != "" {
 		from, _ = time.Parse(time.DateOnly, p.From)
 	}
-	if !from.Before(until) || until.Sub(from) > longestPeriod*24*time.Hour {
+	if !from.Before(until) || until.Sub(from) > maxPeriod*24*time.Hour {
 		return from, until, fault.ErrInvalid.With("from", "must be before to, and at most 366 days")
 	}
 	return from, until, nil
@@ -122,7 +122,7 @@ type toldInput struct {
 }
 
 type toldAnswer struct {
-	Items []Told `json:"items"`
+	Items []OrderNotification `json:"items"`
 }
 
 func (d *Desk) handleTold(ctx context.Context, _ shop.Caller, in toldInput) (toldAnswer, error) {
@@ -130,10 +130,10 @@ func (d *Desk) handleTold(ctx context.Context, _ shop.Caller, in toldInput) (tol
 	return toldAnswer{found}, err
 }
 
-type one struct {
+type idInput struct {
 	ID ID `path:"id"`
 }
 
-func (d *Desk) handleRetry(ctx context.Context, _ shop.Caller, in one) (DeliveryStatus, error) {
+func (d *Desk) handleRetry(ctx context.Context, _ shop.Caller, in idInput) (Delivery, error) {
 	return d.deliveries.Retry(ctx, in.ID)
 }

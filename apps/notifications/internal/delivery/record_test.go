@@ -18,18 +18,18 @@ import (
 	"sidecart/kit/kittest"
 )
 
-// cable is between a pool and its database: it can be pulled, and put in again.
-type cable struct {
-	mu     sync.Mutex
-	pulled bool
-	tries  int // to connect while it is
-	open   []net.Conn
+// faultyNetwork is between a pool and its database: it can be pulled, and put in again.
+type faultyNetwork struct {
+	mu    sync.Mutex
+	down  bool
+	tries int // to connect while it is
+	open  []net.Conn
 }
 
-func (c *cable) dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (c *faultyNetwork) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.pulled {
+	if c.down {
 		c.tries++
 		return nil, errors.New("no route to host")
 	}
@@ -40,15 +40,15 @@ func (c *cable) dial(ctx context.Context, network, address string) (net.Conn, er
 	return conn, err
 }
 
-func (c *cable) pull(pulled bool) {
+func (c *faultyNetwork) setDown(pulled bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.pulled = pulled; pulled && len(c.open) > 0; c.open = c.open[1:] {
+	for c.down = pulled; pulled && len(c.open) > 0; c.open = c.open[1:] {
 		_ = c.open[0].Close()
 	}
 }
 
-func through(t *testing.T, db *pgxpool.Pool, c *cable) *pgxpool.Pool {
+func poolThrough(t *testing.T, db *pgxpool.Pool, c *faultyNetwork) *pgxpool.Pool {
 	t.Helper()
 	config := db.Config()
 	config.ConnConfig.DialFunc = c.dial
@@ -64,23 +64,23 @@ func through(t *testing.T, db *pgxpool.Pool, c *cable) *pgxpool.Pool {
 // keeps that it did, before anybody takes it for dead.
 func TestADatabaseThatIsAwayAfterAYes(t *testing.T) {
 	t.Parallel()
-	db, box, wire := database(t), &postbox{}, &cable{}
+	db, box, wire := database(t), &fakeProvider{}, &faultyNetwork{}
 	const workers = 4 // of running, so that nobody is left to claim
 	for n := range workers {
-		planned(t, db, somebody(t, db, fmt.Sprint("ada", n)), kind.Paid, "1")
+		enqueue(t, db, newUser(t, db, fmt.Sprint("ada", n)), kind.Paid, "1")
 	}
 	var sending sync.WaitGroup
 	var sent atomic.Int32
 	sending.Add(workers)
-	box.failing(func(Letter) error {
+	box.failWith(func(Message) error {
 		if sent.Add(1) <= workers {
 			sending.Done()
 		}
 		sending.Wait()
-		wire.pull(true)
+		wire.setDown(true)
 		return nil
 	})
-	running(t, through(t, db, wire), box, noToken)
+	runWorker(t, poolThrough(t, db, wire), box, noToken)
 	box.await(t, workers)
 	kittest.Eventually(t, 30*time.Second, func() error {
 		var n int
@@ -95,12 +95,12 @@ func TestADatabaseThatIsAwayAfterAYes(t *testing.T) {
 	if _, err := db.Exec(t.Context(), `update deliveries set leased_until = leased_until - interval '2 minutes'`); err != nil {
 		t.Fatal(err)
 	}
-	box.failing(nil)
-	wire.pull(false)
+	box.failWith(nil)
+	wire.setDown(false)
 	awaitState(t, db, "sent", workers)
 	var tried int
-	if err := db.QueryRow(t.Context(), `select count(*) from attempts where outcome = 'sent'`).Scan(&tried); err != nil || tried != workers || len(box.seen()) != workers {
-		t.Errorf("kept %d times, sent %d times, %v", tried, len(box.seen()), err)
+	if err := db.QueryRow(t.Context(), `select count(*) from attempts where outcome = 'sent'`).Scan(&tried); err != nil || tried != workers || len(box.messages()) != workers {
+		t.Errorf("kept %d times, sent %d times, %v", tried, len(box.messages()), err)
 	}
 }
 
@@ -109,19 +109,19 @@ func TestADatabaseThatIsAwayAfterAYes(t *testing.T) {
 func TestALateRecordIsNotAnothers(t *testing.T) {
 	t.Parallel()
 	db := database(t)
-	planned(t, db, somebody(t, db, "ada"), kind.Paid, "1")
-	var first, second []claimed
-	take := func(into *[]claimed) {
+	enqueue(t, db, newUser(t, db, "ada"), kind.Paid, "1")
+	var first, second []claimedJob
+	take := func(into *[]claimedJob) {
 		inTx(t, db, func(tx pgx.Tx) (err error) {
 			*into, err = claim(t.Context(), tx, kind.Email, 10, true)
 			return err
 		})
 	}
-	record := func(c claimed, said error, want bool) {
+	record := func(c claimedJob, said error, want bool) {
 		t.Helper()
 		inTx(t, db, func(tx pgx.Tx) error {
-			v := judge(c.Delivery, said, time.Now())
-			holds, err := finish(t.Context(), tx, c.Delivery, v, attempt{DeliveryID: c.ID, Number: c.Attempts, Outcome: v.outcome, Provider: "test"})
+			v := decide(c.Job, said, time.Now())
+			holds, err := finish(t.Context(), tx, c.Job, v, attemptRow{DeliveryID: c.ID, Number: c.Attempts, Outcome: v.outcome, Provider: "test"})
 			if holds != want {
 				t.Errorf("%v holds: %t", said, holds)
 			}
@@ -138,9 +138,9 @@ func TestALateRecordIsNotAnothers(t *testing.T) {
 	}
 	record(first[0], errors.New("late"), false)
 	record(first[0], ErrRefused, false)
-	inTx(t, db, func(tx pgx.Tx) error { return hold(t.Context(), tx, first[0].Delivery, time.Now()) })
+	inTx(t, db, func(tx pgx.Tx) error { return deferJob(t.Context(), tx, first[0].Job, time.Now()) })
 	awaitState(t, db, "sending", 1)
-	record(second[0], ErrPutOff, true)
+	record(second[0], ErrTemporary, true)
 	record(second[0], ErrRefused, false)
 	awaitState(t, db, "waiting", 1)
 	record(first[0], nil, true)
@@ -151,9 +151,9 @@ func TestALateRecordIsNotAnothers(t *testing.T) {
 // TestWhatADatabaseDoesNotTake is taken out of what a provider says: or it could never be kept that it said yes.
 func TestWhatADatabaseDoesNotTake(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &postbox{}
-	planned(t, db, somebody(t, db, "ada"), kind.Paid, "1")
-	box.failing(func(Letter) error { return fmt.Errorf("%w: 550 \x00\xff %s", ErrRefused, strings.Repeat("é", 1000)) })
-	running(t, db, box, noToken)
+	db, box := database(t), &fakeProvider{}
+	enqueue(t, db, newUser(t, db, "ada"), kind.Paid, "1")
+	box.failWith(func(Message) error { return fmt.Errorf("%w: 550 \x00\xff %s", ErrRefused, strings.Repeat("é", 1000)) })
+	runWorker(t, db, box, noToken)
 	awaitState(t, db, "dead: refused: 550 \uFFFD éé", 1)
 }

@@ -21,112 +21,112 @@ type Service struct{ db *pgxpool.Pool }
 // NewService keeps deliveries in a database that has Migrations.
 func NewService(db *pgxpool.Pool) *Service { return &Service{db: db} }
 
-// Notice is what somebody is told, and how they want it.
-type Notice struct {
-	Delivery // without ID and channel
-	Wants    preference.Preferences
-	Devices  bool // there is one to push to
+// Request is what somebody is told, and how they want it.
+type Request struct {
+	Job         // without ID and channel
+	Preferences preference.Preferences
+	HasDevices  bool // there is one to push to
 }
 
-// PlanFor decides on which channels people are told, and when, and plans that, in the transaction that tells them. News go
+// Enqueue decides on which channels people are told, and when, and plans that, in the transaction that tells them. News go
 // to a device if there is one, and by e-mail only if it fails.
-func PlanFor(ctx context.Context, tx pgx.Tx, all ...Notice) error {
-	var plans []scheduled
+func Enqueue(ctx context.Context, tx pgx.Tx, all ...Request) error {
+	var plans []scheduledJob
 	for _, t := range all {
 		k, err := kind.Of(t.Kind)
 		if err != nil {
 			return err
 		}
-		pushed := t.Devices && t.Wants.Wants(k, kind.Push)
-		for _, channel := range kind.Outside {
+		pushed := t.HasDevices && t.Preferences.Wants(k, kind.Push)
+		for _, channel := range kind.External {
 			switch {
-			case !t.Wants.Wants(k, channel), channel == kind.Push && !pushed, channel == kind.SMS && t.Wants.Phone == "",
+			case !t.Preferences.Wants(k, channel), channel == kind.Push && !pushed, channel == kind.SMS && t.Preferences.Phone == "",
 				channel == kind.Email && pushed && k.Class == kind.News:
 				continue
 			}
-			d := t.Delivery
+			d := t.Job
 			d.ID, d.Channel = ID{shop.NewID()}, channel
-			plans = append(plans, plan(d, k, t.Wants))
+			plans = append(plans, schedule(d, k, t.Preferences))
 		}
 	}
 	return insert(ctx, tx, plans...)
 }
 
-// scheduled is a delivery and the moment from which it may go out.
-type scheduled struct {
-	Delivery
+// scheduledJob is a delivery and the moment from which it may go out.
+type scheduledJob struct {
+	Job
 	due time.Time
 }
 
-func plan(d Delivery, k kind.Kind, wants preference.Preferences) scheduled {
+func schedule(d Job, k kind.Kind, wants preference.Preferences) scheduledJob {
 	now := time.Now()
-	d.Lane = Ordinary
-	due := wants.At(k, now)
+	d.Priority = Ordinary
+	due := wants.DueAt(k, now)
 	switch {
 	case k.Urgent():
-		d.Lane = Urgent
+		d.Priority = Urgent
 	case k.Class == kind.News && d.Channel == kind.Email && wants.Digest == preference.Daily:
-		d.Lane, due = Digest, wants.DigestAt(k, now)
+		d.Priority, due = Digest, wants.DigestDueAt(k, now)
 	}
-	return scheduled{d, due}
+	return scheduledJob{d, due}
 }
 
-// fallBack plans an e-mail in the place of a push that came to nothing, if its reader wants e-mail of that kind.
-func fallBack(ctx context.Context, tx pgx.Tx, d Delivery) error {
+// fallBackToEmail plans an e-mail in the place of a push that came to nothing, if its reader wants e-mail of that kind.
+func fallBackToEmail(ctx context.Context, tx pgx.Tx, d Job) error {
 	k, unknown := kind.Of(d.Kind) // of another version, perhaps: then nobody can say whether it is wanted
-	wants, err := preference.Of(ctx, tx, d.UserID)
+	wants, err := preference.Get(ctx, tx, d.UserID)
 	if err != nil || unknown != nil || !wants.Wants(k, kind.Email) {
 		return err
 	}
 	d.ID, d.Channel = ID{shop.NewID()}, kind.Email
-	return insert(ctx, tx, plan(d, k, wants))
+	return insert(ctx, tx, schedule(d, k, wants))
 }
 
-// DeliveryStatus is a delivery as admins see it: without address and text.
-type DeliveryStatus struct {
-	ID         ID           `json:"id"`
-	MessageID  uuid.UUID    `json:"notification_id"`
-	UserID     shop.UserID  `json:"user_id"`
-	Kind       string       `json:"kind"`
-	Channel    kind.Channel `json:"channel"`
-	State      State        `json:"state"`
-	Reason     string       `json:"reason"`
-	Attempts   int          `json:"attempts"`
-	DueAt      time.Time    `json:"due_at"`
-	CreatedAt  time.Time    `json:"created_at"`
-	FinishedAt *time.Time   `json:"finished_at"`
-	OpenedAt   *time.Time   `json:"opened_at"`
-	ClickedAt  *time.Time   `json:"clicked_at"`
+// Delivery is a delivery as admins see it: without address and text.
+type Delivery struct {
+	ID             ID           `json:"id"`
+	NotificationID uuid.UUID    `json:"notification_id" db:"message_id"`
+	UserID         shop.UserID  `json:"user_id"`
+	Kind           string       `json:"kind"`
+	Channel        kind.Channel `json:"channel"`
+	State          State        `json:"state"`
+	Reason         string       `json:"reason"`
+	Attempts       int          `json:"attempts"`
+	DueAt          time.Time    `json:"due_at"`
+	CreatedAt      time.Time    `json:"created_at"`
+	FinishedAt     *time.Time   `json:"finished_at"`
+	OpenedAt       *time.Time   `json:"opened_at"`
+	ClickedAt      *time.Time   `json:"clicked_at"`
 }
 
-// Told is one thing that a buyer was told of an order, on one channel. In the inbox its state is sent or read.
-type Told struct {
-	MessageID  uuid.UUID  `json:"notification_id"`
-	Kind       string     `json:"kind"`
-	Channel    string     `json:"channel"`
-	State      string     `json:"state"`
-	Reason     string     `json:"reason,omitempty"`
-	Attempts   int        `json:"attempts"`
-	CreatedAt  time.Time  `json:"created_at"`
-	FinishedAt *time.Time `json:"finished_at"`
+// OrderNotification is one thing that a buyer was told of an order, on one channel. In the inbox its state is sent or read.
+type OrderNotification struct {
+	NotificationID uuid.UUID  `json:"notification_id" db:"message_id"`
+	Kind           string     `json:"kind"`
+	Channel        string     `json:"channel"`
+	State          string     `json:"state"`
+	Reason         string     `json:"reason,omitempty"`
+	Attempts       int        `json:"attempts"`
+	CreatedAt      time.Time  `json:"created_at"`
+	FinishedAt     *time.Time `json:"finished_at"`
 }
 
 // Told is what a buyer was told of an order, and what became of it, the oldest first.
-func (s *Service) Told(ctx context.Context, buyer shop.UserID, order shop.OrderID) ([]Told, error) {
-	return told(ctx, s.db, buyer, order)
+func (s *Service) Told(ctx context.Context, buyer shop.UserID, order shop.OrderID) ([]OrderNotification, error) {
+	return orderNotifications(ctx, s.db, buyer, order)
 }
 
 // Retry lets a dead delivery be tried again, at once or when its reader's quiet hours end. It fails with ErrNotFound or ErrNotDead.
-func (s *Service) Retry(ctx context.Context, id ID) (p DeliveryStatus, err error) {
+func (s *Service) Retry(ctx context.Context, id ID) (p Delivery, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		p, err = revive(ctx, tx, id)
+		p, err = retryDead(ctx, tx, id)
 		return err
 	})
 	return p, err
 }
 
-// attempt is what is kept of one.
-type attempt struct {
+// attemptRow is what is kept of one.
+type attemptRow struct {
 	DeliveryID ID
 	Number     int
 	Outcome    outcome
@@ -137,25 +137,25 @@ type attempt struct {
 
 // DeliveryAttempt is one try to deliver something, and what the provider said.
 type DeliveryAttempt struct {
-	Seq        int64        `json:"-"`
-	DeliveryID ID           `json:"delivery_id"`
-	MessageID  uuid.UUID    `json:"notification_id"`
-	UserID     shop.UserID  `json:"user_id"`
-	Kind       string       `json:"kind"`
-	Channel    kind.Channel `json:"channel"`
-	Number     int          `json:"attempt"`
-	Outcome    string       `json:"outcome"` // sent, refused, failed, unknown, skipped
-	Provider   string       `json:"provider"`
-	Answer     string       `json:"answer"`
-	LatencyMS  int          `json:"latency_ms"`
-	State      State        `json:"state"` // of the delivery, now
-	At         time.Time    `json:"at"`
+	Seq            int64        `json:"-"`
+	DeliveryID     ID           `json:"delivery_id"`
+	NotificationID uuid.UUID    `json:"notification_id" db:"message_id"`
+	UserID         shop.UserID  `json:"user_id"`
+	Kind           string       `json:"kind"`
+	Channel        kind.Channel `json:"channel"`
+	Number         int          `json:"attempt"`
+	Outcome        string       `json:"outcome"` // sent, refused, failed, unknown, skipped
+	Provider       string       `json:"provider"`
+	Answer         string       `json:"answer"`
+	LatencyMS      int          `json:"latency_ms"`
+	State          State        `json:"state"` // of the delivery, now
+	At             time.Time    `json:"at"`
 }
 
 // Filter says which attempts are looked for; what is empty is any.
 type Filter struct {
 	Kind, Channel, Outcome string
-	UserID, MessageID      *uuid.UUID
+	UserID, NotificationID *uuid.UUID
 }
 
 // History are attempts, newest first.
@@ -186,16 +186,16 @@ func (s *Service) Days(ctx context.Context, from, until time.Time) ([]DailyDeliv
 	return days(ctx, s.db, from, until)
 }
 
-// Hasten has what waits for somebody looked at now, because something is known that was not; a digest waits for its morning.
-func Hasten(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
-	return hasten(ctx, tx, user, Ordinary)
+// MakeDue has what waits for somebody looked at now, because something is known that was not; a digest waits for its morning.
+func MakeDue(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
+	return makeDue(ctx, tx, user, Ordinary)
 }
 
 // Reconsider has what waits for somebody looked at now, because they want to be told in another way; a digest that stays one waits
 // for its morning.
 func Reconsider(ctx context.Context, tx pgx.Tx, wants preference.Preferences) error {
 	if wants.Digest == preference.Daily {
-		return hasten(ctx, tx, wants.UserID, Ordinary)
+		return makeDue(ctx, tx, wants.UserID, Ordinary)
 	}
-	return hasten(ctx, tx, wants.UserID, Digest)
+	return makeDue(ctx, tx, wants.UserID, Digest)
 }

@@ -12,7 +12,7 @@ import (
 // four taken at each look it would take two minutes, and await waits for twenty seconds.
 func TestAQueueIsNotPolledBatchByBatch(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &postbox{}
+	db, box := database(t), &fakeProvider{}
 	_, err := db.Exec(t.Context(), `
 		with people as (
 			insert into contacts (user_id, email, username)
@@ -23,7 +23,7 @@ func TestAQueueIsNotPolledBatchByBatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	running(t, db, box, noToken)
+	runWorker(t, db, box, noToken)
 	box.await(t, 2000)
 	t.Logf("%.0f a second", 2000/time.Since(began).Seconds())
 }
@@ -31,7 +31,7 @@ func TestAQueueIsNotPolledBatchByBatch(t *testing.T) {
 // TestALongLineIsNotSearchedForEachOfItsLetters: what claims read grows with the letters of one reader, not with their square.
 func TestALongLineIsNotSearchedForEachOfItsLetters(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &postbox{}
+	db, box := database(t), &fakeProvider{}
 	const letters = 500
 	_, err := db.Exec(t.Context(), `
 		with reader as (insert into contacts (user_id, email, username) values (gen_random_uuid(), 'ada@example.com', 'ada') returning user_id)
@@ -41,7 +41,7 @@ func TestALongLineIsNotSearchedForEachOfItsLetters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop := running(t, db, box, noToken)
+	stop := runWorker(t, db, box, noToken)
 	awaitState(t, db, "sent", letters)
 	stop()
 	db.Reset() // its connections tell what they did when they end

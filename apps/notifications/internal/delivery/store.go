@@ -21,7 +21,7 @@ var files embed.FS
 var Migrations = postgres.Migrations{Name: "delivery", Files: postgres.Sub(files)}
 
 // insert plans deliveries, in one round trip. One of the same message and channel that is there already stays as it is.
-func insert(ctx context.Context, tx pgx.Tx, all ...scheduled) error {
+func insert(ctx context.Context, tx pgx.Tx, all ...scheduledJob) error {
 	batch := &pgx.Batch{}
 	for _, d := range all {
 		batch.Queue(`
@@ -29,14 +29,14 @@ func insert(ctx context.Context, tx pgx.Tx, all ...scheduled) error {
 			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
 				coalesce($13, (select order_id from deliveries where message_id = $2 limit 1))) -- one that falls back is about the same
 			on conflict (message_id, channel) do nothing`,
-			d.ID, d.MessageID, d.UserID, d.Kind, d.Channel, d.Lane, d.Facts, d.Path, d.RequestID, d.Address, d.due, d.due.Add(maxAge), d.OrderID)
+			d.ID, d.NotificationID, d.UserID, d.Kind, d.Channel, d.Priority, d.Variables, d.Path, d.RequestID, d.Address, d.due, d.due.Add(maxAge), d.OrderID)
 	}
 	return tx.SendBatch(ctx, batch).Close()
 }
 
-// told is what a buyer was told of an order, in the inbox and outside, the oldest first.
-func told(ctx context.Context, db postgres.Reader, buyer shop.UserID, order shop.OrderID) ([]Told, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[Told], `
+// orderNotifications is what a buyer was told of an order, in the inbox and outside, the oldest first.
+func orderNotifications(ctx context.Context, db postgres.Reader, buyer shop.UserID, order shop.OrderID) ([]OrderNotification, error) {
+	return postgres.All(ctx, db, pgx.RowToStructByName[OrderNotification], `
 		select message_id, kind, channel, state, reason, attempts, created_at, finished_at
 		from deliveries where user_id = $1 and order_id = $2
 		union all
@@ -45,16 +45,16 @@ func told(ctx context.Context, db postgres.Reader, buyer shop.UserID, order shop
 		order by created_at, channel limit 200`, buyer, order)
 }
 
-// claimed is a delivery that was taken to be sent.
-type claimed struct {
-	Delivery
+// claimedJob is a delivery that was taken to be sent.
+type claimedJob struct {
+	Job
 	Interrupted bool // somebody had it before and never said what came of it
 	More        bool // others wait behind it in its line
 }
 
-// byIndex keeps the planner to the two indexes that claim is made for, in this transaction. A queue that was empty a moment
+// forceIndexScans keeps the planner to the two indexes that claim is made for, in this transaction. A queue that was empty a moment
 // ago has no statistics, and what the planner then thinks best takes a second for a thousand deliveries.
-func byIndex(ctx context.Context, tx pgx.Tx) error {
+func forceIndexScans(ctx context.Context, tx pgx.Tx) error {
 	_, err := tx.Exec(ctx, `
 		select set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true),
 			set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)`)
@@ -63,8 +63,8 @@ func byIndex(ctx context.Context, tx pgx.Tx) error {
 
 // claim takes deliveries that are due and first in their line, and, with left, what others had for longer than they may. Replicas
 // pass over what another is just taking.
-func claim(ctx context.Context, tx pgx.Tx, channel kind.Channel, most int, left bool) ([]claimed, error) {
-	return postgres.All(ctx, tx, pgx.RowToStructByName[claimed], `
+func claim(ctx context.Context, tx pgx.Tx, channel kind.Channel, most int, left bool) ([]claimedJob, error) {
+	return postgres.All(ctx, tx, pgx.RowToStructByName[claimedJob], `
 		with ready as (
 			select d.id, d.state as was from deliveries d
 			join lateral (
@@ -79,11 +79,11 @@ func claim(ctx context.Context, tx pgx.Tx, channel kind.Channel, most int, left 
 		update deliveries set state = 'sending', attempts = attempts + 1, leased_until = now() + $3::interval
 		from ready where deliveries.id = ready.id
 		returning deliveries.id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, state, reason, attempts,
-			refusals, give_up_at, leased_until, ready.was = 'sending' as interrupted, `+more, channel, most, lease, left)
+			refusals, give_up_at, leased_until, ready.was = 'sending' as interrupted, `+hasMoreSQL, channel, most, lease, left)
 }
 
-// more says whether others wait behind a delivery in its line. The order keeps the planner to the index of lines: see byIndex.
-const more = `
+// hasMoreSQL says whether others wait behind a delivery in its line. The order keeps the planner to the index of lines: see byIndex.
+const hasMoreSQL = `
 			(select behind.id from deliveries behind
 				where behind.user_id = deliveries.user_id and behind.channel = deliveries.channel and behind.lane = deliveries.lane
 				and behind.state = 'waiting' and behind.id > deliveries.id
@@ -91,8 +91,8 @@ const more = `
 
 // claimNext takes the one that is first in the line of a delivery that has ended, if it is due. It costs the same however long the
 // line is, which claim does not.
-func claimNext(ctx context.Context, tx pgx.Tx, last Delivery) ([]claimed, error) {
-	return postgres.All(ctx, tx, pgx.RowToStructByName[claimed], `
+func claimNext(ctx context.Context, tx pgx.Tx, last Job) ([]claimedJob, error) {
+	return postgres.All(ctx, tx, pgx.RowToStructByName[claimedJob], `
 		update deliveries set state = 'sending', attempts = attempts + 1, leased_until = now() + $4::interval
 		where id = (
 			select case when line.state = 'waiting' and line.due_at <= now() then line.id end from deliveries line
@@ -100,13 +100,13 @@ func claimNext(ctx context.Context, tx pgx.Tx, last Delivery) ([]claimed, error)
 			order by line.id limit 1)
 		and state = 'waiting'
 		returning id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, state, reason, attempts,
-			refusals, give_up_at, leased_until, false as interrupted, `+more, last.UserID, last.Channel, last.Lane, lease)
+			refusals, give_up_at, leased_until, false as interrupted, `+hasMoreSQL, last.UserID, last.Channel, last.Priority, lease)
 }
 
-// claimLane takes the others of a digest, and, with left, those that somebody had for longer than they may: all of one that a crash
+// claimDigest takes the others of a digest, and, with left, those that somebody had for longer than they may: all of one that a crash
 // interrupted.
-func claimLane(ctx context.Context, tx pgx.Tx, first Delivery, most int, left bool) ([]claimed, error) {
-	return postgres.All(ctx, tx, pgx.RowToStructByName[claimed], `
+func claimDigest(ctx context.Context, tx pgx.Tx, first Job, most int, left bool) ([]claimedJob, error) {
+	return postgres.All(ctx, tx, pgx.RowToStructByName[claimedJob], `
 		with ready as (
 			select id, state as was from deliveries
 			where user_id = $1 and channel = $2 and lane = $3 and id <> $4 and state in ('waiting', 'sending')
@@ -117,15 +117,15 @@ func claimLane(ctx context.Context, tx pgx.Tx, first Delivery, most int, left bo
 		update deliveries set state = 'sending', attempts = attempts + 1, leased_until = now() + $6::interval
 		from ready where deliveries.id = ready.id
 		returning deliveries.id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, state, reason, attempts,
-			refusals, give_up_at, leased_until, ready.was = 'sending' as interrupted, false as more`, first.UserID, first.Channel, first.Lane, first.ID, most, lease, left)
+			refusals, give_up_at, leased_until, ready.was = 'sending' as interrupted, false as more`, first.UserID, first.Channel, first.Priority, first.ID, most, lease, left)
 }
 
 // finish keeps a verdict and what was tried, in one answer from the server. The verdict holds unless the lease ended and
 // somebody else has the delivery now: they are told apart by the end of their leases. A yes holds anyway, as long as the delivery
 // has not ended: its reader has it. It returns whether the verdict holds.
-func finish(ctx context.Context, tx pgx.Tx, d Delivery, v verdict, a attempt) (holds bool, err error) {
+func finish(ctx context.Context, tx pgx.Tx, d Job, v decision, a attemptRow) (holds bool, err error) {
 	refused := 0
-	if v.refused {
+	if v.countRefusal {
 		refused = 1
 	}
 	batch := &pgx.Batch{}
@@ -137,7 +137,7 @@ func finish(ctx context.Context, tx pgx.Tx, d Delivery, v verdict, a attempt) (h
 			address = case when $3 in ('sent', 'skipped') then '' else address end,
 			sent_with = case when $3 = 'sent' and lane = $9 then $8::uuid end
 		where id = $1 and (state = 'sending' and leased_until = $2 or $3 = 'sent' and state in ('sending', 'waiting'))`,
-		d.ID, d.LeasedUntil, v.state, v.reason, refused, v.again, lease, v.with, Digest).Exec(func(tag pgconn.CommandTag) error {
+		d.ID, d.LeasedUntil, v.state, v.reason, refused, v.retryIn, lease, v.sentWith, Digest).Exec(func(tag pgconn.CommandTag) error {
 		holds = tag.RowsAffected() > 0
 		return nil
 	})
@@ -145,8 +145,8 @@ func finish(ctx context.Context, tx pgx.Tx, d Delivery, v verdict, a attempt) (h
 	return holds, tx.SendBatch(ctx, batch).Close()
 }
 
-// hold puts a delivery back as if nobody had taken it, until a moment; as finish does, unless somebody else has it now.
-func hold(ctx context.Context, tx pgx.Tx, d Delivery, until time.Time) error {
+// deferJob puts a delivery back as if nobody had taken it, until a moment; as finish does, unless somebody else has it now.
+func deferJob(ctx context.Context, tx pgx.Tx, d Job, until time.Time) error {
 	_, err := tx.Exec(ctx, `
 		update deliveries set state = 'waiting', attempts = attempts - 1, leased_until = null,
 			due_at = case when due_at <= leased_until - $4::interval then greatest($3, now() + interval '1 second') else due_at end -- see hasten
@@ -154,20 +154,20 @@ func hold(ctx context.Context, tx pgx.Tx, d Delivery, until time.Time) error {
 	return err
 }
 
-func queueAttempt(batch *pgx.Batch, a attempt) {
+func queueAttempt(batch *pgx.Batch, a attemptRow) {
 	batch.Queue(`
 		insert into attempts (delivery_id, number, outcome, provider, answer, latency_ms) values ($1, $2, $3, $4, $5, $6)`,
 		a.DeliveryID, a.Number, a.Outcome, a.Provider, a.Answer, a.LatencyMS)
 }
 
-// revive lets a dead delivery wait again. It fails with ErrNotFound or ErrNotDead.
-func revive(ctx context.Context, tx pgx.Tx, id ID) (DeliveryStatus, error) {
-	p, err := postgres.One(ctx, tx, ErrNotDead, pgx.RowToStructByName[DeliveryStatus], `
+// retryDead lets a dead delivery wait again. It fails with ErrNotFound or ErrNotDead.
+func retryDead(ctx context.Context, tx pgx.Tx, id ID) (Delivery, error) {
+	p, err := postgres.One(ctx, tx, ErrNotDead, pgx.RowToStructByName[Delivery], `
 		update deliveries set state = 'waiting', refusals = 0, due_at = now(), give_up_at = now() + $2::interval, finished_at = null
 		where id = $1 and state = 'dead'
 		returning id, message_id, user_id, kind, channel, state, reason, attempts, due_at, created_at, finished_at, opened_at, clicked_at`, id, maxAge)
 	if errors.Is(err, ErrNotDead) {
-		if _, unknown := readerOf(ctx, tx, id); unknown != nil {
+		if _, unknown := recipientOf(ctx, tx, id); unknown != nil {
 			return p, unknown
 		}
 	}
@@ -189,8 +189,8 @@ func history(ctx context.Context, db postgres.Reader, f Filter, before int64, mo
 	if f.UserID != nil {
 		c.And(`d.user_id = ?`, f.UserID)
 	}
-	if f.MessageID != nil {
-		c.And(`d.message_id = ?`, f.MessageID)
+	if f.NotificationID != nil {
+		c.And(`d.message_id = ?`, f.NotificationID)
 	}
 	sql := `
 		select a.id as seq, a.delivery_id, d.message_id, d.user_id, d.kind, d.channel, a.number, a.outcome, a.provider, a.answer,
@@ -211,14 +211,14 @@ func days(ctx context.Context, db postgres.Reader, from, until time.Time) ([]Dai
 		group by 1, 2, 3 order by 1 desc, 2, 3`, from, until)
 }
 
-// readerOf is whom a delivery is for. It fails with ErrNotFound.
-func readerOf(ctx context.Context, tx pgx.Tx, id ID) (shop.UserID, error) {
+// recipientOf is whom a delivery is for. It fails with ErrNotFound.
+func recipientOf(ctx context.Context, tx pgx.Tx, id ID) (shop.UserID, error) {
 	return postgres.One(ctx, tx, ErrNotFound, pgx.RowTo[shop.UserID], `select user_id from deliveries where id = $1`, id)
 }
 
-// opened keeps the first time, of all that a digest gathered. A link that is followed was seen, whatever the reader's program does
+// markOpened keeps the first time, of all that a digest gathered. A link that is followed was seen, whatever the reader's program does
 // with pictures.
-func opened(ctx context.Context, tx pgx.Tx, id ID, link bool) error {
+func markOpened(ctx context.Context, tx pgx.Tx, id ID, link bool) error {
 	_, err := tx.Exec(ctx, `
 		update deliveries set opened_at = coalesce(opened_at, now()), clicked_at = case when $2 then coalesce(clicked_at, now()) else clicked_at end
 		where id = $1 or sent_with = $1`, id, link)
@@ -226,15 +226,15 @@ func opened(ctx context.Context, tx pgx.Tx, id ID, link bool) error {
 }
 
 // All are all deliveries to somebody, in their order.
-func All(ctx context.Context, db postgres.Reader, user shop.UserID) ([]DeliveryStatus, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[DeliveryStatus], `
+func All(ctx context.Context, db postgres.Reader, user shop.UserID) ([]Delivery, error) {
+	return postgres.All(ctx, db, pgx.RowToStructByName[Delivery], `
 		select id, message_id, user_id, kind, channel, state, reason, attempts, due_at, created_at, finished_at, opened_at, clicked_at from deliveries
 		where user_id = $1 order by id`, user)
 }
 
-// hasten has what waits for somebody in the lanes up to one looked at now, and what is being looked at, by what was known before,
+// makeDue has what waits for somebody in the lanes up to one looked at now, and what is being looked at, by what was known before,
 // again: it is due after its claim then, which finish leaves so. It locks in the order of ids, as others do who lock several.
-func hasten(ctx context.Context, tx pgx.Tx, user shop.UserID, last Lane) error {
+func makeDue(ctx context.Context, tx pgx.Tx, user shop.UserID, last Priority) error {
 	_, err := tx.Exec(ctx, `
 		with theirs as (
 			select id from deliveries where user_id = $1 and state in ('waiting', 'sending') and lane <= $2 order by id for update
@@ -243,8 +243,8 @@ func hasten(ctx context.Context, tx pgx.Tx, user shop.UserID, last Lane) error {
 	return err
 }
 
-// Forget ends what waits for somebody and removes what is said of them. It locks in the order of ids.
-func Forget(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
+// Purge ends what waits for somebody and removes what is said of them. It locks in the order of ids.
+func Purge(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 	_, err := tx.Exec(ctx, `
 		with theirs as (select id from deliveries where user_id = $1 order by id for update)
 		update deliveries set facts = '{}', address = '', path = '', request_id = null, opened_at = null, clicked_at = null,

@@ -24,19 +24,19 @@ import (
 	"sidecart/kit/web"
 )
 
-func keys(t *testing.T) Keys {
+func newKeys(t *testing.T) VAPIDKeys {
 	t.Helper()
 	scalar := make([]byte, 32)
 	_, _ = rand.Read(scalar)
-	k, err := NewKeys(base64.StdEncoding.EncodeToString(scalar))
+	k, err := NewVAPIDKeys(base64.StdEncoding.EncodeToString(scalar))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return k
 }
 
-// browser makes the keys of a subscription.
-func browser(t *testing.T) (p256dh, auth string) {
+// browserKeys makes the keys of a subscription.
+func browserKeys(t *testing.T) (p256dh, auth string) {
 	t.Helper()
 	key, err := ecdh.P256().GenerateKey(rand.Reader)
 	if err != nil {
@@ -49,9 +49,9 @@ func TestDevices(t *testing.T) {
 	t.Parallel()
 	db := kittest.DB(t, Migrations, idempotency.Migrations)
 	app := web.New("notifications", web.Config{Verify: kittest.Verify})
-	NewService(event.NewOutbox(db), keys(t)).Routes(app)
+	NewService(event.NewOutbox(db), newKeys(t)).Routes(app)
 	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
-	p256dh, auth := browser(t)
+	p256dh, auth := browserKeys(t)
 	at := func(endpoint string) string {
 		return fmt.Sprintf(`{"endpoint":%q,"keys":{"p256dh":%q,"auth":%q},"label":"laptop"}`, endpoint, p256dh, auth)
 	}
@@ -76,7 +76,7 @@ func TestDevices(t *testing.T) {
 		{Name: "own", As: alice, Do: "DELETE /notifications/devices/" + id, Want: 204},
 		{Name: "again", As: alice, Do: "DELETE /notifications/devices/" + id, Want: 404},
 	})
-	for n := range most {
+	for n := range maxDevices {
 		kittest.Run(t, app, nil, []kittest.Call{{Name: "one more", As: alice, Do: path, Body: at(fmt.Sprint(mozilla, n)), Want: 201}})
 	}
 	kittest.Run(t, app, nil, []kittest.Call{{Name: "too many", As: alice, Do: path, Body: at(mozilla + "x"), Want: 409, Has: []string{"too_many_devices"}}})
@@ -105,11 +105,11 @@ func newPushService(t *testing.T) *pushService {
 	return p
 }
 
-func subscribed(t *testing.T, db *pgxpool.Pool, user shop.UserID, endpoints ...string) {
+func addDevices(t *testing.T, db *pgxpool.Pool, user shop.UserID, endpoints ...string) {
 	t.Helper()
 	err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error {
 		for _, e := range endpoints {
-			p256dh, auth := browser(t)
+			p256dh, auth := browserKeys(t)
 			if _, err := insert(t.Context(), tx, Device{ID: shop.NewID(), UserID: user, Endpoint: e, P256DH: p256dh, Auth: auth}); err != nil {
 				return err
 			}
@@ -124,7 +124,7 @@ func subscribed(t *testing.T, db *pgxpool.Pool, user shop.UserID, endpoints ...s
 func TestPush(t *testing.T) {
 	t.Parallel()
 	db, service := kittest.DB(t, Migrations), newPushService(t)
-	push := PushWith(db, keys(t), "mailto:shop@sidecart.example", service.Client())
+	push := NewPushProvider(db, newKeys(t), "mailto:shop@sidecart.example", service.Client())
 	for i, c := range []struct {
 		name     string
 		statuses []string
@@ -135,27 +135,27 @@ func TestPush(t *testing.T) {
 		{"one", []string{"201"}, nil, "1 of 1 devices", 1},
 		{"one of two is gone", []string{"201", "410"}, nil, "1 of 2 devices", 1},
 		{"gone", []string{"404"}, delivery.ErrRefused, "", 0},
-		{"busy", []string{"429"}, delivery.ErrPutOff, "", 1},
+		{"busy", []string{"429"}, delivery.ErrTemporary, "", 1},
 		{"refused", []string{"400"}, delivery.ErrRefused, "", 1},
-		{"our key is refused", []string{"403"}, delivery.ErrPutOff, "", 1},
-		{"our key is too old", []string{"401"}, delivery.ErrPutOff, "", 1},
+		{"our key is refused", []string{"403"}, delivery.ErrTemporary, "", 1},
+		{"our key is too old", []string{"401"}, delivery.ErrTemporary, "", 1},
 		{"one gone, one ill", []string{"410", "503"}, nil, "", 1},
 		{"one ill, one gone", []string{"503", "410"}, nil, "", 1},
-		{"one gone, one busy", []string{"410", "429"}, delivery.ErrPutOff, "", 1},
+		{"one gone, one busy", []string{"410", "429"}, delivery.ErrTemporary, "", 1},
 		{"one busy, one ill", []string{"429", "500"}, nil, "", 2},
 		{"all gone", []string{"410", "404"}, delivery.ErrRefused, "", 0},
 		{"ill", []string{"500"}, nil, "", 1},
 		{"sends us elsewhere", []string{"307"}, delivery.ErrRefused, "", 1},
-		{"no device", nil, delivery.ErrNeedless, "", 0},
+		{"no device", nil, delivery.ErrObsolete, "", 0},
 	} {
 		user := shop.UserID{UUID: shop.NewID()}
 		var endpoints []string
 		for n, status := range c.statuses {
 			endpoints = append(endpoints, fmt.Sprintf("%s/%s/%d/%d", service.URL, status, i, n))
 		}
-		subscribed(t, db, user, endpoints...)
-		answer, err := push.Send(t.Context(), delivery.Letter{Title: "a secret title", Body: "b", Delivery: delivery.Delivery{UserID: user}})
-		silent := err != nil && !errors.Is(err, delivery.ErrRefused) && !errors.Is(err, delivery.ErrPutOff) && !errors.Is(err, delivery.ErrNeedless)
+		addDevices(t, db, user, endpoints...)
+		answer, err := push.Send(t.Context(), delivery.Message{Title: "a secret title", Body: "b", Job: delivery.Job{UserID: user}})
+		silent := err != nil && !errors.Is(err, delivery.ErrRefused) && !errors.Is(err, delivery.ErrTemporary) && !errors.Is(err, delivery.ErrObsolete)
 		if silent != (c.want == nil && c.answer == "") {
 			t.Errorf("%s: silence: %t, %v", c.name, silent, err)
 		}

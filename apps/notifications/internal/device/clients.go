@@ -19,16 +19,16 @@ import (
 	"sidecart/apps/notifications/internal/delivery"
 )
 
-// PushWith sends to all devices of a reader; a device that is gone is forgotten. It says yes once one of them was reached, and else
+// NewPushProvider sends to all devices of a reader; a device that is gone is forgotten. It says yes once one of them was reached, and else
 // what leaves the most hope.
 // Push services complain to contact, see CheckContact.
-func PushWith(db *pgxpool.Pool, keys Keys, contact string, client *http.Client) delivery.Provider {
+func NewPushProvider(db *pgxpool.Pool, keys VAPIDKeys, contact string, client *http.Client) delivery.Provider {
 	quiet := *client
 	quiet.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // nobody sends us elsewhere
 	p := pusher{db: db, client: &quiet, options: webpush.Options{
 		HTTPClient: &quiet, Subscriber: strings.TrimPrefix(contact, "mailto:"), TTL: int((24 * time.Hour).Seconds()), VAPIDPublicKey: keys.Public, VAPIDPrivateKey: keys.Private,
 	}}
-	return delivery.Provider{Name: "webpush", AtOnce: 8, PerSecond: 100, Send: p.send}
+	return delivery.Provider{Name: "webpush", Concurrency: 8, PerSecond: 100, Send: p.send}
 }
 
 // CheckContact fails unless contact is an address at which the shop can be reached: mailto: or https: (RFC 8292,
@@ -50,8 +50,8 @@ type pusher struct {
 	options webpush.Options
 }
 
-// note is what a page's service worker gets.
-type note struct {
+// pushPayload is what a page's service worker gets.
+type pushPayload struct {
 	ID    string `json:"id"`
 	Kind  string `json:"kind"`
 	Title string `json:"title"`
@@ -59,41 +59,41 @@ type note struct {
 	Link  string `json:"link,omitempty"`
 }
 
-// ofUs are refusals of a push service that are not about a device: it does not take our key, or not that much.
-var ofUs = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests}
+// senderStatuses are refusals of a push service that are not about a device: it does not take our key, or not that much.
+var senderStatuses = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests}
 
-// hope is how likely it is that a device is reached yet: most of all if nobody knows.
-func hope(err error) int {
+// retryRank is how likely it is that a device is reached yet: most of all if nobody knows.
+func retryRank(err error) int {
 	switch {
 	case errors.Is(err, delivery.ErrRefused):
 		return 0
-	case errors.Is(err, delivery.ErrPutOff):
+	case errors.Is(err, delivery.ErrTemporary):
 		return 1
 	}
 	return 2
 }
 
-// longestPayload is in bytes. A push service takes 4096, in which the encryption needs a hundred.
-const longestPayload = 3900
+// maxPayload is in bytes. A push service takes 4096, in which the encryption needs a hundred.
+const maxPayload = 3900
 
-// payload is a note as JSON, with as much of its body as there is room for.
-func payload(n note) ([]byte, error) {
+// encodePayload is a note as JSON, with as much of its body as there is room for.
+func encodePayload(n pushPayload) ([]byte, error) {
 	text, err := json.Marshal(n)
-	for body := []rune(n.Body); err == nil && len(text) > longestPayload && len(body) > 0; {
+	for body := []rune(n.Body); err == nil && len(text) > maxPayload && len(body) > 0; {
 		// What is too much is at most six bytes for each rune that goes, so this never takes more than it must by far.
-		body = body[:max(0, len(body)-max(1, (len(text)-longestPayload)/6))]
+		body = body[:max(0, len(body)-max(1, (len(text)-maxPayload)/6))]
 		n.Body = strings.TrimRight(string(body), " ") + "…"
 		text, err = json.Marshal(n)
 	}
 	return text, err
 }
 
-func (p pusher) send(ctx context.Context, l delivery.Letter) (string, error) {
-	all, err := list(ctx, p.db, l.Delivery.UserID)
+func (p pusher) send(ctx context.Context, l delivery.Message) (string, error) {
+	all, err := list(ctx, p.db, l.Job.UserID)
 	if err != nil {
 		return "", err
 	}
-	text, err := payload(note{l.Delivery.MessageID.String(), l.Delivery.Kind, l.Title, l.Body, l.Link})
+	text, err := encodePayload(pushPayload{l.Job.NotificationID.String(), l.Job.Kind, l.Title, l.Body, l.Link})
 	if err != nil {
 		return "", err
 	}
@@ -104,7 +104,7 @@ func (p pusher) send(ctx context.Context, l delivery.Letter) (string, error) {
 		switch {
 		case err == nil:
 			reached++
-		case failed == nil || hope(err) > hope(failed):
+		case failed == nil || retryRank(err) > retryRank(failed):
 			failed = err
 		}
 	}
@@ -112,7 +112,7 @@ func (p pusher) send(ctx context.Context, l delivery.Letter) (string, error) {
 	case reached > 0:
 		return fmt.Sprintf("%d of %d devices", reached, len(all)), nil
 	case len(all) == 0:
-		return "", fmt.Errorf("%w: there is no device any more", delivery.ErrNeedless)
+		return "", fmt.Errorf("%w: there is no device any more", delivery.ErrObsolete)
 	}
 	return "", failed
 }
@@ -137,8 +137,8 @@ func (p pusher) sendTo(ctx context.Context, d Device, text []byte) error {
 			return err
 		}
 		return fmt.Errorf("%w: the device is gone", delivery.ErrRefused)
-	case slices.Contains(ofUs, res.StatusCode):
-		return fmt.Errorf("%w: the push service answers %d", delivery.ErrPutOff, res.StatusCode)
+	case slices.Contains(senderStatuses, res.StatusCode):
+		return fmt.Errorf("%w: the push service answers %d", delivery.ErrTemporary, res.StatusCode)
 	case res.StatusCode < 500:
 		return fmt.Errorf("%w: the push service answers %d", delivery.ErrRefused, res.StatusCode)
 	}

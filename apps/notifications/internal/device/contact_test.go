@@ -41,10 +41,10 @@ func TestPushNamesTheContact(t *testing.T) {
 	}))
 	t.Cleanup(service.Close)
 	db, user := kittest.DB(t, Migrations), shop.UserID{UUID: shop.NewID()}
-	subscribed(t, db, user, service.URL)
+	addDevices(t, db, user, service.URL)
 	for _, contact := range []string{"mailto:owner@shop.example", "https://shop.example/contact"} {
-		push := PushWith(db, keys(t), contact, service.Client())
-		if _, err := push.Send(t.Context(), delivery.Letter{Title: "x", Delivery: delivery.Delivery{UserID: user}}); err != nil {
+		push := NewPushProvider(db, newKeys(t), contact, service.Client())
+		if _, err := push.Send(t.Context(), delivery.Message{Title: "x", Job: delivery.Job{UserID: user}}); err != nil {
 			t.Fatal(err)
 		}
 		token, _, _ := strings.Cut(strings.TrimPrefix(authorization, "vapid t="), ",")

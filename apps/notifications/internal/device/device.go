@@ -21,8 +21,8 @@ var (
 	ErrTooMany  = fault.New(fault.Conflict, "too_many_devices", "you have ten devices already; remove one first")
 )
 
-// most is how many devices one person may have.
-const most = 10
+// maxDevices is how many devices one person may have.
+const maxDevices = 10
 
 // Device is one browser of somebody's. Its address and keys are for whoever sends to it alone.
 type Device struct {
@@ -39,8 +39,8 @@ type Device struct {
 // others, or a caller could have it look around in its own network.
 var pushServices = []string{"fcm.googleapis.com", ".push.services.mozilla.com", ".notify.windows.com", "web.push.apple.com"}
 
-// callable says why an endpoint may not be called; empty if it may.
-func callable(endpoint string) string {
+// checkEndpoint says why an endpoint may not be called; empty if it may.
+func checkEndpoint(endpoint string) string {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Scheme != "https" || u.User != nil || u.Port() != "" {
 		return "must be an https address without a port"
@@ -54,8 +54,8 @@ func callable(endpoint string) string {
 	return ""
 }
 
-// sound says why keys are none; both are as browsers give them, base64url.
-func sound(p256dh, auth string) map[string]string {
+// checkKeys says why keys are none; both are as browsers give them, base64url.
+func checkKeys(p256dh, auth string) map[string]string {
 	bad := map[string]string{}
 	if point, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(p256dh, "=")); err != nil {
 		bad["keys.p256dh"] = "must be base64url"
@@ -68,19 +68,19 @@ func sound(p256dh, auth string) map[string]string {
 	return bad
 }
 
-// Keys are the platform's, by which push services know who sends (VAPID, RFC 8292).
-type Keys struct{ Public, Private string }
+// VAPIDKeys are the platform's, by which push services know who sends (VAPID, RFC 8292).
+type VAPIDKeys struct{ Public, Private string }
 
-// NewKeys makes the pair of a private key, 32 bytes in base64.
-func NewKeys(private string) (Keys, error) {
+// NewVAPIDKeys makes the pair of a private key, 32 bytes in base64.
+func NewVAPIDKeys(private string) (VAPIDKeys, error) {
 	scalar, err := base64.StdEncoding.DecodeString(private)
 	if err != nil {
-		return Keys{}, err
+		return VAPIDKeys{}, err
 	}
 	key, err := ecdh.P256().NewPrivateKey(scalar)
 	if err != nil {
-		return Keys{}, err
+		return VAPIDKeys{}, err
 	}
 	encode := base64.RawURLEncoding.EncodeToString
-	return Keys{Public: encode(key.PublicKey().Bytes()), Private: encode(scalar)}, nil
+	return VAPIDKeys{Public: encode(key.PublicKey().Bytes()), Private: encode(scalar)}, nil
 }

@@ -31,10 +31,10 @@ func (s *Service) handleAdd(ctx context.Context, who shop.Caller, in NewDevice) 
 	return s.Add(ctx, who.ID, in)
 }
 
-type one struct {
+type idInput struct {
 	ID uuid.UUID `path:"id"`
 }
 
-func (s *Service) handleRemove(ctx context.Context, who shop.Caller, in one) (web.None, error) {
+func (s *Service) handleRemove(ctx context.Context, who shop.Caller, in idInput) (web.None, error) {
 	return web.None{}, s.Remove(ctx, who.ID, in.ID)
 }

@@ -15,11 +15,11 @@ import (
 // Service keeps devices.
 type Service struct {
 	db   *event.Outbox
-	keys Keys
+	keys VAPIDKeys
 }
 
 // NewService keeps devices in a database that has Migrations.
-func NewService(db *event.Outbox, keys Keys) *Service { return &Service{db: db, keys: keys} }
+func NewService(db *event.Outbox, keys VAPIDKeys) *Service { return &Service{db: db, keys: keys} }
 
 // NewDevice is what a browser gives a page that may notify.
 type NewDevice struct {
@@ -36,10 +36,10 @@ type NewDevice struct {
 // wrong, and with ErrTooMany.
 func (s *Service) Add(ctx context.Context, owner shop.UserID, in NewDevice) (Device, error) {
 	bad := fault.ErrInvalid
-	if why := callable(in.Endpoint); why != "" {
+	if why := checkEndpoint(in.Endpoint); why != "" {
 		bad = bad.With("endpoint", why)
 	}
-	for field, why := range sound(in.Keys.P256DH, in.Keys.Auth) {
+	for field, why := range checkKeys(in.Keys.P256DH, in.Keys.Auth) {
 		bad = bad.With(field, why)
 	}
 	if len(bad.Fields) > 0 {
@@ -51,7 +51,7 @@ func (s *Service) Add(ctx context.Context, owner shop.UserID, in NewDevice) (Dev
 			return Device{}, err
 		}
 		all, err := list(ctx, tx, owner)
-		if err == nil && len(all) > most {
+		if err == nil && len(all) > maxDevices {
 			err = ErrTooMany
 		}
 		return d, err

@@ -46,8 +46,8 @@ func remove(ctx context.Context, tx pgx.Tx, user shop.UserID, id uuid.UUID) erro
 	return postgres.ExecOne(ctx, tx, ErrNotFound, `delete from devices where id = $1 and user_id = $2`, id, user)
 }
 
-// Forget removes all devices of somebody.
-func Forget(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
+// Purge removes all devices of somebody.
+func Purge(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 	_, err := tx.Exec(ctx, `delete from devices where user_id = $1`, user)
 	return err
 }

@@ -23,11 +23,11 @@ const (
 	SMS   Channel = "sms"
 )
 
-// Outside are the channels on which something leaves the platform.
-var Outside = []Channel{Email, Push, SMS}
+// External are the channels on which something leaves the platform.
+var External = []Channel{Email, Push, SMS}
 
 // Channels are all of them.
-var Channels = append([]Channel{InApp}, Outside...)
+var Channels = append([]Channel{InApp}, External...)
 
 // Class says who decides about a kind.
 type Class string
@@ -46,7 +46,7 @@ type Kind struct {
 	Name     string    `json:"kind"`
 	Class    Class     `json:"class"`
 	Channels []Channel `json:"channels"` // on which it can be told
-	Off      []Channel `json:"-"`        // of these, on which it is told only to who asked for it
+	OptIn    []Channel `json:"-"`        // of these, on which it is told only to who asked for it
 }
 
 // The kinds.
@@ -81,17 +81,17 @@ var All = []Kind{
 	{Name: AddressChange, Class: Security, Channels: []Channel{InApp, Email}},
 	{Name: Locked, Class: Security, Channels: []Channel{InApp, Email}},
 	{Name: NewDevice, Class: Security, Channels: []Channel{InApp, Email}},
-	service(Placed), service(Paid), service(Shipped), service(Delivered), service(Cancelled), service(Refunded), service(PaymentFailed),
-	service(StockLow), service(StockOut),
-	{Name: StockBack, Class: News, Channels: Channels, Off: []Channel{SMS}},
-	{Name: Broadcast, Class: News, Channels: Channels, Off: []Channel{SMS}},
+	transactional(Placed), transactional(Paid), transactional(Shipped), transactional(Delivered), transactional(Cancelled), transactional(Refunded), transactional(PaymentFailed),
+	transactional(StockLow), transactional(StockOut),
+	{Name: StockBack, Class: News, Channels: Channels, OptIn: []Channel{SMS}},
+	{Name: Broadcast, Class: News, Channels: Channels, OptIn: []Channel{SMS}},
 }
 
 // digest is no kind of its own to anybody: it is what several News in one mail look like.
 var digest = Kind{Name: Digest, Class: News, Channels: []Channel{Email}}
 
-func service(name string) Kind {
-	return Kind{Name: name, Class: Service, Channels: Channels, Off: []Channel{SMS}}
+func transactional(name string) Kind {
+	return Kind{Name: name, Class: Service, Channels: Channels, OptIn: []Channel{SMS}}
 }
 
 // Of is a kind by its name. It fails with ErrUnknown.
@@ -107,8 +107,8 @@ func Of(name string) (Kind, error) {
 // Has says whether the kind can be told on a channel.
 func (k Kind) Has(c Channel) bool { return slices.Contains(k.Channels, c) }
 
-// Usual says whether somebody who never said anything is told on a channel.
-func (k Kind) Usual(c Channel) bool { return k.Has(c) && !slices.Contains(k.Off, c) }
+// Default says whether somebody who never said anything is told on a channel.
+func (k Kind) Default(c Channel) bool { return k.Has(c) && !slices.Contains(k.OptIn, c) }
 
 // Optional says whether people may turn it off.
 func (k Kind) Optional() bool { return k.Class != Security }

@@ -24,9 +24,9 @@ const (
 	sendTimeout = 15 * time.Second // for one mail, the connection included; less than an attempt may take
 )
 
-// Over sends through the mail server that the settings name, over no more connections at a time than the caller has
+// NewProvider sends through the mail server that the settings name, over no more connections at a time than the caller has
 // messages. It fails, with the name of the variable, where the settings cannot be used.
-func Over(s Settings) (delivery.Provider, error) {
+func NewProvider(s Settings) (delivery.Provider, error) {
 	from, err := mail.ParseAddress(s.From)
 	if err != nil {
 		return delivery.Provider{}, fmt.Errorf("MAIL_FROM=%q: %w", s.From, err)
@@ -35,8 +35,8 @@ func Over(s Settings) (delivery.Provider, error) {
 	if err != nil {
 		return delivery.Provider{}, err
 	}
-	server := &server{from: from, dial: dial.DialToSMTPClientWithContext, idle: pool{limit: idleLimit}}
-	return delivery.Provider{Name: "smtp", AtOnce: s.Connections, PerSecond: float64(s.PerSecond), Send: server.send}, nil
+	server := &server{from: from, dial: dial.DialToSMTPClientWithContext, pool: pool{limit: idleLimit}}
+	return delivery.Provider{Name: "smtp", Concurrency: s.Connections, PerSecond: float64(s.PerSecond), Send: server.send}, nil
 }
 
 func dialer(s Settings) (*gomail.Client, error) {
@@ -69,30 +69,30 @@ func dialer(s Settings) (*gomail.Client, error) {
 type server struct {
 	from *mail.Address
 	dial func(context.Context) (*smtp.Client, error)
-	idle pool
+	pool pool
 }
 
 // send returns once the server has taken a message. One of the connections that were kept may have been closed
 // meanwhile: what fails on it before the mail was begun is tried again on another.
-func (s *server) send(ctx context.Context, l delivery.Letter) (answer string, err error) {
+func (s *server) send(ctx context.Context, l delivery.Message) (answer string, err error) {
 	to, err := mail.ParseAddress(l.To)
 	if err != nil {
 		return "", fmt.Errorf("%w: that is no address", delivery.ErrRefused)
 	}
-	msg := compose(s.from, to, l)
+	msg := newMail(s.from, to, l)
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	for {
-		conn := s.idle.take()
+		conn := s.pool.take()
 		fresh := conn == nil
 		if fresh {
 			if conn, err = s.dial(ctx); err != nil {
-				return "", sorted(begin, err, to.Address)
+				return "", classify(begin, err, to.Address)
 			}
 		}
 		step, answer, err := dialogue(ctx, conn, s.from.Address, to.Address, msg)
-		if err == nil || step != begin && answered(err) && conn.Reset() == nil {
-			s.idle.put(conn)
+		if err == nil || step != begin && connectionUsable(err) && conn.Reset() == nil {
+			s.pool.put(conn)
 		} else {
 			_ = conn.Close()
 		}
@@ -100,7 +100,7 @@ func (s *server) send(ctx context.Context, l delivery.Letter) (answer string, er
 			return answer, nil
 		}
 		if fresh || step != begin || ctx.Err() != nil {
-			return "", sorted(step, err, to.Address)
+			return "", classify(step, err, to.Address)
 		}
 	}
 }
@@ -137,7 +137,7 @@ func dialogue(ctx context.Context, conn *smtp.Client, from, to string, msg *goma
 	}
 	answer := "250"
 	if closed, ok := w.(*smtp.DataCloser); ok {
-		answer = strings.TrimSpace("250 " + clean(closed.ServerResponse(), to))
+		answer = strings.TrimSpace("250 " + redact(closed.ServerResponse(), to))
 	}
 	return content, answer, nil
 }
@@ -146,31 +146,31 @@ func dialogue(ctx context.Context, conn *smtp.Client, from, to string, msg *goma
 // was sent (SES), or nobody signed in.
 var senderRejected = []int{421, 454, 530}
 
-// sorted says what a dialogue that failed means for the delivery. A no to the connection, the password or the sender
+// classify says what a dialogue that failed means for the delivery. A no to the connection, the password or the sender
 // says nothing of this mail. Without a reply nobody knows.
-func sorted(at step, err error, to string) error {
+func classify(at step, err error, to string) error {
 	var reply *textproto.Error
 	if !errors.As(err, &reply) {
-		return errors.New(clean(err.Error(), to))
+		return errors.New(redact(err.Error(), to))
 	}
-	text := clean(fmt.Sprintf("%d %s", reply.Code, reply.Msg), to)
+	text := redact(fmt.Sprintf("%d %s", reply.Code, reply.Msg), to)
 	switch {
 	case at == begin || slices.Contains(senderRejected, reply.Code):
-		return fmt.Errorf("%w: %s", delivery.ErrOfUs, text)
+		return fmt.Errorf("%w: %s", delivery.ErrSenderRejected, text)
 	case reply.Code >= 500:
 		return fmt.Errorf("%w: %s", delivery.ErrRefused, text)
 	}
-	return fmt.Errorf("%w: %s", delivery.ErrPutOff, text)
+	return fmt.Errorf("%w: %s", delivery.ErrTemporary, text)
 }
 
-// answered says that the server said no, and listens for what comes next.
-func answered(err error) bool {
+// connectionUsable says that the server said no, and listens for what comes next.
+func connectionUsable(err error) bool {
 	var reply *textproto.Error
 	return errors.As(err, &reply) && reply.Code != 421
 }
 
-// clean is what was said on one line, without the address: the history keeps none.
-func clean(text, to string) string {
+// redact is what was said on one line, without the address: the history keeps none.
+func redact(text, to string) string {
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
 	return strings.ReplaceAll(text, to, "the address")
 }

@@ -14,9 +14,9 @@ import (
 	"sidecart/kit/kittest"
 )
 
-// said is one of the errors that a provider sorts by, or nil where nobody knows whether the mail was taken.
-func said(err error) error {
-	for _, known := range []error{delivery.ErrOfUs, delivery.ErrPutOff, delivery.ErrRefused} {
+// sentinel is one of the errors that a provider sorts by, or nil where nobody knows whether the mail was taken.
+func sentinel(err error) error {
+	for _, known := range []error{delivery.ErrSenderRejected, delivery.ErrTemporary, delivery.ErrRefused} {
 		if errors.Is(err, known) {
 			return known
 		}
@@ -39,16 +39,16 @@ func TestConnectionsAreProtected(t *testing.T) {
 		"no STARTTLS":                      {&fakeServer{tls: "none", signIn: true, mechanisms: plain}, func(s *Settings) { s.TLS = "starttls" }, "does not support STARTTLS"},
 		"no STARTTLS, and nobody signs in": {&fakeServer{tls: "none"}, func(s *Settings) { s.TLS = "starttls" }, "does not support STARTTLS"},
 		"no TLS":                           {&fakeServer{tls: "none", signIn: true, mechanisms: plain}, func(s *Settings) { s.TLS = "tls" }, "tls: "},
-		"a certificate of another, later":  {&fakeServer{tls: "starttls", signIn: true, mechanisms: plain}, other, "certificate"},
-		"a certificate of another":         {&fakeServer{tls: "tls", signIn: true, mechanisms: plain}, other, "certificate"},
+		"a certificate of another, later":  {&fakeServer{tls: "starttls", signIn: true, mechanisms: plain}, wrongName, "certificate"},
+		"a certificate of another":         {&fakeServer{tls: "tls", signIn: true, mechanisms: plain}, wrongName, "certificate"},
 		"a wrong password":                 {&fakeServer{tls: "starttls", signIn: true, mechanisms: plain}, func(s *Settings) { s.Password = "wrong" }, "535 5.7.8 not you"},
 		"a password where nobody signs in": {&fakeServer{tls: "starttls"}, func(s *Settings) { s.Username, s.Password = username, password }, "AUTH"},
 		"nobody, where all sign in":        {&fakeServer{tls: "starttls", signIn: true, mechanisms: plain}, func(s *Settings) { s.Username = "" }, "502"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			fake := opened(t, c.fake)
-			_, err := to(t, fake, c.change).Send(t.Context(), messageTo("ada@example.com"))
+			fake := startServer(t, c.fake)
+			_, err := newTestProvider(t, fake, c.change).Send(t.Context(), messageTo("ada@example.com"))
 			if c.fails == "" && (err != nil || len(fake.mails()) != 1) {
 				t.Errorf("%v", err)
 			}
@@ -68,8 +68,8 @@ func TestConnectionsAreProtected(t *testing.T) {
 	}
 }
 
-// other names the server by a name that its certificate does not have.
-func other(s *Settings) { s.Addr = strings.Replace(s.Addr, "127.0.0.1", "localhost", 1) }
+// wrongName names the server by a name that its certificate does not have.
+func wrongName(s *Settings) { s.Addr = strings.Replace(s.Addr, "127.0.0.1", "localhost", 1) }
 
 func TestSettingsThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
@@ -80,11 +80,11 @@ func TestSettingsThatCannotBeUsed(t *testing.T) {
 		"SMTP_TLS=none: a password crosses no network in clear": func(s *Settings) { s.TLS, s.Username, s.Password = "none", username, password },
 	} {
 		s := Settings{Addr: "mail.example.com:587", TLS: "starttls", From: "shop@example.com", Connections: 1, PerSecond: 1}
-		if _, err := Over(s); err != nil {
+		if _, err := NewProvider(s); err != nil {
 			t.Fatal(err)
 		}
 		change(&s)
-		if _, err := Over(s); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := NewProvider(s); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -92,15 +92,15 @@ func TestSettingsThatCannotBeUsed(t *testing.T) {
 
 func TestReplies(t *testing.T) {
 	t.Parallel()
-	fake := opened(t, refusing(map[string]int{
+	fake := startServer(t, newRefusingServer(map[string]int{
 		"RCPT gone": 550, "RCPT full": 452, "RCPT busy": 421, "RCPT throttled": 454, "DATA spam": 554, "DATA later": 451, "DATA much": 454}))
-	p := to(t, fake, nil)
+	p := newTestProvider(t, fake, nil)
 	for who, want := range map[string]error{
-		"gone": delivery.ErrRefused, "spam": delivery.ErrRefused, "full": delivery.ErrPutOff, "later": delivery.ErrPutOff,
-		"busy": delivery.ErrOfUs, "throttled": delivery.ErrOfUs, "much": delivery.ErrOfUs,
+		"gone": delivery.ErrRefused, "spam": delivery.ErrRefused, "full": delivery.ErrTemporary, "later": delivery.ErrTemporary,
+		"busy": delivery.ErrSenderRejected, "throttled": delivery.ErrSenderRejected, "much": delivery.ErrSenderRejected,
 	} {
 		_, err := p.Send(t.Context(), messageTo(who+"@example.com"))
-		if !errors.Is(said(err), want) || strings.Contains(err.Error(), "@") || strings.ContainsAny(err.Error(), "\r\n") || !strings.Contains(err.Error(), "<the address> not this one") {
+		if !errors.Is(sentinel(err), want) || strings.Contains(err.Error(), "@") || strings.ContainsAny(err.Error(), "\r\n") || !strings.Contains(err.Error(), "<the address> not this one") {
 			t.Errorf("%s: %v", who, err)
 		}
 		if _, err := p.Send(t.Context(), messageTo("ada@example.com")); err != nil {
@@ -111,12 +111,12 @@ func TestReplies(t *testing.T) {
 		t.Errorf("%d mails over %d connections", len(fake.mails()), connections)
 	}
 
-	sender := opened(t, refusing(map[string]int{"MAIL shop": 550}))
-	if _, err := to(t, sender, nil).Send(t.Context(), messageTo("ada@example.com")); !errors.Is(said(err), delivery.ErrOfUs) {
+	sender := startServer(t, newRefusingServer(map[string]int{"MAIL shop": 550}))
+	if _, err := newTestProvider(t, sender, nil).Send(t.Context(), messageTo("ada@example.com")); !errors.Is(sentinel(err), delivery.ErrSenderRejected) {
 		t.Errorf("our sender: %v", err)
 	}
 	sender.stop()
-	if _, err := to(t, sender, nil).Send(t.Context(), messageTo("ada@example.com")); said(err) != nil || !strings.Contains(err.Error(), "connection refused") {
+	if _, err := newTestProvider(t, sender, nil).Send(t.Context(), messageTo("ada@example.com")); sentinel(err) != nil || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("nobody there: %v", err)
 	}
 }
@@ -125,25 +125,25 @@ func TestReplies(t *testing.T) {
 // another connection.
 func TestACutMailIsNone(t *testing.T) {
 	t.Parallel()
-	fake := opened(t, &fakeServer{tls: "starttls", cuts: 1})
-	p, l := to(t, fake, nil), messageTo("ada@example.com")
-	if _, err := p.Send(t.Context(), l); err == nil || said(err) != nil {
+	fake := startServer(t, &fakeServer{tls: "starttls", cuts: 1})
+	p, l := newTestProvider(t, fake, nil), messageTo("ada@example.com")
+	if _, err := p.Send(t.Context(), l); err == nil || sentinel(err) != nil {
 		t.Errorf("%v", err)
 	}
 	if _, err := p.Send(t.Context(), l); err != nil {
 		t.Error(err)
 	}
-	if got := fake.mails(); len(got) != 1 || !strings.Contains(got[0].text, l.MailID.String()) {
+	if got := fake.mails(); len(got) != 1 || !strings.Contains(got[0].text, l.MessageID.String()) {
 		t.Errorf("%d mails", len(got))
 	}
 }
 
-// atOnce sends messages as the engine does: so many at a time.
-func atOnce(t *testing.T, p delivery.Provider, messages int, round string) {
+// sendConcurrently sends messages as the engine does: so many at a time.
+func sendConcurrently(t *testing.T, p delivery.Provider, messages int, round string) {
 	t.Helper()
 	next := make(chan int)
 	var workers sync.WaitGroup
-	for range p.AtOnce {
+	for range p.Concurrency {
 		workers.Go(func() {
 			for n := range next {
 				l := messageTo(fmt.Sprintf("%s%d@example.com", round, n))
@@ -164,9 +164,9 @@ func atOnce(t *testing.T, p delivery.Provider, messages int, round string) {
 // TestManyAtOnce: each gets its own mail, over few connections that are used again.
 func TestManyAtOnce(t *testing.T) {
 	t.Parallel()
-	fake := opened(t, &fakeServer{tls: "starttls", signIn: true, mechanisms: []string{sasl.Plain}})
-	p := to(t, fake, nil)
-	atOnce(t, p, 300, "p")
+	fake := startServer(t, &fakeServer{tls: "starttls", signIn: true, mechanisms: []string{sasl.Plain}})
+	p := newTestProvider(t, fake, nil)
+	sendConcurrently(t, p, 300, "p")
 	seen := map[string]bool{}
 	for _, got := range fake.mails() {
 		header, _ := parts(t, got)
@@ -175,7 +175,7 @@ func TestManyAtOnce(t *testing.T) {
 		}
 		seen[got.to] = true
 	}
-	if connections, _, _ := fake.counts(); len(seen) != 300 || connections > p.AtOnce {
+	if connections, _, _ := fake.counts(); len(seen) != 300 || connections > p.Concurrency {
 		t.Errorf("%d mails over %d connections", len(seen), connections)
 	}
 }
@@ -183,10 +183,10 @@ func TestManyAtOnce(t *testing.T) {
 // TestAServerThatRestarts finds none of its connections again, and gets each mail once.
 func TestAServerThatRestarts(t *testing.T) {
 	t.Parallel()
-	fake := opened(t, &fakeServer{tls: "tls"})
-	p := to(t, fake, nil)
+	fake := startServer(t, &fakeServer{tls: "tls"})
+	p := newTestProvider(t, fake, nil)
 	for _, round := range []string{"before", "after", "again"} {
-		atOnce(t, p, 40, round)
+		sendConcurrently(t, p, 40, round)
 		fake.stop()
 		fake.start(t)
 	}
@@ -199,14 +199,14 @@ func TestAServerThatRestarts(t *testing.T) {
 			t.Errorf("%s got %d", who, n)
 		}
 	}
-	if connections, _, most := fake.counts(); len(times) != 120 || connections > 3*p.AtOnce || most > p.AtOnce {
+	if connections, _, most := fake.counts(); len(times) != 120 || connections > 3*p.Concurrency || most > p.Concurrency {
 		t.Errorf("%d mails over %d connections, at most %d at a time", len(times), connections, most)
 	}
 }
 
 func TestIdleConnectionsEnd(t *testing.T) {
 	t.Parallel()
-	fake := opened(t, refusing(nil))
+	fake := startServer(t, newRefusingServer(nil))
 	dial, err := dialer(Settings{Addr: fake.addr, TLS: "none"})
 	if err != nil {
 		t.Fatal(err)

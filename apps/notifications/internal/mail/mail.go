@@ -35,15 +35,15 @@ func (s Settings) CheckTLS() error {
 	return errors.New("none sends mails in clear, and SMTP_ADDR is not on this machine: set starttls or tls")
 }
 
-// compose makes the mail of a message. Whatever stands in a message stays in its place: the library encodes what would
+// newMail makes the mail of a message. Whatever stands in a message stays in its place: the library encodes what would
 // begin another header.
-func compose(from, to *mail.Address, l delivery.Letter) *gomail.Msg {
+func newMail(from, to *mail.Address, l delivery.Message) *gomail.Msg {
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	msg.FromMailAddress(from)
 	msg.ToMailAddress(to)
 	msg.Subject(l.Title)
 	_, domain, _ := strings.Cut(from.Address, "@")
-	msg.SetMessageIDWithValue(fmt.Sprintf("%s@%s", l.MailID, domain)) // the same at each attempt
+	msg.SetMessageIDWithValue(fmt.Sprintf("%s@%s", l.MessageID, domain)) // the same at each attempt
 	msg.SetDate()
 	msg.SetGenHeader("Auto-Submitted", "auto-generated") // no absence notes come back to the shop (RFC 3834)
 	if l.OneClick != "" {

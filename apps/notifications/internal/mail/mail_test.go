@@ -54,8 +54,8 @@ func decoded(t *testing.T, header string) string {
 
 func TestAMailIsWhole(t *testing.T) {
 	t.Parallel()
-	fake := opened(t, refusing(nil))
-	p, l := to(t, fake, nil), messageTo("ada@example.com")
+	fake := startServer(t, newRefusingServer(nil))
+	p, l := newTestProvider(t, fake, nil), messageTo("ada@example.com")
 	l.Title = strings.Repeat("Größe ", 60) + "ist da"
 	l.Body = strings.Repeat("a long line ", 500) + "\n.\n..\n" + strings.Repeat("x", 3000)
 	l.HTML = "<p>" + strings.Repeat("ü", 3000) + "</p>"
@@ -84,7 +84,7 @@ func TestAMailIsWhole(t *testing.T) {
 		t.Errorf("from %v, %v", from, err)
 	}
 	for name, want := range map[string]string{
-		"To": "<ada@example.com>", "Message-ID": "<" + l.MailID.String() + "@sidecart.example>",
+		"To": "<ada@example.com>", "Message-ID": "<" + l.MessageID.String() + "@sidecart.example>",
 		"List-Unsubscribe": "<" + l.OneClick + ">", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click", "Auto-Submitted": "auto-generated",
 		"X-Mailer": "", "User-Agent": "", "Mime-Version": "1.0",
 	} {
@@ -113,23 +113,23 @@ func TestAMailIsWhole(t *testing.T) {
 // TestNobodyWritesHeaders: what customers and admins write stays inside the place it is for.
 func TestNobodyWritesHeaders(t *testing.T) {
 	t.Parallel()
-	fake := opened(t, refusing(nil))
-	p := to(t, fake, nil)
+	fake := startServer(t, newRefusingServer(nil))
+	p := newTestProvider(t, fake, nil)
 	const bcc = "a\r\nBcc: eve@example.com\r\n\r\nbody"
 	for name, c := range map[string]struct {
-		spoil func(*delivery.Letter)
+		spoil func(*delivery.Message)
 		sent  bool
 	}{
-		"a second address":              {func(l *delivery.Letter) { l.To = "ada@example.com, eve@example.com" }, false},
-		"a line in the to":              {func(l *delivery.Letter) { l.To = "ada@example.com\r\nBcc: eve@example.com" }, false},
-		"a command in the to":           {func(l *delivery.Letter) { l.To = "ada@example.com>\r\nRCPT TO:<eve@example.com" }, false},
-		"a line in the name":            {func(l *delivery.Letter) { l.To = "\"a\r\nBcc: eve@example.com\" <ada@example.com>" }, false},
-		"a line in a subject":           {func(l *delivery.Letter) { l.Title = bcc }, true},
-		"a bare line feed in a subject": {func(l *delivery.Letter) { l.Title = "a\nBcc: eve@example.com" }, true},
-		"a line in a longer subject":    {func(l *delivery.Letter) { l.Title = strings.Repeat("ü", 200) + bcc }, true},
-		"an encoded word in a subject":  {func(l *delivery.Letter) { l.Title = "=?utf-8?q?a=0D=0ABcc:_eve@example.com?=" }, true},
-		"a dot in the text":             {func(l *delivery.Letter) { l.Body = "a\r\n.\r\nRCPT TO:<eve@example.com>\r\n.\r\nb" }, true},
-		"a boundary":                    {func(l *delivery.Letter) { l.Body = "--\r\nContent-Type: text/html\r\n\r\n<b>" }, true},
+		"a second address":              {func(l *delivery.Message) { l.To = "ada@example.com, eve@example.com" }, false},
+		"a line in the to":              {func(l *delivery.Message) { l.To = "ada@example.com\r\nBcc: eve@example.com" }, false},
+		"a command in the to":           {func(l *delivery.Message) { l.To = "ada@example.com>\r\nRCPT TO:<eve@example.com" }, false},
+		"a line in the name":            {func(l *delivery.Message) { l.To = "\"a\r\nBcc: eve@example.com\" <ada@example.com>" }, false},
+		"a line in a subject":           {func(l *delivery.Message) { l.Title = bcc }, true},
+		"a bare line feed in a subject": {func(l *delivery.Message) { l.Title = "a\nBcc: eve@example.com" }, true},
+		"a line in a longer subject":    {func(l *delivery.Message) { l.Title = strings.Repeat("ü", 200) + bcc }, true},
+		"an encoded word in a subject":  {func(l *delivery.Message) { l.Title = "=?utf-8?q?a=0D=0ABcc:_eve@example.com?=" }, true},
+		"a dot in the text":             {func(l *delivery.Message) { l.Body = "a\r\n.\r\nRCPT TO:<eve@example.com>\r\n.\r\nb" }, true},
+		"a boundary":                    {func(l *delivery.Message) { l.Body = "--\r\nContent-Type: text/html\r\n\r\n<b>" }, true},
 	} {
 		l := messageTo("ada@example.com")
 		c.spoil(&l)

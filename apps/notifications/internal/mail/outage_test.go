@@ -28,17 +28,17 @@ func TestAnOutageLosesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fake := opened(t, &fakeServer{tls: "starttls", unanswered: unanswered})
-	p := to(t, fake, nil)
-	compose := func(_ context.Context, all []delivery.Delivery) (delivery.Letter, error) {
+	fake := startServer(t, &fakeServer{tls: "starttls", unanswered: unanswered})
+	p := newTestProvider(t, fake, nil)
+	compose := func(_ context.Context, all []delivery.Job) (delivery.Message, error) {
 		l := messageTo(all[0].ID.String() + "@example.com")
-		l.ID, l.MailID, l.Delivery = all[0].ID, all[0].ID.UUID, all[0]
+		l.ID, l.MessageID, l.Job = all[0].ID, all[0].ID.UUID, all[0]
 		return l, nil
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var work sync.WaitGroup
 	work.Go(func() {
-		_ = delivery.NewEngine(db, compose, map[kind.Channel]delivery.Provider{kind.Email: p}).Work(ctx)
+		_ = delivery.NewWorker(db, compose, map[kind.Channel]delivery.Provider{kind.Email: p}).Run(ctx)
 	})
 	defer work.Wait()
 	defer cancel()
@@ -67,8 +67,8 @@ func TestAnOutageLosesNothing(t *testing.T) {
 		}
 		ids[got.to] = id
 	}
-	if len(ids) != messages || doubled < unanswered || doubled > unanswered+outages*p.AtOnce {
-		t.Errorf("%d readers got the mail, %d twice; want %d, and between %d and %d", len(ids), doubled, messages, unanswered, unanswered+outages*p.AtOnce)
+	if len(ids) != messages || doubled < unanswered || doubled > unanswered+outages*p.Concurrency {
+		t.Errorf("%d readers got the mail, %d twice; want %d, and between %d and %d", len(ids), doubled, messages, unanswered, unanswered+outages*p.Concurrency)
 	}
 	t.Logf("%d came twice", doubled)
 }

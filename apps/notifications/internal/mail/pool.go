@@ -15,13 +15,13 @@ const (
 // pool holds connections that wait for the next mail, for as long as limit. The last one that was put back is taken
 // first, so that the others end when there is less to do.
 type pool struct {
-	limit  time.Duration
-	mu     sync.Mutex
-	conns  []idle
-	timing bool // expire is about to be called
+	limit    time.Duration
+	mu       sync.Mutex
+	conns    []idleConn
+	timerSet bool // expire is about to be called
 }
 
-type idle struct {
+type idleConn struct {
 	conn  *smtp.Client
 	since time.Time
 }
@@ -41,9 +41,9 @@ func (p *pool) take() *smtp.Client {
 func (p *pool) put(conn *smtp.Client) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.conns = append(p.conns, idle{conn, time.Now()})
-	if !p.timing {
-		p.timing = true
+	p.conns = append(p.conns, idleConn{conn, time.Now()})
+	if !p.timerSet {
+		p.timerSet = true
 		time.AfterFunc(p.limit, p.expire)
 	}
 }
@@ -56,7 +56,7 @@ func (p *pool) expire() {
 		go quit(p.conns[0].conn)
 		p.conns = p.conns[1:]
 	}
-	if p.timing = len(p.conns) > 0; p.timing {
+	if p.timerSet = len(p.conns) > 0; p.timerSet {
 		time.AfterFunc(time.Until(p.conns[0].since.Add(p.limit)), p.expire)
 	}
 }

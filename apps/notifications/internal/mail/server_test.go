@@ -83,8 +83,8 @@ type fakeServer struct {
 
 type received struct{ from, to, text string }
 
-// opened starts a mail server until the end of a test.
-func opened(t *testing.T, p *fakeServer) *fakeServer {
+// startServer starts a mail server until the end of a test.
+func startServer(t *testing.T, p *fakeServer) *fakeServer {
 	t.Helper()
 	p.addr = "127.0.0.1:0"
 	p.start(t)
@@ -252,8 +252,8 @@ func (p *fakeServer) counts() (connections, open, most int) {
 	return p.connections, p.open, p.most
 }
 
-// to is a server of ours that sends to a fake server, as the settings say that are not left out.
-func to(t *testing.T, p *fakeServer, change func(*Settings)) delivery.Provider {
+// newTestProvider is a server of ours that sends to a fake server, as the settings say that are not left out.
+func newTestProvider(t *testing.T, p *fakeServer, change func(*Settings)) delivery.Provider {
 	t.Helper()
 	s := Settings{Addr: p.addr, TLS: p.tls, From: "Sidecart Größe <shop@sidecart.example>", Connections: 8, PerSecond: 1000}
 	if p.signIn {
@@ -262,22 +262,22 @@ func to(t *testing.T, p *fakeServer, change func(*Settings)) delivery.Provider {
 	if change != nil {
 		change(&s)
 	}
-	provider, err := Over(s)
+	provider, err := NewProvider(s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return provider
 }
 
-func messageTo(address string) delivery.Letter {
-	return delivery.Letter{
-		MailID: uuid.NewSHA1(uuid.Nil, []byte(address)), To: address, Title: "Ihre Bestellung ist da: 1 × Größe",
+func messageTo(address string) delivery.Message {
+	return delivery.Message{
+		MessageID: uuid.NewSHA1(uuid.Nil, []byte(address)), To: address, Title: "Ihre Bestellung ist da: 1 × Größe",
 		Body: "Grüße\nhttps://shop.example.com/x", HTML: "<p>Grüße</p>", OneClick: "https://shop.example.com/unsubscribe?token=a-b_c",
 	}
 }
 
-// refusing is a fake server with more refusals than it has.
-func refusing(more map[string]int) *fakeServer {
+// newRefusingServer is a fake server with more refusals than it has.
+func newRefusingServer(more map[string]int) *fakeServer {
 	p := &fakeServer{tls: "none", refusals: map[string]int{}}
 	maps.Copy(p.refusals, more)
 	return p

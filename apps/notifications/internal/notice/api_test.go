@@ -19,9 +19,9 @@ import (
 // deliver brings an event as a sidecar does and returns the verdict.
 func TestInbox(t *testing.T) {
 	t.Parallel()
-	app, db := start(t)
+	app, db := newFixture(t)
 	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
-	placed := order(alice)
+	placed := orderPlaced(alice)
 	for _, e := range []shop.Event{
 		shop.UserRegistered{UserID: alice.ID, Username: "alice", FullName: "Alice"},
 		placed,
@@ -32,7 +32,7 @@ func TestInbox(t *testing.T) {
 			t.Fatalf("%s: %s", e.Topic(), verdict)
 		}
 	}
-	in := inbox(t, app, alice, "")
+	in := readInbox(t, app, alice, "")
 	if got, want := kinds(in), []string{"orders.cancelled", "orders.paid", "orders.placed", "users.registered"}; !slices.Equal(got, want) {
 		t.Fatalf("inbox has %v, want %v", got, want)
 	}
@@ -75,31 +75,31 @@ func TestInbox(t *testing.T) {
 
 func TestTwiceIsOnce(t *testing.T) {
 	t.Parallel()
-	app, _ := start(t)
+	app, _ := newFixture(t)
 	alice := kittest.NewCaller(shop.User)
-	e, id := order(alice), shop.NewID()
+	e, id := orderPlaced(alice), shop.NewID()
 	for range 3 {
 		if verdict := kittest.Deliver(t, app, id, e); verdict != "SUCCESS" {
 			t.Fatal(verdict)
 		}
 	}
-	if in := inbox(t, app, alice, ""); len(in.Items) != 1 || in.Unread != 1 {
+	if in := readInbox(t, app, alice, ""); len(in.Items) != 1 || in.Unread != 1 {
 		t.Fatalf("%d messages, %d unread, want 1 and 1", len(in.Items), in.Unread)
 	}
 	kittest.Deliver(t, app, shop.NewID(), e)
-	if in := inbox(t, app, alice, ""); len(in.Items) != 2 {
+	if in := readInbox(t, app, alice, ""); len(in.Items) != 2 {
 		t.Fatalf("another event made %d messages, want 2", len(in.Items))
 	}
 }
 
 func TestRacingDeliveriesAreOne(t *testing.T) {
 	t.Parallel()
-	app, _ := start(t)
+	app, _ := newFixture(t)
 	alice := kittest.NewCaller(shop.User)
 	const events, times = 10, 6
 	var wg sync.WaitGroup
 	for range events {
-		e, id := order(alice), shop.NewID()
+		e, id := orderPlaced(alice), shop.NewID()
 		for range times {
 			wg.Go(func() {
 				if verdict := kittest.Deliver(t, app, id, e); verdict != "SUCCESS" {
@@ -109,16 +109,16 @@ func TestRacingDeliveriesAreOne(t *testing.T) {
 		}
 	}
 	wg.Wait()
-	if in := inbox(t, app, alice, "?limit=100"); len(in.Items) != events || in.Unread != events {
+	if in := readInbox(t, app, alice, "?limit=100"); len(in.Items) != events || in.Unread != events {
 		t.Fatalf("%d messages, %d unread, want %d", len(in.Items), in.Unread, events)
 	}
 }
 
 func TestRedeliveryAfterFailure(t *testing.T) {
 	t.Parallel()
-	app, db := start(t)
+	app, db := newFixture(t)
 	alice := kittest.NewCaller(shop.User)
-	e, id := order(alice), shop.NewID()
+	e, id := orderPlaced(alice), shop.NewID()
 	// The message cannot be written although the inbox of events can: the event must not count as heard.
 	change(t, db, `alter table messages rename to messages_away`)
 	if verdict := kittest.Deliver(t, app, id, e); verdict != "RETRY" {
@@ -128,14 +128,14 @@ func TestRedeliveryAfterFailure(t *testing.T) {
 	if verdict := kittest.Deliver(t, app, id, e); verdict != "SUCCESS" {
 		t.Fatalf("verdict %s, want SUCCESS", verdict)
 	}
-	if in := inbox(t, app, alice, ""); len(in.Items) != 1 {
+	if in := readInbox(t, app, alice, ""); len(in.Items) != 1 {
 		t.Fatalf("%d messages, want 1", len(in.Items))
 	}
 }
 
 func TestWhatCannotBeTold(t *testing.T) {
 	t.Parallel()
-	app, _ := start(t)
+	app, _ := newFixture(t)
 	id := shop.NewID().String()
 	for name, envelope := range map[string]string{
 		"not JSON":    `{`,
@@ -151,7 +151,7 @@ func TestWhatCannotBeTold(t *testing.T) {
 
 func TestHostileNames(t *testing.T) {
 	t.Parallel()
-	app, _ := start(t)
+	app, _ := newFixture(t)
 	alice := kittest.NewCaller(shop.User)
 	names := []string{
 		`<script>alert(1)</script>`, `'); drop table messages; --`, `{{.Secret}} %s %!d(string=x) ${jndi:ldap://x}`,
@@ -162,13 +162,13 @@ func TestHostileNames(t *testing.T) {
 		if verdict := kittest.Deliver(t, app, shop.NewID(), e); verdict != "SUCCESS" {
 			t.Errorf("%.40q: %s", name, verdict)
 		}
-		e2 := order(alice)
+		e2 := orderPlaced(alice)
 		e2.Items[0].Name, e2.Number = name, name
 		if verdict := kittest.Deliver(t, app, shop.NewID(), e2); verdict != "SUCCESS" {
 			t.Errorf("%.40q in an order: %s", name, verdict)
 		}
 	}
-	in := inbox(t, app, alice, "?limit=100")
+	in := readInbox(t, app, alice, "?limit=100")
 	if len(in.Items) != 2*len(names) {
 		t.Fatalf("%d messages, want %d", len(in.Items), 2*len(names))
 	}
@@ -189,7 +189,7 @@ func TestHostileNames(t *testing.T) {
 
 func TestHears(t *testing.T) {
 	t.Parallel()
-	app, _ := start(t)
+	app, _ := newFixture(t)
 	_, body := kittest.Do(t, app, kittest.Call{Do: "GET /dapr/subscribe"})
 	for _, topic := range []string{"users.registered", "orders.placed", "orders.paid", "orders.cancelled"} {
 		if !bytes.Contains(body, fmt.Appendf(nil, `"topic":%q,"route":"/events/%s","deadLetterTopic":"notifications.dead"`, topic, topic)) {
@@ -203,31 +203,31 @@ func TestHears(t *testing.T) {
 // TestNewsGoToADevice: they are pushed, and mailed only when that comes to nothing; what was bought goes out on both.
 func TestAdminsAreToldOfStock(t *testing.T) {
 	t.Parallel()
-	app, _ := start(t)
+	app, _ := newFixture(t)
 	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	for _, who := range []shop.Caller{alice, admin} {
 		kittest.Deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: who.ID, Username: "somebody", Email: "somebody@example.com"})
 	}
 	kittest.Deliver(t, app, shop.NewID(), shop.RoleChanged{UserID: admin.ID, Role: shop.Admin})
 	kittest.Deliver(t, app, shop.NewID(), shop.StockLow{ProductID: 1, SKU: "A", Name: "Case", Available: 1, Threshold: 5})
-	if got := kinds(inbox(t, app, admin, "")); !slices.Equal(got, []string{"stock.low", "users.registered"}) {
+	if got := kinds(readInbox(t, app, admin, "")); !slices.Equal(got, []string{"stock.low", "users.registered"}) {
 		t.Errorf("the admin was told %v", got)
 	}
-	if got := kinds(inbox(t, app, alice, "")); !slices.Equal(got, []string{"users.registered"}) {
+	if got := kinds(readInbox(t, app, alice, "")); !slices.Equal(got, []string{"users.registered"}) {
 		t.Errorf("a buyer was told %v", got)
 	}
 }
 
 func TestFeed(t *testing.T) {
 	t.Parallel()
-	app, db := start(t)
+	app, db := newFixture(t)
 	alice := kittest.NewCaller(shop.User)
 	path := "GET /feeds/" + alice.ID.String()
 	kittest.Run(t, app, nil, []kittest.Call{{Name: "empty", Do: path, Want: 200, Has: []string{`{"items":[],"seq":0}`}}})
 	for range 3 {
-		kittest.Deliver(t, app, shop.NewID(), order(alice))
+		kittest.Deliver(t, app, shop.NewID(), orderPlaced(alice))
 	}
-	in := inbox(t, app, alice, "")
+	in := readInbox(t, app, alice, "")
 	_ = kittest.Emitted(t, db)
 	kittest.Run(t, app, db, []kittest.Call{
 		{Name: "from now on", Do: path, Want: 200, Has: []string{`{"items":[],"seq":3}`}},
@@ -243,7 +243,7 @@ func TestFeed(t *testing.T) {
 // TestContactsFollowUsers: what is known of somebody is the newest, in whatever order topics come, and goes with them.
 func TestContactsFollowUsers(t *testing.T) {
 	t.Parallel()
-	app, db := start(t)
+	app, db := newFixture(t)
 	alice := kittest.NewCaller(shop.User)
 	is := func(want contact.Contact) {
 		t.Helper()
@@ -275,9 +275,9 @@ func TestContactsFollowUsers(t *testing.T) {
 	kittest.Run(t, app, nil, []kittest.Call{{Name: "export of the erased", Do: "GET /export/" + alice.ID.String(), Want: 200, Has: []string{
 		`"email":""`, `"notifications":[]`}, HasNot: []string{"alice", "new@example.com"}}})
 	kittest.Deliver(t, app, shop.NewID(), shop.ProfileChanged{UserID: alice.ID, Username: "alice", Email: "late@example.com"})
-	kittest.Deliver(t, app, shop.NewID(), order(alice))
+	kittest.Deliver(t, app, shop.NewID(), orderPlaced(alice))
 	is(contact.Contact{Role: shop.User, Erased: true})
-	if in := inbox(t, app, alice, ""); len(in.Items) != 0 {
+	if in := readInbox(t, app, alice, ""); len(in.Items) != 0 {
 		t.Errorf("the inbox has %v", kinds(in))
 	}
 	var left int
@@ -291,10 +291,10 @@ func TestContactsFollowUsers(t *testing.T) {
 // TestWhatWasToldOfAnOrder is what orders shows an admin, also of who wants nothing in their inbox, and of nobody else.
 func TestWhatWasToldOfAnOrder(t *testing.T) {
 	t.Parallel()
-	app, db := start(t)
+	app, db := newFixture(t)
 	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
 	kittest.Deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice.ID, Username: "alice", Email: "alice@example.com"})
-	first, other := order(alice), order(alice)
+	first, other := orderPlaced(alice), orderPlaced(alice)
 	kittest.Deliver(t, app, shop.NewID(), first)
 	kittest.Deliver(t, app, shop.NewID(), other)
 	path := "GET /told/" + alice.ID.String() + "/" + first.OrderID.String()

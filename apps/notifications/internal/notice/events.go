@@ -9,7 +9,7 @@ import (
 	"sidecart/apps/notifications/internal/contact"
 	"sidecart/apps/notifications/internal/delivery"
 	"sidecart/apps/notifications/internal/device"
-	"sidecart/apps/notifications/internal/message"
+	"sidecart/apps/notifications/internal/inbox"
 	"sidecart/apps/notifications/internal/preference"
 	"sidecart/kit/event"
 	"sidecart/kit/shop"
@@ -18,66 +18,66 @@ import (
 // Subscribe hears what people are told of. Each event tells each of them once, however often it is delivered.
 func (s *Service) Subscribe(h *event.Hub) {
 	event.On(h, s.onRegistered)
-	event.On(h, telling(newDevice))
-	event.On(h, telling(verification))
-	event.On(h, telling(passwordReset))
-	event.On(h, telling(passwordChanged))
-	event.On(h, telling(locked))
+	event.On(h, notifying(newDevice))
+	event.On(h, notifying(verification))
+	event.On(h, notifying(passwordReset))
+	event.On(h, notifying(passwordChanged))
+	event.On(h, notifying(locked))
 	event.OnWithID(h, s.onProfileChanged)
 	event.OnWithID(h, s.onRoleChanged)
 	event.On(h, s.onErased)
-	event.On(h, telling(placed))
-	event.On(h, telling(paid))
-	event.On(h, telling(cancelled))
-	event.On(h, telling(shipped))
-	event.On(h, telling(delivered))
-	event.On(h, telling(refunded))
-	event.On(h, telling(paymentFailed))
+	event.On(h, notifying(placed))
+	event.On(h, notifying(paid))
+	event.On(h, notifying(cancelled))
+	event.On(h, notifying(shipped))
+	event.On(h, notifying(delivered))
+	event.On(h, notifying(refunded))
+	event.On(h, notifying(paymentFailed))
 	event.On(h, func(ctx context.Context, tx event.TX, e shop.StockLow) error {
-		return tellAdmins(ctx, tx, func(admin shop.UserID) Notice { return stockLow(admin, e) })
+		return notifyAdmins(ctx, tx, func(admin shop.UserID) Notice { return stockLow(admin, e) })
 	})
 	event.On(h, func(ctx context.Context, tx event.TX, e shop.StockOut) error {
-		return tellAdmins(ctx, tx, func(admin shop.UserID) Notice { return stockOut(admin, e) })
+		return notifyAdmins(ctx, tx, func(admin shop.UserID) Notice { return stockOut(admin, e) })
 	})
 	event.On(h, func(ctx context.Context, tx event.TX, e shop.StockBack) error {
-		return TellAll(ctx, tx, e.UserIDs, func(reader shop.UserID) Notice { return stockBack(reader, e) })
+		return NotifyAll(ctx, tx, e.UserIDs, func(reader shop.UserID) Notice { return stockBack(reader, e) })
 	})
 }
 
-func telling[E shop.Event](write func(E) Notice) func(context.Context, event.TX, E) error {
-	return func(ctx context.Context, tx event.TX, e E) error { return Tell(ctx, tx, write(e)) }
+func notifying[E shop.Event](write func(E) Notice) func(context.Context, event.TX, E) error {
+	return func(ctx context.Context, tx event.TX, e E) error { return Notify(ctx, tx, write(e)) }
 }
 
 func (s *Service) onRegistered(ctx context.Context, tx event.TX, e shop.UserRegistered) error {
-	if err := contact.Meet(ctx, tx, known(e.UserID, e.Email, e.Username, e.FullName)); err != nil {
+	if err := contact.Register(ctx, tx, contactOf(e.UserID, e.Email, e.Username, e.FullName)); err != nil {
 		return err
 	}
-	if err := delivery.Hasten(ctx, tx, e.UserID); err != nil { // what was heard before this waits for it
+	if err := delivery.MakeDue(ctx, tx, e.UserID); err != nil { // what was heard before this waits for it
 		return err
 	}
-	return Tell(ctx, tx, welcome(e))
+	return Notify(ctx, tx, welcome(e))
 }
 
 // onProfileChanged tells the address that is no longer used, so that its owner hears of it: of each change, also of one that is
 // heard after a later one, as that says nothing of this address.
 func (s *Service) onProfileChanged(ctx context.Context, tx event.TX, id uuid.UUID, e shop.ProfileChanged) error {
-	if err := contact.Change(ctx, tx, id, known(e.UserID, e.Email, e.Username, e.FullName)); err != nil {
+	if err := contact.Update(ctx, tx, id, contactOf(e.UserID, e.Email, e.Username, e.FullName)); err != nil {
 		return err
 	}
-	if err := delivery.Hasten(ctx, tx, e.UserID); err != nil || e.PreviousEmail == "" {
+	if err := delivery.MakeDue(ctx, tx, e.UserID); err != nil || e.PreviousEmail == "" {
 		return err
 	}
-	return Tell(ctx, tx, addressChanged(e))
+	return Notify(ctx, tx, addressChanged(e))
 }
 
 func (s *Service) onRoleChanged(ctx context.Context, tx event.TX, id uuid.UUID, e shop.RoleChanged) error {
-	return contact.ChangeRole(ctx, tx, id, e.UserID, e.Role)
+	return contact.UpdateRole(ctx, tx, id, e.UserID, e.Role)
 }
 
 // onErased forgets somebody: nothing that says who they were or what they were told stays, nor what could not be told.
 func (s *Service) onErased(ctx context.Context, tx event.TX, e shop.UserErased) error {
 	for _, forget := range []func(context.Context, pgx.Tx, shop.UserID) error{
-		contact.Erase, preference.Forget, message.Forget, delivery.Forget, device.Forget, event.PurgeUser,
+		contact.Erase, preference.Purge, inbox.Purge, delivery.Purge, device.Purge, event.PurgeUser,
 	} {
 		if err := forget(ctx, tx, e.UserID); err != nil {
 			return err

@@ -11,56 +11,56 @@ import (
 	"github.com/google/uuid"
 
 	"sidecart/apps/notifications/internal/contact"
+	"sidecart/apps/notifications/internal/inbox"
 	"sidecart/apps/notifications/internal/kind"
-	"sidecart/apps/notifications/internal/message"
 	"sidecart/apps/notifications/internal/template"
 	"sidecart/kit/fault"
 	"sidecart/kit/shop"
 )
 
-// ErrNobody refuses an event that does not say whom to tell.
-var ErrNobody = fault.New(fault.Invalid, "event_without_user", "the event names no user")
+// ErrNoUser refuses an event that does not say whom to tell.
+var ErrNoUser = fault.New(fault.Invalid, "event_without_user", "the event names no user")
 
 // Notice is one thing that somebody is told.
 type Notice struct {
 	UserID    shop.UserID
 	Kind      string
-	Facts     template.Facts
-	Data      message.NotificationData // for programs
-	Path      string                   // where an e-mail's link leads, at the public address
-	RequestID *uuid.UUID               // what users gives the link's key for
-	Address   string                   // an e-mail address, if not the one that is known
+	Variables template.Variables
+	Data      inbox.NotificationData // for programs
+	Path      string                 // where an e-mail's link leads, at the public address
+	RequestID *uuid.UUID             // what users gives the link's key for
+	Address   string                 // an e-mail address, if not the one that is known
 }
 
 // The longest texts, in characters.
 const (
-	longestWord = 100 // of a customer's own, inside a sentence
-	namedLines  = 3   // of an order; the others are counted
+	maxInline     = 100 // of a customer's own, inside a sentence
+	maxNamedItems = 3   // of an order; the others are counted
 )
 
 func placed(e shop.OrderPlaced) Notice {
 	n := ofOrder(e.UserID, kind.Placed, e.OrderID, e.Number)
-	n.money(e.Total, e.Currency)
-	n.Facts.Goods, n.Facts.More = goods(e.Items)
+	n.setAmount(e.Total, e.Currency)
+	n.Variables.Goods, n.Variables.More = summarize(e.Items)
 	return n
 }
 
 func paid(e shop.OrderPaid) Notice {
 	n := ofOrder(e.UserID, kind.Paid, e.OrderID, e.Number)
-	n.money(e.Total, e.Currency)
+	n.setAmount(e.Total, e.Currency)
 	return n
 }
 
 func cancelled(e shop.OrderCancelled) Notice {
 	n := ofOrder(e.UserID, kind.Cancelled, e.OrderID, e.Number)
-	n.because(e.Reason, e.ReasonCode)
+	n.setReason(e.Reason, e.ReasonCode)
 	return n
 }
 
 func shipped(e shop.OrderShipped) Notice {
 	n := ofOrder(e.UserID, kind.Shipped, e.OrderID, e.Number)
-	n.Facts.Carrier, n.Facts.Tracking = plain(e.Carrier), plain(e.TrackingNumber)
-	n.Data.Carrier, n.Data.TrackingNumber = n.Facts.Carrier, n.Facts.Tracking
+	n.Variables.Carrier, n.Variables.Tracking = inline(e.Carrier), inline(e.TrackingNumber)
+	n.Data.Carrier, n.Data.TrackingNumber = n.Variables.Carrier, n.Variables.Tracking
 	return n
 }
 
@@ -70,40 +70,40 @@ func delivered(e shop.OrderDelivered) Notice {
 
 func refunded(e shop.OrderRefunded) Notice {
 	n := ofOrder(e.UserID, kind.Refunded, e.OrderID, e.Number)
-	n.money(e.Amount, e.Currency)
+	n.setAmount(e.Amount, e.Currency)
 	if e.Partial {
-		n.Facts.Partial = "yes"
+		n.Variables.Partial = "yes"
 	}
 	return n
 }
 
 func paymentFailed(e shop.OrderPaymentFailed) Notice {
 	n := ofOrder(e.UserID, kind.PaymentFailed, e.OrderID, e.Number)
-	n.because(e.Reason, e.ReasonCode)
+	n.setReason(e.Reason, e.ReasonCode)
 	return n
 }
 
 // ofOrder is a notice about an order, which can be read at a path of the API and, by people, on the page of live messages.
 func ofOrder(buyer shop.UserID, kindName string, order shop.OrderID, number string) Notice {
 	return Notice{
-		UserID: buyer, Kind: kindName, Facts: template.Facts{Number: plain(number)}, Path: "/live#orders/" + order.String(),
-		Data: message.NotificationData{OrderID: &order, Number: plain(number), Link: "/api/v1/orders/" + order.String()},
+		UserID: buyer, Kind: kindName, Variables: template.Variables{Number: inline(number)}, Path: "/live#orders/" + order.String(),
+		Data: inbox.NotificationData{OrderID: &order, Number: inline(number), Link: "/api/v1/orders/" + order.String()},
 	}
 }
 
-func (n *Notice) money(amount shop.Money, currency string) {
-	n.Facts.Total, n.Facts.Currency = amount.String(), plain(currency)
-	n.Data.Total, n.Data.Currency = &amount, plain(currency)
+func (n *Notice) setAmount(amount shop.Money, currency string) {
+	n.Variables.Total, n.Variables.Currency = amount.String(), inline(currency)
+	n.Data.Total, n.Data.Currency = &amount, inline(currency)
 }
 
-func (n *Notice) because(reason string, code shop.Reason) {
-	n.Data.Reason, n.Data.ReasonCode = plain(reason), code
-	n.Facts.Reason, n.Facts.ReasonCode = strings.TrimRight(n.Data.Reason, "."), code
+func (n *Notice) setReason(reason string, code shop.Reason) {
+	n.Data.Reason, n.Data.ReasonCode = inline(reason), code
+	n.Variables.Reason, n.Variables.ReasonCode = strings.TrimRight(n.Data.Reason, "."), code
 }
 
 func stockLow(admin shop.UserID, e shop.StockLow) Notice {
 	n := ofProduct(admin, kind.StockLow, e.ProductID, e.SKU, e.Name)
-	n.Facts.Available, n.Facts.Threshold = strconv.Itoa(e.Available), strconv.Itoa(e.Threshold)
+	n.Variables.Available, n.Variables.Threshold = strconv.Itoa(e.Available), strconv.Itoa(e.Threshold)
 	return n
 }
 
@@ -118,47 +118,47 @@ func stockBack(reader shop.UserID, e shop.StockBack) Notice {
 func ofProduct(reader shop.UserID, kindName string, id int64, sku, name string) Notice {
 	path := fmt.Sprintf("/api/v1/products/%d", id)
 	return Notice{
-		UserID: reader, Kind: kindName, Facts: template.Facts{Product: plain(name), SKU: plain(sku)}, Path: path,
-		Data: message.NotificationData{ProductID: id, SKU: plain(sku), Link: path},
+		UserID: reader, Kind: kindName, Variables: template.Variables{Product: inline(name), SKU: inline(sku)}, Path: path,
+		Data: inbox.NotificationData{ProductID: id, SKU: inline(sku), Link: path},
 	}
 }
 
-// known is somebody as events tell of them.
-func known(user shop.UserID, email, username, fullName string) contact.Contact {
-	return contact.Contact{UserID: user, Email: onOneLine(email), Username: plain(username), FullName: plain(fullName)}
+// contactOf is somebody as events tell of them.
+func contactOf(user shop.UserID, email, username, fullName string) contact.Contact {
+	return contact.Contact{UserID: user, Email: singleLine(email), Username: inline(username), FullName: inline(fullName)}
 }
 
-// called is what to call somebody.
-func called(fullName, username string) string {
-	if name := plain(fullName); name != "" {
+// displayName is what to call somebody.
+func displayName(fullName, username string) string {
+	if name := inline(fullName); name != "" {
 		return name
 	}
-	return plain(username)
+	return inline(username)
 }
 
-// goods names the first lines of an order, "2 × Wireless Headphones, 1 × Case", and counts the others.
-func goods(lines []shop.OrderLine) (named, more string) {
+// summarize names the first lines of an order, "2 × Wireless Headphones, 1 × Case", and counts the others.
+func summarize(lines []shop.OrderLine) (named, more string) {
 	var names []string
-	for _, line := range lines[:min(namedLines, len(lines))] {
-		names = append(names, fmt.Sprintf("%d × %s", line.Quantity, plain(line.Name)))
+	for _, line := range lines[:min(maxNamedItems, len(lines))] {
+		names = append(names, fmt.Sprintf("%d × %s", line.Quantity, inline(line.Name)))
 	}
-	if rest := len(lines) - namedLines; rest > 0 {
+	if rest := len(lines) - maxNamedItems; rest > 0 {
 		more = strconv.Itoa(rest)
 	}
 	return strings.Join(names, ", "), more
 }
 
-// plain makes a customer's words fit to stand inside a sentence of ours: on one line, not too long, and unable to turn
+// inline makes a customer's words fit to stand inside a sentence of ours: on one line, not too long, and unable to turn
 // the direction of what follows them. Everything else stays as it was written.
-func plain(s string) string {
-	s = onOneLine(s)
-	if runes := []rune(s); len(runes) > longestWord {
-		s = string(runes[:longestWord-1]) + "…"
+func inline(s string) string {
+	s = singleLine(s)
+	if runes := []rune(s); len(runes) > maxInline {
+		s = string(runes[:maxInline-1]) + "…"
 	}
 	return s
 }
 
-func onOneLine(s string) string {
+func singleLine(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.Is(unicode.Bidi_Control, r):

@@ -28,9 +28,9 @@ func TestPlain(t *testing.T) {
 		{"broken bytes", "a\xffb", "a\uFFFDb"},
 		{"joined letters stay", "👩\u200d💻 نمی\u200cدانم", "👩\u200d💻 نمی\u200cدانم"},
 		{"only blanks", " \n\t ", ""},
-		{"long", long, strings.Repeat("é", longestWord-1) + "…"},
+		{"long", long, strings.Repeat("é", maxInline-1) + "…"},
 	} {
-		if got := plain(c.in); got != c.want || !utf8.ValidString(got) {
+		if got := inline(c.in); got != c.want || !utf8.ValidString(got) {
 			t.Errorf("%s: plain(%q) = %q, want %q", c.name, c.in, got, c.want)
 		}
 	}
@@ -94,12 +94,12 @@ func TestNotices(t *testing.T) {
 		{"back", stockBack(buyer, shop.StockBack{ProductID: 7, SKU: "WH-1", Name: "Case"}),
 			"stock.back", "Back in the shop: Case", "You asked us to tell you: Case is here again.", `{"product_id":7,"sku":"WH-1","link":"/api/v1/products/7"}`},
 	} {
-		hasItsFacts(t, c.name, c.got)
+		checkVariables(t, c.name, c.got)
 		data, err := json.Marshal(c.got.Data)
 		if err != nil {
 			t.Fatal(err)
 		}
-		text, err := template.Write(t.Context(), unwritten{}, c.got.Kind, kind.InApp, template.English, c.got.Facts)
+		text, err := template.Write(t.Context(), noTemplates{}, c.got.Kind, kind.InApp, template.English, c.got.Variables)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,15 +109,15 @@ func TestNotices(t *testing.T) {
 	}
 }
 
-// hasItsFacts: templates are checked against what is said of their kind there.
-func hasItsFacts(t *testing.T, name string, n Notice) {
+// checkVariables: templates are checked against what is said of their kind there.
+func checkVariables(t *testing.T, name string, n Notice) {
 	t.Helper()
-	text, err := json.Marshal(n.Facts)
+	text, err := json.Marshal(n.Variables)
 	if err != nil {
 		t.Fatal(err)
 	}
 	facts := kittest.Field[map[string]string](t, []byte(`{"facts":`+string(text)+`}`), "facts")
-	always, maybe := template.FactsOf(n.Kind)
+	always, maybe := template.VariablesOf(n.Kind)
 	for _, fact := range always {
 		if facts[fact] == "" {
 			t.Errorf("%s has no %s", name, fact)
@@ -130,15 +130,17 @@ func hasItsFacts(t *testing.T, name string, n Notice) {
 	}
 }
 
-// unwritten is a database in which no admin has written any template.
-type unwritten struct{}
+// noTemplates is a database in which no admin has written any template.
+type noTemplates struct{}
 
-func (unwritten) Query(context.Context, string, ...any) (pgx.Rows, error) { return nil, pgx.ErrNoRows }
+func (noTemplates) Query(context.Context, string, ...any) (pgx.Rows, error) {
+	return nil, pgx.ErrNoRows
+}
 
 // TestATemplateThatBreaks costs nobody the message, on any channel.
 func TestATemplateThatBreaks(t *testing.T) {
 	t.Parallel()
-	app, db := start(t)
+	app, db := newFixture(t)
 	alice := kittest.NewCaller(shop.User)
 	if _, err := db.Exec(t.Context(), `
 		insert into templates (kind, channel, language, version, title, body, html, changed_by)
@@ -152,7 +154,7 @@ func TestATemplateThatBreaks(t *testing.T) {
 			t.Fatalf("partial %v: %s", partial, verdict)
 		}
 	}
-	in := inbox(t, app, alice, "?limit=2")
+	in := readInbox(t, app, alice, "?limit=2")
 	if in.Items[0].Title != "Money back for your order SC-1" || in.Items[1].Title != "A part of your money is back" {
 		t.Errorf("%+v", in.Items)
 	}

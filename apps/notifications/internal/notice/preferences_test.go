@@ -18,21 +18,21 @@ import (
 	"sidecart/kit/shop"
 )
 
-type planned struct {
+type plannedDelivery struct {
 	Kind    string
 	Channel string
 	Lane    int
 	Held    bool
 }
 
-func plans(t *testing.T, db *pgxpool.Pool, who shop.Caller) []planned {
+func plannedDeliveries(t *testing.T, db *pgxpool.Pool, who shop.Caller) []plannedDelivery {
 	t.Helper()
 	rows, err := db.Query(t.Context(), `
 		select kind, channel, lane, due_at > now() + interval '1 minute' as held from deliveries where user_id = $1 order by id`, who.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByName[planned])
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByName[plannedDelivery])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,37 +46,37 @@ func TestPreferencesDecide(t *testing.T) {
 	for _, c := range []struct {
 		name, wish string
 		back       bool // back in stock, which is news, instead of an order
-		want       []planned
+		want       []plannedDelivery
 		inbox      int
 	}{
-		{"nothing said", `{}`, false, []planned{{"orders.placed", "email", 1, false}}, 1},
+		{"nothing said", `{}`, false, []plannedDelivery{{"orders.placed", "email", 1, false}}, 1},
 		{"no e-mail", `{"kinds":{"orders.placed":{"email":false}}}`, false, nil, 1},
-		{"not in the inbox", `{"kinds":{"orders.placed":{"in_app":false}}}`, false, []planned{{"orders.placed", "email", 1, false}}, 0},
+		{"not in the inbox", `{"kinds":{"orders.placed":{"in_app":false}}}`, false, []plannedDelivery{{"orders.placed", "email", 1, false}}, 0},
 		{"a number and SMS", `{"phone":"+491701234567","kinds":{"orders.placed":{"sms":true}}}`, false,
-			[]planned{{"orders.placed", "email", 1, false}, {"orders.placed", "sms", 1, false}}, 1},
-		{"SMS without a number", `{"kinds":{"orders.placed":{"sms":true}}}`, false, []planned{{"orders.placed", "email", 1, false}}, 1},
-		{"quiet hours", quiet, false, []planned{{"orders.placed", "email", 1, true}}, 1},
-		{"news", `{}`, true, []planned{{"stock.back", "email", 1, false}}, 1},
-		{"a digest of news", `{"digest":"daily"}`, true, []planned{{"stock.back", "email", 2, true}}, 1},
-		{"a digest is for news only", `{"digest":"daily"}`, false, []planned{{"orders.placed", "email", 1, false}}, 1},
+			[]plannedDelivery{{"orders.placed", "email", 1, false}, {"orders.placed", "sms", 1, false}}, 1},
+		{"SMS without a number", `{"kinds":{"orders.placed":{"sms":true}}}`, false, []plannedDelivery{{"orders.placed", "email", 1, false}}, 1},
+		{"quiet hours", quiet, false, []plannedDelivery{{"orders.placed", "email", 1, true}}, 1},
+		{"news", `{}`, true, []plannedDelivery{{"stock.back", "email", 1, false}}, 1},
+		{"a digest of news", `{"digest":"daily"}`, true, []plannedDelivery{{"stock.back", "email", 2, true}}, 1},
+		{"a digest is for news only", `{"digest":"daily"}`, false, []plannedDelivery{{"orders.placed", "email", 1, false}}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			app, db := start(t)
+			app, db := newFixture(t)
 			alice := kittest.NewCaller(shop.User)
 			status, body := kittest.Do(t, app, kittest.Call{As: alice, Do: "PUT /notifications/preferences", Body: c.wish})
 			if status != 200 {
 				t.Fatalf("%d: %s", status, body)
 			}
-			var e shop.Event = order(alice)
+			var e shop.Event = orderPlaced(alice)
 			if c.back {
 				e = shop.StockBack{ProductID: 1, SKU: "A", Name: "Case", Available: 1, UserIDs: []shop.UserID{alice.ID}}
 			}
 			kittest.Deliver(t, app, shop.NewID(), e)
-			if got := plans(t, db, alice); !slices.Equal(got, c.want) {
+			if got := plannedDeliveries(t, db, alice); !slices.Equal(got, c.want) {
 				t.Errorf("planned %v, want %v", got, c.want)
 			}
-			if in := inbox(t, app, alice, ""); len(in.Items) != c.inbox {
+			if in := readInbox(t, app, alice, ""); len(in.Items) != c.inbox {
 				t.Errorf("%d in the inbox, want %d", len(in.Items), c.inbox)
 			}
 		})
@@ -85,7 +85,7 @@ func TestPreferencesDecide(t *testing.T) {
 
 func TestNewsGoToADevice(t *testing.T) {
 	t.Parallel()
-	app, db := start(t)
+	app, db := newFixture(t)
 	alice := kittest.NewCaller(shop.User)
 	_, err := db.Exec(t.Context(), `insert into devices (id, user_id, label, endpoint, p256dh, auth) values (gen_random_uuid(), $1, '', 'x', '', '')`, alice.ID)
 	if err != nil {
@@ -93,22 +93,22 @@ func TestNewsGoToADevice(t *testing.T) {
 	}
 	kittest.Deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice.ID, Username: "alice", Email: "alice@example.com"})
 	kittest.Deliver(t, app, shop.NewID(), shop.StockBack{ProductID: 1, SKU: "A", Name: "Case", Available: 1, UserIDs: []shop.UserID{alice.ID}})
-	kittest.Deliver(t, app, shop.NewID(), order(alice))
-	want := []planned{{"stock.back", "push", 1, false}, {"orders.placed", "email", 1, false}, {"orders.placed", "push", 1, false}}
-	if got := plans(t, db, alice); !slices.Equal(got, want) {
+	kittest.Deliver(t, app, shop.NewID(), orderPlaced(alice))
+	want := []plannedDelivery{{"stock.back", "push", 1, false}, {"orders.placed", "email", 1, false}, {"orders.placed", "push", 1, false}}
+	if got := plannedDeliveries(t, db, alice); !slices.Equal(got, want) {
 		t.Errorf("planned %v, want %v", got, want)
 	}
-	refused := delivery.Provider{Name: "push", AtOnce: 2, PerSecond: 1000, Send: func(context.Context, delivery.Letter) (string, error) {
+	refused := delivery.Provider{Name: "push", Concurrency: 2, PerSecond: 1000, Send: func(context.Context, delivery.Message) (string, error) {
 		return "", delivery.ErrRefused
 	}}
-	composer := delivery.NewComposer(db, "https://shop.example.com", preference.NewLinks("key"), delivery.NewTracks("key"), nil)
-	engine := delivery.NewEngine(db, composer.Compose, map[kind.Channel]delivery.Provider{kind.Push: refused})
+	composer := delivery.NewRenderer(db, "https://shop.example.com", preference.NewUnsubscribeTokens("key"), delivery.NewTrackingTokens("key"), nil)
+	engine := delivery.NewWorker(db, composer.Render, map[kind.Channel]delivery.Provider{kind.Push: refused})
 	ctx, stop := context.WithCancel(t.Context())
 	var work sync.WaitGroup
-	work.Go(func() { _ = engine.Work(ctx) })
+	work.Go(func() { _ = engine.Run(ctx) })
 	t.Cleanup(func() { stop(); work.Wait() })
 	kittest.Eventually(t, 20*time.Second, func() error {
-		if got := plans(t, db, alice); len(got) != 4 || got[3] != (planned{"stock.back", "email", 1, false}) {
+		if got := plannedDeliveries(t, db, alice); len(got) != 4 || got[3] != (plannedDelivery{"stock.back", "email", 1, false}) {
 			return fmt.Errorf("planned %v", got)
 		}
 		return nil
@@ -117,11 +117,11 @@ func TestNewsGoToADevice(t *testing.T) {
 
 func TestLanguage(t *testing.T) {
 	t.Parallel()
-	app, _ := start(t)
+	app, _ := newFixture(t)
 	alice := kittest.NewCaller(shop.User)
 	kittest.Do(t, app, kittest.Call{As: alice, Do: "PUT /notifications/preferences", Body: `{"language":"de"}`})
-	kittest.Deliver(t, app, shop.NewID(), order(alice))
-	if in := inbox(t, app, alice, ""); in.Items[0].Title != "Wir haben Ihre Bestellung SC-1" {
+	kittest.Deliver(t, app, shop.NewID(), orderPlaced(alice))
+	if in := readInbox(t, app, alice, ""); in.Items[0].Title != "Wir haben Ihre Bestellung SC-1" {
 		t.Errorf("told %q", in.Items[0].Title)
 	}
 }

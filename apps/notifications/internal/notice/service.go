@@ -12,8 +12,8 @@ import (
 	"sidecart/apps/notifications/internal/contact"
 	"sidecart/apps/notifications/internal/delivery"
 	"sidecart/apps/notifications/internal/device"
+	"sidecart/apps/notifications/internal/inbox"
 	"sidecart/apps/notifications/internal/kind"
-	"sidecart/apps/notifications/internal/message"
 	"sidecart/apps/notifications/internal/preference"
 	"sidecart/apps/notifications/internal/template"
 	"sidecart/kit/event"
@@ -26,23 +26,23 @@ type Service struct{ db *pgxpool.Pool }
 // NewService tells people in a database that has the migrations of contact, delivery, device, message, preference and template.
 func NewService(db *pgxpool.Pool) *Service { return &Service{db: db} }
 
-// Tell puts notices into the inboxes of those they concern and plans their deliveries, as they want it, in a few round trips;
+// Notify puts notices into the inboxes of those they concern and plans their deliveries, as they want it, in a few round trips;
 // whose account is erased is told nothing. It writes in the order of readers' ids, so that two of these never wait for each
 // other. It fails with ErrNobody.
-func Tell(ctx context.Context, tx event.TX, notices ...Notice) error {
+func Notify(ctx context.Context, tx event.TX, notices ...Notice) error {
 	if len(notices) == 0 {
 		return nil
 	}
 	slices.SortStableFunc(notices, func(a, b Notice) int { return bytes.Compare(a.UserID.UUID[:], b.UserID.UUID[:]) })
-	people, err := audienceOf(ctx, tx, notices)
+	people, err := recipientsOf(ctx, tx, notices)
 	if err != nil {
 		return err
 	}
-	var messages []message.Notification
-	var deliveries []delivery.Notice
-	texts := template.NewWriter(tx)
+	var messages []inbox.Notification
+	var deliveries []delivery.Request
+	texts := template.NewRenderer(tx)
 	for _, n := range notices {
-		reader, wants := people.readers[n.UserID], people.wants[n.UserID]
+		reader, wants := people.contacts[n.UserID], people.preferences[n.UserID]
 		if reader.Erased {
 			continue
 		}
@@ -50,52 +50,52 @@ func Tell(ctx context.Context, tx event.TX, notices ...Notice) error {
 		if err != nil {
 			return err
 		}
-		if n.Facts.Name == "" {
-			n.Facts.Name = plain(reader.Name())
+		if n.Variables.Name == "" {
+			n.Variables.Name = inline(reader.Name())
 		}
-		id := message.ID{UUID: shop.NewID()}
+		id := inbox.ID{UUID: shop.NewID()}
 		if wants.Wants(k, kind.InApp) {
-			text, err := texts.Write(ctx, n.Kind, kind.InApp, wants.Language, n.Facts)
+			text, err := texts.Render(ctx, n.Kind, kind.InApp, wants.Language, n.Variables)
 			if err != nil {
 				return err
 			}
-			messages = append(messages, message.Notification{ID: id, UserID: n.UserID, Kind: n.Kind, Title: text.Title, Body: text.Body, Data: n.Data})
+			messages = append(messages, inbox.Notification{ID: id, UserID: n.UserID, Kind: n.Kind, Title: text.Title, Body: text.Body, Data: n.Data})
 		}
-		deliveries = append(deliveries, delivery.Notice{Delivery: n.delivery(id), Wants: wants, Devices: people.devices[n.UserID]})
+		deliveries = append(deliveries, delivery.Request{Job: n.job(id), Preferences: wants, HasDevices: people.devices[n.UserID]})
 	}
-	if err := intoInboxes(ctx, tx, messages); err != nil {
+	if err := addToInboxes(ctx, tx, messages); err != nil {
 		return err
 	}
-	return delivery.PlanFor(ctx, tx, deliveries...)
+	return delivery.Enqueue(ctx, tx, deliveries...)
 }
 
-// audience is who is told, and how they want it.
-type audience struct {
-	readers map[shop.UserID]contact.Contact
-	wants   map[shop.UserID]preference.Preferences
-	devices map[shop.UserID]bool
+// recipients is who is told, and how they want it.
+type recipients struct {
+	contacts    map[shop.UserID]contact.Contact
+	preferences map[shop.UserID]preference.Preferences
+	devices     map[shop.UserID]bool
 }
 
-// audienceOf fails with ErrNobody if a notice is for nobody.
-func audienceOf(ctx context.Context, tx pgx.Tx, notices []Notice) (all audience, err error) {
+// recipientsOf fails with ErrNobody if a notice is for nobody.
+func recipientsOf(ctx context.Context, tx pgx.Tx, notices []Notice) (all recipients, err error) {
 	var users []uuid.UUID
 	for _, n := range notices {
 		if n.UserID.UUID == uuid.Nil {
-			return all, ErrNobody
+			return all, ErrNoUser
 		}
 		users = append(users, n.UserID.UUID)
 	}
 	users = slices.Compact(users)
 	known := &pgx.Batch{}
-	contact.Queue(known, users, &all.readers)
-	preference.Queue(known, users, &all.wants)
+	contact.Queue(known, users, &all.contacts)
+	preference.Queue(known, users, &all.preferences)
 	device.QueueAny(known, users, &all.devices)
 	return all, tx.SendBatch(ctx, known).Close()
 }
 
-func (n Notice) delivery(id message.ID) delivery.Delivery {
-	d := delivery.Delivery{
-		MessageID: id.UUID, UserID: n.UserID, Kind: n.Kind, Facts: n.Facts, Path: n.Path, RequestID: n.RequestID, Address: n.Address,
+func (n Notice) job(id inbox.ID) delivery.Job {
+	d := delivery.Job{
+		NotificationID: id.UUID, UserID: n.UserID, Kind: n.Kind, Variables: n.Variables, Path: n.Path, RequestID: n.RequestID, Address: n.Address,
 	}
 	if n.Data.OrderID != nil {
 		d.OrderID = &n.Data.OrderID.UUID
@@ -103,8 +103,8 @@ func (n Notice) delivery(id message.ID) delivery.Delivery {
 	return d
 }
 
-func intoInboxes(ctx context.Context, tx event.TX, messages []message.Notification) error {
-	seqs, err := message.Insert(ctx, tx, messages...)
+func addToInboxes(ctx context.Context, tx event.TX, messages []inbox.Notification) error {
+	seqs, err := inbox.Insert(ctx, tx, messages...)
 	if err != nil {
 		return err
 	}
@@ -115,8 +115,8 @@ func intoInboxes(ctx context.Context, tx event.TX, messages []message.Notificati
 	return event.EmitAll(ctx, tx, events)
 }
 
-// TellAll tells several people of one thing, each once.
-func TellAll(ctx context.Context, tx event.TX, readers []shop.UserID, write func(shop.UserID) Notice) error {
+// NotifyAll tells several people of one thing, each once.
+func NotifyAll(ctx context.Context, tx event.TX, readers []shop.UserID, write func(shop.UserID) Notice) error {
 	var notices []Notice
 	seen := map[shop.UserID]bool{}
 	for _, reader := range readers {
@@ -125,16 +125,16 @@ func TellAll(ctx context.Context, tx event.TX, readers []shop.UserID, write func
 			notices = append(notices, write(reader))
 		}
 	}
-	return Tell(ctx, tx, notices...)
+	return Notify(ctx, tx, notices...)
 }
 
-// mostAdmins are told of one thing.
-const mostAdmins = 100
+// maxAdmins are told of one thing.
+const maxAdmins = 100
 
-func tellAdmins(ctx context.Context, tx event.TX, write func(shop.UserID) Notice) error {
-	admins, err := contact.After(ctx, tx, shop.Admin, shop.UserID{}, mostAdmins)
+func notifyAdmins(ctx context.Context, tx event.TX, write func(shop.UserID) Notice) error {
+	admins, err := contact.After(ctx, tx, shop.Admin, shop.UserID{}, maxAdmins)
 	if err != nil {
 		return err
 	}
-	return TellAll(ctx, tx, admins, write)
+	return NotifyAll(ctx, tx, admins, write)
 }

@@ -9,11 +9,11 @@ import (
 )
 
 func welcome(e shop.UserRegistered) Notice {
-	return Notice{UserID: e.UserID, Kind: kind.Registered, Facts: template.Facts{Name: called(e.FullName, e.Username), Username: plain(e.Username)}}
+	return Notice{UserID: e.UserID, Kind: kind.Registered, Variables: template.Variables{Name: displayName(e.FullName, e.Username), Username: inline(e.Username)}}
 }
 
 func newDevice(e shop.NewDevice) Notice {
-	return Notice{UserID: e.UserID, Kind: kind.NewDevice, Facts: template.Facts{Device: agentName(e.UserAgent), Address: plain(e.Address)}}
+	return Notice{UserID: e.UserID, Kind: kind.NewDevice, Variables: template.Variables{Device: agentName(e.UserAgent), Address: inline(e.Address)}}
 }
 
 // agentName is what people know a user agent as; what nobody knows stays as it is written.
@@ -37,20 +37,20 @@ func agentName(agent string) string {
 		return browser + ", " + system
 	case browser != "":
 		return browser
-	case plain(agent) == "":
+	case inline(agent) == "":
 		return "?"
 	}
-	return plain(agent)
+	return inline(agent)
 }
 
 func verification(e shop.VerificationRequested) Notice {
-	return Notice{UserID: e.UserID, Kind: kind.Verification, Path: "/verify-email", RequestID: &e.RequestID, Address: onOneLine(e.Email),
-		Facts: template.Facts{Name: called(e.FullName, e.Username), Username: plain(e.Username)}}
+	return Notice{UserID: e.UserID, Kind: kind.Verification, Path: "/verify-email", RequestID: &e.RequestID, Address: singleLine(e.Email),
+		Variables: template.Variables{Name: displayName(e.FullName, e.Username), Username: inline(e.Username)}}
 }
 
 func passwordReset(e shop.PasswordResetRequested) Notice {
-	return Notice{UserID: e.UserID, Kind: kind.PasswordReset, Path: "/reset-password", RequestID: &e.RequestID, Address: onOneLine(e.Email),
-		Facts: template.Facts{Name: called(e.FullName, e.Username), Username: plain(e.Username)}}
+	return Notice{UserID: e.UserID, Kind: kind.PasswordReset, Path: "/reset-password", RequestID: &e.RequestID, Address: singleLine(e.Email),
+		Variables: template.Variables{Name: displayName(e.FullName, e.Username), Username: inline(e.Username)}}
 }
 
 func passwordChanged(e shop.PasswordChanged) Notice {
@@ -58,11 +58,11 @@ func passwordChanged(e shop.PasswordChanged) Notice {
 }
 
 func locked(e shop.UserLocked) Notice {
-	return Notice{UserID: e.UserID, Kind: kind.Locked, Address: onOneLine(e.Email),
-		Facts: template.Facts{Username: plain(e.Username), Address: plain(e.Address), Until: e.Until.UTC().Format("2006-01-02 15:04 UTC")}}
+	return Notice{UserID: e.UserID, Kind: kind.Locked, Address: singleLine(e.Email),
+		Variables: template.Variables{Username: inline(e.Username), Address: inline(e.Address), Until: e.Until.UTC().Format("2006-01-02 15:04 UTC")}}
 }
 
 func addressChanged(e shop.ProfileChanged) Notice {
-	return Notice{UserID: e.UserID, Kind: kind.AddressChange, Address: onOneLine(e.PreviousEmail),
-		Facts: template.Facts{Name: called(e.FullName, e.Username), Username: plain(e.Username)}}
+	return Notice{UserID: e.UserID, Kind: kind.AddressChange, Address: singleLine(e.PreviousEmail),
+		Variables: template.Variables{Name: displayName(e.FullName, e.Username), Username: inline(e.Username)}}
 }

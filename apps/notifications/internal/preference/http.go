@@ -18,10 +18,10 @@ func (s *Service) Routes(app *web.App) {
 		web.Doc("updatePreferences", "notifications", "Update your notification preferences"),
 		web.Describe("Fields that are left out keep their value."))
 	web.Handle(app, "POST /notifications/unsubscribe", shop.Anyone, s.handleUnsubscribe, web.NoStore, web.Form,
-		web.Fails(ErrLink),
+		web.Fails(ErrInvalidLink),
 		web.Doc("unsubscribe", "notifications", "Unsubscribe from e-mails of one kind"),
 		web.Describe("One-click unsubscribe (RFC 8058), with the token of the link in an e-mail."))
-	web.Handle(app, "GET /notifications/unsubscribe", shop.Anyone, s.handleByHand, web.NoStore,
+	web.Handle(app, "GET /notifications/unsubscribe", shop.Anyone, s.handleUnsubscribePage, web.NoStore,
 		web.Status(http.StatusSeeOther), web.Produces("text/plain"),
 		web.Doc("openUnsubscribePage", "notifications", "Open the unsubscribe page"),
 		web.Describe("Redirects programs that follow a List-Unsubscribe link to the page that unsubscribes."))
@@ -32,7 +32,7 @@ func (s *Service) handleGet(ctx context.Context, who shop.Caller, _ web.None) (P
 }
 
 func (s *Service) handlePut(ctx context.Context, who shop.Caller, in PreferencesUpdate) (Preferences, error) {
-	return s.Change(ctx, who.ID, in)
+	return s.Update(ctx, who.ID, in)
 }
 
 type unsubscribeRequest struct {
@@ -40,8 +40,8 @@ type unsubscribeRequest struct {
 	OneClick string `json:"List-Unsubscribe" validate:"required,eq=One-Click"`
 }
 
-// handleByHand ends nothing: programs that look at every link of a mail would.
-func (s *Service) handleByHand(_ context.Context, _ shop.Caller, in struct {
+// handleUnsubscribePage ends nothing: programs that look at every link of a mail would.
+func (s *Service) handleUnsubscribePage(_ context.Context, _ shop.Caller, in struct {
 	Token string `query:"token" validate:"required,max=300"`
 }) (web.Content, error) {
 	return web.Content{MediaType: "text/plain", Bytes: []byte("see the page"), Header: map[string]string{"Location": "/unsubscribe?token=" + url.QueryEscape(in.Token)}}, nil

@@ -6,15 +6,15 @@ import (
 	"time"
 
 	"sidecart/apps/notifications/internal/kind"
-	"sidecart/apps/notifications/internal/seal"
+	"sidecart/apps/notifications/internal/linktoken"
 	"sidecart/apps/notifications/internal/template"
 	"sidecart/kit/fault"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
 )
 
-// ErrLink refuses an unsubscribe link that is not one of ours.
-var ErrLink = fault.New(fault.NotFound, "unsubscribe_link_invalid", "this link is not one of ours, or not whole")
+// ErrInvalidLink refuses an unsubscribe link that is not one of ours.
+var ErrInvalidLink = fault.New(fault.NotFound, "unsubscribe_link_invalid", "this link is not one of ours, or not whole")
 
 // Digest says how news reach somebody by e-mail.
 type Digest string
@@ -25,8 +25,8 @@ const (
 	Daily Digest = "daily"
 )
 
-// digestAt is when a day's digest is sent, in hours after midnight in the reader's time zone: no clock is changed at that time.
-const digestAt = 8
+// digestHour is when a day's digest is sent, in hours after midnight in the reader's time zone: no clock is changed at that time.
+const digestHour = 8
 
 // QuietHours are a part of each day in which nothing is sent but what is urgent, "22:00" to "07:00" in the time zone of
 // the preferences. Equal ends, or none, are no quiet hours.
@@ -49,13 +49,13 @@ type Preferences struct {
 	Kinds map[string]map[kind.Channel]bool `json:"kinds"`
 }
 
-// usual are the preferences of who never said any.
-func usual(user shop.UserID) Preferences {
+// defaults are the preferences of who never said any.
+func defaults(user shop.UserID) Preferences {
 	p := Preferences{UserID: user, Language: template.Languages[0], TimeZone: "UTC", Digest: Off, Kinds: map[string]map[kind.Channel]bool{}}
 	for _, k := range kind.All {
 		p.Kinds[k.Name] = map[kind.Channel]bool{}
 		for _, c := range k.Channels {
-			p.Kinds[k.Name][c] = k.Usual(c)
+			p.Kinds[k.Name][c] = k.Default(c)
 		}
 	}
 	return p
@@ -64,22 +64,22 @@ func usual(user shop.UserID) Preferences {
 // Wants says whether somebody is told of a kind on a channel.
 func (p Preferences) Wants(k kind.Kind, c kind.Channel) bool { return p.Kinds[k.Name][c] }
 
-// At is the moment from which something may be sent: now, or the end of the quiet hours. It looks at each minute that comes as clocks
+// DueAt is the moment from which something may be sent: now, or the end of the quiet hours. It looks at each minute that comes as clocks
 // show it, because in some nights an hour comes twice or is left out, and in the second the hours may be quiet again.
-func (p Preferences) At(k kind.Kind, now time.Time) time.Time {
+func (p Preferences) DueAt(k kind.Kind, now time.Time) time.Time {
 	from, until, any := p.quiet()
 	if !any || k.Urgent() {
 		return now
 	}
 	zone, at := p.zone(), now
-	for within(from, until, at.In(zone)) {
+	for inQuietHours(from, until, at.In(zone)) {
 		at = at.Truncate(time.Minute).Add(time.Minute)
 	}
 	return at
 }
 
-// within says whether a clock is between two times of a day, in minutes after midnight.
-func within(from, until int, clock time.Time) bool {
+// inQuietHours says whether a clock is between two times of a day, in minutes after midnight.
+func inQuietHours(from, until int, clock time.Time) bool {
 	minute := clock.Hour()*60 + clock.Minute()
 	if from > until { // over midnight
 		return minute >= from || minute < until
@@ -87,14 +87,14 @@ func within(from, until int, clock time.Time) bool {
 	return minute >= from && minute < until
 }
 
-// DigestAt is when the next digest is sent.
-func (p Preferences) DigestAt(k kind.Kind, now time.Time) time.Time {
+// DigestDueAt is when the next digest is sent.
+func (p Preferences) DigestDueAt(k kind.Kind, now time.Time) time.Time {
 	local := now.In(p.zone())
-	at := time.Date(local.Year(), local.Month(), local.Day(), digestAt, 0, 0, 0, local.Location())
+	at := time.Date(local.Year(), local.Month(), local.Day(), digestHour, 0, 0, 0, local.Location())
 	if !at.After(local) {
-		at = time.Date(local.Year(), local.Month(), local.Day()+1, digestAt, 0, 0, 0, local.Location())
+		at = time.Date(local.Year(), local.Month(), local.Day()+1, digestHour, 0, 0, 0, local.Location())
 	}
-	return p.At(k, at)
+	return p.DueAt(k, at)
 }
 
 func (p Preferences) quiet() (from, until int, any bool) {
@@ -141,7 +141,7 @@ func (p Preferences) apply(c PreferencesUpdate) (Preferences, error) {
 	if (p.QuietHours.From == "") != (p.QuietHours.Until == "") {
 		bad = bad.With("quiet_hours", "needs both from and until, or neither")
 	}
-	if p.Phone != "" && !international(p.Phone) {
+	if p.Phone != "" && !isE164(p.Phone) {
 		bad = bad.With("phone", "must be a number like +491701234567")
 	}
 	for name, channels := range c.Kinds {
@@ -166,8 +166,8 @@ func (p Preferences) apply(c PreferencesUpdate) (Preferences, error) {
 	return p, nil
 }
 
-// international says whether a text is a telephone number as E.164 writes it.
-func international(number string) bool {
+// isE164 says whether a text is a telephone number as E.164 writes it.
+func isE164(number string) bool {
 	if len(number) < 8 || number[0] != '+' || number[1] == '0' {
 		return false
 	}
@@ -179,22 +179,24 @@ func international(number string) bool {
 	return true
 }
 
-// Links makes and reads the tokens of unsubscribe links: whom and which kind they are about.
-type Links struct{ seal.Seal }
+// UnsubscribeTokens makes and reads the tokens of unsubscribe links: whom and which kind they are about.
+type UnsubscribeTokens struct{ linktoken.Signer }
 
-// NewLinks makes links that are sealed with a key.
-func NewLinks(key string) Links { return Links{seal.New(key, "unsubscribe")} }
-
-// Token is what ends a kind for somebody.
-func (l Links) Token(user shop.UserID, kindName string) string {
-	return l.Seal.Token(user.UUID, kindName)
+// NewUnsubscribeTokens makes links that are sealed with a key.
+func NewUnsubscribeTokens(key string) UnsubscribeTokens {
+	return UnsubscribeTokens{linktoken.New(key, "unsubscribe")}
 }
 
-// Read is whom and what a token is about. It fails with ErrLink.
-func (l Links) Read(token string) (user shop.UserID, k kind.Kind, err error) {
-	id, name, ok := l.Seal.Read(token)
+// Sign is what ends a kind for somebody.
+func (l UnsubscribeTokens) Sign(user shop.UserID, kindName string) string {
+	return l.Signer.Sign(user.UUID, kindName)
+}
+
+// Verify is whom and what a token is about. It fails with ErrLink.
+func (l UnsubscribeTokens) Verify(token string) (user shop.UserID, k kind.Kind, err error) {
+	id, name, ok := l.Signer.Verify(token)
 	if k, err = kind.Of(name); !ok || err != nil || !k.Optional() {
-		return user, k, ErrLink
+		return user, k, ErrInvalidLink
 	}
 	return shop.UserID{UUID: id}, k, nil
 }

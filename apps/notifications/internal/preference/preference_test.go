@@ -37,7 +37,7 @@ func TestQuietHours(t *testing.T) {
 		{"none", "UTC", "", "", "2026-01-16T03:00:00Z", ""},
 		{"no length", "UTC", "03:00", "03:00", "2026-01-16T03:00:00Z", ""},
 	} {
-		p := usual(shop.UserID{})
+		p := defaults(shop.UserID{})
 		p.TimeZone, p.QuietHours = c.zone, QuietHours{c.from, c.until}
 		now, err := time.Parse(time.RFC3339, c.now)
 		if err != nil {
@@ -49,40 +49,40 @@ func TestQuietHours(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := p.At(kindOf(t, kind.Paid), now); !got.Equal(want) {
+		if got := p.DueAt(kindOf(t, kind.Paid), now); !got.Equal(want) {
 			t.Errorf("%s: %s, want %s", c.name, got, want)
 		}
-		if got := p.At(kindOf(t, kind.Locked), now); !got.Equal(now) {
+		if got := p.DueAt(kindOf(t, kind.Locked), now); !got.Equal(now) {
 			t.Errorf("%s: what is urgent is held until %s", c.name, got)
 		}
 	}
 }
 
 func TestDigestIsInTheMorningAndNotInQuietHours(t *testing.T) {
-	p := usual(shop.UserID{})
+	p := defaults(shop.UserID{})
 	now := time.Date(2026, 1, 15, 9, 0, 0, 0, time.UTC)
-	if got := p.DigestAt(kindOf(t, kind.StockBack), now); !got.Equal(time.Date(2026, 1, 16, 8, 0, 0, 0, time.UTC)) {
+	if got := p.DigestDueAt(kindOf(t, kind.StockBack), now); !got.Equal(time.Date(2026, 1, 16, 8, 0, 0, 0, time.UTC)) {
 		t.Errorf("%s", got)
 	}
 	p.QuietHours = QuietHours{"22:00", "10:00"}
-	if got := p.DigestAt(kindOf(t, kind.StockBack), now); !got.Equal(time.Date(2026, 1, 16, 10, 0, 0, 0, time.UTC)) {
+	if got := p.DigestDueAt(kindOf(t, kind.StockBack), now); !got.Equal(time.Date(2026, 1, 16, 10, 0, 0, 0, time.UTC)) {
 		t.Errorf("%s", got)
 	}
 }
 
 func TestLinks(t *testing.T) {
-	links, user := NewLinks("key"), shop.UserID{UUID: shop.NewID()}
-	token := links.Token(user, kind.StockBack)
-	got, k, err := links.Read(token)
+	links, user := NewUnsubscribeTokens("key"), shop.UserID{UUID: shop.NewID()}
+	token := links.Sign(user, kind.StockBack)
+	got, k, err := links.Verify(token)
 	if err != nil || got != user || k.Name != kind.StockBack {
 		t.Errorf("%v %v %v", got, k, err)
 	}
-	other := NewLinks("another")
+	other := NewUnsubscribeTokens("another")
 	for name, bad := range map[string]string{
-		"another key": other.Token(user, kind.StockBack), "empty": "", "not base64": "ä", "cut": token[:len(token)-4], "short": "AAAA",
-		"security": links.Token(user, kind.Locked), "no kind": links.Token(user, "x"), "changed": "A" + token[1:],
+		"another key": other.Sign(user, kind.StockBack), "empty": "", "not base64": "ä", "cut": token[:len(token)-4], "short": "AAAA",
+		"security": links.Sign(user, kind.Locked), "no kind": links.Sign(user, "x"), "changed": "A" + token[1:],
 	} {
-		if _, _, err := links.Read(bad); !errors.Is(err, ErrLink) && bad != token {
+		if _, _, err := links.Verify(bad); !errors.Is(err, ErrInvalidLink) && bad != token {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -92,14 +92,14 @@ func TestLinks(t *testing.T) {
 func TestChangesAtOnce(t *testing.T) {
 	t.Parallel()
 	db := kittest.DB(t, Migrations)
-	s := NewService(db, NewLinks("key"), untold)
+	s := NewService(db, NewUnsubscribeTokens("key"), ignoreUpdate)
 	for n := range 20 {
 		user := shop.UserID{UUID: shop.NewID()}
 		daily, yes, phone := Daily, true, "+491701234567"
 		var all sync.WaitGroup
 		for _, c := range []PreferencesUpdate{{Digest: &daily}, {Tracking: &yes}, {Phone: &phone}} {
 			all.Go(func() {
-				if _, err := s.Change(t.Context(), user, c); err != nil {
+				if _, err := s.Update(t.Context(), user, c); err != nil {
 					t.Error(err)
 				}
 			})
@@ -111,14 +111,14 @@ func TestChangesAtOnce(t *testing.T) {
 	}
 }
 
-func untold(context.Context, pgx.Tx, Preferences) error { return nil }
+func ignoreUpdate(context.Context, pgx.Tx, Preferences) error { return nil }
 
 func TestPreferences(t *testing.T) {
 	t.Parallel()
 	db := kittest.DB(t, Migrations)
 	app := web.New("notifications", web.Config{Verify: kittest.Verify})
-	links := NewLinks("key")
-	NewService(db, links, untold).Routes(app)
+	links := NewUnsubscribeTokens("key")
+	NewService(db, links, ignoreUpdate).Routes(app)
 	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
 	const path = "/notifications/preferences"
 	oneClick := map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
@@ -142,15 +142,15 @@ func TestPreferences(t *testing.T) {
 		{Name: "half of them", As: alice, Do: "PUT " + path, Body: `{"quiet_hours":{"from":"22:00"}}`, Want: 422, Has: []string{`"quiet_hours"`}},
 		{Name: "a language nobody speaks", As: alice, Do: "PUT " + path, Body: `{"language":"xx"}`, Want: 422, Has: []string{`"language"`}},
 		{Name: "no link", Do: unsubscribe("x"), Header: oneClick, Body: "List-Unsubscribe=One-Click", Want: 404, Has: []string{"unsubscribe_link_invalid"}},
-		{Name: "a link that is only looked at", Do: unsubscribe(links.Token(bob.ID, kind.StockBack)), Header: oneClick, Body: "a=b", Want: 422},
-		{Name: "one click", Do: unsubscribe(links.Token(bob.ID, kind.StockBack)), Header: oneClick, Body: "List-Unsubscribe=One-Click", Want: 200, Has: []string{`"kind":"stock.back"`}},
-		{Name: "in parts, as mail services send it", Do: unsubscribe(links.Token(bob.ID, kind.StockBack)), Want: 200,
+		{Name: "a link that is only looked at", Do: unsubscribe(links.Sign(bob.ID, kind.StockBack)), Header: oneClick, Body: "a=b", Want: 422},
+		{Name: "one click", Do: unsubscribe(links.Sign(bob.ID, kind.StockBack)), Header: oneClick, Body: "List-Unsubscribe=One-Click", Want: 200, Has: []string{`"kind":"stock.back"`}},
+		{Name: "in parts, as mail services send it", Do: unsubscribe(links.Sign(bob.ID, kind.StockBack)), Want: 200,
 			Header: map[string]string{"Content-Type": "multipart/form-data; boundary=x"},
 			Body:   "--x\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--x--\r\n"},
 		{Name: "by hand", Do: "GET /notifications/unsubscribe?token=a-b_c", Want: 303},
-		{Name: "and again", Do: unsubscribe(links.Token(bob.ID, kind.StockBack)), Header: oneClick, Body: "List-Unsubscribe=One-Click", Want: 200},
+		{Name: "and again", Do: unsubscribe(links.Sign(bob.ID, kind.StockBack)), Header: oneClick, Body: "List-Unsubscribe=One-Click", Want: 200},
 		{Name: "ends that kind by e-mail", As: bob, Do: "GET " + path, Want: 200, Has: []string{`"stock.back":{"email":false,"in_app":true`, `"broadcast":{"email":true`}},
-		{Name: "a digest's link", Do: unsubscribe(links.Token(bob.ID, kind.Digest)), Header: oneClick, Body: "List-Unsubscribe=One-Click", Want: 200},
+		{Name: "a digest's link", Do: unsubscribe(links.Sign(bob.ID, kind.Digest)), Header: oneClick, Body: "List-Unsubscribe=One-Click", Want: 200},
 		{Name: "ends all news", As: bob, Do: "GET " + path, Want: 200, Has: []string{`"broadcast":{"email":false`, `"orders.paid":{"email":true`}},
 	})
 }

@@ -14,31 +14,31 @@ import (
 
 // Service keeps preferences.
 type Service struct {
-	db      *pgxpool.Pool
-	links   Links
-	changed Changed
+	db       *pgxpool.Pool
+	tokens   UnsubscribeTokens
+	onUpdate OnUpdate
 }
 
-// Changed is told what somebody wants from now on, in the transaction that keeps it.
-type Changed func(ctx context.Context, tx pgx.Tx, wants Preferences) error
+// OnUpdate is told what somebody wants from now on, in the transaction that keeps it.
+type OnUpdate func(ctx context.Context, tx pgx.Tx, wants Preferences) error
 
 // NewService keeps preferences in a database that has Migrations, and reads the links that links made.
-func NewService(db *pgxpool.Pool, links Links, changed Changed) *Service {
-	return &Service{db: db, links: links, changed: changed}
+func NewService(db *pgxpool.Pool, links UnsubscribeTokens, changed OnUpdate) *Service {
+	return &Service{db: db, tokens: links, onUpdate: changed}
 }
 
 // Get are somebody's preferences.
 func (s *Service) Get(ctx context.Context, user shop.UserID) (Preferences, error) {
-	return Of(ctx, s.db, user)
+	return Get(ctx, s.db, user)
 }
 
-// Change keeps what somebody wants from now on. It fails with fault.ErrInvalid naming all that cannot be.
-func (s *Service) Change(ctx context.Context, user shop.UserID, c PreferencesUpdate) (p Preferences, err error) {
+// Update keeps what somebody wants from now on. It fails with fault.ErrInvalid naming all that cannot be.
+func (s *Service) Update(ctx context.Context, user shop.UserID, c PreferencesUpdate) (p Preferences, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		if err = lock(ctx, tx, usual(user)); err != nil {
+		if err = lock(ctx, tx, defaults(user)); err != nil {
 			return err
 		}
-		if p, err = Of(ctx, tx, user); err != nil {
+		if p, err = Get(ctx, tx, user); err != nil {
 			return err
 		}
 		if p, err = p.apply(c); err != nil {
@@ -49,12 +49,12 @@ func (s *Service) Change(ctx context.Context, user shop.UserID, c PreferencesUpd
 		}
 		for _, name := range slices.Sorted(maps.Keys(c.Kinds)) {
 			for _, channel := range slices.Sorted(maps.Keys(c.Kinds[name])) {
-				if err := want(ctx, tx, user, name, channel, c.Kinds[name][channel]); err != nil {
+				if err := saveKind(ctx, tx, user, name, channel, c.Kinds[name][channel]); err != nil {
 					return err
 				}
 			}
 		}
-		return s.changed(ctx, tx, p)
+		return s.onUpdate(ctx, tx, p)
 	})
 	return p, err
 }
@@ -62,7 +62,7 @@ func (s *Service) Change(ctx context.Context, user shop.UserID, c PreferencesUpd
 // Unsubscribe ends e-mails of the kind that a link is about, for whom it was sent to; again is harmless. A digest's link
 // ends all news. It fails with ErrLink.
 func (s *Service) Unsubscribe(ctx context.Context, token string) (kind.Kind, error) {
-	user, k, err := s.links.Read(token)
+	user, k, err := s.tokens.Verify(token)
 	if err != nil {
 		return k, err
 	}
@@ -71,7 +71,7 @@ func (s *Service) Unsubscribe(ctx context.Context, token string) (kind.Kind, err
 			if other.Name != k.Name && (k.Name != kind.Digest || other.Class != kind.News) {
 				continue
 			}
-			if err := want(ctx, tx, user, other.Name, kind.Email, false); err != nil {
+			if err := saveKind(ctx, tx, user, other.Name, kind.Email, false); err != nil {
 				return err
 			}
 		}

@@ -18,16 +18,16 @@ var files embed.FS
 // Migrations are the tables of this noun.
 var Migrations = postgres.Migrations{Name: "preference", Files: postgres.Sub(files)}
 
-// said is one wish about a kind.
-type said struct {
+// kindPreference is one wish about a kind.
+type kindPreference struct {
 	UserID  shop.UserID
 	Kind    string
 	Channel kind.Channel
 	Wanted  bool
 }
 
-// Of are somebody's preferences, the usual ones where they never said any.
-func Of(ctx context.Context, db postgres.Querier, user shop.UserID) (Preferences, error) {
+// Get are somebody's preferences, the usual ones where they never said any.
+func Get(ctx context.Context, db postgres.Querier, user shop.UserID) (Preferences, error) {
 	var all map[shop.UserID]Preferences
 	batch := &pgx.Batch{}
 	Queue(batch, []uuid.UUID{user.UUID}, &all)
@@ -39,7 +39,7 @@ func Of(ctx context.Context, db postgres.Querier, user shop.UserID) (Preferences
 func Queue(batch *pgx.Batch, users []uuid.UUID, into *map[shop.UserID]Preferences) {
 	all := make(map[shop.UserID]Preferences, len(users))
 	for _, user := range users {
-		all[shop.UserID{UUID: user}] = usual(shop.UserID{UUID: user})
+		all[shop.UserID{UUID: user}] = defaults(shop.UserID{UUID: user})
 	}
 	*into = all
 	batch.Queue(`
@@ -55,7 +55,7 @@ func Queue(batch *pgx.Batch, users []uuid.UUID, into *map[shop.UserID]Preference
 		return err
 	})
 	batch.Queue(`select user_id, kind, channel, wanted from preference_kinds where user_id = any($1)`, users).Query(func(rows pgx.Rows) error {
-		wishes, err := pgx.CollectRows(rows, pgx.RowToStructByName[said])
+		wishes, err := pgx.CollectRows(rows, pgx.RowToStructByName[kindPreference])
 		for _, s := range wishes {
 			kinds := all[s.UserID].Kinds
 			if k, unknown := kind.Of(s.Kind); unknown == nil && k.Has(s.Channel) && k.Optional() && kinds[s.Kind] != nil {
@@ -86,15 +86,15 @@ func save(ctx context.Context, tx pgx.Tx, p Preferences) error {
 	return err
 }
 
-func want(ctx context.Context, tx pgx.Tx, user shop.UserID, name string, channel kind.Channel, wanted bool) error {
+func saveKind(ctx context.Context, tx pgx.Tx, user shop.UserID, name string, channel kind.Channel, wanted bool) error {
 	_, err := tx.Exec(ctx, `
 		insert into preference_kinds (user_id, kind, channel, wanted) values ($1, $2, $3, $4)
 		on conflict (user_id, kind, channel) do update set wanted = excluded.wanted`, user, name, channel, wanted)
 	return err
 }
 
-// Forget removes all that somebody said.
-func Forget(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
+// Purge removes all that somebody said.
+func Purge(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 	if _, err := tx.Exec(ctx, `delete from preferences where user_id = $1`, user); err != nil {
 		return err
 	}

@@ -67,21 +67,21 @@ func TestToldInOtherWords(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, channel := range kind.Channels {
-		writer := NewWriter(db)
+		writer := NewRenderer(db)
 		usual, _ := builtIn(kind.Shipped, channel, German)
 		for _, c := range []struct {
-			facts Facts
+			facts Variables
 			own   bool
 		}{
-			{Facts{Number: "1", Carrier: "DHL", Tracking: "2"}, true},
-			{Facts{Number: "1", Carrier: "DHL"}, false}, // it names what is not there
-			{Facts{Number: "1"}, false},                 // it says nothing
+			{Variables{Number: "1", Carrier: "DHL", Tracking: "2"}, true},
+			{Variables{Number: "1", Carrier: "DHL"}, false}, // it names what is not there
+			{Variables{Number: "1"}, false},                 // it says nothing
 		} {
-			got, err := writer.Write(t.Context(), kind.Shipped, channel, German, c.facts)
+			got, err := writer.Render(t.Context(), kind.Shipped, channel, German, c.facts)
 			if err != nil {
 				t.Fatal(err)
 			}
-			want, _ := Fill(usual, channel, German, c.facts)
+			want, _ := Render(usual, channel, German, c.facts)
 			if own := strings.HasPrefix(got.Body, "Unterwegs: 2"); own != c.own || !own && got != want {
 				t.Errorf("%s: %+v is told %+v", channel, c.facts, got)
 			}

@@ -15,7 +15,7 @@ func BenchmarkFill(b *testing.B) {
 				b.Fatal(err)
 			}
 			for b.Loop() {
-				if _, err := Fill(text, channel, English, Sample); err != nil {
+				if _, err := Render(text, channel, English, Sample); err != nil {
 					b.Fatal(err)
 				}
 			}

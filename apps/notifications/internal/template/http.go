@@ -24,19 +24,19 @@ func (s *Service) Routes(app *web.App) {
 		web.Describe("Renders the body, or without one the current template, with sample data."))
 }
 
-// Which is one template.
-type Which struct {
+// Selector is one template.
+type Selector struct {
 	Kind     string       `path:"kind"`
 	Channel  kind.Channel `path:"channel"`
 	Language Language     `query:"language" default:"en" validate:"oneof=en de es"`
 }
 
-type once struct {
-	Which
+type getInput struct {
+	Selector
 	Version *int `query:"version" validate:"omitempty,min=0,max=2147483647"` // without it, the one that is used now
 }
 
-func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in once) (Template, error) {
+func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in getInput) (Template, error) {
 	if in.Version != nil {
 		return s.Version(ctx, in.Kind, in.Channel, in.Language, *in.Version)
 	}
@@ -44,7 +44,7 @@ func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in once) (Templa
 }
 
 type templateUpdate struct {
-	Which
+	Selector
 	Version int    `json:"version" validate:"min=0"` // the one that is changed
 	Title   string `json:"title" validate:"max=500"`
 	Body    string `json:"body" validate:"required,max=20000"`
@@ -52,11 +52,11 @@ type templateUpdate struct {
 }
 
 func (s *Service) handlePut(ctx context.Context, who shop.Caller, in templateUpdate) (Template, error) {
-	return s.Change(ctx, who.ID, in.Kind, in.Channel, in.Language, in.Version, TemplateText{Title: in.Title, Body: in.Body, HTML: in.HTML})
+	return s.Update(ctx, who.ID, in.Kind, in.Channel, in.Language, in.Version, TemplateText{Title: in.Title, Body: in.Body, HTML: in.HTML})
 }
 
 type templatePreview struct {
-	Which
+	Selector
 	Title *string `json:"title" validate:"omitempty,max=500"`
 	Body  *string `json:"body" validate:"omitempty,max=20000"`
 	HTML  *string `json:"html" validate:"omitempty,max=100000"`

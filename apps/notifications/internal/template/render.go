@@ -14,79 +14,79 @@ import (
 )
 
 // The longest that a filled template may be, in bytes.
-const longest = 256 << 10
+const maxLength = 256 << 10
 
-// Fill puts facts into a template of one channel and language. Titles are one line; HTML is a whole page in which facts
+// Render puts facts into a template of one channel and language. Titles are one line; HTML is a whole page in which facts
 // are text, whatever is in them. A mail that can be ended says how, in its text and on its page. It fails with ErrBroken, naming the
 // field that cannot be used, or says nothing, and why.
-func Fill(t TemplateText, channel kind.Channel, language Language, facts Facts) (TemplateText, error) {
-	if words := dictionaries[language].reasons[facts.ReasonCode]; words != "" {
+func Render(t TemplateText, channel kind.Channel, language Language, facts Variables) (TemplateText, error) {
+	if words := locales[language].reasons[facts.ReasonCode]; words != "" {
 		facts.Reason = words
 	}
 	var filled TemplateText
 	var err error
 	if channel != kind.SMS {
-		if filled.Title, err = fill("title", t.Title, facts); err != nil {
+		if filled.Title, err = renderText("title", t.Title, facts); err != nil {
 			return TemplateText{}, err
 		}
-		if filled.Title = line(filled.Title); filled.Title == "" {
+		if filled.Title = singleLine(filled.Title); filled.Title == "" {
 			return TemplateText{}, ErrBroken.With("title", "is empty")
 		}
 	}
-	if filled.Body, err = fill("body", t.Body, facts); err != nil {
+	if filled.Body, err = renderText("body", t.Body, facts); err != nil {
 		return TemplateText{}, err
 	}
 	if strings.TrimSpace(filled.Body) == "" {
 		return TemplateText{}, ErrBroken.With("body", "is empty")
 	}
 	if channel != kind.Email {
-		filled.Body = line(filled.Body)
+		filled.Body = singleLine(filled.Body)
 		return filled, nil
 	}
 	if facts.Unsubscribe != "" && !strings.Contains(filled.Body, facts.Unsubscribe) { // the page below has it in any case
-		filled.Body += "\n-- \n" + dictionaries[language].end + ": " + facts.Unsubscribe + "\n"
+		filled.Body += "\n-- \n" + locales[language].unsubscribe + ": " + facts.Unsubscribe + "\n"
 	}
-	filled.HTML, err = fillHTML(t.HTML, language, filled.Title, facts)
+	filled.HTML, err = renderHTML(t.HTML, language, filled.Title, facts)
 	return filled, err
 }
 
-func fill(field, text string, facts Facts) (string, error) {
+func renderText(field, text string, facts Variables) (string, error) {
 	t, err := texts.of(text)
 	if err != nil {
 		return "", ErrBroken.With(field, err.Error())
 	}
-	var out limited
+	var out limitedBuilder
 	if err := t.Execute(&out, facts); err != nil {
 		return "", ErrBroken.With(field, err.Error())
 	}
 	return out.String(), nil
 }
 
-// fillHTML trusts the template, which is an admin's, and none of the facts: html/template escapes them for the place they
+// renderHTML trusts the template, which is an admin's, and none of the facts: html/template escapes them for the place they
 // stand in.
-func fillHTML(text string, language Language, title string, facts Facts) (string, error) {
+func renderHTML(text string, language Language, title string, facts Variables) (string, error) {
 	inner, err := pages.of(text)
 	if err != nil {
 		return "", ErrBroken.With("html", err.Error())
 	}
-	var body, out limited
+	var body, out limitedBuilder
 	var data any = facts
 	if len(facts.news) > 0 {
-		var list limited
-		if err := newsList.Execute(&list, facts.news); err != nil {
+		var list limitedBuilder
+		if err := digestList.Execute(&list, facts.news); err != nil {
 			return "", ErrBroken.With("html", err.Error())
 		}
 		data = struct {
-			Facts
+			Variables
 			Text template.HTML
 		}{facts, template.HTML(list.String())} //nolint:gosec // made by html/template
 	}
 	if err := inner.Execute(&body, data); err != nil {
 		return "", ErrBroken.With("html", err.Error())
 	}
-	d := dictionaries[language]
+	d := locales[language]
 	err = page.Execute(&out, map[string]any{
-		"Language": language, "Title": title, "Why": d.why, "End": d.end, "Unsubscribe": facts.Unsubscribe, "Pixel": facts.Pixel,
+		"Language": language, "Title": title, "Why": d.footer, "End": d.unsubscribe, "Unsubscribe": facts.Unsubscribe, "Pixel": facts.Pixel,
 		"Body": template.HTML(body.String()), //nolint:gosec // made by html/template above
 	})
 	if err != nil { // it is too long
@@ -95,66 +95,66 @@ func fillHTML(text string, language Language, title string, facts Facts) (string
 	return out.String(), nil
 }
 
-// known are the functions that a template may use.
-var known = []string{"and", "or", "not", "eq", "ne"}
+// allowedFunctions are the functions that a template may use.
+var allowedFunctions = []string{"and", "or", "not", "eq", "ne"}
 
-var errOnlyPlain = errors.New("only facts, if, with and the functions " + strings.Join(known, ", ") + " may be used")
+var errUnsupported = errors.New("only facts, if, with and the functions " + strings.Join(allowedFunctions, ", ") + " may be used")
 
-// onlyPlain refuses what could run long or grow large: loops, templates in templates, other functions.
-func onlyPlain(n parse.Node) error {
+// checkNodes refuses what could run long or grow large: loops, templates in templates, other functions.
+func checkNodes(n parse.Node) error {
 	switch n := n.(type) {
 	case *parse.ListNode:
 		if n == nil {
 			return nil
 		}
 		for _, child := range n.Nodes {
-			if err := onlyPlain(child); err != nil {
+			if err := checkNodes(child); err != nil {
 				return err
 			}
 		}
 	case *parse.ActionNode:
-		return onlyPlain(n.Pipe)
+		return checkNodes(n.Pipe)
 	case *parse.PipeNode:
 		for _, c := range n.Cmds {
 			for _, argument := range c.Args {
-				if err := onlyPlain(argument); err != nil {
+				if err := checkNodes(argument); err != nil {
 					return err
 				}
 			}
 		}
 	case *parse.IfNode:
-		return errors.Join(onlyPlain(n.Pipe), onlyPlain(n.List), onlyPlain(n.ElseList))
+		return errors.Join(checkNodes(n.Pipe), checkNodes(n.List), checkNodes(n.ElseList))
 	case *parse.WithNode:
-		return errors.Join(onlyPlain(n.Pipe), onlyPlain(n.List), onlyPlain(n.ElseList))
+		return errors.Join(checkNodes(n.Pipe), checkNodes(n.List), checkNodes(n.ElseList))
 	case *parse.IdentifierNode:
-		if !slices.Contains(known, n.Ident) {
-			return fmt.Errorf("%s: %w", n.Ident, errOnlyPlain)
+		if !slices.Contains(allowedFunctions, n.Ident) {
+			return fmt.Errorf("%s: %w", n.Ident, errUnsupported)
 		}
 	case *parse.RangeNode, *parse.TemplateNode:
-		return errOnlyPlain
+		return errUnsupported
 	}
 	return nil
 }
 
-// limited is a text that does not grow past longest.
-type limited struct{ strings.Builder }
+// limitedBuilder is a text that does not grow past longest.
+type limitedBuilder struct{ strings.Builder }
 
-func (l *limited) Write(text []byte) (int, error) {
-	if l.Len()+len(text) > longest {
+func (l *limitedBuilder) Write(text []byte) (int, error) {
+	if l.Len()+len(text) > maxLength {
 		return 0, io.ErrShortWrite
 	}
 	return l.Builder.Write(text)
 }
 
-// line is a text on one line, without blanks at its ends.
-func line(text string) string {
+// singleLine is a text on one line, without blanks at its ends.
+func singleLine(text string) string {
 	return strings.Join(strings.FieldsFunc(text, func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
 	}), " ")
 }
 
-// newsList is what a digest gathers, fit to stand within a paragraph as the text that it is elsewhere.
-var newsList = template.Must(template.New("news").Parse(`{{range $n, $_ := .}}{{if $n}}<br><br>
+// digestList is what a digest gathers, fit to stand within a paragraph as the text that it is elsewhere.
+var digestList = template.Must(template.New("news").Parse(`{{range $n, $_ := .}}{{if $n}}<br><br>
 {{end}}{{if .Link}}<a href="{{.Link}}">{{.Title}}</a>{{else}}<b>{{.Title}}</b>{{end}}<br>
 {{.Body}}{{end}}`))
 

@@ -21,7 +21,7 @@ func NewService(db *pgxpool.Pool) *Service { return &Service{db: db} }
 
 // Get is the template that is used now. It fails with ErrNotFound.
 func Get(ctx context.Context, db postgres.Reader, name string, channel kind.Channel, language Language) (Template, error) {
-	first, err := versionZero(name, channel, language)
+	first, err := builtInTemplate(name, channel, language)
 	if err != nil {
 		return Template{}, err
 	}
@@ -32,8 +32,8 @@ func Get(ctx context.Context, db postgres.Reader, name string, channel kind.Chan
 	return t, err
 }
 
-// versionZero is the template that is built in. It fails with ErrNotFound.
-func versionZero(name string, channel kind.Channel, language Language) (Template, error) {
+// builtInTemplate is the template that is built in. It fails with ErrNotFound.
+func builtInTemplate(name string, channel kind.Channel, language Language) (Template, error) {
 	k, err := kind.Of(name)
 	if err != nil || !k.Has(channel) {
 		return Template{}, ErrNotFound
@@ -44,29 +44,29 @@ func versionZero(name string, channel kind.Channel, language Language) (Template
 
 // Write fills the template that is used now with facts. Where that cannot be done, what is built in says it: better told in
 // other words than not at all. It fails with ErrNotFound.
-func Write(ctx context.Context, db postgres.Reader, name string, channel kind.Channel, language Language, facts Facts) (TemplateText, error) {
-	return NewWriter(db).Write(ctx, name, channel, language, facts)
+func Write(ctx context.Context, db postgres.Reader, name string, channel kind.Channel, language Language, facts Variables) (TemplateText, error) {
+	return NewRenderer(db).Render(ctx, name, channel, language, facts)
 }
 
-// Writer reads each template once: it is for many texts of one moment.
-type Writer struct {
+// Renderer reads each template once: it is for many texts of one moment.
+type Renderer struct {
 	db    postgres.Reader
-	known map[place]Template
+	known map[templateKey]Template
 }
 
-// NewWriter writes with the templates that are used now.
-func NewWriter(db postgres.Reader) *Writer { return &Writer{db, map[place]Template{}} }
+// NewRenderer writes with the templates that are used now.
+func NewRenderer(db postgres.Reader) *Renderer { return &Renderer{db, map[templateKey]Template{}} }
 
-// place is where a template is used.
-type place struct {
+// templateKey is where a template is used.
+type templateKey struct {
 	kind     string
 	channel  kind.Channel
 	language Language
 }
 
-// Write is Write.
-func (w *Writer) Write(ctx context.Context, name string, channel kind.Channel, language Language, facts Facts) (TemplateText, error) {
-	at := place{name, channel, language}
+// Render is Write.
+func (w *Renderer) Render(ctx context.Context, name string, channel kind.Channel, language Language, facts Variables) (TemplateText, error) {
+	at := templateKey{name, channel, language}
 	t, known := w.known[at]
 	if !known {
 		var err error
@@ -75,7 +75,7 @@ func (w *Writer) Write(ctx context.Context, name string, channel kind.Channel, l
 		}
 		w.known[at] = t
 	}
-	filled, err := Fill(t.TemplateText, channel, language, facts)
+	filled, err := Render(t.TemplateText, channel, language, facts)
 	if t.Version == 0 || !errors.Is(err, ErrBroken) {
 		return filled, err
 	}
@@ -85,7 +85,7 @@ func (w *Writer) Write(ctx context.Context, name string, channel kind.Channel, l
 	if err != nil {
 		return TemplateText{}, err
 	}
-	return Fill(usual, channel, language, facts)
+	return Render(usual, channel, language, facts)
 }
 
 // Get is the template that is used now. It fails with ErrNotFound.
@@ -95,16 +95,16 @@ func (s *Service) Get(ctx context.Context, name string, channel kind.Channel, la
 
 // Version is a template as it once was; 0 is the one that is built in. It fails with ErrNotFound.
 func (s *Service) Version(ctx context.Context, name string, channel kind.Channel, language Language, version int) (Template, error) {
-	first, err := versionZero(name, channel, language)
+	first, err := builtInTemplate(name, channel, language)
 	if err != nil || version == 0 {
 		return first, err
 	}
-	return get(ctx, s.db, name, channel, language, version)
+	return getVersion(ctx, s.db, name, channel, language, version)
 }
 
-// Change puts a text in the place of what is used now, from the next message on; earlier versions are kept (Version). It fails
+// Update puts a text in the place of what is used now, from the next message on; earlier versions are kept (Version). It fails
 // with ErrNotFound, with ErrBroken if a message could not be told with it, with ErrPreconditionFailed if version is not the one that is used now.
-func (s *Service) Change(ctx context.Context, by shop.UserID, name string, channel kind.Channel, language Language, version int, text TemplateText) (t Template, err error) {
+func (s *Service) Update(ctx context.Context, by shop.UserID, name string, channel kind.Channel, language Language, version int, text TemplateText) (t Template, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		now, err := Get(ctx, tx, name, channel, language)
 		if err != nil {
@@ -113,11 +113,11 @@ func (s *Service) Change(ctx context.Context, by shop.UserID, name string, chann
 		if now.Version != version {
 			return ErrPreconditionFailed
 		}
-		if err := usable(name, text, channel, language); err != nil {
+		if err := validate(name, text, channel, language); err != nil {
 			return err
 		}
 		now.TemplateText, now.Version, now.ChangedBy = text, version+1, &by
-		t, err = add(ctx, tx, now)
+		t, err = insert(ctx, tx, now)
 		return err
 	})
 	return t, err
@@ -133,8 +133,8 @@ func (s *Service) Preview(ctx context.Context, name string, channel kind.Channel
 	if text == nil {
 		text = &t.TemplateText
 	}
-	if err := usable(name, *text, channel, language); err != nil {
+	if err := validate(name, *text, channel, language); err != nil {
 		return TemplateText{}, err
 	}
-	return Fill(*text, channel, language, Sample)
+	return Render(*text, channel, language, Sample)
 }

@@ -23,15 +23,15 @@ func newest(ctx context.Context, db postgres.Reader, name string, channel kind.C
 		where kind = $1 and channel = $2 and language = $3 order by version desc limit 1`, name, channel, language)
 }
 
-// get is one version of what admins wrote. It fails with ErrNotFound.
-func get(ctx context.Context, db postgres.Reader, name string, channel kind.Channel, language Language, version int) (Template, error) {
+// getVersion is one version of what admins wrote. It fails with ErrNotFound.
+func getVersion(ctx context.Context, db postgres.Reader, name string, channel kind.Channel, language Language, version int) (Template, error) {
 	return postgres.One(ctx, db, ErrNotFound, pgx.RowToStructByName[Template], `
 		select kind, channel, language, version, title, body, html, changed_by, changed_at from templates
 		where kind = $1 and channel = $2 and language = $3 and version = $4`, name, channel, language, version)
 }
 
-// add keeps a new version. It fails with ErrPreconditionFailed if that version is there already.
-func add(ctx context.Context, tx pgx.Tx, t Template) (Template, error) {
+// insert keeps a new version. It fails with ErrPreconditionFailed if that version is there already.
+func insert(ctx context.Context, tx pgx.Tx, t Template) (Template, error) {
 	return postgres.One(ctx, tx, ErrPreconditionFailed, pgx.RowToStructByName[Template], `
 		insert into templates (kind, channel, language, version, title, body, html, changed_by) values ($1, $2, $3, $4, $5, $6, $7, $8)
 		on conflict do nothing

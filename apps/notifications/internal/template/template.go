@@ -50,9 +50,9 @@ type Template struct {
 	ChangedAt *time.Time   `json:"changed_at"`
 }
 
-// Facts are what a template may name, as texts ready to be read; what does not belong to its kind is empty. Links are made
+// Variables are what a template may name, as texts ready to be read; what does not belong to its kind is empty. Links are made
 // when a message is sent.
-type Facts struct {
+type Variables struct {
 	Name        string      `json:",omitempty"` // of whoever is told
 	Username    string      `json:",omitempty"`
 	Number      string      `json:",omitempty"` // of the order
@@ -78,14 +78,14 @@ type Facts struct {
 	Unsubscribe string      `json:",omitempty"` // ends this kind
 	Pixel       string      `json:",omitempty"` // a picture that tells that the page was opened
 
-	news []News // that Text says
+	news []DigestItem // that Text says
 }
 
-// News is one of what a digest gathers.
-type News struct{ Title, Body, Link string }
+// DigestItem is one of what a digest gathers.
+type DigestItem struct{ Title, Body, Link string }
 
-// Gathering are facts whose Text says several news, each on lines of its own; on a page its title leads where its link does.
-func (f Facts) Gathering(news []News) Facts {
+// WithItems are facts whose Text says several news, each on lines of its own; on a page its title leads where its link does.
+func (f Variables) WithItems(news []DigestItem) Variables {
 	var all []string
 	for _, n := range news {
 		all = append(all, strings.TrimSuffix(n.Title+"\n"+n.Body+"\n"+n.Link, "\n"))
@@ -95,7 +95,7 @@ func (f Facts) Gathering(news []News) Facts {
 }
 
 // Sample are facts for a preview, every one there.
-var Sample = Facts{
+var Sample = Variables{
 	Name: "Ada <b>Example</b>", Username: "ada", Number: "SC-2026-0001", Goods: "2 × Wireless Headphones, 1 × Case & Strap", More: "3",
 	Total: "599.98", Currency: "USD", Partial: "yes", Reason: shop.CardDeclined.Text(), ReasonCode: shop.CardDeclined, Carrier: "DHL", Tracking: "JD0146000031",
 	Product: "Wireless Headphones", SKU: "WH-001", Available: "3", Threshold: "10", Until: "2026-01-02 15:04 UTC", Address: "203.0.113.7",

@@ -24,10 +24,10 @@ func TestBuiltIn(t *testing.T) {
 					t.Errorf("%s: %v", at, err)
 					continue
 				}
-				if err := usable(k.Name, text, channel, language); err != nil {
+				if err := validate(k.Name, text, channel, language); err != nil {
 					t.Errorf("%s: %v", at, err)
 				}
-				filled, err := Fill(text, channel, language, Sample)
+				filled, err := Render(text, channel, language, Sample)
 				if err != nil || filled.Body == "" || strings.Contains(filled.Title+filled.Body+filled.HTML, "{{") {
 					t.Errorf("%s: %v %+v", at, err, filled)
 				}
@@ -48,7 +48,7 @@ func TestReasons(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			filled, err := Fill(text, kind.Email, language, Facts{Number: "1", Reason: english, ReasonCode: code})
+			filled, err := Render(text, kind.Email, language, Variables{Number: "1", Reason: english, ReasonCode: code})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -60,7 +60,7 @@ func TestReasons(t *testing.T) {
 			}
 			said[filled.Body] = language
 			for _, unknown := range []shop.Reason{"", "of_a_later_version"} {
-				filled, err = Fill(text, kind.Email, language, Facts{Number: "1", Reason: "<b>no</b> longer", ReasonCode: unknown})
+				filled, err = Render(text, kind.Email, language, Variables{Number: "1", Reason: "<b>no</b> longer", ReasonCode: unknown})
 				if err != nil || !strings.Contains(filled.Body, ": <b>no</b> longer.") || !strings.Contains(filled.HTML, ": &lt;b&gt;no&lt;/b&gt; longer.") {
 					t.Errorf("%q in %s: %v %+v", unknown, language, err, filled)
 				}
@@ -74,7 +74,7 @@ func TestFactsStayText(t *testing.T) {
 		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `{{.Secret}}{{end}}`, `</p></body>`, "a&amp;b", "\u202Egnp.exe",
 	} {
 		text, _ := builtIn(kind.Placed, kind.Email, English)
-		filled, err := Fill(text, kind.Email, English, Facts{Name: name, Number: "1", Goods: name, Link: "https://shop.example.com/x"})
+		filled, err := Render(text, kind.Email, English, Variables{Name: name, Number: "1", Goods: name, Link: "https://shop.example.com/x"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,11 +86,11 @@ func TestFactsStayText(t *testing.T) {
 		}
 	}
 	text, _ := builtIn(kind.Placed, kind.Email, English)
-	filled, _ := Fill(text, kind.Email, English, Facts{Number: "1", Link: "javascript:alert(1)"})
+	filled, _ := Render(text, kind.Email, English, Variables{Number: "1", Link: "javascript:alert(1)"})
 	if strings.Contains(filled.HTML, "javascript:") {
 		t.Error("a link runs a script")
 	}
-	if filled, _ = Fill(TemplateText{Title: "a{{.Name}}", Body: "b", HTML: "c"}, kind.Email, English, Facts{Name: "x\r\nBcc: all@example.com"}); filled.Title != "ax Bcc: all@example.com" {
+	if filled, _ = Render(TemplateText{Title: "a{{.Name}}", Body: "b", HTML: "c"}, kind.Email, English, Variables{Name: "x\r\nBcc: all@example.com"}); filled.Title != "ax Bcc: all@example.com" {
 		t.Errorf("a subject of several lines: %q", filled.Title)
 	}
 }
@@ -99,11 +99,11 @@ func TestFactsStayText(t *testing.T) {
 func TestEachPartSaysHowToEndIt(t *testing.T) {
 	text, _ := builtIn(kind.StockBack, kind.Email, German)
 	for name, text := range map[string]TemplateText{"built in": text, "an admin's": {Title: "a", Body: "b\n", HTML: "<p>c</p>"}} {
-		filled, err := Fill(text, kind.Email, German, Facts{Product: "x", Unsubscribe: "https://shop.example.com/unsubscribe?token=x"})
+		filled, err := Render(text, kind.Email, German, Variables{Product: "x", Unsubscribe: "https://shop.example.com/unsubscribe?token=x"})
 		if err != nil || strings.Count(filled.Body, "unsubscribe?token=x") != 1 || strings.Count(filled.HTML, "unsubscribe?token=x") != 1 {
 			t.Errorf("%s: %v %q %s", name, err, filled.Body, filled.HTML)
 		}
-		if filled, _ = Fill(text, kind.Email, German, Facts{Product: "x"}); strings.Contains(filled.Body+filled.HTML, "unsubscribe") {
+		if filled, _ = Render(text, kind.Email, German, Variables{Product: "x"}); strings.Contains(filled.Body+filled.HTML, "unsubscribe") {
 			t.Errorf("%s: %q %s", name, filled.Body, filled.HTML)
 		}
 	}
@@ -127,7 +127,7 @@ func TestBrokenTemplates(t *testing.T) {
 		{"no body", TemplateText{Title: "a", HTML: "c"}, "body"},
 		{"no html", TemplateText{Title: "a", Body: "b"}, "html"},
 	} {
-		err := usable(kind.Paid, c.text, kind.Email, English)
+		err := validate(kind.Paid, c.text, kind.Email, English)
 		if !errors.Is(err, ErrBroken) || fault.Of(err).Fields[c.field] == "" {
 			t.Errorf("%s: %v", c.name, err)
 		}
@@ -163,13 +163,13 @@ func TestWhatIsNotAlwaysThere(t *testing.T) {
 		{kind.Cancelled, `{{if eq .ReasonCode "out_of_stock"}}Nothing is left{{else}}Not sent{{end}}`, true},
 	} {
 		for field, text := range map[string]TemplateText{"title": {Title: c.text, Body: "b"}, "body": {Title: "a", Body: c.text}} {
-			if err := usable(c.kind, text, kind.InApp, English); (err == nil) != c.works || !c.works && fault.Of(err).Fields[field] == "" {
+			if err := validate(c.kind, text, kind.InApp, English); (err == nil) != c.works || !c.works && fault.Of(err).Fields[field] == "" {
 				t.Errorf("%s of %s, %s: %v %v", field, c.kind, c.text, err, fault.Of(err))
 			}
 		}
 		if strings.HasPrefix(c.text, "On") {
 			text := TemplateText{Title: "a", Body: "b", HTML: c.text}
-			if err := usable(c.kind, text, kind.Email, English); (err == nil) != c.works || !c.works && fault.Of(err).Fields["html"] == "" {
+			if err := validate(c.kind, text, kind.Email, English); (err == nil) != c.works || !c.works && fault.Of(err).Fields["html"] == "" {
 				t.Errorf("html of %s, %s: %v", c.kind, c.text, err)
 			}
 		}
@@ -179,10 +179,10 @@ func TestWhatIsNotAlwaysThere(t *testing.T) {
 // TestEveryKindHasItsFacts, by names that there are.
 func TestEveryKindHasItsFacts(t *testing.T) {
 	for _, k := range append(kind.All, kindOf(t, kind.Digest)) {
-		if _, there := ofKinds[k.Name]; !there {
+		if _, there := variablesOf[k.Name]; !there {
 			t.Errorf("nobody says what facts %s has", k.Name)
 		}
-		always, maybe := FactsOf(k.Name)
+		always, maybe := VariablesOf(k.Name)
 		for _, name := range append(always, maybe...) {
 			if f := reflect.ValueOf(Sample).FieldByName(name); !f.IsValid() || f.IsZero() {
 				t.Errorf("%s has %s, of which there is no sample", k.Name, name)

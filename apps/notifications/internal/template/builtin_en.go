@@ -2,17 +2,17 @@ package template
 
 import "sidecart/apps/notifications/internal/kind"
 
-var english = dictionary{
-	greeting: "Hello{{if .Name}} {{.Name}}{{end}},",
-	why:      "You get this because you have an account at Sidecart.",
-	end:      "No more of these",
-	kinds: map[string]words{
+var english = locale{
+	greeting:    "Hello{{if .Name}} {{.Name}}{{end}},",
+	footer:      "You get this because you have an account at Sidecart.",
+	unsubscribe: "No more of these",
+	phrases: map[string]phrases{
 		kind.Registered: {title: "Welcome to Sidecart", short: "Hello {{.Name}}, your account {{.Username}} is ready."},
 		kind.Verification: {title: "Welcome to Sidecart: confirm your e-mail address", short: "Please confirm your e-mail address.",
-			lines: []string{"Welcome to Sidecart. Please confirm that this is your e-mail address.",
+			paragraphs: []string{"Welcome to Sidecart. Please confirm that this is your e-mail address.",
 				"If you did not open an account here, forget this mail: nothing will happen."}, button: "Confirm the address"},
 		kind.PasswordReset: {title: "A new password for your account", short: "Somebody asked for a new password.",
-			lines: []string{"Somebody, hopefully you, asked for a new password for your account {{.Username}}.",
+			paragraphs: []string{"Somebody, hopefully you, asked for a new password for your account {{.Username}}.",
 				"If it was not you, forget this mail: your password stays as it is."}, button: "Choose a new password"},
 		kind.PasswordChange: {title: "Your password was changed", short: "If it was not you, ask for a new password at once."},
 		kind.AddressChange: {title: "Mail for your account goes to another address now",

@@ -1,4 +1,4 @@
-package message
+package inbox
 
 import (
 	"encoding/json"
@@ -12,7 +12,7 @@ import (
 	"sidecart/kit/web"
 )
 
-func start(t *testing.T) (*web.App, *pgxpool.Pool) {
+func newFixture(t *testing.T) (*web.App, *pgxpool.Pool) {
 	t.Helper()
 	db := kittest.DB(t, event.Migrations, Migrations)
 	app := web.New("notifications", web.Config{Verify: kittest.Verify})
@@ -20,7 +20,7 @@ func start(t *testing.T) (*web.App, *pgxpool.Pool) {
 	return app, db
 }
 
-func inbox(t *testing.T, app *web.App, who shop.Caller, query string) (in Inbox) {
+func readInbox(t *testing.T, app *web.App, who shop.Caller, query string) (in NotificationPage) {
 	t.Helper()
 	status, body := kittest.Do(t, app, kittest.Call{As: who, Do: "GET /notifications" + query})
 	if status != 200 {

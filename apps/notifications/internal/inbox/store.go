@@ -1,4 +1,4 @@
-package message
+package inbox
 
 import (
 	"context"
@@ -51,8 +51,8 @@ func All(ctx context.Context, db postgres.Reader, owner shop.UserID) ([]Notifica
 		select id, user_id, seq, kind, title, body, data, read_at, created_at from messages where user_id = $1 order by seq`, owner)
 }
 
-// numberOf is the number of a message, or where the inbox ends if it has no such message.
-func numberOf(ctx context.Context, db postgres.Reader, owner shop.UserID, id ID) (int64, error) {
+// sequenceOf is the number of a message, or where the inbox ends if it has no such message.
+func sequenceOf(ctx context.Context, db postgres.Reader, owner shop.UserID, id ID) (int64, error) {
 	return postgres.One(ctx, db, pgx.ErrNoRows, pgx.RowTo[int64], `
 		select coalesce((select seq from messages where user_id = $1 and id = $2), (select last_seq from inboxes where user_id = $1), 0)`, owner, id)
 }
@@ -64,8 +64,8 @@ func days(ctx context.Context, db postgres.Reader, from, until time.Time) ([]Day
 		from messages where created_at >= $1 and created_at < $2 group by 1, 2 order by 1 desc, 2`, from, until)
 }
 
-// Forget empties somebody's inbox.
-func Forget(ctx context.Context, tx pgx.Tx, owner shop.UserID) error {
+// Purge empties somebody's inbox.
+func Purge(ctx context.Context, tx pgx.Tx, owner shop.UserID) error {
 	_, err := tx.Exec(ctx, `delete from messages where user_id = $1`, owner)
 	return err
 }

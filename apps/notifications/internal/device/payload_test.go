@@ -16,11 +16,11 @@ import (
 func TestALongTextIsPushedInPart(t *testing.T) {
 	t.Parallel()
 	db, service := kittest.DB(t, Migrations), newPushService(t)
-	push := PushWith(db, keys(t), "mailto:shop@sidecart.example", service.Client())
+	push := NewPushProvider(db, newKeys(t), "mailto:shop@sidecart.example", service.Client())
 	user := shop.UserID{UUID: shop.NewID()}
-	subscribed(t, db, user, service.URL+"/201/1")
+	addDevices(t, db, user, service.URL+"/201/1")
 	long := strings.Repeat("Сегодня ", 250) // 2000 characters, which a broadcast may have
-	letter := delivery.Letter{Title: strings.Repeat("Ж", 150), Body: long, Delivery: delivery.Delivery{UserID: user}}
+	letter := delivery.Message{Title: strings.Repeat("Ж", 150), Body: long, Job: delivery.Job{UserID: user}}
 	if answer, err := push.Send(t.Context(), letter); err != nil || answer != "1 of 1 devices" {
 		t.Errorf("%q %v", answer, err)
 	}
@@ -41,16 +41,16 @@ func TestPayload(t *testing.T) {
 		"ASCII":      {strings.Repeat("a", 200_000), "aaa"},
 		"all blanks": {strings.Repeat(" ", 5000), ""},
 	} {
-		text, err := payload(note{ID: id, Kind: "broadcast", Title: "t", Body: c.body})
-		var got note
+		text, err := encodePayload(pushPayload{ID: id, Kind: "broadcast", Title: "t", Body: c.body})
+		var got pushPayload
 		if err := errors.Join(err, json.Unmarshal(text, &got)); err != nil {
 			t.Fatal(err)
 		}
 		cut := strings.TrimSuffix(got.Body, "…")
-		if len(text) > longestPayload || !utf8.ValidString(got.Body) || !strings.HasPrefix(c.body, cut) || !strings.HasPrefix(got.Body, c.begins) {
+		if len(text) > maxPayload || !utf8.ValidString(got.Body) || !strings.HasPrefix(c.body, cut) || !strings.HasPrefix(got.Body, c.begins) {
 			t.Errorf("%s: %d bytes, %.40q", name, len(text), got.Body)
 		}
-		if c.begins == "" && name != "all blanks" && got.Body != c.body || c.begins != "" && (cut == got.Body || len(text) < longestPayload*9/10) {
+		if c.begins == "" && name != "all blanks" && got.Body != c.body || c.begins != "" && (cut == got.Body || len(text) < maxPayload*9/10) {
 			t.Errorf("%s: too little or too much is left of it, %d bytes", name, len(text))
 		}
 	}

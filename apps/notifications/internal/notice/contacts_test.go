@@ -25,7 +25,7 @@ func isKnown(t *testing.T, db *pgxpool.Pool, user shop.UserID, email string, rol
 // that is no longer used is told of it, once.
 func TestTheNewestIsKnown(t *testing.T) {
 	t.Parallel()
-	app, db := start(t)
+	app, db := newFixture(t)
 	alice := kittest.NewCaller(shop.User).ID
 	profile := func(from, to string) shop.ProfileChanged {
 		return shop.ProfileChanged{UserID: alice, Username: "alice", Email: to, PreviousEmail: from}
@@ -70,7 +70,7 @@ func TestTheNewestIsKnown(t *testing.T) {
 // TestALetterFromBefore: a change that became a dead letter and is replayed days later says nothing against what came after it.
 func TestALetterFromBefore(t *testing.T) {
 	t.Parallel()
-	app, db := start(t)
+	app, db := newFixture(t)
 	alice, old, later := kittest.NewCaller(shop.User).ID, shop.NewID(), shop.NewID()
 	kittest.Run(t, app, nil, []kittest.Call{{Name: "dies", Do: "POST /events/dead", Want: 200, Body: fmt.Sprintf(
 		`{"id":%q,"type":"users.profile_changed","data":{"user_id":%q,"username":"alice","email":"old@example.com","previous_email":"older@example.com"}}`, old, alice)}})
@@ -83,7 +83,7 @@ func TestALetterFromBefore(t *testing.T) {
 // TestContactsOfBefore: of whom was known before events were noted, the next change holds, and a late registration does not.
 func TestContactsOfBefore(t *testing.T) {
 	t.Parallel()
-	app, db := start(t)
+	app, db := newFixture(t)
 	alice := kittest.NewCaller(shop.User).ID
 	if _, err := db.Exec(t.Context(), `insert into contacts (user_id, email, username) values ($1, 'old@example.com', 'alice')`, alice); err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func TestContactsOfBefore(t *testing.T) {
 // TestLettersOfTheErased: what died before somebody was erased goes with them, and what dies later brings nobody back.
 func TestLettersOfTheErased(t *testing.T) {
 	t.Parallel()
-	app, db := start(t)
+	app, db := newFixture(t)
 	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
 	die := func(id uuid.UUID, who shop.Caller) {
 		t.Helper()
@@ -121,7 +121,7 @@ func TestLettersOfTheErased(t *testing.T) {
 	if got, err := contact.Get(t.Context(), db, alice.ID); err != nil || got != (contact.Contact{UserID: alice.ID, Role: shop.User, Erased: true}) {
 		t.Errorf("%+v %v", got, err)
 	}
-	if in := inbox(t, app, alice, ""); len(in.Items) != 0 {
+	if in := readInbox(t, app, alice, ""); len(in.Items) != 0 {
 		t.Errorf("the inbox has %v", kinds(in))
 	}
 }

@@ -5,17 +5,17 @@ import (
 	"sidecart/kit/shop"
 )
 
-var german = dictionary{
-	greeting: "Hallo{{if .Name}} {{.Name}}{{end}},",
-	why:      "Sie bekommen diese Nachricht, weil Sie ein Konto bei Sidecart haben.",
-	end:      "Keine weiteren dieser Art",
-	kinds: map[string]words{
+var german = locale{
+	greeting:    "Hallo{{if .Name}} {{.Name}}{{end}},",
+	footer:      "Sie bekommen diese Nachricht, weil Sie ein Konto bei Sidecart haben.",
+	unsubscribe: "Keine weiteren dieser Art",
+	phrases: map[string]phrases{
 		kind.Registered: {title: "Willkommen bei Sidecart", short: "Hallo {{.Name}}, Ihr Konto {{.Username}} ist bereit."},
 		kind.Verification: {title: "Willkommen bei Sidecart: bitte bestätigen Sie Ihre E-Mail-Adresse", short: "Bitte bestätigen Sie Ihre E-Mail-Adresse.",
-			lines: []string{"willkommen bei Sidecart. Bitte bestätigen Sie, dass dies Ihre E-Mail-Adresse ist.",
+			paragraphs: []string{"willkommen bei Sidecart. Bitte bestätigen Sie, dass dies Ihre E-Mail-Adresse ist.",
 				"Wenn Sie hier kein Konto eröffnet haben, vergessen Sie diese Nachricht: es geschieht nichts."}, button: "Adresse bestätigen"},
 		kind.PasswordReset: {title: "Ein neues Passwort für Ihr Konto", short: "Jemand hat um ein neues Passwort gebeten.",
-			lines: []string{"jemand, hoffentlich Sie, hat um ein neues Passwort für Ihr Konto {{.Username}} gebeten.",
+			paragraphs: []string{"jemand, hoffentlich Sie, hat um ein neues Passwort für Ihr Konto {{.Username}} gebeten.",
 				"Wenn Sie das nicht waren, vergessen Sie diese Nachricht: Ihr Passwort bleibt, wie es ist."}, button: "Neues Passwort wählen"},
 		kind.PasswordChange: {title: "Ihr Passwort wurde geändert", short: "Wenn Sie das nicht waren, fordern Sie sofort ein neues an."},
 		kind.AddressChange: {title: "Post für Ihr Konto geht jetzt an eine andere Adresse",

@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"sidecart/apps/notifications/internal/contact"
+	"sidecart/apps/notifications/internal/inbox"
 	"sidecart/apps/notifications/internal/kind"
-	"sidecart/apps/notifications/internal/message"
 	"sidecart/apps/notifications/internal/preference"
 	"sidecart/apps/notifications/internal/template"
 	"sidecart/kit/kittest"
@@ -20,39 +20,39 @@ import (
 	"sidecart/kit/web"
 )
 
-var tracked = regexp.MustCompile(`(src|href)="https://shop\.example\.com/api/v1(/notifications/(?:opened|clicked)\?token=[^"]+)"`)
+var trackedURL = regexp.MustCompile(`(src|href)="https://shop\.example\.com/api/v1(/notifications/(?:opened|clicked)\?token=[^"]+)"`)
 
 // TestMailsTellOnlyWhatTheirReaderAllows, and lead only to pages of ours.
 func TestMailsTellOnlyWhatTheirReaderAllows(t *testing.T) {
 	t.Parallel()
-	db, box := kittest.DB(t, Migrations, contact.Migrations, preference.Migrations, template.Migrations, message.Migrations), &postbox{}
-	user := somebody(t, db, "ada")
-	mail := func(kindName string) Letter {
+	db, box := kittest.DB(t, Migrations, contact.Migrations, preference.Migrations, template.Migrations, inbox.Migrations), &fakeProvider{}
+	user := newUser(t, db, "ada")
+	mail := func(kindName string) Message {
 		t.Helper()
-		before := len(box.seen())
+		before := len(box.messages())
 		inTx(t, db, func(tx pgx.Tx) error {
-			wants, _ := preference.Of(t.Context(), tx, user)
-			return PlanFor(t.Context(), tx, Notice{Delivery{MessageID: uuid.New(), UserID: user, Kind: kindName, Path: "/api/v1/products/7",
-				Facts: template.Facts{Number: "1", Product: "x"}}, wants, false})
+			wants, _ := preference.Get(t.Context(), tx, user)
+			return Enqueue(t.Context(), tx, Request{Job{NotificationID: uuid.New(), UserID: user, Kind: kindName, Path: "/api/v1/products/7",
+				Variables: template.Variables{Number: "1", Product: "x"}}, wants, false})
 		})
 		return box.await(t, before+1)[before]
 	}
 	allow := func(yes bool) {
 		t.Helper()
-		if _, err := preference.NewService(db, links, Reconsider).Change(t.Context(), user, preference.PreferencesUpdate{Tracking: &yes}); err != nil {
+		if _, err := preference.NewService(db, unsubscribeTokens, Reconsider).Update(t.Context(), user, preference.PreferencesUpdate{Tracking: &yes}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	running(t, db, box, noToken)
-	if l := mail(kind.StockBack); tracked.MatchString(l.HTML+l.Body) || !strings.Contains(l.HTML, `href="https://shop.example.com/api/v1/products/7"`) {
+	runWorker(t, db, box, noToken)
+	if l := mail(kind.StockBack); trackedURL.MatchString(l.HTML+l.Body) || !strings.Contains(l.HTML, `href="https://shop.example.com/api/v1/products/7"`) {
 		t.Errorf("it tells, and nobody allowed that: %s", l.HTML)
 	}
 	allow(true)
-	if l := mail(kind.Paid); tracked.MatchString(l.HTML + l.Body) {
+	if l := mail(kind.Paid); trackedURL.MatchString(l.HTML + l.Body) {
 		t.Errorf("about an order it tells: %s", l.HTML)
 	}
 	l, found := mail(kind.StockBack), map[string]string{}
-	for _, m := range tracked.FindAllStringSubmatch(l.HTML, -1) {
+	for _, m := range trackedURL.FindAllStringSubmatch(l.HTML, -1) {
 		found[m[1]] = "GET " + html.UnescapeString(m[2])
 	}
 	if len(found) != 2 {
@@ -60,14 +60,14 @@ func TestMailsTellOnlyWhatTheirReaderAllows(t *testing.T) {
 	}
 
 	app := web.New("notifications", web.Config{Verify: kittest.Verify})
-	NewDesk(NewService(db), message.NewService(db), NewTracks("key")).Routes(app)
+	NewDesk(NewService(db), inbox.NewService(db), NewTrackingTokens("key")).Routes(app)
 	admin := kittest.NewCaller(shop.Admin)
 	counts := func(name, opened, clicked string) kittest.Call {
 		return kittest.Call{Name: name, As: admin, Do: "GET /notifications/analytics", Want: 200,
 			Has: []string{`"kind":"stock.back","channel":"email","planned":2,"sent":2,"failed":0,"skipped":0,"waiting":0,"opened":` + opened + `,"clicked":` + clicked}}
 	}
 	forged := func(key, path string) string {
-		return "GET /notifications/clicked?token=" + url.QueryEscape(NewTracks(key).Token(l.ID, path))
+		return "GET /notifications/clicked?token=" + url.QueryEscape(NewTrackingTokens(key).Sign(l.ID, path))
 	}
 	awaitState(t, db, "sent", 3)
 	allow(false)
@@ -97,6 +97,6 @@ func TestMailsTellOnlyWhatTheirReaderAllows(t *testing.T) {
 	if _, err := db.Exec(t.Context(), `alter table elsewhere rename to preferences`); err != nil {
 		t.Fatal(err)
 	}
-	inTx(t, db, func(tx pgx.Tx) error { return Forget(t.Context(), tx, user) })
+	inTx(t, db, func(tx pgx.Tx) error { return Purge(t.Context(), tx, user) })
 	kittest.Run(t, app, nil, []kittest.Call{counts("erased", "0", "0")})
 }

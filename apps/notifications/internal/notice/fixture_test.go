@@ -9,7 +9,7 @@ import (
 	"sidecart/apps/notifications/internal/contact"
 	"sidecart/apps/notifications/internal/delivery"
 	"sidecart/apps/notifications/internal/device"
-	"sidecart/apps/notifications/internal/message"
+	"sidecart/apps/notifications/internal/inbox"
 	"sidecart/apps/notifications/internal/preference"
 	"sidecart/apps/notifications/internal/template"
 	"sidecart/kit/event"
@@ -18,20 +18,20 @@ import (
 	"sidecart/kit/web"
 )
 
-func start(t *testing.T) (*web.App, *pgxpool.Pool) {
+func newFixture(t *testing.T) (*web.App, *pgxpool.Pool) {
 	t.Helper()
-	db := kittest.DB(t, event.Migrations, message.Migrations, contact.Migrations, template.Migrations, preference.Migrations, delivery.Migrations, device.Migrations)
+	db := kittest.DB(t, event.Migrations, inbox.Migrations, contact.Migrations, template.Migrations, preference.Migrations, delivery.Migrations, device.Migrations)
 	app := web.New("notifications", web.Config{Verify: kittest.Verify})
-	messages := message.NewService(db)
+	messages := inbox.NewService(db)
 	messages.Routes(app)
-	preference.NewService(db, preference.NewLinks("key"), delivery.Reconsider).Routes(app)
-	delivery.NewDesk(delivery.NewService(db), messages, delivery.NewTracks("key")).Routes(app)
+	preference.NewService(db, preference.NewUnsubscribeTokens("key"), delivery.Reconsider).Routes(app)
+	delivery.NewDesk(delivery.NewService(db), messages, delivery.NewTrackingTokens("key")).Routes(app)
 	NewService(db).Routes(app)
 	NewService(db).Subscribe(event.NewHub(app, "notifications", event.NewOutbox(db)))
 	return app, db
 }
 
-func inbox(t *testing.T, app *web.App, who shop.Caller, query string) (in message.Inbox) {
+func readInbox(t *testing.T, app *web.App, who shop.Caller, query string) (in inbox.NotificationPage) {
 	t.Helper()
 	status, body := kittest.Do(t, app, kittest.Call{As: who, Do: "GET /notifications" + query})
 	if status != 200 {
@@ -43,14 +43,14 @@ func inbox(t *testing.T, app *web.App, who shop.Caller, query string) (in messag
 	return in
 }
 
-func kinds(in message.Inbox) (all []string) {
+func kinds(in inbox.NotificationPage) (all []string) {
 	for _, m := range in.Items {
 		all = append(all, m.Kind)
 	}
 	return all
 }
 
-func order(buyer shop.Caller) shop.OrderPlaced {
+func orderPlaced(buyer shop.Caller) shop.OrderPlaced {
 	return shop.OrderPlaced{OrderID: shop.OrderID{UUID: shop.NewID()}, Number: "SC-1", UserID: buyer.ID, Total: shop.MustMoney("599.98"),
 		Currency: "USD", Items: []shop.OrderLine{{ProductID: 1, Name: "Wireless Headphones", Quantity: 2}}}
 }

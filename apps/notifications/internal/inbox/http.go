@@ -1,4 +1,4 @@
-package message
+package inbox
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 
 // Routes adds the inbox to an app.
 func (s *Service) Routes(app *web.App) {
-	web.Handle(app, "GET /notifications", shop.SignedIn, s.handleInbox, web.NoStore,
+	web.Handle(app, "GET /notifications", shop.SignedIn, s.handleList, web.NoStore,
 		web.Doc("listNotifications", "notifications", "List your notifications"),
 		web.Describe("Newest first, with the number of unread ones."))
 	web.Handle(app, "POST /notifications/{id}/read", shop.SignedIn, s.handleRead, web.NoStore, web.Fails(ErrNotFound),
@@ -24,16 +24,16 @@ type inboxQuery struct {
 	Unread bool `query:"unread"`
 }
 
-func (s *Service) handleInbox(ctx context.Context, who shop.Caller, in inboxQuery) (Inbox, error) {
-	return s.Inbox(ctx, who.ID, in.Unread, in.PageQuery)
+func (s *Service) handleList(ctx context.Context, who shop.Caller, in inboxQuery) (NotificationPage, error) {
+	return s.List(ctx, who.ID, in.Unread, in.PageQuery)
 }
 
-type one struct {
+type idInput struct {
 	ID ID `path:"id"`
 }
 
-func (s *Service) handleRead(ctx context.Context, who shop.Caller, in one) (Notification, error) {
-	return s.Read(ctx, who.ID, in.ID)
+func (s *Service) handleRead(ctx context.Context, who shop.Caller, in idInput) (Notification, error) {
+	return s.MarkRead(ctx, who.ID, in.ID)
 }
 
 type readAllResult struct {
@@ -41,7 +41,7 @@ type readAllResult struct {
 }
 
 func (s *Service) handleReadAll(ctx context.Context, who shop.Caller, _ web.None) (readAllResult, error) {
-	n, err := s.ReadAll(ctx, who.ID)
+	n, err := s.MarkAllRead(ctx, who.ID)
 	return readAllResult{n}, err
 }
 
@@ -51,6 +51,6 @@ type feedQuery struct {
 	Seq    *int64      `query:"seq" validate:"omitempty,min=0"`
 }
 
-func (s *Service) handleFeed(ctx context.Context, _ shop.Caller, in feedQuery) (Feed, error) {
+func (s *Service) handleFeed(ctx context.Context, _ shop.Caller, in feedQuery) (InboxFeed, error) {
 	return s.Feed(ctx, in.UserID, in.After, in.Seq)
 }

@@ -5,17 +5,17 @@ import (
 	"sidecart/kit/shop"
 )
 
-var spanish = dictionary{
-	greeting: "Hola{{if .Name}}, {{.Name}}{{end}}:",
-	why:      "Recibe este mensaje porque tiene una cuenta en Sidecart.",
-	end:      "No recibir más avisos como este",
-	kinds: map[string]words{
+var spanish = locale{
+	greeting:    "Hola{{if .Name}}, {{.Name}}{{end}}:",
+	footer:      "Recibe este mensaje porque tiene una cuenta en Sidecart.",
+	unsubscribe: "No recibir más avisos como este",
+	phrases: map[string]phrases{
 		kind.Registered: {title: "Bienvenido a Sidecart", short: "Hola, {{.Name}}: su cuenta {{.Username}} está lista."},
 		kind.Verification: {title: "Bienvenido a Sidecart: confirme su correo", short: "Confirme su dirección de correo.",
-			lines: []string{"Le damos la bienvenida a Sidecart. Confirme que esta es su dirección de correo.",
+			paragraphs: []string{"Le damos la bienvenida a Sidecart. Confirme que esta es su dirección de correo.",
 				"Si no ha abierto una cuenta aquí, olvide este mensaje: no ocurrirá nada."}, button: "Confirmar la dirección"},
 		kind.PasswordReset: {title: "Una contraseña nueva para su cuenta", short: "Alguien ha pedido una contraseña nueva.",
-			lines: []string{"Alguien, esperamos que usted, ha pedido una contraseña nueva para su cuenta {{.Username}}.",
+			paragraphs: []string{"Alguien, esperamos que usted, ha pedido una contraseña nueva para su cuenta {{.Username}}.",
 				"Si no ha sido usted, olvide este mensaje: su contraseña sigue siendo la misma."}, button: "Elegir una contraseña nueva"},
 		kind.PasswordChange: {title: "Su contraseña ha cambiado", short: "Si no ha sido usted, pida enseguida una contraseña nueva."},
 		kind.AddressChange: {title: "El correo de su cuenta va ahora a otra dirección",

@@ -1,4 +1,4 @@
-package message
+package inbox
 
 import (
 	"context"
@@ -39,7 +39,7 @@ func addMessages(t *testing.T, db *pgxpool.Pool, owner shop.UserID, n int) {
 
 func TestPagesStayWhileMessagesCome(t *testing.T) {
 	t.Parallel()
-	app, db := start(t)
+	app, db := newFixture(t)
 	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
 	addMessages(t, db, alice.ID, 25)
 	addMessages(t, db, bob.ID, 5)
@@ -47,7 +47,7 @@ func TestPagesStayWhileMessagesCome(t *testing.T) {
 	var last ID
 	query, pages := "?limit=10", 0
 	for query != "" {
-		in := inbox(t, app, alice, query)
+		in := readInbox(t, app, alice, query)
 		for _, m := range in.Items {
 			if seen[m.ID] || (pages > 0 && m.ID.String() >= last.String()) {
 				t.Fatalf("page %d shows %s again or out of order", pages, m.ID)
@@ -67,28 +67,28 @@ func TestPagesStayWhileMessagesCome(t *testing.T) {
 
 func TestAPageThatIsExactlyFullIsTheLast(t *testing.T) {
 	t.Parallel()
-	app, db := start(t)
+	app, db := newFixture(t)
 	alice := kittest.NewCaller(shop.User)
 	addMessages(t, db, alice.ID, 10)
-	if in := inbox(t, app, alice, "?limit=10"); len(in.Items) != 10 || in.NextCursor != nil {
+	if in := readInbox(t, app, alice, "?limit=10"); len(in.Items) != 10 || in.NextCursor != nil {
 		t.Fatalf("%d messages, next %v", len(in.Items), in.NextCursor)
 	}
 }
 
 func TestUnreadPages(t *testing.T) {
 	t.Parallel()
-	app, db := start(t)
+	app, db := newFixture(t)
 	alice := kittest.NewCaller(shop.User)
 	addMessages(t, db, alice.ID, 9)
-	all := inbox(t, app, alice, "").Items
+	all := readInbox(t, app, alice, "").Items
 	for _, i := range []int{0, 3, 4, 8} {
 		kittest.Do(t, app, kittest.Call{As: alice, Do: "POST /notifications/" + all[i].ID.String() + "/read"})
 	}
-	first := inbox(t, app, alice, "?unread=true&limit=3")
+	first := readInbox(t, app, alice, "?unread=true&limit=3")
 	if len(first.Items) != 3 || first.NextCursor == nil || first.Unread != 5 {
 		t.Fatalf("first page: %+v", first)
 	}
-	second := inbox(t, app, alice, "?unread=true&limit=3&cursor="+*first.NextCursor)
+	second := readInbox(t, app, alice, "?unread=true&limit=3&cursor="+*first.NextCursor)
 	if len(second.Items) != 2 || second.NextCursor != nil || second.Items[1].ID != all[7].ID {
 		t.Fatalf("second page: %+v", second)
 	}
@@ -96,14 +96,14 @@ func TestUnreadPages(t *testing.T) {
 
 func TestReadAllRacesWithItself(t *testing.T) {
 	t.Parallel()
-	_, db := start(t)
+	_, db := newFixture(t)
 	s, alice := NewService(db), kittest.NewCaller(shop.User)
 	addMessages(t, db, alice.ID, 500)
 	marked := make([]int, 8)
 	var wg sync.WaitGroup
 	for i := range marked {
 		wg.Go(func() {
-			n, err := s.ReadAll(t.Context(), alice.ID)
+			n, err := s.MarkAllRead(t.Context(), alice.ID)
 			if err != nil {
 				t.Error(err)
 			}
@@ -122,7 +122,7 @@ func TestReadAllRacesWithItself(t *testing.T) {
 
 func TestTheInboxIsReadByIndex(t *testing.T) {
 	t.Parallel()
-	_, db := start(t)
+	_, db := newFixture(t)
 	alice := kittest.NewCaller(shop.User)
 	change(t, db, `
 		insert into messages (id, user_id, seq, kind, title, body, data, read_at)

@@ -27,26 +27,26 @@ import (
 // running starts an engine and returns how to stop it and wait for its end.
 func TestThreeReplicasSendEachOnceAndInOrder(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &postbox{}
+	db, box := database(t), &fakeProvider{}
 	const people, each = 8, 15
 	for p := range people {
-		user := somebody(t, db, fmt.Sprintf("p%d", p))
+		user := newUser(t, db, fmt.Sprintf("p%d", p))
 		for n := range each {
-			planned(t, db, user, kind.Paid, fmt.Sprintf("%03d", n))
+			enqueue(t, db, user, kind.Paid, fmt.Sprintf("%03d", n))
 		}
 	}
 	for range 3 {
-		running(t, db, box, noToken)
+		runWorker(t, db, box, noToken)
 	}
 	awaitState(t, db, "sent", people*each)
 	last := map[string]string{}
-	for _, l := range box.seen() {
+	for _, l := range box.messages() {
 		if l.Title <= last[l.To] {
 			t.Errorf("%s got %q after %q", l.To, l.Title, last[l.To])
 		}
 		last[l.To] = l.Title
 	}
-	if n := len(box.seen()); n != people*each {
+	if n := len(box.messages()); n != people*each {
 		t.Errorf("%d letters, want %d", n, people*each)
 	}
 }
@@ -64,7 +64,7 @@ func TestALongQueueIsTakenQuickly(t *testing.T) {
 	}
 	var plan []string
 	inTx(t, db, func(tx pgx.Tx) error {
-		if err := byIndex(t.Context(), tx); err != nil {
+		if err := forceIndexScans(t.Context(), tx); err != nil {
 			return err
 		}
 		_, err := claim(t.Context(), explaining{tx, &plan}, kind.Email, 8, true)
@@ -100,13 +100,13 @@ func (e explaining) Query(ctx context.Context, sql string, args ...any) (pgx.Row
 
 func TestSilenceLosesNothingAndKeepsOrder(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &postbox{}
-	user := somebody(t, db, "ada")
-	box.failing(func(Letter) error { return errors.New("connection refused") })
+	db, box := database(t), &fakeProvider{}
+	user := newUser(t, db, "ada")
+	box.failWith(func(Message) error { return errors.New("connection refused") })
 	for n := range 5 {
-		planned(t, db, user, kind.Paid, fmt.Sprint(n))
+		enqueue(t, db, user, kind.Paid, fmt.Sprint(n))
 	}
-	running(t, db, box, noToken)
+	runWorker(t, db, box, noToken)
 	kittest.Eventually(t, 10*time.Second, func() error {
 		var failed int
 		err := db.QueryRow(t.Context(), `select count(*) from attempts where outcome = 'failed' and answer like '%connection refused%'`).Scan(&failed)
@@ -115,7 +115,7 @@ func TestSilenceLosesNothingAndKeepsOrder(t *testing.T) {
 		}
 		return nil
 	})
-	box.failing(nil)
+	box.failWith(nil)
 	for n, l := range box.await(t, 5) {
 		if want := fmt.Sprintf("Your order %d is paid", n); l.Title != want {
 			t.Errorf("letter %d is %q", n, l.Title)
@@ -126,34 +126,34 @@ func TestSilenceLosesNothingAndKeepsOrder(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &postbox{}
-	box.failing(func(l Letter) error {
+	db, box := database(t), &fakeProvider{}
+	box.failWith(func(l Message) error {
 		switch {
 		case strings.HasPrefix(l.To, "gone"):
 			return fmt.Errorf("%w: 550 no such mailbox", ErrRefused)
 		case strings.HasPrefix(l.To, "none"):
-			return fmt.Errorf("%w: no component of that name", ErrAbsent)
+			return fmt.Errorf("%w: no component of that name", ErrNotConfigured)
 		}
 		return nil
 	})
-	planned(t, db, somebody(t, db, "gone"), kind.Paid, "1")
-	planned(t, db, somebody(t, db, "none"), kind.Paid, "2")
-	planned(t, db, somebody(t, db, "a;b"), kind.Paid, "3")
+	enqueue(t, db, newUser(t, db, "gone"), kind.Paid, "1")
+	enqueue(t, db, newUser(t, db, "none"), kind.Paid, "2")
+	enqueue(t, db, newUser(t, db, "a;b"), kind.Paid, "3")
 	nowhere := shop.UserID{UUID: shop.NewID()}
 	inTx(t, db, func(tx pgx.Tx) error {
-		return contact.Meet(t.Context(), tx, contact.Contact{UserID: nowhere, Username: "nowhere"})
+		return contact.Register(t.Context(), tx, contact.Contact{UserID: nowhere, Username: "nowhere"})
 	})
-	planned(t, db, nowhere, kind.Paid, "4")
-	running(t, db, box, noToken)
+	enqueue(t, db, nowhere, kind.Paid, "4")
+	runWorker(t, db, box, noToken)
 	awaitState(t, db, "dead: refused: 550 no such mailbox", 1)
 	awaitState(t, db, "skipped: not configured: no component", 1)
 	awaitState(t, db, "dead: refused: that is no address", 1)
 	awaitState(t, db, "skipped: not needed: no address is known", 1)
-	if len(box.seen()) != 0 {
-		t.Errorf("sent %v", box.seen())
+	if len(box.messages()) != 0 {
+		t.Errorf("sent %v", box.messages())
 	}
 
-	box.failing(nil)
+	box.failWith(nil)
 	var id ID
 	if err := db.QueryRow(t.Context(), `select id from deliveries where reason like '%550%'`).Scan(&id); err != nil {
 		t.Fatal(err)
@@ -173,8 +173,8 @@ func TestRefusals(t *testing.T) {
 // TestACrashBetweenYesAndRecord: whoever had a delivery died; another sends it when the lease is over, and says so.
 func TestACrashBetweenYesAndRecord(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &postbox{}
-	planned(t, db, somebody(t, db, "ada"), kind.Paid, "1")
+	db, box := database(t), &fakeProvider{}
+	enqueue(t, db, newUser(t, db, "ada"), kind.Paid, "1")
 	inTx(t, db, func(tx pgx.Tx) error {
 		taken, err := claim(t.Context(), tx, kind.Email, 10, true)
 		if len(taken) != 1 {
@@ -182,8 +182,8 @@ func TestACrashBetweenYesAndRecord(t *testing.T) {
 		}
 		return err
 	})
-	running(t, db, box, noToken)
-	planned(t, db, somebody(t, db, "bob"), kind.Paid, "2")
+	runWorker(t, db, box, noToken)
+	enqueue(t, db, newUser(t, db, "bob"), kind.Paid, "2")
 	if got := box.await(t, 1); got[0].To != "bob@example.com" {
 		t.Errorf("somebody else's was sent: %v", got)
 	}
@@ -200,8 +200,8 @@ func TestACrashBetweenYesAndRecord(t *testing.T) {
 
 func TestLinks(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &postbox{}
-	user, request := somebody(t, db, "ada"), uuid.New()
+	db, box := database(t), &fakeProvider{}
+	user, request := newUser(t, db, "ada"), uuid.New()
 	var mu sync.Mutex
 	var says error = fault.New(fault.Conflict, "used", "used")
 	token := func(_ context.Context, asked uuid.UUID) (string, error) {
@@ -214,12 +214,12 @@ func TestLinks(t *testing.T) {
 	}
 	mail := func(address string) {
 		inTx(t, db, func(tx pgx.Tx) error {
-			wants, _ := preference.Of(t.Context(), tx, user)
-			return PlanFor(t.Context(), tx, Notice{Delivery{MessageID: uuid.New(), UserID: user, Kind: kind.Verification, Path: "/verify-email", RequestID: &request, Address: address}, wants, false})
+			wants, _ := preference.Get(t.Context(), tx, user)
+			return Enqueue(t.Context(), tx, Request{Job{NotificationID: uuid.New(), UserID: user, Kind: kind.Verification, Path: "/verify-email", RequestID: &request, Address: address}, wants, false})
 		})
 	}
 	mail("")
-	running(t, db, box, token)
+	runWorker(t, db, box, token)
 	awaitState(t, db, "skipped: not needed: the link was used", 1)
 	mu.Lock()
 	says = nil
@@ -238,14 +238,14 @@ func TestLinks(t *testing.T) {
 
 func TestErasureEndsWhatWaits(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &postbox{}
-	user := somebody(t, db, "ada")
-	planned(t, db, user, kind.Paid, "1")
+	db, box := database(t), &fakeProvider{}
+	user := newUser(t, db, "ada")
+	enqueue(t, db, user, kind.Paid, "1")
 	inTx(t, db, func(tx pgx.Tx) error {
-		return errors.Join(contact.Erase(t.Context(), tx, user), Forget(t.Context(), tx, user))
+		return errors.Join(contact.Erase(t.Context(), tx, user), Purge(t.Context(), tx, user))
 	})
-	running(t, db, box, noToken)
-	planned(t, db, somebody(t, db, "bob"), kind.Paid, "2")
+	runWorker(t, db, box, noToken)
+	enqueue(t, db, newUser(t, db, "bob"), kind.Paid, "2")
 	box.await(t, 1)
 	awaitState(t, db, "skipped: the account was erased", 1)
 }

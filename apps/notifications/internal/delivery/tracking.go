@@ -8,49 +8,51 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"sidecart/apps/notifications/internal/linktoken"
 	"sidecart/apps/notifications/internal/preference"
-	"sidecart/apps/notifications/internal/seal"
 	"sidecart/kit/fault"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
 )
 
-// ErrTrack refuses what is not in a mail of ours.
-var ErrTrack = fault.New(fault.NotFound, "mail_link_invalid", "this link is not one of ours, or not whole")
+// ErrInvalidLink refuses what is not in a mail of ours.
+var ErrInvalidLink = fault.New(fault.NotFound, "mail_link_invalid", "this link is not one of ours, or not whole")
 
-// Tracks makes and reads the tokens of pictures and links that tell that a mail was opened: which delivery they are in,
+// TrackingTokens makes and reads the tokens of pictures and links that tell that a mail was opened: which delivery they are in,
 // and where on our own site they lead. So a link leads nowhere but where a mail of ours led.
-type Tracks struct{ seal.Seal }
+type TrackingTokens struct{ linktoken.Signer }
 
-// NewTracks makes tokens that are sealed with a key.
-func NewTracks(key string) Tracks { return Tracks{seal.New(key, "opened")} }
+// NewTrackingTokens makes tokens that are sealed with a key.
+func NewTrackingTokens(key string) TrackingTokens {
+	return TrackingTokens{linktoken.New(key, "opened")}
+}
 
-// ours are paths of this site: what browsers take for another one is none.
-var ours = regexp.MustCompile(`^/([A-Za-z0-9._~-][^\\\s]*)?$`)
+// ownPath are paths of this site: what browsers take for another one is none.
+var ownPath = regexp.MustCompile(`^/([A-Za-z0-9._~-][^\\\s]*)?$`)
 
-// Token is for a delivery, and for a path where it is a link.
-func (t Tracks) Token(id ID, path string) string { return t.Seal.Token(id.UUID, path) }
+// Sign is for a delivery, and for a path where it is a link.
+func (t TrackingTokens) Sign(id ID, path string) string { return t.Signer.Sign(id.UUID, path) }
 
 // Opened keeps that a mail was opened, or a link in it followed, if its reader allows that now. It returns where the link leads,
 // also where nothing may or can be kept. It fails with ErrTrack.
 func (d *Desk) Opened(ctx context.Context, token string, link bool) (path string, err error) {
-	about, path, ok := d.tracks.Read(token)
-	if !ok || link != ours.MatchString(path) {
-		return "", ErrTrack
+	about, path, ok := d.tracks.Verify(token)
+	if !ok || link != ownPath.MatchString(path) {
+		return "", ErrInvalidLink
 	}
 	id := ID{about}
 	err = pgx.BeginFunc(ctx, d.deliveries.db, func(tx pgx.Tx) error {
-		reader, err := readerOf(ctx, tx, id)
+		reader, err := recipientOf(ctx, tx, id)
 		if errors.Is(err, ErrNotFound) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if wants, err := preference.Of(ctx, tx, reader); err != nil || !wants.Tracking {
+		if wants, err := preference.Get(ctx, tx, reader); err != nil || !wants.Tracking {
 			return err
 		}
-		return opened(ctx, tx, id, link)
+		return markOpened(ctx, tx, id, link)
 	})
 	if err != nil {
 		slog.WarnContext(ctx, "opened mail not counted", "delivery", id, "err", err)
@@ -58,19 +60,19 @@ func (d *Desk) Opened(ctx context.Context, token string, link bool) (path string
 	return path, nil
 }
 
-type track struct {
+type trackingInput struct {
 	Token string `query:"token" validate:"required,max=1000"`
 }
 
 // pixel is a GIF of one transparent pixel.
 var pixel = []byte("GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;")
 
-func (d *Desk) handlePixel(ctx context.Context, _ shop.Caller, in track) (web.Content, error) {
+func (d *Desk) handlePixel(ctx context.Context, _ shop.Caller, in trackingInput) (web.Content, error) {
 	_, err := d.Opened(ctx, in.Token, false)
 	return web.Content{MediaType: "image/gif", Bytes: pixel}, err
 }
 
-func (d *Desk) handleLink(ctx context.Context, _ shop.Caller, in track) (web.Content, error) {
+func (d *Desk) handleLink(ctx context.Context, _ shop.Caller, in trackingInput) (web.Content, error) {
 	path, err := d.Opened(ctx, in.Token, true)
 	return web.Content{MediaType: "text/plain", Bytes: []byte("see there"), Header: map[string]string{"Location": path}}, err
 }

@@ -20,17 +20,17 @@ import (
 // TestMailWaitsForTheRegistration: topics come in any order, so what is told of an order may be heard before who placed it.
 func TestMailWaitsForTheRegistration(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &postbox{}
-	strangers := make([]shop.UserID, 2*silencesToOpen) // enough to open the breaker, if they touched it
+	db, box := database(t), &fakeProvider{}
+	strangers := make([]shop.UserID, 2*failuresToOpen) // enough to open the breaker, if they touched it
 	for n := range strangers {
 		strangers[n] = shop.UserID{UUID: shop.NewID()}
-		planned(t, db, strangers[n], kind.Paid, "1")
+		enqueue(t, db, strangers[n], kind.Paid, "1")
 	}
 	inTx(t, db, func(tx pgx.Tx) error {
-		return contact.ChangeRole(t.Context(), tx, shop.NewID(), strangers[0], shop.Admin)
+		return contact.UpdateRole(t.Context(), tx, shop.NewID(), strangers[0], shop.Admin)
 	}) // says no address either
-	running(t, db, box, noToken)
-	planned(t, db, somebody(t, db, "bob"), kind.Paid, "2")
+	runWorker(t, db, box, noToken)
+	enqueue(t, db, newUser(t, db, "bob"), kind.Paid, "2")
 	box.await(t, 1)
 	kittest.Eventually(t, 20*time.Second, func() error {
 		var tried int
@@ -41,8 +41,8 @@ func TestMailWaitsForTheRegistration(t *testing.T) {
 		}
 		return nil
 	})
-	if s := states(t, db); s["sent"] != 1 || s["skipped"] != 0 || len(box.seen()) != 1 {
-		t.Fatalf("%v, sent %v", s, box.seen())
+	if s := states(t, db); s["sent"] != 1 || s["skipped"] != 0 || len(box.messages()) != 1 {
+		t.Fatalf("%v, sent %v", s, box.messages())
 	}
 	if _, err := db.Exec(t.Context(), `update deliveries set due_at = now() + interval '5 minutes' where state = 'waiting'`); err != nil { // as after an hour
 		t.Fatal(err)
@@ -50,7 +50,7 @@ func TestMailWaitsForTheRegistration(t *testing.T) {
 	for n, user := range strangers {
 		inTx(t, db, func(tx pgx.Tx) error {
 			known := contact.Contact{UserID: user, Username: fmt.Sprint("ada", n), Email: fmt.Sprintf("ada%d@example.com", n)}
-			return errors.Join(contact.Meet(t.Context(), tx, known), Hasten(t.Context(), tx, user))
+			return errors.Join(contact.Register(t.Context(), tx, known), MakeDue(t.Context(), tx, user))
 		})
 	}
 	awaitState(t, db, "sent", len(strangers)+1)
@@ -61,16 +61,16 @@ func TestAVerdictDoesNotUndoHaste(t *testing.T) {
 	t.Parallel()
 	db := database(t)
 	user := shop.UserID{UUID: shop.NewID()}
-	planned(t, db, user, kind.Paid, "1")
-	var taken []claimed
+	enqueue(t, db, user, kind.Paid, "1")
+	var taken []claimedJob
 	inTx(t, db, func(tx pgx.Tx) (err error) {
 		taken, err = claim(t.Context(), tx, kind.Email, 1, true)
 		return err
 	})
-	inTx(t, db, func(tx pgx.Tx) error { return Hasten(t.Context(), tx, user) })
+	inTx(t, db, func(tx pgx.Tx) error { return MakeDue(t.Context(), tx, user) })
 	inTx(t, db, func(tx pgx.Tx) error {
-		holds, err := finish(t.Context(), tx, taken[0].Delivery, verdict{outcome: silence, state: Waiting, again: time.Hour},
-			attempt{DeliveryID: taken[0].ID, Outcome: silence})
+		holds, err := finish(t.Context(), tx, taken[0].Job, decision{outcome: outcomeFailed, state: Waiting, retryIn: time.Hour},
+			attemptRow{DeliveryID: taken[0].ID, Outcome: outcomeFailed})
 		if !holds {
 			t.Error("the verdict does not hold")
 		}
@@ -88,18 +88,18 @@ func TestAVerdictDoesNotUndoHaste(t *testing.T) {
 // TestNothingWaitsForTheErased: what is planned for them while they are erased ends at once, and says nothing of them.
 func TestNothingWaitsForTheErased(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &postbox{}
+	db, box := database(t), &fakeProvider{}
 	user := shop.UserID{UUID: shop.NewID()}
 	inTx(t, db, func(tx pgx.Tx) error { return contact.Erase(t.Context(), tx, user) })
 	inTx(t, db, func(tx pgx.Tx) error {
-		wants, err := preference.Of(t.Context(), tx, user)
-		d := Delivery{MessageID: uuid.New(), UserID: user, Kind: kind.Locked, Address: "ada@example.com", Facts: template.Facts{Username: "ada"}}
-		return errors.Join(err, PlanFor(t.Context(), tx, Notice{d, wants, false}))
+		wants, err := preference.Get(t.Context(), tx, user)
+		d := Job{NotificationID: uuid.New(), UserID: user, Kind: kind.Locked, Address: "ada@example.com", Variables: template.Variables{Username: "ada"}}
+		return errors.Join(err, Enqueue(t.Context(), tx, Request{d, wants, false}))
 	})
-	running(t, db, box, noToken)
+	runWorker(t, db, box, noToken)
 	awaitState(t, db, "skipped: not needed: the account was erased", 1)
 	var says string
-	if err := db.QueryRow(t.Context(), `select facts::text || address from deliveries`).Scan(&says); err != nil || says != "{}" || len(box.seen()) > 0 {
+	if err := db.QueryRow(t.Context(), `select facts::text || address from deliveries`).Scan(&says); err != nil || says != "{}" || len(box.messages()) > 0 {
 		t.Errorf("it says %q, %v", says, err)
 	}
 }

@@ -1,5 +1,5 @@
 // Package message is the in-app inbox: what people have been told, shown to them alone.
-package message
+package inbox
 
 import (
 	"time"
@@ -47,14 +47,14 @@ type NotificationData struct {
 	Link           string        `json:"link,omitempty"` // the path at which it can be read
 }
 
-// Feed is what is new in an inbox after some number, in its order, and the number up to which that is all there is.
-type Feed struct {
-	Items []Entry `json:"items"`
-	Seq   int64   `json:"seq"`
+// InboxFeed is what is new in an inbox after some number, in its order, and the number up to which that is all there is.
+type InboxFeed struct {
+	Items []FeedEntry `json:"items"`
+	Seq   int64       `json:"seq"`
 }
 
-// Entry is a message with its number.
-type Entry struct {
-	Seq     int64        `json:"seq"`
-	Message Notification `json:"notification"`
+// FeedEntry is a message with its number.
+type FeedEntry struct {
+	Seq          int64        `json:"seq"`
+	Notification Notification `json:"notification"`
 }

@@ -27,11 +27,11 @@ func database(t *testing.T) *pgxpool.Pool {
 	return kittest.DB(t, Migrations, contact.Migrations, preference.Migrations, template.Migrations)
 }
 
-func somebody(t *testing.T, db *pgxpool.Pool, name string) shop.UserID {
+func newUser(t *testing.T, db *pgxpool.Pool, name string) shop.UserID {
 	t.Helper()
 	user := shop.UserID{UUID: shop.NewID()}
 	inTx(t, db, func(tx pgx.Tx) error {
-		return contact.Meet(t.Context(), tx, contact.Contact{UserID: user, Email: name + "@example.com", Username: name})
+		return contact.Register(t.Context(), tx, contact.Contact{UserID: user, Email: name + "@example.com", Username: name})
 	})
 	return user
 }
@@ -43,27 +43,27 @@ func inTx(t *testing.T, db *pgxpool.Pool, fn func(tx pgx.Tx) error) {
 	}
 }
 
-func planned(t *testing.T, db *pgxpool.Pool, user shop.UserID, kindName, number string) {
+func enqueue(t *testing.T, db *pgxpool.Pool, user shop.UserID, kindName, number string) {
 	t.Helper()
 	inTx(t, db, func(tx pgx.Tx) error {
-		wants, err := preference.Of(t.Context(), tx, user)
+		wants, err := preference.Get(t.Context(), tx, user)
 		if err != nil {
 			return err
 		}
-		d := Delivery{MessageID: uuid.New(), UserID: user, Kind: kindName, Facts: template.Facts{Number: number, Name: "Ada", Product: number, Title: number, Text: number}}
-		return PlanFor(t.Context(), tx, Notice{d, wants, false})
+		d := Job{NotificationID: uuid.New(), UserID: user, Kind: kindName, Variables: template.Variables{Number: number, Name: "Ada", Product: number, Title: number, Text: number}}
+		return Enqueue(t.Context(), tx, Request{d, wants, false})
 	})
 }
 
-type postbox struct {
-	mu    sync.Mutex
-	got   []Letter
-	fails func(Letter) error
+type fakeProvider struct {
+	mu      sync.Mutex
+	sent    []Message
+	failure func(Message) error
 }
 
-func (p *postbox) send(_ context.Context, l Letter) (string, error) {
+func (p *fakeProvider) send(_ context.Context, l Message) (string, error) {
 	p.mu.Lock()
-	fails := p.fails
+	fails := p.failure
 	p.mu.Unlock()
 	if fails != nil {
 		if err := fails(l); err != nil {
@@ -72,44 +72,44 @@ func (p *postbox) send(_ context.Context, l Letter) (string, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.got = append(p.got, l)
+	p.sent = append(p.sent, l)
 	return "taken", nil
 }
 
-func (p *postbox) failing(fails func(Letter) error) {
+func (p *fakeProvider) failWith(fails func(Message) error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.fails = fails
+	p.failure = fails
 }
 
-func (p *postbox) seen() []Letter {
+func (p *fakeProvider) messages() []Message {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Clone(p.got)
+	return slices.Clone(p.sent)
 }
 
-func (p *postbox) await(t *testing.T, letters int) []Letter {
+func (p *fakeProvider) await(t *testing.T, letters int) []Message {
 	t.Helper()
 	kittest.Eventually(t, 20*time.Second, func() error {
-		if n := len(p.seen()); n < letters {
+		if n := len(p.messages()); n < letters {
 			return fmt.Errorf("%d letters, want %d", n, letters)
 		}
 		return nil
 	})
-	return p.seen()
+	return p.messages()
 }
 
-var links = preference.NewLinks("key")
+var unsubscribeTokens = preference.NewUnsubscribeTokens("key")
 
 func noToken(context.Context, uuid.UUID) (string, error) { return "", errors.New("nobody asks") }
 
-func running(t *testing.T, db *pgxpool.Pool, box *postbox, token TokenFor) (stop func()) {
+func runWorker(t *testing.T, db *pgxpool.Pool, box *fakeProvider, token FetchToken) (stop func()) {
 	t.Helper()
-	engine := NewEngine(db, NewComposer(db, "https://shop.example.com/", links, NewTracks("key"), token).Compose,
-		map[kind.Channel]Provider{kind.Email: {Name: "postbox", Send: box.send, AtOnce: 4, PerSecond: 10_000}})
+	engine := NewWorker(db, NewRenderer(db, "https://shop.example.com/", unsubscribeTokens, NewTrackingTokens("key"), token).Render,
+		map[kind.Channel]Provider{kind.Email: {Name: "postbox", Send: box.send, Concurrency: 4, PerSecond: 10_000}})
 	ctx, cancel := context.WithCancel(t.Context())
 	var work sync.WaitGroup
-	work.Go(func() { _ = engine.Work(ctx) })
+	work.Go(func() { _ = engine.Run(ctx) })
 	stop = func() { cancel(); work.Wait() }
 	t.Cleanup(stop)
 	return stop

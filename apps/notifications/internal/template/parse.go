@@ -8,32 +8,32 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// parsed remembers the templates that were used last: to read one takes ten times as long as to fill it.
-type parsed[T any] struct {
+// parseCache remembers the templates that were used last: to read one takes ten times as long as to fill it.
+type parseCache[T any] struct {
 	known *lru.Cache[string, T] // by text
 	parse func(text string) (T, error)
 }
 
 var (
-	texts = remember(plainText)
-	pages = remember(func(text string) (*template.Template, error) {
-		if _, err := plainText(text); err != nil { // the same rules, before html/template adds its own functions
+	texts = newParseCache(parseText)
+	pages = newParseCache(func(text string) (*template.Template, error) {
+		if _, err := parseText(text); err != nil { // the same rules, before html/template adds its own functions
 			return nil, err
 		}
 		return template.New("html").Parse(text)
 	})
 )
 
-func remember[T any](parse func(string) (T, error)) parsed[T] {
+func newParseCache[T any](parse func(string) (T, error)) parseCache[T] {
 	known, err := lru.New[string, T](256) // all that is built in, and some of admins
 	if err != nil {
 		panic(err) // only for a size that is none
 	}
-	return parsed[T]{known, parse}
+	return parseCache[T]{known, parse}
 }
 
 // of may be called by many at once, and so may what it returns be filled.
-func (p parsed[T]) of(text string) (T, error) {
+func (p parseCache[T]) of(text string) (T, error) {
 	if t, ok := p.known.Get(text); ok {
 		return t, nil
 	}
@@ -44,16 +44,16 @@ func (p parsed[T]) of(text string) (T, error) {
 	return t, err
 }
 
-var errDefines = errors.New("must not define templates")
+var errDefinition = errors.New("must not define templates")
 
-// plainText fails for what is no template, or one that could run long or grow large.
-func plainText(text string) (*texttemplate.Template, error) {
+// parseText fails for what is no template, or one that could run long or grow large.
+func parseText(text string) (*texttemplate.Template, error) {
 	t, err := texttemplate.New("").Parse(text)
 	if err == nil {
-		err = onlyPlain(t.Root)
+		err = checkNodes(t.Root)
 	}
 	if err == nil && len(t.Templates()) > 1 {
-		err = errDefines
+		err = errDefinition
 	}
 	return t, err
 }

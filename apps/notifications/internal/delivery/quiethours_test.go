@@ -15,15 +15,15 @@ import (
 	"sidecart/kit/shop"
 )
 
-func wish(t *testing.T, db *pgxpool.Pool, user shop.UserID, c preference.PreferencesUpdate) {
+func updatePreferences(t *testing.T, db *pgxpool.Pool, user shop.UserID, c preference.PreferencesUpdate) {
 	t.Helper()
-	if _, err := preference.NewService(db, links, Reconsider).Change(t.Context(), user, c); err != nil {
+	if _, err := preference.NewService(db, unsubscribeTokens, Reconsider).Update(t.Context(), user, c); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// quietNow are quiet hours in a zone that have begun an hour ago there, and last for another two.
-func quietNow(zone string) preference.PreferencesUpdate {
+// quietHoursNow are quiet hours in a zone that have begun an hour ago there, and last for another two.
+func quietHoursNow(zone string) preference.PreferencesUpdate {
 	at, err := time.LoadLocation(zone)
 	if err != nil {
 		panic(err)
@@ -33,8 +33,8 @@ func quietNow(zone string) preference.PreferencesUpdate {
 		QuietHours: &preference.QuietHours{From: now.Add(-time.Hour).Format("15:04"), Until: now.Add(2 * time.Hour).Format("15:04")}}
 }
 
-// awaitHeld waits until so many deliveries wait for the end of quiet hours, as if nobody had looked at them there.
-func awaitHeld(t *testing.T, db *pgxpool.Pool, n int) {
+// awaitDeferred waits until so many deliveries wait for the end of quiet hours, as if nobody had looked at them there.
+func awaitDeferred(t *testing.T, db *pgxpool.Pool, n int) {
 	t.Helper()
 	kittest.Eventually(t, 20*time.Second, func() error {
 		var held int
@@ -51,19 +51,19 @@ func awaitHeld(t *testing.T, db *pgxpool.Pool, n int) {
 // TestQuietHoursHoldAlsoWhatIsLate: what the silence of a provider or an admin brings into them; what is urgent goes.
 func TestQuietHoursHoldAlsoWhatIsLate(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &postbox{}
-	user := somebody(t, db, "ada")
-	box.failing(func(Letter) error { return errors.New("connection refused") })
-	planned(t, db, user, kind.Paid, "1")
-	running(t, db, box, noToken)
+	db, box := database(t), &fakeProvider{}
+	user := newUser(t, db, "ada")
+	box.failWith(func(Message) error { return errors.New("connection refused") })
+	enqueue(t, db, user, kind.Paid, "1")
+	runWorker(t, db, box, noToken)
 	awaitState(t, db, "waiting: connection refused", 1)
-	wish(t, db, user, quietNow("Europe/Berlin"))
-	box.failing(nil)
-	planned(t, db, user, kind.Locked, "2")
-	if got := box.await(t, 1); got[0].Delivery.Kind != kind.Locked {
+	updatePreferences(t, db, user, quietHoursNow("Europe/Berlin"))
+	box.failWith(nil)
+	enqueue(t, db, user, kind.Locked, "2")
+	if got := box.await(t, 1); got[0].Job.Kind != kind.Locked {
 		t.Errorf("sent %v", got)
 	}
-	awaitHeld(t, db, 1)
+	awaitDeferred(t, db, 1)
 
 	var id ID
 	if err := db.QueryRow(t.Context(), `update deliveries set state = 'dead' where state = 'waiting' returning id`).Scan(&id); err != nil {
@@ -72,8 +72,8 @@ func TestQuietHoursHoldAlsoWhatIsLate(t *testing.T) {
 	if _, err := NewService(db).Retry(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	awaitHeld(t, db, 1)
-	if n := len(box.seen()); n != 1 {
+	awaitDeferred(t, db, 1)
+	if n := len(box.messages()); n != 1 {
 		t.Errorf("%d letters, want the urgent one", n)
 	}
 }
@@ -85,14 +85,14 @@ func TestOtherQuietHoursHoldAtOnce(t *testing.T) {
 	for name, change := range map[string]preference.PreferencesUpdate{"none": off, "another zone": {TimeZone: ptr("Asia/Tokyo")}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			db, box := database(t), &postbox{}
-			user := somebody(t, db, "ada")
-			running(t, db, box, noToken)
-			wish(t, db, user, quietNow("America/New_York"))
-			planned(t, db, user, kind.Paid, "1")
-			awaitHeld(t, db, 1)
-			wish(t, db, user, change)
-			planned(t, db, user, kind.Paid, "2")
+			db, box := database(t), &fakeProvider{}
+			user := newUser(t, db, "ada")
+			runWorker(t, db, box, noToken)
+			updatePreferences(t, db, user, quietHoursNow("America/New_York"))
+			enqueue(t, db, user, kind.Paid, "1")
+			awaitDeferred(t, db, 1)
+			updatePreferences(t, db, user, change)
+			enqueue(t, db, user, kind.Paid, "2")
 			for n, l := range box.await(t, 2) {
 				if want := fmt.Sprintf("Your order %d is paid", n+1); l.Title != want {
 					t.Errorf("letter %d is %q", n+1, l.Title)
@@ -105,29 +105,29 @@ func TestOtherQuietHoursHoldAtOnce(t *testing.T) {
 // TestNobodyGetsWhatTheyTurnedOffMeanwhile: by itself, or in a digest that has other news.
 func TestNobodyGetsWhatTheyTurnedOffMeanwhile(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &postbox{}
-	ada, bob := somebody(t, db, "ada"), somebody(t, db, "bob")
+	db, box := database(t), &fakeProvider{}
+	ada, bob := newUser(t, db, "ada"), newUser(t, db, "bob")
 	for _, user := range []shop.UserID{ada, bob} {
-		wish(t, db, user, preference.PreferencesUpdate{Digest: ptr(preference.Daily)})
-		planned(t, db, user, kind.StockBack, "thing 1")
-		planned(t, db, user, kind.StockBack, "thing 2")
+		updatePreferences(t, db, user, preference.PreferencesUpdate{Digest: ptr(preference.Daily)})
+		enqueue(t, db, user, kind.StockBack, "thing 1")
+		enqueue(t, db, user, kind.StockBack, "thing 2")
 	}
-	planned(t, db, ada, kind.Broadcast, "a message to all")
-	s := preference.NewService(db, links, Reconsider)
+	enqueue(t, db, ada, kind.Broadcast, "a message to all")
+	s := preference.NewService(db, unsubscribeTokens, Reconsider)
 	for _, user := range []shop.UserID{ada, bob} {
-		if _, err := s.Unsubscribe(t.Context(), links.Token(user, kind.StockBack)); err != nil {
+		if _, err := s.Unsubscribe(t.Context(), unsubscribeTokens.Sign(user, kind.StockBack)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	planned(t, db, bob, kind.Paid, "3")
-	wish(t, db, bob, preference.PreferencesUpdate{Kinds: map[string]map[kind.Channel]bool{kind.Paid: {kind.Email: false}}})
-	running(t, db, box, noToken)
+	enqueue(t, db, bob, kind.Paid, "3")
+	updatePreferences(t, db, bob, preference.PreferencesUpdate{Kinds: map[string]map[kind.Channel]bool{kind.Paid: {kind.Email: false}}})
+	runWorker(t, db, box, noToken)
 	if _, err := db.Exec(t.Context(), `update deliveries set due_at = now()`); err != nil {
 		t.Fatal(err)
 	}
 	awaitState(t, db, "skipped: not needed: its reader does not want it any more", 5)
 	awaitState(t, db, "sent", 1)
-	if got := box.seen(); len(got) != 1 || got[0].Delivery.Kind != kind.Broadcast || strings.Contains(got[0].HTML, "thing") {
+	if got := box.messages(); len(got) != 1 || got[0].Job.Kind != kind.Broadcast || strings.Contains(got[0].HTML, "thing") {
 		t.Errorf("sent %+v", got)
 	}
 }
@@ -135,10 +135,10 @@ func TestNobodyGetsWhatTheyTurnedOffMeanwhile(t *testing.T) {
 // TestADigestKeepsItsMorning while it stays one.
 func TestADigestKeepsItsMorning(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &postbox{}
-	user := somebody(t, db, "ada")
-	wish(t, db, user, preference.PreferencesUpdate{Digest: ptr(preference.Daily)})
-	planned(t, db, user, kind.StockBack, "thing 1")
+	db, box := database(t), &fakeProvider{}
+	user := newUser(t, db, "ada")
+	updatePreferences(t, db, user, preference.PreferencesUpdate{Digest: ptr(preference.Daily)})
+	enqueue(t, db, user, kind.StockBack, "thing 1")
 	due := func() (at time.Time) {
 		t.Helper()
 		if err := db.QueryRow(t.Context(), `select due_at from deliveries`).Scan(&at); err != nil {
@@ -147,11 +147,11 @@ func TestADigestKeepsItsMorning(t *testing.T) {
 		return at
 	}
 	morning := due()
-	wish(t, db, user, preference.PreferencesUpdate{Tracking: ptr(true)})
+	updatePreferences(t, db, user, preference.PreferencesUpdate{Tracking: ptr(true)})
 	if got := due(); !got.Equal(morning) {
 		t.Errorf("due at %s, not at %s", got, morning)
 	}
-	running(t, db, box, noToken)
-	wish(t, db, user, preference.PreferencesUpdate{Digest: ptr(preference.Off)})
+	runWorker(t, db, box, noToken)
+	updatePreferences(t, db, user, preference.PreferencesUpdate{Digest: ptr(preference.Off)})
 	box.await(t, 1)
 }
