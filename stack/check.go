@@ -28,41 +28,41 @@ type checker struct {
 	log *progress.Log
 }
 
-// check is `make test`: formatting, unit tests and API tables beside a Postgres, the tests of the running platform, the
-// linter (with vet in it), and a last line that counts the tests. With packages named it only tests those.
+// check is `make test`: formatting, unit tests and API tables with a Postgres, tests of the running platform, the
+// linter (which includes vet), and a summary. With arguments, it tests only those packages.
 //
-// What is compiled is compiled once: the tests come first, and the linter finds what they stand on in Go's cache. What
-// the later parts need is made beside the first. The tests of the platform wait much, and the linter works meanwhile.
+// Code is compiled once: the tests run first, and the linter finds their packages in Go's cache. Missing programs are
+// built during the unit tests, and the linter works during the tests of the platform, which mostly wait.
 func check(ctx context.Context, c command) error {
-	k := checker{command: c, log: progress.To(os.Stderr)}
-	if len(c.args) > 0 {
-		k.ctx = ctx
-		return k.only(c.args)
-	}
-	var cancel context.CancelFunc
-	k.ctx, cancel = context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if err := k.format(); err != nil {
+	k := checker{command: c, ctx: ctx, log: progress.New(os.Stderr)}
+	if len(c.args) > 0 {
+		return k.testPackages()
+	}
+	if err := k.checkFormat(); err != nil {
 		return err
 	}
-	var programs, browser, linter errgroup.Group
-	programs.Go(func() error { return k.programs(program.CLI, program.Linter) })
-	browser.Go(k.browser)
-	err := k.unit()
-	if notReady := errors.Join(programs.Wait(), browser.Wait()); notReady != nil {
-		return errors.Join(err, notReady)
+	var programs, linter errgroup.Group
+	programs.Go(func() error { return k.ensure(program.CLI, program.Linter) })
+	programs.Go(k.setBrowser)
+	err := k.unitTests()
+	if missing := programs.Wait(); missing != nil {
+		return errors.Join(err, missing)
 	}
-	var said bytes.Buffer
-	linter.Go(func() error { return k.lint(&said, 19) })
-	err = errors.Join(err, k.platform(), named("together", k.together()))
-	k.log.Say("golangci-lint")
-	failed := linter.Wait()
-	fmt.Print(said.String())
-	return errors.Join(err, named("golangci-lint", failed))
+	var output bytes.Buffer
+	linter.Go(func() error { return k.lint(&output, 19) })
+	// The tests of the platform run even when unit tests fail: a failing unit test often explains an end-to-end test's
+	// failure.
+	err = errors.Join(err, k.platformTests(), failed("summary", k.summary()))
+	k.log.Printf("golangci-lint")
+	lintErr := linter.Wait()
+	fmt.Print(output.String())
+	return errors.Join(err, failed("golangci-lint", lintErr))
 }
 
-// programs builds Dapr's own and some tools.
-func (k checker) programs(tools ...program.Tool) error {
+// ensure builds Dapr's programs and tools.
+func (k checker) ensure(tools ...program.Tool) error {
 	if _, err := program.EnsureDapr(k.ctx, k.Instance, k.log); err != nil {
 		return err
 	}
@@ -76,22 +76,21 @@ func (k checker) programs(tools ...program.Tool) error {
 
 // lint is `make lint`.
 func lint(ctx context.Context, c command) error {
-	k := checker{command: c, ctx: ctx, log: progress.To(os.Stderr)}
-	k.log.Say("golangci-lint")
+	k := checker{command: c, ctx: ctx, log: progress.New(os.Stderr)}
+	k.log.Printf("golangci-lint")
 	return k.lint(os.Stdout, 0)
 }
 
-func (k checker) format() error {
-	k.log.Say("formatting")
+func (k checker) checkFormat() error {
+	k.log.Printf("formatting")
 	out, err := k.output("gofmt", "-l", "apps", "kit", "stack", "tests", "tools")
 	if err == nil && strings.TrimSpace(out) != "" {
-		err = fmt.Errorf("not formatted (make fmt):\n%s", out)
+		err = fmt.Errorf("not formatted (run `make fmt`):\n%s", out)
 	}
 	return err
 }
 
-// lint looks at the code as the tests build it, so that everything that it stands on is compiled once for both, and
-// gives way to others as far as nice says.
+// lint checks the code with the build flags of the tests, so that packages are compiled once for both.
 func (k checker) lint(out io.Writer, nice int) error {
 	path, err := program.Linter.Ensure(k.ctx, k.Instance, k.log)
 	if err != nil {
@@ -106,7 +105,7 @@ func (k checker) lint(out io.Writer, nice int) error {
 		return err
 	}
 	cmd := k.cmd(path, append([]string{"run", "--allow-parallel-runners"}, packages...)...)
-	cmd.Env = append(program.Compiling(), "GOFLAGS="+strings.TrimSpace(flags)+" -race")
+	cmd.Env = append(program.BuildEnv(), "GOFLAGS="+strings.TrimSpace(flags)+" -race")
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := proc.Start(cmd); err != nil {
 		return err
@@ -117,61 +116,55 @@ func (k checker) lint(out io.Writer, nice int) error {
 	return cmd.Wait()
 }
 
-// events are where a part of the tests keeps what happened in it.
-func (k checker) events(part string) string {
+// eventsFile has the test events of one part, for the summary.
+func (k checker) eventsFile(part string) string {
 	return filepath.Join(k.Root, ".sidecart", "test", part+".json")
 }
 
-// unit are the tests that need no platform.
-func (k checker) unit() error {
-	for _, part := range []string{"unit", "system"} {
-		if err := os.MkdirAll(filepath.Dir(k.events(part)), 0o755); err != nil {
-			return err
-		}
-		if err := os.Remove(k.events(part)); err != nil && !os.IsNotExist(err) {
-			return err
-		}
+// unitTests are the tests that need no platform.
+func (k checker) unitTests() error {
+	dir := filepath.Dir(k.eventsFile("unit"))
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
+		return err
 	}
 	packages, err := k.packages("tests")
 	if err != nil {
 		return err
 	}
-	k.log.Say("unit tests and API tables")
-	return named("unit tests", k.beside(k.events("unit"), append([]string{"-race", "-vet=off"}, packages...)...))
+	k.log.Printf("unit tests and API tables")
+	return failed("unit tests", k.goTest("unit", append([]string{"-race", "-vet=off"}, packages...)...))
 }
 
-// platform are those that need one. They run even when the first fail: a failing unit test often explains a journey's.
-func (k checker) platform() error {
-	k.log.Say("tests of the running platform")
-	err := k.beside(k.events("system"), "-race", "-vet=off", "-p", "1", "-timeout", "20m", "-count", "1", "./tests/...")
-	return named("tests of the platform", err)
+func (k checker) platformTests() error {
+	k.log.Printf("tests of the running platform")
+	err := k.goTest("system", "-race", "-vet=off", "-p", "1", "-timeout", "20m", "-count", "1", "./tests/...")
+	return failed("tests of the platform", err)
 }
 
-// together counts all tests.
-func (k checker) together() error {
-	sum, err := program.GoTestSum.Ensure(k.ctx, k.Instance, k.log)
+// summary counts all tests.
+func (k checker) summary() error {
+	gotestsum, err := program.GoTestSum.Ensure(k.ctx, k.Instance, k.log)
 	if err != nil {
 		return err
 	}
-	k.log.Say("together:")
-	return k.run(sum, "--format", "none", "--hide-summary", "output", "--raw-command", "--", "cat", k.events("unit"), k.events("system"))
+	k.log.Printf("all tests:")
+	return k.run(gotestsum, "--format", "none", "--hide-summary", "output", "--raw-command", "--",
+		"cat", k.eventsFile("unit"), k.eventsFile("system"))
 }
 
-// only tests some packages.
-func (k checker) only(packages []string) error {
-	if slices.ContainsFunc(packages, func(p string) bool { return strings.HasPrefix(filepath.Clean(p), "tests") }) {
-		if err := k.browser(); err != nil {
-			return err
-		}
-		if _, err := program.EnsureDapr(k.ctx, k.Instance, k.log); err != nil {
+// testPackages tests the packages of the arguments.
+func (k checker) testPackages() error {
+	needsPlatform := func(p string) bool { return strings.HasPrefix(filepath.Clean(p), "tests") }
+	if slices.ContainsFunc(k.args, needsPlatform) {
+		if err := errors.Join(k.setBrowser(), k.ensure()); err != nil {
 			return err
 		}
 	}
-	return k.beside("", append([]string{"-race", "-p", "1", "-timeout", "20m"}, packages...)...)
+	return k.goTest("", append([]string{"-race", "-p", "1", "-timeout", "20m"}, k.args...)...)
 }
 
-// beside runs go test, under gotestsum, beside a Postgres of its own. The events are kept in jsonFile, if one is named.
-func (k checker) beside(jsonFile string, args ...string) error {
+// goTest runs go test under gotestsum, with a temporary Postgres. It writes the part's events file, if part is named.
+func (k checker) goTest(part string, args ...string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -188,14 +181,14 @@ func (k checker) beside(jsonFile string, args ...string) error {
 		return err
 	}
 	all := []string{"test", "--", gotestsum, "--format", "pkgname", "--hide-summary", "skipped"}
-	if jsonFile != "" {
-		all = append(all, "--jsonfile", jsonFile)
+	if part != "" {
+		all = append(all, "--jsonfile", k.eventsFile(part))
 	}
 	return k.run(self, append(append(all, "--"), args...)...)
 }
 
-// browser tells the tests of the platform which browser to open its pages with.
-func (k checker) browser() error {
+// setBrowser names a browser to the tests of the platform.
+func (k checker) setBrowser() error {
 	path, err := program.Chromium(k.ctx, k.log)
 	if err != nil {
 		return err
@@ -203,19 +196,19 @@ func (k checker) browser() error {
 	return os.Setenv("CHROMIUM", path)
 }
 
-// packages are the patterns of the workspace's modules, but for those in a folder named.
-func (k checker) packages(but ...string) ([]string, error) {
+// packages are the package patterns of the workspace's modules, except the named folders.
+func (k checker) packages(except ...string) ([]string, error) {
 	out, err := k.output("go", "list", "-m", "-f", "{{.Dir}}")
 	if err != nil {
 		return nil, err
 	}
 	var patterns []string
-	for _, dir := range strings.Fields(out) {
+	for dir := range strings.FieldsSeq(out) {
 		rel, err := filepath.Rel(k.Root, dir)
 		if err != nil {
 			return nil, err
 		}
-		if !slices.Contains(but, rel) {
+		if !slices.Contains(except, rel) {
 			patterns = append(patterns, "./"+filepath.ToSlash(rel)+"/...")
 		}
 	}
@@ -238,8 +231,7 @@ func (k checker) output(name string, args ...string) (string, error) {
 	return stdout.String(), nil
 }
 
-// cmd is asked to end when we are, or when we end without being asked. It is given time then: the tests stop platforms
-// that they have started.
+// cmd gets SIGTERM when we are interrupted or killed, and then has time: tests stop the platforms that they started.
 func (k checker) cmd(name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(k.ctx, name, args...)
 	cmd.Dir = k.Root
@@ -249,7 +241,7 @@ func (k checker) cmd(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-func named(what string, err error) error {
+func failed(what string, err error) error {
 	if err == nil {
 		return nil
 	}

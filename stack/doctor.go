@@ -17,14 +17,13 @@ import (
 	"sidecart/stack/internal/template"
 )
 
-// finding is one line of the doctor's table.
+// finding is a row of the doctor's table.
 type finding struct {
 	what, is, todo string
-	bad            bool // the platform cannot run, and we cannot change that
+	blocking       bool // the platform cannot run until a person does something
 }
 
-// doctor says what is there, what is missing and what to do. It exits with 1 when something is missing that only a
-// person can get.
+// doctor lists what the platform needs, what is missing and what to do. Its exit code is 1 when a finding is blocking.
 func doctor(ctx context.Context, c command) error {
 	all := []finding{
 		{what: "go", is: runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH},
@@ -34,14 +33,14 @@ func doctor(ctx context.Context, c command) error {
 	}
 	all = append(all, dapr(ctx, c.Instance)...)
 	all = append(all, disk(c.Root), memory())
-	all = append(all, portsFound(ctx, c.Instance)...)
+	all = append(all, ports(ctx, c.Instance)...)
 	w := tabwriter.NewWriter(os.Stdout, 2, 2, 2, ' ', 0)
-	ill := false
+	blocked := false
 	for _, f := range all {
 		mark := "ok"
 		switch {
-		case f.bad:
-			mark, ill = "MISSING", true
+		case f.blocking:
+			mark, blocked = "MISSING", true
 		case f.todo != "":
 			mark = "-"
 		}
@@ -50,8 +49,8 @@ func doctor(ctx context.Context, c command) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	if ill {
-		fmt.Println("\nThe platform cannot run yet: see what to do above.")
+	if blocked {
+		fmt.Println("\nThe platform cannot run yet: do what the lines marked MISSING say.")
 		return exitCode(1)
 	}
 	fmt.Println("\nThe platform can run: make run")
@@ -64,30 +63,38 @@ func server(ctx context.Context, what, pkg string, find func(context.Context) (s
 		return finding{what: what, is: path}
 	}
 	if program.CanInstall() {
-		return finding{what: what, is: "not here", todo: "nothing: the first start installs " + pkg}
+		return finding{what: what, is: "not found", todo: "nothing: the first start installs " + pkg}
 	}
-	return finding{what: what, is: err.Error(), bad: true, todo: "sudo apt-get update && sudo apt-get install -y " + pkg}
+	install := "sudo apt-get update && sudo apt-get install -y " + pkg
+	return finding{what: what, is: err.Error(), blocking: true, todo: install}
 }
 
-// optional is a finding without which the platform runs all the same.
+// optional makes a finding not blocking.
 func optional(f finding) finding {
-	f.bad = false
+	f.blocking = false
 	return f
 }
 
 func dapr(ctx context.Context, i instance.Instance) []finding {
 	names := "daprd, placement, scheduler, sentry"
 	var out []finding
-	if d, err := program.FindDapr(ctx); err == nil {
-		out = append(out, finding{what: names, is: d.Describe() + ", " + program.Version(ctx, d.Daprd, "--version")})
-	} else if d, ok := program.BuiltDapr(i); ok {
-		out = append(out, finding{what: names, is: d.Describe() + ", " + program.Version(ctx, d.Daprd, "--version")})
+	d, err := program.FindDapr(ctx)
+	found := err == nil
+	if !found {
+		d, found = program.BuiltDapr(i)
+	}
+	if found {
+		out = append(out, finding{what: names, is: d.Describe() + ", " + program.Version(ctx, d.Daprd)})
 	} else {
-		out = append(out, finding{what: names, is: "not here", todo: "nothing: the first start builds them, once, in some minutes; `dapr init --slim` first makes that unnecessary"})
+		out = append(out, finding{
+			what: names, is: "not found",
+			todo: "nothing: the first start builds them, in some minutes; to avoid that, run `dapr init --slim`",
+		})
 	}
 	path, err := program.FindCLI(i)
 	if err != nil {
-		return append(out, finding{what: "dapr CLI", is: "not here", todo: "only needed for `dapr run -f`; `stack tools cli` builds one"})
+		todo := "only needed for `dapr run -f`; `.sidecart/bin/stack tools cli` builds it"
+		return append(out, finding{what: "dapr CLI", is: "not found", todo: todo})
 	}
 	return append(out, finding{what: "dapr CLI", is: path})
 }
@@ -100,41 +107,41 @@ func disk(root string) finding {
 	free := float64(fs.Bavail) * float64(fs.Bsize) / (1 << 30)
 	f := finding{what: "disk", is: fmt.Sprintf("%.0f GB free", free)}
 	if free < 8 {
-		f.todo = "building Dapr the first time takes about 4 GB of Go's caches"
+		f.todo = "the first build of Dapr needs about 4 GB for Go's caches"
 	}
 	return f
 }
 
 func memory() finding {
 	text, _ := os.ReadFile("/proc/meminfo")
-	for _, line := range strings.Split(string(text), "\n") {
-		if rest, ok := strings.CutPrefix(line, "MemAvailable:"); ok {
-			var kb float64
-			if _, err := fmt.Sscan(rest, &kb); err == nil {
-				f := finding{what: "memory", is: fmt.Sprintf("%.1f GB available", kb/(1<<20))}
-				if kb < 2<<20 {
-					f.todo = "a running platform takes about 1.5 GB"
-				}
-				return f
-			}
-		}
+	_, rest, _ := strings.Cut(string(text), "MemAvailable:")
+	var kb float64
+	if _, err := fmt.Sscan(rest, &kb); err != nil {
+		return finding{what: "memory", is: "unknown"}
 	}
-	return finding{what: "memory", is: "unknown"}
+	f := finding{what: "memory", is: fmt.Sprintf("%.1f GB available", kb/(1<<20))}
+	if kb < 2<<20 {
+		f.todo = "the platform needs about 1.5 GB"
+	}
+	return f
 }
 
-// portsFound says who has our ports. That is an obstacle unless it is ourselves.
-func portsFound(ctx context.Context, i instance.Instance) []finding {
+// ports lists the processes that use our ports, unless that is the platform itself.
+func ports(ctx context.Context, i instance.Instance) []finding {
 	if pid := platform.Supervisor(i); pid != 0 {
 		return []finding{{what: "ports", is: fmt.Sprintf("the platform runs (pid %d)", pid)}}
 	}
 	apps, err := template.Read(filepath.Join(i.Root, "dapr", "dapr.yaml"))
 	if err != nil {
-		return []finding{{what: "dapr/dapr.yaml", is: err.Error(), bad: true, todo: "correct it"}}
+		return []finding{{what: "dapr/dapr.yaml", is: err.Error(), blocking: true, todo: "correct it"}}
 	}
 	var out []finding
-	for p, who := range platform.Ports(i, apps) {
-		if holder, taken := port.Taken(ctx, p); taken {
-			out = append(out, finding{what: fmt.Sprintf("port %d", p), is: "taken by " + holder.String(), bad: true, todo: who + " needs it: end that process"})
+	for p, name := range platform.Ports(i, apps) {
+		if process, used := port.InUse(ctx, p); used {
+			out = append(out, finding{
+				what: fmt.Sprintf("port %d, for %s", p, name), is: "used by " + process.String(), blocking: true,
+				todo: "stop that process",
+			})
 		}
 	}
 	if len(out) == 0 {

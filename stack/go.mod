@@ -3,6 +3,7 @@ module sidecart/stack
 go 1.26.0
 
 require (
+	github.com/golang-jwt/jwt/v5 v5.3.1
 	github.com/jackc/pgx/v5 v5.12.0
 	golang.org/x/sync v0.24.0
 	golang.org/x/sys v0.50.0

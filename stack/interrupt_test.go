@@ -13,23 +13,24 @@ import (
 	"sidecart/stack/internal/proc"
 )
 
-// TestMain is also the stack itself, where a test wants one that it can end.
+// TestMain is also the stack program, so that a test can end it.
 func TestMain(m *testing.M) {
-	if os.Getenv("BE_STACK") != "" {
+	if os.Getenv("RUN_STACK") != "" {
 		main()
 		return
 	}
 	os.Exit(m.Run())
 }
 
-// TestTestsEndWithTheStack: a stack that is asked to end while it tests ends all that the tests have started.
-func TestTestsEndWithTheStack(t *testing.T) {
+// TestInterruptEndsTests: when `stack test` is terminated, all processes that the tests started end.
+func TestInterruptEndsTests(t *testing.T) {
 	if os.Getenv("TEST_DATABASE_URL") == "" {
-		t.Skip("without Postgres there is no test to end")
+		t.Skip("needs Postgres: run it with make test")
 	}
 	file := filepath.Join(t.TempDir(), "pid")
-	stack := exec.Command(os.Args[0], "test", "--", "sh", "-c", `sh -c 'echo $$ > "$0.new" && mv "$0.new" "$0" && exec sleep 600' "$0"; true`, file)
-	stack.Env, stack.Stderr = append(os.Environ(), "BE_STACK=yes"), os.Stderr
+	const script = `sh -c 'echo $$ > "$0.new" && mv "$0.new" "$0" && exec sleep 600' "$0"; true`
+	stack := exec.Command(os.Args[0], "test", "--", "sh", "-c", script, file)
+	stack.Env, stack.Stderr = append(os.Environ(), "RUN_STACK=yes"), os.Stderr
 	if err := stack.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -43,8 +44,8 @@ func TestTestsEndWithTheStack(t *testing.T) {
 	if err := stack.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	_ = stack.Wait() // its code is the test's
-	eventually(t, "what the test started is gone", func() bool { return !proc.Exists(pid) })
+	_ = stack.Wait() // its exit code is the command's
+	eventually(t, "the process of the test has ended", func() bool { return !proc.Exists(pid) })
 }
 
 func eventually(t *testing.T, what string, is func() bool) {

@@ -15,73 +15,65 @@ import (
 	"sidecart/stack/internal/proc"
 )
 
-// logs follows what the named services and their sidecars write, each line after the name of its writer, until Ctrl-C.
+// logs follows the logs of the named services and their sidecars until Ctrl-C. Each line begins with the process's
+// name.
 func logs(ctx context.Context, c command) error {
 	if len(c.args) == 0 {
-		return errors.New("which one? for instance: make logs SERVICE=orders")
+		return errors.New("name a service, for example: make logs SERVICE=orders")
 	}
 	var all []*follower
 	for _, name := range c.args {
 		for _, n := range []string{name, platform.SidecarName(name)} {
-			if _, err := os.Stat(c.Log(n)); err == nil {
-				all = append(all, &follower{path: c.Log(n), name: n})
+			if info, err := os.Stat(c.Log(n)); err == nil {
+				offset := info.Size() - int64(len(proc.Tail(c.Log(n), 8<<10)))
+				all = append(all, &follower{path: c.Log(n), prefix: n + " | ", offset: offset})
 			}
 		}
 	}
 	if len(all) == 0 {
-		have, _ := filepath.Glob(c.Path("logs", "*.log"))
-		for i, h := range have {
-			have[i] = strings.TrimSuffix(filepath.Base(h), ".log")
+		names, _ := filepath.Glob(c.Path("logs", "*.log"))
+		for i, path := range names {
+			names[i] = strings.TrimSuffix(filepath.Base(path), ".log")
 		}
-		return fmt.Errorf("no log of %s; there are: %s", strings.Join(c.args, ", "), strings.Join(have, ", "))
-	}
-	for _, f := range all {
-		f.skipTo(8 << 10)
+		return fmt.Errorf("no log of %s; there are: %s", strings.Join(c.args, ", "), strings.Join(names, ", "))
 	}
 	for ctx.Err() == nil {
 		for _, f := range all {
-			f.print(f.name + " | ")
+			f.print()
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
 	return nil
 }
 
-// follower prints what is added to a file.
+// follower prints lines added to a file.
 type follower struct {
-	path, name string
-	at         int64
-	rest       string // a line without its end yet
+	path, prefix string
+	offset       int64
+	partial      string // a line without its end yet
 }
 
-// skipTo leaves out all but about the last n bytes.
-func (f *follower) skipTo(n int64) {
-	if info, err := os.Stat(f.path); err == nil {
-		f.at = info.Size() - int64(len(proc.Tail(f.path, n)))
-	}
-}
-
-func (f *follower) print(prefix string) {
+func (f *follower) print() {
 	file, err := os.Open(f.path)
 	if err != nil {
 		return
 	}
 	defer file.Close()
-	if info, err := file.Stat(); err == nil && info.Size() < f.at {
-		f.at, f.rest = 0, "" // it began anew
+	if info, err := file.Stat(); err == nil && info.Size() < f.offset {
+		f.offset, f.partial = 0, "" // it was truncated
 	}
-	if _, err := file.Seek(f.at, io.SeekStart); err != nil {
+	if _, err := file.Seek(f.offset, io.SeekStart); err != nil {
 		return
 	}
 	r := bufio.NewReader(file)
 	for {
 		line, err := r.ReadString('\n')
-		f.at += int64(len(line))
+		f.offset += int64(len(line))
 		if err != nil {
-			f.rest += line
+			f.partial += line
 			return
 		}
-		fmt.Print(prefix, f.rest, line)
-		f.rest = ""
+		fmt.Print(f.prefix, f.partial, line)
+		f.partial = ""
 	}
 }

@@ -1,5 +1,5 @@
-// Command stack runs the platform on one machine: it finds or builds the programs, starts and supervises them, and stops
-// them. `make run` and the tests use it. See README.md.
+// Command stack runs the platform on one machine: it finds or builds the programs, starts and supervises the processes,
+// and stops them. `make run` and the tests use it. See README.md.
 package main
 
 import (
@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -21,26 +22,31 @@ import (
 
 const usage = `usage: stack COMMAND [--instance NAME --offset N] ...
 
-  run [--infra] [--race] [--replicas products=2,orders=2] [--components DIR]   run the platform here until Ctrl-C
+  run [--infra] [--race] [--replicas products=2,orders=2] [--components DIR]
+                             run the platform until Ctrl-C
   start [...]                run it in the background; returns when it is ready
-  stop                       stop it, wherever it runs
-  infra                      in the background, only what is underneath the services, for "dapr run -f"
-  status [--json]            what runs
-  logs SERVICE...            follow a service and its sidecar (or postgres, redis, sentry, placement, scheduler, stack)
-  hold NAME... / release NAME...   keep a process down / let it come back
-  dead-letters [replay|discard ID|all]   what services could not handle; have it handled again, or throw it away
-  doctor                     what is there, what is missing, what to do
-  reset [--yes]              empty the platform
-  test -- COMMAND...         run a command with a throw-away Postgres in TEST_DATABASE_URL
-  check [PACKAGE...]         all that "make test" checks, or the tests of some packages
-  lint                       only the linter
-  audit-deps [-- -db URL]    dependencies: unchanged, and without known weaknesses (asks vuln.go.dev unless told)
-  rotate-keys                sign tokens with a new key; those of the old one are good until they expire
-  audit-verify [-- -since NUMBER:HASH]   walk the audit's chain and name what was tampered with
-  tools cli                  build the pinned Dapr CLI and print where it is
+  stop                       stop it
+  infra                      run only the infrastructure in the background, for "dapr run -f"
+  status [--json]            list the processes
+  logs SERVICE...            follow the logs of a service and its sidecar
+                             (or postgres, redis, sentry, placement, scheduler, mailhog, stack)
+  hold NAME...               keep processes down
+  release NAME...            let them start again
+  dead-letters [replay|discard ID|all]
+                             list, replay or discard events that a service could not handle
+  doctor                     check this machine: programs, disk, memory, ports
+  reset [--yes]              delete the platform's data and secrets
+  test -- COMMAND...         run a command with a temporary Postgres, its URL in TEST_DATABASE_URL
+  check [PACKAGE...]         run all checks of "make test", or the tests of some packages
+  lint                       run the linter
+  audit-deps [-- -db URL]    verify dependencies and look for known vulnerabilities (at vuln.go.dev, or -db)
+  audit-verify [-- -since NUMBER:HASH]
+                             verify the hash chain of the audit log
+  rotate-keys                sign tokens with a new key; tokens of the old one are valid until they expire
+  tools cli                  build the pinned Dapr CLI and print its path
 `
 
-// command is what is after "stack": its name, the instance it is about, and what follows.
+// command is the command line: the command's name, its instance and options.
 type command struct {
 	instance.Instance
 	platform.Options
@@ -57,9 +63,8 @@ var commands = map[string]func(context.Context, command) error{
 }
 
 func main() {
-	// Also when the terminal goes away. A second Ctrl-C ends this program immediately; the kernel then ends its
-	// children. A second SIGTERM does not: the kernel may send it more than once when the program ends that this one
-	// was started by.
+	// SIGHUP: the terminal was closed. A second Ctrl-C ends this program immediately, and the kernel its children.
+	// Further SIGTERMs are ignored: the kernel may send several when our parent exits.
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, func() {
 		signal.Ignore(syscall.SIGTERM, syscall.SIGHUP)
@@ -79,55 +84,69 @@ func main() {
 	}
 }
 
-// exitCode ends the program without a word: everything was said.
+// exitCode ends the program without a message.
 type exitCode int
 
 func (e exitCode) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// withExitCode makes the exit code of a command ours.
+func withExitCode(err error) error {
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return exitCode(max(1, exit.ExitCode()))
+	}
+	return err
+}
 
 func dispatch(ctx context.Context, args []string) error {
 	if len(args) == 0 || commands[args[0]] == nil {
 		fmt.Fprint(os.Stderr, usage)
 		return exitCode(2)
 	}
-	c := command{name: args[0]}
-	flags := flag.NewFlagSet("stack "+c.name, flag.ContinueOnError)
-	flags.Usage = func() { fmt.Fprint(os.Stderr, usage) }
-	name := flags.String("instance", instance.Default, "the name of the instance")
-	offset := flags.Int("offset", 0, "added to every port of the instance")
-	flags.BoolVar(&c.InfraOnly, "infra", false, "only what is underneath the services")
-	race := flags.Bool("race", false, "build the services with the race detector")
-	replicas := flags.String("replicas", "", "how many of some services, like products=2,orders=2")
-	components := flags.String("components", "", "a folder of components that replace those of components/local")
-	flags.BoolVar(&c.json, "json", false, "for programs")
-	flags.BoolVar(&c.yes, "yes", false, "do not ask")
-	if err := flags.Parse(args[1:]); err != nil {
-		return exitCode(2)
-	}
-	c.args = flags.Args()
-	var err error
-	if c.Replicas, err = template.ParseReplicas(*replicas); err != nil {
-		return err
-	}
-	root, err := findRoot()
+	c, err := parse(args)
 	if err != nil {
 		return err
-	}
-	if c.Instance, err = instance.New(root, *name, *offset); err != nil {
-		return err
-	}
-	c.Race = *race
-	if *components != "" {
-		if c.Name == instance.Default {
-			return errors.New("only an instance of another name than \"run\" has other components")
-		}
-		if c.Components, err = filepath.Abs(*components); err != nil {
-			return err
-		}
 	}
 	return commands[c.name](ctx, c)
 }
 
-// findRoot looks above the working folder and then above the program itself, which lives in .sidecart/bin.
+func parse(args []string) (command, error) {
+	c := command{name: args[0]}
+	flags := flag.NewFlagSet("stack "+c.name, flag.ContinueOnError)
+	flags.Usage = func() { fmt.Fprint(os.Stderr, usage) }
+	name := flags.String("instance", instance.Default, "")
+	offset := flags.Int("offset", 0, "")
+	flags.BoolVar(&c.InfraOnly, "infra", false, "")
+	race := flags.Bool("race", false, "")
+	replicas := flags.String("replicas", "", "")
+	components := flags.String("components", "", "")
+	flags.BoolVar(&c.json, "json", false, "")
+	flags.BoolVar(&c.yes, "yes", false, "")
+	if err := flags.Parse(args[1:]); err != nil {
+		return c, exitCode(2)
+	}
+	c.args = flags.Args()
+	root, err := findRoot()
+	if err != nil {
+		return c, err
+	}
+	if c.Replicas, err = template.ParseReplicas(*replicas); err != nil {
+		return c, err
+	}
+	if c.Instance, err = instance.New(root, *name, *offset); err != nil {
+		return c, err
+	}
+	c.Race = *race
+	if *components == "" {
+		return c, nil
+	}
+	if c.Name == instance.Default {
+		return c, errors.New("--components needs another instance: --instance NAME --offset N")
+	}
+	c.Components, err = filepath.Abs(*components)
+	return c, err
+}
+
+// findRoot looks for the repository around the working folder, then around this program, which is in .sidecart/bin.
 func findRoot() (string, error) {
 	var tried []string
 	for _, from := range []func() (string, error){os.Getwd, os.Executable} {

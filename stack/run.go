@@ -15,7 +15,7 @@ import (
 )
 
 func run(ctx context.Context, c command) error {
-	return platform.Run(ctx, c.Instance, c.Options, progress.To(os.Stdout))
+	return platform.Run(ctx, c.Instance, c.Options, progress.New(os.Stdout))
 }
 
 func infra(ctx context.Context, c command) error {
@@ -23,36 +23,35 @@ func infra(ctx context.Context, c command) error {
 	return start(ctx, c)
 }
 
-// slowest is how long services may take from their start until all is well, before a start in the background gives up.
-const slowest = 2 * time.Minute
+// healthyTimeout is how long started services may take until all are healthy, before a start in the background fails.
+const healthyTimeout = 2 * time.Minute
 
-// start runs the platform detached from this terminal and shows what it says until it is ready.
+// start runs the platform in the background and shows its output until it is ready.
 func start(ctx context.Context, c command) error {
-	if pid := platform.Settled(c.Instance); pid != 0 {
-		return fmt.Errorf("%w: instance %s, pid %d", platform.ErrRuns, c.Name, pid)
+	if err := platform.CheckStopped(c.Instance); err != nil {
+		return err
 	}
 	child, err := detach(c)
 	if err != nil {
 		return err
 	}
-	died := make(chan struct{})
+	exited := make(chan struct{})
 	go func() {
 		_ = child.Wait() // its log says why
-		close(died)
+		close(exited)
 	}()
-	shown := follower{path: c.Log("stack")}
-	defer func() { shown.print("") }()
-	var rising time.Time
+	output := follower{path: c.Log("stack")}
+	defer output.print()
+	var starting time.Time
 	for {
 		select {
-		case <-died:
-			shown.print("")
+		case <-exited:
 			return fmt.Errorf("the platform did not start; see %s", c.Log("stack"))
 		case <-ctx.Done():
 			return errors.Join(errors.New("interrupted"), stop(context.WithoutCancel(ctx), c))
 		case <-time.After(100 * time.Millisecond):
 		}
-		shown.print("")
+		output.print()
 		s, err := platform.ReadState(c.Instance)
 		if err != nil || s.PID != child.Process.Pid {
 			continue
@@ -60,15 +59,16 @@ func start(ctx context.Context, c command) error {
 		switch {
 		case s.Phase == platform.Ready:
 			return nil
-		case s.Phase == platform.Rising && rising.IsZero():
-			rising = time.Now()
-		case !rising.IsZero() && time.Since(rising) > slowest:
-			explain(s)
-			return errors.Join(fmt.Errorf("not ready after %s", slowest), stop(ctx, c))
+		case s.Phase == platform.Starting && starting.IsZero():
+			starting = time.Now()
+		case !starting.IsZero() && time.Since(starting) > healthyTimeout:
+			showLogs(s)
+			return errors.Join(fmt.Errorf("not healthy after %s", healthyTimeout), stop(ctx, c))
 		}
 	}
 }
 
+// detach starts `stack run` with the command's options in a session of its own.
 func detach(c command) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -82,27 +82,16 @@ func detach(c command) (*exec.Cmd, error) {
 		return nil, err
 	}
 	defer out.Close()
-	args := []string{"run", "--instance", c.Name, "--offset", fmt.Sprint(c.Offset)}
-	if c.InfraOnly {
-		args = append(args, "--infra")
-	}
-	if c.Race {
-		args = append(args, "--race")
-	}
-	if len(c.Replicas) > 0 {
-		args = append(args, "--replicas", c.Replicas.String())
-	}
-	if c.Components != "" {
-		args = append(args, "--components", c.Components)
-	}
-	cmd := exec.Command(self, args...)
+	cmd := exec.Command(self, "run", "--instance", c.Name, "--offset", fmt.Sprint(c.Offset),
+		"--infra="+fmt.Sprint(c.InfraOnly), "--race="+fmt.Sprint(c.Race),
+		"--replicas", c.Replicas.String(), "--components", c.Components)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = c.Root, out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	return cmd, cmd.Start()
 }
 
-// explain shows the ends of the logs of what is not well.
-func explain(s platform.State) {
+// showLogs shows the ends of the logs of processes that do not run.
+func showLogs(s platform.State) {
 	for _, p := range s.Processes {
 		if p.State != proc.Running {
 			fmt.Printf("\n%s is %s; the end of %s:\n%s", p.Name, p.State, p.Log, proc.Tail(p.Log, 1500))
@@ -110,12 +99,12 @@ func explain(s platform.State) {
 	}
 }
 
-// stop ends the supervisor, which stops what it started.
+// stop ends the supervisor, which stops the processes.
 func stop(_ context.Context, c command) error {
 	pid := platform.Supervisor(c.Instance)
 	if pid == 0 || !proc.Exists(pid) {
-		// Its supervisor may have been killed in a way that left something behind.
-		n, err := proc.EndLeftovers(c.Dir())
+		// A killed supervisor may have left processes behind.
+		n, err := proc.EndOrphans(c.Dir())
 		if n > 0 {
 			fmt.Printf("ended %d processes that an earlier run left behind\n", n)
 		} else if err == nil {

@@ -15,18 +15,28 @@ import (
 	"sidecart/stack/internal/proc"
 )
 
-// status shows what runs. It exits with 1 when nothing does.
-func status(_ context.Context, c command) error {
-	pid := platform.Supervisor(c.Instance)
+var errNotRunning = errors.New("the platform does not run; start it with `make start` or `make run`")
+
+// runningState is the state of a running platform. It fails with errNotRunning.
+func runningState(c command) (platform.State, error) {
 	s, err := platform.ReadState(c.Instance)
-	if err != nil {
-		return err
+	if pid := platform.Supervisor(c.Instance); err == nil && (pid == 0 || s.PID != pid) {
+		err = errNotRunning
 	}
-	if pid == 0 || s.PID != pid {
+	return s, err
+}
+
+// status lists the processes. Its exit code is 1 when the platform does not run.
+func status(_ context.Context, c command) error {
+	s, err := runningState(c)
+	if errors.Is(err, errNotRunning) {
 		if !c.json {
-			fmt.Println("the platform does not run")
+			fmt.Println(err)
 		}
 		return exitCode(1)
+	}
+	if err != nil {
+		return err
 	}
 	if c.json {
 		return json.NewEncoder(os.Stdout).Encode(s)
@@ -40,50 +50,33 @@ func status(_ context.Context, c command) error {
 	return w.Flush()
 }
 
-// hold keeps processes down and returns when they are.
-func hold(ctx context.Context, c command) error {
-	return each(ctx, c, func(name string) error { return proc.Hold(c.Dir(), name) },
-		func(p proc.Status) bool { return p.State == proc.Held })
-}
+// hold stops processes and returns when they are down.
+func hold(ctx context.Context, c command) error { return each(ctx, c, proc.Hold, proc.Held) }
 
-// release lets them come back and returns when they have.
-func release(ctx context.Context, c command) error {
-	return each(ctx, c, func(name string) error { return proc.Release(c.Dir(), name) },
-		func(p proc.Status) bool { return p.State == proc.Running })
-}
+// release lets processes start again and returns when they run.
+func release(ctx context.Context, c command) error { return each(ctx, c, proc.Release, proc.Running) }
 
-func each(ctx context.Context, c command, do func(string) error, reached func(proc.Status) bool) error {
-	s, err := platform.ReadState(c.Instance)
+func each(ctx context.Context, c command, do func(dir, name string) error, state string) error {
+	s, err := runningState(c)
 	if err != nil {
 		return err
 	}
-	if platform.Supervisor(c.Instance) == 0 {
-		return errors.New("the platform does not run")
-	}
 	for _, name := range c.args {
 		if _, ok := s.Process(name); !ok {
-			return fmt.Errorf("there is no process %q", name)
+			return fmt.Errorf("no process %q; see `stack status`", name)
 		}
-		if err := do(name); err != nil {
+		if err := do(c.Dir(), name); err != nil {
 			return err
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	for {
+	for began := time.Now(); time.Since(began) < time.Minute && ctx.Err() == nil; time.Sleep(50 * time.Millisecond) {
 		s, err := platform.ReadState(c.Instance)
-		done := err == nil
-		for _, name := range c.args {
+		if err == nil && !slices.ContainsFunc(c.args, func(name string) bool {
 			p, _ := s.Process(name)
-			done = done && reached(p)
-		}
-		if done {
+			return p.State != state
+		}) {
 			return nil
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("not within a minute: %v", c.args)
-		case <-time.After(50 * time.Millisecond):
-		}
 	}
+	return fmt.Errorf("%v: not %s within a minute; see `stack status`", c.args, state)
 }

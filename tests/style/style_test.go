@@ -148,7 +148,7 @@ func TestPackagesSayWhatTheyAreFor(t *testing.T) {
 
 // sleepers are tests that must wait for what nobody can ask about.
 var sleepers = map[string]string{
-	"stack/internal/proc/proc_test.go": "a shell does not say when it has set its trap",
+	"stack/internal/proc/supervisor_test.go": "a shell does not say when it has set its trap",
 }
 
 // TestTestsDoNotSleep lets only loops sleep, which ask again and again, and stand-ins for a slow service.

@@ -123,7 +123,7 @@ func TestCompose(t *testing.T) {
 	if want := "FROM daprio/daprd:" + pinnedDapr(t) + " "; !strings.Contains(source.Read(t, "deploy/sidecar.Dockerfile"), want) {
 		t.Errorf("deploy/sidecar.Dockerfile is not %s", want)
 	}
-	if want := `leastDapr  = "` + pinnedDapr(t) + `"`; !strings.Contains(source.Read(t, "stack/internal/program/dapr.go"), want) {
+	if want := `daprVersion = "` + pinnedDapr(t) + `"`; !strings.Contains(source.Read(t, "stack/internal/program/dapr.go"), want) {
 		t.Errorf("stack calls what it builds by another version than %s", want)
 	}
 	for name, s := range compose.Services {

@@ -1,4 +1,5 @@
-// Package broker runs a private Redis server: the broker of the local platform, and the gateway's limits and lists.
+// Package broker runs a private Redis server: the message broker of the platform on one machine, and its store for rate
+// limits and lockouts.
 package broker
 
 import (
@@ -15,7 +16,7 @@ import (
 	"sidecart/stack/internal/proc"
 )
 
-// Server is one Redis server with a data folder of its own, listening on loopback only.
+// Server is one Redis server with its own data folder, listening on loopback.
 type Server struct {
 	Program  string
 	Data     string
@@ -33,13 +34,13 @@ func (s Server) Spec(name string) proc.Spec {
 		Ports:   map[string]int{"redis": s.Port},
 		Grace:   4 * time.Second,
 		Prepare: s.configure,
-		Ready:   s.ping, Alive: s.answers,
+		Ready:   s.ping, Alive: s.alive,
 	}
 }
 
 func (s Server) config() string { return filepath.Join(s.Data, "redis.conf") }
 
-// configure writes the settings anew at each start. The password stands in a private file, not on the command line.
+// configure writes the settings before each start. The password is in a private file, not on the command line.
 func (s Server) configure() error {
 	if err := os.MkdirAll(s.Data, 0o700); err != nil {
 		return err
@@ -52,40 +53,35 @@ func (s Server) configure() error {
 		fmt.Sprintf("dir %q", s.Data),
 		"daemonize no",
 		"logfile \"\"",
-		// Every write is in the file before it is answered, so that a killed server loses nothing; the disk is told once a
-		// second, so that a machine that loses its power may lose the last one.
+		// Every write is in the file before its response: a killed server loses nothing. The file is synchronised once
+		// a second: a power failure loses at most the last second.
 		"appendonly yes",
 		"appendfsync everysec",
 		"aof-load-truncated yes",
 		"save \"\"",
-		// Messages and denylists must not be thrown away for want of memory.
+		// Never evict messages and denylists when memory is short.
 		"maxmemory-policy noeviction",
 		"set-proc-title no",
 	}
-	tmp := s.config() + ".new"
-	if err := os.WriteFile(tmp, []byte(strings.Join(settings, "\n")+"\n"), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(tmp, s.config())
+	return os.WriteFile(s.config(), []byte(strings.Join(settings, "\n")+"\n"), 0o600)
 }
 
-// refusal is an answer that is not the wanted one.
-type refusal struct{ line string }
+// errorResponse is a response that is not the expected one.
+type errorResponse struct{ line string }
 
-func (r refusal) Error() string { return "redis: " + r.line }
+func (r errorResponse) Error() string { return "redis: " + r.line }
 
-// answers accepts any word of the server: one that loads its data does not hang.
-func (s Server) answers(ctx context.Context) error {
-	if err := s.ping(ctx); !errors.As(err, new(refusal)) {
+// alive accepts any response, also an error: a server that loads its data does not hang.
+func (s Server) alive(ctx context.Context) error {
+	if err := s.ping(ctx); !errors.As(err, new(errorResponse)) {
 		return err
 	}
 	return nil
 }
 
-// ping asks for a PONG. It fails while the server loads its data.
+// ping fails while the server loads its data. It needs no client library: Redis reads commands as lines of text, too.
 func (s Server) ping(ctx context.Context) error {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", s.Port))
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", s.Port))
 	if err != nil {
 		return err
 	}
@@ -100,8 +96,8 @@ func (s Server) ping(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if strings.TrimSpace(line) != want {
-			return refusal{strings.TrimSpace(line)}
+		if line = strings.TrimSpace(line); line != want {
+			return errorResponse{line}
 		}
 	}
 	return nil

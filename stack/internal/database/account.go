@@ -2,12 +2,11 @@ package database
 
 import (
 	"errors"
-	"io/fs"
+	"fmt"
 	"os"
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -15,9 +14,9 @@ import (
 
 // account is the system user that a server runs as. Postgres refuses to run as root.
 type account struct {
-	drop     bool // we are root and must become somebody else
-	uid, gid uint32
-	caps     []uintptr // lets that user reach the data folder through folders closed to it, such as /root
+	switchUser bool // we are root
+	uid, gid   uint32
+	caps       []uintptr // let that user reach the data folder through folders closed to it, such as /root
 }
 
 func accountFor(data string) (account, error) {
@@ -27,49 +26,53 @@ func accountFor(data string) (account, error) {
 	u, err := user.Lookup("postgres")
 	if err != nil {
 		if u, err = user.Lookup("nobody"); err != nil {
-			return account{}, errors.New("Postgres refuses root, and there is no user postgres or nobody to run it as")
+			return account{}, errors.New("Postgres refuses to run as root, and there is no user postgres or nobody")
 		}
 	}
 	uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
 	gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
-	a := account{drop: true, uid: uint32(uid), gid: uint32(gid)}
-	if open(filepath.Dir(data)) {
-		return a, errors.Join(err1, err2)
+	a := account{switchUser: true, uid: uint32(uid), gid: uint32(gid)}
+	if err := errors.Join(err1, err2); err != nil || reachable(filepath.Dir(data)) {
+		return a, err
 	}
 	for _, c := range []uintptr{unix.CAP_DAC_READ_SEARCH, unix.CAP_DAC_OVERRIDE} {
-		if have(c) {
+		if hasCapability(c) {
 			a.caps = []uintptr{c}
-			return a, errors.Join(err1, err2)
+			return a, nil
 		}
 	}
-	return a, errors.New(filepath.Dir(data) + " is closed to the user " + u.Username + ", who must run Postgres: move the repository, or open its folders with chmod o+x")
+	return a, fmt.Errorf("the user %s, who must run Postgres, cannot enter %s: "+
+		"move the repository, or open its folders with chmod o+x", u.Username, filepath.Dir(data))
 }
 
-// attr makes a process run as the account, in a group of its own.
+// attr makes a process run as the account, in its own process group.
 func (a account) attr() *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Setpgid: true}
-	if a.drop {
+	if a.switchUser {
 		attr.Credential = &syscall.Credential{Uid: a.uid, Gid: a.gid}
 		attr.AmbientCaps = a.caps
 	}
 	return attr
 }
 
-// own gives a file or folder to the account, with all that is in it.
-func (a account) own(path string) error {
-	if !a.drop {
+// chown makes the account the owner of a file or folder.
+func (a account) chown(path string) error {
+	if !a.switchUser {
 		return nil
 	}
-	return filepath.WalkDir(path, func(p string, _ fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		return os.Lchown(p, int(a.uid), int(a.gid))
-	})
+	return os.Lchown(path, int(a.uid), int(a.gid))
 }
 
-// open says whether every folder on the way lets everybody pass.
-func open(dir string) bool {
+// writeFile writes a file that only the account can read.
+func (a account) writeFile(path, text string) error {
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return err
+	}
+	return a.chown(path)
+}
+
+// reachable reports whether every user can enter the folder.
+func reachable(dir string) bool {
 	for {
 		info, err := os.Stat(dir)
 		if err != nil || info.Mode().Perm()&0o001 == 0 {
@@ -82,17 +85,9 @@ func open(dir string) bool {
 	}
 }
 
-// have says whether this process may hand on a capability.
-func have(capability uintptr) bool {
-	text, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return false
-	}
-	for _, line := range strings.Split(string(text), "\n") {
-		if hex, ok := strings.CutPrefix(line, "CapEff:"); ok {
-			set, err := strconv.ParseUint(strings.TrimSpace(hex), 16, 64)
-			return err == nil && set&(1<<capability) != 0
-		}
-	}
-	return false
+// hasCapability reports whether this process can pass a capability on.
+func hasCapability(capability uintptr) bool {
+	var sets [2]unix.CapUserData
+	err := unix.Capget(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &sets[0])
+	return err == nil && sets[capability/32].Effective&(1<<(capability%32)) != 0
 }

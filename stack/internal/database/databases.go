@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -17,12 +16,12 @@ type Owner struct {
 	Name       string
 	Password   string
 	Extensions []string // that only a superuser may create
-	Schemas    []string // beyond public
-	Kept       []string // SQL files for what the service uses and must not own; they may run again
+	Schemas    []string // in addition to public
+	Scripts    []string // SQL files, run as superuser at every start, for tables that the service must not own
 }
 
-// Create makes the databases that are missing and brings passwords and rights to what they must be. No role can connect
-// to another's database.
+// Create creates the missing databases and roles, and sets passwords and privileges. No role can connect to another's
+// database.
 func (s Server) Create(ctx context.Context, owners []Owner) error {
 	conn, err := pgx.Connect(ctx, s.URL("postgres"))
 	if err != nil {
@@ -36,7 +35,7 @@ func (s Server) Create(ctx context.Context, owners []Owner) error {
 		if err := create(ctx, conn, o); err != nil {
 			return fmt.Errorf("database %s: %w", o.Name, err)
 		}
-		if err := s.furnish(ctx, o); err != nil {
+		if err := s.prepare(ctx, o); err != nil {
 			return fmt.Errorf("database %s: %w", o.Name, err)
 		}
 	}
@@ -44,24 +43,38 @@ func (s Server) Create(ctx context.Context, owners []Owner) error {
 }
 
 func create(ctx context.Context, conn *pgx.Conn, o Owner) error {
-	name := pgx.Identifier{o.Name}.Sanitize()
-	if _, err := conn.Exec(ctx, "CREATE ROLE "+name+" NOSUPERUSER NOCREATEDB NOCREATEROLE"); err != nil && !already(err) {
-		return err
+	name, password := pgx.Identifier{o.Name}.Sanitize(), "'"+strings.ReplaceAll(o.Password, "'", "''")+"'"
+	for _, statement := range []string{
+		"CREATE ROLE " + name + " NOSUPERUSER NOCREATEDB NOCREATEROLE",
+		"ALTER ROLE " + name + " LOGIN PASSWORD " + password, // takes no parameters
+		"CREATE DATABASE " + name + " OWNER " + name,
+		"REVOKE ALL ON DATABASE " + name + " FROM PUBLIC",
+	} {
+		if _, err := conn.Exec(ctx, statement); err != nil && !exists(err) {
+			return err
+		}
 	}
-	// ALTER ROLE takes no parameters.
-	alter := fmt.Sprintf("ALTER ROLE %s LOGIN PASSWORD '%s'", name, strings.ReplaceAll(o.Password, "'", "''"))
-	if _, err := conn.Exec(ctx, alter); err != nil {
-		return err
-	}
-	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name+" OWNER "+name); err != nil && !already(err) {
-		return err
-	}
-	_, err := conn.Exec(ctx, "REVOKE ALL ON DATABASE "+name+" FROM PUBLIC")
-	return err
+	return nil
 }
 
-func (s Server) furnish(ctx context.Context, o Owner) error {
-	if len(o.Extensions)+len(o.Schemas)+len(o.Kept) == 0 {
+// prepare creates in an owner's database what only a superuser can.
+func (s Server) prepare(ctx context.Context, o Owner) error {
+	var statements []string
+	for _, e := range o.Extensions {
+		statements = append(statements, "CREATE EXTENSION IF NOT EXISTS "+pgx.Identifier{e}.Sanitize())
+	}
+	for _, schema := range o.Schemas {
+		statements = append(statements, "CREATE SCHEMA IF NOT EXISTS "+pgx.Identifier{schema}.Sanitize()+
+			" AUTHORIZATION "+pgx.Identifier{o.Name}.Sanitize())
+	}
+	for _, file := range o.Scripts {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		statements = append(statements, string(text))
+	}
+	if len(statements) == 0 {
 		return nil
 	}
 	conn, err := pgx.Connect(ctx, s.URL(o.Name))
@@ -69,31 +82,16 @@ func (s Server) furnish(ctx context.Context, o Owner) error {
 		return err
 	}
 	defer conn.Close(ctx)
-	for _, e := range o.Extensions {
-		if _, err := conn.Exec(ctx, "CREATE EXTENSION IF NOT EXISTS "+pgx.Identifier{e}.Sanitize()); err != nil {
-			return err
-		}
-	}
-	for _, sch := range o.Schemas {
-		stmt := "CREATE SCHEMA IF NOT EXISTS " + pgx.Identifier{sch}.Sanitize() + " AUTHORIZATION " + pgx.Identifier{o.Name}.Sanitize()
-		if _, err := conn.Exec(ctx, stmt); err != nil {
-			return err
-		}
-	}
-	for _, file := range o.Kept {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return err
-		}
-		if _, err := conn.Exec(ctx, string(text)); err != nil {
-			return fmt.Errorf("%s: %w", filepath.Base(file), err)
+	for _, statement := range statements {
+		if _, err := conn.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("%w, in %.100s", err, statement)
 		}
 	}
 	return nil
 }
 
-// already says whether a thing could not be made because it is there.
-func already(err error) bool {
+// exists reports whether a role or database was not created because it exists.
+func exists(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && (pg.Code == "42710" || pg.Code == "42P04")
 }

@@ -1,4 +1,4 @@
-// Package database runs a private Postgres server and makes the services' databases in it.
+// Package database runs a private Postgres server and creates the services' databases in it.
 package database
 
 import (
@@ -21,7 +21,7 @@ import (
 	"sidecart/stack/internal/proc"
 )
 
-// Server is one Postgres server with a data folder of its own, listening on loopback only.
+// Server is one Postgres server with its own data folder, listening on loopback.
 type Server struct {
 	Bin      string // the folder of postgres and initdb
 	Data     string
@@ -31,34 +31,26 @@ type Server struct {
 	Durable  bool // false for tests: fast, and lost when the machine stops
 }
 
-// Init makes the data folder if there is none yet.
+// Init creates the data folder if there is none.
 func (s Server) Init(ctx context.Context) error {
 	if _, err := os.Stat(filepath.Join(s.Data, "PG_VERSION")); err == nil {
 		return nil
 	}
-	// What is there without a PG_VERSION is an initdb that was interrupted.
-	if err := os.RemoveAll(s.Data); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(s.Data, 0o700); err != nil {
+	// A folder without PG_VERSION is from an interrupted initdb.
+	if err := errors.Join(os.RemoveAll(s.Data), os.MkdirAll(s.Data, 0o700)); err != nil {
 		return err
 	}
 	account, err := accountFor(s.Data)
 	if err != nil {
 		return err
 	}
-	if err := account.own(s.Data); err != nil {
-		return err
-	}
-	password := s.Data + ".initdb" // a file that initdb may read, for as long as it runs
-	if err := os.WriteFile(password, []byte(s.Password+"\n"), 0o600); err != nil {
-		return err
-	}
+	password := s.Data + ".initdb"
 	defer os.Remove(password)
-	if err := account.own(password); err != nil {
+	if err := errors.Join(account.chown(s.Data), account.writeFile(password, s.Password+"\n")); err != nil {
 		return err
 	}
-	args := []string{"-D", s.Data, "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256", "--pwfile=" + password}
+	args := []string{"-D", s.Data, "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8",
+		"--auth=scram-sha-256", "--pwfile=" + password}
 	if !s.Durable {
 		args = append(args, "--no-sync")
 	}
@@ -81,30 +73,25 @@ func (s Server) Spec(name string) (proc.Spec, error) {
 		return proc.Spec{}, err
 	}
 	return proc.Spec{
-		Name: name, Log: s.Log, Dir: "/", // it goes to its data folder by itself, with rights that it has only once it runs
+		Name: name, Log: s.Log, Dir: "/", // the server enters its data folder itself, with its own privileges
 		Path:  filepath.Join(s.Bin, "postgres"),
 		Args:  []string{"-D", s.Data},
 		Ports: map[string]int{"sql": s.Port},
 		Attr:  *account.attr(),
-		// Fast shutdown: sessions are ended, nothing is lost. Longer than the 5 s after which it kills children that hang.
+		// SIGINT is Postgres' fast shutdown: sessions end, nothing is lost. It kills its own children after 5 s.
 		Stop: syscall.SIGINT, Grace: 7 * time.Second,
-		Death: syscall.SIGQUIT,
-		Prepare: func() error {
-			if err := s.configure(account); err != nil {
-				return err
-			}
-			return s.forget()
-		},
-		Ready: s.connect, Alive: s.answers,
+		Death:   syscall.SIGQUIT,
+		Prepare: func() error { return errors.Join(s.configure(account), s.removeStaleLock()) },
+		Ready:   s.connect, Alive: s.alive,
 	}, nil
 }
 
-// configure writes the server's settings anew at each start, so that they always are what this program says.
+// configure writes the server's settings before each start.
 func (s Server) configure(account account) error {
 	settings := []string{
 		"listen_addresses = '127.0.0.1'",
 		"port = " + strconv.Itoa(s.Port),
-		"unix_socket_directories = ''", // a path may be too long for one; everybody comes by loopback, with a password
+		"unix_socket_directories = ''", // the path may be too long for a socket; clients use loopback and a password
 		"password_encryption = 'scram-sha-256'",
 		"max_connections = 200",
 		"shared_buffers = '128MB'",
@@ -116,24 +103,14 @@ func (s Server) configure(account account) error {
 		"synchronous_commit = " + strconv.FormatBool(s.Durable),
 		"full_page_writes = " + strconv.FormatBool(s.Durable),
 	}
-	hba := "host all all 127.0.0.1/32 scram-sha-256\n"
-	for name, text := range map[string]string{
-		"postgresql.auto.conf": strings.Join(settings, "\n") + "\n",
-		"pg_hba.conf":          hba,
-	} {
-		path := filepath.Join(s.Data, name)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			return err
-		}
-		if err := account.own(path); err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(
+		account.writeFile(filepath.Join(s.Data, "postgresql.auto.conf"), strings.Join(settings, "\n")+"\n"),
+		account.writeFile(filepath.Join(s.Data, "pg_hba.conf"), "host all all 127.0.0.1/32 scram-sha-256\n"))
 }
 
-// forget removes the lock of a server that is gone. Postgres does so itself unless another process has got its number since.
-func (s Server) forget() error {
+// removeStaleLock removes the lock file of a server that is gone. Postgres itself keeps it when another process has got
+// the server's pid since.
+func (s Server) removeStaleLock() error {
 	path := filepath.Join(s.Data, "postmaster.pid")
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -143,29 +120,30 @@ func (s Server) forget() error {
 		return err
 	}
 	first, _, _ := strings.Cut(string(text), "\n")
-	pid, err := strconv.Atoi(strings.TrimSpace(first))
-	if err == nil {
+	if pid, err := strconv.Atoi(strings.TrimSpace(first)); err == nil {
 		if cwd, _ := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid)); cwd == s.Data && proc.Exists(pid) {
-			return fmt.Errorf("a server already works in %s: pid %d", s.Data, pid)
+			return fmt.Errorf("a server already runs in %s: pid %d", s.Data, pid)
 		}
 	}
 	return os.Remove(path)
 }
 
-// URL is the superuser's address of a database.
-func (s Server) URL(database string) string {
+// URL is the superuser's URL of a database.
+func (s Server) URL(database string) string { return URL(s.Port, "postgres", s.Password, database) }
+
+// URL is that of a database on this machine.
+func URL(port int, user, password, database string) string {
 	u := url.URL{
-		Scheme: "postgres", User: url.UserPassword("postgres", s.Password),
-		Host: fmt.Sprintf("127.0.0.1:%d", s.Port), Path: "/" + database, RawQuery: "sslmode=disable",
+		Scheme: "postgres", User: url.UserPassword(user, password),
+		Host: fmt.Sprintf("127.0.0.1:%d", port), Path: "/" + database, RawQuery: "sslmode=disable",
 	}
 	return u.String()
 }
 
-// answers accepts any word of the server, so that one that recovers or has no connection left is not taken for one that
-// hangs.
-func (s Server) answers(ctx context.Context) error {
-	var refusal *pgconn.PgError
-	if err := s.connect(ctx); !errors.As(err, &refusal) {
+// alive accepts any response, also an error: a server that recovers or has no free connection does not hang.
+func (s Server) alive(ctx context.Context) error {
+	var response *pgconn.PgError
+	if err := s.connect(ctx); !errors.As(err, &response) {
 		return err
 	}
 	return nil

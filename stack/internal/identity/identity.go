@@ -1,5 +1,5 @@
-// Package identity is who is who among the sidecars of an instance. Dapr's sentry signs a short certificate for each of
-// them; this package gives each process the token without which sentry refuses to sign for its name.
+// Package identity gives the processes of an instance the tokens by which Dapr's sentry recognises them. Sentry issues
+// short-lived certificates, and signs a name only for the process that has the token of that name.
 package identity
 
 import (
@@ -13,66 +13,71 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"sidecart/stack/internal/instance"
 	"sidecart/stack/internal/secret"
 )
 
-// The names that certificates are made of. Sidecars are spiffe://public/ns/default/<app id>, which is what access lists
-// call them; sentry, placement and scheduler have the domain of this platform.
+// The parts of a certificate's name. Sidecars are spiffe://public/ns/default/<app id>, as in access lists; sentry,
+// placement and scheduler are in the trust domain of this platform.
 const (
 	Namespace   = "default"
 	trustDomain = "sidecart"
-	appDomain   = "public" // Dapr's, for whoever does not belong to its control plane
+	appDomain   = "public" // Dapr's, for everything outside the control plane
 
 	Sentry    = "dapr-sentry"
 	Placement = "dapr-placement"
 	Scheduler = "dapr-scheduler"
+
+	keyID         = "stack"
+	tokenVariable = "DAPR_SENTRY_TOKEN_FILE" //nolint:gosec // the name of a variable
 )
 
-// Authority is the folder of the authority's certificates and of its key.
-func Authority(i instance.Instance) string { return i.Path("certificates") }
+// AuthorityDir is the folder of the certificate authority: its certificates and its key.
+func AuthorityDir(i instance.Instance) string { return i.Path("certificates") }
 
-// Anchors is the file by which everybody knows a certificate of this platform.
-func Anchors(i instance.Instance) string { return filepath.Join(Authority(i), "ca.crt") }
+// TrustAnchors is the file of the authority's certificate, by which processes verify one another.
+func TrustAnchors(i instance.Instance) string { return filepath.Join(AuthorityDir(i), "ca.crt") }
 
-// SentryArgs are what sentry has to be told about itself.
+// SentryArgs are the arguments of sentry.
 func SentryArgs(i instance.Instance) []string {
 	return []string{
 		"--config", filepath.Join(filepath.Dir(i.Template()), "sentry.yaml"),
-		"--issuer-credentials", Authority(i), "--trust-domain", trustDomain,
+		"--issuer-credentials", AuthorityDir(i), "--trust-domain", trustDomain,
 	}
 }
 
-// ControlPlaneArgs make placement or the scheduler speak only to those who have a certificate.
+// ControlPlaneArgs make placement or the scheduler accept only clients with a certificate.
 func ControlPlaneArgs(i instance.Instance) []string {
 	return []string{
-		"--tls-enabled", "--trust-domain", trustDomain, "--trust-anchors-file", Anchors(i), "--sentry-address", sentryAddress(i),
+		"--tls-enabled", "--trust-domain", trustDomain, "--trust-anchors-file", TrustAnchors(i),
+		"--sentry-address", sentryAddress(i),
 	}
 }
 
-// SidecarArgs are the arguments by which daprd speaks only to those who have a certificate.
+// SidecarArgs make daprd accept only peers with a certificate.
 func SidecarArgs(i instance.Instance) []string {
 	return []string{"--enable-mtls", "--sentry-address", sentryAddress(i), "--control-plane-trust-domain", trustDomain}
 }
 
-// Env is what a process finds in its environment to get the certificate of its name.
+// Env is the environment in which a process gets the certificate of its name.
 func Env(i instance.Instance, name string) []string {
 	return []string{"NAMESPACE=" + Namespace, tokenVariable + "=" + tokenFile(i, name)}
 }
 
-// AnchorsEnv is the part of a sidecar's environment that is the same for all. It fails before sentry has made the anchors.
-func AnchorsEnv(i instance.Instance) ([]string, error) {
-	anchors, err := os.ReadFile(Anchors(i))
+// TrustEnv is the part of a sidecar's environment that is the same for all. It fails before sentry has made the
+// anchors.
+func TrustEnv(i instance.Instance) ([]string, error) {
+	anchors, err := os.ReadFile(TrustAnchors(i))
 	return []string{"NAMESPACE=" + Namespace, "DAPR_TRUST_ANCHORS=" + string(anchors)}, err
 }
 
 // SidecarEnv is the environment of an app's sidecar. It fails before sentry has made the anchors.
 func SidecarEnv(i instance.Instance, app string) ([]string, error) {
-	env, err := AnchorsEnv(i)
+	env, err := TrustEnv(i)
 	return append(env, tokenVariable+"="+tokenFile(i, app)), err
 }
-
-const tokenVariable = "DAPR_SENTRY_TOKEN_FILE" //nolint:gosec // the name of a variable
 
 func sentryAddress(i instance.Instance) string {
 	return fmt.Sprintf("127.0.0.1:%d", i.Port(instance.Sentry))
@@ -80,63 +85,48 @@ func sentryAddress(i instance.Instance) string {
 
 func tokenFile(i instance.Instance, name string) string { return i.Path("identities", name+".jwt") }
 
-// Admit makes a token for each app, and for placement and scheduler, with which sentry knows them, and the empty folder
-// in which sentry makes the authority. All of it holds until the next Admit: the key that signed the tokens is kept
-// nowhere, and every process gets its certificate anew at its start.
-func Admit(i instance.Instance, apps []string) error {
+// CreateTokens creates a token for each app, placement and the scheduler, and an empty folder for sentry's authority.
+// They are valid until the next call: the signing key is not stored, and every process gets a certificate at its start.
+func CreateTokens(i instance.Instance, apps []string) error {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return err
 	}
-	for _, dir := range []string{Authority(i), i.Path("identities")} {
+	for _, dir := range []string{AuthorityDir(i), i.Path("identities")} {
 		if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o700)); err != nil {
 			return err
 		}
 	}
-	keys := map[string]any{"keys": []any{map[string]string{
-		"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": keyID, "x": encode(public),
-	}}}
-	text, err := json.Marshal(keys)
+	keys, err := json.Marshal(map[string]any{"keys": []any{map[string]string{
+		"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": keyID,
+		"x": base64.RawURLEncoding.EncodeToString(public),
+	}}})
 	if err != nil {
 		return err
 	}
-	if err := secret.WriteFile(i.Path("identities", "keys.json"), text); err != nil {
+	if err := secret.WriteFile(i.Path("identities", "keys.json"), keys); err != nil {
 		return err
 	}
-	subjects := map[string]string{Placement: trustDomain, Scheduler: trustDomain}
+	domains := map[string]string{Placement: trustDomain, Scheduler: trustDomain}
 	for _, app := range apps {
-		subjects[app] = appDomain
+		domains[app] = appDomain
 	}
-	for name, domain := range subjects {
-		token, err := sign(private, spiffe(domain, name))
+	for name, domain := range domains {
+		token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, jwt.MapClaims{
+			"sub": spiffe(domain, name), "aud": spiffe(trustDomain, Sentry), "iat": time.Now().Unix(),
+		})
+		token.Header["kid"] = keyID
+		text, err := token.SignedString(private)
 		if err != nil {
 			return err
 		}
-		if err := secret.WriteFile(tokenFile(i, name), []byte(token)); err != nil {
+		if err := secret.WriteFile(tokenFile(i, name), []byte(text)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-const keyID = "stack"
-
-// sign makes the JWT that sentry's validator wants: who somebody is, for sentry alone.
-func sign(key ed25519.PrivateKey, subject string) (string, error) {
-	header, err := json.Marshal(map[string]string{"alg": "EdDSA", "typ": "JWT", "kid": keyID})
-	if err != nil {
-		return "", err
-	}
-	claims, err := json.Marshal(map[string]any{"sub": subject, "aud": spiffe(trustDomain, Sentry), "iat": time.Now().Unix()})
-	if err != nil {
-		return "", err
-	}
-	text := encode(header) + "." + encode(claims)
-	return text + "." + encode(ed25519.Sign(key, []byte(text))), nil
-}
-
 func spiffe(domain, name string) string {
 	return "spiffe://" + domain + "/ns/" + Namespace + "/" + name
 }
-
-func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

@@ -15,16 +15,16 @@ import (
 
 func newInstance(t *testing.T) instance.Instance {
 	t.Helper()
-	i := instance.Instance{Root: t.TempDir(), Name: "journey", Offset: 10000}
+	i := instance.Instance{Root: t.TempDir(), Name: "e2e", Offset: 10000}
 	if err := os.MkdirAll(i.Dir(), 0o750); err != nil {
 		t.Fatal(err)
 	}
 	return i
 }
 
-func TestEachProcessHasATokenForItsNameAlone(t *testing.T) {
+func TestEachProcessHasATokenForItsNameOnly(t *testing.T) {
 	i := newInstance(t)
-	if err := Admit(i, []string{"orders", "users"}); err != nil {
+	if err := CreateTokens(i, []string{"orders", "users"}); err != nil {
 		t.Fatal(err)
 	}
 	public := publicKey(t, i)
@@ -50,21 +50,21 @@ func TestEachProcessHasATokenForItsNameAlone(t *testing.T) {
 		}
 	}
 	private(t, i.Path("identities"), 0o700)
-	private(t, Authority(i), 0o700)
-	if err := os.WriteFile(Anchors(i), nil, 0o600); err != nil {
+	private(t, AuthorityDir(i), 0o700)
+	if err := os.WriteFile(TrustAnchors(i), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := Admit(i, []string{"orders"}); err != nil {
+	if err := CreateTokens(i, []string{"orders"}); err != nil {
 		t.Fatal(err)
 	}
 	if publicKey(t, i).Equal(public) {
-		t.Error("the tokens of an earlier start are still good")
+		t.Error("the tokens of an earlier start are still valid")
 	}
-	if _, err := os.Stat(Anchors(i)); !os.IsNotExist(err) {
+	if _, err := os.Stat(TrustAnchors(i)); !os.IsNotExist(err) {
 		t.Errorf("the authority of an earlier start is left: %v", err)
 	}
 	if _, err := os.Stat(tokenFile(i, "users")); !os.IsNotExist(err) {
-		t.Errorf("the token of an app that is no more is left: %v", err)
+		t.Errorf("the token of a removed app is left: %v", err)
 	}
 }
 
@@ -90,14 +90,14 @@ func decoded(t *testing.T, s string) []byte {
 	return b
 }
 
-// TestLauncher: what Dapr's CLI starts is daprd, with the CLI's arguments and ours after them, and the app's own token.
+// TestLauncher: Dapr's CLI starts daprd with the CLI's arguments, then ours, and the app's token.
 func TestLauncher(t *testing.T) {
 	i := newInstance(t)
 	daprd := filepath.Join(t.TempDir(), "it's daprd")
 	if err := os.WriteFile(daprd, []byte("#!/bin/sh\necho $DAPR_SENTRY_TOKEN_FILE\nprintf '%s|' \"$@\"\n"), 0o700); err != nil { //nolint:gosec // a program
 		t.Fatal(err)
 	}
-	dir, err := Launcher(i, daprd, []string{"--more"})
+	dir, err := WriteLauncher(i, daprd, []string{"--more"})
 	if err != nil {
 		t.Fatal(err)
 	}

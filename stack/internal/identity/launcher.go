@@ -9,11 +9,11 @@ import (
 	"sidecart/stack/internal/secret"
 )
 
-// Launcher makes the folder for DAPR_RUNTIME_PATH, in which Dapr's CLI finds .dapr/bin/daprd. It is a script that
-// starts the real daprd with what neither the run template nor the CLI can say: where sentry is (the CLI 1.16 knows
-// only localhost:50001), each app's own token for it, and more arguments. The sidecars of the others wait, five seconds
-// at most, until that of the gateway has made the file of names: of two that make it at once one fails.
-func Launcher(i instance.Instance, daprd string, more []string) (string, error) {
+// WriteLauncher writes the folder for DAPR_RUNTIME_PATH, in which Dapr's CLI finds .dapr/bin/daprd: a script that
+// starts the real daprd with what neither the run template nor the CLI can say. These are sentry's address (the CLI
+// 1.16 knows only localhost:50001), each app's token for sentry, and extra arguments. Sidecars wait up to five seconds
+// until the gateway's has created the database of names: when two create it concurrently, one fails.
+func WriteLauncher(i instance.Instance, daprd string, extra []string) (string, error) {
 	dir := i.Path("runtime")
 	if err := os.RemoveAll(dir); err != nil {
 		return "", err
@@ -24,17 +24,18 @@ func Launcher(i instance.Instance, daprd string, more []string) (string, error) 
 	}
 	script := strings.Join([]string{
 		"#!/bin/sh",
-		"# daprd as Dapr's CLI is to start it; made by `make infra`.",
+		"# Starts daprd for Dapr's CLI; made by `make infra`.",
 		"app= last=",
 		"for word; do",
 		`  [ "$last" != --app-id ] || app=$word`,
 		"  last=$word",
 		"done",
 		"n=0",
-		`while [ "$app" != gateway ] && [ ! -s ` + secret.Quote(i.Path("names.db")) + ` ] && [ $n -lt 50 ]; do sleep 0.1; n=$((n+1)); done`,
+		`while [ "$app" != gateway ] && [ ! -s ` + secret.ShellQuote(i.Path("names.db")) + ` ] && [ $n -lt 50 ]`,
+		"do sleep 0.1; n=$((n+1)); done",
 		`[ "$app" = gateway ] || sleep 0.5`,
-		"export " + tokenVariable + "=" + secret.Quote(i.Path("identities")+"/") + `"$app".jwt`,
-		"exec " + secret.Quote(daprd) + ` "$@" ` + strings.Join(append(SidecarArgs(i), more...), " "),
+		"export " + tokenVariable + "=" + secret.ShellQuote(i.Path("identities")+"/") + `"$app".jwt`,
+		"exec " + secret.ShellQuote(daprd) + ` "$@" ` + strings.Join(append(SidecarArgs(i), extra...), " "),
 		"",
 	}, "\n")
 	return dir, os.WriteFile(filepath.Join(bin, "daprd"), []byte(script), 0o700) //nolint:gosec // a program

@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"sidecart/stack/internal/identity"
@@ -18,36 +20,38 @@ import (
 func (r *run) buildApps(ctx context.Context) error {
 	args := []string{"build"}
 	if r.Race {
-		args = append(args, "-race", "-tags", "crashpoints") // what only tests do
-		for _, pure := range []string{"golang.org/x/crypto/blowfish", "image/...", "golang.org/x/image/..."} {
-			args = append(args, "-gcflags="+pure+"=-race=false") // it shares nothing, and a password would take 13 times as long
+		args = append(args, "-race", "-tags", "crashpoints")
+		// Packages without shared memory: a password would take 13 times as long.
+		for _, pkg := range []string{"golang.org/x/crypto/blowfish", "image/...", "golang.org/x/image/..."} {
+			args = append(args, "-gcflags="+pkg+"=-race=false")
 		}
 	}
 	args = append(args, "-o", r.AppBin()+"/")
 	for _, a := range r.apps {
 		pkg, ok := a.GoPackage()
-		if !ok || a.Further() {
+		if !ok || a.IsReplica() {
 			continue
 		}
 		if pkg != "." {
-			return fmt.Errorf("%s: only `go run .` is understood, not `go run %s`", a.ID, pkg)
+			return fmt.Errorf("%s: the command must be `go run .`, not `go run %s`", a.ID, pkg)
 		}
 		args = append(args, a.Dir)
 	}
 	if err := os.MkdirAll(r.AppBin(), 0o755); err != nil {
 		return err
 	}
-	done := r.log.Step("building the services", "starting them beside their sidecars")
-	_, err := program.Go(ctx, r.Root, nil, args...)
-	done(err)
+	err := r.log.Step("building the services", "starting them with their sidecars", func() error {
+		_, err := program.Go(ctx, r.Root, nil, args...)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("the services do not build: %w", err)
 	}
 	return nil
 }
 
-// services starts each app and its sidecar. They wait for one another by themselves, but for the first sidecar.
-func (r *run) services(ctx context.Context) error {
+// startApps starts each app and its sidecar. They wait for one another, except for the first sidecar.
+func (r *run) startApps(ctx context.Context) error {
 	names := make([]string, 0, len(r.apps))
 	for _, a := range r.apps {
 		names = append(names, a.Name())
@@ -61,52 +65,64 @@ func (r *run) services(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.super.Start(ctx, sidecar(r.Instance, r.dapr, a, tokens[a.Name()], append(env, tracing()...)))
+		r.super.Start(ctx, sidecarSpec(r.Instance, r.dapr, a, tokens[a.Name()], append(env, tracing()...)))
 		if n == 0 {
-			// It makes the file of names. Where two make it at once, one fails on the other's lock, says so, and runs on without ever
-			// being found (daprd 1.18.2).
-			if err := r.await(ctx, SidecarName(a.Name()), time.Minute); err != nil {
+			// It creates the database of names. When two sidecars create it concurrently, one of them fails on the
+			// other's lock, logs that, and continues without ever being found (daprd 1.18.2).
+			if err := r.await(ctx, SidecarName(a.Name())); err != nil {
 				return err
 			}
 		}
-		r.super.Start(ctx, app(r.Instance, a, tokens[a.Name()]))
+		r.super.Start(ctx, appSpec(r.Instance, a, tokens[a.Name()]))
 	}
 	return nil
 }
 
-// awaitWell waits until the gateway says that everything is.
-func (r *run) awaitWell(ctx context.Context) error {
+// awaitHealthy waits until the gateway reports every service as healthy. The gateway asks one replica of each service,
+// so all processes must be running, too.
+func (r *run) awaitHealthy(ctx context.Context) error {
 	url := fmt.Sprintf("http://127.0.0.1:%d/health/services", r.Port(8000))
-	last := "no answer yet"
-	done := r.log.Watch("waiting for "+url, func() string { return r.pending(last) })
-	for {
-		try, cancel := context.WithTimeout(ctx, 5*time.Second)
-		code, body, err := get(try, url)
-		cancel()
-		// The gateway asks one replica of each service; the others have to run, too.
-		if err == nil && code == 200 && r.pending("") == "" {
-			done(nil)
-			return nil
+	var last atomic.Value
+	last.Store("no response yet")
+	state := func() string { return cmp.Or(r.notRunning(), last.Load().(string)) }
+	return r.log.Watch("waiting for "+url, state, func() error {
+		for {
+			code, body, err := get(ctx, url)
+			if err == nil && code == 200 && r.notRunning() == "" {
+				return nil
+			}
+			if err == nil {
+				last.Store(fmt.Sprintf("it responds %d %.200s", code, body))
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(100 * time.Millisecond):
+			}
 		}
-		if err == nil {
-			last = fmt.Sprintf("it says %d %.200s", code, body)
-		}
-		select {
-		case <-ctx.Done():
-			done(ctx.Err())
-			return ctx.Err()
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
+	})
 }
 
-// pending names what does not run yet; where all of it does, it is last.
-func (r *run) pending(last string) string {
+// notRunning lists the processes that are not running, with their states.
+func (r *run) notRunning() string {
 	var names []string
 	for _, p := range r.super.Snapshot() {
 		if p.State != proc.Running {
 			names = append(names, p.Name+" "+p.State)
 		}
 	}
-	return cmp.Or(strings.Join(names, ", "), last)
+	return strings.Join(names, ", ")
+}
+
+// tracing is the environment of sidecars for traces. They export to OTEL_EXPORTER_OTLP_ENDPOINT, as the services do;
+// without an endpoint they record no spans.
+func tracing() []string {
+	const endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT"
+	url := os.Getenv(endpoint)
+	if url == "" {
+		return []string{"OTEL_TRACES_SAMPLER_ARG=0"}
+	}
+	// daprd 1.18 ignores the scheme.
+	insecure := strconv.FormatBool(strings.HasPrefix(url, "http://"))
+	return []string{endpoint + "=" + url, "OTEL_EXPORTER_OTLP_INSECURE=" + insecure}
 }

@@ -7,35 +7,44 @@ import (
 	"sidecart/stack/internal/instance"
 )
 
-// greet says where things are, once everything is well.
-func (r *run) greet() {
-	at := fmt.Sprintf("http://localhost:%d", r.Port(8000))
+// banner shows the addresses once the platform is ready.
+func (r *run) banner() {
+	gateway := fmt.Sprintf("http://localhost:%d", r.Port(8000))
 	lines := []string{
 		fmt.Sprintf("ready in %.1fs: five services, each beside its Dapr sidecar", r.log.Elapsed().Seconds()),
 		"",
-		"  shop        " + at,
-		"  API         " + at + "/docs",
-		"  health      " + at + "/health/services",
+		"  shop        " + gateway,
+		"  API         " + gateway + "/docs",
+		"  health      " + gateway + "/health/services",
 		fmt.Sprintf("  mail        http://localhost:%d", r.Port(instance.MailWeb)),
 		"  logs        make logs SERVICE=orders     (files in " + r.Path("logs") + ")",
 		"  try it      make demo",
-		"  or          curl -s " + at + "/api/v1/products",
+		"  or          curl -s " + gateway + "/api/v1/products",
 		"",
-		"Ctrl-C or `make stop` stops all of it; the data stays.",
+		"Ctrl-C or `make stop` stops the platform; its data stays.",
 	}
-	r.log.Say("%s", strings.Join(lines, "\n          "))
+	r.log.Printf("%s", strings.Join(lines, "\n          "))
 }
 
-func (r *run) greetInfra() {
+func (r *run) infraBanner() {
+	servers := []string{}
+	for _, s := range []struct {
+		name string
+		port int
+	}{
+		{"Postgres", instance.Postgres}, {"Redis", instance.Redis}, {"sentry", instance.Sentry},
+		{"placement", instance.Placement}, {"scheduler", instance.Scheduler}, {"mail", instance.MailWeb},
+	} {
+		servers = append(servers, fmt.Sprintf("%s :%d", s.name, r.Port(s.port)))
+	}
 	lines := []string{
-		fmt.Sprintf("ready in %.1fs: Postgres :%d, Redis :%d, sentry :%d, placement :%d, scheduler :%d, mail :%d", r.log.Elapsed().Seconds(),
-			r.Port(instance.Postgres), r.Port(instance.Redis), r.Port(instance.Sentry), r.Port(instance.Placement), r.Port(instance.Scheduler), r.Port(instance.MailWeb)),
+		fmt.Sprintf("ready in %.1fs: %s", r.log.Elapsed().Seconds(), strings.Join(servers, ", ")),
 		"",
-		"Now the services, by Dapr's own CLI:",
+		"Now start the services with Dapr's CLI:",
 		"",
 		"  . " + r.Path("env") + " && dapr run -f " + r.Template(),
 		"",
-		"`make stop` stops what is underneath; the data stays.",
+		"`make stop` stops the infrastructure; its data stays.",
 	}
-	r.log.Say("%s", strings.Join(lines, "\n          "))
+	r.log.Printf("%s", strings.Join(lines, "\n          "))
 }

@@ -14,55 +14,47 @@ import (
 	"sidecart/stack/internal/template"
 )
 
-// beneath starts what the services stand on, as far apart as it does not depend on one another, and builds them meanwhile.
-func (r *run) beneath(ctx context.Context) error {
+// startInfrastructure starts what the services need, concurrently as far as possible, and builds the services
+// meanwhile.
+func (r *run) startInfrastructure(ctx context.Context) error {
 	postgres, redis, err := program.Servers(ctx, r.log)
 	if err != nil {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return r.startDatabases(ctx, postgres) })
+	g.Go(func() error { return r.startPostgres(ctx, postgres) })
+	g.Go(func() error { return r.startAndWait(ctx, redisSpec(r.Instance, redis, r.set)) })
 	g.Go(func() error {
-		r.super.Start(ctx, redisServer(r.Instance, redis, r.set).Spec(redisName))
-		return r.await(ctx, redisName, time.Minute)
+		mailHog, err := program.MailHog.Ensure(ctx, r.Instance, r.log)
+		if err != nil {
+			return err
+		}
+		return r.startAndWait(ctx, mailSpec(r.Instance, mailHog))
 	})
-	g.Go(func() error { return r.startMail(ctx) })
 	g.Go(func() (err error) {
 		if r.dapr, err = program.EnsureDapr(ctx, r.Instance, r.log); err != nil {
 			return err
 		}
-		r.super.Start(ctx, sentry(r.Instance, r.dapr))
-		if err := r.await(ctx, sentryName, time.Minute); err != nil {
+		if err := r.startAndWait(ctx, sentrySpec(r.Instance, r.dapr)); err != nil {
 			return err
 		}
-		r.super.Start(ctx, placement(r.Instance, r.dapr))
-		r.super.Start(ctx, scheduler(r.Instance, r.dapr))
+		r.super.Start(ctx, placementSpec(r.Instance, r.dapr))
+		r.super.Start(ctx, schedulerSpec(r.Instance, r.dapr))
 		if r.InfraOnly {
-			return r.forCLI(ctx)
+			return r.prepareCLI(ctx)
 		}
 		return r.buildApps(ctx)
 	})
 	return g.Wait()
 }
 
-func (r *run) startMail(ctx context.Context) error {
-	path, err := program.MailHog.Ensure(ctx, r.Instance, r.log)
+func (r *run) startPostgres(ctx context.Context, bin string) error {
+	password, err := secret.SuperuserPassword(r.Instance)
 	if err != nil {
 		return err
 	}
-	r.super.Start(ctx, mailServer(r.Instance, path))
-	return r.await(ctx, mailName, time.Minute)
-}
-
-func (r *run) startDatabases(ctx context.Context, bin string) error {
-	pw, err := secret.Superuser(r.Instance)
-	if err != nil {
-		return err
-	}
-	server := postgresServer(r.Instance, bin, pw)
-	done := r.log.Step("making the database server's data folder", "its databases")
-	err = server.Init(ctx)
-	done(err)
+	server := postgresServer(r.Instance, bin, password)
+	err = r.log.Step("initialising Postgres", "its databases", func() error { return server.Init(ctx) })
 	if err != nil {
 		return err
 	}
@@ -70,8 +62,7 @@ func (r *run) startDatabases(ctx context.Context, bin string) error {
 	if err != nil {
 		return err
 	}
-	r.super.Start(ctx, spec)
-	if err := r.await(ctx, postgresName, 2*time.Minute); err != nil { // it may have much to recover
+	if err := r.startAndWait(ctx, spec); err != nil {
 		return err
 	}
 	owners, err := owners(r.Instance, r.set)
@@ -81,30 +72,35 @@ func (r *run) startDatabases(ctx context.Context, bin string) error {
 	return server.Create(ctx, owners)
 }
 
-func (r *run) forCLI(ctx context.Context) error {
-	runtime, err := identity.Launcher(r.Instance, r.dapr.Daprd, template.Loopback)
+// prepareCLI writes what `dapr run -f` needs, and waits until it can work.
+func (r *run) prepareCLI(ctx context.Context) error {
+	runtime, err := identity.WriteLauncher(r.Instance, r.dapr.Daprd, template.Loopback)
 	if err != nil {
 		return err
 	}
-	anchors, err := identity.AnchorsEnv(r.Instance)
+	env, err := identity.TrustEnv(r.Instance)
 	if err != nil {
 		return err
 	}
-	if err := secret.WriteEnv(r.Instance, runtime, append(anchors, tracing()...)); err != nil {
+	if err := secret.WriteEnv(r.Instance, runtime, append(env, tracing()...)); err != nil {
 		return err
 	}
-	if err := r.await(ctx, placementName, time.Minute); err != nil {
+	if err := r.await(ctx, placementName); err != nil {
 		return err
 	}
-	return r.await(ctx, schedulerName, time.Minute)
+	return r.await(ctx, schedulerName)
 }
 
-func (r *run) await(ctx context.Context, name string, limit time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+func (r *run) startAndWait(ctx context.Context, spec proc.Spec) error {
+	r.super.Start(ctx, spec)
+	return r.await(ctx, spec.Name)
+}
+
+// await waits two minutes at most: Postgres may have to recover.
+func (r *run) await(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	done := r.log.Step("waiting for "+name, "the services")
-	err := r.super.WaitReady(ctx, name)
-	done(err)
+	err := r.log.Step("waiting for "+name, "the services", func() error { return r.super.WaitReady(ctx, name) })
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, proc.Tail(r.Log(name), 2000))
 	}

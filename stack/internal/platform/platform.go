@@ -1,12 +1,12 @@
-// Package platform runs an instance: it prepares what is missing, starts everything in the right order, and stops it in
-// the reverse one.
+// Package platform runs an instance: it prepares what is missing, starts the processes in order, and stops them in the
+// reverse order.
 package platform
 
 import (
 	"context"
 	"fmt"
 	"os"
-	"sort"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,14 +21,13 @@ import (
 	"sidecart/stack/internal/template"
 )
 
-// Options say how an instance runs.
+// Options select what runs.
 type Options struct {
-	InfraOnly bool // what is underneath the services, and not the services
-	// Replicas say how many of each service run.
-	Replicas template.Replicas
+	InfraOnly bool // the infrastructure without the services
+	Replicas  template.Replicas
 }
 
-// run is one life of an instance.
+// run is one run of an instance.
 type run struct {
 	instance.Instance
 	Options
@@ -40,8 +39,8 @@ type run struct {
 	dapr   program.Dapr
 }
 
-// Run runs an instance until ctx ends, and then stops all it started. It fails when the instance cannot start; what dies
-// later is started again and never ends the run.
+// Run runs an instance until ctx ends, and then stops what it started. It fails when the instance cannot start. A
+// process that exits later is restarted and never ends the run.
 func Run(ctx context.Context, i instance.Instance, o Options, log *progress.Log) error {
 	unlock, err := lock(i)
 	if err != nil {
@@ -53,7 +52,7 @@ func Run(ctx context.Context, i instance.Instance, o Options, log *progress.Log)
 		Instance: i.Name, Dir: i.Dir(), Offset: i.Offset, PID: os.Getpid(), InfraOnly: o.InfraOnly,
 		Phase: Preparing, Started: time.Now(), URL: fmt.Sprintf("http://127.0.0.1:%d", i.Port(8000)),
 	}}
-	r.super = proc.NewSupervisor(i.Dir(), log.Say, r.record.processes, proc.DefaultBackoff())
+	r.super = proc.NewSupervisor(i.Dir(), log.Printf, r.record.processes, proc.DefaultBackoff())
 	defer os.Remove(i.Path("state.json"))
 	defer r.stop()
 	if err := r.start(ctx); err != nil {
@@ -62,111 +61,112 @@ func Run(ctx context.Context, i instance.Instance, o Options, log *progress.Log)
 		}
 		return err
 	}
-	go r.boundLogs(ctx)
-	<-ctx.Done()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Minute):
+			for _, p := range r.super.Snapshot() {
+				_ = proc.Truncate(p.Log, 64<<20)
+			}
+		}
+	}
 	return nil
 }
 
 func (r *run) start(ctx context.Context) error {
-	if err := r.clear(ctx); err != nil {
-		return err
-	}
-	if err := r.furnish(); err != nil {
-		return err
-	}
-	if err := r.beneath(ctx); err != nil {
-		return err
+	for _, step := range []func(context.Context) error{
+		r.endOrphans, r.readTemplate, r.checkPorts, r.prepareFiles, r.startInfrastructure,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
 	}
 	if r.InfraOnly {
 		r.record.phase(Ready)
-		r.greetInfra()
+		r.infraBanner()
 		return nil
 	}
-	r.record.phase(Rising)
-	if err := r.services(ctx); err != nil {
+	r.record.phase(Starting)
+	if err := r.startApps(ctx); err != nil {
 		return err
 	}
-	if err := r.awaitWell(ctx); err != nil {
+	if err := r.awaitHealthy(ctx); err != nil {
 		return err
 	}
 	r.record.phase(Ready)
-	r.greet()
+	r.banner()
 	return nil
 }
 
-// clear ends what an earlier run left and makes sure that nobody else has our ports.
-func (r *run) clear(ctx context.Context) error {
-	if n, err := proc.EndLeftovers(r.Dir()); err != nil {
-		return err
-	} else if n > 0 {
-		r.log.Say("ended %d processes that an earlier run left behind", n)
+// endOrphans ends what an earlier run left behind.
+func (r *run) endOrphans(context.Context) error {
+	n, err := proc.EndOrphans(r.Dir())
+	if n > 0 && err == nil {
+		r.log.Printf("ended %d processes that an earlier run left behind", n)
 	}
-	if err := proc.ReleaseAll(r.Dir()); err != nil {
+	if err != nil {
 		return err
 	}
+	return proc.ReleaseAll(r.Dir())
+}
+
+func (r *run) readTemplate(context.Context) (err error) {
 	if err := render.Copies(r.Instance); err != nil {
 		return err
 	}
-	var err error
 	if r.apps, err = template.Read(r.Template()); err != nil {
 		return err
 	}
-	if r.apps, err = template.Replicate(r.apps, r.Replicas); err != nil {
-		return err
-	}
-	return r.freePorts(ctx)
+	r.apps, err = template.Replicate(r.apps, r.Replicas)
+	return err
 }
 
-func (r *run) freePorts(ctx context.Context) error {
+func (r *run) checkPorts(ctx context.Context) error {
 	ports := infraPorts(r.Instance)
 	if !r.InfraOnly {
 		ports = Ports(r.Instance, r.apps)
 	}
-	var taken []string
-	for p, who := range ports {
-		if holder, is := port.Taken(ctx, p); is {
-			taken = append(taken, fmt.Sprintf("port %d, which %s needs, is taken by %s", p, who, holder))
+	var used []string
+	for p, name := range ports {
+		if process, is := port.InUse(ctx, p); is {
+			used = append(used, fmt.Sprintf("port %d, which %s needs, is used by %s", p, name, process))
 		}
 	}
-	if len(taken) == 0 {
+	if len(used) == 0 {
 		return nil
 	}
-	sort.Strings(taken)
-	return fmt.Errorf("%s\nend that process, then start again", strings.Join(taken, "\n"))
+	slices.Sort(used)
+	return fmt.Errorf("%s\nstop that process, then start again", strings.Join(used, "\n"))
 }
 
-// furnish makes the folders and secrets of the instance.
-func (r *run) furnish() (err error) {
+// prepareFiles prepares the instance's folders, tokens and secrets.
+func (r *run) prepareFiles(context.Context) (err error) {
 	if err := os.MkdirAll(r.Path("logs"), 0o755); err != nil {
 		return err
 	}
 	if err := proc.Rotate(r.Path("logs"), "stack.log"); err != nil {
 		return err
 	}
-	// Who is where is announced anew by each sidecar; what an earlier life announced must not be believed.
+	// Each sidecar registers its address again; those of an earlier run are wrong.
 	for _, name := range []string{"names.db", "names.db-wal", "names.db-shm"} {
 		if err := os.Remove(r.Path(name)); err != nil && !os.IsNotExist(err) {
 			return err
 		}
 	}
-	if err := identity.Admit(r.Instance, r.ids()); err != nil {
+	var ids []string
+	for _, a := range r.apps {
+		if !a.IsReplica() {
+			ids = append(ids, a.ID)
+		}
+	}
+	if err := identity.CreateTokens(r.Instance, ids); err != nil {
 		return err
 	}
 	r.set, err = secret.Load(r.Instance)
 	return err
 }
 
-func (r *run) ids() []string {
-	ids := make([]string, 0, len(r.apps))
-	for _, a := range r.apps {
-		if !a.Further() {
-			ids = append(ids, a.ID)
-		}
-	}
-	return ids
-}
-
-// stop ends everything in order: first who asks, then who is asked.
+// stop stops callers before those that they call.
 func (r *run) stop() {
 	if len(r.super.Snapshot()) == 0 {
 		return
@@ -177,25 +177,13 @@ func (r *run) stop() {
 	for _, a := range r.apps {
 		apps, sidecars = append(apps, a.Name()), append(sidecars, SidecarName(a.Name()))
 	}
-	for _, group := range [][]string{apps, sidecars, {schedulerName, placementName}, {sentryName, redisName, postgresName, mailName}} {
-		done := r.log.Step("stopping "+strings.Join(group, ", "), "what is underneath")
-		r.super.Stop(group...)
-		done(nil)
+	for _, group := range [][]string{
+		apps, sidecars, {schedulerName, placementName}, {sentryName, redisName, postgresName, mailName},
+	} {
+		_ = r.log.Step("stopping "+strings.Join(group, ", "), "the infrastructure", func() error {
+			r.super.Stop(group...)
+			return nil
+		})
 	}
-	r.log.Say("stopped in %.1fs", time.Since(began).Seconds())
-}
-
-func (r *run) boundLogs(ctx context.Context) {
-	tick := time.NewTicker(time.Minute)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			for _, p := range r.super.Snapshot() {
-				_ = proc.Bound(p.Log, 64<<20)
-			}
-		}
-	}
+	r.log.Printf("stopped in %.1fs", time.Since(began).Seconds())
 }

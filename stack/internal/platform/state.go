@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,13 +19,13 @@ import (
 
 // Phases of a platform.
 const (
-	Preparing = "preparing" // finding, building, making databases
-	Rising    = "starting"  // everything runs, not all of it is well yet
+	Preparing = "preparing" // finding, building, creating databases
+	Starting  = "starting"  // the services are started, not all are healthy yet
 	Ready     = "ready"
 	Stopping  = "stopping"
 )
 
-// State is what state.json of an instance says; it is rewritten whenever a process changes.
+// State is the content of an instance's state.json, which is written whenever a process changes.
 type State struct {
 	Instance     string        `json:"instance"`
 	Dir          string        `json:"dir"`
@@ -33,23 +34,22 @@ type State struct {
 	Phase        string        `json:"phase"`
 	InfraOnly    bool          `json:"infra_only"`
 	Started      time.Time     `json:"started"`
-	Ready        *time.Time    `json:"ready,omitempty"` // when it became ready first
+	Ready        *time.Time    `json:"ready,omitempty"` // when it first became ready
 	ReadySeconds float64       `json:"ready_seconds,omitempty"`
 	URL          string        `json:"url"` // of the gateway
 	Processes    []proc.Status `json:"processes"`
 }
 
-// Process gives one by name.
+// Process returns a process by name.
 func (s State) Process(name string) (proc.Status, bool) {
-	for _, p := range s.Processes {
-		if p.Name == name {
-			return p, true
-		}
+	i := slices.IndexFunc(s.Processes, func(p proc.Status) bool { return p.Name == name })
+	if i < 0 {
+		return proc.Status{}, false
 	}
-	return proc.Status{}, false
+	return s.Processes[i], true
 }
 
-// ReadState gives the state of an instance; the zero State when it never ran.
+// ReadState reads the state of an instance: the zero State when it does not run.
 func ReadState(i instance.Instance) (State, error) {
 	var s State
 	text, err := os.ReadFile(i.Path("state.json"))
@@ -62,16 +62,7 @@ func ReadState(i instance.Instance) (State, error) {
 	return s, json.Unmarshal(text, &s)
 }
 
-// Settled is Supervisor, but gives one that was just killed a second to be gone.
-func Settled(i instance.Instance) int {
-	pid := Supervisor(i)
-	for began := time.Now(); pid != 0 && time.Since(began) < time.Second; pid = Supervisor(i) {
-		time.Sleep(50 * time.Millisecond)
-	}
-	return pid
-}
-
-// Supervisor is the process that supervises an instance now, and 0 when none does.
+// Supervisor is the pid of the process that supervises an instance, or 0.
 func Supervisor(i instance.Instance) int {
 	f, err := os.Open(i.Path("lock"))
 	if err != nil {
@@ -79,19 +70,35 @@ func Supervisor(i instance.Instance) int {
 	}
 	defer f.Close()
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); err == nil {
-		return 0 // nobody holds it
+		return 0
 	}
 	text, _ := os.ReadFile(i.Path("lock"))
 	pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
 	return pid
 }
 
-// ErrRuns says that an instance is already being supervised.
-var ErrRuns = errors.New("the platform already runs")
+// ErrRunning says that an instance has a supervisor already.
+var ErrRunning = errors.New("the platform already runs")
 
-// lock makes this process the supervisor of the instance. The kernel gives the lock back when the process ends, however
-// it does.
+// CheckStopped fails with ErrRunning when an instance runs. It gives a supervisor that was just killed a second to be
+// gone.
+func CheckStopped(i instance.Instance) error {
+	pid := Supervisor(i)
+	for began := time.Now(); pid != 0 && time.Since(began) < time.Second; pid = Supervisor(i) {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if pid == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: instance %s, pid %d. Stop it with `make stop`, or Ctrl-C in its terminal",
+		ErrRunning, i.Name, pid)
+}
+
+// lock makes this process the supervisor of the instance. The kernel releases the lock when the process exits.
 func lock(i instance.Instance) (unlock func(), err error) {
+	if err := CheckStopped(i); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(i.Dir(), 0o755); err != nil {
 		return nil, err
 	}
@@ -99,10 +106,8 @@ func lock(i instance.Instance) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	pid := Settled(i)
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("%w: instance %s, pid %d. Stop it with `make stop`, or Ctrl-C where it runs", ErrRuns, i.Name, pid)
+		return nil, errors.Join(ErrRunning, f.Close())
 	}
 	if err := f.Truncate(0); err != nil {
 		return nil, err
@@ -111,7 +116,7 @@ func lock(i instance.Instance) (unlock func(), err error) {
 	return func() { f.Close() }, err
 }
 
-// recorder keeps state.json up to date.
+// recorder writes state.json.
 type recorder struct {
 	mu    sync.Mutex
 	path  string

@@ -1,4 +1,4 @@
-// Package port finds out who listens on a port of this machine.
+// Package port finds the process that listens on a TCP port of this machine.
 package port
 
 import (
@@ -12,34 +12,34 @@ import (
 	"strings"
 )
 
-// Holder is a process that listens on a port. Its ID is 0 when the kernel does not let us see it.
-type Holder struct {
+// Process is a process that listens on a port. PID is 0 when the kernel hides it from this user.
+type Process struct {
 	PID     int
 	Command string
 }
 
-func (h Holder) String() string {
-	if h.PID == 0 {
+func (p Process) String() string {
+	if p.PID == 0 {
 		return "a process of another user or container"
 	}
-	return fmt.Sprintf("pid %d (%s)", h.PID, h.Command)
+	return fmt.Sprintf("pid %d (%s)", p.PID, p.Command)
 }
 
-// Taken reports who has a TCP port in use, on whatever address.
-func Taken(ctx context.Context, port int) (Holder, bool) {
+// InUse reports whether a port is in use on any address, and by which process.
+func InUse(ctx context.Context, port int) (Process, bool) {
 	inodes := listening(port)
 	if len(inodes) == 0 {
 		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err != nil {
-			return Holder{}, true
+			return Process{}, true
 		}
 		l.Close()
-		return Holder{}, false
+		return Process{}, false
 	}
 	return owner(inodes), true
 }
 
-// listening gives the socket inodes that listen on the port.
+// listening are the socket inodes that listen on the port.
 func listening(port int) map[string]bool {
 	inodes := map[string]bool{}
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
@@ -62,19 +62,19 @@ func listening(port int) map[string]bool {
 	return inodes
 }
 
-func owner(inodes map[string]bool) Holder {
+func owner(inodes map[string]bool) Process {
 	fds, _ := filepath.Glob("/proc/[0-9]*/fd/*")
 	for _, fd := range fds {
 		if link, err := os.Readlink(fd); err == nil && inodes[link] {
 			pid, _ := strconv.Atoi(strings.Split(fd, "/")[2])
-			return Holder{PID: pid, Command: Command(pid)}
+			return Process{PID: pid, Command: command(pid)}
 		}
 	}
-	return Holder{}
+	return Process{}
 }
 
-// Command is the command line of a process, shortened; its name when it has none.
-func Command(pid int) string {
+// command is the command line of a process, shortened; its name when it has none.
+func command(pid int) string {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	if err != nil || len(text) == 0 {
 		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))

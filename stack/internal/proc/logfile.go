@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Rotate puts the logs of the last run aside, as *.log.1, so that a log begins with its run. Those named in keep stay.
+// Rotate renames the logs of the last run to *.log.1, except those in keep.
 func Rotate(dir string, keep ...string) error {
 	logs, _ := filepath.Glob(filepath.Join(dir, "*.log"))
 	var errs []error
@@ -21,8 +21,8 @@ func Rotate(dir string, keep ...string) error {
 	return errors.Join(errs...)
 }
 
-// Bound keeps a log that is being written from filling the disk: past the limit, what it holds goes to *.log.1.
-func Bound(path string, limit int64) error {
+// Truncate moves the content of a log in use to *.log.1 once it has limit bytes, so that it cannot fill the disk.
+func Truncate(path string, limit int64) error {
 	info, err := os.Stat(path)
 	if err != nil || info.Size() < limit {
 		return nil
@@ -37,7 +37,7 @@ func Bound(path string, limit int64) error {
 		return err
 	}
 	_, err = io.Copy(to, from)
-	return errors.Join(err, to.Close(), os.Truncate(path, 0)) // its writers append, so they go on at the new end
+	return errors.Join(err, to.Close(), os.Truncate(path, 0)) // its writers append, so they continue at the new end
 }
 
 // Tail is the end of a log, at most n bytes, from the beginning of a line.

@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,14 +13,14 @@ import (
 
 // States of a process.
 const (
-	Starting = "starting" // runs, not ready yet
-	Running  = "running"  // does its work
-	Waiting  = "waiting"  // died; will be started again
+	Starting = "starting" // started, not ready yet
+	Running  = "running"  // ready
+	Waiting  = "waiting"  // exited; will be restarted
 	Held     = "held"     // kept down on request
 	Stopped  = "stopped"
 )
 
-// Status is what can be known about a process from outside.
+// Status is the state of a process as state.json has it.
 type Status struct {
 	Name     string         `json:"name"`
 	State    string         `json:"state"`
@@ -30,25 +31,30 @@ type Status struct {
 	Log      string         `json:"log"`
 }
 
-// process is one Spec being kept alive.
+// process is one supervised Spec.
 type process struct {
 	spec    Spec
 	super   *Supervisor
 	backoff Backoff
 	stop    context.CancelFunc
-	over    chan struct{} // closed when it will not be started any more
+	done    chan struct{} // closed when it will not be restarted any more
 
 	mu     sync.Mutex
 	status Status
 	ready  chan struct{} // closed while it is ready
 }
 
-// keep starts the process and starts it again, until ctx ends.
-func (p *process) keep(ctx context.Context) {
-	defer close(p.over)
-	for p.released(ctx) {
+var (
+	errHeld = errors.New("held")
+	errHung = fmt.Errorf("hung: no response for %s", HangTimeout)
+)
+
+// supervise starts the process and restarts it until ctx ends.
+func (p *process) supervise(ctx context.Context) {
+	defer close(p.done)
+	for p.waitReleased(ctx) {
 		began := time.Now()
-		err := p.live(ctx)
+		err := p.runOnce(ctx)
 		if ctx.Err() != nil {
 			break
 		}
@@ -57,125 +63,111 @@ func (p *process) keep(ctx context.Context) {
 		}
 		wait := p.backoff.Next(time.Since(began))
 		p.set(Waiting, 0)
-		p.super.say("%s died (%s); starting it again in %s%s", p.spec.Name, reason(err), wait, p.lastWords(err))
+		p.super.log("%s exited (%s); restarting it in %s%s", p.spec.Name, exitReason(err), wait, p.lastLogLine(err))
 		p.mu.Lock()
 		p.status.Restarts++
 		p.mu.Unlock()
-		p.sleep(ctx, wait)
+		sleep(ctx, wait)
 	}
 	p.set(Stopped, 0)
 }
 
-var (
-	errHeld = errors.New("held")
-	errHung = fmt.Errorf("hung: no answer for %s", Hung)
-)
-
-// exit is the end of a life.
-type exit struct{ err error }
-
-// live is one life of the process. It gives the reason for its end.
-func (p *process) live(ctx context.Context) error {
-	if p.spec.Prepare != nil {
-		if err := p.spec.Prepare(); err != nil {
-			return err
-		}
-	}
-	cmd, log, err := p.spec.command(p.super.dir)
+// runOnce starts the process and waits for its end, whose reason it returns.
+func (p *process) runOnce(ctx context.Context) error {
+	cmd, err := p.start()
 	if err != nil {
 		return err
 	}
-	err = Start(cmd)
-	log.Close()
-	if err != nil {
-		return err
-	}
-	if p.spec.Nice > 0 { // its whole group, which is all of its threads; those to come are as those before
-		if err := syscall.Setpriority(syscall.PRIO_PGRP, cmd.Process.Pid, p.spec.Nice); err != nil {
-			p.super.say("%s gives way to nobody: %v", p.spec.Name, err)
-		}
-	}
-	died := make(chan exit, 1)
-	go func() { died <- exit{cmd.Wait()} }()
+	exited := make(chan error, 1)
+	go func() { exited <- cmd.Wait() }()
 	p.set(Starting, cmd.Process.Pid)
 
-	life, end := context.WithCancel(ctx)
-	defer end()
-	go p.awaitReady(life)
-	hung := p.watch(life)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go p.awaitReady(ctx)
+	stop := cmp.Or(p.spec.Stop, syscall.SIGTERM)
 	select {
-	case e := <-died:
-		return e.err
-	case <-hung:
-		// A program in Go writes where its goroutines are, Postgres ends its children. SIGCONT lets a stopped one do so.
-		p.end(cmd, died, syscall.SIGQUIT, syscall.SIGCONT)
+	case err := <-exited:
+		return err
+	case <-p.watchAlive(ctx):
+		// A Go program writes its goroutines to its log, Postgres ends its children. SIGCONT lets a stopped process do
+		// so.
+		p.end(cmd, exited, syscall.SIGQUIT, syscall.SIGCONT)
 		return errHung
-	case <-p.held(life):
-		p.end(cmd, died, p.spec.stopSignal())
+	case <-p.watchHold(ctx):
+		p.end(cmd, exited, stop)
 		return errHeld
 	case <-ctx.Done():
-		p.end(cmd, died, p.spec.stopSignal())
+		p.end(cmd, exited, stop)
 		return ctx.Err()
 	}
 }
 
-// end asks the process to stop, and makes it when it takes too long.
-func (p *process) end(cmd *exec.Cmd, died <-chan exit, signals ...syscall.Signal) {
+func (p *process) start() (*exec.Cmd, error) {
+	if p.spec.Prepare != nil {
+		if err := p.spec.Prepare(); err != nil {
+			return nil, err
+		}
+	}
+	cmd, log, err := p.spec.command(p.super.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	if err := Start(cmd); err != nil {
+		return nil, err
+	}
+	if p.spec.Nice > 0 { // for the process group: all threads, and those to come inherit it
+		if err := syscall.Setpriority(syscall.PRIO_PGRP, cmd.Process.Pid, p.spec.Nice); err != nil {
+			p.super.log("%s runs at normal priority: %v", p.spec.Name, err)
+		}
+	}
+	return cmd, nil
+}
+
+// end signals the process, and kills its group when it does not exit within its grace period.
+func (p *process) end(cmd *exec.Cmd, exited <-chan error, signals ...syscall.Signal) {
 	for _, s := range signals {
 		_ = cmd.Process.Signal(s)
 	}
 	select {
-	case <-died:
-	case <-time.After(p.spec.grace()):
-		p.super.say("%s does not stop; killing it", p.spec.Name)
+	case <-exited:
+	case <-time.After(cmp.Or(p.spec.Grace, 5*time.Second)):
+		p.super.log("%s does not stop; killing it", p.spec.Name)
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		_ = cmd.Process.Kill()
-		<-died
+		<-exited
 	}
 }
 
 func (p *process) awaitReady(ctx context.Context) {
 	began := time.Now()
-	for p.spec.Ready != nil {
-		try, cancel := context.WithTimeout(ctx, 2*time.Second)
-		err := p.spec.Ready(try)
-		cancel()
-		if err == nil {
-			break
-		}
-		if !p.sleep(ctx, 50*time.Millisecond) {
-			return
-		}
+	for p.spec.Ready != nil && ctx.Err() == nil && probe(ctx, 2*time.Second, p.spec.Ready) != nil {
+		sleep(ctx, 50*time.Millisecond)
 	}
 	if ctx.Err() != nil {
 		return
 	}
-	p.mu.Lock()
-	again := p.status.Restarts > 0
-	p.mu.Unlock()
 	p.set(Running, -1)
-	if again {
-		p.super.say("%s is back (%.1fs after its start)", p.spec.Name, time.Since(began).Seconds())
+	if p.current().Restarts > 0 {
+		p.super.log("%s is ready again (%.1fs after its restart)", p.spec.Name, time.Since(began).Seconds())
 	}
 }
 
-// watch closes the channel when the process hangs: when it misses missedProbes probes in a row once it is ready, or
-// once it has had the time that a start may take.
-func (p *process) watch(ctx context.Context) <-chan struct{} {
+// watchAlive returns a channel that is closed when the process hangs: when missedProbes probes in a row failed.
+// Failures count once the process is ready, or has used up the time for its start.
+func (p *process) watchAlive(ctx context.Context) <-chan struct{} {
 	hung := make(chan struct{})
 	if p.spec.Alive == nil {
 		return hung
 	}
 	go func() {
 		began, missed := time.Now(), 0
-		for round := time.Tick(p.super.probe); ; {
-			try, cancel := context.WithTimeout(ctx, p.super.probe)
-			err := p.spec.Alive(try)
-			cancel()
-			switch {
+		for tick := time.Tick(p.super.probeEvery); ; {
+			switch err := probe(ctx, p.super.probeEvery, p.spec.Alive); {
 			case err == nil:
 				missed = 0
-			case p.isReady() || time.Since(began) > p.super.first:
+			case p.current().State == Running || time.Since(began) > p.super.startTimeout:
 				missed++
 			}
 			if missed == missedProbes {
@@ -185,72 +177,73 @@ func (p *process) watch(ctx context.Context) <-chan struct{} {
 			select {
 			case <-ctx.Done():
 				return
-			case <-round:
+			case <-tick:
 			}
 		}
 	}()
 	return hung
 }
 
-func (p *process) isReady() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.status.State == Running
+func probe(ctx context.Context, timeout time.Duration, call func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return call(ctx)
 }
 
-// held closes the channel when somebody asks to keep the process down.
-func (p *process) held(ctx context.Context) <-chan struct{} {
-	asked := make(chan struct{})
+// watchHold returns a channel that is closed when the process is put on hold.
+func (p *process) watchHold(ctx context.Context) <-chan struct{} {
+	held := make(chan struct{})
 	go func() {
-		for p.sleep(ctx, 100*time.Millisecond) {
-			if p.super.isHeld(p.spec.Name) {
-				close(asked)
+		for sleep(ctx, holdPollEvery) {
+			if isHeld(p.super.dir, p.spec.Name) {
+				close(held)
 				return
 			}
 		}
 	}()
-	return asked
+	return held
 }
 
-// released waits until nobody wants the process down. It is false when ctx ended first.
-func (p *process) released(ctx context.Context) bool {
-	for p.super.isHeld(p.spec.Name) {
-		p.mu.Lock()
-		news := p.status.State != Held
-		p.mu.Unlock()
-		if news {
+// waitReleased waits until the process is not on hold. It returns false when ctx ended first.
+func (p *process) waitReleased(ctx context.Context) bool {
+	for isHeld(p.super.dir, p.spec.Name) {
+		if p.current().State != Held {
 			p.set(Held, 0)
-			p.super.say("%s is held down", p.spec.Name)
+			p.super.log("%s is on hold", p.spec.Name)
 		}
-		if !p.sleep(ctx, 100*time.Millisecond) {
+		if !sleep(ctx, holdPollEvery) {
 			return false
 		}
 	}
 	return ctx.Err() == nil
 }
 
-// lastWords is the last line of the log of a process that ended by itself: it often says why.
-func (p *process) lastWords(err error) string {
+// lastLogLine is the last line of the log of a process that exited by itself: it often says why.
+func (p *process) lastLogLine(err error) string {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() < 0 {
 		return ""
 	}
-	line := lastLine(p.spec.Log)
-	if line == "" {
-		return ""
+	if line := lastLine(p.spec.Log); line != "" {
+		return ". Last log line: " + line
 	}
-	return ". Its last words: " + line
+	return ""
 }
 
-func (p *process) sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
+// sleep returns false when ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
 	select {
-	case <-t.C:
+	case <-time.After(d):
 		return true
 	case <-ctx.Done():
 		return false
 	}
+}
+
+func (p *process) current() Status {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.status
 }
 
 // set records a state; a negative pid leaves the pid as it was.
@@ -267,5 +260,5 @@ func (p *process) set(state string, pid int) {
 		p.status.PID = pid
 	}
 	p.mu.Unlock()
-	p.super.changed()
+	p.super.report()
 }

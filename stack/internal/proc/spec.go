@@ -1,5 +1,5 @@
-// Package proc runs the processes of the platform: it starts them, restarts what dies, stops them in order, and recognises
-// those that an earlier life of the platform left behind.
+// Package proc supervises the processes of the platform: it starts them, restarts those that exit or hang, and stops
+// them in order. It also finds processes that an earlier run left behind.
 package proc
 
 import (
@@ -14,30 +14,31 @@ import (
 	"time"
 )
 
-// Marker is the environment variable by which the processes of an instance are recognised; its value is the folder.
+// Marker is the environment variable by which the processes of an instance are found; its value is the instance's
+// folder.
 const Marker = "SIDECART_INSTANCE"
 
-// Spec describes a process that is to run for as long as the platform does.
+// Spec describes a process to supervise.
 type Spec struct {
 	Name  string
 	Path  string
 	Args  []string
-	Env   []string // beyond what is inherited
+	Env   []string // in addition to the inherited one
 	Dir   string
 	Log   string
-	Ports map[string]int // that it will listen on, by purpose
+	Ports map[string]int // that it listens on, by purpose
 
-	Stop  syscall.Signal // how it is asked to end; SIGTERM if zero
-	Grace time.Duration  // and how long it may take; 5 s if zero
-	Death syscall.Signal // what it gets when the supervisor dies; SIGKILL if zero
+	Stop  syscall.Signal // asks it to exit; default SIGTERM
+	Grace time.Duration  // until it is killed after Stop; default 5 s
+	Death syscall.Signal // sent by the kernel when the supervisor exits; default SIGKILL
 	Attr  syscall.SysProcAttr
-	Nice  int // how far it gives way to others that want the processor; 0 is not at all, 19 is most
+	Nice  int // scheduling priority, 0 to 19 (lowest)
 
 	// Prepare runs before each start.
 	Prepare func() error
-	// Ready says whether it does its work yet, after each start. Without it, it is ready when it runs.
+	// Ready reports whether the process does its work, after each start. Without it, a started process is ready.
 	Ready func(context.Context) error
-	// Alive says whether it still answers. A process that hangs is killed and started again: see Hung.
+	// Alive reports whether the process still responds. One that does not is killed and restarted: see HangTimeout.
 	Alive func(context.Context) error
 }
 
@@ -53,22 +54,18 @@ func (s Spec) command(dir string) (*exec.Cmd, *os.File, error) {
 	cmd.Env = append(append(os.Environ(), s.Env...), Marker+"="+dir)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.Dir, log, log
 	attr := s.Attr
-	attr.Setpgid = true // the terminal's Ctrl-C is for the supervisor, which stops things in order
+	attr.Setpgid = true // Ctrl-C in the terminal reaches only the supervisor, which stops processes in order
 	attr.Pdeathsig = cmp.Or(s.Death, syscall.SIGKILL)
 	cmd.SysProcAttr = &attr
 	return cmd, log, nil
 }
 
-func (s Spec) stopSignal() syscall.Signal { return cmp.Or(s.Stop, syscall.SIGTERM) }
-
-func (s Spec) grace() time.Duration { return cmp.Or(s.Grace, 5*time.Second) }
-
-// reason says in words how a process ended.
-func reason(err error) string {
+// exitReason describes how a process ended.
+func exitReason(err error) string {
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
-		return "exited by itself"
+		return "exit status 0"
 	case errors.As(err, &exit):
 		if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 			return fmt.Sprintf("killed by signal %d, %s", ws.Signal(), ws.Signal())

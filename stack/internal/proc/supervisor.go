@@ -3,58 +3,58 @@ package proc
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 )
 
-// Supervisor keeps processes alive.
+// HangTimeout is how long a process that was ready may leave probes unanswered before it is killed. The slowest
+// response of a healthy process on a starved machine took 0.24 s (docs/decisions.md).
+const HangTimeout = missedProbes * probeEvery
+
+const (
+	missedProbes = 5 // in a row
+	probeEvery   = 3 * time.Second
+	startTimeout = time.Minute // a starting process may wait for others
+)
+
+// Supervisor keeps processes running.
 type Supervisor struct {
-	dir      string // of the instance
-	say      func(format string, args ...any)
-	onChange func([]Status)
-	backoff  Backoff
-	probe    time.Duration // from one probe of a process to the next, and how long each may take
-	first    time.Duration // until a process that is not ready has to answer probes
+	dir          string // of the instance
+	log          func(format string, args ...any)
+	onChange     func([]Status)
+	backoff      Backoff
+	probeEvery   time.Duration // also the timeout of a probe
+	startTimeout time.Duration // from then on failed probes count, ready or not
 
 	mu        sync.Mutex
 	processes []*process
 	reporting sync.Mutex // one report at a time, or an older one could be the last
 }
 
-// Hung is how long a process that was ready may be silent: it is killed then. A healthy one that starves answered
-// within 0.24 s (measured: docs/decisions.md).
-const Hung = missedProbes * probeEvery
-
-const (
-	missedProbes = 5 // in a row
-	probeEvery   = 3 * time.Second
-	startWithin  = time.Minute // it may wait for others
-)
-
-// NewSupervisor supervises for the instance whose folder is dir. It tells people what happens with say, and onChange of
-// every change of any process.
-func NewSupervisor(dir string, say func(string, ...any), onChange func([]Status), b Backoff) *Supervisor {
-	return &Supervisor{dir: dir, say: say, onChange: onChange, backoff: b, probe: probeEvery, first: startWithin}
+// NewSupervisor supervises processes of the instance in the folder dir. It logs events, and calls onChange (if not nil)
+// with the state of all processes whenever one changes.
+func NewSupervisor(dir string, log func(string, ...any), onChange func([]Status), b Backoff) *Supervisor {
+	return &Supervisor{
+		dir: dir, log: log, onChange: onChange, backoff: b, probeEvery: probeEvery, startTimeout: startTimeout,
+	}
 }
 
-// Start begins to keep a process alive, until Stop: it outlives ctx, so that things can be stopped in order.
+// Start supervises a process until Stop. The end of ctx does not stop it, so that processes can be stopped in order.
 func (s *Supervisor) Start(ctx context.Context, spec Spec) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	p := &process{
 		spec: spec, super: s, backoff: s.backoff, stop: cancel,
-		over: make(chan struct{}), ready: make(chan struct{}),
+		done: make(chan struct{}), ready: make(chan struct{}),
 		status: Status{Name: spec.Name, State: Starting, Ports: spec.Ports, Log: spec.Log},
 	}
 	s.mu.Lock()
 	s.processes = append(s.processes, p)
 	s.mu.Unlock()
-	go p.keep(ctx)
+	go p.supervise(ctx)
 }
 
-// WaitReady returns when the process does its work, or with an error when ctx ends first.
+// WaitReady returns when the process is ready, or an error when ctx ends first.
 func (s *Supervisor) WaitReady(ctx context.Context, name string) error {
 	p := s.find(name)
 	if p == nil {
@@ -71,18 +71,16 @@ func (s *Supervisor) WaitReady(ctx context.Context, name string) error {
 	}
 }
 
-// Stop ends the named processes at the same time, each within its grace, and returns when they are gone.
+// Stop ends the named processes concurrently, each within its grace period, and returns when they are gone.
 func (s *Supervisor) Stop(names ...string) {
 	var wg sync.WaitGroup
 	for _, name := range names {
-		p := s.find(name)
-		if p == nil {
-			continue
+		if p := s.find(name); p != nil {
+			wg.Go(func() {
+				p.stop()
+				<-p.done
+			})
 		}
-		wg.Go(func() {
-			p.stop()
-			<-p.over
-		})
 	}
 	wg.Wait()
 }
@@ -94,9 +92,7 @@ func (s *Supervisor) Snapshot() []Status {
 	s.mu.Unlock()
 	out := make([]Status, 0, len(all))
 	for _, p := range all {
-		p.mu.Lock()
-		out = append(out, p.status)
-		p.mu.Unlock()
+		out = append(out, p.current())
 	}
 	return out
 }
@@ -104,15 +100,13 @@ func (s *Supervisor) Snapshot() []Status {
 func (s *Supervisor) find(name string) *process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, p := range s.processes {
-		if p.spec.Name == name {
-			return p
-		}
+	if i := slices.IndexFunc(s.processes, func(p *process) bool { return p.spec.Name == name }); i >= 0 {
+		return s.processes[i]
 	}
 	return nil
 }
 
-func (s *Supervisor) changed() {
+func (s *Supervisor) report() {
 	s.reporting.Lock()
 	defer s.reporting.Unlock()
 	if s.onChange != nil {
@@ -120,32 +114,23 @@ func (s *Supervisor) changed() {
 	}
 }
 
-// A process is held down for as long as a file of its name is in the folder "hold" of the instance: anybody who may write
-// there can ask for it, and a look at the folder shows what is asked.
-
-func (s *Supervisor) isHeld(name string) bool {
-	_, err := os.Stat(holdFile(s.dir, name))
-	return err == nil
+// Backoff is the wait before a restart: Min, doubling up to Max, and Min again after the process ran for Reset.
+type Backoff struct {
+	Min, Max, Reset time.Duration
+	next            time.Duration
 }
 
-// Hold asks the supervisor of an instance to keep a process down.
-func Hold(dir, name string) error {
-	if err := os.MkdirAll(filepath.Join(dir, "hold"), 0o755); err != nil {
-		return err
+// DefaultBackoff is the platform's.
+func DefaultBackoff() Backoff {
+	return Backoff{Min: 200 * time.Millisecond, Max: 5 * time.Second, Reset: 10 * time.Second}
+}
+
+// Next is the wait after a run that lasted so long.
+func (b *Backoff) Next(lasted time.Duration) time.Duration {
+	if b.next == 0 || lasted >= b.Reset {
+		b.next = b.Min
 	}
-	return os.WriteFile(holdFile(dir, name), nil, 0o644)
+	wait := b.next
+	b.next = min(2*b.next, b.Max)
+	return wait
 }
-
-// Release takes it back. Releasing what is not held does nothing.
-func Release(dir, name string) error {
-	err := os.Remove(holdFile(dir, name))
-	if os.IsNotExist(err) {
-		return nil
-	}
-	return err
-}
-
-// ReleaseAll forgets every hold, as a new start does.
-func ReleaseAll(dir string) error { return os.RemoveAll(filepath.Join(dir, "hold")) }
-
-func holdFile(dir, name string) string { return filepath.Join(dir, "hold", filepath.Base(name)) }

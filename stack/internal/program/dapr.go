@@ -3,6 +3,7 @@ package program
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,40 +12,40 @@ import (
 	"sidecart/stack/internal/progress"
 )
 
-// Dapr is where its programs are.
+// Dapr has the paths of Dapr's programs.
 type Dapr struct {
 	Daprd, Placement, Scheduler, Sentry string
 	Official                            bool // found on the machine, not built by us
 }
 
 const (
-	leastDapr  = "1.18.2" // which is the one we build, too
-	daprModule = "dapr"   // its folder in tools/
+	daprVersion = "1.18.2" // the minimum, and the one that we build
+	daprModule  = "dapr"   // its folder in tools/
 
 	daprPackage = "github.com/dapr/dapr"
 )
 
-// FindDapr looks for official programs on PATH and where `dapr init --slim` puts them. It takes all four or none: mixed versions
-// would talk different protocols.
+// FindDapr looks for official programs on PATH and where `dapr init --slim` installs them. All four must be in one
+// folder: different versions could speak different protocols.
 func FindDapr(ctx context.Context) (Dapr, error) {
-	var dirs []string
+	dirs := filepath.SplitList(os.Getenv("PATH"))
 	if home, err := os.UserHomeDir(); err == nil {
 		dirs = append(dirs, filepath.Join(home, ".dapr", "bin"))
 	}
-	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), dirs...) {
-		d := in(dir)
-		if d.complete() && atLeast(Version(ctx, d.Daprd, "--version"), leastDapr) {
+	for _, dir := range dirs {
+		d := daprIn(dir)
+		if allExecutable(d.target().programs) && atLeast(Version(ctx, d.Daprd), daprVersion) {
 			d.Official = true
 			return d, nil
 		}
 	}
-	return Dapr{}, fmt.Errorf("daprd, placement, scheduler and sentry %s or newer in one folder: %w", leastDapr, ErrMissing)
+	return Dapr{}, fmt.Errorf("daprd, placement, scheduler and sentry %s or newer: %w", daprVersion, ErrMissing)
 }
 
-// BuiltDapr are the pinned programs, if they were built already from the pins of today.
+// BuiltDapr returns the pinned programs, and whether they are up to date.
 func BuiltDapr(i instance.Instance) (Dapr, bool) {
-	d := in(i.Bin())
-	return d, d.complete() && current(i, daprModule)
+	d := daprIn(i.Bin())
+	return d, d.target().upToDate(i)
 }
 
 // EnsureDapr finds official programs or builds the pinned ones, once.
@@ -52,39 +53,28 @@ func EnsureDapr(ctx context.Context, i instance.Instance, log *progress.Log) (Da
 	if d, err := FindDapr(ctx); err == nil {
 		return d, nil
 	}
-	if d, ok := BuiltDapr(i); ok {
-		return d, nil
-	}
-	unlock, err := buildLock(i, daprModule+".all") // somebody else may be building it
-	if err != nil {
-		return Dapr{}, err
-	}
-	defer unlock()
-	if d, ok := BuiltDapr(i); ok {
-		return d, nil
-	}
-	log.Say("no official Dapr on this machine: building the pinned one, once (about three minutes on two cores). " +
-		"`dapr init --slim` first makes that unnecessary")
-	done := log.Step("building daprd, placement, scheduler and sentry", "starting the servers")
-	err = buildDapr(ctx, i)
-	done(err)
-	if err != nil {
-		return Dapr{}, err
-	}
-	return in(i.Bin()), mark(i, daprModule)
+	d := daprIn(i.Bin())
+	return d, d.target().ensure(i, func() error {
+		log.Printf("no official Dapr on this machine: building the pinned one (once, about three minutes on two cores). " +
+			"To use the official one, run `dapr init --slim` first")
+		return log.Step("building daprd, placement, scheduler and sentry", "starting the infrastructure", func() error {
+			return buildDapr(ctx, i)
+		})
+	})
 }
 
-// buildDapr builds Dapr's own programs, daprd with those components only that a YAML of the repository names. Dapr
-// knows two lists of components, by build tags, and without a tag daprd panics (cmd/daprd/components/zz_notag.go of
-// 1.18.2). So the tag of all is set, and an overlay hides the files of those that nobody names. Go takes no overlay of
-// what is in the module cache, but it does of a folder in the module's place, which a link to the cache is.
+// buildDapr builds Dapr's programs; daprd has only the components that a YAML file of the repository names. Dapr
+// selects components by two build tags, stable or all, and panics without one (cmd/daprd/components/zz_notag.go of
+// 1.18.2). So this sets the tag of all, and an overlay hides the files of the others. Go refuses an overlay of files in
+// the module cache. It accepts one of a folder that replaces the module, so a link to the cache replaces it.
 func buildDapr(ctx context.Context, i instance.Instance) error {
 	work := filepath.Join(i.Bin(), ".dapr")
-	source, mod, overlay := filepath.Join(work, "source"), filepath.Join(work, "dapr.mod"), filepath.Join(work, "overlay.json")
+	source, mod := filepath.Join(work, "source"), filepath.Join(work, "dapr.mod")
+	overlay := filepath.Join(work, "overlay.json")
 	if err := linkDapr(ctx, i, source); err != nil {
 		return err
 	}
-	if err := hide(i.Root, source, overlay); err != nil {
+	if err := writeOverlay(i.Root, source, overlay); err != nil {
 		return err
 	}
 	for from, to := range map[string]string{"go.mod": mod, "go.sum": filepath.Join(work, "dapr.sum")} {
@@ -96,46 +86,43 @@ func buildDapr(ctx context.Context, i instance.Instance) error {
 			return err
 		}
 	}
-	if _, err := pinned(ctx, i, daprModule, "mod", "edit", "-replace", daprPackage+"="+source, mod); err != nil {
+	if _, err := goTool(ctx, i, daprModule, "mod", "edit", "-replace", daprPackage+"="+source, mod); err != nil {
 		return err
 	}
 	return build(ctx, i, daprModule, i.Bin()+"/",
 		"-modfile", mod, "-overlay", overlay, "-tags", "allcomponents",
-		"-ldflags", "-s -w -X "+daprPackage+"/pkg/buildinfo.version="+leastDapr,
+		"-ldflags", "-s -w -X "+daprPackage+"/pkg/buildinfo.version="+daprVersion,
 		daprPackage+"/cmd/daprd", daprPackage+"/cmd/placement", daprPackage+"/cmd/scheduler", daprPackage+"/cmd/sentry")
 }
 
-// linkDapr makes a link to the pinned module in the cache, which is what go.sum says.
+// linkDapr makes a link to the pinned module in the module cache, which go.sum verifies.
 func linkDapr(ctx context.Context, i instance.Instance, link string) error {
-	if _, err := pinned(ctx, i, daprModule, "mod", "download", daprPackage); err != nil {
+	if _, err := goTool(ctx, i, daprModule, "mod", "download", daprPackage); err != nil {
 		return err
 	}
-	dir, err := pinned(ctx, i, daprModule, "list", "-m", "-f", "{{.Dir}}", daprPackage)
+	dir, err := goTool(ctx, i, daprModule, "list", "-m", "-f", "{{.Dir}}", daprPackage)
 	if err != nil {
 		return err
 	}
-	if err := os.RemoveAll(filepath.Dir(link)); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
+	if err := errors.Join(os.RemoveAll(filepath.Dir(link)), os.MkdirAll(filepath.Dir(link), 0o755)); err != nil {
 		return err
 	}
 	return os.Symlink(dir, link)
 }
 
-// hide writes the overlay.
-func hide(root, source, overlay string) error {
+// writeOverlay writes the overlay that hides unused components.
+func writeOverlay(root, source, overlay string) error {
 	types, err := componentTypes(root)
 	if err != nil {
 		return err
 	}
-	files, err := unused(filepath.Join(source, "cmd", "daprd", "components"), types)
+	files, err := unusedComponents(filepath.Join(source, "cmd", "daprd", "components"), types)
 	if err != nil {
 		return err
 	}
 	replace := map[string]string{}
 	for _, file := range files {
-		replace[file] = "" // as if it were not there
+		replace[file] = "" // hidden
 	}
 	text, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
@@ -144,23 +131,18 @@ func hide(root, source, overlay string) error {
 	return os.WriteFile(overlay, text, 0o600)
 }
 
-func in(dir string) Dapr {
+func daprIn(dir string) Dapr {
 	return Dapr{
 		Daprd: filepath.Join(dir, "daprd"), Placement: filepath.Join(dir, "placement"),
 		Scheduler: filepath.Join(dir, "scheduler"), Sentry: filepath.Join(dir, "sentry"),
 	}
 }
 
-func (d Dapr) complete() bool {
-	for _, p := range []string{d.Daprd, d.Placement, d.Scheduler, d.Sentry} {
-		if !executable(p) {
-			return false
-		}
-	}
-	return true
+func (d Dapr) target() target {
+	return target{module: daprModule, name: daprModule, programs: []string{d.Daprd, d.Placement, d.Scheduler, d.Sentry}}
 }
 
-// Describe says in words where they come from.
+// Describe says where the programs come from.
 func (d Dapr) Describe() string {
 	if d.Official {
 		return "official, in " + filepath.Dir(d.Daprd)

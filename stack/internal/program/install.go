@@ -14,36 +14,20 @@ import (
 	"sidecart/stack/internal/progress"
 )
 
-// Servers finds Postgres and Redis. As root on a Debian-like system it installs what is missing; elsewhere it fails and
-// says which two commands to type.
-func Servers(ctx context.Context, log *progress.Log) (postgres, redis string, err error) {
-	err = need(ctx, log, func() (packages []string, err error) {
-		var errP, errR error
-		if postgres, errP = FindPostgres(ctx); errP != nil {
-			packages = append(packages, "postgresql")
-		}
-		if redis, errR = FindRedis(ctx); errR != nil {
-			packages = append(packages, "redis-server")
-		}
-		return packages, errors.Join(errP, errR)
-	})
-	return postgres, redis, err
-}
-
-// need looks for programs and has the package manager install those that are missing; find names their packages.
-func need(ctx context.Context, log *progress.Log, find func() (packages []string, err error)) error {
+// findOrInstall finds programs, and has the package manager install missing ones; find returns their packages.
+func findOrInstall(ctx context.Context, log *progress.Log, find func() (packages []string, err error)) error {
 	packages, missing := find()
 	if missing == nil {
 		return nil
 	}
-	err := errors.New("only root, with apt-get, can install packages")
+	err := errors.New("packages can be installed only by root, with apt-get")
 	if CanInstall() {
 		var lock *os.File
 		if lock, err = host.lock(syscall.LOCK_EX); err != nil {
 			return err
 		}
 		defer lock.Close()
-		if packages, missing = find(); missing == nil { // somebody else has installed them meanwhile
+		if packages, missing = find(); missing == nil { // installed by another stack meanwhile
 			return nil
 		}
 		if err = host.install(ctx, log, lock, packages); err == nil {
@@ -51,82 +35,83 @@ func need(ctx context.Context, log *progress.Log, find func() (packages []string
 			return err
 		}
 	}
-	return fmt.Errorf("%w\nmissing: %w\ninstall it, then start again:\n    sudo apt-get update\n    sudo apt-get install -y %s",
-		err, missing, strings.Join(packages, " "))
+	return fmt.Errorf("%w\nmissing: %w\ninstall it, then start again:\n"+
+		"    sudo apt-get update\n    sudo apt-get install -y %s", err, missing, strings.Join(packages, " "))
 }
 
-// CanInstall says whether this user on this system may install packages.
+// CanInstall reports whether this user can install packages on this system.
 func CanInstall() bool {
 	_, err := exec.LookPath("apt-get")
 	return err == nil && os.Geteuid() == 0
 }
 
-// system is a machine whose files are below a folder.
+// system is a machine by its root folder.
 type system string
 
 const host system = "/"
 
-// install has the package manager install packages, and keeps it from starting the servers among them: the platform
-// runs private ones. The package manager shares our lock, so that the lock is held for as long as either lives.
+// install has the package manager install packages without starting their services: the platform runs private ones. The
+// package manager inherits our lock, so the lock is held until both have exited.
 func (s system) install(ctx context.Context, log *progress.Log, lock *os.File, packages []string) (err error) {
-	allow, err := s.forbidServices()
-	if err != nil {
+	if err := s.forbidServices(); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, allow()) }()
-
+	defer func() { err = errors.Join(err, s.allowServices()) }()
 	names := strings.Join(packages, " ")
-	log.Say("installing %s with the package manager", names)
+	log.Printf("installing %s with apt-get", names)
 	for _, step := range [][]string{
-		{"apt-get", "-o", "DPkg::Lock::Timeout=300", "-qq", "update"},
-		append([]string{"apt-get", "-o", "DPkg::Lock::Timeout=300", "-qq", "install", "-y", "--no-install-recommends"}, packages...),
+		{"update"},
+		append([]string{"install", "-y", "--no-install-recommends"}, packages...),
 	} {
-		done := log.Step(strings.Join(step[:1], " ")+" "+names, "using it; this is once")
-		cmd := exec.CommandContext(ctx, step[0], step[1:]...)
+		cmd := exec.CommandContext(ctx, "apt-get", append([]string{"-o", "DPkg::Lock::Timeout=300", "-qq"}, step...)...)
 		cmd.Env, cmd.ExtraFiles = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive"), []*os.File{lock}
-		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // killed, it leaves packages half installed
-		out, err := cmd.CombinedOutput()
-		done(err)
+		// Killed, apt-get leaves packages half installed.
+		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+		var out []byte
+		err := log.Step("apt-get "+step[0], "using "+names+"; this happens once", func() (err error) {
+			out, err = cmd.CombinedOutput()
+			return err
+		})
 		if err != nil {
-			return fmt.Errorf("%s: %w\n%s", strings.Join(step, " "), err, tail(out))
+			return fmt.Errorf("apt-get %s: %w\n%s", strings.Join(step, " "), err, tail(out))
 		}
 	}
 	return nil
 }
 
-// refusal is the policy by which Debian's package manager starts no server. Its second line tells it from others.
-const refusal = "#!/bin/sh\n# Made by Sidecart's stack while it installs packages; it may be removed.\nexit 101\n"
+// policy makes Debian's package manager start no service. Its second line identifies it as ours.
+const policy = "#!/bin/sh\n# Made by Sidecart's stack while it installs packages; it may be removed.\nexit 101\n"
 
-func (s system) policy() string { return filepath.Join(string(s), "usr/sbin/policy-rc.d") }
+func (s system) policyFile() string { return filepath.Join(string(s), "usr/sbin/policy-rc.d") }
 
-// forbidServices puts our policy in place, whole or not at all. One that is there already stays, and decides.
-func (s system) forbidServices() (allow func() error, err error) {
-	draft := s.policy() + ".sidecart"
-	if err := os.WriteFile(draft, []byte(refusal), 0o755); err != nil {
-		return nil, err
+// forbidServices writes our policy atomically. An existing policy stays.
+func (s system) forbidServices() error {
+	draft := s.policyFile() + ".sidecart"
+	if err := os.WriteFile(draft, []byte(policy), 0o755); err != nil {
+		return err
 	}
-	err = os.Link(draft, s.policy())
+	err := os.Link(draft, s.policyFile())
 	if errors.Is(err, fs.ErrExist) {
 		err = nil
 	}
-	return s.allowServices, errors.Join(err, os.Remove(draft))
+	return errors.Join(err, os.Remove(draft))
 }
 
-// forbids says whether the policy is there and ours.
+// forbids reports whether the policy is ours.
 func (s system) forbids() bool {
-	text, err := os.ReadFile(s.policy())
-	return err == nil && string(text) == refusal
+	text, err := os.ReadFile(s.policyFile())
+	return err == nil && string(text) == policy
 }
 
-// allowServices removes a policy of ours.
+// allowServices removes our policy.
 func (s system) allowServices() error {
 	if !s.forbids() {
 		return nil
 	}
-	return os.Remove(s.policy())
+	return os.Remove(s.policyFile())
 }
 
-// Recover takes back what an install that was killed has left here, unless its package manager is still at work.
+// Recover removes the policy that a killed install left behind, unless its package manager still runs.
 func Recover() error {
 	if !CanInstall() {
 		return nil
@@ -149,9 +134,14 @@ func (s system) recover() error {
 	return s.allowServices()
 }
 
-// lock keeps two platforms from installing at the same time.
+// lock keeps concurrent stacks from installing.
 func (s system) lock(how int) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(string(s), "run/sidecart-install.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	return lockFile(filepath.Join(string(s), "run/sidecart-install.lock"), how)
+}
+
+// lockFile locks a file until it is closed.
+func lockFile(path string, how int) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -161,9 +151,4 @@ func (s system) lock(how int) (*os.File, error) {
 	return f, nil
 }
 
-func tail(out []byte) string {
-	if len(out) > 2000 {
-		out = out[len(out)-2000:]
-	}
-	return string(out)
-}
+func tail(out []byte) string { return string(out[max(0, len(out)-2000):]) }

@@ -14,12 +14,12 @@ import (
 	"sidecart/stack/internal/progress"
 )
 
-// TestMain is also the program that installs, where a test wants one that it can kill.
+// TestMain is also a program that installs, so that a test can kill it.
 func TestMain(m *testing.M) {
-	if root := os.Getenv("INSTALL_BELOW"); root != "" {
+	if root := os.Getenv("INSTALL_ROOT"); root != "" {
 		lock, err := system(root).lock(syscall.LOCK_EX)
 		if err == nil {
-			err = system(root).install(context.Background(), progress.To(io.Discard), lock, []string{"redis-server"})
+			err = system(root).install(context.Background(), progress.New(io.Discard), lock, []string{"redis-server"})
 		}
 		if err != nil {
 			panic(err)
@@ -29,12 +29,12 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// machine is a system of the test's own whose apt-get says that it works, and then waits until it may go on.
-func machine(t *testing.T) (s system, root string) {
+// fakeSystem is a system whose apt-get creates the file "works" and waits for the file "go-on".
+func fakeSystem(t *testing.T) (s system, root string) {
 	t.Helper()
 	root = t.TempDir()
-	write(t, root, map[string]string{"usr/sbin/.keep": "", "run/.keep": "",
-		"bin/apt-get": "#!/bin/sh\ntouch \"$INSTALL_BELOW/works\"\nuntil [ -e \"$INSTALL_BELOW/go-on\" ]; do sleep 0.02; done\n"})
+	write(t, root, map[string]string{"usr/sbin/.keep": "", "run/.keep": "", "bin/apt-get": "#!/bin/sh\n" +
+		"touch \"$INSTALL_ROOT/works\"\nuntil [ -e \"$INSTALL_ROOT/go-on\" ]; do sleep 0.02; done\n"})
 	if err := os.Chmod(filepath.Join(root, "bin/apt-get"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -42,11 +42,11 @@ func machine(t *testing.T) (s system, root string) {
 	return system(root), root
 }
 
-// installing is an install on it, with apt-get at work.
-func installing(t *testing.T, root string) *exec.Cmd {
+// startInstall starts an install on it, and returns while apt-get runs.
+func startInstall(t *testing.T, root string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "INSTALL_BELOW="+root, "PATH="+filepath.Join(root, "bin")+":"+os.Getenv("PATH"))
+	cmd.Env = append(os.Environ(), "INSTALL_ROOT="+root, "PATH="+filepath.Join(root, "bin")+":"+os.Getenv("PATH"))
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -87,54 +87,54 @@ func eventually(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// TestInstallThatIsKilled: servers of the machine may not start while the package manager works, also when who called
-// it was killed; the next start of anything then lets them again.
-func TestInstallThatIsKilled(t *testing.T) {
-	s, root := machine(t)
-	cmd := installing(t, root)
-	if text, err := os.ReadFile(s.policy()); err != nil || string(text) != refusal {
-		t.Fatalf("the policy meanwhile is %q: %v", text, err)
+// TestKilledInstall: services of the machine cannot start while the package manager runs, also when its caller was
+// killed. The next stack command after it removes the policy.
+func TestKilledInstall(t *testing.T) {
+	s, root := fakeSystem(t)
+	cmd := startInstall(t, root)
+	if text, err := os.ReadFile(s.policyFile()); err != nil || string(text) != policy {
+		t.Fatalf("during the install the policy is %q: %v", text, err)
 	}
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait() // killed
-	if err := s.recover(); err != nil || !exists(s.policy()) {
-		t.Errorf("the policy is gone while apt-get works: %v", err)
+	if err := s.recover(); err != nil || !exists(s.policyFile()) {
+		t.Errorf("the policy was removed while apt-get runs: %v", err)
 	}
 	touch(t, root, "go-on")
 	eventually(t, "the policy is gone", func() bool {
 		if err := s.recover(); err != nil {
 			t.Fatal(err)
 		}
-		return !exists(s.policy())
+		return !exists(s.policyFile())
 	})
 }
 
-// TestInstallTakesItsPolicyBack when nothing goes wrong.
-func TestInstallTakesItsPolicyBack(t *testing.T) {
-	s, root := machine(t)
-	cmd := installing(t, root)
+// TestInstallRemovesItsPolicy when it succeeds.
+func TestInstallRemovesItsPolicy(t *testing.T) {
+	s, root := fakeSystem(t)
+	cmd := startInstall(t, root)
 	touch(t, root, "go-on")
 	if err := cmd.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if left, err := filepath.Glob(s.policy() + "*"); err != nil || len(left) > 0 {
-		t.Errorf("left are %v: %v", left, err)
+	if left, err := filepath.Glob(s.policyFile() + "*"); err != nil || len(left) > 0 {
+		t.Errorf("left over: %v, %v", left, err)
 	}
 }
 
-// TestInstallKeepsAPolicy that somebody else has made, as images of containers have one.
-func TestInstallKeepsAPolicy(t *testing.T) {
-	s, root := machine(t)
+// TestInstallKeepsAnExistingPolicy: container images have one.
+func TestInstallKeepsAnExistingPolicy(t *testing.T) {
+	s, root := fakeSystem(t)
 	const theirs = "#!/bin/sh\nexit 101\n"
 	write(t, root, map[string]string{"usr/sbin/policy-rc.d": theirs})
-	cmd := installing(t, root)
+	cmd := startInstall(t, root)
 	touch(t, root, "go-on")
 	if err := errors.Join(cmd.Wait(), s.recover()); err != nil {
 		t.Fatal(err)
 	}
-	if text, err := os.ReadFile(s.policy()); err != nil || string(text) != theirs {
+	if text, err := os.ReadFile(s.policyFile()); err != nil || string(text) != theirs {
 		t.Errorf("the policy is %q: %v", text, err)
 	}
 }

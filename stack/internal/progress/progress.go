@@ -1,4 +1,4 @@
-// Package progress tells a person at a terminal what is going on and for how long it has been.
+// Package progress shows a person at a terminal what a program does and how long it takes.
 package progress
 
 import (
@@ -9,61 +9,51 @@ import (
 )
 
 const (
-	patience = 2 * time.Second // what takes longer gets a line
-	every    = 5 * time.Second // and another one this often
+	slowAfter   = 2 * time.Second // a step that takes longer is logged
+	repeatEvery = 5 * time.Second // and again after each of these
 )
 
-// Log writes lines that begin with the time since it was made.
+// Log writes lines that begin with the time since its creation.
 type Log struct {
 	mu    sync.Mutex
 	out   io.Writer
 	start time.Time
 }
 
-// To makes a Log whose clock starts now.
-func To(out io.Writer) *Log { return &Log{out: out, start: time.Now()} }
+// New makes a Log whose clock starts now.
+func New(out io.Writer) *Log { return &Log{out: out, start: time.Now()} }
 
 // Elapsed is the time since the Log was made.
 func (l *Log) Elapsed() time.Duration { return time.Since(l.start) }
 
-// Say writes one line.
-func (l *Log) Say(format string, args ...any) {
+// Printf writes one line.
+func (l *Log) Printf(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	fmt.Fprintf(l.out, "%8s  %s\n", short(time.Since(l.start)), fmt.Sprintf(format, args...))
 }
 
-// Step begins something that may take a while; the returned function ends it. Once it takes longer than two seconds it is
-// said what it is, for how long it has been, and what comes after it. Quick steps are never mentioned.
-func (l *Log) Step(what, next string) (done func(error)) {
-	return l.Watch(what, func() string { return "next: " + next })
+// Step runs a step. When it takes longer than two seconds, lines say for how long it has run and what comes next.
+func (l *Log) Step(name, next string, run func() error) error {
+	return l.Watch(name, func() string { return "next: " + next }, run)
 }
 
-// Watch is Step for something whose state can be looked at meanwhile.
-func (l *Log) Watch(what string, state func() string) (done func(error)) {
-	began, over := time.Now(), make(chan struct{})
-	told := make(chan bool, 1)
-	go l.tell(what, state, began, over, told)
-	return func(err error) {
-		close(over)
-		if slow := <-told; slow && err == nil {
-			l.Say("%s: done in %s", what, short(time.Since(began)))
-		}
-	}
-}
-
-func (l *Log) tell(what string, state func() string, began time.Time, over <-chan struct{}, told chan<- bool) {
-	slow, wait := false, time.NewTimer(patience)
-	defer wait.Stop()
+// Watch is Step for a step whose state can be shown meanwhile.
+func (l *Log) Watch(name string, state func() string, run func() error) error {
+	began, result := time.Now(), make(chan error, 1)
+	go func() { result <- run() }()
+	timer, slow := time.NewTimer(slowAfter), false
 	for {
 		select {
-		case <-over:
-			told <- slow
-			return
-		case <-wait.C:
+		case err := <-result:
+			if slow && err == nil {
+				l.Printf("%s: done in %s", name, short(time.Since(began)))
+			}
+			return err
+		case <-timer.C:
 			slow = true
-			l.Say("%s (%s so far; %s)", what, short(time.Since(began)), state())
-			wait.Reset(every)
+			l.Printf("%s (%s so far; %s)", name, short(time.Since(began)), state())
+			timer.Reset(repeatEvery)
 		}
 	}
 }

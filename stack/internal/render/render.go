@@ -1,5 +1,5 @@
-// Package render makes the copies of the run template, the sidecars' configuration and the components that a second
-// instance on this machine needs: the same files with other ports and another data folder.
+// Package render copies the run template, the sidecars' configuration and the components for a second instance on this
+// machine, with other ports and another data folder.
 package render
 
 import (
@@ -16,11 +16,11 @@ import (
 
 var (
 	address   = regexp.MustCompile(`\b(localhost|127\.0\.0\.1):(\d{4,5})\b`)
-	field     = regexp.MustCompile(`(?m)^(\s*(?:appPort|daprHTTPPort|daprGRPCPort|daprInternalGRPCPort|metricsPort|profilePort|[A-Z_]+_PORT):\s*"?)(\d{4,5})\b`)
+	field     = regexp.MustCompile(`(?m)^(\s*(?:\w+Port|[A-Z_]+_PORT):\s*"?)(\d{4,5})\b`)
 	component = regexp.MustCompile(`(- name: port\s+value: ")(\d{4,5})"`)
 )
 
-// Copies writes the files for an instance other than the default one, which needs none.
+// Copies writes the files of an instance. The default instance needs no copies.
 func Copies(i instance.Instance) error {
 	if i.Name == instance.Default {
 		return nil
@@ -40,7 +40,7 @@ func Copies(i instance.Instance) error {
 	}
 	for _, f := range files {
 		if _, err := os.Stat(i.Path(local, f.Name())); err != nil {
-			return fmt.Errorf("%s replaces no component: %w", f.Name(), err)
+			return fmt.Errorf("no component to replace with %s: %w", f.Name(), err)
 		}
 		if err := copyFile(i, filepath.Join(i.Components, f.Name()), i.Path(local, f.Name())); err != nil {
 			return err
@@ -74,8 +74,8 @@ func copyTree(i instance.Instance, dir string) error {
 	})
 }
 
-// Text is a configuration file of the default instance as instance i needs it: loopback addresses and port fields are
-// shifted, the data folder is its own, and the services are still those of the repository.
+// Text changes a configuration file of the default instance for instance i: ports in loopback addresses and in port
+// fields are shifted, and the data folder is the instance's. Services stay those of the repository.
 func Text(i instance.Instance, text string) string {
 	text = address.ReplaceAllStringFunc(text, func(m string) string {
 		host, port, _ := strings.Cut(m, ":")

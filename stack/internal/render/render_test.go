@@ -11,7 +11,7 @@ import (
 )
 
 func TestText(t *testing.T) {
-	i, err := instance.New("/repo", "journey", 10000)
+	i, err := instance.New("/repo", "e2e", 10000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,10 +21,10 @@ func TestText(t *testing.T) {
 		{`      METRICS_PORT: "8010"`, `      METRICS_PORT: "18010"`},
 		{"REDIS_ADDR: localhost:16379", "REDIS_ADDR: localhost:26379"},
 		{"value: 127.0.0.1:15432", "value: 127.0.0.1:25432"},
-		{"value: ../../.sidecart/run/secrets.json", "value: ../../.sidecart/journey/secrets.json"},
+		{"value: ../../.sidecart/run/secrets.json", "value: ../../.sidecart/e2e/secrets.json"},
 		{"appDirPath: ../apps/orders", "appDirPath: /repo/apps/orders"},
 		{"    - name: port\n      value: \"11025\"", "    - name: port\n      value: \"21025\""},
-		{"configFilePath: ../../dapr/config/orders.yaml", "configFilePath: /repo/.sidecart/journey/dapr/config/orders.yaml"},
+		{"configFilePath: ../../dapr/config/orders.yaml", "configFilePath: /repo/.sidecart/e2e/dapr/config/orders.yaml"},
 		{`value: "1000000"`, `value: "1000000"`},
 		{"value: example.com:8000", "value: example.com:8000"},
 		{"appHealthProbeTimeout: 1000", "appHealthProbeTimeout: 1000"},
@@ -54,12 +54,12 @@ func TestComponentsAreReplaced(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(i.Components, "rate.yaml"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := Copies(i); err == nil || !strings.Contains(err.Error(), "rate.yaml replaces no component") {
-		t.Errorf("a name of no component: %v", err)
+	if err := Copies(i); err == nil || !strings.Contains(err.Error(), "no component to replace with rate.yaml") {
+		t.Errorf("a file that replaces no component: %v", err)
 	}
 }
 
-func TestCopiesAreAWholePlatformApart(t *testing.T) {
+func TestCopiesShareNothingWithTheDefaultInstance(t *testing.T) {
 	repo, err := filepath.Abs("../../..")
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func TestCopiesAreAWholePlatformApart(t *testing.T) {
 		}
 		for _, r := range append(after[n].Resources, after[n].Config) {
 			if !strings.HasPrefix(r, i.Dir()) {
-				t.Errorf("%s takes resources from %s", after[n].ID, r)
+				t.Errorf("%s has resources in %s", after[n].ID, r)
 			}
 		}
 	}

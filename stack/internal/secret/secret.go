@@ -1,4 +1,4 @@
-// Package secret makes the secrets of an instance, once, and keeps them where only their owner can read them.
+// Package secret creates the secrets of an instance once, and keeps them in files that only their owner can read.
 package secret
 
 import (
@@ -14,21 +14,28 @@ import (
 	"path/filepath"
 	"strings"
 
+	"sidecart/stack/internal/database"
 	"sidecart/stack/internal/instance"
 )
 
-// Databases are the services that have one: a database and a role of the service's name.
+// Databases are the services that have a database: it and its role have the service's name.
 var Databases = []string{"users", "products", "orders", "notifications"}
 
-// Set is what the secret store of the instance holds.
+// Set is the content of the instance's secret store.
 type Set map[string]string
 
-// Load reads secrets.json of the instance and adds what is missing. What is there is never replaced: data is
-// protected by it.
+// Load reads secrets.json of the instance and adds what is missing. Existing secrets never change: data depends on
+// them.
 func Load(i instance.Instance) (Set, error) {
-	set := Set{}
-	if err := read(i.Path("secrets.json"), &set); err != nil {
+	set, path := Set{}, i.Path("secrets.json")
+	switch text, err := os.ReadFile(path); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
 		return nil, err
+	default:
+		if err := errors.Join(json.Unmarshal(text, &set), os.Chmod(path, 0o600)); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
 	}
 	before := len(set)
 	set.add("redis-password", token())
@@ -41,29 +48,25 @@ func Load(i instance.Instance) (Set, error) {
 	set.add("smtp-username", os.Getenv("SMTP_USERNAME"))
 	set.add("smtp-password", os.Getenv("SMTP_PASSWORD"))
 	for _, db := range Databases {
-		u := url.URL{
-			Scheme: "postgres", User: url.UserPassword(db, token()),
-			Host: fmt.Sprintf("127.0.0.1:%d", i.Port(instance.Postgres)), Path: "/" + db, RawQuery: "sslmode=disable",
-		}
-		set.add(db+"-database-url", u.String())
+		set.add(db+"-database-url", database.URL(i.Port(instance.Postgres), db, token(), db))
 	}
 	if len(set) == before {
 		return set, nil
 	}
-	return set, write(i.Path("secrets.json"), set)
+	return set, writeJSON(path, set)
 }
 
-// Password is the password in the address of a service's database.
+// Password is the password in the URL of a service's database.
 func (s Set) Password(db string) (string, error) {
 	u, err := url.Parse(s[db+"-database-url"])
 	if err != nil {
 		return "", fmt.Errorf("%s-database-url: not a URL", db)
 	}
-	pw, ok := u.User.Password()
+	password, ok := u.User.Password()
 	if !ok {
 		return "", fmt.Errorf("%s-database-url: no password", db)
 	}
-	return pw, nil
+	return password, nil
 }
 
 func (s Set) add(name, value string) {
@@ -72,13 +75,13 @@ func (s Set) add(name, value string) {
 	}
 }
 
-// Tokens are what an app shows its sidecar, and a sidecar its app, so that nothing else on the machine can speak for them.
+// Tokens authenticate an app to its sidecar and the sidecar to its app.
 type Tokens struct {
 	Dapr string `json:"dapr"` // app to sidecar
 	App  string `json:"app"`  // sidecar to app
 }
 
-// ReadTokens gives those of the platform that runs.
+// ReadTokens returns the tokens of the running platform, by app.
 func ReadTokens(i instance.Instance) (all map[string]Tokens, err error) {
 	text, err := os.ReadFile(i.Path("tokens.json"))
 	if err != nil {
@@ -87,58 +90,47 @@ func ReadTokens(i instance.Instance) (all map[string]Tokens, err error) {
 	return all, json.Unmarshal(text, &all)
 }
 
-// NewTokens makes a pair for each app, new at every start, and leaves them in tokens.json for tests and for people who debug.
+// NewTokens creates new tokens for each app, and writes them to tokens.json for tests and for debugging.
 func NewTokens(i instance.Instance, apps []string) (map[string]Tokens, error) {
 	all := make(map[string]Tokens, len(apps))
 	for _, a := range apps {
 		all[a] = Tokens{Dapr: token(), App: token()}
 	}
-	return all, write(i.Path("tokens.json"), all)
+	return all, writeJSON(i.Path("tokens.json"), all)
 }
 
-// WriteEnv writes the shell file that `dapr run -f` is started with: it carries what the run template cannot say. runtime is
-// the folder in which the CLI finds daprd; more is what else belongs into the environment, as NAME=value.
-func WriteEnv(i instance.Instance, runtime string, more []string) error {
+// WriteEnv writes the shell file for `dapr run -f`, with what the run template cannot say. runtime is the folder in
+// which the CLI finds daprd; extra are further variables, as NAME=value.
+func WriteEnv(i instance.Instance, runtime string, extra []string) error {
 	lines := []string{
-		"# For the shell that runs `dapr run -f dapr/dapr.yaml`; made by `make infra`, with new tokens each time.",
+		"# For the shell that runs `dapr run -f dapr/dapr.yaml`; written by `make infra`, with new tokens each time.",
 		"export DAPR_API_TOKEN=" + token(),
 		"export APP_API_TOKEN=" + token(),
-		"export DAPR_HOST_IP=127.0.0.1 # sidecars announce this address to one another",
+		"export DAPR_HOST_IP=127.0.0.1 # the address that sidecars register",
+		"export DAPR_RUNTIME_PATH=" + ShellQuote(runtime) + " # contains .dapr/bin/daprd",
 	}
-	lines = append(lines, "export DAPR_RUNTIME_PATH="+Quote(runtime)+" # holds .dapr/bin/daprd")
-	for _, variable := range more {
+	for _, variable := range extra {
 		name, value, _ := strings.Cut(variable, "=")
-		lines = append(lines, "export "+name+"="+Quote(value))
+		lines = append(lines, "export "+name+"="+ShellQuote(value))
 	}
 	return WriteFile(i.Path("env"), []byte(strings.Join(lines, "\n")+"\n"))
 }
 
-// Superuser is the password of the instance's database server, which no service learns.
-func Superuser(i instance.Instance) (string, error) {
+// ShellQuote quotes a value for a shell.
+func ShellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// SuperuserPassword is the password of the database server's superuser. Services do not have it.
+func SuperuserPassword(i instance.Instance) (string, error) {
 	path := i.Path("postgres.password")
-	pw, err := os.ReadFile(path)
+	password, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		pw = []byte(token())
-		return string(pw), WriteFile(path, pw)
+		password = []byte(token())
+		err = WriteFile(path, password)
 	}
-	return strings.TrimSpace(string(pw)), err
+	return strings.TrimSpace(string(password)), err
 }
 
-func read(path string, into any) error {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(text, into); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return os.Chmod(path, 0o600)
-}
-
-func write(path string, v any) error {
+func writeJSON(path string, v any) error {
 	text, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
@@ -146,17 +138,15 @@ func write(path string, v any) error {
 	return WriteFile(path, append(text, '\n'))
 }
 
-// WriteFile replaces a file in one step. It is private from its first byte on.
+// WriteFile replaces a file atomically. Only its owner can read it, at any time.
 func WriteFile(path string, text []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // 0600
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name())
-	if _, err := f.Write(text); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+	_, err = f.Write(text)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)
@@ -169,6 +159,3 @@ func random(n int) []byte {
 }
 
 func token() string { return hex.EncodeToString(random(24)) }
-
-// Quote writes a value for a shell.
-func Quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

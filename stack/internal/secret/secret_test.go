@@ -14,14 +14,14 @@ import (
 
 func newInstance(t *testing.T) instance.Instance {
 	t.Helper()
-	i := instance.Instance{Root: t.TempDir(), Name: "journey", Offset: 10000}
+	i := instance.Instance{Root: t.TempDir(), Name: "e2e", Offset: 10000}
 	if err := os.MkdirAll(i.Dir(), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return i
 }
 
-func TestSecretsAreMadeOnceAndPrivate(t *testing.T) {
+func TestSecretsAreCreatedOnceAndPrivate(t *testing.T) {
 	i := newInstance(t)
 	first, err := Load(i)
 	if err != nil {
@@ -36,7 +36,7 @@ func TestSecretsAreMadeOnceAndPrivate(t *testing.T) {
 		t.Errorf("JWT_SECRET_KEY: %d bytes, %v", len(key), err)
 	}
 	if !strings.Contains(first["orders-database-url"], "@127.0.0.1:25432/orders?") {
-		t.Errorf("orders-database-url does not follow the instance: %s", first["orders-database-url"])
+		t.Errorf("orders-database-url does not have the instance's port: %s", first["orders-database-url"])
 	}
 	again, err := Load(i)
 	if err != nil {
@@ -48,7 +48,7 @@ func TestSecretsAreMadeOnceAndPrivate(t *testing.T) {
 	private(t, i.Path("secrets.json"))
 }
 
-func TestWhatIsThereIsKeptAndWhatIsMissingAdded(t *testing.T) {
+func TestExistingSecretsAreKeptAndMissingOnesAdded(t *testing.T) {
 	i := newInstance(t)
 	if err := os.WriteFile(i.Path("secrets.json"), []byte(`{"redis-password":"mine","extra":"too"}`), 0o644); err != nil {
 		t.Fatal(err)

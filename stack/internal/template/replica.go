@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// Replicas say how many of a service run, by app id: one where nothing is said.
+// Replicas is the number of replicas by app id; the default is one.
 type Replicas map[string]int
 
-const mostReplicas = 3
+const maxReplicas = 3
 
-// String is what ParseReplicas reads.
+// String is the format of ParseReplicas.
 func (r Replicas) String() string {
 	parts := make([]string, 0, len(r))
 	for id, n := range r {
@@ -32,34 +32,34 @@ func ParseReplicas(text string) (Replicas, error) {
 		}
 		id, number, _ := strings.Cut(part, "=")
 		n, err := strconv.Atoi(number)
-		if err != nil || n < 1 || n > mostReplicas {
-			return nil, fmt.Errorf("%q: replicas are said like products=2,orders=%d, at most that many", part, mostReplicas)
+		if err != nil || n < 1 || n > maxReplicas {
+			return nil, fmt.Errorf("%q: write replicas like products=2,orders=3, at most %d of a service", part, maxReplicas)
 		}
 		all[id] = n
 	}
 	return all, nil
 }
 
-// Replicate adds the further replicas of services. All have the app id, so that sidecars share the calls and events among
-// them, and each has ports of its own, beside those of the first: 20 above, 40 above. It fails for a service that is none.
+// Replicate adds replicas of services. They share the app id, so that sidecars spread calls and events over them. Each
+// has its own ports: 20 above those of the first, then 40. It fails for an unknown service.
 func Replicate(apps []App, wanted Replicas) ([]App, error) {
 	rest := maps.Clone(wanted)
 	out := apps
 	for _, a := range apps {
 		delete(rest, a.ID)
 		for n := 2; n <= wanted[a.ID]; n++ {
-			out = append(out, a.replica(n))
+			out = append(out, a.nth(n))
 		}
 	}
 	for id := range rest {
-		return nil, fmt.Errorf("there is no service %q to have replicas of", id)
+		return nil, fmt.Errorf("no service %q", id)
 	}
 	return out, nil
 }
 
-func (a App) replica(n int) App {
+func (a App) nth(n int) App {
 	shift := 20 * (n - 1)
-	a.number = n
+	a.replica = n
 	for _, p := range []*int{&a.Port, &a.HTTPPort, &a.GRPCPort, &a.InternalGRPCPort, &a.MetricsPort} {
 		*p += shift
 	}
@@ -73,13 +73,13 @@ func (a App) replica(n int) App {
 	return a
 }
 
-// Further says whether this is another replica of an app that came before it.
-func (a App) Further() bool { return a.number > 1 }
+// IsReplica reports whether this is the second or a later replica of an app.
+func (a App) IsReplica() bool { return a.replica > 1 }
 
-// Name is that of this one process: the app id, and "orders-2" for the second replica.
+// Name is the process's name: the app id, or "orders-2" for the second replica.
 func (a App) Name() string {
-	if !a.Further() {
+	if !a.IsReplica() {
 		return a.ID
 	}
-	return a.ID + "-" + strconv.Itoa(a.number)
+	return a.ID + "-" + strconv.Itoa(a.replica)
 }

@@ -3,7 +3,7 @@ package template
 import "testing"
 
 func TestReplicas(t *testing.T) {
-	apps, err := Read(real)
+	apps, err := Read(repositoryFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,6 +43,6 @@ func TestReplicas(t *testing.T) {
 		}
 	}
 	if _, err := Replicate(apps, Replicas{"payments": 2}); err == nil {
-		t.Error("replicas of a service that is none were accepted")
+		t.Error("replicas of an unknown service were accepted")
 	}
 }

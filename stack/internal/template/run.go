@@ -1,13 +1,14 @@
 package template
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// AppEnv is what the CLI sets for an app, beyond what it inherits.
+// AppEnv is the environment that the CLI sets for an app, in addition to the inherited one.
 func (a App) AppEnv() []string {
 	env := []string{
 		"APP_ID=" + a.ID,
@@ -24,11 +25,10 @@ func (a App) AppEnv() []string {
 	return env
 }
 
-// Loopback keeps the listeners of a sidecar that the CLI leaves open to the network on this machine.
+// Loopback binds the listeners of a sidecar that the CLI opens to the network to this machine.
 var Loopback = []string{"--dapr-internal-grpc-listen-address", "127.0.0.1", "--metrics-listen-address", "127.0.0.1"}
 
-// SidecarArgs are the arguments of daprd: those that the CLI would give and, because this platform is for one machine,
-// loopback for the listeners that the CLI leaves open to the network.
+// SidecarArgs are the arguments of daprd: those of the CLI, and Loopback.
 func (a App) SidecarArgs() []string {
 	args := []string{
 		"--app-id", a.ID,
@@ -46,33 +46,20 @@ func (a App) SidecarArgs() []string {
 	for _, r := range a.Resources {
 		args = append(args, "--resources-path", r)
 	}
-	args = option(args, "--config", a.Config)
-	args = option(args, "--dapr-listen-addresses", a.ListenAddresses)
-	args = option(args, "--log-level", a.LogLevel)
-	if a.MaxRequestMB > 0 {
-		args = append(args, "--max-body-size", strconv.Itoa(a.MaxRequestMB)+"Mi")
-	}
-	return append(args, a.healthArgs()...)
-}
-
-func (a App) healthArgs() []string {
+	args = option(args, "--config", a.Config, "")
+	args = option(args, "--dapr-listen-addresses", a.ListenAddresses, "")
+	args = option(args, "--log-level", a.LogLevel, "")
+	args = option(args, "--max-body-size", a.MaxRequestMB, "Mi")
 	if !a.HealthCheck {
-		return nil
+		return args
 	}
-	args := option([]string{"--enable-app-health-check"}, "--app-health-check-path", a.HealthPath)
-	for flag, n := range map[string]int{
-		"--app-health-probe-interval": a.HealthInterval,
-		"--app-health-probe-timeout":  a.HealthTimeout,
-		"--app-health-threshold":      a.HealthThreshold,
-	} {
-		if n > 0 {
-			args = append(args, flag, strconv.Itoa(n))
-		}
-	}
-	return args
+	args = option(append(args, "--enable-app-health-check"), "--app-health-check-path", a.HealthPath, "")
+	args = option(args, "--app-health-probe-interval", a.HealthInterval, "")
+	args = option(args, "--app-health-probe-timeout", a.HealthTimeout, "")
+	return option(args, "--app-health-threshold", a.HealthThreshold, "")
 }
 
-// Ports are those that the app and its sidecar will listen on, by purpose. An app's further ones are in its environment:
+// Ports are those that the app and its sidecar listen on, by purpose. An app can have more ports in its environment:
 // METRICS_PORT is its port "metrics".
 func (a App) Ports() (app, sidecar map[string]int) {
 	app = map[string]int{"app": a.Port}
@@ -88,7 +75,7 @@ func (a App) Ports() (app, sidecar map[string]int) {
 	}
 }
 
-// GoPackage is the package that the command `go run PKG` names; building it first lets signals reach the app itself.
+// GoPackage is the package of the command `go run PKG`. The stack builds it first: then signals reach the app itself.
 func (a App) GoPackage() (string, bool) {
 	if len(a.Command) == 3 && a.Command[0] == "go" && a.Command[1] == "run" {
 		return a.Command[2], true
@@ -96,9 +83,10 @@ func (a App) GoPackage() (string, bool) {
 	return "", false
 }
 
-func option(args []string, flag, value string) []string {
-	if value == "" {
+// option adds a flag whose value is set.
+func option[T comparable](args []string, flag string, value T, unit string) []string {
+	if value == *new(T) {
 		return args
 	}
-	return append(args, flag, value)
+	return append(args, flag, fmt.Sprint(value)+unit)
 }

@@ -1,8 +1,9 @@
-// Package template reads dapr/dapr.yaml, the run template of Dapr's CLI, as the CLI reads it: the same defaults, the same
-// precedence, the same environment for an app and nearly the same arguments for its sidecar.
+// Package template reads dapr/dapr.yaml, the run template of Dapr's CLI, with the CLI's defaults and precedence. It
+// gives an app the CLI's environment, and its sidecar nearly the CLI's arguments.
 package template
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// App is one service beside its sidecar, with what the template says for all of them filled in and paths made absolute.
+// App is one service with its sidecar. The template's common part is filled in, and paths are absolute.
 type App struct {
 	ID               string   `yaml:"appID"`
 	Dir              string   `yaml:"appDirPath"`
@@ -23,13 +24,13 @@ type App struct {
 	InternalGRPCPort int      `yaml:"daprInternalGRPCPort"`
 	MetricsPort      int      `yaml:"metricsPort"`
 	Command          []string `yaml:"command"`
-	Shared           `yaml:",inline"`
+	Common           `yaml:",inline"`
 
-	number int // of the replica; 0 and 1 are the first
+	replica int // its number; 0 and 1 are the first
 }
 
-// Shared is what may be said once for all apps, or for one.
-type Shared struct {
+// Common is what the template sets for all apps or for one.
+type Common struct {
 	Config          string            `yaml:"configFilePath"`
 	Resources       []string          `yaml:"resourcesPaths"`
 	Protocol        string            `yaml:"appProtocol"`
@@ -47,95 +48,90 @@ type Shared struct {
 }
 
 type file struct {
-	Version int    `yaml:"version"`
-	Name    string `yaml:"name"`
-	Common  Shared `yaml:"common"`
-	Apps    []App  `yaml:"apps"`
+	Version int         `yaml:"version"`
+	Name    string      `yaml:"name"`
+	Common  Common      `yaml:"common"`
+	Apps    []yaml.Node `yaml:"apps"`
 }
 
-// Read gives the apps of a run template. A key that this program does not know is an error: silently doing something else
-// than the CLI would be worse.
+// Read returns the apps of a run template. An unknown key is an error: ignoring it could mean to behave differently
+// from the CLI.
 func Read(path string) ([]App, error) {
-	f, err := os.Open(path)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
-	}
-	defer f.Close()
-	var t file
-	d := yaml.NewDecoder(f)
-	d.KnownFields(true)
-	if err := d.Decode(&t); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	dir, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {
 		return nil, err
 	}
-	for i := range t.Apps {
-		if err := t.Apps[i].complete(dir, t.Common); err != nil {
+	var f file
+	if err := decode(text, &f); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	f.Common.complete(dir)
+	f.Common.Protocol = cmp.Or(f.Common.Protocol, "http")
+	f.Common.Placement = cmp.Or(f.Common.Placement, "localhost:50005")
+	apps := make([]App, len(f.Apps))
+	for i, node := range f.Apps {
+		if apps[i], err = f.app(dir, node); err != nil {
 			return nil, fmt.Errorf("%s: app %d: %w", path, i+1, err)
 		}
 	}
-	return t.Apps, nil
+	return apps, nil
 }
 
-// complete takes over what is common. What an app says itself wins; its paths are relative to its own folder, the common
-// ones to the template's.
-func (a *App) complete(dir string, common Shared) error {
+func decode(text []byte, into any) error {
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	return d.Decode(into)
+}
+
+// app decodes an app's part over the common one: its own values win. Its paths are relative to its own folder, the
+// common ones to the template's.
+func (f file) app(dir string, node yaml.Node) (App, error) {
+	text, err := yaml.Marshal(&node)
+	if err != nil {
+		return App{}, err
+	}
+	a := App{Common: f.Common}
+	a.Env = nil
+	if err := decode(text, &a); err != nil {
+		return a, err
+	}
 	if a.Dir == "" {
-		return errors.New("appDirPath is missing")
+		return a, errors.New("appDirPath is missing")
 	}
 	a.Dir = absolute(dir, a.Dir)
-	if a.ID == "" {
-		a.ID = filepath.Base(a.Dir)
+	a.ID = cmp.Or(a.ID, filepath.Base(a.Dir))
+	a.complete(a.Dir)
+	if len(a.Env) == 0 && len(f.Common.Env) > 0 {
+		return a, fmt.Errorf("%s has no env: Dapr's CLI does not add the common env then", a.ID)
 	}
-	if len(a.Env) == 0 && len(common.Env) > 0 {
-		return fmt.Errorf("%s has no env of its own: Dapr's CLI cannot add the common one then", a.ID)
-	}
+	env := map[string]string{}
+	maps.Copy(env, f.Common.Env)
+	maps.Copy(env, a.Env)
+	a.Env = env
 	if a.Port <= 0 || a.HTTPPort <= 0 || a.GRPCPort <= 0 || a.InternalGRPCPort <= 0 || a.MetricsPort <= 0 {
-		return fmt.Errorf("%s: every port must be said, or each start would take others", a.ID)
+		return a, fmt.Errorf("%s: a port is missing: it would be another one at each start", a.ID)
 	}
 	if len(a.Command) == 0 {
-		return fmt.Errorf("%s has no command", a.ID)
+		return a, fmt.Errorf("%s has no command", a.ID)
 	}
-	a.Shared = a.over(common, a.Dir, dir)
-	return nil
+	return a, nil
 }
 
-func (s Shared) over(common Shared, appDir, dir string) Shared {
-	if s.Config != "" {
-		s.Config = absolute(appDir, s.Config)
-	} else if common.Config != "" {
-		s.Config = absolute(dir, common.Config)
+// complete makes paths absolute.
+func (c *Common) complete(dir string) {
+	if c.Config != "" {
+		c.Config = absolute(dir, c.Config)
 	}
-	for i, r := range s.Resources {
-		s.Resources[i] = absolute(appDir, r)
+	resources := make([]string, len(c.Resources))
+	for i, r := range c.Resources {
+		resources[i] = absolute(dir, r)
 	}
-	if len(s.Resources) == 0 {
-		for _, r := range common.Resources {
-			s.Resources = append(s.Resources, absolute(dir, r))
-		}
-	}
-	first(&s.Protocol, common.Protocol, "http")
-	first(&s.ListenAddresses, common.ListenAddresses)
-	first(&s.LogLevel, common.LogLevel)
-	first(&s.Placement, common.Placement, "localhost:50005")
-	first(&s.Scheduler, common.Scheduler)
-	first(&s.MaxRequestMB, common.MaxRequestMB)
-	first(&s.HealthCheck, common.HealthCheck)
-	first(&s.HealthPath, common.HealthPath)
-	first(&s.HealthInterval, common.HealthInterval)
-	first(&s.HealthTimeout, common.HealthTimeout)
-	first(&s.HealthThreshold, common.HealthThreshold)
-	env := map[string]string{}
-	maps.Copy(env, common.Env)
-	maps.Copy(env, s.Env)
-	s.Env = env
-	return s
+	c.Resources = resources
 }
-
-// first keeps what is said and else takes the first of the others that is there.
-func first[T comparable](said *T, others ...T) { *said = cmp.Or(append([]T{*said}, others...)...) }
 
 func absolute(dir, path string) string {
 	if filepath.IsAbs(path) {

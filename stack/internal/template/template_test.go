@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-const real = "../../../dapr/dapr.yaml"
+const repositoryFile = "../../../dapr/dapr.yaml"
 
 func TestReadsTheRealFile(t *testing.T) {
-	apps, err := Read(real)
+	apps, err := Read(repositoryFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestReadsTheRealFile(t *testing.T) {
 
 // The CLI's own rule, in its package standalone: the fields with an env tag, the protocol, then the template's env.
 func TestEnvIsWhatTheCLISets(t *testing.T) {
-	apps, err := Read(real)
+	apps, err := Read(repositoryFile)
 	if err != nil {
 		t.Fatal(err)
 	}

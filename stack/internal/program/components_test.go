@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestComponentTypes: whatever folder names a component, daprd is built with it.
+// TestComponentTypes: daprd has the components that any folder names.
 func TestComponentTypes(t *testing.T) {
 	root := t.TempDir()
 	write(t, root, map[string]string{
@@ -26,8 +26,9 @@ func TestComponentTypes(t *testing.T) {
 	}
 }
 
-// TestUnused: what nothing names is left out, and a type that Dapr does not have is told before anything is compiled.
-func TestUnused(t *testing.T) {
+// TestUnusedComponents: components that no file names are hidden, and an unknown type is an error before anything is
+// compiled.
+func TestUnusedComponents(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{
 		"state_postgres.go":             `Register(x, "postgres"); Register(x, "postgresql")`,
@@ -36,7 +37,7 @@ func TestUnused(t *testing.T) {
 		"middleware_http_ratelimit.go":  `Register(x, "ratelimit")`,
 		"middleware_http_routealias.go": `Register(x, "routealias")`,
 	})
-	files, err := unused(dir, []string{"bindings.aws.s3", "middleware.http.ratelimit", "state.postgresql"})
+	files, err := unusedComponents(dir, []string{"bindings.aws.s3", "middleware.http.ratelimit", "state.postgresql"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,9 +45,9 @@ func TestUnused(t *testing.T) {
 		files[n] = filepath.Base(path)
 	}
 	if want := []string{"bindings_postgres.go", "middleware_http_routealias.go"}; !slices.Equal(files, want) {
-		t.Errorf("left out are %v, want %v", files, want)
+		t.Errorf("hidden are %v, want %v", files, want)
 	}
-	if _, err := unused(dir, []string{"state.postgresql", "state.postgrespl"}); err == nil || !strings.Contains(err.Error(), "type state.postgrespl") {
-		t.Errorf("a type that is misspelt: %v", err)
+	if _, err := unusedComponents(dir, []string{"state.postgresql", "state.postgrespl"}); err == nil || !strings.Contains(err.Error(), "type state.postgrespl") {
+		t.Errorf("a misspelt type: %v", err)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// manifest is what says in a file for Dapr which component is wanted.
+// manifest is the part of a Dapr resource that names a component.
 type manifest struct {
 	Kind string
 	Spec struct {
@@ -23,7 +23,8 @@ type manifest struct {
 	}
 }
 
-// componentTypes are all that YAML of the repository names, sorted: "nameresolution.sqlite", "state.redis".
+// componentTypes are the types of components that YAML files of the repository name, sorted: "nameresolution.sqlite",
+// "state.redis".
 func componentTypes(root string) ([]string, error) {
 	var types []string
 	for _, dir := range []string{"components", "dapr", "tests"} {
@@ -65,10 +66,9 @@ func typesIn(path string) (types []string, err error) {
 	}
 }
 
-// unused are the files of Dapr's folder cmd/daprd/components that register none of these types. Each file there
-// registers one component under its names, and is called by its kind: state_postgres.go has "postgres" and
-// "postgresql".
-func unused(dir string, types []string) (files []string, err error) {
+// unusedComponents are the files of Dapr's folder cmd/daprd/components that register none of these types. Each file
+// registers one component under its names, and begins with its kind: state_postgres.go has "postgres" and "postgresql".
+func unusedComponents(dir string, types []string) (files []string, err error) {
 	all, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		return nil, err
@@ -86,12 +86,12 @@ func unused(dir string, types []string) (files []string, err error) {
 		missing = slices.DeleteFunc(missing, registers)
 	}
 	if len(missing) > 0 {
-		return nil, fmt.Errorf("Dapr %s has no component of type %s", leastDapr, strings.Join(missing, ", "))
+		return nil, fmt.Errorf("Dapr %s has no component of type %s", daprVersion, strings.Join(missing, ", "))
 	}
 	return files, nil
 }
 
-// registers says whether a file is of a type, whose kind may have a dot in it, as middleware.http has.
+// registers reports whether a file registers a type. A type's kind may contain a dot, as in middleware.http.
 func registers(file, text, componentType string) bool {
 	for n, r := range componentType {
 		kind, name := componentType[:n], componentType[min(n+1, len(componentType)):]

@@ -21,30 +21,30 @@ import (
 	"sidecart/stack/internal/progress"
 )
 
-// firstTestPort is below the range from which the kernel takes ports for outgoing connections, and of no platform of the tests.
+// firstTestPort is below the kernel's range for outgoing connections, and no platform of the tests uses it.
 const firstTestPort = 24432
 
-// test runs a command beside a Postgres server of its own, which is thrown away after it. The command finds the
-// superuser's address in TEST_DATABASE_URL; its exit code becomes ours.
+// test runs a command with a temporary Postgres server. The command finds the superuser's URL in TEST_DATABASE_URL; its
+// exit code becomes ours.
 func test(ctx context.Context, c command) error {
 	if len(c.args) == 0 {
-		return errors.New("which command? for instance: stack test -- go test ./kit/...")
+		return errors.New("name a command, for example: stack test -- go test ./kit/...")
 	}
-	sweep(c.Instance)
-	log := progress.To(os.Stderr)
+	removeOrphans(c.Instance)
+	log := progress.New(os.Stderr)
 	bin, _, err := program.Servers(ctx, log)
 	if err != nil {
 		return err
 	}
 	dir := filepath.Join(c.Root, ".sidecart", "unit-"+strconv.Itoa(os.Getpid()))
 	defer os.RemoveAll(dir)
-	server, super, err := throwaway(ctx, bin, dir, log)
+	server, super, err := startTestPostgres(ctx, bin, dir, log)
 	if err != nil {
 		return err
 	}
 	defer super.Stop("postgres")
 
-	// The command and all that it starts is one group, which ends when we are asked to end, as often as that is.
+	// The command runs in its own process group, which gets an interrupt for each signal that we get.
 	ctx, cancel := signal.NotifyContext(context.WithoutCancel(ctx), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)
@@ -55,25 +55,24 @@ func test(ctx context.Context, c command) error {
 	cmd.WaitDelay = 20 * time.Second
 	err = proc.Run(cmd)
 	if ctx.Err() != nil {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what did not listen
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what is left of the group
 	}
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return exitCode(max(1, exit.ExitCode()))
-	}
-	return err
+	return withExitCode(err)
 }
 
-func throwaway(ctx context.Context, bin, dir string, log *progress.Log) (database.Server, *proc.Supervisor, error) {
+func startTestPostgres(ctx context.Context, bin, dir string, log *progress.Log) (
+	server database.Server, super *proc.Supervisor, err error,
+) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return database.Server{}, nil, err
+		return server, nil, err
 	}
 	port, err := freePort(ctx, firstTestPort)
 	if err != nil {
-		return database.Server{}, nil, err
+		return server, nil, err
 	}
-	server := database.Server{
-		Bin: bin, Data: filepath.Join(dir, "postgres"), Port: port, Password: "test", Log: filepath.Join(dir, "postgres.log"),
+	server = database.Server{
+		Bin: bin, Data: filepath.Join(dir, "postgres"), Port: port, Password: "test",
+		Log: filepath.Join(dir, "postgres.log"),
 	}
 	if err := server.Init(ctx); err != nil {
 		return server, nil, err
@@ -82,7 +81,7 @@ func throwaway(ctx context.Context, bin, dir string, log *progress.Log) (databas
 	if err != nil {
 		return server, nil, err
 	}
-	super := proc.NewSupervisor(dir, log.Say, nil, proc.DefaultBackoff())
+	super = proc.NewSupervisor(dir, log.Printf, nil, proc.DefaultBackoff())
 	super.Start(ctx, spec)
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -93,8 +92,8 @@ func throwaway(ctx context.Context, bin, dir string, log *progress.Log) (databas
 	return server, super, nil
 }
 
-// freePort is one of a hundred. Where to begin looking depends on the process, so that two that start together do not
-// both find the same one free.
+// freePort returns one of a hundred ports. It begins at another one in each process, so that two processes that start
+// at the same time do not choose the same.
 func freePort(ctx context.Context, from int) (int, error) {
 	for i := range 100 {
 		p := from + (os.Getpid()+i)%100
@@ -103,16 +102,16 @@ func freePort(ctx context.Context, from int) (int, error) {
 			return p, l.Close()
 		}
 	}
-	return 0, fmt.Errorf("no free port from %d on", from)
+	return 0, fmt.Errorf("no free port from %d to %d", from, from+99)
 }
 
-// sweep removes what killed test runs left.
-func sweep(i instance.Instance) {
+// removeOrphans removes what killed test runs left behind.
+func removeOrphans(i instance.Instance) {
 	dirs, _ := filepath.Glob(filepath.Join(i.Root, ".sidecart", "unit-*"))
 	for _, dir := range dirs {
 		_, pid, _ := strings.Cut(filepath.Base(dir), "-")
 		if n, err := strconv.Atoi(pid); err == nil && !proc.Exists(n) {
-			if _, err := proc.EndLeftovers(dir); err == nil {
+			if _, err := proc.EndOrphans(dir); err == nil {
 				_ = os.RemoveAll(dir)
 			}
 		}
