@@ -1,5 +1,5 @@
 // Package cli_test proves that the official way works as well: Dapr's own CLI starts the services from dapr/dapr.yaml, and
-// a buyer's first order goes all the way.
+// the README's first order is paid.
 package cli_test
 
 import (
@@ -17,11 +17,10 @@ import (
 	"time"
 
 	"sidecart/tests/client"
-	"sidecart/tests/journey"
 	"sidecart/tests/platform"
 )
 
-func TestOfficialCLICarriesTheJourney(t *testing.T) {
+func TestDaprCLI(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a platform")
 	}
@@ -38,7 +37,7 @@ func TestOfficialCLICarriesTheJourney(t *testing.T) {
 		}
 		return well(t.Context(), url+"/health/services")
 	})
-	journey.FirstOrder(t, url)
+	firstOrder(t, infra.Root, url)
 	guarded(t, infra)
 	run.interrupt(t)
 	stop()
