@@ -1,4 +1,4 @@
-// Package category is the shelves: the groups that products are found in, and the tree that they make.
+// Package category manages the tree of categories that products belong to.
 package category
 
 import (
@@ -12,7 +12,8 @@ import (
 	"sidecart/kit/web"
 )
 
-// Category is a group of products, with how many it holds itself. Children is there only in a tree.
+// Category is a group of products. ProductCount counts the products on sale in the category itself, without its
+// subcategories. Children is set in a tree only.
 type Category struct {
 	ID           int64      `json:"id"`
 	Name         string     `json:"name"`
@@ -26,16 +27,16 @@ type Category struct {
 	Children     []Category `json:"children,omitzero" db:"-"`
 }
 
-// ETag is another one after each change, also of how many products there are.
+// ETag changes with the version and with the number of products.
 func (c Category) ETag() string { return fmt.Sprintf("%d-%d", c.Version, c.ProductCount) }
 
-// matches says whether a tag was given out since the category last changed. A product more or less is no change of it.
+// matches reports whether an ETag is of the current version, whatever the number of products was.
 func (c Category) matches(tag string) bool {
 	version, _, _ := strings.Cut(tag, "-")
 	return version == strconv.Itoa(c.Version)
 }
 
-// NewCategory is what an admin says of a new category. Without a slug it gets one from its name.
+// NewCategory is the input for a category. The slug defaults to one made from the name.
 type NewCategory struct {
 	idempotency.Key
 	Name        string `json:"name" validate:"required,notblank,line,max=120"`
@@ -44,7 +45,7 @@ type NewCategory struct {
 	ParentID    *int64 `json:"parent_id" validate:"omitempty,min=1"`
 }
 
-// CategoryUpdate is what an admin wants different; what is not named stays. A parent of null makes it a root.
+// CategoryUpdate changes the fields that are set. A parent_id of null makes the category a root.
 type CategoryUpdate struct {
 	Name        *string             `json:"name" validate:"omitempty,notblank,line,max=120"`
 	Description *string             `json:"description" validate:"omitempty,max=2000"`
@@ -52,46 +53,40 @@ type CategoryUpdate struct {
 	ParentID    web.Optional[int64] `json:"parent_id"`
 }
 
-// What can go wrong with categories.
+// Errors of categories.
 var (
 	ErrNotFound  = fault.New(fault.NotFound, "category_not_found", "there is no such category")
 	ErrSlugTaken = fault.New(fault.Conflict, "slug_taken", "another category has this slug").With("slug", "is taken")
 	ErrNoParent  = fault.ErrInvalid.With("parent_id", "there is no such category")
 	ErrCycle     = fault.New(fault.Conflict, "category_cycle", "a category cannot be below itself").With("parent_id", "is below it")
-	ErrInUse     = fault.New(fault.Conflict, "category_in_use", "there are products or categories in it")
+	ErrInUse     = fault.New(fault.Conflict, "category_in_use", "the category has products or subcategories")
 )
 
-// applyTo is the category as it is after a change.
-func (change CategoryUpdate) applyTo(c Category) Category {
-	web.Apply(&c.Name, change.Name)
-	web.Apply(&c.Description, change.Description)
-	web.Apply(&c.Slug, change.Slug)
-	if change.ParentID.Set {
-		c.ParentID = change.ParentID.Value
+func (u CategoryUpdate) applyTo(c Category) Category {
+	web.Apply(&c.Name, u.Name)
+	web.Apply(&c.Description, u.Description)
+	web.Apply(&c.Slug, u.Slug)
+	if u.ParentID.Set {
+		c.ParentID = u.ParentID.Value
 	}
 	return c
 }
 
-// tree hangs categories under their parents. All are there, in any order; the order of siblings is kept.
+// tree nests all categories under their parents. Siblings keep their order.
 func tree(all []Category) []Category {
-	below := map[int64][]Category{}
+	byParent := map[int64][]Category{}
 	for _, c := range all {
 		parent := int64(0)
-		if c.ParentID != nil {
-			parent = *c.ParentID
-		}
-		below[parent] = append(below[parent], c)
+		web.Apply(&parent, c.ParentID)
+		byParent[parent] = append(byParent[parent], c)
 	}
-	var hang func(parent int64) []Category
-	hang = func(parent int64) []Category {
-		children := below[parent]
+	var nest func(parent int64) []Category
+	nest = func(parent int64) []Category {
+		children := append([]Category{}, byParent[parent]...)
 		for i := range children {
-			children[i].Children = hang(children[i].ID)
-		}
-		if children == nil {
-			return []Category{}
+			children[i].Children = nest(children[i].ID)
 		}
 		return children
 	}
-	return hang(0)
+	return nest(0)
 }

@@ -15,6 +15,6 @@ func TestTree(t *testing.T) {
 		t.Errorf("%+v", first)
 	}
 	if text, _ := json.Marshal(tree(nil)); string(text) != "[]" {
-		t.Errorf("nothing is %s", text)
+		t.Errorf("empty tree: %s", text)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// Routes adds the categories' routes.
+// Routes adds the routes of categories.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /categories", shop.ManageCatalogue, s.handleCreate, web.Created, web.Fails(ErrSlugTaken),
 		web.Doc("createCategory", "categories", "Create a category"))

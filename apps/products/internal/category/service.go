@@ -17,17 +17,16 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations are the categories' tables.
+// Migrations create the tables of categories.
 var Migrations = postgres.Migrations{Name: "category", Files: postgres.Sub(files)}
 
-// Service does what can be done with categories.
+// Service creates, changes, deletes and lists categories.
 type Service struct{ db *event.Outbox }
 
-// NewService works on an open database.
 func NewService(db *event.Outbox) *Service { return &Service{db} }
 
-// Create opens a category. It fails with ErrNoParent, or ErrSlugTaken where a slug was asked for that is taken; a slug made
-// from the name gets a number instead.
+// Create adds a category. A slug made from the name gets a number where it is taken. It fails with ErrNoParent, or with
+// ErrSlugTaken if the given slug is taken.
 func (s *Service) Create(ctx context.Context, in NewCategory) (c Category, err error) {
 	return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Category, error) {
 		slug := in.Slug
@@ -40,9 +39,11 @@ func (s *Service) Create(ctx context.Context, in NewCategory) (c Category, err e
 	})
 }
 
-// Update changes what is named, if the category is still the one that the caller read. It fails with ErrNotFound,
-// web.ErrPreconditionFailed, ErrSlugTaken, ErrNoParent, or ErrCycle where the category would come to be below itself.
-func (s *Service) Update(ctx context.Context, id int64, ifMatch web.IfMatch, update CategoryUpdate) (c Category, err error) {
+// Update changes a category. It fails with ErrNotFound, web.ErrPreconditionFailed, ErrSlugTaken, ErrNoParent, or with
+// ErrCycle if the category would become its own descendant.
+func (s *Service) Update(
+	ctx context.Context, id int64, ifMatch web.IfMatch, update CategoryUpdate,
+) (c Category, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		if c, err = lock(ctx, tx, id, ifMatch); err != nil {
 			return err
@@ -60,8 +61,8 @@ func (s *Service) Update(ctx context.Context, id int64, ifMatch web.IfMatch, upd
 	return c, err
 }
 
-// Delete closes an empty category, if it is still the one that the caller read. It fails with ErrNotFound, web.ErrPreconditionFailed,
-// or ErrInUse while there are products on sale or categories in it.
+// Delete removes an empty category. It fails with ErrNotFound, web.ErrPreconditionFailed, or with ErrInUse while the
+// category has subcategories or products on sale.
 func (s *Service) Delete(ctx context.Context, id int64, ifMatch web.IfMatch) error {
 	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		if _, err := lock(ctx, tx, id, ifMatch); err != nil {
@@ -71,7 +72,7 @@ func (s *Service) Delete(ctx context.Context, id int64, ifMatch web.IfMatch) err
 	})
 }
 
-// lock keeps a category from being changed until the transaction ends. It fails with ErrNotFound or web.ErrPreconditionFailed.
+// lock locks a category for the transaction. It fails with ErrNotFound or web.ErrPreconditionFailed.
 func lock(ctx context.Context, tx pgx.Tx, id int64, ifMatch web.IfMatch) (Category, error) {
 	if err := lockRow(ctx, tx, id); err != nil {
 		return Category{}, err
@@ -83,21 +84,18 @@ func lock(ctx context.Context, tx pgx.Tx, id int64, ifMatch web.IfMatch) (Catego
 	return c, ifMatch.Check(c.matches)
 }
 
-// List is all categories in the order they were opened.
+// List returns categories, oldest first.
 func (s *Service) List(ctx context.Context, q web.PageQuery) (web.Page[Category], error) {
-	return web.PageOf(q, 0, func(after int64, most int) ([]Category, error) {
-		return list(ctx, s.db, after, most)
+	return web.PageOf(q, 0, func(after int64, limit int) ([]Category, error) {
+		return list(ctx, s.db, after, limit)
 	}, func(c Category) int64 { return c.ID })
 }
 
-// Tree is all categories, each with those below it.
-func (s *Service) Tree(ctx context.Context) (page web.Page[Category], err error) {
+// Tree returns all root categories with their descendants.
+func (s *Service) Tree(ctx context.Context) (web.Page[Category], error) {
 	all, err := listAll(ctx, s.db)
-	if err != nil {
-		return page, err
-	}
-	return web.Page[Category]{Items: tree(all)}, nil
+	return web.Page[Category]{Items: tree(all)}, err
 }
 
-// Get is one category. It fails with ErrNotFound.
+// Get returns a category. It fails with ErrNotFound.
 func (s *Service) Get(ctx context.Context, id int64) (Category, error) { return get(ctx, s.db, id) }

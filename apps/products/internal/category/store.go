@@ -8,12 +8,13 @@ import (
 	"sidecart/kit/postgres"
 )
 
-// insert fails with ErrSlugTaken or ErrNoParent. It looks first, so that a refused category does not use up a number; the
-// constraints decide where two are opened at once.
+// insert fails with ErrSlugTaken or ErrNoParent. It checks before it inserts, so that a refused category does not use up
+// an id; the constraints decide between concurrent inserts.
 func insert(ctx context.Context, tx pgx.Tx, in NewCategory, slug string) (Category, error) {
 	var parent, taken bool
 	err := tx.QueryRow(ctx, `
-		select $1::bigint is null or exists (select from categories where id = $1), exists (select from categories where slug = $2)`,
+		select $1::bigint is null or exists (select from categories where id = $1),
+			exists (select from categories where slug = $2)`,
 		in.ParentID, slug).Scan(&parent, &taken)
 	switch {
 	case err != nil:
@@ -30,7 +31,7 @@ func insert(ctx context.Context, tx pgx.Tx, in NewCategory, slug string) (Catego
 	return c, constraintFault(err)
 }
 
-// constraintFault is the fault that the refusal of a constraint stands for.
+// constraintFault returns the fault of a violated constraint.
 func constraintFault(err error) error {
 	switch {
 	case postgres.IsViolation(err, "categories_slug_key"):
@@ -43,7 +44,8 @@ func constraintFault(err error) error {
 	return err
 }
 
-// freeSlug is base, or base-2, base-3 ... where that is taken. Of two at once the second waits for the first.
+// freeSlug returns base, or base-2, base-3 ... if it is taken. Concurrent transactions with the same base wait for one
+// another.
 func freeSlug(ctx context.Context, tx pgx.Tx, base string) (slug string, err error) {
 	if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtext('category slug ' || $1))`, base); err != nil {
 		return "", err
@@ -55,20 +57,21 @@ func freeSlug(ctx context.Context, tx pgx.Tx, base string) (slug string, err err
 	return slug, err
 }
 
-// lockRow fails with ErrNotFound. Others may meanwhile move categories below it.
+// lockRow fails with ErrNotFound. Concurrent transactions may still reference the row as a parent.
 func lockRow(ctx context.Context, tx pgx.Tx, id int64) error {
 	return postgres.ExecOne(ctx, tx, ErrNotFound, `select from categories where id = $1 for no key update`, id)
 }
 
-// updateRow fails with ErrSlugTaken, ErrNoParent or ErrCycle. The row is locked.
+// updateRow writes a locked category. It fails with ErrSlugTaken, ErrNoParent or ErrCycle.
 func updateRow(ctx context.Context, tx pgx.Tx, c Category) error {
 	_, err := tx.Exec(ctx, `
-		update categories set name = $2, description = $3, slug = $4, parent_id = $5, version = version + 1, updated_at = now()
+		update categories set name = $2, description = $3, slug = $4, parent_id = $5,
+			version = version + 1, updated_at = now()
 		where id = $1`, c.ID, c.Name, c.Description, c.Slug, c.ParentID)
 	return constraintFault(err)
 }
 
-// deleteRow fails with ErrInUse. What is archived does not need its category any more.
+// deleteRow fails with ErrInUse. Archived products lose their category.
 func deleteRow(ctx context.Context, tx pgx.Tx, id int64) error {
 	if _, err := tx.Exec(ctx, `
 		update products set category_id = null where category_id = $1 and archived_at is not null`, id); err != nil {
@@ -81,17 +84,22 @@ func deleteRow(ctx context.Context, tx pgx.Tx, id int64) error {
 	return err
 }
 
+// selectCategories selects categories (c) and counts the products of each one.
+const selectCategories = `
+	select c.id, c.name, c.description, c.slug, c.parent_id, c.version, c.created_at, c.updated_at,
+		(select count(*) from products p where p.category_id = c.id and p.archived_at is null) as product_count
+	from categories c`
+
 func list(ctx context.Context, db postgres.Reader, after int64, limit int) ([]Category, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[Category], `
-		select c.id, c.name, c.description, c.slug, c.parent_id, c.version, c.created_at, c.updated_at,
-			(select count(*) from products p where p.category_id = c.id and p.archived_at is null) as product_count
-		from categories c where c.id > $1 order by c.id limit $2`, after, limit)
+	return postgres.All(ctx, db, pgx.RowToStructByName[Category],
+		selectCategories+` where c.id > $1 order by c.id limit $2`, after, limit)
 }
 
-// listAll is all categories by name, counted at one go.
+// listAll returns all categories by name. It counts the products of all of them in one scan.
 func listAll(ctx context.Context, db postgres.Reader) ([]Category, error) {
 	return postgres.All(ctx, db, pgx.RowToStructByName[Category], `
-		select c.id, c.name, c.description, c.slug, c.parent_id, c.version, c.created_at, c.updated_at, coalesce(n.products, 0) as product_count
+		select c.id, c.name, c.description, c.slug, c.parent_id, c.version, c.created_at, c.updated_at,
+			coalesce(n.products, 0) as product_count
 		from categories c
 		left join (select category_id, count(*) as products from products where archived_at is null group by category_id) n
 			on n.category_id = c.id
@@ -100,8 +108,5 @@ func listAll(ctx context.Context, db postgres.Reader) ([]Category, error) {
 
 // get fails with ErrNotFound.
 func get(ctx context.Context, db postgres.Reader, id int64) (Category, error) {
-	return postgres.One(ctx, db, ErrNotFound, pgx.RowToStructByName[Category], `
-		select c.id, c.name, c.description, c.slug, c.parent_id, c.version, c.created_at, c.updated_at,
-			(select count(*) from products p where p.category_id = c.id and p.archived_at is null) as product_count
-		from categories c where c.id = $1`, id)
+	return postgres.One(ctx, db, ErrNotFound, pgx.RowToStructByName[Category], selectCategories+` where c.id = $1`, id)
 }

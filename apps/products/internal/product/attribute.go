@@ -8,19 +8,19 @@ import (
 	"unicode"
 )
 
-// AttributeValue is one attribute's: a text, a number or true or false. The zero Value is the empty text.
+// AttributeValue is a string, a number or a boolean. The zero AttributeValue is the empty string.
 type AttributeValue struct{ json string } // as JSON
 
-// ErrAttributeValue is what every refusal of a value is.
-var ErrAttributeValue = errors.New("must be a text of at most 500 characters on one line, a number, or true or false")
+// ErrAttributeValue means that a value has another type or is too long.
+var ErrAttributeValue = errors.New("must be a string of at most 500 characters on one line, a number, or true or false")
 
-// StringValue is a text.
+// StringValue returns text as a value.
 func StringValue(text string) AttributeValue {
 	encoded, _ := json.Marshal(text) // a text can always be encoded
 	return AttributeValue{string(encoded)}
 }
 
-// parseValue is the number, or the true or false, that a text stands for, else the text.
+// parseValue returns the number or boolean that text spells, otherwise text as a string.
 func parseValue(text string) AttributeValue {
 	var v AttributeValue
 	if json.Valid([]byte(text)) && v.UnmarshalJSON([]byte(text)) == nil {
@@ -29,12 +29,7 @@ func parseValue(text string) AttributeValue {
 	return StringValue(text)
 }
 
-// attribute is what a product with one attribute of this value contains.
-func attribute(name string, value AttributeValue) map[string]AttributeValue {
-	return map[string]AttributeValue{name: value}
-}
-
-// UnmarshalJSON fails with ErrValue.
+// UnmarshalJSON fails with ErrAttributeValue.
 func (v *AttributeValue) UnmarshalJSON(raw []byte) error {
 	raw = bytes.TrimSpace(raw)
 	switch {
@@ -49,7 +44,7 @@ func (v *AttributeValue) UnmarshalJSON(raw []byte) error {
 		return nil
 	case string(raw) == "true", string(raw) == "false":
 	default:
-		var number float64 // what does not fit would not be found again either
+		var number float64 // a number that does not fit could not be searched either
 		if err := json.Unmarshal(raw, &number); err != nil || len(raw) > 32 {
 			return ErrAttributeValue
 		}
@@ -58,7 +53,7 @@ func (v *AttributeValue) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// MarshalJSON writes it as it was read.
+// MarshalJSON writes the value exactly as it was read.
 func (v AttributeValue) MarshalJSON() ([]byte, error) {
 	if v.json == "" {
 		return []byte(`""`), nil

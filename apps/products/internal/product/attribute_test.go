@@ -6,22 +6,22 @@ import (
 	"testing"
 )
 
-func TestValue(t *testing.T) {
-	for given, want := range map[string]string{
+func TestAttributeValue(t *testing.T) {
+	for input, want := range map[string]string{
 		`"red"`: `"red"`, `12.50`: `12.50`, `-1e3`: `-1e3`, `true`: `true`, `false`: `false`, `""`: `""`, `"<b>"`: `"\u003cb\u003e"`,
 	} {
 		var v AttributeValue
-		if err := json.Unmarshal([]byte(given), &v); err != nil {
-			t.Errorf("%s: %v", given, err)
+		if err := json.Unmarshal([]byte(input), &v); err != nil {
+			t.Errorf("%s: %v", input, err)
 		}
 		if got, err := json.Marshal(v); err != nil || string(got) != want {
-			t.Errorf("%s became %s, %v", given, got, err)
+			t.Errorf("%s became %s, %v", input, got, err)
 		}
 	}
-	for _, given := range []string{`[]`, `{}`, `1e999`, strings.Repeat("1", 33), `"` + strings.Repeat("x", 501) + `"`, `"a\nb"`, `"a\u0000b"`} {
+	for _, input := range []string{`[]`, `{}`, `1e999`, strings.Repeat("1", 33), `"` + strings.Repeat("x", 501) + `"`, `"a\nb"`, `"a\u0000b"`} {
 		var v AttributeValue
-		if err := json.Unmarshal([]byte(given), &v); err == nil {
-			t.Errorf("%s was taken", given)
+		if err := json.Unmarshal([]byte(input), &v); err == nil {
+			t.Errorf("%s was accepted", input)
 		}
 	}
 }

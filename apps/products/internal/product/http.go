@@ -7,7 +7,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// Routes adds the products' routes.
+// Routes adds the routes of products.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /products", shop.ManageCatalogue, s.handleCreate, web.Created, web.Fails(ErrSKUTaken, ErrSlugTaken),
 		web.Doc("createProduct", "products", "Create a product"))

@@ -1,9 +1,8 @@
-// Package product is what is for sale: how it is called, what it costs, where it is found.
+// Package product manages the products for sale: their data, prices, search and import.
 package product
 
 import (
 	"fmt"
-	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -15,7 +14,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// Product is one thing for sale. Available is how many can be bought right now.
+// Product is a product for sale. Available is the quantity that can be bought now.
 type Product struct {
 	ID                int64                     `json:"id"`
 	Name              string                    `json:"name"`
@@ -38,17 +37,17 @@ type Product struct {
 	UpdatedAt         time.Time                 `json:"updated_at"`
 }
 
-// ETag is another one after each change, also of how many can be bought.
+// ETag changes with the version and with the available quantity.
 func (p Product) ETag() string { return fmt.Sprintf("%d-%d", p.Version, p.Available) }
 
-// matches says whether a tag was given out since the product last changed. One that was sold meanwhile is no change of it.
+// matches reports whether an ETag is of the current version, whatever the available quantity was.
 func (p Product) matches(tag string) bool {
 	version, _, _ := strings.Cut(tag, "-")
 	return version == strconv.Itoa(p.Version)
 }
 
-// NewProduct is what an admin says of a new product. Currency is USD unless told; without a slug it gets one from its name and SKU.
-// Language says how its words are searched for; simple takes them as they are.
+// NewProduct is the input for a product. The currency defaults to USD and the slug to one made from name and SKU.
+// Language selects how its words are stemmed for search; simple does not stem.
 type NewProduct struct {
 	idempotency.Key
 	Name              string                    `json:"name" validate:"required,notblank,line,max=200"`
@@ -66,7 +65,6 @@ type NewProduct struct {
 	LowStockThreshold int                       `json:"low_stock_threshold" validate:"min=0,max=1000000000"`
 }
 
-// slug is the one that was given, or is made of name and SKU.
 func (in NewProduct) slug() string {
 	if in.Slug != "" {
 		return in.Slug
@@ -74,13 +72,12 @@ func (in NewProduct) slug() string {
 	return shop.Slug(in.Name + " " + in.SKU)
 }
 
-// uniqueSlug is instead of a slug that was made and is taken, where names and SKUs differ in what a slug has not.
+// uniqueSlug replaces a generated slug that is taken: names and SKUs may differ in characters that slugs leave out.
 func uniqueSlug(slug string) string {
 	return shop.Slug(slug[:min(len(slug), 80)] + " " + shop.NewID().String())
 }
 
-// ProductUpdate is what an admin wants different; what is not named stays. Attributes and metadata are replaced as a whole. The
-// SKU never changes.
+// ProductUpdate changes the fields that are set. Attributes and metadata are replaced as a whole. The SKU never changes.
 type ProductUpdate struct {
 	Name              *string                   `json:"name" validate:"omitempty,notblank,line,max=200"`
 	Description       *string                   `json:"description" validate:"omitempty,max=10000"`
@@ -95,8 +92,8 @@ type ProductUpdate struct {
 	LowStockThreshold *int                      `json:"low_stock_threshold" validate:"omitempty,min=0,max=1000000000"`
 }
 
-// Price is what a neighbour asks of a product: what it is called, what one costs and whether it can be bought right now.
-// Archived products have one too, so that whoever still holds one in a cart can say so.
+// Price is the current price of a product for the orders service. Archived products have one too, so that a cart can
+// show that they are no longer for sale.
 type Price struct {
 	ProductID int64      `json:"product_id"`
 	SKU       string     `json:"sku"`
@@ -107,7 +104,7 @@ type Price struct {
 	Archived  bool       `json:"archived"`
 }
 
-// What can go wrong with products.
+// Errors of products.
 var (
 	ErrNotFound   = fault.New(fault.NotFound, "product_not_found", "there is no such product")
 	ErrSKUTaken   = fault.New(fault.Conflict, "sku_taken", "another product has this SKU").With("sku", "is taken")
@@ -115,14 +112,13 @@ var (
 	ErrNoCategory = fault.ErrInvalid.With("category_id", "there is no such category")
 )
 
-// defaultCurrency is what prices are in where nobody says otherwise.
 const defaultCurrency = "USD"
 
-// Languages are those whose words search knows in all their forms, and simple, which takes words as they are.
+// Languages are those that search can stem, and simple, which does not stem.
 var Languages = []string{"en", "de", "es", "simple"}
 
-// withDefaults is the product as it is kept: with a language, a currency, and a price with exactly that currency's decimals. It fails
-// with ErrInvalid naming what does not fit.
+// withDefaults sets the language and the currency, and gives the price exactly that currency's decimals. It fails with
+// ErrInvalid.
 func (in NewProduct) withDefaults(language string) (NewProduct, error) {
 	if in.Language == "" {
 		in.Language = language
@@ -155,26 +151,25 @@ func priceIn(price shop.Money, currency string) (shop.Money, error) {
 	return exact, nil
 }
 
-// applyTo is the product as it is after a change, and whether anything is different. It fails as normal does.
-func (change ProductUpdate) applyTo(p Product) (changed Product, different bool, err error) {
-	changed = p
-	web.Apply(&changed.Name, change.Name)
-	web.Apply(&changed.Description, change.Description)
-	web.Apply(&changed.Slug, change.Slug)
-	web.Apply(&changed.Price, change.Price)
-	web.Apply(&changed.Currency, change.Currency)
-	web.Apply(&changed.CategoryID, change.CategoryID)
-	web.Apply(&changed.Brand, change.Brand)
-	web.Apply(&changed.Language, change.Language)
-	web.Apply(&changed.LowStockThreshold, change.LowStockThreshold)
-	if change.Attributes != nil {
-		changed.Attributes = change.Attributes
+// applyTo returns the product after the update. It fails with ErrInvalid.
+func (u ProductUpdate) applyTo(p Product) (_ Product, err error) {
+	web.Apply(&p.Name, u.Name)
+	web.Apply(&p.Description, u.Description)
+	web.Apply(&p.Slug, u.Slug)
+	web.Apply(&p.Price, u.Price)
+	web.Apply(&p.Currency, u.Currency)
+	web.Apply(&p.CategoryID, u.CategoryID)
+	web.Apply(&p.Brand, u.Brand)
+	web.Apply(&p.Language, u.Language)
+	web.Apply(&p.LowStockThreshold, u.LowStockThreshold)
+	if u.Attributes != nil {
+		p.Attributes = u.Attributes
 	}
-	if change.Metadata != nil {
-		changed.Metadata = change.Metadata
+	if u.Metadata != nil {
+		p.Metadata = u.Metadata
 	}
-	if change.Price != nil || change.Currency != nil { // a currency of earlier times stays until then
-		changed.Price, err = priceIn(changed.Price, changed.Currency)
+	if u.Price != nil || u.Currency != nil { // otherwise a currency that is obsolete today is kept
+		p.Price, err = priceIn(p.Price, p.Currency)
 	}
-	return changed, !reflect.DeepEqual(changed, p), err
+	return p, err
 }

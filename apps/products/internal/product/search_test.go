@@ -9,18 +9,16 @@ import (
 	"time"
 
 	"sidecart/apps/products/internal/category"
-	"sidecart/apps/products/internal/image"
 	"sidecart/apps/products/internal/product"
 	"sidecart/apps/products/internal/stock"
 	"sidecart/kit/event"
-	"sidecart/kit/idempotency"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
 )
 
-// goods are what the tests of the search sell: name, SKU, price, category, brand, how many, attributes.
-var goods = []string{
+// searched are the products of the search tests.
+var searched = []string{
 	`"name":"Wireless Headphones","sku":"WH-001","price":299.99,"category_id":2,"brand":"TechBrand","initial_quantity":5,"attributes":{"color":"black","wireless":true}`,
 	`"name":"Wired Headphones","sku":"WH-002","price":20,"category_id":2,"brand":"Plain","initial_quantity":0,"attributes":{"color":"red","jack":3.5}`,
 	`"name":"Headphone stand","sku":"ST-1","price":15,"category_id":1,"brand":"Plain","initial_quantity":9,"attributes":{"color":"red"}`,
@@ -29,7 +27,7 @@ var goods = []string{
 }
 
 func TestSearch(t *testing.T) {
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
+	db := newDB(t)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
 	category.NewService(event.NewOutbox(db)).Routes(app)
 	product.NewService(event.NewOutbox(db), "en").Routes(app)
@@ -38,10 +36,10 @@ func TestSearch(t *testing.T) {
 	for _, c := range []string{`{"name":"Electronics"}`, `{"name":"Audio","parent_id":1}`, `{"name":"Furniture"}`} {
 		kittest.Run(t, app, nil, []kittest.Call{{Name: "category", As: admin, Do: "POST /categories", Body: c, Want: 201}})
 	}
-	for _, g := range goods {
+	for _, g := range searched {
 		kittest.Run(t, app, nil, []kittest.Call{{Name: "product", As: admin, Do: "POST /products", Body: "{" + g + "}", Want: 201}})
 	}
-	for query, want := range map[string]string{ // in order; with a + any order
+	for query, want := range map[string]string{ // SKUs in order; with a + in any order
 		"":                                      "L-1 T-1 ST-1 WH-002 WH-001",
 		"sort=price":                            "L-1 ST-1 WH-002 T-1 WH-001",
 		"sort=-price":                           "WH-001 T-1 WH-002 ST-1 L-1",
@@ -62,7 +60,7 @@ func TestSearch(t *testing.T) {
 		"q=the":                                 "",
 		"q=%26%7C%21%28%3A*%27":                 "",
 		"q=xylophone":                           "",
-		"category_id=1&sort=price":              "ST-1 WH-002 WH-001", // with what is below it
+		"category_id=1&sort=price":              "ST-1 WH-002 WH-001", // with the subcategory
 		"category_id=2&sort=price":              "WH-002 WH-001",
 		"category_id=99":                        "",
 		"brand=Plain&sort=price":                "ST-1 WH-002",
@@ -73,7 +71,7 @@ func TestSearch(t *testing.T) {
 		"attr.color=red&brand=TechBrand":        "",
 		"attr.wireless=true":                    "WH-001",
 		"attr.jack=3.5":                         "WH-002",
-		"attr.legs=3&sort=price":                "L-1 T-1", // a number and a text
+		"attr.legs=3&sort=price":                "L-1 T-1", // a number and a string
 		"attr.color=red&attr.jack=3.5":          "WH-002",
 	} {
 		t.Run(query, func(t *testing.T) {
@@ -93,24 +91,24 @@ func TestSearch(t *testing.T) {
 		})
 	}
 	kittest.Run(t, app, nil, []kittest.Call{
-		{Name: "names before descriptions", Do: "GET /products?q=headphones&limit=3", Want: 200, HasNot: []string{`"L-1"`}},
+		{Name: "names rank above descriptions", Do: "GET /products?q=headphones&limit=3", Want: 200, HasNot: []string{`"L-1"`}},
 		{Name: "facets", Do: "GET /products?facets=true&limit=1", Want: 200, Has: []string{
 			`"facets":{"brand":[{"value":"Bistro","count":2},{"value":"Plain","count":2},{"value":"TechBrand","count":1}]`,
 			`"category":[{"id":2,"name":"Audio","count":2},{"id":3,"name":"Furniture","count":2},{"id":1,"name":"Electronics","count":1}]`,
 			`"price":[{"from":0,"to":10,"count":1},{"from":10,"to":25,"count":2},{"from":50,"to":100,"count":1},{"from":250,"to":500,"count":1}]`}},
 		{Name: "facets of a search", Do: "GET /products?facets=true&q=wireless", Want: 200, Has: []string{`"facets":{"brand":[{"value":"TechBrand","count":1}]`}},
-		{Name: "no facets unless asked", Do: "GET /products", Want: 200, HasNot: []string{"facets"}},
-		{Name: "an order that is none", Do: "GET /products?sort=odd", Want: 422, Has: []string{`"sort":"must be one of`}},
-		{Name: "a price that is none", Do: "GET /products?min_price=cheap", Want: 422, Has: []string{`"min_price":"an amount`}},
-		{Name: "a price below nothing", Do: "GET /products?max_price=-1", Want: 422, Has: []string{`"max_price":"must not be negative"`}},
-		{Name: "in_stock that is neither", Do: "GET /products?in_stock=maybe", Want: 422, Has: []string{`"in_stock"`}},
-		{Name: "a search too long", Do: "GET /products?q=" + strings.Repeat("x", 201), Want: 422, Has: []string{`"q"`}},
-		{Name: "a cursor of another order", Do: "GET /products?sort=price&limit=1", Want: 200, AndThen: func(t *testing.T, body []byte) {
+		{Name: "no facets by default", Do: "GET /products", Want: 200, HasNot: []string{"facets"}},
+		{Name: "unknown sort order", Do: "GET /products?sort=odd", Want: 422, Has: []string{`"sort":"must be one of`}},
+		{Name: "price is not a number", Do: "GET /products?min_price=cheap", Want: 422, Has: []string{`"min_price":"an amount`}},
+		{Name: "negative price", Do: "GET /products?max_price=-1", Want: 422, Has: []string{`"max_price":"must not be negative"`}},
+		{Name: "in_stock is not a boolean", Do: "GET /products?in_stock=maybe", Want: 422, Has: []string{`"in_stock"`}},
+		{Name: "search text too long", Do: "GET /products?q=" + strings.Repeat("x", 201), Want: 422, Has: []string{`"q"`}},
+		{Name: "cursor of another sort order", Do: "GET /products?sort=price&limit=1", Want: 200, AndThen: func(t *testing.T, body []byte) {
 			next := kittest.Field[string](t, body, "next_cursor")
 			kittest.Run(t, app, nil, []kittest.Call{{Name: "refused", Do: "GET /products?sort=name&cursor=" + next, Want: 422, Has: []string{`"cursor"`}}})
 		}},
 	})
-	t.Run("a changed name is found", func(t *testing.T) {
+	t.Run("a new name is found", func(t *testing.T) {
 		kittest.Run(t, app, nil, []kittest.Call{
 			{Name: "rename", As: admin, Do: "PATCH /products/5", Body: `{"name":"Chandelier"}`, Want: 200},
 			{Name: "typo", Do: "GET /products?q=chandeleir", Want: 200, Has: []string{`"L-1"`}},
@@ -120,9 +118,9 @@ func TestSearch(t *testing.T) {
 	})
 }
 
-// TestEveryOrderPagesStably reads each order three at a time while products are added at both ends.
-func TestEveryOrderPagesStably(t *testing.T) {
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
+// TestPagingOfEverySortOrder reads pages of three while products are added at both ends of the list.
+func TestPagingOfEverySortOrder(t *testing.T) {
+	db := newDB(t)
 	s := product.NewService(event.NewOutbox(db), "en")
 	if _, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.NewCategory{Name: "Things"}); err != nil {
 		t.Fatal(err)
@@ -133,7 +131,7 @@ func TestEveryOrderPagesStably(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for i := range 20 { // prices and names that many share
+	for i := range 20 { // several products share prices and names
 		add(fmt.Sprint("thing ", i%4), 100+i%3)
 	}
 	for _, f := range []product.Filter{
@@ -158,22 +156,22 @@ func TestEveryOrderPagesStably(t *testing.T) {
 			if err := q.Cursor.UnmarshalText([]byte(*page.NextCursor)); err != nil {
 				t.Fatal(err)
 			}
-			if len(seen) < 12 { // a few: they could come faster than they are read
+			if len(seen) < 12 { // bounded: they could be added faster than they are read
 				add("thing 0", 1)
 				add("thing 9", 99_999)
 			}
 		}
 		for _, p := range before.Items {
 			if seen[p.ID] != 1 {
-				t.Errorf("%+v: product %d was seen %d times", f, p.ID, seen[p.ID])
+				t.Errorf("%+v: product %d was returned %d times", f, p.ID, seen[p.ID])
 			}
 		}
 	}
 }
 
-// TestLanguages: each product is found by the forms that its own language gives its words, whatever is searched for beside it.
+// TestLanguages: a product is found by the word forms of its own language.
 func TestLanguages(t *testing.T) {
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
+	db := newDB(t)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
 	category.NewService(event.NewOutbox(db)).Routes(app)
 	product.NewService(event.NewOutbox(db), "de").Routes(app)
@@ -183,11 +181,11 @@ func TestLanguages(t *testing.T) {
 		{Name: "no such language", As: admin, Do: "POST /products", Body: `{"name":"x","sku":"X","price":1,"category_id":1,"language":"tlh"}`, Want: 422, Has: []string{`"language":"must be one of`}},
 	})
 	for _, p := range []string{
-		`"name":"Vogelhaus","sku":"DE-1","description":"Für die Vögel in Gärten und auf Häusern"`, // of the service's own language
+		`"name":"Vogelhaus","sku":"DE-1","description":"Für die Vögel in Gärten und auf Häusern"`, // in the default language of the service
 		`"name":"Guitarra","sku":"ES-1","language":"es","description":"Para las canciones de los niños"`,
 		`"name":"Toy box","sku":"EN-1","language":"en","description":"Boxes for toys of happy children"`,
 		`"name":"Crate","sku":"S-1","language":"simple","description":"The boxes for happy people"`,
-		`"name":"Happiness","sku":"EN-2","language":"en"`, // so that the word is one that products have, and no typo
+		`"name":"Happiness","sku":"EN-2","language":"en"`, // makes the word known, so that it is no typo
 		`"name":"Frame","sku":"EN-3","language":"en","description":"For photos"`,
 		`"name":"Photography","sku":"EN-4","language":"en"`,
 		`"name":"Theatre seat","sku":"EN-5","language":"en"`,
@@ -208,10 +206,10 @@ func TestLanguages(t *testing.T) {
 	for query, want := range map[string]string{
 		"Garten": "DE-1", "haus": "DE-1", "canción": "ES-1", "niño": "ES-1", "box": "S-1 EN-1", "boxes": "S-1 EN-1", "toys": "EN-1",
 		"happiness":      "EN-2 EN-1",
-		"the boxes":      "S-1 EN-1",  // "the" is too common in one of the languages
-		"the":            "EN-5 S-1",  // where there is nothing else, it is a beginning too
-		"photos":         "EN-4 EN-3", // a stem of four letters is a beginning
-		"chair":          "EN-6",      // and "cha", which Spanish makes of it, is not
+		"the boxes":      "S-1 EN-1",  // "the" is a stop word of one of the languages
+		"the":            "EN-5 S-1",  // a stop word alone is a prefix
+		"photos":         "EN-4 EN-3", // a stem of four letters is a prefix
+		"chair":          "EN-6",      // "cha", the Spanish stem, is not
 		"für die Vögel":  "DE-1",
 		"las canciones":  "ES-1",
 		"canción Garten": "",
@@ -220,8 +218,8 @@ func TestLanguages(t *testing.T) {
 			t.Errorf("%q finds %q, want %q", query, got, want)
 		}
 	}
-	kittest.Run(t, app, nil, []kittest.Call{{Name: "said otherwise", As: admin, Do: "PATCH /products/4", Body: `{"language":"en"}`, Want: 200, Has: []string{`"language":"en"`}}})
+	kittest.Run(t, app, nil, []kittest.Call{{Name: "update the language", As: admin, Do: "PATCH /products/4", Body: `{"language":"en"}`, Want: 200, Has: []string{`"language":"en"`}}})
 	if got := found("happiness"); got != "EN-2 S-1 EN-1" {
-		t.Errorf("in another language it is found as %q", got)
+		t.Errorf("after the update, happiness finds %q", got)
 	}
 }

@@ -2,6 +2,7 @@ package product
 
 import (
 	"context"
+	"reflect"
 
 	"sidecart/apps/products/internal/stock"
 	"sidecart/kit/event"
@@ -10,31 +11,33 @@ import (
 	"sidecart/kit/web"
 )
 
-// Row is what a list of goods says of one product, known by its SKU: all of a new one, or what shall be different of one that
-// is there. InitialQuantity is for a new one only: stock that is there changes by adjustments.
+// Row is one product of an import, identified by its SKU: all fields of a new product, or the fields to change of an
+// existing one. InitialQuantity applies to new products only: existing stock changes by adjustments.
 type Row struct {
 	SKU string `json:"sku" validate:"required,max=64,sku"`
 	ProductUpdate
 	InitialQuantity *int `json:"initial_quantity" validate:"omitempty,min=0,max=1000000000"`
 }
 
-// Outcome is what became of a line.
+// Outcome is the result of an accepted row.
 type Outcome string
 
-// The outcomes of a line that was taken.
+// The outcomes.
 const (
 	Created   Outcome = "created"
 	Updated   Outcome = "updated"
 	Unchanged Outcome = "unchanged"
 )
 
-// ErrArchived tells that a SKU belongs to a product that is off sale for good.
+// ErrArchived means that the SKU belongs to an archived product.
 var ErrArchived = fault.ErrInvalid.With("sku", "is of a product that is archived")
 
-// newProduct is a line as a new product. It fails with ErrInvalid naming what is missing.
-func (l Row) newProduct(language string) (NewProduct, error) {
+// newProduct returns a row as a new product. It fails with ErrInvalid, which names the missing fields.
+func (r Row) newProduct(language string) (NewProduct, error) {
 	missing := fault.ErrInvalid
-	for field, absent := range map[string]bool{"name": l.Name == nil, "price": l.Price == nil, "category_id": l.CategoryID == nil} {
+	for field, absent := range map[string]bool{
+		"name": r.Name == nil, "price": r.Price == nil, "category_id": r.CategoryID == nil,
+	} {
 		if absent {
 			missing = missing.With(field, "is required of a new product")
 		}
@@ -42,98 +45,115 @@ func (l Row) newProduct(language string) (NewProduct, error) {
 	if len(missing.Fields) > 0 {
 		return NewProduct{}, missing
 	}
-	in := NewProduct{SKU: l.SKU, Name: *l.Name, Price: l.Price, CategoryID: *l.CategoryID, Attributes: l.Attributes, Metadata: l.Metadata}
-	web.Apply(&in.Description, l.Description)
-	web.Apply(&in.Slug, l.Slug)
-	web.Apply(&in.Currency, l.Currency)
-	web.Apply(&in.Brand, l.Brand)
-	web.Apply(&in.InitialQuantity, l.InitialQuantity)
-	web.Apply(&in.LowStockThreshold, l.LowStockThreshold)
-	web.Apply(&in.Language, l.Language)
+	in := NewProduct{
+		SKU: r.SKU, Name: *r.Name, Price: r.Price, CategoryID: *r.CategoryID,
+		Attributes: r.Attributes, Metadata: r.Metadata,
+	}
+	web.Apply(&in.Description, r.Description)
+	web.Apply(&in.Slug, r.Slug)
+	web.Apply(&in.Currency, r.Currency)
+	web.Apply(&in.Brand, r.Brand)
+	web.Apply(&in.InitialQuantity, r.InitialQuantity)
+	web.Apply(&in.LowStockThreshold, r.LowStockThreshold)
+	web.Apply(&in.Language, r.Language)
 	return in.withDefaults(language)
 }
 
-// existingProduct is a product that has a SKU already.
+// existingProduct is a product that an import may change.
 type existingProduct struct {
 	Product
 	Archived bool
 }
 
-// Upsert takes lines of different SKUs in somebody's transaction, all of them or none, for a few answers from the server
-// however many they are, and emits products.changed of each that is new or different. It fails as Create and Change do,
-// for any line, and with ErrArchived. language is that of new products of which a line does not say it.
+// Upsert creates or updates the products of rows with different SKUs, all of them or none, in a number of round trips
+// that does not grow with the rows. It emits products.changed for each product that is new or changed. It fails with
+// ErrArchived, and as Create and Update do for any row. language is that of new products whose row has none.
 func Upsert(ctx context.Context, tx event.TX, language string, rows []Row) ([]Outcome, error) {
-	bySKU, err := lockBySKU(ctx, tx, rows)
+	existing, err := lockBySKU(ctx, tx, rows)
 	if err != nil {
 		return nil, err
 	}
 	outcomes := make([]Outcome, len(rows))
-	var created []NewProduct
-	var updated []Product
-	var thresholds []stock.Threshold
-	var lockStock []int64 // whose stock may not move meanwhile
-	for i, l := range rows {
-		k, ok := bySKU[l.SKU]
-		if !ok {
-			in, err := l.newProduct(language)
-			if err != nil {
-				return nil, err
-			}
-			outcomes[i], created = Created, append(created, in)
-			continue
-		}
-		if k.Archived {
-			return nil, ErrArchived
-		}
-		p, changed, err := l.applyTo(k.Product)
-		if err != nil {
+	var c changes
+	for i, row := range rows {
+		if outcomes[i], err = c.upsert(row, existing, language); err != nil {
 			return nil, err
 		}
-		outcomes[i] = Unchanged
-		if changed {
-			outcomes[i], updated = Updated, append(updated, p)
-		}
-		if p.LowStockThreshold != k.LowStockThreshold {
-			thresholds, lockStock = append(thresholds, stock.Threshold{ProductID: p.ID, Threshold: p.LowStockThreshold}), append(lockStock, p.ID)
-		}
-		if p.Slug != k.Slug {
-			// Whoever moves stock keeps the product from being known by something else (a foreign key), and does so under the lock of
-			// the stock.
-			lockStock = append(lockStock, p.ID)
-		}
 	}
-	if err := stock.Lock(ctx, tx, lockStock); err != nil {
-		return nil, err
-	}
-	if err := stock.SetThresholds(ctx, tx, thresholds...); err != nil {
-		return nil, err
-	}
-	_, err = save(ctx, tx, created, updated)
+	_, err = c.save(ctx, tx)
 	return outcomes, err
 }
 
-// save puts new products on sale with their first stock, writes down changed ones, which are locked, and tells
-// products.changed of all of them. It answers the ids of the new ones by SKU, and fails with ErrSKUTaken, ErrSlugTaken or
-// ErrNoCategory.
-func save(ctx context.Context, tx event.TX, created []NewProduct, updated []Product) (map[string]int64, error) {
-	ids, err := insert(ctx, tx, created)
+// changes are what a transaction writes. The updated products are locked.
+type changes struct {
+	created    []NewProduct
+	updated    []Product
+	thresholds []stock.Threshold
+	lockStock  []int64
+}
+
+func (c *changes) upsert(row Row, existing map[string]existingProduct, language string) (Outcome, error) {
+	p, ok := existing[row.SKU]
+	if !ok {
+		in, err := row.newProduct(language)
+		c.created = append(c.created, in)
+		return Created, err
+	}
+	if p.Archived {
+		return "", ErrArchived
+	}
+	return c.update(p.Product, row.ProductUpdate)
+}
+
+func (c *changes) update(p Product, u ProductUpdate) (Outcome, error) {
+	updated, err := u.applyTo(p)
+	if err != nil || reflect.DeepEqual(updated, p) {
+		return Unchanged, err
+	}
+	c.updated = append(c.updated, updated)
+	if updated.LowStockThreshold != p.LowStockThreshold {
+		c.thresholds = append(c.thresholds, stock.Threshold{ProductID: p.ID, Threshold: updated.LowStockThreshold})
+	}
+	if updated.LowStockThreshold != p.LowStockThreshold || updated.Slug != p.Slug {
+		// A transaction that moves stock locks the stock, and then the product's key by a foreign key. The slug is part
+		// of a unique key, so changing it takes the same locks in the same order.
+		c.lockStock = append(c.lockStock, p.ID)
+	}
+	return Updated, nil
+}
+
+// save writes the changes and emits products.changed for each product. It returns the ids of created products by SKU,
+// and fails with ErrSKUTaken, ErrSlugTaken or ErrNoCategory.
+func (c *changes) save(ctx context.Context, tx event.TX) (map[string]int64, error) {
+	if err := stock.Lock(ctx, tx, c.lockStock); err != nil {
+		return nil, err
+	}
+	if err := stock.SetThresholds(ctx, tx, c.thresholds...); err != nil {
+		return nil, err
+	}
+	ids, err := insert(ctx, tx, c.created)
 	if err != nil {
 		return nil, err
 	}
 	var events []shop.ProductChanged
 	var opening []stock.Opening
-	for _, in := range created {
-		opening = append(opening, stock.Opening{ProductID: ids[in.SKU], Quantity: in.InitialQuantity})
-		events = append(events, shop.ProductChanged{ProductID: ids[in.SKU], SKU: in.SKU, Name: in.Name, Price: *in.Price, Currency: in.Currency})
+	for _, in := range c.created {
+		id := ids[in.SKU]
+		opening = append(opening, stock.Opening{ProductID: id, Quantity: in.InitialQuantity})
+		events = append(events, shop.ProductChanged{
+			ProductID: id, SKU: in.SKU, Name: in.Name, Price: *in.Price, Currency: in.Currency,
+		})
 	}
 	if err := stock.Open(ctx, tx, opening); err != nil {
 		return nil, err
 	}
-	if err := updateRows(ctx, tx, updated); err != nil {
+	if err := updateRows(ctx, tx, c.updated); err != nil {
 		return nil, err
 	}
-	for _, p := range updated {
-		events = append(events, shop.ProductChanged{ProductID: p.ID, SKU: p.SKU, Name: p.Name, Price: p.Price, Currency: p.Currency})
+	for _, p := range c.updated {
+		events = append(events, shop.ProductChanged{
+			ProductID: p.ID, SKU: p.SKU, Name: p.Name, Price: p.Price, Currency: p.Currency,
+		})
 	}
 	return ids, event.EmitAll(ctx, tx, events)
 }

@@ -11,49 +11,46 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/products/internal/category"
-	"sidecart/apps/products/internal/image"
 	"sidecart/apps/products/internal/product"
 	"sidecart/apps/products/internal/stock"
 	"sidecart/kit/event"
-	"sidecart/kit/idempotency"
-	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
 )
 
-// twenty is a shop with so many products of a thousand each, as lines that say only their SKU.
-func twenty(t *testing.T) (*pgxpool.Pool, []product.Row) {
+// twentyProducts creates 20 products with a stock of 1,000 each, and returns their rows with only the SKU set.
+func twentyProducts(t *testing.T) (*pgxpool.Pool, []product.Row) {
 	t.Helper()
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
+	db := newDB(t)
 	c, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.NewCategory{Name: "Things"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	price, lines := shop.MustMoney("1.00"), make([]product.Row, 20)
-	for i := range lines {
-		lines[i].SKU = fmt.Sprintf("T-%d", i+1)
+	price, rows := shop.MustMoney("1.00"), make([]product.Row, 20)
+	for i := range rows {
+		rows[i].SKU = fmt.Sprintf("T-%d", i+1)
 		if _, err := product.NewService(event.NewOutbox(db), "en").Create(t.Context(), product.NewProduct{
-			Name: "Thing", SKU: lines[i].SKU, Price: &price, CategoryID: c.ID, InitialQuantity: 1000}); err != nil {
+			Name: "Thing", SKU: rows[i].SKU, Price: &price, CategoryID: c.ID, InitialQuantity: 1000}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return db, lines
+	return db, rows
 }
 
-// TestNoDeadlock has lists of goods that begin with the last product change what reservations, sales and returns of the same
-// products lock, who begin with the first.
+// TestNoDeadlock upserts products in descending order while orders reserve, commit and release the same products in
+// ascending order.
 func TestNoDeadlock(t *testing.T) {
-	for name, change := range map[string]func(l *product.Row, round int){
-		"thresholds": func(l *product.Row, round int) { n := 1 + round%2; l.LowStockThreshold = &n },
-		"addresses":  func(l *product.Row, round int) { slug := fmt.Sprint("thing-", l.SKU[2:], "-", round); l.Slug = &slug },
+	for name, change := range map[string]func(r *product.Row, round int){
+		"thresholds": func(r *product.Row, round int) { n := 1 + round%2; r.LowStockThreshold = &n },
+		"slugs":      func(r *product.Row, round int) { slug := fmt.Sprint("thing-", r.SKU[2:], "-", round); r.Slug = &slug },
 	} {
 		t.Run(name, func(t *testing.T) {
 			const rounds = 40
-			db, lines := twenty(t)
-			shelves := stock.NewService(event.NewOutbox(db), time.Hour)
-			slices.Reverse(lines)
-			var wanted []stock.Item
-			for i := range lines {
-				wanted = append(wanted, stock.Item{ProductID: int64(i + 1), Quantity: 1})
+			db, rows := twentyProducts(t)
+			stocks := stock.NewService(event.NewOutbox(db), time.Hour)
+			slices.Reverse(rows)
+			var items []stock.Item
+			for i := range rows {
+				items = append(items, stock.Item{ProductID: int64(i + 1), Quantity: 1})
 			}
 			ctx, stop := context.WithCancel(t.Context())
 			var all sync.WaitGroup
@@ -61,30 +58,30 @@ func TestNoDeadlock(t *testing.T) {
 				all.Go(func() {
 					for ctx.Err() == nil {
 						order := shop.OrderID{UUID: shop.NewID()}
-						_, err := shelves.Reserve(t.Context(), order, wanted)
+						_, err := stocks.Reserve(t.Context(), order, items)
 						if err == nil {
-							err = shelves.Commit(t.Context(), order)
+							err = stocks.Commit(t.Context(), order)
 						}
 						if err == nil {
-							err = shelves.Release(t.Context(), order)
+							err = stocks.Release(t.Context(), order)
 						}
 						if err != nil {
-							t.Errorf("an order beside the list: %v", err)
+							t.Errorf("order: %v", err)
 							return
 						}
 					}
 				})
 			}
 			for round := range rounds {
-				for i := range lines {
-					change(&lines[i], round)
+				for i := range rows {
+					change(&rows[i], round)
 				}
 				err := event.NewOutbox(db).Tx(t.Context(), func(tx event.TX) error {
-					_, err := product.Upsert(t.Context(), tx, "en", lines)
+					_, err := product.Upsert(t.Context(), tx, "en", rows)
 					return err
 				})
 				if err != nil {
-					t.Errorf("the list: %v", err)
+					t.Errorf("upsert: %v", err)
 					break
 				}
 			}

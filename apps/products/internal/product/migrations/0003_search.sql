@@ -1,12 +1,12 @@
 -- +goose Up
 
--- plain is a text as search sees it: small letters and digits without accents, words with one space between them. unaccent is
--- "stable" only because somebody could give it other rules; we do not.
+-- plain normalizes text for search: lower case, no accents, words of letters and digits separated by one space. unaccent is only
+-- declared stable because its rules can be replaced; here they never are.
 create function plain(value text) returns text language sql immutable strict parallel safe
   as $$ select lower(regexp_replace(public.unaccent('public.unaccent'::regdictionary, value), '[^[:alnum:]]+', ' ', 'g')) $$;
 
--- What weighs most: the name, then brand and SKU, then the description, then what attributes say. The name is there with its
--- endings too, so that the beginning of any form of a word finds it.
+-- Weights in descending order: name, brand and SKU, description, attributes. The name is also indexed unstemmed, so that a
+-- prefix of any form of a word finds it.
 alter table products add column search tsvector not null generated always as (
   setweight(to_tsvector('english', plain(name)) || to_tsvector('simple', plain(name)), 'A') ||
   setweight(to_tsvector('simple', plain(brand || ' ' || sku)), 'B') ||
@@ -19,8 +19,8 @@ create index products_by_price on products (price, id) where archived_at is null
 create index products_by_name on products (name, id) where archived_at is null;
 create index products_for_facets on products (brand, category_id, price) include (id) where archived_at is null;
 
--- The words that products use: what is close to one of them may have been meant. A statement adds its words in order, so that
--- two at once do not wait for one another.
+-- The words of all products, for the correction of typos. A statement inserts its words in order, so that concurrent ones do
+-- not deadlock.
 create table product_words (word text collate "C" primary key);
 
 create index product_words_alike on product_words using gin (word gin_trgm_ops);

@@ -1,6 +1,6 @@
 -- +goose Up
 
--- stemmer is how the words of a language lose their endings. Another language is one more line here, and in Languages.
+-- stemmer returns the text search configuration of a language. Another language is one more line here and in Languages.
 create function stemmer(language text) returns regconfig language sql immutable strict parallel safe as $$
   select case language
     when 'de' then 'pg_catalog.german'::regconfig
@@ -10,7 +10,7 @@ create function stemmer(language text) returns regconfig language sql immutable 
   end
 $$;
 
--- What was there before was searched as English. The column is made anew, with its index: that reads and writes all products once.
+-- Existing products are English. The generated column and its index are rebuilt, which rewrites the table once.
 alter table products add column language text not null default 'en' check (language in ('en', 'de', 'es', 'simple'));
 alter table products drop column search;
 alter table products add column search tsvector not null generated always as (
@@ -21,7 +21,7 @@ alter table products add column search tsvector not null generated always as (
 
 create index products_by_search on products using gin (search) where archived_at is null;
 
--- The languages that products were ever in: what is searched for is understood in each of them.
+-- The languages that products have or had. A search text is stemmed in each of them.
 create table product_languages (language text primary key);
 
 -- +goose StatementBegin
