@@ -27,7 +27,7 @@ func run(ctx context.Context, s *service.Service) error {
 		Unpaid:  s.Env.Duration("UNPAID_ORDER_TTL", 30*time.Minute),
 		Ship:    s.Env.Duration("AUTO_SHIP_AFTER", 0),
 		Deliver: s.Env.Duration("AUTO_DELIVER_AFTER", 0),
-		Keep:    s.Env.Duration("WORKFLOW_RETENTION", 10*time.Minute),
+		Retain:  s.Env.Duration("WORKFLOW_RETENTION", 10*time.Minute),
 	}
 	if err := s.Connect(ctx); err != nil {
 		return err
@@ -43,12 +43,12 @@ func run(ctx context.Context, s *service.Service) error {
 	app := s.NewApp(ctx, cfg, auth.NewFeed(s.Sidecar.InvokeWithoutBreaker))
 	engine := fulfilment.Engine{Client: s.Sidecar.Workflows()}
 	orders := order.NewService(outbox, order.Calls{
-		Reserve: order.ReserveWith(s.Sidecar.Invoke), Release: order.ReleaseWith(s.Sidecar.Invoke), Told: order.ToldWith(s.Sidecar.Invoke),
-		Workflow: engine.Look, StartRefund: engine.StartRefund,
+		Reserve: order.ReserveWith(s.Sidecar.Invoke), Release: order.ReleaseWith(s.Sidecar.Invoke), Notifications: order.NotificationsWith(s.Sidecar.Invoke),
+		WorkflowStatus: engine.OrderWorkflow, StartRefund: engine.StartRefund,
 	})
 	sales.NewService(outbox.Pool, orders.Statuses).Routes(app)
 	orders.Routes(app)
-	carts := cart.NewService(outbox.Pool, cart.MemoryWith(s.Sidecar, cartTTL), cart.PricesWith(s.Sidecar.Invoke), orders)
+	carts := cart.NewService(outbox.Pool, cart.StoreWith(s.Sidecar, cartTTL), cart.PricesWith(s.Sidecar.Invoke), orders)
 	carts.Routes(app)
 	payments := payment.NewService(outbox.Pool, moves, engine.Wake, orders.RefundFailed)
 	payments.Routes(app)
@@ -57,8 +57,8 @@ func run(ctx context.Context, s *service.Service) error {
 	fulfilments.Subscribe(hub)
 	carts.Subscribe(hub)
 	s.Relay(s.Sidecar.Publish, event.Retention)
-	s.Go(fulfilments.Work)
-	s.Every("resume-stuck-orders", "@every "+fulfilment.RecoveryEvery.String(), func(ctx context.Context) error {
+	s.Go(fulfilments.RunWorker)
+	s.Every("resume-stuck-orders", "@every "+fulfilment.RecoveryInterval.String(), func(ctx context.Context) error {
 		return fulfilments.Recover(ctx, time.Now())
 	}, web.Timeout(20*time.Second))
 	s.Every("reconcile-payments", "@every 10m", func(ctx context.Context) error {

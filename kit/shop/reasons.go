@@ -6,30 +6,30 @@ type Reason string
 
 // The reason codes.
 const (
-	Requested       Reason = "requested"
-	Unpaid          Reason = "unpaid"
-	StockGone       Reason = "stock_gone"
-	PaymentDeclined Reason = "payment_declined"
-	CardDeclined    Reason = "card_declined"
-	CardExpired     Reason = "card_expired"
-	NoFunds         Reason = "insufficient_funds"
-	NotConfirmed    Reason = "not_confirmed"
-	NoMethod        Reason = "no_such_method"
-	PaymentVoided   Reason = "called_off"
+	Requested            Reason = "requested"
+	Unpaid               Reason = "unpaid"
+	ReservationExpired   Reason = "reservation_expired"
+	PaymentDeclined      Reason = "payment_declined"
+	CardDeclined         Reason = "card_declined"
+	CardExpired          Reason = "card_expired"
+	InsufficientFunds    Reason = "insufficient_funds"
+	NotConfirmed         Reason = "not_confirmed"
+	UnknownPaymentMethod Reason = "no_such_method"
+	PaymentVoided        Reason = "payment_voided"
 )
 
 // Reasons are all codes with their texts in an order's history.
 var Reasons = map[Reason]string{
-	Requested:       "cancelled by request",
-	Unpaid:          "it was not paid in time",
-	StockGone:       "its stock was released before it was paid",
-	PaymentDeclined: "the payment was declined",
-	CardDeclined:    "the card was declined",
-	CardExpired:     "the card has expired",
-	NoFunds:         "there are not enough funds",
-	NotConfirmed:    "the bank asks for a confirmation that was not given",
-	NoMethod:        "there is no such payment method",
-	PaymentVoided:   "the payment was voided",
+	Requested:            "cancelled by request",
+	Unpaid:               "it was not paid in time",
+	ReservationExpired:   "its reservation expired before it was paid",
+	PaymentDeclined:      "the payment was declined",
+	CardDeclined:         "the card was declined",
+	CardExpired:          "the card has expired",
+	InsufficientFunds:    "there are not enough funds",
+	NotConfirmed:         "the bank asks for a confirmation that was not given",
+	UnknownPaymentMethod: "there is no such payment method",
+	PaymentVoided:        "the payment was voided",
 }
 
 // Text returns the text in an order's history.

@@ -79,9 +79,9 @@ func charged(ctx context.Context, d *Databases, f *Finding, settled time.Time) e
 			f.Wrong = append(f.Wrong, fmt.Sprintf("somebody was charged %s for an order that does not exist: %s", c.Amount, id))
 		}
 	}
-	unmended, err := orderSet(ctx, d, `select kind || ' ' || order_id as order_id from payment_findings where mended_at is null`)
-	for u := range unmended {
-		f.Wrong = append(f.Wrong, "the provider's books and ours differ: "+u)
+	unresolved, err := orderSet(ctx, d, `select kind || ' ' || order_id as order_id from payment_discrepancies where resolved_at is null`)
+	for u := range unresolved {
+		f.Wrong = append(f.Wrong, "the provider's records and ours differ: "+u)
 	}
 	return err
 }

@@ -32,7 +32,7 @@ func shipped(t *testing.T) {
 			TraceID  string                           `json:"trace_id"`
 			Workflow struct{ Name, Status string }    `json:"workflow"`
 			Payment  struct{ State, Provider string } `json:"payment"`
-			Told     []struct{ Kind, Channel string } `json:"told"`
+			Told     []struct{ Kind, Channel string } `json:"notifications"`
 		}
 	}
 	platform.Eventually(t, 20*time.Second, func() error {
@@ -203,5 +203,5 @@ func webhook(t *testing.T) {
 	journey.AwaitStatus(t, buyer, order.ID, "paid")
 	must(t, buyer.Call(t.Context(), "POST /api/v1/orders/"+order.ID+"/cancel", nil, 200, nil))
 	awaitSettled(t, buyer, "/api/v1/orders/"+order.ID, "cancelled")
-	must(t, admin.Call(t.Context(), "GET /api/v1/payments/findings", nil, 200, nil))
+	must(t, admin.Call(t.Context(), "GET /api/v1/payments/discrepancies", nil, 200, nil))
 }

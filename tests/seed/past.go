@@ -141,9 +141,9 @@ const (
 // for the sums, which the service's own statement makes of them. What stays of today: the ledger of stock, which nobody can
 // change, what buyers were told, and the moment in an order's id.
 var moved = []string{`
-	update payments p set asked_at = p.asked_at - o.placed_at + l.placed_at, settled_at = p.settled_at - o.placed_at + l.placed_at
+	update payments p set requested_at = p.requested_at - o.placed_at + l.placed_at, settled_at = p.settled_at - o.placed_at + l.placed_at
 	from (` + lives + `) l join orders o on o.id = l.order_id where p.order_id = l.order_id`, `
-	update payment_notices n set heard_at = n.heard_at - o.placed_at + l.placed_at
+	update payment_webhooks n set received_at = n.received_at - o.placed_at + l.placed_at
 	from (` + lives + `) l join orders o on o.id = l.order_id where n.order_id = l.order_id`, `
 	update simulated_ledger c set begun_at = c.begun_at - o.placed_at + l.placed_at, settled_at = c.settled_at - o.placed_at + l.placed_at,
 		settles_at = c.settles_at - o.placed_at + l.placed_at

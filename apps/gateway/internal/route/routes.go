@@ -74,8 +74,8 @@ var Table = []Route{
 	{Do: "POST /api/v1/orders/{id}/refund", By: "orders", Need: shop.ManageOrders, Limit: writing},
 	{Do: "POST /api/v1/orders/{id}/refunds/{refund_id}/retry", By: "orders", Need: shop.ManageOrders, Limit: writing},
 	{Do: "POST /api/v1/payments/webhooks/{provider}", By: "orders", Need: shop.Anyone, Limit: telling},
-	{Do: "GET /api/v1/payments/findings", By: "orders", Need: shop.ManageOrders, Limit: reading},
-	{Do: "POST /api/v1/payments/findings/{id}/give-back", By: "orders", Need: shop.ManageOrders, Limit: writing},
+	{Do: "GET /api/v1/payments/discrepancies", By: "orders", Need: shop.ManageOrders, Limit: reading},
+	{Do: "POST /api/v1/payments/discrepancies/{id}/refund", By: "orders", Need: shop.ManageOrders, Limit: writing},
 
 	{Do: "GET /api/v1/notifications", By: "notifications", Need: shop.SignedIn, Limit: reading},
 	{Do: "POST /api/v1/notifications/read-all", By: "notifications", Need: shop.SignedIn, Limit: writing},

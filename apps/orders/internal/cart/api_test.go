@@ -26,19 +26,19 @@ import (
 
 const purchase = `{"shipping_address":{"street":"123 Main St","city":"Anytown","state":"NY","postal_code":"12345","country":"USA"},"payment_method":"credit_card"}`
 
-// memory stands in for the sidecar's state store, versions included. saves is asked before each write.
-type memory struct {
+// storeFake stands in for the sidecar's state store, versions included. saves is asked before each write.
+type storeFake struct {
 	mu    sync.Mutex
 	carts map[shop.UserID]cart.StoredCart
 	at    map[shop.UserID]int
 	saves func() error
 }
 
-func newMemory() *memory {
-	return &memory{carts: map[shop.UserID]cart.StoredCart{}, at: map[shop.UserID]int{}, saves: func() error { return nil }}
+func newMemory() *storeFake {
+	return &storeFake{carts: map[shop.UserID]cart.StoredCart{}, at: map[shop.UserID]int{}, saves: func() error { return nil }}
 }
 
-func (m *memory) store() cart.Memory {
+func (m *storeFake) store() cart.Store {
 	write := func(owner shop.UserID, version string, do func()) error {
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -52,7 +52,7 @@ func (m *memory) store() cart.Memory {
 		do()
 		return nil
 	}
-	return cart.Memory{
+	return cart.Store{
 		Load: func(_ context.Context, owner shop.UserID) (cart.StoredCart, string, error) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
@@ -82,19 +82,19 @@ func prices(_ context.Context, products []int64) (map[int64]cart.Price, error) {
 	return found, nil
 }
 
-type place struct {
+type fixture struct {
 	*cart.Service
 	db      *pgxpool.Pool
 	app     *web.App
-	memory  *memory
+	memory  *storeFake
 	reserve func() // is called while an order is being made
 	held    map[shop.OrderID][]order.Reserved
 	lost    error // of the next reservation, which is made
 }
 
-func open(t *testing.T) *place {
+func open(t *testing.T) *fixture {
 	t.Helper()
-	p := &place{db: kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations), memory: newMemory(), reserve: func() {},
+	p := &fixture{db: kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations), memory: newMemory(), reserve: func() {},
 		held: map[shop.OrderID][]order.Reserved{}}
 	var mu sync.Mutex
 	reserve := func(_ context.Context, id shop.OrderID, items []order.OrderItem) (lines []order.Reserved, err error) {
@@ -179,7 +179,7 @@ func TestTwentyTabsLoseNothing(t *testing.T) {
 				if err == nil {
 					return
 				}
-				if !errors.Is(err, cart.ErrCrowded) {
+				if !errors.Is(err, cart.ErrConflict) {
 					t.Error(err)
 					return
 				}
@@ -193,7 +193,7 @@ func TestTwentyTabsLoseNothing(t *testing.T) {
 	}
 }
 
-func bought(t *testing.T, p *place) int {
+func orderCount(t *testing.T, p *fixture) int {
 	t.Helper()
 	return len(kittest.Emitted(t, p.db))
 }
@@ -202,7 +202,7 @@ func address() cart.Checkout {
 	return cart.Checkout{ShippingAddress: order.Address{Street: "s", City: "c", PostalCode: "p", Country: "c"}, PaymentMethod: "paypal"}
 }
 
-func fill(t *testing.T, p *place, who shop.Caller, product int64, quantity int) {
+func fill(t *testing.T, p *fixture, who shop.Caller, product int64, quantity int) {
 	t.Helper()
 	if _, err := p.Put(t.Context(), who.ID, order.OrderItem{ProductID: product, Quantity: quantity}); err != nil {
 		t.Fatal(err)
@@ -221,13 +221,13 @@ func TestTwoCheckoutsAtOnceBuyOnce(t *testing.T) {
 				switch {
 				case err == nil:
 					placed.Add(1)
-				case !errors.Is(err, cart.ErrCheckout) && !errors.Is(err, cart.ErrEmpty) && !errors.Is(err, cart.ErrCrowded):
+				case !errors.Is(err, cart.ErrCheckout) && !errors.Is(err, cart.ErrEmpty) && !errors.Is(err, cart.ErrConflict):
 					t.Error(err)
 				}
 			})
 		}
 		both.Wait()
-		if n := bought(t, p); n != 1 || placed.Load() != 1 {
+		if n := orderCount(t, p); n != 1 || placed.Load() != 1 {
 			t.Fatalf("%d orders, %d were told so", n, placed.Load())
 		}
 	}
@@ -251,7 +251,7 @@ func TestOneKeyIsOneCheckout(t *testing.T) {
 			t.Errorf("two orders: %s and %s", first, other)
 		}
 	}
-	if n := bought(t, p); n != 1 {
+	if n := orderCount(t, p); n != 1 {
 		t.Errorf("%d orders", n)
 	}
 }
@@ -322,7 +322,7 @@ func TestCutOffAfterTheOrder(t *testing.T) {
 	p.memory.saves = func() error { return nil }
 	fill(t, p, alice, 2, 1)
 	c, err := p.Get(t.Context(), alice.ID)
-	if err != nil || len(c.Items) != 1 || c.Items[0].ProductID != 2 || bought(t, p) != 1 {
+	if err != nil || len(c.Items) != 1 || c.Items[0].ProductID != 2 || orderCount(t, p) != 1 {
 		t.Errorf("%+v, %v", c, err)
 	}
 }

@@ -21,7 +21,7 @@ type StoredItem struct {
 // StoredCart is a cart as it is remembered. Checkout is there while its lines are being ordered, and tells whoever comes next
 // which order to look for if nobody came back to take them out.
 type StoredCart struct {
-	Lines    []StoredItem     `json:"lines"`
+	Items    []StoredItem     `json:"lines"`
 	Checkout *PendingCheckout `json:"checkout,omitempty"`
 }
 
@@ -33,9 +33,9 @@ type PendingCheckout struct {
 }
 
 const (
-	mostLines = 100
-	// abandoned is when a checkout that left no order never will: longer than any request may take.
-	abandoned = 30 * time.Second
+	maxItems = 100
+	// checkoutTimeout is when a checkout that left no order never will: longer than any request may take.
+	checkoutTimeout = 30 * time.Second
 )
 
 // What can go wrong with carts.
@@ -45,55 +45,55 @@ var (
 	ErrFull      = fault.New(fault.Conflict, "cart_full", "a cart holds 100 different products at most")
 	ErrEmpty     = fault.New(fault.Conflict, "cart_empty", "there is nothing in the cart")
 	ErrCheckout  = fault.New(fault.Conflict, "checkout_running", "this cart is being ordered at this moment").WithRetryAfter(5)
-	ErrCrowded   = fault.New(fault.Unavailable, "cart_crowded", "the cart is being changed in too many places at once").WithRetryAfter(1)
+	ErrConflict  = fault.New(fault.Unavailable, "cart_conflict", "concurrent update, retry").WithRetryAfter(1)
 )
 
-// put sets how many of a product there are, and what one costs now. Other lines stay as they are. It fails with ErrFull.
-func (k StoredCart) put(l StoredItem) (StoredCart, error) {
-	k.Lines = slices.Clone(k.Lines)
-	if i := k.at(l.ProductID); i >= 0 {
-		k.Lines[i] = l
+// withItem sets how many of a product there are, and what one costs now. Other lines stay as they are. It fails with ErrFull.
+func (k StoredCart) withItem(l StoredItem) (StoredCart, error) {
+	k.Items = slices.Clone(k.Items)
+	if i := k.index(l.ProductID); i >= 0 {
+		k.Items[i] = l
 		return k, nil
 	}
-	if len(k.Lines) >= mostLines {
+	if len(k.Items) >= maxItems {
 		return k, ErrFull
 	}
-	k.Lines = append(k.Lines, l)
+	k.Items = append(k.Items, l)
 	return k, nil
 }
 
-// remove takes a product out.
-func (k StoredCart) remove(product int64) StoredCart {
-	k.Lines = slices.DeleteFunc(slices.Clone(k.Lines), func(l StoredItem) bool { return l.ProductID == product })
+// without takes a product out.
+func (k StoredCart) without(product int64) StoredCart {
+	k.Items = slices.DeleteFunc(slices.Clone(k.Items), func(l StoredItem) bool { return l.ProductID == product })
 	return k
 }
 
-// ordered takes out what was ordered and no more: what was added meanwhile stays.
-func (k StoredCart) ordered(items []order.OrderItem) StoredCart {
-	k.Lines = slices.Clone(k.Lines)
+// withoutOrdered takes out what was ordered and no more: what was added meanwhile stays.
+func (k StoredCart) withoutOrdered(items []order.OrderItem) StoredCart {
+	k.Items = slices.Clone(k.Items)
 	for _, item := range items {
-		if i := k.at(item.ProductID); i >= 0 {
-			k.Lines[i].Quantity -= item.Quantity
+		if i := k.index(item.ProductID); i >= 0 {
+			k.Items[i].Quantity -= item.Quantity
 		}
 	}
-	k.Lines = slices.DeleteFunc(k.Lines, func(l StoredItem) bool { return l.Quantity <= 0 })
+	k.Items = slices.DeleteFunc(k.Items, func(l StoredItem) bool { return l.Quantity <= 0 })
 	k.Checkout = nil
 	return k
 }
 
-// same says whether nothing was changed.
-func same(a, b StoredCart) bool {
-	return slices.Equal(a.Lines, b.Lines) && (a.Checkout == nil) == (b.Checkout == nil) &&
+// equal says whether nothing was changed.
+func equal(a, b StoredCart) bool {
+	return slices.Equal(a.Items, b.Items) && (a.Checkout == nil) == (b.Checkout == nil) &&
 		(a.Checkout == nil || a.Checkout.OrderID == b.Checkout.OrderID)
 }
 
-func (k StoredCart) at(product int64) int {
-	return slices.IndexFunc(k.Lines, func(l StoredItem) bool { return l.ProductID == product })
+func (k StoredCart) index(product int64) int {
+	return slices.IndexFunc(k.Items, func(l StoredItem) bool { return l.ProductID == product })
 }
 
-func (k StoredCart) items() []order.OrderItem {
-	items := make([]order.OrderItem, len(k.Lines))
-	for i, l := range k.Lines {
+func (k StoredCart) orderItems() []order.OrderItem {
+	items := make([]order.OrderItem, len(k.Items))
+	for i, l := range k.Items {
 		items[i] = order.OrderItem{ProductID: l.ProductID, Quantity: l.Quantity}
 	}
 	return items

@@ -38,7 +38,7 @@ func TestPriced(t *testing.T) {
 		"too much at once":     {[]StoredItem{usd(5, 1000, "1000000000.00")}, "1000000000000.00", false, []string{"too_much"}},
 		"another currency now": {[]StoredItem{usd(4, 1, "5.00")}, "500", true, []string{"price_changed"}},
 	} {
-		got, err := priced(StoredCart{Lines: c.lines}, prices)
+		got, err := priceCart(StoredCart{Items: c.lines}, prices)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,8 +71,8 @@ func TestCartsAddUp(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"put": func(t *rapid.T) {
 				product, n := rapid.Int64Range(1, 120).Draw(t, "product"), rapid.IntRange(1, 1000).Draw(t, "quantity")
-				after, err := k.put(usd(product, n, "1.00"))
-				if _, there := want[product]; err != nil && (there || len(want) < mostLines) {
+				after, err := k.withItem(usd(product, n, "1.00"))
+				if _, there := want[product]; err != nil && (there || len(want) < maxItems) {
 					t.Fatalf("%d lines, and %v", len(want), err)
 				}
 				if err == nil {
@@ -81,24 +81,24 @@ func TestCartsAddUp(t *testing.T) {
 			},
 			"remove": func(t *rapid.T) {
 				product := rapid.Int64Range(1, 120).Draw(t, "product")
-				k = k.remove(product)
+				k = k.without(product)
 				delete(want, product)
 			},
 			"order": func(t *rapid.T) {
-				items := k.items()
+				items := k.orderItems()
 				if len(items) > 0 {
 					product := rapid.SampledFrom(items).Draw(t, "more of").ProductID
 					more := rapid.IntRange(1, 1000).Draw(t, "more")
-					k, _ = k.put(usd(product, want[product]+more, "1.00")) // in another tab
+					k, _ = k.withItem(usd(product, want[product]+more, "1.00")) // in another tab
 					want = map[int64]int{product: more}
 				}
-				k = k.ordered(items)
+				k = k.withoutOrdered(items)
 			},
 			"": func(t *rapid.T) {
-				if len(k.Lines) != len(want) || len(k.Lines) > mostLines {
-					t.Fatalf("%d lines, want %d", len(k.Lines), len(want))
+				if len(k.Items) != len(want) || len(k.Items) > maxItems {
+					t.Fatalf("%d lines, want %d", len(k.Items), len(want))
 				}
-				for _, l := range k.Lines {
+				for _, l := range k.Items {
 					if l.Quantity != want[l.ProductID] || l.Quantity < 1 {
 						t.Fatalf("%d of product %d, want %d", l.Quantity, l.ProductID, want[l.ProductID])
 					}
@@ -109,9 +109,9 @@ func TestCartsAddUp(t *testing.T) {
 }
 
 func TestSame(t *testing.T) {
-	k := StoredCart{Lines: []StoredItem{usd(1, 1, "1.00")}}
-	noted := StoredCart{Lines: k.Lines, Checkout: &PendingCheckout{Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}}}
-	if !same(k, k) || same(k, noted) || same(k, StoredCart{}) || !same(noted, noted) {
+	k := StoredCart{Items: []StoredItem{usd(1, 1, "1.00")}}
+	noted := StoredCart{Items: k.Items, Checkout: &PendingCheckout{Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}}}
+	if !equal(k, k) || equal(k, noted) || equal(k, StoredCart{}) || !equal(noted, noted) {
 		t.Error("a change is not seen, or one is that was none")
 	}
 }

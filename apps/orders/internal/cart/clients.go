@@ -41,29 +41,29 @@ func PricesWith(invoke sidecar.Invoke) Prices {
 	}
 }
 
-// Memory keeps carts, each with a version. Save and Drop fail with sidecar.ErrChanged where the version is not the cart's
+// Store keeps carts, each with a version. Save and Drop fail with sidecar.ErrChanged where the version is not the cart's
 // any more; the version of a cart that is not there is empty.
-type Memory struct {
+type Store struct {
 	Load func(ctx context.Context, owner shop.UserID) (StoredCart, string, error)
 	Save func(ctx context.Context, owner shop.UserID, k StoredCart, version string) error
 	Drop func(ctx context.Context, owner shop.UserID, version string) error
 }
 
-// store is the name of the component.
-const store = "carts"
+// stateStore is the name of the component.
+const stateStore = "carts"
 
-// MemoryWith keeps carts in the sidecar's state store. A cart that nobody changes is forgotten after ttl.
-func MemoryWith(dapr *sidecar.Sidecar, ttl time.Duration) Memory {
-	return Memory{
+// StoreWith keeps carts in the sidecar's state store. A cart that nobody changes is forgotten after ttl.
+func StoreWith(dapr *sidecar.Sidecar, ttl time.Duration) Store {
+	return Store{
 		Load: func(ctx context.Context, owner shop.UserID) (k StoredCart, version string, err error) {
-			version, err = dapr.Load(ctx, store, owner.String(), &k)
+			version, err = dapr.Load(ctx, stateStore, owner.String(), &k)
 			return k, version, err
 		},
 		Save: func(ctx context.Context, owner shop.UserID, k StoredCart, version string) error {
-			return dapr.Save(ctx, store, owner.String(), k, version, ttl)
+			return dapr.Save(ctx, stateStore, owner.String(), k, version, ttl)
 		},
 		Drop: func(ctx context.Context, owner shop.UserID, version string) error {
-			return dapr.Delete(ctx, store, owner.String(), version)
+			return dapr.Delete(ctx, stateStore, owner.String(), version)
 		},
 	}
 }

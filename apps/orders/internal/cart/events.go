@@ -30,8 +30,8 @@ func (s *Service) Export(ctx context.Context, user shop.UserID) (e Export, err e
 	if e.Orders, err = s.orders.Export(ctx, user); err != nil {
 		return e, err
 	}
-	kept, _, err := s.memory.Load(ctx, user)
-	e.Cart = kept.Lines
+	kept, _, err := s.store.Load(ctx, user)
+	e.Cart = kept.Items
 	if e.Cart == nil {
 		e.Cart = []StoredItem{}
 	}

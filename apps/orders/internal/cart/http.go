@@ -20,7 +20,7 @@ func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "DELETE /cart/items/{product_id}", shop.SignedIn, s.handleRemove, web.NoStore,
 		web.Doc("removeCartItem", "cart", "Remove a cart item"))
 	web.Handle(app, "POST /cart/checkout", shop.SignedIn, s.handleCheckout, web.Created, web.NoStore,
-		web.Fails(ErrEmpty, ErrCheckout, order.ErrOutOfStock, order.ErrUnknown, order.ErrCurrencies),
+		web.Fails(ErrEmpty, ErrCheckout, order.ErrOutOfStock, order.ErrUnknownProduct, order.ErrMixedCurrencies),
 		web.Doc("checkout", "cart", "Check out"),
 		web.Describe("Places an order of what is in the cart and empties it."))
 	web.Handle(app, "GET /export/{user_id}", shop.Anyone, s.handleExport, web.Internal, web.NoStore)

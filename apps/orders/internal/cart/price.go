@@ -6,13 +6,13 @@ import (
 	"sidecart/kit/shop"
 )
 
-// priced is a cart at the prices and the stock of this moment.
-func priced(k StoredCart, prices map[int64]Price) (Cart, error) {
-	c := Cart{Items: []CartItem{}, Notices: []CartNotice{}, Orderable: len(k.Lines) > 0}
+// priceCart is a cart at the prices and the stock of this moment.
+func priceCart(k StoredCart, prices map[int64]Price) (Cart, error) {
+	c := Cart{Items: []CartItem{}, Notices: []CartNotice{}, Orderable: len(k.Items) > 0}
 	var sum shop.Money
 	currencies := map[string]bool{}
-	for _, l := range k.Lines {
-		p, err := line(l, prices)
+	for _, l := range k.Items {
+		p, err := priceItem(l, prices)
 		if err != nil {
 			return c, err
 		}
@@ -20,7 +20,7 @@ func priced(k StoredCart, prices map[int64]Price) (Cart, error) {
 		if p.blocked() {
 			c.Orderable = false
 		}
-		if p.gone() {
+		if p.unavailable() {
 			continue
 		}
 		currencies[p.Currency], c.Currency = true, p.Currency
@@ -44,7 +44,7 @@ func priced(k StoredCart, prices map[int64]Price) (Cart, error) {
 	return c, nil
 }
 
-func line(l StoredItem, prices map[int64]Price) (p CartItem, err error) {
+func priceItem(l StoredItem, prices map[int64]Price) (p CartItem, err error) {
 	now, known := prices[l.ProductID]
 	p = CartItem{
 		ProductID: l.ProductID, SKU: now.SKU, Name: now.Name, Quantity: l.Quantity, UnitPrice: now.UnitPrice,
@@ -75,6 +75,6 @@ func (p *CartItem) notice(code, message string) {
 	p.Notices = append(p.Notices, CartNotice{code, message})
 }
 
-// gone says that a line cannot be bought at all, blocked that it cannot be bought as it is.
-func (p *CartItem) gone() bool    { return p.Available == 0 }
-func (p *CartItem) blocked() bool { return p.Available < p.Quantity }
+// unavailable says that a line cannot be bought at all, blocked that it cannot be bought as it is.
+func (p *CartItem) unavailable() bool { return p.Available == 0 }
+func (p *CartItem) blocked() bool     { return p.Available < p.Quantity }

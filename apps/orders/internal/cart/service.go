@@ -17,13 +17,13 @@ import (
 // Service does what can be done with carts.
 type Service struct {
 	db     *pgxpool.Pool // where the answers to repeated checkouts are
-	memory Memory
+	store  Store
 	prices Prices
 	orders *order.Service
 }
 
 // NewService keeps carts in memory, asks prices, and has orders made of them.
-func NewService(db *pgxpool.Pool, memory Memory, prices Prices, orders *order.Service) *Service {
+func NewService(db *pgxpool.Pool, memory Store, prices Prices, orders *order.Service) *Service {
 	return &Service{db, memory, prices, orders}
 }
 
@@ -51,7 +51,7 @@ func (s *Service) Put(ctx context.Context, owner shop.UserID, item order.OrderIt
 		return Cart{}, ErrArchived
 	}
 	l := StoredItem{ProductID: item.ProductID, Quantity: item.Quantity, UnitPrice: p.UnitPrice, Currency: p.Currency}
-	kept, err := s.change(ctx, owner, func(k StoredCart) (StoredCart, error) { return k.put(l) })
+	kept, err := s.change(ctx, owner, func(k StoredCart) (StoredCart, error) { return k.withItem(l) })
 	if err != nil {
 		return Cart{}, err
 	}
@@ -60,7 +60,7 @@ func (s *Service) Put(ctx context.Context, owner shop.UserID, item order.OrderIt
 
 // Remove takes a product out of the cart, if it is in it.
 func (s *Service) Remove(ctx context.Context, owner shop.UserID, product int64) (Cart, error) {
-	kept, err := s.change(ctx, owner, func(k StoredCart) (StoredCart, error) { return k.remove(product), nil })
+	kept, err := s.change(ctx, owner, func(k StoredCart) (StoredCart, error) { return k.without(product), nil })
 	if err != nil {
 		return Cart{}, err
 	}
@@ -74,18 +74,18 @@ func (s *Service) Empty(ctx context.Context, owner shop.UserID) error {
 }
 
 func (s *Service) price(ctx context.Context, k StoredCart) (Cart, error) {
-	if len(k.Lines) == 0 {
-		return priced(k, nil)
+	if len(k.Items) == 0 {
+		return priceCart(k, nil)
 	}
-	products := make([]int64, len(k.Lines))
-	for i, l := range k.Lines {
+	products := make([]int64, len(k.Items))
+	for i, l := range k.Items {
 		products[i] = l.ProductID
 	}
 	prices, err := s.prices(ctx, products)
 	if err != nil {
 		return Cart{}, err
 	}
-	return priced(k, prices)
+	return priceCart(k, prices)
 }
 
 // attempts is how often a change is tried while others change the same cart.
@@ -95,11 +95,11 @@ const attempts = 20
 // then it begins again, so that two tabs lose nothing. It fails with ErrCrowded.
 func (s *Service) change(ctx context.Context, owner shop.UserID, do func(StoredCart) (StoredCart, error)) (StoredCart, error) {
 	for range attempts {
-		before, version, err := s.memory.Load(ctx, owner)
+		before, version, err := s.store.Load(ctx, owner)
 		if err != nil {
 			return StoredCart{}, err
 		}
-		mended, err := s.mended(ctx, before, time.Now())
+		mended, err := s.finishCheckout(ctx, before, time.Now())
 		if err != nil {
 			return StoredCart{}, err
 		}
@@ -107,38 +107,38 @@ func (s *Service) change(ctx context.Context, owner shop.UserID, do func(StoredC
 		if err != nil {
 			return StoredCart{}, err
 		}
-		err = s.keep(ctx, owner, before, after, version)
+		err = s.save(ctx, owner, before, after, version)
 		if !errors.Is(err, sidecar.ErrConcurrentUpdate) {
 			return after, err
 		}
 	}
-	return StoredCart{}, ErrCrowded
+	return StoredCart{}, ErrConflict
 }
 
-func (s *Service) keep(ctx context.Context, owner shop.UserID, before, after StoredCart, version string) error {
+func (s *Service) save(ctx context.Context, owner shop.UserID, before, after StoredCart, version string) error {
 	switch {
-	case same(before, after):
+	case equal(before, after):
 		return nil
-	case len(after.Lines) == 0 && after.Checkout == nil:
+	case len(after.Items) == 0 && after.Checkout == nil:
 		if version == "" {
 			return nil
 		}
-		return s.memory.Drop(ctx, owner, version)
+		return s.store.Drop(ctx, owner, version)
 	}
-	return s.memory.Save(ctx, owner, after, version)
+	return s.store.Save(ctx, owner, after, version)
 }
 
-// mended is a cart without the traces of a checkout that was cut off: where its order is there, what was ordered is
+// finishCheckout is a cart without the traces of a checkout that was cut off: where its order is there, what was ordered is
 // taken out, and where it never will be, all of it is left in.
-func (s *Service) mended(ctx context.Context, k StoredCart, now time.Time) (StoredCart, error) {
+func (s *Service) finishCheckout(ctx context.Context, k StoredCart, now time.Time) (StoredCart, error) {
 	if k.Checkout == nil {
 		return k, nil
 	}
-	_, err := s.orders.Standing(ctx, k.Checkout.OrderID)
+	_, err := s.orders.GoodsState(ctx, k.Checkout.OrderID)
 	switch {
 	case err == nil:
-		return k.ordered(k.Checkout.Items), nil
-	case errors.Is(err, order.ErrNotFound) && now.Sub(k.Checkout.Since) > abandoned:
+		return k.withoutOrdered(k.Checkout.Items), nil
+	case errors.Is(err, order.ErrNotFound) && now.Sub(k.Checkout.Since) > checkoutTimeout:
 		k.Checkout = nil
 		return k, nil
 	case errors.Is(err, order.ErrNotFound):
@@ -168,20 +168,20 @@ func (s *Service) Checkout(ctx context.Context, buyer shop.UserID, in Checkout) 
 	if earlier != nil {
 		return *earlier, nil
 	}
-	checkout, err := s.begin(ctx, buyer, shop.OrderID{UUID: id})
+	checkout, err := s.beginCheckout(ctx, buyer, shop.OrderID{UUID: id})
 	if errors.Is(err, errPlaced) {
 		return s.orders.Get(ctx, shop.Caller{ID: buyer, Role: shop.User}, shop.OrderID{UUID: id})
 	}
 	if err != nil {
 		return o, err
 	}
-	o, err = s.orders.PlaceAs(ctx, buyer, checkout.OrderID, order.NewOrder{
+	o, err = s.orders.PlaceWithID(ctx, buyer, checkout.OrderID, order.NewOrder{
 		Key: in.Key, Items: checkout.Items, ShippingAddress: in.ShippingAddress, PaymentMethod: in.PaymentMethod, PaymentToken: in.PaymentToken,
 	})
 	if err == nil {
-		checkout.Items = o.Bought() // a repetition may be answered with the order of an earlier call
+		checkout.Items = o.OrderItems() // a repetition may be answered with the order of an earlier call
 	}
-	if endErr := s.end(context.WithoutCancel(ctx), buyer, checkout, err == nil); endErr != nil {
+	if endErr := s.endCheckout(context.WithoutCancel(ctx), buyer, checkout, err == nil); endErr != nil {
 		slog.WarnContext(ctx, "the cart is mended when it is next looked at", "order", checkout.OrderID, "err", endErr)
 	}
 	return o, err
@@ -189,8 +189,8 @@ func (s *Service) Checkout(ctx context.Context, buyer shop.UserID, in Checkout) 
 
 var errPlaced = errors.New("this checkout has its order already")
 
-// begin notes in the cart which order is made of it. The same checkout, begun twice, goes on with what it began with.
-func (s *Service) begin(ctx context.Context, buyer shop.UserID, id shop.OrderID) (PendingCheckout, error) {
+// beginCheckout notes in the cart which order is made of it. The same checkout, begun twice, goes on with what it began with.
+func (s *Service) beginCheckout(ctx context.Context, buyer shop.UserID, id shop.OrderID) (PendingCheckout, error) {
 	kept, err := s.change(ctx, buyer, func(k StoredCart) (StoredCart, error) {
 		switch {
 		case k.Checkout != nil && k.Checkout.OrderID == id:
@@ -199,13 +199,13 @@ func (s *Service) begin(ctx context.Context, buyer shop.UserID, id shop.OrderID)
 			return k, ErrCheckout
 		}
 		// The same call may have come twice, and the other one is done: then the lines are not what it ordered any more.
-		if _, err := s.orders.Standing(ctx, id); !errors.Is(err, order.ErrNotFound) {
+		if _, err := s.orders.GoodsState(ctx, id); !errors.Is(err, order.ErrNotFound) {
 			return k, errors.Join(err, errPlaced)
 		}
-		if len(k.Lines) == 0 {
+		if len(k.Items) == 0 {
 			return k, ErrEmpty
 		}
-		k.Checkout = &PendingCheckout{OrderID: id, Items: k.items(), Since: time.Now().UTC()}
+		k.Checkout = &PendingCheckout{OrderID: id, Items: k.orderItems(), Since: time.Now().UTC()}
 		return k, nil
 	})
 	if err != nil {
@@ -214,9 +214,9 @@ func (s *Service) begin(ctx context.Context, buyer shop.UserID, id shop.OrderID)
 	return *kept.Checkout, nil
 }
 
-// end takes out what was ordered, or only the note where nothing was. Whoever looked at the cart meanwhile may have done
+// endCheckout takes out what was ordered, or only the note where nothing was. Whoever looked at the cart meanwhile may have done
 // it already.
-func (s *Service) end(ctx context.Context, buyer shop.UserID, c PendingCheckout, placed bool) error {
+func (s *Service) endCheckout(ctx context.Context, buyer shop.UserID, c PendingCheckout, placed bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	_, err := s.change(ctx, buyer, func(k StoredCart) (StoredCart, error) {
@@ -224,7 +224,7 @@ func (s *Service) end(ctx context.Context, buyer shop.UserID, c PendingCheckout,
 		case k.Checkout == nil || k.Checkout.OrderID != c.OrderID:
 			return k, nil
 		case placed:
-			return k.ordered(c.Items), nil
+			return k.withoutOrdered(c.Items), nil
 		}
 		k.Checkout = nil
 		return k, nil

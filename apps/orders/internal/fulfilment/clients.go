@@ -16,16 +16,16 @@ type Stock struct {
 	// Release gives back what an order holds or has bought.
 	Release func(ctx context.Context, id shop.OrderID) error
 	// Return says how many of each line are back on the shelf, all returns of the order taken together.
-	Return func(ctx context.Context, id shop.OrderID, items []order.OrderItem) error
+	Restock func(ctx context.Context, id shop.OrderID, items []order.OrderItem) error
 }
 
-// ErrStockGone is the products service's word that a reservation has expired or was given back.
-var ErrStockGone = fault.New(fault.Conflict, "reservation_released", "the reservation has expired or was given back")
+// ErrReservationReleased is the products service's word that a reservation has expired or was given back.
+var ErrReservationReleased = fault.New(fault.Conflict, "reservation_released", "the reservation has expired or was given back")
 
 var (
-	commit   = sidecar.Endpoint{App: "products", Method: "POST", Path: "/reservations/{order}/commit"}
-	release  = sidecar.Endpoint{App: "products", Method: "DELETE", Path: "/reservations/{order}"}
-	returned = sidecar.Endpoint{App: "products", Method: "PUT", Path: "/reservations/{order}/returned"}
+	commit  = sidecar.Endpoint{App: "products", Method: "POST", Path: "/reservations/{order}/commit"}
+	release = sidecar.Endpoint{App: "products", Method: "DELETE", Path: "/reservations/{order}"}
+	restock = sidecar.Endpoint{App: "products", Method: "PUT", Path: "/reservations/{order}/returned"}
 )
 
 // StockWith invokes the products service through the sidecar.
@@ -37,8 +37,8 @@ func StockWith(invoke sidecar.Invoke) Stock {
 		Release: func(ctx context.Context, id shop.OrderID) error {
 			return invoke(ctx, release.With(id.String()), nil, nil)
 		},
-		Return: func(ctx context.Context, id shop.OrderID, items []order.OrderItem) error {
-			return invoke(ctx, returned.With(id.String()), map[string]any{"items": items}, nil)
+		Restock: func(ctx context.Context, id shop.OrderID, items []order.OrderItem) error {
+			return invoke(ctx, restock.With(id.String()), map[string]any{"items": items}, nil)
 		},
 	}
 }

@@ -18,24 +18,24 @@ import (
 // Engine is the sidecar's workflow engine. An order's workflow has the order's id there, a refund's the refund's.
 type Engine struct{ *workflow.Client }
 
-// moved is the external event that has a waiting workflow look at its order.
-const moved = "moved"
+// wakeEvent is the external event that has a waiting workflow look at its order.
+const wakeEvent = "moved"
 
 // Wake is a hint that an order moved. Where it is lost, the recovery sweep mends that.
 func (e Engine) Wake(ctx context.Context, id shop.OrderID) {
-	if err := e.RaiseEvent(ctx, id.String(), moved); err != nil {
+	if err := e.RaiseEvent(ctx, id.String(), wakeEvent); err != nil {
 		slog.InfoContext(ctx, "workflow not woken", "order", id, "err", err)
 	}
 }
 
 // StartRefund starts the workflow of a refund that is owed. Starting it twice changes nothing more.
 func (e Engine) StartRefund(ctx context.Context, id shop.OrderID, refund uuid.UUID) error {
-	return e.begin(ctx, refundName, refund, refundInput{id, refund})
+	return e.startOrWake(ctx, refundName, refund, refundInput{id, refund})
 }
 
-// begin starts a workflow, also one that came to its end before. It wakes the one that runs: that may have been cut off
+// startOrWake starts a workflow, also one that came to its end before. It wakes the one that runs: that may have been cut off
 // while it was started, and then never begins by itself.
-func (e Engine) begin(ctx context.Context, name string, id uuid.UUID, input any) error {
+func (e Engine) startOrWake(ctx context.Context, name string, id uuid.UUID, input any) error {
 	schedule := func() error {
 		_, err := e.ScheduleWorkflow(ctx, name, workflow.WithInstanceID(id.String()), workflow.WithInput(input))
 		return err
@@ -49,9 +49,9 @@ func (e Engine) begin(ctx context.Context, name string, id uuid.UUID, input any)
 	case stateErr != nil || known == nil:
 		return err
 	case !workflow.WorkflowMetadataIsComplete(known):
-		return e.RaiseEvent(ctx, id.String(), moved)
+		return e.RaiseEvent(ctx, id.String(), wakeEvent)
 	}
-	if err := e.remove(ctx, id, true); err != nil {
+	if err := e.purge(ctx, id, true); err != nil {
 		return err
 	}
 	return schedule()
@@ -68,8 +68,8 @@ func (e Engine) state(ctx context.Context, id uuid.UUID) (*workflow.WorkflowMeta
 	return known, err
 }
 
-// remove ends a workflow, if it has not ended, and has the engine drop its history.
-func (e Engine) remove(ctx context.Context, id uuid.UUID, complete bool) error {
+// purge ends a workflow, if it has not ended, and has the engine drop its history.
+func (e Engine) purge(ctx context.Context, id uuid.UUID, complete bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second) // the engine waits until it has ended
 	defer cancel()
 	if !complete {
@@ -84,8 +84,8 @@ func (e Engine) remove(ctx context.Context, id uuid.UUID, complete bool) error {
 	return err
 }
 
-// Look is how far an order's workflow is, for admins; nil where that cannot be had at the moment.
-func (e Engine) Look(ctx context.Context, id shop.OrderID) *order.Workflow {
+// OrderWorkflow is how far an order's workflow is, for admins; nil where that cannot be had at the moment.
+func (e Engine) OrderWorkflow(ctx context.Context, id shop.OrderID) *order.Workflow {
 	known, err := e.state(ctx, id.UUID)
 	switch {
 	case err != nil:

@@ -36,7 +36,7 @@ type Times struct {
 	Unpaid  time.Duration // after which an order that is still pending is cancelled
 	Ship    time.Duration // after it was paid
 	Deliver time.Duration // after it was shipped
-	Keep    time.Duration // after the end of an order or a refund, how long its workflow can still be looked at
+	Retain  time.Duration // after the end of an order or a refund, how long its workflow can still be looked at
 }
 
 // NewService works with the sidecar's workflow engine.
@@ -75,24 +75,24 @@ func (s *Service) onRefunded(ctx context.Context, e shop.OrderRefunded) error {
 // start starts an order's workflow from where the order is, or wakes it. An order for which it would do nothing is left
 // alone.
 func (s *Service) start(ctx context.Context, id shop.OrderID) error {
-	at, err := s.orders.Standing(ctx, id)
-	if errors.Is(err, order.ErrNotFound) || (err == nil && !s.carries(at.Goods)) {
+	at, err := s.orders.GoodsState(ctx, id)
+	if errors.Is(err, order.ErrNotFound) || (err == nil && !s.automates(at.Status)) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return s.engine.begin(ctx, fulfilName, id.UUID, fulfilInput{id, at, at.Since.Add(s.times.Unpaid), s.times.Ship, s.times.Deliver})
+	return s.engine.startOrWake(ctx, fulfilName, id.UUID, fulfilInput{id, at, at.Since.Add(s.times.Unpaid), s.times.Ship, s.times.Deliver})
 }
 
-// carries says whether the workflow does something for goods that are so far: it does not wait for people.
-func (s *Service) carries(goods order.Status) bool {
+// automates says whether the workflow does something for goods that are so far: it does not wait for people.
+func (s *Service) automates(goods order.Status) bool {
 	return goods == order.Pending || goods == order.Paid && s.times.Ship > 0 || goods == order.Shipped && s.times.Deliver > 0
 }
 
 // startRefunds starts a workflow for each refund that an order owes.
 func (s *Service) startRefunds(ctx context.Context, id shop.OrderID) error {
-	owed, err := s.orders.Owed(ctx, id)
+	owed, err := s.orders.OpenRefunds(ctx, id)
 	for _, r := range owed {
 		if err == nil {
 			err = s.engine.StartRefund(ctx, id, r.ID)
@@ -105,53 +105,53 @@ func (s *Service) startRefunds(ctx context.Context, id shop.OrderID) error {
 // settle makes a refund: the provider refunds the money, products restocks the goods. It may be done again, and by two
 // at once; the refund is noted as settled only when all of it is done.
 func (s *Service) settle(ctx context.Context, in refundInput) error {
-	owed, err := s.orders.Owed(ctx, in.OrderID)
+	owed, err := s.orders.OpenRefunds(ctx, in.OrderID)
 	i := slices.IndexFunc(owed, func(r order.Refund) bool { return r.ID == in.RefundID })
 	if err != nil || i < 0 {
 		return err // it has come to its end
 	}
 	r := owed[i]
-	if r.CallsOff {
-		err = s.undo(ctx, r.OrderID)
+	if r.Void {
+		err = s.compensate(ctx, r.OrderID)
 	} else {
-		err = s.giveBack(ctx, r)
+		err = s.refundAndRestock(ctx, r)
 	}
-	return s.conclude(ctx, r, err)
+	return s.recordResult(ctx, r, err)
 }
 
-// conclude notes how a refund ended. One that the provider refuses for good is not tried again until an admin says so.
-func (s *Service) conclude(ctx context.Context, r order.Refund, err error) error {
+// recordResult notes how a refund ended. One that the provider refuses for good is not tried again until an admin says so.
+func (s *Service) recordResult(ctx context.Context, r order.Refund, err error) error {
 	switch {
 	case err == nil:
-		return s.orders.Settle(ctx, r)
+		return s.orders.SettleRefund(ctx, r)
 	case errors.Is(err, payment.ErrRefused):
-		return s.fail(ctx, r, fault.Of(err).Message)
+		return s.failRefund(ctx, r, fault.Of(err).Message)
 	}
 	return err
 }
 
-// fail has somebody look at a refund that the buyer does not get. It reports what is still open, so that nobody takes
+// failRefund has somebody look at a refund that the buyer does not get. It reports what is still open, so that nobody takes
 // it for settled.
-func (s *Service) fail(ctx context.Context, r order.Refund, why string) error {
-	if err := s.payments.Report(ctx, payment.RefundRefused, r.Kept()); err != nil {
+func (s *Service) failRefund(ctx context.Context, r order.Refund, why string) error {
+	if err := s.payments.Report(ctx, payment.RefundRefused, r.Outstanding()); err != nil {
 		return err
 	}
-	return s.orders.Fail(ctx, r, why, false)
+	return s.orders.FailRefund(ctx, r, why, false)
 }
 
-// callOff ends an order's charge.
-func (s *Service) callOff(ctx context.Context, id shop.OrderID) error {
-	asked, err := s.orders.CallsOff(ctx, id)
+// voidPayment ends an order's charge.
+func (s *Service) voidPayment(ctx context.Context, id shop.OrderID) error {
+	asked, err := s.orders.CancellationRefund(ctx, id)
 	if err != nil {
 		return err
 	}
-	return s.payments.CallOff(ctx, id, asked)
+	return s.payments.Void(ctx, id, asked)
 }
 
-// undo ends an order's charge and its reservation, harmless where there is nothing to undo, and keeps steps from having
+// compensate ends an order's charge and its reservation, harmless where there is nothing to undo, and keeps steps from having
 // an effect that come too late. It fails with payment.ErrRefused only when the goods are back.
-func (s *Service) undo(ctx context.Context, id shop.OrderID) error {
-	money := s.callOff(ctx, id)
+func (s *Service) compensate(ctx context.Context, id shop.OrderID) error {
+	money := s.voidPayment(ctx, id)
 	crash.At("undo: called off")
 	if err := s.stock.Release(ctx, id); err != nil {
 		return err
@@ -160,26 +160,26 @@ func (s *Service) undo(ctx context.Context, id shop.OrderID) error {
 	return money
 }
 
-// giveBack gives back money and goods. It fails with payment.ErrRefused only when the goods are back.
-func (s *Service) giveBack(ctx context.Context, r order.Refund) error {
-	money := s.payments.Refund(ctx, payment.Refund{ID: r.Asked(), Key: r.OrderID, Amount: r.Amount, Currency: r.Currency})
+// refundAndRestock gives back money and goods. It fails with payment.ErrRefused only when the goods are back.
+func (s *Service) refundAndRestock(ctx context.Context, r order.Refund) error {
+	money := s.payments.Refund(ctx, payment.Refund{ID: r.ProviderRefundID(), OrderID: r.OrderID, Amount: r.Amount, Currency: r.Currency})
 	crash.At("give back: refunded")
 	if !r.Restock || money != nil && !errors.Is(money, payment.ErrRefused) {
 		return money
 	}
-	items, err := s.orders.Returned(ctx, r.OrderID)
+	items, err := s.orders.RestockedItems(ctx, r.OrderID)
 	if err != nil {
 		return err
 	}
-	if err := s.stock.Return(ctx, r.OrderID, items); err != nil {
+	if err := s.stock.Restock(ctx, r.OrderID, items); err != nil {
 		return err
 	}
 	crash.At("give back: returned")
 	return money
 }
 
-// Work takes the workflows' steps from the sidecar until ctx ends, also after the sidecar was away.
-func (s *Service) Work(ctx context.Context) error {
+// RunWorker takes the workflows' steps from the sidecar until ctx ends, also after the sidecar was away.
+func (s *Service) RunWorker(ctx context.Context) error {
 	steps, err := s.registry()
 	if err != nil {
 		return err

@@ -23,8 +23,8 @@ import (
 	"sidecart/kit/web"
 )
 
-// stand is fulfilment on a real database and a real provider, with a shelf that only takes notes. It has no engine.
-type stand struct {
+// fixture is fulfilment on a real database and a real provider, with a shelf that only takes notes. It has no engine.
+type fixture struct {
 	*Service
 	db       *pgxpool.Pool
 	provider *simulated.Provider
@@ -37,10 +37,10 @@ type stand struct {
 
 var alice, admin = kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 
-func open(t *testing.T) *stand {
+func open(t *testing.T) *fixture {
 	t.Helper()
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations, payment.Migrations)
-	s := &stand{db: db, provider: simulated.New(db, "key"), startRefund: func(context.Context, shop.OrderID, uuid.UUID) error { return nil }}
+	s := &fixture{db: db, provider: simulated.New(db, "key"), startRefund: func(context.Context, shop.OrderID, uuid.UUID) error { return nil }}
 	orders := order.NewService(event.NewOutbox(db), order.Calls{
 		Reserve: func(_ context.Context, _ shop.OrderID, items []order.OrderItem) (lines []order.Reserved, err error) {
 			for _, item := range items {
@@ -48,9 +48,9 @@ func open(t *testing.T) *stand {
 			}
 			return lines, nil
 		},
-		Release:  func(context.Context, shop.OrderID) error { return nil },
-		Workflow: func(context.Context, shop.OrderID) *order.Workflow { return nil },
-		Told:     func(context.Context, shop.UserID, shop.OrderID) ([]order.OrderNotification, error) { return nil, nil },
+		Release:        func(context.Context, shop.OrderID) error { return nil },
+		WorkflowStatus: func(context.Context, shop.OrderID) *order.Workflow { return nil },
+		Notifications:  func(context.Context, shop.UserID, shop.OrderID) ([]order.OrderNotification, error) { return nil, nil },
 		StartRefund: func(ctx context.Context, id shop.OrderID, refund uuid.UUID) error {
 			return s.startRefund(ctx, id, refund)
 		},
@@ -67,7 +67,7 @@ func open(t *testing.T) *stand {
 	s.Service = NewService(orders, s.paidWith(orders, s.provider), Stock{
 		Commit:  func(context.Context, shop.OrderID) error { return note("commit") },
 		Release: func(context.Context, shop.OrderID) error { return note("release") },
-		Return: func(_ context.Context, _ shop.OrderID, items []order.OrderItem) error {
+		Restock: func(_ context.Context, _ shop.OrderID, items []order.OrderItem) error {
 			for range items[0].Quantity {
 				if err := note("return"); err != nil {
 					return err
@@ -79,38 +79,38 @@ func open(t *testing.T) *stand {
 	return s
 }
 
-func (s *stand) paidWith(orders *order.Service, provider payment.Provider) *payment.Service {
+func (s *fixture) paidWith(orders *order.Service, provider payment.Provider) *payment.Service {
 	return payment.NewService(s.db, provider, func(context.Context, shop.OrderID) {}, orders.RefundFailed)
 }
 
 // settled has all refunds that an order owes carried out, as their workflows do.
-func (s *stand) settled(t *testing.T, id shop.OrderID) {
+func (s *fixture) settled(t *testing.T, id shop.OrderID) {
 	t.Helper()
 	if err := s.settleAll(t, id); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (s *stand) settleAll(t *testing.T, id shop.OrderID) error {
+func (s *fixture) settleAll(t *testing.T, id shop.OrderID) error {
 	t.Helper()
-	owed, err := s.orders.Owed(t.Context(), id)
+	owed, err := s.orders.OpenRefunds(t.Context(), id)
 	for _, r := range owed {
 		err = errors.Join(err, s.settle(t.Context(), refundInput{id, r.ID}))
 	}
 	return err
 }
 
-func (s *stand) charge(id shop.OrderID) payment.Charge {
-	return payment.Charge{Key: id, Amount: shop.MustMoney("20.00"), Currency: "USD"}
+func (s *fixture) charge(id shop.OrderID) payment.Charge {
+	return payment.Charge{OrderID: id, Amount: shop.MustMoney("20.00"), Currency: "USD"}
 }
 
 // bought is a paid order of two things for 20.00.
-func (s *stand) bought(t *testing.T) shop.OrderID {
+func (s *fixture) bought(t *testing.T) shop.OrderID {
 	t.Helper()
 	return s.boughtWith(t, "")
 }
 
-func (s *stand) boughtWith(t *testing.T, token string) shop.OrderID {
+func (s *fixture) boughtWith(t *testing.T, token string) shop.OrderID {
 	t.Helper()
 	o, err := s.orders.Place(t.Context(), alice.ID, order.NewOrder{Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal"})
 	if err == nil {
@@ -127,7 +127,7 @@ func (s *stand) boughtWith(t *testing.T, token string) shop.OrderID {
 	return o.ID
 }
 
-func (s *stand) taken(t *testing.T) string {
+func (s *fixture) totalCharged(t *testing.T) string {
 	t.Helper()
 	var left shop.Money
 	if err := s.db.QueryRow(t.Context(), `select coalesce(sum(amount - refunded), 0.00) from simulated_ledger where state = 'approved'`).Scan(&left); err != nil {
@@ -158,7 +158,7 @@ func TestSettle(t *testing.T) {
 	for range 3 {
 		s.settled(t, id)
 	}
-	if got := s.taken(t); got != "10.00" || !slices.Equal(s.shelf, []string{"return"}) {
+	if got := s.totalCharged(t); got != "10.00" || !slices.Equal(s.shelf, []string{"return"}) {
 		t.Errorf("%s is taken, shelf %v", got, s.shelf)
 	}
 	if _, err := s.orders.Cancel(t.Context(), alice, id); err != nil {
@@ -167,7 +167,7 @@ func TestSettle(t *testing.T) {
 	for range 2 {
 		s.settled(t, id)
 	}
-	if got := s.taken(t); got != "0.00" || !slices.Equal(s.shelf, []string{"return", "release"}) {
+	if got := s.totalCharged(t); got != "0.00" || !slices.Equal(s.shelf, []string{"return", "release"}) {
 		t.Errorf("%s is taken, shelf %v", got, s.shelf)
 	}
 }
@@ -205,7 +205,7 @@ func TestReconcile(t *testing.T) {
 	if err := s.Reconcile(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if found := s.findings(t); len(found) > 0 {
+	if found := s.discrepancies(t); len(found) > 0 {
 		t.Errorf("what is young may still be on its way: %+v", found)
 	}
 	for range 2 {
@@ -213,23 +213,23 @@ func TestReconcile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	found := s.findings(t)
+	found := s.discrepancies(t)
 	for id, want := range map[shop.OrderID]payment.PaymentDiscrepancy{
-		lost: {Kind: payment.WithoutOrder}, late.ID: {Kind: payment.OfCancelled}, unpaid.ID: {Kind: payment.WithoutCharge},
+		lost: {Kind: payment.ChargedWithoutOrder}, late.ID: {Kind: payment.ChargedAndCancelled}, unpaid.ID: {Kind: payment.PaidWithoutCharge},
 	} {
 		got := found[id]
-		if got.Kind != want.Kind || (got.MendedAt != nil) != (want.Kind != payment.WithoutCharge) {
+		if got.Kind != want.Kind || (got.ResolvedAt != nil) != (want.Kind != payment.PaidWithoutCharge) {
 			t.Errorf("%s: %+v, want %+v", id, got, want)
 		}
 	}
-	if _, wrong := found[well]; wrong || len(found) != 3 || s.taken(t) != "20.00" {
-		t.Errorf("%d findings, %s is taken, want 20.00 for one order", len(found), s.taken(t))
+	if _, wrong := found[well]; wrong || len(found) != 3 || s.totalCharged(t) != "20.00" {
+		t.Errorf("%d findings, %s is taken, want 20.00 for one order", len(found), s.totalCharged(t))
 	}
 }
 
-func (s *stand) findings(t *testing.T) map[shop.OrderID]payment.PaymentDiscrepancy {
+func (s *fixture) discrepancies(t *testing.T) map[shop.OrderID]payment.PaymentDiscrepancy {
 	t.Helper()
-	page, err := s.payments.Findings(t.Context(), web.PageQuery{Limit: 100})
+	page, err := s.payments.ListDiscrepancies(t.Context(), web.PageQuery{Limit: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,10 +240,10 @@ func (s *stand) findings(t *testing.T) map[shop.OrderID]payment.PaymentDiscrepan
 	return found
 }
 
-// busy is a provider that looks up no charge at the moment.
-type busy struct{ *simulated.Provider }
+// unavailableProvider is a provider that looks up no charge at the moment.
+type unavailableProvider struct{ *simulated.Provider }
 
-func (busy) Find(context.Context, shop.OrderID, string) (payment.Receipt, error) {
+func (unavailableProvider) Find(context.Context, shop.OrderID, string) (payment.Receipt, error) {
 	return payment.Receipt{}, payment.ErrProvider
 }
 
@@ -254,17 +254,17 @@ func TestOverdue(t *testing.T) {
 		token   string
 		charged bool // before
 		says    string
-		want    outcome
+		want    activityResult
 		taken   string
 	}{
-		"never charged":                {"", false, "", outcome{Refused: shop.Cause{Code: shop.Unpaid}, Declined: true}, "0.00"},
-		"without an answer":            {"tok_timeout", true, "", outcome{Refused: shop.Cause{Code: shop.Unpaid}, Declined: true}, "0.00"},
-		"approved a moment ago":        {"tok_timeout", true, "charge.approved", outcome{}, "0.00"}, // the ledger follows
-		"declined a moment ago":        {"tok_timeout", true, "charge.declined", outcome{Refused: shop.Cause{Words: "no funds"}, Declined: true}, "0.00"},
-		"made, and nobody said so":     {"tok_timeout", true, "unsaid", outcome{}, "20.00"},
-		"declined, and nobody said so": {"tok_timeout", true, "refused", outcome{Refused: shop.Cause{Code: shop.PaymentDeclined, Words: shop.PaymentDeclined.Text()}, Declined: true}, "0.00"},
-		"nobody answers":               {"tok_timeout", true, "silent", outcome{Refused: shop.Cause{Code: shop.Unpaid}, Declined: true}, "0.00"},
-		"charged, products was away":   {"", true, "", outcome{}, "20.00"},
+		"never charged":                {"", false, "", activityResult{Rejected: shop.Cause{Code: shop.Unpaid}, Declined: true}, "0.00"},
+		"without an answer":            {"tok_timeout", true, "", activityResult{Rejected: shop.Cause{Code: shop.Unpaid}, Declined: true}, "0.00"},
+		"approved a moment ago":        {"tok_timeout", true, "charge.approved", activityResult{}, "0.00"}, // the ledger follows
+		"declined a moment ago":        {"tok_timeout", true, "charge.declined", activityResult{Rejected: shop.Cause{Words: "no funds"}, Declined: true}, "0.00"},
+		"made, and nobody said so":     {"tok_timeout", true, "unsaid", activityResult{}, "20.00"},
+		"declined, and nobody said so": {"tok_timeout", true, "refused", activityResult{Rejected: shop.Cause{Code: shop.PaymentDeclined, Words: shop.PaymentDeclined.Text()}, Declined: true}, "0.00"},
+		"nobody answers":               {"tok_timeout", true, "silent", activityResult{Rejected: shop.Cause{Code: shop.Unpaid}, Declined: true}, "0.00"},
+		"charged, products was away":   {"", true, "", activityResult{}, "20.00"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
@@ -285,16 +285,16 @@ func TestOverdue(t *testing.T) {
 			case "refused":
 				s.exec(t, `update simulated_ledger set state = 'declined', settled_at = now()`)
 			case "silent":
-				s.payments = s.paidWith(s.orders, busy{s.provider})
+				s.payments = s.paidWith(s.orders, unavailableProvider{s.provider})
 			default:
-				s.say(t, simulated.Message{Type: c.says, OrderID: o.ID, Reason: "no funds"})
+				s.sendWebhook(t, simulated.WebhookMessage{Type: c.says, OrderID: o.ID, Reason: "no funds"})
 			}
 			for range 2 {
 				if got, err := s.pay(t.Context(), payInput{o.ID, true}); err != nil || got != c.want {
 					t.Errorf("%+v, %v", got, err)
 				}
 			}
-			if got := s.taken(t); got != c.taken {
+			if got := s.totalCharged(t); got != c.taken {
 				t.Errorf("%s is taken", got)
 			}
 		})
@@ -310,19 +310,19 @@ func TestApprovedAfterTheEnd(t *testing.T) {
 		_, err = s.pay(t.Context(), payInput{OrderID: o.ID})
 	}
 	if err == nil {
-		err = s.orders.GiveUp(t.Context(), o.ID, shop.Cause{Code: shop.Unpaid}, true)
+		err = s.orders.CancelUnpaid(t.Context(), o.ID, shop.Cause{Code: shop.Unpaid}, true)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.exec(t, `update simulated_ledger set state = 'approved', settled_at = now()`)
-	s.say(t, simulated.Message{Type: "charge.approved", OrderID: o.ID})
-	if err := s.abandon(t.Context(), abandoned{o.ID, shop.Cause{Code: shop.Unpaid}, true}); err != nil {
+	s.sendWebhook(t, simulated.WebhookMessage{Type: "charge.approved", OrderID: o.ID})
+	if err := s.cancelUnpaid(t.Context(), cancelInput{o.ID, shop.Cause{Code: shop.Unpaid}, true}); err != nil {
 		t.Fatal(err)
 	}
 	s.settled(t, o.ID)
 	got, err := s.orders.Get(t.Context(), alice, o.ID)
-	if err != nil || got.Status != order.Cancelled || got.History[1].Reason != shop.Unpaid.Text() || s.taken(t) != "0.00" {
-		t.Errorf("%+v, %v, %s is taken", got, err, s.taken(t))
+	if err != nil || got.Status != order.Cancelled || got.History[1].Reason != shop.Unpaid.Text() || s.totalCharged(t) != "0.00" {
+		t.Errorf("%+v, %v, %s is taken", got, err, s.totalCharged(t))
 	}
 }

@@ -12,12 +12,12 @@ import (
 // purge ends a workflow that missed the event of its order's end and waits for nothing. One that takes steps gives
 // something back, and is left alone.
 func (r *sweep) purge(ctx context.Context, i order.Instance) error {
-	if r.away() {
+	if r.engineUnavailable() {
 		return nil
 	}
 	known, err := r.engine.state(ctx, i.ID())
 	if err != nil {
-		return r.heard(err)
+		return r.countUnanswered(err)
 	}
 	if known != nil {
 		complete := workflow.WorkflowMetadataIsComplete(known)
@@ -27,9 +27,9 @@ func (r *sweep) purge(ctx context.Context, i order.Instance) error {
 		if !complete {
 			slog.InfoContext(ctx, "a workflow did not end with its order, and is ended", "order", i.OrderID, "refund", i.RefundID)
 		}
-		if err := r.engine.remove(ctx, i.ID(), complete); err != nil {
-			return r.heard(err)
+		if err := r.engine.purge(ctx, i.ID(), complete); err != nil {
+			return r.countUnanswered(err)
 		}
 	}
-	return r.orders.Recovery().Purged(ctx, i)
+	return r.orders.Recovery().MarkPurged(ctx, i)
 }

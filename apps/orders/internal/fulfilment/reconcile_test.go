@@ -12,14 +12,14 @@ import (
 	"sidecart/kit/web"
 )
 
-func (s *stand) exec(t *testing.T, sql string, args ...any) {
+func (s *fixture) exec(t *testing.T, sql string, args ...any) {
 	t.Helper()
 	if _, err := s.db.Exec(t.Context(), sql, args...); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (s *stand) reconcile(t *testing.T, times int) {
+func (s *fixture) reconcile(t *testing.T, times int) {
 	t.Helper()
 	for range times {
 		if err := s.Reconcile(t.Context(), time.Now().Add(10*time.Minute)); err != nil {
@@ -28,16 +28,16 @@ func (s *stand) reconcile(t *testing.T, times int) {
 	}
 }
 
-// lost is a charge of an order that was never kept, made so many days ago.
-func (s *stand) lost(t *testing.T, token string, days int) shop.OrderID {
+// chargeWithoutOrder is a charge of an order that was never kept, made so many days ago.
+func (s *fixture) chargeWithoutOrder(t *testing.T, token string, days int) shop.OrderID {
 	t.Helper()
 	c := s.charge(shop.OrderID{UUID: shop.NewID()})
 	c.Token = token
 	if _, err := s.provider.Charge(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	s.exec(t, `update simulated_ledger set begun_at = begun_at - make_interval(days => $2) where key = $1`, c.Key, days)
-	return c.Key
+	s.exec(t, `update simulated_ledger set begun_at = begun_at - make_interval(days => $2) where key = $1`, c.OrderID, days)
+	return c.OrderID
 }
 
 // through is enough runs to walk through a month and begin again.
@@ -48,7 +48,7 @@ func TestReconcileFindsWhatIsOld(t *testing.T) {
 	s := open(t)
 	well := s.bought(t)
 	s.reconcile(t, 1)
-	lost := s.lost(t, "", 20)
+	lost := s.chargeWithoutOrder(t, "", 20)
 	late := s.bought(t)
 	unpaid := s.bought(t)
 	s.exec(t, `update simulated_ledger set begun_at = begun_at - interval '20 days' where key <> $1`, lost)
@@ -56,23 +56,23 @@ func TestReconcileFindsWhatIsOld(t *testing.T) {
 	s.exec(t, `update orders set status = 'cancelled' where id = $1`, late)
 	s.exec(t, `delete from simulated_ledger where key = $1`, unpaid)
 	s.reconcile(t, through)
-	found := s.findings(t)
-	for id, want := range map[shop.OrderID]payment.DiscrepancyKind{lost: payment.WithoutOrder, late: payment.OfCancelled, unpaid: payment.WithoutCharge} {
-		if got := found[id]; got.Kind != want || (got.MendedAt != nil) != (want != payment.WithoutCharge) {
+	found := s.discrepancies(t)
+	for id, want := range map[shop.OrderID]payment.DiscrepancyKind{lost: payment.ChargedWithoutOrder, late: payment.ChargedAndCancelled, unpaid: payment.PaidWithoutCharge} {
+		if got := found[id]; got.Kind != want || (got.ResolvedAt != nil) != (want != payment.PaidWithoutCharge) {
 			t.Errorf("%s: %+v, want %s", id, got, want)
 		}
 	}
-	if _, wrong := found[well]; wrong || len(found) != 3 || s.taken(t) != "20.00" {
-		t.Errorf("%d findings, %s is taken, want 20.00 for one order", len(found), s.taken(t))
+	if _, wrong := found[well]; wrong || len(found) != 3 || s.totalCharged(t) != "20.00" {
+		t.Errorf("%d findings, %s is taken, want 20.00 for one order", len(found), s.totalCharged(t))
 	}
-	another := s.lost(t, "", 25) // which the walk has passed
+	another := s.chargeWithoutOrder(t, "", 25) // which the walk has passed
 	s.reconcile(t, through)
-	if s.findings(t)[another].MendedAt == nil {
+	if s.discrepancies(t)[another].ResolvedAt == nil {
 		t.Error("it does not begin again")
 	}
 	s.exec(t, `update orders set status = 'refunded' where id = $1`, unpaid)
 	s.reconcile(t, 1)
-	if s.findings(t)[unpaid].MendedAt == nil {
+	if s.discrepancies(t)[unpaid].ResolvedAt == nil {
 		t.Error("an order that is in order by now is still open")
 	}
 }
@@ -81,15 +81,15 @@ func TestReconcileFindsWhatIsOld(t *testing.T) {
 // waiting.
 func TestReconcileTriesAgain(t *testing.T) {
 	s := open(t)
-	stubborn, other := s.lost(t, "tok_refund_refused", 0), s.lost(t, "", 0)
+	stubborn, other := s.chargeWithoutOrder(t, "tok_refund_refused", 0), s.chargeWithoutOrder(t, "", 0)
 	s.reconcile(t, 2)
-	if found := s.findings(t); found[stubborn].MendedAt != nil || found[other].MendedAt == nil {
+	if found := s.discrepancies(t); found[stubborn].ResolvedAt != nil || found[other].ResolvedAt == nil {
 		t.Errorf("%+v", found)
 	}
 	s.exec(t, `update simulated_ledger set refuses = false`)
 	s.reconcile(t, 1)
-	if s.findings(t)[stubborn].MendedAt == nil || s.taken(t) != "0.00" {
-		t.Errorf("%+v, %s is taken", s.findings(t), s.taken(t))
+	if s.discrepancies(t)[stubborn].ResolvedAt == nil || s.totalCharged(t) != "0.00" {
+		t.Errorf("%+v, %s is taken", s.discrepancies(t), s.totalCharged(t))
 	}
 }
 
@@ -98,29 +98,29 @@ func TestReconcileTriesAgain(t *testing.T) {
 func TestSoManyAreNotGivenBack(t *testing.T) {
 	s := open(t)
 	for range 25 {
-		s.lost(t, "", 0)
+		s.chargeWithoutOrder(t, "", 0)
 	}
 	s.reconcile(t, 3)
 	mended, waits := 0, payment.PaymentDiscrepancy{}
-	for _, f := range s.findings(t) {
-		if f.MendedAt != nil {
+	for _, f := range s.discrepancies(t) {
+		if f.ResolvedAt != nil {
 			mended++
 		} else {
 			waits = f
 		}
 	}
-	if mended != 20 || s.taken(t) != "100.00" {
-		t.Fatalf("%d of 25 were given back, %s is taken", mended, s.taken(t))
+	if mended != 20 || s.totalCharged(t) != "100.00" {
+		t.Fatalf("%d of 25 were given back, %s is taken", mended, s.totalCharged(t))
 	}
-	s.exec(t, `update payment_findings set found_at = found_at - interval '2 days'`)
+	s.exec(t, `update payment_discrepancies set found_at = found_at - interval '2 days'`)
 	s.reconcile(t, 2)
-	if s.taken(t) != "100.00" {
-		t.Errorf("nobody has looked for two days, and %s is taken", s.taken(t))
+	if s.totalCharged(t) != "100.00" {
+		t.Errorf("nobody has looked for two days, and %s is taken", s.totalCharged(t))
 	}
-	if f, err := s.payments.GiveBack(t.Context(), waits.ID); err != nil || f.MendedAt == nil || s.taken(t) != "80.00" {
-		t.Errorf("an admin says so: %+v, %v, %s is taken", f, err, s.taken(t))
+	if f, err := s.payments.RefundDiscrepancy(t.Context(), waits.ID); err != nil || f.ResolvedAt == nil || s.totalCharged(t) != "80.00" {
+		t.Errorf("an admin says so: %+v, %v, %s is taken", f, err, s.totalCharged(t))
 	}
-	if _, err := s.payments.GiveBack(t.Context(), 1<<40); !errors.Is(err, payment.ErrNoFinding) {
+	if _, err := s.payments.RefundDiscrepancy(t.Context(), 1<<40); !errors.Is(err, payment.ErrDiscrepancyNotFound) {
 		t.Errorf("what was never found: %v", err)
 	}
 }
@@ -129,44 +129,44 @@ func TestSoManyAreNotGivenBack(t *testing.T) {
 // compared meanwhile.
 func TestReconcileGoesOnAfterABadRow(t *testing.T) {
 	s := open(t)
-	bad, unread, lost := s.bought(t), s.bought(t), s.lost(t, "", 0)
+	bad, unread, lost := s.bought(t), s.bought(t), s.chargeWithoutOrder(t, "", 0)
 	s.exec(t, `update orders set total = 'NaN' where id in ($1, $2)`, bad, unread)
 	s.exec(t, `delete from simulated_ledger where key = $1`, unread) // the provider does not speak of it by itself
-	s.exec(t, `insert into payment_findings (kind, order_id, provider, reference, amount, currency) values ('paid_without_charge', $1, 'simulated', '', 1, 'USD')`, bad)
+	s.exec(t, `insert into payment_discrepancies (kind, order_id, provider, reference, amount, currency) values ('paid_without_charge', $1, 'simulated', '', 1, 'USD')`, bad)
 	mends := s.boughtWith(t, "")
-	if err := s.payments.Report(t.Context(), payment.WithoutCharge, payment.Taken{Key: mends, Currency: "USD"}); err != nil {
+	if err := s.payments.Report(t.Context(), payment.PaidWithoutCharge, payment.Record{OrderID: mends, Currency: "USD"}); err != nil {
 		t.Fatal(err)
 	}
 	at := time.Now().Add(10 * time.Minute)
 	if err := s.Reconcile(t.Context(), at); err == nil {
 		t.Error("it does not say that a row is bad")
 	}
-	found := s.findings(t)
-	if found[mends].MendedAt == nil || found[lost].MendedAt == nil {
+	found := s.discrepancies(t)
+	if found[mends].ResolvedAt == nil || found[lost].ResolvedAt == nil {
 		t.Errorf("a bad row held up others: %+v", found)
 	}
 	count := func(where string) (n int) {
 		t.Helper()
-		if err := s.db.QueryRow(t.Context(), `select count(*) from payment_findings where `+where).Scan(&n); err != nil {
+		if err := s.db.QueryRow(t.Context(), `select count(*) from payment_discrepancies where `+where).Scan(&n); err != nil {
 			t.Fatal(err)
 		}
 		return n
 	}
-	if n := count(`kind = 'not_compared' and mended_at is null`); n != 2 {
+	if n := count(`kind = 'not_compared' and resolved_at is null`); n != 2 {
 		t.Errorf("%d are kept as not compared", n)
 	}
-	s.exec(t, `update payment_findings set look_at = now() where kind = 'not_compared'`)
+	s.exec(t, `update payment_discrepancies set retry_at = now() where kind = 'not_compared'`)
 	_ = s.Reconcile(t.Context(), at)
-	if n := count(`attempts > 0 and look_at > now() + interval '9 minutes' and mended_at is null`); n != 3 {
+	if n := count(`attempts > 0 and retry_at > now() + interval '9 minutes' and resolved_at is null`); n != 3 {
 		t.Errorf("%d wait for later", n)
 	}
 	if err := s.Reconcile(t.Context(), at); err != nil {
 		t.Errorf("what waits for later is looked at: %v", err)
 	}
 	s.exec(t, `update orders set total = 20`)
-	s.exec(t, `update payment_findings set look_at = now()`)
+	s.exec(t, `update payment_discrepancies set retry_at = now()`)
 	s.reconcile(t, 1)
-	if n := count(`kind = 'not_compared' and mended_at is null`); n != 0 {
+	if n := count(`kind = 'not_compared' and resolved_at is null`); n != 0 {
 		t.Errorf("%d are still not compared", n)
 	}
 }
@@ -176,27 +176,27 @@ func TestReconcileGoesOnAfterABadRow(t *testing.T) {
 func TestReconcileStopsWhereTheProviderIsBusy(t *testing.T) {
 	s := open(t)
 	s.reconcile(t, 1)
-	for range 2*mostFailed + 5 {
+	for range 2*maxFailed + 5 {
 		s.bought(t)
 	}
 	s.exec(t, `delete from simulated_ledger`) // it does not speak of them by itself
-	s.payments = s.paidWith(s.orders, busy{s.provider})
+	s.payments = s.paidWith(s.orders, unavailableProvider{s.provider})
 	at := time.Now().Add(time.Hour)
 	for run := 1; run <= 3; run++ {
-		before, err := s.payments.Compared(t.Context())
+		before, err := s.payments.Progress(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		err = s.Reconcile(t.Context(), at)
-		after, noted := s.payments.Compared(t.Context())
+		after, noted := s.payments.Progress(t.Context())
 		if noted != nil {
 			t.Fatal(noted)
 		}
-		found := len(s.findings(t))
-		if last := run == 3; (err == nil) != last || after.Until.After(before.Until) != last || found != min(run*mostFailed, 2*mostFailed+5) {
+		found := len(s.discrepancies(t))
+		if last := run == 3; (err == nil) != last || after.Until.After(before.Until) != last || found != min(run*maxFailed, 2*maxFailed+5) {
 			t.Errorf("run %d: %v, from %s to %s, %d findings", run, err, before.Until, after.Until, found)
 		}
-		s.exec(t, `update payment_findings set look_at = now() + interval '1 day'`)
+		s.exec(t, `update payment_discrepancies set retry_at = now() + interval '1 day'`)
 	}
 }
 
@@ -228,10 +228,10 @@ func TestARefusedRefundEnds(t *testing.T) {
 	if refund.FailedAt == nil || refund.Failure != "the payment provider does not give it back" || refund.SettledAt != nil {
 		t.Errorf("%+v", refund)
 	}
-	if len(s.shelf) != 1 || s.findings(t)[id].Kind != payment.RefundRefused {
-		t.Errorf("shelf %v, findings %+v", s.shelf, s.findings(t))
+	if len(s.shelf) != 1 || s.discrepancies(t)[id].Kind != payment.RefundRefused {
+		t.Errorf("shelf %v, findings %+v", s.shelf, s.discrepancies(t))
 	}
-	if owing, err := s.orders.Recovery().Owing(t.Context(), time.Now().Add(time.Hour), order.Instance{}); err != nil || len(owing) > 0 {
+	if owing, err := s.orders.Recovery().OpenRefunds(t.Context(), time.Now().Add(time.Hour), order.Instance{}); err != nil || len(owing) > 0 {
 		t.Errorf("it is still tried: %v, %v", owing, err)
 	}
 	app := web.New("orders", web.Config{Verify: kittest.Verify})
@@ -241,8 +241,8 @@ func TestARefusedRefundEnds(t *testing.T) {
 	kittest.Run(t, app, nil, []kittest.Call{
 		{Name: "by the buyer", As: alice, Do: retry, Want: 403},
 		{Name: "of another order", As: admin, Do: "POST /orders/" + shop.NewID().String() + "/refunds/" + refund.ID.String() + "/retry", Want: 404},
-		{Name: "a finding of another kind", As: admin, Do: "POST /payments/findings/1/give-back", Want: 409, Has: []string{`"nothing_to_give_back"`}},
-		{Name: "by the buyer, a finding", As: alice, Do: "POST /payments/findings/1/give-back", Want: 403},
+		{Name: "a finding of another kind", As: admin, Do: "POST /payments/discrepancies/1/refund", Want: 409, Has: []string{`"not_refundable"`}},
+		{Name: "by the buyer, a finding", As: alice, Do: "POST /payments/discrepancies/1/refund", Want: 403},
 	})
 	again := func() {
 		t.Helper()
@@ -256,14 +256,14 @@ func TestARefusedRefundEnds(t *testing.T) {
 	}
 	s.exec(t, `update simulated_ledger set refuses = false`)
 	again()
-	if refund = now("the refund of 10.00 USD is tried again"); refund.SettledAt == nil || refund.FailedAt != nil || s.taken(t) != "10.00" {
-		t.Errorf("%+v, %s is taken", refund, s.taken(t))
+	if refund = now("the refund of 10.00 USD is tried again"); refund.SettledAt == nil || refund.FailedAt != nil || s.totalCharged(t) != "10.00" {
+		t.Errorf("%+v, %s is taken", refund, s.totalCharged(t))
 	}
 	if _, err := s.orders.RetryRefund(t.Context(), admin, id, refund.ID); !errors.Is(err, order.ErrNotFailed) {
 		t.Errorf("what went back is tried again: %v", err)
 	}
 	s.reconcile(t, 1)
-	if s.findings(t)[id].MendedAt == nil {
+	if s.discrepancies(t)[id].ResolvedAt == nil {
 		t.Error("the finding is still open")
 	}
 }

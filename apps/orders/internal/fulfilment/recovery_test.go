@@ -20,9 +20,9 @@ import (
 	"sidecart/kit/shop"
 )
 
-// answering is an engine that says what it is told to of every workflow, notes when it was woken, and counts what it is
+// engineFake is an engine that says what it is told to of every workflow, notes when it was woken, and counts what it is
 // asked to do. It runs nothing.
-type answering struct {
+type engineFake struct {
 	protos.UnimplementedTaskHubSidecarServiceServer
 	known  *protos.WorkflowState // nil where it knows none
 	silent bool
@@ -35,7 +35,7 @@ type answering struct {
 	removed, started, woken int
 }
 
-func (a *answering) GetInstance(ctx context.Context, in *protos.GetInstanceRequest) (*protos.GetInstanceResponse, error) {
+func (a *engineFake) GetInstance(ctx context.Context, in *protos.GetInstanceRequest) (*protos.GetInstanceResponse, error) {
 	a.asked.Add(1)
 	if a.silent {
 		<-ctx.Done()
@@ -49,7 +49,7 @@ func (a *answering) GetInstance(ctx context.Context, in *protos.GetInstanceReque
 	return &protos.GetInstanceResponse{Exists: a.known != nil && in.GetInstanceId() != a.lost, WorkflowState: a.known}, nil
 }
 
-func (a *answering) StartInstance(_ context.Context, in *protos.CreateInstanceRequest) (*protos.CreateInstanceResponse, error) {
+func (a *engineFake) StartInstance(_ context.Context, in *protos.CreateInstanceRequest) (*protos.CreateInstanceResponse, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.known != nil && in.GetInstanceId() != a.lost && a.known.GetWorkflowStatus() != failed { // as daprd has it
@@ -59,21 +59,21 @@ func (a *answering) StartInstance(_ context.Context, in *protos.CreateInstanceRe
 	return &protos.CreateInstanceResponse{}, nil
 }
 
-func (a *answering) RaiseEvent(context.Context, *protos.RaiseEventRequest) (*protos.RaiseEventResponse, error) {
+func (a *engineFake) RaiseEvent(context.Context, *protos.RaiseEventRequest) (*protos.RaiseEventResponse, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.woken++
 	return &protos.RaiseEventResponse{}, nil
 }
 
-func (a *answering) TerminateInstance(context.Context, *protos.TerminateRequest) (*protos.TerminateResponse, error) {
+func (a *engineFake) TerminateInstance(context.Context, *protos.TerminateRequest) (*protos.TerminateResponse, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.known.WorkflowStatus = failed
 	return &protos.TerminateResponse{}, nil
 }
 
-func (a *answering) PurgeInstances(context.Context, *protos.PurgeInstancesRequest) (*protos.PurgeInstancesResponse, error) {
+func (a *engineFake) PurgeInstances(context.Context, *protos.PurgeInstancesRequest) (*protos.PurgeInstancesResponse, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.known.GetWorkflowStatus() != failed {
@@ -90,12 +90,12 @@ const (
 	failed  = protos.OrchestrationStatus_ORCHESTRATION_STATUS_FAILED
 )
 
-func (a *answering) client(t *testing.T) *workflow.Client {
+func (a *engineFake) client(t *testing.T) *workflow.Client {
 	t.Helper()
-	return served(t, a)
+	return serveEngine(t, a)
 }
 
-func served(t *testing.T, engine protos.TaskHubSidecarServiceServer) *workflow.Client {
+func serveEngine(t *testing.T, engine protos.TaskHubSidecarServiceServer) *workflow.Client {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -113,8 +113,8 @@ func served(t *testing.T, engine protos.TaskHubSidecarServiceServer) *workflow.C
 	return workflow.NewClient(conn)
 }
 
-// carriedBy is a stand with orders of two things each, and an engine that answers.
-func carriedBy(t *testing.T, engine *answering, orders int) (s *stand, ids []shop.OrderID) {
+// openWithEngine is a stand with orders of two things each, and an engine that answers.
+func openWithEngine(t *testing.T, engine *engineFake, orders int) (s *fixture, ids []shop.OrderID) {
 	t.Helper()
 	s = open(t)
 	s.engine, s.times = Engine{engine.client(t)}, Times{Unpaid: 30 * time.Minute}
@@ -141,22 +141,22 @@ func TestRecoveryLeavesAloneWhatIsOnItsWay(t *testing.T) {
 		"it is stuck":                 {running, stuckAfter + time.Second, stuckAfter + time.Second, 1, 1, 0},
 		"it was started anew":         {running, 6 * time.Minute, 2 * time.Minute, 0, 0, 0},
 		"it is stuck again":           {running, 6 * time.Minute, 4 * time.Minute, 1, 1, 0},
-		"it is late for days":         {running, 72 * time.Hour, stuckMost + time.Second, 1, 1, 0},
+		"it is late for days":         {running, 72 * time.Hour, maxStuckAfter + time.Second, 1, 1, 0},
 		"it waits for its turn":       {pending, stuckAfter - time.Second, never, 0, 0, 0},
 		"it never began":              {pending, stuckAfter + time.Second, never, 0, 0, 1},
 		"it was woken":                {pending, 2*stuckAfter - 15*time.Second, never, 0, 0, 0},
 		"it never began all the same": {pending, 2*stuckAfter + time.Second, never, 0, 0, 1},
 		"no sweep ran at its turn":    {pending, 3*stuckAfter + time.Second, never, 0, 0, 1},
-		"waking does not help":        {pending, stuckMost + time.Second, never, 1, 1, 0},
-		"it started anew":             {pending, 2*stuckMost - 15*time.Second, never, 0, 0, 0},
+		"waking does not help":        {pending, maxStuckAfter + time.Second, never, 1, 1, 0},
+		"it started anew":             {pending, 2*maxStuckAfter - 15*time.Second, never, 0, 0, 0},
 		"it never began for days":     {pending, 72 * time.Hour, never, 1, 1, 0},
-		"days, and no sweep ran":      {pending, 72*time.Hour + stuckMost, never, 1, 1, 0},
+		"days, and no sweep ran":      {pending, 72*time.Hour + maxStuckAfter, never, 1, 1, 0},
 		"it failed":                   {failed, time.Second, 0, 0, 1, 0},
 		"there is none":               {-1, time.Second, never, 0, 1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			engine := &answering{}
-			s, ids := carriedBy(t, engine, 1)
+			engine := &engineFake{}
+			s, ids := openWithEngine(t, engine, 1)
 			engine.now = time.Now().Add(c.late + lateAfter)
 			if c.state >= 0 {
 				moved := time.Time{}
@@ -170,8 +170,8 @@ func TestRecoveryLeavesAloneWhatIsOnItsWay(t *testing.T) {
 			if err := s.Recover(t.Context(), engine.now); err != nil {
 				t.Error(err)
 			}
-			at, err := s.orders.Standing(t.Context(), ids[0])
-			if err != nil || at.Goods != order.Pending {
+			at, err := s.orders.GoodsState(t.Context(), ids[0])
+			if err != nil || at.Status != order.Pending {
 				t.Errorf("%+v, %v", at, err)
 			}
 			if engine.removed != c.removed || engine.started != c.started || engine.woken != c.woken {
@@ -184,36 +184,36 @@ func TestRecoveryLeavesAloneWhatIsOnItsWay(t *testing.T) {
 // TestRecoveryOfShippingThatIsLate: what should have shipped or arrived by itself is started anew from where its goods
 // are.
 func TestRecoveryOfShippingThatIsLate(t *testing.T) {
-	engine := &answering{}
-	s, _ := carriedBy(t, engine, 0)
+	engine := &engineFake{}
+	s, _ := openWithEngine(t, engine, 0)
 	s.times.Ship, s.times.Deliver = time.Hour, time.Hour
 	id := s.bought(t)
 	engine.known = &protos.WorkflowState{WorkflowStatus: running, LastUpdatedTimestamp: timestamppb.New(time.Now())}
-	for now, want := range map[time.Duration]int{time.Hour: 0, time.Hour + overdue + time.Second: 1} {
+	for now, want := range map[time.Duration]int{time.Hour: 0, time.Hour + automaticGrace + time.Second: 1} {
 		engine.started, engine.now = 0, time.Now().Add(now)
 		if err := s.Recover(t.Context(), engine.now); err != nil || engine.started != want {
 			t.Errorf("after %s: started %d times, %v", now, engine.started, err)
 		}
 		engine.known = &protos.WorkflowState{WorkflowStatus: running, LastUpdatedTimestamp: timestamppb.New(time.Now())}
 	}
-	if at, err := s.orders.Standing(t.Context(), id); err != nil || at.Goods != order.Paid {
+	if at, err := s.orders.GoodsState(t.Context(), id); err != nil || at.Status != order.Paid {
 		t.Errorf("%+v, %v", at, err)
 	}
 }
 
 // TestRecoveryOfManyOrdersWithASilentEngine: one that does not answer is not waited for by each order.
 func TestRecoveryOfManyOrdersWithASilentEngine(t *testing.T) {
-	engine := &answering{silent: true}
-	s, _ := carriedBy(t, engine, 10*atATime)
-	if err := s.Recover(t.Context(), time.Now().Add(time.Minute)); err == nil || engine.asked.Load() > 3*atATime {
+	engine := &engineFake{silent: true}
+	s, _ := openWithEngine(t, engine, 10*concurrency)
+	if err := s.Recover(t.Context(), time.Now().Add(time.Minute)); err == nil || engine.asked.Load() > 3*concurrency {
 		t.Errorf("%v, asked %d times", err, engine.asked.Load())
 	}
 }
 
 // TestRecoveryGoesOnAfterOneThatFails: the oldest order cannot be looked at, and the others are started.
 func TestRecoveryGoesOnAfterOneThatFails(t *testing.T) {
-	engine := &answering{}
-	s, ids := carriedBy(t, engine, 3)
+	engine := &engineFake{}
+	s, ids := openWithEngine(t, engine, 3)
 	engine.sick = ids[0].String()
 	if err := s.Recover(t.Context(), time.Now().Add(time.Minute)); err == nil || engine.started != 2 {
 		t.Errorf("%v, %d were started", err, engine.started)
@@ -222,8 +222,8 @@ func TestRecoveryGoesOnAfterOneThatFails(t *testing.T) {
 
 // TestRecoveryReadsOn: 600 orders wait for a payment without an end, and a younger one has no workflow.
 func TestRecoveryReadsOn(t *testing.T) {
-	engine := &answering{known: &protos.WorkflowState{WorkflowStatus: running, LastUpdatedTimestamp: timestamppb.Now()}}
-	s, ids := carriedBy(t, engine, 1)
+	engine := &engineFake{known: &protos.WorkflowState{WorkflowStatus: running, LastUpdatedTimestamp: timestamppb.Now()}}
+	s, ids := openWithEngine(t, engine, 1)
 	engine.lost = ids[0].String()
 	s.exec(t, `insert into orders select (jsonb_populate_record(o, jsonb_build_object(
 		'id', gen_random_uuid(), 'number', 'R-' || n, 'placed_at', o.placed_at - interval '1 minute'))).* from orders o, generate_series(1, 600) n`)

@@ -27,12 +27,12 @@ func TestCancelledWhileItWaits(t *testing.T) {
 	}
 	s.awaitWorkflow(t, id, true)
 	s.awaitRefund(t, id, func(r order.Refund) bool { return r.SettledAt != nil })
-	if got := s.taken(t); got != "0.00" {
+	if got := s.totalCharged(t); got != "0.00" {
 		t.Errorf("%s is taken", got)
 	}
 }
 
-func (s *stand) awaitRefund(t *testing.T, id shop.OrderID, is func(order.Refund) bool) (last order.Refund) {
+func (s *fixture) awaitRefund(t *testing.T, id shop.OrderID, is func(order.Refund) bool) (last order.Refund) {
 	t.Helper()
 	kittest.Eventually(t, 40*time.Second, func() error {
 		o, err := s.orders.Get(t.Context(), alice, id)
@@ -80,7 +80,7 @@ func TestRefundIsAWorkflow(t *testing.T) {
 		t.Fatal(err)
 	}
 	kittest.Eventually(t, 20*time.Second, func() error {
-		if got := s.taken(t); got != "0.00" {
+		if got := s.totalCharged(t); got != "0.00" {
 			return fmt.Errorf("%s is taken", got)
 		}
 		return nil

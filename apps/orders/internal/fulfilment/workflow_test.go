@@ -36,7 +36,7 @@ func (quiet) Error(...any)          {}
 func (quiet) Errorf(string, ...any) {}
 
 // withEngine is a stand whose workflows really run, in the engine that is inside a sidecar, on Postgres.
-func withEngine(t *testing.T, times Times) *stand {
+func withEngine(t *testing.T, times Times) *fixture {
 	t.Helper()
 	s, log := open(t), quiet{slog.New(slog.NewTextHandler(io.Discard, nil))}
 	ctx, stop := context.WithCancel(context.Background())
@@ -63,7 +63,7 @@ func withEngine(t *testing.T, times Times) *stand {
 	}
 	s.engine, s.times = Engine{workflow.NewClientWithLogger(conn, log)}, times
 	s.startRefund = s.engine.StartRefund
-	go func() { _ = s.Work(ctx) }()
+	go func() { _ = s.RunWorker(ctx) }()
 	t.Cleanup(func() {
 		stop()
 		server.Stop()
@@ -76,7 +76,7 @@ func withEngine(t *testing.T, times Times) *stand {
 }
 
 // placed is an order of two things for 20.00 whose workflow was started, more than once as deliveries may be.
-func (s *stand) placed(t *testing.T, token string) shop.OrderID {
+func (s *fixture) placed(t *testing.T, token string) shop.OrderID {
 	t.Helper()
 	o, err := s.orders.Place(t.Context(), alice.ID, order.NewOrder{Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal", PaymentToken: token})
 	if err != nil {
@@ -86,7 +86,7 @@ func (s *stand) placed(t *testing.T, token string) shop.OrderID {
 	return o.ID
 }
 
-func (s *stand) await(t *testing.T, id shop.OrderID, want order.Status) (o order.Order) {
+func (s *fixture) await(t *testing.T, id shop.OrderID, want order.Status) (o order.Order) {
 	t.Helper()
 	kittest.Eventually(t, 40*time.Second, func() (err error) {
 		if o, err = s.orders.Get(t.Context(), alice, id); err == nil && o.Status != want {
@@ -98,7 +98,7 @@ func (s *stand) await(t *testing.T, id shop.OrderID, want order.Status) (o order
 }
 
 // awaitWorkflow waits until a workflow is over, or runs.
-func (s *stand) awaitWorkflow(t *testing.T, id shop.OrderID, complete bool) {
+func (s *fixture) awaitWorkflow(t *testing.T, id shop.OrderID, complete bool) {
 	t.Helper()
 	kittest.Eventually(t, 30*time.Second, func() error {
 		known, err := s.engine.FetchWorkflowMetadata(t.Context(), id.String())
@@ -128,10 +128,10 @@ func TestCarriedByPeople(t *testing.T) {
 	if err := s.Recover(t.Context(), time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	if w := s.engine.Look(t.Context(), id); w == nil || w.Status != "forgotten" {
+	if w := s.engine.OrderWorkflow(t.Context(), id); w == nil || w.Status != "forgotten" {
 		t.Errorf("the workflow is %+v", w)
 	}
-	if got := s.taken(t); got != "20.00" || !slices.Equal(s.shelf, []string{"commit"}) {
+	if got := s.totalCharged(t); got != "20.00" || !slices.Equal(s.shelf, []string{"commit"}) {
 		t.Errorf("%s is taken, shelf %v", got, s.shelf)
 	}
 }
@@ -152,7 +152,7 @@ func TestShippedByPeopleAndDeliveredByItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.await(t, first, order.Delivered)
-	if err := s.Recover(t.Context(), time.Now().Add(overdue+2*time.Second)); err != nil {
+	if err := s.Recover(t.Context(), time.Now().Add(automaticGrace+2*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	s.await(t, second, order.Delivered)
@@ -174,7 +174,7 @@ func TestShippedByPeopleAndDeliveredByItself(t *testing.T) {
 		if err := s.Recover(t.Context(), time.Now().Add(2*stuckAfter)); err != nil {
 			return err
 		}
-		if w := s.engine.Look(t.Context(), third); w == nil || w.Status != "forgotten" {
+		if w := s.engine.OrderWorkflow(t.Context(), third); w == nil || w.Status != "forgotten" {
 			return fmt.Errorf("the workflow is %+v", w)
 		}
 		return nil
@@ -196,7 +196,7 @@ func TestSettledLater(t *testing.T) {
 	s := withEngine(t, Times{Unpaid: time.Hour})
 	id := s.placed(t, "tok_timeout")
 	s.await(t, id, order.Paid)
-	if got := s.taken(t); got != "20.00" {
+	if got := s.totalCharged(t); got != "20.00" {
 		t.Errorf("%s is taken", got)
 	}
 }
@@ -209,14 +209,14 @@ func TestCutOffInTheMiddle(t *testing.T) {
 	id := s.placed(t, "")
 	kittest.Eventually(t, 20*time.Second, func() error {
 		_, err := s.payments.Get(t.Context(), id)
-		if got := s.taken(t); err == nil && got != "20.00" {
+		if got := s.totalCharged(t); err == nil && got != "20.00" {
 			err = fmt.Errorf("%s is taken", got)
 		}
 		return err
 	})
 	s.away.Store(false)
 	o := s.await(t, id, order.Paid)
-	if got := s.taken(t); got != "20.00" || len(o.History) != 2 || !slices.Equal(s.shelf, []string{"commit"}) {
+	if got := s.totalCharged(t); got != "20.00" || len(o.History) != 2 || !slices.Equal(s.shelf, []string{"commit"}) {
 		t.Errorf("%s is taken, shelf %v, %+v", got, s.shelf, o.History)
 	}
 }
@@ -229,7 +229,7 @@ func TestGivenUpAndUndone(t *testing.T) {
 		t.Errorf("%+v", o.History)
 	}
 	s.awaitWorkflow(t, id, true)
-	if got := s.taken(t); got != "0.00" || !slices.Contains(s.shelf, "release") {
+	if got := s.totalCharged(t); got != "0.00" || !slices.Contains(s.shelf, "release") {
 		t.Errorf("%s is taken, shelf %v", got, s.shelf)
 	}
 }
@@ -259,24 +259,24 @@ func TestStuckStartsAnew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lost := fulfilInput{OrderID: o.ID, At: order.Standing{Goods: order.Paid, Since: time.Now()}, Ship: time.Hour} // as if it had been told of another order's payment
-	kittest.Eventually(t, 20*time.Second, func() error { return s.engine.begin(t.Context(), fulfilName, o.ID.UUID, lost) })
+	lost := fulfilInput{OrderID: o.ID, Goods: order.GoodsState{Status: order.Paid, Since: time.Now()}, Ship: time.Hour} // as if it had been told of another order's payment
+	kittest.Eventually(t, 20*time.Second, func() error { return s.engine.startOrWake(t.Context(), fulfilName, o.ID.UUID, lost) })
 	s.awaitWorkflow(t, o.ID, false)
 	for range 2 {
 		if err := s.Recover(t.Context(), time.Now().Add(lateAfter+time.Second)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if at, err := s.orders.Standing(t.Context(), o.ID); err != nil || at.Goods != order.Pending {
+	if at, err := s.orders.GoodsState(t.Context(), o.ID); err != nil || at.Status != order.Pending {
 		t.Fatalf("too early: %+v, %v", at, err)
 	}
 	kittest.Eventually(t, 40*time.Second, func() error {
-		if at, err := s.orders.Standing(t.Context(), o.ID); err != nil || at.Goods == order.Paid {
+		if at, err := s.orders.GoodsState(t.Context(), o.ID); err != nil || at.Status == order.Paid {
 			return err
 		}
 		return errors.Join(errors.New("still pending"), s.Recover(t.Context(), time.Now().Add(2*stuckAfter)))
 	})
-	if got := s.taken(t); got != "20.00" || !slices.Equal(s.shelf, []string{"commit"}) {
+	if got := s.totalCharged(t); got != "20.00" || !slices.Equal(s.shelf, []string{"commit"}) {
 		t.Errorf("%s is taken, shelf %v", got, s.shelf)
 	}
 }

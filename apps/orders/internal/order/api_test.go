@@ -32,7 +32,7 @@ func reserve(_ context.Context, _ shop.OrderID, items []order.OrderItem) (lines 
 		case item.ProductID == 500:
 			return nil, sidecar.ErrUpstream
 		case item.ProductID == 99:
-			return nil, order.ErrUnknown.With(fmt.Sprintf("items[%d].product_id", i), "there is no such product")
+			return nil, order.ErrUnknownProduct.With(fmt.Sprintf("items[%d].product_id", i), "there is no such product")
 		case item.Quantity > 50:
 			return nil, order.ErrOutOfStock.With(fmt.Sprintf("items[%d].quantity", i), "only 50 left")
 		case item.ProductID == 800:
@@ -50,8 +50,8 @@ func reserve(_ context.Context, _ shop.OrderID, items []order.OrderItem) (lines 
 func calls(reserve order.Reserve) order.Calls {
 	return order.Calls{
 		Reserve: reserve, Release: func(context.Context, shop.OrderID) error { return nil },
-		Workflow: func(context.Context, shop.OrderID) *order.Workflow { return &order.Workflow{Status: "running"} },
-		Told: func(context.Context, shop.UserID, shop.OrderID) ([]order.OrderNotification, error) {
+		WorkflowStatus: func(context.Context, shop.OrderID) *order.Workflow { return &order.Workflow{Status: "running"} },
+		Notifications: func(context.Context, shop.UserID, shop.OrderID) ([]order.OrderNotification, error) {
 			return nil, sidecar.ErrUpstream
 		},
 		StartRefund: func(context.Context, shop.OrderID, uuid.UUID) error { return nil },
@@ -132,10 +132,10 @@ func TestPaidOnce(t *testing.T) {
 	if topics := kittest.Emitted(t, db); len(topics) != 1 || topics[0] != "orders.paid" {
 		t.Errorf("told %v", topics)
 	}
-	if err := s.GiveUp(t.Context(), o.ID, shop.Cause{Code: shop.Unpaid}, true); err != nil {
+	if err := s.CancelUnpaid(t.Context(), o.ID, shop.Cause{Code: shop.Unpaid}, true); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.Standing(t.Context(), o.ID); err != nil || got.Goods != order.Paid {
+	if got, err := s.GoodsState(t.Context(), o.ID); err != nil || got.Status != order.Paid {
 		t.Errorf("a paid order was given up: %+v, %v", got, err)
 	}
 }
@@ -146,7 +146,7 @@ func TestGivenUpOnce(t *testing.T) {
 	o := place(t, s)
 	kittest.Emitted(t, db)
 	for range 3 {
-		if err := s.GiveUp(t.Context(), o.ID, shop.Cause{Code: shop.CardDeclined}, true); err != nil {
+		if err := s.CancelUnpaid(t.Context(), o.ID, shop.Cause{Code: shop.CardDeclined}, true); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -160,8 +160,8 @@ func TestGivenUpOnce(t *testing.T) {
 	if err := s.MarkPaid(t.Context(), o.ID, "sim_1"); !errors.Is(err, order.ErrTransition) {
 		t.Errorf("a cancelled order was paid: %v", err)
 	}
-	owed, err := s.Owed(t.Context(), o.ID)
-	if err != nil || len(owed) != 1 || !owed[0].CallsOff || owed[0].Amount.Sign() != 0 {
+	owed, err := s.OpenRefunds(t.Context(), o.ID)
+	if err != nil || len(owed) != 1 || !owed[0].Void || owed[0].Amount.Sign() != 0 {
 		t.Errorf("a charge on its way must be called off: %+v, %v", owed, err)
 	}
 }

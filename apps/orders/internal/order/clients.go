@@ -36,17 +36,17 @@ type Calls struct {
 	Reserve Reserve
 	Release Release
 	// Workflow says how far an order's workflow is, for admins; nil where it cannot be had at the moment.
-	Workflow func(ctx context.Context, id shop.OrderID) *Workflow
+	WorkflowStatus func(ctx context.Context, id shop.OrderID) *Workflow
 	// Told says what a buyer was told of an order, for admins.
-	Told func(ctx context.Context, buyer shop.UserID, id shop.OrderID) ([]OrderNotification, error)
+	Notifications func(ctx context.Context, buyer shop.UserID, id shop.OrderID) ([]OrderNotification, error)
 	// StartRefund starts the workflow of a refund. Starting it twice changes nothing more.
 	StartRefund func(ctx context.Context, id shop.OrderID, refund uuid.UUID) error
 }
 
 var (
-	reserve     = sidecar.Endpoint{App: "products", Method: "PUT", Path: "/reservations/{order}"}
-	releaseHeld = sidecar.Endpoint{App: "products", Method: "DELETE", Path: "/reservations/{order}/held"}
-	toldBuyer   = sidecar.Endpoint{App: "notifications", Method: "GET", Path: "/told/{buyer}/{order}"}
+	reserve           = sidecar.Endpoint{App: "products", Method: "PUT", Path: "/reservations/{order}"}
+	release           = sidecar.Endpoint{App: "products", Method: "DELETE", Path: "/reservations/{order}/held"}
+	listNotifications = sidecar.Endpoint{App: "notifications", Method: "GET", Path: "/told/{buyer}/{order}"}
 )
 
 // ReserveWith reserves through the sidecar.
@@ -63,13 +63,13 @@ func ReserveWith(invoke sidecar.Invoke) Reserve {
 // ReleaseWith releases through the sidecar.
 func ReleaseWith(invoke sidecar.Invoke) Release {
 	return func(ctx context.Context, id shop.OrderID) error {
-		return invoke(ctx, releaseHeld.With(id.String()), nil, nil)
+		return invoke(ctx, release.With(id.String()), nil, nil)
 	}
 }
 
-// replaced names the items of a basket where a fault names the lines they were merged into.
-func replaced(err error, first []int) error {
-	if !errors.Is(err, ErrOutOfStock) && !errors.Is(err, ErrUnknown) {
+// withOriginalPositions names the items of a basket where a fault names the lines they were merged into.
+func withOriginalPositions(err error, first []int) error {
+	if !errors.Is(err, ErrOutOfStock) && !errors.Is(err, ErrUnknownProduct) {
 		return err
 	}
 	f := *fault.Of(err)
@@ -86,13 +86,13 @@ func replaced(err error, first []int) error {
 	return &f
 }
 
-// ToldWith invokes the notifications service through the sidecar.
-func ToldWith(invoke sidecar.Invoke) func(context.Context, shop.UserID, shop.OrderID) ([]OrderNotification, error) {
+// NotificationsWith invokes the notifications service through the sidecar.
+func NotificationsWith(invoke sidecar.Invoke) func(context.Context, shop.UserID, shop.OrderID) ([]OrderNotification, error) {
 	return func(ctx context.Context, buyer shop.UserID, id shop.OrderID) ([]OrderNotification, error) {
 		var answer struct {
 			Items []OrderNotification `json:"items"`
 		}
-		err := invoke(ctx, toldBuyer.With(buyer.String(), id.String()), nil, &answer)
+		err := invoke(ctx, listNotifications.With(buyer.String(), id.String()), nil, &answer)
 		return answer.Items, err
 	}
 }

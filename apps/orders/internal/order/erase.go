@@ -32,14 +32,14 @@ func (s *Service) Erase(ctx context.Context, user shop.UserID) error {
 // Export is every order of somebody, whole, the newest first.
 func (s *Service) Export(ctx context.Context, user shop.UserID) ([]Order, error) {
 	orders := []Order{}
-	before := last
+	before := maxID
 	for {
 		some, err := list(ctx, s.db, Filter{UserID: &user}, before, 100)
 		if err != nil || len(some) == 0 {
 			return orders, err
 		}
 		for _, o := range some {
-			if o, err = whole(ctx, s.db, o.ID); err != nil {
+			if o, err = load(ctx, s.db, o.ID); err != nil {
 				return nil, err
 			}
 			orders = append(orders, o)

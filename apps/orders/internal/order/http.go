@@ -12,16 +12,16 @@ import (
 // Routes adds the orders' routes.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /orders", shop.SignedIn, s.handlePlace, web.Created, web.NoStore,
-		web.Fails(ErrOutOfStock, ErrUnknown, ErrCurrencies),
+		web.Fails(ErrOutOfStock, ErrUnknownProduct, ErrMixedCurrencies),
 		web.Doc("placeOrder", "orders", "Place an order"),
 		web.Describe("Reserves the stock and starts the payment. The order begins as pending and changes in the "+
 			"background."))
-	web.Handle(app, "GET /orders", shop.SignedIn, s.handleList, web.NoStore, web.Fails(ErrOthers),
+	web.Handle(app, "GET /orders", shop.SignedIn, s.handleList, web.NoStore, web.Fails(ErrForbidden),
 		web.Doc("listOrders", "orders", "List orders"),
 		web.Describe("Newest first. An admin lists the orders of all users."))
 	web.Handle(app, "GET /orders/{id}", shop.SignedIn, s.handleGet, web.NoStore, web.Fails(ErrNotFound),
 		web.Doc("getOrder", "orders", "Get an order"), web.Describe("With its history. Version 2 shows exact amounts."))
-	web.Handle(app, "GET /v2/orders/{id}", shop.SignedIn, s.handleGetExact, web.NoStore, web.Fails(ErrNotFound),
+	web.Handle(app, "GET /v2/orders/{id}", shop.SignedIn, s.handleGetV2, web.NoStore, web.Fails(ErrNotFound),
 		web.Doc("getOrderV2", "orders", "Get an order with exact amounts"),
 		web.Describe("Amounts are decimal strings."))
 	web.Handle(app, "POST /orders/{id}/cancel", shop.SignedIn, s.handleCancel, web.NoStore,
@@ -35,7 +35,7 @@ func (s *Service) Routes(app *web.App) {
 		web.Fails(ErrNotFound, ErrTransition),
 		web.Doc("deliverOrder", "orders", "Deliver an order"), web.Describe("Marks a shipped order as delivered."))
 	web.Handle(app, "POST /orders/{id}/refund", shop.ManageOrders, s.handleRefund, web.NoStore, web.OptionalBody,
-		web.Fails(ErrNotFound, ErrTransition, ErrTooMuch, ErrNotInOrder),
+		web.Fails(ErrNotFound, ErrTransition, ErrRefundTooLarge, ErrNotInOrder),
 		web.Doc("refundOrder", "orders", "Refund an order"),
 		web.Describe("Refunds some items, an amount, or all that is left of a paid order."))
 	web.Handle(app, "POST /orders/{id}/refunds/{refund_id}/retry", shop.ManageOrders, s.handleRetry, web.NoStore,
@@ -64,21 +64,21 @@ func (s *Service) handleGet(ctx context.Context, who shop.Caller, in idInput) (O
 	return s.Get(ctx, who, in.ID)
 }
 
-func (s *Service) handleGetExact(ctx context.Context, who shop.Caller, in idInput) (OrderV2, error) {
+func (s *Service) handleGetV2(ctx context.Context, who shop.Caller, in idInput) (OrderV2, error) {
 	o, err := s.Get(ctx, who, in.ID)
-	return exact(o), err
+	return toV2(o), err
 }
 
 func (s *Service) handleCancel(ctx context.Context, who shop.Caller, in idInput) (Order, error) {
 	return s.Cancel(ctx, who, in.ID)
 }
 
-type shipInput struct {
+type newShipment struct {
 	idInput
 	Shipment
 }
 
-func (s *Service) handleShip(ctx context.Context, who shop.Caller, in shipInput) (Order, error) {
+func (s *Service) handleShip(ctx context.Context, who shop.Caller, in newShipment) (Order, error) {
 	return s.Ship(ctx, who, in.ID, in.Shipment)
 }
 
@@ -86,12 +86,12 @@ func (s *Service) handleDeliver(ctx context.Context, who shop.Caller, in idInput
 	return s.Deliver(ctx, who, in.ID)
 }
 
-type refundInput struct {
+type newRefund struct {
 	idInput
 	NewRefund
 }
 
-func (s *Service) handleRefund(ctx context.Context, who shop.Caller, in refundInput) (Order, error) {
+func (s *Service) handleRefund(ctx context.Context, who shop.Caller, in newRefund) (Order, error) {
 	return s.Refund(ctx, who, in.ID, in.NewRefund)
 }
 

@@ -28,19 +28,21 @@ const (
 	PartiallyRefunded Status = "partially_refunded"
 )
 
-// next is the whole life of an order: from where its goods are, what it may become. Cancelled and Refunded are its ends.
-var next = map[Status][]Status{
+// transitions is the whole life of an order: from where its goods are, what it may become. Cancelled and Refunded are its ends.
+var transitions = map[Status][]Status{
 	Pending:   {Paid, Cancelled},
 	Paid:      {Shipped, Cancelled, Refunded, PartiallyRefunded},
 	Shipped:   {Delivered, Refunded, PartiallyRefunded},
 	Delivered: {Refunded, PartiallyRefunded},
 }
 
-// MayBecome says whether the order's life allows another status now.
-func (o Order) MayBecome(other Status) bool { return slices.Contains(next[o.Goods()], other) }
+// CanBecome says whether the order's life allows another status now.
+func (o Order) CanBecome(other Status) bool {
+	return slices.Contains(transitions[o.GoodsStatus()], other)
+}
 
-// Goods is how far the goods have come. It is the status, but that a partial refund does not move goods.
-func (o Order) Goods() Status {
+// GoodsStatus is how far the goods have come. It is the status, but that a partial refund does not move goods.
+func (o Order) GoodsStatus() Status {
 	switch {
 	case o.Status != PartiallyRefunded:
 		return o.Status
@@ -101,8 +103,8 @@ type Order struct {
 	Admin           *Diagnostics     `json:"admin,omitempty"`
 }
 
-// Bought is what the buyer asked for.
-func (o Order) Bought() []OrderItem {
+// OrderItems is what the buyer asked for.
+func (o Order) OrderItems() []OrderItem {
 	items := make([]OrderItem, len(o.Items))
 	for i, l := range o.Items {
 		items[i] = OrderItem{ProductID: l.ProductID, Quantity: l.Quantity}
@@ -136,22 +138,22 @@ func (p Shipment) String() string {
 
 // What can go wrong with orders.
 var (
-	ErrNotFound   = fault.New(fault.NotFound, "order_not_found", "there is no such order")
-	ErrTransition = fault.New(fault.Conflict, "order_transition", "the order is past that point")
-	ErrOutOfStock = fault.New(fault.Conflict, "out_of_stock", "there is not enough left of some products")
-	ErrUnknown    = fault.New(fault.Invalid, "unknown_product", "some products do not exist")
-	ErrCurrencies = fault.New(fault.Invalid, "mixed_currencies", "one order has one currency")
-	ErrCard       = fault.ErrInvalid.WithMessage("card numbers are not accepted here").
-			With("payment_token", "is a card number: send what your payment provider made of it")
-	ErrTooMuch    = fault.New(fault.Conflict, "refund_too_much", "there is less left of the order than that")
-	ErrNotFailed  = fault.New(fault.Conflict, "refund_not_failed", "there is no such refund that failed")
-	ErrNotInOrder = fault.New(fault.Invalid, "not_in_order", "some products are not in this order")
-	ErrOthers     = fault.New(fault.Forbidden, "forbidden", "only an admin may look for other people's orders")
+	ErrNotFound        = fault.New(fault.NotFound, "order_not_found", "there is no such order")
+	ErrTransition      = fault.New(fault.Conflict, "order_transition", "the order is past that point")
+	ErrOutOfStock      = fault.New(fault.Conflict, "out_of_stock", "there is not enough left of some products")
+	ErrUnknownProduct  = fault.New(fault.Invalid, "unknown_product", "some products do not exist")
+	ErrMixedCurrencies = fault.New(fault.Invalid, "mixed_currencies", "one order has one currency")
+	ErrCardNumber      = fault.ErrInvalid.WithMessage("card numbers are not accepted here").
+				With("payment_token", "is a card number: send what your payment provider made of it")
+	ErrRefundTooLarge = fault.New(fault.Conflict, "refund_too_much", "there is less left of the order than that")
+	ErrNotFailed      = fault.New(fault.Conflict, "refund_not_failed", "there is no such refund that failed")
+	ErrNotInOrder     = fault.New(fault.Invalid, "not_in_order", "some products are not in this order")
+	ErrForbidden      = fault.New(fault.Forbidden, "forbidden", "only an admin may look for other people's orders")
 )
 
-// merged adds up items of the same product, in the order they came, and says which item each line began with. It fails
+// mergeItems adds up items of the same product, in the order they came, and says which item each line began with. It fails
 // as invalid if a product adds up to more than 1,000.
-func merged(items []OrderItem) (lines []OrderItem, first []int, err error) {
+func mergeItems(items []OrderItem) (lines []OrderItem, first []int, err error) {
 	at := map[int64]int{}
 	for i, item := range items {
 		j, seen := at[item.ProductID]
@@ -167,8 +169,8 @@ func merged(items []OrderItem) (lines []OrderItem, first []int, err error) {
 	return lines, first, nil
 }
 
-// reserved says whether lines are what was asked for, of different products.
-func reserved(items []OrderItem, lines []Reserved) bool {
+// matches says whether lines are what was asked for, of different products.
+func matches(items []OrderItem, lines []Reserved) bool {
 	asked := map[int64]int{}
 	for _, item := range items {
 		asked[item.ProductID] = item.Quantity
@@ -212,8 +214,8 @@ func newNumber() string {
 	return "SC-" + text[:5] + "-" + text[5:10]
 }
 
-// errTooLarge is what an order is that comes to more than an amount may be, which nobody could read any more.
-var errTooLarge = fault.ErrInvalid.With("items", "come to 1000000000000 or more")
+// errTotalTooLarge is what an order is that comes to more than an amount may be, which nobody could read any more.
+var errTotalTooLarge = fault.ErrInvalid.With("items", "come to 1000000000000 or more")
 
 // total adds up lines. It fails with ErrCurrencies, or with errTooLarge.
 func total(lines []Reserved) (items []shop.OrderLine, sum shop.Money, currency string, err error) {
@@ -222,17 +224,17 @@ func total(lines []Reserved) (items []shop.OrderLine, sum shop.Money, currency s
 			currency = l.Currency
 		}
 		if l.Currency != currency {
-			return nil, sum, "", ErrCurrencies
+			return nil, sum, "", ErrMixedCurrencies
 		}
 		if l.UnitPrice, err = l.UnitPrice.In(currency); err != nil { // a price may be older than the table of currencies
 			return nil, sum, "", fault.ErrInvalid.Wrap(err)
 		}
 		lineTotal, err := l.UnitPrice.Times(l.Quantity)
 		if err != nil {
-			return nil, sum, "", errTooLarge
+			return nil, sum, "", errTotalTooLarge
 		}
 		if sum, err = sum.Plus(lineTotal); err != nil {
-			return nil, sum, "", errTooLarge
+			return nil, sum, "", errTotalTooLarge
 		}
 		items = append(items, shop.OrderLine{
 			ProductID: l.ProductID, SKU: l.SKU, Name: l.Name, Quantity: l.Quantity, UnitPrice: l.UnitPrice, Total: lineTotal,

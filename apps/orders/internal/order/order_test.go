@@ -33,8 +33,8 @@ func TestTheLifeOfAnOrder(t *testing.T) {
 		{"partially refunded, delivered", delivered, []Status{Refunded, PartiallyRefunded}},
 	} {
 		for _, to := range all {
-			if c.from.MayBecome(to) != slices.Contains(c.may, to) {
-				t.Errorf("%s -> %s: %v", c.name, to, c.from.MayBecome(to))
+			if c.from.CanBecome(to) != slices.Contains(c.may, to) {
+				t.Errorf("%s -> %s: %v", c.name, to, c.from.CanBecome(to))
 			}
 		}
 	}
@@ -53,11 +53,11 @@ func TestWorth(t *testing.T) {
 		{[]OrderItem{{1, 1}}, "299.99", false, ""},
 		{[]OrderItem{{1, 2}, {2, 1}}, "600.08", false, ""},
 		{[]OrderItem{{1, 2}, {2, 2}}, "600.18", true, ""},
-		{everything(o.Items, earlier), "600.18", true, ""},
+		{remainingItems(o.Items, earlier), "600.18", true, ""},
 		{[]OrderItem{{1, 1}, {2, 3}}, "", false, "items[1].quantity"},
 		{[]OrderItem{{3, 1}}, "", false, "items[0].product_id"},
 	} {
-		amount, whole, err := worth(o, earlier, c.items)
+		amount, whole, err := refundAmount(o, earlier, c.items)
 		if c.field != "" {
 			if err == nil || fault.Of(err).Fields[c.field] == "" {
 				t.Errorf("%v: %v", c.items, err)
@@ -71,22 +71,22 @@ func TestWorth(t *testing.T) {
 }
 
 func TestMerged(t *testing.T) {
-	lines, first, err := merged([]OrderItem{{7, 1}, {3, 2}, {7, 4}})
+	lines, first, err := mergeItems([]OrderItem{{7, 1}, {3, 2}, {7, 4}})
 	if err != nil || len(lines) != 2 || lines[0] != (OrderItem{7, 5}) || lines[1] != (OrderItem{3, 2}) || first[1] != 1 {
 		t.Errorf("%v %v %v", lines, first, err)
 	}
-	if _, _, err := merged([]OrderItem{{7, 600}, {7, 600}}); fault.Of(err) == nil || fault.Of(err).Fields["items[1].quantity"] == "" {
+	if _, _, err := mergeItems([]OrderItem{{7, 600}, {7, 600}}); fault.Of(err) == nil || fault.Of(err).Fields["items[1].quantity"] == "" {
 		t.Errorf("1200 of one product: %v", err)
 	}
 }
 
 func TestReplacedNamesTheItemsOfTheBasket(t *testing.T) {
 	short := ErrOutOfStock.With("items[1].quantity", "only 3 left")
-	got := fault.Of(replaced(short, []int{0, 2}))
+	got := fault.Of(withOriginalPositions(short, []int{0, 2}))
 	if got.Fields["items[2].quantity"] != "only 3 left" || len(got.Fields) != 1 || !errors.Is(got, ErrOutOfStock) {
 		t.Errorf("%+v", got)
 	}
-	if other := errors.New("x"); !errors.Is(replaced(other, nil), other) {
+	if other := errors.New("x"); !errors.Is(withOriginalPositions(other, nil), other) {
 		t.Error("other errors pass")
 	}
 }
@@ -99,7 +99,7 @@ func TestTotal(t *testing.T) {
 	if err != nil || sum.String() != "600.28" || currency != "USD" || items[0].Total.String() != "599.98" {
 		t.Errorf("%v %s %s %v", items, sum, currency, err)
 	}
-	if _, _, _, err := total([]Reserved{usd("1.00", 1), {Quantity: 1, UnitPrice: shop.MustMoney("1"), Currency: "JPY"}}); !errors.Is(err, ErrCurrencies) {
+	if _, _, _, err := total([]Reserved{usd("1.00", 1), {Quantity: 1, UnitPrice: shop.MustMoney("1"), Currency: "JPY"}}); !errors.Is(err, ErrMixedCurrencies) {
 		t.Errorf("dollars and yen: %v", err)
 	}
 	if _, _, _, err := total([]Reserved{usd("999999999999.99", 1_000_000)}); fault.Of(err) == nil || fault.Of(err).Kind != fault.Invalid {
@@ -148,9 +148,9 @@ func TestRefundsNeverExceed(t *testing.T) {
 		var earlier []Refund
 		var back shop.Money
 		for whole := false; !whole; {
-			rest := everything(o.Items, earlier)
+			rest := remainingItems(o.Items, earlier)
 			item := rapid.SampledFrom(rest).Draw(t, "item")
-			if _, _, err := worth(o, earlier, []OrderItem{{item.ProductID, item.Quantity + 1}}); !errors.Is(err, ErrTooMuch) {
+			if _, _, err := refundAmount(o, earlier, []OrderItem{{item.ProductID, item.Quantity + 1}}); !errors.Is(err, ErrRefundTooLarge) {
 				t.Fatalf("one more than is left of %+v: %v", item, err)
 			}
 			item.Quantity = rapid.IntRange(1, item.Quantity).Draw(t, "of it")
@@ -159,7 +159,7 @@ func TestRefundsNeverExceed(t *testing.T) {
 				some = rest
 			}
 			var amount shop.Money
-			if amount, whole, err = worth(o, earlier, some); err != nil {
+			if amount, whole, err = refundAmount(o, earlier, some); err != nil {
 				t.Fatal(err)
 			}
 			if back, err = back.Plus(amount); err != nil {
@@ -190,7 +190,7 @@ func TestEveryWalkEnds(t *testing.T) {
 		for range 20 {
 			var open []Status
 			for _, s := range all {
-				if o.MayBecome(s) {
+				if o.CanBecome(s) {
 					open = append(open, s)
 				}
 			}
@@ -200,7 +200,7 @@ func TestEveryWalkEnds(t *testing.T) {
 				}
 				return
 			}
-			before := o.Goods()
+			before := o.GoodsStatus()
 			o.Status = rapid.SampledFrom(open).Draw(t, "status")
 			switch o.Status {
 			case Shipped:
@@ -209,7 +209,7 @@ func TestEveryWalkEnds(t *testing.T) {
 				o.DeliveredAt = &now
 			case Pending, Paid, Cancelled, Refunded, PartiallyRefunded:
 			}
-			after := o.Goods()
+			after := o.GoodsStatus()
 			if rank[after] < rank[before] || rank[after] == rank[before] && o.Status != PartiallyRefunded {
 				t.Fatalf("from %s to %s (%s)", before, after, o.Status)
 			}

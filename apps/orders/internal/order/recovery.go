@@ -36,30 +36,30 @@ func (s *Service) Recovery() Recovery { return Recovery{s.db.Pool} }
 
 // Pending are those of orders that have waited to be paid since before a moment.
 func (r Recovery) Pending(ctx context.Context, before time.Time, after Instance) ([]Instance, error) {
-	return pendingSince(ctx, r.db, before, after)
+	return pendingBefore(ctx, r.db, before, after)
 }
 
-// Owing are those of refunds that were decided before a moment and are neither settled nor failed.
-func (r Recovery) Owing(ctx context.Context, before time.Time, after Instance) ([]Instance, error) {
-	return owingSince(ctx, r.db, before, after)
+// OpenRefunds are those of refunds that were decided before a moment and are neither settled nor failed.
+func (r Recovery) OpenRefunds(ctx context.Context, before time.Time, after Instance) ([]Instance, error) {
+	return openRefundsBefore(ctx, r.db, before, after)
 }
 
 // Unshipped are those of orders that were paid before a moment and have not shipped.
 func (r Recovery) Unshipped(ctx context.Context, before time.Time, after Instance) ([]Instance, error) {
-	return unshippedSince(ctx, r.db, before, after)
+	return unshippedBefore(ctx, r.db, before, after)
 }
 
 // Undelivered are those of orders that shipped before a moment and have not arrived.
 func (r Recovery) Undelivered(ctx context.Context, before time.Time, after Instance) ([]Instance, error) {
-	return undeliveredSince(ctx, r.db, before, after)
+	return undeliveredBefore(ctx, r.db, before, after)
 }
 
 // Ended are those whose order or refund came to its end before a moment, and that were not purged yet.
 func (r Recovery) Ended(ctx context.Context, before time.Time, after Instance) ([]Instance, error) {
-	return endedSince(ctx, r.db, before, after)
+	return endedBefore(ctx, r.db, before, after)
 }
 
-// Purged notes that the engine does not have a workflow any more.
-func (r Recovery) Purged(ctx context.Context, i Instance) error {
-	return pgx.BeginFunc(ctx, r.db, func(tx pgx.Tx) error { return purged(ctx, tx, i) })
+// MarkPurged notes that the engine does not have a workflow any more.
+func (r Recovery) MarkPurged(ctx context.Context, i Instance) error {
+	return pgx.BeginFunc(ctx, r.db, func(tx pgx.Tx) error { return clearWorkflow(ctx, tx, i) })
 }

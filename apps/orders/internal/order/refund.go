@@ -21,7 +21,7 @@ type Refund struct {
 	Amount    shop.Money   `json:"amount"`
 	Currency  string       `json:"currency"`
 	Restock   bool         `json:"restock"`
-	CallsOff  bool         `json:"-"`      // the whole order ends, a charge on its way included
+	Void      bool         `json:"-"`      // the whole order ends, a charge on its way included
 	Reason    string       `json:"reason"` // the text of ReasonCode where there is one
 	By        string       `json:"by"`
 	At        time.Time    `json:"at"`
@@ -33,18 +33,18 @@ type Refund struct {
 	ReasonCode shop.Reason `json:"-"`
 }
 
-// Asked is what a provider knows the refund by: another one after each retry, because a provider may answer what it
+// ProviderRefundID is what a provider knows the refund by: another one after each retry, because a provider may answer what it
 // knows as it did before.
-func (r Refund) Asked() uuid.UUID {
+func (r Refund) ProviderRefundID() uuid.UUID {
 	if r.Retries == 0 {
 		return r.ID
 	}
 	return uuid.NewSHA1(r.ID, []byte(strconv.Itoa(r.Retries)))
 }
 
-// Kept is the money that is not given back while the refund is not settled.
-func (r Refund) Kept() payment.Taken {
-	return payment.Taken{Key: r.OrderID, Amount: r.Amount, Currency: r.Currency}
+// Outstanding is the money that is not given back while the refund is not settled.
+func (r Refund) Outstanding() payment.Record {
+	return payment.Record{OrderID: r.OrderID, Amount: r.Amount, Currency: r.Currency}
 }
 
 // NewRefund is what an admin gives back: the named items, or all that is left without any. The goods go back on the shelf
@@ -56,8 +56,8 @@ type NewRefund struct {
 	Restock bool        `json:"restock"`
 }
 
-// left is what of an order's lines no refund has given back yet.
-func left(lines []shop.OrderLine, earlier []Refund) map[int64]int {
+// remainingQuantities is what of an order's lines no refund has given back yet.
+func remainingQuantities(lines []shop.OrderLine, earlier []Refund) map[int64]int {
 	remaining := map[int64]int{}
 	for _, l := range lines {
 		remaining[l.ProductID] += l.Quantity
@@ -70,9 +70,9 @@ func left(lines []shop.OrderLine, earlier []Refund) map[int64]int {
 	return remaining
 }
 
-// everything is all that is left of an order, line by line.
-func everything(lines []shop.OrderLine, earlier []Refund) []OrderItem {
-	remaining := left(lines, earlier)
+// remainingItems is all that is left of an order, line by line.
+func remainingItems(lines []shop.OrderLine, earlier []Refund) []OrderItem {
+	remaining := remainingQuantities(lines, earlier)
 	items := []OrderItem{}
 	for _, l := range lines {
 		if n := remaining[l.ProductID]; n > 0 {
@@ -82,15 +82,15 @@ func everything(lines []shop.OrderLine, earlier []Refund) []OrderItem {
 	return items
 }
 
-// worth is what items of an order cost in it, and whether nothing is left when they went back. It fails with
+// refundAmount is what items of an order cost in it, and whether nothing is left when they went back. It fails with
 // ErrNotInOrder or ErrTooMuch, naming the items by place.
-func worth(o Order, earlier []Refund, items []OrderItem) (amount shop.Money, whole bool, err error) {
+func refundAmount(o Order, earlier []Refund, items []OrderItem) (amount shop.Money, whole bool, err error) {
 	prices := map[int64]shop.Money{}
 	for _, l := range o.Items {
 		prices[l.ProductID] = l.UnitPrice
 	}
-	remaining, total := left(o.Items, earlier), 0
-	unknown, short := ErrNotInOrder, ErrTooMuch
+	remaining, total := remainingQuantities(o.Items, earlier), 0
+	unknown, short := ErrNotInOrder, ErrRefundTooLarge
 	for i, item := range items {
 		price, ok := prices[item.ProductID]
 		if !ok {
@@ -122,8 +122,8 @@ func worth(o Order, earlier []Refund, items []OrderItem) (amount shop.Money, who
 	return amount, total == 0, nil
 }
 
-// lines are some items of an order as they were sold.
-func (o Order) lines(items []OrderItem) ([]shop.OrderLine, error) {
+// linesOf are some items of an order as they were sold.
+func (o Order) linesOf(items []OrderItem) ([]shop.OrderLine, error) {
 	sold := map[int64]shop.OrderLine{}
 	for _, l := range o.Items {
 		sold[l.ProductID] = l

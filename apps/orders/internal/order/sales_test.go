@@ -21,9 +21,9 @@ import (
 
 func TestAnalytics(t *testing.T) {
 	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
-	db, s, _, first := shopWith(t, alice)
-	second := bought(t, s, alice)
-	bought(t, s, alice)
+	db, s, _, first := openWithOrder(t, alice)
+	second := paidOrder(t, s, alice)
+	paidOrder(t, s, alice)
 	if _, err := s.Refund(t.Context(), admin, first.ID, order.NewRefund{Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}}); err != nil {
 		t.Fatal(err)
 	}

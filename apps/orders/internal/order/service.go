@@ -48,16 +48,16 @@ func (s *Service) Place(ctx context.Context, buyer shop.UserID, in NewOrder) (o 
 	if earlier != nil {
 		return *earlier, nil
 	}
-	return s.PlaceAs(ctx, buyer, shop.OrderID{UUID: id}, in)
+	return s.PlaceWithID(ctx, buyer, shop.OrderID{UUID: id}, in)
 }
 
-// PlaceAs is Place for a caller who chose the order's id. There is never a second order of one id. It fails with
+// PlaceWithID is Place for a caller who chose the order's id. There is never a second order of one id. It fails with
 // idempotency.ErrReused where other items are reserved under the id: those of an earlier call that came to nothing.
-func (s *Service) PlaceAs(ctx context.Context, buyer shop.UserID, id shop.OrderID, in NewOrder) (o Order, err error) {
+func (s *Service) PlaceWithID(ctx context.Context, buyer shop.UserID, id shop.OrderID, in NewOrder) (o Order, err error) {
 	if isCard(in.PaymentToken) {
-		return o, ErrCard
+		return o, ErrCardNumber
 	}
-	items, first, err := merged(in.Items)
+	items, first, err := mergeItems(in.Items)
 	if err != nil {
 		return o, err
 	}
@@ -67,21 +67,21 @@ func (s *Service) PlaceAs(ctx context.Context, buyer shop.UserID, id shop.OrderI
 	}
 	lines, err := s.calls.Reserve(ctx, o.ID, items)
 	if err != nil {
-		return o, replaced(err, first)
+		return o, withOriginalPositions(err, first)
 	}
 	crash.At("place: reserved")
-	o, err = s.keep(ctx, o, items, lines, in)
+	o, err = s.create(ctx, o, items, lines, in)
 	crash.At("place: kept")
 	if err == nil && o.ID != id || err != nil && !fault.Of(err).Kind.Retryable() {
-		s.letGo(ctx, in.Key, id)
+		s.releaseReservation(ctx, in.Key, id)
 	}
 	return o, err
 }
 
-// keep makes an order of what is reserved. Who answers a repetition answers the order that was made first, whose id may
+// create makes an order of what is reserved. Who answers a repetition answers the order that was made first, whose id may
 // be another.
-func (s *Service) keep(ctx context.Context, o Order, items []OrderItem, lines []Reserved, in NewOrder) (_ Order, err error) {
-	if !reserved(items, lines) {
+func (s *Service) create(ctx context.Context, o Order, items []OrderItem, lines []Reserved, in NewOrder) (_ Order, err error) {
+	if !matches(items, lines) {
 		return o, idempotency.ErrReused
 	}
 	if o.Items, o.Total, o.Currency, err = total(lines); err != nil {
@@ -90,19 +90,19 @@ func (s *Service) keep(ctx context.Context, o Order, items []OrderItem, lines []
 	if o.Refunded, err = o.Refunded.In(o.Currency); err != nil {
 		return o, err
 	}
-	return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Order, error) { return open(ctx, tx, o, in.PaymentToken) })
+	return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Order, error) { return insertPlaced(ctx, tx, o, in.PaymentToken) })
 }
 
-// letGo releases what is reserved for an order that will not be, as well as it can: else the reservation expires. Its
+// releaseReservation releases what is reserved for an order that will not be, as well as it can: else the reservation expires. Its
 // id is used up then, so the key has to find another. Who makes the order at this very moment, with the same key, is
 // waited for and keeps its stock; who comes later finds no stock, and the order is cancelled and paid back as one whose
 // reservation expired; or has bought it by then, and keeps it.
-func (s *Service) letGo(ctx context.Context, key idempotency.Key, id shop.OrderID) {
+func (s *Service) releaseReservation(ctx context.Context, key idempotency.Key, id shop.OrderID) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	err := idempotency.Abandon(ctx, s.db.Pool, key, id.UUID)
 	if err == nil {
-		_, err = s.Standing(ctx, id)
+		_, err = s.GoodsState(ctx, id)
 	}
 	switch {
 	case err == nil: // a repetition of this call was faster, and made it
@@ -115,8 +115,8 @@ func (s *Service) letGo(ctx context.Context, key idempotency.Key, id shop.OrderI
 	}
 }
 
-// open keeps a new order and the first step of its history.
-func open(ctx context.Context, tx event.TX, o Order, paymentToken string) (Order, error) {
+// insertPlaced keeps a new order and the first step of its history.
+func insertPlaced(ctx context.Context, tx event.TX, o Order, paymentToken string) (Order, error) {
 	if err := insert(ctx, tx, &o, paymentToken); err != nil {
 		return o, err
 	}
@@ -136,11 +136,11 @@ type Filter struct {
 func (s *Service) List(ctx context.Context, who shop.Caller, f Filter, q web.PageQuery) (page web.Page[Order], err error) {
 	if !who.May(shop.ManageOrders) {
 		if f.UserID != nil && *f.UserID != who.ID {
-			return page, ErrOthers
+			return page, ErrForbidden
 		}
 		f.UserID = &who.ID
 	}
-	before := last
+	before := maxID
 	if err := q.Cursor.Into(&before); err != nil {
 		return page, err
 	}
@@ -151,25 +151,25 @@ func (s *Service) List(ctx context.Context, who shop.Caller, f Filter, q web.Pag
 	return web.NewPage(found, q.Limit, func(o Order) any { return o.ID })
 }
 
-// last is an id that comes after every order's.
-var last = shop.OrderID{UUID: uuid.Max}
+// maxID is an id that comes after every order's.
+var maxID = shop.OrderID{UUID: uuid.Max}
 
 // Get is one order with its history; an admin also sees how the platform carries it. It fails with ErrNotFound, also
 // for somebody else's.
 func (s *Service) Get(ctx context.Context, who shop.Caller, id shop.OrderID) (Order, error) {
-	o, err := whole(ctx, s.db, id)
+	o, err := load(ctx, s.db, id)
 	if err != nil {
 		return o, err
 	}
 	if o.UserID != who.ID && !who.May(shop.ManageOrders) {
 		return Order{}, ErrNotFound
 	}
-	o.Admin, err = s.inside(ctx, who, o)
+	o.Admin, err = s.diagnostics(ctx, who, o)
 	return o, err
 }
 
-// whole is an order with its history and its refunds.
-func whole(ctx context.Context, db postgres.Reader, id shop.OrderID) (o Order, err error) {
+// load is an order with its history and its refunds.
+func load(ctx context.Context, db postgres.Reader, id shop.OrderID) (o Order, err error) {
 	if o, err = get(ctx, db, id); err != nil {
 		return o, err
 	}
@@ -205,54 +205,54 @@ func (s *Service) PaidBetween(ctx context.Context, from, to time.Time) ([]shop.O
 	return paidBetween(ctx, s.db, from, to)
 }
 
-// Owed are the refunds of an order that are not settled and have not failed, the oldest first.
-func (s *Service) Owed(ctx context.Context, id shop.OrderID) ([]Refund, error) {
-	return owed(ctx, s.db, id)
+// OpenRefunds are the refunds of an order that are not settled and have not failed, the oldest first.
+func (s *Service) OpenRefunds(ctx context.Context, id shop.OrderID) ([]Refund, error) {
+	return openRefunds(ctx, s.db, id)
 }
 
-// Open says whether an order has refunds that are not settled, those that failed among them.
-func (s *Service) Open(ctx context.Context, id shop.OrderID) (bool, error) {
-	return anyUnsettled(ctx, s.db, id)
+// HasUnsettledRefunds says whether an order has refunds that are not settled, those that failed among them.
+func (s *Service) HasUnsettledRefunds(ctx context.Context, id shop.OrderID) (bool, error) {
+	return hasUnsettledRefunds(ctx, s.db, id)
 }
 
-// Fail notes that a refund cannot be made, and why; late, that it failed though it counted as made. Called again it
+// FailRefund notes that a refund cannot be made, and why; late, that it failed though it counted as made. Called again it
 // changes nothing.
-func (s *Service) Fail(ctx context.Context, r Refund, why string, late bool) error {
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return fail(ctx, tx, r, why, late) })
+func (s *Service) FailRefund(ctx context.Context, r Refund, why string, late bool) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return failRefund(ctx, tx, r, why, late) })
 }
 
 // RefundFailed notes that a refund failed which the provider had taken on, and answers the money that did not go back.
 // The provider may tell it twice, before the refund is noted as settled, and after it was tried again: that is another
 // refund to the provider, and found is false.
-func (s *Service) RefundFailed(ctx context.Context, id shop.OrderID, asked uuid.UUID, why string) (kept payment.Taken, found bool, err error) {
+func (s *Service) RefundFailed(ctx context.Context, id shop.OrderID, asked uuid.UUID, why string) (kept payment.Record, found bool, err error) {
 	all, err := refunds(ctx, s.db, id)
-	i := slices.IndexFunc(all, func(r Refund) bool { return r.Asked() == asked })
+	i := slices.IndexFunc(all, func(r Refund) bool { return r.ProviderRefundID() == asked })
 	if err != nil || i < 0 {
 		return kept, false, err
 	}
-	return all[i].Kept(), true, s.Fail(ctx, all[i], why, true)
+	return all[i].Outstanding(), true, s.FailRefund(ctx, all[i], why, true)
 }
 
-// CallsOff is what a provider knows the refund by that ended an order; nil where there is none.
-func (s *Service) CallsOff(ctx context.Context, id shop.OrderID) (uuid.UUID, error) {
+// CancellationRefund is what a provider knows the refund by that ended an order; nil where there is none.
+func (s *Service) CancellationRefund(ctx context.Context, id shop.OrderID) (uuid.UUID, error) {
 	all, err := refunds(ctx, s.db, id)
-	if i := slices.IndexFunc(all, func(r Refund) bool { return r.CallsOff }); i >= 0 {
-		return all[i].Asked(), err
+	if i := slices.IndexFunc(all, func(r Refund) bool { return r.Void }); i >= 0 {
+		return all[i].ProviderRefundID(), err
 	}
 	return uuid.Nil, err
 }
 
-// GivenBack is what of an order counts as given back since before a moment.
-func (s *Service) GivenBack(ctx context.Context, id shop.OrderID, before time.Time) (shop.Money, error) {
-	return givenBack(ctx, s.db, id, before)
+// RefundedBefore is what of an order counts as given back since before a moment.
+func (s *Service) RefundedBefore(ctx context.Context, id shop.OrderID, before time.Time) (shop.Money, error) {
+	return refundedBefore(ctx, s.db, id, before)
 }
 
-// Returned is how much of each product has to be back on the shelf, all refunds of the order taken together.
-func (s *Service) Returned(ctx context.Context, id shop.OrderID) ([]OrderItem, error) {
-	return returned(ctx, s.db, id)
+// RestockedItems is how much of each product has to be back on the shelf, all refunds of the order taken together.
+func (s *Service) RestockedItems(ctx context.Context, id shop.OrderID) ([]OrderItem, error) {
+	return restockedItems(ctx, s.db, id)
 }
 
-// Settle notes that a refund went back. Called again it changes nothing.
-func (s *Service) Settle(ctx context.Context, r Refund) error {
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return settle(ctx, tx, r) })
+// SettleRefund notes that a refund went back. Called again it changes nothing.
+func (s *Service) SettleRefund(ctx context.Context, r Refund) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return settleRefund(ctx, tx, r) })
 }

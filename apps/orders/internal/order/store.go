@@ -104,8 +104,8 @@ func history(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Status
 	})
 }
 
-// setStatus moves an order and notes the step, both at the same moment, which it answers.
-func setStatus(ctx context.Context, tx pgx.Tx, id shop.OrderID, to StatusChange) (at time.Time, err error) {
+// updateStatus moves an order and notes the step, both at the same moment, which it answers.
+func updateStatus(ctx context.Context, tx pgx.Tx, id shop.OrderID, to StatusChange) (at time.Time, err error) {
 	err = tx.QueryRow(ctx, `
 		with moved as (
 			update orders set status = $2, updated_at = now(),
@@ -122,7 +122,7 @@ func setStatus(ctx context.Context, tx pgx.Tx, id shop.OrderID, to StatusChange)
 	return at, err
 }
 
-func setParcel(ctx context.Context, tx pgx.Tx, id shop.OrderID, p Shipment) error {
+func updateShipment(ctx context.Context, tx pgx.Tx, id shop.OrderID, p Shipment) error {
 	_, err := tx.Exec(ctx, `
 		update orders set carrier = $2, tracking_number = $3 where id = $1`, id, p.Carrier, p.TrackingNumber)
 	return err
@@ -161,11 +161,11 @@ func trace(ctx context.Context, db postgres.Reader, id shop.OrderID) (string, er
 	return postgres.One(ctx, db, pgx.ErrNoRows, pgx.RowTo[string], `select trace from orders where id = $1`, id)
 }
 
-// told are the events of an order, the oldest first: those in the outbox, and those that the broker got and that are
+// events are the events of an order, the oldest first: those in the outbox, and those that the broker got and that are
 // still remembered.
-func told(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]PublishedEvent, error) {
+func events(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]PublishedEvent, error) {
 	return postgres.All(ctx, db, pgx.RowToStructByName[PublishedEvent], `
-		select topic, emitted_at, published_at as sent_at from (
+		select topic, emitted_at, published_at from (
 			select id, topic, emitted_at, null as published_at from outbox where key = $1
 			union all select id, topic, emitted_at, published_at from published where key = $1) e
 		order by emitted_at, id`, id.String())

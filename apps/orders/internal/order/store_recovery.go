@@ -10,11 +10,11 @@ import (
 	"sidecart/kit/postgres"
 )
 
-// purged changes nothing where a refund is tried again meanwhile.
-func purged(ctx context.Context, tx pgx.Tx, i Instance) error {
-	sql := `update orders set followed = false where id = $1`
+// clearWorkflow changes nothing where a refund is tried again meanwhile.
+func clearWorkflow(ctx context.Context, tx pgx.Tx, i Instance) error {
+	sql := `update orders set has_workflow = false where id = $1`
 	if i.RefundID != uuid.Nil {
-		sql = `update refunds set followed = false where id = $1 and (settled_at is not null or failed_at is not null)`
+		sql = `update refunds set has_workflow = false where id = $1 and (settled_at is not null or failed_at is not null)`
 	}
 	_, err := tx.Exec(ctx, sql, i.ID())
 	return err
@@ -28,28 +28,28 @@ func instances(ctx context.Context, db postgres.Reader, sql string, args ...any)
 // that come after them.
 const pageSize = 200
 
-func pendingSince(ctx context.Context, db postgres.Reader, before time.Time, after Instance) ([]Instance, error) {
+func pendingBefore(ctx context.Context, db postgres.Reader, before time.Time, after Instance) ([]Instance, error) {
 	return instances(ctx, db, `
 		select id, $4::uuid, placed_at from orders
 		where status = 'pending' and placed_at < $1 and (placed_at, id) > ($2, $3)
 		order by placed_at, id limit $5`, before, after.Since, after.ID(), uuid.Nil, pageSize)
 }
 
-func owingSince(ctx context.Context, db postgres.Reader, before time.Time, after Instance) ([]Instance, error) {
+func openRefundsBefore(ctx context.Context, db postgres.Reader, before time.Time, after Instance) ([]Instance, error) {
 	return instances(ctx, db, `
 		select order_id, id, at from refunds
 		where settled_at is null and failed_at is null and at < $1 and (at, id) > ($2, $3)
 		order by at, id limit $4`, before, after.Since, after.ID(), pageSize)
 }
 
-func unshippedSince(ctx context.Context, db postgres.Reader, before time.Time, after Instance) ([]Instance, error) {
+func unshippedBefore(ctx context.Context, db postgres.Reader, before time.Time, after Instance) ([]Instance, error) {
 	return instances(ctx, db, `
 		select id, $4::uuid, paid_at from orders
 		where status in ('paid', 'partially_refunded') and shipped_at is null and paid_at < $1 and (paid_at, id) > ($2, $3)
 		order by paid_at, id limit $5`, before, after.Since, after.ID(), uuid.Nil, pageSize)
 }
 
-func undeliveredSince(ctx context.Context, db postgres.Reader, before time.Time, after Instance) ([]Instance, error) {
+func undeliveredBefore(ctx context.Context, db postgres.Reader, before time.Time, after Instance) ([]Instance, error) {
 	return instances(ctx, db, `
 		select id, $4::uuid, shipped_at from orders
 		where status in ('shipped', 'partially_refunded') and delivered_at is null
@@ -57,15 +57,15 @@ func undeliveredSince(ctx context.Context, db postgres.Reader, before time.Time,
 		order by shipped_at, id limit $5`, before, after.Since, after.ID(), uuid.Nil, pageSize)
 }
 
-func endedSince(ctx context.Context, db postgres.Reader, before time.Time, after Instance) ([]Instance, error) {
+func endedBefore(ctx context.Context, db postgres.Reader, before time.Time, after Instance) ([]Instance, error) {
 	return instances(ctx, db, `
 		select order_id, refund_id, since from (
 			(select id as order_id, $4::uuid as refund_id, updated_at as since, id as instance from orders
-			where followed and (delivered_at is not null or status in ('cancelled', 'refunded')) and updated_at < $1 and (updated_at, id) > ($2, $3)
+			where has_workflow and (delivered_at is not null or status in ('cancelled', 'refunded')) and updated_at < $1 and (updated_at, id) > ($2, $3)
 			order by updated_at, id limit $5)
 			union all
 			(select order_id, id, coalesce(settled_at, failed_at), id from refunds
-			where followed and coalesce(settled_at, failed_at) < $1 and (coalesce(settled_at, failed_at), id) > ($2, $3)
+			where has_workflow and coalesce(settled_at, failed_at) < $1 and (coalesce(settled_at, failed_at), id) > ($2, $3)
 			order by coalesce(settled_at, failed_at), id limit $5)) e
 		order by since, instance limit $5`, before, after.Since, after.ID(), uuid.Nil, pageSize)
 }

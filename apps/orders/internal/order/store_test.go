@@ -2,6 +2,7 @@ package order
 
 import (
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -27,22 +28,34 @@ func TestListUsesTheIndexOfItsFilter(t *testing.T) {
 	}
 	somebody, explaining := kittest.NewCaller(shop.User).ID, &kittest.Explainer{Pool: db}
 	for index, f := range map[string]Filter{"orders_by_user": {UserID: &somebody}, "orders_by_status": {Status: Pending}, "orders_pkey": {}} {
-		if _, err := list(t.Context(), explaining, f, last, 21); err != nil || !strings.Contains(explaining.Plan, index+" ") {
+		if _, err := list(t.Context(), explaining, f, maxID, 21); err != nil || !strings.Contains(explaining.Plan, index+" ") {
 			t.Errorf("without %s, %v:\n%s", index, err, explaining.Plan)
 		}
 	}
 }
 
-// TestReasonsGetTheirCodes: what earlier rows say in words is a code after the migration, and the words of people stay.
+// TestReasonsGetTheirCodes: the migrations turn the texts that earlier versions stored into codes of today and keep what
+// people wrote.
 func TestReasonsGetTheirCodes(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, Migrations)
-	migration, err := os.ReadFile("migrations/0008_reason_codes.sql")
-	if err != nil {
-		t.Fatal(err)
+	updates, texts := "", []string{"", "changed my mind", "it could not be completed"}
+	for _, name := range []string{"migrations/0008_reason_codes.sql", "migrations/0009_names.sql"} {
+		migration, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, after, found := strings.Cut(string(migration), "\nupdate ")
+		if !found {
+			t.Fatal("no updates in " + name)
+		}
+		updates += "update " + after
 	}
-	_, updates, found := strings.Cut(string(migration), "\n\n")
-	if !found {
-		t.Fatal("no updates")
+	ofHistory, _, _ := strings.Cut(updates, ";")
+	for _, pair := range regexp.MustCompile(`\('\w+', '(.+)'\)`).FindAllStringSubmatch(ofHistory, -1) {
+		texts = append(texts, pair[1])
+	}
+	if len(texts) != 3+len(shop.Reasons) {
+		t.Fatalf("%d texts become %d reasons", len(texts)-3, len(shop.Reasons))
 	}
 	id := shop.OrderID{UUID: shop.NewID()}
 	if _, err := db.Exec(t.Context(), `
@@ -50,24 +63,30 @@ func TestReasonsGetTheirCodes(t *testing.T) {
 		values ($1, 'SC-1', $1, 'pending', '[]', 1, 'USD', '{}', 'paypal', '')`, id); err != nil {
 		t.Fatal(err)
 	}
-	texts := []string{"", "changed my mind", "it could not be completed"}
-	for _, text := range shop.Reasons {
-		texts = append(texts, text)
-	}
 	if _, err := db.Exec(t.Context(), `
-		insert into order_history (order_id, status, at, by, reason) select $1, 'cancelled', now(), 'system', text from unnest($2::text[]) text`, id, texts); err != nil {
+		insert into order_history (order_id, status, at, by, reason)
+		select $1, 'cancelled', now(), 'system', text from unnest($2::text[]) text`, id, texts); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := db.Exec(t.Context(), updates, pgx.QueryExecModeSimpleProtocol); err != nil {
 		t.Fatal(err)
 	}
-	steps, err := history(t.Context(), db, id)
-	if err != nil || len(steps) != len(texts) {
-		t.Fatalf("%v, %v", steps, err)
+	changes, err := history(t.Context(), db, id)
+	if err != nil || len(changes) != len(texts) {
+		t.Fatalf("%v, %v", changes, err)
 	}
-	for n, step := range steps {
-		if step.Reason != texts[n] || (step.ReasonCode != "") != (n > 2) {
-			t.Errorf("%q has become %q, code %q", texts[n], step.Reason, step.ReasonCode)
+	codes := map[shop.Reason]bool{}
+	for n, change := range changes {
+		switch {
+		case n < 3 && (change.Reason != texts[n] || change.ReasonCode != ""):
+			t.Errorf("%q became %q, code %q", texts[n], change.Reason, change.ReasonCode)
+		case n >= 3 && shop.Reasons[change.ReasonCode] == "":
+			t.Errorf("%q became the unknown code %q", texts[n], change.ReasonCode)
+		case n >= 3:
+			codes[change.ReasonCode] = true
 		}
+	}
+	if len(codes) != len(shop.Reasons) {
+		t.Errorf("only the codes %v", codes)
 	}
 }

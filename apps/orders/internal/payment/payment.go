@@ -15,7 +15,7 @@ import (
 // Charge is what to take for an order. Key makes it happen once: a second charge with the same key answers what became
 // of the first.
 type Charge struct {
-	Key      shop.OrderID
+	OrderID  shop.OrderID
 	Amount   shop.Money
 	Currency string
 	Token    string // what the provider made of the buyer's card; empty for methods without one
@@ -29,26 +29,26 @@ type Receipt struct {
 // Refund is what to give back of a charge. ID makes it happen once.
 type Refund struct {
 	ID       uuid.UUID
-	Key      shop.OrderID
+	OrderID  shop.OrderID
 	Amount   shop.Money
 	Currency string
 }
 
-// Notice is a message of a provider: what became of a charge, or that a refund failed which it had taken on. ID is the
+// WebhookEvent is a message of a provider: what became of a charge, or that a refund failed which it had taken on. ID is the
 // same each time it is sent.
-type Notice struct {
+type WebhookEvent struct {
 	ID, Kind  string
-	Key       shop.OrderID // nil where the message is of something else
+	OrderID   shop.OrderID // nil where the message is of something else
 	State     State        // Approved or Declined; empty where it says neither
-	Why       shop.Cause   // of a Declined
+	Cause     shop.Cause   // of a Declined
 	Reference string
-	Refund    uuid.UUID // by what it was asked for; nil unless it failed
+	RefundID  uuid.UUID // by what it was asked for; nil unless it failed
 	Failure   string    // why it failed
 }
 
-// Taken is a charge as it stands in a provider's books.
-type Taken struct {
-	Key       shop.OrderID // nil where it is of nobody we know
+// Record is a charge as it stands in a provider's books.
+type Record struct {
+	OrderID   shop.OrderID // nil where it is of nobody we know
 	Reference string
 	Amount    shop.Money
 	Refunded  shop.Money
@@ -69,11 +69,11 @@ type Provider interface {
 	Refund(ctx context.Context, r Refund, reference string) error
 	// CallOff refunds what is left of a charge, if it was made, and ends it if it was not. The refund is what it is
 	// asked for by, or nil. It fails with ErrRefused for good.
-	CallOff(ctx context.Context, key shop.OrderID, reference string, refund uuid.UUID) error
+	Void(ctx context.Context, key shop.OrderID, reference string, refund uuid.UUID) error
 	// Read checks a message's signature over its very bytes, and reads it. It fails with ErrSignature.
-	Read(body []byte, signature string) (Notice, error)
+	ParseWebhook(body []byte, signature string) (WebhookEvent, error)
 	// Between hands over what was taken from a moment to another and is not wholly given back, until fn fails.
-	Between(ctx context.Context, since, until time.Time, fn func(Taken) error) error
+	ListCharges(ctx context.Context, since, until time.Time, fn func(Record) error) error
 }
 
 // State is what the shop knows of a payment.
@@ -81,88 +81,88 @@ type State string
 
 // Asked becomes Approved or Declined once the provider said so; any of them becomes CalledOff when the order ends.
 const (
-	Asked     State = "asked"
-	Approved  State = "approved"
-	Declined  State = "declined"
-	CalledOff State = "called_off"
+	Pending  State = "pending"
+	Approved State = "approved"
+	Declined State = "declined"
+	Voided   State = "voided"
 )
 
 // Payment is what the shop knows of an order's payment.
 type Payment struct {
-	OrderID   shop.OrderID `json:"-"`
-	Provider  string       `json:"provider"`
-	Amount    shop.Money   `json:"amount"`
-	Currency  string       `json:"currency"`
-	State     State        `json:"state"`
-	Reference string       `json:"reference"`
-	Reason    string       `json:"reason,omitempty"` // why it was declined: the text of ReasonCode where there is one
-	Attempts  int          `json:"attempts"`
-	AskedAt   time.Time    `json:"asked_at"`
-	SettledAt *time.Time   `json:"settled_at"`
+	OrderID     shop.OrderID `json:"-"`
+	Provider    string       `json:"provider"`
+	Amount      shop.Money   `json:"amount"`
+	Currency    string       `json:"currency"`
+	State       State        `json:"state"`
+	Reference   string       `json:"reference"`
+	Reason      string       `json:"reason,omitempty"` // why it was declined: the text of ReasonCode where there is one
+	Attempts    int          `json:"attempts"`
+	RequestedAt time.Time    `json:"requested_at"`
+	SettledAt   *time.Time   `json:"settled_at"`
 
 	ReasonCode shop.Reason `json:"-"`
 }
 
-// outcome is a settled payment as Charge answers it.
-func (p Payment) outcome() (Receipt, error) {
+// result is a settled payment as Charge answers it.
+func (p Payment) result() (Receipt, error) {
 	switch p.State {
 	case Approved:
 		return Receipt{p.Reference}, nil
 	case Declined:
-		return Receipt{}, DeclinedFor(shop.Cause{Code: p.ReasonCode, Words: p.Reason})
-	case CalledOff:
-		return Receipt{}, DeclinedFor(shop.Cause{Code: shop.PaymentVoided})
-	case Asked:
+		return Receipt{}, NewDeclined(shop.Cause{Code: p.ReasonCode, Words: p.Reason})
+	case Voided:
+		return Receipt{}, NewDeclined(shop.Cause{Code: shop.PaymentVoided})
+	case Pending:
 	}
-	return Receipt{}, ErrNoAnswer
+	return Receipt{}, ErrTimeout
 }
 
-// DeclinedFor is ErrDeclined with its cause, which WhyDeclined finds again.
-func DeclinedFor(cause shop.Cause) error {
+// NewDeclined is ErrDeclined with its cause, which WhyDeclined finds again.
+func NewDeclined(cause shop.Cause) error {
 	if cause == (shop.Cause{}) {
 		cause.Code = shop.PaymentDeclined
 	}
-	return ErrDeclined.WithMessage(cause.Text()).Wrap(declined(cause))
+	return ErrDeclined.WithMessage(cause.Text()).Wrap(declineCause(cause))
 }
 
-// WhyDeclined is the cause of an ErrDeclined.
-func WhyDeclined(err error) shop.Cause {
-	var cause declined
+// DeclineCause is the cause of an ErrDeclined.
+func DeclineCause(err error) shop.Cause {
+	var cause declineCause
 	if errors.As(err, &cause) {
 		return shop.Cause(cause)
 	}
 	return shop.Cause{Code: shop.PaymentDeclined}
 }
 
-type declined shop.Cause
+type declineCause shop.Cause
 
-func (d declined) Error() string { return shop.Cause(d).Text() }
+func (d declineCause) Error() string { return shop.Cause(d).Text() }
 
 // What can go wrong with payments. ErrDeclined says why in its message.
 var (
-	ErrDeclined    = fault.New(fault.Conflict, "payment_declined", shop.PaymentDeclined.Text())
-	ErrNothingLeft = fault.New(fault.Conflict, "payment_nothing_left", "there is less left of the charge than that")
-	ErrRefused     = fault.New(fault.Conflict, "refund_refused", "the payment provider does not give it back")
-	ErrNoAnswer    = fault.New(fault.TimedOut, "payment_timeout", "the payment provider did not answer in time")
-	ErrProvider    = fault.New(fault.Unavailable, "payment_provider", "the payment provider has a problem")
-	ErrUnknown     = fault.New(fault.NotFound, "payment_unknown", "the payment provider knows nothing of it")
-	ErrSignature   = fault.New(fault.Unauthenticated, "webhook_signature", "this message was not signed by the payment provider")
-	ErrNoProvider  = fault.New(fault.NotFound, "no_such_provider", "there is no such payment provider here")
-	ErrNoFinding   = fault.New(fault.NotFound, "no_such_finding", "nothing of the kind was found")
-	ErrNotTaken    = fault.New(fault.Conflict, "nothing_to_give_back", "there is nothing to give back: somebody has to look")
+	ErrDeclined            = fault.New(fault.Conflict, "payment_declined", shop.PaymentDeclined.Text())
+	ErrNothingLeft         = fault.New(fault.Conflict, "payment_nothing_left", "there is less left of the charge than that")
+	ErrRefused             = fault.New(fault.Conflict, "refund_refused", "the payment provider does not give it back")
+	ErrTimeout             = fault.New(fault.TimedOut, "payment_timeout", "the payment provider did not answer in time")
+	ErrProvider            = fault.New(fault.Unavailable, "payment_provider", "the payment provider has a problem")
+	ErrNotFound            = fault.New(fault.NotFound, "payment_unknown", "the payment provider knows nothing of it")
+	ErrSignature           = fault.New(fault.Unauthenticated, "webhook_signature", "this message was not signed by the payment provider")
+	ErrUnknownProvider     = fault.New(fault.NotFound, "unknown_provider", "there is no such payment provider")
+	ErrDiscrepancyNotFound = fault.New(fault.NotFound, "discrepancy_not_found", "there is no such discrepancy")
+	ErrNotRefundable       = fault.New(fault.Conflict, "not_refundable", "this discrepancy cannot be refunded automatically")
 )
 
 // PaymentDiscrepancy is a place where the provider's books and the shop's do not agree. One that is not mended waits for somebody.
 type PaymentDiscrepancy struct {
-	ID        int64           `json:"id"`
-	Kind      DiscrepancyKind `json:"kind"`
-	OrderID   shop.OrderID    `json:"order_id"`
-	Provider  string          `json:"provider"`
-	Reference string          `json:"reference"`
-	Amount    shop.Money      `json:"amount"`
-	Currency  string          `json:"currency"`
-	FoundAt   time.Time       `json:"found_at"`
-	MendedAt  *time.Time      `json:"mended_at"`
+	ID         int64           `json:"id"`
+	Kind       DiscrepancyKind `json:"kind"`
+	OrderID    shop.OrderID    `json:"order_id"`
+	Provider   string          `json:"provider"`
+	Reference  string          `json:"reference"`
+	Amount     shop.Money      `json:"amount"`
+	Currency   string          `json:"currency"`
+	FoundAt    time.Time       `json:"found_at"`
+	ResolvedAt *time.Time      `json:"resolved_at"`
 }
 
 // DiscrepancyKind is what does not agree.
@@ -172,11 +172,11 @@ type DiscrepancyKind string
 // refused or that the provider's books do not have, are noted as mended when they are in order again. What could not be
 // compared, for an error, is looked at again and again, later each time.
 const (
-	WithoutOrder  DiscrepancyKind = "charged_without_order"
-	OfCancelled   DiscrepancyKind = "charged_and_cancelled"
-	WithoutCharge DiscrepancyKind = "paid_without_charge"
-	AmountDiffers DiscrepancyKind = "amount_differs"
-	RefundRefused DiscrepancyKind = "refund_refused"
-	RefundMissing DiscrepancyKind = "refund_missing"
-	NotCompared   DiscrepancyKind = "not_compared"
+	ChargedWithoutOrder DiscrepancyKind = "charged_without_order"
+	ChargedAndCancelled DiscrepancyKind = "charged_and_cancelled"
+	PaidWithoutCharge   DiscrepancyKind = "paid_without_charge"
+	AmountDiffers       DiscrepancyKind = "amount_differs"
+	RefundRefused       DiscrepancyKind = "refund_refused"
+	RefundMissing       DiscrepancyKind = "refund_missing"
+	NotCompared         DiscrepancyKind = "not_compared"
 )

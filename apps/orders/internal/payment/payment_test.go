@@ -20,23 +20,23 @@ import (
 )
 
 func charge(token string) payment.Charge {
-	return payment.Charge{Key: shop.OrderID{UUID: shop.NewID()}, Amount: shop.MustMoney("599.98"), Currency: "USD", Token: token}
+	return payment.Charge{OrderID: shop.OrderID{UUID: shop.NewID()}, Amount: shop.MustMoney("599.98"), Currency: "USD", Token: token}
 }
 
-func open(t *testing.T) (*pgxpool.Pool, *payment.Service) {
+func unresolved(t *testing.T) (*pgxpool.Pool, *payment.Service) {
 	t.Helper()
 	db := kittest.DB(t, payment.Migrations)
 	return db, newService(db, simulated.New(db, "key"), func(context.Context, shop.OrderID) {})
 }
 
-func newService(db *pgxpool.Pool, provider payment.Provider, settled payment.Settled) *payment.Service {
-	return payment.NewService(db, provider, settled, func(context.Context, shop.OrderID, uuid.UUID, string) (payment.Taken, bool, error) {
-		return payment.Taken{}, false, nil
+func newService(db *pgxpool.Pool, provider payment.Provider, settled payment.OnSettled) *payment.Service {
+	return payment.NewService(db, provider, settled, func(context.Context, shop.OrderID, uuid.UUID, string) (payment.Record, bool, error) {
+		return payment.Record{}, false, nil
 	})
 }
 
-// taken is how much the provider holds in the end, and of how many charges.
-func taken(t *testing.T, db *pgxpool.Pool) (charges int, amount shop.Money) {
+// totalCharged is how much the provider holds in the end, and of how many charges.
+func totalCharged(t *testing.T, db *pgxpool.Pool) (charges int, amount shop.Money) {
 	t.Helper()
 	err := db.QueryRow(t.Context(), `
 		select count(*), coalesce(sum(amount - refunded), 0) from simulated_ledger where state = 'approved'`).Scan(&charges, &amount)
@@ -47,7 +47,7 @@ func taken(t *testing.T, db *pgxpool.Pool) (charges int, amount shop.Money) {
 }
 
 func TestChargedOnceHoweverOften(t *testing.T) {
-	db, s := open(t)
+	db, s := unresolved(t)
 	c := charge("")
 	var all sync.WaitGroup
 	for range 16 {
@@ -58,13 +58,13 @@ func TestChargedOnceHoweverOften(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if n, amount := taken(t, db); n != 1 || amount.String() != "599.98" {
+	if n, amount := totalCharged(t, db); n != 1 || amount.String() != "599.98" {
 		t.Errorf("%d charges of %s", n, amount)
 	}
 }
 
 func TestOutcomesAreKept(t *testing.T) {
-	_, s := open(t)
+	_, s := unresolved(t)
 	for token, attempts := range map[string][]error{
 		"":                       {nil, nil},
 		"tok_declined":           {payment.ErrDeclined, payment.ErrDeclined},
@@ -90,10 +90,10 @@ func TestOutcomesAreKept(t *testing.T) {
 
 // TestNoAnswer: a charge that nobody answered is asked for, not made again.
 func TestNoAnswer(t *testing.T) {
-	db, s := open(t)
+	db, s := unresolved(t)
 	c := charge("tok_timeout")
 	for range 3 {
-		if _, err := s.Charge(t.Context(), c); !errors.Is(err, payment.ErrNoAnswer) {
+		if _, err := s.Charge(t.Context(), c); !errors.Is(err, payment.ErrTimeout) {
 			t.Fatal(err)
 		}
 	}
@@ -102,20 +102,20 @@ func TestNoAnswer(t *testing.T) {
 		return err
 	})
 	var attempts int
-	if err := db.QueryRow(t.Context(), `select attempts from simulated_ledger where key = $1`, c.Key).Scan(&attempts); err != nil || attempts != 1 {
+	if err := db.QueryRow(t.Context(), `select attempts from simulated_ledger where key = $1`, c.OrderID).Scan(&attempts); err != nil || attempts != 1 {
 		t.Errorf("the provider was asked to charge %d times, %v", attempts, err)
 	}
 }
 
 func TestCalledOff(t *testing.T) {
-	db, s := open(t)
+	db, s := unresolved(t)
 	made, late := charge(""), charge("")
 	if _, err := s.Charge(t.Context(), made); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []payment.Charge{made, late} {
 		for range 2 {
-			if err := s.CallOff(t.Context(), c.Key, uuid.Nil); err != nil {
+			if err := s.Void(t.Context(), c.OrderID, uuid.Nil); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := s.Charge(t.Context(), c); !errors.Is(err, payment.ErrDeclined) {
@@ -123,17 +123,17 @@ func TestCalledOff(t *testing.T) {
 			}
 		}
 	}
-	if err := s.Refund(t.Context(), payment.Refund{ID: shop.NewID(), Key: made.Key, Amount: shop.MustMoney("1.00")}); err != nil {
+	if err := s.Refund(t.Context(), payment.Refund{ID: shop.NewID(), OrderID: made.OrderID, Amount: shop.MustMoney("1.00")}); err != nil {
 		t.Errorf("what went back with the whole went back: %v", err)
 	}
-	if n, amount := taken(t, db); n != 0 {
+	if n, amount := totalCharged(t, db); n != 0 {
 		t.Errorf("%s is still taken", amount)
 	}
 }
 
 // TestCallOffRacesWithCharge: whatever comes first, the money is back in the end.
 func TestCallOffRacesWithCharge(t *testing.T) {
-	db, s := open(t)
+	db, s := unresolved(t)
 	var charged, refused atomic.Int32
 	for range 30 {
 		c := charge("")
@@ -148,13 +148,13 @@ func TestCallOffRacesWithCharge(t *testing.T) {
 			}
 		})
 		both.Go(func() {
-			if err := s.CallOff(context.Background(), c.Key, uuid.Nil); err != nil {
+			if err := s.Void(context.Background(), c.OrderID, uuid.Nil); err != nil {
 				t.Error(err)
 			}
 		})
 		both.Wait()
 	}
-	if n, amount := taken(t, db); n != 0 {
+	if n, amount := totalCharged(t, db); n != 0 {
 		t.Errorf("%d charges of %s are left; %d were charged and %d refused", n, amount, charged.Load(), refused.Load())
 	}
 }
@@ -167,7 +167,7 @@ func TestWebhooks(t *testing.T) {
 	s.Routes(app)
 	waiting, declined := charge("tok_timeout"), charge("tok_timeout")
 	for _, c := range []payment.Charge{waiting, declined} {
-		if _, err := s.Charge(t.Context(), c); !errors.Is(err, payment.ErrNoAnswer) {
+		if _, err := s.Charge(t.Context(), c); !errors.Is(err, payment.ErrTimeout) {
 			t.Fatal(err)
 		}
 	}
@@ -176,20 +176,20 @@ func TestWebhooks(t *testing.T) {
 		return kittest.Call{Name: name, Do: "POST /payments/webhooks/simulated", Body: body, Want: want,
 			Header: map[string]string{"Payment-Signature": simulated.Sign("key", []byte(body), time.Now())}}
 	}
-	unsigned := send("unsigned", "0", "charge.declined", waiting.Key, 401)
+	unsigned := send("unsigned", "0", "charge.declined", waiting.OrderID, 401)
 	unsigned.Header = nil
 	kittest.Run(t, app, nil, []kittest.Call{
 		unsigned,
 		{Name: "another provider", Do: "POST /payments/webhooks/other", Body: `{}`, Want: 404},
 		{Name: "no JSON", Do: "POST /payments/webhooks/simulated", Body: `x`, Want: 415, Header: map[string]string{"Content-Type": "text/plain"}},
-		send("approved", "1", "charge.approved", waiting.Key, 204),
-		send("approved, sent again", "1", "charge.approved", waiting.Key, 204),
-		send("declined, and too late", "2", "charge.declined", waiting.Key, 204),
+		send("approved", "1", "charge.approved", waiting.OrderID, 204),
+		send("approved, sent again", "1", "charge.approved", waiting.OrderID, 204),
+		send("declined, and too late", "2", "charge.declined", waiting.OrderID, 204),
 		send("of nobody we know", "3", "charge.approved", shop.OrderID{UUID: shop.NewID()}, 204),
-		send("about something else", "4", "payout.made", waiting.Key, 204),
-		send("declined", "5", "charge.declined", declined.Key, 204),
-		{Name: "findings are for admins", As: kittest.NewCaller(shop.User), Do: "GET /payments/findings", Want: 403},
-		{Name: "no findings", As: kittest.NewCaller(shop.Admin), Do: "GET /payments/findings", Want: 200, Has: []string{`{"items":[],"next_cursor":null}`}},
+		send("about something else", "4", "payout.made", waiting.OrderID, 204),
+		send("declined", "5", "charge.declined", declined.OrderID, 204),
+		{Name: "findings are for admins", As: kittest.NewCaller(shop.User), Do: "GET /payments/discrepancies", Want: 403},
+		{Name: "no findings", As: kittest.NewCaller(shop.Admin), Do: "GET /payments/discrepancies", Want: 200, Has: []string{`{"items":[],"next_cursor":null}`}},
 	})
 	if _, err := s.Charge(t.Context(), waiting); err != nil {
 		t.Errorf("the message said that it was approved: %v", err)
@@ -198,45 +198,45 @@ func TestWebhooks(t *testing.T) {
 		t.Errorf("the message said that it was declined: %v", err)
 	}
 	var notices int
-	if err := db.QueryRow(t.Context(), `select count(*) from payment_notices`).Scan(&notices); err != nil || notices != 5 || told.Load() == 0 {
+	if err := db.QueryRow(t.Context(), `select count(*) from payment_webhooks`).Scan(&notices); err != nil || notices != 5 || told.Load() == 0 {
 		t.Errorf("%d messages are kept, %d told, %v", notices, told.Load(), err)
 	}
 }
 
 // TestApprovedAfterItWasCalledOff: the provider says that it took the money of an order that ended meanwhile.
 func TestApprovedAfterItWasCalledOff(t *testing.T) {
-	db, s := open(t)
+	db, s := unresolved(t)
 	provider, c := simulated.New(db, "key"), charge("")
-	if err := s.CallOff(t.Context(), c.Key, uuid.Nil); err != nil {
+	if err := s.Void(t.Context(), c.OrderID, uuid.Nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := provider.Charge(t.Context(), c); err != nil { // by a process that had begun before
 		t.Fatal(err)
 	}
-	body := fmt.Appendf(nil, `{"id":"1","type":"charge.approved","order_id":%q}`, c.Key)
-	if err := s.Hear(t.Context(), "simulated", body, simulated.Sign("key", body, time.Now())); err != nil {
+	body := fmt.Appendf(nil, `{"id":"1","type":"charge.approved","order_id":%q}`, c.OrderID)
+	if err := s.HandleWebhook(t.Context(), "simulated", body, simulated.Sign("key", body, time.Now())); err != nil {
 		t.Fatal(err)
 	}
-	if n, amount := taken(t, db); n != 0 {
+	if n, amount := totalCharged(t, db); n != 0 {
 		t.Errorf("%s is still taken", amount)
 	}
 }
 
-// other is the simulated provider under another name, as after PAYMENT_PROVIDER was changed.
-type other struct{ *simulated.Provider }
+// otherProvider is the simulated provider under another name, as after PAYMENT_PROVIDER was changed.
+type otherProvider struct{ *simulated.Provider }
 
-func (other) Name() string { return "other" }
+func (otherProvider) Name() string { return "other" }
 
 func TestAnotherProviderDoesNotSpeakForIt(t *testing.T) {
-	db, before := open(t)
-	after, made, waiting := newService(db, other{simulated.New(db, "key")}, nil), charge(""), charge("tok_timeout")
+	db, before := unresolved(t)
+	after, made, waiting := newService(db, otherProvider{simulated.New(db, "key")}, nil), charge(""), charge("tok_timeout")
 	if _, err := before.Charge(t.Context(), made); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := before.Charge(t.Context(), waiting); !errors.Is(err, payment.ErrNoAnswer) {
+	if _, err := before.Charge(t.Context(), waiting); !errors.Is(err, payment.ErrTimeout) {
 		t.Fatal(err)
 	}
-	refund := payment.Refund{ID: shop.NewID(), Key: made.Key, Amount: shop.MustMoney("1.00"), Currency: "USD"}
+	refund := payment.Refund{ID: shop.NewID(), OrderID: made.OrderID, Amount: shop.MustMoney("1.00"), Currency: "USD"}
 	if err := after.Refund(t.Context(), refund); !errors.Is(err, payment.ErrProvider) {
 		t.Errorf("refund: %v", err)
 	}
@@ -246,7 +246,7 @@ func TestAnotherProviderDoesNotSpeakForIt(t *testing.T) {
 	if _, err := after.Charge(t.Context(), made); err != nil {
 		t.Errorf("what is settled is known: %v", err)
 	}
-	if n, amount := taken(t, db); n != 1 || amount.String() != "599.98" {
+	if n, amount := totalCharged(t, db); n != 1 || amount.String() != "599.98" {
 		t.Errorf("%d charges, %s", n, amount)
 	}
 	if err := before.Refund(t.Context(), refund); err != nil {

@@ -107,12 +107,12 @@ type Query struct {
 	Top      int    `query:"top" default:"10" validate:"min=1,max=100"`
 }
 
-const mostDays = 366
+const maxDays = 366
 
 var errRange = fault.ErrInvalid.With("from", "must be at most 366 days before to, and not after it")
 
-// between fills in what was not told. It fails as invalid.
-func (q Query) between(now time.Time) (from, to Day, err error) {
+// dateRange fills in what was not told. It fails as invalid.
+func (q Query) dateRange(now time.Time) (from, to Day, err error) {
 	to = DayOf(now)
 	if q.To != nil {
 		to = *q.To
@@ -121,7 +121,7 @@ func (q Query) between(now time.Time) (from, to Day, err error) {
 	if q.From != nil {
 		from = *q.From
 	}
-	if days := to.Sub(from.Time).Hours() / 24; days < 0 || days >= mostDays {
+	if days := to.Sub(from.Time).Hours() / 24; days < 0 || days >= maxDays {
 		return from, to, errRange
 	}
 	return from, to, nil

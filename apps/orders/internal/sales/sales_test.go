@@ -30,7 +30,7 @@ func TestBetween(t *testing.T) {
 		"backwards":    {Query{From: day("2026-03-02"), To: day("2026-03-01")}, "", ""},
 		"too long":     {Query{From: day("2025-01-01"), To: day("2026-01-02")}, "", ""},
 	} {
-		from, to, err := c.q.between(now)
+		from, to, err := c.q.dateRange(now)
 		if c.from == "" {
 			if err == nil || fault.Of(err).Kind != fault.Invalid {
 				t.Errorf("%s: %v to %v, %v", name, from, to, err)
@@ -45,7 +45,7 @@ func TestBetween(t *testing.T) {
 
 func TestFilled(t *testing.T) {
 	found := []DailySales{{*day("2026-03-02"), Totals{Orders: 3, Gross: shop.MustMoney("100.00"), Refunded: shop.MustMoney("0.01")}}}
-	days, total, err := filled(*day("2026-03-01"), *day("2026-03-03"), "USD", found)
+	days, total, err := dailyTotals(*day("2026-03-01"), *day("2026-03-03"), "USD", found)
 	if err != nil || len(days) != 3 || days[0].Revenue.String() != "0.00" || days[1].Revenue.String() != "99.99" || days[1].AverageBasket.String() != "33.33" {
 		t.Fatalf("%+v, %v", days, err)
 	}

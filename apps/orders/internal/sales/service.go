@@ -18,11 +18,11 @@ var files embed.FS
 // Migrations are the sums' tables; they stand on the orders'.
 var Migrations = postgres.Migrations{Name: "sales", Files: postgres.Sub(files)}
 
-// Sold counts an order that is paid in this transaction.
-func Sold(ctx context.Context, tx pgx.Tx, s Sale) error { return add(ctx, tx, s, slot()) }
+// AddSale counts an order that is paid in this transaction.
+func AddSale(ctx context.Context, tx pgx.Tx, s Sale) error { return add(ctx, tx, s, slot()) }
 
-// GivenBack counts what goes back of an order, on the day it was paid, in the transaction that decides it.
-func GivenBack(ctx context.Context, tx pgx.Tx, s Sale) error { return subtract(ctx, tx, s, slot()) }
+// AddRefund counts what goes back of an order, on the day it was paid, in the transaction that decides it.
+func AddRefund(ctx context.Context, tx pgx.Tx, s Sale) error { return subtract(ctx, tx, s, slot()) }
 
 // Statuses counts the orders that were placed in a time by their status.
 type Statuses func(ctx context.Context, from, to time.Time) (map[string]int64, error)
@@ -38,7 +38,7 @@ func NewService(db *pgxpool.Pool, statuses Statuses) *Service { return &Service{
 
 // Report is what was sold. It fails as invalid for a time that is not one, or longer than 366 days.
 func (s *Service) Report(ctx context.Context, q Query) (r SalesReport, err error) {
-	if r.From, r.To, err = q.between(time.Now()); err != nil {
+	if r.From, r.To, err = q.dateRange(time.Now()); err != nil {
 		return r, err
 	}
 	if r.Currencies, err = currencies(ctx, s.db, r.From, r.To); err != nil {
@@ -58,7 +58,7 @@ func (s *Service) Report(ctx context.Context, q Query) (r SalesReport, err error
 	if err != nil {
 		return r, err
 	}
-	if r.Days, r.Totals, err = filled(r.From, r.To, r.Currency, days); err != nil {
+	if r.Days, r.Totals, err = dailyTotals(r.From, r.To, r.Currency, days); err != nil {
 		return r, err
 	}
 	if r.TopProducts, err = top(ctx, s.db, r.From, r.To, r.Currency, q.Top); err != nil {

@@ -8,8 +8,8 @@ import (
 	"sidecart/kit/postgres"
 )
 
-// columns are the lines of a sale; products are locked in the order of their keys.
-func columns(s Sale) (products []int64, quantities []int64, totals []string, skus, names []string) {
+// saleColumns are the lines of a sale; products are locked in the order of their keys.
+func saleColumns(s Sale) (products []int64, quantities []int64, totals []string, skus, names []string) {
 	for _, l := range s.Lines {
 		products, quantities = append(products, l.ProductID), append(quantities, int64(l.Quantity))
 		totals, skus, names = append(totals, l.Total.String()), append(skus, l.SKU), append(names, l.Name)
@@ -18,7 +18,7 @@ func columns(s Sale) (products []int64, quantities []int64, totals []string, sku
 }
 
 func add(ctx context.Context, tx pgx.Tx, s Sale, slot int) error {
-	products, quantities, totals, skus, names := columns(s)
+	products, quantities, totals, skus, names := saleColumns(s)
 	_, err := tx.Exec(ctx, `
 		with sums as (
 			insert into sales (day, currency, slot, orders, gross, refunded) values ($1, $2, $3, 1, $4, 0)
@@ -37,7 +37,7 @@ func add(ctx context.Context, tx pgx.Tx, s Sale, slot int) error {
 
 // subtract may leave one slot below zero; what counts is the sum of all.
 func subtract(ctx context.Context, tx pgx.Tx, s Sale, slot int) error {
-	products, quantities, totals, skus, names := columns(s)
+	products, quantities, totals, skus, names := saleColumns(s)
 	_, err := tx.Exec(ctx, `
 		with sums as (
 			insert into sales (day, currency, slot, orders, gross, refunded) values ($1, $2, $3, $10, 0, $4)
@@ -50,11 +50,11 @@ func subtract(ctx context.Context, tx pgx.Tx, s Sale, slot int) error {
 		order by product_id
 		on conflict (day, currency, product_id, slot) do update set
 			quantity = product_sales.quantity + excluded.quantity, revenue = product_sales.revenue + excluded.revenue`,
-		s.day().Time, s.Currency, slot, s.Amount, products, quantities, totals, skus, names, wholly(s))
+		s.day().Time, s.Currency, slot, s.Amount, products, quantities, totals, skus, names, orderCount(s))
 	return err
 }
 
-func wholly(s Sale) int {
+func orderCount(s Sale) int {
 	if s.Whole {
 		return -1
 	}

@@ -37,8 +37,8 @@ type Provider struct {
 // New keeps its books in an open database and signs its messages with a key.
 func New(db *pgxpool.Pool, key string) *Provider { return &Provider{db, []byte(key)} }
 
-// entry is a line of the books.
-type entry struct {
+// ledgerEntry is a line of the books.
+type ledgerEntry struct {
 	State    string
 	Attempts int
 }
@@ -54,18 +54,18 @@ const (
 
 var reasons = map[string]shop.Reason{
 	"tok_declined":           shop.CardDeclined,
-	"tok_insufficient_funds": shop.NoFunds,
+	"tok_insufficient_funds": shop.InsufficientFunds,
 }
 
-// slow is how long a charge with tok_timeout takes.
-const slow = 2 * time.Second
+// timeoutDelay is how long a charge with tok_timeout takes.
+const timeoutDelay = 2 * time.Second
 
 // Name implements payment.Provider.
 func (p *Provider) Name() string { return "simulated" }
 
 // Charge implements payment.Provider.
 func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Receipt, error) {
-	var e entry
+	var e ledgerEntry
 	err := pgx.BeginFunc(ctx, p.db, func(tx pgx.Tx) (err error) {
 		if e, err = attempt(ctx, tx, c); err != nil || e.State != trying {
 			return err
@@ -80,27 +80,27 @@ func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Receip
 		default:
 			e.State = approved
 		}
-		return settle(ctx, tx, c, e.State, slow)
+		return settle(ctx, tx, c, e.State, timeoutDelay)
 	})
 	if err != nil {
 		return payment.Receipt{}, err
 	}
 	if e.State == declined {
-		return payment.Receipt{}, payment.DeclinedFor(shop.Cause{Code: cmp.Or(reasons[c.Token], shop.CardDeclined)})
+		return payment.Receipt{}, payment.NewDeclined(shop.Cause{Code: cmp.Or(reasons[c.Token], shop.CardDeclined)})
 	}
-	return e.answer(c.Key)
+	return e.result(c.OrderID)
 }
 
-func (e entry) answer(key shop.OrderID) (payment.Receipt, error) {
+func (e ledgerEntry) result(key shop.OrderID) (payment.Receipt, error) {
 	switch e.State {
 	case approved:
 		return payment.Receipt{Reference: reference(key)}, nil
 	case declined:
 		return payment.Receipt{}, payment.ErrDeclined
 	case refunded:
-		return payment.Receipt{}, payment.DeclinedFor(shop.Cause{Code: shop.PaymentVoided})
+		return payment.Receipt{}, payment.NewDeclined(shop.Cause{Code: shop.PaymentVoided})
 	case processing:
-		return payment.Receipt{}, payment.ErrNoAnswer
+		return payment.Receipt{}, payment.ErrTimeout
 	}
 	return payment.Receipt{}, payment.ErrProvider
 }
@@ -109,7 +109,7 @@ func reference(key shop.OrderID) string { return "sim_" + key.String() }
 
 // Find implements payment.Provider.
 func (p *Provider) Find(ctx context.Context, key shop.OrderID, _ string) (payment.Receipt, error) {
-	var e entry
+	var e ledgerEntry
 	err := pgx.BeginFunc(ctx, p.db, func(tx pgx.Tx) (err error) {
 		e, err = find(ctx, tx, key)
 		return err
@@ -118,19 +118,19 @@ func (p *Provider) Find(ctx context.Context, key shop.OrderID, _ string) (paymen
 		return payment.Receipt{}, err
 	}
 	if e.State == trying {
-		return payment.Receipt{}, payment.ErrUnknown
+		return payment.Receipt{}, payment.ErrNotFound
 	}
-	return e.answer(key)
+	return e.result(key)
 }
 
 // Refund implements payment.Provider.
 func (p *Provider) Refund(ctx context.Context, r payment.Refund, _ string) error {
 	return pgx.BeginFunc(ctx, p.db, func(tx pgx.Tx) error {
-		fresh, err := giveBack(ctx, tx, r)
+		fresh, err := insertRefund(ctx, tx, r)
 		if err != nil || !fresh {
 			return err
 		}
-		if refuses, err := refuses(ctx, tx, r.Key); err != nil || refuses {
+		if refuses, err := refusesRefunds(ctx, tx, r.OrderID); err != nil || refuses {
 			return cmp.Or(err, error(payment.ErrRefused))
 		}
 		enough, err := deduct(ctx, tx, r)
@@ -141,39 +141,39 @@ func (p *Provider) Refund(ctx context.Context, r payment.Refund, _ string) error
 	})
 }
 
-// CallOff implements payment.Provider.
-func (p *Provider) CallOff(ctx context.Context, key shop.OrderID, _ string, _ uuid.UUID) error {
+// Void implements payment.Provider.
+func (p *Provider) Void(ctx context.Context, key shop.OrderID, _ string, _ uuid.UUID) error {
 	return pgx.BeginFunc(ctx, p.db, func(tx pgx.Tx) error {
-		if err := forestall(ctx, tx, key); err != nil {
+		if err := insertTombstone(ctx, tx, key); err != nil {
 			return err
 		}
-		if refuses, err := refuses(ctx, tx, key); err != nil || refuses {
+		if refuses, err := refusesRefunds(ctx, tx, key); err != nil || refuses {
 			return cmp.Or(err, error(payment.ErrRefused))
 		}
-		return callOff(ctx, tx, key)
+		return void(ctx, tx, key)
 	})
 }
 
-// Between implements payment.Provider.
-func (p *Provider) Between(ctx context.Context, since, until time.Time, fn func(payment.Taken) error) error {
+// ListCharges implements payment.Provider.
+func (p *Provider) ListCharges(ctx context.Context, since, until time.Time, fn func(payment.Record) error) error {
 	var last shop.OrderID
 	for {
-		page, err := taken(ctx, p.db, since, until, last, 500)
+		page, err := listCharges(ctx, p.db, since, until, last, 500)
 		if err != nil || len(page) == 0 {
 			return err
 		}
 		for _, t := range page {
-			t.Reference = reference(t.Key)
+			t.Reference = reference(t.OrderID)
 			if err := fn(t); err != nil {
 				return err
 			}
 		}
-		last = page[len(page)-1].Key
+		last = page[len(page)-1].OrderID
 	}
 }
 
-// Message is what the provider tells of a charge, or of a refund that failed later.
-type Message struct {
+// WebhookMessage is what the provider tells of a charge, or of a refund that failed later.
+type WebhookMessage struct {
 	ID       string       `json:"id"`
 	Type     string       `json:"type"` // charge.approved, charge.declined or refund.failed
 	OrderID  shop.OrderID `json:"order_id"`
@@ -181,8 +181,8 @@ type Message struct {
 	Reason   string       `json:"reason,omitempty"`
 }
 
-// signedFor is how old a signed message may be, so that one that was overheard is of no use for long.
-const signedFor = 5 * time.Minute
+// signatureTTL is how old a signed message may be, so that one that was overheard is of no use for long.
+const signatureTTL = 5 * time.Minute
 
 // Sign is the header Payment-Signature for a message: the time, and an HMAC-SHA256 over it and the message's bytes.
 func Sign(key string, body []byte, at time.Time) string {
@@ -197,8 +197,8 @@ func mac(key []byte, t string, body []byte) []byte {
 	return h.Sum(nil)
 }
 
-// Read implements payment.Provider.
-func (p *Provider) Read(body []byte, signature string) (n payment.Notice, err error) {
+// ParseWebhook implements payment.Provider.
+func (p *Provider) ParseWebhook(body []byte, signature string) (n payment.WebhookEvent, err error) {
 	rest, v1, _ := strings.Cut(signature, ",v1=")
 	t, found := strings.CutPrefix(rest, "t=")
 	given, err := hex.DecodeString(v1)
@@ -206,21 +206,21 @@ func (p *Provider) Read(body []byte, signature string) (n payment.Notice, err er
 	if err != nil || timeErr != nil || !found || len(p.key) == 0 || subtle.ConstantTimeCompare(given, mac(p.key, t, body)) != 1 {
 		return n, payment.ErrSignature
 	}
-	if age := time.Since(time.Unix(unix, 0)); age > signedFor || age < -signedFor {
+	if age := time.Since(time.Unix(unix, 0)); age > signatureTTL || age < -signatureTTL {
 		return n, payment.ErrSignature
 	}
-	var m Message
+	var m WebhookMessage
 	if err := json.Unmarshal(body, &m); err != nil {
 		return n, fault.ErrMalformed.Wrap(err)
 	}
-	n = payment.Notice{ID: m.ID, Kind: m.Type, Key: m.OrderID}
+	n = payment.WebhookEvent{ID: m.ID, Kind: m.Type, OrderID: m.OrderID}
 	switch m.Type {
 	case "charge.approved":
 		n.State, n.Reference = payment.Approved, reference(m.OrderID)
 	case "charge.declined":
-		n.State, n.Why.Words = payment.Declined, m.Reason
+		n.State, n.Cause.Words = payment.Declined, m.Reason
 	case "refund.failed":
-		n.Refund, n.Failure = m.RefundID, m.Reason
+		n.RefundID, n.Failure = m.RefundID, m.Reason
 	}
 	return n, nil
 }

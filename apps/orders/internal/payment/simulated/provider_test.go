@@ -18,7 +18,7 @@ import (
 )
 
 func charge(token string) payment.Charge {
-	return payment.Charge{Key: shop.OrderID{UUID: shop.NewID()}, Amount: shop.MustMoney("599.98"), Currency: "USD", Token: token}
+	return payment.Charge{OrderID: shop.OrderID{UUID: shop.NewID()}, Amount: shop.MustMoney("599.98"), Currency: "USD", Token: token}
 }
 
 func TestTokens(t *testing.T) {
@@ -28,7 +28,7 @@ func TestTokens(t *testing.T) {
 		"tok_visa":               {nil, nil},
 		"tok_declined":           {payment.ErrDeclined, payment.ErrDeclined},
 		"tok_insufficient_funds": {payment.ErrDeclined},
-		"tok_timeout":            {payment.ErrNoAnswer, payment.ErrNoAnswer},
+		"tok_timeout":            {payment.ErrTimeout, payment.ErrTimeout},
 		"tok_error":              {payment.ErrProvider, payment.ErrProvider, nil, nil},
 	} {
 		c := charge(token)
@@ -43,14 +43,14 @@ func TestTokens(t *testing.T) {
 
 func TestNoAnswerIsSettledLater(t *testing.T) {
 	p, c := simulated.New(kittest.DB(t, payment.Migrations), "key"), charge("tok_timeout")
-	if _, err := p.Find(t.Context(), c.Key, ""); !errors.Is(err, payment.ErrUnknown) {
+	if _, err := p.Find(t.Context(), c.OrderID, ""); !errors.Is(err, payment.ErrNotFound) {
 		t.Fatal(err)
 	}
-	if _, err := p.Charge(t.Context(), c); !errors.Is(err, payment.ErrNoAnswer) {
+	if _, err := p.Charge(t.Context(), c); !errors.Is(err, payment.ErrTimeout) {
 		t.Fatal(err)
 	}
 	kittest.Eventually(t, 20*time.Second, func() error {
-		_, err := p.Find(t.Context(), c.Key, "")
+		_, err := p.Find(t.Context(), c.OrderID, "")
 		return err
 	})
 }
@@ -61,12 +61,12 @@ func TestCallingOffForestallsALateCharge(t *testing.T) {
 	if _, err := p.Charge(t.Context(), charged); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Charge(t.Context(), slow); !errors.Is(err, payment.ErrNoAnswer) {
+	if _, err := p.Charge(t.Context(), slow); !errors.Is(err, payment.ErrTimeout) {
 		t.Fatal(err)
 	}
 	for range 2 {
 		for _, c := range []payment.Charge{charged, late, slow} {
-			if err := p.CallOff(t.Context(), c.Key, "", uuid.Nil); err != nil {
+			if err := p.Void(t.Context(), c.OrderID, "", uuid.Nil); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := p.Charge(t.Context(), c); !errors.Is(err, payment.ErrDeclined) {
@@ -83,7 +83,7 @@ func TestPartialRefunds(t *testing.T) {
 		t.Fatal(err)
 	}
 	back := func(amount string) payment.Refund {
-		return payment.Refund{ID: shop.NewID(), Key: c.Key, Amount: shop.MustMoney(amount), Currency: "USD"}
+		return payment.Refund{ID: shop.NewID(), OrderID: c.OrderID, Amount: shop.MustMoney(amount), Currency: "USD"}
 	}
 	first := back("100.00")
 	var all sync.WaitGroup
@@ -99,7 +99,7 @@ func TestPartialRefunds(t *testing.T) {
 		t.Errorf("more than was charged: %v", err)
 	}
 	for range 2 {
-		if err := p.CallOff(t.Context(), c.Key, "", uuid.Nil); err != nil {
+		if err := p.Void(t.Context(), c.OrderID, "", uuid.Nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -131,14 +131,14 @@ func TestSignatures(t *testing.T) {
 		"half a signature": {body, good[:len(good)-2]},
 		"no hex":           {body, "t=1,v1=zz"},
 	} {
-		if _, err := p.Read(c.body, c.signature); !errors.Is(err, payment.ErrSignature) {
+		if _, err := p.ParseWebhook(c.body, c.signature); !errors.Is(err, payment.ErrSignature) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if n, err := p.Read(body, good); err != nil || n.State != payment.Approved || n.ID != "1" {
+	if n, err := p.ParseWebhook(body, good); err != nil || n.State != payment.Approved || n.ID != "1" {
 		t.Errorf("%+v, %v", n, err)
 	}
-	if _, err := simulated.New(nil, "").Read(body, simulated.Sign("", body, now)); !errors.Is(err, payment.ErrSignature) {
+	if _, err := simulated.New(nil, "").ParseWebhook(body, simulated.Sign("", body, now)); !errors.Is(err, payment.ErrSignature) {
 		t.Errorf("without a key nobody can sign: %v", err)
 	}
 }

@@ -21,14 +21,14 @@ func TestMinorUnits(t *testing.T) {
 		{"1.230", "KWD", 1230}, {"1.23", "TND", 1230}, {"1.234", "KWD", 0}, {"0.001", "BHD", 0},
 		{"5", "ISK", 500}, {"5", "UGX", 500}, {"1.250", "IQD", 125}, {"1.255", "IQD", 0},
 	} {
-		units, err := minor(shop.MustMoney(c.amount), c.currency)
+		units, err := toMinor(shop.MustMoney(c.amount), c.currency)
 		if units != c.units || (err != nil) != (c.units == 0) {
 			t.Errorf("%+v: %d, %v", c, units, err)
 		}
 		if c.units == 0 {
 			continue
 		}
-		if back, err := major(units, c.currency); err != nil || !back.Equal(shop.MustMoney(c.amount)) {
+		if back, err := fromMinor(units, c.currency); err != nil || !back.Equal(shop.MustMoney(c.amount)) {
 			t.Errorf("%+v: came back as %s, %v", c, back, err)
 		}
 	}
@@ -40,7 +40,7 @@ func TestWhatStripeTookCanBeCompared(t *testing.T) {
 		units          int64
 		currency, want string
 	}{{505, "ISK", "5.05"}, {500, "ISK", "5"}, {1234, "KWD", "1.234"}, {150000, "IDR", "1500.00"}, {500, "MGA", "500.00"}, {5, "XYZ", "0.05"}} {
-		if got, err := major(c.units, c.currency); err != nil || got.String() != c.want {
+		if got, err := fromMinor(c.units, c.currency); err != nil || got.String() != c.want {
 			t.Errorf("%+v: %s, %v", c, got, err)
 		}
 	}
@@ -53,7 +53,7 @@ func TestWhatStripeCannotChargeIsRefused(t *testing.T) {
 	if _, err := p.Charge(t.Context(), c); !errors.Is(err, payment.ErrDeclined) || !strings.Contains(err.Error(), "1.234 KWD") {
 		t.Errorf("charge: %v", err)
 	}
-	if err := p.Refund(t.Context(), payment.Refund{ID: shop.NewID(), Key: c.Key, Amount: c.Amount, Currency: c.Currency}, "pi_1"); !errors.Is(err, payment.ErrRefused) {
+	if err := p.Refund(t.Context(), payment.Refund{ID: shop.NewID(), OrderID: c.OrderID, Amount: c.Amount, Currency: c.Currency}, "pi_1"); !errors.Is(err, payment.ErrRefused) {
 		t.Errorf("refund: %v", err)
 	}
 }

@@ -29,14 +29,14 @@ const (
 	refundKey = "refund_id"
 )
 
-// patience bounds one call of Stripe, its repetitions included; without an answer the charge is asked for later.
-const patience = 20 * time.Second
+// timeout bounds one call of Stripe, its repetitions included; without an answer the charge is asked for later.
+const timeout = 20 * time.Second
 
 // New calls Stripe with an API key, at another address than Stripe's own only in tests, and checks webhooks with their
 // signing key.
 func New(apiKey, webhookKey, address string) *Provider {
 	cfg := &api.BackendConfig{
-		HTTPClient: &http.Client{Timeout: patience}, MaxNetworkRetries: api.Int64(2), EnableTelemetry: api.Bool(false),
+		HTTPClient: &http.Client{Timeout: timeout}, MaxNetworkRetries: api.Int64(2), EnableTelemetry: api.Bool(false),
 		LeveledLogger: &api.LeveledLogger{Level: api.LevelNull}, // what it would log has payment methods in it
 	}
 	if address != "" {
@@ -51,24 +51,24 @@ func (p *Provider) Name() string { return "stripe" }
 // Charge implements payment.Provider. Stripe answers a repeated idempotency key as it did the first time.
 func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Receipt, error) {
 	if c.Token == "" {
-		return payment.Receipt{}, payment.DeclinedFor(shop.Cause{Words: "no payment method was given"})
+		return payment.Receipt{}, payment.NewDeclined(shop.Cause{Words: "no payment method was given"})
 	}
-	amount, err := minor(c.Amount, c.Currency)
+	amount, err := toMinor(c.Amount, c.Currency)
 	if err != nil {
-		return payment.Receipt{}, payment.DeclinedFor(shop.Cause{Words: err.Error()})
+		return payment.Receipt{}, payment.NewDeclined(shop.Cause{Words: err.Error()})
 	}
 	params := &api.PaymentIntentCreateParams{
 		Amount: api.Int64(amount), Currency: api.String(strings.ToLower(c.Currency)), PaymentMethod: api.String(c.Token),
 		Confirm: api.Bool(true), ErrorOnRequiresAction: api.Bool(true),
 		AutomaticPaymentMethods: &api.PaymentIntentCreateAutomaticPaymentMethodsParams{Enabled: api.Bool(true), AllowRedirects: api.String("never")},
-		Metadata:                map[string]string{orderKey: c.Key.String()},
+		Metadata:                map[string]string{orderKey: c.OrderID.String()},
 	}
-	params.SetIdempotencyKey("charge-" + c.Key.String())
+	params.SetIdempotencyKey("charge-" + c.OrderID.String())
 	intent, err := p.client.V1PaymentIntents.Create(ctx, params)
 	if err != nil {
-		return payment.Receipt{}, failure(err)
+		return payment.Receipt{}, toPaymentError(err)
 	}
-	return outcome(intent)
+	return receipt(intent)
 }
 
 // Find implements payment.Provider. Where the reference never came back, it searches; Stripe's search is some seconds
@@ -78,14 +78,14 @@ func (p *Provider) Find(ctx context.Context, key shop.OrderID, reference string)
 	if err != nil {
 		return payment.Receipt{}, err
 	}
-	return outcome(intent)
+	return receipt(intent)
 }
 
 func (p *Provider) intent(ctx context.Context, key shop.OrderID, reference string) (*api.PaymentIntent, error) {
 	if reference != "" {
 		intent, err := p.client.V1PaymentIntents.Retrieve(ctx, reference, nil)
 		if err != nil {
-			return nil, failure(err)
+			return nil, toPaymentError(err)
 		}
 		return intent, nil
 	}
@@ -93,56 +93,56 @@ func (p *Provider) intent(ctx context.Context, key shop.OrderID, reference strin
 	params.Query = fmt.Sprintf("metadata['%s']:'%s'", orderKey, key)
 	for intent, err := range p.client.V1PaymentIntents.Search(ctx, params) {
 		if err != nil {
-			return nil, failure(err)
+			return nil, toPaymentError(err)
 		}
 		if intent.Metadata[orderKey] == key.String() {
 			return intent, nil
 		}
 	}
-	return nil, payment.ErrUnknown
+	return nil, payment.ErrNotFound
 }
 
 // Refund implements payment.Provider.
 func (p *Provider) Refund(ctx context.Context, r payment.Refund, reference string) error {
-	amount, err := minor(r.Amount, r.Currency)
+	amount, err := toMinor(r.Amount, r.Currency)
 	if err != nil {
 		return payment.ErrRefused.WithMessage(err.Error())
 	}
-	intent, err := p.intent(ctx, r.Key, reference)
+	intent, err := p.intent(ctx, r.OrderID, reference)
 	if err != nil {
 		return err
 	}
-	return p.giveBack(ctx, intent.ID, "refund-"+r.ID.String(), &api.RefundCreateParams{
-		Amount: api.Int64(amount), Metadata: map[string]string{orderKey: r.Key.String(), refundKey: r.ID.String()},
+	return p.refund(ctx, intent.ID, "refund-"+r.ID.String(), &api.RefundCreateParams{
+		Amount: api.Int64(amount), Metadata: map[string]string{orderKey: r.OrderID.String(), refundKey: r.ID.String()},
 	})
 }
 
-// giveBack gives back an amount, or the rest where there is none. What Stripe has taken on may fail days later, and is then told.
-func (p *Provider) giveBack(ctx context.Context, reference, key string, params *api.RefundCreateParams) error {
+// refund gives back an amount, or the rest where there is none. What Stripe has taken on may fail days later, and is then told.
+func (p *Provider) refund(ctx context.Context, reference, key string, params *api.RefundCreateParams) error {
 	params.PaymentIntent = api.String(reference)
 	params.SetIdempotencyKey(key)
 	made, err := p.client.V1Refunds.Create(ctx, params)
-	if changed(err) { // asked for by a replica that is older than the metadata: what became of that?
+	if isReusedKey(err) { // asked for by a replica that is older than the metadata: what became of that?
 		params.Metadata = nil
 		made, err = p.client.V1Refunds.Create(ctx, params)
 	}
 	if err == nil {
-		if failed(made) {
-			return payment.ErrRefused.WithMessage(whyNotBack(made))
+		if isFailed(made) {
+			return payment.ErrRefused.WithMessage(failureMessage(made))
 		}
 		return nil
 	}
-	meant, e := failure(err), (*api.Error)(nil)
+	meant, e := toPaymentError(err), (*api.Error)(nil)
 	if errors.As(err, &e) && e.HTTPStatusCode == http.StatusBadRequest && errors.Is(meant, payment.ErrProvider) {
 		return payment.ErrRefused.Wrap(meant) // a dispute, say: asked again it would say the same
 	}
 	return meant
 }
 
-// CallOff implements payment.Provider.
-func (p *Provider) CallOff(ctx context.Context, key shop.OrderID, reference string, refund uuid.UUID) error {
+// Void implements payment.Provider.
+func (p *Provider) Void(ctx context.Context, key shop.OrderID, reference string, refund uuid.UUID) error {
 	intent, err := p.intent(ctx, key, reference)
-	if errors.Is(err, payment.ErrUnknown) {
+	if errors.Is(err, payment.ErrNotFound) {
 		return nil // and the row of the payment keeps it from being made
 	}
 	if err != nil {
@@ -157,30 +157,30 @@ func (p *Provider) CallOff(ctx context.Context, key shop.OrderID, reference stri
 			params.AddMetadata(refundKey, refund.String())
 			once = refund // another after each retry: Stripe answers a key for a day as it did first, an error as well
 		}
-		err := p.giveBack(ctx, intent.ID, "call-off-"+once.String(), params)
+		err := p.refund(ctx, intent.ID, "call-off-"+once.String(), params)
 		if errors.Is(err, payment.ErrNothingLeft) {
 			return nil
 		}
 		return err
 	case api.PaymentIntentStatusProcessing:
-		return payment.ErrNoAnswer // it can be neither ended nor given back yet: again later
+		return payment.ErrTimeout // it can be neither ended nor given back yet: again later
 	default:
 		if _, err := p.client.V1PaymentIntents.Cancel(ctx, intent.ID, nil); err != nil {
-			return failure(err)
+			return toPaymentError(err)
 		}
 		return nil
 	}
 }
 
-// Between implements payment.Provider. Stripe counts in whole seconds.
-func (p *Provider) Between(ctx context.Context, since, until time.Time, fn func(payment.Taken) error) error {
+// ListCharges implements payment.Provider. Stripe counts in whole seconds.
+func (p *Provider) ListCharges(ctx context.Context, since, until time.Time, fn func(payment.Record) error) error {
 	params := &api.PaymentIntentListParams{CreatedRange: &api.RangeQueryParams{GreaterThanOrEqual: since.Unix(), LesserThan: until.Unix() + 1}}
 	params.AddExpand("data.latest_charge")
 	for intent, err := range p.client.V1PaymentIntents.List(ctx, params) {
 		if err != nil {
-			return failure(err)
+			return toPaymentError(err)
 		}
-		t, ours, err := taken(intent)
+		t, ours, err := record(intent)
 		if err != nil {
 			return err
 		}

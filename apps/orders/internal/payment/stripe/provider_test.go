@@ -56,7 +56,7 @@ func mock(t *testing.T) *Provider {
 }
 
 func charge() payment.Charge {
-	return payment.Charge{Key: shop.OrderID{UUID: shop.NewID()}, Amount: shop.MustMoney("599.98"), Currency: "USD", Token: "pm_card_visa"}
+	return payment.Charge{OrderID: shop.OrderID{UUID: shop.NewID()}, Amount: shop.MustMoney("599.98"), Currency: "USD", Token: "pm_card_visa"}
 }
 
 // TestStripeTakesOurCalls: every call is one that Stripe's API knows, with fields that it knows. What the mock answers is
@@ -66,31 +66,31 @@ func TestStripeTakesOurCalls(t *testing.T) {
 	if _, err := p.Charge(t.Context(), c); !errors.Is(err, payment.ErrDeclined) {
 		t.Errorf("charge: %v", err)
 	}
-	if _, err := p.Find(t.Context(), c.Key, "pi_1"); !errors.Is(err, payment.ErrDeclined) {
+	if _, err := p.Find(t.Context(), c.OrderID, "pi_1"); !errors.Is(err, payment.ErrDeclined) {
 		t.Errorf("find: %v", err)
 	}
-	if _, err := p.Find(t.Context(), c.Key, ""); !errors.Is(err, payment.ErrUnknown) {
+	if _, err := p.Find(t.Context(), c.OrderID, ""); !errors.Is(err, payment.ErrNotFound) {
 		t.Errorf("search: %v", err)
 	}
-	if err := p.Refund(t.Context(), payment.Refund{ID: shop.NewID(), Key: c.Key, Amount: c.Amount, Currency: "USD"}, "pi_1"); err != nil {
+	if err := p.Refund(t.Context(), payment.Refund{ID: shop.NewID(), OrderID: c.OrderID, Amount: c.Amount, Currency: "USD"}, "pi_1"); err != nil {
 		t.Errorf("refund: %v", err)
 	}
-	if err := p.CallOff(t.Context(), c.Key, "pi_1", shop.NewID()); err != nil {
+	if err := p.Void(t.Context(), c.OrderID, "pi_1", shop.NewID()); err != nil {
 		t.Errorf("call off: %v", err)
 	}
-	if err := p.Between(t.Context(), time.Now().Add(-time.Hour), time.Now(), func(taken payment.Taken) error { return fmt.Errorf("%+v is ours", taken) }); err != nil {
+	if err := p.ListCharges(t.Context(), time.Now().Add(-time.Hour), time.Now(), func(taken payment.Record) error { return fmt.Errorf("%+v is ours", taken) }); err != nil {
 		t.Errorf("since: %v", err)
 	}
 	wrong := c
 	wrong.Token = strings.Repeat("x", 6000)
-	if _, err := p.Charge(t.Context(), wrong); err == nil || errors.Is(err, payment.ErrNoAnswer) {
+	if _, err := p.Charge(t.Context(), wrong); err == nil || errors.Is(err, payment.ErrTimeout) {
 		t.Errorf("the mock refuses what the API would: %v", err)
 	}
 }
 
-// stripe stands in for Stripe where the mock cannot: it remembers what it answered to an idempotency key, errors as well, and refuses a
+// stripeFake stands in for Stripe where the mock cannot: it remembers what it answered to an idempotency key, errors as well, and refuses a
 // key that comes with something else.
-type stripe struct {
+type stripeFake struct {
 	mu      sync.Mutex
 	intents map[string]string // idempotency key to PaymentIntent
 	refunds map[string]string
@@ -101,17 +101,17 @@ type stripe struct {
 	status  string // of the refunds that are made
 }
 
-func standIn(status string) *stripe {
-	return &stripe{intents: map[string]string{}, refunds: map[string]string{}, refused: map[string]string{}, asked: map[string]string{}, status: status}
+func newStripeFake(status string) *stripeFake {
+	return &stripeFake{intents: map[string]string{}, refunds: map[string]string{}, refused: map[string]string{}, asked: map[string]string{}, status: status}
 }
 
-func (s *stripe) set(change func()) {
+func (s *stripeFake) set(change func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change()
 }
 
-func (s *stripe) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *stripeFake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := r.ParseForm(); err != nil {
@@ -157,14 +157,14 @@ func (s *stripe) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // TestAChargeWithoutAnAnswerIsFound: Stripe took the money and its answer was lost. The charge is found, and there is one.
 func TestAChargeWithoutAnAnswerIsFound(t *testing.T) {
-	stand := standIn("succeeded")
+	stand := newStripeFake("succeeded")
 	stand.silent = true
 	server := httptest.NewServer(stand)
 	defer server.Close()
 	db := kittest.DB(t, payment.Migrations)
 	s := payment.NewService(db, New("sk_test_123", "whsec_test", server.URL), func(context.Context, shop.OrderID) {}, nil)
 	c := charge()
-	if _, err := s.Charge(t.Context(), c); !errors.Is(err, payment.ErrNoAnswer) {
+	if _, err := s.Charge(t.Context(), c); !errors.Is(err, payment.ErrTimeout) {
 		t.Fatalf("%v", err)
 	}
 	stand.set(func() { stand.silent = false })
@@ -174,12 +174,12 @@ func TestAChargeWithoutAnAnswerIsFound(t *testing.T) {
 			t.Fatalf("%+v, %v", receipt, err)
 		}
 	}
-	refund, off := payment.Refund{ID: shop.NewID(), Key: c.Key, Amount: shop.MustMoney("1.00"), Currency: "USD"}, shop.NewID()
+	refund, off := payment.Refund{ID: shop.NewID(), OrderID: c.OrderID, Amount: shop.MustMoney("1.00"), Currency: "USD"}, shop.NewID()
 	stand.set(func() { stand.dispute = true })
 	if err := s.Refund(t.Context(), refund); !errors.Is(err, payment.ErrRefused) {
 		t.Errorf("a refund of a disputed charge: %v", err)
 	}
-	if err := s.CallOff(t.Context(), c.Key, off); !errors.Is(err, payment.ErrRefused) {
+	if err := s.Void(t.Context(), c.OrderID, off); !errors.Is(err, payment.ErrRefused) {
 		t.Errorf("a disputed charge is called off: %v", err)
 	}
 	stand.set(func() { stand.dispute = false })
@@ -191,7 +191,7 @@ func TestAChargeWithoutAnAnswerIsFound(t *testing.T) {
 		if err := s.Refund(t.Context(), refund); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.CallOff(t.Context(), c.Key, off); err != nil {
+		if err := s.Void(t.Context(), c.OrderID, off); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -203,33 +203,33 @@ func TestAChargeWithoutAnAnswerIsFound(t *testing.T) {
 // TestMessagesInAnyOrder: what is known for good does not change any more, however late or often Stripe says another thing.
 func TestMessagesInAnyOrder(t *testing.T) {
 	db := kittest.DB(t, payment.Migrations)
-	stand := standIn("succeeded")
+	stand := newStripeFake("succeeded")
 	stand.silent = true
 	server := httptest.NewServer(stand)
 	defer server.Close()
 	s := payment.NewService(db, New("sk_test_123", "whsec_test", server.URL), func(context.Context, shop.OrderID) {}, nil)
 	c := charge()
-	if _, err := s.Charge(t.Context(), c); !errors.Is(err, payment.ErrNoAnswer) {
+	if _, err := s.Charge(t.Context(), c); !errors.Is(err, payment.ErrTimeout) {
 		t.Fatal(err)
 	}
 	say := func(id, kind string) error {
-		body := fmt.Appendf(nil, `{"id":%q,"object":"event","type":%q,"data":{"object":{"id":"pi_1","object":"payment_intent","metadata":{"order_id":%q}}}}`, id, kind, c.Key)
+		body := fmt.Appendf(nil, `{"id":%q,"object":"event","type":%q,"data":{"object":{"id":"pi_1","object":"payment_intent","metadata":{"order_id":%q}}}}`, id, kind, c.OrderID)
 		signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: body, Secret: "whsec_test"})
-		return s.Hear(t.Context(), "stripe", body, signed.Header)
+		return s.HandleWebhook(t.Context(), "stripe", body, signed.Header)
 	}
 	for n, kind := range []string{"payment_intent.processing", "payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.succeeded", "payment_intent.created"} {
 		if err := say(fmt.Sprint("evt_", n%4), kind); err != nil {
 			t.Errorf("%s: %v", kind, err)
 		}
 	}
-	if p, err := s.Get(t.Context(), c.Key); err != nil || p.State != payment.Approved || p.Reference != "pi_1" {
+	if p, err := s.Get(t.Context(), c.OrderID); err != nil || p.State != payment.Approved || p.Reference != "pi_1" {
 		t.Errorf("%+v, %v", p, err)
 	}
-	if err := s.Hear(t.Context(), "simulated", nil, ""); !errors.Is(err, payment.ErrNoProvider) {
+	if err := s.HandleWebhook(t.Context(), "simulated", nil, ""); !errors.Is(err, payment.ErrUnknownProvider) {
 		t.Errorf("a provider that was not chosen is heard: %v", err)
 	}
 	var messages int
-	if err := db.QueryRow(t.Context(), `select count(*) from payment_notices where provider = 'stripe'`).Scan(&messages); err != nil || messages != 4 {
+	if err := db.QueryRow(t.Context(), `select count(*) from payment_webhooks where provider = 'stripe'`).Scan(&messages); err != nil || messages != 4 {
 		t.Errorf("%d messages are kept, want each of 4 once, %v", messages, err)
 	}
 }
@@ -250,22 +250,22 @@ func TestSignatures(t *testing.T) {
 		"old":            {"whsec_test", sign("whsec_test", time.Now().Add(-time.Hour)), body},
 		"no key of ours": {"", sign("", time.Now()), body},
 	} {
-		if _, err := New("sk", c.key, "").Read(c.body, c.signature); !errors.Is(err, payment.ErrSignature) {
+		if _, err := New("sk", c.key, "").ParseWebhook(c.body, c.signature); !errors.Is(err, payment.ErrSignature) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if n, err := New("sk", "whsec_test", "").Read(body, good); err != nil || n.ID != "evt_1" || n.State != "" {
+	if n, err := New("sk", "whsec_test", "").ParseWebhook(body, good); err != nil || n.ID != "evt_1" || n.State != "" {
 		t.Errorf("%+v, %v", n, err)
 	}
 }
 
 func TestOutcomes(t *testing.T) {
 	for status, want := range map[api.PaymentIntentStatus]error{
-		api.PaymentIntentStatusSucceeded: nil, api.PaymentIntentStatusProcessing: payment.ErrNoAnswer, api.PaymentIntentStatusRequiresConfirmation: payment.ErrNoAnswer,
+		api.PaymentIntentStatusSucceeded: nil, api.PaymentIntentStatusProcessing: payment.ErrTimeout, api.PaymentIntentStatusRequiresConfirmation: payment.ErrTimeout,
 		api.PaymentIntentStatusCanceled: payment.ErrDeclined, api.PaymentIntentStatusRequiresAction: payment.ErrDeclined,
 		api.PaymentIntentStatusRequiresPaymentMethod: payment.ErrDeclined, "something new": payment.ErrDeclined,
 	} {
-		if _, err := outcome(&api.PaymentIntent{ID: "pi_1", Status: status}); !errors.Is(err, want) {
+		if _, err := receipt(&api.PaymentIntent{ID: "pi_1", Status: status}); !errors.Is(err, want) {
 			t.Errorf("%s: %v", status, err)
 		}
 	}
@@ -275,16 +275,16 @@ func TestOutcomes(t *testing.T) {
 	}{
 		"a card":               {&api.Error{Type: api.ErrorTypeCard, DeclineCode: api.DeclineCodeInsufficientFunds, HTTPStatusCode: 402}, payment.ErrDeclined},
 		"already refunded":     {&api.Error{Code: api.ErrorCodeChargeAlreadyRefunded, HTTPStatusCode: 400}, payment.ErrNothingLeft},
-		"no such intent":       {&api.Error{Code: api.ErrorCodeResourceMissing, HTTPStatusCode: 404}, payment.ErrUnknown},
+		"no such intent":       {&api.Error{Code: api.ErrorCodeResourceMissing, HTTPStatusCode: 404}, payment.ErrNotFound},
 		"no such method":       {&api.Error{Code: api.ErrorCodeResourceMissing, HTTPStatusCode: 400}, payment.ErrDeclined},
-		"their fault":          {&api.Error{HTTPStatusCode: 503}, payment.ErrNoAnswer},
+		"their fault":          {&api.Error{HTTPStatusCode: 503}, payment.ErrTimeout},
 		"too often":            {&api.Error{HTTPStatusCode: 429}, payment.ErrProvider},
 		"a wrong key":          {&api.Error{HTTPStatusCode: 401}, payment.ErrProvider},
-		"the line went dead":   {errors.New("connection reset"), payment.ErrNoAnswer},
-		"it took far too long": {context.DeadlineExceeded, payment.ErrNoAnswer},
+		"the line went dead":   {errors.New("connection reset"), payment.ErrTimeout},
+		"it took far too long": {context.DeadlineExceeded, payment.ErrTimeout},
 		"two with one key":     {&api.Error{Type: api.ErrorTypeIdempotency, HTTPStatusCode: 409}, payment.ErrProvider},
 	} {
-		if err := failure(c.err); !errors.Is(err, c.want) {
+		if err := toPaymentError(c.err); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -307,8 +307,8 @@ func TestTakenIsOursOrNot(t *testing.T) {
 		"of another shop":       {intent(api.PaymentIntentStatusSucceeded, 0, ""), false},
 		"of nobody's, one says": {intent(api.PaymentIntentStatusSucceeded, 0, "1"), false},
 	} {
-		got, ours, err := taken(c.intent)
-		if err != nil || ours != c.ours || ours && (got.Amount.String() != "20.00" || got.Currency != "USD" || got.Key.String() != id) {
+		got, ours, err := record(c.intent)
+		if err != nil || ours != c.ours || ours && (got.Amount.String() != "20.00" || got.Currency != "USD" || got.OrderID.String() != id) {
 			t.Errorf("%s: %+v %v %v", name, got, ours, err)
 		}
 	}

@@ -16,9 +16,9 @@ import (
 )
 
 // charged is a charge at a stand-in that made it.
-func charged(t *testing.T, status string) (*Provider, *stripe, payment.Charge) {
+func charged(t *testing.T, status string) (*Provider, *stripeFake, payment.Charge) {
 	t.Helper()
-	stand := standIn(status)
+	stand := newStripeFake(status)
 	server := httptest.NewServer(stand)
 	t.Cleanup(server.Close)
 	p, c := New("sk_test_123", "whsec_test", server.URL), charge()
@@ -34,15 +34,15 @@ func TestARefundIsWhatStripeSaysOfIt(t *testing.T) {
 		"succeeded": nil, "pending": nil, "requires_action": nil, "failed": payment.ErrRefused, "canceled": payment.ErrRefused,
 	} {
 		p, stand, c := charged(t, status)
-		refund := payment.Refund{ID: shop.NewID(), Key: c.Key, Amount: shop.MustMoney("1.00"), Currency: "USD"}
+		refund := payment.Refund{ID: shop.NewID(), OrderID: c.OrderID, Amount: shop.MustMoney("1.00"), Currency: "USD"}
 		off := shop.NewID()
-		for name, err := range map[string]error{"refund": p.Refund(t.Context(), refund, "pi_1"), "call off": p.CallOff(t.Context(), c.Key, "pi_1", off)} {
+		for name, err := range map[string]error{"refund": p.Refund(t.Context(), refund, "pi_1"), "call off": p.Void(t.Context(), c.OrderID, "pi_1", off)} {
 			if !errors.Is(err, want) || want != nil && !strings.Contains(err.Error(), "lost or stolen card") {
 				t.Errorf("%s, %s: %v", name, status, err)
 			}
 		}
 		for _, made := range stand.refunds {
-			if !strings.Contains(made, c.Key.String()) || !strings.Contains(made, refund.ID.String()) && !strings.Contains(made, off.String()) {
+			if !strings.Contains(made, c.OrderID.String()) || !strings.Contains(made, refund.ID.String()) && !strings.Contains(made, off.String()) {
 				t.Errorf("it cannot be found again: %s", made)
 			}
 		}
@@ -69,8 +69,8 @@ func TestRefundsThatFailLaterAreHeard(t *testing.T) {
 		body := fmt.Appendf(nil, `{"id":"evt_1","object":"event","type":%q,"data":{"object":{"id":"re_1","object":"refund","status":%q,
 			"failure_reason":"expired_or_canceled_card","payment_intent":"pi_1","metadata":{"order_id":%q,"refund_id":%q}}}}`, c.kind, c.status, c.order, c.refund)
 		signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: body, Secret: "whsec_test"})
-		n, err := p.Read(body, signed.Header)
-		if err != nil || n.Key.UUID != c.key || n.Refund != c.failed || n.State != "" || (n.Failure == "") != (c.failed == uuid.Nil) {
+		n, err := p.ParseWebhook(body, signed.Header)
+		if err != nil || n.OrderID.UUID != c.key || n.RefundID != c.failed || n.State != "" || (n.Failure == "") != (c.failed == uuid.Nil) {
 			t.Errorf("%s: %+v, %v", name, n, err)
 		}
 		if c.failed != uuid.Nil && n.Failure != "the payment provider does not give it back (expired or canceled card)" {
@@ -82,7 +82,7 @@ func TestRefundsThatFailLaterAreHeard(t *testing.T) {
 // TestARefundOfAnOlderReplica: it was asked for without metadata, and its answer was lost. It is not made twice.
 func TestARefundOfAnOlderReplica(t *testing.T) {
 	p, stand, c := charged(t, "succeeded")
-	refund := payment.Refund{ID: shop.NewID(), Key: c.Key, Amount: shop.MustMoney("1.00"), Currency: "USD"}
+	refund := payment.Refund{ID: shop.NewID(), OrderID: c.OrderID, Amount: shop.MustMoney("1.00"), Currency: "USD"}
 	older := &api.RefundCreateParams{PaymentIntent: api.String("pi_1"), Amount: api.Int64(100)}
 	older.SetIdempotencyKey("refund-" + refund.ID.String())
 	if _, err := p.client.V1Refunds.Create(t.Context(), older); err != nil {

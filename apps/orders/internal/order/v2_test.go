@@ -42,7 +42,7 @@ func TestExact(t *testing.T) {
 	o := Order{Currency: "USD", Total: shop.MustMoney("90071992547.01"), Refunded: shop.MustMoney("0.10"),
 		Items:   []shop.OrderLine{{UnitPrice: shop.MustMoney("90071992547.01"), Total: shop.MustMoney("90071992547.01")}},
 		Refunds: []Refund{{Amount: shop.MustMoney("0.10"), Reason: "late"}}}
-	text, err := json.Marshal(exact(o))
+	text, err := json.Marshal(toV2(o))
 	if err != nil {
 		t.Fatal(err)
 	}

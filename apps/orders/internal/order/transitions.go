@@ -50,7 +50,7 @@ func (s *Service) Refund(ctx context.Context, who shop.Caller, id shop.OrderID, 
 		if err := refund(ctx, tx, &o, who.ID.String(), in); err != nil {
 			return o, err
 		}
-		return whole(ctx, tx, id)
+		return load(ctx, tx, id)
 	})
 	crash.At("refund: kept")
 	return o, err
@@ -60,7 +60,7 @@ func (s *Service) Refund(ctx context.Context, who shop.Caller, id shop.OrderID, 
 // such.
 func (s *Service) RetryRefund(ctx context.Context, who shop.Caller, id shop.OrderID, refund uuid.UUID) (Order, error) {
 	o, err := s.change(ctx, who, id, func(tx event.TX, _ *Order) error {
-		again, err := retry(ctx, tx, id, refund, who.ID.String())
+		again, err := retryRefund(ctx, tx, id, refund, who.ID.String())
 		if err == nil && !again {
 			err = ErrNotFailed
 		}
@@ -93,11 +93,11 @@ func (s *Service) change(ctx context.Context, who shop.Caller, id shop.OrderID, 
 // MarkPaid notes that an order is charged and its goods are sold, and tells orders.paid. Called again it changes
 // nothing. It fails with ErrTransition where the order was cancelled meanwhile.
 func (s *Service) MarkPaid(ctx context.Context, id shop.OrderID, reference string) error {
-	return s.step(ctx, id, func(tx event.TX, o *Order) error {
+	return s.transition(ctx, id, func(tx event.TX, o *Order) error {
 		if o.PaidAt != nil && o.Status != Cancelled {
 			return nil
 		}
-		if err := move(ctx, tx, o, StatusChange{Status: Paid, By: System, Reason: "charged, reference " + reference}); err != nil {
+		if err := setStatus(ctx, tx, o, StatusChange{Status: Paid, By: System, Reason: "charged, reference " + reference}); err != nil {
 			return err
 		}
 		told := shop.OrderPaid{OrderID: o.ID, Number: o.Number, UserID: o.UserID, Total: o.Total, Currency: o.Currency}
@@ -105,14 +105,14 @@ func (s *Service) MarkPaid(ctx context.Context, id shop.OrderID, reference strin
 			return err
 		}
 		// Last, as other orders that are paid at this moment wait for these rows until the commit.
-		return sales.Sold(ctx, tx, sales.Sale{PaidAt: o.UpdatedAt, Currency: o.Currency, Amount: o.Total, Lines: o.Items})
+		return sales.AddSale(ctx, tx, sales.Sale{PaidAt: o.UpdatedAt, Currency: o.Currency, Amount: o.Total, Lines: o.Items})
 	})
 }
 
-// GiveUp cancels an order that cannot be paid, and emits orders.cancelled. It changes nothing if the order waits for
+// CancelUnpaid cancels an order that cannot be paid, and emits orders.cancelled. It changes nothing if the order waits for
 // its payment no more. Where the payment itself was declined, orders.payment_failed is told too.
-func (s *Service) GiveUp(ctx context.Context, id shop.OrderID, cause shop.Cause, declined bool) error {
-	return s.step(ctx, id, func(tx event.TX, o *Order) error {
+func (s *Service) CancelUnpaid(ctx context.Context, id shop.OrderID, cause shop.Cause, declined bool) error {
+	return s.transition(ctx, id, func(tx event.TX, o *Order) error {
 		if o.Status != Pending {
 			return nil
 		}
@@ -128,8 +128,8 @@ func (s *Service) GiveUp(ctx context.Context, id shop.OrderID, cause shop.Cause,
 
 // AutoShip is Ship without anybody. It changes nothing where the order is past that point, or ended.
 func (s *Service) AutoShip(ctx context.Context, id shop.OrderID) error {
-	return s.step(ctx, id, func(tx event.TX, o *Order) error {
-		if !o.MayBecome(Shipped) {
+	return s.transition(ctx, id, func(tx event.TX, o *Order) error {
+		if !o.CanBecome(Shipped) {
 			return nil
 		}
 		return ship(ctx, tx, o, System, Shipment{})
@@ -138,15 +138,15 @@ func (s *Service) AutoShip(ctx context.Context, id shop.OrderID) error {
 
 // AutoDeliver is Deliver without anybody. It changes nothing where the order is past that point, or ended.
 func (s *Service) AutoDeliver(ctx context.Context, id shop.OrderID) error {
-	return s.step(ctx, id, func(tx event.TX, o *Order) error {
-		if !o.MayBecome(Delivered) {
+	return s.transition(ctx, id, func(tx event.TX, o *Order) error {
+		if !o.CanBecome(Delivered) {
 			return nil
 		}
 		return deliver(ctx, tx, o, System)
 	})
 }
 
-func (s *Service) step(ctx context.Context, id shop.OrderID, do func(tx event.TX, o *Order) error) error {
+func (s *Service) transition(ctx context.Context, id shop.OrderID, do func(tx event.TX, o *Order) error) error {
 	return s.db.Tx(ctx, func(tx event.TX) error {
 		o, err := lock(ctx, tx, id)
 		if err != nil {
@@ -159,32 +159,32 @@ func (s *Service) step(ctx context.Context, id shop.OrderID, do func(tx event.TX
 // cancel ends an order with all it took: what was paid goes back, and a charge that is on its way is called off.
 func cancel(ctx context.Context, tx event.TX, o *Order, by string, cause shop.Cause) error {
 	back := Refund{
-		OrderID: o.ID, Items: []OrderItem{}, Currency: o.Currency, Restock: true, CallsOff: true, Reason: cause.Words, ReasonCode: cause.Code, By: by,
+		OrderID: o.ID, Items: []OrderItem{}, Currency: o.Currency, Restock: true, Void: true, Reason: cause.Words, ReasonCode: cause.Code, By: by,
 	}
 	if o.PaidAt != nil {
 		earlier, err := refunds(ctx, tx, o.ID)
 		if err != nil {
 			return err
 		}
-		back.Items = everything(o.Items, earlier)
-		if back.Amount, _, err = worth(*o, earlier, back.Items); err != nil {
+		back.Items = remainingItems(o.Items, earlier)
+		if back.Amount, _, err = refundAmount(*o, earlier, back.Items); err != nil {
 			return err
 		}
 	}
-	if err := move(ctx, tx, o, StatusChange{Status: Cancelled, By: by, Reason: cause.Words, ReasonCode: cause.Code}); err != nil {
+	if err := setStatus(ctx, tx, o, StatusChange{Status: Cancelled, By: by, Reason: cause.Words, ReasonCode: cause.Code}); err != nil {
 		return err
 	}
-	if err := giveBack(ctx, tx, *o, back, true); err != nil {
+	if err := recordRefund(ctx, tx, *o, back, true); err != nil {
 		return err
 	}
 	return event.Emit(ctx, tx, shop.OrderCancelled{OrderID: o.ID, Number: o.Number, UserID: o.UserID, Reason: cause.Text(), ReasonCode: cause.Code})
 }
 
 func ship(ctx context.Context, tx event.TX, o *Order, by string, p Shipment) error {
-	if err := move(ctx, tx, o, StatusChange{Status: Shipped, By: by, Reason: p.String()}); err != nil {
+	if err := setStatus(ctx, tx, o, StatusChange{Status: Shipped, By: by, Reason: p.String()}); err != nil {
 		return err
 	}
-	if err := setParcel(ctx, tx, o.ID, p); err != nil {
+	if err := updateShipment(ctx, tx, o.ID, p); err != nil {
 		return err
 	}
 	return event.Emit(ctx, tx, shop.OrderShipped{
@@ -193,14 +193,14 @@ func ship(ctx context.Context, tx event.TX, o *Order, by string, p Shipment) err
 }
 
 func deliver(ctx context.Context, tx event.TX, o *Order, by string) error {
-	if err := move(ctx, tx, o, StatusChange{Status: Delivered, By: by}); err != nil {
+	if err := setStatus(ctx, tx, o, StatusChange{Status: Delivered, By: by}); err != nil {
 		return err
 	}
 	return event.Emit(ctx, tx, shop.OrderDelivered{OrderID: o.ID, Number: o.Number, UserID: o.UserID})
 }
 
 func refund(ctx context.Context, tx event.TX, o *Order, by string, in NewRefund) error {
-	if !o.MayBecome(Refunded) {
+	if !o.CanBecome(Refunded) {
 		return ErrTransition
 	}
 	earlier, err := refunds(ctx, tx, o.ID)
@@ -208,9 +208,9 @@ func refund(ctx context.Context, tx event.TX, o *Order, by string, in NewRefund)
 		return err
 	}
 	if len(in.Items) == 0 {
-		in.Items = everything(o.Items, earlier)
+		in.Items = remainingItems(o.Items, earlier)
 	}
-	amount, whole, err := worth(*o, earlier, in.Items)
+	amount, whole, err := refundAmount(*o, earlier, in.Items)
 	if err != nil {
 		return err
 	}
@@ -218,12 +218,12 @@ func refund(ctx context.Context, tx event.TX, o *Order, by string, in NewRefund)
 	if whole {
 		status = Refunded
 	}
-	restock := in.Restock || o.Goods() == Paid
-	if err := move(ctx, tx, o, StatusChange{Status: status, By: by, Reason: in.Reason}); err != nil {
+	restock := in.Restock || o.GoodsStatus() == Paid
+	if err := setStatus(ctx, tx, o, StatusChange{Status: status, By: by, Reason: in.Reason}); err != nil {
 		return err
 	}
 	back := Refund{OrderID: o.ID, Items: in.Items, Amount: amount, Currency: o.Currency, Restock: restock, Reason: in.Reason, By: by}
-	if err := giveBack(ctx, tx, *o, back, whole); err != nil {
+	if err := recordRefund(ctx, tx, *o, back, whole); err != nil {
 		return err
 	}
 	return event.Emit(ctx, tx, shop.OrderRefunded{
@@ -231,28 +231,28 @@ func refund(ctx context.Context, tx event.TX, o *Order, by string, in NewRefund)
 	})
 }
 
-// giveBack notes what has to go back, and takes it out of what was sold.
-func giveBack(ctx context.Context, tx pgx.Tx, o Order, r Refund, whole bool) error {
-	if err := owe(ctx, tx, r); err != nil {
+// recordRefund notes what has to go back, and takes it out of what was sold.
+func recordRefund(ctx context.Context, tx pgx.Tx, o Order, r Refund, whole bool) error {
+	if err := insertRefund(ctx, tx, r); err != nil {
 		return err
 	}
 	if o.PaidAt == nil {
 		return nil
 	}
-	lines, err := o.lines(r.Items)
+	lines, err := o.linesOf(r.Items)
 	if err != nil {
 		return err
 	}
-	return sales.GivenBack(ctx, tx, sales.Sale{PaidAt: *o.PaidAt, Currency: o.Currency, Amount: r.Amount, Whole: whole, Lines: lines})
+	return sales.AddRefund(ctx, tx, sales.Sale{PaidAt: *o.PaidAt, Currency: o.Currency, Amount: r.Amount, Whole: whole, Lines: lines})
 }
 
-// move takes an order to another status, which is noted in its history. It fails with ErrTransition where the order's
+// setStatus takes an order to another status, which is noted in its history. It fails with ErrTransition where the order's
 // life does not allow it. The order is locked.
-func move(ctx context.Context, tx pgx.Tx, o *Order, to StatusChange) error {
-	if !o.MayBecome(to.Status) {
+func setStatus(ctx context.Context, tx pgx.Tx, o *Order, to StatusChange) error {
+	if !o.CanBecome(to.Status) {
 		return ErrTransition
 	}
-	at, err := setStatus(ctx, tx, o.ID, to)
+	at, err := updateStatus(ctx, tx, o.ID, to)
 	if err != nil {
 		return err
 	}
@@ -260,27 +260,27 @@ func move(ctx context.Context, tx pgx.Tx, o *Order, to StatusChange) error {
 	return nil
 }
 
-// Standing is where an order's goods are and since when, for whoever waits for the next step.
-type Standing struct {
-	Goods Status    `json:"goods"`
-	Since time.Time `json:"since"`
+// GoodsState is where an order's goods are and since when, for whoever waits for the next step.
+type GoodsState struct {
+	Status Status    `json:"goods"`
+	Since  time.Time `json:"since"`
 }
 
-// Standing fails with ErrNotFound.
-func (s *Service) Standing(ctx context.Context, id shop.OrderID) (Standing, error) {
+// GoodsState fails with ErrNotFound.
+func (s *Service) GoodsState(ctx context.Context, id shop.OrderID) (GoodsState, error) {
 	o, err := get(ctx, s.db, id)
 	if err != nil {
-		return Standing{}, err
+		return GoodsState{}, err
 	}
-	return o.standing(), nil
+	return o.goodsState(), nil
 }
 
-func (o Order) standing() Standing {
-	at := Standing{Goods: o.Goods(), Since: o.UpdatedAt}
+func (o Order) goodsState() GoodsState {
+	at := GoodsState{Status: o.GoodsStatus(), Since: o.UpdatedAt}
 	switch {
-	case at.Goods == Paid && o.PaidAt != nil:
+	case at.Status == Paid && o.PaidAt != nil:
 		at.Since = *o.PaidAt
-	case at.Goods == Shipped && o.ShippedAt != nil:
+	case at.Status == Shipped && o.ShippedAt != nil:
 		at.Since = *o.ShippedAt
 	}
 	return at

@@ -7,8 +7,8 @@ import (
 
 var errCurrency = fault.ErrInvalid.With("currency", "is not a currency of ISO 4217")
 
-// filled is one sum for each day of a time, those without sales included, and their total.
-func filled(from, to Day, currency string, found []DailySales) (days []DailySales, total Totals, err error) {
+// dailyTotals is one sum for each day of a time, those without sales included, and their total.
+func dailyTotals(from, to Day, currency string, found []DailySales) (days []DailySales, total Totals, err error) {
 	known := map[string]Totals{}
 	for _, d := range found {
 		known[d.Day.Format("2006-01-02")] = d.Totals
@@ -22,17 +22,17 @@ func filled(from, to Day, currency string, found []DailySales) (days []DailySale
 		if total.Refunded, err = shop.Sum(total.Refunded, sum.Refunded); err != nil {
 			return nil, total, err
 		}
-		if sum, err = sum.finished(currency); err != nil {
+		if sum, err = sum.finish(currency); err != nil {
 			return nil, total, err
 		}
 		days = append(days, DailySales{day, sum})
 	}
-	total, err = total.finished(currency)
+	total, err = total.finish(currency)
 	return days, total, err
 }
 
-// finished says what follows from the sums, all with the currency's decimals.
-func (s Totals) finished(currency string) (Totals, error) {
+// finish says what follows from the sums, all with the currency's decimals.
+func (s Totals) finish(currency string) (Totals, error) {
 	var err error
 	if s.Revenue, err = shop.Sum(s.Gross, s.Refunded.Negative()); err != nil {
 		return s, err

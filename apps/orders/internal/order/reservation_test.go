@@ -15,9 +15,9 @@ import (
 	"sidecart/kit/shop"
 )
 
-// shelf stands in for the products service, and remembers what it holds. Product 2 costs euros where abroad is true, product 3 too
+// stockFake stands in for the products service, and remembers what it holds. Product 2 costs euros where abroad is true, product 3 too
 // much for anybody.
-type shelf struct {
+type stockFake struct {
 	mu     sync.Mutex
 	held   map[shop.OrderID][]order.OrderItem
 	gone   map[shop.OrderID]bool
@@ -27,16 +27,16 @@ type shelf struct {
 
 var errGone = fault.New(fault.Conflict, "reservation_released", "the reservation has expired or was given back")
 
-func openShelf(t *testing.T) (*order.Service, *shelf) {
+func openStockFake(t *testing.T) (*order.Service, *stockFake) {
 	t.Helper()
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
-	sh := &shelf{held: map[shop.OrderID][]order.OrderItem{}, gone: map[shop.OrderID]bool{}, after: func() {}}
+	sh := &stockFake{held: map[shop.OrderID][]order.OrderItem{}, gone: map[shop.OrderID]bool{}, after: func() {}}
 	others := calls(sh.reserve)
 	others.Release = sh.release
 	return order.NewService(event.NewOutbox(db), others), sh
 }
 
-func (sh *shelf) reserve(_ context.Context, id shop.OrderID, items []order.OrderItem) (lines []order.Reserved, err error) {
+func (sh *stockFake) reserve(_ context.Context, id shop.OrderID, items []order.OrderItem) (lines []order.Reserved, err error) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	defer sh.after()
@@ -59,7 +59,7 @@ func (sh *shelf) reserve(_ context.Context, id shop.OrderID, items []order.Order
 	return lines, nil
 }
 
-func (sh *shelf) release(_ context.Context, id shop.OrderID) error {
+func (sh *stockFake) release(_ context.Context, id shop.OrderID) error {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	sh.gone[id] = true
@@ -67,7 +67,7 @@ func (sh *shelf) release(_ context.Context, id shop.OrderID) error {
 	return nil
 }
 
-func (sh *shelf) holds(t *testing.T, when string, want int) {
+func (sh *stockFake) holds(t *testing.T, when string, want int) {
 	t.Helper()
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -76,7 +76,7 @@ func (sh *shelf) holds(t *testing.T, when string, want int) {
 	}
 }
 
-func of(key idempotency.Key, products ...int64) order.NewOrder {
+func newOrderOf(key idempotency.Key, products ...int64) order.NewOrder {
 	b := order.NewOrder{Key: key, PaymentMethod: "credit_card"}
 	for _, id := range products {
 		b.Items = append(b.Items, order.OrderItem{ProductID: id, Quantity: 100})
@@ -86,18 +86,18 @@ func of(key idempotency.Key, products ...int64) order.NewOrder {
 
 // TestWhatIsRefusedHoldsNothing: and who asks again with the same key is told the same.
 func TestWhatIsRefusedHoldsNothing(t *testing.T) {
-	s, sh := openShelf(t)
+	s, sh := openStockFake(t)
 	sh.abroad = true
 	alice := kittest.NewCaller(shop.User).ID
 	for name, c := range map[string]struct {
 		products []int64
 		want     *fault.Error
 	}{
-		"currencies": {[]int64{1, 2}, order.ErrCurrencies},
+		"currencies": {[]int64{1, 2}, order.ErrMixedCurrencies},
 		"too much":   {[]int64{1, 3}, fault.ErrInvalid},
 	} {
 		for _, key := range []idempotency.Key{{}, idempotency.New(name, alice, "POST /orders"), idempotency.New(name, alice, "POST /orders")} {
-			if _, err := s.Place(t.Context(), alice, of(key, c.products...)); !errors.Is(err, c.want) {
+			if _, err := s.Place(t.Context(), alice, newOrderOf(key, c.products...)); !errors.Is(err, c.want) {
 				t.Errorf("%s: %v", name, err)
 			}
 			sh.holds(t, name, 0)
@@ -107,16 +107,16 @@ func TestWhatIsRefusedHoldsNothing(t *testing.T) {
 
 // TestWhatMayHaveBeenKeptStaysReserved: nobody knows whether an order was made where the answer did not come.
 func TestWhatMayHaveBeenKeptStaysReserved(t *testing.T) {
-	s, sh := openShelf(t)
+	s, sh := openStockFake(t)
 	alice := kittest.NewCaller(shop.User).ID
 	key := idempotency.New("k", alice, "POST /orders")
 	ctx, hangUp := context.WithCancel(t.Context())
 	sh.after = hangUp
-	if _, err := s.Place(ctx, alice, of(key, 1)); !errors.Is(err, context.Canceled) {
+	if _, err := s.Place(ctx, alice, newOrderOf(key, 1)); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
 	sh.holds(t, "cut off", 1)
-	if _, err := s.Place(t.Context(), alice, of(key, 1)); err != nil {
+	if _, err := s.Place(t.Context(), alice, newOrderOf(key, 1)); err != nil {
 		t.Error(err)
 	}
 	sh.holds(t, "bought", 1)
@@ -124,13 +124,13 @@ func TestWhatMayHaveBeenKeptStaysReserved(t *testing.T) {
 
 // TestARefusalLeavesTheOrderOfAnother: the same call came twice, and what the second was told has changed meanwhile.
 func TestARefusalLeavesTheOrderOfAnother(t *testing.T) {
-	s, sh := openShelf(t)
+	s, sh := openStockFake(t)
 	alice, id := kittest.NewCaller(shop.User).ID, shop.OrderID{UUID: shop.NewID()}
-	if _, err := s.PlaceAs(t.Context(), alice, id, of(idempotency.Key{}, 1, 2)); err != nil {
+	if _, err := s.PlaceWithID(t.Context(), alice, id, newOrderOf(idempotency.Key{}, 1, 2)); err != nil {
 		t.Fatal(err)
 	}
 	sh.abroad = true
-	if _, err := s.PlaceAs(t.Context(), alice, id, of(idempotency.Key{}, 1, 2)); !errors.Is(err, order.ErrCurrencies) {
+	if _, err := s.PlaceWithID(t.Context(), alice, id, newOrderOf(idempotency.Key{}, 1, 2)); !errors.Is(err, order.ErrMixedCurrencies) {
 		t.Error(err)
 	}
 	sh.holds(t, "bought", 1)
@@ -138,19 +138,19 @@ func TestARefusalLeavesTheOrderOfAnother(t *testing.T) {
 
 // TestTwoIDsOfOneKey: a call that took so long that its key was taken over is answered with the other's order, and holds nothing.
 func TestTwoIDsOfOneKey(t *testing.T) {
-	s, sh := openShelf(t)
+	s, sh := openStockFake(t)
 	alice := kittest.NewCaller(shop.User).ID
 	key := idempotency.New("k", alice, "POST /orders")
-	first, err := s.Place(t.Context(), alice, of(key, 1))
+	first, err := s.Place(t.Context(), alice, newOrderOf(key, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	late := shop.OrderID{UUID: shop.NewID()}
-	if o, err := s.PlaceAs(t.Context(), alice, late, of(key, 1)); err != nil || o.ID != first.ID {
+	if o, err := s.PlaceWithID(t.Context(), alice, late, newOrderOf(key, 1)); err != nil || o.ID != first.ID {
 		t.Errorf("%v, %v", o.ID, err)
 	}
 	other := shop.OrderID{UUID: shop.NewID()}
-	if _, err := s.PlaceAs(t.Context(), alice, other, of(idempotency.New("k", alice, "POST /orders", []byte("another")), 1)); !errors.Is(err, idempotency.ErrReused) {
+	if _, err := s.PlaceWithID(t.Context(), alice, other, newOrderOf(idempotency.New("k", alice, "POST /orders", []byte("another")), 1)); !errors.Is(err, idempotency.ErrReused) {
 		t.Error(err)
 	}
 	sh.holds(t, "bought once", 1)
@@ -158,10 +158,10 @@ func TestTwoIDsOfOneKey(t *testing.T) {
 
 // TestOtherItemsUnderOneID are not what was asked for.
 func TestOtherItemsUnderOneID(t *testing.T) {
-	s, sh := openShelf(t)
+	s, sh := openStockFake(t)
 	alice, id := kittest.NewCaller(shop.User).ID, shop.OrderID{UUID: shop.NewID()}
 	sh.held[id] = []order.OrderItem{{ProductID: 1, Quantity: 1}}
-	if _, err := s.PlaceAs(t.Context(), alice, id, of(idempotency.Key{}, 1)); !errors.Is(err, idempotency.ErrReused) {
+	if _, err := s.PlaceWithID(t.Context(), alice, id, newOrderOf(idempotency.Key{}, 1)); !errors.Is(err, idempotency.ErrReused) {
 		t.Error(err)
 	}
 	sh.holds(t, "refused", 0)

@@ -21,17 +21,17 @@ import (
 	"sidecart/kit/web"
 )
 
-// shopWith is an app with orders, and a paid order of two headphones for 599.98.
-func shopWith(t *testing.T, buyer shop.Caller) (*pgxpool.Pool, *order.Service, *web.App, order.Order) {
+// openWithOrder is an app with orders, and a paid order of two headphones for 599.98.
+func openWithOrder(t *testing.T, buyer shop.Caller) (*pgxpool.Pool, *order.Service, *web.App, order.Order) {
 	t.Helper()
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
 	s := order.NewService(event.NewOutbox(db), calls(reserve))
 	app := web.New("orders", web.Config{Verify: kittest.Verify})
 	s.Routes(app)
-	return db, s, app, bought(t, s, buyer)
+	return db, s, app, paidOrder(t, s, buyer)
 }
 
-func bought(t *testing.T, s *order.Service, buyer shop.Caller) order.Order {
+func paidOrder(t *testing.T, s *order.Service, buyer shop.Caller) order.Order {
 	t.Helper()
 	o, err := s.Place(t.Context(), buyer.ID, order.NewOrder{Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, PaymentMethod: "credit_card"})
 	if err == nil {
@@ -45,7 +45,7 @@ func bought(t *testing.T, s *order.Service, buyer shop.Caller) order.Order {
 
 func TestShipAndDeliver(t *testing.T) {
 	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
-	db, _, app, o := shopWith(t, alice)
+	db, _, app, o := openWithOrder(t, alice)
 	kittest.Emitted(t, db)
 	path, parcel := "/orders/"+o.ID.String(), `{"carrier":"UPS","tracking_number":"1Z999"}`
 	kittest.Run(t, app, db, []kittest.Call{
@@ -67,7 +67,7 @@ func TestShipAndDeliver(t *testing.T) {
 
 func TestRefunds(t *testing.T) {
 	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
-	db, s, app, o := shopWith(t, alice)
+	db, s, app, o := openWithOrder(t, alice)
 	pending, err := s.Place(t.Context(), alice.ID, order.NewOrder{Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}, PaymentMethod: "credit_card"})
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +92,7 @@ func TestRefunds(t *testing.T) {
 			Has: []string{`"status":"refunded"`, `"refunded":599.98`, `"restock":false`}},
 		{Name: "nothing is left", As: admin, Do: "POST " + path + "/refund", Want: 409},
 	})
-	returned, err := s.Returned(t.Context(), o.ID)
+	returned, err := s.RestockedItems(t.Context(), o.ID)
 	if err != nil || !slices.Equal(returned, []order.OrderItem{{ProductID: 1, Quantity: 1}}) {
 		t.Errorf("what went back before it shipped goes on the shelf, what shipped does not: %v, %v", returned, err)
 	}
@@ -100,7 +100,7 @@ func TestRefunds(t *testing.T) {
 
 func TestCancellingOwesWhatIsLeft(t *testing.T) {
 	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
-	_, s, _, o := shopWith(t, alice)
+	_, s, _, o := openWithOrder(t, alice)
 	if _, err := s.Refund(t.Context(), admin, o.ID, order.NewRefund{Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}}); err != nil {
 		t.Fatal(err)
 	}
@@ -108,16 +108,16 @@ func TestCancellingOwesWhatIsLeft(t *testing.T) {
 	if err != nil || got.Refunded.String() != "599.98" || len(got.Refunds) != 2 {
 		t.Fatalf("%+v, %v", got, err)
 	}
-	owed, err := s.Owed(t.Context(), o.ID)
-	if err != nil || len(owed) != 2 || owed[0].Amount.String() != "299.99" || !owed[1].CallsOff {
+	owed, err := s.OpenRefunds(t.Context(), o.ID)
+	if err != nil || len(owed) != 2 || owed[0].Amount.String() != "299.99" || !owed[1].Void {
 		t.Fatalf("%+v, %v", owed, err)
 	}
 	for _, r := range owed {
-		if err := s.Settle(t.Context(), r); err != nil {
+		if err := s.SettleRefund(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if owed, err := s.Owed(t.Context(), o.ID); err != nil || len(owed) > 0 {
+	if owed, err := s.OpenRefunds(t.Context(), o.ID); err != nil || len(owed) > 0 {
 		t.Errorf("%+v, %v", owed, err)
 	}
 }
@@ -126,7 +126,7 @@ func TestCancellingOwesWhatIsLeft(t *testing.T) {
 // first, the history is one that the table allows, and what is owed is what was paid.
 func TestOneOutcome(t *testing.T) {
 	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
-	_, s, _, _ := shopWith(t, alice)
+	_, s, _, _ := openWithOrder(t, alice)
 	seen := map[order.Status]int{}
 	for range 30 {
 		o, err := s.Place(t.Context(), alice.ID, order.NewOrder{Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, PaymentMethod: "credit_card"})
@@ -170,7 +170,7 @@ func TestOneOutcome(t *testing.T) {
 
 func TestByItself(t *testing.T) {
 	alice := kittest.NewCaller(shop.User)
-	db, s, _, o := shopWith(t, alice)
+	db, s, _, o := openWithOrder(t, alice)
 	kittest.Emitted(t, db)
 	for range 2 {
 		if err := s.AutoShip(t.Context(), o.ID); err != nil {
@@ -189,12 +189,12 @@ func TestByItself(t *testing.T) {
 
 func TestRecoveryFindsWhatIsLate(t *testing.T) {
 	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
-	_, s, _, paid := shopWith(t, alice)
+	_, s, _, paid := openWithOrder(t, alice)
 	pending, err := s.Place(t.Context(), alice.ID, order.NewOrder{Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, PaymentMethod: "credit_card"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	shipped, cancelled := bought(t, s, alice), bought(t, s, alice)
+	shipped, cancelled := paidOrder(t, s, alice), paidOrder(t, s, alice)
 	if _, err := s.Ship(t.Context(), admin, shipped.ID, order.Shipment{Carrier: "UPS"}); err != nil {
 		t.Fatal(err)
 	}
@@ -226,13 +226,13 @@ func TestRecoveryFindsWhatIsLate(t *testing.T) {
 	same("pending", find.Pending, pending.ID.UUID)
 	same("unshipped", find.Unshipped, paid.ID.UUID)
 	same("undelivered", find.Undelivered, shipped.ID.UUID)
-	same("owing", find.Owing, refund.ID)
+	same("owing", find.OpenRefunds, refund.ID)
 	same("ended", find.Ended, cancelled.ID.UUID)
 	refund.OrderID = cancelled.ID
-	if err := s.Settle(t.Context(), refund); err != nil {
+	if err := s.SettleRefund(t.Context(), refund); err != nil {
 		t.Fatal(err)
 	}
-	same("owing no more", find.Owing)
+	same("owing no more", find.OpenRefunds)
 	same("ended, and its refund too", find.Ended, cancelled.ID.UUID, refund.ID)
 	all, err := find.Ended(t.Context(), later, order.Instance{})
 	if err != nil {
@@ -242,7 +242,7 @@ func TestRecoveryFindsWhatIsLate(t *testing.T) {
 		t.Errorf("the next page: %+v, %v", after, err)
 	}
 	for _, i := range all {
-		if err := find.Purged(t.Context(), i); err != nil {
+		if err := find.MarkPurged(t.Context(), i); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -257,7 +257,7 @@ func TestParcelInWords(t *testing.T) {
 
 func TestErase(t *testing.T) {
 	alice, bob, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
-	db, s, app, onItsWay := shopWith(t, alice)
+	db, s, app, onItsWay := openWithOrder(t, alice)
 	buy := func(who shop.Caller, key string) shop.OrderID {
 		status, body := kittest.Do(t, app, kittest.Call{As: who, Do: "POST /orders", Body: basket, Header: map[string]string{"Idempotency-Key": key}})
 		if status != 201 {
@@ -313,7 +313,7 @@ func TestErase(t *testing.T) {
 
 func TestErasedWhenItArrives(t *testing.T) {
 	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
-	_, s, app, _ := shopWith(t, alice)
+	_, s, app, _ := openWithOrder(t, alice)
 	_, body := kittest.Do(t, app, kittest.Call{As: alice, Do: "POST /orders", Body: basket})
 	id := kittest.Field[shop.OrderID](t, body, "id")
 	if err := s.MarkPaid(t.Context(), id, "sim"); err != nil {

@@ -24,7 +24,7 @@ func TestAdminsSeeInside(t *testing.T) {
 	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations, payment.Migrations)
 	others, o := calls(reserve), order.Order{}
-	others.Told = func(_ context.Context, buyer shop.UserID, id shop.OrderID) ([]order.OrderNotification, error) {
+	others.Notifications = func(_ context.Context, buyer shop.UserID, id shop.OrderID) ([]order.OrderNotification, error) {
 		if away || buyer != alice.ID || id != o.ID {
 			return nil, sidecar.ErrUpstream
 		}
@@ -44,19 +44,19 @@ func TestAdminsSeeInside(t *testing.T) {
 	kittest.Run(t, app, nil, []kittest.Call{
 		{Name: "buyer", As: alice, Do: "GET /orders/" + o.ID.String(), Want: 200, HasNot: []string{`"admin"`, "sim_1 "}},
 		{Name: "admin", As: admin, Do: "GET /orders/" + o.ID.String(), Want: 200, Has: []string{
-			`"workflow":{"status":"running"}`, `"provider":"simulated"`, `"reference":"sim_1"`, `"events_waiting":[{"topic":"orders.placed"`, `"events_sent":[]`, `"told":[{`, `"kind":"orders.placed","channel":"email","state":"sent","attempts":1`}},
-		{Name: "trace, and no neighbour knows of it", As: admin, Do: "GET /orders/" + kittest.Field[string](t, body, "id"), Want: 200, Has: []string{`"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"`}, HasNot: []string{`"told"`}},
+			`"workflow":{"status":"running"}`, `"provider":"simulated"`, `"reference":"sim_1"`, `"events_pending":[{"topic":"orders.placed"`, `"events_published":[]`, `"notifications":[{`, `"kind":"orders.placed","channel":"email","state":"sent","attempts":1`}},
+		{Name: "trace, and no neighbour knows of it", As: admin, Do: "GET /orders/" + kittest.Field[string](t, body, "id"), Want: 200, Has: []string{`"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"`}, HasNot: []string{`"notifications"`}},
 	})
-	relayed(t, db)
+	relayEvents(t, db)
 	away = true
 	kittest.Run(t, app, nil, []kittest.Call{
 		{Name: "without what was told", As: admin, Do: "GET /orders/" + o.ID.String(), Want: 200, Has: []string{`"workflow":{"status":"running"}`,
-			`"events_waiting":[]`, `"events_sent":[{"topic":"orders.placed","emitted_at":"`, `"sent_at":"`}, HasNot: []string{`"told"`}},
+			`"events_pending":[]`, `"events_published":[{"topic":"orders.placed","emitted_at":"`, `"published_at":"`}, HasNot: []string{`"notifications"`}},
 	})
 }
 
-// relayed has a broker get all that waits in the outbox.
-func relayed(t *testing.T, db *pgxpool.Pool) {
+// relayEvents has a broker get all that waits in the outbox.
+func relayEvents(t *testing.T, db *pgxpool.Pool) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()

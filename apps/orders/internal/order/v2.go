@@ -46,7 +46,7 @@ type PaymentV2 struct {
 	Amount Amount `json:"amount"`
 }
 
-func exact(o Order) OrderV2 {
+func toV2(o Order) OrderV2 {
 	amount := func(m shop.Money) Amount { return Amount{m.String(), o.Currency} }
 	e := OrderV2{Order: o, Items: []OrderLineV2{}, Total: amount(o.Total), Refunded: amount(o.Refunded)}
 	for _, line := range o.Items {

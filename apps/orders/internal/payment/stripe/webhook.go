@@ -16,27 +16,27 @@ import (
 	"sidecart/kit/shop"
 )
 
-// outcome is what a PaymentIntent says became of a charge. One that asks the buyer for something more is declined: it was
+// receipt is what a PaymentIntent says became of a charge. One that asks the buyer for something more is declined: it was
 // asked for without.
-func outcome(intent *api.PaymentIntent) (payment.Receipt, error) {
+func receipt(intent *api.PaymentIntent) (payment.Receipt, error) {
 	receipt := payment.Receipt{Reference: intent.ID}
 	switch intent.Status {
 	case api.PaymentIntentStatusSucceeded:
 		return receipt, nil
 	case api.PaymentIntentStatusProcessing, api.PaymentIntentStatusRequiresConfirmation, api.PaymentIntentStatusRequiresCapture:
-		return receipt, payment.ErrNoAnswer
+		return receipt, payment.ErrTimeout
 	case api.PaymentIntentStatusCanceled:
-		return receipt, payment.DeclinedFor(shop.Cause{Code: shop.PaymentVoided})
+		return receipt, payment.NewDeclined(shop.Cause{Code: shop.PaymentVoided})
 	case api.PaymentIntentStatusRequiresAction, api.PaymentIntentStatusRequiresPaymentMethod:
 	}
-	return receipt, payment.DeclinedFor(shop.Cause{Code: why(intent.LastPaymentError)})
+	return receipt, payment.NewDeclined(shop.Cause{Code: declineReason(intent.LastPaymentError)})
 }
 
-// why is what a buyer is told; Stripe's own words may speak to a developer.
-func why(e *api.Error) shop.Reason {
+// declineReason is what a buyer is told; Stripe's own words may speak to a developer.
+func declineReason(e *api.Error) shop.Reason {
 	switch {
 	case e != nil && e.DeclineCode == api.DeclineCodeInsufficientFunds:
-		return shop.NoFunds
+		return shop.InsufficientFunds
 	case e != nil && e.Code == api.ErrorCodeExpiredCard:
 		return shop.CardExpired
 	case e != nil && e.Code == api.ErrorCodeAuthenticationRequired:
@@ -45,44 +45,44 @@ func why(e *api.Error) shop.Reason {
 	return shop.CardDeclined
 }
 
-// failure is what an error of Stripe means. What is not an answer of Stripe says nothing of what became of the call.
-func failure(err error) error {
+// toPaymentError is what an error of Stripe means. What is not an answer of Stripe says nothing of what became of the call.
+func toPaymentError(err error) error {
 	var e *api.Error
 	if !errors.As(err, &e) {
-		return payment.ErrNoAnswer.Wrap(err)
+		return payment.ErrTimeout.Wrap(err)
 	}
 	// The error itself is not kept as a cause: it may name what the buyer pays with.
 	cause := errors.New("stripe: " + string(e.Type) + " " + string(e.Code) + ", request " + e.RequestID)
 	switch {
 	case e.Type == api.ErrorTypeCard:
-		return payment.DeclinedFor(shop.Cause{Code: why(e)})
+		return payment.NewDeclined(shop.Cause{Code: declineReason(e)})
 	case e.Code == api.ErrorCodeChargeAlreadyRefunded, e.Code == api.ErrorCodeAmountTooLarge:
 		return payment.ErrNothingLeft
 	case e.Code == api.ErrorCodeResourceMissing && e.HTTPStatusCode == http.StatusNotFound:
-		return payment.ErrUnknown
+		return payment.ErrNotFound
 	case e.Code == api.ErrorCodeResourceMissing: // the payment method
-		return payment.DeclinedFor(shop.Cause{Code: shop.NoMethod})
+		return payment.NewDeclined(shop.Cause{Code: shop.UnknownPaymentMethod})
 	case e.HTTPStatusCode >= 500:
-		return payment.ErrNoAnswer.Wrap(cause)
+		return payment.ErrTimeout.Wrap(cause)
 	}
 	return payment.ErrProvider.Wrap(cause)
 }
 
-// changed says that a key was used before, with something else.
-func changed(err error) bool {
+// isReusedKey says that a key was used before, with something else.
+func isReusedKey(err error) bool {
 	var e *api.Error
 	return errors.As(err, &e) && e.Type == api.ErrorTypeIdempotency && e.HTTPStatusCode == http.StatusBadRequest
 }
 
-// owner is whose order a PaymentIntent or a Refund is for; others on the same account are of other shops.
-func owner(metadata map[string]string) (shop.OrderID, bool) {
+// orderID is whose order a PaymentIntent or a Refund is for; others on the same account are of other shops.
+func orderID(metadata map[string]string) (shop.OrderID, bool) {
 	id, err := uuid.Parse(metadata[orderKey])
 	return shop.OrderID{UUID: id}, err == nil
 }
 
-// taken is what a PaymentIntent took and did not wholly give back, if it is of this shop.
-func taken(intent *api.PaymentIntent) (t payment.Taken, ours bool, err error) {
-	id, mine := owner(intent.Metadata)
+// record is what a PaymentIntent took and did not wholly give back, if it is of this shop.
+func record(intent *api.PaymentIntent) (t payment.Record, ours bool, err error) {
+	id, mine := orderID(intent.Metadata)
 	if !mine || intent.Status != api.PaymentIntentStatusSucceeded {
 		return t, false, nil
 	}
@@ -91,17 +91,17 @@ func taken(intent *api.PaymentIntent) (t payment.Taken, ours bool, err error) {
 		refunded = intent.LatestCharge.AmountRefunded
 	}
 	currency := strings.ToUpper(string(intent.Currency))
-	t = payment.Taken{Key: id, Reference: intent.ID, Currency: currency, At: time.Unix(intent.Created, 0)}
-	if t.Amount, err = major(intent.AmountReceived, currency); err != nil {
+	t = payment.Record{OrderID: id, Reference: intent.ID, Currency: currency, At: time.Unix(intent.Created, 0)}
+	if t.Amount, err = fromMinor(intent.AmountReceived, currency); err != nil {
 		return t, false, err
 	}
-	t.Refunded, err = major(refunded, currency)
+	t.Refunded, err = fromMinor(refunded, currency)
 	return t, refunded < intent.AmountReceived, err
 }
 
-// Read implements payment.Provider: the signature covers the time and the very bytes, and is good for five minutes. What a
+// ParseWebhook implements payment.Provider: the signature covers the time and the very bytes, and is good for five minutes. What a
 // message says is only a hint for a version of the API that is not ours.
-func (p *Provider) Read(body []byte, signature string) (n payment.Notice, err error) {
+func (p *Provider) ParseWebhook(body []byte, signature string) (n payment.WebhookEvent, err error) {
 	if p.webhookKey == "" {
 		return n, payment.ErrSignature
 	}
@@ -109,7 +109,7 @@ func (p *Provider) Read(body []byte, signature string) (n payment.Notice, err er
 	if err != nil {
 		return n, payment.ErrSignature.Wrap(err)
 	}
-	n = payment.Notice{ID: event.ID, Kind: string(event.Type)}
+	n = payment.WebhookEvent{ID: event.ID, Kind: string(event.Type)}
 	switch {
 	case event.Data == nil:
 		return n, nil
@@ -121,51 +121,51 @@ func (p *Provider) Read(body []byte, signature string) (n payment.Notice, err er
 	return n, nil
 }
 
-func readIntent(event api.Event, n *payment.Notice) error {
+func readIntent(event api.Event, n *payment.WebhookEvent) error {
 	var intent api.PaymentIntent
 	if err := json.Unmarshal(event.Data.Raw, &intent); err != nil {
 		return fault.ErrMalformed.Wrap(err)
 	}
-	id, mine := owner(intent.Metadata)
+	id, mine := orderID(intent.Metadata)
 	if !mine {
 		return nil
 	}
-	n.Key, n.Reference = id, intent.ID
+	n.OrderID, n.Reference = id, intent.ID
 	switch event.Type {
 	case api.EventTypePaymentIntentSucceeded:
 		n.State = payment.Approved
 	case api.EventTypePaymentIntentPaymentFailed, api.EventTypePaymentIntentCanceled:
-		n.State, n.Why.Code = payment.Declined, why(intent.LastPaymentError)
+		n.State, n.Cause.Code = payment.Declined, declineReason(intent.LastPaymentError)
 	default:
 	}
 	return nil
 }
 
 // readRefund hears that a refund failed. One that does not say by what it was asked for is left to the comparison of the books.
-func readRefund(event api.Event, n *payment.Notice) error {
+func readRefund(event api.Event, n *payment.WebhookEvent) error {
 	var refund api.Refund
 	if err := json.Unmarshal(event.Data.Raw, &refund); err != nil {
 		return fault.ErrMalformed.Wrap(err)
 	}
-	id, mine := owner(refund.Metadata)
+	id, mine := orderID(refund.Metadata)
 	if !mine {
 		return nil
 	}
-	n.Key = id
+	n.OrderID = id
 	asked, err := uuid.Parse(refund.Metadata[refundKey])
-	if err == nil && failed(&refund) {
-		n.Refund, n.Failure = asked, whyNotBack(&refund)
+	if err == nil && isFailed(&refund) {
+		n.RefundID, n.Failure = asked, failureMessage(&refund)
 	}
 	return nil
 }
 
-// failed says whether the money of a refund does not arrive. Until Stripe knows, it is on its way.
-func failed(r *api.Refund) bool {
+// isFailed says whether the money of a refund does not arrive. Until Stripe knows, it is on its way.
+func isFailed(r *api.Refund) bool {
 	return r.Status == api.RefundStatusFailed || r.Status == api.RefundStatusCanceled
 }
 
-// whyNotBack is what an admin is told of a refund that failed: Stripe's reason is one of a list.
-func whyNotBack(r *api.Refund) string {
+// failureMessage is what an admin is told of a refund that failed: Stripe's reason is one of a list.
+func failureMessage(r *api.Refund) string {
 	text := payment.ErrRefused.Message
 	if r.FailureReason != "" {
 		text += " (" + strings.ReplaceAll(string(r.FailureReason), "_", " ") + ")"
