@@ -1,5 +1,5 @@
-// Package config reads settings that are not secret from the environment: each variable once, at the top of a main, with a
-// default for a laptop. docs/operations.md lists all of them.
+// Package config reads settings that are not secret from the environment: each variable once, at the top of a main,
+// with a default for a laptop. docs/operations.md lists all of them.
 package config
 
 import (
@@ -90,8 +90,8 @@ func read[T any](e *Env, name string, fallback T, parse func(string) (T, error))
 // Local reports whether this is a developer's machine (SIDECART_ENV=local).
 func (e *Env) Local() bool { return e.String("SIDECART_ENV", "production") == "local" }
 
-// Web reads the settings of an app's HTTP server: HOST (127.0.0.1), APP_PORT and REQUEST_TIMEOUT. APP_API_TOKEN, by which
-// the app recognises its sidecar, must be set outside the local environment.
+// Web reads the settings of an app's HTTP server: HOST (127.0.0.1), APP_PORT and REQUEST_TIMEOUT. APP_API_TOKEN, by
+// which the app recognises its sidecar, must be set outside the local environment.
 func (e *Env) Web(port string) web.Config {
 	token := e.String("APP_API_TOKEN", "")
 	if token == "" && !e.Local() {

@@ -1,5 +1,5 @@
-// Package crash declares points at which tests kill a process, to show that nothing is lost there. Without the build tag
-// crashpoints, which `stack run --race` sets, they do nothing.
+// Package crash declares points at which tests kill a process, to show that nothing is lost there. Without the build
+// tag crashpoints, which `stack run --race` sets, they do nothing.
 package crash
 
 import "strings"

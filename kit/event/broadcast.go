@@ -8,13 +8,13 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Subscribe delivers a topic of the broadcast until ctx ends. It calls connected at the start of each subscription, also
-// of one after an interruption in which events were missed, and handle with each event's data.
+// Subscribe delivers a topic of the broadcast until ctx ends. It calls connected at the start of each subscription,
+// also of one after an interruption in which events were missed, and handle with each event's data.
 type Subscribe func(ctx context.Context, topic string, connected func(), handle func(data []byte)) error
 
-// SubscribeAll calls fn in every replica for each event of type E that is broadcast: for state in a replica's memory, such
-// as open connections. Events that are broadcast while a replica is not subscribed are lost to it; connected tells it
-// so. It returns when ctx ends.
+// SubscribeAll calls fn in every replica for each event of type E that is broadcast: for state in a replica's memory,
+// such as open connections. Events that are broadcast while a replica is not subscribed are lost to it; connected tells
+// it so. It returns when ctx ends.
 func SubscribeAll[E shop.Event](ctx context.Context, subscribe Subscribe, connected func(), fn func(E)) error {
 	var zero E
 	return subscribe(ctx, zero.Topic(), connected, func(data []byte) {

@@ -36,8 +36,8 @@ var (
 		"this service does not consume this topic; discard the dead letter, or replay it after an update")
 )
 
-// deadRoutes let operators list, replay and discard dead letters. They are not public: the gateway has no route to them,
-// and a service's port requires its sidecar's token.
+// deadRoutes let operators list, replay and discard dead letters. They are not public: the gateway has no route to
+// them, and a service's port requires its sidecar's token.
 func (h *Hub) deadRoutes() {
 	h.app.Post("/events/dead", h.handleDeadDelivery)
 	web.Handle(h.app, "GET /dead-letters", shop.Anyone, h.handleDead, web.Internal)
@@ -69,9 +69,9 @@ func (h *Hub) handleDiscard(ctx context.Context, _ shop.Caller, in letterInput) 
 	return web.None{}, h.discard(ctx, in.ID)
 }
 
-// Replay handles a dead letter in this service as if it were delivered now, and deletes it on success. An event that was
-// handled meanwhile has no second effect. It fails with ErrNoDeadLetter, ErrNotConsumed or the handler's error; the dead
-// letter then stays, with the new reason.
+// Replay handles a dead letter in this service as if it were delivered now, and deletes it on success. An event that
+// was handled meanwhile has no second effect. It fails with ErrNoDeadLetter, ErrNotConsumed or the handler's error; the
+// dead letter then stays, with the new reason.
 func (h *Hub) Replay(ctx context.Context, id uuid.UUID) error {
 	l, err := h.deadLetter(ctx, id)
 	if err != nil {
@@ -116,8 +116,8 @@ func (h *Hub) deadLetter(ctx context.Context, id uuid.UUID) (DeadLetter, error) 
 		select event_id, topic, event, reason, attempts, died_at from dead_letters where event_id = $1`, id)
 }
 
-// handleDeadDelivery stores whatever the dead letter topic delivers, with the reason that was recorded for it. It responds
-// RETRY while the database is unavailable.
+// handleDeadDelivery stores whatever the dead letter topic delivers, with the reason that was recorded for it. It
+// responds RETRY while the database is unavailable.
 func (h *Hub) handleDeadDelivery(c *fiber.Ctx) error {
 	ctx, cancel := context.WithTimeout(c.UserContext(), handlerTimeout)
 	defer cancel()
@@ -137,8 +137,8 @@ func (h *Hub) storeDeadLetter(ctx context.Context, id uuid.UUID, topic string, l
 	return err
 }
 
-// recordFailure records why a delivery failed, for the dead letter that the event may become. A failure to record it is only
-// logged.
+// recordFailure records why a delivery failed, for the dead letter that the event may become. A failure to record it is
+// only logged.
 func (h *Hub) recordFailure(ctx context.Context, id uuid.UUID, topic string, failure error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second) // the failure may be a timeout
 	defer cancel()

@@ -100,16 +100,16 @@ func TestANewerSchemaWaitsForANewerRelease(t *testing.T) {
 
 func TestHearingTwiceIsAMistake(t *testing.T) {
 	hub := event.NewHub(web.New("notifications", web.Config{}), "notifications", event.NewOutbox(kittest.DB(t, event.Migrations)))
-	hear := func() {
+	subscribe := func() {
 		event.OnIdempotent(hub, func(context.Context, shop.OrderCancelled) error { return fault.ErrUnavailable })
 	}
-	hear()
+	subscribe()
 	defer func() {
 		if recover() == nil {
 			t.Error("a second handler of the same event was accepted")
 		}
 	}()
-	hear()
+	subscribe()
 }
 
 func TestPruning(t *testing.T) {

@@ -1,6 +1,6 @@
-// Package event publishes and consumes events. A publisher writes events to an outbox in the transaction that makes them
-// true, and a relay publishes them at least once. A consumer records handled events in an inbox, so that each has one
-// effect.
+// Package event publishes and consumes events. A publisher writes events to an outbox in the transaction that makes
+// them true, and a relay publishes them at least once. A consumer records handled events in an inbox, so that each has
+// one effect.
 package event
 
 import (
@@ -16,8 +16,8 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations create the tables outbox, published, inbox, checkpoints, failures, dead_letters and erased_users. A service
-// that emits or consumes events opens its database with them.
+// Migrations create the tables outbox, published, inbox, checkpoints, failures, dead_letters and erased_users. A
+// service that emits or consumes events opens its database with them.
 var Migrations = postgres.Migrations{Name: "event", Files: postgres.Sub(files)}
 
 // cloudEvent is the envelope on the wire: CloudEvents 1.0, JSON format.

@@ -16,8 +16,8 @@ const (
 	brokerRetry = 5 * time.Second
 )
 
-// failingKeys are the ordering keys whose next event could not be published. Their events wait, so that the order of a key
-// holds, and all other keys go on. The number of failing keys has no limit: with one, the relay would read the same
+// failingKeys are the ordering keys whose next event could not be published. Their events wait, so that the order of a
+// key holds, and all other keys go on. The number of failing keys has no limit: with one, the relay would read the same
 // failing events again and again. The state belongs to this process: another replica finds out for itself.
 type failingKeys struct {
 	keys map[string]backoff
@@ -42,8 +42,8 @@ func (f *failingKeys) due(now time.Time, limit int) (keys []string) {
 	return keys[:min(limit, len(keys))]
 }
 
-// record updates the keys with the result of a batch. It reports whether a failing key has recovered. A key that was not
-// tried keeps its backoff.
+// record updates the keys with the result of a batch. It reports whether a failing key has recovered. A key that was
+// not tried keeps its backoff.
 func (f *failingKeys) record(now time.Time, published []emitted, failed map[string]error) (recovered bool) {
 	for _, e := range published {
 		if _, waited := f.keys[e.Key]; waited {

@@ -33,8 +33,8 @@ const (
 // ReplayPath is the path of a publisher's replay endpoint.
 const ReplayPath = "/events/replay"
 
-// ReplayRoute adds the replay endpoint: consumers list there what was published, and fetch what they missed. The sidecar's
-// access list says which services may invoke it.
+// ReplayRoute adds the replay endpoint: consumers list there what was published, and fetch what they missed. The
+// sidecar's access list says which services may invoke it.
 func ReplayRoute(app *web.App, publisher string, db *pgxpool.Pool) {
 	web.Handle(app, "POST "+ReplayPath, shop.Anyone,
 		func(ctx context.Context, _ shop.Caller, in replayRequest) (out replayResponse, err error) {
@@ -65,10 +65,11 @@ type position struct {
 	PublishedAt time.Time `json:"published_at"`
 }
 
-// DetectGaps compares the hub's inbox with what other services published, and handles missed events. The broker delivers
-// at least once, but the sidecar can take a delivery that was cut off for a handled one, because all requests to an app
-// share one pipeline (Dapr 1.16.0 to 1.18.2; see SignatureHeader in kit/sidecar). Remove when they no longer do.
-// publishers are the replay endpoints. Only events that the inbox records can be compared: On and OnIdempotentRecorded.
+// DetectGaps compares the hub's inbox with what other services published, and handles missed events. The broker
+// delivers at least once, but the sidecar can take a delivery that was cut off for a handled one, because all requests
+// to an app share one pipeline (Dapr 1.16.0 to 1.18.2; see SignatureHeader in kit/sidecar). Remove when they no longer
+// do. publishers are the replay endpoints. Only events that the inbox records can be compared: On and
+// OnIdempotentRecorded.
 func (h *Hub) DetectGaps(ctx context.Context, invoke sidecar.Invoke, publishers ...sidecar.Endpoint) error {
 	var errs []error
 	for _, publisher := range publishers {

@@ -32,20 +32,9 @@ func TestDetectGaps(t *testing.T) {
 		handled[e.Reason]++
 		return nil
 	})
-	invoke := func(_ context.Context, to sidecar.Endpoint, in, out any) error {
-		body, err := json.Marshal(in)
-		if err != nil {
-			return err
-		}
-		status, answer := kittest.Do(t, publisher, kittest.Call{Do: to.Method + " " + to.Path, Body: string(body)})
-		if status != 200 {
-			return fmt.Errorf("%d: %s", status, answer)
-		}
-		return json.Unmarshal(answer, out)
-	}
-	compare := func(want error) {
+	detect := func(want error) {
 		t.Helper()
-		err := hub.DetectGaps(t.Context(), invoke, sidecar.Endpoint{App: "orders", Method: "POST", Path: event.ReplayPath})
+		err := hub.DetectGaps(t.Context(), invokeApp(t, publisher), sidecar.Endpoint{App: "orders", Method: "POST", Path: event.ReplayPath})
 		if !errors.Is(err, want) {
 			t.Errorf("detect gaps: %v, want %v", err, want)
 		}
@@ -69,32 +58,26 @@ func TestDetectGaps(t *testing.T) {
 	for n := range 5 {
 		emit(t, of, order, fmt.Sprint(n))
 	}
-	kittest.Eventually(t, 10*time.Second, func() error {
-		var n int
-		if err := of.QueryRow(t.Context(), `select count(*) from published`).Scan(&n); err != nil || n != 5 {
-			return fmt.Errorf("%d are published, %w", n, err)
-		}
-		return nil
-	})
+	waitPublished(t, of, 5)
 	for n, envelope := range published {
 		if n != 2 && n != 4 {
 			kittest.Do(t, consumer, kittest.Call{Do: "POST /events/orders.cancelled", Body: string(envelope)})
 		}
 	}
 
-	compare(nil)
+	detect(nil)
 	if len(handled) != 3 {
 		t.Errorf("events that the broker may still deliver were handled: %v", handled)
 	}
 	age(t, of, time.Minute)
 	failure = errors.New("not now")
-	compare(failure)
+	detect(failure)
 	if handled["4"] != 1 || handled["2"] != 0 {
 		t.Errorf("a failing event holds up another: %v", handled)
 	}
 	failure = nil
 	for range 2 {
-		compare(nil)
+		detect(nil)
 	}
 	for n := range 5 {
 		if got := handled[fmt.Sprint(n)]; got != 1 {
@@ -104,16 +87,10 @@ func TestDetectGaps(t *testing.T) {
 
 	// An event that can never be handled becomes a dead letter and does not hold up the rest.
 	emit(t, of, order, "2")
-	kittest.Eventually(t, 10*time.Second, func() error {
-		var n int
-		if err := of.QueryRow(t.Context(), `select count(*) from published`).Scan(&n); err != nil || n != 6 {
-			return fmt.Errorf("%d are published, %w", n, err)
-		}
-		return nil
-	})
+	waitPublished(t, of, 6)
 	age(t, of, time.Minute)
 	failure = fault.New(fault.Invalid, "poison", "it makes no sense")
-	compare(nil)
+	detect(nil)
 	_, letters := kittest.Do(t, consumer, kittest.Call{Do: "GET /dead-letters"})
 	if kept := kittest.Field[[]event.DeadLetter](t, letters, "items"); len(kept) != 1 || kept[0].Topic != "orders.cancelled" {
 		t.Errorf("dead letters: %s", letters)
@@ -168,4 +145,30 @@ func age(t *testing.T, db *event.Outbox, by time.Duration) {
 	if _, err := db.Exec(t.Context(), `update published set published_at = published_at - $1::interval`, by); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// invokeApp invokes routes of an app in this process, without sidecars.
+func invokeApp(t *testing.T, app *web.App) sidecar.Invoke {
+	return func(_ context.Context, to sidecar.Endpoint, in, out any) error {
+		body, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		status, response := kittest.Do(t, app, kittest.Call{Do: to.Method + " " + to.Path, Body: string(body)})
+		if status != 200 {
+			return fmt.Errorf("%d: %s", status, response)
+		}
+		return json.Unmarshal(response, out)
+	}
+}
+
+func waitPublished(t *testing.T, db *event.Outbox, want int) {
+	t.Helper()
+	kittest.Eventually(t, 10*time.Second, func() error {
+		var n int
+		if err := db.QueryRow(t.Context(), `select count(*) from published`).Scan(&n); err != nil || n != want {
+			return fmt.Errorf("%d are published, %w", n, err)
+		}
+		return nil
+	})
 }

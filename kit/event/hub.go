@@ -62,9 +62,10 @@ func On[E shop.Event](h *Hub, fn func(ctx context.Context, tx TX, e E) error) {
 	consumeOnce(h, func(ctx context.Context, tx TX, _ uuid.UUID, e E) error { return fn(ctx, tx, e) })
 }
 
-// OnWithID is On for handlers that keep the newest state: events of one topic may arrive in any order, days late after a
-// failure. An event's id is a UUIDv7 from the time of Emit, so of two events that were emitted under one lock the one with
-// the greater id is newer. This relies on clocks of replicas that differ by less than the time between two changes.
+// OnWithID is On for handlers that keep the newest state: events of one topic may arrive in any order, days late after
+// a failure. An event's id is a UUIDv7 from the time of Emit, so of two events that were emitted under one lock the one
+// with the greater id is newer. This relies on clocks of replicas that differ by less than the time between two
+// changes.
 func OnWithID[E shop.Event](h *Hub, fn func(ctx context.Context, tx TX, id uuid.UUID, e E) error) {
 	consumeOnce(h, fn)
 }
@@ -103,39 +104,14 @@ func OnIdempotentRecorded[E shop.Event](h *Hub, fn func(ctx context.Context, e E
 	})
 }
 
+// consume subscribes to the topic of E and adds the route of its deliveries.
 func consume[E shop.Event](h *Hub, fn func(ctx context.Context, id uuid.UUID, e E) error) {
 	var zero E
 	topic := zero.Topic()
 	if h.handlers[topic] != nil {
 		panic("event: " + h.name + " subscribes to " + topic + " twice; one package subscribes and calls the other")
 	}
-	h.handlers[topic] = func(ctx context.Context, body []byte) (err error) {
-		var envelope cloudEvent
-		var e E
-		if err := decode(body, &envelope); err != nil {
-			return err
-		}
-		if envelope.ID == uuid.Nil {
-			return fault.ErrMalformed.Wrap(errors.New("the event has no id"))
-		}
-		if envelope.TraceParent != "" {
-			ctx = telemetry.WithTraceParent(ctx, envelope.TraceParent)
-		}
-		ctx, span := otel.Tracer("sidecart/kit/event").Start(ctx, "consume "+topic, trace.WithSpanKind(trace.SpanKindConsumer))
-		defer span.End()
-		defer func() {
-			if err != nil {
-				h.recordFailure(ctx, envelope.ID, topic, err)
-			}
-		}()
-		if err := checkVersion(envelope, shop.Version(zero)); err != nil {
-			return err
-		}
-		if err := decode(envelope.Data, &e); err != nil {
-			return err
-		}
-		return fn(ctx, envelope.ID, e)
-	}
+	h.handlers[topic] = handlerOf(h, fn)
 	route := "/events/" + topic
 	h.topics = append(h.topics, subscription{PubSub: sidecar.PubSub, Topic: topic, Route: route, DeadLetter: h.name + ".dead"})
 	h.app.Post(route, func(c *fiber.Ctx) error {
@@ -147,6 +123,38 @@ func consume[E shop.Event](h *Hub, fn func(ctx context.Context, id uuid.UUID, e 
 	})
 }
 
+// handlerOf decodes a CloudEvent, continues its trace, calls fn and records a failure.
+func handlerOf[E shop.Event](h *Hub, fn func(ctx context.Context, id uuid.UUID, e E) error) handler {
+	return func(ctx context.Context, body []byte) (err error) {
+		var envelope cloudEvent
+		var e E
+		if err := decode(body, &envelope); err != nil {
+			return err
+		}
+		if envelope.ID == uuid.Nil {
+			return fault.ErrMalformed.Wrap(errors.New("the event has no id"))
+		}
+		if envelope.TraceParent != "" {
+			ctx = telemetry.WithTraceParent(ctx, envelope.TraceParent)
+		}
+		topic := e.Topic()
+		ctx, span := otel.Tracer("sidecart/kit/event").Start(ctx, "consume "+topic, trace.WithSpanKind(trace.SpanKindConsumer))
+		defer span.End()
+		defer func() {
+			if err != nil {
+				h.recordFailure(ctx, envelope.ID, topic, err)
+			}
+		}()
+		if err := checkVersion(envelope, shop.Version(e)); err != nil {
+			return err
+		}
+		if err := decode(envelope.Data, &e); err != nil {
+			return err
+		}
+		return fn(ctx, envelope.ID, e)
+	}
+}
+
 func decode(text []byte, into any) error {
 	if err := json.Unmarshal(text, into); err != nil {
 		return fault.ErrMalformed.Wrap(err)
@@ -154,7 +162,8 @@ func decode(text []byte, into any) error {
 	return nil
 }
 
-// errNewer is for an event of a newer release. A replica of that release can handle it, now or as a replayed dead letter.
+// errNewer is for an event of a newer release. A replica of that release can handle it, now or as a replayed dead
+// letter.
 var errNewer = fault.New(fault.Unavailable, "event_newer", "the event has a newer schema than this release knows")
 
 // checkVersion fails with errNewer. An event without a schema has the first version.

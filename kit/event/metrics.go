@@ -9,8 +9,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// measure registers gauges of the outbox and of dead letters, which are read at each collection of metrics. The returned
-// function unregisters them.
+// measure registers gauges of the outbox and of dead letters, which are read at each collection of metrics. The
+// returned function unregisters them.
 func (r *relay) measure() (unregister func()) {
 	meter := otel.Meter("sidecart/kit/event")
 	waiting, err1 := meter.Int64ObservableGauge("outbox.events",

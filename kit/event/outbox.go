@@ -12,7 +12,8 @@ import (
 	"sidecart/kit/telemetry"
 )
 
-// Outbox is the database of a service that emits events. A service has one, for its relay and for all packages that emit.
+// Outbox is the database of a service that emits events. A service has one, for its relay and for all packages that
+// emit.
 type Outbox struct {
 	*pgxpool.Pool
 	wake chan struct{} // holds at most one signal: one batch of the relay sees all commits before it
@@ -35,9 +36,9 @@ type outboxTx struct {
 
 func (tx *outboxTx) emits() { tx.emitted = true }
 
-// Tx runs fn in a transaction, as pgx.BeginFunc does, and wakes the relay of this process after a commit with events. If
-// the process dies before that, or the response to the commit is lost, the next poll of any replica's relay finds the
-// events.
+// Tx runs fn in a transaction, as pgx.BeginFunc does, and wakes the relay of this process after a commit with events.
+// If the process dies before that, or the response to the commit is lost, the next poll of any replica's relay finds
+// the events.
 func (o *Outbox) Tx(ctx context.Context, fn func(tx TX) error) error {
 	var emitted bool
 	err := pgx.BeginFunc(ctx, o.Pool, func(tx pgx.Tx) error {

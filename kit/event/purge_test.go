@@ -14,8 +14,8 @@ import (
 	"sidecart/kit/web"
 )
 
-// TestPurgeUser: dead letters with the data of an erased user are deleted, however the user_id is written and whenever they
-// arrive; all others stay.
+// TestPurgeUser: dead letters with the data of an erased user are deleted, however the user_id is written and whenever
+// they arrive; all others stay.
 func TestPurgeUser(t *testing.T) {
 	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	app := web.New("notifications", web.Config{})

@@ -27,12 +27,12 @@ const (
 	publishConcurrency = 16              // at the same time
 	pollInterval       = 2 * time.Second // finds events of processes that died, and due failing keys
 	failurePause       = time.Second     // after a batch that failed or published nothing
-	// batchDelay is the minimum time between the starts of two batches. A single event is published immediately, and many
-	// concurrent events together.
+	// batchDelay is the minimum time between the starts of two batches. A single event is published immediately, and
+	// many concurrent events together.
 	batchDelay        = 20 * time.Millisecond
 	otherReplicaRetry = 100 * time.Millisecond // after another replica was found relaying
-	// batchTimeout bounds the publishing of one batch. Together with the last publish it stays below the database's limit of idle
-	// time in a transaction, so that a slow broker does not roll back published events again and again.
+	// batchTimeout bounds the publishing of one batch. Together with the last publish it stays below the database's
+	// limit of idle time in a transaction, so that a slow broker does not roll back published events again and again.
 	batchTimeout = 6 * time.Second
 )
 
@@ -41,9 +41,9 @@ var errOtherReplica = errors.New("another replica relays")
 
 // Relay publishes events of the outbox until ctx ends. Each transaction of this process that emitted events wakes it;
 // events of a process that died are found by polling. All replicas run it, and one at a time publishes, so that events
-// of one key are published in order. While the broker is unavailable, events wait in the outbox. When the broker refuses
-// an event, the later events of its key wait and other keys go on. keep is Retention, for gap detection (ReplayRoute), or
-// zero where no consumer records the events.
+// of one key are published in order. While the broker is unavailable, events wait in the outbox. When the broker
+// refuses an event, the later events of its key wait and other keys go on. keep is Retention, for gap detection
+// (ReplayRoute), or zero where no consumer records the events.
 func Relay(ctx context.Context, outbox *Outbox, service string, publish Publish, keep time.Duration) error {
 	r := newRelay(outbox, service, publish)
 	r.keep = keep > 0
@@ -100,10 +100,10 @@ type emitted struct {
 	EmittedAt time.Time
 }
 
-// publishBatch publishes and removes the oldest events, and reports whether there may be more. It is the one place with a
-// remote call inside a transaction: the advisory lock that it holds keeps a second replica from overtaking. After a crash
-// between publish and commit, events are published again with the same id, which inboxes know. It fails if nothing could
-// be published.
+// publishBatch publishes and removes the oldest events, and reports whether there may be more. It is the one place with
+// a remote call inside a transaction: the advisory lock that it holds keeps a second replica from overtaking. After a
+// crash between publish and commit, events are published again with the same id, which inboxes know. It fails if
+// nothing could be published.
 func (r *relay) publishBatch(ctx context.Context) (full bool, err error) {
 	err = pgx.BeginFunc(ctx, r.Pool, func(tx pgx.Tx) error {
 		events, more, err := r.next(ctx, tx)
@@ -131,11 +131,11 @@ func (r *relay) publishBatch(ctx context.Context) (full bool, err error) {
 
 const columns = `id, topic, key, version, data, trace, emitted_at`
 
-// next returns the oldest events of the keys that do not fail, of which there may be more, and the oldest event of each due
-// failing key, for as many as there is room. It fails with errOtherReplica. A statement of its own takes the lock, though
-// both are sent together: one statement that takes the lock and reads would read a snapshot from before it had the lock,
-// and publish again what another replica has just removed. Keys are unnested because Postgres hashes a subquery, while it
-// compares an array's elements with each row one by one.
+// next returns the oldest events of the keys that do not fail, of which there may be more, and the oldest event of each
+// due failing key, for as many as there is room. It fails with errOtherReplica. A statement of its own takes the lock,
+// though both are sent together: one statement that takes the lock and reads would read a snapshot from before it had
+// the lock, and publish again what another replica has just removed. Keys are unnested because Postgres hashes a
+// subquery, while it compares an array's elements with each row one by one.
 func (r *relay) next(ctx context.Context, tx pgx.Tx) (events []emitted, more bool, err error) {
 	var mine bool
 	room := batch - len(r.failing.due(time.Now(), retrySlots))
@@ -174,8 +174,8 @@ func (r *relay) retryable(ctx context.Context, tx pgx.Tx, keys []string) ([]emit
 	return events, nil
 }
 
-// remove moves published events from the outbox to the table published, or deletes them if keep is false. An event that was
-// published twice is kept once.
+// remove moves published events from the outbox to the table published, or deletes them if keep is false. An event that
+// was published twice is kept once.
 func remove(ctx context.Context, tx pgx.Tx, published []emitted, keep bool) error {
 	ids := make([]uuid.UUID, len(published))
 	for i, e := range published {
@@ -189,8 +189,9 @@ func remove(ctx context.Context, tx pgx.Tx, published []emitted, keep bool) erro
 	return err
 }
 
-// publishAll publishes keys concurrently and the events of one key in order. After a failure the rest of that key waits,
-// and after batchTimeout all events whose publishing has not begun. It returns the published events, and failures by key.
+// publishAll publishes keys concurrently and the events of one key in order. After a failure the rest of that key
+// waits, and after batchTimeout all events whose publishing has not begun. It returns the published events, and
+// failures by key.
 func (r *relay) publishAll(ctx context.Context, events []emitted) (done []emitted, failed map[string]error) {
 	byKey := map[string][]emitted{}
 	for _, e := range events {

@@ -14,8 +14,8 @@ import (
 	"sidecart/kit/shop"
 )
 
-// TestFailingKeysDoNotHoldUpOthers: more failing keys than a batch holds come first, and all other keys are published, by
-// two replicas, one of which is killed. Events behind a failing event of their key are published after it.
+// TestFailingKeysDoNotHoldUpOthers: more failing keys than a batch holds come first, and all other keys are published,
+// by two replicas, one of which is killed. Events behind a failing event of their key are published after it.
 func TestFailingKeysDoNotHoldUpOthers(t *testing.T) {
 	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	b := &broker{}

@@ -1,5 +1,5 @@
-// Package fault defines the error type that crosses boundaries: from a method to its handler, from a service to its caller,
-// and from the platform to a client as application/problem+json (RFC 9457).
+// Package fault defines the error type that crosses boundaries: from a method to its handler, from a service to its
+// caller, and from the platform to a client as application/problem+json (RFC 9457).
 package fault
 
 import (
@@ -56,7 +56,8 @@ func OfStatus(status int) Kind {
 	return Internal
 }
 
-// Error is a fault. Code is stable and for programs, Message is for people, Fields has a message for each invalid field.
+// Error is a fault. Code is stable and for programs, Message is for people, Fields has a message for each invalid
+// field.
 type Error struct {
 	Kind    Kind
 	Code    string
@@ -121,7 +122,8 @@ func (e *Error) WithRetryAfter(seconds int) *Error {
 	return &f
 }
 
-// WithRetryAfterHeader returns the fault with the Retry-After header of another response, if that is a number of seconds.
+// WithRetryAfterHeader returns the fault with the Retry-After header of another response, if that is a number of
+// seconds.
 func (e *Error) WithRetryAfterHeader(retryAfter string) *Error {
 	if seconds, err := strconv.Atoi(retryAfter); err == nil && seconds >= 0 {
 		return e.WithRetryAfter(seconds)

@@ -1,5 +1,5 @@
-// Package idempotency makes creating requests safe to repeat: a request with the same Idempotency-Key and the same content
-// gets the first response again, and nothing is created a second time.
+// Package idempotency makes creating requests safe to repeat: a request with the same Idempotency-Key and the same
+// content gets the first response again, and nothing is created a second time.
 //
 // A route needs two things. Its input embeds Key:
 //
@@ -24,10 +24,11 @@
 //   - The response is stored in the transaction that creates. A request that fails stores nothing.
 //   - Of concurrent requests, also at different replicas, one does the work. The others wait for it and get the same
 //     response, or do the work themselves if it failed.
-//   - The same request means the same path, query and body; members of JSON may be in another order, and the boundary of a
-//     multipart form may differ. The same key with another request fails with ErrReused.
-//   - A key belongs to one user on one route for 24 hours. On a public route all callers share the keys: a caller with a key
-//     that another one used is refused, and learns nothing about the other request. Keys and requests are stored as hashes.
+//   - The same request means the same path, query and body; members of JSON may be in another order, and the boundary
+//     of a multipart form may differ. The same key with another request fails with ErrReused.
+//   - A key belongs to one user on one route for 24 hours. On a public route all callers share the keys: a caller with
+//     a key that another one used is refused, and learns nothing about the other request. Keys and requests are stored
+//     as hashes.
 package idempotency
 
 import (
@@ -72,8 +73,8 @@ type Key struct {
 	key, request []byte
 }
 
-// New makes the key of a request from the header's value, the user, the route and the parts of the request. An empty header
-// gives the zero Key.
+// New makes the key of a request from the header's value, the user, the route and the parts of the request. An empty
+// header gives the zero Key.
 func New(header string, owner shop.UserID, route string, request ...[]byte) Key {
 	if header == "" {
 		return Key{}
@@ -90,14 +91,14 @@ func New(header string, owner shop.UserID, route string, request ...[]byte) Key 
 // IsSet reports whether the request has a key.
 func (k Key) IsSet() bool { return k.key != nil }
 
-// Transactions is the database of Do: an event.Outbox, whose transactions can emit events. (Package event imports kit/web,
-// which imports this package, and so cannot be imported here.)
+// Transactions is the database of Do: an event.Outbox, whose transactions can emit events. (Package event imports
+// kit/web, which imports this package, and so cannot be imported here.)
 type Transactions[TX pgx.Tx] interface {
 	Tx(ctx context.Context, fn func(tx TX) error) error
 }
 
-// Do runs fn in a transaction and stores its result as the response to key, or returns the stored response. It fails with
-// fn's error, and with ErrReused. T must survive a round trip through JSON.
+// Do runs fn in a transaction and stores its result as the response to key, or returns the stored response. It fails
+// with fn's error, and with ErrReused. T must survive a round trip through JSON.
 func Do[T any, TX pgx.Tx](ctx context.Context, db Transactions[TX], key Key, fn func(tx TX) (T, error)) (out T, err error) {
 	err = db.Tx(ctx, func(tx TX) error {
 		if !key.IsSet() {
@@ -136,9 +137,9 @@ func PurgeUser(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 	return purgeUser(ctx, tx, user)
 }
 
-// Begin is for a method that makes a remote call before its transaction. earlier is the stored response to key, if there is
-// one. Otherwise id is the id of what the method creates. Repeated requests within a minute get the same id, so that the
-// remote service sees them as one; Do then decides which one wins. It fails with ErrReused.
+// Begin is for a method that makes a remote call before its transaction. earlier is the stored response to key, if
+// there is one. Otherwise id is the id of what the method creates. Repeated requests within a minute get the same id,
+// so that the remote service sees them as one; Do then decides which one wins. It fails with ErrReused.
 //
 //	id, earlier, err := idempotency.Begin[Order](ctx, s.db, in.Key)
 //	if err != nil || earlier != nil {

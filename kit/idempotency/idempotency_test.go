@@ -66,13 +66,13 @@ func makeThing(db *pgxpool.Pool, in newThing) (thing, error) {
 
 var alice, bob = shop.UserID{UUID: uuid.New()}, shop.UserID{UUID: uuid.New()}
 
-// asked is a call of alice's, unless told otherwise.
-func asked(key, name string) newThing {
+// request is alice's request.
+func request(key, name string) newThing {
 	return newThing{idempotency.New(key, alice, "POST /things", []byte(name)), name}
 }
 
-// TestTwentyAtOnceMakeOne runs at two replicas: two pools on one database.
-func TestTwentyAtOnceMakeOne(t *testing.T) {
+// TestConcurrentRequestsCreateOne runs at two replicas: two pools on one database.
+func TestConcurrentRequestsCreateOne(t *testing.T) {
 	one := database(t)
 	two, err := postgres.Open(t.Context(), one.Config().ConnString())
 	if err != nil {
@@ -83,7 +83,7 @@ func TestTwentyAtOnceMakeOne(t *testing.T) {
 	var race sync.WaitGroup
 	for i := range 20 {
 		race.Go(func() {
-			got, err := makeThing([]*pgxpool.Pool{one, two}[i%2], asked("k", "lamp"))
+			got, err := makeThing([]*pgxpool.Pool{one, two}[i%2], request("k", "lamp"))
 			if err != nil {
 				t.Error(err)
 			}
@@ -98,7 +98,7 @@ func TestTwentyAtOnceMakeOne(t *testing.T) {
 	}
 }
 
-// TestOneFailsAndAnotherDoesTheWork has the first of many fail after the others began to wait for it.
+// TestOneFailsAndAnotherDoesTheWork: the first of many requests fails while the others wait for it.
 func TestOneFailsAndAnotherDoesTheWork(t *testing.T) {
 	db := database(t)
 	ctx := context.Background()
@@ -107,7 +107,7 @@ func TestOneFailsAndAnotherDoesTheWork(t *testing.T) {
 	var race sync.WaitGroup
 	for range 10 {
 		race.Go(func() {
-			_, err := idempotency.Do(ctx, event.NewOutbox(db), asked("k", "lamp").Key, func(tx event.TX) (made thing, err error) {
+			_, err := idempotency.Do(ctx, event.NewOutbox(db), request("k", "lamp").Key, func(tx event.TX) (made thing, err error) {
 				if made, err = insert(ctx, tx, "lamp"); err == nil && tries.Add(1) == 1 {
 					err = failed
 				}
@@ -126,13 +126,13 @@ func TestOneFailsAndAnotherDoesTheWork(t *testing.T) {
 	}
 }
 
-func TestOtherBodiesAtOnceMakeOne(t *testing.T) {
+func TestConcurrentRequestsWithDifferentBodiesCreateOne(t *testing.T) {
 	db := database(t)
 	var done, reused atomic.Int32
 	var race sync.WaitGroup
 	for i := range 10 {
 		race.Go(func() {
-			switch _, err := makeThing(db, asked("k", fmt.Sprint("lamp ", i))); {
+			switch _, err := makeThing(db, request("k", fmt.Sprint("lamp ", i))); {
 			case err == nil:
 				done.Add(1)
 			case errors.Is(err, idempotency.ErrReused):
@@ -150,12 +150,12 @@ func TestOtherBodiesAtOnceMakeOne(t *testing.T) {
 
 func TestKeysBelongToUserAndRouteForADay(t *testing.T) {
 	db := database(t)
-	first, err := makeThing(db, asked("k", "lamp"))
+	first, err := makeThing(db, request("k", "lamp"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, in := range map[string]newThing{
-		"another key":   asked("k2", "lamp"),
+		"another key":   request("k2", "lamp"),
 		"another user":  {idempotency.New("k", bob, "POST /things", []byte("lamp")), "lamp"},
 		"another route": {idempotency.New("k", alice, "POST /others", []byte("lamp")), "lamp"},
 		"no key":        {idempotency.New("", alice, "POST /things", []byte("lamp")), "lamp"},
@@ -165,19 +165,19 @@ func TestKeysBelongToUserAndRouteForADay(t *testing.T) {
 		}
 	}
 	exec(t, db, `update idempotency_keys set expires_at = now() + interval '1 second'`)
-	if got, err := makeThing(db, asked("k", "lamp")); err != nil || got != first {
+	if got, err := makeThing(db, request("k", "lamp")); err != nil || got != first {
 		t.Errorf("before its time: %+v, %v", got, err)
 	}
 	exec(t, db, `update idempotency_keys set expires_at = now() - interval '1 second'`)
-	if got, err := makeThing(db, asked("k", "vase")); err != nil || got.Name != "vase" {
+	if got, err := makeThing(db, request("k", "vase")); err != nil || got.Name != "vase" {
 		t.Errorf("after its time: %+v, %v", got, err)
 	}
 }
 
-func TestKeysGoWhenTheirTimeIsOver(t *testing.T) {
+func TestKeysAreDeletedAfterADay(t *testing.T) {
 	db := database(t)
 	for _, key := range []string{"old", "new"} {
-		if _, err := makeThing(db, asked(key, "lamp")); err != nil {
+		if _, err := makeThing(db, request(key, "lamp")); err != nil {
 			t.Fatal(err)
 		}
 		if key == "old" {
@@ -190,89 +190,14 @@ func TestKeysGoWhenTheirTimeIsOver(t *testing.T) {
 	if n := count(t, db, `select count(*) from idempotency_keys`); n != 1 {
 		t.Errorf("%d keys are left", n)
 	}
-	if again, err := makeThing(db, asked("new", "lamp")); err != nil || again.ID != 2 {
+	if again, err := makeThing(db, request("new", "lamp")); err != nil || again.ID != 2 {
 		t.Errorf("a key whose time is not over: %+v, %v", again, err)
 	}
 }
 
-func TestBefore(t *testing.T) {
+func TestKeysAndRequestsAreHashed(t *testing.T) {
 	db := database(t)
-	before := func(in newThing) uuid.UUID {
-		t.Helper()
-		id, earlier, err := idempotency.Begin[thing](t.Context(), db, in.Key)
-		if err != nil || earlier != nil {
-			t.Fatalf("%+v, %v", earlier, err)
-		}
-		return id
-	}
-	first := before(asked("k", "lamp"))
-	if first.Version() != 7 || before(asked("k", "lamp")) != first {
-		t.Error("a repetition has another id")
-	}
-	other := before(asked("k", "vase"))
-	if other == first {
-		t.Error("another request has the same id")
-	}
-	if none := before(newThing{}); none == before(newThing{}) {
-		t.Error("two calls without a key have one id")
-	}
-	exec(t, db, `update idempotency_keys set claimed_at = claimed_at - interval '61 seconds'`)
-	if before(asked("k", "vase")) == other {
-		t.Error("an old claim is used: what was asked for under its id may be over")
-	}
-	made, err := makeThing(db, asked("k", "lamp")) // whoever is done first counts
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, earlier, err := idempotency.Begin[thing](t.Context(), db, asked("k", "lamp").Key); err != nil || earlier == nil || *earlier != made {
-		t.Errorf("the answer that is kept: %+v, %v", earlier, err)
-	}
-	if _, _, err := idempotency.Begin[thing](t.Context(), db, asked("k", "vase").Key); !errors.Is(err, idempotency.ErrReused) {
-		t.Errorf("another request after the answer: %v", err)
-	}
-}
-
-func TestAbandon(t *testing.T) {
-	db := database(t)
-	before := func(in newThing) uuid.UUID {
-		t.Helper()
-		id, _, err := idempotency.Begin[thing](t.Context(), db, in.Key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return id
-	}
-	abandon := func(in newThing, id uuid.UUID) {
-		t.Helper()
-		if err := idempotency.Abandon(t.Context(), db, in.Key, id); err != nil {
-			t.Fatal(err)
-		}
-	}
-	in := asked("k", "lamp")
-	first := before(in)
-	abandon(in, first)
-	second := before(in)
-	if second == first {
-		t.Error("an abandoned id is given again")
-	}
-	abandon(in, first)
-	if before(in) != second {
-		t.Error("another id was abandoned")
-	}
-	made, err := makeThing(db, in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	abandon(in, second)
-	if again, err := makeThing(db, in); err != nil || again != made {
-		t.Errorf("an answer was forgotten: %+v, %v", again, err)
-	}
-	abandon(newThing{}, uuid.New())
-}
-
-func TestNothingReadableIsKept(t *testing.T) {
-	db := database(t)
-	if _, err := makeThing(db, asked("my-key", "my-password")); err != nil {
+	if _, err := makeThing(db, request("my-key", "my-password")); err != nil {
 		t.Fatal(err)
 	}
 	var row string
@@ -284,9 +209,9 @@ func TestNothingReadableIsKept(t *testing.T) {
 	}
 }
 
-func TestAnswersThatCannotBeGivenAgain(t *testing.T) {
+func TestResultsThatDoNotSurviveJSON(t *testing.T) {
 	db := database(t)
-	_, err := idempotency.Do(t.Context(), event.NewOutbox(db), asked("k", "lamp").Key, func(event.TX) (any, error) {
+	_, err := idempotency.Do(t.Context(), event.NewOutbox(db), request("k", "lamp").Key, func(event.TX) (any, error) {
 		return map[string]any{"large": int64(1<<53 + 1)}, nil
 	})
 	if fault.Of(err).Kind != fault.Internal {
@@ -297,9 +222,9 @@ func TestAnswersThatCannotBeGivenAgain(t *testing.T) {
 func TestCalls(t *testing.T) {
 	db := database(t)
 	app := web.New("things", web.Config{Verify: kittest.Verify})
-	web.Handle(app, "POST /things/{shelf}", shop.Anyone, func(_ context.Context, _ shop.Caller, in struct {
+	web.Handle(app, "POST /things/{room}", shop.Anyone, func(_ context.Context, _ shop.Caller, in struct {
 		newThing
-		Shelf string `path:"shelf"`
+		Room string `path:"room"`
 	}) (thing, error) {
 		if in.Name == "refused" {
 			return thing{}, fault.New(fault.Conflict, "refused", "no")

@@ -30,7 +30,8 @@ type Call struct {
 	AndThen func(t *testing.T, body []byte)
 }
 
-// Run makes the calls in order, each as a subtest, on an app whose outbox is in db. db is nil for an app without an outbox.
+// Run makes the calls in order, each as a subtest, on an app whose outbox is in db. db is nil for an app without an
+// outbox.
 func Run(t *testing.T, app *web.App, db *pgxpool.Pool, calls []Call) {
 	t.Helper()
 	for _, call := range calls {

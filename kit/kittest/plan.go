@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Explainer is a postgres.Reader that keeps the plan of its last query. A query in pgx's default mode has a generic plan,
-// which Postgres may use for frequent queries; a query in another mode has a plan for its own values.
+// Explainer is a postgres.Reader that keeps the plan of its last query. A query in pgx's default mode has a generic
+// plan, which Postgres may use for frequent queries; a query in another mode has a plan for its own values.
 type Explainer struct {
 	*pgxpool.Pool
 	Plan string

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Conditions builds the where clause of a query from the filters that a request has, so that Postgres can use an index for
-// each. A clause like "$1 is null or a = $1" keeps a generic plan from using an index.
+// Conditions builds the where clause of a query from the filters that a request has, so that Postgres can use an index
+// for each. A clause like "$1 is null or a = $1" keeps a generic plan from using an index.
 type Conditions struct {
 	all  []string
 	Args []any

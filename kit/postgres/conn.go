@@ -9,7 +9,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// markConnections marks errors of database connections as lostError, so that they can be told from errors of other connections.
+// markConnections marks errors of database connections as lostError, to distinguish them from errors of other
+// connections.
 func markConnections(dial pgconn.DialFunc) pgconn.DialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := dial(ctx, network, addr)

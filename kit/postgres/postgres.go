@@ -77,8 +77,8 @@ type Migrations struct {
 	Files fs.FS  // 0001_orders.sql ... at the root
 }
 
-// Open connects to a database and applies migrations in order, once, also when replicas start concurrently. It waits up to
-// half a minute for the server, and fails after that or if a migration fails.
+// Open connects to a database and applies migrations in order, once, also when replicas start concurrently. It waits up
+// to half a minute for the server, and fails after that or if a migration fails.
 func Open(ctx context.Context, url string, migrations ...Migrations) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -90,8 +90,8 @@ func Open(ctx context.Context, url string, migrations ...Migrations) (*pgxpool.P
 	cfg.ConnConfig.ConnectTimeout = 3 * time.Second
 	cfg.ConnConfig.RuntimeParams["statement_timeout"] = "15000"                   // milliseconds
 	cfg.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "15000" // milliseconds
-	// Data is in memory or on a solid-state disk, so a random read costs about as much as a sequential one. With the default
-	// of 4, Postgres scans small tables with many dead rows instead of using an index.
+	// Data is in memory or on a solid-state disk, so a random read costs about as much as a sequential one. With the
+	// default of 4, Postgres scans small tables with many dead rows instead of using an index.
 	cfg.ConnConfig.RuntimeParams["random_page_cost"] = "1.1"
 	cfg.ConnConfig.DialFunc = markConnections(cfg.ConnConfig.DialFunc)
 	if telemetry.Exporting() {
@@ -147,8 +147,8 @@ func migrate(ctx context.Context, db *pgxpool.Pool, m Migrations) error {
 	return err
 }
 
-// IsUnavailable reports whether an error means that the database is unavailable: it does not respond, is starting, stopping
-// or recovering (SQLSTATE classes 08, 53 and 57P). Errors of other connections do not count.
+// IsUnavailable reports whether an error means that the database is unavailable: it does not respond, is starting,
+// stopping or recovering (SQLSTATE classes 08, 53 and 57P). Errors of other connections do not count.
 func IsUnavailable(err error) bool {
 	var connect *pgconn.ConnectError
 	var state *pgconn.PgError
@@ -161,8 +161,8 @@ func IsUnavailable(err error) bool {
 	return errors.As(err, &connect) || errors.As(err, &lost) || errors.Is(err, pgconn.ErrConnClosed)
 }
 
-// IsConflict reports whether a transaction was rolled back because of a deadlock or a serialization failure. A retry may
-// succeed.
+// IsConflict reports whether a transaction was rolled back because of a deadlock or a serialization failure. A retry
+// may succeed.
 func IsConflict(err error) bool {
 	var state *pgconn.PgError
 	return errors.As(err, &state) && (state.Code == "40P01" || state.Code == "40001")

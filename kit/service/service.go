@@ -99,8 +99,8 @@ func (s *Service) Serve(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Connect starts telemetry and connects to the sidecar. It fails with all errors of the environment, so read every variable
-// before it.
+// Connect starts telemetry and connects to the sidecar. It fails with all errors of the environment, so read every
+// variable before it.
 func (s *Service) Connect(ctx context.Context) error {
 	if err := s.Env.Err(); err != nil {
 		return err
@@ -136,8 +136,8 @@ func (s *Service) OpenDatabase(ctx context.Context, secret string, migrations ..
 	return s.db, nil
 }
 
-// NewApp makes the service's web app. It verifies tokens with the key set of feed, and has health checks of the sidecar and,
-// after OpenDatabase, of the database. A job prunes the tables of kit.
+// NewApp makes the service's web app. It verifies tokens with the key set of feed, and has health checks of the sidecar
+// and, after OpenDatabase, of the database. A job prunes the tables of kit.
 func (s *Service) NewApp(ctx context.Context, cfg web.Config, feed auth.Feed) *web.App {
 	requireOrder(s.Sidecar != nil, "Connect comes before NewApp")
 	s.Verifier = auth.Follow(ctx, feed)
@@ -175,9 +175,9 @@ func (s *Service) NewHub(publishers ...sidecar.Endpoint) *event.Hub {
 	return hub
 }
 
-// Every schedules a recurring job, which runs on one replica each time. A job that fails runs again at its next time. Its
-// timeout is that of a request, or web.Timeout's. A schedule outlives this process: the scheduler calls a job that was
-// renamed by its old name, too, for ever.
+// Every schedules a recurring job, which runs on one replica each time. A job that fails runs again at its next time.
+// Its timeout is that of a request, or web.Timeout's. A schedule outlives this process: the scheduler calls a job that
+// was renamed by its old name, too, for ever.
 func (s *Service) Every(name, schedule string, job func(ctx context.Context) error, options ...web.Option) {
 	requireOrder(s.app != nil, "NewApp comes before Every")
 	web.Handle(s.app, "POST /job/"+name, shop.Anyone, func(ctx context.Context, _ shop.Caller, _ web.None) (web.None, error) {

@@ -17,12 +17,13 @@ import (
 	"sidecart/kit/web"
 )
 
-// TestEnvironmentIsReportedBeforeAnythingStarts: there is no sidecar here, and nobody gets as far as to miss it.
+// TestEnvironmentIsReportedBeforeAnythingStarts: all errors of the environment are reported before the service connects
+// to its sidecar, which is missing here.
 func TestEnvironmentIsReportedBeforeAnythingStarts(t *testing.T) {
 	t.Setenv("SIDECART_ENV", "production")
 	t.Setenv("RESERVATION_TTL", "soon")
 	t.Setenv("PRODUCT_LANGUAGE", "tlh")
-	t.Setenv("VAPID_CONTACT", "nobody")
+	t.Setenv("VAPID_CONTACT", "no address")
 	err := Run(t.Context(), "products", func(ctx context.Context, s *Service) error {
 		s.Env.Web("8002")
 		s.Env.Duration("RESERVATION_TTL", time.Minute)
@@ -32,7 +33,7 @@ func TestEnvironmentIsReportedBeforeAnythingStarts(t *testing.T) {
 		return s.Connect(ctx)
 	})
 	if err == nil {
-		t.Fatal("it started")
+		t.Fatal("the service started")
 	}
 	for _, part := range []string{"APP_API_TOKEN", `RESERVATION_TTL="soon"`, `PRODUCT_LANGUAGE="tlh": must be one of en, de`, "VAPID_CONTACT: must be an address"} {
 		if !strings.Contains(err.Error(), part) {
@@ -46,7 +47,7 @@ func TestEnvironmentIsReportedBeforeAnythingStarts(t *testing.T) {
 	}
 }
 
-// TestServe has an HTTP server at the edge of the process where the sidecar would be.
+// TestServe has a fake sidecar at the edge of the process.
 func TestServe(t *testing.T) {
 	beside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
 	t.Cleanup(beside.Close)

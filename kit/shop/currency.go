@@ -6,11 +6,11 @@ import (
 	"golang.org/x/text/currency"
 )
 
-// currentDecimals are the decimals of each currency of ISO 4217 ("List One", amendment 180), without entries that have no
-// decimals there: metals, units of account, and the codes for tests and for no currency.
+// currentDecimals are the decimals of each currency of ISO 4217 ("List One", amendment 180), without entries that have
+// no decimals there: metals, units of account, and the codes for tests and for no currency.
 //
-// Libraries follow CLDR, whose decimals are those that people write (none for IDR, COP and twenty others), while banks use
-// ISO's; and some currencies are newer than the libraries' releases.
+// Libraries follow CLDR, whose decimals are those that people write (none for IDR, COP and twenty others), while banks
+// use ISO's; and some currencies are newer than the libraries' releases.
 var currentDecimals = decimalsOf(map[uint8]string{
 	0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
 	2: "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW CNY COP " +

@@ -2,15 +2,15 @@ package shop
 
 import "slices"
 
-// Event is something that happened. Topics are stable and in the past tense. Key is the aggregate that changed; events of
-// one key are published in order.
+// Event is something that happened. Topics are stable and in the past tense. Key is the aggregate that changed; events
+// of one key are published in order.
 type Event interface {
 	Topic() string
 	Key() string
 }
 
-// Version returns the version of an event's schema: 1, or the result of its method Version. It grows when a consumer of the
-// last release would misread a field; an optional field needs no new version. Old versions must always decode.
+// Version returns the version of an event's schema: 1, or the result of its method Version. It grows when a consumer of
+// the last release would misread a field; an optional field needs no new version. Old versions must always decode.
 func Version(e Event) int {
 	if versioned, ok := e.(interface{ Version() int }); ok {
 		return versioned.Version()

@@ -19,8 +19,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files of events that have none")
 
-// TestOldEventsDecode: brokers, outboxes and dead letters may deliver an event of any old version. Each version has a golden
-// file, which is never changed. Each of its fields must still be read with the same meaning.
+// TestOldEventsDecode: brokers, outboxes and dead letters may deliver an event of any old version. Each version has a
+// golden file, which is never changed. Each of its fields must still be read with the same meaning.
 func TestOldEventsDecode(t *testing.T) {
 	known := map[string]bool{}
 	for _, entry := range shop.Events {

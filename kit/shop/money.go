@@ -84,8 +84,8 @@ func MoneyOf(units int64, decimals int) (Money, error) {
 	return Money{units: units, decimals: uint8(decimals)}, nil
 }
 
-// Units returns the amount times 10^decimals: 299.99 with 3 decimals is 299990. It fails if the amount has more decimals or
-// the result overflows.
+// Units returns the amount times 10^decimals: 299.99 with 3 decimals is 299990. It fails if the amount has more
+// decimals or the result overflows.
 func (m Money) Units(decimals int) (int64, error) {
 	if decimals < 0 || decimals > maxDecimals {
 		return 0, ErrMoney
@@ -94,8 +94,8 @@ func (m Money) Units(decimals int) (int64, error) {
 	return exact.units, err
 }
 
-// In returns the amount with exactly the decimals of a current or former currency of ISO 4217: 5 in USD is 5.00. It fails if
-// the currency is unknown or the amount has more decimals.
+// In returns the amount with exactly the decimals of a current or former currency of ISO 4217: 5 in USD is 5.00. It
+// fails if the currency is unknown or the amount has more decimals.
 func (m Money) In(code string) (Money, error) {
 	scale, ok := decimals(code)
 	if !ok {
@@ -226,8 +226,8 @@ func (m Money) String() string {
 // MarshalJSON returns a JSON number.
 func (m Money) MarshalJSON() ([]byte, error) { return []byte(m.String()), nil }
 
-// UnmarshalJSON parses a JSON number exactly, also one that is TooLarge: stored sums may be, and requests are validated. It
-// fails with ErrMoney, also for a string.
+// UnmarshalJSON parses a JSON number exactly, also one that is TooLarge: stored sums may be, and requests are
+// validated. It fails with ErrMoney, also for a string.
 func (m *Money) UnmarshalJSON(b []byte) (err error) {
 	*m, err = parseMoney(string(b))
 	return err

@@ -23,10 +23,10 @@ func anAmount(t *rapid.T, name string) (shop.Money, *big.Rat) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m, exact(t, m)
+	return m, rational(t, m)
 }
 
-func exact(t *rapid.T, m shop.Money) *big.Rat {
+func rational(t *rapid.T, m shop.Money) *big.Rat {
 	value, ok := new(big.Rat).SetString(m.String())
 	if !ok {
 		t.Fatalf("%s is no number", m)
@@ -34,7 +34,8 @@ func exact(t *rapid.T, m shop.Money) *big.Rat {
 	return value
 }
 
-// isWhat checks a result against the fraction that it should be: right and readable everywhere, or refused because it is 10^12 or more.
+// isWhat checks a result against the fraction that it should be: right and readable everywhere, or refused because it
+// is 10^12 or more.
 func isWhat(t *rapid.T, got shop.Money, err error, want *big.Rat) {
 	if large := new(big.Rat).Abs(want).Cmp(big.NewRat(1e12, 1)) >= 0; large != (err != nil) {
 		t.Fatalf("%s: %v", want.FloatString(6), err)
@@ -42,7 +43,7 @@ func isWhat(t *rapid.T, got shop.Money, err error, want *big.Rat) {
 	if err != nil {
 		return
 	}
-	if exact(t, got).Cmp(want) != 0 {
+	if rational(t, got).Cmp(want) != 0 {
 		t.Fatalf("%s, want %s", got, want.FloatString(6))
 	}
 	parsed, err := shop.ParseMoney(got.String())
@@ -60,7 +61,7 @@ func isWhat(t *rapid.T, got shop.Money, err error, want *big.Rat) {
 	}
 }
 
-// TestMoneyIsArithmetic: what comes out is exact, and can be read again by whoever keeps or hears it.
+// TestMoneyIsArithmetic: results are exact, and survive JSON and SQL.
 func TestMoneyIsArithmetic(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, x := anAmount(t, "a")
@@ -71,7 +72,7 @@ func TestMoneyIsArithmetic(t *testing.T) {
 		isWhat(t, product, err, new(big.Rat).Mul(x, new(big.Rat).SetInt64(int64(n))))
 		sum, err := a.Plus(b)
 		isWhat(t, sum, err, new(big.Rat).Add(x, y))
-		if a.Equal(b) != (x.Cmp(y) == 0) || a.Sign() != x.Sign() || exact(t, a.Negative()).Cmp(new(big.Rat).Neg(x)) != 0 {
+		if a.Equal(b) != (x.Cmp(y) == 0) || a.Sign() != x.Sign() || rational(t, a.Negative()).Cmp(new(big.Rat).Neg(x)) != 0 {
 			t.Fatalf("%s and %s", a, b)
 		}
 		code := rapid.SampledFrom([]string{"JPY", "USD", "IDR", "KWD", "CLF"}).Draw(t, "currency")
@@ -81,18 +82,18 @@ func TestMoneyIsArithmetic(t *testing.T) {
 	})
 }
 
-// TestLargeAmountsCanBeRead: orders and sums that are there already are shown, though nobody may ask for as much.
+// TestLargeAmountsCanBeRead: stored orders and sums may be larger than requested amounts.
 func TestLargeAmountsCanBeRead(t *testing.T) {
 	for _, text := range []string{"1000000000000", "1000000000000.00", "-1000000000000", "9223372036854775807", "92233720368547758.07"} {
 		if _, err := shop.ParseMoney(text); err == nil {
 			t.Errorf("%s may be asked for", text)
 		}
-		var kept, heard shop.Money
+		var kept, decoded shop.Money
 		if err := kept.Scan(text); err != nil || kept.String() != text || !kept.TooLarge() {
 			t.Errorf("%s is read as %s, %v", text, kept, err)
 		}
-		if err := json.Unmarshal([]byte(text), &heard); err != nil || heard != kept {
-			t.Errorf("%s is heard as %s, %v", text, heard, err)
+		if err := json.Unmarshal([]byte(text), &decoded); err != nil || decoded != kept {
+			t.Errorf("%s is decoded as %s, %v", text, decoded, err)
 		}
 		if _, err := kept.In("CLF"); err == nil && strings.HasPrefix(text, "9") {
 			t.Errorf("%s has no room for four decimals", text)

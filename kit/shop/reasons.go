@@ -1,7 +1,7 @@
 package shop
 
-// Reason is the code of why the platform ended an order or its payment, for texts in other languages. It is empty where a
-// person wrote the reason.
+// Reason is the code of why the platform ended an order or its payment, for texts in other languages. It is empty where
+// a person wrote the reason.
 type Reason string
 
 // The reason codes.

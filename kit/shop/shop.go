@@ -34,7 +34,8 @@ const (
 	Admin Role = "admin"
 )
 
-// Permission is what a route requires of its caller. Routes name permissions, not roles, so that a new role is one line here.
+// Permission is what a route requires of its caller. Routes name permissions, not roles, so that a new role is one line
+// here.
 type Permission string
 
 // The permissions. Anyone needs no token; SignedIn needs any valid one.
@@ -77,8 +78,8 @@ func (c Caller) May(p Permission) bool {
 	}
 }
 
-// Slug returns a text as part of a URL: lower-case letters and digits, words joined by single hyphens, at most 120 bytes. A
-// text without such letters gives "item".
+// Slug returns a text as part of a URL: lower-case letters and digits, words joined by single hyphens, at most 120
+// bytes. A text without such letters gives "item".
 func Slug(text string) string {
 	var b strings.Builder
 	gap := false

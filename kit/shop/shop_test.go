@@ -34,7 +34,7 @@ func TestCause(t *testing.T) {
 		}
 	}
 	if got := (shop.Cause{Words: "changed my mind"}).Text(); got != "changed my mind" {
-		t.Errorf("somebody's own words: %q", got)
+		t.Errorf("a person's own words: %q", got)
 	}
 }
 
@@ -66,7 +66,7 @@ func TestCurrencies(t *testing.T) {
 	}
 }
 
-// TestUnitsAreTheSameAmount in whatever unit somebody else counts.
+// TestUnitsAreTheSameAmount in units of any number of decimals.
 func TestUnitsAreTheSameAmount(t *testing.T) {
 	for _, c := range []struct {
 		amount   string
@@ -117,7 +117,7 @@ func TestMoneyDoesNotOverflow(t *testing.T) {
 }
 
 func TestPermissions(t *testing.T) {
-	nobody, user := shop.Caller{}, shop.Caller{ID: shop.UserID{UUID: shop.NewID()}, Role: shop.User}
+	anonymous, user := shop.Caller{}, shop.Caller{ID: shop.UserID{UUID: shop.NewID()}, Role: shop.User}
 	admin, stranger := user, user
 	admin.Role, stranger.Role = shop.Admin, "root"
 	for _, c := range []struct {
@@ -125,7 +125,7 @@ func TestPermissions(t *testing.T) {
 		need shop.Permission
 		may  bool
 	}{
-		{nobody, shop.Anyone, true}, {nobody, shop.SignedIn, false}, {nobody, shop.ManageOrders, false},
+		{anonymous, shop.Anyone, true}, {anonymous, shop.SignedIn, false}, {anonymous, shop.ManageOrders, false},
 		{user, shop.SignedIn, true}, {user, shop.ManageCatalogue, false}, {admin, shop.ManageCatalogue, true},
 		{admin, "no such permission", false}, {stranger, shop.ManageCatalogue, false}, {shop.Caller{Role: shop.Admin}, shop.ManageUsers, false},
 	} {
@@ -159,7 +159,7 @@ func TestEventsHaveOnePublisherAndAStableTopic(t *testing.T) {
 			publishers[noun] = c.Publisher
 		}
 		if publishers[noun] != c.Publisher {
-			t.Errorf("%s is told by %s, others of %s by %s", topic, c.Publisher, noun, publishers[noun])
+			t.Errorf("%s is published by %s, other topics of %s by %s", topic, c.Publisher, noun, publishers[noun])
 		}
 	}
 }

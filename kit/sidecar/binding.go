@@ -6,8 +6,8 @@ import (
 	"github.com/dapr/go-sdk/client"
 )
 
-// InvokeBinding invokes an operation of the named output binding and returns the response. The error text has the reason of
-// a refusal.
+// InvokeBinding invokes an operation of the named output binding and returns the response. The error text has the
+// reason of a refusal.
 func (s *Sidecar) InvokeBinding(
 	ctx context.Context, name, operation string, data []byte, metadata map[string]string,
 ) ([]byte, error) {

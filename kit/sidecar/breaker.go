@@ -11,8 +11,9 @@ import (
 	"sidecart/kit/fault"
 )
 
-// Breaker is a circuit breaker for calls to one app: while the app is unavailable, callers fail immediately, and the app is
-// not flooded when it returns. Any response of the app itself counts as a success, such as 401 for a wrong password.
+// Breaker is a circuit breaker for calls to one app: while the app is unavailable, callers fail immediately, and the
+// app is not flooded when it returns. Any response of the app itself counts as a success, such as 401 for a wrong
+// password.
 type Breaker struct {
 	steps *gobreaker.TwoStepCircuitBreaker[any]
 }

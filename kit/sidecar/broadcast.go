@@ -20,9 +20,9 @@ func (s *Sidecar) Broadcast(ctx context.Context, topic string, cloudEvent []byte
 // formerSubscription is longer than the sidecar keeps reading for a subscription that has ended: with Redis, 3 s.
 const formerSubscription = 5 * time.Second
 
-// SubscribeBroadcast subscribes to a topic of the broadcast until ctx ends, over a gRPC stream, so that the app needs no
-// route. It calls connected at the start of each subscription, also after the sidecar was unavailable, and once more when
-// events published meanwhile can no longer be lost.
+// SubscribeBroadcast subscribes to a topic of the broadcast until ctx ends, over a gRPC stream, so that the app needs
+// no route. It calls connected at the start of each subscription, also after the sidecar was unavailable, and once more
+// when events published meanwhile can no longer be lost.
 func (s *Sidecar) SubscribeBroadcast(ctx context.Context, topic string, connected func(), handle func(data []byte)) error {
 	for ctx.Err() == nil {
 		if err := s.subscribeOnce(ctx, topic, connected, handle); ctx.Err() == nil {

@@ -22,8 +22,8 @@ type brokerProbe struct {
 	err error
 }
 
-// CheckBroker checks whether events can be published, by publishing to ProbeTopic. Nothing else shows it in an idle service:
-// a sidecar's health (Dapr 1.18.2) does not show a broker that became unavailable after the start.
+// CheckBroker checks whether events can be published, by publishing to ProbeTopic. Nothing else shows it in an idle
+// service: a sidecar's health (Dapr 1.18.2) does not show a broker that became unavailable after the start.
 func (s *Sidecar) CheckBroker(ctx context.Context) error {
 	s.broker.mu.Lock()
 	defer s.broker.mu.Unlock()

@@ -55,8 +55,9 @@ func (f Files) invoke(ctx context.Context, operation, name string, data []byte) 
 	return content, nil
 }
 
-// isFileNotFound matches the error texts of bindings.localstorage (get, delete), bindings.aws.s3 and bindings.azure.blobstorage in
-// components-contrib v1.18.3, which have no common code. A missing bucket or container has another text.
+// isFileNotFound matches the error texts of bindings.localstorage (get, delete), bindings.aws.s3 and
+// bindings.azure.blobstorage in components-contrib v1.18.3, which have no common code. A missing bucket or container
+// has another text.
 func isFileNotFound(err error) bool {
 	text := err.Error()
 	return strings.Contains(text, ": file not found: ") ||

@@ -95,8 +95,8 @@ func (s *Sidecar) request(ctx context.Context, to Endpoint, in any) (*http.Reque
 }
 
 // SignatureHeader is the header field that every response of an app has. Where an app dies under concurrent calls, its
-// sidecar at times returns one caller's error to another, and to the first an empty response of status 200: all requests
-// to an app share one pipeline, which runs the handler of the latest request (daprd 1.16.0 to 1.18.2,
+// sidecar at times returns one caller's error to another, and to the first an empty response of status 200: all
+// requests to an app share one pipeline, which runs the handler of the latest request (daprd 1.16.0 to 1.18.2,
 // pkg/middleware/http/pipeline.go, as made in https://github.com/dapr/dapr/pull/7286). Remove when each request runs
 // its own handler.
 const SignatureHeader = "X-Request-Id"

@@ -16,7 +16,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// TestInvokeKeepsRetryAfter: how long to wait reaches the caller's own client, whoever along the way says it.
+// TestInvokeKeepsRetryAfter: the Retry-After of the app or of a sidecar reaches the caller's client.
 func TestInvokeKeepsRetryAfter(t *testing.T) {
 	const problem = `{"status":503,"code":"busy","detail":"d"}`
 	for _, c := range []struct {
@@ -124,7 +124,7 @@ func TestInvoke(t *testing.T) {
 	}
 	answer = func(w http.ResponseWriter) { w.WriteHeader(http.StatusOK) }
 	if err := s.Invoke(t.Context(), sidecar.Endpoint{App: "products", Method: "POST", Path: "/x"}, nil, nil); !errors.Is(err, sidecar.ErrUpstream) {
-		t.Errorf("nobody said yes: %v", err)
+		t.Errorf("no response, but: %v", err)
 	}
 	if seen.Header.Get("dapr-app-id") != "products" || seen.Header.Get("dapr-api-token") != "the sidecar's token" || seen.URL.Path != "/x" {
 		t.Errorf("asked %s with %v", seen.URL, seen.Header)

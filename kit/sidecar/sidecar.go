@@ -1,5 +1,5 @@
-// Package sidecar connects an app to its Dapr sidecar: the go-sdk client for secrets, events, state and workflows, and HTTP
-// through the sidecar for invoking other apps.
+// Package sidecar connects an app to its Dapr sidecar: the go-sdk client for secrets, events, state and workflows, and
+// HTTP through the sidecar for invoking other apps.
 package sidecar
 
 import (
@@ -66,8 +66,8 @@ func Connect(ctx context.Context) (*Sidecar, error) {
 	}
 }
 
-// Secret reads one secret of the secret store. It fails immediately if the store does not have it, and waits up to a minute
-// for the sidecar, which responds once all its components are loaded.
+// Secret reads one secret of the secret store. It fails immediately if the store does not have it, and waits up to a
+// minute for the sidecar, which responds once all its components are loaded.
 func (s *Sidecar) Secret(ctx context.Context, name string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -96,9 +96,9 @@ func (s *Sidecar) Publish(ctx context.Context, topic string, cloudEvent []byte) 
 	return s.PublishEvent(ctx, PubSub, topic, cloudEvent, client.PublishEventWithContentType("application/cloudevents+json"))
 }
 
-// Every schedules a recurring job, such as "@every 30s": the scheduler calls the app at POST /job/<name>. It returns once the
-// job is stored, and retries until then or until ctx ends. The job outlives this process. Scheduling it again, by any
-// replica, changes nothing.
+// Every schedules a recurring job, such as "@every 30s": the scheduler calls the app at POST /job/<name>. It returns
+// once the job is stored, and retries until then or until ctx ends. The job outlives this process. Scheduling it again,
+// by any replica, changes nothing.
 func (s *Sidecar) Every(ctx context.Context, name, schedule string) error {
 	nothing, err := anypb.New(&emptypb.Empty{}) // a job without data is refused
 	if err != nil {

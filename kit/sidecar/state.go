@@ -19,8 +19,8 @@ var ErrConcurrentUpdate = fault.New(fault.Conflict, "changed_meanwhile", "concur
 
 var errState = fault.New(fault.Unavailable, "state_unavailable", "the state store is unavailable").WithRetryAfter(2)
 
-// Load reads a key of a state store into a value, and returns its version for Save and Delete. For a missing key the version
-// is empty and the value unchanged.
+// Load reads a key of a state store into a value, and returns its version for Save and Delete. For a missing key the
+// version is empty and the value unchanged.
 func (s *Sidecar) Load(ctx context.Context, store, key string, into any) (version string, err error) {
 	item, err := s.GetStateWithConsistency(ctx, store, key, nil, client.StateConsistencyStrong)
 	if err != nil {
@@ -35,8 +35,8 @@ func (s *Sidecar) Load(ctx context.Context, store, key string, into any) (versio
 	return item.Etag, nil
 }
 
-// Save stores a value as JSON until ttl has passed, if the key still has the loaded version; an empty version stands for a
-// missing key. It fails with ErrConcurrentUpdate.
+// Save stores a value as JSON until ttl has passed, if the key still has the loaded version; an empty version stands
+// for a missing key. It fails with ErrConcurrentUpdate.
 func (s *Sidecar) Save(ctx context.Context, store, key string, value any, version string, ttl time.Duration) error {
 	text, err := json.Marshal(value)
 	if err != nil {
@@ -55,8 +55,8 @@ func (s *Sidecar) Delete(ctx context.Context, store, key, version string) error 
 	return s.stateError(ctx, store, key, version, err)
 }
 
-// stateError distinguishes an outdated version from an unavailable store. Stores have different errors for a key that should
-// be new and is not, so the key is read.
+// stateError distinguishes an outdated version from an unavailable store. Stores have different errors for a key that
+// should be new and is not, so the key is read.
 func (s *Sidecar) stateError(ctx context.Context, store, key, version string, err error) error {
 	if err == nil {
 		return nil

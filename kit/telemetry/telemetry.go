@@ -22,9 +22,10 @@ import (
 // Exporting reports whether traces are exported: OTEL_EXPORTER_OTLP_ENDPOINT names a collector.
 func Exporting() bool { return strings.TrimSpace(os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")) != "" }
 
-// Start sets the process's logger, meter and tracer, and returns a function that flushes them. Logs go to standard error as
-// JSON at LOG_LEVEL (debug, info, warn, error; default info). Traces are exported to OTEL_EXPORTER_OTLP_ENDPOINT; without
-// it they are propagated and not recorded. Metrics are served at /metrics. It fails only on an invalid endpoint.
+// Start sets the process's logger, meter and tracer, and returns a function that flushes them. Logs go to standard
+// error as JSON at LOG_LEVEL (debug, info, warn, error; default info). Traces are exported to
+// OTEL_EXPORTER_OTLP_ENDPOINT; without it they are propagated and not recorded. Metrics are served at /metrics. It
+// fails only on an invalid endpoint.
 func Start(ctx context.Context, service string) (stop func(), err error) {
 	var level slog.Level
 	if level.UnmarshalText([]byte(os.Getenv("LOG_LEVEL"))) != nil {
