@@ -1,81 +1,82 @@
-# The platform on this machine, and the checks. `make` or `make help` lists what there is.
+# Commands for the platform on this machine, and for checks. `make help` lists them.
 
 SHELL := /bin/sh
 STACK := .sidecart/bin/stack
 PKG   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run start stop infra status doctor logs dead-letters reset demo seed test lint fmt fuzz invariants chaos bench build stack audit-deps audit-verify generate rotate-keys
+.PHONY: help run start stop infra status doctor logs dead-letters reset demo seed test lint fmt fuzz invariants \
+	chaos bench build stack audit-deps audit-verify generate rotate-keys
 
-help: ## What there is to make
+help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: stack ## Run the platform here, until Ctrl-C
+run: stack ## Run the platform until Ctrl-C
 	@exec $(STACK) run
 
-start: stack ## Run it in the background; returns when it is ready
+start: stack ## Run the platform in the background; returns when it is ready
 	@$(STACK) start
 
-stop: stack ## Stop it, wherever it runs
+stop: stack ## Stop the platform
 	@$(STACK) stop
 
-infra: stack ## Only what is underneath, for `dapr run -f dapr/dapr.yaml`
+infra: stack ## Run only the infrastructure, for `dapr run -f dapr/dapr.yaml`
 	@$(STACK) infra
 
-status: stack ## What runs
+status: stack ## List the processes
 	@$(STACK) status
 
-doctor: stack ## What is here, what is missing, what to do
+doctor: stack ## Check this machine: programs, disk, memory, ports
 	@$(STACK) doctor
 
-logs: stack ## Follow a service and its sidecar: make logs SERVICE=orders
+logs: stack ## Follow the logs of a service and its sidecar: make logs SERVICE=orders
 	@exec $(STACK) logs $(SERVICE)
 
-dead-letters: stack ## What services could not handle; REPLAY=all or an id has it handled again, DISCARD= throws it away
+dead-letters: stack ## List events that services could not handle; REPLAY=all or REPLAY=ID, DISCARD=all or DISCARD=ID
 	@$(STACK) dead-letters $(if $(REPLAY),replay $(REPLAY)) $(if $(DISCARD),discard $(DISCARD))
 
-reset: stack ## Empty the platform (asks; YES=1 does not)
+reset: stack ## Delete all data of the platform (asks first; YES=1 does not)
 	@$(STACK) reset $(if $(YES),--yes)
 
-demo: ## A buyer's first order, against the running platform
+demo: ## Place a buyer's first order on the running platform
 	@go run ./tests/demo
 
-seed: ## A believable catalogue with pictures, buyers and months of orders, into the running platform
+seed: ## Fill the running platform with products, pictures, buyers and months of orders
 	@go run ./tests/seed
 
-test: stack ## Everything CI checks; PKG=./apps/orders/... for one part
+test: stack ## Run all checks of CI; PKG=./apps/orders/... tests one part
 	@$(STACK) check $(PKG)
 
-lint: stack ## Only the linter
+lint: stack ## Run the linter
 	@$(STACK) lint
 
-fuzz: ## Look for input that breaks a reader, FUZZTIME (60s) for each
+fuzz: ## Fuzz the parsers, each for FUZZTIME (60s)
 	@for target in ./kit/auth:FuzzVerify ./kit/web:FuzzDecode ./kit/web:FuzzCursor ./apps/gateway/internal/door:FuzzPlain ./apps/gateway/internal/door:FuzzHostname ./apps/users/internal/account:FuzzNames; do \
 		go test $${target%%:*} -run '^$$' -fuzz "^$${target##*:}$$" -fuzztime $(or $(FUZZTIME),60s) || exit 1; done
 
-audit-deps: stack ## Dependencies: unchanged, and without known weaknesses (asks vuln.go.dev, or DB=file:///...)
+audit-deps: stack ## Verify dependencies and look for known vulnerabilities (at vuln.go.dev, or DB=file:///...)
 	@$(STACK) audit-deps $(if $(DB),-- -db $(DB))
 
 fmt: ## Format all Go code
 	@gofmt -w apps kit stack tests tools
 
-generate: ## Write anew what is made from the code: docs/events.md, golden events, dapr/config/, topics in components/
+generate: ## Generate docs/events.md, golden events, dapr/config/ and the topics in components/
 	@go run ./tools/daprgen
 	@go test ./kit/shop -count 1 -run TestOldEventsDecode -update
 
-invariants: ## Check on the running platform what must always hold: stock, money, orders, events
+invariants: ## Check the invariants on the running platform: stock, money, orders, events
 	@go run ./tests/invariants/report
 
-chaos: stack ## 3,000 orders while everything is killed at random; ORDERS=500 for fewer
+chaos: stack ## Place 3,000 orders while processes are killed at random; ORDERS=500 for fewer
 	@CHAOS_ORDERS=$(or $(ORDERS),3000) $(STACK) check ./tests/invariants/...
 
-bench: stack ## Measure a platform of its own, into docs/performance.md
+bench: stack ## Measure a platform of its own, and write docs/performance.md
 	@go build -o .sidecart/bin/bench ./tests/bench && exec .sidecart/bin/bench -write docs/performance.md
 
-rotate-keys: stack ## Sign tokens with a new key from now on; nobody has to sign in again
+rotate-keys: stack ## Sign tokens with a new key; users stay signed in
 	@$(STACK) rotate-keys
 
-audit-verify: stack ## Walk the audit's chain and name what was tampered with; SINCE=NUMBER:HASH was its head before
+audit-verify: stack ## Verify the hash chain of the audit log; SINCE=NUMBER:HASH is an earlier head
 	@$(STACK) audit-verify $(if $(SINCE),-- -since $(SINCE))
 
 build: ## Build the services and the stack into .sidecart/bin
