@@ -1,6 +1,7 @@
-# daprd beside a shell: it takes the authority's certificate from its environment alone, and in a composition that is a file.
+# daprd with a shell: it takes the authority's certificate only from its environment, and in a composition that is a
+# file.
 #
-# Not yet built with an image builder: where this was written no image could be pulled.
+# Not built with an image builder yet: no image could be pulled where this was written.
 FROM daprio/daprd:1.18.2 AS dapr
 
 FROM alpine:3.22

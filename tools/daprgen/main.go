@@ -1,4 +1,4 @@
-// Daprgen writes the files that are made from the code: dapr/config/, the topics in components/ and docs/events.md.
+// Daprgen generates files from the code: dapr/config/, the topics in components/ and docs/events.md.
 package main
 
 import (
@@ -18,7 +18,8 @@ func main() {
 		os.Exit(1)
 	}
 	for path, text := range files {
-		if err := os.WriteFile(filepath.Join(source.Root(t), filepath.FromSlash(path)), []byte(text), 0o644); err != nil { //nolint:gosec // for everybody
+		path = filepath.Join(source.Root(t), filepath.FromSlash(path))
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil { //nolint:gosec // a public file
 			log.Fatal(err)
 		}
 	}
@@ -30,7 +31,7 @@ type terminal struct{ failed bool }
 // Helper is for tests.
 func (*terminal) Helper() {}
 
-// Errorf says what cannot be understood; no file is written then.
+// Errorf reports an error; no file is written then.
 func (t *terminal) Errorf(format string, args ...any) {
 	log.Printf(format, args...)
 	t.failed = true

@@ -1,5 +1,5 @@
-// Package access knows from the code what apps need of their sidecars and of one another, and writes the files that
-// allow it.
+// Package access finds in the code what each app needs from its sidecar and from other apps, and generates the files
+// that allow it.
 package access
 
 import (
@@ -17,7 +17,7 @@ import (
 	"sidecart/tools/daprgen/source"
 )
 
-// Request is what one app's code asks of another: "PUT /reservations/{}" of products by orders.
+// Request is a call that one app's code makes to another: "PUT /reservations/{}" of products by orders.
 type Request struct{ By, Of, Do string }
 
 // IDs are the apps of dapr/dapr.yaml.
@@ -37,8 +37,7 @@ func IDs(t source.T) (all []string) {
 	return all
 }
 
-// Requests are all calls between apps: those that the gateway makes for the public, and every declared
-// sidecar.Endpoint.
+// Requests are all calls between apps: the gateway's public routes, and every declared sidecar.Endpoint.
 func Requests(t source.T) []Request {
 	t.Helper()
 	found := publicRequests(t)
@@ -47,7 +46,7 @@ func Requests(t source.T) []Request {
 		services[r.Of] = true
 	}
 	for service := range services {
-		// The cheapest call there is, by which the benchmark knows what a pair of sidecars costs.
+		// The cheapest call, by which the benchmark measures the cost of a pair of sidecars.
 		found = append(found, Request{"gateway", service, "GET /health"})
 	}
 	for _, e := range endpoints(t) {
@@ -69,7 +68,7 @@ func Requests(t source.T) []Request {
 
 var parameter = regexp.MustCompile(`\{[^}]*\}`)
 
-// AnyValue writes a route with {} for every parameter, whatever its name, and without a query.
+// AnyValue is a route with {} for every parameter, and without a query.
 func AnyValue(do string) string {
 	do, _, _ = strings.Cut(do, "?")
 	segments := strings.Split(do, "/")
@@ -81,7 +80,7 @@ func AnyValue(do string) string {
 	return strings.Join(segments, "/")
 }
 
-// publicRequests are the gateway's table, without what it answers itself.
+// publicRequests are the gateway's public routes, without those that it serves itself.
 func publicRequests(t source.T) (found []Request) {
 	t.Helper()
 	for _, line := range PublicRoutes(t) {
@@ -148,7 +147,7 @@ func endpoints(t source.T) (found []Request) {
 	return found
 }
 
-// declarations are the objects that a declaration makes, with their syntax.
+// declarations are the objects of a declaration, with their syntax.
 func declarations(p *packages.Package, d ast.Decl) map[types.Object]ast.Node {
 	all := map[types.Object]ast.Node{}
 	switch d := d.(type) {
@@ -166,8 +165,8 @@ func declarations(p *packages.Package, d ast.Decl) map[types.Object]ast.Node {
 	return all
 }
 
-// endpoint is the request that a literal declares. Its fields have to be constants: whoever reads the code, and the
-// generator, can then see what is called.
+// endpoint is the request that a literal declares. Its fields have to be constants, so that readers and this generator
+// see what is called.
 func endpoint(t source.T, p *packages.Package, literal *ast.CompositeLit) Request {
 	t.Helper()
 	fields := map[string]string{}
@@ -179,7 +178,8 @@ func endpoint(t source.T, p *packages.Package, literal *ast.CompositeLit) Reques
 		}
 	}
 	if len(fields) != len(literal.Elts) || fields["Method"] == "" || !strings.HasPrefix(fields["Path"], "/") {
-		t.Errorf("%s: an endpoint has a Method, a Path and mostly an App, all constant and by name", p.Fset.Position(literal.Pos()))
+		t.Errorf("%s: an endpoint needs a Method, a Path and (mostly) an App, as constants with field names",
+			p.Fset.Position(literal.Pos()))
 	}
 	return Request{Of: fields["App"], Do: AnyValue(fields["Method"] + " " + fields["Path"])}
 }
@@ -190,10 +190,10 @@ type Operation struct {
 	Verbs []string
 }
 
-// Operations are the fewest entries that allow the routes under Dapr's rules of matching (see dapr_test.go), which are
-// not what one would think. An entry for /orders is one for all that is below it and hides every longer entry; so
-// whatever has something below it stands as /orders/*, which is /orders itself and one segment more. A parameter is *
-// where the path ends and ** where it goes on, and text has to stand before both.
+// Operations are the fewest entries that allow the routes under Dapr's matching rules (see dapr_test.go), which
+// surprise. An entry /orders matches all longer paths, too, and hides every longer entry. So a path with longer ones is
+// written /orders/*, which matches /orders and one more segment. A parameter is * at the end of a path and ** before
+// the end, and both need text before them.
 func Operations(routes []string) []Operation {
 	top := &branch{}
 	for _, do := range routes {
@@ -207,30 +207,30 @@ func Operations(routes []string) []Operation {
 	return top.operations("")
 }
 
-// branch is a part of the paths of an app.
+// branch is a node of the tree of an app's paths, by segment.
 type branch struct {
-	verbs []string
-	below map[string]*branch
+	verbs    []string
+	children map[string]*branch
 }
 
 func (b *branch) child(segment string) *branch {
-	if b.below == nil {
-		b.below = map[string]*branch{}
+	if b.children == nil {
+		b.children = map[string]*branch{}
 	}
-	if b.below[segment] == nil {
-		b.below[segment] = &branch{}
+	if b.children[segment] == nil {
+		b.children[segment] = &branch{}
 	}
-	return b.below[segment]
+	return b.children[segment]
 }
 
 func (b *branch) operations(path string) (all []Operation) {
-	var here []string // the verbs of one segment more, and of b itself if it is no parameter
-	for _, segment := range slices.Sorted(maps.Keys(b.below)) {
-		next := b.below[segment]
+	var here []string // the verbs of one more segment, and of b itself unless it is a parameter
+	for _, segment := range slices.Sorted(maps.Keys(b.children)) {
+		next := b.children[segment]
 		switch {
 		case segment == "{}":
 			here = append(here, next.verbs...)
-		case len(next.below) == 0:
+		case len(next.children) == 0:
 			all = append(all, entry(path+"/"+segment, next.verbs))
 		default:
 			all = append(all, next.operations(path+"/"+segment)...)
@@ -242,7 +242,7 @@ func (b *branch) operations(path string) (all []Operation) {
 	if len(here) > 0 {
 		all = append(all, entry(path+"/*", here))
 	}
-	if next := b.below["{}"]; next != nil && len(next.below) > 0 {
+	if next := b.children["{}"]; next != nil && len(next.children) > 0 {
 		all = append(all, next.operations(path+"/**")...)
 	}
 	return all

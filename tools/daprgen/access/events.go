@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -16,17 +17,18 @@ import (
 
 const shopPath = "sidecart/kit/shop"
 
+// subscribing are the functions of kit/event that subscribe to an event, which is their type argument.
+var subscribing = regexp.MustCompile(`^sidecart/kit/event\.(On\w*|SubscribeAll)$`)
+
 // Subscribers are the services that subscribe to an event, by the name of its type.
 func Subscribers(t source.T) map[string][]string {
 	t.Helper()
 	subscribed := map[string][]string{}
-	for _, call := range source.Calls(t, func(name string) bool {
-		return slices.Contains([]string{"sidecart/kit/event.On", "sidecart/kit/event.OnWithID", "sidecart/kit/event.OnIdempotent", "sidecart/kit/event.OnIdempotentRecorded", "sidecart/kit/event.SubscribeAll"}, name)
-	}) {
+	for _, call := range source.Calls(t, subscribing.MatchString) {
 		name, ok := strings.CutPrefix(call.TypeArgument(), shopPath+".")
 		service := source.Service(call.Package)
 		if !ok || service == "" {
-			t.Errorf("%s: the event that is subscribed to here cannot be seen", call.At())
+			t.Errorf("%s: subscribe to an event of kit/shop in a service's own code", call.At())
 			continue
 		}
 		if !slices.Contains(subscribed[name], service) {

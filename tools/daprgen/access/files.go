@@ -12,10 +12,10 @@ import (
 	"sidecart/tools/daprgen/source"
 )
 
-// made says in a file that a program wrote it.
-const made = "made by `make generate` from the code"
+// generated marks generated files.
+const generated = "generated from the code by `make generate`"
 
-// Files are all files that are made from the code, by their paths from the root.
+// Files are all generated files, by their paths from the root.
 func Files(t source.T) map[string]string {
 	t.Helper()
 	files := map[string]string{"docs/events.md": eventsDocument(t)}
@@ -23,8 +23,11 @@ func Files(t source.T) map[string]string {
 		files["dapr/config/"+id+".yaml"] = configuration(t, id)
 	}
 	for _, path := range source.Files(t) {
-		if strings.HasPrefix(path, "components/") && strings.HasSuffix(path, ".yaml") && strings.Contains(source.Read(t, path), "\n  type: pubsub.") &&
-			!strings.HasSuffix(path, "/broadcast.yaml") { // which has one topic, and says so itself
+		component := strings.HasPrefix(path, "components/") && strings.HasSuffix(path, ".yaml")
+		if !component || strings.HasSuffix(path, "/broadcast.yaml") { // which has one topic, and names it itself
+			continue
+		}
+		if strings.Contains(source.Read(t, path), "\n  type: pubsub.") {
 			files[path] = withTopics(t, path)
 		}
 	}
@@ -39,11 +42,18 @@ func configuration(t source.T, id string) string {
 		t.Fatalf("dapr/config.yaml is not a configuration named sidecart")
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "# The sidecar of %s. Its last two parts are %s,\n# and so is the copy of dapr/config.yaml before them: change those, not this.\napiVersion:", id, made)
-	b.WriteString(strings.NewReplacer("\n  name: sidecart\n", "\n  name: "+id+"\n", "- name: ratelimit-sidecart\n", "- name: ratelimit-"+id+"\n").Replace(common))
+	fmt.Fprintf(&b, "# The sidecar of %s, %s and dapr/config.yaml.\napiVersion:", id, generated)
+	b.WriteString(strings.NewReplacer("\n  name: sidecart\n", "\n  name: "+id+"\n",
+		"- name: ratelimit-sidecart\n", "- name: ratelimit-"+id+"\n").Replace(common))
 	b.WriteString(accessControl(Policies(t)[id]))
-	fmt.Fprintf(&b, "\n  # The secrets that the app may read.\n  secrets:\n    scopes:\n      - storeName: secrets\n        defaultAccess: deny\n        allowedSecrets: [%s]\n",
-		strings.Join(secretsOf(t)[id], ", "))
+	fmt.Fprintf(&b, `
+  # The secrets that the app may read.
+  secrets:
+    scopes:
+      - storeName: secrets
+        defaultAccess: deny
+        allowedSecrets: [%s]
+`, strings.Join(secretsOf(t)[id], ", "))
 	return b.String()
 }
 
@@ -68,8 +78,8 @@ func Policies(t source.T) map[string]map[string][]Operation {
 func accessControl(by map[string][]Operation) string {
 	var b strings.Builder
 	b.WriteString(`
-  # Who may call which route of this app. Everybody else, and everything else, is refused. An entry that ends in /* is the
-  # path before it and one segment more.
+  # The routes of this app that each caller may use; all other calls are refused. An entry that ends in /* allows the
+  # path before it, and that path with one more segment.
   accessControl:
     defaultAction: deny
 `)
@@ -77,9 +87,16 @@ func accessControl(by map[string][]Operation) string {
 		b.WriteString("    policies:\n")
 	}
 	for _, caller := range slices.Sorted(maps.Keys(by)) {
-		fmt.Fprintf(&b, "      - appId: %s\n        trustDomain: public\n        namespace: default\n        operations:\n", caller)
+		fmt.Fprintf(&b, `      - appId: %s
+        trustDomain: public
+        namespace: default
+        operations:
+`, caller)
 		for _, o := range by[caller] {
-			fmt.Fprintf(&b, "          - name: %s\n            httpVerb: [%s]\n            action: allow\n", o.Path, strings.Join(o.Verbs, ", "))
+			fmt.Fprintf(&b, `          - name: %s
+            httpVerb: [%s]
+            action: allow
+`, o.Path, strings.Join(o.Verbs, ", "))
 		}
 	}
 	return b.String()
@@ -88,22 +105,22 @@ func accessControl(by map[string][]Operation) string {
 // ServicePath is the package of what all services do at start.
 const ServicePath = "sidecart/kit/service"
 
-// ReadsSecret says whether a function reads the secret that its second argument names.
+// ReadsSecret reports whether a function reads the secret that its second argument names.
 func ReadsSecret(function string) bool {
-	return function == "(*sidecart/kit/sidecar.Sidecar).Secret" || function == "(*"+ServicePath+".Service).OpenDatabase"
+	return function == "(*sidecart/kit/sidecar.Sidecar).Secret" || isMethod("OpenDatabase")(function)
 }
 
-// secretsOf are the secrets that each service's code asks its sidecar for.
+// secretsOf are the secrets that each service's code reads.
 func secretsOf(t source.T) map[string][]string {
 	t.Helper()
 	found := map[string][]string{}
 	for _, call := range source.Calls(t, ReadsSecret) {
 		service := source.Service(call.Package)
 		if call.Package.PkgPath == ServicePath {
-			continue // OpenDatabase, whose callers name it
+			continue // OpenDatabase: its callers name the secret
 		}
 		if service == "" {
-			t.Errorf("%s: a secret is read in kit; read it in the main of the service, where it can be seen whose it is", call.At())
+			t.Errorf("%s: kit reads a secret; read it in the main of the service, which shows whose it is", call.At())
 			continue
 		}
 		found[service] = append(found[service], call.Text(1))
@@ -122,18 +139,20 @@ func withTopics(t source.T, path string) string {
 	t.Helper()
 	text := source.Read(t, path)
 	if !topicsPart.MatchString(text) {
-		t.Fatalf("%s has no part between the lines \"# topics: begin\" and \"# topics: end\"", path)
+		t.Fatalf("%s has no lines \"# topics: begin\" and \"# topics: end\"", path)
 	}
 	published, subscribed := topics(t)
-	for app := range published { // Dapr lets an app use every topic unless the scopes name it, be it with none
+	for app := range published { // Dapr allows every topic to an app that the scopes do not name
 		subscribed[app] = slices.Clone(subscribed[app])
 	}
 	for app := range subscribed {
 		published[app] = slices.Clone(published[app])
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "    # topics: begin (%s)\n", made)
-	b.WriteString("    # Each app has its own and no others. One without any is named all the same: Dapr refuses nothing to an app that is not.\n")
+	fmt.Fprintf(&b, "    # topics: begin (%s)\n", generated)
+	b.WriteString(`    # Each app has its own topics and no others. An app without topics is named,
+    # too: Dapr allows every topic to an app that is not.
+`)
 	fmt.Fprintf(&b, "    - name: publishingScopes\n      value: >-\n        %s\n", scopes(published))
 	fmt.Fprintf(&b, "    - name: subscriptionScopes\n      value: >-\n        %s\n", scopes(subscribed))
 	b.WriteString("    # topics: end\n")
@@ -156,14 +175,15 @@ func topics(t source.T) (published, subscribed map[string][]string) {
 	for _, entry := range shop.Events {
 		published[entry.Publisher] = append(published[entry.Publisher], entry.Event.Topic())
 	}
-	for _, call := range source.Calls(t, func(name string) bool { return name == "(*"+ServicePath+".Service).NewHub" }) {
+	for _, call := range source.Calls(t, isMethod("NewHub")) {
 		app := source.Service(call.Package)
 		published[app] = append(published[app], app+".dead")
 		_, topics := EventsOf(t, app)
 		subscribed[app] = append(topics, app+".dead")
 	}
-	for _, call := range source.Calls(t, func(name string) bool { return name == "(*"+ServicePath+".Service).OpenDatabase" }) {
-		published[source.Service(call.Package)] = append(published[source.Service(call.Package)], sidecar.ProbeTopic)
+	for _, call := range source.Calls(t, isMethod("OpenDatabase")) {
+		app := source.Service(call.Package)
+		published[app] = append(published[app], sidecar.ProbeTopic)
 	}
 	for _, by := range []map[string][]string{published, subscribed} {
 		for app := range by {
@@ -172,4 +192,9 @@ func topics(t source.T) (published, subscribed map[string][]string) {
 		}
 	}
 	return published, subscribed
+}
+
+// isMethod accepts the full name of a method of service.Service.
+func isMethod(name string) func(fullName string) bool {
+	return func(fullName string) bool { return fullName == "(*"+ServicePath+".Service)."+name }
 }

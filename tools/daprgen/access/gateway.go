@@ -8,7 +8,7 @@ import (
 	"sidecart/tools/daprgen/source"
 )
 
-// PublicRoutes are the lines of the gateway's table, as "orders GET /orders (signed in)" in the words of the service.
+// PublicRoutes are the gateway's routes, with the paths of the services: "orders GET /orders (signed in)".
 func PublicRoutes(t source.T) (lines []string) {
 	t.Helper()
 	for _, p := range source.Packages(t) {
@@ -21,17 +21,17 @@ func PublicRoutes(t source.T) (lines []string) {
 				if !ok || p.TypesInfo.TypeOf(literal).String() != p.PkgPath+".Route" {
 					return true
 				}
-				said := map[string]string{}
+				fields := map[string]string{}
 				for _, element := range literal.Elts {
 					pair, ok := element.(*ast.KeyValueExpr)
 					if !ok {
 						continue
 					}
 					if v := p.TypesInfo.Types[pair.Value].Value; v != nil && v.Kind() == constant.String {
-						said[pair.Key.(*ast.Ident).Name] = constant.StringVal(v)
+						fields[pair.Key.(*ast.Ident).Name] = constant.StringVal(v)
 					}
 				}
-				lines = append(lines, said["By"]+" "+OfService(said["Do"])+" ("+said["Need"]+")")
+				lines = append(lines, fields["By"]+" "+OfService(fields["Do"])+" ("+fields["Need"]+")")
 				return true
 			})
 		}
@@ -39,7 +39,7 @@ func PublicRoutes(t source.T) (lines []string) {
 	return lines
 }
 
-// OfService is a public operation as the service has it; one that the gateway answers itself has its public path.
+// OfService is a public operation with the path of its service. One that the gateway serves itself has its public path.
 func OfService(do string) string {
 	return strings.NewReplacer(" /api/v1/", " /", " /api/v2/", " /v2/").Replace(do)
 }

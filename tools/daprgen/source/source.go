@@ -15,7 +15,7 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// T is told what cannot be read as it should be: a test, or the generator. Fatalf does not return.
+// T receives errors: a test, or the generator. Fatalf does not return.
 type T interface {
 	Helper()
 	Errorf(format string, args ...any)
@@ -38,11 +38,12 @@ func Root(t T) string {
 	return ""
 }
 
-// Files are the paths that git keeps or would keep, from the root, with slashes; those deleted from disk are left out.
+// Files are the paths of all files that git tracks or would track, from the root, with slashes, without deleted ones.
 func Files(t T) []string {
 	t.Helper()
 	root := Root(t)
-	cmd := exec.CommandContext(context.Background(), "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	args := []string{"ls-files", "-z", "--cached", "--others", "--exclude-standard"}
+	cmd := exec.CommandContext(context.Background(), "git", args...)
 	cmd.Dir = root
 	out, err := cmd.Output()
 	if err != nil {
@@ -74,13 +75,13 @@ var load = sync.OnceValues(func() ([]*packages.Package, error) {
 	}
 	return packages.Load(&packages.Config{
 		Dir: filepath.Dir(strings.TrimSpace(string(root))),
-		Mode: packages.NeedName | packages.NeedFiles | packages.NeedSyntax | packages.NeedTypes | packages.NeedTypesInfo |
-			packages.NeedImports | packages.NeedModule,
+		Mode: packages.NeedName | packages.NeedFiles | packages.NeedSyntax | packages.NeedTypes |
+			packages.NeedTypesInfo | packages.NeedImports | packages.NeedModule,
 	}, "sidecart/kit/...", "sidecart/apps/...", "sidecart/stack/...")
 })
 
-// Packages are the packages of kit, the services and the stack, without their tests, with syntax and types. The test
-// fails if one does not compile.
+// Packages are the packages of kit, the services and the stack, with syntax and types, without tests. A package that
+// does not compile is fatal.
 func Packages(t T) []*packages.Package {
 	t.Helper()
 	all, err := load()
@@ -98,7 +99,7 @@ func Packages(t T) []*packages.Package {
 	return all
 }
 
-// Service is the app that a package belongs to, or empty: sidecart/apps/orders/internal/order is of orders.
+// Service is the app of a package, or empty: that of sidecart/apps/orders/internal/order is orders.
 func Service(p *packages.Package) string {
 	rest, ok := strings.CutPrefix(p.PkgPath, "sidecart/apps/")
 	if !ok {
@@ -116,7 +117,7 @@ type Call struct {
 	Func    *types.Func // nil for a conversion or a function value
 }
 
-// Calls finds the calls of the functions or methods that want accepts, by the full name of Go's types, for example
+// Calls finds the calls of functions and methods that want accepts, by their full names, for example
 // "sidecart/kit/event.On" or "(*sidecart/kit/config.Env).Int".
 func Calls(t T, want func(fullName string) bool) []Call {
 	t.Helper()
@@ -156,7 +157,7 @@ func nameOf(fun ast.Expr) *ast.Ident {
 	return nil
 }
 
-// Constant is the value of argument i of a call where the compiler knows it, else nil.
+// Constant is the value of argument i of a call if it is a constant, else nil.
 func (c Call) Constant(i int) constant.Value {
 	if i >= len(c.Expr.Args) {
 		return nil
@@ -164,7 +165,7 @@ func (c Call) Constant(i int) constant.Value {
 	return c.Package.TypesInfo.Types[c.Expr.Args[i]].Value
 }
 
-// Text is argument i where it is a constant string, else empty.
+// Text is argument i if it is a constant string, else empty.
 func (c Call) Text(i int) string {
 	if v := c.Constant(i); v != nil && v.Kind() == constant.String {
 		return constant.StringVal(v)
@@ -172,7 +173,7 @@ func (c Call) Text(i int) string {
 	return ""
 }
 
-// TypeArgument is the name of the type that a generic function is called for, with its package, or empty.
+// TypeArgument is the type argument of a call of a generic function, with its package, or empty.
 func (c Call) TypeArgument() string {
 	name := nameOf(c.Expr.Fun)
 	args := c.Package.TypesInfo.Instances[name].TypeArgs
@@ -182,5 +183,5 @@ func (c Call) TypeArgument() string {
 	return args.At(0).String()
 }
 
-// At says where a call is.
+// At is the position of a call.
 func (c Call) At() string { return c.Package.Fset.Position(c.Expr.Pos()).String() }

@@ -1,6 +1,6 @@
-// Command mailhog is MailHog, a mail server that keeps what it gets in memory and shows it on a page instead of
-// delivering it. Unlike the original it writes no mail into its log, because links in mails are keys, and it takes SMS too:
-// POST /sms with the number in To-Number and the text as the body.
+// Command mailhog is MailHog, a mail server that keeps mails in memory and shows them on a page instead of delivering
+// them. Unlike the original it does not log mails, because their links contain secrets, and it accepts SMS: POST /sms
+// with the number in the header To-Number and the text as the body.
 package main
 
 import (
@@ -29,7 +29,7 @@ func main() {
 	uiconfig.RegisterFlags()
 	flag.Parse()
 	mails, page := config.Configure(), uiconfig.Configure()
-	stdlog.SetOutput(nowhere{})
+	stdlog.SetOutput(io.Discard)
 	log.Logger().SetLevel(log.Stol("ERROR"))
 	stopped := make(chan int)
 	go hoghttp.Listen(page.UIBindAddr, assets.Asset, stopped, func(r http.Handler) {
@@ -41,27 +41,24 @@ func main() {
 	os.Exit(<-stopped)
 }
 
-// takeSMS keeps an SMS as if it were a mail to <number>@sms.
+// takeSMS stores an SMS as a mail to <number>@sms.
 func takeSMS(to *config.Config) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		number := r.Header.Get("To-Number")
 		text, err := io.ReadAll(io.LimitReader(r.Body, 10_000))
 		if err != nil || !regexp.MustCompile(`^\+\d{7,15}$`).MatchString(number) || len(text) == 0 {
-			http.Error(w, "an SMS has a number, +491701234567 in To-Number, and a text", http.StatusBadRequest)
+			http.Error(w, "an SMS needs a number like +491701234567 in To-Number, and a text", http.StatusBadRequest)
 			return
 		}
 		sms := data.SMTPMessage{From: "shop@sms", To: []string{number + "@sms"}, Helo: "sms",
-			Data: "From: shop@sms\r\nTo: " + number + "@sms\r\nSubject: SMS\r\nContent-Type: text/plain; charset=UTF-8\r\n\r\n" + string(text)}
-		kept := sms.Parse(to.Hostname)
-		if _, err := to.Storage.Store(kept); err != nil {
+			Data: "From: shop@sms\r\nTo: " + number + "@sms\r\nSubject: SMS\r\n" +
+				"Content-Type: text/plain; charset=UTF-8\r\n\r\n" + string(text)}
+		message := sms.Parse(to.Hostname)
+		if _, err := to.Storage.Store(message); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
-		to.MessageChan <- kept
+		to.MessageChan <- message
 		w.WriteHeader(http.StatusCreated)
 	}
 }
-
-type nowhere struct{}
-
-func (nowhere) Write(text []byte) (int, error) { return len(text), nil }
