@@ -22,7 +22,7 @@ func serviceDocuments(n *neighbourhood) {
 				paths[path] = map[string]any{}
 			}
 			paths[path][strings.ToLower(r.Method())] = map[string]any{
-				"x-permission": string(r.Need), "responses": map[string]any{"200": map[string]any{"description": "Success"}},
+				"operationId": r.Do, "x-permission": string(r.Need), "responses": map[string]any{"200": map[string]any{"description": "Success"}},
 			}
 		}
 		text, err := json.Marshal(map[string]any{"paths": paths})
@@ -74,7 +74,7 @@ func TestDocumentWithoutSomeServices(t *testing.T) {
 	n.on("orders GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 	g := start(t, n)
 	got := g.do(t, "GET /openapi.json", "")
-	if got.status != 200 || strings.Contains(got.body, "/api/v1/orders") || !strings.Contains(got.body, "/api/v1/products") {
+	if got.status != 200 || strings.Contains(got.body, `"/api/v1/orders":`) || !strings.Contains(got.body, `"/api/v1/products":`) {
 		t.Errorf("%d %.300s", got.status, got.body)
 	}
 }

@@ -36,6 +36,7 @@ type param struct {
 	fallback   string // tag default
 	fieldTyp   reflect.Type
 	validation string
+	example    string
 }
 
 func planInput(route string, t reflect.Type) *inputPlan {
@@ -59,7 +60,7 @@ func planInput(route string, t reflect.Type) *inputPlan {
 			plan.raw, plan.takes = f.Index, strings.Split(types, ",")
 			continue
 		}
-		p := param{index: f.Index, fallback: f.Tag.Get("default"), fieldTyp: f.Type, validation: f.Tag.Get("validate")}
+		p := param{index: f.Index, fallback: f.Tag.Get("default"), fieldTyp: f.Type, validation: f.Tag.Get("validate"), example: f.Tag.Get("example")}
 		for _, in := range []string{"path", "query", "header"} {
 			if name := f.Tag.Get(in); name != "" {
 				p.in, p.name = in, name

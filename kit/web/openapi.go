@@ -2,7 +2,7 @@ package web
 
 import (
 	"fmt"
-	"maps"
+	"net/http"
 	"reflect"
 	"slices"
 	"strconv"
@@ -16,41 +16,49 @@ import (
 )
 
 // OpenAPI is the document of the app's public routes, OpenAPI 3.1, made of the very types that decode, validate and
-// answer. Its shape is plain maps, ready for JSON. It panics on a public route without a Doc; Serve calls it, so that such
-// a program does not start.
+// encode. It panics on what cannot be documented: a public route without Doc, two types with one schema name, a type
+// whose JSON is unknown. Serve calls it, so such a program does not start.
 func (app *App) OpenAPI() map[string]any {
-	s := schemas{}
-	paths := map[string]any{}
-	for _, op := range app.routes {
-		if op.internal {
-			continue
+	s, paths := newSchemas(), object{}
+	public := slices.DeleteFunc(slices.Clone(app.routes), func(op *operation) bool { return op.internal })
+	s.input = true
+	for _, op := range public { // see schemas.input
+		if t := op.bodyType(); t != nil {
+			s.of(t)
 		}
+	}
+	s.input = false
+	for _, op := range public {
 		if op.id == "" {
 			panic(fmt.Sprintf("web: %s %s is public and has no Doc", op.method, op.path))
 		}
-		at, _ := paths[op.path].(map[string]any)
-		if at == nil {
-			at = map[string]any{}
-			paths[op.path] = at
+		operations, ok := paths[op.path].(object)
+		if !ok {
+			operations = object{}
+			paths[op.path] = operations
 		}
-		at[strings.ToLower(op.method)] = op.document(s)
+		operations[strings.ToLower(op.method)] = op.document(s)
 	}
 	s.of(reflect.TypeFor[fault.Problem]())
-	return map[string]any{
+	return object{
 		"openapi": "3.1.0",
-		"info":    map[string]any{"title": "Sidecart " + app.name, "version": "1"},
+		"info":    object{"title": "Sidecart " + app.name, "version": "1"},
+		"tags":    shop.Tags,
 		"paths":   paths,
-		"components": map[string]any{
-			"schemas":         map[string]any(s),
-			"securitySchemes": map[string]any{"bearer": map[string]any{"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+		"components": object{
+			"schemas":         s.named,
+			"securitySchemes": object{"bearer": object{"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
 		},
 	}
 }
 
-func (op operation) document(s schemas) map[string]any {
-	doc := map[string]any{
-		"tags": []string{op.tag}, "operationId": op.id, "responses": op.responses(s),
-		"summary": op.summary, "x-permission": string(op.need), "security": []any{},
+func (op operation) document(s *schemas) object {
+	doc := object{
+		"tags": []string{op.tag}, "operationId": op.id, "summary": op.summary, "responses": op.responses(s),
+		"x-permission": string(op.need), "security": []any{},
+	}
+	if op.need != shop.Anyone {
+		doc["security"] = []any{object{"bearer": []string{}}}
 	}
 	if op.description != "" {
 		doc["description"] = op.description
@@ -58,103 +66,179 @@ func (op operation) document(s schemas) map[string]any {
 	if params := op.parameters(s); len(params) > 0 {
 		doc["parameters"] = params
 	}
-	if op.in.body {
-		schema := s.of(op.in.typ)
-		content := map[string]any{"application/json": map[string]any{"schema": schema}}
-		if op.form {
-			content["application/x-www-form-urlencoded"] = map[string]any{"schema": schema}
-			content["multipart/form-data"] = map[string]any{"schema": schema}
-		}
-		doc["requestBody"] = map[string]any{"required": !op.optionalBody, "content": content}
-	}
-	if op.in.raw != nil {
-		content := map[string]any{}
-		for _, mediaType := range op.in.takes {
-			content[mediaType] = map[string]any{"schema": map[string]any{"type": "string", "format": "binary"}}
-		}
-		doc["requestBody"] = map[string]any{"required": true, "content": content}
-	}
-	if op.need != shop.Anyone {
-		doc["security"] = []any{map[string]any{"bearer": []string{}}}
+	if body := op.requestBody(s); body != nil {
+		doc["requestBody"] = body
 	}
 	return doc
 }
 
-// unasked are headers that come with every request: nobody fills them in.
-var unasked = []string{fiber.HeaderXForwardedFor, fiber.HeaderUserAgent}
+func (op operation) requestBody(s *schemas) object {
+	content := object{}
+	switch {
+	case op.in.body:
+		media := object{"schema": s.of(op.bodyType())}
+		if value := example(op.bodyType()); value != nil {
+			media["example"] = value
+		}
+		content[fiber.MIMEApplicationJSON] = media
+		if op.form {
+			content[fiber.MIMEApplicationForm], content[fiber.MIMEMultipartForm] = media, media
+		}
+	case op.in.raw != nil:
+		for _, mediaType := range op.in.takes {
+			content[mediaType] = object{"schema": rawSchema(mediaType)}
+		}
+		if op.parts != nil {
+			content[fiber.MIMEMultipartForm] = object{"schema": s.of(op.parts)}
+		}
+	default:
+		return nil
+	}
+	return object{"required": !op.optionalBody, "content": content}
+}
 
-func (op operation) parameters(s schemas) []any {
+// bodyType is the type that describes the operation's body, or nil.
+func (op operation) bodyType() reflect.Type {
+	if op.in.body {
+		return bodyType(op.in.typ)
+	}
+	return op.parts
+}
+
+// rawSchema describes a body or a response that is read or written as it is.
+func rawSchema(mediaType string) object {
+	switch {
+	case mediaType == fiber.MIMEApplicationJSON:
+		return object{"type": "object"}
+	case strings.HasPrefix(mediaType, "image/"):
+		return object{"type": "string", "format": "binary"}
+	}
+	return object{"type": "string"}
+}
+
+// automatic are headers that come with every request: nobody fills them in.
+var automatic = []string{fiber.HeaderXForwardedFor, fiber.HeaderUserAgent, fiber.HeaderAuthorization}
+
+func (op operation) parameters(s *schemas) []any {
 	var params []any
 	for _, p := range op.in.params {
-		if slices.Contains(unasked, p.name) {
+		if slices.Contains(automatic, p.name) {
 			continue
 		}
-		schema := maps.Clone(s.of(p.fieldTyp))
-		refine(schema, p.validation)
-		if p.fallback != "" {
-			schema["default"] = p.fallback
-			if n, err := strconv.Atoi(p.fallback); err == nil {
-				schema["default"] = n
-			}
+		doc := object{
+			"name": p.name, "in": p.in, "required": p.in == "path" || strings.HasPrefix(p.validation, "required"),
 		}
-		params = append(params, map[string]any{"name": p.name, "in": p.in, "required": p.in == "path", "schema": schema})
+		typ := p.fieldTyp
+		if typ.Kind() == reflect.Pointer {
+			typ = typ.Elem()
+		}
+		schema := s.of(typ)
+		refine(schema, p.validation, false) // an empty parameter is none
+		if p.fallback != "" {
+			schema["default"] = exampleValue(typ, p.fallback)
+		}
+		if prefix, many := strings.CutSuffix(p.name, ".*"); many {
+			doc["name"], doc["style"], doc["explode"] = prefix, "form", true
+			schema["propertyNames"] = object{"pattern": `^` + prefix + `\.`}
+		}
+		if p.example != "" {
+			doc["example"] = exampleValue(typ, p.example)
+		}
+		doc["schema"] = schema
+		params = append(params, doc)
 	}
 	if op.in.key != nil {
-		params = append(params, map[string]any{
+		params = append(params, object{
 			"name": idempotency.Header, "in": "header", "required": false,
-			"description": "Makes the call harmless to repeat: the same key with the same request is answered as the first time, for 24 hours.",
-			"schema":      map[string]any{"type": "string", "minLength": 1, "maxLength": idempotency.MaxLength},
+			"description": "Makes the request safe to retry: the same key with the same request gets the first response again, for 24 hours.",
+			"schema":      object{"type": "string", "minLength": 1, "maxLength": idempotency.MaxLength},
 		})
 	}
 	return params
 }
 
-func (op operation) responses(s schemas) map[string]any {
-	success := map[string]any{"description": "Success"}
-	switch {
-	case op.out == reflect.TypeFor[Content](), op.out == reflect.TypeFor[Stream]():
-		content := map[string]any{}
-		for _, mediaType := range op.answers {
-			content[mediaType] = map[string]any{"schema": map[string]any{"type": "string", "format": "binary"}}
-		}
-		success["content"] = content
-	case op.out != reflect.TypeFor[None]():
-		success["content"] = map[string]any{"application/json": map[string]any{"schema": s.of(op.out)}}
+func (op operation) responses(s *schemas) object {
+	all := object{strconv.Itoa(op.status): op.success(s)}
+	if _, tagged := op.headers()[fiber.HeaderETag]; tagged && op.method == http.MethodGet {
+		all["304"] = object{"description": "Not modified: If-None-Match has the present ETag"}
 	}
-	all := map[string]any{strconv.Itoa(op.status): success}
-	codes := map[int][]string{500: {fault.ErrInternal.Code}, 503: {fault.ErrUnavailable.Code}}
-	add := func(f *fault.Error) { codes[f.Kind.Status()] = append(codes[f.Kind.Status()], f.Code) }
-	if op.in.body {
-		add(fault.ErrMalformed)
+	if op.unhealthy {
+		all["503"] = all["200"]
+		return all
 	}
-	if op.in.raw != nil {
-		add(errUnsupported)
-		add(ErrTooLarge)
-	}
-	if op.out.Implements(reflect.TypeFor[ETagged]()) && op.method == "GET" {
-		all["304"] = map[string]any{"description": "If-None-Match has its ETag"}
-	}
-	if op.in.body || len(op.in.params) > 0 {
-		add(fault.ErrInvalid)
-	}
-	if op.in.key != nil {
-		add(idempotency.ErrReused)
-	}
-	if op.need != shop.Anyone {
-		add(errNoToken)
-		if op.need != shop.SignedIn {
-			add(errForbidden)
-		}
-	}
-	for _, f := range op.faults {
-		add(f)
-	}
-	for status, names := range codes {
-		all[strconv.Itoa(status)] = map[string]any{
-			"description": strings.Join(names, ", "),
-			"content": map[string]any{fault.ContentType: map[string]any{
-				"schema": map[string]any{"$ref": "#/components/schemas/Problem"}}},
+	for status, codes := range op.failures() {
+		all[strconv.Itoa(status)] = object{
+			"description": http.StatusText(status) + ": " + strings.Join(codes, ", "),
+			"content":     object{fault.ContentType: object{"schema": s.of(reflect.TypeFor[fault.Problem]())}},
 		}
 	}
 	return all
+}
+
+func (op operation) success(s *schemas) object {
+	success, content := object{"description": http.StatusText(op.status)}, object{}
+	switch {
+	case op.out == reflect.TypeFor[None](), op.status == http.StatusSeeOther:
+	case op.out == reflect.TypeFor[Content](), op.out == reflect.TypeFor[Stream]():
+		for _, mediaType := range op.produces {
+			content[mediaType] = object{"schema": rawSchema(mediaType)}
+		}
+	default:
+		content[fiber.MIMEApplicationJSON] = object{"schema": s.of(op.out)}
+	}
+	if len(content) > 0 {
+		success["content"] = content
+	}
+	if headers := op.headers(); len(headers) > 0 {
+		success["headers"] = headers
+	}
+	return success
+}
+
+// headers are those of success that say something.
+func (op operation) headers() object {
+	headers, text := object{}, object{"type": "string"}
+	if op.out.Implements(reflect.TypeFor[ETagged]()) && !op.noStore {
+		headers[fiber.HeaderETag] = object{"description": "the state that is shown; for If-Match and If-None-Match", "schema": text}
+	}
+	if op.status == http.StatusSeeOther {
+		headers[fiber.HeaderLocation] = object{"description": "where to go", "schema": text}
+	}
+	return headers
+}
+
+// failures are the codes of all problems that an operation responds with, by status.
+func (op operation) failures() map[int][]string {
+	faults := []*fault.Error{fault.ErrInternal, fault.ErrUnavailable, fault.ErrTimedOut}
+	if op.in.body || op.in.raw != nil {
+		faults = append(faults, fault.ErrMalformed, errUnsupported, ErrTooLarge)
+	}
+	if op.in.body || len(op.in.params) > 0 || op.in.key != nil {
+		faults = append(faults, fault.ErrInvalid)
+	}
+	if slices.ContainsFunc(op.in.params, func(p param) bool { return p.in == "path" && p.fieldTyp.Kind() != reflect.String }) {
+		faults = append(faults, errNoRoute)
+	}
+	if op.in.key != nil {
+		faults = append(faults, idempotency.ErrReused)
+	}
+	if slices.ContainsFunc(op.in.params, func(p param) bool { return p.fieldTyp == reflect.TypeFor[IfMatch]() }) {
+		faults = append(faults, ErrPreconditionFailed)
+	}
+	if op.need != shop.Anyone {
+		faults = append(faults, errNoToken)
+	}
+	if op.need != shop.Anyone && op.need != shop.SignedIn {
+		faults = append(faults, errForbidden)
+	}
+	codes := map[int][]string{}
+	if op.need != shop.Anyone {
+		codes[http.StatusUnauthorized] = []string{"token_invalid", "token_expired", "session_ended"} // of kit/auth
+	}
+	for _, f := range append(faults, op.faults...) {
+		if status := f.Kind.Status(); !slices.Contains(codes[status], f.Code) {
+			codes[status] = append(codes[status], f.Code)
+		}
+	}
+	return codes
 }

@@ -33,10 +33,12 @@ type operation struct {
 	optionalBody            bool
 	id, tag                 string // of the document
 	summary, description    string
-	patience                time.Duration
+	timeout                 time.Duration
 	bodyLimit               int
-	answers                 []string // media types of a Content
-	yields                  []string // Fiber paths of routes that were added later and come first
+	produces                []string     // media types of a Content
+	parts                   reflect.Type // of a multipart form
+	unhealthy               bool         // 503 has the body of 200
+	yields                  []string     // Fiber paths of routes that were added later and come first
 }
 
 // Option refines a route.
@@ -75,13 +77,40 @@ func Doc(operationID, tag, summary string) Option {
 func Describe(text string) Option { return func(op *operation) { op.description = text } }
 
 // Timeout bounds the work on one request of this route, in place of the app's Timeout. Body and answer may take as long.
-func Timeout(most time.Duration) Option { return func(op *operation) { op.patience = most } }
+func Timeout(most time.Duration) Option { return func(op *operation) { op.timeout = most } }
 
 // BodyLimit is the largest body of this route in bytes, in place of the app's, on an app with Streaming.
 func BodyLimit(most int) Option { return func(op *operation) { op.bodyLimit = most } }
 
 // Produces names the media types of a route's Content, for the documents.
-func Produces(mediaTypes ...string) Option { return func(op *operation) { op.answers = mediaTypes } }
+func Produces(mediaTypes ...string) Option { return func(op *operation) { op.produces = mediaTypes } }
+
+// Parts describes the parts of a multipart form that the route takes as a Body, as the fields of T.
+func Parts[T any]() Option { return func(op *operation) { op.parts = reflect.TypeFor[T]() } }
+
+// DocumentHealth adds a health check that the app serves by other means, "/health", to its document. It responds with
+// 200, or 503 and the same type of body.
+func DocumentHealth[Out any](app *App, path string, options ...Option) {
+	op := newOperation[None, Out](app, "GET "+path, shop.Anyone, options)
+	op.unhealthy = true
+	app.declare(op)
+}
+
+func newOperation[In, Out any](app *App, route string, need shop.Permission, options []Option) *operation {
+	method, path, _ := strings.Cut(route, " ")
+	op := &operation{
+		method: method, path: path, fiberPath: pathParam.ReplaceAllString(path, ":$1"), need: need,
+		in: planInput(route, reflect.TypeFor[In]()), out: reflect.TypeFor[Out](), status: http.StatusOK,
+		timeout: app.cfg.Timeout, bodyLimit: app.cfg.BodyLimit,
+	}
+	if op.out == reflect.TypeFor[None]() {
+		op.status = http.StatusNoContent
+	}
+	for _, refine := range options {
+		refine(op)
+	}
+	return op
+}
 
 var pathParam = regexp.MustCompile(`\{(\w+)\}`)
 
@@ -91,28 +120,17 @@ var pathParam = regexp.MustCompile(`\{(\w+)\}`)
 // Idempotency-Key. It panics on a route that cannot be documented,
 // at start, where a test sees it.
 func Handle[In, Out any](app *App, route string, need shop.Permission, h Handler[In, Out], options ...Option) {
-	method, path, _ := strings.Cut(route, " ")
-	op := &operation{
-		method: method, path: path, fiberPath: pathParam.ReplaceAllString(path, ":$1"), need: need,
-		in: planInput(route, reflect.TypeFor[In]()), out: reflect.TypeFor[Out](), status: http.StatusOK,
-		patience: app.cfg.Timeout, bodyLimit: app.cfg.BodyLimit,
-	}
+	op := newOperation[In, Out](app, route, need, options)
 	empty := op.out == reflect.TypeFor[None]()
-	if empty {
-		op.status = http.StatusNoContent
-	}
-	for _, refine := range options {
-		refine(op)
-	}
 	app.declare(op)
-	app.Add(method, op.fiberPath, func(c *fiber.Ctx) error {
+	app.Add(op.method, op.fiberPath, func(c *fiber.Ctx) error {
 		if op.yield(c) {
 			return c.Next()
 		}
-		ctx, cancel := context.WithTimeout(c.UserContext(), op.patience)
+		ctx, cancel := context.WithTimeout(c.UserContext(), op.timeout)
 		defer cancel()
-		if op.patience > app.cfg.Timeout {
-			if err := extend(c, op.patience); err != nil {
+		if op.timeout > app.cfg.Timeout {
+			if err := extend(c, op.timeout); err != nil {
 				return err
 			}
 		}

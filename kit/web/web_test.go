@@ -206,7 +206,7 @@ func TestOpenAPISaysWhatIsChecked(t *testing.T) {
 	}
 	for _, part := range []string{
 		`"openapi":"3.1.0"`, `"/baskets/{id}"`, `"minimum":1,"type":"integer"`, `"maximum":1000`, `"required":["product_id","quantity"]`,
-		`"format":"email"`, `"additionalProperties":false`, `"short"`, `"x-permission":"manage catalogue"`, `"default":20`,
+		`"mail":{"type":["string","null"]}`, `"404"`, `"additionalProperties":false`, `Conflict: short`, `"x-permission":"manage catalogue"`, `"default":20`,
 		`"application/x-www-form-urlencoded"`, `"operationId":"fillBasket"`,
 	} {
 		if !strings.Contains(string(body), part) {

@@ -69,7 +69,11 @@ func (l *Library) Document(ctx context.Context) ([]byte, error) {
 	}
 	docs := maps.Clone(l.last)
 	docs[route.Here] = own
-	merged, err := json.Marshal(merge(l.routes, l.scale, docs))
+	doc, err := merge(l.routes, l.scale, docs)
+	if err != nil {
+		return nil, err
+	}
+	merged, err := json.Marshal(doc)
 	if err != nil {
 		return nil, err
 	}

@@ -1,8 +1,11 @@
 package document
 
 import (
+	_ "embed"
 	"fmt"
 	"maps"
+	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,57 +18,123 @@ import (
 
 type object = map[string]any
 
-// merge is one document of the operations that the routes open, at their public paths.
-func merge(routes []route.Route, scale int, docs map[string]object) object {
-	names := schemaNames(docs)
+//go:embed guide.md
+var guide string
+
+const schemaRef = "#/components/schemas/"
+
+// merge is one document of the operations that the routes open, at their public paths, and of what the gateway serves
+// without a route. It fails where two operations have one operationId, or two different schemas one name.
+func merge(routes []route.Route, scale int, docs map[string]object) (object, error) {
 	paths := object{}
+	own, _ := docs[route.Here]["paths"].(object)
+	for path := range own {
+		if operation := find(docs[route.Here], path, "GET"); operation != nil {
+			addProblems(operation, edgeProblems)
+			put(paths, path, "GET", operation)
+		}
+	}
 	for _, r := range routes {
-		operation := find(docs[r.By], r)
+		path := r.Path()
+		if r.By != route.Here {
+			path = route.ServicePath(path)
+		}
+		operation := find(docs[r.By], path, r.Method())
 		if operation == nil {
 			continue
 		}
-		operation = renamed(operation, names[r.By]).(object)
-		dress(operation, r, scale)
+		operation, err := generic(operation) // a copy
+		if err != nil {
+			return nil, err
+		}
+		describeEdge(operation, r, scale)
 		put(paths, r.Path(), r.Method(), operation)
 	}
-	addOwn(paths)
+	if err := uniqueIDs(paths); err != nil {
+		return nil, err
+	}
+	schemas, err := mergeSchemas(docs)
+	if err != nil {
+		return nil, err
+	}
 	return object{
 		"openapi": "3.1.0",
-		"info": object{"title": "Sidecart", "version": "1",
-			"description": "Errors are application/problem+json (RFC 9457) with a stable code. Every answer has X-Request-Id."},
+		"info": object{
+			"title": "Sidecart", "version": "1", "summary": "The public API of the shop", "description": guide,
+			"contact": object{"name": "The Sidecart authors"},
+			"license": object{"name": "MIT", "identifier": "MIT"},
+		},
 		"servers": []any{object{"url": "/"}},
 		"tags":    shop.Tags,
 		"paths":   paths,
 		"components": object{
-			"schemas":         schemas(docs, names),
+			"schemas":         schemas,
+			"headers":         limitHeaders,
 			"securitySchemes": object{"bearer": object{"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
 		},
-	}
+	}, nil
 }
 
 func put(paths object, path, method string, operation object) {
-	at, ok := paths[path].(object)
+	operations, ok := paths[path].(object)
 	if !ok {
-		at = object{}
-		paths[path] = at
+		operations = object{}
+		paths[path] = operations
 	}
-	at[strings.ToLower(method)] = operation
+	operations[strings.ToLower(method)] = operation
 }
 
-// find is a route's operation in its service's document, or nil.
-func find(doc object, r route.Route) object {
+// find is an operation in a service's document, or nil.
+func find(doc object, path, method string) object {
 	paths, _ := doc["paths"].(object)
-	path := route.ServicePath(r.Path())
-	if r.By == route.Here {
-		path = r.Path()
-	}
-	at, _ := paths[path].(object)
-	operation, _ := at[strings.ToLower(r.Method())].(object)
+	operations, _ := paths[path].(object)
+	operation, _ := operations[strings.ToLower(method)].(object)
 	return operation
 }
 
-// dress adds to an operation what the gateway does: the limit, and the refusals that come of it.
-func dress(operation object, r route.Route, scale int) {
+func uniqueIDs(paths object) error {
+	seen := map[any]string{}
+	for path, operations := range paths {
+		for method, operation := range operations.(object) {
+			id := operation.(object)["operationId"]
+			if other, ok := seen[id]; ok {
+				return fmt.Errorf("%s and %s %s have the operationId %v", other, method, path, id)
+			}
+			seen[id] = method + " " + path
+		}
+	}
+	return nil
+}
+
+// mergeSchemas fails where services have different schemas of one name.
+func mergeSchemas(docs map[string]object) (object, error) {
+	all, from := object{}, map[string]string{}
+	for _, service := range slices.Sorted(maps.Keys(docs)) {
+		components, _ := docs[service]["components"].(object)
+		schemas, _ := components["schemas"].(object)
+		for name, schema := range schemas {
+			if other, ok := all[name]; ok && !reflect.DeepEqual(other, schema) {
+				return nil, fmt.Errorf("%s and %s have different schemas %s", from[name], service, name)
+			}
+			all[name], from[name] = schema, service
+		}
+	}
+	return all, nil
+}
+
+// edgeProblems are those that the gateway answers on every path.
+var edgeProblems = []problem{
+	{fault.Malformed, "malformed"}, {fault.TooLarge, "headers_too_large"}, {fault.Misdirected, "misdirected"},
+	{fault.Limited, "rate_limited"}, {fault.Unavailable, "service_unavailable"}, {fault.TimedOut, "timed_out"},
+}
+
+type problem struct {
+	kind fault.Kind
+	code string
+}
+
+// describeEdge adds to an operation what the gateway does: the limit, its problems, and a deprecation.
+func describeEdge(operation object, r route.Route, scale int) {
 	per := "user"
 	if r.Need == shop.Anyone {
 		per = "address"
@@ -78,69 +147,44 @@ func dress(operation object, r route.Route, scale int) {
 		}
 	}
 	operation["x-rate-limit"] = fmt.Sprintf("%d a minute per %s", r.Limit.PerMinute*scale, per)
-	responses, _ := operation["responses"].(object)
-	if responses == nil {
-		responses = object{}
-		operation["responses"] = responses
-	}
-	refuse(responses, fault.Limited, "rate_limited")
-	refuse(responses, fault.Unavailable, "service_unavailable")
-	refuse(responses, fault.TimedOut, "timed_out")
-	if !r.Reads() {
-		refuse(responses, fault.TooLarge, "body_too_large")
-		refuse(responses, fault.Unsupported, "unsupported_media_type")
-	}
+	addProblems(operation, edgeProblems)
+	responses := operation["responses"].(object)
 	for status, response := range responses {
 		if response, ok := response.(object); ok && status[0] != '5' {
-			response["headers"] = limitHeaders
+			headers, ok := response["headers"].(object)
+			if !ok {
+				headers = object{}
+				response["headers"] = headers
+			}
+			for name := range limitHeaders {
+				headers[name] = object{"$ref": "#/components/headers/" + name}
+			}
 		}
 	}
 }
 
 var limitHeaders = object{
 	"RateLimit-Limit":     object{"description": "requests a minute", "schema": object{"type": "integer"}},
-	"RateLimit-Remaining": object{"description": "that are left at this moment", "schema": object{"type": "integer"}},
-	"RateLimit-Reset":     object{"description": "seconds until all are there again", "schema": object{"type": "integer"}},
+	"RateLimit-Remaining": object{"description": "requests left", "schema": object{"type": "integer"}},
+	"RateLimit-Reset":     object{"description": "seconds until all requests are left again", "schema": object{"type": "integer"}},
 }
 
-func refuse(responses object, kind fault.Kind, code string) {
-	status := strconv.Itoa(kind.Status())
-	response, ok := responses[status].(object)
+func addProblems(operation object, problems []problem) {
+	responses, ok := operation["responses"].(object)
 	if !ok {
-		responses[status] = problem(code)
-		return
+		responses = object{}
+		operation["responses"] = responses
 	}
-	if text, _ := response["description"].(string); !strings.Contains(text, code) {
-		response["description"] = text + ", " + code
-	}
-}
-
-func problem(description string) object {
-	return object{"description": description, "content": object{
-		fault.ContentType: object{"schema": object{"$ref": refPrefix + "Problem"}}}}
-}
-
-// addOwn adds the operations that the gateway serves without a route of the table.
-func addOwn(paths object) {
-	for path, doc := range map[string][3]string{
-		"/health":       {"getHealth", "Check that the gateway is alive", ""},
-		"/health/ready": {"getReadiness", "Check that the gateway is ready", ""},
-		"/health/services": {"getServiceHealth", "Check the health of all services",
-			"Each service with its sidecar, database and broker; an admin also sees latencies and errors."},
-	} {
-		answer := object{"content": object{"application/json": object{"schema": object{"type": "object"}}}}
-		healthy, unhealthy := maps.Clone(answer), maps.Clone(answer)
-		healthy["description"], unhealthy["description"] = "Healthy", "Not healthy"
-		operation := object{
-			"tags": []any{"health"}, "operationId": doc[0], "summary": doc[1], "security": []any{},
-			"x-permission": string(shop.Anyone), "responses": object{"200": healthy, "503": unhealthy},
+	for _, p := range problems {
+		status := strconv.Itoa(p.kind.Status())
+		response, ok := responses[status].(object)
+		if !ok {
+			responses[status] = object{"description": http.StatusText(p.kind.Status()) + ": " + p.code, "content": object{
+				fault.ContentType: object{"schema": object{"$ref": schemaRef + "Problem"}}}}
+			continue
 		}
-		if doc[2] != "" {
-			operation["description"] = doc[2]
+		if text, _ := response["description"].(string); !strings.Contains(text, p.code) {
+			response["description"] = text + ", " + p.code
 		}
-		put(paths, path, "GET", operation)
 	}
 }
-
-// sortedServices makes every merge of the same documents the same document.
-func sortedServices(docs map[string]object) []string { return slices.Sorted(maps.Keys(docs)) }

@@ -49,6 +49,8 @@ func NewReporter(app *web.App, services []string, to *forward.Forwarder, verify 
 
 // Probes adds /health (alive) and /health/ready (can work).
 func (r *Reporter) Probes() {
+	web.DocumentHealth[web.Health](r.app, "/health", web.Doc("getHealth", "health", "Check that the gateway is alive"))
+	web.DocumentHealth[web.Health](r.app, "/health/ready", web.Doc("getReadiness", "health", "Check that the gateway is ready"))
 	r.app.Get("/health", func(c *fiber.Ctx) error { return send(c, web.Health{Status: web.OK}, true) })
 	r.app.Get("/health/ready", func(c *fiber.Ctx) error {
 		own := r.ready.get(c.UserContext(), r.app.Health)
@@ -59,6 +61,9 @@ func (r *Reporter) Probes() {
 // Routes adds /health/services (everything can work). Latencies and errors are for an admin alone: to others they would
 // show how an attack is going.
 func (r *Reporter) Routes() {
+	web.DocumentHealth[PlatformHealth](r.app, "/health/services",
+		web.Doc("getServiceHealth", "health", "Check the health of all services"),
+		web.Describe("Each service with its sidecar, database and broker. An admin also sees latencies and errors."))
 	r.app.Get("/health/services", func(c *fiber.Ctx) error {
 		report := r.all.get(c.UserContext(), r.ask)
 		ok := report.Status == web.OK

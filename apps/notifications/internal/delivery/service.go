@@ -168,7 +168,7 @@ func (s *Service) History(ctx context.Context, f Filter, page web.PageQuery) (we
 // DailyDeliveries is what became of one kind on one channel in one day (UTC). In the inbox everything is sent, and opened when it is
 // read; a mail is only where its reader allowed mails to tell.
 type DailyDeliveries struct {
-	Day      string `json:"day"`
+	Day      string `json:"day" validate:"datetime=2006-01-02"`
 	Kind     string `json:"kind"`
 	Channel  string `json:"channel"`
 	Planned  int    `json:"planned"`

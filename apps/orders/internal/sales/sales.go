@@ -55,6 +55,9 @@ func (d *Day) UnmarshalJSON(text []byte) error {
 	return d.UnmarshalText(text[1 : len(text)-1])
 }
 
+// JSONSchema describes it as a date.
+func (Day) JSONSchema() map[string]any { return map[string]any{"type": "string", "format": "date"} }
+
 type dayError struct{}
 
 func (dayError) Error() string { return "must be a day like 2026-11-25" }

@@ -19,6 +19,7 @@ func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /products/{id}/images", shop.ManageCatalogue, s.handleAdd, web.Created,
 		web.BodyLimit(maxFileBytes+64<<10), web.Timeout(time.Minute),
 		web.Fails(ErrNoProduct, ErrNotAnImage, ErrTooLarge, ErrTooMany),
+		web.Parts[newImage](),
 		web.Doc("addProductImage", "products", "Add a product image"),
 		web.Describe("multipart/form-data with a part that holds the file, and optionally a part named alt."))
 	web.Handle(app, "GET /products/{id}/images/{image_id}", shop.Anyone, s.handleGet, web.Fails(ErrNotFound),
@@ -37,6 +38,12 @@ type addInput struct {
 	idempotency.Key
 	ID   int64    `path:"id" validate:"min=1"`
 	Form web.Body `body:"multipart/form-data"`
+}
+
+// newImage documents the parts of the form. The part with the file may have any name.
+type newImage struct {
+	File []byte `json:"file" validate:"required"`
+	Alt  string `json:"alt" validate:"max=500"`
 }
 
 func (s *Service) handleAdd(ctx context.Context, _ shop.Caller, in addInput) (Image, error) {

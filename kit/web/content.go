@@ -110,7 +110,7 @@ func (app *App) send(c *fiber.Ctx, content Content, op *operation) error {
 	if content.Write == nil {
 		return c.Send(content.Bytes)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.UserContext()), op.patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.UserContext()), op.timeout)
 	from, to := io.Pipe()
 	go func() {
 		defer cancel()

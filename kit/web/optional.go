@@ -22,7 +22,7 @@ func (m *Optional[T]) UnmarshalJSON(text []byte) error {
 func (m *Optional[T]) null() { m.Set, m.Value = true, nil }
 
 // JSONSchema is that of the value, or null.
-func (Optional[T]) JSONSchema() map[string]any { return schemas{}.of(reflect.TypeFor[*T]()) }
+func (Optional[T]) JSONSchema() map[string]any { return newSchemas().of(reflect.TypeFor[*T]()) }
 
 // inner is what is said of in messages.
 func (*Optional[T]) inner() reflect.Type { return reflect.TypeFor[T]() }
