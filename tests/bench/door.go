@@ -79,7 +79,7 @@ func (l load) doorCost(ctx context.Context, p *platform.Platform, admin client.C
 			return l.hit(ctx, target{name: name, url: base + path, headers: map[string]string{"Authorization": "Bearer " + admin.Token}})
 		}
 	}
-	return inTurns(hit("GET orders, without the door", "http://"+bareAddr), hit("GET orders", p.URL()))
+	return inTurns(hit("GET orders, without the edge", "http://"+bareAddr), hit("GET orders", p.URL()))
 }
 
 // startBare runs the gateway without its door beside the platform's own, on the same sidecar.
@@ -121,14 +121,14 @@ type flood struct {
 // loginFlood measures a read of the shop alone, and while as many connections as there are do nothing but sign in: as many
 // addresses do it that each stays below its limit. Who waits too long for one hash after the other is told to come again.
 func (l load) loginFlood(ctx context.Context, p *platform.Platform) (f flood, err error) {
-	others := target{name: "GET product, each another one, alone", url: p.URL() + "/api/v1/products/", random: products}
+	others := target{name: "GET product, a different one each, alone", url: p.URL() + "/api/v1/products/", random: products}
 	l.duration = turnOf(l)
 	during := func() (result, error) {
 		harder := l
 		harder.duration += time.Second
 		flooded := make(chan error, 1)
 		go func() {
-			r, err := harder.hit(ctx, target{name: "login", url: p.URL() + "/api/v1/auth/login", body: login, random: buyers, busy: "busy"})
+			r, err := harder.hit(ctx, target{name: "sign-in", url: p.URL() + "/api/v1/auth/login", body: login, random: buyers, busy: "busy"})
 			f.logins += r.answers - r.refused
 			f.refused += r.refused
 			flooded <- err

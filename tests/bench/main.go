@@ -137,7 +137,7 @@ func (l load) floors(ctx context.Context, p *platform.Platform) ([]result, error
 	sidecar := fmt.Sprintf("http://127.0.0.1:%d", p.Port("gateway-dapr", "http"))
 	return l.hitAll(ctx, []target{
 		{name: "plain Fiber handler, 1 KB (floor)", url: "http://" + plainAddr + "/"},
-		{name: "no-op through a pair of sidecars (Dapr floor)", url: sidecar + "/health", headers: map[string]string{"dapr-app-id": "products", "dapr-api-token": token}},
+		{name: "no-op through two sidecars (Dapr floor)", url: sidecar + "/health", headers: map[string]string{"dapr-app-id": "products", "dapr-api-token": token}},
 	})
 }
 
@@ -146,10 +146,10 @@ func (l load) shop(ctx context.Context, p *platform.Platform, all people) ([]res
 	bearer := map[string]string{"Authorization": "Bearer " + all.admin.Token}
 	return l.hitAll(ctx, []target{
 		{name: "GET product", url: p.URL() + "/api/v1/products/1"},
-		{name: "GET product, each another one", url: p.URL() + "/api/v1/products/", random: products},
+		{name: "GET product, a different one each", url: p.URL() + "/api/v1/products/", random: products},
 		{name: "GET products (20 of 1,000)", url: p.URL() + "/api/v1/products"},
 		{name: "GET order, signed in", url: p.URL() + "/api/v1/orders?limit=1", headers: bearer},
-		{name: "login", url: p.URL() + "/api/v1/auth/login", body: login, random: buyers, connections: 4},
+		{name: "sign-in", url: p.URL() + "/api/v1/auth/login", body: login, random: buyers, connections: 4},
 		all.orders("POST orders", products),
 	})
 }

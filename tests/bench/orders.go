@@ -176,7 +176,7 @@ func (c carried) rate() float64 { return float64(c.placed) / c.carrying.Seconds(
 
 // String is a paragraph of the report.
 func (c carried) String() string {
-	return fmt.Sprintf("\n## Orders, carried to paid\n\n%d orders were placed in %s (%.0f/s); the last was paid after %s: %.0f workflows/s, each\n"+
-		"an order from placed to paid. CPU for one order, in milliseconds, by process:\n\n",
+	return fmt.Sprintf("\n## Orders from placed to paid\n\n%d orders were placed in %s (%.0f/s); the last was paid after %s: %.0f workflows/s.\n"+
+		"CPU per order, in milliseconds, by process:\n\n",
 		c.placed, c.placing.Round(100*time.Millisecond), float64(c.placed)/c.placing.Seconds(), c.carrying.Round(100*time.Millisecond), c.rate()) + spentOn(c.spent, c.placed)
 }

@@ -59,31 +59,30 @@ func (m *measured) add(results []result, err error) error {
 // report is docs/performance.md.
 func report(l load, m measured) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Performance\n\n`make bench` measured this on a machine with %d cores, %s, at %d connections, %s each, everything (load\n"+
-		"generator, services, sidecars, Postgres, Redis) on the same cores. Machines are noisy: compare the ratios of one run, not\n"+
-		"numbers of two.\n\n", runtime.NumCPU(), machineMemory(), l.connections, l.duration)
+	fmt.Fprintf(&b, "# Performance\n\nMeasured by `make bench` on a machine with %d cores, %s, at %d connections, %s each.\n"+
+		"Load generator, services, sidecars, Postgres and Redis share the cores. Machines are noisy: compare ratios within\n"+
+		"a run, not numbers of two runs.\n\n", runtime.NumCPU(), machineMemory(), l.connections, l.duration)
 	b.WriteString("| what | a second | p50 | p99 | of the plain floor | of the Dapr floor |\n|---|---|---|---|---|---|\n")
 	for _, r := range append(slices.Clone(m.floors), m.results...) {
 		fmt.Fprintf(&b, "| %s | %.0f | %s | %s | %.1f %% | %.0f %% |\n", r.name, r.rate, latency(r.p50), latency(r.p99),
 			100*r.rate/m.floors[0].rate, 100*r.rate/m.floors[1].rate)
 	}
-	b.WriteString("\nA single product and the list are answered from the gateway's memory for up to a second, which is why they are far above a\n" +
-		"pair of sidecars. A login is slow on purpose: it is one bcrypt hash. As many are computed at a time as there are\n" +
-		"processors, less one (at least one), and one more for registrations. An order is answered when\n" +
-		"its stock is reserved and it is durable. What follows (charging, selling the stock, mails) begins meanwhile and takes its share of the processors.\n" + m.wholesale.String())
+	b.WriteString("\nThe gateway caches a product and the list for a second, so they are far above a pair of sidecars. A sign-in is slow on\n" +
+		"purpose: one bcrypt hash, of which as many run concurrently as there are processors less one (at least one). An order\n" +
+		"is answered when its stock is reserved and it is durable; charging and mails share the processors meanwhile.\n" + m.wholesale.String())
 	for _, section := range []struct {
 		pair
 		head, foot string
 	}{
-		{m.door, "What the door costs", fmt.Sprintf("Guards, the check of the token, the denylist and the limit (one question to Redis) take %.0f %% of the throughput of "+
-			"a route\nthat goes through two sidecars; the target is under 15 %%.", 100-m.door.kept)},
-		{m.flood.pair, "A flood of logins", fmt.Sprintf("%d more connections do nothing but sign in meanwhile: %d did, and %d were told after 3 s to come again. Others keep %.0f %% of\n"+
-			"their throughput; the target is 60 %%.", l.connections, m.flood.logins, m.flood.refused, m.flood.kept)},
+		{m.door, "What the edge costs", fmt.Sprintf("Input checks, token verification and the limit (one call to Redis) take %.0f %% of the throughput of a route\n"+
+			"through two sidecars; the target is under 15 %%.", 100-m.door.kept)},
+		{m.flood.pair, "A flood of sign-ins", fmt.Sprintf("%d more connections only sign in meanwhile: %d succeeded and %d got 503 after 3 s. Other requests keep %.0f %%\n"+
+			"of their throughput; the target is 60 %%.", l.connections, m.flood.logins, m.flood.refused, m.flood.kept)},
 	} {
 		if section.before.rate == 0 {
 			continue // only other parts were measured
 		}
-		fmt.Fprintf(&b, "\n## %s\n\n%s Each was measured %d times, in turns; the share is the middle one of the turns.\n\n| what | requests/s | p50 | p99 |\n|---|---|---|---|\n",
+		fmt.Fprintf(&b, "\n## %s\n\n%s Each was measured %d times, alternately; the share is the median.\n\n| what | requests/s | p50 | p99 |\n|---|---|---|---|\n",
 			section.head, section.foot, turns)
 		for _, r := range []result{section.before, section.after} {
 			fmt.Fprintf(&b, "| %s | %.0f | %s | %s |\n", r.name, r.rate, latency(r.p50), latency(r.p99))
@@ -98,7 +97,7 @@ func report(l load, m measured) string {
 	if len(m.streams.order) > 0 {
 		b.WriteString(m.streams.String())
 	}
-	b.WriteString("\n## Memory\n\nMemory at idle, after 1,000 products were made (resident, MB):\n\n| process | MB |\n|---|---|\n")
+	b.WriteString("\n## Memory\n\nResident memory when idle, with 1,000 products:\n\n| process | MB |\n|---|---|\n")
 	for _, name := range []string{"gateway", "users", "products", "orders", "notifications", "gateway-dapr", "users-dapr", "products-dapr",
 		"orders-dapr", "notifications-dapr", "placement", "scheduler", "redis", "postgres"} {
 		fmt.Fprintf(&b, "| %s | %.0f |\n", name, m.idle[name])

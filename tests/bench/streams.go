@@ -260,13 +260,13 @@ func next(arrived <-chan arrival, failed <-chan error) (arrival, error) {
 // String is a section of the report.
 func (s streams) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n## Open streams\n\n%d streams of %d people take the gateway from %.0f MB to %.0f MB (resident), and %.0f MB after each of them was sent something at\n"+
-		"once; the target is 300 MB. From the answer to who began it until it is on the stream, with all of them open:\n\n| what | p50 | p99 |\n|---|---|---|\n",
+	fmt.Fprintf(&b, "\n## Open streams\n\n%d streams of %d users take the gateway from %.0f MB to %.0f MB (resident), and to %.0f MB after an event on\n"+
+		"each of them; the target is 300 MB. Time from the response to the event on the stream, with all of them open:\n\n| what | p50 | p99 |\n|---|---|---|\n",
 		openStreams, openStreams/perReader, s.before, s.open, s.after)
 	for _, r := range []struct {
 		name  string
 		waits []time.Duration
-	}{{"an order that was placed", s.order}, {"a broadcast, on all of them", s.broadcast}} {
+	}{{"a placed order", s.order}, {"a broadcast, on all of them", s.broadcast}} {
 		slices.Sort(r.waits)
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", r.name, latency(r.waits[len(r.waits)/2]), latency(r.waits[len(r.waits)*99/100]))
 	}

@@ -178,6 +178,6 @@ func (w *wholesale) String() string {
 	if w.size == 0 {
 		return ""
 	}
-	return fmt.Sprintf("\nThe import is one file of %d MB through both sidecars, with stock, its ledger and an event for each row. The searches are of 10,000 kinds, so\n"+
-		"that the gateway's memory answers few of them: words, beginnings, typos, shelves, prices, brands. Target: a p99 below 60 ms.\n", w.size>>20)
+	return fmt.Sprintf("\nThe import is one file of %d MB through both sidecars, with stock, ledger and an event per row. The searches are 10,000\n"+
+		"different ones, so the cache answers few: words, prefixes, typos, categories, prices, brands. Target: p99 below 60 ms.\n", w.size>>20)
 }
