@@ -13,8 +13,9 @@ import (
 	"sidecart/kit/web"
 )
 
-// TestErasureBesideReturns has somebody forgotten who waits for many products, the last one longest, while these come back.
-func TestErasureBesideReturns(t *testing.T) {
+// TestErasureDuringRestock erases a user with requests for many products, inserted in descending order, while these are
+// released.
+func TestErasureDuringRestock(t *testing.T) {
 	const products = 40
 	db, s := open(t, time.Hour, slices.Repeat([]int{1}, products)...)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
@@ -25,7 +26,7 @@ func TestErasureBesideReturns(t *testing.T) {
 	}
 	for range 15 {
 		order, alice := newOrder(), kittest.NewCaller(shop.User)
-		if _, err := s.Reserve(t.Context(), order, want(all...)); err != nil {
+		if _, err := s.Reserve(t.Context(), order, items(all...)); err != nil {
 			t.Fatal(err)
 		}
 		for id := int64(products); id > 0; id-- {
@@ -33,17 +34,17 @@ func TestErasureBesideReturns(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		var both sync.WaitGroup
-		both.Go(func() {
+		var race sync.WaitGroup
+		race.Go(func() {
 			if err := s.Release(t.Context(), order); err != nil {
 				t.Error(err)
 			}
 		})
-		both.Go(func() {
+		race.Go(func() {
 			body := fmt.Sprintf(`{"id":%q,"type":"users.erased","data":{"user_id":%q}}`, shop.NewID(), alice.ID)
 			kittest.Run(t, app, nil, []kittest.Call{{Name: "erased", Do: "POST /events/users.erased", Body: body, Want: 200, Has: []string{`"SUCCESS"`}}})
 		})
-		both.Wait()
+		race.Wait()
 		if t.Failed() {
 			return
 		}

@@ -8,10 +8,10 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Subscribe hears who wants to be forgotten.
+// Subscribe consumes users.erased.
 func (s *Service) Subscribe(h *event.Hub) { event.On(h, s.onErased) }
 
-// onErased forgets what somebody waits for, and the answers that are kept for calls of theirs.
+// onErased deletes a user's notification requests and stored idempotent responses.
 func (s *Service) onErased(ctx context.Context, tx event.TX, e shop.UserErased) error {
 	if err := deleteUserWaiters(ctx, tx, e.UserID); err != nil {
 		return err

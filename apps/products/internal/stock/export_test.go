@@ -1,6 +1,6 @@
 package stock
 
-// Take and Sell are what a reservation and its sale ask the database, for a test of how that is planned.
+// Reserve and Commit are the store functions, for the test of their query plans.
 var (
 	Reserve = reserve
 	Commit  = commit

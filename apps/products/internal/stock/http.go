@@ -9,7 +9,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// Routes adds the stock's routes. Reservations are for the orders service alone: they are not public.
+// Routes adds the routes of stock. Reservations are internal: only the orders service may call them.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "GET /products/{id}/inventory", shop.ManageStock, s.handleLevel, web.NoStore,
 		web.Fails(ErrNotFound),
@@ -56,8 +56,8 @@ type adjustInput struct {
 	StockAdjustment
 }
 
-func (s *Service) handleAdjust(ctx context.Context, who shop.Caller, in adjustInput) (StockAdjustmentResult, error) {
-	return s.Adjust(ctx, who.ID, in.ID, in.StockAdjustment)
+func (s *Service) handleAdjust(ctx context.Context, caller shop.Caller, in adjustInput) (StockAdjustmentResult, error) {
+	return s.Adjust(ctx, caller.ID, in.ID, in.StockAdjustment)
 }
 
 type movementsInput struct {
@@ -87,22 +87,22 @@ func (s *Service) handleAlerts(ctx context.Context, _ shop.Caller, in alertsInpu
 	return s.Alerts(ctx, AlertKind(in.Kind), in.PageQuery)
 }
 
-func (s *Service) handleNotifyMe(ctx context.Context, who shop.Caller, in productInput) (web.None, error) {
-	return web.None{}, s.NotifyWhenInStock(ctx, who.ID, in.ID)
+func (s *Service) handleNotifyMe(ctx context.Context, caller shop.Caller, in productInput) (web.None, error) {
+	return web.None{}, s.NotifyWhenInStock(ctx, caller.ID, in.ID)
 }
 
 type userInput struct {
 	UserID shop.UserID `path:"user_id" validate:"required"`
 }
 
-// export is what this service holds of somebody.
+// export is the personal data of a user in this service.
 type export struct {
 	NotifyMe []NotifyRequest `json:"notify_me"`
 }
 
 func (s *Service) handleExport(ctx context.Context, _ shop.Caller, in userInput) (export, error) {
-	found, err := s.NotifyRequests(ctx, in.UserID)
-	return export{found}, err
+	requests, err := s.NotifyRequests(ctx, in.UserID)
+	return export{requests}, err
 }
 
 type reserveInput struct {

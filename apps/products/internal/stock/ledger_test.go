@@ -16,40 +16,40 @@ import (
 	"sidecart/kit/shop"
 )
 
-// TestTheLedgerCannotLie goes past the service, as a bug or a hand on the database would.
-func TestTheLedgerCannotLie(t *testing.T) {
+// TestLedgerConstraints changes the tables directly, as a bug or an administrator could.
+func TestLedgerConstraints(t *testing.T) {
 	db, _ := open(t, time.Hour, 10)
 	for name, sql := range map[string]string{
-		"a change without a reason":    `update stock set on_hand = on_hand + 1`,
-		"a reason said once holds on":  `update stock set on_hand = on_hand + 1, reason = null`,
-		"a line of its own":            `insert into movements (product_id, delta, balance, reason) values (1, 5, 15, 'trust me')`,
-		"another line":                 `update movements set delta = 3`,
-		"no line":                      `delete from movements`,
-		"no lines at all":              `truncate movements`,
-		"stock that goes away":         `delete from stock`,
-		"less than is spoken for":      `update stock set reserved = 11`,
-		"stock below nothing":          `update stock set on_hand = -1, reason = 'x'`,
-		"stock that loses its product": `truncate stock`,
+		"a change without a reason":     `update stock set on_hand = on_hand + 1`,
+		"a reason of an earlier change": `update stock set on_hand = on_hand + 1, reason = null`,
+		"an entry without a change":     `insert into movements (product_id, delta, balance, reason) values (1, 5, 15, 'x')`,
+		"a changed entry":               `update movements set delta = 3`,
+		"a deleted entry":               `delete from movements`,
+		"a truncated ledger":            `truncate movements`,
+		"deleted stock":                 `delete from stock`,
+		"more reserved than on hand":    `update stock set reserved = 11`,
+		"negative stock":                `update stock set on_hand = -1, reason = 'x'`,
+		"truncated stock":               `truncate stock`,
 	} {
 		if _, err := db.Exec(t.Context(), sql); err == nil {
-			t.Errorf("%s: the database took it", name)
+			t.Errorf("%s: accepted", name)
 		}
 	}
 	ledgerAddsUp(t, db)
-	if _, err := db.Exec(t.Context(), `update stock set on_hand = on_hand - 3, reason = 'by hand'`); err != nil {
+	if _, err := db.Exec(t.Context(), `update stock set on_hand = on_hand - 3, reason = 'direct'`); err != nil {
 		t.Fatal(err)
 	}
-	ledgerAddsUp(t, db) // whoever changes stock writes the ledger
+	ledgerAddsUp(t, db) // a direct change writes the ledger too
 	var balance int
-	if err := db.QueryRow(t.Context(), `select balance from movements where reason = 'by hand'`).Scan(&balance); err != nil || balance != 7 {
+	if err := db.QueryRow(t.Context(), `select balance from movements where reason = 'direct'`).Scan(&balance); err != nil || balance != 7 {
 		t.Errorf("balance %d, %v", balance, err)
 	}
 }
 
-// emitted counts what was told by topic, and lists whom stock.back named.
+// emitted counts the events by topic, and lists the users of stock.back.
 func emitted(t testing.TB, db interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-}) (counts map[string]int, named []string) {
+}) (counts map[string]int, users []string) {
 	t.Helper()
 	rows, err := db.Query(t.Context(), `select topic, data from outbox order by seq`)
 	if err != nil {
@@ -71,18 +71,18 @@ func emitted(t testing.TB, db interface {
 			t.Errorf("%d users in one event", len(e.UserIDs))
 		}
 		for _, u := range e.UserIDs {
-			named = append(named, u.String())
+			users = append(users, u.String())
 		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return counts, named
+	return counts, users
 }
 
-// TestEachCrossingIsToldOnce has 60 buyers take the last 40 units one by one, and all of them give back.
-func TestEachCrossingIsToldOnce(t *testing.T) {
+// TestEachCrossingIsEmittedOnce has 60 concurrent orders for the last 40 units, and then releases all of them.
+func TestEachCrossingIsEmittedOnce(t *testing.T) {
 	db, s := open(t, time.Hour, 40)
 	if _, err := s.SetThreshold(t.Context(), 1, 10); err != nil {
 		t.Fatal(err)
@@ -92,13 +92,13 @@ func TestEachCrossingIsToldOnce(t *testing.T) {
 	var race sync.WaitGroup
 	for i := range orders {
 		orders[i] = newOrder()
-		race.Go(func() { _, _ = s.Reserve(context.Background(), orders[i], want(1, 1)) }) // 20 are refused
+		race.Go(func() { _, _ = s.Reserve(context.Background(), orders[i], items(1, 1)) }) // 20 are refused
 	}
 	race.Wait()
 	expect(t, s, 1, 40, 40)
 	counts, _ := emitted(t, db)
 	if counts["stock.low"] != 1 || counts["stock.out"] != 1 || counts["stock.back"] != 0 {
-		t.Errorf("told %v", counts)
+		t.Errorf("emitted %v", counts)
 	}
 	for _, order := range orders {
 		race.Go(func() {
@@ -110,61 +110,61 @@ func TestEachCrossingIsToldOnce(t *testing.T) {
 	race.Wait()
 	counts, _ = emitted(t, db)
 	if counts["stock.low"] != 1 || counts["stock.out"] != 1 || counts["stock.back"] != 1 {
-		t.Errorf("told %v", counts)
+		t.Errorf("emitted %v", counts)
 	}
 }
 
-// TestWhoWaitsIsToldOnce has people ask while the product comes and goes: whoever was promised word gets it, once, in
-// events of bounded size.
-func TestWhoWaitsIsToldOnce(t *testing.T) {
+// TestEachRequestIsNotifiedOnce requests notifications while the stock comes and goes: each accepted request is in one
+// event, and events have a bounded size.
+func TestEachRequestIsNotifiedOnce(t *testing.T) {
 	db, s := open(t, time.Hour, 0)
 	kittest.Emitted(t, db)
 	var mu sync.Mutex
-	var promised []string
-	ask := func(n int) {
+	var accepted []string
+	request := func(n int) {
 		var race sync.WaitGroup
 		for range n {
 			race.Go(func() {
 				user := shop.UserID{UUID: shop.NewID()}
 				if err := s.NotifyWhenInStock(context.Background(), user, 1); err == nil {
 					mu.Lock()
-					promised = append(promised, user.String())
+					accepted = append(accepted, user.String())
 					mu.Unlock()
 				}
 			})
 		}
 		race.Wait()
 	}
-	ask(250)
+	request(250)
 	var race sync.WaitGroup
-	race.Go(func() { ask(200) })
+	race.Go(func() { request(200) })
 	race.Go(func() {
 		for range 5 {
 			for _, delta := range []int{1, -1} {
-				if _, err := s.Adjust(context.Background(), shop.UserID{}, 1, stock.StockAdjustment{Delta: delta, Reason: "comes and goes"}); err != nil {
+				if _, err := s.Adjust(context.Background(), shop.UserID{}, 1, stock.StockAdjustment{Delta: delta, Reason: "counted"}); err != nil {
 					t.Error(err)
 				}
 			}
 		}
 	})
 	race.Wait()
-	if _, err := s.Adjust(t.Context(), shop.UserID{}, 1, stock.StockAdjustment{Delta: 1, Reason: "stays"}); err != nil {
+	if _, err := s.Adjust(t.Context(), shop.UserID{}, 1, stock.StockAdjustment{Delta: 1, Reason: "counted"}); err != nil {
 		t.Fatal(err)
 	}
-	_, named := emitted(t, db)
-	slices.Sort(promised)
-	slices.Sort(named)
-	if len(promised) < 250 || !slices.Equal(promised, named) {
-		t.Errorf("%d were promised word and %d names were told", len(promised), len(named))
+	_, users := emitted(t, db)
+	slices.Sort(accepted)
+	slices.Sort(users)
+	if len(accepted) < 250 || !slices.Equal(accepted, users) {
+		t.Errorf("%d requests were accepted and %d notified", len(accepted), len(users))
 	}
 }
 
-// TestAdjustingRacesWithBuying: what admins take away and what buyers take never add up to more than there is.
-func TestAdjustingRacesWithBuying(t *testing.T) {
+// TestConcurrentAdjustAndReserve: adjustments and reservations together never exceed the stock.
+func TestConcurrentAdjustAndReserve(t *testing.T) {
 	db, s := open(t, time.Hour, 30, 30)
 	var race sync.WaitGroup
 	for range 40 {
-		race.Go(func() { _, _ = s.Reserve(context.Background(), newOrder(), want(1, 1+rand.IntN(2), 2, 1)) })
+		race.Go(func() { _, _ = s.Reserve(context.Background(), newOrder(), items(1, 1+rand.IntN(2), 2, 1)) })
 		race.Go(func() {
 			_, _ = s.Adjust(context.Background(), shop.UserID{}, 1+rand.Int64N(2), stock.StockAdjustment{Delta: rand.IntN(3) - 2, Reason: "counted"})
 		})
@@ -178,14 +178,14 @@ func TestAdjustingRacesWithBuying(t *testing.T) {
 	}
 }
 
-// BenchmarkFlashSale is how many reservations a second one product can take from 16 callers.
+// BenchmarkFlashSale measures reservations of one product by 16 concurrent callers.
 func BenchmarkFlashSale(b *testing.B) {
 	_, s := open(b, time.Hour, 900_000_000)
 	b.SetParallelism(8) // times two cores
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, err := s.Reserve(context.Background(), newOrder(), want(1, 1)); err != nil {
+			if _, err := s.Reserve(context.Background(), newOrder(), items(1, 1)); err != nil {
 				b.Error(err)
 			}
 		}
@@ -194,7 +194,7 @@ func BenchmarkFlashSale(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkReservations is the same with 100 products.
+// BenchmarkReservations measures reservations of 100 products.
 func BenchmarkReservations(b *testing.B) {
 	quantities := make([]int, 100)
 	for i := range quantities {
@@ -205,7 +205,7 @@ func BenchmarkReservations(b *testing.B) {
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, err := s.Reserve(context.Background(), newOrder(), want(1+rand.IntN(100), 1)); err != nil {
+			if _, err := s.Reserve(context.Background(), newOrder(), items(1+rand.IntN(100), 1)); err != nil {
 				b.Error(err)
 			}
 		}

@@ -12,11 +12,11 @@ import (
 	"sidecart/kit/shop"
 )
 
-// model is what stock should be, in the simplest way to say it.
+// model is the simplest implementation of stock.
 type model struct {
 	onHand [3]int
 	orders map[shop.OrderID]*modelOrder
-	told   map[string]int
+	events map[string]int
 }
 
 type modelOrder struct {
@@ -34,7 +34,7 @@ func (m *model) available(product int) int {
 	return n
 }
 
-// change notes the crossings that a change of the model brings about, at thresholds of 2.
+// change counts the events of a change of the model. The thresholds are 2.
 func (m *model) change(apply func()) {
 	var before [3]int
 	for p := range before {
@@ -44,17 +44,17 @@ func (m *model) change(apply func()) {
 	for p, was := range before {
 		switch is := m.available(p); {
 		case was > 0 && is == 0:
-			m.told["stock.out"]++
+			m.events["stock.out"]++
 		case was == 0 && is > 0:
-			m.told["stock.back"]++
+			m.events["stock.back"]++
 		case was > 2 && is <= 2 && is > 0:
-			m.told["stock.low"]++
+			m.events["stock.low"]++
 		}
 	}
 }
 
-// TestStockIsWhatTheModelSays does anything in any order, twice where it likes, and compares with the model.
-func TestStockIsWhatTheModelSays(t *testing.T) {
+// TestStockMatchesModel runs random operations, repeated ones too, and compares the stock and its events with the model.
+func TestStockMatchesModel(t *testing.T) {
 	db, s := open(t, time.Hour, 1, 1, 1)
 	for id := range int64(3) {
 		if _, err := s.SetThreshold(t.Context(), id+1, 2); err != nil {
@@ -63,9 +63,9 @@ func TestStockIsWhatTheModelSays(t *testing.T) {
 	}
 	rapid.Check(t, func(r *rapid.T) {
 		kittest.Emitted(t, db)
-		m := model{orders: map[shop.OrderID]*modelOrder{}, told: map[string]int{}}
+		m := model{orders: map[shop.OrderID]*modelOrder{}, events: map[string]int{}}
 		ids := []shop.OrderID{newOrder(), newOrder(), newOrder(), newOrder()}
-		for p := range m.onHand { // what earlier rounds left is where this one starts; their reservations are gone
+		for p := range m.onHand { // each round starts with the stock that the last one left
 			l, err := s.Level(t.Context(), int64(p+1))
 			if err != nil || l.Reserved != 0 {
 				r.Fatalf("%+v, %v", l, err)
@@ -91,8 +91,8 @@ func TestStockIsWhatTheModelSays(t *testing.T) {
 		}
 		counts, _ := emitted(t, db)
 		for _, topic := range []string{"stock.low", "stock.out", "stock.back"} {
-			if counts[topic] != m.told[topic] {
-				r.Fatalf("told %v, want %v", counts, m.told)
+			if counts[topic] != m.events[topic] {
+				r.Fatalf("emitted %v, want %v", counts, m.events)
 			}
 		}
 	})
@@ -101,53 +101,53 @@ func TestStockIsWhatTheModelSays(t *testing.T) {
 
 func (m *model) reserve(r *rapid.T, s *stock.Service, id shop.OrderID) {
 	lines := rapid.MapOfN(rapid.IntRange(0, 2), rapid.IntRange(1, 3), 1, 3).Draw(r, "lines")
-	var wanted []stock.Item
+	var items []stock.Item
 	for p, q := range lines {
-		wanted = append(wanted, stock.Item{ProductID: int64(p + 1), Quantity: q})
+		items = append(items, stock.Item{ProductID: int64(p + 1), Quantity: q})
 	}
 	var want error
-	known := m.orders[id]
+	o := m.orders[id]
 	switch {
-	case known != nil && (known.state == stock.StateReleased || known.state == stock.StateReturned):
+	case o != nil && (o.state == stock.StateReleased || o.state == stock.StateReturned):
 		want = stock.ErrReleased
-	case known == nil:
+	case o == nil:
 		for p, q := range lines {
 			if m.available(p) < q {
 				want = stock.ErrOutOfStock
 			}
 		}
 	}
-	got, err := s.Reserve(r.Context(), id, wanted)
+	got, err := s.Reserve(r.Context(), id, items)
 	if !errors.Is(err, want) || want == nil && err != nil {
 		r.Fatalf("reserve: %v, want %v", err, want)
 	}
 	if want != nil {
 		return
 	}
-	if known == nil {
-		known = &modelOrder{state: stock.StateHeld, lines: lines}
-		m.change(func() { m.orders[id] = known })
+	if o == nil {
+		o = &modelOrder{state: stock.StateHeld, lines: lines}
+		m.change(func() { m.orders[id] = o })
 	}
-	if got.State != known.state || len(got.Lines) != len(known.lines) {
-		r.Fatalf("reserved %+v, want %+v", got, known)
+	if got.State != o.state || len(got.Lines) != len(o.lines) {
+		r.Fatalf("reserved %+v, want %+v", got, o)
 	}
 	for _, l := range got.Lines {
-		if known.lines[int(l.ProductID-1)] != l.Quantity {
-			r.Fatalf("reserved %+v, want %+v", got, known)
+		if o.lines[int(l.ProductID-1)] != l.Quantity {
+			r.Fatalf("reserved %+v, want %+v", got, o)
 		}
 	}
 }
 
 func (m *model) commit(r *rapid.T, s *stock.Service, id shop.OrderID) {
-	known := m.orders[id]
+	o := m.orders[id]
 	err := s.Commit(r.Context(), id)
-	if possible := known != nil && (known.state == stock.StateHeld || known.state == stock.StateCommitted); possible != (err == nil) || err != nil && !errors.Is(err, stock.ErrReleased) {
-		r.Fatalf("commit: %v of %+v", err, known)
+	if possible := o != nil && (o.state == stock.StateHeld || o.state == stock.StateCommitted); possible != (err == nil) || err != nil && !errors.Is(err, stock.ErrReleased) {
+		r.Fatalf("commit: %v of %+v", err, o)
 	}
-	if err == nil && known.state == stock.StateHeld {
+	if err == nil && o.state == stock.StateHeld {
 		m.change(func() {
-			known.state = stock.StateCommitted
-			for p, q := range known.lines {
+			o.state = stock.StateCommitted
+			for p, q := range o.lines {
 				m.onHand[p] -= q
 			}
 		})
@@ -158,18 +158,18 @@ func (m *model) release(r *rapid.T, s *stock.Service, id shop.OrderID) {
 	if err := s.Release(r.Context(), id); err != nil {
 		r.Fatal(err)
 	}
-	known := m.orders[id]
-	if known == nil {
+	o := m.orders[id]
+	if o == nil {
 		m.orders[id] = &modelOrder{state: stock.StateReleased}
 		return
 	}
 	m.change(func() {
-		switch known.state {
+		switch o.state {
 		case stock.StateHeld:
-			known.state = stock.StateReleased
+			o.state = stock.StateReleased
 		case stock.StateCommitted:
-			known.state = stock.StateReturned
-			for p, q := range known.lines {
+			o.state = stock.StateReturned
+			for p, q := range o.lines {
 				m.onHand[p] += q
 			}
 		}

@@ -11,11 +11,11 @@ import (
 	"sidecart/apps/products/internal/stock"
 )
 
-// TestAnOrderIsFoundByItsID, and not among all that is held: when the database last counted, nearly everything was sold.
-func TestAnOrderIsFoundByItsID(t *testing.T) {
+// TestReservationPlans: reservations are read by primary key, although the statistics promise few held ones.
+func TestReservationPlans(t *testing.T) {
 	db, s := open(t, time.Hour, 10)
 	order := newOrder()
-	if _, err := s.Reserve(t.Context(), order, want(1, 1)); err != nil {
+	if _, err := s.Reserve(t.Context(), order, items(1, 1)); err != nil {
 		t.Fatal(err)
 	}
 	_, err := db.Exec(t.Context(), `
@@ -28,11 +28,11 @@ func TestAnOrderIsFoundByItsID(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, statements := range map[string]func(pgx.Tx) error{
-		"take": func(tx pgx.Tx) error {
-			_, _, err := stock.Reserve(t.Context(), tx, newOrder(), time.Hour, want(1, 1))
+		"reserve": func(tx pgx.Tx) error {
+			_, _, err := stock.Reserve(t.Context(), tx, newOrder(), time.Hour, items(1, 1))
 			return err
 		},
-		"sell": func(tx pgx.Tx) error {
+		"commit": func(tx pgx.Tx) error {
 			_, err := stock.Commit(t.Context(), tx, order)
 			return err
 		},
@@ -53,7 +53,7 @@ func TestAnOrderIsFoundByItsID(t *testing.T) {
 	}
 }
 
-// explaining has each statement of a batch explained before it is sent.
+// explaining explains each statement of a batch before it sends the batch.
 type explaining struct {
 	pgx.Tx
 	plans *[]string

@@ -1,12 +1,10 @@
 package stock
 
 import (
-	"cmp"
 	"context"
 	"embed"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -19,20 +17,20 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations are the stock's tables; they stand on the products'.
+// Migrations create the tables of stock. They reference the tables of products.
 var Migrations = postgres.Migrations{Name: "stock", Files: postgres.Sub(files)}
 
-// Service does what can be done with stock.
+// Service manages stock levels, reservations and alerts.
 type Service struct {
 	db   *event.Outbox
 	hold time.Duration
 }
 
-// NewService works on an open database; reservations are held for hold.
+// NewService takes how long reservations are held.
 func NewService(db *event.Outbox, hold time.Duration) *Service { return &Service{db, hold} }
 
-// Reserve speaks for all lines or none. Called again for the same order it answers the same reservation. It fails with
-// ErrUnknownProduct, ErrOutOfStock, ErrMixedCurrencies, or ErrReleased where the order has already given its reservation back.
+// Reserve reserves all items or none. A repeated call for an order returns the same reservation. It fails with
+// ErrUnknownProduct, ErrOutOfStock, ErrMixedCurrencies, or with ErrReleased if the order's reservation has been released.
 func (s *Service) Reserve(ctx context.Context, order shop.OrderID, items []Item) (r Reservation, err error) {
 	err = s.db.Tx(ctx, func(tx event.TX) error {
 		until, lines, err := reserve(ctx, tx, order, s.hold, items)
@@ -40,38 +38,23 @@ func (s *Service) Reserve(ctx context.Context, order shop.OrderID, items []Item)
 		case err != nil:
 			return err
 		case until == nil:
-			r, err = existingReservation(ctx, tx, order)
+			r, err = reservation(ctx, tx, order)
+			if err == nil && r.State != StateHeld && r.State != StateCommitted {
+				err = ErrReleased
+			}
 			return err
 		}
 		if err := reserveFault(lines); err != nil {
-			return err // and the claim goes with the transaction
+			return err // the rollback also removes the reservation
 		}
 		r = Reservation{OrderID: order, State: StateHeld, Lines: reservationLines(lines), ExpiresAt: *until}
-		for _, l := range lines {
-			err := recordCrossing(ctx, tx, stockChange{
-				ProductID: l.ProductID, SKU: l.SKU, Name: l.Name, OnSale: true,
-				AvailableBefore: l.Available, Available: l.Available - l.Quantity, Threshold: l.Threshold, ThresholdBefore: l.Threshold,
-			})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
+		return recordCrossings(ctx, tx, reservedChanges(lines))
 	})
 	return r, err
 }
 
-// existingReservation is the reservation that an order has made before. It fails with ErrReleased where it holds no longer.
-func existingReservation(ctx context.Context, tx pgx.Tx, order shop.OrderID) (Reservation, error) {
-	r, err := reservation(ctx, tx, order)
-	if err == nil && r.State != StateHeld && r.State != StateCommitted {
-		err = ErrReleased
-	}
-	return r, err
-}
-
-// Commit makes a reservation a sale: the goods leave the shelf. Called again it changes nothing. It fails with
-// ErrReleased where there is nothing to commit any more.
+// Commit makes a reservation a sale: the stock leaves on_hand. A repeated call changes nothing. It fails with ErrReleased
+// if the reservation does not exist or has been released.
 func (s *Service) Commit(ctx context.Context, order shop.OrderID) error {
 	return s.db.Tx(ctx, func(tx event.TX) error {
 		state, err := commit(ctx, tx, order)
@@ -82,13 +65,13 @@ func (s *Service) Commit(ctx context.Context, order shop.OrderID) error {
 	})
 }
 
-// Release gives back what an order holds: held stock becomes available, sold stock returns to the shelf. Called again,
-// or for an order that reserved nothing, it changes nothing; a reservation that arrives later is refused.
+// Release releases what an order has reserved, and restocks what it has bought. A repeated call changes nothing. For an
+// order without a reservation it leaves a tombstone: a reservation that arrives later is refused.
 func (s *Service) Release(ctx context.Context, order shop.OrderID) error {
 	return s.release(ctx, order, true)
 }
 
-// ReleaseHeld is Release that leaves alone what is sold: for an order that is believed not to be.
+// ReleaseHeld is Release without restocking: it changes nothing for an order that has bought its items.
 func (s *Service) ReleaseHeld(ctx context.Context, order shop.OrderID) error {
 	return s.release(ctx, order, false)
 }
@@ -111,32 +94,23 @@ func (s *Service) release(ctx context.Context, order shop.OrderID, sold bool) er
 	})
 }
 
-// settle makes the lines of a locked reservation available by free or shelve, and tells what is back.
-func settle(ctx context.Context, tx event.TX, order shop.OrderID, by func(context.Context, pgx.Tx, shop.OrderID) ([]stockChange, error), state State) error {
-	all, err := by(ctx, tx, order)
+// settle moves a locked reservation to its final state, with the stock change that belongs to it.
+func settle(
+	ctx context.Context, tx event.TX, order shop.OrderID,
+	changeStock func(context.Context, pgx.Tx, shop.OrderID) ([]stockChange, error), state State,
+) error {
+	changes, err := changeStock(ctx, tx, order)
 	if err != nil {
 		return err
 	}
-	if err := recordCrossings(ctx, tx, all); err != nil {
+	if err := recordCrossings(ctx, tx, changes); err != nil {
 		return err
 	}
 	return setState(ctx, tx, order, state)
 }
 
-// recordCrossings tells of each, by product: what it writes down is locked in that order.
-func recordCrossings(ctx context.Context, tx event.TX, all []stockChange) error {
-	slices.SortFunc(all, func(a, b stockChange) int { return cmp.Compare(a.ProductID, b.ProductID) })
-	for _, m := range all {
-		if err := recordCrossing(ctx, tx, m); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Restock puts so many of each sold line back on the shelf, all returns of the order taken together, and at most what was
-// sold. Called again, or with less than is back already, it changes nothing. It fails with ErrReleased where the order
-// has bought nothing.
+// Restock puts sold items back into stock. Quantities are totals over all restocks of the order, capped at what was sold.
+// A call with no more than what is already back changes nothing. It fails with ErrReleased if the order has bought nothing.
 func (s *Service) Restock(ctx context.Context, order shop.OrderID, items []Item) error {
 	return s.db.Tx(ctx, func(tx event.TX) error {
 		state, err := lock(ctx, tx, order)
@@ -146,16 +120,16 @@ func (s *Service) Restock(ctx context.Context, order shop.OrderID, items []Item)
 		case state != StateCommitted:
 			return ErrReleased
 		}
-		all, err := restock(ctx, tx, order, items)
+		changes, err := restock(ctx, tx, order, items)
 		if err != nil {
 			return err
 		}
-		return recordCrossings(ctx, tx, all)
+		return recordCrossings(ctx, tx, changes)
 	})
 }
 
-// ReleaseExpired releases reservations whose time is over and that are still held. One that cannot be released steps
-// aside for ten minutes; the error names it.
+// ReleaseExpired releases expired reservations. One that cannot be released is retried after ten minutes; the error names
+// it.
 func (s *Service) ReleaseExpired(ctx context.Context) error {
 	orders, err := expired(ctx, s.db)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package stock is how much of each product there is and who has spoken for it. It is where overselling is made
-// impossible: a reservation takes all of its lines or none, and no product can have more reserved than it has.
+// Package stock manages stock levels, the ledger of stock movements, reservations and stock alerts. It makes overselling
+// impossible: a reservation takes all of its lines or none, and no product has more reserved than on hand.
 package stock
 
 import (
@@ -14,8 +14,8 @@ import (
 	"sidecart/kit/shop"
 )
 
-// StockLevel is how much of a product there is. Available is OnHand less Reserved, and never negative; from LowStockThreshold
-// on the product is low.
+// StockLevel is the stock of a product. Available is OnHand less Reserved and never negative. The product is low when
+// Available is at most LowStockThreshold.
 type StockLevel struct {
 	ProductID         int64 `json:"product_id"`
 	OnHand            int   `json:"on_hand"`
@@ -24,8 +24,8 @@ type StockLevel struct {
 	LowStockThreshold int   `json:"low_stock_threshold"`
 }
 
-// StockMovement is one line of a product's ledger: on_hand changed by Delta and was Balance afterwards. OrderID says for
-// which order, By which admin did it; either may be missing.
+// StockMovement is an entry of a product's ledger: on_hand changed by Delta and was Balance afterwards. A sale or a return
+// has an OrderID, an adjustment has the admin (By).
 type StockMovement struct {
 	ID        int64      `json:"id"`
 	ProductID int64      `json:"product_id"`
@@ -37,26 +37,26 @@ type StockMovement struct {
 	MovedAt   time.Time  `json:"moved_at"`
 }
 
-// StockAdjustment is what an admin says of goods that came, went or were counted again.
+// StockAdjustment is an admin's change of the stock on hand.
 type StockAdjustment struct {
 	idempotency.Key
 	Delta  int    `json:"delta" validate:"required,min=-1000000000,max=1000000000"`
 	Reason string `json:"reason" validate:"required,notblank,line,max=200"`
 }
 
-// StockAdjustmentResult is how much there is after an adjustment, and its line in the ledger.
+// StockAdjustmentResult is the stock after an adjustment, and its ledger entry.
 type StockAdjustmentResult struct {
 	StockLevel
 	Movement StockMovement `json:"movement"`
 }
 
-// Item is what an order wants of a product.
+// Item is a quantity of a product in an order.
 type Item struct {
 	ProductID int64 `json:"product_id" validate:"required,min=1"`
 	Quantity  int   `json:"quantity" validate:"required,min=1,max=1000000"`
 }
 
-// ReservationLine is a line of a reservation with what the product is called and costs at this moment.
+// ReservationLine is a reserved item with the product's name and price as of the reservation.
 type ReservationLine struct {
 	ProductID int64      `json:"product_id"`
 	SKU       string     `json:"sku"`
@@ -66,8 +66,7 @@ type ReservationLine struct {
 	Currency  string     `json:"currency"`
 }
 
-// Reservation is stock that an order has spoken for. It is given back by itself after ExpiresAt unless the order
-// commits to it.
+// Reservation is the stock reserved for an order. It is released after ExpiresAt unless the order commits it.
 type Reservation struct {
 	OrderID   shop.OrderID      `json:"order_id"`
 	State     State             `json:"state"`
@@ -75,10 +74,10 @@ type Reservation struct {
 	ExpiresAt time.Time         `json:"expires_at"`
 }
 
-// State is how far a reservation has come.
+// State is the state of a reservation.
 type State string
 
-// Held becomes Committed (sold) or Released (given back or expired); Committed becomes Returned (back on the shelf).
+// Held becomes Committed (sold) or Released (cancelled or expired). Committed becomes Returned (restocked).
 const (
 	StateHeld      State = "held"
 	StateCommitted State = "committed"
@@ -86,24 +85,23 @@ const (
 	StateReturned  State = "returned"
 )
 
-// What can go wrong with stock. ErrOutOfStock names each short line by its place in what was wanted.
+// Errors of stock. ErrOutOfStock and ErrUnknownProduct name the items by index.
 var (
 	ErrNotFound        = fault.New(fault.NotFound, "product_not_found", "there is no such product")
 	ErrUnknownProduct  = fault.New(fault.Invalid, "unknown_product", "some products do not exist")
-	ErrOutOfStock      = fault.New(fault.Conflict, "out_of_stock", "there is not enough left of some products")
+	ErrOutOfStock      = fault.New(fault.Conflict, "out_of_stock", "some products do not have enough stock")
 	ErrMixedCurrencies = fault.New(fault.Invalid, "mixed_currencies", "one order has one currency")
-	ErrReleased        = fault.New(fault.Conflict, "reservation_released", "the reservation has expired or was given back")
-	ErrReserved        = fault.New(fault.Conflict, "stock_reserved", "so much of it cannot go: orders have spoken for it")
+	ErrReleased        = fault.New(fault.Conflict, "reservation_released", "the reservation has expired or was released")
+	ErrReserved        = fault.New(fault.Conflict, "stock_reserved", "orders have reserved more than would be left")
 	ErrTooMuch         = fault.ErrInvalid.With("delta", fmt.Sprintf("there cannot be more than %d", maxOnHand))
-	ErrInStock         = fault.New(fault.Conflict, "in_stock", "it can be bought right now")
+	ErrInStock         = fault.New(fault.Conflict, "in_stock", "the product is in stock")
 )
 
-// maxOnHand is how much there can be of one product.
 const maxOnHand = 1_000_000_000
 
-// lineResult is what one attempt to reserve found for one wanted line, before it took anything.
+// lineResult is the result of one item of a reservation. Available is as of before the reservation.
 type lineResult struct {
-	Index     int  // in what was wanted, from 0
+	Index     int  // of the item, from 0
 	Known     bool // the product exists and is on sale
 	Enough    bool
 	Available int
@@ -111,8 +109,7 @@ type lineResult struct {
 	ReservationLine
 }
 
-// reserveFault is nil if every line can be had, else ErrUnknownProduct or ErrOutOfStock naming the lines at fault, or ErrMixedCurrencies: no order
-// could be made of what was reserved then.
+// reserveFault returns ErrUnknownProduct, ErrOutOfStock or ErrMixedCurrencies, or nil if all lines can be reserved.
 func reserveFault(lines []lineResult) error {
 	unknown, short := ErrUnknownProduct, ErrOutOfStock
 	for _, l := range lines {
@@ -136,7 +133,7 @@ func reserveFault(lines []lineResult) error {
 	return nil
 }
 
-// reservationLines is what was taken as lines of a reservation, by product.
+// reservationLines returns the lines of a reservation, by product.
 func reservationLines(lines []lineResult) []ReservationLine {
 	all := make([]ReservationLine, len(lines))
 	for i, l := range lines {
@@ -144,4 +141,16 @@ func reservationLines(lines []lineResult) []ReservationLine {
 	}
 	slices.SortFunc(all, func(a, b ReservationLine) int { return int(a.ProductID - b.ProductID) })
 	return all
+}
+
+func reservedChanges(lines []lineResult) []stockChange {
+	changes := make([]stockChange, len(lines))
+	for i, l := range lines {
+		changes[i] = stockChange{
+			ProductID: l.ProductID, SKU: l.SKU, Name: l.Name, OnSale: true,
+			AvailableBefore: l.Available, Available: l.Available - l.Quantity,
+			ThresholdBefore: l.Threshold, Threshold: l.Threshold,
+		}
+	}
+	return changes
 }

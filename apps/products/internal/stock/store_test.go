@@ -23,10 +23,16 @@ import (
 	"sidecart/kit/shop"
 )
 
-// open is a shop with the given quantities of products 1, 2, 3 ...
+func newDB(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	return kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations,
+		image.Migrations, stock.Migrations)
+}
+
+// open creates the products 1, 2, 3 ... with the given quantities.
 func open(t testing.TB, hold time.Duration, quantities ...int) (*pgxpool.Pool, *stock.Service) {
 	t.Helper()
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations)
+	db := newDB(t)
 	c, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.NewCategory{Name: "Things"})
 	if err != nil {
 		t.Fatal(err)
@@ -44,11 +50,11 @@ func open(t testing.TB, hold time.Duration, quantities ...int) (*pgxpool.Pool, *
 
 func newOrder() shop.OrderID { return shop.OrderID{UUID: shop.NewID()} }
 
-func want(pairs ...int) (wanted []stock.Item) {
+func items(pairs ...int) (all []stock.Item) {
 	for i := 0; i < len(pairs); i += 2 {
-		wanted = append(wanted, stock.Item{ProductID: int64(pairs[i]), Quantity: pairs[i+1]})
+		all = append(all, stock.Item{ProductID: int64(pairs[i]), Quantity: pairs[i+1]})
 	}
-	return wanted
+	return all
 }
 
 func expect(t testing.TB, s *stock.Service, id int64, onHand, reserved int) {
@@ -59,8 +65,7 @@ func expect(t testing.TB, s *stock.Service, id int64, onHand, reserved int) {
 	}
 }
 
-// ledgerAddsUp checks that the movements of each product sum up to what is on hand, and the open reservations to what
-// is reserved.
+// ledgerAddsUp checks that the movements of each product add up to on_hand, and the held reservations to reserved.
 func ledgerAddsUp(t testing.TB, db *pgxpool.Pool) {
 	t.Helper()
 	var wrong int
@@ -73,8 +78,7 @@ func ledgerAddsUp(t testing.TB, db *pgxpool.Pool) {
 	}
 }
 
-// TestOneCurrency: what no order can be made of is not reserved.
-func TestOneCurrency(t *testing.T) {
+func TestMixedCurrencies(t *testing.T) {
 	db, s := open(t, time.Hour, 5, 5)
 	price, order := shop.MustMoney("2.00"), newOrder()
 	_, err := product.NewService(event.NewOutbox(db), "en").Create(t.Context(), product.NewProduct{
@@ -82,40 +86,40 @@ func TestOneCurrency(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, wanted := range [][]stock.Item{want(1, 1, 3, 1), want(3, 1, 1, 1)} {
-		if _, err := s.Reserve(t.Context(), order, wanted); !errors.Is(err, stock.ErrMixedCurrencies) {
+	for _, list := range [][]stock.Item{items(1, 1, 3, 1), items(3, 1, 1, 1)} {
+		if _, err := s.Reserve(t.Context(), order, list); !errors.Is(err, stock.ErrMixedCurrencies) {
 			t.Errorf("%v", err)
 		}
 	}
 	expect(t, s, 1, 5, 0)
 	expect(t, s, 3, 5, 0)
-	for _, wanted := range [][]stock.Item{want(3, 1), want(1, 1, 2, 1)} {
-		if _, err := s.Reserve(t.Context(), newOrder(), wanted); err != nil {
+	for _, list := range [][]stock.Item{items(3, 1), items(1, 1, 2, 1)} {
+		if _, err := s.Reserve(t.Context(), newOrder(), list); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
-func TestReturnInParts(t *testing.T) {
+func TestRestockInParts(t *testing.T) {
 	db, s := open(t, time.Hour, 10, 5)
 	order := newOrder()
-	if _, err := s.Reserve(t.Context(), order, want(1, 4, 2, 2)); err != nil {
+	if _, err := s.Reserve(t.Context(), order, items(1, 4, 2, 2)); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Restock(t.Context(), order, want(1, 1)); !errors.Is(err, stock.ErrReleased) {
-		t.Errorf("what was not sold came back: %v", err)
+	if err := s.Restock(t.Context(), order, items(1, 1)); !errors.Is(err, stock.ErrReleased) {
+		t.Errorf("restock before the sale: %v", err)
 	}
 	if err := s.Commit(t.Context(), order); err != nil {
 		t.Fatal(err)
 	}
-	for _, back := range [][]stock.Item{want(1, 1), want(1, 1), want(1, 3, 2, 1), want(1, 2)} { // all returns taken together
+	for _, back := range [][]stock.Item{items(1, 1), items(1, 1), items(1, 3, 2, 1), items(1, 2)} { // totals over all restocks
 		if err := s.Restock(t.Context(), order, back); err != nil {
 			t.Fatal(err)
 		}
 	}
 	expect(t, s, 1, 9, 0)
 	expect(t, s, 2, 4, 0)
-	if err := s.Restock(t.Context(), order, want(1, 400)); err != nil {
+	if err := s.Restock(t.Context(), order, items(1, 400)); err != nil {
 		t.Fatal(err)
 	}
 	expect(t, s, 1, 10, 0)
@@ -128,12 +132,11 @@ func TestReturnInParts(t *testing.T) {
 	ledgerAddsUp(t, db)
 }
 
-// TestFreeLeavesAloneWhatIsSold: it comes from who believes that there is no order, and may be wrong by the time it arrives.
-func TestFreeLeavesAloneWhatIsSold(t *testing.T) {
+func TestReleaseHeldKeepsSales(t *testing.T) {
 	db, s := open(t, time.Hour, 10, 5)
 	held, sold := newOrder(), newOrder()
 	for _, order := range []shop.OrderID{held, sold} {
-		if _, err := s.Reserve(t.Context(), order, want(1, 3)); err != nil {
+		if _, err := s.Reserve(t.Context(), order, items(1, 3)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -147,16 +150,16 @@ func TestFreeLeavesAloneWhatIsSold(t *testing.T) {
 	}
 	expect(t, s, 1, 7, 0)
 	if err := s.Commit(t.Context(), held); !errors.Is(err, stock.ErrReleased) {
-		t.Errorf("what was given back is sold: %v", err)
+		t.Errorf("a released reservation is committed: %v", err)
 	}
 	ledgerAddsUp(t, db)
 }
 
-func TestReservationLife(t *testing.T) {
+func TestReservationStates(t *testing.T) {
 	db, s := open(t, time.Hour, 10, 5)
 	order := newOrder()
-	for range 3 { // asking again answers the same
-		r, err := s.Reserve(t.Context(), order, want(2, 1, 1, 4))
+	for range 3 { // repeated calls return the same
+		r, err := s.Reserve(t.Context(), order, items(2, 1, 1, 4))
 		if err != nil || len(r.Lines) != 2 || r.Lines[0].UnitPrice.String() != "1.00" || r.State != stock.StateHeld {
 			t.Fatalf("%+v, %v", r, err)
 		}
@@ -176,7 +179,7 @@ func TestReservationLife(t *testing.T) {
 	}
 	expect(t, s, 1, 10, 0)
 	if err := s.Commit(t.Context(), order); !errors.Is(err, stock.ErrReleased) {
-		t.Errorf("what was returned was sold again: %v", err)
+		t.Errorf("a returned reservation is committed again: %v", err)
 	}
 	ledgerAddsUp(t, db)
 }
@@ -184,27 +187,27 @@ func TestReservationLife(t *testing.T) {
 func TestAllLinesOrNone(t *testing.T) {
 	db, s := open(t, time.Hour, 10, 1)
 	order := newOrder()
-	_, err := s.Reserve(t.Context(), order, want(1, 2, 2, 2))
+	_, err := s.Reserve(t.Context(), order, items(1, 2, 2, 2))
 	if !errors.Is(err, stock.ErrOutOfStock) {
 		t.Fatal(err)
 	}
 	expect(t, s, 1, 10, 0)
-	if _, err := s.Reserve(t.Context(), newOrder(), want(1, 1, 99, 1)); !errors.Is(err, stock.ErrUnknownProduct) {
+	if _, err := s.Reserve(t.Context(), newOrder(), items(1, 1, 99, 1)); !errors.Is(err, stock.ErrUnknownProduct) {
 		t.Error(err)
 	}
-	if _, err := s.Reserve(t.Context(), order, want(1, 2)); err != nil {
-		t.Errorf("a refused order may try again: %v", err)
+	if _, err := s.Reserve(t.Context(), order, items(1, 2)); err != nil {
+		t.Errorf("an order that was refused tries again: %v", err)
 	}
 	ledgerAddsUp(t, db)
 }
 
-func TestReleaseForestallsALateReservation(t *testing.T) {
+func TestReleaseRefusesALateReservation(t *testing.T) {
 	_, s := open(t, time.Hour, 10)
 	order := newOrder()
 	if err := s.Release(t.Context(), order); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Reserve(t.Context(), order, want(1, 1)); !errors.Is(err, stock.ErrReleased) {
+	if _, err := s.Reserve(t.Context(), order, items(1, 1)); !errors.Is(err, stock.ErrReleased) {
 		t.Error(err)
 	}
 	expect(t, s, 1, 10, 0)
@@ -212,9 +215,9 @@ func TestReleaseForestallsALateReservation(t *testing.T) {
 
 func TestExpiry(t *testing.T) {
 	db, s := open(t, time.Millisecond, 10)
-	gone, sold := newOrder(), newOrder()
-	for _, order := range []shop.OrderID{gone, sold} {
-		if _, err := s.Reserve(t.Context(), order, want(1, 3)); err != nil {
+	expired, sold := newOrder(), newOrder()
+	for _, order := range []shop.OrderID{expired, sold} {
+		if _, err := s.Reserve(t.Context(), order, items(1, 3)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -231,18 +234,19 @@ func TestExpiry(t *testing.T) {
 		return nil
 	})
 	expect(t, s, 1, 7, 0)
-	if err := s.Commit(t.Context(), gone); !errors.Is(err, stock.ErrReleased) {
+	if err := s.Commit(t.Context(), expired); !errors.Is(err, stock.ErrReleased) {
 		t.Error(err)
 	}
 	ledgerAddsUp(t, db)
 }
 
-// TestABadReservationHoldsUpNoOther: it steps aside, is told of, and is tried again later.
+// TestABadReservationHoldsUpNoOther: a reservation that cannot be released is reported and retried later, and the others
+// are released.
 func TestABadReservationHoldsUpNoOther(t *testing.T) {
 	db, s := open(t, time.Millisecond, 10, 10)
 	bad, good := newOrder(), newOrder()
 	for id, order := range map[int64]shop.OrderID{1: bad, 2: good} {
-		if _, err := s.Reserve(t.Context(), order, want(int(id), 3)); err != nil {
+		if _, err := s.Reserve(t.Context(), order, items(int(id), 3)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -256,12 +260,12 @@ func TestABadReservationHoldsUpNoOther(t *testing.T) {
 		t.Error(err)
 	}
 	expect(t, s, 2, 10, 0)
-	var alive bool
-	if err := db.QueryRow(t.Context(), `select expires_at > now() from reservations where order_id = $1`, bad).Scan(&alive); err != nil || alive {
-		t.Errorf("the bad one, which is past its end, counts as alive: %v, %v", alive, err)
+	var held bool
+	if err := db.QueryRow(t.Context(), `select expires_at > now() from reservations where order_id = $1`, bad).Scan(&held); err != nil || held {
+		t.Errorf("the expiry of the bad one has changed: %v, %v", held, err)
 	}
 	if err := s.ReleaseExpired(t.Context()); err != nil {
-		t.Errorf("the bad one is tried again at once: %v", err)
+		t.Errorf("the bad one is retried immediately: %v", err)
 	}
 	if _, err := db.Exec(t.Context(), `drop trigger fails on stock; update reservations set due_at = now() where settled_at is null`); err != nil {
 		t.Fatal(err)
@@ -273,19 +277,19 @@ func TestABadReservationHoldsUpNoOther(t *testing.T) {
 	ledgerAddsUp(t, db)
 }
 
-// TestNothingIsOversold has 200 buyers at 50 units, each several products in another order, while others give back.
+// TestNothingIsOversold has 200 concurrent orders for 50 units of three products, in random order; some are released.
 func TestNothingIsOversold(t *testing.T) {
 	const units = 50
 	db, s := open(t, time.Hour, units, units, units)
 	var sold atomic.Int64
-	var buyers sync.WaitGroup
+	var orders sync.WaitGroup
 	slots := make(chan struct{}, 32)
 	for i := range 200 {
-		buyers.Go(func() {
+		orders.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			order, picks := newOrder(), rand.Perm(3)
-			wanted := want(picks[0]+1, 1, picks[1]+1, 1, picks[2]+1, 1)
+			wanted := items(picks[0]+1, 1, picks[1]+1, 1, picks[2]+1, 1)
 			_, err := s.Reserve(context.Background(), order, wanted)
 			switch {
 			case errors.Is(err, stock.ErrOutOfStock):
@@ -301,11 +305,11 @@ func TestNothingIsOversold(t *testing.T) {
 				err = s.Commit(context.Background(), order)
 			}
 			if err != nil {
-				t.Errorf("settle: %v", err)
+				t.Errorf("commit or release: %v", err)
 			}
 		})
 	}
-	buyers.Wait()
+	orders.Wait()
 	for id := range int64(3) {
 		expect(t, s, id+1, units-int(sold.Load()), 0)
 	}
@@ -315,12 +319,12 @@ func TestNothingIsOversold(t *testing.T) {
 	ledgerAddsUp(t, db)
 }
 
-// TestSettlingTwiceAtOnce has commit and release race for the same order.
-func TestSettlingTwiceAtOnce(t *testing.T) {
+// TestConcurrentCommitAndRelease runs commit and release of the same order concurrently.
+func TestConcurrentCommitAndRelease(t *testing.T) {
 	db, s := open(t, time.Hour, 1000)
 	for range 20 {
 		order := newOrder()
-		if _, err := s.Reserve(t.Context(), order, want(1, 2)); err != nil {
+		if _, err := s.Reserve(t.Context(), order, items(1, 2)); err != nil {
 			t.Fatal(err)
 		}
 		var race sync.WaitGroup

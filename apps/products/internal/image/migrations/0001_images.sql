@@ -1,9 +1,9 @@
 -- +goose Up
 
--- Every file in the store, noted before it is put there, so that none can be forgotten. One that no image has may go from
--- free_at on.
+-- Every file in the file store, inserted before the upload, so that none is orphaned. A file without an image is deleted after
+-- free_at.
 create table image_files (
-  name    uuid primary key,                                 -- the file, and with "-small" after it its thumbnail
+  name    uuid primary key,                                 -- of the file; its thumbnail has the suffix -small
   free_at timestamptz not null
 );
 
@@ -17,7 +17,7 @@ create table product_images (
   small_type text not null,
   width      int not null,
   height     int not null,
-  tag        text not null,                                 -- of the bytes
+  tag        text not null,                                 -- ETag: a hash of the bytes
   alt        text not null default '',
   position   int not null check (position >= 1),            -- from 1, without gaps
   created_at timestamptz not null default now(),

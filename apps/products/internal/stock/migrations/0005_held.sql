@@ -1,4 +1,4 @@
 -- +goose Up
 
--- By itself: whoever drops it locks the table from everybody, which may not last as long as the making of the new one.
+-- A transaction of its own: dropping an index locks the table exclusively, and must not last as long as building the new one.
 drop index reservations_to_expire;

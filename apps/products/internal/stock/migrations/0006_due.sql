@@ -1,4 +1,4 @@
 -- +goose Up
 
--- When the release of an expired reservation is tried again, if it failed. expires_at stays what callers were told.
+-- When to retry the release of an expired reservation that failed. expires_at stays as callers know it.
 alter table reservations add column due_at timestamptz;

@@ -9,7 +9,7 @@ create table imports (
   failed     int not null default 0,
   state      text not null default 'running' check (state in ('running', 'done', 'broken')),
   started_at timestamptz not null default now(),
-  seen_at    timestamptz not null default now()  -- when it last went on
+  seen_at    timestamptz not null default now()  -- last progress
 );
 
 
