@@ -51,7 +51,7 @@ lint: stack ## Run the linter
 	@$(STACK) lint
 
 fuzz: ## Fuzz the parsers, each for FUZZTIME (60s)
-	@for target in ./kit/auth:FuzzVerify ./kit/web:FuzzDecode ./kit/web:FuzzCursor ./apps/gateway/internal/door:FuzzPlain ./apps/gateway/internal/door:FuzzHostname ./apps/users/internal/account:FuzzNames; do \
+	@for target in ./kit/auth:FuzzVerify ./kit/web:FuzzDecode ./kit/web:FuzzCursor ./apps/gateway/internal/edge:FuzzPlain ./apps/gateway/internal/edge:FuzzHostname ./apps/users/internal/account:FuzzNames; do \
 		go test $${target%%:*} -run '^$$' -fuzz "^$${target##*:}$$" -fuzztime $(or $(FUZZTIME),60s) || exit 1; done
 
 audit-deps: stack ## Verify dependencies and look for known vulnerabilities (at vuln.go.dev, or DB=file:///...)

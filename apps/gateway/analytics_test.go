@@ -31,8 +31,8 @@ func (g *gateway) usage(t *testing.T, route string) (report analytics.RequestRep
 
 func TestAnalyticsOfRequests(t *testing.T) {
 	addr, _ := startRedis(t)
-	n := newNeighbourhood(t)
-	n.on("users POST /auth/login", says(500, "application/problem+json", `{"code":"internal"}`))
+	n := newUpstreams(t)
+	n.on("users POST /auth/login", respondWith(500, "application/problem+json", `{"code":"internal"}`))
 	g := start(t, n, redisAt(addr))
 	_, loginBefore := g.usage(t, login)
 	_, readBefore := g.usage(t, "GET /api/v1/products/{id}")
@@ -76,7 +76,7 @@ func TestAnalyticsOfRequests(t *testing.T) {
 
 func TestAnalyticsAddUpReplicas(t *testing.T) {
 	addr, kill := startRedis(t)
-	n := newNeighbourhood(t)
+	n := newUpstreams(t)
 	one, two := start(t, n, redisAt(addr)), start(t, n, redisAt(addr))
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

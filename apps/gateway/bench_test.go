@@ -27,7 +27,7 @@ func BenchmarkGateway(b *testing.B) {
 			c.SetBody(body)
 		})
 	}()
-	n := newNeighbourhood(b)
+	n := newUpstreams(b)
 	n.URL = "http://" + sidecar.Addr().String()
 	addr, _ := startRedis(b)
 	g := start(b, n, redisAt(addr), func(s *settings, _ *[]route.Route) { s.limitScale = 1_000_000 })

@@ -28,7 +28,7 @@ func counted(asked *atomic.Int32, moment time.Duration) http.HandlerFunc {
 }
 
 func TestCacheAnswersCrowdsOnce(t *testing.T) {
-	n := newNeighbourhood(t)
+	n := newUpstreams(t)
 	var asked atomic.Int32
 	n.on("products GET /products/1", counted(&asked, 100*time.Millisecond))
 	g := start(t, n)
@@ -64,7 +64,7 @@ func TestCacheAnswersCrowdsOnce(t *testing.T) {
 
 // TestNobodyEmptiesTheCache: callers who send changes, refused or not, cost the catalogue no request of its readers.
 func TestNobodyEmptiesTheCache(t *testing.T) {
-	n := newNeighbourhood(t)
+	n := newUpstreams(t)
 	var asked atomic.Int32
 	n.on("products GET /products", counted(&asked, 0))
 	g := start(t, n)
@@ -84,7 +84,7 @@ func TestNobodyEmptiesTheCache(t *testing.T) {
 // TestAReadIsFreshAfterTheTTL: a slow response is shared with nobody who asks later than a TTL after it was asked for,
 // and does not take the place of a newer one.
 func TestAReadIsFreshAfterTheTTL(t *testing.T) {
-	n := newNeighbourhood(t)
+	n := newUpstreams(t)
 	var asked atomic.Int32
 	started, hold := make(chan struct{}, 8), make(chan struct{})
 	goOn := sync.OnceFunc(func() { close(hold) })
@@ -95,7 +95,7 @@ func TestAReadIsFreshAfterTheTTL(t *testing.T) {
 			started <- struct{}{}
 			<-hold
 		}
-		says(200, "application/json", said)(w, r)
+		respondWith(200, "application/json", said)(w, r)
 	})
 	g := start(t, n)
 	old := make(chan string, 1)
@@ -116,13 +116,13 @@ func TestAReadIsFreshAfterTheTTL(t *testing.T) {
 }
 
 func TestCacheKeysAreTheQuestion(t *testing.T) {
-	n := newNeighbourhood(t)
+	n := newUpstreams(t)
 	g := start(t, n)
 	g.do(t, "GET /api/v1/products?a=1&b=2", "")
 	if got := g.do(t, "GET /api/v1/products?b=%32&a=1", ""); got.header.Get("X-Cache") != "hit" {
 		t.Error("the same question in another order was asked again")
 	}
-	if query := n.last(t).URL.RawQuery; query != "a=1&b=2" {
+	if query := n.lastRequest(t).URL.RawQuery; query != "a=1&b=2" {
 		t.Errorf("asked %s", query)
 	}
 	for _, other := range []string{"?a=1", "?a=1&b=3", "?a=1&b=2&b=3", ""} {
@@ -136,18 +136,18 @@ func TestCacheKeysAreTheQuestion(t *testing.T) {
 }
 
 func TestCacheKeepsOnlyGoodPublicAnswers(t *testing.T) {
-	n := newNeighbourhood(t)
+	n := newUpstreams(t)
 	g := start(t, n)
 	for name, answer := range map[string]http.HandlerFunc{
-		"not there": says(404, fault.ContentType, `{"code":"product_not_found"}`),
-		"a failure": says(500, fault.ContentType, `{"code":"internal"}`),
+		"not there": respondWith(404, fault.ContentType, `{"code":"product_not_found"}`),
+		"a failure": respondWith(500, fault.ContentType, `{"code":"internal"}`),
 		"private": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Cache-Control", "private")
 		},
 		"a cookie": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Set-Cookie", "a=b")
 		},
-		"too large": says(200, "application/json", strings.Repeat("x", 1<<18)),
+		"too large": respondWith(200, "application/json", strings.Repeat("x", 1<<18)),
 	} {
 		n.on("products GET /products/1", answer)
 		g.do(t, "GET /api/v1/products/1", "")

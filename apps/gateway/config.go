@@ -8,7 +8,7 @@ import (
 	"os"
 	"strings"
 
-	"sidecart/apps/gateway/internal/door"
+	"sidecart/apps/gateway/internal/edge"
 	"sidecart/kit/config"
 	"sidecart/kit/web"
 )
@@ -16,7 +16,7 @@ import (
 // settings are what the environment says.
 type settings struct {
 	web         web.Config
-	door        door.Config
+	edge        edge.Config
 	metricsAddr string
 	redisAddr   string
 	limitScale  int
@@ -38,7 +38,7 @@ func load(env *config.Env) settings {
 			Addr:      net.JoinHostPort(host, env.String("APP_PORT", "8000")),
 			Streaming: true, Bare: true,
 		},
-		door: door.Config{Hosts: list(env.String("TRUSTED_HOSTS", hosts)), Origins: list(env.String("CORS_ORIGINS", ""))},
+		edge: edge.Config{Hosts: list(env.String("TRUSTED_HOSTS", hosts)), Origins: list(env.String("CORS_ORIGINS", ""))},
 		// Metrics are for operators. On a port of their own they cannot be reached through the public one by any trick.
 		metricsAddr: net.JoinHostPort(env.String("METRICS_HOST", "127.0.0.1"), env.String("METRICS_PORT", "8010")),
 		redisAddr:   env.String("REDIS_ADDR", "localhost:16379"),
@@ -46,7 +46,7 @@ func load(env *config.Env) settings {
 		cacheBytes:  env.Int("CACHE_BYTES", 16<<20, 1<<10),
 		daprToken:   os.Getenv("DAPR_API_TOKEN"),
 	}
-	if len(s.door.Hosts) == 0 {
+	if len(s.edge.Hosts) == 0 {
 		env.Reject("TRUSTED_HOSTS", errors.New("is not set: name the hosts that the platform answers to"))
 	}
 	for _, text := range list(env.String("TRUSTED_PROXIES", "")) {
@@ -54,7 +54,7 @@ func load(env *config.Env) settings {
 		if err != nil {
 			env.Reject("TRUSTED_PROXIES", fmt.Errorf("%q is not a network like 10.0.0.0/8", text))
 		}
-		s.door.Proxies = append(s.door.Proxies, network)
+		s.edge.Proxies = append(s.edge.Proxies, network)
 	}
 	return s
 }

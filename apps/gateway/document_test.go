@@ -10,7 +10,7 @@ import (
 )
 
 // serviceDocuments lets each service describe its routes of the table, and one more that is internal.
-func serviceDocuments(n *neighbourhood) {
+func serviceDocuments(n *upstreams) {
 	for _, service := range []string{"users", "products", "orders", "notifications"} {
 		paths := map[string]map[string]any{"/internal/" + service: {"get": map[string]any{"responses": map[string]any{}}}}
 		for _, r := range route.Table {
@@ -29,12 +29,12 @@ func serviceDocuments(n *neighbourhood) {
 		if err != nil {
 			panic(err)
 		}
-		n.on(service+" GET /openapi.json", says(200, "application/json", string(text)))
+		n.on(service+" GET /openapi.json", respondWith(200, "application/json", string(text)))
 	}
 }
 
 func TestDocumentIsTheTable(t *testing.T) {
-	n := newNeighbourhood(t)
+	n := newUpstreams(t)
 	serviceDocuments(n)
 	g := start(t, n)
 	got := g.do(t, "GET /openapi.json", "")
@@ -69,7 +69,7 @@ func TestDocumentIsTheTable(t *testing.T) {
 }
 
 func TestDocumentWithoutSomeServices(t *testing.T) {
-	n := newNeighbourhood(t)
+	n := newUpstreams(t)
 	serviceDocuments(n)
 	n.on("orders GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 	g := start(t, n)
@@ -80,7 +80,7 @@ func TestDocumentWithoutSomeServices(t *testing.T) {
 }
 
 func TestDocumentsPageLoadsNothingFromElsewhere(t *testing.T) {
-	g := start(t, newNeighbourhood(t))
+	g := start(t, newUpstreams(t))
 	got := g.do(t, "GET /docs", "")
 	for _, attribute := range []string{`src="http`, `href="http`, `src="//`, `href="//`} {
 		if got.status != 200 || strings.Contains(got.body, attribute) {

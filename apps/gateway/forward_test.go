@@ -16,7 +16,7 @@ import (
 )
 
 func TestForwardPassesOnlyWhatTheAPIKnows(t *testing.T) {
-	g := start(t, newNeighbourhood(t))
+	g := start(t, newUpstreams(t))
 	alice := kittest.NewCaller(shop.User)
 	got := g.do(t, "POST /api/v1/orders?a=b%20c", `{"x":1}`, as(t, alice),
 		"Idempotency-Key: k1", "If-Match: \"7\"", "User-Agent: test", "X-Request-Id: mine-1", "Accept: text/event-stream",
@@ -27,7 +27,7 @@ func TestForwardPassesOnlyWhatTheAPIKnows(t *testing.T) {
 	if got.status != 200 {
 		t.Fatalf("%d %s", got.status, got.body)
 	}
-	asked := g.behind.last(t)
+	asked := g.upstreams.lastRequest(t)
 	want := map[string]string{
 		"Dapr-App-Id": "orders", "Dapr-Api-Token": "sidecar-token", "Idempotency-Key": "k1", "If-Match": `"7"`,
 		"User-Agent": "test", "X-Request-Id": "mine-1", "X-Forwarded-For": "127.0.0.1", "Content-Type": "application/json",
@@ -56,17 +56,17 @@ func TestForwardPassesOnlyWhatTheAPIKnows(t *testing.T) {
 }
 
 func TestForwardIgnoresTokensWhereNobodyIsAsked(t *testing.T) {
-	g := start(t, newNeighbourhood(t))
+	g := start(t, newUpstreams(t))
 	if got := g.do(t, "POST /api/v1/auth/login", `{}`, "Authorization: Bearer rubbish"); got.status != 200 {
 		t.Fatalf("%d %s", got.status, got.body)
 	}
-	if token := g.behind.last(t).Header.Get("Authorization"); token != "" {
+	if token := g.upstreams.lastRequest(t).Header.Get("Authorization"); token != "" {
 		t.Errorf("the token %q went on", token)
 	}
 }
 
 func TestForwardAnswersAsTheServiceDoes(t *testing.T) {
-	n := newNeighbourhood(t)
+	n := newUpstreams(t)
 	g := start(t, n)
 	alice := as(t, kittest.NewCaller(shop.User))
 	n.on("orders POST /orders", func(w http.ResponseWriter, _ *http.Request) {
@@ -94,13 +94,13 @@ func TestForwardAnswersAsTheServiceDoes(t *testing.T) {
 			t.Errorf("%s reached the client", name)
 		}
 	}
-	if got := g.do(t, "HEAD /api/v1/orders", "", alice); got.status != 200 || got.body != "" || n.last(t).Method != http.MethodGet {
-		t.Errorf("HEAD: %d %q asked as %s", got.status, got.body, n.last(t).Method)
+	if got := g.do(t, "HEAD /api/v1/orders", "", alice); got.status != 200 || got.body != "" || n.lastRequest(t).Method != http.MethodGet {
+		t.Errorf("HEAD: %d %q asked as %s", got.status, got.body, n.lastRequest(t).Method)
 	}
 }
 
 func TestForwardStreamsBothWays(t *testing.T) {
-	n := newNeighbourhood(t)
+	n := newUpstreams(t)
 	g := start(t, n)
 	first, goOn := make(chan string, 1), make(chan struct{})
 	n.on("orders POST /orders", func(w http.ResponseWriter, r *http.Request) {
@@ -175,7 +175,7 @@ func TestForwardLimitsBodies(t *testing.T) {
 		{"3 MB in chunks", 3 << 20, false, 413},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			n := newNeighbourhood(t)
+			n := newUpstreams(t)
 			g := start(t, n)
 			var body io.Reader = strings.NewReader(strings.Repeat("x", test.bytes))
 			if !test.known {
@@ -203,7 +203,7 @@ func TestForwardLimitsBodies(t *testing.T) {
 }
 
 func TestForwardRefusesWhatSidecarsCannotCarry(t *testing.T) {
-	n := newNeighbourhood(t)
+	n := newUpstreams(t)
 	g := start(t, n)
 	alice := as(t, kittest.NewCaller(shop.User))
 	for _, test := range []struct {

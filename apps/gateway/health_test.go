@@ -16,8 +16,8 @@ import (
 )
 
 func TestHealthOfAll(t *testing.T) {
-	n := newNeighbourhood(t)
-	well := says(200, "application/json", `{"status":"ok","checks":{"database":{"status":"ok","latency_ms":1}}}`)
+	n := newUpstreams(t)
+	well := respondWith(200, "application/json", `{"status":"ok","checks":{"database":{"status":"ok","latency_ms":1}}}`)
 	services := []string{"users", "products", "orders", "notifications"}
 	for _, service := range services {
 		n.on(service+" GET /health/ready", well)
@@ -44,7 +44,7 @@ func TestHealthOfAll(t *testing.T) {
 	for service, answer := range map[string]string{
 		"orders": `{"status":"degraded","checks":{"broker":{"status":"down"}}}`, "users": `{"errorCode":"ERR_DIRECT_INVOKE","message":"x"}`,
 	} {
-		n.on(service+" GET /health/ready", says(map[string]int{"orders": 200, "users": 500}[service], "application/json", answer))
+		n.on(service+" GET /health/ready", respondWith(map[string]int{"orders": 200, "users": 500}[service], "application/json", answer))
 		kittest.Eventually(t, 3*time.Second, func() error {
 			if status, said := report(); status != 503 || said["services"].(map[string]any)[service].(map[string]any)["status"] != "degraded" {
 				return fmt.Errorf("%d %v", status, said)
@@ -64,9 +64,9 @@ func TestHealthOfAll(t *testing.T) {
 // TestHealthDetailsAreForAdmins: the public learns which part works and which does not, and nothing by which to see how
 // an attack on it goes.
 func TestHealthDetailsAreForAdmins(t *testing.T) {
-	n := newNeighbourhood(t)
+	n := newUpstreams(t)
 	for _, service := range []string{"users", "products", "orders", "notifications"} {
-		n.on(service+" GET /health/ready", says(200, "application/json",
+		n.on(service+" GET /health/ready", respondWith(200, "application/json",
 			`{"status":"degraded","checks":{"database":{"status":"ok","latency_ms":1.5},"broker":{"status":"down","latency_ms":2000,"error":"does not answer as it should"}}}`))
 	}
 	g := start(t, n)

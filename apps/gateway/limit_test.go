@@ -20,7 +20,7 @@ const login = "POST /api/v1/auth/login"
 
 func TestLimitsAreToldAndKept(t *testing.T) {
 	addr, _ := startRedis(t)
-	g := start(t, newNeighbourhood(t), redisAt(addr))
+	g := start(t, newUpstreams(t), redisAt(addr))
 	for i := range 10 {
 		got := g.do(t, login, "{}")
 		if got.status != 200 || got.header.Get("Ratelimit-Limit") != "10" || got.header.Get("Ratelimit-Remaining") != strconv.Itoa(9-i) {
@@ -44,7 +44,7 @@ func TestLimitsAreToldAndKept(t *testing.T) {
 // are not.
 func TestNothingPublicIsWithoutALimit(t *testing.T) {
 	addr, _ := startRedis(t)
-	n := newNeighbourhood(t)
+	n := newUpstreams(t)
 	g := start(t, n, redisAt(addr))
 	paths := []string{"/openapi.json", "/docs", "/docs/", "/docs/start.js", "/docs/swagger-ui.css", "/live", "/verify-email", "/reset-password",
 		"/unsubscribe", "/pages/live.js", "/pages/style.css", "/health/services", "/nothing"}
@@ -86,7 +86,7 @@ func TestNothingPublicIsWithoutALimit(t *testing.T) {
 
 func TestLimitsArePerUser(t *testing.T) {
 	addr, _ := startRedis(t)
-	g := start(t, newNeighbourhood(t), redisAt(addr))
+	g := start(t, newUpstreams(t), redisAt(addr))
 	alice, bob := as(t, kittest.NewCaller(shop.User)), as(t, kittest.NewCaller(shop.User))
 	for range 60 {
 		g.do(t, "POST /api/v1/orders", "{}", alice)
@@ -109,7 +109,7 @@ func TestLimitsArePerUser(t *testing.T) {
 
 func TestLimitsAreSharedByReplicas(t *testing.T) {
 	addr, _ := startRedis(t)
-	n := newNeighbourhood(t)
+	n := newUpstreams(t)
 	one, two := start(t, n, redisAt(addr)), start(t, n, redisAt(addr))
 	for i := range 10 {
 		g := []*gateway{one, two}[i%2]
@@ -126,7 +126,7 @@ func TestLimitsAreSharedByReplicas(t *testing.T) {
 
 func TestLimitsOutliveRedis(t *testing.T) {
 	addr, kill := startRedis(t)
-	g := start(t, newNeighbourhood(t), redisAt(addr))
+	g := start(t, newUpstreams(t), redisAt(addr))
 	if got := g.do(t, login, "{}"); got.status != 200 {
 		t.Fatalf("%d", got.status)
 	}
@@ -155,7 +155,7 @@ func TestLimitsOutliveRedis(t *testing.T) {
 
 func TestLimitsReturnToRedis(t *testing.T) {
 	addr, kill := startRedis(t)
-	n := newNeighbourhood(t)
+	n := newUpstreams(t)
 	g := start(t, n, redisAt(addr))
 	kill()
 	g.do(t, login, "{}")
@@ -199,7 +199,7 @@ func TestLimitsOutliveARedisThatHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close() //nolint:errcheck // a test's end
-	g := start(t, newNeighbourhood(t), redisAt(silent.Addr().String()))
+	g := start(t, newUpstreams(t), redisAt(silent.Addr().String()))
 	begin, passed := time.Now(), 0
 	for range 30 {
 		if g.do(t, login, "{}").status == 200 {

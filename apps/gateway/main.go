@@ -7,9 +7,9 @@ import (
 	"sidecart/apps/gateway/internal/analytics"
 	"sidecart/apps/gateway/internal/forward"
 	"sidecart/apps/gateway/internal/limit"
-	"sidecart/apps/gateway/internal/live"
 	"sidecart/apps/gateway/internal/metrics"
 	"sidecart/apps/gateway/internal/route"
+	"sidecart/apps/gateway/internal/stream"
 	"sidecart/kit/auth"
 	"sidecart/kit/service"
 	"sidecart/kit/web"
@@ -38,8 +38,8 @@ func run(ctx context.Context, s *service.Service) error {
 	app := s.NewApp(ctx, cfg.web, auth.NewFeed(s.Sidecar.InvokeWithoutBreaker))
 	app.ReportHealth(web.Check{Name: "redis", Ask: limiter.Well})
 	to := forward.New(s.Sidecar.HTTPAddr, cfg.daprToken, route.Services(routes))
-	streams := live.New(s.Verifier.Verify, live.InboxWith(s.Sidecar.Invoke))
-	open(app, cfg, routes, s.Verifier.Verify, limiter, requests, streams, to) //nolint:contextcheck // each request brings its own
+	streams := stream.New(s.Verifier.Verify, stream.NewInbox(s.Sidecar.Invoke))
+	build(app, cfg, routes, s.Verifier.Verify, limiter, requests, streams, to) //nolint:contextcheck // each request brings its own
 	s.Go(requests.Share)
 	s.Go(func(ctx context.Context) error { return metrics.Serve(ctx, cfg.metricsAddr) })
 	s.Go(func(ctx context.Context) error { return streams.Follow(ctx, s.Sidecar.SubscribeBroadcast) })

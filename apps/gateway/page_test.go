@@ -7,7 +7,7 @@ import (
 
 // TestPages: what mails lead to is there, runs nothing inline, and may load from nobody else.
 func TestPages(t *testing.T) {
-	g := start(t, newNeighbourhood(t))
+	g := start(t, newUpstreams(t))
 	for path, kind := range map[string]string{
 		"/live": "text/html", "/verify-email?token=x": "text/html", "/reset-password?token=x": "text/html", "/unsubscribe?token=x": "text/html",
 		"/pages/live.js": "text/javascript", "/pages/key.js": "text/javascript", "/pages/style.css": "text/css", "/pages/icon.svg": "image/svg+xml",

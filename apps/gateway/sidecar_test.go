@@ -20,20 +20,20 @@ func TestForwardTellsSidecarsFromServices(t *testing.T) {
 		want   int
 		code   string
 	}{
-		{"unknown app id", says(500, "application/json", fmt.Sprintf(invoke, "couldn't find service: orders")), 503, "service_unavailable"},
-		{"its app is down", says(500, "application/json", fmt.Sprintf(invoke, "rpc error: code = Internal desc = error invoking app channel: connection refused")), 503, "service_unavailable"},
-		{"not allowed", says(403, "application/json", fmt.Sprintf(invoke, "rpc error: code = PermissionDenied")), 503, "service_unavailable"},
-		{"token of the sidecar refused", says(401, "text/plain", "invalid api token"), 503, "service_unavailable"},
-		{"the sidecar gave up", says(500, "application/json", fmt.Sprintf(invoke, "context deadline exceeded")), 504, "timed_out"},
-		{"the sidecar's guard", says(429, "text/plain", "You have reached maximum request limit."), 429, "rate_limited"},
+		{"unknown app id", respondWith(500, "application/json", fmt.Sprintf(invoke, "couldn't find service: orders")), 503, "service_unavailable"},
+		{"its app is down", respondWith(500, "application/json", fmt.Sprintf(invoke, "rpc error: code = Internal desc = error invoking app channel: connection refused")), 503, "service_unavailable"},
+		{"not allowed", respondWith(403, "application/json", fmt.Sprintf(invoke, "rpc error: code = PermissionDenied")), 503, "service_unavailable"},
+		{"token of the sidecar refused", respondWith(401, "text/plain", "invalid api token"), 503, "service_unavailable"},
+		{"the sidecar gave up", respondWith(500, "application/json", fmt.Sprintf(invoke, "context deadline exceeded")), 504, "timed_out"},
+		{"the sidecar's guard", respondWith(429, "text/plain", "You have reached maximum request limit."), 429, "rate_limited"},
 		{"cut off, and the sidecar does not notice", func(w http.ResponseWriter, _ *http.Request) { w.Header().Del("X-Request-Id") }, 503, "service_unavailable"},
 		{"hung up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 503, "service_unavailable"},
-		{"a service's own 503", says(503, fault.ContentType, `{"code":"unavailable"}`), 503, `{"code":"unavailable"}`},
-		{"a service's own 500", says(500, fault.ContentType+"; charset=utf-8", `{"code":"internal"}`), 500, `{"code":"internal"}`},
+		{"a service's own 503", respondWith(503, fault.ContentType, `{"code":"unavailable"}`), 503, `{"code":"unavailable"}`},
+		{"a service's own 500", respondWith(500, fault.ContentType+"; charset=utf-8", `{"code":"internal"}`), 500, `{"code":"internal"}`},
 		{"slow", func(_ http.ResponseWriter, r *http.Request) { time.Sleep(600 * time.Millisecond) }, 504, "timed_out"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			n := newNeighbourhood(t)
+			n := newUpstreams(t)
 			g := start(t, n, deadline(300*time.Millisecond))
 			for _, do := range []string{"GET /api/v1/orders", "POST /api/v1/orders", "GET /api/v1/products"} {
 				_, path, _ := strings.Cut(do, " /api/v1")
@@ -58,7 +58,7 @@ func TestForwardTellsSidecarsFromServices(t *testing.T) {
 
 // TestForwardKeepsRetryAfter: how long to wait reaches the client, whether a service says it or a sidecar.
 func TestForwardKeepsRetryAfter(t *testing.T) {
-	n := newNeighbourhood(t)
+	n := newUpstreams(t)
 	g := start(t, n)
 	for _, c := range []struct {
 		name, contentType, header, want string
@@ -75,7 +75,7 @@ func TestForwardKeepsRetryAfter(t *testing.T) {
 				if c.header != "" {
 					w.Header().Set("Retry-After", c.header)
 				}
-				says(c.status, c.contentType, `{"code":"busy"}`)(w, r)
+				respondWith(c.status, c.contentType, `{"code":"busy"}`)(w, r)
 			})
 			got := g.do(t, "GET /api/v1"+path, "", as(t, kittest.NewCaller(shop.User)))
 			if got.status != c.status || got.header.Get("Retry-After") != c.want {
@@ -86,16 +86,16 @@ func TestForwardKeepsRetryAfter(t *testing.T) {
 }
 
 func TestBreakerCountsOnlySilence(t *testing.T) {
-	n := newNeighbourhood(t)
+	n := newUpstreams(t)
 	g := start(t, n)
-	do := func() answer { return g.do(t, "POST /api/v1/auth/login", "{}") }
-	n.on("users POST /auth/login", says(401, fault.ContentType, `{"code":"credentials_wrong"}`))
+	do := func() response { return g.do(t, "POST /api/v1/auth/login", "{}") }
+	n.on("users POST /auth/login", respondWith(401, fault.ContentType, `{"code":"credentials_wrong"}`))
 	for range 20 {
 		if got := do(); got.status != 401 {
 			t.Fatalf("a wrong password: %d", got.status)
 		}
 	}
-	n.on("users POST /auth/login", says(431, "text/plain", "431 Request Header Fields Too Large"))
+	n.on("users POST /auth/login", respondWith(431, "text/plain", "431 Request Header Fields Too Large"))
 	for range 20 {
 		do()
 	}
@@ -103,7 +103,7 @@ func TestBreakerCountsOnlySilence(t *testing.T) {
 	if got := do(); got.status != 200 {
 		t.Fatalf("what clients send opened the breaker: %d", got.status)
 	}
-	n.on("users POST /auth/login", says(500, "application/json", `{"errorCode":"ERR_DIRECT_INVOKE"}`))
+	n.on("users POST /auth/login", respondWith(500, "application/json", `{"errorCode":"ERR_DIRECT_INVOKE"}`))
 	for range 5 {
 		do()
 	}
@@ -124,7 +124,7 @@ func TestBreakerCountsOnlySilence(t *testing.T) {
 }
 
 func TestForwardSurvivesItsSidecar(t *testing.T) {
-	n := newNeighbourhood(t)
+	n := newUpstreams(t)
 	g := start(t, n)
 	alice := as(t, kittest.NewCaller(shop.User))
 	g.do(t, "GET /api/v1/orders", "", alice)

@@ -42,7 +42,7 @@ func (g *gateway) slowly(t *testing.T, first, second string, moment time.Duratio
 }
 
 func TestSlowRequestsAreCutOff(t *testing.T) {
-	n := newNeighbourhood(t)
+	n := newUpstreams(t)
 	g := start(t, n, arrivesWithin(300*time.Millisecond))
 	alice := as(t, kittest.NewCaller(shop.User))
 	post := "POST /api/v1/orders HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n" + alice + "\r\n"
@@ -71,7 +71,7 @@ func TestSlowRequestsAreCutOff(t *testing.T) {
 // A route with a long deadline takes bodies that arrive as slowly, once their first 8 KiB are there: these are read before
 // the door is asked.
 func TestLongRoutesMayArriveSlowly(t *testing.T) {
-	g := start(t, newNeighbourhood(t), arrivesWithin(300*time.Millisecond), deadline(5*time.Second))
+	g := start(t, newUpstreams(t), arrivesWithin(300*time.Millisecond), deadline(5*time.Second))
 	head := "POST /api/v1/orders HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 20000\r\n"
 	body := strings.Repeat(" ", 10_000)
 	if back, _ := g.slowly(t, head+as(t, kittest.NewCaller(shop.User))+"\r\n\r\n"+body, body, time.Second); !strings.HasPrefix(back, "HTTP/1.1 200 ") {
@@ -89,7 +89,7 @@ func leavesWithin(d time.Duration) option {
 // TestLongAnswersMayTakeLong: a file comes whole though it takes many times what other answers may, as long as some of it is
 // taken. Whoever takes nothing of it is cut off as anybody else.
 func TestLongAnswersMayTakeLong(t *testing.T) {
-	n := newNeighbourhood(t)
+	n := newUpstreams(t)
 	g := start(t, n, leavesWithin(300*time.Millisecond))
 	part := strings.Repeat("x", 64<<10)
 	const parts = 12

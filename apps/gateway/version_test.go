@@ -11,15 +11,15 @@ import (
 )
 
 func TestVersionsStandSideBySide(t *testing.T) {
-	n := newNeighbourhood(t)
+	n := newUpstreams(t)
 	g := start(t, n)
 	alice := as(t, kittest.NewCaller(shop.User))
 	for path, want := range map[string]struct{ version, asked string }{
 		"/api/v1/orders/7": {"1", "/orders/7"}, "/api/v2/orders/7": {"2", "/v2/orders/7"},
 	} {
 		got := g.do(t, "GET "+path, "", alice)
-		if got.status != 200 || got.header.Get("X-Api-Version") != want.version || n.last(t).URL.Path != want.asked {
-			t.Errorf("%s: %d, version %q, asked %s", path, got.status, got.header.Get("X-Api-Version"), n.last(t).URL.Path)
+		if got.status != 200 || got.header.Get("X-Api-Version") != want.version || n.lastRequest(t).URL.Path != want.asked {
+			t.Errorf("%s: %d, version %q, asked %s", path, got.status, got.header.Get("X-Api-Version"), n.lastRequest(t).URL.Path)
 		}
 		if got := g.do(t, "GET "+path, ""); got.status != 401 || got.header.Get("X-Api-Version") != want.version {
 			t.Errorf("%s of nobody: %d %v", path, got.status, got.header)
@@ -34,7 +34,7 @@ func TestVersionsStandSideBySide(t *testing.T) {
 }
 
 func TestDeprecatedRoutesSaySo(t *testing.T) {
-	g := start(t, newNeighbourhood(t))
+	g := start(t, newUpstreams(t))
 	alice := as(t, kittest.NewCaller(shop.User))
 	got := g.do(t, "GET /api/v1/orders/7", "", alice)
 	if got.header.Get("Deprecation") != "@1798761600" || got.header.Get("Sunset") != "Sat, 01 Jan 2028 00:00:00 GMT" ||
@@ -49,7 +49,7 @@ func TestDeprecatedRoutesSaySo(t *testing.T) {
 			t.Errorf("%s: %v", path, got.header)
 		}
 	}
-	undecided := start(t, newNeighbourhood(t), func(_ *settings, routes *[]route.Route) {
+	undecided := start(t, newUpstreams(t), func(_ *settings, routes *[]route.Route) {
 		for i := range *routes {
 			(*routes)[i].Deprecated = route.Deprecation{Since: time.Unix(1, 0)}
 		}
@@ -57,7 +57,7 @@ func TestDeprecatedRoutesSaySo(t *testing.T) {
 	if got := undecided.do(t, "GET /api/v1/products", ""); got.header.Get("Deprecation") != "@1" || got.header.Get("Sunset") != "" || got.header.Get("Link") != "" {
 		t.Errorf("no end and nothing after it: %v", got.header)
 	}
-	n := newNeighbourhood(t)
+	n := newUpstreams(t)
 	serviceDocuments(n)
 	if doc := start(t, n).do(t, "GET /openapi.json", "").body; !strings.Contains(doc, `"deprecated":true`) || !strings.Contains(doc, `"x-sunset":"2028-01-01"`) {
 		t.Error("the documents do not say so")

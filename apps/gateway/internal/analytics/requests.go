@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// longest is how far back a report goes.
-	longest = time.Hour
+	// maxWindow is how far back a report goes.
+	maxWindow = time.Hour
 	// shared is how often a replica tells the others.
 	shared = 5 * time.Second
 	// patience is how long Redis may take to answer.
@@ -55,11 +55,11 @@ func (r *Requests) Routes(app *web.App) {
 			"together."))
 }
 
-type stretch struct {
+type window struct {
 	Minutes int `query:"minutes" default:"15" validate:"min=1,max=60"`
 }
 
-func (r *Requests) handleReport(ctx context.Context, _ shop.Caller, in stretch) (RequestReport, error) {
+func (r *Requests) handleReport(ctx context.Context, _ shop.Caller, in window) (RequestReport, error) {
 	return r.Report(ctx, time.Duration(in.Minutes)*time.Minute)
 }
 
@@ -132,7 +132,7 @@ func (r *Requests) count(now time.Time) error {
 	}
 	r.minutes[present].add(fresh, 1)
 	for m := range r.minutes {
-		if m < minute(now.Add(-longest)) {
+		if m < minute(now.Add(-maxWindow)) {
 			delete(r.minutes, m)
 		}
 	}
@@ -151,7 +151,7 @@ func (r *Requests) tell(ctx context.Context, now time.Time) error {
 		}
 		if string(text) != "null" {
 			pipe.HSet(ctx, key(m), r.replica, text)
-			pipe.Expire(ctx, key(m), longest+time.Minute)
+			pipe.Expire(ctx, key(m), maxWindow+time.Minute)
 		}
 	}
 	_, err := pipe.Exec(ctx)

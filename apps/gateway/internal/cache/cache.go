@@ -28,7 +28,7 @@ type Cache struct {
 }
 
 type entry struct {
-	answer *forward.Answer
+	answer *forward.Response
 	until  time.Time
 	size   int
 }
@@ -46,7 +46,7 @@ const perEntry = 256
 
 // Get is the kept answer of key, or what fill answers. Callers that miss within a TTL share one fill; hit says that
 // none was needed. It fails as fill does, and failures are not kept.
-func (c *Cache) Get(key string, fill func() (*forward.Answer, error)) (answer *forward.Answer, hit bool, err error) {
+func (c *Cache) Get(key string, fill func() (*forward.Response, error)) (answer *forward.Response, hit bool, err error) {
 	if answer := c.lookup(key); answer != nil {
 		return answer, true, nil
 	}
@@ -63,10 +63,10 @@ func (c *Cache) Get(key string, fill func() (*forward.Answer, error)) (answer *f
 	if err != nil {
 		return nil, false, err
 	}
-	return filled.(*forward.Answer), false, nil
+	return filled.(*forward.Response), false, nil
 }
 
-func (c *Cache) lookup(key string) *forward.Answer {
+func (c *Cache) lookup(key string) *forward.Response {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e, ok := c.kept.Get(key); ok && time.Now().Before(e.until) {
@@ -76,13 +76,13 @@ func (c *Cache) lookup(key string) *forward.Answer {
 }
 
 // public says whether others may be given this answer too.
-func public(answer *forward.Answer) bool {
+func public(answer *forward.Response) bool {
 	control := answer.Get(fiber.HeaderCacheControl)
 	return answer.Status == fiber.StatusOK && answer.Get(fiber.HeaderSetCookie) == "" &&
 		!strings.Contains(control, "no-store") && !strings.Contains(control, "private")
 }
 
-func (c *Cache) keep(key string, answer *forward.Answer, until time.Time) {
+func (c *Cache) keep(key string, answer *forward.Response, until time.Time) {
 	size := perEntry + len(key) + len(answer.Body)
 	for _, f := range answer.Header {
 		size += len(f.Name) + len(f.Value)

@@ -18,13 +18,13 @@ import (
 )
 
 const (
-	// kept is how long a document is given again before the services are asked whether theirs changed.
-	kept     = 10 * time.Second
-	patience = 2 * time.Second
+	// cacheTime is how long a document is given again before the services are asked whether theirs changed.
+	cacheTime    = 10 * time.Second
+	fetchTimeout = 2 * time.Second
 )
 
-// Library keeps the services' documents. While a service is away its last one is still shown.
-type Library struct {
+// Documents keeps the services' documents. While a service is away its last one is still shown.
+type Documents struct {
 	routes  []route.Route
 	scale   int
 	forward *forward.Forwarder
@@ -37,12 +37,12 @@ type Library struct {
 
 // NewLibrary makes a library of what completed routes lead to. scale multiplies the limits it tells of; own is what the
 // gateway says of its own routes.
-func NewLibrary(routes []route.Route, scale int, to *forward.Forwarder, own func() map[string]any) *Library {
-	return &Library{routes: routes, scale: scale, forward: to, own: own, last: map[string]object{}}
+func NewLibrary(routes []route.Route, scale int, to *forward.Forwarder, own func() map[string]any) *Documents {
+	return &Documents{routes: routes, scale: scale, forward: to, own: own, last: map[string]object{}}
 }
 
 // Routes adds /openapi.json and the page that shows it, /docs.
-func (l *Library) Routes(app *web.App) {
+func (l *Documents) Routes(app *web.App) {
 	app.Get("/openapi.json", func(c *fiber.Ctx) error {
 		merged, err := l.Document(c.UserContext())
 		if err != nil {
@@ -56,10 +56,10 @@ func (l *Library) Routes(app *web.App) {
 }
 
 // Document is the merged document as JSON. Operations of a service that has not been reached yet are not in it.
-func (l *Library) Document(ctx context.Context) ([]byte, error) {
+func (l *Documents) Document(ctx context.Context) ([]byte, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if time.Since(l.at) < kept {
+	if time.Since(l.at) < cacheTime {
 		return l.merged, nil
 	}
 	complete := l.ask(context.WithoutCancel(ctx))
@@ -79,13 +79,13 @@ func (l *Library) Document(ctx context.Context) ([]byte, error) {
 	}
 	l.merged, l.at = merged, time.Now()
 	if !complete { // a platform that is starting has its document as soon as it is up
-		l.at = l.at.Add(time.Second - kept)
+		l.at = l.at.Add(time.Second - cacheTime)
 	}
 	return merged, nil
 }
 
 // ask refreshes what there is, all services at once, and says whether there is something of each.
-func (l *Library) ask(ctx context.Context) (complete bool) {
+func (l *Documents) ask(ctx context.Context) (complete bool) {
 	services := route.Services(l.routes)
 	fresh := make([]object, len(services))
 	var wg sync.WaitGroup
@@ -118,8 +118,8 @@ func generic(document map[string]any) (read object, err error) {
 
 var openAPI = sidecar.Endpoint{Method: "GET", Path: "/openapi.json"}
 
-func (l *Library) fetch(ctx context.Context, service string) (doc object, err error) {
-	answer, err := l.forward.Fetch(ctx, service, openAPI.Path, nil, patience)
+func (l *Documents) fetch(ctx context.Context, service string) (doc object, err error) {
+	answer, err := l.forward.Fetch(ctx, service, openAPI.Path, nil, fetchTimeout)
 	if err != nil {
 		return nil, err
 	}

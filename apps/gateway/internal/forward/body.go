@@ -40,9 +40,9 @@ func (b *body) Read(p []byte) (int, error) {
 // connection reset and never read why. Past it, it will.
 const drained = 4 << 20
 
-// passBody lets the client's body stream into req. Reads have none that means anything: it stays outside. It fails with
+// forwardBody lets the client's body stream into req. Reads have none that means anything: it stays outside. It fails with
 // web.ErrTooLarge where the announced length is over the limit.
-func passBody(c *fiber.Ctx, req *fasthttp.Request, limit int) (*body, error) {
+func forwardBody(c *fiber.Ctx, req *fasthttp.Request, limit int) (*body, error) {
 	in := c.Request()
 	length := in.Header.ContentLength()
 	if length == 0 || in.Header.IsGet() || in.Header.IsHead() {
@@ -87,15 +87,15 @@ func (b *body) drain() {
 	_, _ = io.CopyN(io.Discard, b.from, drained)
 }
 
-// patient is an answer's body that may take long, as long as the client goes on taking it: each part of it has idle.
-type patient struct {
+// streamedBody is an answer's body that may take long, as long as the client goes on taking it: each part of it has idle.
+type streamedBody struct {
 	fasthttp.ReadCloserWithError
 	client *fasthttp.RequestCtx
 	idle   time.Duration
 }
 
 // Read gives the client time from now on: waiting for the service is not the client's doing.
-func (p *patient) Read(part []byte) (int, error) {
+func (p *streamedBody) Read(part []byte) (int, error) {
 	n, err := p.ReadCloserWithError.Read(part)
 	if deadlineErr := p.client.SetWriteDeadline(time.Now().Add(p.idle)); deadlineErr != nil {
 		return 0, deadlineErr
@@ -103,30 +103,30 @@ func (p *patient) Read(part []byte) (int, error) {
 	return n, err
 }
 
-// passPatiently gives a service's answer to the client.
-func passPatiently(c *fiber.Ctx, answer *fasthttp.Response, idle time.Duration) {
+// streamResponse gives a service's answer to the client.
+func streamResponse(c *fiber.Ctx, answer *fasthttp.Response, idle time.Duration) {
 	res := c.Response()
 	answer.Header.CopyTo(&res.Header)
 	if stream, ok := answer.BodyStream().(fasthttp.ReadCloserWithError); ok {
-		res.SetBodyStream(&patient{stream, c.Context(), idle}, answer.Header.ContentLength())
+		res.SetBodyStream(&streamedBody{stream, c.Context(), idle}, answer.Header.ContentLength())
 		return
 	}
 	res.SetBody(answer.Body())
 }
 
-// small is how large an answer may be to be taken whole, in bytes.
-const small = 64 << 10
+// smallBody is how large an answer may be to be taken whole, in bytes.
+const smallBody = 64 << 10
 
-var buffers = sync.Pool{New: func() any { return new([small]byte) }}
+var buffers = sync.Pool{New: func() any { return new([smallBody]byte) }}
 
-// takeSmall reads a small answer before the client is told anything of it. A sidecar that dies in the middle is then a
+// readSmall reads a small answer before the client is told anything of it. A sidecar that dies in the middle is then a
 // fault and not half an answer, and a client that leaves in the middle is no concern of the sidecar's.
-func takeSmall(res *fasthttp.Response) error {
+func readSmall(res *fasthttp.Response) error {
 	length := res.Header.ContentLength()
-	if length < 0 || length > small || res.BodyStream() == nil {
+	if length < 0 || length > smallBody || res.BodyStream() == nil {
 		return nil
 	}
-	buffer := buffers.Get().(*[small]byte)
+	buffer := buffers.Get().(*[smallBody]byte)
 	defer buffers.Put(buffer)
 	if _, err := io.ReadFull(res.BodyStream(), buffer[:length]); err != nil {
 		return err

@@ -43,14 +43,14 @@ func New(addr, token string, services []string) *Forwarder {
 		NoDefaultUserAgentHeader: true,
 		DisablePathNormalizing:   true,
 		StreamResponseBody:       true,
-		RetryIfErr:               onceIfHarmless,
+		RetryIfErr:               retryIfIdempotent,
 	}
 	return f
 }
 
-// onceIfHarmless repeats a read on a connection that the sidecar had closed in the meantime. Nothing else is sent twice:
+// retryIfIdempotent repeats a read on a connection that the sidecar had closed in the meantime. Nothing else is sent twice:
 // a change whose answer was lost may have been made.
-func onceIfHarmless(req *fasthttp.Request, attempts int, err error) (resetTimeout, retry bool) {
+func retryIfIdempotent(req *fasthttp.Request, attempts int, err error) (resetTimeout, retry bool) {
 	return false, attempts == 1 && req.Header.IsGet() && !errors.Is(err, fasthttp.ErrTimeout)
 }
 
@@ -74,10 +74,10 @@ func (f *Forwarder) Forward(c *fiber.Ctx, to Target, client string) (err error) 
 	req := fasthttp.AcquireRequest()
 	defer fasthttp.ReleaseRequest(req)
 	f.address(c.UserContext(), req, to.Service, to.Path, c.Context().URI().QueryString())
-	if err := passRequestHeader(c, req, to.WithToken, client); err != nil {
+	if err := forwardRequestHeader(c, req, to.WithToken, client); err != nil {
 		return err
 	}
-	sent, err := passBody(c, req, to.BodyLimit)
+	sent, err := forwardBody(c, req, to.BodyLimit)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (f *Forwarder) Forward(c *fiber.Ctx, to Target, client string) (err error) 
 	if err != nil {
 		return err
 	}
-	defer func() { leave(silence(err)) }()
+	defer func() { leave(upstreamError(err)) }()
 	// The answer is read right into the client's response; what the gateway itself has to say there is kept aside.
 	res := c.Response()
 	own := ownHeader(res)
@@ -95,19 +95,19 @@ func (f *Forwarder) Forward(c *fiber.Ctx, to Target, client string) (err error) 
 	}
 	err = f.host.DoTimeout(req, res, to.Deadline)
 	if err == nil && fromSidecar(res.StatusCode(), res.Header.ContentType(), res.Header.Peek(sidecar.SignatureHeader)) {
-		err = sidecarFault(res.StatusCode(), string(res.Header.Peek(fiber.HeaderRetryAfter)), beginning(res))
+		err = sidecarFault(res.StatusCode(), string(res.Header.Peek(fiber.HeaderRetryAfter)), bodyStart(res))
 	}
 	if err == nil {
-		err = takeSmall(res)
+		err = readSmall(res)
 	}
 	if err != nil {
 		err = sent.fault(c, f.lost(err))
 		res.Reset()
 		return err
 	}
-	passResponseHeader(res)
+	forwardResponseHeader(res)
 	if to.Idle > 0 {
-		passPatiently(c, res, to.Idle)
+		streamResponse(c, res, to.Idle)
 	}
 	return nil
 }
@@ -142,8 +142,8 @@ func (f *Forwarder) address(ctx context.Context, req *fasthttp.Request, service,
 // Field is one header field.
 type Field struct{ Name, Value string }
 
-// Answer is what a service said, read to its end. It may be shared, so nobody changes it.
-type Answer struct {
+// Response is what a service said, read to its end. It may be shared, so nobody changes it.
+type Response struct {
 	Status int
 	Header []Field
 	Body   []byte
@@ -152,7 +152,7 @@ type Answer struct {
 }
 
 // Get is the value of a header field, or empty.
-func (a *Answer) Get(name string) string {
+func (a *Response) Get(name string) string {
 	for _, f := range a.Header {
 		if strings.EqualFold(f.Name, name) {
 			return f.Value
@@ -161,19 +161,19 @@ func (a *Answer) Get(name string) string {
 	return ""
 }
 
-// largestAnswer is how much of an answer Fetch reads, in bytes.
-const largestAnswer = 8 << 20
+// maxResponse is how much of an answer Fetch reads, in bytes.
+const maxResponse = 8 << 20
 
 // Fetch asks a service for what anyone may see and reads the whole answer. It fails as Forward does.
-func (f *Forwarder) Fetch(ctx context.Context, service, path string, query []byte, deadline time.Duration) (answer *Answer, err error) {
-	if len(path)+len(query) > largestHeader {
+func (f *Forwarder) Fetch(ctx context.Context, service, path string, query []byte, deadline time.Duration) (answer *Response, err error) {
+	if len(path)+len(query) > maxHeader {
 		return nil, errHeaderSize
 	}
 	leave, err := f.breakers[service].Allow()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { leave(silence(err)) }()
+	defer func() { leave(upstreamError(err)) }()
 	answer, err = f.Probe(ctx, service, path, query, deadline)
 	if err == nil && fromSidecar(answer.Status, []byte(answer.Get(fiber.HeaderContentType)), answer.signature) {
 		return nil, sidecarFault(answer.Status, answer.Get(fiber.HeaderRetryAfter), answer.Body)
@@ -182,7 +182,7 @@ func (f *Forwarder) Fetch(ctx context.Context, service, path string, query []byt
 }
 
 // Probe calls a service past its breaker, to find out how it is. The answer may be a sidecar's.
-func (f *Forwarder) Probe(ctx context.Context, service, path string, query []byte, deadline time.Duration) (*Answer, error) {
+func (f *Forwarder) Probe(ctx context.Context, service, path string, query []byte, deadline time.Duration) (*Response, error) {
 	req, res := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(req)
 	defer fasthttp.ReleaseResponse(res)
@@ -190,18 +190,18 @@ func (f *Forwarder) Probe(ctx context.Context, service, path string, query []byt
 	if err := f.host.DoTimeout(req, res, deadline); err != nil {
 		return nil, f.lost(err)
 	}
-	answer := &Answer{Status: res.StatusCode(), signature: bytes.Clone(res.Header.Peek(sidecar.SignatureHeader))}
+	answer := &Response{Status: res.StatusCode(), signature: bytes.Clone(res.Header.Peek(sidecar.SignatureHeader))}
 	if stream := res.BodyStream(); stream != nil {
-		body, err := io.ReadAll(io.LimitReader(stream, largestAnswer+1))
+		body, err := io.ReadAll(io.LimitReader(stream, maxResponse+1))
 		if err != nil {
 			return nil, f.lost(err)
 		}
-		if len(body) > largestAnswer {
+		if len(body) > maxResponse {
 			return nil, fault.ErrInternal.Wrap(errors.New("the answer of " + service + " is too large to be kept"))
 		}
 		answer.Body = body
 	}
-	passResponseHeader(res)
+	forwardResponseHeader(res)
 	for name, value := range res.Header.All() {
 		if n := string(name); n != fiber.HeaderContentLength && n != fiber.HeaderDate {
 			answer.Header = append(answer.Header, Field{n, string(value)})

@@ -11,18 +11,18 @@ import (
 	"sidecart/kit/fault"
 )
 
-// passed are the request header fields that reach a service. It is a list of what the API knows, not of what is
+// forwardedHeaders are the request header fields that reach a service. It is a list of what the API knows, not of what is
 // dangerous: whatever else a client sends (dapr-app-id, x-forwarded-for, x-user-id, cookies, hop-by-hop fields, and what
 // the next proxy or framework invents) stays outside. Among what is missing on purpose: Accept, because an event-stream
 // breaks calls between sidecars, and Content-Encoding, which is refused.
-var passed = []string{
+var forwardedHeaders = []string{
 	fiber.HeaderAcceptLanguage, fiber.HeaderContentType, fiber.HeaderIfMatch, fiber.HeaderIfNoneMatch,
 	fiber.HeaderUserAgent, "Idempotency-Key",
 	"Payment-Signature", "Stripe-Signature",
 }
 
 // The sidecars read no more than 8 KiB of request line and headers, some of which they add themselves.
-const largestHeader = 6 << 10
+const maxHeader = 6 << 10
 
 var (
 	errHeader      = fault.ErrMalformed.WithMessage("a header or the query has characters that do not belong there")
@@ -33,9 +33,9 @@ var (
 	errLateForBody = fault.ErrTimedOut.WithMessage("the body did not arrive in time")
 )
 
-// passRequestHeader gives req what may pass of the client's header. It fails with a fault for what a sidecar could not
+// forwardRequestHeader gives req what may pass of the client's header. It fails with a fault for what a sidecar could not
 // carry: it would answer as if the service were down.
-func passRequestHeader(c *fiber.Ctx, req *fasthttp.Request, withToken bool, client string) error {
+func forwardRequestHeader(c *fiber.Ctx, req *fasthttp.Request, withToken bool, client string) error {
 	in := &c.Request().Header
 	if encoding := in.Peek(fiber.HeaderContentEncoding); len(encoding) > 0 && !strings.EqualFold(string(encoding), "identity") {
 		return errEncodedBody
@@ -46,20 +46,20 @@ func passRequestHeader(c *fiber.Ctx, req *fasthttp.Request, withToken bool, clie
 	}
 	req.Header.SetMethodBytes(method)
 	size := len(req.Header.RequestURI()) + len(client)
-	for _, name := range passed {
-		if err := passField(in, req, name, &size); err != nil {
+	for _, name := range forwardedHeaders {
+		if err := forwardField(in, req, name, &size); err != nil {
 			return err
 		}
 	}
 	if withToken {
-		if err := passField(in, req, fiber.HeaderAuthorization, &size); err != nil {
+		if err := forwardField(in, req, fiber.HeaderAuthorization, &size); err != nil {
 			return err
 		}
 	}
 	if !printable(c.Context().URI().QueryString()) {
 		return errHeader
 	}
-	if size > largestHeader {
+	if size > maxHeader {
 		return errHeaderSize
 	}
 	req.Header.SetBytesV(fiber.HeaderXRequestID, c.Response().Header.Peek(fiber.HeaderXRequestID))
@@ -67,7 +67,7 @@ func passRequestHeader(c *fiber.Ctx, req *fasthttp.Request, withToken bool, clie
 	return nil
 }
 
-func passField(in *fasthttp.RequestHeader, req *fasthttp.Request, name string, size *int) error {
+func forwardField(in *fasthttp.RequestHeader, req *fasthttp.Request, name string, size *int) error {
 	value := in.Peek(name)
 	if len(value) == 0 {
 		return nil
@@ -96,17 +96,17 @@ func printable(b []byte) bool {
 	return true
 }
 
-// unpassed are the response header fields that end here: hop by hop, or the gateway's own to say.
-var unpassed = []string{
+// droppedHeaders are the response header fields that end here: hop by hop, or the gateway's own to say.
+var droppedHeaders = []string{
 	fiber.HeaderKeepAlive, fiber.HeaderProxyAuthenticate, "Proxy-Connection", fiber.HeaderTrailer, fiber.HeaderUpgrade,
 	fiber.HeaderServer, fiber.HeaderVary, fiber.HeaderXRequestID, "Traceparent", "Tracestate",
 }
 
 // Sidecars tell of themselves in fields that begin so, among them the address of whoever asked.
-var sidecarsOwn = [][]byte{[]byte("dapr-"), []byte("x-rate-limit-"), []byte("access-control-")}
+var sidecarHeaders = [][]byte{[]byte("dapr-"), []byte("x-rate-limit-"), []byte("access-control-")}
 
-// passResponseHeader takes what must not reach the client out of a service's answer.
-func passResponseHeader(res *fasthttp.Response) {
+// forwardResponseHeader takes what must not reach the client out of a service's answer.
+func forwardResponseHeader(res *fasthttp.Response) {
 	h := &res.Header
 	for name := range bytes.SplitSeq(h.Peek(fiber.HeaderConnection), []byte{','}) {
 		if name = bytes.TrimSpace(name); len(name) > 0 && !bytes.EqualFold(name, []byte("close")) {
@@ -115,12 +115,12 @@ func passResponseHeader(res *fasthttp.Response) {
 	}
 	h.ResetConnectionClose()
 	h.Del(fiber.HeaderConnection)
-	for _, name := range unpassed {
+	for _, name := range droppedHeaders {
 		h.Del(name)
 	}
 	var own []string
 	for name := range h.All() {
-		if tellsOfSidecars(name) {
+		if isSidecarHeader(name) {
 			own = append(own, string(name))
 		}
 	}
@@ -129,8 +129,8 @@ func passResponseHeader(res *fasthttp.Response) {
 	}
 }
 
-func tellsOfSidecars(name []byte) bool {
-	for _, prefix := range sidecarsOwn {
+func isSidecarHeader(name []byte) bool {
+	for _, prefix := range sidecarHeaders {
 		if len(name) >= len(prefix) && bytes.EqualFold(name[:len(prefix)], prefix) {
 			return true
 		}
@@ -138,17 +138,17 @@ func tellsOfSidecars(name []byte) bool {
 	return false
 }
 
-// kept is what the gateway said in a response before a service's answer took its place.
-type kept struct{ requestID, traceParent []byte }
+// headerSnapshot is what the gateway said in a response before a service's answer took its place.
+type headerSnapshot struct{ requestID, traceParent []byte }
 
-func ownHeader(res *fasthttp.Response) kept {
-	return kept{
+func ownHeader(res *fasthttp.Response) headerSnapshot {
+	return headerSnapshot{
 		requestID:   bytes.Clone(res.Header.Peek(fiber.HeaderXRequestID)),
 		traceParent: bytes.Clone(res.Header.Peek("Traceparent")),
 	}
 }
 
-func (k kept) restore(res *fasthttp.Response) {
+func (k headerSnapshot) restore(res *fasthttp.Response) {
 	res.Header.SetBytesV(fiber.HeaderXRequestID, k.requestID)
 	if len(k.traceParent) > 0 {
 		res.Header.SetBytesV("Traceparent", k.traceParent)

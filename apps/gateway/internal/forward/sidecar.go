@@ -15,15 +15,15 @@ import (
 
 var problemType = []byte(fault.ContentType)
 
-// errCrowded is a sidecar's guard against floods.
-var errCrowded = fault.New(fault.Limited, "rate_limited", "too many requests at the moment").WithRetryAfter(1)
+// errFlooded is a sidecar's guard against floods.
+var errFlooded = fault.New(fault.Limited, "rate_limited", "too many requests at the moment").WithRetryAfter(1)
 
 // refused is a sidecar's own error for what it was given, not for what is behind it.
 type refused struct{ error }
 
-// silence is err unless it is about the request: what a client can bring about by what it sends must not count, or
+// upstreamError is err unless it is about the request: what a client can bring about by what it sends must not count, or
 // anybody could close a service to everybody.
-func silence(err error) error {
+func upstreamError(err error) error {
 	if byRequest := new(refused); errors.As(err, byRequest) {
 		return nil
 	}
@@ -36,8 +36,8 @@ func fromSidecar(status int, contentType, signature []byte) bool {
 	return len(signature) == 0 || status >= fiber.StatusBadRequest && !bytes.HasPrefix(contentType, problemType)
 }
 
-// beginning is the first of an answer's body, as much as an error needs; the rest is given up.
-func beginning(res *fasthttp.Response) []byte {
+// bodyStart is the first of an answer's body, as much as an error needs; the rest is given up.
+func bodyStart(res *fasthttp.Response) []byte {
 	stream := res.BodyStream()
 	if stream == nil {
 		return nil
@@ -53,7 +53,7 @@ func sidecarFault(status int, retryAfter string, text []byte) error {
 	cause := fmt.Errorf("the sidecar answers %d: %.300s", status, text)
 	switch {
 	case status == fiber.StatusTooManyRequests:
-		return errCrowded.WithRetryAfterHeader(retryAfter).Wrap(refused{cause})
+		return errFlooded.WithRetryAfterHeader(retryAfter).Wrap(refused{cause})
 	case status < fiber.StatusInternalServerError:
 		return sidecar.ErrUpstream.Wrap(refused{cause})
 	case bytes.Contains(text, []byte("deadline exceeded")), bytes.Contains(text, []byte("DeadlineExceeded")):

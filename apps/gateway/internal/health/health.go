@@ -28,8 +28,8 @@ type PlatformHealth struct {
 }
 
 const (
-	patience  = 2 * time.Second
-	sharedFor = 500 * time.Millisecond
+	checkTimeout = 2 * time.Second
+	sharedFor    = 500 * time.Millisecond
 )
 
 // Reporter asks the services.
@@ -169,7 +169,7 @@ var ready = sidecar.Endpoint{Method: "GET", Path: "/health/ready"}
 // service is down unless it says otherwise.
 func (r *Reporter) service(ctx context.Context, name string) ServiceHealth {
 	down := ServiceHealth{Health: web.Health{Status: web.Down}}
-	answer, err := r.forward.Probe(ctx, name, ready.Path, nil, patience)
+	answer, err := r.forward.Probe(ctx, name, ready.Path, nil, checkTimeout)
 	if err != nil {
 		return down
 	}

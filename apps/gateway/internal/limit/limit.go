@@ -34,19 +34,19 @@ type Limiter struct {
 	absentUntil atomic.Int64
 }
 
-// askAgainAfter is how long a Redis that did not answer is left alone: every request waiting for its timeout would make
+// retryAfter is how long a Redis that did not answer is left alone: every request waiting for its timeout would make
 // the gateway as slow as Redis is dead.
-const askAgainAfter = time.Second
+const retryAfter = time.Second
 
-// patience is how long one question to Redis may take.
-const patience = 100 * time.Millisecond
+// redisTimeout is how long one question to Redis may take.
+const redisTimeout = 100 * time.Millisecond
 
 // Connect makes a limiter that counts in the Redis at addr. It does not wait for it.
 func Connect(addr, password string, scale int) *Limiter {
 	redis.SetLogger(silence{}) // it tells of every connection tried; Take tells once of an outage
 	client := redis.NewClient(&redis.Options{
 		Addr: addr, Password: password, ClientName: "gateway",
-		DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience, PoolTimeout: patience,
+		DialTimeout: redisTimeout, ReadTimeout: redisTimeout, WriteTimeout: redisTimeout, PoolTimeout: redisTimeout,
 		MaxRetries: -1, DialerRetries: 1,
 		// Enough that a crowd does not wait for a connection and takes that for a Redis that is away.
 		PoolSize: 128,
@@ -81,7 +81,7 @@ func (l *Limiter) Take(ctx context.Context, what, caller string, perMinute int) 
 }
 
 func (l *Limiter) absent(ctx context.Context, now time.Time, err error) {
-	before := l.absentUntil.Swap(now.Add(askAgainAfter).UnixNano())
+	before := l.absentUntil.Swap(now.Add(retryAfter).UnixNano())
 	if now.UnixNano()-before > int64(time.Minute) { // one line for an outage, not one for each second of it
 		slog.WarnContext(ctx, "redis does not answer: limits are counted by this replica alone", "err", err)
 	}

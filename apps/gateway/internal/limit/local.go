@@ -15,11 +15,11 @@ type local struct {
 	callers *expirable.LRU[string, *rate.Limiter]
 }
 
-// mostCallers bounds the memory: past it the caller longest unseen is forgotten.
-const mostCallers = 50_000
+// maxCallers bounds the memory: past it the caller longest unseen is forgotten.
+const maxCallers = 50_000
 
 func newLocal() *local {
-	return &local{callers: expirable.NewLRU[string, *rate.Limiter](mostCallers, nil, 2*time.Minute)}
+	return &local{callers: expirable.NewLRU[string, *rate.Limiter](maxCallers, nil, 2*time.Minute)}
 }
 
 func (l *local) take(key string, perMinute int, now time.Time) Decision {

@@ -1,4 +1,4 @@
-package door
+package edge
 
 import (
 	"net"
@@ -11,7 +11,7 @@ import (
 
 // client is the address that a request comes from: of the connection, unless that is a trusted proxy's; then the last
 // address in X-Forwarded-For that is not one. What stands before it anybody could have written.
-func (d *Door) client(c *fiber.Ctx) netip.Addr {
+func (d *Edge) client(c *fiber.Ctx) netip.Addr {
 	client := addrOf(c.Context().RemoteAddr())
 	if len(d.cfg.Proxies) == 0 {
 		return client
@@ -30,7 +30,7 @@ func (d *Door) client(c *fiber.Ctx) netip.Addr {
 	return client
 }
 
-func (d *Door) proxy(addr netip.Addr) bool {
+func (d *Edge) proxy(addr netip.Addr) bool {
 	return slices.ContainsFunc(d.cfg.Proxies, func(network netip.Prefix) bool { return network.Contains(addr) })
 }
 
@@ -41,8 +41,8 @@ func addrOf(a net.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-// group is what limits count of an address: a household has a whole /64 of IPv6 addresses, which are one caller.
-func group(addr netip.Addr) string {
+// limitGroup is what limits count of an address: a household has a whole /64 of IPv6 addresses, which are one caller.
+func limitGroup(addr netip.Addr) string {
 	if !addr.Is6() {
 		return addr.String()
 	}

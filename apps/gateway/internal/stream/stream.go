@@ -1,7 +1,7 @@
-// Package live is the streams on which people see what is new in their inbox as it happens. A stream is only ever woken by an
+// Package stream is the streams on which people see what is new in their inbox as it happens. A stream is only ever woken by an
 // event; what it shows it reads from the inbox, after the number of what it showed last. So nothing is lost or doubled,
 // whatever happens to events, to this replica, or to the connection.
-package live
+package stream
 
 import (
 	"context"
@@ -26,8 +26,8 @@ import (
 
 // What can go wrong with a stream.
 var (
-	ErrTooMany = fault.New(fault.Limited, "too_many_streams", "you have as many streams open as one person may; close one").WithRetryAfter(10)
-	ErrFrom    = fault.ErrInvalid.With("Last-Event-ID", "is not an id of this stream")
+	ErrTooMany     = fault.New(fault.Limited, "too_many_streams", "you have as many streams open as one person may; close one").WithRetryAfter(10)
+	ErrLastEventID = fault.ErrInvalid.With("Last-Event-ID", "is not an id of this stream")
 )
 
 // perUser is how many streams one person may have open at one replica: some tabs, a telephone. Those whose reader has gone do not
@@ -35,12 +35,12 @@ var (
 const perUser = 8
 
 const (
-	patience  = 10 * time.Second // with a reader that takes nothing
-	begins    = time.Minute      // is how long a stream takes at most from its place to its connection
-	checks    = 3 * time.Second  // how often a stream's session and its reader are looked at
-	beats     = 5                // checks for each heartbeat, so that proxies keep the connection
-	lookAfter = 90 * time.Second // and is looked at without being woken, in case an event went missing
-	lookAgain = time.Second      // after the inbox could not be read
+	writeTimeout       = 10 * time.Second // with a reader that takes nothing
+	connectTimeout     = time.Minute      // is how long a stream takes at most from its place to its connection
+	checkInterval      = 3 * time.Second  // how often a stream's session and its reader are looked at
+	checksPerHeartbeat = 5                // checks for each heartbeat, so that proxies keep the connection
+	pollInterval       = 90 * time.Second // and is looked at without being woken, in case an event went missing
+	retryInterval      = time.Second      // after the inbox could not be read
 )
 
 // Entry is one message of an inbox, and its number there.
@@ -49,63 +49,63 @@ type Entry struct {
 	Notification json.RawMessage `json:"notification"`
 }
 
-// News is what came into an inbox after a number, at most 100 entries, and the number up to which that is all.
-type News struct {
+// Updates is what came into an inbox after a number, at most 100 entries, and the number up to which that is all.
+type Updates struct {
 	Items []Entry `json:"items"`
 	Seq   int64   `json:"seq"`
 }
 
 // Inbox reads what came after a place in somebody's inbox; after the zero Place there is nothing.
-type Inbox func(ctx context.Context, owner shop.UserID, after Place) (News, error)
+type Inbox func(ctx context.Context, owner shop.UserID, after Position) (Updates, error)
 
-// Place is a place in an inbox: after a message, or after a number.
-type Place struct {
+// Position is a place in an inbox: after a message, or after a number.
+type Position struct {
 	Message uuid.UUID
 	Seq     *int64
 }
 
-// place reads a Last-Event-ID: the id of a message or, from a stream that has not shown one yet, a number.
-func place(text string) (Place, error) {
+// parsePosition reads a Last-Event-ID: the id of a message or, from a stream that has not shown one yet, a number.
+func parsePosition(text string) (Position, error) {
 	if text == "" {
-		return Place{}, nil
+		return Position{}, nil
 	}
 	if seq, err := strconv.ParseInt(text, 10, 64); err == nil && seq >= 0 {
-		return Place{Seq: &seq}, nil
+		return Position{Seq: &seq}, nil
 	}
 	id, err := uuid.Parse(text)
 	if err != nil {
-		return Place{}, ErrFrom
+		return Position{}, ErrLastEventID
 	}
-	return Place{Message: id}, nil
+	return Position{Message: id}, nil
 }
 
 // stream is one open connection.
-type stream struct {
-	owner shop.UserID
-	token string
-	asked time.Time
-	line  *web.StreamWriter // nil before it has its connection; written and read under the lock of Streams
-	seq   int64             // of what was shown last
-	wake  chan struct{}     // has room for one: being woken twice is being woken once
-	over  <-chan struct{}
-	beats int
+type connection struct {
+	owner       shop.UserID
+	token       string
+	requestedAt time.Time
+	writer      *web.StreamWriter // nil before it has its connection; written and read under the lock of Streams
+	seq         int64             // of what was shown last
+	wake        chan struct{}     // has room for one: being woken twice is being woken once
+	shutdown    <-chan struct{}
+	beats       int
 }
 
-// errStopping ends the streams of a replica that stops: clients come back to another one, or to the next life of this one.
-var errStopping = errors.New("this replica stops")
+// errShutdown ends the streams of a replica that stops: clients come back to another one, or to the next life of this one.
+var errShutdown = errors.New("this replica stops")
 
 // run shows what is new until the connection, the session or this replica ends. It begins with what there was already.
-func (s *Streams) run(st *stream, first News, to *web.StreamWriter) {
-	defer s.leave(st)
-	s.begin(st, to)
+func (s *Streams) run(st *connection, first Updates, to *web.StreamWriter) {
+	defer s.remove(st)
+	s.connected(st, to)
 	err := st.show(first, to, fmt.Sprintf("retry: 1000\nid: %d\n\n", st.seq))
-	beat, look := time.NewTicker(s.checks), time.NewTimer(spread(lookAfter))
+	beat, look := time.NewTicker(s.checkInterval), time.NewTimer(jitter(pollInterval))
 	defer beat.Stop()
 	defer look.Stop()
 	for err == nil {
 		select {
-		case <-st.over:
-			err = errStopping
+		case <-st.shutdown:
+			err = errShutdown
 		case <-beat.C:
 			err = s.beat(st, to)
 		case <-st.wake:
@@ -119,10 +119,10 @@ func (s *Streams) run(st *stream, first News, to *web.StreamWriter) {
 
 // end counts why a stream ends. Who was slow is told, in a comment: it is no end of the session, and whoever comes back has all
 // that is new from there on.
-func (s *Streams) end(st *stream, to *web.StreamWriter, err error) {
+func (s *Streams) end(st *connection, to *web.StreamWriter, err error) {
 	reason := "failed"
 	switch {
-	case errors.Is(err, errStopping):
+	case errors.Is(err, errShutdown):
 		reason = "stopping"
 	case errors.Is(err, web.ErrSlowClient):
 		reason = "slow"
@@ -137,22 +137,22 @@ func (s *Streams) end(st *stream, to *web.StreamWriter, err error) {
 }
 
 // catchUp shows all that is new, and says when to look again.
-func (s *Streams) catchUp(st *stream, to io.Writer, failed *error) (again time.Duration) {
+func (s *Streams) catchUp(st *connection, to io.Writer, failed *error) (again time.Duration) {
 	for {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		news, err := s.inbox(ctx, st.owner, Place{Seq: &st.seq})
+		news, err := s.inbox(ctx, st.owner, Position{Seq: &st.seq})
 		cancel()
 		if err != nil {
-			return spread(lookAgain)
+			return jitter(retryInterval)
 		}
 		if *failed = st.show(news, to, ""); *failed != nil || len(news.Items) < 100 {
-			return spread(lookAfter)
+			return jitter(pollInterval)
 		}
 	}
 }
 
 // show writes entries as events. It fails when the reader is gone or too slow.
-func (st *stream) show(news News, to io.Writer, before string) error {
+func (st *connection) show(news Updates, to io.Writer, before string) error {
 	var out strings.Builder
 	out.WriteString(before)
 	for _, e := range news.Items {
@@ -177,7 +177,7 @@ func (st *stream) show(news News, to io.Writer, before string) error {
 }
 
 // beat ends a stream whose reader has gone, or whose session or token has ended, and tells the others' proxies that they live.
-func (s *Streams) beat(st *stream, to *web.StreamWriter) error {
+func (s *Streams) beat(st *connection, to *web.StreamWriter) error {
 	if to.Disconnected() {
 		return web.ErrDisconnected
 	}
@@ -187,14 +187,14 @@ func (s *Streams) beat(st *stream, to *web.StreamWriter) error {
 		_, _ = io.WriteString(to, "event: stream.end\ndata: {\"reason\":\"signed_out\"}\n\n")
 		return err
 	}
-	if st.beats++; st.beats%beats != 0 {
+	if st.beats++; st.beats%checksPerHeartbeat != 0 {
 		return nil
 	}
 	_, err := io.WriteString(to, ": beat\n\n")
 	return err
 }
 
-// spread keeps streams that began together from asking together.
-func spread(d time.Duration) time.Duration {
+// jitter keeps streams that began together from asking together.
+func jitter(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * (0.75 + rand.Float64()/2)) //nolint:gosec // to spread, not to hide
 }

@@ -1,4 +1,4 @@
-package door
+package edge
 
 import (
 	"bytes"
@@ -26,8 +26,8 @@ var (
 // The API's answers are data: a browser that is made to show one must run nothing and load nothing.
 const apiPolicy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
-// dress adds the security headers, and the API's version, to every answer, errors among them.
-func (d *Door) dress(c *fiber.Ctx) error {
+// setSecurityHeaders adds the security headers, and the API's version, to every answer, errors among them.
+func (d *Edge) setSecurityHeaders(c *fiber.Ctx) error {
 	err := c.Next()
 	policy := apiPolicy
 	switch path := c.Path(); {
@@ -46,10 +46,10 @@ func (d *Door) dress(c *fiber.Ctx) error {
 	return err
 }
 
-// onlyOurHosts refuses names that are not the platform's, so that a page that has its own name point here (DNS
+// checkHost refuses names that are not the platform's, so that a page that has its own name point here (DNS
 // rebinding) gets nothing. Probes of an orchestrator and of the sidecar use the address they connect to, which no
 // name can point a browser's Host at; they are let through to the health that tells nothing of anybody.
-func (d *Door) onlyOurHosts(c *fiber.Ctx) error {
+func (d *Edge) checkHost(c *fiber.Ctx) error {
 	host := hostname(string(c.Request().Header.Host()))
 	if slices.Contains(d.cfg.Hosts, host) {
 		return c.Next()
@@ -73,22 +73,22 @@ func hostname(host string) string {
 	return name
 }
 
-// longestPath is in bytes.
-const longestPath = 1024
+// maxPathLength is in bytes.
+const maxPathLength = 1024
 
-// onlyPlainPaths lets through only paths that can be read in one way: no escapes, no empty segments, no dots that walk,
+// checkPath lets through only paths that can be read in one way: no escapes, no empty segments, no dots that walk,
 // nothing but letters, digits and - . _ ~. No route needs more, and what a proxy, a sidecar and a service could read
 // differently never reaches them. It looks at the request line itself, before anything has cleaned it.
-func onlyPlainPaths(c *fiber.Ctx) error {
+func checkPath(c *fiber.Ctx) error {
 	path, _, _ := bytes.Cut(c.Request().Header.RequestURI(), []byte{'?'})
-	if !plain(path) {
+	if !isPlain(path) {
 		return errNoRoute
 	}
 	return c.Next()
 }
 
-func plain(path []byte) bool {
-	if len(path) == 0 || len(path) > longestPath || path[0] != '/' {
+func isPlain(path []byte) bool {
+	if len(path) == 0 || len(path) > maxPathLength || path[0] != '/' {
 		return false
 	}
 	for _, ch := range path {
@@ -101,10 +101,10 @@ func plain(path []byte) bool {
 		!bytes.HasSuffix(path, []byte("/.")) && !bytes.HasSuffix(path, []byte("/.."))
 }
 
-// onlyPlainHeads refuses heads that two readers could take for two requests: a line that ends without CR, one that goes on
+// checkHead refuses heads that two readers could take for two requests: a line that ends without CR, one that goes on
 // from the line before it, and a body that says in two ways how long it is. The server would decide for one reading;
 // whatever stands before us may have decided for the other.
-func onlyPlainHeads(c *fiber.Ctx) error {
+func checkHead(c *fiber.Ctx) error {
 	length, coding := false, false
 	for line := range bytes.Lines(c.Request().Header.RawHeaders()) {
 		name, _, _ := bytes.Cut(line, []byte{':'})
@@ -122,9 +122,9 @@ func onlyPlainHeads(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-// onlyKnownMethods makes a method that Fiber does not know one that no route takes: Fiber would answer it by itself, in
+// checkMethod makes a method that Fiber does not know one that no route takes: Fiber would answer it by itself, in
 // plain text and undressed.
-func onlyKnownMethods(app *web.App) {
+func checkMethod(app *web.App) {
 	server := app.Server()
 	known, serve := app.Config().RequestMethods, server.Handler
 	server.Handler = func(c *fasthttp.RequestCtx) {
@@ -135,8 +135,8 @@ func onlyKnownMethods(app *web.App) {
 	}
 }
 
-// Otherwise answers what no route before it did: 405 with Allow where another method would do, else 404.
-func Otherwise(app *web.App) {
+// NoRoute answers what no route before it did: 405 with Allow where another method would do, else 404.
+func NoRoute(app *web.App) {
 	routes := app.GetRoutes(true)
 	exact := fiber.Config{CaseSensitive: true, StrictRouting: true}
 	app.Use(func(c *fiber.Ctx) error {

@@ -1,4 +1,4 @@
-package door
+package edge
 
 import (
 	"net/netip"
@@ -11,7 +11,7 @@ func TestPlain(t *testing.T) {
 		"": false, "x": false, "//x": false, "/x//y": false, "/x/../y": false, "/x/..": false, "/./x": false, "/x/.": false,
 		"/%2e": false, "/x;y": false, "/x\\y": false, "/x y": false, "/\xc3\xa9": false, "http://h/x": false, "/x#y": false, "/x:y": false,
 	} {
-		if plain([]byte(path)) != want {
+		if isPlain([]byte(path)) != want {
 			t.Errorf("%q: want %v", path, want)
 		}
 	}
@@ -29,7 +29,7 @@ func TestHostname(t *testing.T) {
 
 func TestGroup(t *testing.T) {
 	for addr, want := range map[string]string{"6.6.6.6": "6.6.6.6", "2001:db8::1": "2001:db8::/64", "2001:db8::ffff:2": "2001:db8::/64"} {
-		if got := group(netip.MustParseAddr(addr)); got != want {
+		if got := limitGroup(netip.MustParseAddr(addr)); got != want {
 			t.Errorf("%s: %s, want %s", addr, got, want)
 		}
 	}
@@ -43,7 +43,7 @@ func TestUnchanged(t *testing.T) {
 		{`"1"`, `"1"`, true}, {`W/"1"`, `"1"`, true}, {`"0", "1"`, `"1"`, true}, {`*`, `"1"`, true},
 		{`"2"`, `"1"`, false}, {``, `"1"`, false}, {`*`, ``, false},
 	} {
-		if unchanged(test.given, test.tag) != test.want {
+		if matchesETag(test.given, test.tag) != test.want {
 			t.Errorf("%+v", test)
 		}
 	}

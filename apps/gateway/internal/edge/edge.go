@@ -1,6 +1,6 @@
-// Package door is what every request to the platform passes: is this host ours, who are you, may you, how often, and
-// then the service that answers.
-package door
+// Package edge is what every request to the platform passes: host, token, permission, limit, and then the service that
+// responds.
+package edge
 
 import (
 	"context"
@@ -34,22 +34,22 @@ type Config struct {
 	Proxies []netip.Prefix
 }
 
-// Door opens the public routes.
-type Door struct {
+// Edge opens the public routes.
+type Edge struct {
 	cfg     Config
 	routes  []route.Route
 	verify  web.Verify
 	limiter *limit.Limiter
-	answers *cache.Cache
+	cache   *cache.Cache
 	hits    metric.Int64Counter
 	labels  map[string]attribute.Set // of the cached routes in hits, by Do
 	forward *forward.Forwarder
 }
 
 // New makes a door for completed routes.
-func New(cfg Config, routes []route.Route, verify web.Verify, limiter *limit.Limiter, answers *cache.Cache, to *forward.Forwarder) *Door {
-	d := &Door{cfg: cfg, routes: routes, labels: map[string]attribute.Set{}, verify: verify, limiter: limiter, answers: answers, forward: to}
-	d.hits, _ = otel.Meter("sidecart/apps/gateway/door").Int64Counter("gateway.cache.hits") // fails only for a bad name
+func New(cfg Config, routes []route.Route, verify web.Verify, limiter *limit.Limiter, answers *cache.Cache, to *forward.Forwarder) *Edge {
+	d := &Edge{cfg: cfg, routes: routes, labels: map[string]attribute.Set{}, verify: verify, limiter: limiter, cache: answers, forward: to}
+	d.hits, _ = otel.Meter("sidecart/apps/gateway/edge").Int64Counter("gateway.cache.hits") // fails only for a bad name
 	for _, r := range routes {
 		d.labels[r.Do] = attribute.NewSet(attribute.String("http.request.method", r.Method()), attribute.String("http.route", r.Pattern()))
 	}
@@ -57,9 +57,9 @@ func New(cfg Config, routes []route.Route, verify web.Verify, limiter *limit.Lim
 }
 
 // Open adds the guards, which stand before every route of app, and the routes.
-func (d *Door) Open(app *web.App) {
-	onlyKnownMethods(app)
-	app.Use(d.dress, onlyPlainHeads, d.onlyOurHosts, d.cors, onlyPlainPaths)
+func (d *Edge) Open(app *web.App) {
+	checkMethod(app)
+	app.Use(d.setSecurityHeaders, checkHead, d.checkHost, d.cors, checkPath)
 	for _, r := range d.routes {
 		if r.Reads() {
 			app.Get(r.Pattern(), d.serve(r)) // and HEAD
@@ -71,10 +71,10 @@ func (d *Door) Open(app *web.App) {
 
 // LimitOthers counts all requests that reach it together, by address. Routes that are added after it, and paths that no
 // route has, have that limit without naming one.
-func (d *Door) LimitOthers(app *web.App) {
+func (d *Edge) LimitOthers(app *web.App) {
 	app.Use(func(c *fiber.Ctx) error {
 		counted, err := d.count(c, "other", route.Others, shop.Caller{}, d.client(c))
-		tell(c, counted)
+		setLimitHeaders(c, counted)
 		if err != nil {
 			return err
 		}
@@ -86,7 +86,7 @@ var errForbidden = fault.New(fault.Forbidden, "forbidden", "your role does not a
 
 // serve answers one route. A caller without a good token is counted by address before they are refused, so that
 // guessing tokens is limited too.
-func (d *Door) serve(r route.Route) fiber.Handler {
+func (d *Edge) serve(r route.Route) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		client := d.client(c)
 		who, refusal := d.caller(c, r.Need)
@@ -95,25 +95,25 @@ func (d *Door) serve(r route.Route) fiber.Handler {
 			err = refusal
 		}
 		if err == nil {
-			if long(c, r) {
+			if isSlow(c, r) {
 				// What may take long to be worked on may take as long to arrive, now that it is known from whom.
 				err = c.Context().SetReadDeadline(time.Now().Add(r.Deadline))
 			}
 		}
 		if err == nil {
-			err = d.answer(c, r, client)
+			err = d.respond(c, r, client)
 		}
-		tell(c, counted)
-		tellOfEnd(c, r.Deprecated)
+		setLimitHeaders(c, counted)
+		setDeprecationHeaders(c, r.Deprecated)
 		return err
 	}
 }
 
-// long says whether what a route does may take longer than the server gives other requests.
-func long(c *fiber.Ctx, r route.Route) bool { return r.Deadline > c.App().Config().ReadTimeout }
+// isSlow says whether what a route does may take longer than the server gives other requests.
+func isSlow(c *fiber.Ctx, r route.Route) bool { return r.Deadline > c.App().Config().ReadTimeout }
 
 // caller is who asks, where the route wants to know. It fails with a fault if they may not.
-func (d *Door) caller(c *fiber.Ctx, need shop.Permission) (shop.Caller, error) {
+func (d *Edge) caller(c *fiber.Ctx, need shop.Permission) (shop.Caller, error) {
 	if need == shop.Anyone {
 		return shop.Caller{}, nil
 	}
@@ -133,8 +133,8 @@ func (d *Door) caller(c *fiber.Ctx, need shop.Permission) (shop.Caller, error) {
 
 var errLimited = fault.New(fault.Limited, "rate_limited", "too many requests; try again later")
 
-func (d *Door) count(c *fiber.Ctx, what string, most route.Limit, who shop.Caller, client netip.Addr) (limit.Decision, error) {
-	name := "address " + group(client)
+func (d *Edge) count(c *fiber.Ctx, what string, most route.Limit, who shop.Caller, client netip.Addr) (limit.Decision, error) {
+	name := "address " + limitGroup(client)
 	if who.Known() {
 		name = "user " + who.ID.String()
 	}
@@ -145,14 +145,14 @@ func (d *Door) count(c *fiber.Ctx, what string, most route.Limit, who shop.Calle
 	return counted, nil
 }
 
-func tell(c *fiber.Ctx, counted limit.Decision) {
+func setLimitHeaders(c *fiber.Ctx, counted limit.Decision) {
 	c.Set("RateLimit-Limit", strconv.Itoa(counted.Limit))
 	c.Set("RateLimit-Remaining", strconv.Itoa(counted.Remaining))
 	c.Set("RateLimit-Reset", strconv.Itoa(counted.Reset))
 }
 
-// tellOfEnd says that a route is deprecated, when it ends and where to go: RFC 9745, RFC 8594, RFC 8288.
-func tellOfEnd(c *fiber.Ctx, d route.Deprecation) {
+// setDeprecationHeaders says that a route is deprecated, when it ends and where to go: RFC 9745, RFC 8594, RFC 8288.
+func setDeprecationHeaders(c *fiber.Ctx, d route.Deprecation) {
 	if !d.Is() {
 		return
 	}
@@ -173,26 +173,26 @@ func withValues(pattern string, c *fiber.Ctx) string {
 	return pattern
 }
 
-func (d *Door) answer(c *fiber.Ctx, r route.Route, client netip.Addr) error {
+func (d *Edge) respond(c *fiber.Ctx, r route.Route, client netip.Addr) error {
 	if r.By == route.Here {
 		return c.Next() // to the handler that stands behind the door
 	}
 	path := route.ServicePath(c.Path())
 	if r.Cached {
-		return d.answerFromCache(c, r, path)
+		return d.respondFromCache(c, r, path)
 	}
 	to := forward.Target{Service: r.By, Path: path, BodyLimit: r.BodyLimit, Deadline: r.Deadline, WithToken: r.Need != shop.Anyone}
-	if long(c, r) {
+	if isSlow(c, r) {
 		to.Idle = c.App().Config().WriteTimeout
 	}
 	return d.forward.Forward(c, to, client.String())
 }
 
-func (d *Door) answerFromCache(c *fiber.Ctx, r route.Route, path string) error {
-	query := canonical(c)
+func (d *Edge) respondFromCache(c *fiber.Ctx, r route.Route, path string) error {
+	query := canonicalQuery(c)
 	// Whoever waits with the first asker must not lose the answer if that one leaves.
 	ctx := context.WithoutCancel(c.UserContext())
-	answer, hit, err := d.answers.Get(path+"?"+string(query), func() (*forward.Answer, error) {
+	answer, hit, err := d.cache.Get(path+"?"+string(query), func() (*forward.Response, error) {
 		return d.forward.Fetch(ctx, r.By, path, query, r.Deadline)
 	})
 	if err != nil {
@@ -208,7 +208,7 @@ func (d *Door) answerFromCache(c *fiber.Ctx, r route.Route, path string) error {
 	if answer.Status == fiber.StatusOK {
 		c.Set(fiber.HeaderCacheControl, "public, max-age=1")
 	}
-	if answer.Status == fiber.StatusOK && unchanged(c.Get(fiber.HeaderIfNoneMatch), answer.Get(fiber.HeaderETag)) {
+	if answer.Status == fiber.StatusOK && matchesETag(c.Get(fiber.HeaderIfNoneMatch), answer.Get(fiber.HeaderETag)) {
 		return c.SendStatus(fiber.StatusNotModified)
 	}
 	c.Status(answer.Status)

@@ -1,4 +1,4 @@
-package door
+package edge
 
 import (
 	"slices"
@@ -15,7 +15,7 @@ const (
 
 // cors answers a browser's question whether a page may call (a preflight). A page of an origin that is not configured
 // is not told anything about origins at all, and its browser keeps the answers from it.
-func (d *Door) cors(c *fiber.Ctx) error {
+func (d *Edge) cors(c *fiber.Ctx) error {
 	if c.Method() != fiber.MethodOptions || c.Get(fiber.HeaderAccessControlRequestMethod) == "" || !d.mayCall(c.Get(fiber.HeaderOrigin)) {
 		return c.Next()
 	}
@@ -26,7 +26,7 @@ func (d *Door) cors(c *fiber.Ctx) error {
 }
 
 // allowOrigin marks an answer as readable by an allowed origin. Caches must tell origins apart wherever some are.
-func (d *Door) allowOrigin(c *fiber.Ctx) {
+func (d *Edge) allowOrigin(c *fiber.Ctx) {
 	if len(d.cfg.Origins) == 0 {
 		return
 	}
@@ -37,6 +37,6 @@ func (d *Door) allowOrigin(c *fiber.Ctx) {
 	}
 }
 
-func (d *Door) mayCall(origin string) bool {
+func (d *Edge) mayCall(origin string) bool {
 	return origin != "" && slices.Contains(d.cfg.Origins, origin)
 }

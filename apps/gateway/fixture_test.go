@@ -19,11 +19,11 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"sidecart/apps/gateway/internal/analytics"
-	"sidecart/apps/gateway/internal/door"
+	"sidecart/apps/gateway/internal/edge"
 	"sidecart/apps/gateway/internal/forward"
 	"sidecart/apps/gateway/internal/limit"
-	"sidecart/apps/gateway/internal/live"
 	"sidecart/apps/gateway/internal/route"
+	"sidecart/apps/gateway/internal/stream"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
 	"sidecart/kit/telemetry"
@@ -45,28 +45,28 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// neighbourhood stands in for the gateway's sidecar and every service behind it.
-type neighbourhood struct {
+// upstreams stands in for the gateway's sidecar and every service behind it.
+type upstreams struct {
 	*httptest.Server
-	mu      sync.Mutex
-	answers map[string]http.HandlerFunc // by "products GET /products/1"
-	asked   []*http.Request
-	bodies  []string
+	mu       sync.Mutex
+	handlers map[string]http.HandlerFunc // by "products GET /products/1"
+	requests []*http.Request
+	bodies   []string
 }
 
-func newNeighbourhood(t testing.TB) *neighbourhood {
-	n := &neighbourhood{answers: map[string]http.HandlerFunc{}}
+func newUpstreams(t testing.TB) *upstreams {
+	n := &upstreams{handlers: map[string]http.HandlerFunc{}}
 	n.Server = httptest.NewServer(http.HandlerFunc(n.serve))
 	t.Cleanup(n.Close)
 	return n
 }
 
-func (n *neighbourhood) serve(w http.ResponseWriter, r *http.Request) {
+func (n *upstreams) serve(w http.ResponseWriter, r *http.Request) {
 	route := r.Header.Get("dapr-app-id") + " " + r.Method + " " + r.URL.Path
 	w.Header().Set("X-Request-Id", "a service's") // as all services do
 	n.mu.Lock()
-	answer := n.answers[route]
-	n.asked = append(n.asked, r)
+	answer := n.handlers[route]
+	n.requests = append(n.requests, r)
 	n.mu.Unlock()
 	if answer == nil {
 		body, err := io.ReadAll(r.Body)
@@ -83,13 +83,13 @@ func (n *neighbourhood) serve(w http.ResponseWriter, r *http.Request) {
 	answer(w, r)
 }
 
-func (n *neighbourhood) on(route string, answer http.HandlerFunc) {
+func (n *upstreams) on(route string, answer http.HandlerFunc) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.answers[route] = answer
+	n.handlers[route] = answer
 }
 
-func says(status int, contentType, body string) http.HandlerFunc {
+func respondWith(status int, contentType, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentType)
 		w.WriteHeader(status)
@@ -97,28 +97,28 @@ func says(status int, contentType, body string) http.HandlerFunc {
 	}
 }
 
-func (n *neighbourhood) count() int {
+func (n *upstreams) count() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return len(n.asked)
+	return len(n.requests)
 }
 
-func (n *neighbourhood) last(t testing.TB) *http.Request {
+func (n *upstreams) lastRequest(t testing.TB) *http.Request {
 	t.Helper()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if len(n.asked) == 0 {
+	if len(n.requests) == 0 {
 		t.Fatal("no service was asked")
 	}
-	return n.asked[len(n.asked)-1]
+	return n.requests[len(n.requests)-1]
 }
 
 // gateway is a real one on a port of its own.
 type gateway struct {
-	url      string
-	behind   *neighbourhood
-	limiter  *limit.Limiter
-	requests *analytics.Requests
+	url       string
+	upstreams *upstreams
+	limiter   *limit.Limiter
+	requests  *analytics.Requests
 }
 
 type option func(*settings, *[]route.Route)
@@ -135,16 +135,16 @@ func deadline(d time.Duration) option {
 	}
 }
 
-func doorOf(change func(*door.Config)) option {
-	return func(s *settings, _ *[]route.Route) { change(&s.door) }
+func edgeConfig(change func(*edge.Config)) option {
+	return func(s *settings, _ *[]route.Route) { change(&s.edge) }
 }
 
 // start starts a gateway in front of behind. Unless told, its limits are out of the way and counted without Redis.
-func start(t testing.TB, behind *neighbourhood, options ...option) *gateway {
+func start(t testing.TB, behind *upstreams, options ...option) *gateway {
 	t.Helper()
 	cfg := settings{
 		web:        web.Config{Streaming: true, Bare: true},
-		door:       door.Config{Hosts: []string{"127.0.0.1", "shop.example.com"}},
+		edge:       edge.Config{Hosts: []string{"127.0.0.1", "shop.example.com"}},
 		redisAddr:  "127.0.0.1:1",
 		limitScale: 1_000_000,
 		cacheBytes: 1 << 20,
@@ -162,21 +162,21 @@ func start(t testing.TB, behind *neighbourhood, options ...option) *gateway {
 	requests := analytics.Connect(cfg.redisAddr, "")
 	cfg.web.Verify = kittest.Verify
 	app := web.New("gateway", cfg.web)
-	open(app, cfg, routes, kittest.Verify, limiter, requests, live.New(kittest.Verify, nil), to)
+	build(app, cfg, routes, kittest.Verify, limiter, requests, stream.New(kittest.Verify, nil), to)
 	t.Cleanup(func() { _, _ = limiter.Close(), requests.Close() }) // a test's end
 	addr := kittest.Serve(t, app)
-	return &gateway{url: "http://" + addr, behind: behind, limiter: limiter, requests: requests}
+	return &gateway{url: "http://" + addr, upstreams: behind, limiter: limiter, requests: requests}
 }
 
-// answer is what a client got.
-type answer struct {
+// response is what a client got.
+type response struct {
 	status int
 	header http.Header
 	body   string
 }
 
 // do makes one request like "POST /api/v1/orders" with a body and header fields written "Name: value".
-func (g *gateway) do(t testing.TB, do, body string, header ...string) answer {
+func (g *gateway) do(t testing.TB, do, body string, header ...string) response {
 	t.Helper()
 	method, path, _ := strings.Cut(do, " ")
 	req, err := http.NewRequestWithContext(context.Background(), method, g.url+path, bytes.NewReader([]byte(body)))
@@ -196,7 +196,7 @@ func (g *gateway) do(t testing.TB, do, body string, header ...string) answer {
 	return exchange(t, req)
 }
 
-func exchange(t testing.TB, req *http.Request) answer {
+func exchange(t testing.TB, req *http.Request) response {
 	t.Helper()
 	res, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
@@ -207,7 +207,7 @@ func exchange(t testing.TB, req *http.Request) answer {
 	if err != nil {
 		t.Fatalf("%s %s: %v", req.Method, req.URL.Path, err)
 	}
-	return answer{res.StatusCode, res.Header, string(text)}
+	return response{res.StatusCode, res.Header, string(text)}
 }
 
 // raw sends bytes as they are and returns all that comes back before the connection closes.

@@ -1,4 +1,4 @@
-package live
+package stream
 
 import (
 	"bufio"
@@ -44,11 +44,11 @@ func (b *inboxes) setFails(fails bool) {
 	b.fails = fails
 }
 
-func (b *inboxes) read(_ context.Context, owner shop.UserID, after Place) (News, error) {
+func (b *inboxes) read(_ context.Context, owner shop.UserID, after Position) (Updates, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.fails {
-		return News{}, fault.ErrUnavailable
+		return Updates{}, fault.ErrUnavailable
 	}
 	from, ok := b.ids[after.Message]
 	switch {
@@ -59,13 +59,13 @@ func (b *inboxes) read(_ context.Context, owner shop.UserID, after Place) (News,
 	}
 	rest := b.all[owner][min(from, int64(len(b.all[owner]))):]
 	rest = rest[:min(100, len(rest))]
-	return News{Items: rest, Seq: from + int64(len(rest))}, nil
+	return Updates{Items: rest, Seq: from + int64(len(rest))}, nil
 }
 
 func start(t testing.TB, verify web.Verify, inbox Inbox) (s *Streams, url string) {
 	t.Helper()
 	s = New(verify, inbox)
-	s.checks = 50 * time.Millisecond
+	s.checkInterval = 50 * time.Millisecond
 	app := web.New("gateway", web.Config{Verify: verify})
 	s.Routes(app)
 	return s, "http://" + kittest.Serve(t, app)

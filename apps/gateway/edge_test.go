@@ -11,7 +11,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"sidecart/apps/gateway/internal/door"
+	"sidecart/apps/gateway/internal/edge"
 	"sidecart/apps/gateway/internal/route"
 	"sidecart/kit/auth"
 	"sidecart/kit/kittest"
@@ -62,7 +62,7 @@ func otherSigner(t *testing.T) *auth.Signer {
 }
 
 func TestDoorChecksTokens(t *testing.T) {
-	n := newNeighbourhood(t)
+	n := newUpstreams(t)
 	g := start(t, n)
 	alice, root := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	for _, test := range []struct {
@@ -109,7 +109,7 @@ var named = regexp.MustCompile(`\{\w+\}`)
 
 // Every route of the table asks for what it says, whatever is added to it.
 func TestDoorOpensEveryRouteToThoseItNames(t *testing.T) {
-	g := start(t, newNeighbourhood(t))
+	g := start(t, newUpstreams(t))
 	alice, root := as(t, kittest.NewCaller(shop.User)), as(t, kittest.NewCaller(shop.Admin))
 	for _, r := range route.Table {
 		do := named.ReplaceAllString(r.Do, "1")
@@ -124,14 +124,14 @@ func TestDoorOpensEveryRouteToThoseItNames(t *testing.T) {
 		if got := [3]int{anonymous, user, admin}; got != want {
 			t.Errorf("%s: %v, want %v", r.Do, got, want)
 		}
-		if asked := g.behind.last(t); asked.Header.Get("dapr-app-id") != r.By || asked.URL.Path != route.ServicePath(strings.TrimPrefix(do, r.Method()+" ")) {
+		if asked := g.upstreams.lastRequest(t); asked.Header.Get("dapr-app-id") != r.By || asked.URL.Path != route.ServicePath(strings.TrimPrefix(do, r.Method()+" ")) {
 			t.Errorf("%s went to %s %s", r.Do, asked.Header.Get("dapr-app-id"), asked.URL.Path)
 		}
 	}
 }
 
 func TestDoorHasNothingElse(t *testing.T) {
-	n := newNeighbourhood(t)
+	n := newUpstreams(t)
 	g := start(t, n)
 	root := as(t, kittest.NewCaller(shop.Admin))
 	for _, path := range []string{
@@ -150,12 +150,12 @@ func TestDoorHasNothingElse(t *testing.T) {
 		}
 	}
 	if n.count() > 0 {
-		t.Errorf("services were asked: %s", n.last(t).URL)
+		t.Errorf("services were asked: %s", n.lastRequest(t).URL)
 	}
 }
 
 func TestDoorTakesOnlyPlainHeads(t *testing.T) {
-	n := newNeighbourhood(t)
+	n := newUpstreams(t)
 	g := start(t, n)
 	for name, lines := range map[string]string{
 		"length and chunks": "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "chunks and length": "transfer-encoding: chunked\r\ncontent-length: 5\r\n",
@@ -173,7 +173,7 @@ func TestDoorTakesOnlyPlainHeads(t *testing.T) {
 }
 
 func TestDoorNamesTheMethods(t *testing.T) {
-	g := start(t, newNeighbourhood(t))
+	g := start(t, newUpstreams(t))
 	for do, allow := range map[string]string{
 		"DELETE /api/v1/products": "GET, HEAD, POST", "TRACE /api/v1/products": "GET, HEAD, POST", "OPTIONS /api/v1/orders/1": "GET, HEAD",
 		"GET /api/v1/auth/login": "POST", "POST /health": "GET, HEAD", "PUT /openapi.json": "GET, HEAD", "CONNECT /health": "GET, HEAD",
@@ -187,7 +187,7 @@ func TestDoorNamesTheMethods(t *testing.T) {
 }
 
 func TestDoorAnswersOnlyForItsHosts(t *testing.T) {
-	g := start(t, newNeighbourhood(t))
+	g := start(t, newUpstreams(t))
 	for host, want := range map[string]int{
 		"127.0.0.1": 200, "127.0.0.1:8000": 200, "shop.example.com": 200, "SHOP.example.com:443": 200,
 		"evil.example.com": 421, "shop.example.com.evil.com": 421, "[::1]:8000": 421, "localhost": 421, "10.0.0.1": 421,
@@ -199,7 +199,7 @@ func TestDoorAnswersOnlyForItsHosts(t *testing.T) {
 			}
 		}
 	}
-	closed := start(t, newNeighbourhood(t), doorOf(func(c *door.Config) { c.Hosts = []string{"shop.example.com"} }))
+	closed := start(t, newUpstreams(t), edgeConfig(func(c *edge.Config) { c.Hosts = []string{"shop.example.com"} }))
 	if got := closed.do(t, "GET /health", ""); got.status != 200 {
 		t.Errorf("a probe by address: %d %s", got.status, got.body)
 	}
@@ -213,7 +213,7 @@ func TestDoorAnswersOnlyForItsHosts(t *testing.T) {
 }
 
 func TestDoorDressesEveryAnswer(t *testing.T) {
-	g := start(t, newNeighbourhood(t))
+	g := start(t, newUpstreams(t))
 	for _, path := range []string{"/api/v1/products", "/api/v1/orders", "/nothing", "/health", "/docs", "/openapi.json"} {
 		got := g.do(t, "GET "+path, "")
 		h := got.header
@@ -234,7 +234,7 @@ func TestDoorDressesEveryAnswer(t *testing.T) {
 }
 
 func TestDoorLetsConfiguredOriginsIn(t *testing.T) {
-	g := start(t, newNeighbourhood(t), doorOf(func(c *door.Config) { c.Origins = []string{"https://shop.example.com"} }))
+	g := start(t, newUpstreams(t), edgeConfig(func(c *edge.Config) { c.Origins = []string{"https://shop.example.com"} }))
 	const ours, foreign = "Origin: https://shop.example.com", "Origin: https://evil.example.com"
 	ask := []string{"Access-Control-Request-Method: POST", "Access-Control-Request-Headers: authorization"}
 	got := g.do(t, "OPTIONS /api/v1/orders", "", append(ask, ours)...)
@@ -268,13 +268,13 @@ func TestDoorBelievesOnlyTrustedProxies(t *testing.T) {
 		"nonsense":                {[]string{"127.0.0.0/8"}, "x", "127.0.0.1"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := start(t, newNeighbourhood(t), doorOf(func(c *door.Config) {
+			g := start(t, newUpstreams(t), edgeConfig(func(c *edge.Config) {
 				for _, p := range test.proxies {
 					c.Proxies = append(c.Proxies, netip.MustParsePrefix(p))
 				}
 			}))
 			g.do(t, "POST /api/v1/auth/login", "{}", "X-Forwarded-For: "+test.header)
-			if got := g.behind.last(t).Header["X-Forwarded-For"]; len(got) != 1 || got[0] != test.want {
+			if got := g.upstreams.lastRequest(t).Header["X-Forwarded-For"]; len(got) != 1 || got[0] != test.want {
 				t.Errorf("%v, want %s", got, test.want)
 			}
 		})

@@ -1,4 +1,4 @@
-package door
+package edge
 
 import (
 	"bytes"
@@ -7,9 +7,9 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// canonical is the query in one order and one encoding. It is what the service is asked, too: an answer is kept under
+// canonicalQuery is the query in one order and one encoding. It is what the service is asked, too: an answer is kept under
 // exactly the question it belongs to, however a client writes it.
-func canonical(c *fiber.Ctx) []byte {
+func canonicalQuery(c *fiber.Ctx) []byte {
 	if len(c.Context().URI().QueryString()) == 0 {
 		return nil
 	}
@@ -18,8 +18,8 @@ func canonical(c *fiber.Ctx) []byte {
 	return args.QueryString()
 }
 
-// unchanged says whether a client has what the entity tag stands for (RFC 9110, 13.1.2: a weak comparison).
-func unchanged(ifNoneMatch, tag string) bool {
+// matchesETag says whether a client has what the entity tag stands for (RFC 9110, 13.1.2: a weak comparison).
+func matchesETag(ifNoneMatch, tag string) bool {
 	if ifNoneMatch == "" || tag == "" {
 		return false
 	}

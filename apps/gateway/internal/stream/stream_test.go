@@ -1,4 +1,4 @@
-package live
+package stream
 
 import (
 	"context"
@@ -112,7 +112,7 @@ func TestWokenWhileReadingItsFirstPage(t *testing.T) {
 		inbox.add(alice.ID)
 	}
 	var streams *Streams
-	streams, url := start(t, kittest.Verify, func(ctx context.Context, owner shop.UserID, after Place) (News, error) {
+	streams, url := start(t, kittest.Verify, func(ctx context.Context, owner shop.UserID, after Position) (Updates, error) {
 		defer streams.Wake(owner)
 		return inbox.read(ctx, owner, after)
 	})
@@ -215,12 +215,12 @@ func TestTheBroadcast(t *testing.T) {
 
 // BenchmarkStreams says what an open stream costs in memory, both its ends together, and what being woken costs.
 //
-//	go test -run - -bench Streams ./apps/gateway/internal/live
+//	go test -run - -bench Streams ./apps/gateway/internal/stream
 func BenchmarkStreams(b *testing.B) {
 	const streams = 5000
 	inbox := newInboxes()
 	s, url := start(b, kittest.Verify, inbox.read)
-	s.checks = checks
+	s.checkInterval = checkInterval
 	addr := strings.TrimPrefix(url, "http://")
 	before := memory()
 	var ends []net.Conn

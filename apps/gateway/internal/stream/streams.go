@@ -1,4 +1,4 @@
-package live
+package stream
 
 import (
 	"context"
@@ -19,21 +19,21 @@ import (
 
 // Streams are the open streams of this replica.
 type Streams struct {
-	verify   web.Verify
-	inbox    Inbox
-	over     chan struct{}
-	checks   time.Duration
-	patience time.Duration
-	ended    metric.Int64Counter
+	verify        web.Verify
+	inbox         Inbox
+	shutdown      chan struct{}
+	checkInterval time.Duration
+	writeTimeout  time.Duration
+	ended         metric.Int64Counter
 
 	mu   sync.Mutex
-	open map[shop.UserID]map[*stream]struct{}
+	open map[shop.UserID]map[*connection]struct{}
 }
 
 // New has no streams yet. Whoever asks for one is known by verify, and sees what is in their inbox.
 func New(verify web.Verify, inbox Inbox) *Streams {
-	s := &Streams{verify: verify, inbox: inbox, over: make(chan struct{}), checks: checks, patience: patience, open: map[shop.UserID]map[*stream]struct{}{}}
-	s.ended, _ = otel.Meter("sidecart/apps/gateway/live").Int64Counter("gateway.streams.ended") // fails only for a bad name
+	s := &Streams{verify: verify, inbox: inbox, shutdown: make(chan struct{}), checkInterval: checkInterval, writeTimeout: writeTimeout, open: map[shop.UserID]map[*connection]struct{}{}}
+	s.ended, _ = otel.Meter("sidecart/apps/gateway/stream").Int64Counter("gateway.streams.ended") // fails only for a bad name
 	return s
 }
 
@@ -46,25 +46,25 @@ func (s *Streams) Routes(app *web.App) {
 			"Last-Event-ID to resume after an interruption."))
 }
 
-type request struct {
-	From          string `header:"Last-Event-ID" validate:"max=60"`
+type StreamRequest struct {
+	LastEventID   string `header:"Last-Event-ID" validate:"max=60"`
 	Authorization string `header:"Authorization"`
 }
 
 // handleStream reads the inbox first: who cannot be shown anything is told so, instead of seeing an empty stream.
-func (s *Streams) handleStream(ctx context.Context, who shop.Caller, in request) (web.Stream, error) {
-	from, err := place(in.From)
+func (s *Streams) handleStream(ctx context.Context, who shop.Caller, in StreamRequest) (web.Stream, error) {
+	from, err := parsePosition(in.LastEventID)
 	if err != nil {
 		return web.Stream{}, err
 	}
 	_, token, _ := strings.Cut(in.Authorization, " ")
-	st := &stream{owner: who.ID, token: token, asked: time.Now(), wake: make(chan struct{}, 1), over: s.over}
-	if err := s.enter(st); err != nil { // before reading: what comes in between wakes it
+	st := &connection{owner: who.ID, token: token, requestedAt: time.Now(), wake: make(chan struct{}, 1), shutdown: s.shutdown}
+	if err := s.add(st); err != nil { // before reading: what comes in between wakes it
 		return web.Stream{}, err
 	}
 	first, err := s.inbox(ctx, who.ID, from)
 	if err != nil {
-		s.leave(st)
+		s.remove(st)
 		return web.Stream{}, err
 	}
 	st.seq = first.Seq
@@ -74,44 +74,44 @@ func (s *Streams) handleStream(ctx context.Context, who shop.Caller, in request)
 	if len(first.Items) == 100 {
 		st.awake() // there may be more
 	}
-	return web.Stream{ContentType: "text/event-stream", WriteTimeout: s.patience, Run: func(to *web.StreamWriter) { s.run(st, first, to) }}, nil
+	return web.Stream{ContentType: "text/event-stream", WriteTimeout: s.writeTimeout, Run: func(to *web.StreamWriter) { s.run(st, first, to) }}, nil
 }
 
-// enter takes one of the places that a person has. Where all are taken, streams whose readers have gone make room: a page that is
+// add takes one of the places that a person has. Where all are taken, streams whose readers have gone make room: a page that is
 // loaded again is back before its old stream notices. It fails with ErrTooMany.
-func (s *Streams) enter(st *stream) error {
+func (s *Streams) add(st *connection) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	mine := s.open[st.owner]
 	if len(mine) >= perUser {
-		maps.DeleteFunc(mine, func(old *stream, _ struct{}) bool { return old.gone() })
+		maps.DeleteFunc(mine, func(old *connection, _ struct{}) bool { return old.disconnected() })
 	}
 	if len(mine) >= perUser {
 		return ErrTooMany
 	}
 	if mine == nil {
-		mine = map[*stream]struct{}{}
+		mine = map[*connection]struct{}{}
 		s.open[st.owner] = mine
 	}
 	mine[st] = struct{}{}
 	return nil
 }
 
-// gone says whether nobody reads a stream any more, or it has never got its connection.
-func (st *stream) gone() bool {
-	if st.line == nil {
-		return time.Since(st.asked) > begins
+// disconnected says whether nobody reads a stream any more, or it has never got its connection.
+func (st *connection) disconnected() bool {
+	if st.writer == nil {
+		return time.Since(st.requestedAt) > connectTimeout
 	}
-	return st.line.Disconnected()
+	return st.writer.Disconnected()
 }
 
-func (s *Streams) begin(st *stream, line *web.StreamWriter) {
+func (s *Streams) connected(st *connection, line *web.StreamWriter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st.line = line
+	st.writer = line
 }
 
-func (s *Streams) leave(st *stream) {
+func (s *Streams) remove(st *connection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.open[st.owner], st)
@@ -140,7 +140,7 @@ func (s *Streams) wakeAll() {
 	}
 }
 
-func (st *stream) awake() {
+func (st *connection) awake() {
 	select {
 	case st.wake <- struct{}{}:
 	default:
@@ -149,7 +149,7 @@ func (st *stream) awake() {
 
 // Follow wakes streams as their owners are told something, until ctx ends; then all streams end.
 func (s *Streams) Follow(ctx context.Context, listen event.Subscribe) error {
-	defer close(s.over)
+	defer close(s.shutdown)
 	return event.SubscribeAll(ctx, listen, s.wakeAll, func(e shop.NotificationCreated) { s.Wake(e.UserID) })
 }
 
@@ -158,9 +158,9 @@ var (
 	feedFrom  = sidecar.Endpoint{App: "notifications", Method: "GET", Path: "/feeds/{owner}?seq={number}"}
 )
 
-// InboxWith reads inboxes of the notifications service through the sidecar.
-func InboxWith(invoke sidecar.Invoke) Inbox {
-	return func(ctx context.Context, owner shop.UserID, after Place) (news News, err error) {
+// NewInbox reads inboxes of the notifications service through the sidecar.
+func NewInbox(invoke sidecar.Invoke) Inbox {
+	return func(ctx context.Context, owner shop.UserID, after Position) (news Updates, err error) {
 		feed := feedAfter.With(owner.String(), after.Message.String())
 		if after.Seq != nil {
 			feed = feedFrom.With(owner.String(), strconv.FormatInt(*after.Seq, 10))

@@ -1,4 +1,4 @@
-package door
+package edge
 
 import (
 	"net/url"
@@ -19,10 +19,10 @@ func FuzzPlain(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if !plain([]byte(text)) {
+		if !isPlain([]byte(text)) {
 			return
 		}
-		if len(text) > longestPath {
+		if len(text) > maxPathLength {
 			t.Fatalf("%d bytes", len(text))
 		}
 		if u, err := url.ParseRequestURI(text); err != nil || u.Path != text || u.RawQuery != "" || u.EscapedPath() != text {

@@ -1,4 +1,4 @@
-package live
+package stream
 
 import (
 	"context"
@@ -45,7 +45,7 @@ func ask(t *testing.T, url string, who shop.Caller) (conn net.Conn, status strin
 func TestAPlaceIsFreeAtOnce(t *testing.T) {
 	t.Parallel()
 	streams, url := start(t, kittest.Verify, newInboxes().read)
-	streams.checks = time.Hour
+	streams.checkInterval = time.Hour
 	alice := kittest.NewCaller(shop.User)
 	var open []net.Conn
 	for range perUser {
@@ -75,7 +75,7 @@ func TestAStreamThatNeverBegan(t *testing.T) {
 	streams := New(kittest.Verify, newInboxes().read)
 	owner := kittest.NewCaller(shop.User).ID
 	for n := range 2 * perUser {
-		err := streams.enter(&stream{owner: owner, asked: time.Now().Add(-2 * begins)})
+		err := streams.add(&connection{owner: owner, requestedAt: time.Now().Add(-2 * connectTimeout)})
 		if err != nil {
 			t.Fatalf("the %d. is refused: %v", n+1, err)
 		}
@@ -86,7 +86,7 @@ func TestAStreamThatNeverBegan(t *testing.T) {
 func TestAClosedStreamEnds(t *testing.T) {
 	t.Parallel()
 	streams, url := start(t, kittest.Verify, newInboxes().read)
-	streams.checks = 2 * time.Second // so its first heartbeat is later than this test waits
+	streams.checkInterval = 2 * time.Second // so its first heartbeat is later than this test waits
 	alice := kittest.NewCaller(shop.User)
 	conn, _ := ask(t, url, alice)
 	_ = conn.Close()
@@ -108,9 +108,9 @@ func TestASlowReader(t *testing.T) {
 	}
 	defer stop()
 	long := strings.Repeat("x", 64<<10)
-	endless := func(_ context.Context, _ shop.UserID, after Place) (news News, err error) { // more than any kernel keeps
+	endless := func(_ context.Context, _ shop.UserID, after Position) (news Updates, err error) { // more than any kernel keeps
 		if after.Seq == nil {
-			return News{}, nil
+			return Updates{}, nil
 		}
 		for n := range int64(100) {
 			entry := fmt.Sprintf(`{"id":%q,"kind":"orders.paid","title":%q}`, uuid.New(), long)
@@ -119,7 +119,7 @@ func TestASlowReader(t *testing.T) {
 		return news, nil
 	}
 	streams, url := start(t, kittest.Verify, endless)
-	streams.patience = 200 * time.Millisecond
+	streams.writeTimeout = 200 * time.Millisecond
 	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
 	slow, _ := ask(t, url, alice)
 	gone, _ := ask(t, url, bob)
@@ -128,7 +128,7 @@ func TestASlowReader(t *testing.T) {
 	kittest.Eventually(t, 20*time.Second, func() error {
 		metrics := get(t, url+"/metrics")
 		for _, reason := range []string{"slow", "gone"} {
-			if !strings.Contains(metrics, `gateway_streams_ended_total{otel_scope_name="sidecart/apps/gateway/live",otel_scope_schema_url="",otel_scope_version="",reason="`+reason+`"} 1`) {
+			if !strings.Contains(metrics, `gateway_streams_ended_total{otel_scope_name="sidecart/apps/gateway/stream",otel_scope_schema_url="",otel_scope_version="",reason="`+reason+`"} 1`) {
 				return fmt.Errorf("nobody is counted as %s", reason)
 			}
 		}
