@@ -60,9 +60,10 @@ audit-deps: stack ## Verify dependencies and look for known vulnerabilities (at 
 fmt: ## Format all Go code
 	@gofmt -w apps kit stack tests tools
 
-generate: ## Generate docs/events.md, golden events, dapr/config/ and the topics in components/
+generate: ## Generate docs/events.md, golden events, descriptions of the API, dapr/config/ and topics in components/
 	@go run ./tools/daprgen
 	@go test ./kit/shop -count 1 -run TestOldEventsDecode -update
+	@go test ./apps/gateway/internal/document -count 1 -run TestDescriptionsAreTheComments -update
 
 invariants: ## Check the invariants on the running platform: stock, money, orders, events
 	@go run ./tests/invariants/report

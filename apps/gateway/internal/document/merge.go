@@ -2,6 +2,7 @@ package document
 
 import (
 	_ "embed"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -119,7 +120,40 @@ func mergeSchemas(docs map[string]object) (object, error) {
 			all[name], from[name] = schema, service
 		}
 	}
-	return all, nil
+	all, err := generic(all) // a copy
+	if err != nil {
+		return nil, err
+	}
+	return all, describe(all)
+}
+
+// descriptions are those of schemas ("") and their members, made of Go comments by `make generate`.
+//
+//go:embed descriptions.json
+var descriptions []byte
+
+func describe(schemas object) error {
+	var texts map[string]map[string]string
+	if err := json.Unmarshal(descriptions, &texts); err != nil {
+		return err
+	}
+	for name, schema := range schemas {
+		schema := schema.(object)
+		text := texts[name][""]
+		if text == "" && strings.HasSuffix(name, "Page") {
+			text = texts["Page"][""]
+		}
+		if text != "" {
+			schema["description"] = text
+		}
+		properties, _ := schema["properties"].(object)
+		for member, property := range properties {
+			if text := texts[name][member]; text != "" {
+				property.(object)["description"] = text
+			}
+		}
+	}
+	return nil
 }
 
 // edgeProblems are those that the gateway answers on every path.
