@@ -28,8 +28,8 @@ func NewService(db *event.Outbox) *Service { return &Service{db: db} }
 // NewBroadcast is what is asked for.
 type NewBroadcast struct {
 	idempotency.Key
-	Title string    `json:"title" validate:"required,notblank,line,max=150"`
-	Body  string    `json:"body" validate:"required,notblank,line,max=2000"`
+	Title string    `json:"title" validate:"required,notblank,line,max=150" example:"Summer sale"`
+	Body  string    `json:"body" validate:"required,notblank,line,max=2000" example:"Everything red is 20 % off this week."`
 	Role  shop.Role `json:"role" validate:"omitempty,oneof=user admin"`
 }
 

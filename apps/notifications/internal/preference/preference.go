@@ -117,10 +117,10 @@ func (p Preferences) zone() *time.Location {
 
 // PreferencesUpdate is what somebody says about their preferences; what is left out stays as it is.
 type PreferencesUpdate struct {
-	Language   *template.Language               `json:"language" validate:"omitempty,oneof=en de es"`
+	Language   *template.Language               `json:"language" validate:"omitempty,oneof=en de es" example:"en"`
 	TimeZone   *string                          `json:"time_zone" validate:"omitempty,max=64"`
 	QuietHours *QuietHours                      `json:"quiet_hours"`
-	Digest     *Digest                          `json:"digest" validate:"omitempty,oneof=off daily"`
+	Digest     *Digest                          `json:"digest" validate:"omitempty,oneof=off daily" example:"daily"`
 	Phone      *string                          `json:"phone" validate:"omitempty,max=16"`
 	Tracking   *bool                            `json:"tracking"`
 	Kinds      map[string]map[kind.Channel]bool `json:"kinds" validate:"max=100"`

@@ -45,9 +45,9 @@ func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in getInput) (Te
 
 type templateUpdate struct {
 	Selector
-	Version int    `json:"version" validate:"min=0"` // the one that is changed
-	Title   string `json:"title" validate:"max=500"`
-	Body    string `json:"body" validate:"required,max=20000"`
+	Version int    `json:"version" validate:"min=0" example:"0"` // the one that is changed
+	Title   string `json:"title" validate:"max=500" example:"On its way"`
+	Body    string `json:"body" validate:"required,max=20000" example:"Your order {{.Number}} is on its way."`
 	HTML    string `json:"html" validate:"max=100000"`
 }
 
@@ -58,7 +58,7 @@ func (s *Service) handlePut(ctx context.Context, who shop.Caller, in templateUpd
 type templatePreview struct {
 	Selector
 	Title *string `json:"title" validate:"omitempty,max=500"`
-	Body  *string `json:"body" validate:"omitempty,max=20000"`
+	Body  *string `json:"body" validate:"omitempty,max=20000" example:"Your order {{.Number}} is on its way."`
 	HTML  *string `json:"html" validate:"omitempty,max=100000"`
 }
 

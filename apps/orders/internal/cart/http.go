@@ -40,7 +40,7 @@ type productInput struct {
 
 type cartItemUpdate struct {
 	productInput
-	Quantity int `json:"quantity" validate:"required,min=1,max=1000"`
+	Quantity int `json:"quantity" validate:"required,min=1,max=1000" example:"2"`
 }
 
 func (s *Service) handlePut(ctx context.Context, who shop.Caller, in cartItemUpdate) (Cart, error) {

@@ -151,7 +151,7 @@ func (s *Service) finishCheckout(ctx context.Context, k StoredCart, now time.Tim
 type Checkout struct {
 	idempotency.Key
 	ShippingAddress order.Address `json:"shipping_address" validate:"required"`
-	PaymentMethod   string        `json:"payment_method" validate:"required,oneof=credit_card debit_card paypal bank_transfer apple_pay google_pay"`
+	PaymentMethod   string        `json:"payment_method" validate:"required,oneof=credit_card debit_card paypal bank_transfer apple_pay google_pay" example:"credit_card"`
 	PaymentToken    string        `json:"payment_token" validate:"max=255,line"`
 }
 

@@ -56,17 +56,17 @@ func (o Order) GoodsStatus() Status {
 
 // OrderItem is what a buyer asks for of one product.
 type OrderItem struct {
-	ProductID int64 `json:"product_id" validate:"required,min=1"`
-	Quantity  int   `json:"quantity" validate:"required,min=1,max=1000"`
+	ProductID int64 `json:"product_id" validate:"required,min=1" example:"1"`
+	Quantity  int   `json:"quantity" validate:"required,min=1,max=1000" example:"1"`
 }
 
 // Address is where an order goes.
 type Address struct {
-	Street     string `json:"street" validate:"required,notblank,line,max=200"`
-	City       string `json:"city" validate:"required,notblank,line,max=120"`
+	Street     string `json:"street" validate:"required,notblank,line,max=200" example:"12 St James's Square"`
+	City       string `json:"city" validate:"required,notblank,line,max=120" example:"London"`
 	State      string `json:"state" validate:"line,max=120"`
-	PostalCode string `json:"postal_code" validate:"required,notblank,line,max=20"`
-	Country    string `json:"country" validate:"required,notblank,line,max=60"`
+	PostalCode string `json:"postal_code" validate:"required,notblank,line,max=20" example:"SW1Y 4JH"`
+	Country    string `json:"country" validate:"required,notblank,line,max=60" example:"GB"`
 }
 
 // NewOrder is what a buyer says when they buy. PaymentToken is what a payment provider made of a card; the card itself is
@@ -75,7 +75,7 @@ type NewOrder struct {
 	idempotency.Key
 	Items           []OrderItem `json:"items" validate:"required,min=1,max=100,dive"`
 	ShippingAddress Address     `json:"shipping_address" validate:"required"`
-	PaymentMethod   string      `json:"payment_method" validate:"required,oneof=credit_card debit_card paypal bank_transfer apple_pay google_pay"`
+	PaymentMethod   string      `json:"payment_method" validate:"required,oneof=credit_card debit_card paypal bank_transfer apple_pay google_pay" example:"credit_card"`
 	PaymentToken    string      `json:"payment_token" validate:"max=255,line"`
 }
 
@@ -114,8 +114,8 @@ func (o Order) OrderItems() []OrderItem {
 
 // Shipment is how an order is sent.
 type Shipment struct {
-	Carrier        string `json:"carrier" validate:"required,notblank,line,max=60"`
-	TrackingNumber string `json:"tracking_number" validate:"line,max=100"`
+	Carrier        string `json:"carrier" validate:"required,notblank,line,max=60" example:"DHL"`
+	TrackingNumber string `json:"tracking_number" validate:"line,max=100" example:"00340434161094000000"`
 }
 
 // StatusChange is one change of an order's status. By is the id of a person, or "system". Reason is the text of ReasonCode

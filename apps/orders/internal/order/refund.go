@@ -52,7 +52,7 @@ func (r Refund) Outstanding() payment.Record {
 type NewRefund struct {
 	idempotency.Key
 	Items   []OrderItem `json:"items" validate:"max=100,unique=ProductID,dive"`
-	Reason  string      `json:"reason" validate:"max=500,line"`
+	Reason  string      `json:"reason" validate:"max=500,line" example:"arrived broken"`
 	Restock bool        `json:"restock"`
 }
 

@@ -39,15 +39,15 @@ func (c Category) matches(tag string) bool {
 // NewCategory is the input for a category. The slug defaults to one made from the name.
 type NewCategory struct {
 	idempotency.Key
-	Name        string `json:"name" validate:"required,notblank,line,max=120"`
-	Description string `json:"description" validate:"max=2000"`
+	Name        string `json:"name" validate:"required,notblank,line,max=120" example:"Lamps"`
+	Description string `json:"description" validate:"max=2000" example:"Light for every room"`
 	Slug        string `json:"slug" validate:"omitempty,max=120,slug"`
 	ParentID    *int64 `json:"parent_id" validate:"omitempty,min=1"`
 }
 
 // CategoryUpdate changes the fields that are set. A parent_id of null makes the category a root.
 type CategoryUpdate struct {
-	Name        *string             `json:"name" validate:"omitempty,notblank,line,max=120"`
+	Name        *string             `json:"name" validate:"omitempty,notblank,line,max=120" example:"Desk lamps"`
 	Description *string             `json:"description" validate:"omitempty,max=2000"`
 	Slug        *string             `json:"slug" validate:"omitempty,max=120,slug"`
 	ParentID    web.Optional[int64] `json:"parent_id"`

@@ -25,7 +25,7 @@ type Image struct {
 
 // ImageUpdate is what an admin wants different; what is not named stays. A position past the end is the end.
 type ImageUpdate struct {
-	Alt      *string `json:"alt" validate:"omitempty,max=500,line"`
+	Alt      *string `json:"alt" validate:"omitempty,max=500,line" example:"A red desk lamp"`
 	Position *int    `json:"position" validate:"omitempty,min=1,max=100"`
 }
 

@@ -50,18 +50,18 @@ func (p Product) matches(tag string) bool {
 // Language selects how its words are stemmed for search; simple does not stem.
 type NewProduct struct {
 	idempotency.Key
-	Name              string                    `json:"name" validate:"required,notblank,line,max=200"`
+	Name              string                    `json:"name" validate:"required,notblank,line,max=200" example:"Desk lamp"`
 	Description       string                    `json:"description" validate:"max=10000"`
-	SKU               string                    `json:"sku" validate:"required,max=64,sku"`
+	SKU               string                    `json:"sku" validate:"required,max=64,sku" example:"LAMP-1"`
 	Slug              string                    `json:"slug" validate:"omitempty,max=120,slug"`
-	Price             *shop.Money               `json:"price" validate:"required,price"`
-	Currency          string                    `json:"currency" validate:"omitempty,len=3"`
-	CategoryID        int64                     `json:"category_id" validate:"required,min=1"`
+	Price             *shop.Money               `json:"price" validate:"required,price" example:"49.90"`
+	Currency          string                    `json:"currency" validate:"omitempty,len=3" example:"USD"`
+	CategoryID        int64                     `json:"category_id" validate:"required,min=1" example:"1"`
 	Brand             string                    `json:"brand" validate:"line,max=120"`
 	Language          string                    `json:"language" validate:"omitempty,oneof=en de es simple"`
-	Attributes        map[string]AttributeValue `json:"attributes" validate:"max=50,dive,keys,required,max=64,line,endkeys"`
+	Attributes        map[string]AttributeValue `json:"attributes" validate:"max=50,dive,keys,required,max=64,line,endkeys" example:"{\"color\":\"red\"}"`
 	Metadata          map[string]AttributeValue `json:"metadata" validate:"max=50,dive,keys,required,max=64,line,endkeys"`
-	InitialQuantity   int                       `json:"initial_quantity" validate:"min=0,max=1000000000"`
+	InitialQuantity   int                       `json:"initial_quantity" validate:"min=0,max=1000000000" example:"100"`
 	LowStockThreshold int                       `json:"low_stock_threshold" validate:"min=0,max=1000000000"`
 }
 
@@ -82,7 +82,7 @@ type ProductUpdate struct {
 	Name              *string                   `json:"name" validate:"omitempty,notblank,line,max=200"`
 	Description       *string                   `json:"description" validate:"omitempty,max=10000"`
 	Slug              *string                   `json:"slug" validate:"omitempty,max=120,slug"`
-	Price             *shop.Money               `json:"price" validate:"omitempty,price"`
+	Price             *shop.Money               `json:"price" validate:"omitempty,price" example:"39.90"`
 	Currency          *string                   `json:"currency" validate:"omitempty,len=3"`
 	CategoryID        *int64                    `json:"category_id" validate:"omitempty,min=1"`
 	Brand             *string                   `json:"brand" validate:"omitempty,line,max=120"`

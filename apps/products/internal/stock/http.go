@@ -71,7 +71,7 @@ func (s *Service) handleMovements(ctx context.Context, _ shop.Caller, in movemen
 
 type lowStockThreshold struct {
 	ID        int64 `path:"id" validate:"min=1"`
-	Threshold *int  `json:"low_stock_threshold" validate:"required,min=0,max=1000000000"`
+	Threshold *int  `json:"low_stock_threshold" validate:"required,min=0,max=1000000000" example:"5"`
 }
 
 func (s *Service) handleThreshold(ctx context.Context, _ shop.Caller, in lowStockThreshold) (StockLevel, error) {

@@ -40,8 +40,8 @@ type StockMovement struct {
 // StockAdjustment is an admin's change of the stock on hand.
 type StockAdjustment struct {
 	idempotency.Key
-	Delta  int    `json:"delta" validate:"required,min=-1000000000,max=1000000000"`
-	Reason string `json:"reason" validate:"required,notblank,line,max=200"`
+	Delta  int    `json:"delta" validate:"required,min=-1000000000,max=1000000000" example:"10"`
+	Reason string `json:"reason" validate:"required,notblank,line,max=200" example:"delivery"`
 }
 
 // StockAdjustmentResult is the stock after an adjustment, and its ledger entry.

@@ -25,23 +25,23 @@ type Account struct {
 // Registration is what somebody says of themselves. A password has 8 characters to 72 bytes, which is all that bcrypt reads.
 type Registration struct {
 	idempotency.Key
-	Username string `json:"username" validate:"required,min=3,max=64,username"`
-	Email    string `json:"email" validate:"required,email,max=254"`
-	Password string `json:"password" validate:"required,min=8,max=1000"`
-	FullName string `json:"full_name" validate:"max=200,line"`
+	Username string `json:"username" validate:"required,min=3,max=64,username" example:"ada"`
+	Email    string `json:"email" validate:"required,email,max=254" example:"ada@example.com"`
+	Password string `json:"password" validate:"required,min=8,max=1000" example:"correct horse battery"`
+	FullName string `json:"full_name" validate:"max=200,line" example:"Ada Lovelace"`
 }
 
 // AccountUpdate is what somebody may change about themselves; what is nil stays.
 type AccountUpdate struct {
 	Username *string `json:"username" validate:"omitempty,min=3,max=64,username"`
 	Email    *string `json:"email" validate:"omitempty,email,max=254"`
-	FullName *string `json:"full_name" validate:"omitempty,max=200,line"`
+	FullName *string `json:"full_name" validate:"omitempty,max=200,line" example:"Ada King"`
 }
 
 // UserUpdate is what an admin may change about an account; what is nil stays.
 type UserUpdate struct {
 	Role   *shop.Role `json:"role" validate:"omitempty,oneof=user admin"`
-	Active *bool      `json:"active" validate:"omitempty"`
+	Active *bool      `json:"active" validate:"omitempty" example:"true"`
 }
 
 // Filter is which accounts to list; what is empty lets all through. Q is the beginning of a username, an e-mail address

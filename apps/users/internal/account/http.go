@@ -80,7 +80,7 @@ func (s *Service) handleVerify(ctx context.Context, _ shop.Caller, in emailVerif
 }
 
 type emailAddress struct {
-	Email string `json:"email" validate:"required,email,max=254"`
+	Email string `json:"email" validate:"required,email,max=254" example:"ada@example.com"`
 	audit.Origin
 }
 
@@ -124,8 +124,8 @@ func (s *Service) handleExport(ctx context.Context, who shop.Caller, in audit.Or
 }
 
 type passwordChange struct {
-	CurrentPassword string `json:"current_password" validate:"required,max=1000"`
-	NewPassword     string `json:"new_password" validate:"required,min=8,max=1000"`
+	CurrentPassword string `json:"current_password" validate:"required,max=1000" example:"correct horse battery"`
+	NewPassword     string `json:"new_password" validate:"required,min=8,max=1000" example:"battery horse correct"`
 	audit.Origin
 }
 

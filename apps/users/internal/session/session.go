@@ -16,8 +16,8 @@ import (
 
 // Credentials is who somebody says they are. Username may be the e-mail address.
 type Credentials struct {
-	Username string `json:"username" validate:"required,max=254"`
-	Password string `json:"password" validate:"required,max=1000"`
+	Username string `json:"username" validate:"required,max=254" example:"ada"`
+	Password string `json:"password" validate:"required,max=1000" example:"correct horse battery"`
 }
 
 // TokenPair is what a signed-in client holds. ExpiresIn is the life of the access token in seconds.
