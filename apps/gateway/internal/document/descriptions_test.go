@@ -76,10 +76,12 @@ func describeFile(t *testing.T, name string, made map[string]map[string]string) 
 		if subject, rest, ok := strings.Cut(group.Doc.Text(), " "); ok && subject == typ.Name.Name {
 			described[""] = schema + " " + inJSON(rest, names)
 		}
-		if _, twice := made[schema]; twice {
-			described = map[string]string{} // nobody could say which one is meant
+		switch _, twice := made[schema]; {
+		case !twice:
+			made[schema] = described
+		case !strings.Contains(name, "/kit/"): // a type of an app comes before one of kit
+			made[schema] = map[string]string{} // either may be meant
 		}
-		made[schema] = described
 	}
 }
 

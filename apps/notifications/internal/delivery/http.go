@@ -122,7 +122,7 @@ type toldInput struct {
 }
 
 type toldAnswer struct {
-	Items []OrderNotification `json:"items"`
+	Items []OrderDelivery `json:"items"`
 }
 
 func (d *Desk) handleTold(ctx context.Context, _ shop.Caller, in toldInput) (toldAnswer, error) {

@@ -99,8 +99,8 @@ type Delivery struct {
 	ClickedAt      *time.Time   `json:"clicked_at"`
 }
 
-// OrderNotification is one thing that a buyer was told of an order, on one channel. In the inbox its state is sent or read.
-type OrderNotification struct {
+// OrderDelivery is one thing that a buyer was told of an order, on one channel. In the inbox its state is sent or read.
+type OrderDelivery struct {
 	NotificationID uuid.UUID  `json:"notification_id" db:"message_id"`
 	Kind           string     `json:"kind"`
 	Channel        string     `json:"channel"`
@@ -112,7 +112,7 @@ type OrderNotification struct {
 }
 
 // Told is what a buyer was told of an order, and what became of it, the oldest first.
-func (s *Service) Told(ctx context.Context, buyer shop.UserID, order shop.OrderID) ([]OrderNotification, error) {
+func (s *Service) Told(ctx context.Context, buyer shop.UserID, order shop.OrderID) ([]OrderDelivery, error) {
 	return orderNotifications(ctx, s.db, buyer, order)
 }
 

@@ -35,8 +35,8 @@ func insert(ctx context.Context, tx pgx.Tx, all ...scheduledJob) error {
 }
 
 // orderNotifications is what a buyer was told of an order, in the inbox and outside, the oldest first.
-func orderNotifications(ctx context.Context, db postgres.Reader, buyer shop.UserID, order shop.OrderID) ([]OrderNotification, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[OrderNotification], `
+func orderNotifications(ctx context.Context, db postgres.Reader, buyer shop.UserID, order shop.OrderID) ([]OrderDelivery, error) {
+	return postgres.All(ctx, db, pgx.RowToStructByName[OrderDelivery], `
 		select message_id, kind, channel, state, reason, attempts, created_at, finished_at
 		from deliveries where user_id = $1 and order_id = $2
 		union all

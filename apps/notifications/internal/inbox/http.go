@@ -36,6 +36,7 @@ func (s *Service) handleRead(ctx context.Context, who shop.Caller, in idInput) (
 	return s.MarkRead(ctx, who.ID, in.ID)
 }
 
+// readAllResult is how many notifications were marked as read.
 type readAllResult struct {
 	Marked int `json:"marked"` // how many were unread before
 }

@@ -35,6 +35,7 @@ func (s *Service) handlePut(ctx context.Context, who shop.Caller, in Preferences
 	return s.Update(ctx, who.ID, in)
 }
 
+// unsubscribeRequest is a one-click unsubscription (RFC 8058).
 type unsubscribeRequest struct {
 	Token    string `query:"token" validate:"required,max=300"`
 	OneClick string `json:"List-Unsubscribe" validate:"required,eq=One-Click"`
@@ -47,6 +48,7 @@ func (s *Service) handleUnsubscribePage(_ context.Context, _ shop.Caller, in str
 	return web.Content{MediaType: "text/plain", Bytes: []byte("see the page"), Header: map[string]string{"Location": "/unsubscribe?token=" + url.QueryEscape(in.Token)}}, nil
 }
 
+// unsubscribeResult is the kind whose e-mails have ended.
 type unsubscribeResult struct {
 	Kind string `json:"kind"`
 }

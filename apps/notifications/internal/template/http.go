@@ -43,6 +43,7 @@ func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in getInput) (Te
 	return s.Get(ctx, in.Kind, in.Channel, in.Language)
 }
 
+// templateUpdate is a new version of a template. Version is the current one, 0 for the built-in template.
 type templateUpdate struct {
 	Selector
 	Version int    `json:"version" validate:"min=0" example:"0"` // the one that is changed
@@ -55,6 +56,7 @@ func (s *Service) handlePut(ctx context.Context, who shop.Caller, in templateUpd
 	return s.Update(ctx, who.ID, in.Kind, in.Channel, in.Language, in.Version, TemplateText{Title: in.Title, Body: in.Body, HTML: in.HTML})
 }
 
+// templatePreview is a template to render. What is left out is taken from the current one.
 type templatePreview struct {
 	Selector
 	Title *string `json:"title" validate:"omitempty,max=500"`

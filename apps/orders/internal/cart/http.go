@@ -38,6 +38,7 @@ type productInput struct {
 	ProductID int64 `path:"product_id" validate:"min=1"`
 }
 
+// cartItemUpdate is how many of a product a cart has.
 type cartItemUpdate struct {
 	productInput
 	Quantity int `json:"quantity" validate:"required,min=1,max=1000" example:"2"`

@@ -63,7 +63,7 @@ func (v AttributeValue) MarshalJSON() ([]byte, error) {
 
 // JSONSchema is one of three types.
 func (AttributeValue) JSONSchema() map[string]any {
-	return map[string]any{"oneOf": []any{
+	return map[string]any{"description": "A text of at most 500 characters, a number, or true or false.", "oneOf": []any{
 		map[string]any{"type": "string", "maxLength": 500}, map[string]any{"type": "number"}, map[string]any{"type": "boolean"},
 	}}
 }

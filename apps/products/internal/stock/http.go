@@ -69,6 +69,7 @@ func (s *Service) handleMovements(ctx context.Context, _ shop.Caller, in movemen
 	return s.Movements(ctx, in.ID, in.PageQuery)
 }
 
+// lowStockThreshold is the available quantity from which on a product is low.
 type lowStockThreshold struct {
 	ID        int64 `path:"id" validate:"min=1"`
 	Threshold *int  `json:"low_stock_threshold" validate:"required,min=0,max=1000000000" example:"5"`

@@ -70,6 +70,7 @@ func (s *Service) handleRegister(ctx context.Context, _ shop.Caller, in register
 	return s.Register(ctx, in.Registration, in.Origin)
 }
 
+// emailVerification is the token of a verification e-mail.
 type emailVerification struct {
 	Token string `json:"token" validate:"required,max=200"`
 	audit.Origin
@@ -79,6 +80,7 @@ func (s *Service) handleVerify(ctx context.Context, _ shop.Caller, in emailVerif
 	return web.None{}, s.VerifyEmail(ctx, in.Token, in.Origin)
 }
 
+// emailAddress is the address of an account.
 type emailAddress struct {
 	Email string `json:"email" validate:"required,email,max=254" example:"ada@example.com"`
 	audit.Origin
@@ -92,6 +94,7 @@ func (s *Service) handleForgot(ctx context.Context, _ shop.Caller, in emailAddre
 	return web.None{}, s.RequestMail(ctx, mailtoken.ResetPassword, in.Email, in.Origin)
 }
 
+// passwordReset is the token of a password reset e-mail and the new password.
 type passwordReset struct {
 	Token       string `json:"token" validate:"required,max=200"`
 	NewPassword string `json:"new_password" validate:"required,min=8,max=1000"`
@@ -123,6 +126,7 @@ func (s *Service) handleExport(ctx context.Context, who shop.Caller, in audit.Or
 	return s.Export(ctx, who, in)
 }
 
+// passwordChange is the current password and the new one.
 type passwordChange struct {
 	CurrentPassword string `json:"current_password" validate:"required,max=1000" example:"correct horse battery"`
 	NewPassword     string `json:"new_password" validate:"required,min=8,max=1000" example:"battery horse correct"`

@@ -52,6 +52,7 @@ func (s *Service) handleSignIn(ctx context.Context, _ shop.Caller, in signInInpu
 	return s.SignIn(ctx, in.Credentials, in.Device)
 }
 
+// tokenRefresh is a refresh token, which is used once.
 type tokenRefresh struct {
 	RefreshToken string `json:"refresh_token" validate:"required,max=200"`
 	audit.Origin
