@@ -2,6 +2,7 @@ package topology
 
 import (
 	"go/ast"
+	"go/constant"
 	"go/types"
 	"reflect"
 	"slices"
@@ -77,5 +78,44 @@ func TestEvents(t *testing.T) {
 		if ok && !types.IsInterface(typ.Type()) && types.Implements(typ.Type(), event) && !listed[name] {
 			t.Errorf("shop.%s is an event and not in shop.Events", name)
 		}
+	}
+}
+
+// TestGapDetection: each consumer names every other service whose events it consumes, so that it detects lost deliveries.
+func TestGapDetection(t *testing.T) {
+	publisher := map[string]string{}
+	for _, entry := range shop.Events {
+		publisher[entry.Event.Topic()] = entry.Publisher
+	}
+	found := 0
+	for _, call := range source.Calls(t, func(name string) bool { return name == "(*"+access.ServicePath+".Service).NewHub" }) {
+		service := source.Service(call.Package)
+		if service == "" {
+			continue
+		}
+		found++
+		var named, want []string
+		for _, argument := range call.Expr.Args {
+			ast.Inspect(argument, func(n ast.Node) bool {
+				if field, ok := n.(*ast.KeyValueExpr); ok && field.Key.(*ast.Ident).Name == "App" {
+					named = append(named, constant.StringVal(call.Package.TypesInfo.Types[field.Value].Value))
+				}
+				return true
+			})
+		}
+		_, consumed := access.EventsOf(t, service)
+		for _, topic := range consumed {
+			if by := publisher[topic]; by != service && !slices.Contains(want, by) {
+				want = append(want, by)
+			}
+		}
+		slices.Sort(named)
+		slices.Sort(want)
+		if !slices.Equal(named, want) {
+			t.Errorf("%s: NewHub has the replay endpoints of %v, want %v", call.At(), named, want)
+		}
+	}
+	if found < 3 {
+		t.Errorf("only %d calls of NewHub were found", found)
 	}
 }
