@@ -1,4 +1,4 @@
-// Package cli_test proves that the official way works as well: Dapr's own CLI starts the services from dapr/dapr.yaml, and
+// Package cli_test proves that Dapr's own CLI runs the platform: it starts the services from dapr/dapr.yaml, and
 // the README's first order is paid.
 package cli_test
 
@@ -32,10 +32,10 @@ func TestDaprCLI(t *testing.T) {
 	run := daprRun(t, infra)
 	url := fmt.Sprintf("http://127.0.0.1:%d", 8000+infra.Offset)
 	platform.Eventually(t, 5*time.Minute, func() error { // it compiles the services
-		if run.ended() {
+		if run.exited() {
 			t.Fatalf("dapr run ended:\n%s", run.output(t))
 		}
-		return well(t.Context(), url+"/health/services")
+		return healthy(t.Context(), url+"/health/services")
 	})
 	firstOrder(t, infra.Root, url)
 	guarded(t, infra)
@@ -60,13 +60,13 @@ func guarded(t *testing.T, p *platform.Platform) {
 	if err != nil || a.Status != 403 {
 		t.Errorf("notifications reserves: %v %d %s", err, a.Status, a.Body)
 	}
-	conn, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", 20401+p.Offset), &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // a stranger is not choosy
+	conn, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", 20401+p.Offset), &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // an attacker checks nothing
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close() //nolint:errcheck // a test's end
 	if _, err := conn.Read(make([]byte, 1)); err == nil || !strings.Contains(err.Error(), "certificate required") {
-		t.Errorf("a sidecar speaks with somebody who has no certificate: %v", err)
+		t.Errorf("a sidecar accepts a client without a certificate: %v", err)
 	}
 }
 
@@ -138,7 +138,7 @@ func tool(t *testing.T, p *platform.Platform) string {
 	return strings.TrimSpace(string(out))
 }
 
-func (r running) ended() bool {
+func (r running) exited() bool {
 	select {
 	case <-r.over:
 		return true
@@ -171,7 +171,7 @@ func (r running) interrupt(t *testing.T) {
 	})
 }
 
-func well(ctx context.Context, url string) error {
+func healthy(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

@@ -15,7 +15,7 @@ import (
 var variableRow = regexp.MustCompile("(?m)^\\| `([A-Z][A-Z0-9_]+)` \\| ([^|]+) \\| ([^|]+) \\| ([^|]+) \\|$")
 
 // variable is a row of the table in docs/operations.md.
-type variable struct{ who, fallback string }
+type variable struct{ reader, fallback string }
 
 func documented(t *testing.T) map[string]variable {
 	t.Helper()
@@ -30,7 +30,7 @@ func documented(t *testing.T) map[string]variable {
 }
 
 // reading is one place where the code reads a variable.
-type reading struct{ at, who, fallback string }
+type reading struct{ at, reader, fallback string }
 
 // readings finds every variable that the code reads by a name the compiler knows: through config.Env or the os package.
 func readings(t *testing.T) map[string][]reading {
@@ -46,14 +46,14 @@ func readings(t *testing.T) map[string][]reading {
 			}
 			continue
 		}
-		r := reading{at: call.At(), who: "every service"}
+		r := reading{at: call.At(), reader: "every service"}
 		switch {
 		case source.Service(call.Package) != "":
-			r.who = source.Service(call.Package)
+			r.reader = source.Service(call.Package)
 		case strings.HasPrefix(call.Package.PkgPath, "sidecart/stack"):
-			r.who = "stack"
+			r.reader = "stack"
 		case strings.HasPrefix(call.Package.PkgPath, "sidecart/kit/kittest"):
-			r.who = "tests"
+			r.reader = "tests"
 		}
 		if v := call.Constant(1); v != nil {
 			r.fallback = fallbackText(call.Name, v)
@@ -82,7 +82,7 @@ func fallbackText(method string, v constant.Value) string {
 	return v.ExactString()
 }
 
-// TestEnvironment: each variable that is read is in the table of docs/operations.md with who reads it and its default,
+// TestEnvironment: each variable that is read is in the table of docs/operations.md with its reader and default,
 // and the table has no others.
 func TestEnvironment(t *testing.T) {
 	table, read := documented(t), readings(t)
@@ -93,8 +93,8 @@ func TestEnvironment(t *testing.T) {
 			continue
 		}
 		for _, r := range read[name] {
-			if !strings.Contains(row.who, r.who) && !strings.Contains(row.who, "every service") {
-				t.Errorf("%s is read by %s (%s); docs/operations.md says %s", name, r.who, r.at, row.who)
+			if !strings.Contains(row.reader, r.reader) && !strings.Contains(row.reader, "every service") {
+				t.Errorf("%s is read by %s (%s); docs/operations.md says %s", name, r.reader, r.at, row.reader)
 			}
 			if r.fallback != "" && !strings.Contains(row.fallback, "`"+r.fallback+"`") {
 				t.Errorf("%s has the default %s (%s); docs/operations.md says %s", name, r.fallback, r.at, row.fallback)
@@ -102,7 +102,7 @@ func TestEnvironment(t *testing.T) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(table)) {
-		if len(read[name]) == 0 && !strings.Contains(table[name].who, "sidecar") {
+		if len(read[name]) == 0 && !strings.Contains(table[name].reader, "sidecar") {
 			t.Errorf("docs/operations.md has %s, which nothing reads", name)
 		}
 	}

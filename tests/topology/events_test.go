@@ -81,7 +81,7 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// TestGapDetection: each consumer names every other service whose events it consumes, so that it detects lost deliveries.
+// TestGapDetection: each consumer names every other service whose events it consumes, to detect lost deliveries.
 func TestGapDetection(t *testing.T) {
 	publisher := map[string]string{}
 	for _, entry := range shop.Events {

@@ -40,7 +40,7 @@ func secretsRead(t *testing.T) (names []string) {
 	return slices.Compact(names)
 }
 
-// TestSecrets: whoever makes secrets, for `make run` or for the composition, makes all that are read.
+// TestSecrets: `make run` and the composition make all secrets that services read.
 func TestSecrets(t *testing.T) {
 	names := secretsRead(t)
 	if len(names) < 5 {

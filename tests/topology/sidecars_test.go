@@ -43,7 +43,7 @@ func difference(have, want string) string {
 	return b.String()
 }
 
-// TestAccessLists: under Dapr's own rules the lists let through what the services ask of one another, and no other route.
+// TestAccessLists: under Dapr's own rules the lists allow the calls between the services, and no other route.
 func TestAccessLists(t *testing.T) {
 	needed := map[access.Request]bool{}
 	for _, r := range access.Requests(t) {
@@ -100,8 +100,8 @@ func everyRoute(t *testing.T) map[string][]string {
 	return all
 }
 
-// TestOperations shows the entries that routes become, and what Dapr makes of them. What is below the end of a path is let
-// through as well, if no entry is about it; TestAccessLists sees to it that there is nothing.
+// TestOperations shows the entries that routes become, and what Dapr makes of them. Deeper paths than an entry's are
+// allowed as well unless another entry matches; TestAccessLists proves that there are no such routes.
 func TestOperations(t *testing.T) {
 	routes := []string{"GET /orders", "POST /orders", "GET /orders/{}", "POST /orders/{}/cancel", "GET /orders/summary", "GET /orders/summary/days", "GET /.well-known/jwks.json"}
 	all := access.Operations(routes)
