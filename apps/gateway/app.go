@@ -25,7 +25,7 @@ func build(app *web.App, cfg settings, routes []route.Route, verify web.Verify, 
 	reporter.Probes() // an orchestrator's come from one address, often the one that all clients seem to have: no limit
 	front.LimitOthers(app)
 	reporter.Routes()
-	page.Routes(app)
+	page.Routes(app, cfg.mailPageURL)
 	document.NewLibrary(routes, cfg.limitScale, to, app.OpenAPI).Routes(app)
 	edge.NoRoute(app)
 }

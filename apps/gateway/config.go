@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"strings"
 
@@ -13,7 +14,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// settings are what the environment says.
+// settings are the gateway's settings from the environment.
 type settings struct {
 	web         web.Config
 	edge        edge.Config
@@ -22,32 +23,37 @@ type settings struct {
 	limitScale  int
 	cacheBytes  int
 	daprToken   string
+	mailPageURL string
 }
 
-// load reads the environment; what cannot be used is noted in env.
+// load reads the environment and adds errors to env.
 func load(env *config.Env) settings {
 	hosts, scale := "", 1
 	if env.Local() {
 		hosts = "localhost,127.0.0.1,[::1]"
-		scale = 10 // a laptop's buyers, tools and tests all come from one address
+		scale = 10 // on a laptop, users, tools and tests share one address
 	}
 	host := env.String("HOST", "127.0.0.1")
 	s := settings{
-		// The public door: whoever calls, it is not through the sidecar, so no sidecar's token is asked for.
+		// Clients do not call through the sidecar, so the app requires no sidecar's token.
 		web: web.Config{
 			Addr:      net.JoinHostPort(host, env.String("APP_PORT", "8000")),
 			Streaming: true, Bare: true,
 		},
 		edge: edge.Config{Hosts: list(env.String("TRUSTED_HOSTS", hosts)), Origins: list(env.String("CORS_ORIGINS", ""))},
-		// Metrics are for operators. On a port of their own they cannot be reached through the public one by any trick.
+		// Metrics are for operators and have a port of their own, so that the public port never serves them.
 		metricsAddr: net.JoinHostPort(env.String("METRICS_HOST", "127.0.0.1"), env.String("METRICS_PORT", "8010")),
 		redisAddr:   env.String("REDIS_ADDR", "localhost:16379"),
 		limitScale:  env.Int("RATE_LIMIT_SCALE", scale, 1),
 		cacheBytes:  env.Int("CACHE_BYTES", 16<<20, 1<<10),
 		daprToken:   os.Getenv("DAPR_API_TOKEN"),
+		mailPageURL: env.String("MAIL_PAGE_URL", ""),
+	}
+	if u, err := url.Parse(s.mailPageURL); err != nil || s.mailPageURL != "" && u.Scheme != "http" && u.Scheme != "https" {
+		env.Reject("MAIL_PAGE_URL", errors.New("is not an http or https URL"))
 	}
 	if len(s.edge.Hosts) == 0 {
-		env.Reject("TRUSTED_HOSTS", errors.New("is not set: name the hosts that the platform answers to"))
+		env.Reject("TRUSTED_HOSTS", errors.New("is not set: list the host names of the platform"))
 	}
 	for _, text := range list(env.String("TRUSTED_PROXIES", "")) {
 		network, err := netip.ParsePrefix(text)
@@ -59,7 +65,7 @@ func load(env *config.Env) settings {
 	return s
 }
 
-// list is the words between commas.
+// list splits a text at commas and spaces.
 func list(text string) []string {
 	return strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return r == ',' || r == ' ' })
 }

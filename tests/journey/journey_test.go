@@ -71,6 +71,7 @@ func TestJourneys(t *testing.T) {
 	t.Run("trace", trace)
 	t.Run("documents", documents)
 	t.Run("nothing internal", nothingInternal)
+	t.Run("the front page", frontPage)
 	t.Run("the page of documents", docsPage)
 	for _, end := range later {
 		t.Run("and what came of it", end)

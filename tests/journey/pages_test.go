@@ -12,6 +12,23 @@ import (
 	"sidecart/tests/journey"
 )
 
+// frontPage: it shows that all services are healthy, and each of its links leads somewhere.
+func frontPage(t *testing.T) {
+	p := newTab(t)
+	p.do(t, chromedp.Navigate(nobody.Base+"/"))
+	p.is(t, `document.getElementById("state").textContent === "All services are healthy."`)
+	p.is(t, `document.querySelectorAll("#list .on").length === 5`)
+	p.is(t, `document.querySelector("#mails a").href.startsWith("http://localhost:")`)
+	p.is(t, fmt.Sprintf(`document.querySelector("pre").textContent.includes(%q)`, nobody.Base))
+	p.picture(t, "front.png", 760, 900)
+	p.fits(t)
+	p.clean(t)
+	for _, link := range []string{"/docs", "/live", "/health/services", "/openapi.json"} {
+		p.is(t, fmt.Sprintf(`document.querySelector(%q) !== null`, `.links a[href="`+link+`"]`))
+		must(t, nobody.Call(t.Context(), "GET "+link, nil, 200, nil))
+	}
+}
+
 // docsPage: every operation of the document is on the page, and can be opened.
 func docsPage(t *testing.T) {
 	var document struct {
