@@ -1,5 +1,5 @@
-// Package auth makes and checks access tokens: Ed25519-signed JWTs that every service can verify by itself, with public keys
-// and a list of ended sessions that it follows in the background, so that a check asks nobody anything.
+// Package auth signs and verifies access tokens: JWTs with Ed25519 signatures. Every service verifies them without a
+// request, with the public keys and the ended sessions that it receives from the users service in the background.
 package auth
 
 import (
@@ -13,18 +13,18 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Issuer is in every token unless its signer is told another, and Audience in every token: those of the platform and no others.
+// Issuer is the default iss of tokens, and Audience the aud of all of them.
 const (
 	Issuer   = "sidecart"
 	Audience = "sidecart"
 )
 
-// What can be wrong with a token. They tell a client apart what it can do about it, and no more.
+// The errors of Verify. A client learns what it can do, and nothing else about the token.
 var (
 	ErrInvalidToken = fault.New(fault.Unauthenticated, "token_invalid", "this token is not valid here")
-	ErrExpired      = fault.New(fault.Unauthenticated, "token_expired", "this token has expired; refresh it or sign in again")
+	ErrExpired      = fault.New(fault.Unauthenticated, "token_expired", "this token has expired: refresh it or sign in")
 	ErrSessionEnded = fault.New(fault.Unauthenticated, "session_ended", "this session has ended; sign in again")
-	errNoKeys       = fault.New(fault.Unavailable, "keys_unavailable", "tokens cannot be checked at the moment").WithRetryAfter(2)
+	errNoKeys       = fault.New(fault.Unavailable, "keys_unavailable", "tokens cannot be verified now").WithRetryAfter(2)
 )
 
 type claims struct {
@@ -33,7 +33,7 @@ type claims struct {
 	Role      shop.Role `json:"role"`
 }
 
-// JWK is a public key in the form of RFC 8037 (OKP, Ed25519).
+// JWK is an Ed25519 public key as of RFC 8037.
 type JWK struct {
 	KeyType   string `json:"kty"`
 	Curve     string `json:"crv"`
@@ -48,20 +48,20 @@ type JWKS struct {
 	Keys []JWK `json:"keys"`
 }
 
-// Update is what a verifier goes by: whose tokens are good, and of which sessions they no longer are.
+// Update is a response of the revocation feed: the public keys, and the sessions whose tokens must be refused.
 type Update struct {
 	Issuer string `json:"issuer"`
 	JWKS
-	// Ended are the sessions that ended since the cursor that was asked with; without one, all whose access tokens may
-	// still look alive. Some may be told twice.
+	// Ended are the sessions that ended since the request's cursor; without one, all whose access tokens may not have
+	// expired. A session may be repeated.
 	Ended []uuid.UUID `json:"ended"`
-	// Remember is how many seconds an ended session has to be remembered: no access token of it is alive after that.
+	// TTLSeconds is how long an ended session must be remembered: its access tokens have expired by then.
 	TTLSeconds int `json:"ttl_seconds"`
-	// Cursor asks for what comes next. It means nothing to anybody but the users service.
+	// Cursor is for the next request. Only the users service interprets it.
 	Cursor string `json:"cursor"`
 }
 
-// publicKeys are the keys of a set that we can verify with, by their ids.
+// publicKeys returns the Ed25519 keys of a set by their ids.
 func (set JWKS) publicKeys() map[string]ed25519.PublicKey {
 	keys := make(map[string]ed25519.PublicKey, len(set.Keys))
 	for _, k := range set.Keys {

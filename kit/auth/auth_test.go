@@ -40,8 +40,10 @@ func TestVerify(t *testing.T) {
 	kid := signer.JWKS().Keys[0].ID
 	x := signer.JWKS().Keys[0].X
 	forge := func(method jwt.SigningMethod, with any, change func(jwt.MapClaims, map[string]any)) string {
-		claims := jwt.MapClaims{"iss": auth.Issuer, "aud": auth.Audience, "sub": alice.ID.String(), "role": "admin", "sid": alice.SessionID.String(),
-			"iat": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix()}
+		claims := jwt.MapClaims{
+			"iss": auth.Issuer, "aud": auth.Audience, "sub": alice.ID.String(), "role": "admin",
+			"sid": alice.SessionID.String(), "iat": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix(),
+		}
 		token := jwt.NewWithClaims(method, claims)
 		token.Header["kid"] = kid
 		change(claims, token.Header)
@@ -58,7 +60,7 @@ func TestVerify(t *testing.T) {
 		return forge(jwt.SigningMethodEdDSA, key, change)
 	}
 	if who, err := v.Verify(t.Context(), as(jwt.SigningMethodEdDSA, key)); err != nil || who.Role != shop.Admin {
-		t.Fatalf("what the forgeries are made of is not good: %+v, %v", who, err)
+		t.Fatalf("the token that the forgeries start from is invalid: %+v, %v", who, err)
 	}
 	expired, _ := signer.Sign(alice, -time.Minute)
 	stranger, _ := other.Sign(alice, time.Minute)
@@ -70,19 +72,19 @@ func TestVerify(t *testing.T) {
 		"alg none":                  as(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType),
 		"HS256 with the public key": as(jwt.SigningMethodHS256, []byte(x)),
 		"expired":                   expired,
-		"another's key":             stranger,
+		"foreign key":               stranger,
 		"unknown kid":               changed(func(_ jwt.MapClaims, h map[string]any) { h["kid"] = "no such key" }),
 		"another issuer":            changed(func(c jwt.MapClaims, _ map[string]any) { c["iss"] = "elsewhere" }),
 		"another audience":          changed(func(c jwt.MapClaims, _ map[string]any) { c["aud"] = "elsewhere" }),
 		"no expiry":                 changed(func(c jwt.MapClaims, _ map[string]any) { delete(c, "exp") }),
 		"not yet":                   changed(func(c jwt.MapClaims, _ map[string]any) { c["nbf"] = time.Now().Add(time.Hour).Unix() }),
 		"no subject":                changed(func(c jwt.MapClaims, _ map[string]any) { delete(c, "sub") }),
-		"nobody as subject":         changed(func(c jwt.MapClaims, _ map[string]any) { c["sub"] = "00000000-0000-0000-0000-000000000000" }),
-		"of no session":             changed(func(c jwt.MapClaims, _ map[string]any) { delete(c, "sid") }),
-		"made in the future":        changed(func(c jwt.MapClaims, _ map[string]any) { c["iat"] = time.Now().Add(time.Hour).Unix() }),
+		"nil user":                  changed(func(c jwt.MapClaims, _ map[string]any) { c["sub"] = "00000000-0000-0000-0000-000000000000" }),
+		"no session":                changed(func(c jwt.MapClaims, _ map[string]any) { delete(c, "sid") }),
+		"issued in the future":      changed(func(c jwt.MapClaims, _ map[string]any) { c["iat"] = time.Now().Add(time.Hour).Unix() }),
 		"tampered":                  parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"role":"admin"}`)) + "." + parts[2],
 		"signature cut":             parts[0] + "." + parts[1] + ".",
-		"another spelling":          good[:len(good)-1] + string(good[len(good)-1]+1), // the last letter has bits that are no part of the signature
+		"changed last letter":       good[:len(good)-1] + string(good[len(good)-1]+1), // some of its bits are not part of the signature
 	} {
 		if who, err := v.Verify(t.Context(), token); fault.Of(err) == nil || fault.Of(err).Kind != fault.Unauthenticated {
 			t.Errorf("%s: %+v, %v", name, who, err)
@@ -90,10 +92,10 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-func TestATokenThatWasGoodStillExpires(t *testing.T) {
+func TestCachedTokenExpires(t *testing.T) {
 	signer, _ := newSigner(t)
 	v := auth.NewVerifier(signer.Feed)
-	token, err := signer.Sign(kittest.NewCaller(shop.User), -4*time.Second) // within the leeway for clocks, for another second
+	token, err := signer.Sign(kittest.NewCaller(shop.User), -4*time.Second) // valid for one more second, because of the leeway
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +104,7 @@ func TestATokenThatWasGoodStillExpires(t *testing.T) {
 	}
 	kittest.Eventually(t, 5*time.Second, func() error {
 		if _, err := v.Verify(t.Context(), token); !errors.Is(err, auth.ErrExpired) {
-			return errors.New("it is still good")
+			return errors.New("it is still accepted")
 		}
 		return nil
 	})

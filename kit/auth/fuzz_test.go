@@ -30,8 +30,7 @@ func kid(t testing.TB, token string) string {
 	return h.ID
 }
 
-// FuzzVerify: whatever text comes as a token, only the very texts that were signed here are good, and what is refused is
-// refused as unauthenticated.
+// FuzzVerify: only the signed token is accepted. Any other text is refused as unauthenticated.
 func FuzzVerify(f *testing.F) {
 	signer, _ := newSigner(f)
 	stranger, _ := newSigner(f)
@@ -62,9 +61,9 @@ func FuzzVerify(f *testing.F) {
 		who, err := v.Verify(t.Context(), token)
 		switch {
 		case err == nil && (token != good || who != alice):
-			t.Errorf("a token that nobody signed is good for %+v: %q", who, token)
+			t.Errorf("a forged token is accepted for %+v: %q", who, token)
 		case err != nil && fault.Of(err).Kind != fault.Unauthenticated:
-			t.Errorf("%q is refused with %v", token, err)
+			t.Errorf("%q fails with %v", token, err)
 		}
 	})
 }

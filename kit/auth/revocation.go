@@ -13,37 +13,37 @@ import (
 	"sidecart/kit/sidecar"
 )
 
-// Feed returns what the users service has for verifiers since a cursor. With a cursor it may wait for news, up to a
-// second.
+// Feed returns the changes since a cursor. With a cursor it may wait up to a second for a change.
 type Feed func(ctx context.Context, cursor string) (Update, error)
 
 var revocations = sidecar.Endpoint{App: "users", Method: "GET", Path: "/revocations?cursor={cursor}"}
 
-// NewFeed reads the feed through the sidecar. Its invoke must have no breaker: the return of users matters
-// immediately.
+// NewFeed reads the feed of the users service through the sidecar. Pass an invoke without a circuit breaker: it would
+// delay updates after an outage.
 func NewFeed(invoke sidecar.Invoke) Feed {
-	return func(ctx context.Context, cursor string) (t Update, err error) {
-		err = invoke(ctx, revocations.With(cursor), nil, &t)
-		return t, err
+	return func(ctx context.Context, cursor string) (update Update, err error) {
+		err = invoke(ctx, revocations.With(cursor), nil, &update)
+		return update, err
 	}
 }
 
 const (
-	feedTimeout   = 2 * time.Second        // a question; one that waits for something new is answered within half of that
+	feedTimeout   = 2 * time.Second        // of a request; a waiting one is answered within half of it
 	retryDelay    = 250 * time.Millisecond // after a failure
-	minInterval   = 50 * time.Millisecond  // so that many ends in a row are told together
-	purgeInterval = time.Minute            // how often sessions that need no remembering are dropped
-	staleAfter    = 10 * time.Second       // without an answer
+	minInterval   = 50 * time.Millisecond  // between requests, so that many ended sessions arrive in one update
+	purgeInterval = time.Minute            // between removals of expired entries
+	staleAfter    = 10 * time.Second       // without an update
 )
 
-// NewVerifier makes a Verifier that learns when it is first asked, once.
+// NewVerifier returns a Verifier that reads the feed once, at the first token.
 func NewVerifier(feed Feed) *Verifier { return &Verifier{feed: feed} }
 
-// Follow makes a Verifier that hears, until ctx ends, of each key and each ended session as soon as the users service knows.
+// Follow returns a Verifier that follows the feed until ctx ends.
 //
-// It begins by learning every ended session whose access tokens may still live, and vouches for nothing before. When the users
-// service goes away it goes on with what it knows: nobody can end a session meanwhile, and a replica that is cut off
-// accepts the tokens of one that has ended for at most the life of an access token, since only users makes new ones.
+// It verifies no token before the first update, which has every ended session whose access tokens may not have expired.
+// When the users service is unavailable it continues with its last state. Then no session can end and no token is
+// signed, so that a replica that is cut off accepts the tokens of an ended session for at most the lifetime of an
+// access token.
 func Follow(ctx context.Context, feed Feed) *Verifier {
 	v := NewVerifier(feed)
 	v.follows = true
@@ -52,7 +52,7 @@ func Follow(ctx context.Context, feed Feed) *Verifier {
 }
 
 func (v *Verifier) follow(ctx context.Context) {
-	cursor, well := "", true
+	cursor, connected := "", true
 	for ctx.Err() == nil {
 		began, wait := time.Now(), minInterval
 		next, err := v.update(ctx, cursor)
@@ -61,9 +61,14 @@ func (v *Verifier) follow(ctx context.Context) {
 		} else {
 			wait = retryDelay
 		}
-		if well != (err == nil) && ctx.Err() == nil {
-			well = err == nil
-			slog.WarnContext(ctx, "hearing of ended sessions and new keys", "well", well, "err", err)
+		switch {
+		case connected == (err == nil) || ctx.Err() != nil:
+		case err == nil:
+			connected = true
+			slog.InfoContext(ctx, "revocation feed connected")
+		default:
+			connected = false
+			slog.WarnContext(ctx, "revocation feed disconnected", "err", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -72,60 +77,60 @@ func (v *Verifier) follow(ctx context.Context) {
 	}
 }
 
-// update asks once and goes by the answer from then on.
+// update reads the feed once and applies the result.
 func (v *Verifier) update(ctx context.Context, cursor string) (next string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, feedTimeout)
 	defer cancel()
-	told, err := v.feed(ctx, cursor)
+	update, err := v.feed(ctx, cursor)
 	if err != nil {
 		return "", err
 	}
-	if len(told.Keys) == 0 {
-		return "", errors.New("auth: no key was told")
+	if len(update.Keys) == 0 {
+		return "", errors.New("auth: an update without keys")
 	}
 	now := time.Now()
 	for {
 		before := v.state.Load()
-		if v.state.CompareAndSwap(before, before.updated(told, now)) {
+		if v.state.CompareAndSwap(before, before.updated(update, now)) {
 			break
 		}
 	}
 	v.updatedAt.Store(now.UnixNano())
-	return told.Cursor, nil
+	return update.Cursor, nil
 }
 
-// updated is what is known once something more was told. Nothing known before is changed by it.
-func (k *snapshot) updated(told Update, now time.Time) *snapshot {
-	next := snapshot{issuer: told.Issuer, jwks: told.JWKS}
-	if k != nil && k.issuer == told.Issuer && slices.Equal(k.jwks.Keys, told.Keys) {
-		next = *k
+// updated returns the snapshot after an update. The receiver does not change; it may be nil.
+func (s *snapshot) updated(update Update, now time.Time) *snapshot {
+	next := snapshot{issuer: update.Issuer, jwks: update.JWKS}
+	if s != nil && s.issuer == update.Issuer && slices.Equal(s.jwks.Keys, update.Keys) {
+		next = *s
 	} else {
-		next.keys, next.cache = told.publicKeys(), newTokenCache()
-		if k != nil {
-			next.ended, next.purgedAt = k.ended, k.purgedAt
+		next.keys, next.cache = update.publicKeys(), newTokenCache()
+		if s != nil {
+			next.ended, next.purgedAt = s.ended, s.purgedAt
 		}
 	}
-	tidy := now.Sub(next.purgedAt) > purgeInterval
-	if len(told.Ended) == 0 && !tidy {
+	purge := now.Sub(next.purgedAt) > purgeInterval
+	if len(update.Ended) == 0 && !purge {
 		return &next
 	}
 	next.ended = maps.Clone(next.ended)
 	if next.ended == nil {
-		next.ended = make(map[uuid.UUID]time.Time, len(told.Ended))
+		next.ended = make(map[uuid.UUID]time.Time, len(update.Ended))
 	}
-	if tidy {
+	if purge {
 		maps.DeleteFunc(next.ended, func(_ uuid.UUID, until time.Time) bool { return now.After(until) })
 		next.purgedAt = now
 	}
-	until := now.Add(time.Duration(told.TTLSeconds) * time.Second)
-	for _, session := range told.Ended {
+	until := now.Add(time.Duration(update.TTLSeconds) * time.Second)
+	for _, session := range update.Ended {
 		next.ended[session] = until
 	}
 	return &next
 }
 
-// load learns for whoever comes before anything was learned, once for all who come at the same time. It is nil where that
-// fails.
+// load reads the feed for tokens that come before the first update, once for all concurrent ones. It returns nil on
+// failure.
 func (v *Verifier) load(ctx context.Context) *snapshot {
 	_, err, _ := v.loading.Do("", func() (any, error) {
 		if v.state.Load() != nil {
@@ -134,14 +139,14 @@ func (v *Verifier) load(ctx context.Context) *snapshot {
 		return v.update(context.WithoutCancel(ctx), "")
 	})
 	if err != nil {
-		slog.WarnContext(ctx, "nobody can say yet which tokens are good", "err", err)
+		slog.WarnContext(ctx, "no signing keys yet", "err", err)
 	}
 	return v.state.Load()
 }
 
-var errStale = errors.New("auth: nothing was heard of ended sessions for a while")
+var errStale = errors.New("auth: no update of keys and ended sessions for 10 s")
 
-// Healthy fails while nothing has been heard from the users service for ten seconds.
+// Healthy fails after ten seconds without an update.
 func (v *Verifier) Healthy(context.Context) error {
 	if v.follows && time.Since(time.Unix(0, v.updatedAt.Load())) > staleAfter {
 		return errStale

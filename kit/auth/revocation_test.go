@@ -18,39 +18,39 @@ import (
 	"sidecart/kit/shop"
 )
 
-// users stands in for the users service: it tells what ended after a cursor, which is how many it has told.
-type users struct {
-	mu     sync.Mutex
-	signer *auth.Signer
-	ended  []uuid.UUID
-	away   bool
-	asked  int
-	news   chan struct{}
+// fakeUsers is the feed of a users service. Its cursor is the number of ended sessions.
+type fakeUsers struct {
+	mu       sync.Mutex
+	signer   *auth.Signer
+	ended    []uuid.UUID
+	down     bool
+	requests int
+	changed  chan struct{}
 }
 
-func newUsers(t testing.TB) *users {
+func newUsers(t testing.TB) *fakeUsers {
 	signer, _ := newSigner(t)
-	return &users{signer: signer, news: make(chan struct{})}
+	return &fakeUsers{signer: signer, changed: make(chan struct{})}
 }
 
-var errAway = errors.New("away")
+var errDown = errors.New("users is unavailable")
 
-func (u *users) ask(ctx context.Context, cursor string) (auth.Update, error) {
+func (u *fakeUsers) feed(ctx context.Context, cursor string) (auth.Update, error) {
 	from, _ := strconv.Atoi(cursor)
 	for {
 		u.mu.Lock()
-		u.asked++
-		news, told, away := u.news, slices.Clone(u.ended[min(from, len(u.ended)):]), u.away
+		u.requests++
+		changed, ended, down := u.changed, slices.Clone(u.ended[min(from, len(u.ended)):]), u.down
 		at := strconv.Itoa(len(u.ended))
 		u.mu.Unlock()
-		if away {
-			return auth.Update{}, errAway
+		if down {
+			return auth.Update{}, errDown
 		}
-		if cursor == "" || len(told) > 0 {
-			return auth.Update{Issuer: auth.Issuer, JWKS: u.signer.JWKS(), Ended: told, TTLSeconds: 60, Cursor: at}, nil
+		if cursor == "" || len(ended) > 0 {
+			return auth.Update{Issuer: auth.Issuer, JWKS: u.signer.JWKS(), Ended: ended, TTLSeconds: 60, Cursor: at}, nil
 		}
 		select {
-		case <-news:
+		case <-changed:
 		case <-ctx.Done():
 			return auth.Update{}, ctx.Err()
 		case <-time.After(time.Second):
@@ -59,21 +59,21 @@ func (u *users) ask(ctx context.Context, cursor string) (auth.Update, error) {
 	}
 }
 
-func (u *users) change(how func()) {
+func (u *fakeUsers) change(change func()) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	how()
-	close(u.news)
-	u.news = make(chan struct{})
+	change()
+	close(u.changed)
+	u.changed = make(chan struct{})
 }
 
-func (u *users) end(session uuid.UUID) { u.change(func() { u.ended = append(u.ended, session) }) }
+func (u *fakeUsers) end(session uuid.UUID) { u.change(func() { u.ended = append(u.ended, session) }) }
 
-func (u *users) setAway(away bool) { u.change(func() { u.away = away }) }
+func (u *fakeUsers) setDown(down bool) { u.change(func() { u.down = down }) }
 
-func signed(t testing.TB, s *auth.Signer, who shop.Caller) string {
+func signed(t testing.TB, s *auth.Signer, caller shop.Caller) string {
 	t.Helper()
-	token, err := s.Sign(who, time.Minute)
+	token, err := s.Sign(caller, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,103 +87,108 @@ func kindOf(err error) fault.Kind {
 	return ""
 }
 
-func TestAnEndedSessionIsRefusedByEveryReplica(t *testing.T) {
+func TestEveryReplicaRefusesAnEndedSession(t *testing.T) {
 	u := newUsers(t)
 	alice := kittest.NewCaller(shop.User)
-	elsewhere := alice
-	elsewhere.SessionID = uuid.New()
-	here, there := signed(t, u.signer, alice), signed(t, u.signer, elsewhere)
-	replicas := []*auth.Verifier{auth.Follow(t.Context(), u.ask), auth.Follow(t.Context(), u.ask), auth.Follow(t.Context(), u.ask)}
+	otherSession := alice
+	otherSession.SessionID = uuid.New()
+	first, second := signed(t, u.signer, alice), signed(t, u.signer, otherSession)
+	replicas := []*auth.Verifier{
+		auth.Follow(t.Context(), u.feed), auth.Follow(t.Context(), u.feed), auth.Follow(t.Context(), u.feed),
+	}
 	for _, v := range replicas {
-		if _, err := v.Verify(t.Context(), here); err != nil {
-			t.Fatal(err) // and it is remembered as good
+		if _, err := v.Verify(t.Context(), first); err != nil {
+			t.Fatal(err) // caches the token
 		}
 	}
 	u.end(alice.SessionID)
 	kittest.Eventually(t, time.Second, func() error {
 		for i, v := range replicas {
-			if _, err := v.Verify(t.Context(), here); !errors.Is(err, auth.ErrSessionEnded) {
+			if _, err := v.Verify(t.Context(), first); !errors.Is(err, auth.ErrSessionEnded) {
 				return fmt.Errorf("replica %d: %w", i, err)
 			}
 		}
 		return nil
 	})
 	for _, v := range replicas {
-		if who, err := v.Verify(t.Context(), there); err != nil || who != elsewhere {
+		if who, err := v.Verify(t.Context(), second); err != nil || who != otherSession {
 			t.Errorf("another session of the same user: %v", err)
 		}
 	}
-	if _, err := auth.Follow(t.Context(), u.ask).Verify(t.Context(), here); !errors.Is(err, auth.ErrSessionEnded) {
+	if _, err := auth.Follow(t.Context(), u.feed).Verify(t.Context(), first); !errors.Is(err, auth.ErrSessionEnded) {
 		t.Errorf("a replica that started later: %v", err)
 	}
 }
 
-func TestNothingIsVouchedForBeforeAnythingIsKnown(t *testing.T) {
+func TestNoTokenIsAcceptedBeforeTheFirstUpdate(t *testing.T) {
 	u := newUsers(t)
 	alice := kittest.NewCaller(shop.User)
 	token := signed(t, u.signer, alice)
 	u.end(alice.SessionID)
-	u.setAway(true)
-	v := auth.Follow(t.Context(), u.ask)
+	u.setDown(true)
+	v := auth.Follow(t.Context(), u.feed)
 	for range 3 {
 		if who, err := v.Verify(t.Context(), token); kindOf(err) != fault.Unavailable {
 			t.Fatalf("%+v, %v", who, err)
 		}
 	}
-	u.setAway(false)
+	u.setDown(false)
 	kittest.Eventually(t, 2*time.Second, func() error {
 		if _, err := v.Verify(t.Context(), token); !errors.Is(err, auth.ErrSessionEnded) {
-			return fmt.Errorf("users is back: %w", err)
+			return fmt.Errorf("users is available again: %w", err)
 		}
 		return nil
 	})
 }
 
-func TestWhatIsKnownHoldsWhileUsersIsAway(t *testing.T) {
+func TestVerifierKeepsItsStateWhileUsersIsDown(t *testing.T) {
 	u := newUsers(t)
 	stranger, _ := newSigner(t)
 	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
 	u.end(bob.SessionID)
-	v := auth.Follow(t.Context(), u.ask)
+	v := auth.Follow(t.Context(), u.feed)
 	first := signed(t, u.signer, alice)
 	if _, err := v.Verify(t.Context(), first); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := v.Verify(t.Context(), signed(t, stranger, alice)); !errors.Is(err, auth.ErrInvalidToken) {
-		t.Errorf("a key that nobody has: %v", err)
+		t.Errorf("an unknown key: %v", err)
 	}
-	u.setAway(true)
+	u.setDown(true)
 	kittest.Eventually(t, 5*time.Second, func() error {
 		auth.MakeStale(v) // ten seconds have passed
-		return map[bool]error{true: nil, false: errors.New("it says that it is well")}[v.Healthy(t.Context()) != nil]
+		if v.Healthy(t.Context()) == nil {
+			return errors.New("the verifier is healthy")
+		}
+		return nil
 	})
 	for _, token := range []string{first, signed(t, u.signer, alice)} {
 		if who, err := v.Verify(t.Context(), token); err != nil || who != alice {
-			t.Errorf("a good token: %v", err)
+			t.Errorf("a valid token: %v", err)
 		}
 	}
 	if _, err := v.Verify(t.Context(), signed(t, u.signer, bob)); !errors.Is(err, auth.ErrSessionEnded) {
 		t.Errorf("an ended session: %v", err)
 	}
 	kittest.Eventually(t, 5*time.Second, func() error {
-		auth.MakeStale(v) // a question that was on its way may have been answered since
+		auth.MakeStale(v) // a request in flight may have ended since
 		if _, err := v.Verify(t.Context(), signed(t, stranger, alice)); kindOf(err) != fault.Unavailable {
 			return fmt.Errorf("a key that may be new: %w", err)
 		}
 		return nil
 	})
-	u.setAway(false)
+	u.setDown(false)
 	kittest.Eventually(t, 2*time.Second, func() error {
 		if _, err := v.Verify(t.Context(), signed(t, stranger, alice)); !errors.Is(err, auth.ErrInvalidToken) {
-			return fmt.Errorf("users is back: %w", err)
+			return fmt.Errorf("users is available again: %w", err)
 		}
 		return v.Healthy(t.Context())
 	})
 }
 
-func TestKeysAreRotatedAndWithdrawn(t *testing.T) {
+func TestKeysAreRotatedAndRemoved(t *testing.T) {
 	u := newUsers(t)
-	v := auth.Follow(t.Context(), u.ask)
+	v := auth.Follow(t.Context(), u.feed)
 	alice := kittest.NewCaller(shop.User)
 	old := signed(t, u.signer, alice)
 	first, next := u.signer.InitialKey(), u.signer.NewKey()
@@ -194,7 +199,7 @@ func TestKeysAreRotatedAndWithdrawn(t *testing.T) {
 			if err := u.signer.SetKeys(keys); err != nil {
 				t.Fatal(err)
 			}
-			u.ended = append(u.ended, uuid.New()) // so that the answer comes at once
+			u.ended = append(u.ended, uuid.New()) // so that the feed responds immediately
 		})
 	}
 	use(first, next)
@@ -206,29 +211,29 @@ func TestKeysAreRotatedAndWithdrawn(t *testing.T) {
 	use(next, first)
 	fresh := signed(t, u.signer, alice)
 	if kid(t, fresh) != next.ID {
-		t.Error("a key does not sign though its time has come")
+		t.Error("a key whose time has come does not sign")
 	}
 	for _, token := range []string{old, fresh} {
 		if _, err := v.Verify(t.Context(), token); err != nil {
-			t.Errorf("both keys are published: %v", err)
+			t.Errorf("a token of a published key: %v", err)
 		}
 	}
 	use(next)
 	kittest.Eventually(t, 2*time.Second, func() error {
 		if _, err := v.Verify(t.Context(), old); !errors.Is(err, auth.ErrInvalidToken) {
-			return fmt.Errorf("a token of a withdrawn key: %w", err)
+			return fmt.Errorf("a token of a removed key: %w", err)
 		}
 		_, err := v.Verify(t.Context(), fresh)
 		return err
 	})
 }
 
-func TestEndedSessionsAreForgottenInTime(t *testing.T) {
+func TestExpiredEndedSessionsAreRemoved(t *testing.T) {
 	u := newUsers(t)
 	v := auth.NewVerifier(func(ctx context.Context, cursor string) (auth.Update, error) {
-		told, err := u.ask(ctx, cursor)
-		told.TTLSeconds = -1 // it was over before it was told
-		return told, err
+		update, err := u.feed(ctx, cursor)
+		update.TTLSeconds = -1 // expired already
+		return update, err
 	})
 	for range 100 {
 		u.end(uuid.New())
@@ -242,14 +247,14 @@ func TestEndedSessionsAreForgottenInTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := auth.EndedSessions(v); n != 1 {
-		t.Errorf("%d are remembered", n)
+		t.Errorf("%d sessions are remembered", n)
 	}
 }
 
-// Under the race detector: checks while sessions end.
-func TestChecksAndEndsAtOnce(t *testing.T) {
+// TestConcurrentVerificationsAndUpdates is for the race detector.
+func TestConcurrentVerificationsAndUpdates(t *testing.T) {
 	u := newUsers(t)
-	v := auth.Follow(t.Context(), u.ask)
+	v := auth.Follow(t.Context(), u.feed)
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
@@ -272,9 +277,9 @@ func TestChecksAndEndsAtOnce(t *testing.T) {
 	})
 }
 
-func TestManyComeBeforeAnythingIsKnown(t *testing.T) {
+func TestConcurrentFirstTokensLoadOnce(t *testing.T) {
 	u := newUsers(t)
-	v := auth.NewVerifier(u.ask)
+	v := auth.NewVerifier(u.feed)
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() {
@@ -284,7 +289,7 @@ func TestManyComeBeforeAnythingIsKnown(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if u.asked != 1 {
-		t.Errorf("asked %d times", u.asked)
+	if u.requests != 1 {
+		t.Errorf("%d requests", u.requests)
 	}
 }

@@ -11,26 +11,27 @@ import (
 	"strings"
 )
 
-// secretSize is the least that a secret may have, in bytes.
+// secretSize is the least size of a secret in bytes.
 const secretSize = 32
 
-// parseSecrets reads JWT_SECRET_KEY: base64 of 32 random bytes, or several such with commas between, the first of which is used
-// for what is new. It fails on anything that somebody could guess; the error never shows the secret.
+// parseSecrets decodes JWT_SECRET_KEY: base64 of 32 random bytes, or several of these, separated by commas. New keys
+// use the first. It fails for a secret that could be guessed. The error does not contain the secret.
 func parseSecrets(text string) (secrets [][]byte, err error) {
-	for one := range strings.SplitSeq(text, ",") {
-		secret, err := base64.StdEncoding.DecodeString(strings.TrimSpace(one))
+	for encoded := range strings.SplitSeq(text, ",") {
+		secret, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
 		if err == nil {
 			err = weakness(secret)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("JWT_SECRET_KEY must be %d random bytes in base64, for example from: openssl rand -base64 %d: %w", secretSize, secretSize, redact(err))
+			return nil, fmt.Errorf("JWT_SECRET_KEY must be %d random bytes in base64 (openssl rand -base64 %d): %w",
+				secretSize, secretSize, redact(err))
 		}
 		secrets = append(secrets, secret)
 	}
 	return secrets, nil
 }
 
-// redact keeps a decoder's error, which quotes what it read, out of logs.
+// redact replaces a decoder's error, which quotes the secret.
 func redact(err error) error {
 	if corrupt := base64.CorruptInputError(0); errors.As(err, &corrupt) {
 		return errors.New("it is not base64")
@@ -38,8 +39,8 @@ func redact(err error) error {
 	return err
 }
 
-// weakness says why a secret was not made by chance. What chance makes passes: of 32 random bytes fewer than 16 differ from
-// one another, or all are printable, less than once in 10^14 secrets.
+// weakness reports why a secret is not random. Fewer than one in 10^14 random secrets of 32 bytes fail: those with
+// fewer than 16 distinct bytes, or with printable bytes only.
 func weakness(secret []byte) error {
 	distinct, steps, printable := map[byte]bool{}, map[byte]bool{}, true
 	for i, b := range secret {
@@ -65,11 +66,11 @@ func weakness(secret []byte) error {
 	return nil
 }
 
-// derive is a key for a purpose that cannot be told from random without the secret (HKDF, RFC 5869).
+// derive returns a key for a purpose (HKDF, RFC 5869).
 func derive(secret, salt []byte, purpose string) []byte {
 	key, err := hkdf.Key(sha256.New, secret, salt, "sidecart "+purpose, ed25519.SeedSize)
 	if err != nil {
-		panic(err) // only for a length that cannot be
+		panic(err) // only for an impossible length
 	}
 	return key
 }

@@ -26,35 +26,35 @@ func TestWeakSecretsAreRefused(t *testing.T) {
 		counting[i] = byte(i)
 	}
 	for name, secret := range map[string]string{
-		"missing":             "",
-		"a word":              "secret",
-		"a well-known text":   "your-secret-key-change-in-production",
-		"that, encoded":       encoded([]byte("your-256-bit-secret-change-in-production")),
-		"another":             encoded([]byte("supersecretsupersecretsupersecret!")),
-		"too short":           encoded(random(31)),
-		"zeroes":              encoded(make([]byte, 32)),
-		"all alike":           encoded(bytes.Repeat([]byte{0xa7}, 32)),
-		"counting":            encoded(counting),
-		"a few bytes":         encoded(bytes.Repeat(random(8), 4)),
-		"half of it repeated": encoded(bytes.Repeat(random(16), 2)),
-		"one of two":          encoded(random(32)) + "," + encoded(make([]byte, 32)),
-		"an empty second":     encoded(random(32)) + ",",
+		"missing":              "",
+		"a word":               "secret",
+		"a well-known text":    "your-secret-key-change-in-production",
+		"the same, encoded":    encoded([]byte("your-256-bit-secret-change-in-production")),
+		"another text":         encoded([]byte("supersecretsupersecretsupersecret!")),
+		"too short":            encoded(random(31)),
+		"zeroes":               encoded(make([]byte, 32)),
+		"one byte repeated":    encoded(bytes.Repeat([]byte{0xa7}, 32)),
+		"counting":             encoded(counting),
+		"eight bytes repeated": encoded(bytes.Repeat(random(8), 4)),
+		"half repeated":        encoded(bytes.Repeat(random(16), 2)),
+		"weak second":          encoded(random(32)) + "," + encoded(make([]byte, 32)),
+		"empty second":         encoded(random(32)) + ",",
 	} {
 		_, err := auth.NewSigner(secret)
 		if err == nil {
 			t.Errorf("%s was accepted", name)
 		} else if secret != "" && strings.Contains(err.Error(), secret) {
-			t.Errorf("%s: the error shows it: %v", name, err)
+			t.Errorf("%s: the error contains the secret: %v", name, err)
 		}
 	}
 	for range 1000 {
 		if _, err := auth.NewSigner(encoded(random(32))); err != nil {
-			t.Fatalf("chance was refused: %v", err)
+			t.Fatalf("a random secret is refused: %v", err)
 		}
 	}
 }
 
-func TestTwoSecretsKnowTheKeysOfBoth(t *testing.T) {
+func TestTwoSecretsDeriveTheKeysOfBoth(t *testing.T) {
 	encoded := base64.StdEncoding.EncodeToString
 	before, after := encoded(random(32)), encoded(random(32))
 	old, err := auth.NewSigner(before)
@@ -85,12 +85,12 @@ func TestTwoSecretsKnowTheKeysOfBoth(t *testing.T) {
 	}
 	token := signed(t, both, kittest.NewCaller(shop.User))
 	if kid(t, token) != later.ID {
-		t.Error("what is new is not signed with the first secret")
+		t.Error("the latest key does not sign")
 	}
 	if err := next.SetKeys([]auth.Key{earlier}); err == nil {
-		t.Error("keys of a secret that is gone were used")
+		t.Error("keys of a removed secret were accepted")
 	}
 	if !bytes.Equal(both.Derive("x"), next.Derive("x")) || bytes.Equal(both.Derive("x"), both.Derive("y")) {
-		t.Error("derived keys")
+		t.Error("Derive must depend on the first secret and the purpose only")
 	}
 }

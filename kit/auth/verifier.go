@@ -14,57 +14,57 @@ import (
 	"sidecart/kit/shop"
 )
 
-// leeway forgives clocks that are a little apart.
+// leeway allows for clocks that differ.
 const leeway = 5 * time.Second
 
-// Verifier checks tokens by what it has learned from the users service, without asking anybody. Follow keeps it up to date.
+// Verifier verifies tokens with the keys and ended sessions of its feed. A verification makes no request.
 type Verifier struct {
 	feed      Feed
 	follows   bool
-	state     atomic.Pointer[snapshot] // nil until the first answer
-	updatedAt atomic.Int64             // when the last answer came, Unix nanoseconds
-	loading   singleflight.Group       // for those who come before it
+	state     atomic.Pointer[snapshot] // nil until the first update
+	updatedAt atomic.Int64             // the time of the last update, Unix nanoseconds
+	loading   singleflight.Group       // the first update, when a token comes before it
 }
 
-// snapshot is what a verifier goes by. It is never changed, only replaced, so that a check takes no lock.
+// snapshot is never changed, only replaced, so that a verification takes no lock.
 type snapshot struct {
 	issuer   string
 	jwks     JWKS
 	keys     map[string]ed25519.PublicKey
-	ended    map[uuid.UUID]time.Time // until when each has to be remembered
-	purgedAt time.Time               // when what had to be remembered no longer was dropped from ended
-	cache    *tokenCache             // tokens that were good by these keys
+	ended    map[uuid.UUID]time.Time // with the time until which each is remembered
+	purgedAt time.Time               // when expired entries were last removed from ended
+	cache    *tokenCache             // tokens that these keys verified
 }
 
-// Verify finds out who a token speaks for. It fails with ErrToken, ErrExpired or ErrEnded, and as unavailable where it cannot
-// know: before anything was learned, and for a key it has not heard of while it does not hear from the users service.
+// Verify returns the caller of a token. It fails with ErrInvalidToken, ErrExpired or ErrSessionEnded, and as
+// unavailable before the first update, and for an unknown key while updates fail.
 func (v *Verifier) Verify(ctx context.Context, token string) (shop.Caller, error) {
-	k := v.state.Load()
-	if k == nil {
-		if k = v.load(ctx); k == nil {
+	state := v.state.Load()
+	if state == nil {
+		if state = v.load(ctx); state == nil {
 			return shop.Caller{}, errNoKeys
 		}
 	}
-	good := k.cache.get(token)
-	if good == nil || !time.Now().Before(good.expiresAt) {
+	parsed := state.cache.get(token)
+	if parsed == nil || !time.Now().Before(parsed.expiresAt) {
 		var err error
-		if good, err = v.parse(k, token); err != nil {
+		if parsed, err = v.parse(state, token); err != nil {
 			return shop.Caller{}, err
 		}
-		k.cache.put(good)
+		state.cache.put(parsed)
 	}
-	if _, over := k.ended[good.caller.SessionID]; over {
+	if _, ended := state.ended[parsed.caller.SessionID]; ended {
 		return shop.Caller{}, ErrSessionEnded
 	}
-	return good.caller, nil
+	return parsed.caller, nil
 }
 
-// parse checks all that a token says itself.
-func (v *Verifier) parse(k *snapshot, token string) (*verified, error) {
+// parse checks the signature and all claims.
+func (v *Verifier) parse(state *snapshot, token string) (*verified, error) {
 	var c claims
 	_, err := jwt.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
 		kid, _ := t.Header["kid"].(string)
-		key, ok := k.keys[kid]
+		key, ok := state.keys[kid]
 		switch {
 		case ok:
 			return key, nil
@@ -72,8 +72,9 @@ func (v *Verifier) parse(k *snapshot, token string) (*verified, error) {
 			return nil, errNoKeys // it may be a new one
 		}
 		return nil, ErrInvalidToken
-	}, jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}), jwt.WithIssuer(k.issuer), jwt.WithAudience(Audience),
-		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(leeway), jwt.WithStrictDecoding())
+	}, jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}), jwt.WithIssuer(state.issuer),
+		jwt.WithAudience(Audience), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(leeway),
+		jwt.WithStrictDecoding())
 	switch {
 	case errors.Is(err, errNoKeys):
 		return nil, err
@@ -84,7 +85,7 @@ func (v *Verifier) parse(k *snapshot, token string) (*verified, error) {
 	}
 	id, err := shop.ParseUserID(c.Subject)
 	if err != nil || id.UUID == uuid.Nil || c.SessionID == uuid.Nil {
-		return nil, ErrInvalidToken // nor would a token of no session ever end with one
+		return nil, ErrInvalidToken // without a session it could not be revoked
 	}
 	return &verified{token, shop.Caller{ID: id, SessionID: c.SessionID, Role: c.Role}, c.ExpiresAt.Time}, nil
 }
