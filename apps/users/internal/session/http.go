@@ -13,7 +13,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// Routes adds the sessions' routes, the public keys that verify their tokens, and what neighbours follow to know which are good.
+// Routes adds the routes of sessions, of the public keys, and of the revocation feed for other services.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /auth/login", shop.Anyone, s.handleSignIn, web.Form, web.NoStore,
 		web.Fails(account.ErrCredentials, account.ErrEmailNotVerified, lockout.ErrLocked),
@@ -45,11 +45,11 @@ func (s *Service) Routes(app *web.App) {
 
 type signInInput struct {
 	Credentials
-	Device
+	audit.Origin
 }
 
 func (s *Service) handleSignIn(ctx context.Context, _ shop.Caller, in signInInput) (TokenPair, error) {
-	return s.SignIn(ctx, in.Credentials, in.Device)
+	return s.SignIn(ctx, in.Credentials, in.Origin)
 }
 
 // tokenRefresh is a refresh token, which is used once.
@@ -62,16 +62,12 @@ func (s *Service) handleRefresh(ctx context.Context, _ shop.Caller, in tokenRefr
 	return s.Refresh(ctx, in.RefreshToken, in.Origin)
 }
 
-type signOutInput struct{ audit.Origin }
-
-func (s *Service) handleSignOut(ctx context.Context, who shop.Caller, in signOutInput) (web.None, error) {
-	return web.None{}, s.SignOutHere(ctx, who, in.Origin)
+func (s *Service) handleSignOut(ctx context.Context, caller shop.Caller, in audit.Origin) (web.None, error) {
+	return web.None{}, s.SignOutHere(ctx, caller, in)
 }
 
-type listInput struct{ web.PageQuery }
-
-func (s *Service) handleList(ctx context.Context, who shop.Caller, in listInput) (web.Page[Session], error) {
-	return s.List(ctx, who, in.PageQuery)
+func (s *Service) handleList(ctx context.Context, caller shop.Caller, in web.PageQuery) (web.Page[Session], error) {
+	return s.List(ctx, caller, in)
 }
 
 type signOutAllInput struct {
@@ -79,8 +75,8 @@ type signOutAllInput struct {
 	audit.Origin
 }
 
-func (s *Service) handleSignOutAll(ctx context.Context, who shop.Caller, in signOutAllInput) (web.None, error) {
-	return web.None{}, s.SignOutAll(ctx, who, in.Keep == "current", in.Origin)
+func (s *Service) handleSignOutAll(ctx context.Context, caller shop.Caller, in signOutAllInput) (web.None, error) {
+	return web.None{}, s.SignOutAll(ctx, caller, in.Keep == "current", in.Origin)
 }
 
 type idInput struct {
@@ -88,8 +84,8 @@ type idInput struct {
 	audit.Origin
 }
 
-func (s *Service) handleSignOutOne(ctx context.Context, who shop.Caller, in idInput) (web.None, error) {
-	return web.None{}, s.SignOut(ctx, who, in.ID, in.Origin)
+func (s *Service) handleSignOutOne(ctx context.Context, caller shop.Caller, in idInput) (web.None, error) {
+	return web.None{}, s.SignOut(ctx, caller, in.ID, in.Origin)
 }
 
 func (s *Service) handleKeys(context.Context, shop.Caller, web.None) (auth.JWKS, error) {

@@ -11,66 +11,57 @@ import (
 	"sidecart/kit/auth"
 )
 
-// keyLeadTime is how long a new key is published before it signs: everybody hears of it within a second.
+// keyLeadTime is how long a new key is published before it signs. Every replica receives it within a second.
 const keyLeadTime = 15 * time.Second
 
-// KeyRotation is a key that will sign from a moment on.
+// KeyRotation is a new key and the time from which it signs.
 type KeyRotation struct {
 	KeyID     string    `json:"kid"`
 	SignsFrom time.Time `json:"signs_from"`
 }
 
-// LoadKeys takes the signing keys from the database; the first replica of all makes the first. A key that was followed by
-// another stays published until its last token has expired.
+// LoadKeys reads the signing keys. The first replica inserts the initial key. A key that has a successor stays
+// published until its last token has expired.
 func (s *Service) LoadKeys(ctx context.Context) error {
+	err := s.readKeys(ctx)
+	if !errors.Is(err, auth.ErrNoKey) {
+		return err
+	}
+	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		_, err := insertKey(ctx, tx, s.signer.InitialKey(), 0)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.readKeys(ctx)
+}
+
+func (s *Service) readKeys(ctx context.Context) error {
 	keys, err := signingKeys(ctx, s.db, s.lifetimes.revocationTTL())
 	if err != nil {
 		return err
 	}
-	if err := s.signer.SetKeys(keys); !errors.Is(err, auth.ErrNoKey) {
-		return err
-	}
-	var first []auth.Key
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		if err := insertKey(ctx, tx, s.signer.InitialKey(), 0); err != nil {
-			return err
-		}
-		first, err = signingKeys(ctx, tx, s.lifetimes.revocationTTL())
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return s.signer.SetKeys(first)
+	return s.signer.SetKeys(keys)
 }
 
-// Rotate makes a new signing key that is published now and signs in a little while. Asked again before that time, it answers
-// the same key.
+// Rotate publishes a new signing key, which signs after keyLeadTime. While a key waits for its time, Rotate returns
+// that one.
 func (s *Service) Rotate(ctx context.Context) (r KeyRotation, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		next, err := pendingKey(ctx, tx)
-		if err != nil || next.ID != "" {
-			r = KeyRotation{KeyID: next.ID, SignsFrom: next.SignsFrom.UTC()}
-			return err
+		key, err := pendingKey(ctx, tx)
+		if err == nil && key.ID == "" {
+			key, err = insertKey(ctx, tx, s.signer.NewKey(), keyLeadTime)
+			err = errors.Join(err, deleteExpiredKeys(ctx, tx, s.lifetimes.revocationTTL()), notifyChanged(ctx, tx))
 		}
-		key := s.signer.NewKey()
-		if err := insertKey(ctx, tx, key, keyLeadTime); err != nil {
-			return err
-		}
-		if err := deleteExpiredKeys(ctx, tx, s.lifetimes.revocationTTL()); err != nil {
-			return err
-		}
-		if next, err = pendingKey(ctx, tx); err != nil {
-			return err
-		}
-		r = KeyRotation{KeyID: next.ID, SignsFrom: next.SignsFrom.UTC()}
-		return notifyChanged(ctx, tx)
+		r = KeyRotation{KeyID: key.ID, SignsFrom: key.SignsFrom.UTC()}
+		return err
 	})
 	return r, err
 }
 
-// OpenIDConfiguration says where the keys are and what the tokens say, in the words of OpenID Connect Discovery. It has no more of that
-// protocol: people sign in here with a password, not through another's page.
+// OpenIDConfiguration says where the keys are and what the tokens contain, in the format of OpenID Connect Discovery.
+// There is no more of that protocol: users sign in with a password, not through an identity provider.
 type OpenIDConfiguration struct {
 	Issuer     string   `json:"issuer"`
 	JWKS       string   `json:"jwks_uri"`
@@ -80,7 +71,7 @@ type OpenIDConfiguration struct {
 	Claims     []string `json:"claims_supported"`
 }
 
-// OpenIDConfiguration is how to verify the tokens that are made here.
+// OpenIDConfiguration describes the tokens of this service.
 func (s *Service) OpenIDConfiguration() OpenIDConfiguration {
 	return OpenIDConfiguration{
 		Issuer: s.signer.Issuer, JWKS: strings.TrimSuffix(s.signer.Issuer, "/") + "/.well-known/jwks.json",

@@ -15,7 +15,7 @@ import (
 	"sidecart/kit/auth"
 )
 
-// signal wakes everybody who waits for the next ended session or signing key.
+// signal wakes all requests that wait for the next ended session or signing key.
 type signal struct {
 	mu   sync.Mutex
 	next chan struct{}
@@ -37,12 +37,12 @@ func (s *signal) broadcast() {
 	s.next = make(chan struct{})
 }
 
-// longPoll is the longest wait of a request for revocations. It is short, so that a client soon notices a replica that has
-// stopped responding.
+// longPoll is the longest wait of a request for revocations. It is short, so that a client soon notices a replica that
+// has stopped responding.
 const longPoll = time.Second
 
-// Revocations returns the signing keys and the ended sessions whose access tokens may still be valid. With a cursor it returns
-// only what changed since, as soon as something changes or after longPoll.
+// Revocations returns the signing keys and the ended sessions whose access tokens may still be valid. With a cursor it
+// returns only what changed since, as soon as something changes or after longPoll.
 func (s *Service) Revocations(ctx context.Context, since string) (auth.Update, error) {
 	timeout := time.NewTimer(longPoll)
 	defer timeout.Stop()
@@ -69,7 +69,7 @@ func (s *Service) readRevocations(ctx context.Context, since string) (auth.Updat
 		return auth.Update{}, cursor{}, err
 	}
 	keys := s.signer.JWKS()
-	at := cursor{horizon: horizon, keys: digestOfKeys(keys), sent: digestOf(ended, 0), repeated: digestOf(ended, horizon)}
+	at := cursor{horizon, digestOfKeys(keys), digestOf(ended, 0), digestOf(ended, horizon)}
 	update := auth.Update{
 		Issuer: s.signer.Issuer, JWKS: keys, Ended: []uuid.UUID{}, TTLSeconds: int(ttl.Seconds()), Cursor: at.String(),
 	}
@@ -79,12 +79,12 @@ func (s *Service) readRevocations(ctx context.Context, since string) (auth.Updat
 	return update, at, nil
 }
 
-// cursor is a client's position in the feed. All transactions before the horizon have ended. Later ones may have been sent;
-// they are sent again until the horizon has passed them.
+// cursor is a client's position in the feed. All transactions before the horizon have ended. Later ones may have been
+// sent; they are repeated until the horizon has passed them.
 type cursor struct {
-	horizon        int64
-	keys           string // digest of the key set
-	sent, repeated string // digests of the sessions in a response, and of those that the next response repeats
+	horizon       int64
+	keys          string // digest of the key set
+	all, repeated string // digests of the sessions in a response, and of those that the next response repeats
 }
 
 func (c cursor) String() string {
@@ -106,7 +106,7 @@ func parseCursor(text string) (c cursor) {
 // differs reports whether the response at c has anything that the client at since does not know.
 func (c cursor) differs(since string) bool {
 	before := parseCursor(since)
-	return c.keys != before.keys || c.sent != before.repeated
+	return c.keys != before.keys || c.all != before.repeated
 }
 
 func digestOf(ended []endedSession, horizon int64) string {
@@ -127,8 +127,8 @@ func digestOfKeys(set auth.JWKS) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// Watch listens for ended sessions and new keys of all replicas until ctx ends. While the database is unavailable, waiting
-// requests query it a few times a second.
+// Watch listens for ended sessions and new keys of all replicas until ctx ends. While the database is unavailable,
+// waiting requests query it a few times a second.
 func (s *Service) Watch(ctx context.Context) error {
 	for ctx.Err() == nil {
 		err := listen(ctx, s.db.Pool, func() {

@@ -20,179 +20,182 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations are the sessions' tables; they stand on the accounts'.
+// Migrations create the tables of sessions, which reference those of accounts.
 var Migrations = postgres.Migrations{Name: "session", Files: postgres.Sub(files)}
 
-// Service does what can be done with sessions.
+// Service implements sessions.
 type Service struct {
 	db         *event.Outbox
 	accounts   *account.Service
 	signer     *auth.Signer
 	lifetimes  Lifetimes
-	refreshKey []byte // computes each refresh token's successor
+	refreshKey []byte // computes the successor of a refresh token
 	changed    *signal
 }
 
-// NewService signs people in whom accounts know.
-func NewService(db *event.Outbox, accounts *account.Service, signer *auth.Signer, lives Lifetimes) *Service {
-	return &Service{db, accounts, signer, lives, signer.Derive("refresh tokens"), newSignal()}
+// NewService returns a service for the users of accounts.
+func NewService(db *event.Outbox, accounts *account.Service, signer *auth.Signer, lifetimes Lifetimes) *Service {
+	return &Service{db, accounts, signer, lifetimes, signer.Derive("refresh tokens"), newSignal()}
 }
 
-// SignIn begins a session. From a device that was not seen before it tells users.new_device, except at the first sign-in of
-// all. It fails as account.Service.Authenticate does.
-func (s *Service) SignIn(ctx context.Context, in Credentials, from Device) (TokenPair, error) {
-	origin := audit.Origin{Address: from.Address, UserAgent: from.UserAgent}
-	who, err := s.accounts.Authenticate(ctx, in.Username, in.Password, origin)
+// SignIn starts a session. It publishes users.new_device for a new device, except the first one of an account. It fails
+// as account.Service.Authenticate does.
+func (s *Service) SignIn(ctx context.Context, in Credentials, from audit.Origin) (TokenPair, error) {
+	owner, err := s.accounts.Authenticate(ctx, in.Username, in.Password, from)
 	if err != nil {
 		return TokenPair{}, err
 	}
 	id, refresh := shop.NewID(), newRefreshToken()
 	err = s.db.Tx(ctx, func(tx event.TX) error {
-		if err := insert(ctx, tx, id, who, from); err != nil {
+		if err := insert(ctx, tx, id, owner, from); err != nil {
 			return err
 		}
 		if err := insertRefreshToken(ctx, tx, id, fingerprint(refresh), s.lifetimes.Refresh); err != nil {
 			return err
 		}
-		unknown, err := upsertDevice(ctx, tx, who.ID, from.fingerprint())
+		isNew, err := upsertDevice(ctx, tx, owner.ID, deviceFingerprint(from))
 		if err != nil {
 			return err
 		}
-		if unknown {
-			if err := event.Emit(ctx, tx, shop.NewDevice{UserID: who.ID, SessionID: id, Address: from.Address, UserAgent: from.UserAgent}); err != nil {
+		if isNew {
+			e := shop.NewDevice{UserID: owner.ID, SessionID: id, Address: from.Address, UserAgent: from.UserAgent}
+			if err := event.Emit(ctx, tx, e); err != nil {
 				return err
 			}
 		}
-		return audit.Record(ctx, tx, audit.Entry{Action: audit.SignedIn, Actor: who.ID, User: who.ID, From: origin})
+		return audit.Record(ctx, tx, audit.Entry{Action: audit.SignedIn, Actor: owner.ID, User: owner.ID, From: from})
 	})
 	if err != nil {
 		return TokenPair{}, err
 	}
-	return s.pair(who, id, refresh)
+	return s.tokenPair(owner, id, refresh)
 }
 
-// Refresh exchanges a refresh token for a new pair; the old token is dead from then on. Using a dead one again, later
-// than a double submit, ends the whole session. It fails with ErrRefresh.
+// Refresh exchanges a refresh token for a new pair. Reuse after reuseGrace ends the session: one of the two clients
+// that have the token has stolen it. It fails with ErrInvalidRefreshToken.
 func (s *Service) Refresh(ctx context.Context, token string, from audit.Origin) (TokenPair, error) {
 	next := successor(s.refreshKey, token)
-	var held refreshToken
-	refused := false
+	var current refreshToken
+	reused := false
 	err := s.db.Tx(ctx, func(tx event.TX) (err error) {
-		if held, err = lockRefreshToken(ctx, tx, fingerprint(token)); err != nil {
+		if current, err = lockRefreshToken(ctx, tx, fingerprint(token)); err != nil {
 			return err
 		}
 		switch {
-		case held.UsedAgo == nil:
+		case current.UsedAgo == nil:
 			if err := markUsed(ctx, tx, fingerprint(token)); err != nil {
 				return err
 			}
-			return insertRefreshToken(ctx, tx, held.SessionID, fingerprint(next), s.lifetimes.Refresh)
-		case *held.UsedAgo > reuseGrace:
-			refused = true // and the end of the session is committed
-			return endReused(ctx, tx, held.AccountID, held.SessionID, from)
+			return insertRefreshToken(ctx, tx, current.SessionID, fingerprint(next), s.lifetimes.Refresh)
+		case *current.UsedAgo > reuseGrace:
+			reused = true // returning ErrInvalidRefreshToken here would roll the end of the session back
+			_, err := endOne(ctx, tx, current.AccountID, current.SessionID, "refresh token reused",
+				audit.Entry{Action: audit.TokenReused, From: from})
+			return err
 		}
 		return nil
 	})
 	if err != nil {
 		return TokenPair{}, err
 	}
-	if refused {
+	if reused {
 		return TokenPair{}, ErrInvalidRefreshToken
 	}
-	who, err := s.accounts.Get(ctx, held.AccountID)
+	owner, err := s.accounts.Get(ctx, current.AccountID)
 	if err != nil {
 		return TokenPair{}, err
 	}
-	if !who.Active {
+	if !owner.Active {
 		return TokenPair{}, ErrInvalidRefreshToken
 	}
-	return s.pair(who, held.SessionID, next)
+	return s.tokenPair(owner, current.SessionID, next)
 }
 
-func (s *Service) pair(who account.Account, session uuid.UUID, refresh string) (TokenPair, error) {
-	access, err := s.signer.Sign(shop.Caller{ID: who.ID, SessionID: session, Role: who.Role}, s.lifetimes.Access)
-	return TokenPair{AccessToken: access, RefreshToken: refresh, TokenType: "bearer", ExpiresIn: int(s.lifetimes.Access.Seconds())}, err
+func (s *Service) tokenPair(owner account.Account, session uuid.UUID, refresh string) (TokenPair, error) {
+	lifetime := s.lifetimes.Access
+	access, err := s.signer.Sign(shop.Caller{ID: owner.ID, SessionID: session, Role: owner.Role}, lifetime)
+	return TokenPair{
+		AccessToken: access, RefreshToken: refresh, TokenType: "bearer", ExpiresIn: int(lifetime.Seconds()),
+	}, err
 }
 
-// List is the sessions of a user that go on, the latest first.
-func (s *Service) List(ctx context.Context, who shop.Caller, q web.PageQuery) (web.Page[Session], error) {
-	page, err := web.PageOf(q, uuid.Max, func(before uuid.UUID, most int) ([]Session, error) {
-		return list(ctx, s.db, who.ID, before, most)
+// List returns the caller's active sessions, newest first.
+func (s *Service) List(ctx context.Context, caller shop.Caller, q web.PageQuery) (web.Page[Session], error) {
+	page, err := web.PageOf(q, uuid.Max, func(before uuid.UUID, limit int) ([]Session, error) {
+		return list(ctx, s.db, caller.ID, before, limit)
 	}, func(s Session) uuid.UUID { return s.ID })
 	for i := range page.Items {
-		page.Items[i].Current = page.Items[i].ID == who.SessionID
+		page.Items[i].Current = page.Items[i].ID == caller.SessionID
 	}
 	return page, err
 }
 
-// SignOut ends one session of a user. It fails with ErrNotFound where that is not one of theirs that goes on.
-func (s *Service) SignOut(ctx context.Context, who shop.Caller, session uuid.UUID, from audit.Origin) error {
+// SignOut ends one session of the caller. It fails with ErrNotFound unless that is an active session of theirs.
+func (s *Service) SignOut(ctx context.Context, caller shop.Caller, session uuid.UUID, from audit.Origin) error {
 	action := audit.SessionEnded
-	if session == who.SessionID {
+	if session == caller.SessionID {
 		action = audit.SignedOut
 	}
 	return s.endAndPropagate(ctx, func(tx event.TX) error {
-		ended, err := endOne(ctx, tx, who.ID, session, "signed out")
-		if err != nil {
-			return err
-		}
-		if !ended {
+		ended, err := endOne(ctx, tx, caller.ID, session, "signed out",
+			audit.Entry{Action: action, Actor: caller.ID, From: from})
+		if err == nil && !ended {
 			return ErrNotFound
 		}
-		if err := publishRevoked(ctx, tx, who.ID, []uuid.UUID{session}, "signed out"); err != nil {
-			return err
-		}
-		return audit.Record(ctx, tx, audit.Entry{Action: action, Actor: who.ID, User: who.ID, From: from, Details: map[string]string{"session": session.String()}})
+		return err
 	})
 }
 
-// SignOutHere ends the session of whoever asks. One that has ended meanwhile is as good.
-func (s *Service) SignOutHere(ctx context.Context, who shop.Caller, from audit.Origin) error {
-	if err := s.SignOut(ctx, who, who.SessionID, from); !errors.Is(err, ErrNotFound) {
+// SignOutHere ends the caller's session. It succeeds if the session has ended meanwhile.
+func (s *Service) SignOutHere(ctx context.Context, caller shop.Caller, from audit.Origin) error {
+	if err := s.SignOut(ctx, caller, caller.SessionID, from); !errors.Is(err, ErrNotFound) {
 		return err
 	}
 	return nil
 }
 
-// SignOutAll ends all sessions of a user, or all but the one they ask from.
-func (s *Service) SignOutAll(ctx context.Context, who shop.Caller, keepThis bool, from audit.Origin) error {
+// SignOutAll ends all sessions of the caller, or all but the current one.
+func (s *Service) SignOutAll(ctx context.Context, caller shop.Caller, keepCurrent bool, from audit.Origin) error {
 	except, which := uuid.Nil, "all"
-	if keepThis {
-		except, which = who.SessionID, "all others"
+	if keepCurrent {
+		except, which = caller.SessionID, "all others"
 	}
 	return s.endAndPropagate(ctx, func(tx event.TX) error {
-		if err := End(ctx, tx, who.ID, except, "signed out"); err != nil {
+		if err := End(ctx, tx, caller.ID, except, "signed out"); err != nil {
 			return err
 		}
-		return audit.Record(ctx, tx, audit.Entry{Action: audit.SessionEnded, Actor: who.ID, User: who.ID, From: from, Details: map[string]string{"sessions": which}})
+		return audit.Record(ctx, tx, audit.Entry{
+			Action: audit.SessionEnded, Actor: caller.ID, User: caller.ID, From: from,
+			Details: map[string]string{"sessions": which},
+		})
 	})
 }
 
-// endAndPropagate commits the end of sessions and gives the news of it a moment to reach everybody, so that who was told "signed
-// out" does not find an access token still accepted somewhere.
+// propagationDelay is how long one step of the revocation feed may take.
+const propagationDelay = 50 * time.Millisecond
+
+// endAndPropagate commits the end of sessions and waits until the revocation feed has probably reached every service:
+// after a sign-out no service should accept the access token.
 func (s *Service) endAndPropagate(ctx context.Context, end func(event.TX) error) error {
-	heard := s.changed.wait()
+	changed := s.changed.wait()
 	if err := s.db.Tx(ctx, end); err != nil {
 		return err
 	}
-	wait(ctx, heard) // it is back from the database
-	wait(ctx, nil)   // and has gone out through the sidecars
+	wait(ctx, changed) // for the notification from the database
+	wait(ctx, nil)     // for the responses to the other services
 	return nil
 }
 
-func wait(ctx context.Context, until <-chan struct{}) {
+func wait(ctx context.Context, done <-chan struct{}) {
 	select {
-	case <-until:
+	case <-done:
 	case <-time.After(propagationDelay):
 	case <-ctx.Done():
 	}
 }
 
-// propagationDelay is how long news may take for one step.
-const propagationDelay = 50 * time.Millisecond
-
-// Prune deletes refresh tokens that have expired, sessions that have none left, and devices not seen for a year. Until
-// then even used tokens are kept: that is how a stolen one is found out.
+// Prune deletes expired refresh tokens, sessions without tokens, and devices not seen for a year. Used tokens stay
+// until they expire, to detect their reuse.
 func (s *Service) Prune(ctx context.Context) error {
 	return prune(ctx, s.db.Pool, s.lifetimes.revocationTTL())
 }

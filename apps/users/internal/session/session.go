@@ -1,4 +1,5 @@
-// Package session is being signed in: a pair of tokens on one device, renewed until it ends, and the keys that sign them.
+// Package session signs users in: a session is one signed-in device, with an access token and a refresh token. It also
+// keeps the keys that sign access tokens.
 package session
 
 import (
@@ -11,16 +12,17 @@ import (
 
 	"github.com/google/uuid"
 
+	"sidecart/apps/users/internal/audit"
 	"sidecart/kit/fault"
 )
 
-// Credentials is who somebody says they are. Username may be the e-mail address.
+// Credentials sign a user in. Username may be the e-mail address.
 type Credentials struct {
 	Username string `json:"username" validate:"required,max=254" example:"ada"`
 	Password string `json:"password" validate:"required,max=1000" example:"correct horse battery"`
 }
 
-// TokenPair is what a signed-in client holds. ExpiresIn is the life of the access token in seconds.
+// TokenPair is what a signed-in client holds. ExpiresIn is the lifetime of the access token in seconds.
 type TokenPair struct {
 	AccessToken  string `json:"access_token"`
 	RefreshToken string `json:"refresh_token"`
@@ -28,66 +30,62 @@ type TokenPair struct {
 	ExpiresIn    int    `json:"expires_in"`
 }
 
-// Session is being signed in on one device.
+// Session is one signed-in device.
 type Session struct {
 	ID       uuid.UUID `json:"id"`
-	Device   string    `json:"device"` // the user agent, as it says itself
+	Device   string    `json:"device"` // the User-Agent header
 	Address  string    `json:"address"`
 	BegunAt  time.Time `json:"begun_at"`
-	LastSeen time.Time `json:"last_seen_at"`   // when tokens were last given out
-	Current  bool      `json:"current" db:"-"` // whether it is the session of whoever asks
+	LastSeen time.Time `json:"last_seen_at"`   // when tokens were last issued
+	Current  bool      `json:"current" db:"-"` // whether it is the caller's session
 }
 
-// Lifetimes are how long tokens live. A refresh token's life begins anew with each refresh.
+// Lifetimes are those of tokens. Each refresh issues a refresh token with the full lifetime.
 type Lifetimes struct{ Access, Refresh time.Duration }
 
-// revocationTTL is how long after its end a session must be refused: as long as an access token of it may live, with time to
-// spare for clocks that are apart and for a request that was under way.
+// revocationTTL is how long the tokens of an ended session must be refused: the lifetime of an access token, and a
+// margin for clocks that differ and requests in flight.
 func (l Lifetimes) revocationTTL() time.Duration { return l.Access + time.Minute }
 
-// Device is where somebody signed in from.
-type Device struct {
-	UserAgent string `header:"User-Agent" validate:"max=1000"`
-	Address   string `header:"X-Forwarded-For" validate:"max=200"`
-}
-
-// What can go wrong with sessions.
+// The errors of sessions. ErrInvalidRefreshToken does not say whether a token is unknown, expired or of an ended
+// session.
 var (
-	// ErrInvalidRefreshToken is the one answer to a refresh token that is unknown, expired, or of a session that has ended.
 	ErrInvalidRefreshToken = fault.New(fault.Unauthenticated, "refresh_invalid", "sign in again: this session has ended")
 	ErrNotFound            = fault.New(fault.NotFound, "session_not_found", "there is no such session")
 )
 
-// reuseGrace is how long a refresh token that was just used answers once more, with the same successor: two tabs or a
-// double click are not theft. Later than that it is, and ends the session.
+// reuseGrace is how long a used refresh token returns the same successor again: a double submit is no theft. A later
+// reuse ends the session.
 const reuseGrace = 10 * time.Second
 
-// newRefreshToken is 256 random bits.
+// newRefreshToken returns 256 random bits.
 func newRefreshToken() string {
 	b := make([]byte, 32)
 	_, _ = rand.Read(b) // never fails
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// successor is the token that follows another. It is computed from it, so that the same token refreshed twice at once
-// gives both callers the same new one, and only the server can compute it.
+// successor returns the next refresh token. It is computed from the current one, so that concurrent refreshes return
+// the same token, and with a key, so that only the server can compute it.
 func successor(key []byte, token string) string {
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte(token))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// fingerprint is what is kept of a token.
-func fingerprint(token string) []byte {
-	sum := sha256.Sum256([]byte(token))
+// fingerprint is what is stored of a refresh token or a device.
+func fingerprint(text string) []byte {
+	sum := sha256.Sum256([]byte(text))
 	return sum[:]
 }
 
-// fingerprint is what is kept of a device to know it again: its user agent and the network it is in, so that the next
-// address of the same household or company is no news.
-func (d Device) fingerprint() []byte { return fingerprint(network(d.Address) + "\n" + d.UserAgent) }
+// deviceFingerprint identifies a device by its user agent and network. Another address of the same household or company
+// is the same device.
+func deviceFingerprint(from audit.Origin) []byte {
+	return fingerprint(network(from.Address) + "\n" + from.UserAgent)
+}
 
-// network is the /24 of an IPv4 address and the /48 of an IPv6 one, or the text itself.
+// network returns the /24 of an IPv4 address, the /48 of an IPv6 address, or the text itself.
 func network(address string) string {
 	addr, err := netip.ParseAddr(address)
 	if err != nil {
