@@ -293,7 +293,7 @@ func TestTheErasedAreGone(t *testing.T) {
 func TestTheAuditIsWhole(t *testing.T) {
 	admin(t)
 	out, err := running.Command(t.Context(), "audit-verify").CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "the chain is whole") {
+	if err != nil || !strings.Contains(string(out), "the chain is intact") {
 		t.Errorf("%v: %s", err, out)
 	}
 }

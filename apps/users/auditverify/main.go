@@ -1,9 +1,10 @@
-// Auditverify walks the audit's chain of hashes and names the entries that somebody changed, removed or put in. `make
-// audit-verify` runs it; elsewhere it takes the address of the users database from AUDIT_DATABASE_URL.
+// Auditverify verifies the hash chain of the audit and reports changed, removed and inserted entries.
+// AUDIT_DATABASE_URL is the URL of the users database; `make audit-verify` sets it.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -19,38 +20,38 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	since := flag.String("since", "", "a head that was noted before, NUMBER:HASH; the chain must still have it")
+	since := flag.String("since", "", "a head that was noted earlier, NUMBER:HASH, which the chain must contain")
 	flag.Parse()
-	whole, err := run(ctx, *since)
+	intact, err := run(ctx, *since)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "audit-verify:", err)
 		os.Exit(2)
 	}
-	if !whole {
+	if !intact {
 		os.Exit(1)
 	}
 }
 
-// run prints what it found and says whether the chain is whole.
-func run(ctx context.Context, since string) (whole bool, err error) {
-	var known audit.Head
+// run prints the report and returns whether the chain is intact.
+func run(ctx context.Context, since string) (intact bool, err error) {
+	var noted audit.Head
 	if since != "" {
 		number, hash, _ := strings.Cut(since, ":")
-		if known.Seq, err = strconv.ParseInt(number, 10, 64); err != nil || len(hash) != 64 {
+		if noted.Seq, err = strconv.ParseInt(number, 10, 64); err != nil || len(hash) != 64 {
 			return false, fmt.Errorf("%q is not a head like 42:9f86d0...", since)
 		}
-		known.Hash = strings.ToLower(hash)
+		noted.Hash = strings.ToLower(hash)
 	}
 	address := os.Getenv("AUDIT_DATABASE_URL")
 	if address == "" {
-		return false, fmt.Errorf("AUDIT_DATABASE_URL is not set: it is the address of the users database")
+		return false, errors.New("AUDIT_DATABASE_URL, the URL of the users database, is not set")
 	}
 	db, err := pgx.Connect(ctx, address)
 	if err != nil {
 		return false, err
 	}
-	defer db.Close(ctx) //nolint:errcheck // the end
-	report, err := audit.Verify(ctx, db, known)
+	defer db.Close(ctx) //nolint:errcheck // the program ends
+	report, err := audit.Verify(ctx, db, noted)
 	if err != nil {
 		return false, err
 	}
@@ -59,7 +60,7 @@ func run(ctx context.Context, since string) (whole bool, err error) {
 	}
 	fmt.Printf("%d entries, head %d:%s\n", report.Entries, report.Head.Seq, report.Head.Hash)
 	if len(report.Flaws) == 0 {
-		fmt.Println("the chain is whole")
+		fmt.Println("the chain is intact")
 	}
 	return len(report.Flaws) == 0, nil
 }

@@ -119,7 +119,7 @@ func (s *Service) Authenticate(ctx context.Context, name, password string, from 
 func (s *Service) authenticate(ctx context.Context, name, password string, from audit.Origin) (found accountWithPassword, err error) {
 	try, err := s.Lockouts.Begin(ctx, canonical(name), from.Address)
 	if err != nil {
-		if failed := s.notifyLocked(ctx, name, try.Until(), from); failed != nil {
+		if failed := s.notifyLocked(ctx, name, try.LockedUntil(), from); failed != nil {
 			return found, failed
 		}
 		return found, err
@@ -136,7 +136,7 @@ func (s *Service) authenticate(ctx context.Context, name, password string, from 
 		}
 		return found, err
 	case err != nil:
-		settleAttempt(ctx, try.Undecided)
+		settleAttempt(ctx, try.Cancel)
 		return found, err
 	}
 	settleAttempt(ctx, try.Succeeded)

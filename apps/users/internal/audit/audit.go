@@ -1,4 +1,4 @@
-// Package audit is who did what to whose account, when and from where: a list that can be added to and not changed.
+// Package audit is the append-only log of who did what to which account, when and from where.
 package audit
 
 import (
@@ -13,10 +13,10 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Action is what was done, as it is filtered by: stable, in the form noun.verb.
+// Action is what was done, in the stable form noun.verb.
 type Action string
 
-// The actions. What is refused is told apart from what is done.
+// The actions.
 const (
 	Registered      Action = "account.registered"
 	EmailVerified   Action = "account.email_verified"
@@ -39,25 +39,24 @@ const (
 	TokenReused     Action = "session.token_reused"
 )
 
-// Origin is where a request came from. Handlers embed it in their inputs. The gateway writes the address itself: what a
-// client claims in X-Forwarded-For does not reach a service.
+// Origin is where a request came from. Handlers embed it in their inputs. The gateway sets the address; the
+// X-Forwarded-For header of a client does not reach a service.
 type Origin struct {
 	Address   string `header:"X-Forwarded-For" validate:"max=200"`
 	UserAgent string `header:"User-Agent" validate:"max=1000"`
 }
 
-// Entry is something that was done. Details are short texts for people; never a password, a token or a name that somebody
-// typed who is not known.
+// Entry is an action to record. Details never contain a password, a token, or the name of an unknown user.
 type Entry struct {
 	Action  Action
-	Actor   shop.UserID // who did it; zero where nobody was signed in
-	User    shop.UserID // whom it is about; zero where there is no such account
+	Actor   shop.UserID // zero without a signed-in user
+	User    shop.UserID // the account that it is about; zero if there is none
 	From    Origin
 	Details map[string]string
 }
 
-// AuditEntry is an entry as it stands in the chain. Hash covers everything else and Previous,
-// the hash of the entry before; both are hexadecimal.
+// AuditEntry is a recorded entry of the chain. Hash is computed from all other fields. Previous is the hash of the
+// entry before. Both are hexadecimal.
 type AuditEntry struct {
 	Seq       int64           `json:"seq"`
 	At        time.Time       `json:"at"`
@@ -71,17 +70,17 @@ type AuditEntry struct {
 	Hash      string          `json:"hash"`
 }
 
-// genesis is the hash before the first entry.
+// genesis is the previous hash of the first entry.
 func genesis() string {
 	sum := sha256.Sum256([]byte("sidecart audit"))
 	return hex.EncodeToString(sum[:])
 }
 
-// computeHash is what the hash of an entry must be. The database computes the same when the entry is added
-// (migrations/0001_audit.sql): each part with its length before it, so that no two entries have the same parts joined.
-func (k AuditEntry) computeHash() string {
+// computeHash returns the expected hash of an entry. The database computes the same (migrations/0001_audit.sql). Each
+// part has its length in front, so that no two entries have the same joined parts.
+func (e AuditEntry) computeHash() string {
 	h := sha256.New()
-	previous, _ := hex.DecodeString(k.Previous) // the database writes nothing else
+	previous, _ := hex.DecodeString(e.Previous) // always valid
 	h.Write(previous)
 	part := func(s string) { h.Write([]byte(strconv.Itoa(len(s)) + ":" + s + ",")) }
 	id := func(id *uuid.UUID) {
@@ -91,13 +90,13 @@ func (k AuditEntry) computeHash() string {
 		}
 		part(id.String())
 	}
-	part(strconv.FormatInt(k.Seq, 10))
-	part(strconv.FormatInt(k.At.UnixMicro(), 10))
-	part(string(k.Action))
-	id(k.ActorID)
-	id(k.UserID)
-	part(k.Address)
-	part(k.UserAgent)
-	part(string(k.Details))
+	part(strconv.FormatInt(e.Seq, 10))
+	part(strconv.FormatInt(e.At.UnixMicro(), 10))
+	part(string(e.Action))
+	id(e.ActorID)
+	id(e.UserID)
+	part(e.Address)
+	part(e.UserAgent)
+	part(string(e.Details))
 	return hex.EncodeToString(h.Sum(nil))
 }

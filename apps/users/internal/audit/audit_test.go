@@ -36,9 +36,9 @@ func record(t *testing.T, db *pgxpool.Pool, entries ...audit.Entry) {
 	}
 }
 
-func verify(t *testing.T, db *pgxpool.Pool, known audit.Head) audit.Report {
+func verify(t *testing.T, db *pgxpool.Pool, noted audit.Head) audit.Report {
 	t.Helper()
-	report, err := audit.Verify(t.Context(), db, known)
+	report, err := audit.Verify(t.Context(), db, noted)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,16 +47,16 @@ func verify(t *testing.T, db *pgxpool.Pool, known audit.Head) audit.Report {
 
 func entry(n int) audit.Entry {
 	return audit.Entry{
-		Action: audit.SignInFailed, User: shop.UserID{UUID: shop.NewID()}, Details: map[string]string{"n": fmt.Sprint(n), "text": "a:1,\"é\"\n"},
-		From: audit.Origin{Address: "192.0.2.7", UserAgent: strings.Repeat("é", 300)},
+		Action: audit.SignInFailed, User: shop.UserID{UUID: shop.NewID()},
+		Details: map[string]string{"n": fmt.Sprint(n), "text": "a:1,\"é\"\n"},
+		From:    audit.Origin{Address: "192.0.2.7", UserAgent: strings.Repeat("é", 300)},
 	}
 }
 
-// TestTheChainHoldsUnderConcurrentWriters has many writers on connections of their own, as replicas are, some of which
-// give up in the middle.
-func TestTheChainHoldsUnderConcurrentWriters(t *testing.T) {
+// TestConcurrentWriters: each has its own connection, as replicas have. Some transactions roll back.
+func TestConcurrentWriters(t *testing.T) {
 	db := kittest.DB(t, audit.Migrations)
-	gaveUp := errors.New("gave up")
+	errRollback := errors.New("roll back")
 	var writers sync.WaitGroup
 	for w := range 12 {
 		writers.Go(func() {
@@ -66,45 +66,45 @@ func TestTheChainHoldsUnderConcurrentWriters(t *testing.T) {
 						return err
 					}
 					if (w+n)%5 == 0 {
-						return gaveUp
+						return errRollback
 					}
 					return audit.Record(t.Context(), tx, audit.Entry{Action: audit.SignedIn})
 				})
-				if err != nil && !errors.Is(err, gaveUp) {
+				if err != nil && !errors.Is(err, errRollback) {
 					t.Error(err)
 				}
 			}
 		})
 	}
 	writers.Wait()
-	const kept = 2 * 12 * 20 * 4 / 5
-	if report := verify(t, db, audit.Head{}); report.Entries != kept || len(report.Flaws) > 0 || report.Head.Seq != kept {
+	const want = 2 * 12 * 20 * 4 / 5
+	if report := verify(t, db, audit.Head{}); report.Entries != want || len(report.Flaws) > 0 || report.Head.Seq != want {
 		t.Errorf("%d entries, %v", report.Entries, report.Flaws)
 	}
 }
 
-// TestTampering does as a superuser what the service's role may not, and expects the entry to be named.
+// TestTampering changes entries as a superuser. Verify must name the entry.
 func TestTampering(t *testing.T) {
 	for name, c := range map[string]struct {
 		do   string
-		want string // "" where only a head that was noted before can tell
+		want string // "" if only a noted head reveals it
 	}{
-		"another action":        {`update audit.entries set action = 'account.opened' where seq = 4`, "entry 4 was changed"},
-		"another time":          {`update audit.entries set at = at - interval '1 microsecond' where seq = 4`, "entry 4 was changed"},
-		"another person":        {`update audit.entries set user_id = gen_random_uuid() where seq = 1`, "entry 1 was changed"},
-		"nobody":                {`update audit.entries set user_id = null where seq = 5`, "entry 5 was changed"},
-		"another address":       {`update audit.entries set address = '' where seq = 2`, "entry 2 was changed"},
-		"details":               {`update audit.entries set details = '{"n":"9"}' where seq = 3`, "entry 3 was changed"},
-		"text moved over":       {`update audit.entries set address = '192.0.2.', user_agent = '7' || user_agent where seq = 3`, "entry 3 was changed"},
-		"one removed":           {`delete from audit.entries where seq = 3`, "entry 3 is missing"},
-		"the first removed":     {`delete from audit.entries where seq = 1`, "entry 1 is missing"},
-		"the last removed":      {`delete from audit.entries where seq = 6`, "entry 6 and all after it are missing"},
-		"all removed":           {`delete from audit.entries`, "entry 1 and all after it are missing"},
-		"the head removed":      {`delete from audit.head`, "the head of the chain was removed"},
-		"swapped":               {`update audit.entries set seq = case seq when 3 then -4 else -3 end where seq in (3, 4); update audit.entries set seq = -seq where seq < 0`, "entry 3 was changed"},
-		"one more past the end": {`alter table audit.entries disable trigger user; insert into audit.entries (seq, at, action, previous, hash) select 7, now(), 'x', hash, hash from audit.entries where seq = 6; update audit.head set seq = 7`, "entry 7 was changed"},
-		"the end cut off well":  {`delete from audit.entries where seq > 4; update audit.head set seq = 4, hash = (select hash from audit.entries where seq = 4)`, ""},
-		"written anew":          {`delete from audit.entries; update audit.head set seq = 0, hash = sha256('sidecart audit'); insert into audit.entries (action) select 'account.opened' from generate_series(1, 6)`, ""},
+		"another action":      {`update audit.entries set action = 'account.opened' where seq = 4`, "entry 4 was changed"},
+		"another time":        {`update audit.entries set at = at - interval '1 microsecond' where seq = 4`, "entry 4 was changed"},
+		"another user":        {`update audit.entries set user_id = gen_random_uuid() where seq = 1`, "entry 1 was changed"},
+		"no user":             {`update audit.entries set user_id = null where seq = 5`, "entry 5 was changed"},
+		"another address":     {`update audit.entries set address = '' where seq = 2`, "entry 2 was changed"},
+		"details":             {`update audit.entries set details = '{"n":"9"}' where seq = 3`, "entry 3 was changed"},
+		"text between fields": {`update audit.entries set address = '192.0.2.', user_agent = '7' || user_agent where seq = 3`, "entry 3 was changed"},
+		"an entry removed":    {`delete from audit.entries where seq = 3`, "entry 3 is missing"},
+		"the first removed":   {`delete from audit.entries where seq = 1`, "entry 1 is missing"},
+		"the last removed":    {`delete from audit.entries where seq = 6`, "entry 6 and all after it are missing"},
+		"all removed":         {`delete from audit.entries`, "entry 1 and all after it are missing"},
+		"the head removed":    {`delete from audit.head`, "the head of the chain was removed"},
+		"swapped":             {`update audit.entries set seq = case seq when 3 then -4 else -3 end where seq in (3, 4); update audit.entries set seq = -seq where seq < 0`, "entry 3 was changed"},
+		"an entry appended":   {`alter table audit.entries disable trigger user; insert into audit.entries (seq, at, action, previous, hash) select 7, now(), 'x', hash, hash from audit.entries where seq = 6; update audit.head set seq = 7`, "entry 7 was changed"},
+		"the end removed":     {`delete from audit.entries where seq > 4; update audit.head set seq = 4, hash = (select hash from audit.entries where seq = 4)`, ""},
+		"a new chain":         {`delete from audit.entries; update audit.head set seq = 0, hash = sha256('sidecart audit'); insert into audit.entries (action) select 'account.opened' from generate_series(1, 6)`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -122,7 +122,7 @@ func TestTampering(t *testing.T) {
 			without, with := fmt.Sprint(verify(t, db, audit.Head{}).Flaws), fmt.Sprint(verify(t, db, before.Head).Flaws)
 			if c.want == "" {
 				if without != "[]" || !strings.Contains(with, "entry 6 ") {
-					t.Errorf("without the old head %s, with it %s", without, with)
+					t.Errorf("without the noted head %s, with it %s", without, with)
 				}
 			} else if !strings.Contains(without, c.want) || !strings.Contains(with, c.want) {
 				t.Errorf("no %q in %s", c.want, without)
@@ -131,8 +131,8 @@ func TestTampering(t *testing.T) {
 	}
 }
 
-// TestTheServicesRoleCanOnlyAdd acts as the role that the service has, on tables made as the platform makes them.
-func TestTheServicesRoleCanOnlyAdd(t *testing.T) {
+// TestTheServicesRoleCanOnlyReadAndInsert uses the role of the service.
+func TestTheServicesRoleCanOnlyReadAndInsert(t *testing.T) {
 	db := kittest.DB(t, audit.Migrations)
 	record(t, db, entry(1), entry(2))
 	as := func(sql string) error {
@@ -186,20 +186,20 @@ func TestTheServicesRoleCanOnlyAdd(t *testing.T) {
 			t.Errorf("%s: %v, want a refusal (42501)", sql, err)
 		}
 	}
-	if err := as(`grant all on audit.entries, audit.head to users`); err != nil { // Postgres only warns that this gives nothing
+	if err := as(`grant all on audit.entries, audit.head to users`); err != nil { // Postgres only warns that this grants nothing
 		t.Error(err)
 	}
 	var more bool
 	if err := db.QueryRow(t.Context(), `select has_table_privilege('users', 'audit.entries', 'update, delete, truncate, trigger, references')`).Scan(&more); err != nil || more {
-		t.Errorf("the role has more than it should: %v %v", more, err)
+		t.Errorf("the role has more privileges: %v %v", more, err)
 	}
 	if report := verify(t, db, audit.Head{}); report.Entries != 3 || len(report.Flaws) > 0 {
 		t.Errorf("%d entries, %v", report.Entries, report.Flaws)
 	}
 }
 
-// TestMadeAgain applies the file a second time, as `make run` does at each start.
-func TestMadeAgain(t *testing.T) {
+// TestMigrationsCanRunAgain, as `make run` runs them at each start.
+func TestMigrationsCanRunAgain(t *testing.T) {
 	db := kittest.DB(t, audit.Migrations)
 	record(t, db, entry(1))
 	text, err := fs.ReadFile(audit.Migrations.Files, "0001_audit.sql")
@@ -235,16 +235,16 @@ func TestList(t *testing.T) {
 	)
 	list := "GET /audit?limit=10"
 	kittest.Run(t, app, db, []kittest.Call{
-		{Name: "nobody", Do: list, Want: 401},
+		{Name: "no token", Do: list, Want: 401},
 		{Name: "a user", As: ann, Do: list, Want: 403},
 		{Name: "all, newest first", As: admin, Do: list, Want: 200, Has: []string{`"items":[{"seq":4`, `"seq":1`, `"next_cursor":null`, `"details":{"role":"admin"}`, `"address":"192.0.2.1"`, `"user_id":null`}, HasNot: []string{"<script>"}},
-		{Name: "of one person", As: admin, Do: list + "&user_id=" + ann.ID.String(), Want: 200, Has: []string{`"seq":3`, `"seq":1`}, HasNot: []string{`"seq":4`}},
-		{Name: "by one person", As: admin, Do: list + "&actor_id=" + admin.ID.String(), Want: 200, Has: []string{`"seq":3`}, HasNot: []string{`"seq":2`, `"seq":1`}},
-		{Name: "of one kind", As: admin, Do: list + "&action=session.signed_in", Want: 200, Has: []string{`"seq":2`}, HasNot: []string{`"seq":3`, `"seq":1`}},
+		{Name: "about one user", As: admin, Do: list + "&user_id=" + ann.ID.String(), Want: 200, Has: []string{`"seq":3`, `"seq":1`}, HasNot: []string{`"seq":4`}},
+		{Name: "by one user", As: admin, Do: list + "&actor_id=" + admin.ID.String(), Want: 200, Has: []string{`"seq":3`}, HasNot: []string{`"seq":2`, `"seq":1`}},
+		{Name: "of one action", As: admin, Do: list + "&action=session.signed_in", Want: 200, Has: []string{`"seq":2`}, HasNot: []string{`"seq":3`, `"seq":1`}},
 		{Name: "before the first", As: admin, Do: list + "&to=2000-01-01T00:00:00Z", Want: 200, Has: []string{`"items":[]`}},
 		{Name: "since then", As: admin, Do: list + "&from=2000-01-01T00:00:00Z", Want: 200, Has: []string{`"seq":1`}},
 		{Name: "not a time", As: admin, Do: list + "&from=yesterday", Want: 422, Has: []string{`"from"`}},
-		{Name: "not a person", As: admin, Do: list + "&user_id=x", Want: 422, Has: []string{`"user_id"`}},
+		{Name: "not a user id", As: admin, Do: list + "&user_id=x", Want: 422, Has: []string{`"user_id"`}},
 		{Name: "a page", As: admin, Do: "GET /audit?limit=3", Want: 200, HasNot: []string{`"seq":1,`}, AndThen: func(t *testing.T, body []byte) {
 			_, next := kittest.Do(t, app, kittest.Call{As: admin, Do: "GET /audit?limit=3&cursor=" + kittest.Field[string](t, body, "next_cursor")})
 			if items := kittest.Field[[]json.RawMessage](t, next, "items"); len(items) != 1 || !strings.Contains(string(items[0]), `"seq":1,`) {
@@ -252,8 +252,8 @@ func TestList(t *testing.T) {
 			}
 		}},
 	})
-	mine, err := audit.ListByUser(context.Background(), db, ann.ID)
-	if err != nil || len(mine) != 3 {
-		t.Errorf("%d about her, %v", len(mine), err)
+	about, err := audit.ListByUser(context.Background(), db, ann.ID)
+	if err != nil || len(about) != 3 {
+		t.Errorf("%d entries, %v", len(about), err)
 	}
 }

@@ -15,7 +15,7 @@ func (s *Service) Routes(app *web.App) {
 		web.Describe("Who did what, when and from where; newest first."))
 }
 
-// Filter is which entries to see; what is empty lets all through. To is the first moment that is too late.
+// Filter selects entries. Empty fields match all. To is exclusive.
 type Filter struct {
 	UserID  shop.UserID `query:"user_id" validate:"omitempty"`
 	ActorID shop.UserID `query:"actor_id" validate:"omitempty"`

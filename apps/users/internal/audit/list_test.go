@@ -9,7 +9,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-// TestListUsesTheIndexOfItsFilter, also where Postgres plans once for all values.
+// TestListUsesTheIndexOfItsFilter, also with a generic plan.
 func TestListUsesTheIndexOfItsFilter(t *testing.T) {
 	db := kittest.DB(t, Migrations)
 	for _, statement := range []string{`

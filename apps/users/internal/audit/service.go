@@ -18,24 +18,24 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations are the table and its chain. The service does not apply them: whoever makes its database does (stack, the
-// composition), so that the service's role does not own what it may only add to. Tests apply them as a superuser.
+// Migrations create the table and its chain. An administrator of the database applies them, not the service: its role
+// must not own the table. Tests apply them as a superuser.
 var Migrations = postgres.Migrations{Name: "audit", Files: postgres.Sub(files)}
 
-// Service shows the list.
+// Service lists entries.
 type Service struct{ db *pgxpool.Pool }
 
-// Open finds the list in an open database. It fails where nobody has made it there.
+// Open fails if the database does not have the audit's tables.
 func Open(ctx context.Context, db *pgxpool.Pool) (*Service, error) {
 	if head, err := getHead(ctx, db); err != nil || head.Hash == "" {
-		return nil, errors.Join(errors.New("the database has no audit: apply apps/users/internal/audit/migrations/*.sql as its administrator"), err)
+		missing := errors.New("the database has no audit: apply apps/users/internal/audit/migrations/*.sql as its administrator")
+		return nil, errors.Join(missing, err)
 	}
 	return &Service{db}, nil
 }
 
-// Record adds an entry in the transaction that does what it tells of: both are kept, or neither. Call it last, after
-// every other lock of the transaction is taken: from here to the commit others who record wait, so that entries follow
-// one another, and whoever locked a row after it could wait for somebody who waits for them.
+// Record adds an entry in the caller's transaction. Call it last, after the transaction has taken all other locks: it
+// locks the head of the chain until the commit, and a later lock of a row could be a deadlock.
 func Record(ctx context.Context, tx pgx.Tx, e Entry) error {
 	details := []byte("{}")
 	if len(e.Details) > 0 {
@@ -48,20 +48,15 @@ func Record(ctx context.Context, tx pgx.Tx, e Entry) error {
 	return insert(ctx, tx, e, string(details))
 }
 
-// truncated cuts what a client may have made long; the database refuses text that is not UTF-8.
+// truncated limits what the client sent. The database refuses text that is not UTF-8.
 func (o Origin) truncated() Origin {
-	cut := func(s string, most int) string {
-		if len(s) > most {
-			s = s[:most]
-		}
-		return strings.ToValidUTF8(s, "\uFFFD")
-	}
-	return Origin{Address: cut(o.Address, 64), UserAgent: cut(o.UserAgent, 400)}
+	truncate := func(s string, limit int) string { return strings.ToValidUTF8(s[:min(len(s), limit)], "\uFFFD") }
+	return Origin{Address: truncate(o.Address, 64), UserAgent: truncate(o.UserAgent, 400)}
 }
 
-// List is the entries that a filter lets through, the newest first.
+// List returns the entries that match a filter, newest first.
 func (s *Service) List(ctx context.Context, f Filter, q web.PageQuery) (web.Page[AuditEntry], error) {
-	return web.PageOf(q, math.MaxInt64, func(before int64, most int) ([]AuditEntry, error) {
-		return list(ctx, s.db, f, before, most)
-	}, func(k AuditEntry) int64 { return k.Seq })
+	return web.PageOf(q, math.MaxInt64, func(before int64, limit int) ([]AuditEntry, error) {
+		return list(ctx, s.db, f, before, limit)
+	}, func(e AuditEntry) int64 { return e.Seq })
 }

@@ -10,10 +10,11 @@ import (
 	"sidecart/kit/shop"
 )
 
-// insert leaves number, time and hashes to the table's trigger.
+// insert adds an entry. A trigger sets its number, time and hashes.
 func insert(ctx context.Context, tx pgx.Tx, e Entry, details string) error {
 	_, err := tx.Exec(ctx, `
-		insert into audit.entries (action, actor_id, user_id, address, user_agent, details) values ($1, $2, $3, $4, $5, $6::text::json)`,
+		insert into audit.entries (action, actor_id, user_id, address, user_agent, details)
+		values ($1, $2, $3, $4, $5, $6::text::json)`,
 		e.Action, orNull(e.Actor), orNull(e.User), e.From.Address, e.From.UserAgent, details)
 	return err
 }
@@ -52,25 +53,25 @@ func list(ctx context.Context, db postgres.Reader, f Filter, before int64, limit
 	return postgres.All(ctx, db, pgx.RowToStructByName[AuditEntry], sql, c.Args...)
 }
 
-// ListByUser is the newest entries about an account, at most 1000.
+// ListByUser returns the newest entries about an account, at most 1000.
 func ListByUser(ctx context.Context, db postgres.Reader, id shop.UserID) ([]AuditEntry, error) {
 	return postgres.All(ctx, db, pgx.RowToStructByName[AuditEntry], selectEntries+`
 		where user_id = $1 order by seq desc limit 1000`, id)
 }
 
-// listAfter is the next entries of the chain.
+// listAfter returns the next entries of the chain.
 func listAfter(ctx context.Context, db postgres.Reader, seq int64, limit int) ([]AuditEntry, error) {
 	return postgres.All(ctx, db, pgx.RowToStructByName[AuditEntry], selectEntries+`
 		where seq > $1 order by seq limit $2`, seq, limit)
 }
 
-// Head is where the chain ends: the number and the hash of its last entry.
+// Head is the last entry of the chain.
 type Head struct {
 	Seq  int64
 	Hash string
 }
 
-// getHead is empty where somebody removed the row.
+// getHead returns the zero Head if the row was deleted.
 func getHead(ctx context.Context, db postgres.Reader) (Head, error) {
 	return postgres.One(ctx, db, nil, pgx.RowToStructByName[Head], `select seq, encode(hash, 'hex') as hash from audit.head`)
 }

@@ -1,5 +1,4 @@
-// Package lockout is how often somebody may guess a password: per name, whether there is such an account or not, and per
-// address.
+// Package lockout limits failed sign-ins by name, whether or not such an account exists, and by address.
 package lockout
 
 import (
@@ -12,89 +11,88 @@ import (
 	"sidecart/kit/fault"
 )
 
-// ErrLocked tells somebody to wait before they try again. It is the same for names that do not exist.
-var ErrLocked = fault.New(fault.Locked, "sign_in_locked", "too many wrong passwords; wait before you try again")
+// ErrLocked means that the name or the address is locked. It is the same for unknown names.
+var ErrLocked = fault.New(fault.Locked, "sign_in_locked", "too many wrong passwords: wait before you try again")
 
-// Policy is how many failures within Window lock a name or an address, and for how long: Duration after the last one
-// that was free, twice as long after each one more, up to MaxDuration.
+// Policy sets after how many failures within Window a name or an address is locked: for Duration, and twice as long
+// after each further failure, up to MaxDuration.
 type Policy struct {
 	NameFailures, AddressFailures int
 	Duration, MaxDuration, Window time.Duration
 }
 
 const (
-	knownAddressTTL   = 90 * 24 * time.Hour // since the last sign-in from an address
-	maxKnownAddresses = 8                   // addresses known of one name
-	attemptLease      = 30 * time.Second    // a try that has not ended by then has failed
+	knownAddressTTL   = 90 * 24 * time.Hour // after the last sign-in from it
+	maxKnownAddresses = 8                   // of a name
+	attemptLease      = 30 * time.Second    // an attempt that has not ended by then counts as failed
 )
 
-// counter is what is counted. Pending tries are those whose password is being looked at. Until is the end of a lock, Last the
-// time of the last failure, Failures what was counted then.
+// counter counts attempts. Pending attempts have started and not ended. Failures is the count at LastFailure.
 type counter struct {
-	Failures float64   `json:"n,omitempty"`
-	Pending  int       `json:"p,omitempty"`
-	Lease    time.Time `json:"lease,omitzero"`
-	Until    time.Time `json:"until,omitzero"`
-	Last     time.Time `json:"last,omitzero"`
+	Failures    float64   `json:"n,omitempty"`
+	Pending     int       `json:"p,omitempty"`
+	LeaseUntil  time.Time `json:"lease,omitzero"`
+	LockedUntil time.Time `json:"until,omitzero"`
+	LastFailure time.Time `json:"last,omitzero"`
 }
 
-// failures fade to nothing over a window: a steady n failures a window never count as more than n.
-func (t *counter) failures(now time.Time, p Policy) float64 {
-	return t.Failures * max(0, 1-now.Sub(t.Last).Seconds()/p.Window.Seconds())
+// failures decays to zero over the window: a steady rate of n failures a window never counts as more than n.
+func (c *counter) failures(now time.Time, p Policy) float64 {
+	return c.Failures * max(0, 1-now.Sub(c.LastFailure).Seconds()/p.Window.Seconds())
 }
 
-// begin lets a try go on, which is pending then. Else it says how long a lock still lasts, or that it is too early to say,
-// because the pending ones, if they all fail, are all that are free.
-func (t *counter) begin(now time.Time, free int, p Policy) (locked time.Duration, early bool) {
-	if t.Pending > 0 && now.After(t.Lease) {
-		for lost := t.Pending; lost > 0; lost-- {
-			t.fail(t.Lease, free, p)
+// begin starts an attempt. Otherwise it returns how long the lock lasts, or tooMany if all remaining attempts are
+// pending.
+func (c *counter) begin(now time.Time, limit int, p Policy) (locked time.Duration, tooMany bool) {
+	if c.Pending > 0 && now.After(c.LeaseUntil) {
+		for expired := c.Pending; expired > 0; expired-- {
+			c.fail(c.LeaseUntil, limit, p)
 		}
 	}
-	if now.Before(t.Until) {
-		return t.Until.Sub(now), false
+	if now.Before(c.LockedUntil) {
+		return c.LockedUntil.Sub(now), false
 	}
-	if t.Pending > 0 && roundUp(t.failures(now, p))+t.Pending >= free {
+	if c.Pending > 0 && roundUp(c.failures(now, p))+c.Pending >= limit {
 		return 0, true
 	}
-	t.Pending++
-	t.Lease = now.Add(attemptLease)
+	c.Pending++
+	c.LeaseUntil = now.Add(attemptLease)
 	return 0, false
 }
 
-// fail ends a pending try as a failure, and locks from the free-th on.
-func (t *counter) fail(now time.Time, free int, p Policy) {
-	t.cancel()
-	t.Failures, t.Last = t.failures(now, p)+1, now
-	if over := roundUp(t.Failures) - free; over >= 0 {
-		t.Until = now.Add(p.lockDuration(over))
+// fail ends an attempt as failed, and locks from the limit on.
+func (c *counter) fail(now time.Time, limit int, p Policy) {
+	c.cancel()
+	c.Failures, c.LastFailure = c.failures(now, p)+1, now
+	if over := roundUp(c.Failures) - limit; over >= 0 {
+		c.LockedUntil = now.Add(p.lockDuration(over))
 	}
 }
 
-// roundUp rounds up: what has just begun to fade is as good as new.
+// roundUp counts a decayed failure as a whole one.
 func roundUp(failures float64) int { return int(math.Ceil(failures)) }
 
-// cancel ends a pending try as nothing.
-func (t *counter) cancel() { t.Pending = max(0, t.Pending-1) }
+// cancel ends an attempt without counting it.
+func (c *counter) cancel() { c.Pending = max(0, c.Pending-1) }
 
-// reset takes the failures back.
-func (t *counter) reset() { *t = counter{Pending: t.Pending, Lease: t.Lease} }
+// reset removes failures and the lock, and keeps pending attempts.
+func (c *counter) reset() { *c = counter{Pending: c.Pending, LeaseUntil: c.LeaseUntil} }
 
-// lockDuration doubles with each failure over the free ones.
+// lockDuration doubles with each failure over the limit.
 func (p Policy) lockDuration(over int) time.Duration {
-	wait := p.Duration
+	d := p.Duration
 	for range over {
-		if wait *= 2; wait >= p.MaxDuration {
+		if d *= 2; d >= p.MaxDuration {
 			return p.MaxDuration
 		}
 	}
-	return min(wait, p.MaxDuration)
+	return min(d, p.MaxDuration)
 }
 
-// record is what is remembered of a name. An address that the owner signed in from is counted apart from all others, so
-// that strangers who guess cannot lock the owner out at home.
+// record is what is stored of a name. An address that the owner has signed in from has its own counter, so that
+// failures from other addresses do not lock the owner out there.
 type record struct {
-	Unknown counter                 `json:"strangers,omitzero"`
+	Unknown counter                 `json:"unknown,omitzero"` // of all other addresses
 	Known   map[string]knownAddress `json:"known,omitempty"`
 }
 
@@ -103,28 +101,28 @@ type knownAddress struct {
 	Seen time.Time `json:"seen"`
 }
 
-// isKnown says whether the owner signed in from an address lately.
+// isKnown reports whether the owner has recently signed in from an address.
 func (r *record) isKnown(address string, now time.Time) bool {
 	k, ok := r.Known[address]
 	return ok && now.Sub(k.Seen) < knownAddressTTL
 }
 
-// update changes the tally of a known address, or that of all strangers.
+// update changes the counter of a known address, or the one of all unknown addresses.
 func (r *record) update(address string, isKnown bool, change func(*counter)) {
 	if !isKnown {
 		change(&r.Unknown)
 		return
 	}
-	if k, ok := r.Known[address]; ok { // or it was pushed out meanwhile
+	if k, ok := r.Known[address]; ok { // false if it was replaced meanwhile
 		change(&k.counter)
 		r.Known[address] = k
 	}
 }
 
-// addKnown makes an address known, with no failures. Strangers are forgiven only if the owner was one of them: while
-// somebody guesses, the owner's sign-ins at home must not give them a fresh start.
+// addKnown makes an address known and resets the counter that the attempt used. It does not reset the counter of
+// unknown addresses after a sign-in from a known one: that would help an attacker.
 func (r *record) addKnown(address string, wasKnown bool, now time.Time) {
-	r.update(address, wasKnown, func(t *counter) { t.cancel(); t.reset() })
+	r.update(address, wasKnown, func(c *counter) { c.cancel(); c.reset() })
 	if r.Known == nil {
 		r.Known = map[string]knownAddress{}
 	}
@@ -133,12 +131,14 @@ func (r *record) addKnown(address string, wasKnown bool, now time.Time) {
 	r.Known[address] = k
 	maps.DeleteFunc(r.Known, func(_ string, k knownAddress) bool { return now.Sub(k.Seen) >= knownAddressTTL })
 	for len(r.Known) > maxKnownAddresses {
-		oldest := slices.MinFunc(slices.Collect(maps.Keys(r.Known)), func(a, b string) int { return r.Known[a].Seen.Compare(r.Known[b].Seen) })
+		oldest := slices.MinFunc(slices.Collect(maps.Keys(r.Known)), func(a, b string) int {
+			return r.Known[a].Seen.Compare(r.Known[b].Seen)
+		})
 		delete(r.Known, oldest)
 	}
 }
 
-// reset takes every failure back and leaves the known addresses.
+// reset resets all counters and keeps the known addresses.
 func (r *record) reset() {
 	r.Unknown.reset()
 	for address := range r.Known {
@@ -146,7 +146,7 @@ func (r *record) reset() {
 	}
 }
 
-// addressGroup is what is counted of an address: a household has a whole /64 of IPv6 addresses.
+// addressGroup returns what is counted as one address: a household has a whole /64 of IPv6 addresses.
 func addressGroup(address string) string {
 	addr, err := netip.ParseAddr(address)
 	if err != nil {

@@ -11,33 +11,32 @@ import (
 	"time"
 )
 
-// Service counts for all replicas.
+// Service counts the attempts of all replicas.
 type Service struct {
 	store  Store
-	key    []byte // names and addresses are kept as MACs under it
+	key    []byte
 	policy Policy
 	now    func() time.Time
 }
 
-// NewService counts in a store. key is secret, so that the store has no names to read or to guess.
+// NewService returns a service on a store. It stores names and addresses as MACs with a secret key.
 func NewService(store Store, key []byte, policy Policy) *Service {
 	return &Service{store, key, policy, time.Now}
 }
 
-// Attempt is one try at a password. It is pending until whoever began it says how it ended, and no more are pending at once
-// than may fail, so that of a hundred tries at once no more are looked at than one after the other.
+// Attempt is a sign-in whose password is being checked. It is pending until Failed, Succeeded or Cancel. No more
+// attempts are pending than may fail, so that concurrent attempts cannot exceed the limit.
 type Attempt struct {
 	s             *Service
-	name, address string // as they are kept
-	known         bool   // the address is the owner's
+	name, address string // as stored
+	known         bool   // the address is a known one of the name
 	counted       bool   // at the address
 	until         time.Time
 }
 
-// Begin starts a try, and waits while it is too early to say whether it may. It fails with ErrLocked and Retry-After
-// where the address, or the name for such addresses, has failed too often, the same for names that nobody has; and with
-// ErrContended where it is still too early when ctx is about to end. The lock of an address does not hold for a name
-// whose owner signed in from there.
+// Begin starts an attempt. It waits while all remaining attempts are pending, and fails with ErrConflict if that lasts
+// until ctx ends. It fails with ErrLocked and Retry-After if the name or the address is locked; a locked address does
+// not lock the names that know it.
 func (s *Service) Begin(ctx context.Context, name, address string) (*Attempt, error) {
 	a := &Attempt{s: s, name: s.mac("name", name), address: s.mac("address", addressGroup(address))}
 	err := s.begin(ctx, a.address, func(r *record, now time.Time) (time.Duration, bool) {
@@ -45,20 +44,21 @@ func (s *Service) Begin(ctx context.Context, name, address string) (*Attempt, er
 	})
 	a.counted = err == nil
 	if errors.Is(err, ErrLocked) {
-		known, failed := s.isKnown(ctx, a)
+		known := false
+		failed := s.change(ctx, a.name, func(r *record) { known = r.isKnown(a.address, s.now()) })
 		if failed != nil || !known {
 			return nil, errors.Join(failed, err)
 		}
 	} else if err != nil {
 		return nil, err
 	}
-	err = s.begin(ctx, a.name, func(r *record, now time.Time) (locked time.Duration, early bool) {
+	err = s.begin(ctx, a.name, func(r *record, now time.Time) (locked time.Duration, tooMany bool) {
 		a.known = r.isKnown(a.address, now)
-		r.update(a.address, a.known, func(t *counter) {
-			locked, early = t.begin(now, s.policy.NameFailures, s.policy)
-			a.until = t.Until
+		r.update(a.address, a.known, func(c *counter) {
+			locked, tooMany = c.begin(now, s.policy.NameFailures, s.policy)
+			a.until = c.LockedUntil
 		})
-		return locked, early
+		return locked, tooMany
 	})
 	if err == nil {
 		return a, nil
@@ -66,25 +66,21 @@ func (s *Service) Begin(ctx context.Context, name, address string) (*Attempt, er
 	return a, errors.Join(err, a.updateAddress(ctx, (*counter).cancel))
 }
 
-// isKnown says whether the owner of a name signed in from the address lately.
-func (s *Service) isKnown(ctx context.Context, a *Attempt) (known bool, err error) {
-	err = s.change(ctx, a.name, func(r *record) { known = r.isKnown(a.address, s.now()) })
-	return known, err
-}
-
-// begin begins on a record as soon as it is not too early.
-func (s *Service) begin(ctx context.Context, key string, begin func(*record, time.Time) (time.Duration, bool)) error {
+// begin calls start until there are not too many pending attempts.
+func (s *Service) begin(
+	ctx context.Context, key string, start func(*record, time.Time) (locked time.Duration, tooMany bool),
+) error {
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, 300*time.Millisecond) {
 		var locked time.Duration
-		var early bool
+		var tooMany bool
 		now := s.now()
-		err := s.change(ctx, key, func(r *record) { locked, early = begin(r, now) })
+		err := s.change(ctx, key, func(r *record) { locked, tooMany = start(r, now) })
 		switch {
 		case err != nil:
 			return err
 		case locked > 0:
 			return ErrLocked.WithRetryAfter(int(math.Ceil(locked.Seconds())))
-		case !early:
+		case !tooMany:
 			return nil
 		}
 		select {
@@ -95,21 +91,21 @@ func (s *Service) begin(ctx context.Context, key string, begin func(*record, tim
 	}
 }
 
-// Until is the end of the lock that the attempt met; zero if there is none.
-func (a *Attempt) Until() time.Time {
+// LockedUntil returns the end of the lock that refused the attempt; zero if there is none.
+func (a *Attempt) LockedUntil() time.Time {
 	if a == nil || a.until.Before(a.s.now()) {
 		return time.Time{}
 	}
 	return a.until
 }
 
-// Failed counts the try. until is the end of the lock that it began; zero if it began none.
+// Failed counts the attempt. It returns the end of the lock that it starts; zero if it starts none.
 func (a *Attempt) Failed(ctx context.Context) (until time.Time, err error) {
 	now := a.s.now()
 	err = a.s.change(ctx, a.name, func(r *record) {
-		r.update(a.address, a.known, func(t *counter) {
-			t.fail(now, a.s.policy.NameFailures, a.s.policy)
-			until = t.Until
+		r.update(a.address, a.known, func(c *counter) {
+			c.fail(now, a.s.policy.NameFailures, a.s.policy)
+			until = c.LockedUntil
 		})
 	})
 	if err != nil {
@@ -118,56 +114,55 @@ func (a *Attempt) Failed(ctx context.Context) (until time.Time, err error) {
 	if until.Before(now) {
 		until = time.Time{}
 	}
-	return until, a.updateAddress(ctx, func(t *counter) { t.fail(now, a.s.policy.AddressFailures, a.s.policy) })
+	return until, a.updateAddress(ctx, func(c *counter) { c.fail(now, a.s.policy.AddressFailures, a.s.policy) })
 }
 
-// Succeeded forgets the name's failures at such addresses and remembers the address as the owner's. The address's own
-// failures stay: or whoever has an account could guess at others' for ever.
+// Succeeded resets the failures of the name and makes the address a known one. The failures of the address stay:
+// otherwise an attacker could reset them with an own account.
 func (a *Attempt) Succeeded(ctx context.Context) error {
 	err := a.s.change(ctx, a.name, func(r *record) { r.addKnown(a.address, a.known, a.s.now()) })
 	return errors.Join(err, a.updateAddress(ctx, (*counter).cancel))
 }
 
-// Undecided ends the try as nothing: the password was not looked at.
-func (a *Attempt) Undecided(ctx context.Context) error {
+// Cancel ends the attempt without counting it: the password was not checked.
+func (a *Attempt) Cancel(ctx context.Context) error {
 	err := a.s.change(ctx, a.name, func(r *record) { r.update(a.address, a.known, (*counter).cancel) })
 	return errors.Join(err, a.updateAddress(ctx, (*counter).cancel))
 }
 
-func (a *Attempt) updateAddress(ctx context.Context, how func(*counter)) error {
+func (a *Attempt) updateAddress(ctx context.Context, update func(*counter)) error {
 	if !a.counted {
 		return nil
 	}
-	return a.s.change(ctx, a.address, func(r *record) { how(&r.Unknown) })
+	return a.s.change(ctx, a.address, func(r *record) { update(&r.Unknown) })
 }
 
-// Reset lifts the locks of names and forgets their failures.
+// Reset removes the locks and failures of names.
 func (s *Service) Reset(ctx context.Context, names ...string) error {
-	for _, name := range names {
-		if err := s.change(ctx, s.mac("name", name), (*record).reset); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.changeNames(ctx, names, (*record).reset)
 }
 
-// Erase leaves nothing of names, known addresses included.
+// Erase removes all that is stored of names.
 func (s *Service) Erase(ctx context.Context, names ...string) error {
+	return s.changeNames(ctx, names, func(r *record) { *r = record{} })
+}
+
+func (s *Service) changeNames(ctx context.Context, names []string, fn func(*record)) error {
 	for _, name := range names {
-		if err := s.change(ctx, s.mac("name", name), func(r *record) { *r = record{} }); err != nil {
+		if err := s.change(ctx, s.mac("name", name), fn); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// change keeps a record for as long as it could matter: names that somebody made up are gone after a day.
+// change stores a record for as long as it can have an effect.
 func (s *Service) change(ctx context.Context, key string, fn func(*record)) error {
-	return s.store.Change(ctx, key, func(old []byte) ([]byte, time.Duration, error) {
+	return s.store.Change(ctx, key, func(current []byte) ([]byte, time.Duration, error) {
 		var r record
-		if old != nil {
-			if err := json.Unmarshal(old, &r); err != nil {
-				r = record{} // what nobody can read locks nobody
+		if current != nil {
+			if err := json.Unmarshal(current, &r); err != nil {
+				r = record{} // an unreadable record locks no name
 			}
 		}
 		fn(&r)

@@ -9,8 +9,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// Routes adds the route that whoever sends the mail asks, through the sidecars: it is not in the gateway's table, and the
-// sidecars' access list lets notifications alone through.
+// Routes adds the internal route of the notifications service. The access list of the sidecars allows no other service.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /mail-tokens/{request_id}", shop.Anyone, s.handleReveal, web.Internal, web.NoStore,
 		web.Fails(ErrRequestNotFound, ErrRequestClosed))
@@ -20,6 +19,6 @@ type requestInput struct {
 	RequestID uuid.UUID `path:"request_id"`
 }
 
-func (s *Service) handleReveal(ctx context.Context, _ shop.Caller, in requestInput) (MailToken, error) {
+func (s *Service) handleReveal(ctx context.Context, _ shop.Caller, in requestInput) (Token, error) {
 	return s.Reveal(ctx, in.RequestID)
 }

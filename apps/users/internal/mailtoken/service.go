@@ -17,66 +17,68 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations are the tokens' table; it stands on the accounts'.
+// Migrations create the table of tokens, which references that of accounts.
 var Migrations = postgres.Migrations{Name: "mailtoken", Files: postgres.Sub(files)}
 
-// Lifetimes are how long a token is good.
+// Lifetimes are those of tokens.
 type Lifetimes struct{ Verify, Reset time.Duration }
 
-// Service makes tokens and takes them back.
+// Service issues and redeems tokens.
 type Service struct {
 	db        *pgxpool.Pool
 	key       []byte
 	lifetimes Lifetimes
 }
 
-// NewService computes tokens with a secret key that nothing else is computed with.
-func NewService(db *pgxpool.Pool, key []byte, lives Lifetimes) *Service {
-	return &Service{db, key, lives}
+// NewService returns a service that computes tokens with a key, which must be secret and used for nothing else.
+func NewService(db *pgxpool.Pool, key []byte, lifetimes Lifetimes) *Service {
+	return &Service{db, key, lifetimes}
 }
 
-// maxPerHour is how many mails of one purpose an account gets in an hour, whoever asks for them.
+// maxPerHour limits the e-mails of one purpose to an account.
 const maxPerHour = 5
 
-// CanIssue says whether an account may get one more mail of a purpose at the moment.
-func (s *Service) CanIssue(ctx context.Context, tx pgx.Tx, who shop.UserID, purpose Purpose) (bool, error) {
-	n, err := countSince(ctx, tx, who, purpose, time.Hour)
+// CanIssue reports whether an account is below the limit of e-mails of a purpose.
+func (s *Service) CanIssue(ctx context.Context, tx pgx.Tx, user shop.UserID, purpose Purpose) (bool, error) {
+	n, err := countLastHour(ctx, tx, user, purpose)
 	return n < maxPerHour, err
 }
 
-// Issue makes a token for an account and the address it goes to; older ones of its purpose are superseded,
-// and what is a month old is removed. The caller has locked the account's row, so that two do not issue at once.
-func (s *Service) Issue(ctx context.Context, tx pgx.Tx, who shop.UserID, email string, purpose Purpose) (Request, error) {
-	if err := errors.Join(deleteOld(ctx, tx, who), Revoke(ctx, tx, who, purpose)); err != nil {
+// Issue issues a token for an account and an address. It supersedes earlier tokens of the purpose, and deletes those
+// older than a month. The caller must hold the lock of the account's row.
+func (s *Service) Issue(
+	ctx context.Context, tx pgx.Tx, user shop.UserID, email string, purpose Purpose,
+) (Request, error) {
+	if err := errors.Join(deleteOld(ctx, tx, user), Revoke(ctx, tx, user, purpose)); err != nil {
 		return Request{}, err
 	}
-	life := s.lifetimes.Verify
+	lifetime := s.lifetimes.Verify
 	if purpose == ResetPassword {
-		life = s.lifetimes.Reset
+		lifetime = s.lifetimes.Reset
 	}
 	id := shop.NewID()
-	expires, err := insert(ctx, tx, id, who, email, purpose, fingerprint(token(s.key, id)), life)
+	expires, err := insert(ctx, tx, id, user, email, purpose, fingerprint(compute(s.key, id)), lifetime)
 	return Request{ID: id, ExpiresAt: expires}, err
 }
 
-// Redeem uses a token up. It fails with ErrToken, also for the second of two at once.
+// Redeem uses a token. Of concurrent calls one succeeds; the others fail with ErrInvalidToken.
 func (s *Service) Redeem(ctx context.Context, tx pgx.Tx, token string, purpose Purpose) (Proof, error) {
 	return redeem(ctx, tx, fingerprint(token), purpose)
 }
 
-// Peek says what a token would prove and leaves it good. It fails with ErrToken.
+// Peek returns what a token proves, without using it. It fails with ErrInvalidToken.
 func (s *Service) Peek(ctx context.Context, token string, purpose Purpose) (Proof, error) {
 	return find(ctx, s.db, fingerprint(token), purpose)
 }
 
-// Reveal computes the token of a request, the same each time. It fails with ErrRequest or ErrClosed.
-func (s *Service) Reveal(ctx context.Context, request uuid.UUID) (MailToken, error) {
-	k, err := get(ctx, s.db, request)
+// Reveal returns the token of a request. It fails with ErrRequestNotFound or ErrRequestClosed.
+func (s *Service) Reveal(ctx context.Context, request uuid.UUID) (Token, error) {
+	state, err := get(ctx, s.db, request)
 	if err != nil {
-		return MailToken{}, err
+		return Token{}, err
 	}
-	if !k.Open {
-		return MailToken{}, ErrRequestClosed
+	if !state.Open {
+		return Token{}, ErrRequestClosed
 	}
-	return MailToken{Token: token(s.key, request), Purpose: k.Purpose, ExpiresAt: k.ExpiresAt}, nil
+	return Token{Token: compute(s.key, request), Purpose: state.Purpose, ExpiresAt: state.ExpiresAt}, nil
 }

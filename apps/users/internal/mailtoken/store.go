@@ -11,39 +11,45 @@ import (
 	"sidecart/kit/shop"
 )
 
-func insert(ctx context.Context, tx pgx.Tx, id uuid.UUID, who shop.UserID, email string, purpose Purpose, print []byte, life time.Duration) (expires time.Time, err error) {
+func insert(
+	ctx context.Context, tx pgx.Tx, id uuid.UUID, user shop.UserID, email string, purpose Purpose, token []byte,
+	lifetime time.Duration,
+) (expires time.Time, err error) {
 	err = tx.QueryRow(ctx, `
-		insert into mail_tokens (request_id, account_id, purpose, email, fingerprint, expires_at) values ($1, $2, $3, $4, $5, now() + $6)
-		returning expires_at`, id, who, purpose, email, print, life).Scan(&expires)
+		insert into mail_tokens (request_id, account_id, purpose, email, fingerprint, expires_at)
+		values ($1, $2, $3, $4, $5, now() + $6)
+		returning expires_at`, id, user, purpose, email, token, lifetime).Scan(&expires)
 	return expires, err
 }
 
-// Revoke makes the open tokens of an account void: those of one purpose, or all ("").
-func Revoke(ctx context.Context, tx pgx.Tx, who shop.UserID, purpose Purpose) error {
+// Revoke closes the open tokens of an account, of one purpose or of all ("").
+func Revoke(ctx context.Context, tx pgx.Tx, user shop.UserID, purpose Purpose) error {
 	_, err := tx.Exec(ctx, `
-		update mail_tokens set closed_at = now() where account_id = $1 and closed_at is null and ($2 = '' or purpose = $2)`, who, purpose)
+		update mail_tokens set closed_at = now()
+		where account_id = $1 and closed_at is null and ($2 = '' or purpose = $2)`, user, purpose)
 	return err
 }
 
-// deleteOld removes what an account asked for long ago.
-func deleteOld(ctx context.Context, tx pgx.Tx, who shop.UserID) error {
-	_, err := tx.Exec(ctx, `delete from mail_tokens where account_id = $1 and requested_at < now() - interval '30 days'`, who)
+// deleteOld deletes the tokens of an account after a month.
+func deleteOld(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
+	_, err := tx.Exec(ctx, `
+		delete from mail_tokens where account_id = $1 and requested_at < now() - interval '30 days'`, user)
 	return err
 }
 
-// redeem fails with ErrToken. Of two at once, one waits for the other and finds the token used.
-func redeem(ctx context.Context, tx pgx.Tx, print []byte, purpose Purpose) (Proof, error) {
+// redeem fails with ErrInvalidToken. A concurrent transaction waits and then fails.
+func redeem(ctx context.Context, tx pgx.Tx, token []byte, purpose Purpose) (Proof, error) {
 	return postgres.One(ctx, tx, ErrInvalidToken, pgx.RowToStructByName[Proof], `
 		update mail_tokens set closed_at = now()
 		where fingerprint = $1 and purpose = $2 and closed_at is null and expires_at > now()
-		returning account_id, email`, print, purpose)
+		returning account_id, email`, token, purpose)
 }
 
-// find is use without using it up.
-func find(ctx context.Context, db postgres.Reader, print []byte, purpose Purpose) (Proof, error) {
+// find is redeem without using the token.
+func find(ctx context.Context, db postgres.Reader, token []byte, purpose Purpose) (Proof, error) {
 	return postgres.One(ctx, db, ErrInvalidToken, pgx.RowToStructByName[Proof], `
 		select account_id, email from mail_tokens
-		where fingerprint = $1 and purpose = $2 and closed_at is null and expires_at > now()`, print, purpose)
+		where fingerprint = $1 and purpose = $2 and closed_at is null and expires_at > now()`, token, purpose)
 }
 
 type tokenState struct {
@@ -52,22 +58,23 @@ type tokenState struct {
 	Open      bool
 }
 
-// get fails with ErrRequest.
+// get fails with ErrRequestNotFound.
 func get(ctx context.Context, db postgres.Reader, request uuid.UUID) (tokenState, error) {
 	return postgres.One(ctx, db, ErrRequestNotFound, pgx.RowToStructByName[tokenState], `
-		select purpose, expires_at, closed_at is null and expires_at > now() as open from mail_tokens where request_id = $1`, request)
+		select purpose, expires_at, closed_at is null and expires_at > now() as open
+		from mail_tokens where request_id = $1`, request)
 }
 
-// countSince is how many tokens of a purpose an account has asked for lately.
-func countSince(ctx context.Context, tx pgx.Tx, who shop.UserID, purpose Purpose, since time.Duration) (n int, err error) {
+// countLastHour counts the tokens that an account requested in the last hour.
+func countLastHour(ctx context.Context, tx pgx.Tx, user shop.UserID, purpose Purpose) (n int, err error) {
 	err = tx.QueryRow(ctx, `
-		select count(*) from mail_tokens where account_id = $1 and purpose = $2 and requested_at > now() - $3::interval`,
-		who, purpose, since).Scan(&n)
+		select count(*) from mail_tokens
+		where account_id = $1 and purpose = $2 and requested_at > now() - interval '1 hour'`, user, purpose).Scan(&n)
 	return n, err
 }
 
-// Erase removes all that is kept of an account.
-func Erase(ctx context.Context, tx pgx.Tx, who shop.UserID) error {
-	_, err := tx.Exec(ctx, `delete from mail_tokens where account_id = $1`, who)
+// Erase deletes all tokens of an account.
+func Erase(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
+	_, err := tx.Exec(ctx, `delete from mail_tokens where account_id = $1`, user)
 	return err
 }

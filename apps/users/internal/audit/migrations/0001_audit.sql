@@ -1,6 +1,6 @@
 -- +goose Up
--- Run by an administrator of the database and not by the service: what the service owned, it could change. Every statement
--- may run again. The service's role may read and add, and nothing else; it cannot even choose an entry's number, time or hash.
+-- An administrator of the database runs this, not the service: it could change what it owns. Every statement may run again.
+-- The role of the service may select and insert, but not set the number, time or hash of an entry.
 
 -- +goose StatementBegin
 do $$
@@ -23,12 +23,12 @@ create table if not exists audit.entries (
   seq        bigint primary key,
   at         timestamptz not null,
   action     text not null,
-  actor_id   uuid,                          -- who did it; null where nobody was signed in
-  user_id    uuid,                          -- whom it is about; null where there is no such account
+  actor_id   uuid,                          -- who did it; null without a signed-in user
+  user_id    uuid,                          -- the account that it is about; null if there is none
   address    text not null default '',
   user_agent text not null default '',
-  details    json not null default '{}',    -- kept as it was written, so that its hash stays what it was
-  previous   bytea not null,                -- the hash of the entry before
+  details    json not null default '{}',    -- json, not jsonb: the text must not change, as it is hashed
+  previous   bytea not null,                -- the hash of the previous entry
   hash       bytea not null
 );
 
@@ -36,7 +36,7 @@ create index if not exists entries_by_user on audit.entries (user_id, seq);
 create index if not exists entries_by_action on audit.entries (action, seq);
 create index if not exists entries_by_time on audit.entries (at);
 
--- The end of the chain. Whoever adds an entry holds this row until their transaction ends, so that entries follow one another.
+-- The end of the chain. An insert locks this row until the transaction ends, so that entries are chained one at a time.
 create table if not exists audit.head (
   one  boolean primary key default true check (one),
   seq  bigint not null,
@@ -44,7 +44,7 @@ create table if not exists audit.head (
 );
 insert into audit.head (seq, hash) values (0, sha256('sidecart audit')) on conflict do nothing;
 
--- A part of what is hashed: its length in bytes, then itself, so that no two entries have the same parts joined. Null is "-".
+-- A part of the hashed text: its length in bytes and its value, so that no two entries have the same joined parts. Null is "-".
 -- +goose StatementBegin
 create or replace function audit.part(value text) returns bytea language sql immutable as $$
   select case when value is null then '-,'::bytea
