@@ -162,9 +162,13 @@ func TestRotation(t *testing.T) {
 	})
 	_, next := refresh(t, other, soon.RefreshToken)
 	for name, token := range map[string]string{"of the old key": pair.AccessToken, "of the new key": next.AccessToken} {
-		if status, body := kittest.Do(t, other, kittest.Call{Do: "GET /users/me", Header: bearer(token)}); status != 200 {
-			t.Errorf("a token %s: %d %s", name, status, body)
-		}
+		kittest.Eventually(t, time.Second, func() error { // when the feed has the new key
+			status, body := kittest.Do(t, other, kittest.Call{Do: "GET /users/me", Header: bearer(token)})
+			if status != 200 {
+				return fmt.Errorf("a token %s: %d %s", name, status, body)
+			}
+			return nil
+		})
 	}
 	shift("10 minutes")
 	kittest.Eventually(t, time.Second, func() error {
