@@ -175,3 +175,28 @@ func topicsAfter(text, word string) (topics []string) {
 	slices.Sort(topics)
 	return topics
 }
+
+var decisionPart = regexp.MustCompile(`(?m)^- \*\*(\w+):\*\* `)
+
+// TestDecisions: each decision has the same four parts, in at most eight lines.
+func TestDecisions(t *testing.T) {
+	text, _, _ := strings.Cut(source.Read(t, "docs/decisions.md"), "\n## Dependencies\n")
+	entries := strings.Split(text, "\n### ")[1:]
+	for _, entry := range entries {
+		title, body, _ := strings.Cut(entry, "\n")
+		body, _, _ = strings.Cut(body+"\n", "\n\n")
+		var parts []string
+		for _, found := range decisionPart.FindAllStringSubmatch(body, -1) {
+			parts = append(parts, found[1])
+		}
+		if !slices.Equal(parts, []string{"Decision", "Why", "Alternatives", "Cost"}) {
+			t.Errorf("docs/decisions.md: %s has the parts %v, want Decision, Why, Alternatives, Cost", title, parts)
+		}
+		if lines := strings.Count(body, "\n") + 1; lines > 8 {
+			t.Errorf("docs/decisions.md: %s has %d lines, at most 8 are for one decision", title, lines)
+		}
+	}
+	if len(entries) < 50 {
+		t.Errorf("only %d decisions were found", len(entries))
+	}
+}
