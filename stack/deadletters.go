@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -48,27 +49,34 @@ func deadLetters(ctx context.Context, c command) error {
 	w := tabwriter.NewWriter(os.Stdout, 2, 2, 2, ' ', 0)
 	found := 0
 	for _, a := range apps {
-		letters, err := listDeadLetters(ctx, a.Port, tokens[a.ID].App)
+		n, err := serviceDeadLetters(ctx, w, a, tokens[a.ID].App, action, id)
 		if err != nil {
 			return fmt.Errorf("%s: %w", a.ID, err)
 		}
-		for _, l := range letters {
-			if id != "" && id != "all" && id != l.EventID {
-				continue
-			}
-			found++
-			outcome := l.Reason
-			if action != "" {
-				outcome = l.do(ctx, action, a.Port, tokens[a.ID].App)
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d attempts\t%s\n",
-				a.ID, l.EventID, l.Topic, l.DiedAt.Format(time.DateTime), l.Attempts, outcome)
-		}
+		found += n
 	}
 	if found == 0 {
 		fmt.Println("no dead letters")
 	}
 	return w.Flush()
+}
+
+// serviceDeadLetters does the action for one service, writes a line for each dead letter, and returns their number.
+func serviceDeadLetters(ctx context.Context, w io.Writer, a template.App, token, action, id string) (n int, err error) {
+	letters, err := listDeadLetters(ctx, a.Port, token)
+	for _, l := range letters {
+		if id != "" && id != "all" && id != l.EventID {
+			continue
+		}
+		n++
+		outcome := l.Reason
+		if action != "" {
+			outcome = l.do(ctx, action, a.Port, token)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d attempts\t%s\n",
+			a.ID, l.EventID, l.Topic, l.DiedAt.Format(time.DateTime), l.Attempts, outcome)
+	}
+	return n, err
 }
 
 // listDeadLetters returns all dead letters of a service, the oldest first. A service without subscriptions has no such

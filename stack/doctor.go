@@ -17,15 +17,16 @@ import (
 	"sidecart/stack/internal/template"
 )
 
-// finding is a row of the doctor's table.
-type finding struct {
+// requirement is a row of the doctor's table.
+type requirement struct {
 	what, is, todo string
 	blocking       bool // the platform cannot run until a person does something
 }
 
-// doctor lists what the platform needs, what is missing and what to do. Its exit code is 1 when a finding is blocking.
+// doctor lists what the platform needs, what is missing and what to do. Its exit code is 1 when a requirement is
+// blocking.
 func doctor(ctx context.Context, c command) error {
-	all := []finding{
+	all := []requirement{
 		{what: "go", is: runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH},
 		server(ctx, "postgres", "postgresql", program.FindPostgres),
 		server(ctx, "redis", "redis-server", program.FindRedis),
@@ -57,36 +58,36 @@ func doctor(ctx context.Context, c command) error {
 	return nil
 }
 
-func server(ctx context.Context, what, pkg string, find func(context.Context) (string, error)) finding {
+func server(ctx context.Context, what, pkg string, find func(context.Context) (string, error)) requirement {
 	path, err := find(ctx)
 	if err == nil {
-		return finding{what: what, is: path}
+		return requirement{what: what, is: path}
 	}
 	if program.CanInstall() {
-		return finding{what: what, is: "not found", todo: "nothing: the first start installs " + pkg}
+		return requirement{what: what, is: "not found", todo: "nothing: the first start installs " + pkg}
 	}
 	install := "sudo apt-get update && sudo apt-get install -y " + pkg
-	return finding{what: what, is: err.Error(), blocking: true, todo: install}
+	return requirement{what: what, is: err.Error(), blocking: true, todo: install}
 }
 
-// optional makes a finding not blocking.
-func optional(f finding) finding {
+// optional makes a requirement not blocking.
+func optional(f requirement) requirement {
 	f.blocking = false
 	return f
 }
 
-func dapr(ctx context.Context, i instance.Instance) []finding {
+func dapr(ctx context.Context, i instance.Instance) []requirement {
 	names := "daprd, placement, scheduler, sentry"
-	var out []finding
+	var out []requirement
 	d, err := program.FindDapr(ctx)
 	found := err == nil
 	if !found {
 		d, found = program.BuiltDapr(i)
 	}
 	if found {
-		out = append(out, finding{what: names, is: d.Describe() + ", " + program.Version(ctx, d.Daprd)})
+		out = append(out, requirement{what: names, is: d.Describe() + ", " + program.Version(ctx, d.Daprd)})
 	} else {
-		out = append(out, finding{
+		out = append(out, requirement{
 			what: names, is: "not found",
 			todo: "nothing: the first start builds them, in some minutes; to avoid that, run `dapr init --slim`",
 		})
@@ -94,32 +95,32 @@ func dapr(ctx context.Context, i instance.Instance) []finding {
 	path, err := program.FindCLI(i)
 	if err != nil {
 		todo := "only needed for `dapr run -f`; `.sidecart/bin/stack tools cli` builds it"
-		return append(out, finding{what: "dapr CLI", is: "not found", todo: todo})
+		return append(out, requirement{what: "dapr CLI", is: "not found", todo: todo})
 	}
-	return append(out, finding{what: "dapr CLI", is: path})
+	return append(out, requirement{what: "dapr CLI", is: path})
 }
 
-func disk(root string) finding {
+func disk(root string) requirement {
 	var fs syscall.Statfs_t
 	if err := syscall.Statfs(root, &fs); err != nil {
-		return finding{what: "disk", is: err.Error()}
+		return requirement{what: "disk", is: err.Error()}
 	}
 	free := float64(fs.Bavail) * float64(fs.Bsize) / (1 << 30)
-	f := finding{what: "disk", is: fmt.Sprintf("%.0f GB free", free)}
+	f := requirement{what: "disk", is: fmt.Sprintf("%.0f GB free", free)}
 	if free < 8 {
 		f.todo = "the first build of Dapr needs about 4 GB for Go's caches"
 	}
 	return f
 }
 
-func memory() finding {
+func memory() requirement {
 	text, _ := os.ReadFile("/proc/meminfo")
 	_, rest, _ := strings.Cut(string(text), "MemAvailable:")
 	var kb float64
 	if _, err := fmt.Sscan(rest, &kb); err != nil {
-		return finding{what: "memory", is: "unknown"}
+		return requirement{what: "memory", is: "unknown"}
 	}
-	f := finding{what: "memory", is: fmt.Sprintf("%.1f GB available", kb/(1<<20))}
+	f := requirement{what: "memory", is: fmt.Sprintf("%.1f GB available", kb/(1<<20))}
 	if kb < 2<<20 {
 		f.todo = "the platform needs about 1.5 GB"
 	}
@@ -127,25 +128,25 @@ func memory() finding {
 }
 
 // ports lists the processes that use our ports, unless that is the platform itself.
-func ports(ctx context.Context, i instance.Instance) []finding {
+func ports(ctx context.Context, i instance.Instance) []requirement {
 	if pid := platform.Supervisor(i); pid != 0 {
-		return []finding{{what: "ports", is: fmt.Sprintf("the platform runs (pid %d)", pid)}}
+		return []requirement{{what: "ports", is: fmt.Sprintf("the platform runs (pid %d)", pid)}}
 	}
 	apps, err := template.Read(filepath.Join(i.Root, "dapr", "dapr.yaml"))
 	if err != nil {
-		return []finding{{what: "dapr/dapr.yaml", is: err.Error(), blocking: true, todo: "correct it"}}
+		return []requirement{{what: "dapr/dapr.yaml", is: err.Error(), blocking: true, todo: "correct it"}}
 	}
-	var out []finding
+	var out []requirement
 	for p, name := range platform.Ports(i, apps) {
 		if process, used := port.InUse(ctx, p); used {
-			out = append(out, finding{
+			out = append(out, requirement{
 				what: fmt.Sprintf("port %d, for %s", p, name), is: "used by " + process.String(), blocking: true,
 				todo: "stop that process",
 			})
 		}
 	}
 	if len(out) == 0 {
-		out = append(out, finding{what: "ports", is: "all free"})
+		out = append(out, requirement{what: "ports", is: "all free"})
 	}
 	return out
 }

@@ -51,7 +51,7 @@ func status(_ context.Context, c command) error {
 }
 
 // hold stops processes and returns when they are down.
-func hold(ctx context.Context, c command) error { return each(ctx, c, proc.Hold, proc.Held) }
+func hold(ctx context.Context, c command) error { return each(ctx, c, proc.Hold, proc.OnHold) }
 
 // release lets processes start again and returns when they run.
 func release(ctx context.Context, c command) error { return each(ctx, c, proc.Release, proc.Running) }

@@ -67,9 +67,9 @@ func (s Server) configure() error {
 }
 
 // errorResponse is a response that is not the expected one.
-type errorResponse struct{ line string }
+type errorResponse struct{ text string }
 
-func (r errorResponse) Error() string { return "redis: " + r.line }
+func (r errorResponse) Error() string { return "redis: " + r.text }
 
 // alive accepts any response, also an error: a server that loads its data does not hang.
 func (s Server) alive(ctx context.Context) error {
@@ -92,12 +92,12 @@ func (s Server) ping(ctx context.Context) error {
 	fmt.Fprintf(conn, "AUTH %s\r\nPING\r\n", s.Password)
 	r := bufio.NewReader(conn)
 	for _, want := range []string{"+OK", "+PONG"} {
-		line, err := r.ReadString('\n')
+		text, err := r.ReadString('\n')
 		if err != nil {
 			return err
 		}
-		if line = strings.TrimSpace(line); line != want {
-			return errorResponse{line}
+		if text = strings.TrimSpace(text); text != want {
+			return errorResponse{text}
 		}
 	}
 	return nil

@@ -16,7 +16,7 @@ const (
 	Starting = "starting" // started, not ready yet
 	Running  = "running"  // ready
 	Waiting  = "waiting"  // exited; will be restarted
-	Held     = "held"     // kept down on request
+	OnHold   = "held"     // kept down on request
 	Stopped  = "stopped"
 )
 
@@ -207,8 +207,8 @@ func (p *process) watchHold(ctx context.Context) <-chan struct{} {
 // waitReleased waits until the process is not on hold. It returns false when ctx ended first.
 func (p *process) waitReleased(ctx context.Context) bool {
 	for isHeld(p.super.dir, p.spec.Name) {
-		if p.current().State != Held {
-			p.set(Held, 0)
+		if p.current().State != OnHold {
+			p.set(OnHold, 0)
 			p.super.log("%s is on hold", p.spec.Name)
 		}
 		if !sleep(ctx, holdPollEvery) {

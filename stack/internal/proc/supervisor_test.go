@@ -81,7 +81,7 @@ func TestHoldAndRelease(t *testing.T) {
 	if err := Hold(s.dir, "sleeper"); err != nil {
 		t.Fatal(err)
 	}
-	await(t, s, "sleeper", func(p Status) bool { return p.State == Held && p.PID == 0 })
+	await(t, s, "sleeper", func(p Status) bool { return p.State == OnHold && p.PID == 0 })
 	if Exists(first.PID) {
 		t.Error("the held process still runs")
 	}

@@ -99,52 +99,69 @@ const endpointType = "sidecart/kit/sidecar.Endpoint"
 // belongs to each service that uses it, directly or through other functions of kit.
 func endpoints(t source.T) (found []Request) {
 	t.Helper()
-	declared, uses := map[types.Object][]Request{}, map[types.Object][]types.Object{}
-	var roots []types.Object
-	service := map[types.Object]string{}
-	for _, p := range source.Packages(t) {
-		for _, file := range p.Syntax {
-			for _, d := range file.Decls {
-				for object, node := range declarations(p, d) {
-					if by := source.Service(p); by != "" {
-						service[object], roots = by, append(roots, object)
-					}
-					ast.Inspect(node, func(n ast.Node) bool {
-						switch n := n.(type) {
-						case *ast.CompositeLit:
-							if types.TypeString(p.TypesInfo.TypeOf(n), nil) == endpointType {
-								declared[object] = append(declared[object], endpoint(t, p, n))
-							}
-						case *ast.Ident:
-							if used := p.TypesInfo.Uses[n]; used != nil {
-								uses[object] = append(uses[object], used)
-							}
-						}
-						return true
-					})
-				}
-			}
-		}
-	}
-	for _, root := range roots {
+	g := objects(t)
+	for root, service := range g.service {
 		seen := map[types.Object]bool{}
 		var visit func(types.Object)
 		visit = func(object types.Object) {
-			if seen[object] || object != root && service[object] != "" {
+			if seen[object] || object != root && g.service[object] != "" {
 				return
 			}
 			seen[object] = true
-			for _, e := range declared[object] {
-				e.By = service[root]
+			for _, e := range g.endpoints[object] {
+				e.By = service
 				found = append(found, e)
 			}
-			for _, used := range uses[object] {
+			for _, used := range g.uses[object] {
 				visit(used)
 			}
 		}
 		visit(root)
 	}
 	return found
+}
+
+// graph has what each declared object uses.
+type graph struct {
+	service   map[types.Object]string // of objects that a service declares
+	endpoints map[types.Object][]Request
+	uses      map[types.Object][]types.Object
+}
+
+func objects(t source.T) graph {
+	t.Helper()
+	g := graph{map[types.Object]string{}, map[types.Object][]Request{}, map[types.Object][]types.Object{}}
+	for _, p := range source.Packages(t) {
+		for _, file := range p.Syntax {
+			for _, d := range file.Decls {
+				for object, node := range declarations(p, d) {
+					if service := source.Service(p); service != "" {
+						g.service[object] = service
+					}
+					g.add(t, p, object, node)
+				}
+			}
+		}
+	}
+	return g
+}
+
+// add inspects the syntax of an object.
+func (g graph) add(t source.T, p *packages.Package, object types.Object, node ast.Node) {
+	t.Helper()
+	ast.Inspect(node, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.CompositeLit:
+			if types.TypeString(p.TypesInfo.TypeOf(n), nil) == endpointType {
+				g.endpoints[object] = append(g.endpoints[object], endpoint(t, p, n))
+			}
+		case *ast.Ident:
+			if used := p.TypesInfo.Uses[n]; used != nil {
+				g.uses[object] = append(g.uses[object], used)
+			}
+		}
+		return true
+	})
 }
 
 // declarations are the objects of a declaration, with their syntax.
