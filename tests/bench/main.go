@@ -1,6 +1,6 @@
-// Bench measures a platform of its own, with its limits out of the way, in one run: two floors first, then what the
-// shop does, each as a ratio to them. It takes about six minutes, sends to this machine only, and what it started ends
-// with it, however it ends.
+// Bench measures a platform of its own, without rate limits, in one run: two floors first, then the shop, each
+// result as a ratio to them. It takes about six minutes and sends requests to this machine only. What it started ends
+// with it.
 package main
 
 import (
@@ -20,14 +20,14 @@ import (
 )
 
 func main() {
-	duration := flag.Duration("duration", 8*time.Second, "how long each measurement takes")
-	connections := flag.Int("connections", 32, "how many connections at a time")
-	write := flag.String("write", "", "also write the table into this file (docs/performance.md)")
-	only := flag.String("only", "", "measure only some of: shop,door,flood,orders,flash,streams,import,search,mails")
-	floor := flag.String("floor", "", "only be the plain handler, listening here")
+	duration := flag.Duration("duration", 8*time.Second, "duration of each measurement")
+	connections := flag.Int("connections", 32, "concurrent connections")
+	write := flag.String("write", "", "write the report to this file, too (docs/performance.md)")
+	only := flag.String("only", "", "measure only some parts, like edge,workflows (see parts)")
+	floor := flag.String("floor", "", "only run the plain handler, on this address")
 	flag.Parse()
-	ctx := context.Background() // whatever ends this program ends what it has started
-	runtime.LockOSThread()      // for as long as this thread lives, the kernel tells it that its parent ended
+	ctx := context.Background()
+	runtime.LockOSThread() // the kernel signals the end of the parent to this thread
 	err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGTERM), 0, 0, 0)
 	switch {
 	case err != nil:
@@ -51,7 +51,7 @@ func run(ctx context.Context, l load, only, write string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.Stop()) }()
-	all, err := open(ctx, p.URL())
+	users, err := setUp(ctx, p.URL())
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func run(ctx context.Context, l load, only, write string) (err error) {
 	if m.idle, err = memory(p); err != nil {
 		return err
 	}
-	for _, part := range l.parts(p, all, &m) {
+	for _, part := range l.parts(p, users, &m) {
 		if only != "" && part.name != "floors" && !slices.Contains(strings.Split(only, ","), part.name) {
 			continue
 		}
@@ -68,7 +68,7 @@ func run(ctx context.Context, l load, only, write string) (err error) {
 		}
 	}
 	if only != "" && write != "" {
-		return errors.New("a part of the measurements is not the report")
+		return errors.New("-write needs all measurements, without -only")
 	}
 	text := report(l, m)
 	fmt.Print(text)
@@ -78,52 +78,55 @@ func run(ctx context.Context, l load, only, write string) (err error) {
 	return os.WriteFile(write, []byte(text), 0o644)
 }
 
-// start starts an empty platform, built as for `make run`. As the measured thing must be the services, nobody is turned
-// away and nobody is slowed down; and who has signed in stays so for as long as a slow machine takes.
+// start starts an empty platform, built as for `make run`, without rate limits, and with access tokens that last for
+// the whole run on a slow machine, too.
 func start() (*platform.Platform, error) {
 	for name, value := range map[string]string{"RATE_LIMIT_SCALE": "1000000", "ACCESS_TOKEN_TTL": "24h"} {
 		if err := os.Setenv(name, value); err != nil {
 			return nil, err
 		}
 	}
-	fmt.Fprintln(os.Stderr, "starting a platform for the measurement (make run may go on, but idle)")
+	fmt.Fprintln(os.Stderr, "starting a platform to measure (a running `make run` should be idle)")
 	return platform.StartAsBuilt("bench", 4000, "--components", "tests/bench/components")
 }
 
-// part is some of the measurements, in which nothing of the parts before it is still at work.
+// part is a group of measurements.
 type part struct {
 	name    string
 	measure func(context.Context) error
 }
 
-// parts are all of them, in their order: the floors belong to each, and goods come last, as there are many more of them afterwards.
-func (l load) parts(p *platform.Platform, all people, m *measured) []part {
-	admin := all.admin
+// parts are all measurements in their order: the floors first, and the import last, as it adds many products.
+func (l load) parts(p *platform.Platform, users users, m *measured) []part {
+	admin := users.admin
 	return []part{
 		{"floors", func(ctx context.Context) (err error) { m.floors, err = l.floors(ctx, p); return err }},
-		{"shop", func(ctx context.Context) error { return m.add(l.shop(ctx, p, all)) }},
-		{"door", func(ctx context.Context) (err error) { m.door, err = l.doorCost(ctx, p, admin); return err }},
-		{"flood", func(ctx context.Context) (err error) { m.flood, err = l.loginFlood(ctx, p); return err }},
-		{"orders", func(ctx context.Context) (err error) {
-			if m.carried, err = l.carry(ctx, p, all); err != nil {
+		{"shop", func(ctx context.Context) error { return m.add(l.shop(ctx, p, users)) }},
+		{"edge", func(ctx context.Context) (err error) { m.edge, err = l.edgeCost(ctx, p, admin); return err }},
+		{"sign-ins", func(ctx context.Context) (err error) { m.signIns, err = l.signInFlood(ctx, p); return err }},
+		{"workflows", func(ctx context.Context) (err error) {
+			if m.workflows, err = l.workflows(ctx, p, users); err != nil {
 				return err
 			}
-			return m.add([]result{{name: "workflows: orders from placed to paid", rate: m.carried.rate()}}, nil)
+			return m.add([]result{{name: "workflows: orders from placed to paid", rate: m.workflows.rate()}}, nil)
 		}},
-		{"flash", func(ctx context.Context) error { return m.add(l.flashSale(ctx, p, all)) }},
-		{"streams", func(ctx context.Context) (err error) { m.streams, err = watch(ctx, p, admin); return err }},
-		{"import", func(ctx context.Context) error { return m.add(m.wholesale.bring(ctx, admin)) }},
-		{"search", func(ctx context.Context) error { return m.add(l.search(ctx, p, admin, &m.wholesale)) }},
-		{"mails", func(ctx context.Context) (err error) {
-			if m.told, err = broadcast(ctx, p, admin); err != nil {
+		{"flash-sale", func(ctx context.Context) error { return m.add(l.flashSale(ctx, p, users)) }},
+		{"streams", func(ctx context.Context) (err error) {
+			m.streams, err = measureStreams(ctx, p, admin)
+			return err
+		}},
+		{"import", func(ctx context.Context) error { return m.add(m.catalog.importProducts(ctx, admin)) }},
+		{"search", func(ctx context.Context) error { return m.add(l.search(ctx, p, admin, &m.catalog)) }},
+		{"broadcast", func(ctx context.Context) (err error) {
+			if m.broadcast, err = measureBroadcast(ctx, p, admin); err != nil {
 				return err
 			}
-			return m.add([]result{{name: "mails, of a broadcast", rate: m.told.rate()}}, nil)
+			return m.add([]result{{name: "mails, of a broadcast", rate: m.broadcast.rate()}}, nil)
 		}},
 	}
 }
 
-// floors are what is above nothing, and above a pair of sidecars.
+// floors are a handler without any of our code, and a request through a pair of sidecars.
 func (l load) floors(ctx context.Context, p *platform.Platform) ([]result, error) {
 	stopPlain, err := startPlain(ctx)
 	if err != nil {
@@ -137,30 +140,33 @@ func (l load) floors(ctx context.Context, p *platform.Platform) ([]result, error
 	sidecar := fmt.Sprintf("http://127.0.0.1:%d", p.Port("gateway-dapr", "http"))
 	return l.hitAll(ctx, []target{
 		{name: "plain Fiber handler, 1 KB (floor)", url: "http://" + plainAddr + "/"},
-		{name: "no-op through two sidecars (Dapr floor)", url: sidecar + "/health", headers: map[string]string{"dapr-app-id": "products", "dapr-api-token": token}},
+		{
+			name: "no-op through two sidecars (Dapr floor)", url: sidecar + "/health",
+			headers: map[string]string{"dapr-app-id": "products", "dapr-api-token": token},
+		},
 	})
 }
 
-// shop is what people do there most.
-func (l load) shop(ctx context.Context, p *platform.Platform, all people) ([]result, error) {
-	bearer := map[string]string{"Authorization": "Bearer " + all.admin.Token}
+// shop is the most frequent requests.
+func (l load) shop(ctx context.Context, p *platform.Platform, users users) ([]result, error) {
+	bearer := map[string]string{"Authorization": "Bearer " + users.admin.Token}
 	return l.hitAll(ctx, []target{
 		{name: "GET product", url: p.URL() + "/api/v1/products/1"},
 		{name: "GET product, a different one each", url: p.URL() + "/api/v1/products/", random: products},
 		{name: "GET products (20 of 1,000)", url: p.URL() + "/api/v1/products"},
 		{name: "GET order, signed in", url: p.URL() + "/api/v1/orders?limit=1", headers: bearer},
-		{name: "sign-in", url: p.URL() + "/api/v1/auth/login", body: login, random: buyers, connections: 4},
-		all.orders("POST orders", products),
+		{name: "sign-in", url: p.URL() + "/api/v1/auth/login", body: signIn, random: buyers, connections: 4},
+		users.orders("POST orders", products),
 	})
 }
 
 func (l load) hitAll(ctx context.Context, targets []target) (results []result, err error) {
-	for _, what := range targets {
-		r, err := l.hit(ctx, what)
+	for _, t := range targets {
+		r, err := l.hit(ctx, t)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", what.name, err)
+			return nil, fmt.Errorf("%s: %w", t.name, err)
 		}
-		fmt.Fprintf(os.Stderr, "  %-48s %8.0f/s\n", what.name, r.rate)
+		fmt.Fprintf(os.Stderr, "  %-48s %8.0f/s\n", t.name, r.rate)
 		results = append(results, r)
 	}
 	return results, nil

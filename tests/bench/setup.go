@@ -17,33 +17,33 @@ import (
 	"sidecart/tests/platform"
 )
 
-// products is how many there are to choose from.
+// products is the number of products.
 const products = 1000
 
-// buyers is how many accounts there are that sign in: so many that five tries at once, which lock an account, are of five.
+// buyers is the number of accounts that sign in: so many that concurrent attempts are rarely for one account, which
+// five failures would lock.
 const buyers = 250
 
-// ordering is how many of them also order. A shop's orders are of many people: what waits for one person (their mails go out in
-// order) is not what limits it.
+// ordering is the number of buyers that place orders. With few, the order of each one's mails would be the limit.
 const ordering = 50
 
-const login = `{"username":"buyer-NUMBER","password":"SecurePassword123!"}`
+const signIn = `{"username":"buyer-NUMBER","password":"SecurePassword123!"}`
 
 var order = strings.Replace(journey.Order, `"product_id":1`, `"product_id":NUMBER`, 1)
 
-// people are who the measurements ask as: an admin, and the tokens of buyers who order.
-type people struct {
+// users are an admin, and the tokens of buyers who place orders.
+type users struct {
 	admin  client.Client
 	buyers []string
 }
 
-// orders is placing orders of one buyer or another, each of one of so many products.
-func (all people) orders(name string, products int) target {
-	return target{name: name, url: all.admin.Base + "/api/v1/orders", body: order, random: products, tokens: all.buyers}
+// orders places orders of random buyers, each for one of so many products.
+func (u users) orders(name string, products int) target {
+	return target{name: name, url: u.admin.Base + "/api/v1/orders", body: order, random: products, tokens: u.buyers}
 }
 
-// open opens the shop and signs in who orders.
-func open(ctx context.Context, base string) (all people, err error) {
+// setUp fills the shop and signs users in.
+func setUp(ctx context.Context, base string) (all users, err error) {
 	if all.admin, err = fill(ctx, base, products); err != nil {
 		return all, err
 	}
@@ -57,13 +57,13 @@ func open(ctx context.Context, base string) (all people, err error) {
 	return all, nil
 }
 
-// fill opens the shop: an admin, buyers, a category, and n products that cannot run out.
+// fill creates an admin, buyers, a category, and n products with unlimited stock.
 func fill(ctx context.Context, base string, n int) (client.Client, error) {
-	nobody := client.Client{Base: base}
-	if err := nobody.Call(ctx, "POST /api/v1/auth/register", client.Raw(journey.Register), 201, nil); err != nil {
-		return nobody, err
+	anonymous := client.Client{Base: base}
+	if err := anonymous.Call(ctx, "POST /api/v1/auth/register", client.Raw(journey.Register), 201, nil); err != nil {
+		return anonymous, err
 	}
-	admin, err := nobody.SignIn(ctx, "testuser", "SecurePassword123!")
+	admin, err := anonymous.SignIn(ctx, "testuser", "SecurePassword123!")
 	if err != nil {
 		return admin, err
 	}
@@ -74,23 +74,25 @@ func fill(ctx context.Context, base string, n int) (client.Client, error) {
 	g.SetLimit(8)
 	for i := range n {
 		g.Go(func() error {
-			product := strings.NewReplacer("WH-001", fmt.Sprintf("WH-%d", i), `"initial_quantity":50`, `"initial_quantity":900000000`).Replace(journey.Product)
+			product := strings.NewReplacer("WH-001", fmt.Sprintf("WH-%d", i),
+				`"initial_quantity":50`, `"initial_quantity":900000000`).Replace(journey.Product)
 			return admin.Call(ctx, "POST /api/v1/products", client.Raw(product), 201, nil)
 		})
 	}
 	for i := range buyers {
 		g.Go(func() error {
-			buyer := strings.NewReplacer("testuser", fmt.Sprintf("buyer-%d", i+1), "test@", fmt.Sprintf("buyer-%d@", i+1)).Replace(journey.Register)
-			return nobody.Call(ctx, "POST /api/v1/auth/register", client.Raw(buyer), 201, nil)
+			name := fmt.Sprintf("buyer-%d", i+1)
+			buyer := strings.NewReplacer("testuser", name, "test@", name+"@").Replace(journey.Register)
+			return anonymous.Call(ctx, "POST /api/v1/auth/register", client.Raw(buyer), 201, nil)
 		})
 	}
 	return admin, g.Wait()
 }
 
-// plainAddr is where the plain handler listens while it is measured.
+// plainAddr is the address of the plain handler while it is measured.
 const plainAddr = "127.0.0.1:12099"
 
-// servePlain is a Fiber handler that answers 1 KB of JSON, and nothing else: what is above it is ours.
+// servePlain runs a Fiber handler that responds with 1 KB of JSON.
 func servePlain(addr string) error {
 	body := []byte(`{"text":"` + strings.Repeat("x", 1010) + `"}`)
 	app := fiber.New(fiber.Config{DisableStartupMessage: true})
@@ -101,7 +103,7 @@ func servePlain(addr string) error {
 	return app.Listen(addr)
 }
 
-// startPlain runs the plain handler in a process of its own, as the services are.
+// startPlain runs the plain handler in its own process, as the services are.
 func startPlain(ctx context.Context) (stop func(), err error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -122,5 +124,5 @@ func startPlain(ctx context.Context) (stop func(), err error) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	stop()
-	return nil, errors.New("the plain handler does not answer")
+	return nil, errors.New("the plain handler does not respond")
 }

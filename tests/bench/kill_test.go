@@ -11,16 +11,16 @@ import (
 	"sidecart/tests/platform"
 )
 
-// TestMain is also the bench itself, which a test kills.
+// TestMain is also the bench program, so that a test can kill it.
 func TestMain(m *testing.M) {
-	if os.Getenv("BE_BENCH") != "" {
+	if os.Getenv("RUN_BENCH") != "" {
 		main()
 		return
 	}
 	os.Exit(m.Run())
 }
 
-// TestNothingOutlivesTheBench: a bench that is killed leaves nothing of its platform, however far that had come.
+// TestNothingOutlivesTheBench: a killed bench leaves no process of its platform behind.
 func TestNothingOutlivesTheBench(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a platform")
@@ -29,14 +29,15 @@ func TestNothingOutlivesTheBench(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tools := t.TempDir() // nothing comes to be measured
-	if err := os.WriteFile(filepath.Join(tools, "wrk"), []byte("#!/bin/sh\necho wrk "+wrkVersion+"\n"), 0o755); err != nil {
+	tools := t.TempDir() // with a wrk that measures nothing
+	wrk := []byte("#!/bin/sh\necho wrk " + wrkVersion + "\n")
+	if err := os.WriteFile(filepath.Join(tools, "wrk"), wrk, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	p := &platform.Platform{Dir: filepath.Join(root, ".sidecart", "bench")}
 	bench := exec.Command(os.Args[0]) //nolint:noctx // it is killed
 	bench.Dir, bench.Stderr = root, os.Stderr
-	bench.Env = append(os.Environ(), "BE_BENCH=yes", "PATH="+tools+":"+os.Getenv("PATH"))
+	bench.Env = append(os.Environ(), "RUN_BENCH=yes", "PATH="+tools+":"+os.Getenv("PATH"))
 	if err := bench.Start(); err != nil {
 		t.Fatal(err)
 	}
