@@ -56,6 +56,6 @@ func TestNothingOutlivesTheBench(t *testing.T) {
 		if s, err := p.State(); err == nil {
 			return fmt.Errorf("the supervisor still runs: %+v", s)
 		}
-		return platform.Gone(p.Dir)
+		return platform.NoProcesses(p.Dir)
 	})
 }

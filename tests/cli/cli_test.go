@@ -33,21 +33,21 @@ func TestDaprCLI(t *testing.T) {
 	url := fmt.Sprintf("http://127.0.0.1:%d", 8000+infra.Offset)
 	platform.Eventually(t, 5*time.Minute, func() error { // it compiles the services
 		if run.exited() {
-			t.Fatalf("dapr run ended:\n%s", run.output(t))
+			t.Fatalf("dapr run exited:\n%s", run.output(t))
 		}
 		return healthy(t.Context(), url+"/health/services")
 	})
 	firstOrder(t, infra.Root, url)
-	guarded(t, infra)
+	checkAccess(t, infra)
 	run.interrupt(t)
 	stop()
-	if err := platform.Gone(infra.Dir); err != nil {
+	if err := platform.NoProcesses(infra.Dir); err != nil {
 		t.Error(err)
 	}
 }
 
-// guarded: the sidecars that the CLI started have certificates and access lists as those of `make run`.
-func guarded(t *testing.T, p *platform.Platform) {
+// checkAccess: the sidecars of the CLI have the certificates and access lists of `make run`.
+func checkAccess(t *testing.T, p *platform.Platform) {
 	t.Helper()
 	env, err := os.ReadFile(filepath.Join(p.Dir, "env"))
 	if err != nil {
@@ -58,13 +58,13 @@ func guarded(t *testing.T, p *platform.Platform) {
 	sidecar := client.Client{Base: fmt.Sprintf("http://127.0.0.1:%d", 3504+p.Offset)}
 	a, err := sidecar.Do(t.Context(), "PUT /reservations/0192f0c1-2d3e-7abc-8def-0123456789ab", client.Raw(`{}`), "dapr-app-id", "products", "dapr-api-token", token)
 	if err != nil || a.Status != 403 {
-		t.Errorf("notifications reserves: %v %d %s", err, a.Status, a.Body)
+		t.Errorf("notifications could reserve: %v %d %s", err, a.Status, a.Body)
 	}
-	conn, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", 20401+p.Offset), &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // an attacker checks nothing
+	conn, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", 20401+p.Offset), &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // any client
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // a test's end
+	defer conn.Close() //nolint:errcheck // of a test
 	if _, err := conn.Read(make([]byte, 1)); err == nil || !strings.Contains(err.Error(), "certificate required") {
 		t.Errorf("a sidecar accepts a client without a certificate: %v", err)
 	}
@@ -86,14 +86,14 @@ func stopper(t *testing.T, p *platform.Platform) func() {
 	return stop
 }
 
-// running is `dapr run -f` at work.
+// running is a running `dapr run -f`.
 type running struct {
 	cmd  *exec.Cmd
 	log  string
 	over chan struct{}
 }
 
-// daprRun does what the documentation says: the environment of `make infra`, then `dapr run -f`.
+// daprRun does what the documentation says: it reads the environment of `make infra`, then calls `dapr run -f`.
 func daprRun(t *testing.T, p *platform.Platform) running {
 	t.Helper()
 	cli := tool(t, p)
@@ -103,12 +103,12 @@ func daprRun(t *testing.T, p *platform.Platform) running {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	r.cmd = exec.Command("sh", "-c", `. "$1" && exec "$2" run -f "$3"`, "sh", //nolint:noctx // it is interrupted as a person would
+	r.cmd = exec.Command("sh", "-c", `. "$1" && exec "$2" run -f "$3"`, "sh", //nolint:noctx // it is interrupted
 		filepath.Join(p.Dir, "env"), cli, filepath.Join(p.Dir, "dapr", "dapr.yaml"))
 	r.cmd.Dir, r.cmd.Stdout, r.cmd.Stderr = p.Root, out, out
 	r.cmd.Env = append(os.Environ(),
-		"SIDECART_INSTANCE="+p.Dir, // to find what it may leave behind
-		"GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -race -gcflags=golang.org/x/crypto/blowfish=-race=false")) // most of that is compiled already
+		"SIDECART_INSTANCE="+p.Dir, // to find processes that it leaves behind
+		"GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -race -gcflags=golang.org/x/crypto/blowfish=-race=false")) // these packages are compiled already
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := platform.StartBound(r.cmd); err != nil {
 		t.Fatal(err)
@@ -120,13 +120,13 @@ func daprRun(t *testing.T, p *platform.Platform) running {
 	t.Cleanup(func() {
 		_ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL)
 		if t.Failed() {
-			t.Logf("dapr run said:\n%s", r.output(t))
+			t.Logf("output of dapr run:\n%s", r.output(t))
 		}
 	})
 	return r
 }
 
-// tool is the pinned CLI.
+// tool returns the pinned CLI.
 func tool(t *testing.T, p *platform.Platform) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), filepath.Join(p.Root, ".sidecart", "bin", "stack"), "tools", "cli")
@@ -156,7 +156,7 @@ func (r running) output(t *testing.T) string {
 	return string(text)
 }
 
-// interrupt is Ctrl-C in its terminal, which reaches the CLI and all that it started.
+// interrupt is Ctrl-C in its terminal, which signals the CLI and all its children.
 func (r running) interrupt(t *testing.T) {
 	t.Helper()
 	group := -r.cmd.Process.Pid
@@ -165,7 +165,7 @@ func (r running) interrupt(t *testing.T) {
 	}
 	platform.Eventually(t, 20*time.Second, func() error {
 		if err := syscall.Kill(group, 0); !errors.Is(err, syscall.ESRCH) {
-			return errors.New("something that dapr run started still runs")
+			return errors.New("a process of dapr run still runs")
 		}
 		return nil
 	})

@@ -1,4 +1,4 @@
-// Demo makes a buyer's first order on a running platform and shows each call with its answer.
+// Demo places a buyer's first order on a running platform and shows each request and response.
 package main
 
 import (
@@ -23,50 +23,52 @@ func main() {
 	defer cancel()
 	if err := (&demo{Client: client.Client{Base: *base}}).run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "\ndemo:", err)
-		os.Exit(1) //nolint:gocritic // nothing is left to close
+		os.Exit(1) //nolint:gocritic // no deferred call matters
 	}
 }
 
 type demo struct{ client.Client }
 
-// run also works when it has run before: what it would create is then there already.
+// run also works when it has run before: then account and product exist.
 func (d *demo) run(ctx context.Context) (err error) {
-	if _, err := d.step(ctx, "open an account (the first of an empty platform is admin)", "POST /api/v1/auth/register", client.Raw(journey.Register), 201, 409); err != nil {
+	const register = "register (the first user of an empty platform is admin)"
+	_, err = d.step(ctx, register, "POST /api/v1/auth/register", client.Raw(journey.Register), 201, 409)
+	if err != nil {
 		return err
 	}
 	if d.Client, err = d.SignIn(ctx, "testuser", "SecurePassword123!"); err != nil {
 		return fmt.Errorf("sign in: %w", err)
 	}
-	fmt.Println("\n# sign in\nPOST /api/v1/auth/login  username=testuser&password=...\n-> an access token, sent as Bearer from here on")
+	fmt.Println("\n# sign in\nPOST /api/v1/auth/login  username=testuser&password=...\n-> an access token, sent as Bearer from now on")
 	var categories client.Page[struct{}]
 	if err := d.Call(ctx, "GET /api/v1/categories?limit=1", nil, 200, &categories); err != nil {
 		return err
 	}
 	if len(categories.Items) == 0 {
-		if _, err := d.step(ctx, "a category", "POST /api/v1/categories", client.Raw(journey.Category), 201); err != nil {
+		if _, err := d.step(ctx, "create a category", "POST /api/v1/categories", client.Raw(journey.Category), 201); err != nil {
 			return err
 		}
 	}
-	if _, err := d.step(ctx, "a product", "POST /api/v1/products", client.Raw(journey.Product), 201, 409); err != nil {
+	if _, err := d.step(ctx, "create a product", "POST /api/v1/products", client.Raw(journey.Product), 201, 409); err != nil {
 		return err
 	}
-	answer, err := d.step(ctx, "buy two", "POST /api/v1/orders", client.Raw(journey.Order), 201)
+	body, err := d.step(ctx, "order two", "POST /api/v1/orders", client.Raw(journey.Order), 201)
 	if err != nil {
 		return err
 	}
 	var order client.Order
-	if err := json.Unmarshal(answer, &order); err != nil {
+	if err := json.Unmarshal(body, &order); err != nil {
 		return err
 	}
 	if err := d.awaitPaid(ctx, order.ID); err != nil {
 		return err
 	}
-	for _, look := range [][2]string{
+	for _, read := range [][2]string{
 		{"the order", "GET /api/v1/orders/" + order.ID},
-		{"what is left", "GET /api/v1/products/1/inventory"},
-		{"what the buyer was told", "GET /api/v1/notifications?limit=2"},
+		{"the remaining stock", "GET /api/v1/products/1/inventory"},
+		{"the buyer's notifications", "GET /api/v1/notifications?limit=2"},
 	} {
-		if _, err := d.step(ctx, look[0], look[1], nil, 200); err != nil {
+		if _, err := d.step(ctx, read[0], read[1], nil, 200); err != nil {
 			return err
 		}
 	}
@@ -81,7 +83,7 @@ func (d *demo) awaitPaid(ctx context.Context, id string) error {
 			return err
 		}
 		if order.Status == "paid" {
-			fmt.Printf("\n# charged, stock committed, paid: the workflow took %d ms\n", time.Since(start).Milliseconds())
+			fmt.Printf("\n# the workflow charged the order and committed the stock in %d ms\n", time.Since(start).Milliseconds())
 			return nil
 		}
 		if order.Status != "pending" {
@@ -89,19 +91,19 @@ func (d *demo) awaitPaid(ctx context.Context, id string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return errors.New("the order was not paid in time; look at `make logs SERVICE=orders`")
+			return errors.New("the order was not paid in time; see `make logs SERVICE=orders`")
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }
 
-// step makes a call, shows it, and fails unless the status is one of the wanted.
-func (d *demo) step(ctx context.Context, what, call string, body any, want ...int) ([]byte, error) {
+// step sends a request, shows it with its response, and fails unless the status is one of want.
+func (d *demo) step(ctx context.Context, title, call string, body any, want ...int) ([]byte, error) {
 	a, err := d.Do(ctx, call, body)
 	if err != nil {
 		return nil, fmt.Errorf("%w\nis the platform running? start it with: make run", err)
 	}
-	fmt.Printf("\n# %s\n%s", what, call)
+	fmt.Printf("\n# %s\n%s", title, call)
 	if body != nil {
 		fmt.Printf("  %s", body)
 	}

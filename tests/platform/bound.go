@@ -7,14 +7,14 @@ import (
 	"syscall"
 )
 
-// start is a command to be started, and where the result is wanted.
+// start is a request to start a command.
 type start struct {
 	cmd    *exec.Cmd
 	result chan<- error
 }
 
-// starts are taken by one goroutine that keeps its thread for as long as the program lives: to the kernel, the thread
-// that starts a process is its parent.
+// starts goes to one goroutine that keeps its thread until the program exits: to the kernel, the thread that starts a
+// process is its parent.
 var starts = sync.OnceValue(func() chan<- start {
 	all := make(chan start)
 	go func() {
@@ -26,7 +26,7 @@ var starts = sync.OnceValue(func() chan<- start {
 	return all
 })
 
-// StartBound starts a command that the kernel asks to stop (SIGTERM) when this program ends, however it ends.
+// StartBound starts a command that gets SIGTERM from the kernel when this program exits.
 func StartBound(cmd *exec.Cmd) error {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}

@@ -1,6 +1,6 @@
-// Package platform gives a test a whole running platform of its own: the five services beside real sidecars, on other ports
-// and in another folder than `make run`, so that both can run at once. It is empty at the start of each run and gone at
-// the end.
+// Package platform runs a platform for a test: the five services beside real sidecars, with other ports and another
+// folder than `make run`, so that both can run at the same time. It is empty at the start, and no process of it remains
+// at the end.
 package platform
 
 import (
@@ -17,15 +17,15 @@ import (
 	"time"
 )
 
-// What a platform may take. Making it ready to start includes building daprd where nobody did before, and its services with
-// the race detector; a start is of what is built.
+// Timeouts of a start. Preparing includes building daprd, if it was not built before, and the services with the race
+// detector.
 const (
-	preparedWithin = 18 * time.Minute
-	readyWithin    = 3 * time.Minute
+	prepareTimeout = 18 * time.Minute
+	readyTimeout   = 3 * time.Minute
 )
 
-// Platform is one that runs. Its processes are named postgres, redis, sentry, placement, scheduler, each service by its app id, and
-// its sidecar by that with "-dapr" after it.
+// Platform is a running platform. Its processes are postgres, redis, sentry, placement, scheduler, mailhog, each
+// service by its app id, and its sidecar by that with "-dapr".
 type Platform struct {
 	Name   string
 	Offset int
@@ -34,10 +34,10 @@ type Platform struct {
 
 	args       []string // of the supervisor
 	supervisor *exec.Cmd
-	over       chan struct{} // closed when the supervisor has ended
+	over       chan struct{} // closed when the supervisor has exited
 }
 
-// Process is what state.json says about one.
+// Process is a process in state.json.
 type Process struct {
 	Name     string         `json:"name"`
 	State    string         `json:"state"` // starting, running, waiting, held, stopped
@@ -48,7 +48,7 @@ type Process struct {
 	Log      string         `json:"log"`
 }
 
-// State is what state.json of the instance says.
+// State is the content of state.json.
 type State struct {
 	PID          int       `json:"pid"` // of the supervisor
 	Phase        string    `json:"phase"`
@@ -57,10 +57,9 @@ type State struct {
 	Processes    []Process `json:"processes"`
 }
 
-// Main is for TestMain: it runs the tests beside a fresh platform and gives their exit code. The platform is handed over
-// before the first test.
+// Main is for TestMain: it starts an empty platform, calls use with it, runs the tests and returns their exit code.
 //
-//	func TestMain(m *testing.M) { os.Exit(platform.Main(m, "journey", 10000, func(p *platform.Platform) { shop = p })) }
+//	func TestMain(m *testing.M) { os.Exit(platform.Main(m, "e2e", 10000, func(p *platform.Platform) { shop = p })) }
 func Main(m *testing.M, name string, offset int, use func(*Platform), args ...string) int {
 	p, err := Start(name, offset, args...)
 	if err != nil {
@@ -72,20 +71,20 @@ func Main(m *testing.M, name string, offset int, use func(*Platform), args ...st
 	if code != 0 {
 		p.dump(os.Stderr)
 	}
-	if err := errors.Join(p.Stop(), Gone(p.Dir)); err != nil {
+	if err := errors.Join(p.Stop(), NoProcesses(p.Dir)); err != nil {
 		fmt.Fprintln(os.Stderr, "stop the platform of the tests:", err)
 		return max(1, code)
 	}
 	return code
 }
 
-// Start starts an empty platform, built for tests, and returns when all of it is well. Free offsets are 10000, 11000
-// and 12000.
+// Start starts an empty platform, built for tests, and returns when it is healthy. Free offsets are 10000, 11000 and
+// 12000.
 func Start(name string, offset int, args ...string) (*Platform, error) {
 	return StartAsBuilt(name, offset, append([]string{"--race"}, args...)...)
 }
 
-// StartAsBuilt is Start of one that is built as `make run` builds it.
+// StartAsBuilt is Start with services as `make run` builds them.
 func StartAsBuilt(name string, offset int, args ...string) (*Platform, error) {
 	root, err := root()
 	if err != nil {
@@ -95,9 +94,9 @@ func StartAsBuilt(name string, offset int, args ...string) (*Platform, error) {
 	if err := p.build(); err != nil {
 		return nil, err
 	}
-	for _, before := range [][]string{{"stop"}, {"reset", "--yes"}} {
-		if out, err := p.stack(before...).CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("stack %v: %w\n%s", before, err, out)
+	for _, command := range [][]string{{"stop"}, {"reset", "--yes"}} {
+		if out, err := p.stack(command...).CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("stack %v: %w\n%s", command, err, out)
 		}
 	}
 	if err := os.Remove(p.Dir + ".log"); err != nil && !os.IsNotExist(err) {
@@ -113,7 +112,7 @@ func StartAsBuilt(name string, offset int, args ...string) (*Platform, error) {
 	return p, nil
 }
 
-// build makes the stack program, which builds everything else.
+// build builds the stack, which builds everything else.
 func (p *Platform) build() error {
 	if err := os.MkdirAll(filepath.Join(p.Root, ".sidecart", "bin"), 0o755); err != nil {
 		return err
@@ -126,7 +125,7 @@ func (p *Platform) build() error {
 	return nil
 }
 
-// launch starts the supervisor, which is asked to stop when this program ends in whatever way.
+// launch starts the supervisor. The kernel stops it when this program exits.
 func (p *Platform) launch() error {
 	log, err := os.OpenFile(p.Dir+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -147,8 +146,8 @@ func (p *Platform) launch() error {
 }
 
 func (p *Platform) awaitReady() error {
-	phase, limit := "preparing", preparedWithin
-	for began := time.Now(); time.Since(began) < limit; time.Sleep(100 * time.Millisecond) {
+	phase, timeout := "preparing", prepareTimeout
+	for began := time.Now(); time.Since(began) < timeout; time.Sleep(100 * time.Millisecond) {
 		select {
 		case <-p.over:
 			return errors.New("the platform did not start")
@@ -160,13 +159,13 @@ func (p *Platform) awaitReady() error {
 		case s.Phase == "ready":
 			return nil
 		default:
-			phase, limit, began = s.Phase, readyWithin, time.Now()
+			phase, timeout, began = s.Phase, readyTimeout, time.Now()
 		}
 	}
-	return fmt.Errorf("the platform is %s for more than %s", phase, limit)
+	return fmt.Errorf("the platform is still %s after %s", phase, timeout)
 }
 
-// Stop ends the platform, and fails when that took longer than it may: 15 s.
+// Stop stops the platform, and fails after 15 s.
 func (p *Platform) Stop() error {
 	if err := p.supervisor.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
@@ -182,15 +181,15 @@ func (p *Platform) Stop() error {
 // URL is the address of the gateway.
 func (p *Platform) URL() string { return p.Address("gateway") }
 
-// Address is that of a service itself, past the gateway and the sidecars.
+// Address is that of a service itself, without gateway and sidecars.
 func (p *Platform) Address(app string) string {
 	return fmt.Sprintf("http://127.0.0.1:%d", p.Port(app, "app"))
 }
 
-// Port is one that a process listens on: Port("orders", "app"), Port("orders-dapr", "http"), Port("redis", "redis").
+// Port is a port of a process: Port("orders", "app"), Port("orders-dapr", "http"), Port("redis", "redis").
 func (p *Platform) Port(process, purpose string) int { return p.Process(process).Ports[purpose] }
 
-// Process gives one by name; the zero Process when there is none.
+// Process returns a process by name; the zero Process if there is none.
 func (p *Platform) Process(name string) Process {
 	s, err := p.State()
 	if err != nil {
@@ -214,14 +213,14 @@ func (p *Platform) State() (State, error) {
 	return s, json.Unmarshal(text, &s)
 }
 
-// Secret is one of the instance's secret store, such as "orders-database-url" or "redis-password".
+// Secret is a secret of the instance, such as "orders-database-url" or "redis-password".
 func (p *Platform) Secret(name string) (string, error) {
 	var all map[string]string
 	err := p.read("secrets.json", &all)
 	return all[name], err
 }
 
-// Token is what an app shows its sidecar (dapr) and what its sidecar shows it (app).
+// Token returns the API tokens that an app sends to its sidecar (dapr) and its sidecar sends to it (own).
 func (p *Platform) Token(app string) (dapr, own string, err error) {
 	var all map[string]struct{ Dapr, App string }
 	err = p.read("tokens.json", &all)
@@ -238,7 +237,7 @@ func (p *Platform) read(name string, into any) error {
 
 func (p *Platform) program() string { return filepath.Join(p.Root, ".sidecart", "bin", "stack") }
 
-// stack is a command about this instance that no deadline ends.
+// stack is Command without a deadline.
 func (p *Platform) stack(args ...string) *exec.Cmd { return p.Command(context.Background(), args...) }
 
 func root() (string, error) {
@@ -255,7 +254,7 @@ func root() (string, error) {
 	return "", err
 }
 
-// dump shows what the supervisor said and the end of each log.
+// dump shows the output of the supervisor and the end of each log.
 func (p *Platform) dump(to *os.File) {
 	fmt.Fprintf(to, "\n=== %s\n%s", p.Dir+".log", tail(p.Dir+".log", 4000))
 	logs, _ := filepath.Glob(filepath.Join(p.Dir, "logs", "*.log"))

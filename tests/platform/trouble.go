@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Kill ends a process as a crash would. The supervisor starts it again; see AwaitRestart.
+// Kill kills a process as a crash would. The supervisor restarts it; see KillAndWait.
 func (p *Platform) Kill(t *testing.T, name string) {
 	t.Helper()
 	pid := p.Process(name).PID
@@ -26,7 +26,7 @@ func (p *Platform) Kill(t *testing.T, name string) {
 	}
 }
 
-// KillAndWait is Kill and returns when the process runs again.
+// KillAndWait kills a process, and returns when it runs again.
 func (p *Platform) KillAndWait(t *testing.T, name string) {
 	t.Helper()
 	before := p.Process(name)
@@ -40,8 +40,8 @@ func (p *Platform) KillAndWait(t *testing.T, name string) {
 	})
 }
 
-// PowerCut ends everything at once, the supervisor first, and starts the platform again as a person would. It returns how
-// long that took until all was well.
+// PowerCut kills all processes, the supervisor first, and starts the platform again. It returns the time until it was
+// healthy.
 func (p *Platform) PowerCut(t *testing.T) time.Duration {
 	t.Helper()
 	before, err := p.State()
@@ -54,7 +54,7 @@ func (p *Platform) PowerCut(t *testing.T) time.Duration {
 	}
 	for _, pid := range pids {
 		if pid > 0 {
-			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have gone with the supervisor
+			_ = syscall.Kill(pid, syscall.SIGKILL) // the kernel may have killed it with the supervisor
 		}
 	}
 	<-p.over
@@ -65,7 +65,7 @@ func (p *Platform) PowerCut(t *testing.T) time.Duration {
 	return time.Since(began)
 }
 
-// Command is a command of the stack about this platform, as an operator types it.
+// Command is a stack command for this platform.
 func (p *Platform) Command(ctx context.Context, args ...string) *exec.Cmd {
 	all := append([]string{args[0], "--instance", p.Name, "--offset", strconv.Itoa(p.Offset)}, args[1:]...)
 	cmd := exec.CommandContext(ctx, p.program(), all...)
@@ -73,15 +73,15 @@ func (p *Platform) Command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Beside is a start of another platform on the same ports, which must not succeed.
+// Beside starts another platform on the same ports, which must fail.
 func (p *Platform) Beside(ctx context.Context, name string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, p.program(), "run", "--instance", name, "--offset", strconv.Itoa(p.Offset))
 	cmd.Dir = p.Root
 	return cmd
 }
 
-// StopUntil keeps processes down until the returned function is called, or the test ends. It returns when they are down;
-// the returned function when they are back.
+// StopUntil keeps processes down until the returned function is called, or the test ends. Both return when the
+// processes are down, and up.
 func (p *Platform) StopUntil(t *testing.T, names ...string) (back func()) {
 	t.Helper()
 	released := false
@@ -107,7 +107,7 @@ func (p *Platform) StopUntil(t *testing.T, names ...string) (back func()) {
 func (p *Platform) Pause(t *testing.T, name string) (resume func()) {
 	t.Helper()
 	pid := p.Process(name).PID
-	if pid == 0 { // which would be the group of this test
+	if pid == 0 { // which would signal this test's own group
 		t.Fatalf("%s does not run", name)
 	}
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
@@ -115,7 +115,7 @@ func (p *Platform) Pause(t *testing.T, name string) (resume func()) {
 	}
 	all := append(children(pid), pid)
 	for _, child := range all {
-		_ = syscall.Kill(child, syscall.SIGSTOP) // it may have ended
+		_ = syscall.Kill(child, syscall.SIGSTOP) // it may have exited
 	}
 	resume = func() {
 		for _, pid := range all {
@@ -126,11 +126,11 @@ func (p *Platform) Pause(t *testing.T, name string) (resume func()) {
 	return resume
 }
 
-// children are the processes that a process has started itself: Postgres has one for each connection.
+// children are the child processes of a process: Postgres has one for each connection.
 func children(pid int) (all []int) {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, path := range stats {
-		text, _ := os.ReadFile(path) // of one that ended there is none
+		text, _ := os.ReadFile(path) // empty if it has exited
 		_, rest, _ := strings.Cut(string(text), ") ")
 		if fields := strings.Fields(rest); len(fields) > 1 && fields[1] == strconv.Itoa(pid) {
 			child, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
@@ -140,13 +140,13 @@ func children(pid int) (all []int) {
 	return all
 }
 
-// Restarts is how often the supervisor had to start a process again.
+// Restarts is how often the supervisor has restarted a process.
 func (p *Platform) Restarts(name string) int { return p.Process(name).Restarts }
 
-// LogTail is the end of what a process wrote.
+// LogTail is the end of a process's log.
 func (p *Platform) LogTail(name string) string { return tail(p.Process(name).Log, 3000) }
 
-// LogsOnFailure shows the ends of the named processes' logs if the test fails.
+// LogsOnFailure shows the ends of the processes' logs if the test fails.
 func (p *Platform) LogsOnFailure(t *testing.T, names ...string) {
 	t.Helper()
 	t.Cleanup(func() {
@@ -159,8 +159,7 @@ func (p *Platform) LogsOnFailure(t *testing.T, names ...string) {
 	})
 }
 
-// Eventually tries until fn has no error, and fails the test when it still has one at the deadline. It never sleeps longer
-// than it must.
+// Eventually calls fn until it has no error, and fails the test when it still has one at the deadline.
 func Eventually(t *testing.T, within time.Duration, fn func() error) {
 	t.Helper()
 	wait := 10 * time.Millisecond
@@ -176,8 +175,8 @@ func Eventually(t *testing.T, within time.Duration, fn func() error) {
 	}
 }
 
-// Gone says that no process of the platform is left: neither the supervisor nor anything that carries its mark.
-func Gone(dir string) error {
+// NoProcesses fails when a process of the platform still runs, found by the environment variable of the stack.
+func NoProcesses(dir string) error {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return err

@@ -1,7 +1,6 @@
-// Seed fills a running shop so that there is something to look at: a tree of categories, goods with pictures, buyers, and
-// months of orders. It goes through the public API, like anybody, so what it makes is as whole as what people make; only then
-// are its orders moved into the past, in the database (past.go). It makes the same each time, and when it is run again it makes only what
-// is missing.
+// Seed fills a running shop with data to look at: a tree of categories, products with pictures, buyers, and months of
+// orders. It uses the public API, so its data is as consistent as real data. Then it moves its orders into the past, in
+// the database (backdate.go). It creates the same data in each run, and only what is missing.
 package main
 
 import (
@@ -21,28 +20,29 @@ import (
 
 func main() {
 	base := flag.String("url", "http://localhost:8000", "the platform's address")
-	username := flag.String("username", "testuser", "an administrator, who is registered if nobody is yet")
-	dir := flag.String("dir", filepath.Join(".sidecart", "run"), "the folder of the platform's instance, for its databases")
+	username := flag.String("username", "testuser", "an administrator; registered if the platform is empty")
+	dir := flag.String("dir", filepath.Join(".sidecart", "run"), "the folder of the platform's instance, for its secrets")
 	pictures := flag.Bool("pictures", true, "draw pictures of the products")
-	orders := flag.Int("orders", howMany, "how many orders to have behind it")
-	password := flag.String("password", "SecurePassword123!", "their password")
+	orders := flag.Int("orders", orderCount, "number of orders")
+	password := flag.String("password", "SecurePassword123!", "the administrator's password")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, &shop{nobody: client.Client{Base: *base}, dir: *dir, pictureless: !*pictures, howMany: *orders}, *username, *password); err != nil {
+	s := &shop{anonymous: client.Client{Base: *base}, dir: *dir, noPictures: !*pictures, orderCount: *orders}
+	if err := run(ctx, s, *username, *password); err != nil {
 		fmt.Fprintln(os.Stderr, "\nseed:", err)
 		os.Exit(1) //nolint:gocritic // nothing is left to close
 	}
 }
 
-// shop is what the steps have found out for those after them.
+// shop is the state of the steps.
 type shop struct {
-	nobody, admin client.Client
-	products      []product
-	buyers        []client.Client
-	dir           string // of the instance
-	pictureless   bool
-	howMany       int
+	anonymous, admin client.Client
+	products         []product
+	buyers           []client.Client
+	dir              string // of the instance
+	noPictures       bool
+	orderCount       int
 }
 
 type product struct {
@@ -54,38 +54,40 @@ type product struct {
 
 func run(ctx context.Context, s *shop, username, password string) (err error) {
 	started := time.Now()
-	if s.admin, err = account(ctx, s.nobody, username, password, "The Shopkeeper"); err != nil {
+	if s.admin, err = account(ctx, s.anonymous, username, password, "The Shopkeeper"); err != nil {
 		return fmt.Errorf("%w\nis the platform running? start it with: make run", err)
 	}
 	for _, step := range []struct {
 		what string
 		do   func(context.Context) error
 	}{
-		{"categories", s.categories}, {"products", s.goods}, {"pictures", s.pictures}, {"buyers", s.people}, {"orders", s.orders}, {"lives", s.lives}, {"past", s.past},
+		{"categories", s.categories}, {"products", s.importProducts}, {"pictures", s.pictures},
+		{"buyers", s.signUpBuyers}, {"orders", s.placeOrders}, {"statuses", s.advanceOrders}, {"dates", s.backdate},
 	} {
 		if err := step.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", step.what, err)
 		}
 	}
-	fmt.Printf("\ndone in %s: %s/docs, or %s/api/v1/products?q=headphones&facets=true\n", time.Since(started).Round(time.Second), s.nobody.Base, s.nobody.Base)
+	fmt.Printf("\ndone in %s: %[2]s/docs, or %[2]s/api/v1/products?q=headphones&facets=true\n",
+		time.Since(started).Round(time.Second), s.anonymous.Base)
 	return nil
 }
 
-// account opens an account, or signs in to the one that is there.
-func account(ctx context.Context, nobody client.Client, username, password, name string) (client.Client, error) {
-	a, err := patiently(ctx, nobody, "POST /api/v1/auth/register", map[string]string{
+// account registers an account if need be, and signs in.
+func account(ctx context.Context, anonymous client.Client, username, password, name string) (client.Client, error) {
+	a, err := retry(ctx, anonymous, "POST /api/v1/auth/register", map[string]string{
 		"username": username, "email": username + "@example.com", "password": password, "full_name": name})
 	if err != nil {
-		return nobody, err
+		return anonymous, err
 	}
 	if a.Status != http.StatusCreated && a.Status != http.StatusConflict {
-		return nobody, a.Into(http.StatusCreated, nil)
+		return anonymous, a.Into(http.StatusCreated, nil)
 	}
-	return nobody.SignIn(ctx, username, password)
+	return anonymous.SignIn(ctx, username, password)
 }
 
-// patiently makes a call again when the shop says that it was too much at once.
-func patiently(ctx context.Context, c client.Client, call string, body any, headers ...string) (client.Answer, error) {
+// retry repeats a call that was rejected for its rate or for overload.
+func retry(ctx context.Context, c client.Client, call string, body any, headers ...string) (client.Answer, error) {
 	for {
 		a, err := c.Do(ctx, call, body, headers...)
 		if err != nil || a.Status != http.StatusTooManyRequests && a.Status != http.StatusServiceUnavailable {
@@ -103,14 +105,14 @@ func patiently(ctx context.Context, c client.Client, call string, body any, head
 	}
 }
 
-// each does something for 0 to n-1, so many together, and says how far it is.
-func each(ctx context.Context, what string, n, together int, do func(ctx context.Context, i int) error) error {
+// each calls do for 0 to n-1, with a limit of concurrent calls, and shows the progress.
+func each(ctx context.Context, name string, n, limit int, do func(ctx context.Context, i int) error) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(together)
+	g.SetLimit(limit)
 	shown := time.Time{}
 	for i := range n {
 		if time.Since(shown) > time.Second {
-			fmt.Printf("\r%-12s %d of %d   ", what, i, n)
+			fmt.Printf("\r%-12s %d of %d   ", name, i, n)
 			shown = time.Now()
 		}
 		if ctx.Err() != nil {
@@ -119,6 +121,6 @@ func each(ctx context.Context, what string, n, together int, do func(ctx context
 		g.Go(func() error { return do(ctx, i) })
 	}
 	err := g.Wait()
-	fmt.Printf("\r%-12s %d of %d   \n", what, n, n)
+	fmt.Printf("\r%-12s %d of %d   \n", name, n, n)
 	return err
 }

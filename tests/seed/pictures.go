@@ -14,21 +14,21 @@ import (
 	"sidecart/tests/client"
 )
 
-// pictures are drawn for the products that have none.
+// pictures draws pictures of the products without one.
 func (s *shop) pictures(ctx context.Context) error {
-	var bare []product
+	var without []product
 	for _, p := range s.products {
-		if len(p.Images) == 0 && !s.pictureless {
-			bare = append(bare, p)
+		if len(p.Images) == 0 && !s.noPictures {
+			without = append(without, p)
 		}
 	}
-	return each(ctx, "pictures", len(bare), 4, func(ctx context.Context, i int) error {
-		body, contentType, err := form(draw(bare[i].SKU), bare[i].Name)
+	return each(ctx, "pictures", len(without), 4, func(ctx context.Context, i int) error {
+		body, contentType, err := form(draw(without[i].SKU), without[i].Name)
 		if err != nil {
 			return err
 		}
-		a, err := patiently(ctx, s.admin, fmt.Sprintf("POST /api/v1/products/%d/images", bare[i].ID), client.Raw(body),
-			"Content-Type", contentType, "Idempotency-Key", "seed picture "+bare[i].SKU)
+		a, err := retry(ctx, s.admin, fmt.Sprintf("POST /api/v1/products/%d/images", without[i].ID), client.Raw(body),
+			"Content-Type", contentType, "Idempotency-Key", "seed picture "+without[i].SKU)
 		if err != nil {
 			return err
 		}
@@ -52,13 +52,14 @@ func form(file []byte, alt string) (body, contentType string, err error) {
 	return out.String(), w.FormDataContentType(), err
 }
 
-// draw makes a picture that belongs to a name and no other: discs of related colours on a ground that fades.
+// draw draws the picture of a name: discs of related colours on a fading ground.
 func draw(name string) []byte {
 	sum := fnv.New64a()
-	_, _ = sum.Write([]byte(name))                   // a hash takes everything
-	dice := rand.New(rand.NewPCG(sum.Sum64(), 2026)) //nolint:gosec // the same each time, on purpose
+	_, _ = sum.Write([]byte(name))                   // never fails
+	dice := rand.New(rand.NewPCG(sum.Sum64(), 2026)) //nolint:gosec // the same in each run
 	const w, h = 480, 360
-	ground := color.RGBA{R: uint8(150 + dice.IntN(90)), G: uint8(150 + dice.IntN(90)), B: uint8(150 + dice.IntN(90)), A: 255} //nolint:gosec // below 256
+	bright := func() uint8 { return uint8(150 + dice.IntN(90)) } //nolint:gosec // below 256
+	ground := color.RGBA{R: bright(), G: bright(), B: bright(), A: 255}
 	picture := image.NewRGBA(image.Rect(0, 0, w, h))
 	for y := range h {
 		fade := uint8(y * 60 / h) //nolint:gosec // below 60
@@ -68,7 +69,8 @@ func draw(name string) []byte {
 	}
 	for range 5 + dice.IntN(4) {
 		r, cx, cy := 20+dice.IntN(80), dice.IntN(w), dice.IntN(h)
-		c := color.RGBA{R: ground.B - uint8(dice.IntN(140)), G: ground.R - uint8(dice.IntN(140)), B: ground.G - uint8(dice.IntN(140)), A: 255} //nolint:gosec // below 256
+		darker := func(v uint8) uint8 { return v - uint8(dice.IntN(140)) } //nolint:gosec // below 256
+		c := color.RGBA{R: darker(ground.B), G: darker(ground.R), B: darker(ground.G), A: 255}
 		for y := max(0, cy-r); y < min(h, cy+r); y++ {
 			for x := max(0, cx-r); x < min(w, cx+r); x++ {
 				if (x-cx)*(x-cx)+(y-cy)*(y-cy) < r*r {
@@ -78,6 +80,6 @@ func draw(name string) []byte {
 		}
 	}
 	var out bytes.Buffer
-	_ = jpeg.Encode(&out, picture, nil) // into memory, of a size that fits
+	_ = jpeg.Encode(&out, picture, nil) // in memory, of a valid size
 	return out.Bytes()
 }

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestTheSameEachTime: what is made is enough, differs, and does not depend on when.
-func TestTheSameEachTime(t *testing.T) {
+// TestDataIsReproducible: it is enough, varied, and the same in each run.
+func TestDataIsReproducible(t *testing.T) {
 	text, again := file(), file()
 	if text != again {
 		t.Error("two files differ")
@@ -19,12 +19,12 @@ func TestTheSameEachTime(t *testing.T) {
 	if err != nil || len(rows) < 1001 {
 		t.Fatalf("%d rows, %v", len(rows), err)
 	}
-	shelves, skus := map[string]bool{}, map[string]bool{}
+	categories, skus := map[string]bool{}, map[string]bool{}
 	for _, row := range rows[1:] {
-		shelves[row[4]], skus[row[0]] = true, true
+		categories[row[4]], skus[row[0]] = true, true
 	}
-	if len(shelves)+len(branches) < 30 || len(skus) != len(rows)-1 {
-		t.Errorf("%d shelves, %d SKUs", len(shelves), len(skus))
+	if len(categories)+len(departments) < 30 || len(skus) != len(rows)-1 {
+		t.Errorf("%d categories, %d SKUs", len(categories), len(skus))
 	}
 	many := 0
 	for _, yes := range plentiful() {
@@ -33,22 +33,22 @@ func TestTheSameEachTime(t *testing.T) {
 		}
 	}
 	if many < len(skus)/2 {
-		t.Errorf("of %d products there is enough", many)
+		t.Errorf("%d products have enough stock", many)
 	}
 	one, other := draw("SEED-0001"), draw("SEED-0002")
 	if !bytes.Equal(one, draw("SEED-0001")) || bytes.Equal(one, other) {
-		t.Error("pictures do not belong to their names")
+		t.Error("pictures do not depend on their names alone")
 	}
 	if c, err := jpeg.DecodeConfig(bytes.NewReader(one)); err != nil || c.Width != 480 {
 		t.Errorf("%+v, %v", c, err)
 	}
 }
 
-// TestFates: months of orders of every kind, one after the other, each with steps that are over.
-func TestFates(t *testing.T) {
-	all := fates(howMany)
-	if !reflect.DeepEqual(all, fates(howMany)) {
-		t.Error("they are not the same each time")
+// TestPlans: months of orders of every kind, in order, with steps in the past.
+func TestPlans(t *testing.T) {
+	all := plans(orderCount)
+	if !reflect.DeepEqual(all, plans(orderCount)) {
+		t.Error("they differ between runs")
 	}
 	ends, before := map[string]int{}, span+1
 	for i, f := range all {
@@ -63,25 +63,27 @@ func TestFates(t *testing.T) {
 		}
 		ends[f.steps[len(f.steps)-1].status]++
 	}
-	for status, least := range map[string]int{"paid": 1, "shipped": 1, "delivered": 120, "cancelled": 5, "refunded": 5, "partially_refunded": 5} {
-		if ends[status] < least {
-			t.Errorf("%d orders are %s, want at least %d: %v", ends[status], status, least, ends)
+	for status, want := range map[string]int{
+		"paid": 1, "shipped": 1, "delivered": 120, "cancelled": 5, "refunded": 5, "partially_refunded": 5,
+	} {
+		if ends[status] < want {
+			t.Errorf("%d orders are %s, want at least %d: %v", ends[status], status, want, ends)
 		}
 	}
 }
 
-func TestSlugsAreOfOneShelf(t *testing.T) {
+func TestSlugsAreUnique(t *testing.T) {
 	seen := map[string]bool{}
-	for _, b := range branches {
+	for _, b := range departments {
 		names := []string{b.name}
-		for _, s := range b.shelves {
+		for _, s := range b.categories {
 			names = append(names, s.name)
 		}
 		for _, name := range names {
-			if slugOf(name) == "" || seen[slugOf(name)] {
-				t.Errorf("%s is there twice", name)
+			if slug(name) == "" || seen[slug(name)] {
+				t.Errorf("%s exists twice", name)
 			}
-			seen[slugOf(name)] = true
+			seen[slug(name)] = true
 		}
 	}
 }
