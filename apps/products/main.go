@@ -1,4 +1,4 @@
-// Products is the service that knows what is for sale and how much of it is left.
+// Products is the service for categories, products, images and stock.
 package main
 
 import (
@@ -20,7 +20,7 @@ func main() { service.Main("products", run) }
 
 func run(ctx context.Context, s *service.Service) error {
 	cfg := s.Env.Web("8002")
-	cfg.Streaming = true // images and imports are larger than the rest
+	cfg.Streaming = true // uploads of images and imports exceed the default body limit
 	hold := s.Env.Duration("RESERVATION_TTL", 30*time.Minute)
 	language := s.Env.OneOf("PRODUCT_LANGUAGE", "en", product.Languages...)
 	if err := s.Connect(ctx); err != nil {
@@ -42,6 +42,6 @@ func run(ctx context.Context, s *service.Service) error {
 	stocks.Subscribe(s.NewHub(sidecar.Endpoint{App: "users", Method: "POST", Path: event.ReplayPath}))
 	s.Relay(s.Sidecar.Publish, event.Retention)
 	s.Every("release-expired-reservations", "@every 30s", stocks.ReleaseExpired)
-	s.Every("remove-unused-images", "@every 10m", images.DeleteUnused)
+	s.Every("delete-unused-images", "@every 10m", images.DeleteUnused)
 	return s.Serve(ctx)
 }

@@ -8,8 +8,8 @@ import (
 	"sidecart/kit/postgres"
 )
 
-// insert fails with ErrSlugTaken or ErrNoParent. It checks before it inserts, so that a refused category does not use up
-// an id; the constraints decide between concurrent inserts.
+// insert fails with ErrSlugTaken or ErrNoParent. It checks before it inserts, so that a refused category does not use
+// up an id; the constraints decide between concurrent inserts.
 func insert(ctx context.Context, tx pgx.Tx, in NewCategory, slug string) (Category, error) {
 	var parent, taken bool
 	err := tx.QueryRow(ctx, `

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"sidecart/apps/products/internal/category"
 	images "sidecart/apps/products/internal/image"
 	"sidecart/apps/products/internal/product"
@@ -27,23 +29,29 @@ import (
 	"sidecart/kit/web"
 )
 
-// folder is a store of files in memory, which may be away.
-type folder struct {
+func newDB(t *testing.T) *pgxpool.Pool {
+	t.Helper()
+	return kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations,
+		images.Migrations, stock.Migrations)
+}
+
+// fakeFiles is a file store in memory. Calls fail with err.
+type fakeFiles struct {
 	mu    sync.Mutex
 	files map[string][]byte
-	away  error
+	err   error
 	bad   string // a file that cannot be deleted
 }
 
-func (f *folder) Files() images.Files {
+func (f *fakeFiles) Files() images.Files {
 	return images.Files{
 		Put: func(_ context.Context, name string, data []byte) error {
 			f.mu.Lock()
 			defer f.mu.Unlock()
-			if f.away == nil {
+			if f.err == nil {
 				f.files[name] = data
 			}
-			return f.away
+			return f.err
 		},
 		Get: func(_ context.Context, name string) ([]byte, error) {
 			f.mu.Lock()
@@ -52,7 +60,7 @@ func (f *folder) Files() images.Files {
 			if !ok {
 				return nil, sidecar.ErrFileNotFound
 			}
-			return data, f.away
+			return data, f.err
 		},
 		Delete: func(_ context.Context, name string) error {
 			f.mu.Lock()
@@ -61,7 +69,7 @@ func (f *folder) Files() images.Files {
 				return sidecar.ErrUpstream
 			}
 			delete(f.files, name)
-			return f.away
+			return f.err
 		},
 	}
 }
@@ -97,14 +105,20 @@ func picture(t *testing.T, w, h int) []byte {
 	return out.Bytes()
 }
 
-func TestImages(t *testing.T) {
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, images.Migrations, stock.Migrations)
+func newApp(t *testing.T) (*pgxpool.Pool, *web.App, *images.Service, *fakeFiles) {
+	t.Helper()
+	db := newDB(t)
 	app := web.New("products", web.Config{Verify: kittest.Verify, Streaming: true})
-	store := &folder{files: map[string][]byte{}}
+	store := &fakeFiles{files: map[string][]byte{}}
 	s := images.NewService(event.NewOutbox(db), store.Files())
 	s.Routes(app)
 	category.NewService(event.NewOutbox(db)).Routes(app)
 	product.NewService(event.NewOutbox(db), "en").Routes(app)
+	return db, app, s, store
+}
+
+func TestImages(t *testing.T) {
+	db, app, s, store := newApp(t)
 	admin, alice := kittest.NewCaller(shop.Admin), kittest.NewCaller(shop.User)
 	changed := []string{"products.changed"}
 	kittest.Run(t, app, db, []kittest.Call{
@@ -119,43 +133,44 @@ func TestImages(t *testing.T) {
 	nothing, nothingHeader := form(t, "p.png", nil, "x")
 	huge, hugeHeader := form(t, "p.png", make([]byte, 9<<20), "")
 	kittest.Run(t, app, db, []kittest.Call{
-		{Name: "add by a user", As: alice, Do: "POST /products/1/images", Body: body, Header: header, Want: 403},
+		{Name: "add as a user", As: alice, Do: "POST /products/1/images", Body: body, Header: header, Want: 403},
 		{Name: "add as JSON", As: admin, Do: "POST /products/1/images", Body: `{}`, Want: 415},
-		{Name: "add to nothing", As: admin, Do: "POST /products/99/images", Body: body, Header: header, Want: 404, Has: []string{`"product_not_found"`}},
-		{Name: "what is no image whatever its name", As: admin, Do: "POST /products/1/images", Body: text, Header: textHeader, Want: 415, Has: []string{`"not_an_image"`}},
-		{Name: "bad words", As: admin, Do: "POST /products/1/images", Body: badAlt, Header: badAltHeader, Want: 422, Has: []string{`"alt"`}},
+		{Name: "add to an unknown product", As: admin, Do: "POST /products/99/images", Body: body, Header: header, Want: 404, Has: []string{`"product_not_found"`}},
+		{Name: "a text file named .jpg", As: admin, Do: "POST /products/1/images", Body: text, Header: textHeader, Want: 415, Has: []string{`"not_an_image"`}},
+		{Name: "invalid alt", As: admin, Do: "POST /products/1/images", Body: badAlt, Header: badAltHeader, Want: 422, Has: []string{`"alt"`}},
 		{Name: "no file", As: admin, Do: "POST /products/1/images", Body: nothing, Header: nothingHeader, Want: 422, Has: []string{`"file"`}},
 		{Name: "no form", As: admin, Do: "POST /products/1/images", Body: "nonsense", Header: header, Want: 422, Has: []string{`"file"`}},
 		{Name: "too large", As: admin, Do: "POST /products/1/images", Body: huge, Header: hugeHeader, Want: 413},
-		{Name: "add, a PNG by its content", As: admin, Do: "POST /products/1/images", Body: body, Header: keyed, Want: 201, Emits: changed,
+		{Name: "add a PNG named .jpg", As: admin, Do: "POST /products/1/images", Body: body, Header: keyed, Want: 201, Emits: changed,
 			Has: []string{`"product_id":1,"media_type":"image/png","width":640,"height":320,"alt":"A thing","position":1`}},
 		{Name: "add again", As: admin, Do: "POST /products/1/images", Body: body, Header: keyed, Want: 201, Has: []string{`"position":1`}},
-		{Name: "another", As: admin, Do: "POST /products/1/images", Body: body, Header: header, Want: 201, Emits: changed, Has: []string{`"position":2`}},
-		{Name: "the product shows them", Do: "GET /products/1", Want: 200, Has: []string{`"images":[{"id":`, `"position":1`, `"position":2`, `"version":3`}},
+		{Name: "add another", As: admin, Do: "POST /products/1/images", Body: body, Header: header, Want: 201, Emits: changed, Has: []string{`"position":2`}},
+		{Name: "product with its images", Do: "GET /products/1", Want: 200, Has: []string{`"images":[{"id":`, `"position":1`, `"position":2`, `"version":3`}},
 	})
-	_, seen := kittest.Do(t, app, kittest.Call{Do: "GET /products/1"})
-	all := kittest.Field[[]images.Image](t, seen, "images")
+	_, shown := kittest.Do(t, app, kittest.Call{Do: "GET /products/1"})
+	all := kittest.Field[[]images.Image](t, shown, "images")
 	first, second := ref(all[0].ID), ref(all[1].ID)
 	kittest.Run(t, app, db, []kittest.Call{
-		{Name: "see", Do: "GET " + first, Want: 200, Has: []string{"\x89PNG"}},
+		{Name: "get", Do: "GET " + first, Want: 200, Has: []string{"\x89PNG"}},
 		{Name: "thumbnail", Do: "GET " + first + "?size=thumbnail", Want: 200, AndThen: func(t *testing.T, body []byte) {
 			if c, err := png.DecodeConfig(bytes.NewReader(body)); err != nil || c.Width != 320 || c.Height != 160 {
 				t.Errorf("%+v, %v", c, err)
 			}
 		}},
-		{Name: "another size", Do: "GET " + first + "?size=huge", Want: 422},
-		{Name: "of another product", Do: strings.Replace("GET "+first, "/1/", "/2/", 1), Want: 404},
-		{Name: "change by a user", As: alice, Do: "PATCH " + second, Body: `{"alt":"x"}`, Want: 403},
-		{Name: "words", As: admin, Do: "PATCH " + second, Body: `{"alt":"From behind"}`, Want: 200, Emits: changed, Has: []string{`"alt":"From behind","position":2`}},
-		{Name: "to the front", As: admin, Do: "PATCH " + second, Body: `{"position":1}`, Want: 200, Emits: changed, Has: []string{`"position":1`}},
-		{Name: "a place before the first", As: admin, Do: "PATCH " + second, Body: `{"position":0}`, Want: 422},
-		{Name: "what is not there", As: admin, Do: "PATCH /products/1/images/999", Body: `{"position":1}`, Want: 404, Has: []string{`"image_not_found"`}},
-		{Name: "delete by a user", As: alice, Do: "DELETE " + second, Want: 403},
+		{Name: "unknown size", Do: "GET " + first + "?size=huge", Want: 422},
+		{Name: "image of another product", Do: strings.Replace("GET "+first, "/1/", "/2/", 1), Want: 404},
+		{Name: "update as a user", As: alice, Do: "PATCH " + second, Body: `{"alt":"x"}`, Want: 403},
+		{Name: "update the alt", As: admin, Do: "PATCH " + second, Body: `{"alt":"From behind"}`, Want: 200, Emits: changed, Has: []string{`"alt":"From behind","position":2`}},
+		{Name: "move to the front", As: admin, Do: "PATCH " + second, Body: `{"position":1}`, Want: 200, Emits: changed, Has: []string{`"position":1`}},
+		{Name: "position 0", As: admin, Do: "PATCH " + second, Body: `{"position":0}`, Want: 422},
+		{Name: "update an unknown image", As: admin, Do: "PATCH /products/1/images/999", Body: `{"position":1}`, Want: 404, Has: []string{`"image_not_found"`}},
+		{Name: "delete as a user", As: alice, Do: "DELETE " + second, Want: 403},
 		{Name: "delete", As: admin, Do: "DELETE " + second, Want: 204, Emits: changed},
 		{Name: "delete again", As: admin, Do: "DELETE " + second, Want: 404},
-		{Name: "the other moves up", Do: "GET /products/1", Want: 200, Has: []string{`"alt":"A thing","position":1`}},
+		{Name: "the next image moves up", Do: "GET /products/1", Want: 200, Has: []string{`"alt":"A thing","position":1`}},
 	})
-	if err := s.DeleteUnused(t.Context()); err != nil || len(store.files) != 4 { // two of the image, and two of the refused upload, whose hour is not over
+	if err := s.DeleteUnused(t.Context()); err != nil || len(store.files) != 4 {
+		// two files of the image, and two of the refused upload, which are less than an hour old
 		t.Errorf("kept %v", slices.Collect(maps.Keys(store.files)))
 	}
 	if _, err := db.Exec(t.Context(), `update image_files set free_at = now() where free_at > now()`); err != nil {
@@ -164,16 +179,16 @@ func TestImages(t *testing.T) {
 	if err := s.DeleteUnused(t.Context()); err != nil || len(store.files) != 2 {
 		t.Errorf("kept %d, %v", len(store.files), err)
 	}
-	store.away = sidecar.ErrUpstream
+	store.err = sidecar.ErrUpstream
 	kittest.Run(t, app, db, []kittest.Call{
-		{Name: "while the store is away", As: admin, Do: "POST /products/1/images", Body: body, Header: header, Want: 503},
-		{Name: "archive all the same", As: admin, Do: "DELETE /products/1", Want: 204, Emits: []string{"products.archived"}},
-		{Name: "is not seen", Do: "GET " + first, Want: 404},
+		{Name: "file store unavailable", As: admin, Do: "POST /products/1/images", Body: body, Header: header, Want: 503},
+		{Name: "archive while the file store is unavailable", As: admin, Do: "DELETE /products/1", Want: 204, Emits: []string{"products.archived"}},
+		{Name: "get when archived", Do: "GET " + first, Want: 404},
 	})
 	if err := s.DeleteUnused(t.Context()); !errors.Is(err, sidecar.ErrUpstream) {
 		t.Error(err)
 	}
-	store.away = nil
+	store.err = nil
 	if _, err := db.Exec(t.Context(), `update image_files set free_at = now()`); err != nil {
 		t.Fatal(err)
 	}
@@ -182,11 +197,11 @@ func TestImages(t *testing.T) {
 	}
 }
 
-// TestABadFileHoldsUpNoOther: it steps aside, is told of, and is tried again later.
+// TestABadFileHoldsUpNoOther: a file that cannot be deleted is reported and retried later, and the others are deleted.
 func TestABadFileHoldsUpNoOther(t *testing.T) {
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, images.Migrations, stock.Migrations)
+	db := newDB(t)
 	bad, good := shop.NewID(), shop.NewID()
-	store := &folder{files: map[string][]byte{bad.String(): nil, good.String(): nil}, bad: bad.String()}
+	store := &fakeFiles{files: map[string][]byte{bad.String(): nil, good.String(): nil}, bad: bad.String()}
 	s := images.NewService(event.NewOutbox(db), store.Files())
 	if _, err := db.Exec(t.Context(), `
 		insert into image_files (name, free_at) values ($1, now() - interval '2 hours'), ($2, now() - interval '1 hour')`, bad, good); err != nil {
@@ -196,16 +211,16 @@ func TestABadFileHoldsUpNoOther(t *testing.T) {
 		t.Errorf("%d are left, %v", len(store.files), err)
 	}
 	if err := s.DeleteUnused(t.Context()); err != nil {
-		t.Errorf("the bad one is tried again at once: %v", err)
+		t.Errorf("the bad one is retried immediately: %v", err)
 	}
 }
 
 func ref(id int64) string { return fmt.Sprint("/products/1/images/", id) }
 
-// TestAddingAndMovingAtOnce: however many add and move, places are 1, 2, 3 ... and there are never too many.
-func TestAddingAndMovingAtOnce(t *testing.T) {
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, images.Migrations, stock.Migrations)
-	store := &folder{files: map[string][]byte{}}
+// TestConcurrentAddAndMove: positions stay 1, 2, 3 ..., and a product never has too many images.
+func TestConcurrentAddAndMove(t *testing.T) {
+	db := newDB(t)
+	store := &fakeFiles{files: map[string][]byte{}}
 	s := images.NewService(event.NewOutbox(db), store.Files())
 	if _, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.NewCategory{Name: "Things"}); err != nil {
 		t.Fatal(err)
@@ -238,7 +253,7 @@ func TestAddingAndMovingAtOnce(t *testing.T) {
 	}
 	for i, image := range p.Images {
 		if image.Position != i+1 {
-			t.Errorf("%d stands at %d", i+1, image.Position)
+			t.Errorf("image %d has position %d", i+1, image.Position)
 		}
 	}
 }

@@ -6,18 +6,16 @@ import (
 	"sidecart/kit/sidecar"
 )
 
-// Files is where the files are kept. Put replaces, Get fails with sidecar.ErrFileNotFound, Delete does not mind if there is none.
+// Files is a file store. Put replaces a file, Get fails with sidecar.ErrFileNotFound, and Delete succeeds without a
+// file.
 type Files struct {
 	Put    func(ctx context.Context, name string, data []byte) error
 	Get    func(ctx context.Context, name string) ([]byte, error)
 	Delete func(ctx context.Context, name string) error
 }
 
-// component is the binding's name in every environment.
-const component = "images"
-
-// NewFiles keeps them behind the sidecar's binding.
+// NewFiles returns the file store behind the binding "images".
 func NewFiles(dapr *sidecar.Sidecar) Files {
-	files := dapr.Files(component)
+	files := dapr.Files("images")
 	return Files{Put: files.Put, Get: files.Get, Delete: files.Delete}
 }

@@ -5,11 +5,11 @@ import (
 	"encoding/binary"
 )
 
-// orientation is how a JPEG says it must be turned, 1 (not at all) to 8. Whatever cannot be read is 1.
+// orientation returns the EXIF orientation of a JPEG, 1 (upright) to 8. It is 1 if it cannot be read.
 func orientation(file []byte) int {
 	for at := 2; at+4 <= len(file) && file[at] == 0xff; {
 		marker, length := file[at+1], int(binary.BigEndian.Uint16(file[at+2:]))
-		if marker == 0xda || length < 2 || at+2+length > len(file) { // the picture itself begins, or nothing that makes sense
+		if marker == 0xda || length < 2 || at+2+length > len(file) { // the image data, or an invalid segment
 			return 1
 		}
 		segment := file[at+4 : at+2+length]
@@ -21,7 +21,7 @@ func orientation(file []byte) int {
 	return 1
 }
 
-// orientationIn looks for tag 0x0112 in the first directory of a TIFF.
+// orientationIn reads tag 0x0112 of the first directory of a TIFF.
 func orientationIn(tiff []byte) int {
 	var order binary.ByteOrder = binary.BigEndian
 	if bytes.HasPrefix(tiff, []byte("II*\x00")) {

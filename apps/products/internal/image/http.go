@@ -14,7 +14,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// Routes adds the images' routes.
+// Routes adds the routes of images.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /products/{id}/images", shop.ManageCatalogue, s.handleAdd, web.Created,
 		web.BodyLimit(maxFileBytes+64<<10), web.Timeout(time.Minute),
@@ -54,8 +54,8 @@ func (s *Service) handleAdd(ctx context.Context, _ shop.Caller, in addInput) (Im
 	return s.Add(ctx, in.Key, in.ID, alt, file)
 }
 
-// readForm finds the one file of a form, whatever its part is called, and the words for it. It fails with ErrNoFile, ErrAlt
-// or web.ErrTooLarge.
+// readForm reads the first file of a form, whatever its part is called, and the part named alt. It fails with
+// ErrNoFile, ErrAlt or ErrTooLarge.
 func readForm(form web.Body) (file []byte, alt string, err error) {
 	parts := multipart.NewReader(form, form.Params["boundary"])
 	for {
@@ -66,26 +66,26 @@ func readForm(form web.Body) (file []byte, alt string, err error) {
 		if err != nil {
 			return nil, "", malformed(err)
 		}
-		text, err := io.ReadAll(part)
+		content, err := io.ReadAll(part)
 		switch {
 		case err != nil:
 			return nil, "", malformed(err)
 		case part.FileName() != "" && file == nil:
-			file = text
+			file = content
 		case part.FormName() == "alt":
-			alt = string(text)
+			alt = string(content)
 		}
 	}
+	invalid := func(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar }
 	switch {
 	case len(file) == 0:
 		return nil, "", ErrNoFile
-	case len([]rune(alt)) > 500 || strings.ContainsFunc(alt, func(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar }):
+	case len([]rune(alt)) > 500 || strings.ContainsFunc(alt, invalid):
 		return nil, "", ErrAlt
 	}
 	return file, alt, nil
 }
 
-// malformed is a fault of the body itself, or that the form in it cannot be read.
 func malformed(err error) error {
 	if errors.Is(err, web.ErrTooLarge) {
 		return ErrTooLarge
@@ -101,9 +101,9 @@ type getInput struct {
 
 func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in getInput) (web.Content, error) {
 	p, err := s.Get(ctx, in.ID, in.ImageID, in.Size == "thumbnail")
-	// What is under a number never changes.
-	forever := map[string]string{"Cache-Control": "public, max-age=31536000, immutable"}
-	return web.Content{MediaType: p.MediaType, Bytes: p.Bytes, Tag: p.Tag, Header: forever}, err
+	// The content of an image never changes.
+	immutable := map[string]string{"Cache-Control": "public, max-age=31536000, immutable"}
+	return web.Content{MediaType: p.MediaType, Bytes: p.Bytes, Tag: p.Tag, Header: immutable}, err
 }
 
 type updateInput struct {

@@ -1,5 +1,5 @@
-// Package image is what products look like: pictures that are looked at before they are believed, kept where the sidecar
-// keeps files, and shown in an order.
+// Package image manages the images of products: it validates and re-encodes uploads, stores the files behind a binding
+// of the sidecar, and keeps their order.
 package image
 
 import (
@@ -11,7 +11,7 @@ import (
 	"sidecart/kit/fault"
 )
 
-// Image is one picture of a product. Position is where it stands among the others, from 1.
+// Image is an image of a product. Position is its rank among the product's images, from 1 without gaps.
 type Image struct {
 	ID        int64     `json:"id"`
 	ProductID int64     `json:"product_id"`
@@ -23,20 +23,20 @@ type Image struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
-// ImageUpdate is what an admin wants different; what is not named stays. A position past the end is the end.
+// ImageUpdate changes the fields that are set. A position past the end moves the image to the end.
 type ImageUpdate struct {
 	Alt      *string `json:"alt" validate:"omitempty,max=500,line" example:"A red desk lamp"`
 	Position *int    `json:"position" validate:"omitempty,min=1,max=100"`
 }
 
-// Rendition is a file with what must be known to show it.
+// Rendition is an encoding of an image, in full size or as a thumbnail. Tag is its ETag.
 type Rendition struct {
 	MediaType string
 	Tag       string
 	Bytes     []byte
 }
 
-// imageFile is where an image's files are.
+// imageFile names the files of an image and their media types.
 type imageFile struct {
 	File      uuid.UUID
 	MediaType string
@@ -44,21 +44,20 @@ type imageFile struct {
 	Tag       string
 }
 
-// maxImages is how many images a product has.
 const maxImages = 20
 
-// What can go wrong with images.
+// Errors of images.
 var (
 	ErrNotFound   = fault.New(fault.NotFound, "image_not_found", "there is no such image")
 	ErrNoProduct  = fault.New(fault.NotFound, "product_not_found", "there is no such product")
 	ErrTooMany    = fault.New(fault.Conflict, "too_many_images", "a product has at most 20 images")
 	ErrNoFile     = fault.ErrInvalid.With("file", "is missing: send it as a part with a file name")
-	ErrAlt        = fault.ErrInvalid.With("alt", "must be a text of at most 500 characters on one line")
+	ErrAlt        = fault.ErrInvalid.With("alt", "must be a string of at most 500 characters on one line")
 	ErrNotAnImage = fault.New(fault.Unsupported, "not_an_image", "the file is not a JPEG, PNG or WebP that can be read")
 	ErrTooLarge   = fault.New(fault.TooLarge, "image_too_large", "an image has at most 8 MiB and 20 million pixels")
 )
 
-// reordered is the order of ids with one of them at another place, from 1.
+// reordered moves an id to a position, from 1.
 func reordered(ids []int64, id int64, position int) []int64 {
 	order := slices.DeleteFunc(slices.Clone(ids), func(other int64) bool { return other == id })
 	return slices.Insert(order, min(position-1, len(order)), id)

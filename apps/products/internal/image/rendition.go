@@ -11,11 +11,11 @@ import (
 	"slices"
 
 	scale "golang.org/x/image/draw"
-	_ "golang.org/x/image/webp" // so that it can be read
+	_ "golang.org/x/image/webp" // registers the decoder
 )
 
-// How large things may be: the file, in bytes; the picture as it comes, in pixels; what is kept of it, by its longer side;
-// and each file that is kept, in bytes, so that every binding carries it.
+// Limits of an upload, and of what is stored of it. A side is the longer one, in pixels. Every binding can carry
+// maxStoredBytes.
 const (
 	maxFileBytes   = 8 << 20
 	maxPixels      = 20_000_000
@@ -24,18 +24,17 @@ const (
 	maxStoredBytes = 3 << 20
 )
 
-// formats are those that are taken, whatever else a package may have made readable.
+// formats are the accepted ones. Other packages may register further decoders.
 var formats = []string{"jpeg", "png", "webp"}
 
-// renditions is a picture in the two sizes that are kept.
+// renditions are the two sizes of an image that are stored.
 type renditions struct {
 	width, height   int
 	full, thumbnail Rendition
 }
 
-// render reads a picture, whatever its name says, and draws it anew: upright, not larger than needed, and without anything
-// that came with it, such as where it was taken. It fails with ErrNotAnImage, or with ErrTooLarge before it makes room for the
-// pixels.
+// render decodes a file by its content and encodes it again: upright, limited in size, and without metadata such as the
+// location. It fails with ErrNotAnImage, or with ErrTooLarge before it allocates memory for the pixels.
 func render(file []byte) (renditions, error) {
 	if len(file) > maxFileBytes {
 		return renditions{}, ErrTooLarge
@@ -60,7 +59,7 @@ func render(file []byte) (renditions, error) {
 	if p.full, err = encode(full, format == "png"); err != nil {
 		return p, err
 	}
-	for len(p.full.Bytes) > maxStoredBytes { // a photograph as PNG
+	for len(p.full.Bytes) > maxStoredBytes { // for example a photograph as PNG
 		full = fit(full, max(p.width, p.height)*3/4)
 		p.width, p.height = full.Bounds().Dx(), full.Bounds().Dy()
 		if p.full, err = encode(full, format == "png"); err != nil {
@@ -71,7 +70,7 @@ func render(file []byte) (renditions, error) {
 	return p, err
 }
 
-// fit makes a picture smaller until its longer side is at most side.
+// fit scales an image down so that its longer side is at most side.
 func fit(from image.Image, side int) *image.NRGBA {
 	size := from.Bounds().Size()
 	if longer := max(size.X, size.Y); longer > side {
@@ -86,20 +85,20 @@ func fit(from image.Image, side int) *image.NRGBA {
 	return to
 }
 
-// encode makes a JPEG of what has no transparent places, unless it shall be a PNG.
-func encode(picture *image.NRGBA, asPNG bool) (p Rendition, err error) {
+// encode returns a JPEG if the image is opaque and asPNG is false, otherwise a PNG.
+func encode(img *image.NRGBA, asPNG bool) (p Rendition, err error) {
 	var out bytes.Buffer
-	if asPNG || !picture.Opaque() {
-		p.MediaType, err = "image/png", png.Encode(&out, picture)
+	if asPNG || !img.Opaque() {
+		p.MediaType, err = "image/png", png.Encode(&out, img)
 	} else {
-		p.MediaType, err = "image/jpeg", jpeg.Encode(&out, picture, &jpeg.Options{Quality: 85})
+		p.MediaType, err = "image/jpeg", jpeg.Encode(&out, img, &jpeg.Options{Quality: 85})
 	}
 	digest := sha256.Sum256(out.Bytes())
 	p.Bytes, p.Tag = out.Bytes(), hex.EncodeToString(digest[:12])
 	return p, err
 }
 
-// upright turns and mirrors a picture as its EXIF orientation, 1 to 8, asks.
+// upright rotates and mirrors an image by its EXIF orientation, 1 to 8.
 func upright(from *image.NRGBA, turn int) *image.NRGBA {
 	if turn <= 1 || turn > 8 {
 		return from
@@ -113,7 +112,8 @@ func upright(from *image.NRGBA, turn int) *image.NRGBA {
 	for y := range h {
 		for x := range w {
 			at := [9]image.Point{
-				2: {w - 1 - x, y}, 3: {w - 1 - x, h - 1 - y}, 4: {x, h - 1 - y}, 5: {y, x}, 6: {h - 1 - y, x}, 7: {h - 1 - y, w - 1 - x}, 8: {y, w - 1 - x},
+				2: {w - 1 - x, y}, 3: {w - 1 - x, h - 1 - y}, 4: {x, h - 1 - y},
+				5: {y, x}, 6: {h - 1 - y, x}, 7: {h - 1 - y, w - 1 - x}, 8: {y, w - 1 - x},
 			}[turn]
 			to.SetNRGBA(at.X, at.Y, from.NRGBAAt(x, y))
 		}

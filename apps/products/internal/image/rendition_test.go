@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"image"
 	"image/color"
 	"image/gif"
@@ -14,7 +15,7 @@ import (
 	"testing"
 )
 
-// halves is red on the left and blue on the right.
+// halves returns an image that is red on the left and blue on the right.
 func halves(w, h int) *image.NRGBA {
 	picture := image.NewNRGBA(image.Rect(0, 0, w, h))
 	for y := range h {
@@ -38,7 +39,7 @@ func asPNG(t *testing.T, picture image.Image) []byte {
 	return out.Bytes()
 }
 
-// asJPEG has an EXIF segment that says how to turn it, and something secret.
+// asJPEG adds an EXIF segment with an orientation and a location.
 func asJPEG(t *testing.T, picture image.Image, turn int, order binary.AppendByteOrder) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -58,10 +59,10 @@ func asJPEG(t *testing.T, picture image.Image, turn int, order binary.AppendByte
 	return slices.Concat(head, segment, out.Bytes()[2:])
 }
 
-// webp is a picture of 1 by 1 pixel.
+// webp is an image of 1 by 1 pixel.
 var webp, _ = base64.StdEncoding.DecodeString("UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA==")
 
-func TestPrepare(t *testing.T) {
+func TestRender(t *testing.T) {
 	for name, c := range map[string]struct {
 		file      []byte
 		mediaType string
@@ -91,15 +92,15 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
-func TestPrepareRefuses(t *testing.T) {
+func TestRenderRefuses(t *testing.T) {
 	var animated bytes.Buffer
 	if err := gif.Encode(&animated, image.NewPaletted(image.Rect(0, 0, 2, 2), color.Palette{color.Black}), nil); err != nil {
 		t.Fatal(err)
 	}
 	bomb := asPNG(t, halves(1, 1))
-	binary.BigEndian.PutUint32(bomb[16:], 60_000) // the width that it announces; its checksum is then wrong, which no
-	binary.BigEndian.PutUint32(bomb[20:], 60_000) // decoder must come to see: room for the pixels would be 14 GB
-	fix(bomb)
+	binary.BigEndian.PutUint32(bomb[16:], 60_000) // width and height of the header: the pixels would take 14 GB
+	binary.BigEndian.PutUint32(bomb[20:], 60_000)
+	binary.BigEndian.PutUint32(bomb[29:], crc32.ChecksumIEEE(bomb[12:29]))
 	whole := asPNG(t, halves(40, 40))
 	for name, c := range map[string]struct {
 		file []byte
@@ -107,11 +108,11 @@ func TestPrepareRefuses(t *testing.T) {
 	}{
 		"text":               {[]byte("<svg onload=alert(1)>"), ErrNotAnImage},
 		"a GIF":              {animated.Bytes(), ErrNotAnImage},
-		"nothing":            {nil, ErrNotAnImage},
-		"half of one":        {whole[:len(whole)/2], ErrNotAnImage},
-		"a bomb":             {bomb, ErrTooLarge},
+		"empty":              {nil, ErrNotAnImage},
+		"truncated":          {whole[:len(whole)/2], ErrNotAnImage},
+		"decompression bomb": {bomb, ErrTooLarge},
 		"too many bytes":     {append(whole, make([]byte, maxFileBytes)...), ErrTooLarge},
-		"just the beginning": {whole[:10], ErrNotAnImage},
+		"only the header":    {whole[:10], ErrNotAnImage},
 	} {
 		if _, err := render(c.file); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
@@ -119,21 +120,8 @@ func TestPrepareRefuses(t *testing.T) {
 	}
 }
 
-// fix makes the checksum of a PNG's first chunk right.
-func fix(file []byte) {
-	const polynomial = 0xedb88320
-	crc := ^uint32(0)
-	for _, b := range file[12:29] {
-		crc ^= uint32(b)
-		for range 8 {
-			crc = crc>>1 ^ polynomial&-(crc&1)
-		}
-	}
-	binary.BigEndian.PutUint32(file[29:], ^crc)
-}
-
 func TestUpright(t *testing.T) {
-	// One pixel is red, in the upper left corner; where it goes says all about a turn.
+	// Only the upper left pixel is red. Its new position identifies the rotation.
 	from := image.NewNRGBA(image.Rect(0, 0, 3, 2))
 	red := color.NRGBA{R: 255, A: 255}
 	from.SetNRGBA(0, 0, red)
@@ -144,24 +132,24 @@ func TestUpright(t *testing.T) {
 	}
 }
 
-func TestOrientationOfNonsense(t *testing.T) {
+func TestOrientationOfInvalidFiles(t *testing.T) {
 	good := asJPEG(t, halves(4, 4), 8, binary.BigEndian)
 	if got := orientation(good); got != 8 {
 		t.Errorf("%d", got)
 	}
-	for n := range 60 { // cut anywhere, it must not be read past its end
+	for n := range 60 { // truncated anywhere
 		if got := orientation(good[:n]); got != 1 && got != 8 {
 			t.Errorf("%d of the first %d bytes", got, n)
 		}
 	}
 	far := slices.Clone(good)
-	copy(far[16:], "\xff\xff\xff\xff") // where the directory is
+	copy(far[16:], "\xff\xff\xff\xff") // the offset of the directory
 	if got := orientation(far); got != 1 {
 		t.Errorf("%d", got)
 	}
 }
 
-func TestMoved(t *testing.T) {
+func TestReordered(t *testing.T) {
 	for _, c := range []struct {
 		id       int64
 		position int

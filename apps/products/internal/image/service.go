@@ -20,27 +20,28 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations are the images' tables; they stand on the products'.
+// Migrations create the tables of images. They reference the tables of products.
 var Migrations = postgres.Migrations{Name: "image", Files: postgres.Sub(files)}
 
-// Service does what can be done with images.
+// Service adds, orders, serves and deletes images of products.
 type Service struct {
 	db    *event.Outbox
 	files Files
-	slots *semaphore.Weighted // for pictures as pixels
+	slots *semaphore.Weighted // bounds concurrent renders
 }
 
-// maxConcurrentRenders is how many pictures are drawn at the same time: each takes up to 100 MB meanwhile.
+// maxConcurrentRenders bounds memory: each render takes up to 100 MB.
 const maxConcurrentRenders = 2
 
-// NewService works on an open database.
 func NewService(db *event.Outbox, files Files) *Service {
 	return &Service{db: db, files: files, slots: semaphore.NewWeighted(maxConcurrentRenders)}
 }
 
-// Add gives a product one more image, after the others, and tells products.changed. It fails with ErrNoProduct, ErrTooMany,
-// ErrNotAnImage or ErrTooLarge.
-func (s *Service) Add(ctx context.Context, key idempotency.Key, productID int64, alt string, file []byte) (Image, error) {
+// Add appends an image to a product and emits products.changed. It fails with ErrNoProduct, ErrTooMany, ErrNotAnImage
+// or ErrTooLarge.
+func (s *Service) Add(
+	ctx context.Context, key idempotency.Key, productID int64, alt string, file []byte,
+) (Image, error) {
 	_, earlier, err := idempotency.Begin[Image](ctx, s.db.Pool, key)
 	if err != nil {
 		return Image{}, err
@@ -68,7 +69,6 @@ func (s *Service) Add(ctx context.Context, key idempotency.Key, productID int64,
 	})
 }
 
-// render waits for room.
 func (s *Service) render(ctx context.Context, file []byte) (renditions, error) {
 	if err := s.slots.Acquire(ctx, 1); err != nil {
 		return renditions{}, err
@@ -77,7 +77,7 @@ func (s *Service) render(ctx context.Context, file []byte) (renditions, error) {
 	return render(file)
 }
 
-// upload keeps both files, noted first: what becomes of no image is removed later.
+// upload stores both files. It records them first, so that DeleteUnused finds them if no image follows.
 func (s *Service) upload(ctx context.Context, name uuid.UUID, p renditions) error {
 	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return insertFile(ctx, tx, name) })
 	if err != nil {
@@ -91,24 +91,24 @@ func (s *Service) upload(ctx context.Context, name uuid.UUID, p renditions) erro
 
 func thumbnailName(name uuid.UUID) string { return name.String() + "-small" }
 
-// Get is the picture, or its thumbnail. It fails with ErrNotFound, also for what is off sale.
+// Get returns an image or its thumbnail. It fails with ErrNotFound, also for an archived product.
 func (s *Service) Get(ctx context.Context, productID, id int64, thumbnail bool) (Rendition, error) {
-	where, err := getFile(ctx, s.db, productID, id)
+	f, err := getFile(ctx, s.db, productID, id)
 	if err != nil {
 		return Rendition{}, err
 	}
-	name, p := where.File.String(), Rendition{MediaType: where.MediaType, Tag: where.Tag}
+	name, p := f.File.String(), Rendition{MediaType: f.MediaType, Tag: f.Tag}
 	if thumbnail {
-		name, p = thumbnailName(where.File), Rendition{MediaType: where.SmallType, Tag: where.Tag + "-small"}
+		name, p = thumbnailName(f.File), Rendition{MediaType: f.SmallType, Tag: f.Tag + "-small"}
 	}
 	p.Bytes, err = s.files.Get(ctx, name)
-	if errors.Is(err, sidecar.ErrFileNotFound) { // deleted at this very moment, or lost, which is for the log
+	if errors.Is(err, sidecar.ErrFileNotFound) { // deleted concurrently, or lost: log it
 		return p, fmt.Errorf("image %d: %w", id, ErrNotFound.Wrap(err))
 	}
 	return p, err
 }
 
-// Update changes the words for an image, or its place, and tells products.changed. It fails with ErrNotFound.
+// Update changes an image and emits products.changed. It fails with ErrNoProduct or ErrNotFound.
 func (s *Service) Update(ctx context.Context, productID, id int64, update ImageUpdate) (i Image, err error) {
 	err = s.db.Tx(ctx, func(tx event.TX) error {
 		if err := touchProduct(ctx, tx, productID); err != nil {
@@ -134,7 +134,7 @@ func (s *Service) Update(ctx context.Context, productID, id int64, update ImageU
 	return i, err
 }
 
-// Delete removes an image and tells products.changed. It fails with ErrNotFound.
+// Delete deletes an image and emits products.changed. It fails with ErrNoProduct or ErrNotFound.
 func (s *Service) Delete(ctx context.Context, productID, id int64) error {
 	return s.db.Tx(ctx, func(tx event.TX) error {
 		if err := touchProduct(ctx, tx, productID); err != nil {
@@ -151,8 +151,8 @@ func (s *Service) Delete(ctx context.Context, productID, id int64) error {
 	})
 }
 
-// DeleteUnused removes files that no image has, some hundred at a time. It may be stopped anywhere and run again. A file that
-// cannot be removed steps aside for an hour; the error names it.
+// DeleteUnused deletes up to 200 files without an image. It may be interrupted and run again. A file that cannot be
+// deleted is retried after an hour; the error names it.
 func (s *Service) DeleteUnused(ctx context.Context) error {
 	names, err := unusedFiles(ctx, s.db)
 	if err != nil {

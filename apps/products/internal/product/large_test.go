@@ -78,7 +78,7 @@ const (
 		floating magnetic electric manual solar digital analog smart simple deluxe premium basic royal urban`
 	materials = `wooden steel copper brass cotton linen leather glass ceramic plastic bamboo marble granite rubber silicone velvet wool
 		silk canvas paper cork aluminium titanium carbon nylon`
-	things = `headphones lamp chair table sofa desk shelf mirror clock vase bowl plate mug kettle toaster blender mixer grill oven fridge
+	things = `headphones lamp chair table sofa desk rack mirror clock vase bowl plate mug kettle toaster blender mixer grill oven fridge
 		freezer fan heater pump drill hammer saw wrench ladder rope tent backpack suitcase wallet watch ring necklace bracelet jacket
 		sweater trousers gloves scarf boots sandals socks umbrella camera tripod speaker`
 )
@@ -121,8 +121,8 @@ func filters() map[string]Filter {
 	return all
 }
 
-// TestAHundredThousandProducts shows that no query of the list endpoint scans a large table, facets included, and that the
-// results are right.
+// TestAHundredThousandProducts shows that no query of the list endpoint scans a large table, facets included, and that
+// the results are right.
 func TestAHundredThousandProducts(t *testing.T) {
 	db := fill(t)
 	s := NewService(event.NewOutbox(db), "en")

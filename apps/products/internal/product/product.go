@@ -3,6 +3,7 @@ package product
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -72,12 +73,32 @@ func (in NewProduct) slug() string {
 	return shop.Slug(in.Name + " " + in.SKU)
 }
 
-// uniqueSlug replaces a generated slug that is taken: names and SKUs may differ in characters that slugs leave out.
-func uniqueSlug(slug string) string {
-	return shop.Slug(slug[:min(len(slug), 80)] + " " + shop.NewID().String())
+// assignSlugs sets the slugs of products. A given slug that is taken fails with ErrSlugTaken; a generated one gets a
+// unique suffix, because names and SKUs may differ in characters that slugs leave out.
+func assignSlugs(products []NewProduct, slugs []string) ([]NewProduct, error) {
+	products, taken := slices.Clone(products), map[string]bool{}
+	for _, slug := range slugs {
+		taken[slug] = true
+	}
+	for _, p := range products {
+		if p.Slug != "" && taken[p.Slug] {
+			return nil, ErrSlugTaken
+		}
+		taken[p.Slug] = true
+	}
+	for i, p := range products {
+		if slug := p.slug(); p.Slug == "" {
+			if taken[slug] {
+				slug = shop.Slug(slug[:min(len(slug), 80)] + " " + shop.NewID().String())
+			}
+			products[i].Slug, taken[slug] = slug, true
+		}
+	}
+	return products, nil
 }
 
-// ProductUpdate changes the fields that are set. Attributes and metadata are replaced as a whole. The SKU never changes.
+// ProductUpdate changes the fields that are set. Attributes and metadata are replaced as a whole. The SKU never
+// changes.
 type ProductUpdate struct {
 	Name              *string                   `json:"name" validate:"omitempty,notblank,line,max=200"`
 	Description       *string                   `json:"description" validate:"omitempty,max=10000"`

@@ -26,19 +26,25 @@ var searched = []string{
 	`"name":"Lamp","sku":"L-1","price":5,"category_id":3,"brand":"Bistro","initial_quantity":2,"description":"Goes well with headphones","attributes":{"legs":"3"}`,
 }
 
-func TestSearch(t *testing.T) {
+func newSearch(t *testing.T) (app *web.App, admin shop.Caller) {
+	t.Helper()
 	db := newDB(t)
-	app := web.New("products", web.Config{Verify: kittest.Verify})
+	app = web.New("products", web.Config{Verify: kittest.Verify})
 	category.NewService(event.NewOutbox(db)).Routes(app)
 	product.NewService(event.NewOutbox(db), "en").Routes(app)
 	stock.NewService(event.NewOutbox(db), time.Hour).Routes(app)
-	admin := kittest.NewCaller(shop.Admin)
+	admin = kittest.NewCaller(shop.Admin)
 	for _, c := range []string{`{"name":"Electronics"}`, `{"name":"Audio","parent_id":1}`, `{"name":"Furniture"}`} {
 		kittest.Run(t, app, nil, []kittest.Call{{Name: "category", As: admin, Do: "POST /categories", Body: c, Want: 201}})
 	}
 	for _, g := range searched {
 		kittest.Run(t, app, nil, []kittest.Call{{Name: "product", As: admin, Do: "POST /products", Body: "{" + g + "}", Want: 201}})
 	}
+	return app, admin
+}
+
+func TestSearch(t *testing.T) {
+	app, admin := newSearch(t)
 	for query, want := range map[string]string{ // SKUs in order; with a + in any order
 		"":                                      "L-1 T-1 ST-1 WH-002 WH-001",
 		"sort=price":                            "L-1 ST-1 WH-002 T-1 WH-001",

@@ -54,8 +54,8 @@ func (s *Service) Create(ctx context.Context, in NewProduct) (Product, error) {
 	})
 }
 
-// Update changes a product and emits products.changed. It fails with ErrNotFound, web.ErrPreconditionFailed, ErrInvalid,
-// ErrNoCategory or ErrSlugTaken.
+// Update changes a product and emits products.changed. It fails with ErrNotFound, web.ErrPreconditionFailed,
+// ErrInvalid, ErrNoCategory or ErrSlugTaken.
 func (s *Service) Update(
 	ctx context.Context, id int64, ifMatch web.IfMatch, update ProductUpdate,
 ) (p Product, err error) {
@@ -64,7 +64,7 @@ func (s *Service) Update(
 			return err
 		}
 		var c changes
-		if outcome, err := c.update(p, update); err != nil || outcome == Unchanged {
+		if result, err := c.update(p, update); err != nil || result == Unchanged {
 			return err
 		}
 		if _, err := c.save(ctx, tx); err != nil {
@@ -76,8 +76,8 @@ func (s *Service) Update(
 	return p, err
 }
 
-// Archive takes a product off sale permanently and emits products.archived. Orders with the product continue, and its SKU
-// stays taken. It fails with ErrNotFound or web.ErrPreconditionFailed.
+// Archive takes a product off sale permanently and emits products.archived. Orders with the product continue, and its
+// SKU stays taken. It fails with ErrNotFound or web.ErrPreconditionFailed.
 func (s *Service) Archive(ctx context.Context, id int64, ifMatch web.IfMatch) error {
 	return s.db.Tx(ctx, func(tx event.TX) error {
 		p, err := lock(ctx, tx, id, ifMatch)

@@ -114,18 +114,18 @@ func insert(ctx context.Context, tx pgx.Tx, products []NewProduct) (map[string]i
 // withSlugs gives each product a slug of its own. It checks before the insert, so that a refused product does not use up
 // an id; the constraints decide between concurrent inserts. It fails with ErrSKUTaken, ErrSlugTaken or ErrNoCategory.
 func withSlugs(ctx context.Context, tx pgx.Tx, products []NewProduct) ([]NewProduct, error) {
-	all := make([]NewProduct, len(products))
-	slugs, skus, categories := make([]string, len(all)), make([]string, len(all)), make([]int64, len(all))
-	for i, p := range products {
-		slugs[i], skus[i], categories[i] = p.slug(), p.SKU, p.CategoryID
+	var slugs, skus []string
+	var categories []int64
+	for _, p := range products {
+		slugs, skus, categories = append(slugs, p.slug()), append(skus, p.SKU), append(categories, p.CategoryID)
 	}
-	var found []string
+	var taken []string
 	var skuTaken, noCategory bool
 	err := tx.QueryRow(ctx, `
 		select array(select slug from products where slug = any($1)),
 			exists (select from products where sku = any($2)),
 			exists (select from unnest($3::bigint[]) wanted where not exists (select from categories where id = wanted))`,
-		slugs, skus, categories).Scan(&found, &skuTaken, &noCategory)
+		slugs, skus, categories).Scan(&taken, &skuTaken, &noCategory)
 	switch {
 	case err != nil:
 		return nil, err
@@ -134,25 +134,7 @@ func withSlugs(ctx context.Context, tx pgx.Tx, products []NewProduct) ([]NewProd
 	case skuTaken:
 		return nil, ErrSKUTaken
 	}
-	taken := map[string]bool{}
-	for _, slug := range found {
-		taken[slug] = true
-	}
-	for _, p := range products { // given slugs first: a generated one can give way
-		if p.Slug != "" && taken[p.Slug] {
-			return nil, ErrSlugTaken
-		}
-		taken[p.Slug] = true
-	}
-	for i, p := range products {
-		if p.Slug == "" && taken[slugs[i]] {
-			slugs[i] = uniqueSlug(slugs[i])
-		}
-		taken[slugs[i]] = true
-		all[i] = p
-		all[i].Slug = slugs[i]
-	}
-	return all, nil
+	return assignSlugs(products, taken)
 }
 
 // updateRows writes locked products. It fails with ErrSlugTaken or ErrNoCategory for any of them.

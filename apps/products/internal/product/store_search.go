@@ -33,9 +33,9 @@ func subtree(ctx context.Context, db postgres.Reader, category int64) ([]int64, 
 		select id from below`, category)
 }
 
-// parseSearch turns a search text into a tsquery. Each of its first 8 words matches what begins with it and its stems in
-// the languages of the products, and if no product has such a word, up to three similar words. Stop words of any of the
-// languages are left out, unless no other word is left. The result is empty for a text without letters and digits.
+// parseSearch turns a search text into a tsquery. Each of its first 8 words matches what begins with it and its stems
+// in the languages of the products, and if no product has such a word, up to three similar words. Stop words of any of
+// the languages are left out, unless no other word is left. The result is empty for a text without letters and digits.
 //
 // Each word has exactly one prefix term: its shortest stem of four letters or more, otherwise itself ("photo" of
 // "photos", but not "cha", the Spanish stem of "chair"). Postgres adds up the expected rows of all terms: with several

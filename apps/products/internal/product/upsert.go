@@ -19,14 +19,14 @@ type Row struct {
 	InitialQuantity *int `json:"initial_quantity" validate:"omitempty,min=0,max=1000000000"`
 }
 
-// Outcome is the result of an accepted row.
-type Outcome string
+// Result is the result of an accepted row.
+type Result string
 
-// The outcomes.
+// The results.
 const (
-	Created   Outcome = "created"
-	Updated   Outcome = "updated"
-	Unchanged Outcome = "unchanged"
+	Created   Result = "created"
+	Updated   Result = "updated"
+	Unchanged Result = "unchanged"
 )
 
 // ErrArchived means that the SKU belongs to an archived product.
@@ -68,20 +68,20 @@ type existingProduct struct {
 // Upsert creates or updates the products of rows with different SKUs, all of them or none, in a number of round trips
 // that does not grow with the rows. It emits products.changed for each product that is new or changed. It fails with
 // ErrArchived, and as Create and Update do for any row. language is that of new products whose row has none.
-func Upsert(ctx context.Context, tx event.TX, language string, rows []Row) ([]Outcome, error) {
+func Upsert(ctx context.Context, tx event.TX, language string, rows []Row) ([]Result, error) {
 	existing, err := lockBySKU(ctx, tx, rows)
 	if err != nil {
 		return nil, err
 	}
-	outcomes := make([]Outcome, len(rows))
+	results := make([]Result, len(rows))
 	var c changes
 	for i, row := range rows {
-		if outcomes[i], err = c.upsert(row, existing, language); err != nil {
+		if results[i], err = c.upsert(row, existing, language); err != nil {
 			return nil, err
 		}
 	}
 	_, err = c.save(ctx, tx)
-	return outcomes, err
+	return results, err
 }
 
 // changes are what a transaction writes. The updated products are locked.
@@ -92,7 +92,7 @@ type changes struct {
 	lockStock  []int64
 }
 
-func (c *changes) upsert(row Row, existing map[string]existingProduct, language string) (Outcome, error) {
+func (c *changes) upsert(row Row, existing map[string]existingProduct, language string) (Result, error) {
 	p, ok := existing[row.SKU]
 	if !ok {
 		in, err := row.newProduct(language)
@@ -105,7 +105,7 @@ func (c *changes) upsert(row Row, existing map[string]existingProduct, language 
 	return c.update(p.Product, row.ProductUpdate)
 }
 
-func (c *changes) update(p Product, u ProductUpdate) (Outcome, error) {
+func (c *changes) update(p Product, u ProductUpdate) (Result, error) {
 	updated, err := u.applyTo(p)
 	if err != nil || reflect.DeepEqual(updated, p) {
 		return Unchanged, err

@@ -54,8 +54,8 @@ func (a availability) kind() AlertKind {
 	return enough
 }
 
-// crossing returns the new kind of a product, and whether its kind changed. A product that goes from enough to none is out
-// and never low.
+// crossing returns the new kind of a product, and whether its kind changed. A product that goes from enough to none is
+// out and never low.
 func crossing(before, after availability) (now AlertKind, crossed bool) {
 	was, is := before.kind(), after.kind()
 	if was == Out && is != Out {
@@ -84,11 +84,12 @@ func (s *Service) Alerts(ctx context.Context, kind AlertKind, q web.PageQuery) (
 	}, func(a StockAlert) alertCursor { return alertCursor{a.Since, a.ProductID} })
 }
 
-// NotifyWhenInStock records that a user is to be notified once when a product is back in stock. A repeated request changes
-// nothing. It fails with ErrNotFound or ErrInStock.
+// NotifyWhenInStock records that a user is to be notified once when a product is back in stock. A repeated request
+// changes nothing. It fails with ErrNotFound or ErrInStock.
 func (s *Service) NotifyWhenInStock(ctx context.Context, user shop.UserID, productID int64) error {
 	return s.db.Tx(ctx, func(tx event.TX) error {
-		// The lock orders this request and a concurrent restock: the restock sees the request, or the request sees the stock.
+		// The lock orders this request and a concurrent restock: the restock sees the request, or the request sees the
+		// stock.
 		available, err := lockAvailable(ctx, tx, productID)
 		switch {
 		case err != nil:

@@ -93,8 +93,8 @@ func SetThresholds(ctx context.Context, tx event.TX, thresholds ...Threshold) er
 	for i, t := range thresholds {
 		products[i] = t.ProductID
 	}
-	// Reservations read the threshold under the lock of the stock, so it also changes under that lock. Products are locked
-	// before their stock, in the same order as by an update of the product.
+	// Reservations read the threshold under the lock of the stock, so it also changes under that lock. Products are
+	// locked before their stock, in the same order as by an update of the product.
 	if err := lockProducts(ctx, tx, products); err != nil {
 		return err
 	}

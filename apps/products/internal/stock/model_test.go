@@ -53,7 +53,8 @@ func (m *model) change(apply func()) {
 	}
 }
 
-// TestStockMatchesModel runs random operations, repeated ones too, and compares the stock and its events with the model.
+// TestStockMatchesModel runs random operations, repeated ones too, and compares the stock and its events with the
+// model.
 func TestStockMatchesModel(t *testing.T) {
 	db, s := open(t, time.Hour, 1, 1, 1)
 	for id := range int64(3) {

@@ -30,7 +30,8 @@ type Service struct {
 func NewService(db *event.Outbox, hold time.Duration) *Service { return &Service{db, hold} }
 
 // Reserve reserves all items or none. A repeated call for an order returns the same reservation. It fails with
-// ErrUnknownProduct, ErrOutOfStock, ErrMixedCurrencies, or with ErrReleased if the order's reservation has been released.
+// ErrUnknownProduct, ErrOutOfStock, ErrMixedCurrencies, or with ErrReleased if the order's reservation has been
+// released.
 func (s *Service) Reserve(ctx context.Context, order shop.OrderID, items []Item) (r Reservation, err error) {
 	err = s.db.Tx(ctx, func(tx event.TX) error {
 		until, lines, err := reserve(ctx, tx, order, s.hold, items)
@@ -53,8 +54,8 @@ func (s *Service) Reserve(ctx context.Context, order shop.OrderID, items []Item)
 	return r, err
 }
 
-// Commit makes a reservation a sale: the stock leaves on_hand. A repeated call changes nothing. It fails with ErrReleased
-// if the reservation does not exist or has been released.
+// Commit makes a reservation a sale: the stock leaves on_hand. A repeated call changes nothing. It fails with
+// ErrReleased if the reservation does not exist or has been released.
 func (s *Service) Commit(ctx context.Context, order shop.OrderID) error {
 	return s.db.Tx(ctx, func(tx event.TX) error {
 		state, err := commit(ctx, tx, order)
@@ -109,8 +110,9 @@ func settle(
 	return setState(ctx, tx, order, state)
 }
 
-// Restock puts sold items back into stock. Quantities are totals over all restocks of the order, capped at what was sold.
-// A call with no more than what is already back changes nothing. It fails with ErrReleased if the order has bought nothing.
+// Restock puts sold items back into stock. Quantities are totals over all restocks of the order, capped at what was
+// sold. A call with no more than what is already back changes nothing. It fails with ErrReleased if the order has
+// bought nothing.
 func (s *Service) Restock(ctx context.Context, order shop.OrderID, items []Item) error {
 	return s.db.Tx(ctx, func(tx event.TX) error {
 		state, err := lock(ctx, tx, order)
@@ -128,8 +130,8 @@ func (s *Service) Restock(ctx context.Context, order shop.OrderID, items []Item)
 	})
 }
 
-// ReleaseExpired releases expired reservations. One that cannot be released is retried after ten minutes; the error names
-// it.
+// ReleaseExpired releases expired reservations. One that cannot be released is retried after ten minutes; the error
+// names it.
 func (s *Service) ReleaseExpired(ctx context.Context) error {
 	orders, err := expired(ctx, s.db)
 	if err != nil {

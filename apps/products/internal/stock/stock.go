@@ -1,5 +1,5 @@
-// Package stock manages stock levels, the ledger of stock movements, reservations and stock alerts. It makes overselling
-// impossible: a reservation takes all of its lines or none, and no product has more reserved than on hand.
+// Package stock manages stock levels, the ledger of stock movements, reservations and stock alerts. It makes
+// overselling impossible: a reservation takes all of its lines or none, and no product has more reserved than on hand.
 package stock
 
 import (
@@ -24,8 +24,8 @@ type StockLevel struct {
 	LowStockThreshold int   `json:"low_stock_threshold"`
 }
 
-// StockMovement is an entry of a product's ledger: on_hand changed by Delta and was Balance afterwards. A sale or a return
-// has an OrderID, an adjustment has the admin (By).
+// StockMovement is an entry of a product's ledger: on_hand changed by Delta and was Balance afterwards. A sale or a
+// return has an OrderID, an adjustment has the admin (By).
 type StockMovement struct {
 	ID        int64      `json:"id"`
 	ProductID int64      `json:"product_id"`

@@ -9,8 +9,8 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Open creates the stock of new products, in the transaction that creates them. A product that starts low or out of stock
-// gets an alert but no event: it has not crossed its threshold.
+// Open creates the stock of new products, in the transaction that creates them. A product that starts low or out of
+// stock gets an alert but no event: it has not crossed its threshold.
 func Open(ctx context.Context, tx pgx.Tx, openings []Opening) error {
 	if len(openings) == 0 {
 		return nil
@@ -26,8 +26,8 @@ func Open(ctx context.Context, tx pgx.Tx, openings []Opening) error {
 	return err
 }
 
-// Close deletes the alert and the notification requests of a product, in the transaction that archives it. The stock, the
-// ledger and existing reservations stay. The order of the deletes is that of recordCrossings.
+// Close deletes the alert and the notification requests of a product, in the transaction that archives it. The stock,
+// the ledger and existing reservations stay. The order of the deletes is that of recordCrossings.
 func Close(ctx context.Context, tx pgx.Tx, productID int64) error {
 	batch := &pgx.Batch{}
 	batch.Queue(`delete from stock_alerts where product_id = $1`, productID)
@@ -44,9 +44,9 @@ func level(ctx context.Context, db postgres.Reader, productID int64) (StockLevel
 
 const lockStock = `select from stock where product_id = any($1) order by product_id for update`
 
-// Lock locks the stock of products for the transaction, in key order. A transaction that locks the stock of several products
-// calls it once for all of them, before any other lock of stock: two calls could deadlock with another transaction. Read
-// what is locked by a later statement: this one may see the rows as of before it waited.
+// Lock locks the stock of products for the transaction, in key order. A transaction that locks the stock of several
+// products calls it once for all of them, before any other lock of stock: two calls could deadlock with another
+// transaction. Read what is locked by a later statement: this one may see the rows as of before it waited.
 func Lock(ctx context.Context, tx pgx.Tx, products []int64) error {
 	if len(products) == 0 {
 		return nil

@@ -10,8 +10,9 @@ import (
 	"sidecart/kit/shop"
 )
 
-// reserve inserts the reservation of an order, locks the stock, and reserves all items or none. until is nil if the order
-// already has a reservation; of two concurrent calls, the second waits for the first. lines has the result of each item.
+// reserve inserts the reservation of an order, locks the stock, and reserves all items or none. until is nil if the
+// order already has a reservation; of two concurrent calls, the second waits for the first. lines has the result of
+// each item.
 //
 // The three statements are sent in one round trip, so that contended rows are locked for one round trip only. Each
 // statement sees what the one before it waited for. Stock is locked in key order, so that orders cannot deadlock.
@@ -30,35 +31,38 @@ func reserve(
 		return err
 	})
 	batch.Queue(lockStock, products)
-	batch.Queue(`
-		with result as (
-			select i.index::int - 1 as index, i.product_id, i.quantity, p.id is not null as known,
-				coalesce(s.on_hand - s.reserved >= i.quantity, false) as enough,
-				coalesce(s.on_hand - s.reserved, 0) as available, coalesce(p.low_stock_threshold, 0) as threshold,
-				coalesce(p.sku, '') as sku, coalesce(p.name, '') as name,
-				coalesce(p.price, 0) as unit_price, coalesce(p.currency, '') as currency
-			from unnest($2::bigint[], $3::int[]) with ordinality as i (product_id, quantity, index)
-			left join products p on p.id = i.product_id and p.archived_at is null
-			left join stock s on s.product_id = p.id
-		), possible as (
-			select where not exists (select from result where not enough)
-				and exists (select from reservations where order_id = $1 and state = 'held')
-				and not exists (select from reservation_lines where order_id = $1) -- no earlier reservation
-		), reserved as (
-			update stock s set reserved = s.reserved + r.quantity
-			from result r where s.product_id = r.product_id and exists (select from possible)
-		), inserted as (
-			insert into reservation_lines (order_id, product_id, quantity)
-			select $1, product_id, quantity from result where exists (select from possible)
-		)
-		select index, known, enough, available, threshold, product_id, sku, name, quantity, unit_price, currency
-		from result order by index`, order, products, quantities).Query(func(rows pgx.Rows) (err error) {
+	batch.Queue(reserveItems, order, products, quantities).Query(func(rows pgx.Rows) (err error) {
 		lines, err = pgx.CollectRows(rows, pgx.RowToStructByName[lineResult])
 		return err
 	})
 	err = tx.SendBatch(ctx, batch).Close()
 	return until, lines, err
 }
+
+// reserveItems reserves all items or none, and selects the result of each item.
+const reserveItems = `
+	with result as (
+		select i.index::int - 1 as index, i.product_id, i.quantity, p.id is not null as known,
+			coalesce(s.on_hand - s.reserved >= i.quantity, false) as enough,
+			coalesce(s.on_hand - s.reserved, 0) as available, coalesce(p.low_stock_threshold, 0) as threshold,
+			coalesce(p.sku, '') as sku, coalesce(p.name, '') as name,
+			coalesce(p.price, 0) as unit_price, coalesce(p.currency, '') as currency
+		from unnest($2::bigint[], $3::int[]) with ordinality as i (product_id, quantity, index)
+		left join products p on p.id = i.product_id and p.archived_at is null
+		left join stock s on s.product_id = p.id
+	), possible as (
+		select where not exists (select from result where not enough)
+			and exists (select from reservations where order_id = $1 and state = 'held')
+			and not exists (select from reservation_lines where order_id = $1) -- no earlier reservation
+	), reserved as (
+		update stock s set reserved = s.reserved + r.quantity
+		from result r where s.product_id = r.product_id and exists (select from possible)
+	), inserted as (
+		insert into reservation_lines (order_id, product_id, quantity)
+		select $1, product_id, quantity from result where exists (select from possible)
+	)
+	select index, known, enough, available, threshold, product_id, sku, name, quantity, unit_price, currency
+	from result order by index`
 
 func columns(items []Item) (products []int64, quantities []int) {
 	for _, i := range items {
@@ -80,8 +84,8 @@ func reservation(ctx context.Context, db postgres.Reader, order shop.OrderID) (R
 	return r, err
 }
 
-// queueLock queues the locks of an order's reservation and then of its stock, and reads the state, which stays empty for
-// an order without a reservation.
+// queueLock queues the locks of an order's reservation and then of its stock, and reads the state, which stays empty
+// for an order without a reservation.
 func queueLock(batch *pgx.Batch, order shop.OrderID, state *State) {
 	batch.Queue(`select state from reservations where order_id = $1 for update`, order).Query(func(rows pgx.Rows) error {
 		found, err := pgx.CollectRows(rows, pgx.RowTo[State])

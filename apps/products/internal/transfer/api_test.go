@@ -26,7 +26,8 @@ import (
 
 func open(t testing.TB) (*pgxpool.Pool, *transfer.Service) {
 	t.Helper()
-	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations, image.Migrations, stock.Migrations, transfer.Migrations)
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations,
+		image.Migrations, stock.Migrations, transfer.Migrations)
 	for _, name := range []string{"Chairs", "Tables"} {
 		if _, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.NewCategory{Name: name}); err != nil {
 			t.Fatal(err)
@@ -35,11 +36,11 @@ func open(t testing.TB) (*pgxpool.Pool, *transfer.Service) {
 	return db, transfer.NewService(event.NewOutbox(db), "en")
 }
 
-// TestAddresses has names and SKUs that differ in what an address has not: in what comes after 120 letters, or in a dot.
-func TestAddresses(t *testing.T) {
+// TestSlugs imports names and SKUs whose generated slugs would be equal: they differ after 120 characters, or in a dot.
+func TestSlugs(t *testing.T) {
 	db, s := open(t)
 	long := strings.Repeat("x", 130)
-	take := func(name, file string, created, failed int) {
+	load := func(name, file string, created, failed int) {
 		t.Helper()
 		r, err := s.Import(t.Context(), shop.UserID{UUID: shop.NewID()}, "", "application/x-ndjson", strings.NewReader(file))
 		if err != nil || r.Created != created || r.Failed != failed {
@@ -49,18 +50,18 @@ func TestAddresses(t *testing.T) {
 	row := func(sku, more string) string {
 		return fmt.Sprintf(`{"sku":%q,"price":1,"category":"chairs",%s}`, sku, more) + "\n"
 	}
-	take("together", row("L-1", `"name":"`+long+`1"`)+row("L-2", `"name":"`+long+`2"`)+row("A.1", `"name":"Chair"`)+row("A-1", `"name":"Chair"`)+
+	load("in one batch", row("L-1", `"name":"`+long+`1"`)+row("L-2", `"name":"`+long+`2"`)+row("A.1", `"name":"Chair"`)+row("A-1", `"name":"Chair"`)+
 		row("B", `"name":"Stool"`)+row("C", `"name":"Bench","slug":"stool-b"`), 6, 0)
-	take("after those", row("L-3", `"name":"`+long+`3"`)+row("A_1", `"name":"Chair"`), 2, 0)
-	take("one by one", row("L-4", `"name":"`+long+`4"`)+`{"sku":"Z","name":"Part of a cent","price":1.234,"category":"chairs"}`+"\n"+row("A-1.", `"name":"Chair"`), 2, 1)
-	take("given and taken", row("D", `"name":"Desk","slug":"stool-b"`)+row("E", `"name":"Desk"`), 1, 1)
-	var addresses int
-	if err := db.QueryRow(t.Context(), `select count(distinct slug) from products where slug like 'xxx%' or slug like 'chair-a-1%'`).Scan(&addresses); err != nil || addresses != 8 {
-		t.Errorf("%d addresses, %v", addresses, err)
+	load("slugs of earlier products", row("L-3", `"name":"`+long+`3"`)+row("A_1", `"name":"Chair"`), 2, 0)
+	load("one by one", row("L-4", `"name":"`+long+`4"`)+`{"sku":"Z","name":"Part of a cent","price":1.234,"category":"chairs"}`+"\n"+row("A-1.", `"name":"Chair"`), 2, 1)
+	load("given slug taken", row("D", `"name":"Desk","slug":"stool-b"`)+row("E", `"name":"Desk"`), 1, 1)
+	var slugs int
+	if err := db.QueryRow(t.Context(), `select count(distinct slug) from products where slug like 'xxx%' or slug like 'chair-a-1%'`).Scan(&slugs); err != nil || slugs != 8 {
+		t.Errorf("%d slugs, %v", slugs, err)
 	}
 }
 
-const exportRow = "\xef\xbb\xbf" + `sku,name,price,currency,category,category_id,brand,initial_quantity,attr.color,description,metadata
+const csvFile = "\xef\xbb\xbf" + `sku,name,price,currency,category,category_id,brand,initial_quantity,attr.color,description,metadata
 C-1,Chair,49.5,,chairs,,Plain,5,red,"two
 lines, and ""quotes""",
 C-2,"Chair, large",60,EUR,,1,,0,blue,,"{""supplier"":7}"
@@ -81,51 +82,51 @@ func TestImportAndExport(t *testing.T) {
 	stock.NewService(event.NewOutbox(db), time.Hour).Routes(app)
 	admin, alice := kittest.NewCaller(shop.Admin), kittest.NewCaller(shop.User)
 	csv, lines := map[string]string{"Content-Type": "text/csv"}, map[string]string{"Content-Type": "application/x-ndjson"}
-	told := func(n int) (topics []string) {
+	changed := func(n int) (topics []string) {
 		for range n {
 			topics = append(topics, "products.changed")
 		}
 		return topics
 	}
 	kittest.Run(t, app, db, []kittest.Call{
-		{Name: "by a user", As: alice, Do: "POST /products/import", Body: exportRow, Header: csv, Want: 403},
-		{Name: "as JSON", As: admin, Do: "POST /products/import", Body: `{}`, Want: 415},
-		{Name: "an unknown column", As: admin, Do: "POST /products/import", Body: "sku,colour\n", Header: csv, Want: 422, Has: []string{`"file"`}},
+		{Name: "import as a user", As: alice, Do: "POST /products/import", Body: csvFile, Header: csv, Want: 403},
+		{Name: "import as JSON", As: admin, Do: "POST /products/import", Body: `{}`, Want: 415},
+		{Name: "unknown column", As: admin, Do: "POST /products/import", Body: "sku,colour\n", Header: csv, Want: 422, Has: []string{`"file"`}},
 		{Name: "no SKU", As: admin, Do: "POST /products/import", Body: "name\nx\n", Header: csv, Want: 422},
-		{Name: "nothing", As: admin, Do: "POST /products/import", Body: "", Header: csv, Want: 422},
-		{Name: "each row on its own", As: admin, Do: "POST /products/import", Body: exportRow, Header: csv, Want: 200, Emits: told(4),
+		{Name: "empty file", As: admin, Do: "POST /products/import", Body: "", Header: csv, Want: 422},
+		{Name: "valid and invalid rows", As: admin, Do: "POST /products/import", Body: csvFile, Header: csv, Want: 200, Emits: changed(4),
 			Has: []string{`"state":"done","rows":9,"created":3,"updated":1,"unchanged":0,"failed":5`, `"errors_left_off":0`,
 				`{"line":5,"sku":"","code":"invalid"`, `{"sku":"is required"}`, `"line":6,"sku":"C-3"`, `"price":"is required of a new product"`,
 				`"line":7,"sku":"C-4"`, `"category":"there is no such category"`, `"line":8,"sku":"C-5"`, `"price":"USD has 2 decimals"`,
 				`"line":9,"sku":"","code":"malformed_line"`}},
-		{Name: "a row is as it says", Do: "GET /products/1", Want: 200, Has: []string{`"name":"Chair again"`, `"price":45.00`, `"description":"two\nlines, and \"quotes\""`,
+		{Name: "an imported product", Do: "GET /products/1", Want: 200, Has: []string{`"name":"Chair again"`, `"price":45.00`, `"description":"two\nlines, and \"quotes\""`,
 			`"attributes":{"color":"red"}`, `"available":5`}},
-		{Name: "again, and nothing changes but what changes back", As: admin, Do: "POST /products/import", Body: exportRow, Header: csv, Want: 200, Emits: told(2),
+		{Name: "the same file again", As: admin, Do: "POST /products/import", Body: csvFile, Header: csv, Want: 200, Emits: changed(2),
 			Has: []string{`"created":0,"updated":2,"unchanged":2,"failed":5`}},
-		{Name: "JSON lines", As: admin, Do: "POST /products/import", Header: lines, Want: 200, Emits: told(2),
+		{Name: "JSON lines", As: admin, Do: "POST /products/import", Header: lines, Want: 200, Emits: changed(2),
 			Body: `{"sku":"J-1","name":"Table","price":100,"category":"tables","attributes":{"legs":4},"initial_quantity":2}` + "\n\n" +
 				`{"sku":"C-7","brand":"New","initial_quantity":9}` + "\n" + `{"sku":"J-2","color":"red"}` + "\n" + `{"sku":` + "\n" + `[1]`,
 			Has: []string{`"rows":5,"created":1,"updated":1,"unchanged":0,"failed":3`, `{"line":4,"sku":"J-2","code":"invalid"`, `"color":"is not a known field"`,
 				`{"line":5,"sku":"","code":"malformed"`, `{"line":6,"sku":""`}},
-		{Name: "in another language", As: admin, Do: "POST /products/import", Header: lines, Body: `{"sku":"J-1","language":"de"}` + "\n" + `{"sku":"J-1","language":"xx"}`,
-			Want: 200, Emits: told(1), Has: []string{`"updated":1,"unchanged":0,"failed":1`, `{"language":"must be one of en, de, es, simple"}`}},
-		{Name: "known stock stays", Do: "GET /products?q=c-7", Want: 200, Has: []string{`"brand":"New"`, `"available":0`}},
-		{Name: "a threshold is crossed", As: admin, Do: "POST /products/import", Header: lines, Body: `{"sku":"J-1","low_stock_threshold":3}`, Want: 200,
+		{Name: "languages", As: admin, Do: "POST /products/import", Header: lines, Body: `{"sku":"J-1","language":"de"}` + "\n" + `{"sku":"J-1","language":"xx"}`,
+			Want: 200, Emits: changed(1), Has: []string{`"updated":1,"unchanged":0,"failed":1`, `{"language":"must be one of en, de, es, simple"}`}},
+		{Name: "stock of an existing product", Do: "GET /products?q=c-7", Want: 200, Has: []string{`"brand":"New"`, `"available":0`}},
+		{Name: "threshold above the stock", As: admin, Do: "POST /products/import", Header: lines, Body: `{"sku":"J-1","low_stock_threshold":3}`, Want: 200,
 			Emits: []string{"stock.low", "products.changed"}},
-		{Name: "archived", As: admin, Do: "DELETE /products/2", Want: 204, Emits: []string{"products.archived"}},
-		{Name: "what is archived stays so", As: admin, Do: "POST /products/import", Header: lines, Body: `{"sku":"C-2","price":1}`, Want: 200,
+		{Name: "archive", As: admin, Do: "DELETE /products/2", Want: 204, Emits: []string{"products.archived"}},
+		{Name: "archived product", As: admin, Do: "POST /products/import", Header: lines, Body: `{"sku":"C-2","price":1}`, Want: 200,
 			Has: []string{`"failed":1`, `"sku":"is of a product that is archived"`}},
-		{Name: "a key that is none", As: admin, Do: "POST /products/import", Header: map[string]string{"Content-Type": "application/x-ndjson", "Idempotency-Key": "ä"},
+		{Name: "invalid key", As: admin, Do: "POST /products/import", Header: map[string]string{"Content-Type": "application/x-ndjson", "Idempotency-Key": "ä"},
 			Body: `{"sku":"J-1"}`, Want: 422, Has: []string{`"Idempotency-Key"`}},
-		{Name: "a line too long", As: admin, Do: "POST /products/import", Header: lines, Body: `{"sku":"J-9","name":"` + strings.Repeat("x", 1<<20), Want: 413, Has: []string{`"line_too_long"`}},
-		{Name: "progress", As: admin, Do: "GET /products/imports?limit=2", Want: 200, Has: []string{`"state":"broken"`, `"state":"done"`, `"next_cursor":"`}},
-		{Name: "progress by a user", As: alice, Do: "GET /products/imports", Want: 403},
-		{Name: "export by a user", As: alice, Do: "GET /products/export", Want: 403},
+		{Name: "line too long", As: admin, Do: "POST /products/import", Header: lines, Body: `{"sku":"J-9","name":"` + strings.Repeat("x", 1<<20), Want: 413, Has: []string{`"line_too_long"`}},
+		{Name: "list imports", As: admin, Do: "GET /products/imports?limit=2", Want: 200, Has: []string{`"state":"broken"`, `"state":"done"`, `"next_cursor":"`}},
+		{Name: "list imports as a user", As: alice, Do: "GET /products/imports", Want: 403},
+		{Name: "export as a user", As: alice, Do: "GET /products/export", Want: 403},
 		{Name: "export", As: admin, Do: "GET /products/export", Want: 200, HasNot: []string{"C-2"},
 			Has: []string{"sku,name,", `C-1,Chair again,"two`, `,tables,,de,"{""legs"":4}",{},2,3`}},
-		{Name: "export of another kind", As: admin, Do: "GET /products/export?format=xml", Want: 422},
+		{Name: "export in an unknown format", As: admin, Do: "GET /products/export?format=xml", Want: 422},
 	})
-	t.Run("an export is an import", func(t *testing.T) {
+	t.Run("an export can be imported", func(t *testing.T) {
 		for _, format := range []string{"csv", "jsonl"} {
 			_, file := kittest.Do(t, app, kittest.Call{As: admin, Do: "GET /products/export?format=" + format})
 			header := map[string]map[string]string{"csv": csv, "jsonl": lines}[format]
@@ -135,14 +136,14 @@ func TestImportAndExport(t *testing.T) {
 	})
 }
 
-// endless is a file of n rows that is made while it is read, and tells how much memory there was at most.
-type endless struct {
+// generated is a file of n rows that is generated while it is read. It records the peak heap size.
+type generated struct {
 	n, made int
 	rest    []byte
 	peak    uint64
 }
 
-func (e *endless) Read(p []byte) (int, error) {
+func (e *generated) Read(p []byte) (int, error) {
 	if len(e.rest) == 0 {
 		if e.made == e.n {
 			return 0, io.EOF
@@ -161,10 +162,10 @@ func (e *endless) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// TestAFileOfAnyLength: ten times the rows take no more memory, and each of them is there.
-func TestAFileOfAnyLength(t *testing.T) {
+// TestLargeFile: 10,000 rows are imported in bounded memory.
+func TestLargeFile(t *testing.T) {
 	db, s := open(t)
-	file := &endless{n: 10_000}
+	file := &generated{n: 10_000}
 	r, err := s.Import(t.Context(), shop.UserID{UUID: shop.NewID()}, "", "application/x-ndjson", file)
 	if err != nil || r.Created != file.n || r.Failed != 0 || r.State != transfer.Done {
 		t.Fatalf("%+v, %v", r.ProductImport, err)
@@ -177,65 +178,65 @@ func TestAFileOfAnyLength(t *testing.T) {
 		select count(*) from products p left join stock s on s.product_id = p.id
 		where s.on_hand is distinct from 3 or (select sum(delta) from movements m where m.product_id = p.id) is distinct from 3`).Scan(&wrong)
 	if err != nil || wrong != 0 {
-		t.Errorf("%d products have no right stock, %v", wrong, err)
+		t.Errorf("%d products have a wrong stock, %v", wrong, err)
 	}
 }
 
-// TestABrokenImport ends in the middle: what was read is there, and it is known to be broken.
-func TestABrokenImport(t *testing.T) {
+// TestBrokenImport: a file that ends early leaves a broken import with the rows before.
+func TestBrokenImport(t *testing.T) {
 	_, s := open(t)
-	gone := errors.New("the connection is gone")
-	first := &endless{n: 700}
-	r, err := s.Import(t.Context(), shop.UserID{UUID: shop.NewID()}, "", "application/x-ndjson", io.MultiReader(first, failing{gone}))
-	if !errors.Is(err, gone) || r.Created != 500 {
+	lost := errors.New("connection lost")
+	first := &generated{n: 700}
+	r, err := s.Import(t.Context(), shop.UserID{UUID: shop.NewID()}, "", "application/x-ndjson", io.MultiReader(first, failing{lost}))
+	if !errors.Is(err, lost) || r.Created != 500 {
 		t.Errorf("%+v, %v", r.ProductImport, err)
 	}
 	all, err := s.Imports(t.Context(), web.PageQuery{Limit: 1})
 	if err != nil || all.Items[0].State != transfer.Broken || all.Items[0].Created != 500 {
 		t.Errorf("%+v, %v", all, err)
 	}
-	if r, err = s.Import(t.Context(), shop.UserID{}, "", "application/x-ndjson", &endless{n: 700}); err != nil || r.Unchanged != 500 || r.Created != 200 {
+	if r, err = s.Import(t.Context(), shop.UserID{}, "", "application/x-ndjson", &generated{n: 700}); err != nil || r.Unchanged != 500 || r.Created != 200 {
 		t.Errorf("again: %+v, %v", r.ProductImport, err)
 	}
 }
 
-// TestAnImportSentAgain answers as it did the first time and does nothing more; what broke is taken up, by whoever sends it again.
-func TestAnImportSentAgain(t *testing.T) {
+// TestRepeatedImport: a repeated request returns the first report, or restarts a broken import.
+func TestRepeatedImport(t *testing.T) {
 	db, s := open(t)
-	who, other := shop.UserID{UUID: shop.NewID()}, shop.UserID{UUID: shop.NewID()}
-	send := func(who shop.UserID, key string, n int) (transfer.ProductImportReport, error) {
-		return s.Import(t.Context(), who, key, "application/x-ndjson", &endless{n: n})
+	user, other := shop.UserID{UUID: shop.NewID()}, shop.UserID{UUID: shop.NewID()}
+	send := func(by shop.UserID, key string, n int) (transfer.ProductImportReport, error) {
+		return s.Import(t.Context(), by, key, "application/x-ndjson", &generated{n: n})
 	}
-	first, err := send(who, "k", 700)
+	first, err := send(user, "k", 700)
 	if err != nil || first.Created != 700 {
 		t.Fatalf("%+v, %v", first.ProductImport, err)
 	}
-	if again, err := send(who, "k", 700); err != nil || again.Created != 700 || again.ID != first.ID || !again.SeenAt.Equal(first.SeenAt) || again.Errors == nil {
+	if again, err := send(user, "k", 700); err != nil || again.Created != 700 || again.ID != first.ID || !again.SeenAt.Equal(first.SeenAt) || again.Errors == nil {
 		t.Errorf("again: %+v, %v", again, err)
 	}
-	if _, err := send(who, "k", 701); !errors.Is(err, idempotency.ErrReused) {
+	if _, err := send(user, "k", 701); !errors.Is(err, idempotency.ErrReused) {
 		t.Errorf("another file: %v", err)
 	}
 	if of, err := send(other, "k", 700); err != nil || of.Unchanged != 700 || of.ID == first.ID {
-		t.Errorf("a key belongs to its user: %+v, %v", of.ProductImport, err)
+		t.Errorf("the key of another user: %+v, %v", of.ProductImport, err)
 	}
-	gone := errors.New("the connection is gone")
-	if _, err := s.Import(t.Context(), who, "b", "application/x-ndjson", io.MultiReader(&endless{n: 600}, failing{gone})); !errors.Is(err, gone) {
+	lost := errors.New("connection lost")
+	if _, err := s.Import(t.Context(), user, "b", "application/x-ndjson", io.MultiReader(&generated{n: 600}, failing{lost})); !errors.Is(err, lost) {
 		t.Fatal(err)
 	}
-	if r, err := send(who, "b", 800); err != nil || r.Created != 100 || r.Unchanged != 700 {
-		t.Errorf("what broke is taken up: %+v, %v", r.ProductImport, err)
+	if r, err := send(user, "b", 800); err != nil || r.Created != 100 || r.Unchanged != 700 {
+		t.Errorf("restart of a broken import: %+v, %v", r.ProductImport, err)
 	}
 	if _, err := db.Exec(t.Context(), `update imports set state = 'running', seen_at = now() where id = $1`, first.ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := send(who, "k", 700); !errors.Is(err, transfer.ErrRunning) {
-		t.Errorf("while the first is under way: %v", err)
+	if _, err := send(user, "k", 700); !errors.Is(err, transfer.ErrRunning) {
+		t.Errorf("while the first is running: %v", err)
 	}
 	if _, err := db.Exec(t.Context(), `update imports set started_at = now() - interval '25 hours' where id = $1`, first.ID); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := send(who, "k", 700); err != nil || r.ID == first.ID || r.Unchanged != 700 {
+	if r, err := send(user, "k", 700); err != nil || r.ID == first.ID || r.Unchanged != 700 {
 		t.Errorf("a day later: %+v, %v", r.ProductImport, err)
 	}
 }
@@ -244,11 +245,11 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-// BenchmarkImport is how many rows a second come in, and go out, with 100,000 of them, and in how much memory.
+// BenchmarkImport measures the import and the export of 100,000 rows, and the memory of the import.
 func BenchmarkImport(b *testing.B) {
 	for b.Loop() {
 		_, s := open(b)
-		file, start := &endless{n: 100_000}, time.Now()
+		file, start := &generated{n: 100_000}, time.Now()
 		if r, err := s.Import(context.Background(), shop.UserID{}, "", "application/x-ndjson", file); err != nil || r.Created != file.n {
 			b.Fatal(r.ProductImport, err)
 		}

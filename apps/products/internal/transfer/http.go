@@ -12,10 +12,9 @@ import (
 	"sidecart/kit/web"
 )
 
-// timeout is how long a file may take.
 const timeout = 10 * time.Minute
 
-// Routes adds the routes of files. They stand before those of single products, whose paths look alike.
+// Routes adds the routes of imports and exports. Add them before GET /products/{id}, which matches the same paths.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /products/import", shop.ManageCatalogue, s.handleImport, web.BodyLimit(maxFileBytes),
 		web.Timeout(timeout), web.Fails(ErrHeader, ErrLongLine, ErrRunning, idempotency.ErrReused),
@@ -34,18 +33,17 @@ type importInput struct {
 	File web.Body `body:"text/csv,application/x-ndjson"`
 }
 
-func (s *Service) handleImport(ctx context.Context, who shop.Caller, in importInput) (ProductImportReport, error) {
+func (s *Service) handleImport(ctx context.Context, caller shop.Caller, in importInput) (ProductImportReport, error) {
 	unprintable := func(r rune) bool { return r < ' ' || r > '~' }
 	if len(in.Key) > idempotency.MaxLength || strings.ContainsFunc(in.Key, unprintable) {
-		return ProductImportReport{}, fault.ErrInvalid.With(idempotency.Header, "must be 1 to 255 printable ASCII characters")
+		err := fault.ErrInvalid.With(idempotency.Header, "must be 1 to 255 printable ASCII characters")
+		return ProductImportReport{}, err
 	}
-	return s.Import(ctx, who.ID, in.Key, in.File.MediaType, in.File)
+	return s.Import(ctx, caller.ID, in.Key, in.File.MediaType, in.File)
 }
 
-type importsInput struct{ web.PageQuery }
-
-func (s *Service) handleImports(ctx context.Context, _ shop.Caller, in importsInput) (web.Page[ProductImport], error) {
-	return s.Imports(ctx, in.PageQuery)
+func (s *Service) handleImports(ctx context.Context, _ shop.Caller, in web.PageQuery) (web.Page[ProductImport], error) {
+	return s.Imports(ctx, in)
 }
 
 type exportInput struct {
@@ -55,7 +53,8 @@ type exportInput struct {
 func (s *Service) handleExport(_ context.Context, _ shop.Caller, in exportInput) (web.Content, error) {
 	mediaType := map[string]string{"csv": csvType, "jsonl": linesType}[in.Format]
 	return web.Content{
-		MediaType: mediaType, Header: map[string]string{"Content-Disposition": `attachment; filename="products.` + in.Format + `"`},
-		Write: func(ctx context.Context, w io.Writer) error { return s.Export(ctx, mediaType, w) },
+		MediaType: mediaType,
+		Header:    map[string]string{"Content-Disposition": `attachment; filename="products.` + in.Format + `"`},
+		Write:     func(ctx context.Context, w io.Writer) error { return s.Export(ctx, mediaType, w) },
 	}, nil
 }

@@ -12,11 +12,11 @@ import (
 	"sidecart/kit/shop"
 )
 
-// An import is as long as its file, so its key is not kept in the transaction of what it makes, as kit/idempotency does it: it is
-// claimed before, and the report is kept with how the import ended. What died between is taken up by whoever sends the file again,
-// which is harmless, because a row that was taken changes nothing the second time.
+// An import has many transactions, so kit/idempotency, which stores the response in the transaction of the request,
+// does not fit. Instead, the key is claimed before the first row, and the report is stored at the end. A repeated
+// request restarts a broken import; rows that were imported before change nothing the second time.
 
-// upload is a file as it is read, with what it must be known by when it is sent again.
+// upload is a file that is being read, and its identity: the user and the hashes of key and content.
 type upload struct {
 	by        shop.UserID
 	key       []byte // nil without one
@@ -36,7 +36,7 @@ func newUpload(by shop.UserID, key, mediaType string, file io.Reader) *upload {
 	return u
 }
 
-// sum reads what is left of the file, and answers the digest of all of it.
+// sum reads the rest of the file and returns the digest of all of it.
 func (u *upload) sum() ([]byte, error) {
 	if u.digest == nil {
 		return nil, nil
@@ -45,17 +45,19 @@ func (u *upload) sum() ([]byte, error) {
 	return u.digest.Sum(nil), err
 }
 
-// claim makes the import that a file is, or takes up one of the same key that broke. earlier is one that is done. It fails with
-// ErrRunning.
-func (s *Service) claim(ctx context.Context, u *upload, r *ProductImportReport) (earlier *keyedImport, err error) {
+// claim inserts an import, or restarts a broken one of the same key. earlier is a finished one of the same key. It
+// fails with ErrRunning.
+func (s *Service) claim(
+	ctx context.Context, u *upload, r *ProductImportReport,
+) (earlier *keyedImport, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		if u.key != nil {
 			if err := deleteExpiredKeys(ctx, tx); err != nil {
 				return err
 			}
 		}
-		fresh, err := insert(ctx, tx, &r.ProductImport, u)
-		if err != nil || fresh {
+		inserted, err := insert(ctx, tx, &r.ProductImport, u)
+		if err != nil || inserted {
 			return err
 		}
 		found, err := lockByKey(ctx, tx, u)
@@ -74,14 +76,14 @@ func (s *Service) claim(ctx context.Context, u *upload, r *ProductImportReport) 
 	return earlier, err
 }
 
-// keyedImport is an import of a key, and its report if it is done.
+// keyedImport is an import with a key, and its report if it is done.
 type keyedImport struct {
 	ProductImport
 	Digest []byte
 	Report *ProductImportReport
 }
 
-// replay answers what a file was answered the first time. It fails with idempotency.ErrReused where that was another file.
+// replay returns the report of the first import. It fails with idempotency.ErrReused for another file.
 func (k *keyedImport) replay(u *upload) (ProductImportReport, error) {
 	sum, err := u.sum()
 	switch {

@@ -16,20 +16,20 @@ import (
 	"sidecart/kit/web"
 )
 
-// The media types of a file.
+// The media types of files.
 const (
 	csvType   = "text/csv"
 	linesType = "application/x-ndjson"
 )
 
-// columns of a CSV: those whose cells are texts, and those whose cells are JSON as they stand.
+// Columns of a CSV file. The cells of jsonColumns are JSON.
 var (
 	textColumns = []string{"sku", "name", "description", "slug", "currency", "category", "brand", "language"}
 	jsonColumns = []string{"price", "category_id", "attributes", "metadata", "initial_quantity", "low_stock_threshold"}
 )
 
-// readRows reads a file row by row. A row that cannot be read is told of and the next is read; what ends the reading is
-// the last that is told of, with line 0.
+// readRows yields the rows of a file, also those that cannot be parsed. An error that ends the file is yielded last,
+// with line 0.
 func readRows(mediaType string, from io.Reader) iter.Seq[parsedRow] {
 	if mediaType == csvType {
 		return csvRows(from)
@@ -58,7 +58,7 @@ func jsonRows(from io.Reader) iter.Seq[parsedRow] {
 }
 
 func parseRow(line int, text []byte) parsedRow {
-	n := parsedRow{line: line}
+	n := parsedRow{lineNumber: line}
 	n.err = web.Read(text, &n.row)
 	return n
 }
@@ -82,32 +82,33 @@ func csvRows(from io.Reader) iter.Seq[parsedRow] {
 			if errors.Is(err, io.EOF) {
 				return
 			}
-			if !yield(rowOf(cells, header, record, err)) || isFatal(err) {
+			if !yield(parseRecord(cells, header, record, err)) || isFatal(err) {
 				return
 			}
 		}
 	}
 }
 
-// rowOf makes of a record what a line of JSON would be, so that both are read in one way.
-func rowOf(cells *csv.Reader, header, record []string, err error) parsedRow {
+// parseRecord converts a record to JSON and parses it as a line of JSON.
+func parseRecord(cells *csv.Reader, header, record []string, err error) parsedRow {
 	var parse *csv.ParseError
 	switch {
 	case errors.As(err, &parse):
-		return parsedRow{line: parse.StartLine, err: ErrLine.Wrap(err)}
+		return parsedRow{lineNumber: parse.StartLine, err: ErrLine.Wrap(err)}
 	case err != nil:
 		return parsedRow{err: err}
 	}
 	line, _ := cells.FieldPos(0)
 	if len(record) != len(header) {
-		return parsedRow{line: line, err: ErrLine.WithMessage(fmt.Sprintf("the line has %d cells, and the first line %d", len(record), len(header)))}
+		message := fmt.Sprintf("the line has %d cells, and the header %d", len(record), len(header))
+		return parsedRow{lineNumber: line, err: ErrLine.WithMessage(message)}
 	}
 	object, attributes := map[string]json.RawMessage{}, map[string]json.RawMessage{}
 	for i, cell := range record {
-		name, isAttribute := strings.CutPrefix(header[i], "attr.")
+		name, attribute := strings.CutPrefix(header[i], "attr.")
 		switch {
 		case cell == "":
-		case isAttribute:
+		case attribute:
 			attributes[name] = quoted(cell)
 		case slices.Contains(jsonColumns, header[i]) && json.Valid([]byte(cell)):
 			object[header[i]] = json.RawMessage(cell)
@@ -124,32 +125,34 @@ func rowOf(cells *csv.Reader, header, record []string, err error) parsedRow {
 func quoted(text string) json.RawMessage { return mustJSON(strings.ToValidUTF8(text, "\uFFFD")) }
 
 func mustJSON(value any) json.RawMessage {
-	text, _ := json.Marshal(value) // texts and what is JSON already can always be written
+	text, _ := json.Marshal(value) // cannot fail: strings and JSON
 	return text
 }
+
+func isAttribute(column string) bool { return strings.HasPrefix(column, "attr.") }
 
 func checkHeader(header []string) error {
 	seen := map[string]bool{}
 	for _, name := range header {
-		known := slices.Contains(textColumns, name) || slices.Contains(jsonColumns, name) || strings.HasPrefix(name, "attr.") && len(name) > 5
-		if !known || seen[name] {
+		known := slices.Contains(textColumns, name) || slices.Contains(jsonColumns, name)
+		if !known && !(isAttribute(name) && len(name) > len("attr.")) || seen[name] {
 			return ErrHeader
 		}
 		seen[name] = true
 	}
-	if !seen["sku"] || seen["attributes"] && slices.ContainsFunc(header, func(name string) bool { return strings.HasPrefix(name, "attr.") }) {
+	if !seen["sku"] || seen["attributes"] && slices.ContainsFunc(header, isAttribute) {
 		return ErrHeader
 	}
 	return nil
 }
 
-// isFatal says whether nothing can be read after an error.
+// isFatal reports whether reading cannot continue after an error.
 func isFatal(err error) bool {
 	var parse *csv.ParseError
 	return err != nil && !errors.As(err, &parse)
 }
 
-// lineFault is a fault of a line, unless it is one already, or of the connection.
+// lineFault returns err if it is a fault, otherwise ErrLine.
 func lineFault(err error) error {
 	var known *fault.Error
 	if errors.As(err, &known) {
@@ -158,11 +161,11 @@ func lineFault(err error) error {
 	return ErrLine.Wrap(err)
 }
 
-// skipBOM leaves out the byte order mark that spreadsheets write.
+// skipBOM skips the byte order mark that spreadsheets write.
 func skipBOM(from io.Reader) io.Reader {
 	buffered := bufio.NewReader(from)
 	if mark, err := buffered.Peek(3); err == nil && bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
-		_, _ = buffered.Discard(3) // they are there
+		_, _ = buffered.Discard(3) // cannot fail: they are buffered
 	}
 	return buffered
 }

@@ -19,24 +19,29 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations are the table of imports.
+// Migrations create the table of imports.
 var Migrations = postgres.Migrations{Name: "transfer", Files: postgres.Sub(files)}
 
-// Service brings goods in and out.
+// Service imports and exports products.
 type Service struct {
 	db       *event.Outbox
 	language string
 }
 
-// NewService works on an open database. language is that of new products of which a file does not say it.
+// NewService takes the default language of products.
 func NewService(db *event.Outbox, language string) *Service { return &Service{db, language} }
 
-// Import takes a file row by row: a new SKU is a new product, a known one is changed in what the row names. A row is taken
-// whole or not at all. Taking the same file again changes nothing more. It fails where the file cannot be read to its end; the
-// rows before stay taken, and the import is broken. With a key, the same file answers the same report for a day; it fails with ErrRunning
-// while the first is still under way, and with idempotency.ErrReused for another file.
-func (s *Service) Import(ctx context.Context, by shop.UserID, key, mediaType string, file io.Reader) (ProductImportReport, error) {
-	r, u := ProductImportReport{ProductImport: ProductImport{ID: shop.NewID(), State: Running}, Errors: []ImportRowError{}}, newUpload(by, key, mediaType, file)
+// Import reads a file row by row: a new SKU creates a product, a known one updates it. Each row is accepted or refused
+// as a whole. Importing the same file again changes nothing. Import fails if the file cannot be read to its end; the
+// rows before stay imported, and the import is broken. With a key, the same file returns the same report for a day; it
+// fails with ErrRunning while the first import is running, and with idempotency.ErrReused for another file.
+func (s *Service) Import(
+	ctx context.Context, by shop.UserID, key, mediaType string, file io.Reader,
+) (ProductImportReport, error) {
+	u := newUpload(by, key, mediaType, file)
+	r := ProductImportReport{
+		ProductImport: ProductImport{ID: shop.NewID(), State: Running}, Errors: []ImportRowError{},
+	}
 	earlier, err := s.claim(ctx, u, &r)
 	switch {
 	case err != nil:
@@ -48,50 +53,49 @@ func (s *Service) Import(ctx context.Context, by shop.UserID, key, mediaType str
 	return r, s.finish(ctx, &r, u, err)
 }
 
-func (s *Service) importRows(ctx context.Context, r *ProductImportReport, u *upload) (err error) {
-	categories := map[string]*int64{}
-	var waiting []parsedRow
-	for n := range readRows(u.mediaType, u) {
-		if n.line == 0 {
-			err = n.err
-			break
+func (s *Service) importRows(ctx context.Context, r *ProductImportReport, u *upload) error {
+	categories := map[string]int64{}
+	var batch []parsedRow
+	for row := range readRows(u.mediaType, u) {
+		if row.lineNumber == 0 {
+			return row.err
 		}
-		waiting = append(waiting, n)
-		if len(waiting) == batchSize {
-			if err = s.importBatch(ctx, r, waiting, categories); err != nil {
-				break
+		batch = append(batch, row)
+		if len(batch) == batchSize {
+			if err := s.importBatch(ctx, r, batch, categories); err != nil {
+				return err
 			}
-			waiting = waiting[:0]
+			batch = batch[:0]
 		}
 	}
-	if err == nil {
-		err = s.importBatch(ctx, r, waiting, categories)
-	}
-	return err
+	return s.importBatch(ctx, r, batch, categories)
 }
 
-// finish notes how it ended, also when whoever asked is gone, and answers why it broke.
-func (s *Service) finish(ctx context.Context, r *ProductImportReport, u *upload, why error) error {
-	var sum []byte
-	if why == nil {
-		sum, why = u.sum()
+// finish stores the result of an import, also after ctx is done. It returns failure, the error that broke the import.
+func (s *Service) finish(ctx context.Context, r *ProductImportReport, u *upload, failure error) error {
+	var digest []byte
+	if failure == nil {
+		digest, failure = u.sum()
 	}
 	r.State = Done
-	if why != nil {
+	if failure != nil {
 		r.State = Broken
 	}
 	ctx = context.WithoutCancel(ctx)
-	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) (err error) {
-		if r.SeenAt, err = update(ctx, tx, r.ProductImport); err == nil && u.key != nil && r.State == Done {
-			err = saveReport(ctx, tx, r, sum)
+	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		err := saveProgress(ctx, tx, r)
+		if err == nil && u.key != nil && r.State == Done {
+			err = saveReport(ctx, tx, r, digest)
 		}
 		return err
 	})
-	return errors.Join(why, err)
+	return errors.Join(failure, err)
 }
 
-// importBatch takes rows: together if nothing is wrong with any of them, else those that can be, one by one.
-func (s *Service) importBatch(ctx context.Context, r *ProductImportReport, rows []parsedRow, categories map[string]*int64) error {
+// importBatch imports rows in one transaction, or each in its own if one of them is refused.
+func (s *Service) importBatch(
+	ctx context.Context, r *ProductImportReport, rows []parsedRow, categories map[string]int64,
+) error {
 	for i := range rows {
 		if rows[i].err == nil {
 			rows[i].err = s.resolveCategory(ctx, &rows[i].row, categories)
@@ -103,59 +107,58 @@ func (s *Service) importBatch(ctx context.Context, r *ProductImportReport, rows 
 		return nil
 	}
 	*r = before
-	for _, n := range rows {
-		outcome := product.Outcome("")
-		if n.err == nil {
-			outcome, n.err = s.upsertRow(ctx, n.row)
+	for _, row := range rows {
+		var result product.Result
+		if row.err == nil {
+			result, row.err = s.upsertRow(ctx, row.row)
 		}
-		if ctx.Err() != nil || postgres.IsUnavailable(n.err) || postgres.IsConflict(n.err) {
-			return n.err
+		if ctx.Err() != nil || postgres.IsUnavailable(row.err) || postgres.IsConflict(row.err) {
+			return row.err
 		}
-		r.record(n, outcome, n.err)
+		r.record(row, result)
 	}
-	return s.saveProgress(ctx, r)
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return saveProgress(ctx, tx, r) })
 }
 
-// upsertBatch takes those rows that could be read, in one transaction with how far the import has come.
+// upsertBatch upserts the rows that could be parsed, and saves the progress in the same transaction.
 func (s *Service) upsertBatch(ctx context.Context, r *ProductImportReport, rows []parsedRow) error {
-	var lines []product.Row
+	var valid []product.Row
 	seen := map[string]bool{}
-	for _, n := range rows {
-		if n.err == nil {
-			if seen[n.row.SKU] {
+	for _, row := range rows {
+		if row.err == nil {
+			if seen[row.row.SKU] {
 				return errDuplicateSKU
 			}
-			seen[n.row.SKU] = true
-			lines = append(lines, n.row.Row)
+			seen[row.row.SKU] = true
+			valid = append(valid, row.row.Row)
 		}
 	}
 	return s.db.Tx(ctx, func(tx event.TX) error {
-		outcomes, err := product.Upsert(ctx, tx, s.language, lines)
+		results, err := product.Upsert(ctx, tx, s.language, valid)
 		if err != nil {
 			return err
 		}
-		for _, n := range rows {
-			outcome := product.Outcome("")
-			if n.err == nil {
-				outcome, outcomes = outcomes[0], outcomes[1:]
+		for _, row := range rows {
+			var result product.Result
+			if row.err == nil {
+				result, results = results[0], results[1:]
 			}
-			r.record(n, outcome, n.err)
+			r.record(row, result)
 		}
-		_, err = update(ctx, tx, r.ProductImport)
-		return err
+		return saveProgress(ctx, tx, r)
 	})
 }
 
-// errDuplicateSKU sends rows of the same SKU one after the other.
-var errDuplicateSKU = errors.New("a SKU is there twice")
+// errDuplicateSKU makes importBatch import the rows one after the other.
+var errDuplicateSKU = errors.New("duplicate SKU in a batch")
 
-// upsertRow takes a row, again where somebody else's change was in the way.
-func (s *Service) upsertRow(ctx context.Context, one importRow) (outcome product.Outcome, err error) {
+// upsertRow upserts a row, with up to three attempts on conflicts with concurrent transactions.
+func (s *Service) upsertRow(ctx context.Context, row importRow) (result product.Result, err error) {
 	for range 3 {
 		err = s.db.Tx(ctx, func(tx event.TX) error {
-			outcomes, err := product.Upsert(ctx, tx, s.language, []product.Row{one.Row})
+			results, err := product.Upsert(ctx, tx, s.language, []product.Row{row.Row})
 			if err == nil {
-				outcome = outcomes[0]
+				result = results[0]
 			}
 			return err
 		})
@@ -163,58 +166,45 @@ func (s *Service) upsertRow(ctx context.Context, one importRow) (outcome product
 			break
 		}
 	}
-	return outcome, err
+	return result, err
 }
 
-func (s *Service) saveProgress(ctx context.Context, r *ProductImportReport) error {
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		_, err := update(ctx, tx, r.ProductImport)
-		return err
-	})
-}
-
-// resolveCategory puts the number of a category in place of its slug. It fails with ErrNoCategory.
-func (s *Service) resolveCategory(ctx context.Context, one *importRow, categories map[string]*int64) error {
-	if one.Category == nil {
+// resolveCategory sets the category id of a row by its slug. categories caches ids. It fails with ErrNoCategory.
+func (s *Service) resolveCategory(ctx context.Context, row *importRow, categories map[string]int64) (err error) {
+	if row.Category == nil {
 		return nil
 	}
-	id, ok := categories[*one.Category]
+	id, ok := categories[*row.Category]
 	if !ok {
-		var err error
-		if id, err = categoryOf(ctx, s.db, *one.Category); err != nil {
+		if id, err = categoryID(ctx, s.db, *row.Category); err != nil {
 			return err
 		}
-		if id != nil {
-			categories[*one.Category] = id
-		}
+		categories[*row.Category] = id
 	}
-	if id == nil {
-		return ErrNoCategory
-	}
-	one.CategoryID = id
+	row.CategoryID = &id
 	return nil
 }
 
-// Imports is how far each import has come, the last first.
+// Imports lists the imports with their progress, newest first.
 func (s *Service) Imports(ctx context.Context, q web.PageQuery) (web.Page[ProductImport], error) {
-	return web.PageOf(q, uuid.Nil, func(before uuid.UUID, most int) ([]ProductImport, error) {
-		return list(ctx, s.db, before, most)
+	return web.PageOf(q, uuid.Nil, func(before uuid.UUID, limit int) ([]ProductImport, error) {
+		return list(ctx, s.db, before, limit)
 	}, func(i ProductImport) uuid.UUID { return i.ID })
 }
 
-// Export writes all that is on sale, by number, some at a time. What is put on sale meanwhile is in it too.
+// Export writes all products on sale, by id, in pages. It includes products that are added during the export.
 func (s *Service) Export(ctx context.Context, mediaType string, to io.Writer) error {
 	write, flush := newWriter(mediaType, to)
 	for after := int64(0); ; {
-		goods, err := exportPage(ctx, s.db, after)
-		if err != nil || len(goods) == 0 {
+		rows, err := exportPage(ctx, s.db, after)
+		if err != nil || len(rows) == 0 {
 			return errors.Join(err, flush())
 		}
-		for _, g := range goods {
-			if err := write(g); err != nil {
+		for _, row := range rows {
+			if err := write(row); err != nil {
 				return err
 			}
 		}
-		after = goods[len(goods)-1].ID
+		after = rows[len(rows)-1].ID
 	}
 }

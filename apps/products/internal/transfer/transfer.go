@@ -1,5 +1,4 @@
-// Package transfer brings goods in and out by the file: each line on its own, as fast as it is read, in the same little
-// memory however long the file is.
+// Package transfer imports and exports products as CSV or JSON lines. It streams files row by row, in constant memory.
 package transfer
 
 import (
@@ -11,7 +10,7 @@ import (
 	"sidecart/kit/fault"
 )
 
-// ProductImport is how far a file has come. Rows that were taken stay taken, whatever becomes of the rest.
+// ProductImport is the progress of an import. Imported rows stay imported even if the import breaks.
 type ProductImport struct {
 	ID        uuid.UUID   `json:"id"`
 	State     ImportState `json:"state"`
@@ -21,81 +20,83 @@ type ProductImport struct {
 	Unchanged int         `json:"unchanged"`
 	Failed    int         `json:"failed"`
 	StartedAt time.Time   `json:"started_at"`
-	SeenAt    time.Time   `json:"seen_at"` // when it last went on
+	SeenAt    time.Time   `json:"seen_at"` // of the last progress
 }
 
-// ImportState is whether an import goes on.
+// ImportState is the state of an import.
 type ImportState string
 
-// An import that has not gone on for two minutes is broken too: whoever ran it has died.
+// An import without progress for two minutes is also broken: its replica has stopped.
 const (
 	Running ImportState = "running"
 	Done    ImportState = "done"
 	Broken  ImportState = "broken"
 )
 
-// ProductImportReport is an import that is done, and what was wrong with the rows that were not taken.
+// ProductImportReport is a finished import with the errors of refused rows.
 type ProductImportReport struct {
 	ProductImport
-	Errors []ImportRowError `json:"errors"`
-	// LeftOff is how many more rows failed than Errors tells of.
-	OmittedErrors int `json:"errors_left_off"`
+	Errors        []ImportRowError `json:"errors"`
+	OmittedErrors int              `json:"errors_left_off"` // refused rows beyond those in Errors
 }
 
-// ImportRowError is what was wrong with one row. Nothing of it was taken.
+// ImportRowError is the error of a refused row.
 type ImportRowError struct {
-	Line   int               `json:"line"` // in the file, from 1
-	SKU    string            `json:"sku"`
-	Code   string            `json:"code"`
-	Detail string            `json:"detail"`
-	Errors map[string]string `json:"errors,omitempty"`
+	LineNumber int               `json:"line"` // in the file, from 1
+	SKU        string            `json:"sku"`
+	Code       string            `json:"code"`
+	Detail     string            `json:"detail"`
+	Errors     map[string]string `json:"errors,omitempty"`
 }
 
-// importRow is one product as a file has it. Category is the slug of one, in place of its number.
+// importRow is a row of a file. Category is a slug, an alternative to category_id.
 type importRow struct {
 	product.Row
 	Category *string `json:"category" validate:"omitempty,max=120"`
 }
 
-// parsedRow is a row with its line, or what is wrong with it.
+// parsedRow is a row with its line, or its error. Line 0 is an error of the file.
 type parsedRow struct {
-	line int
-	row  importRow
-	err  error
+	lineNumber int
+	row        importRow
+	err        error
 }
 
-// What bounds an import.
+// Limits of an import.
 const (
 	maxFileBytes = 64 << 20
 	batchSize    = 500   // rows in a transaction
-	maxErrors    = 1_000 // that a report tells of
+	maxErrors    = 1_000 // in a report
 	maxLineBytes = 1 << 20
 )
 
-// What can go wrong with a file as a whole.
+// Errors of imports.
 var (
-	ErrHeader     = fault.ErrInvalid.With("file", "begins with the names of its columns, among them sku, each known and once")
+	ErrHeader     = fault.ErrInvalid.With("file", "must begin with a header of known, distinct columns that include sku")
 	ErrNoCategory = fault.ErrInvalid.With("category", "there is no such category")
 	ErrLine       = fault.New(fault.Malformed, "malformed_line", "the line cannot be read")
-	ErrRunning    = fault.New(fault.Conflict, "import_running", "the import with this Idempotency-Key is still under way").WithRetryAfter(5)
-	ErrLongLine   = fault.New(fault.TooLarge, "line_too_long", "a line has at most 1 MiB")
+	ErrRunning    = fault.New(fault.Conflict, "import_running",
+		"the import with this Idempotency-Key is still running").WithRetryAfter(5)
+	ErrLongLine = fault.New(fault.TooLarge, "line_too_long", "a line has at most 1 MiB")
 )
 
-// record adds what became of a row.
-func (r *ProductImportReport) record(n parsedRow, outcome product.Outcome, err error) {
+// record counts a row, with its error or its result.
+func (r *ProductImportReport) record(row parsedRow, result product.Result) {
 	r.Rows++
 	switch {
-	case err != nil:
+	case row.err != nil:
 		r.Failed++
 		if len(r.Errors) == maxErrors {
 			r.OmittedErrors++
 			return
 		}
-		f := fault.Of(err)
-		r.Errors = append(r.Errors, ImportRowError{Line: n.line, SKU: n.row.SKU, Code: f.Code, Detail: f.Message, Errors: f.Fields})
-	case outcome == product.Created:
+		f := fault.Of(row.err)
+		r.Errors = append(r.Errors, ImportRowError{
+			LineNumber: row.lineNumber, SKU: row.row.SKU, Code: f.Code, Detail: f.Message, Errors: f.Fields,
+		})
+	case result == product.Created:
 		r.Created++
-	case outcome == product.Updated:
+	case result == product.Updated:
 		r.Updated++
 	default:
 		r.Unchanged++

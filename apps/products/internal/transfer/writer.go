@@ -10,7 +10,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-// exportRow is a product as a file has it: what an import of the file into an empty shop needs.
+// exportRow is a product in a file. An import of the file into an empty database restores it.
 type exportRow struct {
 	ID                int64                             `json:"-"`
 	SKU               string                            `json:"sku"`
@@ -28,18 +28,19 @@ type exportRow struct {
 	LowStockThreshold int                               `json:"low_stock_threshold"`
 }
 
-// newWriter writes goods one by one; flush ends the file.
+// newWriter returns functions that write a row and end the file.
 func newWriter(mediaType string, to io.Writer) (write func(exportRow) error, flush func() error) {
 	if mediaType == linesType {
 		lines := json.NewEncoder(to)
-		return func(g exportRow) error { return lines.Encode(g) }, func() error { return nil }
+		return func(r exportRow) error { return lines.Encode(r) }, func() error { return nil }
 	}
 	cells := csv.NewWriter(to)
-	_ = cells.Write([]string{"sku", "name", "description", "slug", "price", "currency", "category", "brand", "language", "attributes", "metadata",
-		"initial_quantity", "low_stock_threshold"}) // into a buffer; flush tells of errors
-	write = func(g exportRow) error {
-		return cells.Write([]string{g.SKU, g.Name, g.Description, g.Slug, g.Price.String(), g.Currency, g.Category, g.Brand, g.Language,
-			string(mustJSON(g.Attributes)), string(mustJSON(g.Metadata)), strconv.Itoa(g.InitialQuantity), strconv.Itoa(g.LowStockThreshold)})
+	_ = cells.Write([]string{"sku", "name", "description", "slug", "price", "currency", "category", "brand", "language",
+		"attributes", "metadata", "initial_quantity", "low_stock_threshold"}) // buffered: flush returns errors
+	write = func(r exportRow) error {
+		return cells.Write([]string{r.SKU, r.Name, r.Description, r.Slug, r.Price.String(), r.Currency, r.Category, r.Brand,
+			r.Language, string(mustJSON(r.Attributes)), string(mustJSON(r.Metadata)),
+			strconv.Itoa(r.InitialQuantity), strconv.Itoa(r.LowStockThreshold)})
 	}
 	return write, func() error {
 		cells.Flush()
