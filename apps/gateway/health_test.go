@@ -83,7 +83,7 @@ func TestHealthDetailsAreForAdmins(t *testing.T) {
 		}
 	}
 	app := web.New("gateway", web.Config{Bare: true})
-	app.ReportHealth(web.Check{Name: "redis", Ask: func(context.Context) error { return errors.New("down") }})
+	app.ReportHealth(web.Check{Name: "redis", Probe: func(context.Context) error { return errors.New("down") }})
 	health.NewReporter(app, nil, nil, nil).Probes()
 	if _, body := kittest.Do(t, app, kittest.Call{Do: "GET /health/ready"}); string(body) != `{"status":"degraded","checks":{"redis":{"status":"degraded"}}}` {
 		t.Errorf("ready: %s", body)

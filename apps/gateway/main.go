@@ -36,7 +36,7 @@ func run(ctx context.Context, s *service.Service) error {
 	defer requests.Close() //nolint:errcheck // at the end nobody can do anything about it
 
 	app := s.NewApp(ctx, cfg.web, auth.NewFeed(s.Sidecar.InvokeWithoutBreaker))
-	app.ReportHealth(web.Check{Name: "redis", Ask: limiter.Well})
+	app.ReportHealth(web.Check{Name: "redis", Probe: limiter.Well})
 	to := forward.New(s.Sidecar.HTTPAddr, cfg.daprToken, route.Services(routes))
 	streams := stream.New(s.Verifier.Verify, stream.NewInbox(s.Sidecar.Invoke))
 	build(app, cfg, routes, s.Verifier.Verify, limiter, requests, streams, to) //nolint:contextcheck // each request brings its own

@@ -143,11 +143,11 @@ func (s *Service) NewApp(ctx context.Context, cfg web.Config, feed auth.Feed) *w
 	s.Verifier = auth.Follow(ctx, feed)
 	cfg.Verify = s.Verifier.Verify
 	s.app = web.New(s.Name, cfg)
-	s.app.RequireHealthy(web.Check{Name: "sidecar", Ask: s.Sidecar.Healthy})
-	s.app.ReportHealth(web.Check{Name: "sessions", Ask: s.Verifier.Healthy})
+	s.app.RequireHealthy(web.Check{Name: "sidecar", Probe: s.Sidecar.Healthy})
+	s.app.ReportHealth(web.Check{Name: "sessions", Probe: s.Verifier.Healthy})
 	if s.db != nil {
-		s.app.RequireHealthy(web.Check{Name: "database", Ask: s.db.Ping})
-		s.app.ReportHealth(web.Check{Name: "broker", Ask: s.Sidecar.CheckBroker})
+		s.app.RequireHealthy(web.Check{Name: "database", Probe: s.db.Ping})
+		s.app.ReportHealth(web.Check{Name: "broker", Probe: s.Sidecar.CheckBroker})
 		s.Every("prune", "@every 10m", func(ctx context.Context) error {
 			return errors.Join(event.Prune(ctx, s.db.Pool), idempotency.Prune(ctx, s.db.Pool))
 		}, web.Timeout(time.Minute))

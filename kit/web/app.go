@@ -1,5 +1,5 @@
-// Package web is the Fiber app that every service starts from: routes with typed input and output, one error answer,
-// health, metrics, and documents that are made of the routes themselves.
+// Package web is the Fiber app of every service: routes with typed input and output, problem+json errors, health,
+// metrics, and an OpenAPI document made of the routes.
 package web
 
 import (
@@ -18,45 +18,44 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Verify finds out who a bearer token speaks for. It fails with a fault: unauthenticated for a bad token, unavailable
-// where it cannot know.
+// Verify returns the caller that a bearer token authenticates. It fails with a fault: Unauthenticated for an invalid
+// token, Unavailable if it cannot verify any.
 type Verify func(ctx context.Context, token string) (shop.Caller, error)
 
-// Config is what an app may choose. The zero value of each field has a default.
+// Config configures an app. A zero field has its default.
 type Config struct {
 	// Addr is where the app listens, host:port.
 	Addr string
-	// Verify is asked on every route that needs a caller.
+	// Verify is called on every route that needs a caller.
 	Verify Verify
-	// AppToken is what the app's own sidecar shows in dapr-api-token. With one, every route except health, documents
-	// and metrics is closed to anybody who cannot show it, whatever bearer token comes along.
+	// AppToken is the dapr-api-token that the app's own sidecar sends. If it is set, every route except health, API docs
+	// and metrics refuses requests without it, whatever their bearer token.
 	AppToken string
 	// Timeout bounds the work on one request. Default 10 s.
 	Timeout time.Duration
-	// ReadTimeout is how long a request may take to arrive, head and body together. Default 15 s.
+	// ReadTimeout bounds reading a request, head and body together. Default 15 s.
 	ReadTimeout time.Duration
-	// WriteTimeout is how long an answer may take to be sent. Default 30 s.
+	// WriteTimeout bounds writing a response. Default 30 s.
 	WriteTimeout time.Duration
-	// BodyLimit is the largest body in bytes. Default 1 MiB.
+	// BodyLimit is the maximum size of a body in bytes. Default 1 MiB.
 	BodyLimit int
-	// Streaming hands bodies to the handlers as they arrive; BodyLimit is then the handlers' own business.
+	// Streaming passes bodies to handlers while they arrive. BodyLimit is then enforced per route.
 	Streaming bool
-	// Bare leaves out the routes that every service has (health, metrics, documents), for an app that brings its own,
-	// and matches paths exactly: case counts and a trailing slash is another path.
+	// Bare leaves out the routes that every service has (health, metrics, API docs), and matches paths exactly: case
+	// matters, and a trailing slash makes another path.
 	Bare bool
 }
 
-// App is a Fiber app that remembers what its routes take and give.
+// App is a Fiber app that knows the input and output of its routes.
 type App struct {
 	*fiber.App
-	name   string
-	cfg    Config
-	routes []*operation
-	checks []Check
-	infos  []Check
+	name               string
+	cfg                Config
+	routes             []*operation
+	required, reported []Check
 }
 
-// New makes the app of a service. Its routes are added with Handle.
+// New returns an app without routes of its own; Handle adds them.
 func New(name string, cfg Config) *App {
 	cfg.Timeout = cmp.Or(cfg.Timeout, 10*time.Second)
 	cfg.ReadTimeout = cmp.Or(cfg.ReadTimeout, 15*time.Second)
@@ -66,7 +65,7 @@ func New(name string, cfg Config) *App {
 	app.App = fiber.New(fiber.Config{
 		AppName:               name,
 		ServerHeader:          "",
-		ErrorHandler:          answerError,
+		ErrorHandler:          respondError,
 		BodyLimit:             cfg.BodyLimit,
 		StreamRequestBody:     cfg.Streaming,
 		CaseSensitive:         cfg.Bare,
@@ -76,9 +75,9 @@ func New(name string, cfg Config) *App {
 		IdleTimeout:           60 * time.Second,
 		ReadBufferSize:        16 << 10,
 		DisableStartupMessage: true,
-		// Strings that a handler keeps must not change under it when the connection's buffer is used again.
+		// A string that a handler keeps must not change when the connection's buffer is reused.
 		Immutable: true,
-		// A form that is read ahead would be a body that does not stream.
+		// A form that is parsed ahead would not stream.
 		DisablePreParseMultipartForm: cfg.Streaming,
 	})
 	app.Use(observe(name), recoverPanic)
@@ -91,8 +90,8 @@ func New(name string, cfg Config) *App {
 	return app
 }
 
-// errNotSidecar answers whoever calls a service past its sidecar.
-var errNotSidecar = fault.New(fault.Unauthenticated, "sidecar_token", "this port answers only to its own sidecar; ask the gateway")
+// errNotSidecar refuses requests that bypass the sidecar.
+var errNotSidecar = fault.New(fault.Unauthenticated, "sidecar_token", "this port serves its own sidecar only; use the gateway")
 
 func (app *App) onlyOwnSidecar(c *fiber.Ctx) error {
 	if subtle.ConstantTimeCompare([]byte(c.Get("dapr-api-token")), []byte(app.cfg.AppToken)) != 1 {
@@ -101,9 +100,9 @@ func (app *App) onlyOwnSidecar(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-// Serve listens until ctx ends, then lets running requests finish for up to 8 s.
+// Serve listens until ctx ends, then waits up to 8 s for running requests. It panics on a route without documentation.
 func Serve(ctx context.Context, app *App) error {
-	app.OpenAPI() // panics on what cannot be documented
+	app.OpenAPI()
 	app.Use(func(c *fiber.Ctx) error { return app.noRoute(c) })
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", app.cfg.Addr)
 	if err != nil {
@@ -124,12 +123,12 @@ func Serve(ctx context.Context, app *App) error {
 }
 
 var (
-	errNoRoute    = fault.New(fault.NotFound, "no_such_route", "there is nothing at this address")
-	errMethod     = fault.New(fault.NotAllowed, "method_not_allowed", "this address does not take that method")
-	errHostUnread = fault.New(fault.Malformed, "malformed", "the request could not be read")
+	errNoRoute    = fault.New(fault.NotFound, "no_such_route", "no such path")
+	errMethod     = fault.New(fault.NotAllowed, "method_not_allowed", "this path does not support the method")
+	errUnreadable = fault.New(fault.Malformed, "malformed", "the request could not be parsed")
 )
 
-// noRoute answers 405 with Allow where another method would do, else 404.
+// noRoute fails with 405 and Allow if the path has other methods, else with 404.
 func (app *App) noRoute(c *fiber.Ctx) error {
 	var allowed []string
 	for _, op := range app.routes {

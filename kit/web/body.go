@@ -20,7 +20,7 @@ import (
 
 func decodeBody(c *fiber.Ctx, in reflect.Value, op *operation, bad fields, present map[string]bool) error {
 	mediaType, _, _ := mime.ParseMediaType(c.Get(fiber.HeaderContentType))
-	body, err := wholeBody(c, op.bodyLimit)
+	body, err := readBody(c, op.bodyLimit)
 	switch {
 	case err != nil:
 		return err
@@ -40,8 +40,8 @@ func decodeBody(c *fiber.Ctx, in reflect.Value, op *operation, bad fields, prese
 	return Decode(body, in, bad, present)
 }
 
-// deepest is how many lists and objects may stand inside one another. Nothing the services take needs ten.
-const deepest = 32
+// maxDepth is how many lists and objects may stand inside one another. Nothing the services take needs ten.
+const maxDepth = 32
 
 // tooDeep says whether a JSON text goes deeper than that, in one look at it and before anything is made of it.
 func tooDeep(text []byte) bool {
@@ -54,7 +54,7 @@ func tooDeep(text []byte) bool {
 			quoted = !quoted
 		case quoted:
 		case ch == '[' || ch == '{':
-			if depth++; depth > deepest {
+			if depth++; depth > maxDepth {
 				return true
 			}
 		case ch == ']' || ch == '}':
@@ -91,8 +91,8 @@ func Decode(body []byte, in reflect.Value, bad fields, present map[string]bool) 
 
 func decodeValue(raw json.RawMessage, v reflect.Value, path string, bad fields, present map[string]bool) {
 	if string(raw) == "null" {
-		if maybe, ok := v.Addr().Interface().(interface{ null() }); ok {
-			maybe.null()
+		if optional, ok := v.Addr().Interface().(interface{ setNull() }); ok {
+			optional.setNull()
 		}
 		return
 	}

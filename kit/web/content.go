@@ -49,11 +49,11 @@ func (plan *inputPlan) takeBody(c *fiber.Ctx, limit int) (Body, error) {
 		return Body{}, ErrTooLarge
 	}
 	if plan.key != nil {
-		if _, err := wholeBody(c, limit); err != nil {
+		if _, err := readBody(c, limit); err != nil {
 			return Body{}, err
 		}
 	}
-	return Body{Reader: &limited{bodyReader(c), limit}, MediaType: mediaType, Params: params}, nil
+	return Body{Reader: &limitedReader{bodyReader(c), limit}, MediaType: mediaType, Params: params}, nil
 }
 
 func bodyReader(c *fiber.Ctx) io.Reader {
@@ -65,18 +65,18 @@ func bodyReader(c *fiber.Ctx) io.Reader {
 
 var errBodyUnsent = fault.ErrMalformed.WithMessage("the body did not arrive as announced")
 
-// limited fails with ErrTooLarge at the first byte over the limit.
-type limited struct {
-	from io.Reader
-	left int
+// limitedReader fails with ErrTooLarge at the first byte over the limit.
+type limitedReader struct {
+	source    io.Reader
+	remaining int
 }
 
-func (l *limited) Read(p []byte) (int, error) {
-	if len(p) > l.left+1 {
-		p = p[:l.left+1] // one more than may pass, so that a body of exactly the limit is told from a longer one
+func (l *limitedReader) Read(p []byte) (int, error) {
+	if len(p) > l.remaining+1 {
+		p = p[:l.remaining+1] // one more than may pass, so that a body of exactly the limit is told from a longer one
 	}
-	n, err := l.from.Read(p)
-	if l.left -= n; l.left < 0 {
+	n, err := l.source.Read(p)
+	if l.remaining -= n; l.remaining < 0 {
 		return 0, ErrTooLarge
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -85,15 +85,15 @@ func (l *limited) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// wholeBody reads a body to its end, for whoever looks at it afterwards too. It may not be larger than limit.
-func wholeBody(c *fiber.Ctx, limit int) ([]byte, error) {
+// readBody reads a body to its end, for whoever looks at it afterwards too. It may not be larger than limit.
+func readBody(c *fiber.Ctx, limit int) ([]byte, error) {
 	if c.Context().RequestBodyStream() == nil {
 		return c.Body(), nil // bounded by the app's own limit
 	}
 	if c.Request().Header.ContentLength() > limit {
 		return nil, ErrTooLarge
 	}
-	body, err := io.ReadAll(&limited{bodyReader(c), limit})
+	body, err := io.ReadAll(&limitedReader{bodyReader(c), limit})
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (app *App) send(c *fiber.Ctx, content Content, op *operation) error {
 	from, to := io.Pipe()
 	go func() {
 		defer cancel()
-		err := safely(func() error { return content.Write(ctx, to) })
+		err := recovered(func() error { return content.Write(ctx, to) })
 		if err != nil {
 			slog.ErrorContext(ctx, "an answer broke off", "route", op.method+" "+op.path, "err", err)
 		}
@@ -124,8 +124,8 @@ func (app *App) send(c *fiber.Ctx, content Content, op *operation) error {
 	return nil
 }
 
-// safely turns a panic into an error.
-func safely(fn func() error) (err error) {
+// recovered turns a panic into an error.
+func recovered(fn func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("panic: %v", r)

@@ -13,21 +13,22 @@ import (
 //go:embed docs
 var docsFiles embed.FS
 
-// DocsPolicy is a Content-Security-Policy that the page at /docs can live with: scripts and styles from files of ours, nothing
-// inline, requests to us alone.
+// DocsPolicy is the Content-Security-Policy of /docs: scripts, styles and requests of this server only, nothing inline.
 const DocsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
-// Docs serves the interactive documents of /openapi.json at /docs, all of it from inside the program.
+// Docs serves an interactive page of /openapi.json at /docs. All its files are embedded in the program.
 func Docs(app *fiber.App) {
-	for at, name := range map[string]string{"/docs": "page.html", "/docs/": "page.html", "/docs/start.js": "start.js", "/docs/style.css": "style.css"} {
+	for at, name := range map[string]string{
+		"/docs": "page.html", "/docs/": "page.html", "/docs/start.js": "start.js", "/docs/style.css": "style.css",
+	} {
 		text, err := docsFiles.ReadFile("docs/" + name)
 		if err != nil {
-			panic(err) // at start, for a file that was not embedded
+			panic(err) // the file is not embedded
 		}
-		kind := mime.TypeByExtension(path.Ext(name))
+		mediaType := mime.TypeByExtension(path.Ext(name))
 		app.Get(at, func(c *fiber.Ctx) error {
-			c.Set(fiber.HeaderContentType, kind)
+			c.Set(fiber.HeaderContentType, mediaType)
 			c.Set(fiber.HeaderCacheControl, "no-cache")
 			return c.Send(text)
 		})

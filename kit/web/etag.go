@@ -10,21 +10,21 @@ import (
 	"sidecart/kit/fault"
 )
 
-// ETagged is an answer that says which state of a thing it shows. Handle sends the tag as ETag, and answers 304 without a
-// body to a read whose If-None-Match has it. A tag is of letters, digits and . - only, and another one for each body.
+// ETagged is a response with an entity tag. Handle sends the tag as ETag, and responds to a GET whose If-None-Match has
+// it with 304 and no body. A tag consists of letters, digits, . and -, and differs for different bodies.
 type ETagged interface{ ETag() string }
 
-// ErrPreconditionFailed tells that a thing has changed since the caller read it.
-var ErrPreconditionFailed = fault.New(fault.PreconditionFailed, "stale", "it has changed since you read it: read it again")
+// ErrPreconditionFailed is the failure of a change whose If-Match has no current tag.
+var ErrPreconditionFailed = fault.New(fault.PreconditionFailed, "stale", "it has changed since you read it; read it again")
 
-// IfMatch is the tags of which a change wants one to be the present one (RFC 9110, 13.1.1). Put it into an input with the
-// tag header:"If-Match". The zero IfMatch, no header, allows everything.
+// IfMatch is the tags of which one must be current for a change to be made (RFC 9110, 13.1.1). It is a field of an input
+// with the tag header:"If-Match". The zero IfMatch, no header, matches everything.
 type IfMatch struct {
 	any  bool
 	tags []string
 }
 
-// UnmarshalText reads the header. It fails on what is no list of entity tags.
+// UnmarshalText parses the header. It fails unless it is a list of entity tags.
 func (m *IfMatch) UnmarshalText(text []byte) error {
 	for tag := range strings.SplitSeq(string(text), ",") {
 		tag = strings.TrimSpace(tag)
@@ -36,29 +36,26 @@ func (m *IfMatch) UnmarshalText(text []byte) error {
 			m.any = true
 		case !quoted || !ended || strings.Contains(inner, `"`):
 			return errors.New(`must be entity tags like "7", or *`)
-		case !weak: // a weak tag is never the same in the strong sense
+		case !weak: // a weak tag never matches in a strong comparison
 			m.tags = append(m.tags, inner)
 		}
 	}
 	if m.tags == nil && !m.any {
-		m.tags = []string{} // only weak ones: nothing matches
+		m.tags = []string{} // only weak tags: nothing matches
 	}
 	return nil
 }
 
-// Check fails with ErrPreconditionFailed unless same says of one of the tags that it is the present one. What exists matches *.
-func (m IfMatch) Check(same func(tag string) bool) error {
-	if m.any || m.tags == nil {
-		return nil
-	}
-	if slices.ContainsFunc(m.tags, same) {
+// Check fails with ErrPreconditionFailed unless current accepts one of the tags. Everything that exists matches *.
+func (m IfMatch) Check(current func(tag string) bool) error {
+	if m.any || m.tags == nil || slices.ContainsFunc(m.tags, current) {
 		return nil
 	}
 	return ErrPreconditionFailed
 }
 
-// unchanged sets the ETag of a tagged answer, and says whether the reader has it already (a weak comparison, 13.1.2).
-func unchanged(c *fiber.Ctx, out any) bool {
+// notModified sets the ETag of a response, and reports whether the client has it already (weak comparison, 13.1.2).
+func notModified(c *fiber.Ctx, out any) bool {
 	tagged, ok := out.(ETagged)
 	if !ok || tagged.ETag() == "" {
 		return false

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,32 +11,32 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Check asks one part a service stands on whether it is well. It must respect the deadline of its context.
+// Check probes one dependency of a service. Probe must respect the deadline of its context.
 type Check struct {
-	Name string
-	Ask  func(ctx context.Context) error
+	Name  string
+	Probe func(ctx context.Context) error
 }
 
-// RequireHealthy adds parts without which the service cannot work: it is not ready while one of them is not.
-func (app *App) RequireHealthy(checks ...Check) { app.checks = append(app.checks, checks...) }
+// RequireHealthy adds dependencies that the service needs: it is not ready while one of them is down.
+func (app *App) RequireHealthy(checks ...Check) { app.required = append(app.required, checks...) }
 
-// ReportHealth adds parts that the service goes on without for a while; they are told of and do not decide.
-func (app *App) ReportHealth(checks ...Check) { app.infos = append(app.infos, checks...) }
+// ReportHealth adds dependencies that the service works without for a while: it is degraded while one of them is down.
+func (app *App) ReportHealth(checks ...Check) { app.reported = append(app.reported, checks...) }
 
-// Part is how one part is.
-type Part struct {
+// CheckResult is the health of one dependency.
+type CheckResult struct {
 	Status    string  `json:"status"` // ok or down
 	LatencyMS float64 `json:"latency_ms,omitempty"`
 	Error     string  `json:"error,omitempty"`
 }
 
-// Health is how a service is: ok, degraded (a part it can do without for a while is down) or down.
+// Health is the health of a service: ok, degraded (works without a dependency for a while) or down.
 type Health struct {
-	Status string          `json:"status"`
-	Checks map[string]Part `json:"checks,omitempty"`
+	Status string                 `json:"status" validate:"oneof=ok degraded down"`
+	Checks map[string]CheckResult `json:"checks,omitempty"`
 }
 
-// The words of a Health and a Part.
+// The values of Status.
 const (
 	OK       = "ok"
 	Degraded = "degraded"
@@ -44,40 +45,39 @@ const (
 
 const checkTimeout = 2 * time.Second
 
-// RunChecks asks all checks at once and waits at most 2 s.
-func RunChecks(ctx context.Context, checks []Check) map[string]Part {
+// RunChecks runs all checks concurrently, for at most 2 s.
+func RunChecks(ctx context.Context, checks []Check) map[string]CheckResult {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	parts := make(map[string]Part, len(checks))
+	results := make(map[string]CheckResult, len(checks))
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for _, check := range checks {
 		wg.Go(func() {
 			start := time.Now()
-			part := Part{Status: OK}
-			if err := check.Ask(ctx); err != nil {
-				part = Part{Status: Down, Error: "does not answer as it should"}
+			result := CheckResult{Status: OK}
+			if err := check.Probe(ctx); err != nil {
+				result = CheckResult{Status: Down, Error: "does not answer as it should"}
 			}
-			part.LatencyMS = float64(time.Since(start).Microseconds()) / 1000
+			result.LatencyMS = float64(time.Since(start).Microseconds()) / 1000
 			mu.Lock()
 			defer mu.Unlock()
-			parts[check.Name] = part
+			results[check.Name] = result
 		})
 	}
 	wg.Wait()
-	return parts
+	return results
 }
 
-// Health asks all parts.
+// Health runs all checks.
 func (app *App) Health(ctx context.Context) Health {
-	all := append(append([]Check{}, app.checks...), app.infos...)
-	h := Health{Status: OK, Checks: RunChecks(ctx, all)}
-	for _, info := range app.infos {
-		if h.Checks[info.Name].Status != OK {
+	h := Health{Status: OK, Checks: RunChecks(ctx, slices.Concat(app.required, app.reported))}
+	for _, check := range app.reported {
+		if h.Checks[check.Name].Status != OK {
 			h.Status = Degraded
 		}
 	}
-	for _, check := range app.checks {
+	for _, check := range app.required {
 		if h.Checks[check.Name].Status != OK {
 			h.Status = Down
 		}
@@ -85,7 +85,7 @@ func (app *App) Health(ctx context.Context) Health {
 	return h
 }
 
-// platformRoutes are what every service has on its own port: they tell nothing of anybody, so they need no token.
+// platformRoutes are on the port of every service. They show nothing of any user, so they need no token.
 func (app *App) platformRoutes() {
 	app.Get("/health", func(c *fiber.Ctx) error { return c.JSON(Health{Status: OK}) })
 	app.Get("/health/ready", func(c *fiber.Ctx) error {

@@ -3,8 +3,10 @@ package web
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"mime"
 	"reflect"
+	"regexp"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -15,28 +17,27 @@ import (
 
 var keyType = reflect.TypeFor[idempotency.Key]()
 
-// readKey fills the idempotency key of an input that has one. What is wrong with it goes into bad.
+// readKey sets the idempotency key of an input. An invalid header goes into bad.
 func (plan *inputPlan) readKey(c *fiber.Ctx, who shop.Caller, in reflect.Value, bad fields) {
-	given := c.Request().Header.PeekAll(idempotency.Header)
+	headers := c.Request().Header.PeekAll(idempotency.Header)
 	switch {
-	case len(given) == 0:
-		return
-	case len(given) > 1:
-		bad.add(idempotency.Header, "must be there once")
-		return
-	case len(given[0]) == 0 || len(given[0]) > idempotency.MaxLength || bytes.ContainsFunc(given[0], unprintable):
-		bad.add(idempotency.Header, "must be 1 to 255 printable ASCII characters")
-		return
+	case len(headers) == 0:
+	case len(headers) > 1:
+		bad.add(idempotency.Header, "must be given once")
+	case !printable.Match(headers[0]):
+		bad.add(idempotency.Header, fmt.Sprintf("must be 1 to %d printable ASCII characters", idempotency.MaxLength))
+	default:
+		uri := c.Request().URI()
+		key := idempotency.New(string(headers[0]), who.ID, plan.route, uri.Path(), uri.QueryString(), canonicalBody(c))
+		in.FieldByIndex(plan.key).Set(reflect.ValueOf(key))
 	}
-	key := idempotency.New(string(given[0]), who.ID, plan.route, c.Request().URI().Path(), c.Request().URI().QueryString(), sameBody(c))
-	in.FieldByIndex(plan.key).Set(reflect.ValueOf(key))
 }
 
-func unprintable(r rune) bool { return r < ' ' || r > '~' }
+var printable = regexp.MustCompile(fmt.Sprintf(`^[ -~]{1,%d}$`, idempotency.MaxLength))
 
-// sameBody is the body without what may differ between two that say the same: the order of members and the spaces of
-// JSON, and the boundary between the parts of a form, which clients draw anew each time.
-func sameBody(c *fiber.Ctx) []byte {
+// canonicalBody is the body without what may differ in a retry: the order of JSON members, white space, and the boundary
+// of a multipart form, which clients choose at random.
+func canonicalBody(c *fiber.Ctx) []byte {
 	body := c.Body()
 	media, params, _ := mime.ParseMediaType(c.Get(fiber.HeaderContentType))
 	switch {

@@ -14,7 +14,7 @@ func TestSameBody(t *testing.T) {
 		defer app.ReleaseCtx(c)
 		c.Request().Header.SetContentType(contentType)
 		c.Request().SetBodyString(text)
-		return string(sameBody(c))
+		return string(canonicalBody(c))
 	}
 	part := func(boundary, text string) string {
 		return body("multipart/form-data; boundary="+boundary, "--"+boundary+"\r\n\r\n"+text+"\r\n--"+boundary+"--\r\n")

@@ -2,6 +2,7 @@ package web
 
 import (
 	"log/slog"
+	"regexp"
 	"strconv"
 	"sync"
 	"time"
@@ -18,10 +19,10 @@ import (
 	"sidecart/kit/fault"
 )
 
-// DurationBounds are the buckets of the histogram of durations of requests, in seconds.
+// DurationBounds are the buckets of the histogram of request durations, in seconds.
 var DurationBounds = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
-// observe gives each request an id, a span that continues the caller's trace, and a place in the metrics.
+// observe gives each request an id, a span that continues the caller's trace, and a measurement of its duration.
 func observe(name string) fiber.Handler {
 	tracer := otel.Tracer("sidecart/kit/web")
 	duration, err := otel.Meter("sidecart/kit/web").Float64Histogram("http.server.request.duration", metric.WithUnit("s"),
@@ -30,7 +31,7 @@ func observe(name string) fiber.Handler {
 		panic(err)
 	}
 	propagator := propagation.TraceContext{}
-	var labels sync.Map // of metric.MeasurementOption by label, so that they are built once
+	var labels sync.Map // metric.MeasurementOption by label, built once each
 	return func(c *fiber.Ctx) error {
 		start := time.Now()
 		ctx := propagator.Extract(c.UserContext(), requestHeaders{c})
@@ -42,8 +43,8 @@ func observe(name string) fiber.Handler {
 
 		err := c.Next()
 		if err != nil {
-			if answerErr := c.App().ErrorHandler(c, err); answerErr != nil {
-				return answerErr
+			if respondErr := c.App().ErrorHandler(c, err); respondErr != nil {
+				return respondErr
 			}
 		}
 		label := label{c.Method(), c.Route().Path, c.Response().StatusCode()}
@@ -65,29 +66,25 @@ type label struct {
 	status        int
 }
 
-func (l label) option(made *sync.Map) metric.MeasurementOption {
-	if o, ok := made.Load(l); ok {
+func (l label) option(built *sync.Map) metric.MeasurementOption {
+	if o, ok := built.Load(l); ok {
 		return o.(metric.MeasurementOption)
 	}
 	o := metric.WithAttributeSet(attribute.NewSet(attribute.String("http.request.method", l.method),
 		attribute.String("http.route", l.route), attribute.String("http.response.status_code", strconv.Itoa(l.status))))
-	made.Store(l, o)
+	built.Store(l, o)
 	return o
 }
 
-// requestID is the caller's own id where it is a harmless one, else a new one.
+// requestID is the client's id if it is safe to log and send, else a new one.
 func requestID(c *fiber.Ctx) string {
-	given := c.Get(fiber.HeaderXRequestID)
-	if given == "" || len(given) > 64 {
-		return uuid.NewString()
+	if id := c.Get(fiber.HeaderXRequestID); safeID.MatchString(id) {
+		return id
 	}
-	for _, r := range given {
-		if (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '-' && r != '_' && r != '.' {
-			return uuid.NewString()
-		}
-	}
-	return given
+	return uuid.NewString()
 }
+
+var safeID = regexp.MustCompile(`^[0-9A-Za-z._-]{1,64}$`)
 
 type requestHeaders struct{ c *fiber.Ctx }
 

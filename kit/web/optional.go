@@ -5,31 +5,30 @@ import (
 	"reflect"
 )
 
-// Optional is a field of a partial change: left alone where the body does not name it, emptied by null, else set. Validate
-// its value in the noun's own rules; validate tags do not see it.
+// Optional is a field of a partial update: unchanged if the body does not name it, cleared by null, else set. The rules
+// of its domain package validate the value; validate tags do not see it.
 type Optional[T any] struct {
 	Set   bool
 	Value *T // nil for null
 }
 
-// UnmarshalJSON is told of everything but null.
-func (m *Optional[T]) UnmarshalJSON(text []byte) error {
-	m.Set, m.Value = true, new(T)
-	return json.Unmarshal(text, m.Value)
+// UnmarshalJSON reads any value but null, which setNull is for.
+func (o *Optional[T]) UnmarshalJSON(text []byte) error {
+	o.Set, o.Value = true, new(T)
+	return json.Unmarshal(text, o.Value)
 }
 
-// null is told of null.
-func (m *Optional[T]) null() { m.Set, m.Value = true, nil }
+func (o *Optional[T]) setNull() { o.Set, o.Value = true, nil }
 
-// JSONSchema is that of the value, or null.
+// JSONSchema is the schema of the value, or null.
 func (Optional[T]) JSONSchema() map[string]any { return newSchemas().of(reflect.TypeFor[*T]()) }
 
-// inner is what is said of in messages.
-func (*Optional[T]) inner() reflect.Type { return reflect.TypeFor[T]() }
+// valueType is the type that messages name.
+func (*Optional[T]) valueType() reflect.Type { return reflect.TypeFor[T]() }
 
-// Apply gives a field the value that is wanted, if one is.
-func Apply[T any](field, wanted *T) {
-	if wanted != nil {
-		*field = *wanted
+// Apply sets a field to a value, unless the value is nil.
+func Apply[T any](field, value *T) {
+	if value != nil {
+		*field = *value
 	}
 }

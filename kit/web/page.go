@@ -10,19 +10,19 @@ import (
 
 var errCursor = fault.ErrInvalid.With("cursor", "is not a cursor of this list")
 
-// PageQuery is how a list is asked for; embed it in an input.
+// PageQuery is the query of a list. Inputs embed it.
 type PageQuery struct {
 	Limit  int    `query:"limit" default:"20" validate:"min=1,max=100"`
 	Cursor Cursor `query:"cursor"`
 }
 
-// Page is one stretch of a list. NextCursor is nil on the last.
+// Page is one page of a list. NextCursor is null on the last page.
 type Page[T any] struct {
 	Items      []T     `json:"items"`
 	NextCursor *string `json:"next_cursor"`
 }
 
-// Cursor is where a list goes on: the sort key of the last item seen, opaque to clients. The zero Cursor is the start.
+// Cursor is a position in a list: the sort key of the last item seen, opaque to clients. The zero Cursor is the start.
 type Cursor struct{ key []byte }
 
 // UnmarshalText fails unless the text came from a Page.
@@ -35,8 +35,8 @@ func (c *Cursor) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Into reads the sort key that the cursor holds. It fails with ErrInvalid if it is of another list, and leaves key
-// alone at the start.
+// Into decodes the sort key into key, which stays as it is for the zero Cursor. It fails with ErrInvalid for a cursor of
+// another list.
 func (c Cursor) Into(key any) error {
 	if c.key == nil {
 		return nil
@@ -47,21 +47,21 @@ func (c Cursor) Into(key any) error {
 	return nil
 }
 
-// PageOf is a page of a list that read reads: at most so many after at, which is the start, or what key said of the
-// last item that the caller has seen. It fails with ErrInvalid for a cursor of another list.
-func PageOf[T, K any](q PageQuery, at K, read func(at K, most int) ([]T, error), key func(T) K) (page Page[T], err error) {
-	if err := q.Cursor.Into(&at); err != nil {
-		return page, err
+// PageOf reads a page: read returns at most limit items after a sort key, which is start or that of the cursor, and key
+// is the sort key of an item. It fails with ErrInvalid for a cursor of another list.
+func PageOf[T, K any](q PageQuery, start K, read func(after K, limit int) ([]T, error), key func(T) K) (Page[T], error) {
+	after := start
+	if err := q.Cursor.Into(&after); err != nil {
+		return Page[T]{}, err
 	}
-	items, err := read(at, q.Limit+1)
+	items, err := read(after, q.Limit+1)
 	if err != nil {
-		return page, err
+		return Page[T]{}, err
 	}
 	return NewPage(items, q.Limit, func(item T) any { return key(item) })
 }
 
-// NewPage is a page of the first limit of items; a store reads one more than limit so that the end is known. key is the
-// sort key of an item.
+// NewPage is the page of the first limit items. There is a next page if items has more. key is the sort key of an item.
 func NewPage[T any](items []T, limit int, key func(T) any) (Page[T], error) {
 	if items == nil {
 		items = []T{}

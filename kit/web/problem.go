@@ -17,8 +17,8 @@ import (
 	"sidecart/kit/telemetry"
 )
 
-// answerError is the one place where an error becomes a response.
-func answerError(c *fiber.Ctx, err error) error {
+// respondError turns every error into a response.
+func respondError(c *fiber.Ctx, err error) error {
 	f := faultOf(err)
 	if f.Kind == fault.Internal || f.Kind == fault.Unavailable || f.Kind == fault.TimedOut {
 		slog.ErrorContext(c.UserContext(), "request failed", "method", c.Method(), "path", c.Path(), "code", f.Code, "err", err)
@@ -39,18 +39,18 @@ func answerError(c *fiber.Ctx, err error) error {
 }
 
 func faultOf(err error) *fault.Error {
-	var ours *fault.Error
+	var known *fault.Error
 	var fibers *fiber.Error
 	var connection net.Error
 	switch {
-	case errors.As(err, &ours):
-		return ours
+	case errors.As(err, &known):
+		return known
 	case errors.Is(err, context.DeadlineExceeded):
 		return fault.ErrTimedOut.Wrap(err)
 	case postgres.IsUnavailable(err):
 		return fault.ErrUnavailable.WithMessage("the database is not available").WithRetryAfter(2).Wrap(err)
 	case postgres.IsConflict(err):
-		return fault.ErrUnavailable.WithMessage("others were changing the same").WithRetryAfter(1).Wrap(err)
+		return fault.ErrUnavailable.WithMessage("concurrent update, retry").WithRetryAfter(1).Wrap(err)
 	case errors.As(err, &fibers):
 		return faultOfFiber(fibers)
 	case errors.As(err, &connection):
@@ -59,7 +59,7 @@ func faultOf(err error) *fault.Error {
 	return fault.Of(err)
 }
 
-// faultOfFiber is for what Fiber and fasthttp refuse before a handler sees it.
+// faultOfFiber is the fault of what Fiber and fasthttp refuse before a handler runs.
 func faultOfFiber(err *fiber.Error) *fault.Error {
 	switch err.Code {
 	case fiber.StatusRequestEntityTooLarge:
@@ -74,13 +74,13 @@ func faultOfFiber(err *fiber.Error) *fault.Error {
 	if err.Code >= 500 {
 		return fault.ErrInternal.Wrap(err)
 	}
-	return errHostUnread.Wrap(err)
+	return errUnreadable.Wrap(err)
 }
 
-// ErrTooLarge refuses a body over the limit.
+// ErrTooLarge refuses a body over the limit of its route.
 var ErrTooLarge = fault.New(fault.TooLarge, "body_too_large", "the body is too large")
 
-// recoverPanic turns a panic into an answer, with its stack in the log only.
+// recoverPanic turns a panic into a response. Its stack is logged only.
 func recoverPanic(c *fiber.Ctx) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -10,36 +10,35 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Rank orders routes that match the same request: the smaller one takes it. At the first segment in which two paths
-// differ in kind, text comes before a parameter; in which order routes were declared does not matter.
+// Rank orders paths that match the same request: the smallest serves it. At the first segment in which two paths differ
+// in kind, text comes before a parameter. The order in which routes are declared does not matter.
 func Rank(path string) string {
-	var rank strings.Builder
-	for segment := range strings.SplitSeq(path, "/") {
+	segments := strings.Split(path, "/")
+	for i, segment := range segments {
+		segments[i] = "0"
 		if strings.Contains(segment, "{") {
-			rank.WriteByte('1')
-		} else {
-			rank.WriteByte('0')
+			segments[i] = "1"
 		}
 	}
-	return rank.String()
+	return strings.Join(segments, "")
 }
 
-// overlap says whether a request can match both paths.
+// overlap reports whether a request can match both paths.
 func overlap(a, b string) bool {
-	ours, theirs := strings.Split(a, "/"), strings.Split(b, "/")
-	if len(ours) != len(theirs) {
+	as, bs := strings.Split(a, "/"), strings.Split(b, "/")
+	if len(as) != len(bs) {
 		return false
 	}
-	for i := range ours {
-		if ours[i] != theirs[i] && !strings.Contains(ours[i]+theirs[i], "{") {
+	for i := range as {
+		if as[i] != bs[i] && !strings.Contains(as[i]+bs[i], "{") {
 			return false
 		}
 	}
 	return true
 }
 
-// declare adds a route. Fiber tries routes in the order in which they were added, so an earlier one yields to those
-// after it that have a smaller rank.
+// declare adds a route. Fiber tries routes in the order in which they were added, so an earlier route defers to later
+// ones of a smaller rank. It panics on an operationId that is taken and on an unknown tag.
 func (app *App) declare(op *operation) {
 	isTag := func(t shop.Tag) bool { return t.Name == op.tag }
 	if op.id != "" && !slices.ContainsFunc(shop.Tags, isTag) {
@@ -50,18 +49,15 @@ func (app *App) declare(op *operation) {
 			panic(fmt.Sprintf("web: two routes have the operationId %s", op.id))
 		}
 		if earlier.method == op.method && overlap(earlier.path, op.path) && Rank(op.path) < Rank(earlier.path) {
-			earlier.yields = append(earlier.yields, op.fiberPath)
+			earlier.deferTo = append(earlier.deferTo, op.fiberPath)
 		}
 	}
 	app.routes = append(app.routes, op)
 }
 
-// yield says whether a request is for one of the routes that op yields to.
-func (op *operation) yield(c *fiber.Ctx) bool {
-	for _, pattern := range op.yields {
-		if fiber.RoutePatternMatch(c.Path(), pattern, c.App().Config()) {
-			return true
-		}
-	}
-	return false
+// deferred reports whether a request is for a route that op defers to.
+func (op *operation) deferred(c *fiber.Ctx) bool {
+	return slices.ContainsFunc(op.deferTo, func(pattern string) bool {
+		return fiber.RoutePatternMatch(c.Path(), pattern, c.App().Config())
+	})
 }

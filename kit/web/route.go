@@ -38,7 +38,7 @@ type operation struct {
 	produces                []string     // media types of a Content
 	parts                   reflect.Type // of a multipart form
 	unhealthy               bool         // 503 has the body of 200
-	yields                  []string     // Fiber paths of routes that were added later and come first
+	deferTo                 []string     // Fiber paths of routes that were added later and come first
 }
 
 // Option refines a route.
@@ -124,13 +124,13 @@ func Handle[In, Out any](app *App, route string, need shop.Permission, h Handler
 	empty := op.out == reflect.TypeFor[None]()
 	app.declare(op)
 	app.Add(op.method, op.fiberPath, func(c *fiber.Ctx) error {
-		if op.yield(c) {
+		if op.deferred(c) {
 			return c.Next()
 		}
 		ctx, cancel := context.WithTimeout(c.UserContext(), op.timeout)
 		defer cancel()
 		if op.timeout > app.cfg.Timeout {
-			if err := extend(c, op.timeout); err != nil {
+			if err := extendDeadlines(c, op.timeout); err != nil {
 				return err
 			}
 		}
@@ -149,7 +149,7 @@ func Handle[In, Out any](app *App, route string, need shop.Permission, h Handler
 		if err != nil {
 			return err
 		}
-		if unchanged(c, out) {
+		if notModified(c, out) {
 			return c.SendStatus(http.StatusNotModified)
 		}
 		c.Status(op.status)
@@ -166,8 +166,8 @@ func Handle[In, Out any](app *App, route string, need shop.Permission, h Handler
 	})
 }
 
-// extend lets a request's body come in and its answer go out for longer than the server gives them.
-func extend(c *fiber.Ctx, most time.Duration) error {
+// extendDeadlines lets a request's body come in and its answer go out for longer than the server gives them.
+func extendDeadlines(c *fiber.Ctx, most time.Duration) error {
 	until := time.Now().Add(most)
 	if err := c.Context().SetReadDeadline(until); err != nil {
 		return err

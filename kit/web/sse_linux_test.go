@@ -12,14 +12,15 @@ import (
 	"sidecart/kit/shop"
 )
 
-// TestALineIsGivenUp by the kernel when its reader is silent, and is known to be over as soon as the reader closes it.
-func TestALineIsGivenUp(t *testing.T) {
+// TestClosedConnectionIsNoticed: the kernel's timeout is set, and a closed connection is reported without a Write.
+func TestClosedConnectionIsNoticed(t *testing.T) {
 	t.Parallel()
 	app := New("gateway", Config{})
-	lines := make(chan *StreamWriter)
+	writers := make(chan *StreamWriter)
 	over := make(chan struct{})
 	Handle(app, "GET /live", shop.Anyone, func(context.Context, shop.Caller, None) (Stream, error) {
-		return Stream{ContentType: "text/event-stream", WriteTimeout: time.Second, Run: func(to *StreamWriter) { lines <- to; <-over }}, nil
+		run := func(to *StreamWriter) { writers <- to; <-over }
+		return Stream{ContentType: "text/event-stream", WriteTimeout: time.Second, Run: run}, nil
 	}, Internal)
 	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // of a test
 	if err != nil {
@@ -35,18 +36,18 @@ func TestALineIsGivenUp(t *testing.T) {
 	if _, err := fmt.Fprint(reader, "GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	line := <-lines
+	writer := <-writers
 	bound := 0
-	if err := line.socket.Control(func(fd uintptr) { bound, err = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT) }); err != nil {
+	if err := writer.socket.Control(func(fd uintptr) { bound, err = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT) }); err != nil {
 		t.Fatal(err)
 	}
-	if time.Duration(bound)*time.Millisecond != tcpUserTimeout || line.Disconnected() {
-		t.Errorf("given up after %d ms; gone: %v", bound, line.Disconnected())
+	if time.Duration(bound)*time.Millisecond != tcpUserTimeout || writer.Disconnected() {
+		t.Errorf("user timeout %d ms, disconnected: %v", bound, writer.Disconnected())
 	}
 	_ = reader.Close()
-	for deadline := time.Now().Add(5 * time.Second); !line.Disconnected(); {
+	for deadline := time.Now().Add(5 * time.Second); !writer.Disconnected(); {
 		if time.Now().After(deadline) {
-			t.Fatal("nobody knows that the reader has gone")
+			t.Fatal("not reported as disconnected")
 		}
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// boundSilence leaves it to the system how long it waits for the other side.
-func boundSilence(syscall.RawConn, time.Duration) {}
+// setUserTimeout keeps the timeout of the system.
+func setUserTimeout(syscall.RawConn, time.Duration) {}
 
-// hungUp leaves it to the next writes to find out.
+// disconnected cannot know: the next Write fails.
 func disconnected(syscall.RawConn) bool { return false }

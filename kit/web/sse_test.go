@@ -8,44 +8,43 @@ import (
 	"time"
 )
 
-// TestALineToWhoIsSlow fails, stays so, and says a last word, if it is taken, after the whole of what was said before.
-func TestALineToWhoIsSlow(t *testing.T) {
+// TestSlowClient: Write fails and keeps failing; WriteFinal sends the rest of the failed Write before its own text.
+func TestSlowClient(t *testing.T) {
 	t.Parallel()
 	ours, theirs := net.Pipe()
 	defer theirs.Close() //nolint:errcheck // of a test
-	line := &StreamWriter{conn: ours, patience: time.Second}
-	begun := make(chan string)
+	writer := &StreamWriter{conn: ours, timeout: time.Second}
+	received := make(chan string)
 	go func() {
 		some := make([]byte, 4)
 		_, _ = io.ReadFull(theirs, some)
-		begun <- string(some)
+		received <- string(some)
 	}()
-	n, err := line.Write([]byte("data: all of it\n\n"))
-	if got := <-begun; got != "data" || n != 4 || !errors.Is(err, ErrSlowClient) {
+	n, err := writer.Write([]byte("data: all of it\n\n"))
+	if got := <-received; got != "data" || n != 4 || !errors.Is(err, ErrSlowClient) {
 		t.Fatalf("%q %d %v", got, n, err)
 	}
-	if n, err := line.Write([]byte("more")); n != 0 || !errors.Is(err, ErrSlowClient) {
+	if n, err := writer.Write([]byte("more")); n != 0 || !errors.Is(err, ErrSlowClient) {
 		t.Errorf("%d %v", n, err)
 	}
 	go func() {
 		rest, _ := io.ReadAll(theirs)
-		begun <- string(rest)
+		received <- string(rest)
 	}()
-	line.WriteFinal(": slow\n\n")
+	writer.WriteFinal(": slow\n\n")
 	_ = ours.Close()
-	if got := <-begun; got != ": all of it\n\n: slow\n\n" {
-		t.Errorf("at last %q", got)
+	if got := <-received; got != ": all of it\n\n: slow\n\n" {
+		t.Errorf("finally %q", got)
 	}
 }
 
-// TestALineToWhoHasGone says so, whatever is tried on it.
-func TestALineToWhoHasGone(t *testing.T) {
+func TestDisconnectedClient(t *testing.T) {
 	t.Parallel()
 	ours, theirs := net.Pipe()
 	_ = theirs.Close()
-	line := &StreamWriter{conn: ours, patience: time.Second}
+	writer := &StreamWriter{conn: ours, timeout: time.Second}
 	for range 2 {
-		if _, err := line.Write([]byte("x")); !errors.Is(err, ErrDisconnected) {
+		if _, err := writer.Write([]byte("x")); !errors.Is(err, ErrDisconnected) {
 			t.Error(err)
 		}
 	}

@@ -156,8 +156,8 @@ func typeMessage(err error, t reflect.Type) string {
 	if !errors.As(err, &wrong) && !strings.Contains(err.Error(), "UUID") {
 		return err.Error()
 	}
-	if maybe, ok := reflect.New(t).Interface().(interface{ inner() reflect.Type }); ok {
-		t = maybe.inner()
+	if optional, ok := reflect.New(t).Interface().(interface{ valueType() reflect.Type }); ok {
+		t = optional.valueType()
 	}
 	switch t.Kind() {
 	case reflect.String:

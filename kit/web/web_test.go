@@ -187,12 +187,12 @@ func TestOnlyOwnSidecar(t *testing.T) {
 func TestReady(t *testing.T) {
 	down := fmt.Errorf("connection to secret-host refused")
 	app := newApp("")
-	app.RequireHealthy(web.Check{Name: "database", Ask: func(context.Context) error { return nil }})
-	app.ReportHealth(web.Check{Name: "broker", Ask: func(context.Context) error { return down }})
+	app.RequireHealthy(web.Check{Name: "database", Probe: func(context.Context) error { return nil }})
+	app.ReportHealth(web.Check{Name: "broker", Probe: func(context.Context) error { return down }})
 	kittest.Run(t, app, nil, []kittest.Call{
 		{Name: "degraded is ready", Do: "GET /health/ready", Want: 200, Has: []string{`"status":"degraded"`, `"broker":{"status":"down"`}, HasNot: []string{"secret-host"}},
 	})
-	app.RequireHealthy(web.Check{Name: "sidecar", Ask: func(context.Context) error { return down }})
+	app.RequireHealthy(web.Check{Name: "sidecar", Probe: func(context.Context) error { return down }})
 	kittest.Run(t, app, nil, []kittest.Call{
 		{Name: "down is not", Do: "GET /health/ready", Want: 503, Has: []string{`"status":"down"`}},
 		{Name: "but alive", Do: "GET /health", Want: 200},

@@ -1,4 +1,4 @@
-// Shows the one document of the API. What is entered at "Authorize" stays in this page's memory.
+// Shows the document of the API. The token entered at "Authorize" stays in the memory of this page.
 "use strict";
 
 SwaggerUIBundle({

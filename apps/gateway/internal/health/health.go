@@ -97,9 +97,9 @@ func public(h web.Health) web.Health {
 	shown := web.Health{Status: okOrDegraded(h.Status)}
 	for name, part := range h.Checks {
 		if shown.Checks == nil {
-			shown.Checks = map[string]web.Part{}
+			shown.Checks = map[string]web.CheckResult{}
 		}
-		shown.Checks[name] = web.Part{Status: okOrDegraded(part.Status)}
+		shown.Checks[name] = web.CheckResult{Status: okOrDegraded(part.Status)}
 	}
 	return shown
 }
