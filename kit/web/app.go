@@ -28,8 +28,8 @@ type Config struct {
 	Addr string
 	// Verify is called on every route that needs a caller.
 	Verify Verify
-	// AppToken is the dapr-api-token that the app's own sidecar sends. If it is set, every route except health, API docs
-	// and metrics refuses requests without it, whatever their bearer token.
+	// AppToken is the dapr-api-token that the app's own sidecar sends. If it is set, every route except health, API
+	// docs and metrics refuses requests without it, whatever their bearer token.
 	AppToken string
 	// Timeout bounds the work on one request. Default 10 s.
 	Timeout time.Duration

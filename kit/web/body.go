@@ -18,6 +18,8 @@ import (
 	"sidecart/kit/fault"
 )
 
+// decodeBody reads a JSON body, or a form if the route takes one. Invalid fields go into bad, and the paths of fields
+// that the body names into present.
 func decodeBody(c *fiber.Ctx, in reflect.Value, op *operation, bad fields, present map[string]bool) error {
 	mediaType, _, _ := mime.ParseMediaType(c.Get(fiber.HeaderContentType))
 	body, err := readBody(c, op.bodyLimit)
@@ -30,7 +32,7 @@ func decodeBody(c *fiber.Ctx, in reflect.Value, op *operation, bad fields, prese
 	case mediaType == fiber.MIMEMultipartForm && op.form:
 		form, err := c.MultipartForm()
 		if err != nil {
-			return fault.ErrMalformed.WithMessage("the body is no form")
+			return fault.ErrMalformed.WithMessage("the body is not a form")
 		}
 		decodeForm(parts(form), in, bad, present)
 		return nil
@@ -40,10 +42,10 @@ func decodeBody(c *fiber.Ctx, in reflect.Value, op *operation, bad fields, prese
 	return Decode(body, in, bad, present)
 }
 
-// maxDepth is how many lists and objects may stand inside one another. Nothing the services take needs ten.
+// maxDepth is how deeply lists and objects may be nested. No input needs ten levels.
 const maxDepth = 32
 
-// tooDeep says whether a JSON text goes deeper than that, in one look at it and before anything is made of it.
+// tooDeep reports whether a JSON text is nested more deeply than maxDepth, in one pass and before it is decoded.
 func tooDeep(text []byte) bool {
 	depth, quoted := 0, false
 	for i := 0; i < len(text); i++ {
@@ -64,12 +66,12 @@ func tooDeep(text []byte) bool {
 	return false
 }
 
-// Decode reads one JSON object into a struct, strictly: names match by case and come once, unknown ones are refused, nothing
-// may follow. What is wrong goes into bad by the path of the field; present learns which paths were there. It fails with
-// ErrMalformed if the text is not one JSON value, or goes too deep.
+// Decode reads one JSON object into a struct, strictly: names match by case and are given once, unknown names are
+// refused, and no data may follow. Invalid fields go into bad by path, and the paths of fields that are given into
+// present. It fails with ErrMalformed if the text is not one JSON value or is nested too deeply.
 func Decode(body []byte, in reflect.Value, bad fields, present map[string]bool) error {
 	if tooDeep(body) {
-		return fault.ErrMalformed.WithMessage("the body goes too deep: lists and objects inside one another")
+		return fault.ErrMalformed.WithMessage("the body is nested too deeply")
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	var raw json.RawMessage
@@ -80,13 +82,23 @@ func Decode(body []byte, in reflect.Value, bad fields, present map[string]bool) 
 		return fault.ErrMalformed.WithMessage("the body is not JSON: " + err.Error())
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return fault.ErrMalformed.WithMessage("something follows the JSON in the body")
+		return fault.ErrMalformed.WithMessage("trailing data after JSON")
 	}
 	if len(raw) == 0 || raw[0] != '{' {
 		return fault.ErrInvalid.WithMessage("the body must be a JSON object")
 	}
 	decodeValue(raw, in, "", bad, present)
 	return nil
+}
+
+// Read decodes one JSON object into a struct as strictly as a route decodes its body, and validates it: for bodies of
+// many objects. It fails with ErrMalformed or ErrInvalid.
+func Read(text []byte, into any) error {
+	v, bad, present := reflect.ValueOf(into).Elem(), fields{}, map[string]bool{}
+	if err := Decode(text, v, bad, present); err != nil {
+		return err
+	}
+	return validated(v, bad, present)
 }
 
 func decodeValue(raw json.RawMessage, v reflect.Value, path string, bad fields, present map[string]bool) {
@@ -104,12 +116,12 @@ func decodeValue(raw json.RawMessage, v reflect.Value, path string, bad fields, 
 		decodeValue(raw, v.Elem(), path, bad, present)
 		return
 	}
-	_, own := v.Addr().Interface().(json.Unmarshaler)
+	_, custom := v.Addr().Interface().(json.Unmarshaler)
 	_, text := v.Addr().Interface().(encoding.TextUnmarshaler)
 	switch {
-	case !own && !text && v.Kind() == reflect.Struct:
+	case !custom && !text && v.Kind() == reflect.Struct:
 		decodeObject(raw, v, path, bad, present)
-	case !own && !text && v.Kind() == reflect.Slice && v.Type().Elem().Kind() != reflect.Uint8:
+	case !custom && !text && v.Kind() == reflect.Slice && v.Type().Elem().Kind() != reflect.Uint8:
 		decodeArray(raw, v, path, bad, present)
 	default:
 		if err := json.Unmarshal(raw, v.Addr().Interface()); err != nil {
@@ -124,13 +136,13 @@ func decodeValue(raw json.RawMessage, v reflect.Value, path string, bad fields, 
 
 func decodeObject(raw json.RawMessage, v reflect.Value, path string, bad fields, present map[string]bool) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
-	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
 		bad.add(path, "must be an object")
 		return
 	}
-	known, seen := bodyFields(v.Type()), map[string]bool{}
+	known, seen := fieldIndexes(v.Type()), map[string]bool{}
 	for dec.More() {
-		key, _ := dec.Token() // raw is JSON: this is a name, and a value follows
+		key, _ := dec.Token() // raw is valid JSON: a name, then a value
 		name, _ := key.(string)
 		var member json.RawMessage
 		if err := dec.Decode(&member); err != nil {
@@ -146,7 +158,7 @@ func decodeObject(raw json.RawMessage, v reflect.Value, path string, bad fields,
 		case !ok:
 			bad.add(at, "is not a known field")
 		case seen[name]:
-			bad.add(at, "is there twice")
+			bad.add(at, "is given twice")
 		default:
 			decodeValue(member, v.FieldByIndex(index), at, bad, present)
 		}
@@ -166,19 +178,16 @@ func decodeArray(raw json.RawMessage, v reflect.Value, path string, bad fields, 
 	}
 }
 
-// bodyFields is where the JSON members of a struct go.
-func bodyFields(t reflect.Type) map[string][]int {
-	known := map[string][]int{}
-	for _, f := range reflect.VisibleFields(t) {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if f.IsExported() && !f.Anonymous && name != "" && name != "-" {
-			known[name] = f.Index
-		}
+// fieldIndexes are the indexes of a struct's fields by their JSON names.
+func fieldIndexes(t reflect.Type) map[string][]int {
+	indexes := map[string][]int{}
+	for name, f := range jsonFields(t) {
+		indexes[name] = f.Index
 	}
-	return known
+	return indexes
 }
 
-// parts are the fields of a form that came in parts; a file is one that nobody knows.
+// parts are the fields of a multipart form. A file is a field that no input has.
 func parts(form *multipart.Form) iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		for name, values := range form.Value {
@@ -197,7 +206,7 @@ func parts(form *multipart.Form) iter.Seq2[[]byte, []byte] {
 }
 
 func decodeForm(form iter.Seq2[[]byte, []byte], in reflect.Value, bad fields, present map[string]bool) {
-	known := bodyFields(in.Type())
+	known := fieldIndexes(in.Type())
 	for key, value := range form {
 		name := string(key)
 		index, ok := known[name]

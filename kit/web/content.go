@@ -16,30 +16,30 @@ import (
 	"sidecart/kit/fault"
 )
 
-// Body is a request's body as it arrives, for a route that takes no JSON. Put it into an input with a tag that names the
-// media types that are taken, body:"text/csv,application/x-ndjson"; others are 415. Reading past the route's BodyLimit fails
-// with ErrTooLarge. On an app with Streaming the body is read from the connection, and only as fast as the handler reads.
+// Body is an undecoded request body, for a route that does not take JSON. It is a field of an input with a tag of the
+// media types that the route takes, body:"text/csv,application/x-ndjson"; others are refused with 415. Reading past the
+// route's BodyLimit fails with ErrTooLarge. With Config.Streaming, it is read from the connection as the handler reads.
 type Body struct {
 	io.Reader
-	MediaType string            // one of those in the tag
+	MediaType string            // one of the tag's
 	Params    map[string]string // of the media type: boundary, charset
 }
 
-// Content is an answer that is no JSON. What has a Write is made while it is sent, in a context that ends with the route's
-// patience; if it fails, the connection is broken off, so that nobody takes a part for the whole.
+// Content is a response that is not JSON. If Write is set, the body is written while it is sent, in a context that ends
+// with the route's timeout. If Write fails, the connection is closed, so that the client notices the missing rest.
 type Content struct {
 	MediaType string
 	Bytes     []byte
 	Write     func(ctx context.Context, w io.Writer) error
-	Header    map[string]string // further fields, like Cache-Control
-	Tag       string            // its ETag, unless empty
+	Header    map[string]string // further headers, like Cache-Control
+	Tag       string            // the ETag, unless empty
 }
 
 // ETag is Tag.
 func (content Content) ETag() string { return content.Tag }
 
-// takeBody fails with errUnsupported or, where the announced length is over the limit, ErrTooLarge. On a route that takes
-// an Idempotency-Key, which stands for the whole request, it is read to its end first.
+// takeBody fails with errUnsupported, or with ErrTooLarge if the announced length is over the limit. An Idempotency-Key
+// covers the whole request, so on a route that takes one the body is read completely first.
 func (plan *inputPlan) takeBody(c *fiber.Ctx, limit int) (Body, error) {
 	mediaType, params, _ := mime.ParseMediaType(c.Get(fiber.HeaderContentType))
 	if !slices.Contains(plan.takes, mediaType) {
@@ -73,7 +73,7 @@ type limitedReader struct {
 
 func (l *limitedReader) Read(p []byte) (int, error) {
 	if len(p) > l.remaining+1 {
-		p = p[:l.remaining+1] // one more than may pass, so that a body of exactly the limit is told from a longer one
+		p = p[:l.remaining+1] // one byte more: a body of exactly the limit is allowed
 	}
 	n, err := l.source.Read(p)
 	if l.remaining -= n; l.remaining < 0 {
@@ -85,7 +85,7 @@ func (l *limitedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// readBody reads a body to its end, for whoever looks at it afterwards too. It may not be larger than limit.
+// readBody reads a whole body of at most limit bytes and keeps it in the request.
 func readBody(c *fiber.Ctx, limit int) ([]byte, error) {
 	if c.Context().RequestBodyStream() == nil {
 		return c.Body(), nil // bounded by the app's own limit
@@ -101,7 +101,7 @@ func readBody(c *fiber.Ctx, limit int) ([]byte, error) {
 	return body, nil
 }
 
-// send answers with content. A Write goes on after the handler has returned, in a context of its own.
+// send responds with content. Write runs after the handler has returned, in a context of its own.
 func (app *App) send(c *fiber.Ctx, content Content, op *operation) error {
 	for name, value := range content.Header {
 		c.Set(name, value)
@@ -116,15 +116,15 @@ func (app *App) send(c *fiber.Ctx, content Content, op *operation) error {
 		defer cancel()
 		err := recovered(func() error { return content.Write(ctx, to) })
 		if err != nil {
-			slog.ErrorContext(ctx, "an answer broke off", "route", op.method+" "+op.path, "err", err)
+			slog.ErrorContext(ctx, "response aborted", "route", op.method+" "+op.path, "err", err)
 		}
-		to.CloseWithError(err) // nil is the end
+		to.CloseWithError(err) // nil ends the body
 	}()
-	c.Context().SetBodyStream(from, -1) // closes from when the client is gone, and then Write fails
+	c.Context().SetBodyStream(from, -1) // closes from when the client disconnects; Write then fails
 	return nil
 }
 
-// recovered turns a panic into an error.
+// recovered calls fn and turns a panic into an error.
 func recovered(fn func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -17,8 +17,8 @@ type ETagged interface{ ETag() string }
 // ErrPreconditionFailed is the failure of a change whose If-Match has no current tag.
 var ErrPreconditionFailed = fault.New(fault.PreconditionFailed, "stale", "it has changed since you read it; read it again")
 
-// IfMatch is the tags of which one must be current for a change to be made (RFC 9110, 13.1.1). It is a field of an input
-// with the tag header:"If-Match". The zero IfMatch, no header, matches everything.
+// IfMatch is the tags of which one must be current for a change to be made (RFC 9110, 13.1.1). It is a field of an
+// input with the tag header:"If-Match". The zero IfMatch, no header, matches everything.
 type IfMatch struct {
 	any  bool
 	tags []string

@@ -35,8 +35,8 @@ func (plan *inputPlan) readKey(c *fiber.Ctx, who shop.Caller, in reflect.Value, 
 
 var printable = regexp.MustCompile(fmt.Sprintf(`^[ -~]{1,%d}$`, idempotency.MaxLength))
 
-// canonicalBody is the body without what may differ in a retry: the order of JSON members, white space, and the boundary
-// of a multipart form, which clients choose at random.
+// canonicalBody is the body without what may differ in a retry: the order of JSON members, white space, and the
+// boundary of a multipart form, which clients choose at random.
 func canonicalBody(c *fiber.Ctx) []byte {
 	body := c.Body()
 	media, params, _ := mime.ParseMediaType(c.Get(fiber.HeaderContentType))

@@ -19,24 +19,21 @@ import (
 
 var errUnsupported = fault.New(fault.Unsupported, "unsupported_media_type", "send the body as application/json")
 
-// inputPlan is where each field of an input comes from, found once when its route is added.
+// inputPlan says where each field of an input comes from. It is made once, when the route is added.
 type inputPlan struct {
 	typ    reflect.Type
 	params []param
-	body   bool     // some field comes from the body, as JSON
-	raw    []int    // the field that is the Body, if there is one
+	body   bool     // some fields are members of a JSON body
+	raw    []int    // the index of the Body, if any
 	takes  []string // the media types of raw
-	key    []int    // the field that is an idempotency.Key, if there is one
-	route  string   // POST /orders
+	key    []int    // the index of the idempotency.Key, if any
+	route  string   // "POST /orders"
 }
 
 type param struct {
-	index      []int
-	in, name   string // in is path, query or header
-	fallback   string // tag default
-	fieldTyp   reflect.Type
-	validation string
-	example    string
+	reflect.StructField
+	in, param string // in is path, query or header
+	fallback  string // tag default
 }
 
 func planInput(route string, t reflect.Type) *inputPlan {
@@ -45,67 +42,51 @@ func planInput(route string, t reflect.Type) *inputPlan {
 		panic(fmt.Sprintf("web: an input is a struct, not %s", t))
 	}
 	for _, f := range reflect.VisibleFields(t) {
-		if f.Type == keyType {
+		_, member := f.Tag.Lookup("json")
+		types, raw := f.Tag.Lookup("body")
+		switch {
+		case f.Type == keyType:
 			plan.key = f.Index
-			continue
-		}
-		if f.Anonymous || !f.IsExported() {
-			continue
-		}
-		if _, ok := f.Tag.Lookup("json"); ok {
+		case f.Anonymous || !f.IsExported():
+		case member:
 			plan.body = true
-			continue
-		}
-		if types, ok := f.Tag.Lookup("body"); ok {
+		case raw:
 			plan.raw, plan.takes = f.Index, strings.Split(types, ",")
-			continue
+		default:
+			plan.params = append(plan.params, planParam(t, f))
 		}
-		p := param{index: f.Index, fallback: f.Tag.Get("default"), fieldTyp: f.Type, validation: f.Tag.Get("validate"), example: f.Tag.Get("example")}
-		for _, in := range []string{"path", "query", "header"} {
-			if name := f.Tag.Get(in); name != "" {
-				p.in, p.name = in, name
-			}
-		}
-		if p.in == "" {
-			panic(fmt.Sprintf("web: %s.%s has none of the tags path, query, header, json", t, f.Name))
-		}
-		if strings.HasSuffix(p.name, ".*") != (f.Type == reflect.TypeFor[map[string]string]()) {
-			panic(fmt.Sprintf("web: %s.%s: what takes many, like attr.*, is a map[string]string", t, f.Name))
-		}
-		plan.params = append(plan.params, p)
 	}
 	if plan.body && plan.raw != nil {
-		panic(fmt.Sprintf("web: %s has a JSON body and another", t))
+		panic(fmt.Sprintf("web: %s has a JSON body and a Body", t))
 	}
 	return plan
 }
 
-// decode fills an input from a request and validates it. It fails with ErrMalformed where the body is not JSON, else
-// with ErrInvalid naming every bad field.
-func (plan *inputPlan) decode(c *fiber.Ctx, who shop.Caller, in reflect.Value, op *operation) error {
-	bad := fields{}
-	for _, p := range plan.params {
-		if prefix, many := strings.CutSuffix(p.name, "*"); many {
-			in.FieldByIndex(p.index).Set(reflect.ValueOf(queryWith(c, prefix, bad)))
-			continue
-		}
-		raw := p.value(c)
-		if raw == "" {
-			continue
-		}
-		if p.in == "query" && len(c.Context().QueryArgs().PeekMulti(p.name)) > 1 {
-			bad.add(p.name, "must be there once")
-			continue
-		}
-		err := setText(in.FieldByIndex(p.index), raw)
-		switch {
-		case err != nil && p.in == "path":
-			return errNoRoute // what cannot be an id is the id of nothing
-		case err != nil:
-			bad.add(p.name, err.Error())
+func planParam(t reflect.Type, f reflect.StructField) param {
+	p := param{StructField: f, fallback: f.Tag.Get("default")}
+	for _, in := range []string{"path", "query", "header"} {
+		if name := f.Tag.Get(in); name != "" {
+			p.in, p.param = in, name
 		}
 	}
-	present := map[string]bool{}
+	if p.in == "" {
+		panic(fmt.Sprintf("web: %s.%s has none of the tags path, query, header, json", t, f.Name))
+	}
+	if strings.HasSuffix(p.param, ".*") != (f.Type == reflect.TypeFor[map[string]string]()) {
+		panic(fmt.Sprintf("web: %s.%s: a parameter like attr.* is a map[string]string", t, f.Name))
+	}
+	return p
+}
+
+// decode fills an input from a request and validates it. It fails with ErrMalformed if the body is not JSON, else with
+// ErrInvalid naming all invalid fields.
+func (plan *inputPlan) decode(c *fiber.Ctx, who shop.Caller, in reflect.Value, op *operation) error {
+	bad, present := fields{}, map[string]bool{}
+	for _, p := range plan.params {
+		if err := p.decode(c, in.FieldByIndex(p.Index), bad); err != nil {
+			return err
+		}
+	}
 	if plan.body && (c.Request().Header.ContentLength() != 0 || !op.optionalBody) {
 		if err := decodeBody(c, in, op, bad, present); err != nil {
 			return err
@@ -124,10 +105,34 @@ func (plan *inputPlan) decode(c *fiber.Ctx, who shop.Caller, in reflect.Value, o
 	return validated(in, bad, present)
 }
 
-// queryWith is the query's values whose names begin with prefix, by the rest of the name; of one that is there twice, the
-// last. It is nil where there are none.
+// decode reads a parameter into a field. It fails with errNoRoute if a path parameter is invalid.
+func (p param) decode(c *fiber.Ctx, field reflect.Value, bad fields) error {
+	if prefix, many := strings.CutSuffix(p.param, "*"); many {
+		field.Set(reflect.ValueOf(queryWith(c, prefix, bad)))
+		return nil
+	}
+	raw := p.value(c)
+	if raw == "" {
+		return nil
+	}
+	if p.in == "query" && len(c.Context().QueryArgs().PeekMulti(p.param)) > 1 {
+		bad.add(p.param, "must be given once")
+		return nil
+	}
+	err := setText(field, raw)
+	if err != nil && p.in == "path" {
+		return errNoRoute // no resource has such an id
+	}
+	if err != nil {
+		bad.add(p.param, err.Error())
+	}
+	return nil
+}
+
+// queryWith is the query's values whose names begin with prefix, by the rest of the name; of repeated names, the last.
+// It is nil if there are none.
 func queryWith(c *fiber.Ctx, prefix string, bad fields) map[string]string {
-	var found map[string]string
+	var values map[string]string
 	for key, value := range c.Context().QueryArgs().All() {
 		name, ok := strings.CutPrefix(string(key), prefix)
 		if !ok {
@@ -138,27 +143,27 @@ func queryWith(c *fiber.Ctx, prefix string, bad fields) map[string]string {
 			bad.add(prefix+name, "must be UTF-8 text without NUL characters")
 			continue
 		}
-		if found == nil {
-			found = map[string]string{}
+		if values == nil {
+			values = map[string]string{}
 		}
-		found[name] = text
+		values[name] = text
 	}
-	return found
+	return values
 }
 
 func (p param) value(c *fiber.Ctx) (raw string) {
 	switch p.in {
 	case "path":
-		raw = c.Params(p.name)
+		raw = c.Params(p.param)
 	case "query":
-		raw = c.Query(p.name)
+		raw = c.Query(p.param)
 	case "header":
-		raw = c.Get(p.name)
+		raw = c.Get(p.param)
 	}
 	return cmp.Or(raw, p.fallback)
 }
 
-// setText reads a path, query, header or form value into a field.
+// setText parses a path, query, header or form value into a field.
 func setText(v reflect.Value, raw string) error {
 	if !utf8.ValidString(raw) || strings.ContainsRune(raw, 0) {
 		return errors.New("must be UTF-8 text without NUL characters")
@@ -173,8 +178,8 @@ func setText(v reflect.Value, raw string) error {
 		}
 		return nil
 	}
-	if own, ok := v.Addr().Interface().(json.Unmarshaler); ok {
-		return own.UnmarshalJSON([]byte(raw))
+	if custom, ok := v.Addr().Interface().(json.Unmarshaler); ok {
+		return custom.UnmarshalJSON([]byte(raw))
 	}
 	switch v.Kind() {
 	case reflect.String:
@@ -192,7 +197,7 @@ func setText(v reflect.Value, raw string) error {
 		}
 		v.SetBool(b)
 	default:
-		return fmt.Errorf("cannot be read from text into %s", v.Type())
+		return fmt.Errorf("cannot be parsed into %s", v.Type())
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ func (app *App) OpenAPI() map[string]any {
 		"tags":    shop.Tags,
 		"paths":   paths,
 		"components": object{
-			"schemas":         s.named,
+			"schemas":         s.byName,
 			"securitySchemes": object{"bearer": object{"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
 		},
 	}
@@ -116,45 +116,47 @@ func rawSchema(mediaType string) object {
 	return object{"type": "string"}
 }
 
-// automatic are headers that come with every request: nobody fills them in.
+// automatic are headers that clients send without being asked to.
 var automatic = []string{fiber.HeaderXForwardedFor, fiber.HeaderUserAgent, fiber.HeaderAuthorization}
 
 func (op operation) parameters(s *schemas) []any {
 	var params []any
 	for _, p := range op.in.params {
-		if slices.Contains(automatic, p.name) {
-			continue
+		if !slices.Contains(automatic, p.param) {
+			params = append(params, p.document(s))
 		}
-		doc := object{
-			"name": p.name, "in": p.in, "required": p.in == "path" || strings.HasPrefix(p.validation, "required"),
-		}
-		typ := p.fieldTyp
-		if typ.Kind() == reflect.Pointer {
-			typ = typ.Elem()
-		}
-		schema := s.of(typ)
-		refine(schema, p.validation, false) // an empty parameter is none
-		if p.fallback != "" {
-			schema["default"] = exampleValue(typ, p.fallback)
-		}
-		if prefix, many := strings.CutSuffix(p.name, ".*"); many {
-			doc["name"], doc["style"], doc["explode"] = prefix, "form", true
-			schema["propertyNames"] = object{"pattern": `^` + prefix + `\.`}
-		}
-		if p.example != "" {
-			doc["example"] = exampleValue(typ, p.example)
-		}
-		doc["schema"] = schema
-		params = append(params, doc)
 	}
 	if op.in.key != nil {
 		params = append(params, object{
 			"name": idempotency.Header, "in": "header", "required": false,
-			"description": "Makes the request safe to retry: the same key with the same request gets the first response again, for 24 hours.",
+			"description": "Makes the request safe to retry: the same key and request get the first response again, for 24 hours.",
 			"schema":      object{"type": "string", "minLength": 1, "maxLength": idempotency.MaxLength},
 		})
 	}
 	return params
+}
+
+func (p param) document(s *schemas) object {
+	rules, typ := p.Tag.Get("validate"), p.Type
+	if typ.Kind() == reflect.Pointer {
+		typ = typ.Elem()
+	}
+	schema := s.of(typ)
+	constrain(schema, rules, false) // an empty parameter counts as none
+	doc := object{
+		"name": p.param, "in": p.in, "required": p.in == "path" || strings.HasPrefix(rules, "required"), "schema": schema,
+	}
+	if p.fallback != "" {
+		schema["default"] = exampleValue(typ, p.fallback)
+	}
+	if value, ok := p.Tag.Lookup("example"); ok {
+		doc["example"] = exampleValue(typ, value)
+	}
+	if prefix, many := strings.CutSuffix(p.param, ".*"); many {
+		doc["name"], doc["style"], doc["explode"] = prefix, "form", true
+		schema["propertyNames"] = object{"pattern": `^` + prefix + `\.`}
+	}
+	return doc
 }
 
 func (op operation) responses(s *schemas) object {
@@ -216,13 +218,13 @@ func (op operation) failures() map[int][]string {
 	if op.in.body || len(op.in.params) > 0 || op.in.key != nil {
 		faults = append(faults, fault.ErrInvalid)
 	}
-	if slices.ContainsFunc(op.in.params, func(p param) bool { return p.in == "path" && p.fieldTyp.Kind() != reflect.String }) {
+	if slices.ContainsFunc(op.in.params, func(p param) bool { return p.in == "path" && p.Type.Kind() != reflect.String }) {
 		faults = append(faults, errNoRoute)
 	}
 	if op.in.key != nil {
 		faults = append(faults, idempotency.ErrReused)
 	}
-	if slices.ContainsFunc(op.in.params, func(p param) bool { return p.fieldTyp == reflect.TypeFor[IfMatch]() }) {
+	if slices.ContainsFunc(op.in.params, func(p param) bool { return p.Type == reflect.TypeFor[IfMatch]() }) {
 		faults = append(faults, ErrPreconditionFailed)
 	}
 	if op.need != shop.Anyone {

@@ -35,8 +35,8 @@ func (c *Cursor) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Into decodes the sort key into key, which stays as it is for the zero Cursor. It fails with ErrInvalid for a cursor of
-// another list.
+// Into decodes the sort key into key, which stays as it is for the zero Cursor. It fails with ErrInvalid for a cursor
+// of another list.
 func (c Cursor) Into(key any) error {
 	if c.key == nil {
 		return nil

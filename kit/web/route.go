@@ -15,13 +15,13 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Handler is one route's work: who is asking and what they say, to an answer. It knows no HTTP.
+// Handler does the work of a route: it turns a caller and an input into an output. It does not depend on HTTP.
 type Handler[In, Out any] func(ctx context.Context, who shop.Caller, in In) (Out, error)
 
-// None is the input of a route that takes nothing, or the output of one that answers 204.
+// None is the input of a route without input, or the output of one that responds with 204.
 type None struct{}
 
-// operation is a route as the documents and the topology tests see it.
+// operation is what is declared of a route.
 type operation struct {
 	method, path, fiberPath string // path is written /orders/{id}
 	need                    shop.Permission
@@ -31,38 +31,38 @@ type operation struct {
 	faults                  []*fault.Error
 	internal, form, noStore bool
 	optionalBody            bool
-	id, tag                 string // of the document
+	id, tag                 string // operationId and tag
 	summary, description    string
 	timeout                 time.Duration
 	bodyLimit               int
 	produces                []string     // media types of a Content
 	parts                   reflect.Type // of a multipart form
 	unhealthy               bool         // 503 has the body of 200
-	deferTo                 []string     // Fiber paths of routes that were added later and come first
+	deferTo                 []string     // Fiber paths of later routes that come first
 }
 
 // Option refines a route.
 type Option func(*operation)
 
-// Status is the status of success, 200 unless told (204 where the output is None).
+// Status is the status of success. Default 200, or 204 if the output is None.
 func Status(status int) Option { return func(op *operation) { op.status = status } }
 
 // Created is Status(201).
 func Created(op *operation) { op.status = http.StatusCreated }
 
-// Internal marks a route for neighbours and sidecars: it is in no public document.
+// Internal marks a route for other services and sidecars: it is not in the document.
 func Internal(op *operation) { op.internal = true }
 
-// Form lets the body be a form too, in either encoding, with the same field names as the JSON.
+// Form accepts a form as body too, in either encoding, with the field names of the JSON.
 func Form(op *operation) { op.form = true }
 
-// OptionalBody lets the body be missing: every field of it then is as if it were not there.
+// OptionalBody accepts a request without a body, as if all its fields were omitted.
 func OptionalBody(op *operation) { op.optionalBody = true }
 
-// NoStore forbids caches to keep the answer, as everything about a person does.
+// NoStore forbids caches to store the response. Everything about a person needs it.
 func NoStore(op *operation) { op.noStore = true }
 
-// Fails names the faults of the route's own, for the documents.
+// Fails documents the faults of the route's own.
 func Fails(faults ...*fault.Error) Option {
 	return func(op *operation) { op.faults = append(op.faults, faults...) }
 }
@@ -76,20 +76,21 @@ func Doc(operationID, tag, summary string) Option {
 // Describe adds the rules of the route to its document, as Markdown.
 func Describe(text string) Option { return func(op *operation) { op.description = text } }
 
-// Timeout bounds the work on one request of this route, in place of the app's Timeout. Body and answer may take as long.
-func Timeout(most time.Duration) Option { return func(op *operation) { op.timeout = most } }
+// Timeout bounds the work on one request, instead of the app's Timeout. Reading the body and writing the response may
+// take as long each.
+func Timeout(d time.Duration) Option { return func(op *operation) { op.timeout = d } }
 
-// BodyLimit is the largest body of this route in bytes, in place of the app's, on an app with Streaming.
-func BodyLimit(most int) Option { return func(op *operation) { op.bodyLimit = most } }
+// BodyLimit is the maximum size of a body in bytes, instead of the app's. The app needs Streaming.
+func BodyLimit(bytes int) Option { return func(op *operation) { op.bodyLimit = bytes } }
 
-// Produces names the media types of a route's Content, for the documents.
+// Produces documents the media types of a Content or a Stream.
 func Produces(mediaTypes ...string) Option { return func(op *operation) { op.produces = mediaTypes } }
 
 // Parts describes the parts of a multipart form that the route takes as a Body, as the fields of T.
 func Parts[T any]() Option { return func(op *operation) { op.parts = reflect.TypeFor[T]() } }
 
-// DocumentHealth adds a health check that the app serves by other means, "/health", to its document. It responds with
-// 200, or 503 and the same type of body.
+// DocumentHealth documents a health check that the app serves without Handle, like "/health". It responds with 200 or
+// 503 and the same type of body.
 func DocumentHealth[Out any](app *App, path string, options ...Option) {
 	op := newOperation[None, Out](app, "GET "+path, shop.Anyone, options)
 	op.unhealthy = true
@@ -114,73 +115,74 @@ func newOperation[In, Out any](app *App, route string, need shop.Permission, opt
 
 var pathParam = regexp.MustCompile(`\{(\w+)\}`)
 
-// Handle adds a route, written "POST /orders/{id}/cancel". The input's fields come from the path (tag path), the query
-// (tag query), headers (tag header) and the JSON body (tag json); they are decoded strictly and validated (tag
-// validate) before h is called, and every bad field is named at once. An input with an idempotency.Key takes the header
-// Idempotency-Key. It panics on a route that cannot be documented,
-// at start, where a test sees it.
+// Handle adds a route, written "POST /orders/{id}/cancel". The fields of the input come from the path, the query,
+// headers and the JSON body (tags path, query, header and json). They are decoded strictly and validated (tag validate)
+// before h is called, and a refusal names all invalid fields. An input with an idempotency.Key takes the header
+// Idempotency-Key. Handle panics on an input that cannot be decoded and on a Doc that is not unique.
 func Handle[In, Out any](app *App, route string, need shop.Permission, h Handler[In, Out], options ...Option) {
 	op := newOperation[In, Out](app, route, need, options)
-	empty := op.out == reflect.TypeFor[None]()
 	app.declare(op)
 	app.Add(op.method, op.fiberPath, func(c *fiber.Ctx) error {
 		if op.deferred(c) {
 			return c.Next()
 		}
-		ctx, cancel := context.WithTimeout(c.UserContext(), op.timeout)
-		defer cancel()
-		if op.timeout > app.cfg.Timeout {
-			if err := extendDeadlines(c, op.timeout); err != nil {
-				return err
-			}
-		}
-		who, err := app.caller(ctx, c, need)
-		if err != nil {
-			return err
-		}
-		var in In
-		if err := op.in.decode(c, who, reflect.ValueOf(&in).Elem(), op); err != nil {
-			return err
-		}
-		if op.noStore {
-			c.Set(fiber.HeaderCacheControl, "no-store")
-		}
-		out, err := h(ctx, who, in)
-		if err != nil {
-			return err
-		}
-		if notModified(c, out) {
-			return c.SendStatus(http.StatusNotModified)
-		}
-		c.Status(op.status)
-		if empty {
-			return nil
-		}
-		switch answer := any(out).(type) {
-		case Content:
-			return app.send(c, answer, op)
-		case Stream:
-			return startStream(c, answer)
-		}
-		return c.JSON(out)
+		return serve(c, app, op, h)
 	})
 }
 
-// extendDeadlines lets a request's body come in and its answer go out for longer than the server gives them.
-func extendDeadlines(c *fiber.Ctx, most time.Duration) error {
-	until := time.Now().Add(most)
+func serve[In, Out any](c *fiber.Ctx, app *App, op *operation, h Handler[In, Out]) error {
+	ctx, cancel := context.WithTimeout(c.UserContext(), op.timeout)
+	defer cancel()
+	if op.timeout > app.cfg.Timeout {
+		if err := extendDeadlines(c, op.timeout); err != nil {
+			return err
+		}
+	}
+	who, err := app.caller(ctx, c, op.need)
+	if err != nil {
+		return err
+	}
+	var in In
+	if err := op.in.decode(c, who, reflect.ValueOf(&in).Elem(), op); err != nil {
+		return err
+	}
+	if op.noStore {
+		c.Set(fiber.HeaderCacheControl, "no-store")
+	}
+	out, err := h(ctx, who, in)
+	if err != nil {
+		return err
+	}
+	if notModified(c, out) {
+		return c.SendStatus(http.StatusNotModified)
+	}
+	c.Status(op.status)
+	switch out := any(out).(type) {
+	case None:
+		return nil
+	case Content:
+		return app.send(c, out, op)
+	case Stream:
+		return startStream(c, out)
+	}
+	return c.JSON(out)
+}
+
+// extendDeadlines gives the request and the response more time than the server does.
+func extendDeadlines(c *fiber.Ctx, timeout time.Duration) error {
+	until := time.Now().Add(timeout)
 	if err := c.Context().SetReadDeadline(until); err != nil {
 		return err
 	}
-	return c.Context().SetWriteDeadline(until.Add(most))
+	return c.Context().SetWriteDeadline(until.Add(timeout))
 }
 
 var (
-	errNoToken   = fault.New(fault.Unauthenticated, "token_missing", "sign in first: this needs a bearer token")
+	errNoToken   = fault.New(fault.Unauthenticated, "token_missing", "sign in first: this requires a bearer token")
 	errForbidden = fault.New(fault.Forbidden, "forbidden", "your role does not allow this")
 )
 
-// caller is who asks, if the route wants to know. It fails if they may not.
+// caller authenticates the caller, if the route needs one. It fails if the caller lacks the permission.
 func (app *App) caller(ctx context.Context, c *fiber.Ctx, need shop.Permission) (shop.Caller, error) {
 	if need == shop.Anyone {
 		return shop.Caller{}, nil
@@ -190,7 +192,7 @@ func (app *App) caller(ctx context.Context, c *fiber.Ctx, need shop.Permission) 
 		return shop.Caller{}, err
 	}
 	if app.cfg.Verify == nil {
-		return shop.Caller{}, errors.New("web: a route needs a caller and the app has no Verify")
+		return shop.Caller{}, errors.New("web: the route needs a caller, but Config.Verify is nil")
 	}
 	who, err := app.cfg.Verify(ctx, token)
 	if err != nil {
@@ -202,7 +204,7 @@ func (app *App) caller(ctx context.Context, c *fiber.Ctx, need shop.Permission) 
 	return who, nil
 }
 
-// BearerToken is the token of the one Authorization header. It fails as unauthenticated without one, or with several.
+// BearerToken is the token of the Authorization header. It fails as Unauthenticated unless there is exactly one.
 func BearerToken(c *fiber.Ctx) (string, error) {
 	headers := c.Request().Header.PeekAll(fiber.HeaderAuthorization)
 	if len(headers) != 1 {

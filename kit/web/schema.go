@@ -7,8 +7,6 @@ import (
 	"iter"
 	"maps"
 	"reflect"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -22,15 +20,15 @@ type object = map[string]any
 
 // schemas are the named JSON Schemas (2020-12) of a document.
 type schemas struct {
-	named map[string]any
-	types map[string]reflect.Type // by name
-	// input says that bodies are described. What a request may leave out its validate tags say, what a response leaves
-	// out its json tags. A type of both is described as an input, which holds for its responses too.
+	byName map[string]any
+	types  map[string]reflect.Type // by name
+	// input is set while request bodies are described: validate tags say what a request may omit, json tags what a
+	// response omits. A type of both is described as a request, which is true of its responses too.
 	input bool
 }
 
 func newSchemas() *schemas {
-	return &schemas{named: map[string]any{}, types: map[string]reflect.Type{}}
+	return &schemas{byName: map[string]any{}, types: map[string]reflect.Type{}}
 }
 
 // known are types whose JSON is not what their Go structure says.
@@ -41,6 +39,13 @@ var known = map[reflect.Type]object{
 	reflect.TypeFor[IfMatch]():         {"type": "string"},
 	reflect.TypeFor[json.RawMessage](): {},
 	reflect.TypeFor[[]byte]():          {"type": "string", "format": "binary"},
+}
+
+// kinds are the schemas of simple kinds.
+var kinds = map[reflect.Kind]object{
+	reflect.String: {"type": "string"}, reflect.Bool: {"type": "boolean"}, reflect.Interface: {},
+	reflect.Int: {"type": "integer"}, reflect.Int32: {"type": "integer"}, reflect.Uint8: {"type": "integer"},
+	reflect.Int64: {"type": "integer", "format": "int64"}, reflect.Float64: {"type": "number", "format": "double"},
 }
 
 // describer is a type that describes its own JSON, because its Go structure does not.
@@ -64,23 +69,14 @@ func (s *schemas) of(t reflect.Type) object {
 	if isUUID(t) {
 		return object{"type": "string", "format": "uuid"}
 	}
+	if schema, ok := kinds[t.Kind()]; ok {
+		return maps.Clone(schema)
+	}
 	switch t.Kind() {
-	case reflect.String:
-		return object{"type": "string"}
-	case reflect.Bool:
-		return object{"type": "boolean"}
-	case reflect.Int64:
-		return object{"type": "integer", "format": "int64"}
-	case reflect.Int, reflect.Int32, reflect.Uint8:
-		return object{"type": "integer"}
-	case reflect.Float64:
-		return object{"type": "number", "format": "double"}
 	case reflect.Slice:
 		return object{"type": "array", "items": s.of(t.Elem())}
 	case reflect.Map:
 		return object{"type": "object", "additionalProperties": s.of(t.Elem())}
-	case reflect.Interface:
-		return object{}
 	case reflect.Struct:
 		if !reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
 			return s.name(t, func() object { return s.structure(t) })
@@ -89,7 +85,7 @@ func (s *schemas) of(t reflect.Type) object {
 	panic(fmt.Sprintf("web: %s cannot be documented: it needs a method JSONSchema", t))
 }
 
-// isUUID says whether a type is a UUID or embeds one, as all ids do.
+// isUUID reports whether a type is a UUID or embeds one, as all ids do.
 func isUUID(t reflect.Type) bool {
 	return t == reflect.TypeFor[uuid.UUID]() ||
 		t.Kind() == reflect.Struct && t.NumField() == 1 && t.Field(0).Anonymous && isUUID(t.Field(0).Type)
@@ -119,7 +115,7 @@ func (s *schemas) name(t reflect.Type, describe func() object) object {
 		panic(fmt.Sprintf("web: the types %s and %s have the same schema name %s", other, t, name))
 	} else if !seen {
 		s.types[name] = t
-		s.named[name] = describe()
+		s.byName[name] = describe()
 	}
 	return object{"$ref": "#/components/schemas/" + name}
 }
@@ -128,18 +124,18 @@ func (s *schemas) structure(t reflect.Type) object {
 	properties, required := object{}, []string{}
 	for name, f := range jsonFields(t) {
 		rules, flags := f.Tag.Get("validate"), f.Tag.Get("json")
-		pointer, omitted := f.Type.Kind() == reflect.Pointer, strings.Contains(flags, ",omit")
-		must, mayBeNull := !omitted, pointer && !omitted
+		pointer, mayBeOmitted := f.Type.Kind() == reflect.Pointer, strings.Contains(flags, ",omit")
+		must, mayBeNull := !mayBeOmitted, pointer && !mayBeOmitted
 		if s.input {
 			must = isRequired(f)
-			mayBeNull = !must // null is the same as leaving it out
+			mayBeNull = !must // null counts as omitted
 		}
 		typ := f.Type
 		if pointer {
 			typ = typ.Elem()
 		}
 		property := s.of(typ)
-		refine(property, rules, !pointer)
+		constrain(property, rules, !pointer)
 		if mayBeNull {
 			property = nullable(property)
 		}
@@ -158,7 +154,7 @@ func (s *schemas) structure(t reflect.Type) object {
 	return schema
 }
 
-// isRequired says whether a body must have a member: where its rules say so, or those of a member of its own.
+// isRequired reports whether a body must have a member: its own rules or those of a member within it require it.
 func isRequired(f reflect.StructField) bool {
 	if strings.HasPrefix(f.Tag.Get("validate"), "required") {
 		return true
@@ -213,89 +209,4 @@ func schemaName(t reflect.Type) string {
 		return ""
 	}
 	return strings.ToUpper(outer[:1]) + outer[1:]
-}
-
-var bounds = map[any][2]string{
-	"string": {"minLength", "maxLength"}, "array": {"minItems", "maxItems"}, "object": {"minProperties", "maxProperties"},
-	"integer": {"minimum", "maximum"}, "number": {"minimum", "maximum"},
-}
-
-// refine writes validate tags into a schema. orEmpty says that an optional text is not checked while it is empty.
-func refine(schema object, rules string, orEmpty bool) {
-	rules, elements, _ := strings.Cut(rules, "dive")
-	if _, values, ok := strings.Cut(elements, "endkeys"); ok {
-		elements = values
-	}
-	for _, within := range []string{"items", "additionalProperties"} {
-		if element, ok := schema[within].(object); ok && element["$ref"] == nil {
-			refine(element, strings.TrimPrefix(elements, ","), true)
-		}
-	}
-	orEmpty = orEmpty && strings.HasPrefix(rules, "omitempty") && schema["type"] == "string"
-	for rule := range strings.SplitSeq(rules, ",") {
-		tag, arg, _ := strings.Cut(rule, "=")
-		if n, err := strconv.Atoi(arg); err == nil {
-			names := bounds[schema["type"]]
-			if tag == "max" || tag == "len" {
-				schema[names[1]] = n
-			}
-			if (tag == "min" || tag == "len") && !orEmpty {
-				schema[names[0]] = n
-			}
-			continue
-		}
-		switch {
-		case tag == "oneof" || tag == "eq":
-			values := []any{}
-			for _, value := range strings.Fields(arg) {
-				values = append(values, value)
-			}
-			if orEmpty {
-				values = append(values, "")
-			}
-			schema["enum"] = values
-			delete(schema, "minLength")
-		case tag == "email" && !orEmpty:
-			schema["format"] = "email"
-		case tag == "datetime" && arg == time.DateOnly && !orEmpty:
-			schema["format"] = "date"
-		case tag == "price":
-			schema["minimum"] = 0
-		case tag == "required" && schema["type"] == "string" && schema["format"] == nil:
-			schema["minLength"] = 1
-		}
-	}
-}
-
-// example is a body made of the example tags of a type, or nil without any.
-func example(t reflect.Type) any {
-	switch t.Kind() {
-	case reflect.Pointer:
-		return example(t.Elem())
-	case reflect.Slice:
-		if element := example(t.Elem()); element != nil {
-			return []any{element}
-		}
-	case reflect.Struct:
-		all := object{}
-		for name, f := range jsonFields(t) {
-			if value, ok := f.Tag.Lookup("example"); ok {
-				all[name] = exampleValue(f.Type, value)
-			} else if value := example(f.Type); value != nil {
-				all[name] = value
-			}
-		}
-		if len(all) > 0 {
-			return all
-		}
-	}
-	return nil
-}
-
-// exampleValue is an example tag as a value of a type: text, or any JSON.
-func exampleValue(t reflect.Type, text string) any {
-	if !slices.Contains([]reflect.Kind{reflect.String, reflect.Array}, t.Kind()) && json.Valid([]byte(text)) {
-		return json.RawMessage(text)
-	}
-	return text
 }

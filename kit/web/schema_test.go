@@ -48,7 +48,7 @@ func TestSchemaOfAnInput(t *testing.T) {
 	s := newSchemas()
 	s.input = true
 	s.of(bodyType(reflect.TypeFor[struct{ fruit }]()))
-	schema := s.named["Fruit"].(object)
+	schema := s.byName["Fruit"].(object)
 	if got := text(t, schema["required"]); got != `["name","price","core"]` {
 		t.Errorf("required: %s", got)
 	}
@@ -77,7 +77,7 @@ func TestSchemaOfAnOutput(t *testing.T) {
 	want := `{"additionalProperties":false,"properties":{"any":{},"at":{"format":"date-time","type":"string"},` +
 		`"day":{"format":"date","type":"string"},"id":{"format":"uuid","type":"string"},"user":{"format":"uuid","type":["string","null"]}},` +
 		`"required":["id","user","day","any"],"type":"object"}`
-	if got := text(t, s.named["Basketed"]); got != want {
+	if got := text(t, s.byName["Basketed"]); got != want {
 		t.Error(got)
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-// fields is what is wrong with an input, by the path of the field.
+// fields are the messages of invalid fields, by path.
 type fields map[string]string
 
 func (f fields) add(path, message string) {
@@ -73,8 +73,8 @@ func idText(id uuid.UUID) string {
 	return id.String()
 }
 
-// validated checks an input against its validate tags. It fails with ErrInvalid naming every bad field, those that
-// could not even be decoded among them.
+// validated checks an input against its validate tags. It fails with ErrInvalid naming all invalid fields, including
+// those in bad, which could not be decoded.
 func validated(in reflect.Value, bad fields, present map[string]bool) error {
 	err := rules.Struct(in.Interface())
 	var failed validator.ValidationErrors
@@ -94,8 +94,8 @@ func validated(in reflect.Value, bad fields, present map[string]bool) error {
 	return &refusal
 }
 
-// fieldPath drops the names of Go types from a namespace: the first part is the input's, and of the others types begin
-// with a capital and JSON names do not.
+// fieldPath removes the names of Go types from a namespace: the first part, and embedded types, which begin with a
+// capital as JSON names do not.
 func fieldPath(namespace string) string {
 	_, namespace, _ = strings.Cut(namespace, ".")
 	parts := slices.DeleteFunc(strings.Split(namespace, "."), func(part string) bool {
@@ -104,53 +104,53 @@ func fieldPath(namespace string) string {
 	return strings.Join(parts, ".")
 }
 
-func ruleMessage(f validator.FieldError, present bool) string {
-	sized := map[reflect.Kind]string{reflect.String: " characters", reflect.Slice: " entries", reflect.Map: " entries"}[f.Kind()]
-	switch f.Tag() {
-	case "required":
-		if present {
-			return "must not be empty or zero"
-		}
-		return "is required"
-	case "min", "gte":
-		if sized != "" {
-			return fmt.Sprintf("must have at least %s%s", f.Param(), sized)
-		}
-		return "must be at least " + f.Param()
-	case "max", "lte":
-		if sized != "" {
-			return fmt.Sprintf("must have at most %s%s", f.Param(), sized)
-		}
-		return "must be at most " + f.Param()
-	case "len":
-		return fmt.Sprintf("must have exactly %s%s", f.Param(), sized)
-	case "oneof":
-		return "must be one of " + strings.ReplaceAll(f.Param(), " ", ", ")
-	case "email":
-		return "must be an e-mail address"
-	case "notblank":
-		return "must not be blank"
-	case "line":
-		return "must not contain control characters"
-	case "slug":
-		return "must be small letters and digits with single hyphens between them"
-	case "sku":
-		return "must be letters, digits and . _ / - only"
-	case "username":
-		return "must be letters, digits and . _ - only, and begin with a letter or digit"
-	case "price":
-		if strings.HasPrefix(fmt.Sprint(f.Value()), "-") {
-			return "must not be negative"
-		}
-		return "must be below 1000000000000"
-	case "unique":
-		return "must not name the same thing twice"
-	default:
-		return "is not acceptable (" + f.Tag() + ")"
-	}
+// ruleMessages are the messages of rules without a parameter.
+var ruleMessages = map[string]string{
+	"email":    "must be an e-mail address",
+	"notblank": "must not be blank",
+	"line":     "must not contain control characters",
+	"slug":     "must be lower-case letters and digits with single hyphens between them",
+	"sku":      "must be letters, digits and . _ / - only",
+	"username": "must be letters, digits and . _ - only, and begin with a letter or digit",
+	"unique":   "must not name the same thing twice",
 }
 
-// typeMessage says what should have stood where the wrong type did.
+func ruleMessage(f validator.FieldError, present bool) string {
+	rule, size := f.Tag(), f.Param()
+	if unit, ok := map[reflect.Kind]string{
+		reflect.String: "characters", reflect.Slice: "entries", reflect.Map: "entries",
+	}[f.Kind()]; ok {
+		size += " " + unit
+	}
+	sized := size != f.Param()
+	switch {
+	case rule == "required" && present:
+		return "must not be empty or zero"
+	case rule == "required":
+		return "is required"
+	case rule == "min" && sized:
+		return "must have at least " + size
+	case rule == "min":
+		return "must be at least " + size
+	case rule == "max" && sized:
+		return "must have at most " + size
+	case rule == "max":
+		return "must be at most " + size
+	case rule == "len":
+		return "must have exactly " + size
+	case rule == "oneof":
+		return "must be one of " + strings.ReplaceAll(f.Param(), " ", ", ")
+	case rule == "price" && strings.HasPrefix(fmt.Sprint(f.Value()), "-"):
+		return "must not be negative"
+	case rule == "price":
+		return "must be below 1000000000000"
+	case ruleMessages[rule] != "":
+		return ruleMessages[rule]
+	}
+	return "is invalid (" + rule + ")"
+}
+
+// typeMessage names the type that a value should have.
 func typeMessage(err error, t reflect.Type) string {
 	var wrong *json.UnmarshalTypeError
 	if !errors.As(err, &wrong) && !strings.Contains(err.Error(), "UUID") {
@@ -161,7 +161,7 @@ func typeMessage(err error, t reflect.Type) string {
 	}
 	switch t.Kind() {
 	case reflect.String:
-		return "must be a text"
+		return "must be a string"
 	case reflect.Bool:
 		return "must be true or false"
 	case reflect.Int, reflect.Int32, reflect.Int64:
