@@ -44,7 +44,7 @@ type colors struct {
 	Attributes map[string]string `query:"attr.*" validate:"max=2,dive,max=5"`
 }
 
-// newStreaming has routes of every kind that is no plain JSON. read tells how much of a body has arrived.
+// newStreaming has routes with bodies and responses that are not JSON. It sends to read how many bytes have arrived.
 func newStreaming(read chan<- int) *web.App {
 	app := web.New("test", web.Config{Verify: kittest.Verify, Streaming: true, BodyLimit: 1 << 10})
 	web.Handle(app, "GET /book", shop.Anyone, func(context.Context, shop.Caller, web.None) (book, error) { return book{"Go", 7}, nil },
@@ -94,22 +94,22 @@ func newStreaming(read chan<- int) *web.App {
 	return app
 }
 
-func TestNotOnlyJSON(t *testing.T) {
+func TestContent(t *testing.T) {
 	csv := map[string]string{"Content-Type": "text/csv; charset=utf-8"}
 	header := func(name, value string) map[string]string { return map[string]string{name: value} }
 	kittest.Run(t, newStreaming(nil), nil, []kittest.Call{
-		{Name: "not read before", Do: "GET /book", Want: 200, Has: []string{`"Go"`}},
-		{Name: "read before", Do: "GET /book", Header: header("If-None-Match", `"6", W/"7"`), Want: 304, HasNot: []string{"Go"}},
-		{Name: "read an older one", Do: "GET /book", Header: header("If-None-Match", `"6"`), Want: 200},
-		{Name: "change without a guard", Do: "PATCH /book", Body: `{"title":"C"}`, Want: 200},
-		{Name: "change what was read", Do: "PATCH /book", Body: `{"title":"C"}`, Header: header("If-Match", `"6", "7"`), Want: 200},
+		{Name: "first read", Do: "GET /book", Want: 200, Has: []string{`"Go"`}},
+		{Name: "not modified", Do: "GET /book", Header: header("If-None-Match", `"6", W/"7"`), Want: 304, HasNot: []string{"Go"}},
+		{Name: "modified since", Do: "GET /book", Header: header("If-None-Match", `"6"`), Want: 200},
+		{Name: "change without If-Match", Do: "PATCH /book", Body: `{"title":"C"}`, Want: 200},
+		{Name: "change the current state", Do: "PATCH /book", Body: `{"title":"C"}`, Header: header("If-Match", `"6", "7"`), Want: 200},
 		{Name: "change anything", Do: "PATCH /book", Body: `{"title":"C"}`, Header: header("If-Match", `*`), Want: 200},
-		{Name: "change what has changed", Do: "PATCH /book", Body: `{"title":"C"}`, Header: header("If-Match", `"6"`), Want: 412, Has: []string{`"stale"`}},
-		{Name: "a weak tag guards nothing", Do: "PATCH /book", Body: `{"title":"C"}`, Header: header("If-Match", `W/"7"`), Want: 412},
+		{Name: "change an old state", Do: "PATCH /book", Body: `{"title":"C"}`, Header: header("If-Match", `"6"`), Want: 412, Has: []string{`"stale"`}},
+		{Name: "a weak tag never matches", Do: "PATCH /book", Body: `{"title":"C"}`, Header: header("If-Match", `W/"7"`), Want: 412},
 		{Name: "no tag", Do: "PATCH /book", Body: `{"title":"C"}`, Header: header("If-Match", `seven`), Want: 422, Has: []string{`"If-Match"`}},
-		{Name: "many of a kind", Do: "GET /find?attr.color=red&attr.size=L&other=1", Want: 200, Has: []string{`{"color":"red","size":"L"}`}},
-		{Name: "none of a kind", Do: "GET /find", Want: 200, Has: []string{`null`}},
-		{Name: "too many of a kind", Do: "GET /find?attr.a=1&attr.b=1&attr.c=1", Want: 422, Has: []string{`at most 2 entries`}},
+		{Name: "parameters with a prefix", Do: "GET /find?attr.color=red&attr.size=L&other=1", Want: 200, Has: []string{`{"color":"red","size":"L"}`}},
+		{Name: "none with the prefix", Do: "GET /find", Want: 200, Has: []string{`null`}},
+		{Name: "too many with the prefix", Do: "GET /find?attr.a=1&attr.b=1&attr.c=1", Want: 422, Has: []string{`at most 2 entries`}},
 		{Name: "one without a name", Do: "GET /find?attr.=1", Want: 422, Has: []string{`"attr."`}},
 		{Name: "one too long", Do: "GET /find?attr.a=123456", Want: 422, Has: []string{`must have at most 5 characters`}},
 		{Name: "raw", Do: "POST /keyed", Body: "a,b", Header: csv, Want: 200, Has: []string{`"text":"a,b"`, `"keyed":false`}},
@@ -117,10 +117,10 @@ func TestNotOnlyJSON(t *testing.T) {
 			Has: []string{`"text":"a,b"`, `"keyed":true`}},
 		{Name: "raw of another type", Do: "POST /keyed", Body: `{}`, Want: 415, Has: []string{"text/csv or text/plain"}},
 		{Name: "raw too large", Do: "POST /keyed", Body: strings.Repeat("x", 101), Header: csv, Want: 413, Has: []string{`"body_too_large"`}},
-		{Name: "raw as large as may be", Do: "POST /keyed", Body: strings.Repeat("x", 100), Header: csv, Want: 200},
+		{Name: "raw at the limit", Do: "POST /keyed", Body: strings.Repeat("x", 100), Header: csv, Want: 200},
 		{Name: "JSON too large for an app that streams", Do: "PATCH /book", Body: `{"title":"` + strings.Repeat("x", 1<<10) + `"}`, Want: 413},
-		{Name: "an answer made while it is sent", Do: "GET /export", Want: 200, Has: []string{"0\n1\n2\n"}},
-		{Name: "that was read before", Do: "GET /export", Header: header("If-None-Match", `"all"`), Want: 304},
+		{Name: "written while it is sent", Do: "GET /export", Want: 200, Has: []string{"0\n1\n2\n"}},
+		{Name: "written and not modified", Do: "GET /export", Header: header("If-None-Match", `"all"`), Want: 304},
 	})
 }
 
@@ -130,16 +130,16 @@ func TestStreaming(t *testing.T) {
 
 	t.Run("a body is read as it arrives", func(t *testing.T) {
 		body, end := io.Pipe()
-		answered := make(chan string, 1)
+		responseed := make(chan string, 1)
 		go func() {
-			answer, err := http.Post(base+"/lines", "text/csv", body)
+			response, err := http.Post(base+"/lines", "text/csv", body)
 			if err != nil {
-				answered <- err.Error()
+				responseed <- err.Error()
 				return
 			}
-			defer answer.Body.Close()          //nolint:errcheck // read to its end
-			text, _ := io.ReadAll(answer.Body) // compared below
-			answered <- string(text)
+			defer response.Body.Close()          //nolint:errcheck // read to its end
+			text, _ := io.ReadAll(response.Body) // compared below
+			responseed <- string(text)
 		}()
 		for range 3 { // each part has arrived before the next is sent
 			if _, err := end.Write([]byte("1234\n")); err != nil {
@@ -150,7 +150,7 @@ func TestStreaming(t *testing.T) {
 			}
 		}
 		_ = end.Close() // a pipe does not fail
-		if got := <-answered; got != `{"bytes":15}` {
+		if got := <-responseed; got != `{"bytes":15}` {
 			t.Error(got)
 		}
 	})
@@ -159,31 +159,31 @@ func TestStreaming(t *testing.T) {
 			for range read {
 			}
 		}()
-		answer, err := http.Post(base+"/lines", "text/csv", io.MultiReader(bytes.NewReader(make([]byte, 9<<20))))
+		response, err := http.Post(base+"/lines", "text/csv", io.MultiReader(bytes.NewReader(make([]byte, 9<<20))))
 		if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
-			return // a client that is still sending may see that nobody reads before it sees the answer
+			return // a client that is still sending may see the closed connection before the response
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer answer.Body.Close() //nolint:errcheck // not read
-		if answer.StatusCode != http.StatusRequestEntityTooLarge {
-			t.Error(answer.Status)
+		defer response.Body.Close() //nolint:errcheck // not read
+		if response.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Error(response.Status)
 		}
 	})
-	t.Run("an answer that breaks off is no answer", func(t *testing.T) {
-		answer, err := http.Get(base + "/broken")
+	t.Run("an aborted response is noticed", func(t *testing.T) {
+		response, err := http.Get(base + "/broken")
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer answer.Body.Close() //nolint:errcheck // read until it breaks
-		if _, err := io.ReadAll(answer.Body); err == nil {
-			t.Error("it ended as if it were whole")
+		defer response.Body.Close() //nolint:errcheck // read until it breaks
+		if _, err := io.ReadAll(response.Body); err == nil {
+			t.Error("the end is not missed")
 		}
 	})
 }
 
-func TestOpenAPIOfWhatIsNoJSON(t *testing.T) {
+func TestOpenAPIOfContent(t *testing.T) {
 	body, err := json.Marshal(newStreaming(nil).OpenAPI())
 	if err != nil {
 		t.Fatal(err)

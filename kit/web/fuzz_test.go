@@ -26,7 +26,7 @@ type fuzzed struct {
 	} `json:"lines"`
 }
 
-// FuzzDecode: whatever comes, Decode answers; what it accepts, the standard library reads the same way.
+// FuzzDecode: Decode never panics, and what it accepts encoding/json decodes the same way.
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, ``, `null`, `[]`, `"x"`, `{"name":"lamp","count":-1,"price":299.99,"ok":true,"tags":["a",""],"labels":{"k":"v"}}`,
@@ -55,7 +55,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// FuzzCursor: no text makes a cursor that breaks a list, and one of a page goes on where the page ended.
+// FuzzCursor: no text makes a cursor that breaks a list, and the cursor of a page continues after the page.
 func FuzzCursor(f *testing.F) {
 	for _, seed := range []string{"", "NA", "!!", "eyJhIjoxfQ", "bnVsbA", "MTIz", "IiI", "W10", "MWU5OTk5OTk5OTk", "LTE", "Lw==", "Lw"} {
 		f.Add(seed, int64(7), "a text")
@@ -70,7 +70,7 @@ func FuzzCursor(f *testing.F) {
 				ID   int64
 			}
 			for _, key := range []any{&id, &user, &both, new(string), new([]string), new(shop.Money)} {
-				_ = c.Into(key) // it may be of another list; it must not panic
+				_ = c.Into(key) // it may fail, for a cursor of another list, and must not panic
 			}
 		}
 		type key struct {

@@ -57,7 +57,7 @@ func RunChecks(ctx context.Context, checks []Check) map[string]CheckResult {
 			start := time.Now()
 			result := CheckResult{Status: OK}
 			if err := check.Probe(ctx); err != nil {
-				result = CheckResult{Status: Down, Error: "does not answer as it should"}
+				result = CheckResult{Status: Down, Error: "not healthy"}
 			}
 			result.LatencyMS = float64(time.Since(start).Microseconds()) / 1000
 			mu.Lock()

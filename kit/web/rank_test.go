@@ -9,7 +9,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// TestTextComesBeforeParameters: the route that says more of the path takes the request, in whichever order they stand.
+// TestTextComesBeforeParameters: the more specific route serves a request, in any order of declaration.
 func TestTextComesBeforeParameters(t *testing.T) {
 	routes := []string{
 		"GET /orders/summary", "GET /orders/{id}", "GET /orders/summary/{day}", "GET /orders/{id}/{part}",

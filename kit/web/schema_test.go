@@ -82,7 +82,7 @@ func TestSchemaOfAnOutput(t *testing.T) {
 	}
 }
 
-func TestWhatHasNoSchemaPanics(t *testing.T) {
+func TestAmbiguousSchemasPanic(t *testing.T) {
 	type seed struct{ Other string }
 	for name, describe := range map[string]func(s *schemas){
 		"a text of its own":        func(s *schemas) { s.of(reflect.TypeFor[big.Int]()) },

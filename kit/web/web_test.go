@@ -19,7 +19,7 @@ import (
 	"sidecart/kit/web"
 )
 
-type line struct {
+type basketLine struct {
 	ProductID int64 `json:"product_id" validate:"required,min=1"`
 	Quantity  int   `json:"quantity" validate:"required,min=1,max=1000"`
 }
@@ -28,16 +28,16 @@ type basket struct {
 	ID     int64             `path:"id" validate:"min=1"`
 	Note   string            `json:"note" validate:"max=10"`
 	Price  *shop.Money       `json:"price" validate:"omitempty,price"`
-	Lines  []line            `json:"lines" validate:"required,min=1,dive"`
+	Lines  []basketLine      `json:"lines" validate:"required,min=1,dive"`
 	Labels map[string]string `json:"labels" validate:"max=2"`
 	Mail   string            `json:"mail" validate:"omitempty,email"`
 }
 
 type echo struct {
-	ID    int64      `json:"id"`
-	Note  string     `json:"note"`
-	Price shop.Money `json:"price"`
-	Lines []line     `json:"lines"`
+	ID    int64        `json:"id"`
+	Note  string       `json:"note"`
+	Price shop.Money   `json:"price"`
+	Lines []basketLine `json:"lines"`
 }
 
 type search struct {
@@ -53,7 +53,7 @@ func newApp(token string) *web.App {
 		if in.Note == "short" {
 			return echo{}, errShort.With("lines[0].quantity", "only 1 left").WithRetryAfter(3)
 		}
-		if in.Note == "crowded" {
+		if in.Note == "deadlock" {
 			return echo{}, fmt.Errorf("keep: %w", &pgconn.PgError{Code: "40P01", Message: "deadlock detected"})
 		}
 		if in.Note == "panic" {
@@ -89,10 +89,10 @@ func TestInput(t *testing.T) {
 		{Name: "good", Do: "POST /baskets/7", Body: good, Want: 201, Has: []string{`"id":7`, `"price":299.9`}},
 		{Name: "malformed", Do: "POST /baskets/7", Body: `{"note":`, Want: 400, Has: []string{`"malformed"`}},
 		{Name: "empty", Do: "POST /baskets/7", Want: 400, Has: []string{`"malformed"`}},
-		{Name: "two values", Do: "POST /baskets/7", Body: good + good, Want: 400},
+		{Name: "trailing data", Do: "POST /baskets/7", Body: good + good, Want: 400},
 		{Name: "not an object", Do: "POST /baskets/7", Body: `[1]`, Want: 422},
 		{Name: "all bad fields", Do: "POST /baskets/7", Want: 422,
-			Body: `{"note":5,"price":"9","role":"admin","mail":"nobody","lines":[{"product_id":1,"quantity":0},{"product_id":"x","quantity":1001,"color":1}]}`,
+			Body: `{"note":5,"price":"9","role":"admin","mail":"no address","lines":[{"product_id":1,"quantity":0},{"product_id":"x","quantity":1001,"color":1}]}`,
 			Has: []string{`"note":"must be a string"`, `"price":"an amount is a number like 299.99"`, `"role":"is not a known field"`,
 				`"mail":"must be an e-mail address"`, `"lines[0].quantity":"must not be empty or zero"`,
 				`"lines[1].product_id":"must be a whole number"`, `"lines[1].quantity":"must be at most 1000"`,
@@ -109,13 +109,13 @@ func TestInput(t *testing.T) {
 		{Name: "fraction", Do: "POST /baskets/7", Body: `{"lines":[{"product_id":1,"quantity":1.5}]}`, Want: 422, Has: []string{`must be a whole number`}},
 		{Name: "NUL", Do: "POST /baskets/7", Body: `{"note":"a\u0000b","lines":[{"product_id":1,"quantity":1}]}`, Want: 422, Has: []string{`NUL`}},
 		{Name: "not JSON", Do: "POST /baskets/7", Body: good, Header: map[string]string{"Content-Type": "text/plain"}, Want: 415},
-		{Name: "no form where none is taken", Do: "POST /baskets/7", Body: "note=x", Header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, Want: 415},
+		{Name: "a form where none is accepted", Do: "POST /baskets/7", Body: "note=x", Header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, Want: 415},
 		{Name: "form", Do: "POST /sign-in", Body: "name=testuser", Header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, Want: 200, Has: []string{`"testuser"`}},
 		{Name: "form with an unknown field", Do: "POST /sign-in", Body: "name=t&role=admin", Header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, Want: 422, Has: []string{`"role"`}},
 		{Name: "form in parts", Do: "POST /sign-in", Body: inParts("name", "testuser"), Header: partsHeader, Want: 200, Has: []string{`"testuser"`}},
 		{Name: "form in parts with an unknown field", Do: "POST /sign-in", Body: inParts("role", "admin"), Header: partsHeader, Want: 422, Has: []string{`"role"`}},
 		{Name: "form in parts with a file", Do: "POST /sign-in", Body: strings.Replace(inParts("name", "x"), `"name"`, `"name"; filename="x"`, 1), Header: partsHeader, Want: 422, Has: []string{`"name (a file)"`}},
-		{Name: "what cannot be an id", Do: "POST /baskets/seven", Body: good, Want: 404},
+		{Name: "an invalid id", Do: "POST /baskets/seven", Body: good, Want: 404},
 		{Name: "query", Do: "GET /things?limit=7&name=abc", Want: 200, Has: []string{`"limit":7`, `"abc"`}},
 		{Name: "query default", Do: "GET /things", Want: 200, Has: []string{`"limit":20`}},
 		{Name: "limit too large", Do: "GET /things?limit=101", Want: 422, Has: []string{`"limit":"must be at most 100"`}},
@@ -125,7 +125,7 @@ func TestInput(t *testing.T) {
 		{Name: "invalid cursor", Do: "GET /things?cursor=%21%21", Want: 422, Has: []string{`"cursor"`}},
 		{Name: "fault", Do: "POST /baskets/7", Body: strings.Replace(good, "hi", "short", 1), Want: 409,
 			Header: map[string]string{"Traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}, Has: []string{`"short"`, `"lines[0].quantity":"only 1 left"`, `"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"`}},
-		{Name: "ended by a deadlock", Do: "POST /baskets/7", Body: strings.Replace(good, "hi", "crowded", 1), Want: 503, Has: []string{`"unavailable"`}, HasNot: []string{"deadlock"}},
+		{Name: "a deadlock", Do: "POST /baskets/7", Body: strings.Replace(good, "hi", "deadlock", 1), Want: 503, Has: []string{`"unavailable"`}, HasNot: []string{"deadlock"}},
 		{Name: "panic", Do: "POST /baskets/7", Body: strings.Replace(good, "hi", "panic", 1), Want: 500, Has: []string{`"internal"`}, HasNot: []string{"secret", "goroutine"}},
 	})
 }
@@ -142,7 +142,7 @@ func TestTooLarge(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close() //nolint:errcheck // a test's end
-	// Only the head is sent: the answer must not wait for a body that is refused anyway.
+	// Only the head is sent: the response must not wait for a body that is refused anyway.
 	if _, err := fmt.Fprintf(conn, "POST /baskets/7 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", 2<<20); err != nil {
 		t.Fatal(err)
 	}
@@ -157,14 +157,14 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
-func TestDoor(t *testing.T) {
+func TestAuthorisation(t *testing.T) {
 	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	kittest.Run(t, newApp(""), nil, []kittest.Call{
 		{Name: "no token", Do: "GET /me", Want: 401, Has: []string{`"token_missing"`}},
 		{Name: "not a token", Do: "GET /me", Header: map[string]string{"Authorization": "Bearer nonsense"}, Want: 401, Has: []string{`"token_invalid"`}},
 		{Name: "another scheme", Do: "GET /me", Header: map[string]string{"Authorization": "Basic eDp5"}, Want: 401},
 		{Name: "signed in", As: alice, Do: "GET /me", Want: 200, Has: []string{alice.ID.String()}},
-		{Name: "wrong role", As: alice, Do: "DELETE /shop", Want: 403, Has: []string{`"forbidden"`}},
+		{Name: "without the permission", As: alice, Do: "DELETE /shop", Want: 403, Has: []string{`"forbidden"`}},
 		{Name: "admin", As: admin, Do: "DELETE /shop", Want: 204},
 		{Name: "unknown route", Do: "GET /nowhere", Want: 404},
 	})
@@ -180,7 +180,7 @@ func TestOnlyOwnSidecar(t *testing.T) {
 		{Name: "the sidecar without a caller", Do: "GET /me", Header: sidecar, Want: 401, Has: []string{`"token_missing"`}},
 		{Name: "health is open", Do: "GET /health", Want: 200, Has: []string{`"ok"`}},
 		{Name: "metrics are open", Do: "GET /metrics", Want: 200, Has: []string{"go_goroutines"}},
-		{Name: "documents are open", Do: "GET /docs", Want: 200, Has: []string{"swagger", "/openapi.json"}, HasNot: []string{`src="http`, `href="http`}},
+		{Name: "API docs are open", Do: "GET /docs", Want: 200, Has: []string{"swagger", "/openapi.json"}, HasNot: []string{`src="http`, `href="http`}},
 	})
 }
 
@@ -215,7 +215,7 @@ func TestOpenAPISaysWhatIsChecked(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeDocumentedPanics(t *testing.T) {
+func TestUndocumentedRoutesPanic(t *testing.T) {
 	for name, options := range map[string][]web.Option{
 		"no Doc":               nil,
 		"an operationId twice": {web.Doc("signIn", "auth", "Sign in again")},

@@ -119,14 +119,14 @@ func badInput(t *testing.T) {
 	}
 	calls := []call{
 		{"username missing", "POST /api/v1/auth/register", with(journey.Register, `"username":"testuser",`, ``), 422, `"username":"is required"`},
-		{"username as a number", "POST /api/v1/auth/register", with(journey.Register, `"testuser"`, `5`), 422, `"username":"must be a text"`},
+		{"username as a number", "POST /api/v1/auth/register", with(journey.Register, `"testuser"`, `5`), 422, `"username":"must be a string"`},
 		{"no e-mail address", "POST /api/v1/auth/register", with(journey.Register, `test@example.com`, `test`), 422, `"email"`},
 		{"a role of one's own", "POST /api/v1/auth/register", with(journey.Register, `{`, `{"role":"admin",`), 422, `"role":"is not a known field"`},
 		{"taken", "POST /api/v1/auth/register", client.Raw(journey.Register), 409, `"username_taken"`},
 		{"wrong password", "POST /api/v1/auth/login", client.Form{"username": {"testuser"}, "password": {"x"}}, 401, `"wrong_credentials"`},
 		{"password missing", "POST /api/v1/auth/login", client.Form{"username": {"testuser"}}, 422, `"password":"is required"`},
 		{"category without a name", "POST /api/v1/categories", client.Raw(`{}`), 422, `"name":"is required"`},
-		{"category name as a list", "POST /api/v1/categories", client.Raw(`{"name":["x"]}`), 422, `"name":"must be a text"`},
+		{"category name as a list", "POST /api/v1/categories", client.Raw(`{"name":["x"]}`), 422, `"name":"must be a string"`},
 		{"category with an unknown field", "POST /api/v1/categories", with(journey.Category, `{`, `{"id":9,`), 422, `"id":"is not a known field"`},
 		{"product without a price", "POST /api/v1/products", with(journey.Product, `"price":299.99,`, ``), 422, `"price":"is required"`},
 		{"negative price", "POST /api/v1/products", with(journey.Product, `299.99`, `-1`), 422, `"price":"must not be negative"`},

@@ -17,8 +17,8 @@ import (
 
 var (
 	errMisdirected = fault.New(fault.Misdirected, "misdirected", "this server does not answer for that host")
-	errNoRoute     = fault.New(fault.NotFound, "no_such_route", "there is nothing at this address")
-	errMethod      = fault.New(fault.NotAllowed, "method_not_allowed", "this address does not take that method")
+	errNoRoute     = fault.New(fault.NotFound, "no_such_route", "no such path")
+	errMethod      = fault.New(fault.NotAllowed, "method_not_allowed", "this path does not support the method")
 	errHead        = fault.ErrMalformed.WithMessage("a line of the head does not end as it should, or goes on in the next")
 	errTwoLengths  = fault.ErrMalformed.WithMessage("a body has a Content-Length or a Transfer-Encoding, not both")
 )
