@@ -8,8 +8,8 @@ import (
 	"sidecart/tools/daprgen/access"
 )
 
-// list is an access list as Dapr 1.18 stores it (its pkg/config/acl_trie.go): one level per path segment, in the order of
-// their first entry. The first match decides.
+// list is an access list as Dapr 1.18 stores it (its pkg/config/acl_trie.go): one level per path segment, in the order
+// of their first entry. The first match decides.
 type list struct {
 	segment string
 	verbs   []string // nil where no entry ends
