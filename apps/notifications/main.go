@@ -1,11 +1,11 @@
-// Notifications is the service that tells people what happens to their orders and accounts.
+// Command notifications is the service that notifies users of what happens to their orders and accounts.
 package main
 
 import (
 	"context"
 	"net/http"
 	"time"
-	_ "time/tzdata" // quiet hours are in the readers' time zones, wherever this runs
+	_ "time/tzdata" // for quiet hours in images without a time zone database
 
 	"sidecart/apps/notifications/internal/broadcast"
 	"sidecart/apps/notifications/internal/contact"
@@ -27,7 +27,7 @@ func main() { service.Main("notifications", run) }
 func run(ctx context.Context, s *service.Service) error {
 	cfg := s.Env.Web("8004")
 	publicURL := s.Env.String("PUBLIC_URL", "http://localhost:8000")
-	smtp, signIn := mailSettings(&s.Env)
+	smtp, authenticate := mailSettings(&s.Env)
 	vapidContact := s.Env.String("VAPID_CONTACT", "mailto:shop@sidecart.example")
 	s.Env.Reject("VAPID_CONTACT", device.CheckContact(vapidContact))
 	if err := s.Connect(ctx); err != nil {
@@ -37,43 +37,42 @@ func run(ctx context.Context, s *service.Service) error {
 	if err != nil {
 		return err
 	}
-	vapid, err := s.Sidecar.Secret(ctx, "vapid-private-key")
+	pushKeys, err := newPushKeys(ctx, s.Sidecar)
 	if err != nil {
 		return err
 	}
-	pushKeys, err := device.NewVAPIDKeys(vapid)
+	email, err := newEmailProvider(ctx, s.Sidecar, smtp, authenticate)
 	if err != nil {
 		return err
 	}
-	email, err := emailWith(ctx, s.Sidecar, smtp, signIn)
-	if err != nil {
-		return err
-	}
-	outbox, err := s.OpenDatabase(ctx, "notifications-database-url", inbox.Migrations, contact.Migrations, template.Migrations,
-		preference.Migrations, delivery.Migrations, broadcast.Migrations, device.Migrations)
+	outbox, err := s.OpenDatabase(ctx, "notifications-database-url", inbox.Migrations, contact.Migrations,
+		template.Migrations, preference.Migrations, delivery.Migrations, broadcast.Migrations, device.Migrations)
 	if err != nil {
 		return err
 	}
 	db := outbox.Pool
-	app := s.NewApp(ctx, cfg, auth.NewFeed(s.Sidecar.InvokeWithoutBreaker))
-	links, tracks := preference.NewUnsubscribeTokens(key), delivery.NewTrackingTokens(key)
-	messages, deliveries := inbox.NewService(db), delivery.NewService(db)
-	messages.Routes(app)
-	template.NewService(db).Routes(app)
-	preference.NewService(db, links, delivery.Reconsider).Routes(app)
+	unsubscribe, tracking := preference.NewUnsubscribeTokens(key), delivery.NewTrackingTokens(key)
 	broadcasts, notices := broadcast.NewService(outbox), notice.NewService(db)
+	app := s.NewApp(ctx, cfg, auth.NewFeed(s.Sidecar.InvokeWithoutBreaker))
+	inbox.NewService(db).Routes(app)
+	template.NewService(db).Routes(app)
+	preference.NewService(db, unsubscribe, delivery.ApplyPreferences).Routes(app)
 	broadcasts.Routes(app)
 	device.NewService(outbox, pushKeys).Routes(app)
-	delivery.NewDesk(deliveries, messages, tracks).Routes(app)
+	delivery.NewService(db, tracking).Routes(app)
 	notices.Routes(app)
 	notices.Subscribe(s.NewHub(sidecar.Endpoint{App: "users", Method: "POST", Path: event.ReplayPath},
 		sidecar.Endpoint{App: "products", Method: "POST", Path: event.ReplayPath},
 		sidecar.Endpoint{App: "orders", Method: "POST", Path: event.ReplayPath}))
-	engine := delivery.NewWorker(db, delivery.NewRenderer(db, publicURL, links, tracks, delivery.NewFetchToken(s.Sidecar.Invoke)).Render,
-		map[kind.Channel]delivery.Provider{kind.Email: email, kind.SMS: delivery.NewSMSProvider(s.Sidecar.InvokeBinding),
-			kind.Push: device.NewPushProvider(db, pushKeys, vapidContact, &http.Client{Timeout: 15 * time.Second})})
+	fetchToken := delivery.NewFetchToken(s.Sidecar.Invoke)
+	worker := delivery.NewWorker(db, delivery.NewRenderer(db, publicURL, unsubscribe, tracking, fetchToken).Render,
+		map[kind.Channel]delivery.Provider{
+			kind.Email: email,
+			kind.SMS:   delivery.NewSMSProvider(s.Sidecar.InvokeBinding),
+			kind.Push:  device.NewPushProvider(db, pushKeys, vapidContact, &http.Client{Timeout: 15 * time.Second}),
+		})
 	s.Relay(publishWith(s.Sidecar), 0)
-	s.Go(engine.Run)
+	s.Go(worker.Run)
 	s.Go(broadcasts.Run)
 	return s.Serve(ctx)
 }

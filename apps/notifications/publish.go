@@ -8,7 +8,7 @@ import (
 	"sidecart/kit/sidecar"
 )
 
-// publishWith broadcasts what is new in an inbox to whoever listens now; all else waits for its consumers.
+// publishWith publishes events, and broadcasts new notifications to the gateways that are connected now.
 func publishWith(dapr *sidecar.Sidecar) event.Publish {
 	return func(ctx context.Context, topic string, cloudEvent []byte) error {
 		if topic == (shop.NotificationCreated{}).Topic() {

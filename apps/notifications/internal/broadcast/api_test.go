@@ -24,12 +24,12 @@ import (
 	"sidecart/kit/web"
 )
 
-func newFixture(t *testing.T, people int) (*web.App, *pgxpool.Pool, *Service) {
+func newFixture(t *testing.T, users int) (*web.App, *pgxpool.Pool, *Service) {
 	t.Helper()
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, inbox.Migrations, contact.Migrations, template.Migrations,
 		preference.Migrations, delivery.Migrations, device.Migrations, Migrations)
 	err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error {
-		for n := range people {
+		for n := range users {
 			user := shop.UserID{UUID: shop.NewID()}
 			c := contact.Contact{UserID: user, Email: fmt.Sprintf("p%d@example.com", n), Username: fmt.Sprintf("p%d", n)}
 			if err := contact.Register(t.Context(), tx, c); err != nil {
@@ -60,19 +60,19 @@ func TestBroadcast(t *testing.T) {
 	key := map[string]string{"Idempotency-Key": "k1"}
 	var id string
 	kittest.Run(t, app, nil, []kittest.Call{
-		{Name: "nobody", Do: path, Body: `{"title":"a","body":"b"}`, Want: 401},
-		{Name: "a buyer", As: alice, Do: path, Body: `{"title":"a","body":"b"}`, Want: 403},
-		{Name: "nothing to say", As: admin, Do: path, Body: `{"title":" ","role":"king"}`, Want: 422, Has: []string{`"title"`, `"body"`, `"role"`}},
-		{Name: "everybody", As: admin, Do: path, Header: key, Body: `{"title":"Sale","body":"All things half price"}`, Want: 202, Has: []string{`"state":"running"`, `"total":250`, `"told":0`},
+		{Name: "no token", Do: path, Body: `{"title":"a","body":"b"}`, Want: 401},
+		{Name: "a user", As: alice, Do: path, Body: `{"title":"a","body":"b"}`, Want: 403},
+		{Name: "invalid fields", As: admin, Do: path, Body: `{"title":" ","role":"king"}`, Want: 422, Has: []string{`"title"`, `"body"`, `"role"`}},
+		{Name: "all users", As: admin, Do: path, Header: key, Body: `{"title":"Sale","body":"All things half price"}`, Want: 202, Has: []string{`"state":"running"`, `"total":250`, `"told":0`},
 			AndThen: func(t *testing.T, body []byte) { id = kittest.Field[string](t, body, "id") }},
-		{Name: "and again", As: admin, Do: path, Header: key, Body: `{"title":"Sale","body":"All things half price"}`, Want: 202,
+		{Name: "the same key", As: admin, Do: path, Header: key, Body: `{"title":"Sale","body":"All things half price"}`, Want: 202,
 			AndThen: func(t *testing.T, body []byte) {
 				if again := kittest.Field[string](t, body, "id"); again != id {
 					t.Errorf("another broadcast")
 				}
 			}},
-		{Name: "administrators", As: admin, Do: path, Body: `{"title":"Meeting","body":"At noon","role":"admin"}`, Want: 202, Has: []string{`"total":25`}},
-		{Name: "no such", As: admin, Do: "GET /notifications/broadcast/" + uuid.NewString(), Want: 404, Has: []string{"broadcast_not_found"}},
+		{Name: "admins", As: admin, Do: path, Body: `{"title":"Meeting","body":"At noon","role":"admin"}`, Want: 202, Has: []string{`"total":25`}},
+		{Name: "unknown id", As: admin, Do: "GET /notifications/broadcast/" + uuid.NewString(), Want: 404, Has: []string{"broadcast_not_found"}},
 	})
 	ctx, stop := context.WithCancel(t.Context())
 	var replicas sync.WaitGroup
@@ -89,21 +89,22 @@ func TestBroadcast(t *testing.T) {
 	})
 	kittest.Run(t, app, nil, []kittest.Call{
 		{Name: "progress", As: admin, Do: "GET /notifications/broadcast/" + id, Want: 200, Has: []string{`"state":"done"`, `"told":250`, `"finished_at":"`}},
-		{Name: "not for buyers", As: alice, Do: "GET /notifications/broadcast/" + id, Want: 403},
+		{Name: "progress for a user", As: alice, Do: "GET /notifications/broadcast/" + id, Want: 403},
 	})
 	for title, want := range map[string]int{"Sale": 250, "Meeting": 25} {
-		var people, messages, mails int
+		var users, notifications, mails int
 		err := db.QueryRow(t.Context(), `
-			select count(distinct user_id), count(*), (select count(*) from deliveries where kind = 'broadcast' and channel = 'email' and facts->>'Title' = $1)
-			from messages where kind = 'broadcast' and title = $1`, title).Scan(&people, &messages, &mails)
-		if err != nil || people != want || messages != want || mails != want {
-			t.Errorf("%s: %d people, %d messages, %d mails, want %d of each; %v", title, people, messages, mails, want, err)
+			select count(distinct user_id), count(*),
+				(select count(*) from deliveries where kind = 'broadcast' and channel = 'email' and facts->>'Title' = $1)
+			from messages where kind = 'broadcast' and title = $1`, title).Scan(&users, &notifications, &mails)
+		if err != nil || users != want || notifications != want || mails != want {
+			t.Errorf("%s: %d users, %d notifications, %d e-mails, want %d of each; %v", title, users, notifications, mails, want, err)
 		}
 	}
 }
 
-// TestATemplateThatBreaks holds up no broadcast, and none behind it.
-func TestATemplateThatBreaks(t *testing.T) {
+// TestBrokenTemplateBlocksNoBroadcast neither its own nor the next.
+func TestBrokenTemplateBlocksNoBroadcast(t *testing.T) {
 	t.Parallel()
 	_, db, s := newFixture(t, 3)
 	if _, err := db.Exec(t.Context(), `
@@ -117,40 +118,40 @@ func TestATemplateThatBreaks(t *testing.T) {
 		}
 	}
 	for range 2 {
-		if worked, err := s.step(t.Context()); err != nil || !worked {
-			t.Fatalf("worked %v, %v", worked, err)
+		if found, err := s.step(t.Context()); err != nil || !found {
+			t.Fatalf("found %v, %v", found, err)
 		}
 	}
 	for _, title := range []string{"First", "Second"} {
-		var told int
-		if err := db.QueryRow(t.Context(), `select count(*) from messages where title = $1 and body = 'All of it'`, title).Scan(&told); err != nil || told != 3 {
-			t.Errorf("%s: %d of 3 are told, %v", title, told, err)
+		var notified int
+		if err := db.QueryRow(t.Context(), `select count(*) from messages where title = $1 and body = 'All of it'`, title).Scan(&notified); err != nil || notified != 3 {
+			t.Errorf("%s: %d of 3 are notified, %v", title, notified, err)
 		}
 	}
 }
 
-// TestABadBroadcastHoldsUpNoOther: it steps aside and is tried again later.
-func TestABadBroadcastHoldsUpNoOther(t *testing.T) {
+// TestFailingBroadcastIsPostponed, so that others run meanwhile.
+func TestFailingBroadcastIsPostponed(t *testing.T) {
 	t.Parallel()
 	_, db, s := newFixture(t, 3)
-	for _, title := range []string{"Bad", "Good"} {
+	for _, title := range []string{"Failing", "Other"} {
 		if _, err := s.Start(t.Context(), shop.UserID{UUID: shop.NewID()}, NewBroadcast{Title: title, Body: "All of it"}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if _, err := db.Exec(t.Context(), `
-		create function fails() returns trigger language plpgsql as $$ begin raise 'a bad row'; end $$;
-		create trigger fails before insert on messages for each row when (new.title = 'Bad') execute function fails()`); err != nil {
+		create function fails() returns trigger language plpgsql as $$ begin raise 'a failing row'; end $$;
+		create trigger fails before insert on messages for each row when (new.title = 'Failing') execute function fails()`); err != nil {
 		t.Fatal(err)
 	}
-	if worked, err := s.step(t.Context()); !worked || err == nil {
-		t.Errorf("the bad one: %t, %v", worked, err)
+	if found, err := s.step(t.Context()); !found || err == nil {
+		t.Errorf("the failing one: %t, %v", found, err)
 	}
-	if worked, err := s.step(t.Context()); !worked || err != nil {
-		t.Errorf("the good one: %t, %v", worked, err)
+	if found, err := s.step(t.Context()); !found || err != nil {
+		t.Errorf("the other one: %t, %v", found, err)
 	}
 	var running string
-	if err := db.QueryRow(t.Context(), `select string_agg(title, ' ') from broadcasts where state = 'running'`).Scan(&running); err != nil || running != "Bad" {
+	if err := db.QueryRow(t.Context(), `select string_agg(title, ' ') from broadcasts where state = 'running'`).Scan(&running); err != nil || running != "Failing" {
 		t.Errorf("%s run, %v", running, err)
 	}
 }

@@ -1,5 +1,5 @@
-// Package broadcast is telling many people one thing: everybody, or everybody with a role. It goes on in the background,
-// whatever dies meanwhile, and tells each of them once.
+// Package broadcast notifies all users, or all users with a role. A broadcast runs in the background, survives crashes, and
+// notifies each user once.
 package broadcast
 
 import (
@@ -11,10 +11,10 @@ import (
 	"sidecart/kit/shop"
 )
 
-// ErrNotFound tells that there is no such broadcast.
+// ErrNotFound refuses an unknown id.
 var ErrNotFound = fault.New(fault.NotFound, "broadcast_not_found", "there is no such broadcast")
 
-// State is how far a broadcast has come.
+// State is the state of a broadcast.
 type State string
 
 // The states.
@@ -23,17 +23,17 @@ const (
 	Done    State = "done"
 )
 
-// Broadcast is one thing for many people. Told counts those who have it in their inbox and on its way, as they want it; Total
-// is how many there were to tell when it began. Who opens an account meanwhile may be told, too.
+// Broadcast is a broadcast and its progress. Total counts the users when it started, and Notified those it has notified.
+// Users who register meanwhile may be notified too.
 type Broadcast struct {
 	ID         uuid.UUID   `json:"id"`
 	Title      string      `json:"title"`
 	Body       string      `json:"body"`
-	Role       shop.Role   `json:"role"` // "" is everybody
+	Role       shop.Role   `json:"role"` // "" is all users
 	State      State       `json:"state"`
 	Total      int         `json:"total"`
 	Notified   int         `json:"told" db:"told"`
-	LastUser   shop.UserID `json:"-"` // was told last, in the order of ids
+	LastUser   shop.UserID `json:"-"` // the last user notified, in the order of ids
 	CreatedBy  shop.UserID `json:"created_by"`
 	CreatedAt  time.Time   `json:"created_at"`
 	FinishedAt *time.Time  `json:"finished_at"`

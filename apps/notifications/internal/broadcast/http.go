@@ -10,7 +10,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// Routes adds broadcasts to an app.
+// Routes adds the routes of broadcasts.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /notifications/broadcast", shop.ManageMessages, s.handleStart,
 		web.Status(http.StatusAccepted), web.NoStore,
@@ -21,8 +21,8 @@ func (s *Service) Routes(app *web.App) {
 		web.Doc("getBroadcast", "admin", "Get the progress of a broadcast"))
 }
 
-func (s *Service) handleStart(ctx context.Context, who shop.Caller, in NewBroadcast) (Broadcast, error) {
-	return s.Start(ctx, who.ID, in)
+func (s *Service) handleStart(ctx context.Context, caller shop.Caller, in NewBroadcast) (Broadcast, error) {
+	return s.Start(ctx, caller.ID, in)
 }
 
 type idInput struct {

@@ -13,7 +13,7 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations are the tables of this noun.
+// Migrations are the tables of this package.
 var Migrations = postgres.Migrations{Name: "broadcast", Files: postgres.Sub(files)}
 
 func insert(ctx context.Context, tx pgx.Tx, b Broadcast) (Broadcast, error) {
@@ -25,10 +25,11 @@ func insert(ctx context.Context, tx pgx.Tx, b Broadcast) (Broadcast, error) {
 
 func get(ctx context.Context, db postgres.Reader, id uuid.UUID) (Broadcast, error) {
 	return postgres.One(ctx, db, ErrNotFound, pgx.RowToStructByName[Broadcast], `
-		select id, title, body, role, state, total, told, last_user, created_by, created_at, finished_at from broadcasts where id = $1`, id)
+		select id, title, body, role, state, total, told, last_user, created_by, created_at, finished_at
+		from broadcasts where id = $1`, id)
 }
 
-// lockNext takes the oldest that runs, is due, and that nobody is working on. It is the zero Broadcast if there is none.
+// lockNext locks the oldest due broadcast that no other replica has locked. It returns the zero Broadcast if there is none.
 func lockNext(ctx context.Context, tx pgx.Tx) (Broadcast, error) {
 	return postgres.One(ctx, tx, nil, pgx.RowToStructByName[Broadcast], `
 		select id, title, body, role, state, total, told, last_user, created_by, created_at, finished_at from broadcasts
@@ -37,12 +38,13 @@ func lockNext(ctx context.Context, tx pgx.Tx) (Broadcast, error) {
 
 func saveProgress(ctx context.Context, tx pgx.Tx, b Broadcast) error {
 	_, err := tx.Exec(ctx, `
-		update broadcasts set told = $2, last_user = $3, state = $4, finished_at = case when $4 = 'done' then now() end where id = $1`,
+		update broadcasts set told = $2, last_user = $3, state = $4, finished_at = case when $4 = 'done' then now() end
+		where id = $1`,
 		b.ID, b.Notified, b.LastUser, b.State)
 	return err
 }
 
-// postpone lets a broadcast that cannot go on stand aside.
+// postpone makes a broadcast due in a minute, so that others are not blocked by it.
 func postpone(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
 	_, err := tx.Exec(ctx, `update broadcasts set due_at = now() + interval '1 minute' where id = $1`, id)
 	return err

@@ -1,22 +1,22 @@
-// Package contact is how people can be reached: what the users service told of their name, address and role.
+// Package contact stores names, e-mail addresses and roles, as the users service publishes them.
 package contact
 
 import "sidecart/kit/shop"
 
-// Contact is somebody who can be told something. The zero Contact is somebody of whom nothing is known yet.
+// Contact is a user. The zero Contact is a user about whom no event has been consumed yet.
 type Contact struct {
 	UserID   shop.UserID
 	Email    string
 	Username string
 	FullName string
 	Role     shop.Role
-	Erased   bool // the account is gone: nothing is kept of it, and nothing is sent
+	Erased   bool // nothing is stored about the user, and nothing is sent
 }
 
-// Known says whether their registration was heard, or a change of what it said; before that there may be a role alone.
+// Known is whether the registration or a profile change has been consumed. Before that there may be a role.
 func (c Contact) Known() bool { return c.Username != "" }
 
-// Name is what to call somebody.
+// Name is the full name, or the username.
 func (c Contact) Name() string {
 	if c.FullName != "" {
 		return c.FullName

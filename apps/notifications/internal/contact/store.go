@@ -14,10 +14,10 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations are the tables of this noun.
+// Migrations are the tables of this package.
 var Migrations = postgres.Migrations{Name: "contact", Files: postgres.Sub(files)}
 
-// Get is what is known of somebody; nothing is no error.
+// Get is the contact of a user, which may be unknown.
 func Get(ctx context.Context, db postgres.Querier, user shop.UserID) (Contact, error) {
 	var all map[shop.UserID]Contact
 	batch := &pgx.Batch{}
@@ -26,7 +26,7 @@ func Get(ctx context.Context, db postgres.Querier, user shop.UserID) (Contact, e
 	return all[user], err
 }
 
-// Queue is Get of several people, as one of several questions.
+// Queue queues Get for several users in a batch.
 func Queue(batch *pgx.Batch, users []uuid.UUID, into *map[shop.UserID]Contact) {
 	all := make(map[shop.UserID]Contact, len(users))
 	for _, user := range users {
@@ -34,28 +34,32 @@ func Queue(batch *pgx.Batch, users []uuid.UUID, into *map[shop.UserID]Contact) {
 	}
 	*into = all
 	batch.Queue(`
-		select user_id, email, username, full_name, role, erased from contacts where user_id = any($1)`, users).Query(func(rows pgx.Rows) error {
-		known, err := pgx.CollectRows(rows, pgx.RowToStructByName[Contact])
-		for _, c := range known {
+		select user_id, email, username, full_name, role, erased from contacts where user_id = any($1)`, users,
+	).Query(func(rows pgx.Rows) error {
+		found, err := pgx.CollectRows(rows, pgx.RowToStructByName[Contact])
+		for _, c := range found {
 			all[c.UserID] = c
 		}
 		return err
 	})
 }
 
-// After are the next people with a role ("": any), in the order of their ids.
-func After(ctx context.Context, db postgres.Reader, role shop.Role, last shop.UserID, most int) ([]shop.UserID, error) {
+// After lists the users after last with a role ("": any), ordered by id.
+func After(
+	ctx context.Context, db postgres.Reader, role shop.Role, last shop.UserID, limit int,
+) ([]shop.UserID, error) {
 	return postgres.All(ctx, db, pgx.RowTo[shop.UserID], `
 		select user_id from contacts where not erased and user_id > $1 and ($2 = '' or role = $2)
-		order by user_id limit $3`, last, string(role), most)
+		order by user_id limit $3`, last, string(role), limit)
 }
 
-// Count is how many people have a role ("": any).
+// Count counts the users with a role ("": any).
 func Count(ctx context.Context, db postgres.Reader, role shop.Role) (int, error) {
-	return postgres.One(ctx, db, pgx.ErrNoRows, pgx.RowTo[int], `select count(*) from contacts where not erased and ($1 = '' or role = $1)`, string(role))
+	return postgres.One(ctx, db, pgx.ErrNoRows, pgx.RowTo[int], `
+		select count(*) from contacts where not erased and ($1 = '' or role = $1)`, string(role))
 }
 
-// Register keeps what a registration says, unless something newer is known already.
+// Register stores a registration, unless the profile is known already.
 func Register(ctx context.Context, tx pgx.Tx, c Contact) error {
 	_, err := tx.Exec(ctx, `
 		insert into contacts (user_id, email, username, full_name) values ($1, $2, $3, $4)
@@ -64,27 +68,29 @@ func Register(ctx context.Context, tx pgx.Tx, c Contact) error {
 	return err
 }
 
-// Update keeps what an event says is true of somebody from then on, unless a later event, by its id, has said otherwise.
+// Update stores the profile of an event, unless that of a later event (by its id) is stored.
 func Update(ctx context.Context, tx pgx.Tx, event uuid.UUID, c Contact) error {
 	_, err := tx.Exec(ctx, `
 		insert into contacts (user_id, email, username, full_name, profile_event) values ($1, $2, $3, $4, $5)
 		on conflict (user_id) do update
-		set email = excluded.email, username = excluded.username, full_name = excluded.full_name, profile_event = excluded.profile_event
+		set email = excluded.email, username = excluded.username, full_name = excluded.full_name,
+			profile_event = excluded.profile_event
 		where not contacts.erased and (contacts.profile_event is null or contacts.profile_event < excluded.profile_event)`,
 		c.UserID, c.Email, c.Username, c.FullName, event)
 	return err
 }
 
-// UpdateRole keeps what an event says somebody is from then on, unless a later event, by its id, has said otherwise.
+// UpdateRole stores the role of an event, unless that of a later event (by its id) is stored.
 func UpdateRole(ctx context.Context, tx pgx.Tx, event uuid.UUID, user shop.UserID, role shop.Role) error {
 	_, err := tx.Exec(ctx, `
 		insert into contacts (user_id, role, role_event) values ($1, $2, $3)
 		on conflict (user_id) do update set role = excluded.role, role_event = excluded.role_event
-		where not contacts.erased and (contacts.role_event is null or contacts.role_event < excluded.role_event)`, user, string(role), event)
+		where not contacts.erased and (contacts.role_event is null or contacts.role_event < excluded.role_event)`,
+		user, string(role), event)
 	return err
 }
 
-// Erase removes all that is known of somebody, and what late events would bring back.
+// Erase removes a contact. Events that are consumed later do not bring it back.
 func Erase(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 	_, err := tx.Exec(ctx, `
 		insert into contacts (user_id, erased) values ($1, true)

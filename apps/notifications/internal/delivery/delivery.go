@@ -1,5 +1,5 @@
-// Package delivery brings messages to people outside the platform: each one on each channel is a row, which some worker of
-// some replica sends, once after a provider's yes, and again and again until then.
+// Package delivery sends notifications by e-mail, push and SMS. Each notification on each channel is a job: a row that a
+// worker of any replica claims and sends, at least once, until the provider accepts or rejects it.
 package delivery
 
 import (
@@ -17,65 +17,66 @@ import (
 	"sidecart/kit/shop"
 )
 
-// What can go wrong with a delivery.
+// Errors of the admin routes.
 var (
 	ErrNotFound = fault.New(fault.NotFound, "delivery_not_found", "there is no such delivery")
-	ErrNotDead  = fault.New(fault.Conflict, "delivery_not_dead", "only a delivery that was given up can be tried again")
+	ErrNotDead  = fault.New(fault.Conflict, "delivery_not_dead", "only a dead delivery can be retried")
 )
 
-// What a provider, or whoever prepares a letter, can say instead of yes. Any other error is silence: nobody knows whether
-// somebody got something.
+// What a Send or Render can fail with. After any other error of a Send the outcome is unknown: the message may have
+// arrived.
 var (
-	// ErrRefused is a no that will stay one.
+	// ErrRefused is a permanent failure: the provider rejects this message.
 	ErrRefused = errors.New("refused")
-	// ErrTemporary is a no for now.
-	ErrTemporary = errors.New("put off")
-	// ErrSenderRejected is a no that has nothing to do with the message: it comes to every one alike until somebody sets right what is wrong
-	// with us.
-	ErrSenderRejected = fmt.Errorf("%w because of us", ErrTemporary)
-	// ErrNotConfigured tells that the channel is not configured here.
+	// ErrTemporary is a temporary failure: the provider asks to try again later.
+	ErrTemporary = errors.New("temporary failure")
+	// ErrSenderRejected is a temporary failure that is not about the message: the provider rejects the sender (wrong
+	// credentials, no money on the account, too many requests) until an operator corrects it.
+	ErrSenderRejected = fmt.Errorf("sender rejected (%w)", ErrTemporary)
+	// ErrNotConfigured means that the channel is not configured in this environment.
 	ErrNotConfigured = errors.New("not configured")
-	// ErrObsolete tells that there is nothing to send any more.
-	ErrObsolete = errors.New("not needed")
-	// errOptedOut is why what its reader turned off after it was planned is needless.
-	errOptedOut = fmt.Errorf("%w: its reader does not want it any more", ErrObsolete)
-	// errNotReady tells that something the letter needs cannot be had at the moment; the provider has no part in it.
+	// ErrObsolete means that there is nothing to send any more.
+	ErrObsolete = errors.New("obsolete")
+	// errOptedOut: the user turned this kind off after the job was enqueued.
+	errOptedOut = fmt.Errorf("%w: the user has turned this kind off", ErrObsolete)
+	// errNotReady: the message cannot be rendered now. The provider was not called.
 	errNotReady = errors.New("not ready")
-	// errUnknownUser tells that something else was heard of a reader before their registration.
-	errUnknownUser = fmt.Errorf("%w: their registration was not heard yet", errNotReady)
+	// errUnknownUser: another event about the user was consumed before users.registered.
+	errUnknownUser = fmt.Errorf("%w: the user's registration has not been consumed yet", errNotReady)
 )
 
-// deferred tells that a letter may not go out before a moment.
+// deferred means that a message may not be sent before a time.
 type deferred struct{ until time.Time }
 
-func (h deferred) Error() string { return "held until " + h.until.UTC().Format(time.RFC3339) }
+func (d deferred) Error() string { return "deferred until " + d.until.UTC().Format(time.RFC3339) }
 
-// ID is the UUIDv7 of a delivery; within a lane a later one has a larger one.
+// ID is the UUIDv7 of a delivery. Within an ordering key a later delivery has a larger one.
 type ID struct{ uuid.UUID }
 
-// Priority is what keeps order: deliveries of one person, channel and lane go out one after the other.
+// Priority is the order in which jobs are claimed. Jobs with the same ordering key (user, channel and priority) are sent
+// one after the other; jobs of different priority do not wait for each other.
 type Priority int
 
-// Nothing that is urgent waits behind what is held for the morning.
+// The priorities.
 const (
-	Urgent   Priority = 0
+	Urgent   Priority = 0 // ignores quiet hours
 	Ordinary Priority = 1
-	Digest   Priority = 2 // gathered: all that are due go out as one
+	Digest   Priority = 2 // all due jobs of an ordering key are sent as one message
 )
 
-// State is how far a delivery has come.
+// State is the state of a delivery.
 type State string
 
-// The states. Sent, Dead and Skipped are ends; a dead one can be brought back by an admin.
+// The states. Sent, Dead and Skipped are final, but an admin can retry a dead delivery.
 const (
 	Waiting State = "waiting"
 	Sending State = "sending"
 	Sent    State = "sent"
-	Dead    State = "dead"    // refused for good, or too often, or for too long
-	Skipped State = "skipped" // there was nobody to send it to, or nothing to send it with, or no reason any more
+	Dead    State = "dead"    // rejected permanently, too often or for too long
+	Skipped State = "skipped" // the channel is not configured, or there is nothing to send any more
 )
 
-// Job is one message on one channel.
+// Job is a delivery as the queue stores it.
 type Job struct {
 	ID             ID
 	NotificationID uuid.UUID `db:"message_id"` // the same on all channels
@@ -84,56 +85,57 @@ type Job struct {
 	Channel        kind.Channel
 	Priority       Priority           `db:"lane"`
 	Variables      template.Variables `db:"facts"`
-	Path           string             // of the link, at the public address; empty for none
-	RequestID      *uuid.UUID         // what users gives the link's key for
-	OrderID        *uuid.UUID         `db:"-"` // that it is about; only when it is planned
-	Address        string             // where to, if not where the contact says
+	Path           string             // of the link, relative to the public URL; empty for no link
+	RequestID      *uuid.UUID         // for which the users service issues the link's token
+	OrderID        *uuid.UUID         `db:"-"` // the order that it is about; set only when it is enqueued
+	Address        string             // overrides the contact's address
 	State          State
 	Reason         string
 	Attempts       int
-	Refusals       int // attempts that were answered, with no
+	Refusals       int // attempts with an ErrTemporary or ErrRefused that is about the message
 	GiveUpAt       time.Time
 
-	LeasedUntil time.Time // of who was given it to send; another has it with another
+	LeasedUntil time.Time // identifies the claim: a later claim has another value
 }
 
 const (
-	lease          = time.Minute      // for which a worker has a delivery to itself; three times what an attempt may take
-	attemptTimeout = 20 * time.Second // for one attempt: whatever it waits for ends then
+	lease          = time.Minute      // for which a worker owns a job; three times attemptTimeout
+	attemptTimeout = 20 * time.Second // for rendering, waiting for the rate limit and sending
 	maxRefusals    = 8
-	maxAge         = 24 * time.Hour // from when it was due
+	maxAge         = 24 * time.Hour // from when the job was due
 	firstBackoff   = time.Second
 	maxBackoff     = 5 * time.Minute
+	maxResponse    = 300 // characters of a provider's response that are kept
 )
 
-// outcome is what became of an attempt, in the words of the history.
+// outcome is the result of an attempt, as the history shows it.
 type outcome string
 
 const (
 	outcomeSent    outcome = "sent"
 	outcomeRefused outcome = "refused"
 	outcomeFailed  outcome = "failed"
-	outcomeUnknown outcome = "unknown" // whoever tried has died; it may have been sent
+	outcomeUnknown outcome = "unknown" // the worker stopped during the attempt; the message may have been sent
 	outcomeSkipped outcome = "skipped"
 )
 
-// decision is what an attempt leads to.
+// decision is what follows from an attempt.
 type decision struct {
 	outcome      outcome
 	state        State
 	reason       string
-	retryIn      time.Duration // until the next attempt, where the state is Waiting
+	retryIn      time.Duration // where the state is Waiting
 	countRefusal bool
-	sentWith     ID        // that the letter goes by
-	deferUntil   time.Time // it is held and was not attempted; all but the state is empty
+	sentWith     ID        // the first job of the digest that this one was sent in
+	deferUntil   time.Time // if set, the job was not attempted, and only the state is set too
 }
 
-// decide decides by what the provider said.
-func decide(d Job, err error, now time.Time) decision {
-	var h deferred
+// decide decides by the error of an attempt.
+func decide(job Job, err error, now time.Time) decision {
+	var later deferred
 	switch {
-	case errors.As(err, &h):
-		return decision{state: Waiting, deferUntil: h.until}
+	case errors.As(err, &later):
+		return decision{state: Waiting, deferUntil: later.until}
 	case err == nil:
 		return decision{outcome: outcomeSent, state: Sent}
 	case errors.Is(err, ErrNotConfigured), errors.Is(err, ErrObsolete):
@@ -141,33 +143,34 @@ func decide(d Job, err error, now time.Time) decision {
 	case errors.Is(err, ErrRefused):
 		return decision{outcome: outcomeRefused, state: Dead, reason: err.Error(), countRefusal: true}
 	}
-	v := decision{outcome: outcomeFailed, state: Waiting, reason: err.Error(), retryIn: min(backoff(d.Attempts), 15*time.Second)}
+	d := decision{
+		outcome: outcomeFailed, state: Waiting, reason: err.Error(), retryIn: min(backoff(job.Attempts), 15*time.Second),
+	}
 	switch {
-	case errors.Is(err, errUnknownUser): // whoever hears it lets them go at once
-		v.retryIn = backoff(d.Attempts)
+	case errors.Is(err, errUnknownUser): // consuming the registration makes the job due
+		d.retryIn = backoff(job.Attempts)
 	case errors.Is(err, ErrSenderRejected):
-		v.outcome, v.retryIn = outcomeRefused, backoff(d.Attempts)
+		d.outcome, d.retryIn = outcomeRefused, backoff(job.Attempts)
 	case errors.Is(err, ErrTemporary):
-		v.outcome, v.countRefusal, v.retryIn = outcomeRefused, true, backoff(d.Refusals+1)
-		if d.Refusals+1 >= maxRefusals {
-			v.state, v.reason = Dead, "put off too often: "+v.reason
+		d.outcome, d.countRefusal, d.retryIn = outcomeRefused, true, backoff(job.Refusals+1)
+		if job.Refusals+1 >= maxRefusals {
+			d.state, d.reason = Dead, "too many temporary failures: "+d.reason
 		}
 	}
-	if v.state == Waiting && now.After(d.GiveUpAt) {
-		v.state, v.reason = Dead, "not within a day: "+v.reason
+	if d.state == Waiting && now.After(job.GiveUpAt) {
+		d.state, d.reason = Dead, "not sent within a day: "+d.reason
 	}
-	return v
+	return d
 }
 
-// backoff is how long to wait after so many attempts: doubling, and a half more or less, so that what failed together does
-// not come back together.
+// backoff is the time until the next attempt: exponential, with a jitter of 50 %.
 func backoff(attempts int) time.Duration {
 	wait := min(firstBackoff<<min(max(attempts-1, 0), 20), maxBackoff)
-	return time.Duration(float64(wait) * (0.5 + rand.Float64())) //nolint:gosec // to spread, not to hide
+	return time.Duration(float64(wait) * (0.5 + rand.Float64())) //nolint:gosec // jitter needs no cryptographic randomness
 }
 
-// truncate keeps what a provider says within what a person reads, and a database takes.
-func truncate(answer string) string {
-	runes := []rune(strings.ToValidUTF8(strings.ReplaceAll(answer, "\x00", ""), "\uFFFD"))
-	return string(runes[:min(len(runes), 300)])
+// truncate shortens a provider's response to maxResponse, and removes what Postgres does not store in a text.
+func truncate(response string) string {
+	runes := []rune(strings.ToValidUTF8(strings.ReplaceAll(response, "\x00", ""), "\uFFFD"))
+	return string(runes[:min(len(runes), maxResponse)])
 }

@@ -12,36 +12,37 @@ import (
 
 func pageOf(limit int) web.PageQuery { return web.PageQuery{Limit: limit} }
 
-func TestJudge(t *testing.T) {
+func TestDecide(t *testing.T) {
 	now := time.Now()
 	fresh := Job{Attempts: 1, GiveUpAt: now.Add(time.Hour)}
-	old, tired := fresh, fresh
-	old.GiveUpAt, tired.Refusals = now.Add(-time.Second), maxRefusals-1
+	expired, refused := fresh, fresh
+	expired.GiveUpAt, refused.Refusals = now.Add(-time.Second), maxRefusals-1
 	for _, c := range []struct {
 		name    string
-		d       Job
+		job     Job
 		err     error
 		state   State
 		outcome outcome
 	}{
-		{"yes", fresh, nil, Sent, outcomeSent},
-		{"no", fresh, ErrRefused, Dead, outcomeRefused},
-		{"not now", fresh, fmt.Errorf("%w: 451", ErrTemporary), Waiting, outcomeRefused},
-		{"not now, too often", tired, ErrTemporary, Dead, outcomeRefused},
-		{"because of us", tired, fmt.Errorf("%w: 401", ErrSenderRejected), Waiting, outcomeRefused},
-		{"because of us, for a day", old, ErrSenderRejected, Dead, outcomeRefused},
-		{"silence", tired, errors.New("timeout"), Waiting, outcomeFailed},
-		{"silence for a day", old, errors.New("timeout"), Dead, outcomeFailed},
-		{"no such channel", fresh, ErrNotConfigured, Skipped, outcomeSkipped},
-		{"no reason any more", fresh, ErrObsolete, Skipped, outcomeSkipped},
+		{"accepted", fresh, nil, Sent, outcomeSent},
+		{"refused", fresh, ErrRefused, Dead, outcomeRefused},
+		{"temporary failure", fresh, fmt.Errorf("%w: 451", ErrTemporary), Waiting, outcomeRefused},
+		{"too many temporary failures", refused, ErrTemporary, Dead, outcomeRefused},
+		{"sender rejected", refused, fmt.Errorf("%w: 401", ErrSenderRejected), Waiting, outcomeRefused},
+		{"sender rejected for a day", expired, ErrSenderRejected, Dead, outcomeRefused},
+		{"no response", refused, errors.New("timeout"), Waiting, outcomeFailed},
+		{"no response for a day", expired, errors.New("timeout"), Dead, outcomeFailed},
+		{"channel not configured", fresh, ErrNotConfigured, Skipped, outcomeSkipped},
+		{"obsolete", fresh, ErrObsolete, Skipped, outcomeSkipped},
 	} {
-		if v := decide(c.d, c.err, now); v.state != c.state || v.outcome != c.outcome || v.state == Waiting && v.retryIn <= 0 {
-			t.Errorf("%s: %+v", c.name, v)
+		d := decide(c.job, c.err, now)
+		if d.state != c.state || d.outcome != c.outcome || d.state == Waiting && d.retryIn <= 0 {
+			t.Errorf("%s: %+v", c.name, d)
 		}
 	}
 }
 
-func TestPause(t *testing.T) {
+func TestBackoff(t *testing.T) {
 	for attempts, want := range map[int]time.Duration{0: time.Second, 1: time.Second, 2: 2 * time.Second, 5: 16 * time.Second, 1000: maxBackoff} {
 		if got := backoff(attempts); got < want/2 || got > want*3/2 {
 			t.Errorf("after %d attempts %s, want about %s", attempts, got, want)
@@ -49,8 +50,8 @@ func TestPause(t *testing.T) {
 	}
 }
 
-func TestWhatABindingSays(t *testing.T) {
-	const daprs = "error invoking binding sms/create: rpc error: code = Internal desc = error invoking output binding sms: "
+func TestClassifyBindingErrors(t *testing.T) {
+	const prefix = "error invoking binding sms/create: rpc error: code = Internal desc = error invoking output binding sms: "
 	for text, want := range map[string]error{
 		"rpc error: code = Internal desc = error invoking output binding sms: couldn't find output binding sms": ErrNotConfigured,
 		"error invoking binding sms/create: received status code '400'":                                         ErrRefused,
@@ -61,7 +62,7 @@ func TestWhatABindingSays(t *testing.T) {
 		"error from Twilio (422): 422 Unprocessable Entity":                                                     ErrRefused,
 		"error from Twilio (429): 429 Too Many Requests":                                                        ErrSenderRejected,
 		"error from Twilio (503): 503 Service Unavailable":                                                      nil,
-		daprs + "dial tcp 127.0.0.1:18025: +491701234567: connect: connection refused":                          nil,
+		prefix + "dial tcp 127.0.0.1:18025: +491701234567: connect: connection refused":                         nil,
 		"rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing\"":      nil,
 	} {
 		err := classify(errors.New(text), "+491701234567")
@@ -69,7 +70,7 @@ func TestWhatABindingSays(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 		if s := err.Error(); len(s) > 200 || s == "" || strings.Contains(s, "+491701234567") {
-			t.Errorf("says %s", s)
+			t.Errorf("error text %q", s)
 		}
 	}
 }

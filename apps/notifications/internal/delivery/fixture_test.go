@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/notifications/internal/contact"
+	"sidecart/apps/notifications/internal/inbox"
 	"sidecart/apps/notifications/internal/kind"
 	"sidecart/apps/notifications/internal/preference"
 	"sidecart/apps/notifications/internal/template"
@@ -24,9 +25,10 @@ import (
 
 func database(t *testing.T) *pgxpool.Pool {
 	t.Helper()
-	return kittest.DB(t, Migrations, contact.Migrations, preference.Migrations, template.Migrations)
+	return kittest.DB(t, Migrations, contact.Migrations, preference.Migrations, template.Migrations, inbox.Migrations)
 }
 
+// newUser registers a user with the address name@example.com.
 func newUser(t *testing.T, db *pgxpool.Pool, name string) shop.UserID {
 	t.Helper()
 	user := shop.UserID{UUID: shop.NewID()}
@@ -43,43 +45,50 @@ func inTx(t *testing.T, db *pgxpool.Pool, fn func(tx pgx.Tx) error) {
 	}
 }
 
+// enqueue enqueues a notification whose title has the number.
 func enqueue(t *testing.T, db *pgxpool.Pool, user shop.UserID, kindName, number string) {
 	t.Helper()
 	inTx(t, db, func(tx pgx.Tx) error {
-		wants, err := preference.Get(t.Context(), tx, user)
-		if err != nil {
-			return err
-		}
-		d := Job{NotificationID: uuid.New(), UserID: user, Kind: kindName, Variables: template.Variables{Number: number, Name: "Ada", Product: number, Title: number, Text: number}}
-		return Enqueue(t.Context(), tx, Request{d, wants, false})
+		return enqueueJob(t.Context(), tx, Job{UserID: user, Kind: kindName,
+			Variables: template.Variables{Number: number, Name: "Ada", Product: number, Title: number, Text: number}})
 	})
 }
 
+func enqueueJob(ctx context.Context, tx pgx.Tx, job Job) error {
+	p, err := preference.Get(ctx, tx, job.UserID)
+	if err != nil {
+		return err
+	}
+	job.NotificationID = uuid.New()
+	return Enqueue(ctx, tx, Request{job, p, false})
+}
+
+// fakeProvider is a provider at the edge of the process. It stores the messages for which failure returns no error.
 type fakeProvider struct {
 	mu      sync.Mutex
 	sent    []Message
 	failure func(Message) error
 }
 
-func (p *fakeProvider) send(_ context.Context, l Message) (string, error) {
+func (p *fakeProvider) send(_ context.Context, m Message) (string, error) {
 	p.mu.Lock()
-	fails := p.failure
+	failure := p.failure
 	p.mu.Unlock()
-	if fails != nil {
-		if err := fails(l); err != nil {
+	if failure != nil {
+		if err := failure(m); err != nil {
 			return "", err
 		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.sent = append(p.sent, l)
-	return "taken", nil
+	p.sent = append(p.sent, m)
+	return "accepted", nil
 }
 
-func (p *fakeProvider) failWith(fails func(Message) error) {
+func (p *fakeProvider) failWith(failure func(Message) error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.failure = fails
+	p.failure = failure
 }
 
 func (p *fakeProvider) messages() []Message {
@@ -88,11 +97,11 @@ func (p *fakeProvider) messages() []Message {
 	return slices.Clone(p.sent)
 }
 
-func (p *fakeProvider) await(t *testing.T, letters int) []Message {
+func (p *fakeProvider) await(t *testing.T, want int) []Message {
 	t.Helper()
 	kittest.Eventually(t, 20*time.Second, func() error {
-		if n := len(p.messages()); n < letters {
-			return fmt.Errorf("%d letters, want %d", n, letters)
+		if n := len(p.messages()); n < want {
+			return fmt.Errorf("%d messages, want %d", n, want)
 		}
 		return nil
 	})
@@ -101,20 +110,24 @@ func (p *fakeProvider) await(t *testing.T, letters int) []Message {
 
 var unsubscribeTokens = preference.NewUnsubscribeTokens("key")
 
-func noToken(context.Context, uuid.UUID) (string, error) { return "", errors.New("nobody asks") }
+func noToken(context.Context, uuid.UUID) (string, error) { return "", errors.New("not expected") }
 
-func runWorker(t *testing.T, db *pgxpool.Pool, box *fakeProvider, token FetchToken) (stop func()) {
+// runWorker starts a worker for e-mail until the end of the test, or until stop.
+func runWorker(t *testing.T, db *pgxpool.Pool, provider *fakeProvider, token FetchToken) (stop func()) {
 	t.Helper()
-	engine := NewWorker(db, NewRenderer(db, "https://shop.example.com/", unsubscribeTokens, NewTrackingTokens("key"), token).Render,
-		map[kind.Channel]Provider{kind.Email: {Name: "postbox", Send: box.send, Concurrency: 4, PerSecond: 10_000}})
+	renderer := NewRenderer(db, "https://shop.example.com/", unsubscribeTokens, NewTrackingTokens("key"), token)
+	worker := NewWorker(db, renderer.Render, map[kind.Channel]Provider{
+		kind.Email: {Name: "fake", Send: provider.send, Concurrency: 4, PerSecond: 10_000},
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	var work sync.WaitGroup
-	work.Go(func() { _ = engine.Run(ctx) })
+	work.Go(func() { _ = worker.Run(ctx) })
 	stop = func() { cancel(); work.Wait() }
 	t.Cleanup(stop)
 	return stop
 }
 
+// states counts deliveries by "state: reason".
 func states(t *testing.T, db *pgxpool.Pool) map[string]int {
 	t.Helper()
 	rows, err := db.Query(t.Context(), `select state || case when reason = '' then '' else ': ' || reason end from deliveries`)
@@ -132,17 +145,18 @@ func states(t *testing.T, db *pgxpool.Pool) map[string]int {
 	return counts
 }
 
-func awaitState(t *testing.T, db *pgxpool.Pool, begins string, n int) {
+// awaitState waits for exactly n deliveries whose state and reason begin with prefix.
+func awaitState(t *testing.T, db *pgxpool.Pool, prefix string, n int) {
 	t.Helper()
 	kittest.Eventually(t, time.Minute, func() error {
 		found := 0
 		for state, count := range states(t, db) {
-			if strings.HasPrefix(state, begins) {
+			if strings.HasPrefix(state, prefix) {
 				found += count
 			}
 		}
 		if found != n {
-			return fmt.Errorf("%v, want %d %s", states(t, db), n, begins)
+			return fmt.Errorf("%v, want %d %s", states(t, db), n, prefix)
 		}
 		return nil
 	})

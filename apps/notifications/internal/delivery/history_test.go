@@ -10,13 +10,14 @@ import (
 	"sidecart/kit/kittest"
 )
 
-// TestHistoryUsesTheIndexOfItsFilter, also where Postgres plans once for all values.
+// TestHistoryUsesTheIndexOfItsFilter with generic plans too.
 func TestHistoryUsesTheIndexOfItsFilter(t *testing.T) {
 	t.Parallel()
 	db := database(t)
 	for _, statement := range []string{`
 		insert into deliveries (id, message_id, user_id, kind, channel, lane, facts, due_at, give_up_at)
-		select md5(n::text)::uuid, md5(n::text)::uuid, gen_random_uuid(), 'orders.paid', 'email', 1, '{}', now(), now() from generate_series(1, 20000) n`, `
+		select md5(n::text)::uuid, md5(n::text)::uuid, gen_random_uuid(), 'orders.paid', 'email', 1, '{}', now(), now()
+		from generate_series(1, 20000) n`, `
 		insert into attempts (delivery_id, number, outcome, provider, answer, latency_ms)
 		select id, 1, 'sent', '', '', 1 from deliveries`,
 		`analyze deliveries, attempts`} {
@@ -24,15 +25,15 @@ func TestHistoryUsesTheIndexOfItsFilter(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var message uuid.UUID
-	if err := db.QueryRow(t.Context(), `select message_id from deliveries limit 1`).Scan(&message); err != nil {
+	var notification uuid.UUID
+	if err := db.QueryRow(t.Context(), `select message_id from deliveries limit 1`).Scan(&notification); err != nil {
 		t.Fatal(err)
 	}
-	explaining := &kittest.Explainer{Pool: db}
-	for index, f := range map[string]Filter{"deliveries_message_id_channel_key": {NotificationID: &message}, "attempts_pkey": {}} {
-		found, err := history(t.Context(), explaining, f, math.MaxInt64, 21)
-		if err != nil || len(found) == 0 || !strings.Contains(explaining.Plan, index+" ") {
-			t.Errorf("%d found without %s, %v:\n%s", len(found), index, err, explaining.Plan)
+	explainer := &kittest.Explainer{Pool: db}
+	for index, f := range map[string]Filter{"deliveries_message_id_channel_key": {NotificationID: &notification}, "attempts_pkey": {}} {
+		found, err := history(t.Context(), explainer, f, math.MaxInt64, 21)
+		if err != nil || len(found) == 0 || !strings.Contains(explainer.Plan, index+" ") {
+			t.Errorf("%d found without %s, %v:\n%s", len(found), index, err, explainer.Plan)
 		}
 	}
 }

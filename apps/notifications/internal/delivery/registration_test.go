@@ -6,73 +6,73 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"sidecart/apps/notifications/internal/contact"
 	"sidecart/apps/notifications/internal/kind"
-	"sidecart/apps/notifications/internal/preference"
 	"sidecart/apps/notifications/internal/template"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
 )
 
-// TestMailWaitsForTheRegistration: topics come in any order, so what is told of an order may be heard before who placed it.
+// TestMailWaitsForTheRegistration: events of different topics have no order, so an order may be consumed before its user.
 func TestMailWaitsForTheRegistration(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &fakeProvider{}
-	strangers := make([]shop.UserID, 2*failuresToOpen) // enough to open the breaker, if they touched it
-	for n := range strangers {
-		strangers[n] = shop.UserID{UUID: shop.NewID()}
-		enqueue(t, db, strangers[n], kind.Paid, "1")
+	db, provider := database(t), &fakeProvider{}
+	unknown := make([]shop.UserID, 2*failuresToOpen) // would open the breaker if they were counted
+	for n := range unknown {
+		unknown[n] = shop.UserID{UUID: shop.NewID()}
+		enqueue(t, db, unknown[n], kind.Paid, "1")
 	}
 	inTx(t, db, func(tx pgx.Tx) error {
-		return contact.UpdateRole(t.Context(), tx, shop.NewID(), strangers[0], shop.Admin)
-	}) // says no address either
-	runWorker(t, db, box, noToken)
+		return contact.UpdateRole(t.Context(), tx, shop.NewID(), unknown[0], shop.Admin)
+	}) // has no address either
+	runWorker(t, db, provider, noToken)
 	enqueue(t, db, newUser(t, db, "bob"), kind.Paid, "2")
-	box.await(t, 1)
+	provider.await(t, 1)
 	kittest.Eventually(t, 20*time.Second, func() error {
-		var tried int
+		var attempted int
 		err := db.QueryRow(t.Context(), `
-			select count(distinct delivery_id) from attempts where outcome = 'failed' and answer like 'not ready: their registration%'`).Scan(&tried)
-		if err != nil || tried < len(strangers) {
-			return fmt.Errorf("%d were tried, %w", tried, err)
+			select count(distinct delivery_id) from attempts where outcome = 'failed' and answer like 'not ready: the user''s registration%'`).Scan(&attempted)
+		if err != nil || attempted < len(unknown) {
+			return fmt.Errorf("%d were attempted, %w", attempted, err)
 		}
 		return nil
 	})
-	if s := states(t, db); s["sent"] != 1 || s["skipped"] != 0 || len(box.messages()) != 1 {
-		t.Fatalf("%v, sent %v", s, box.messages())
+	if s := states(t, db); s["sent"] != 1 || s["skipped"] != 0 || len(provider.messages()) != 1 {
+		t.Fatalf("%v, sent %v", s, provider.messages())
 	}
-	if _, err := db.Exec(t.Context(), `update deliveries set due_at = now() + interval '5 minutes' where state = 'waiting'`); err != nil { // as after an hour
+	_, err := db.Exec(t.Context(), `
+		update deliveries set due_at = now() + interval '5 minutes' where state = 'waiting'`) // as after an hour of attempts
+	if err != nil {
 		t.Fatal(err)
 	}
-	for n, user := range strangers {
+	for n, user := range unknown {
 		inTx(t, db, func(tx pgx.Tx) error {
-			known := contact.Contact{UserID: user, Username: fmt.Sprint("ada", n), Email: fmt.Sprintf("ada%d@example.com", n)}
-			return errors.Join(contact.Register(t.Context(), tx, known), MakeDue(t.Context(), tx, user))
+			c := contact.Contact{UserID: user, Username: fmt.Sprint("ada", n), Email: fmt.Sprintf("ada%d@example.com", n)}
+			return errors.Join(contact.Register(t.Context(), tx, c), MakeDue(t.Context(), tx, user))
 		})
 	}
-	awaitState(t, db, "sent", len(strangers)+1)
+	awaitState(t, db, "sent", len(unknown)+1)
 }
 
-// TestAVerdictDoesNotUndoHaste: who looked at a delivery before something became known does not put it off after that.
-func TestAVerdictDoesNotUndoHaste(t *testing.T) {
+// TestDecisionKeepsMakeDue: MakeDue during an attempt is not overwritten by the time of its retry.
+func TestDecisionKeepsMakeDue(t *testing.T) {
 	t.Parallel()
 	db := database(t)
 	user := shop.UserID{UUID: shop.NewID()}
 	enqueue(t, db, user, kind.Paid, "1")
-	var taken []claimedJob
+	var claimed []claimedJob
 	inTx(t, db, func(tx pgx.Tx) (err error) {
-		taken, err = claim(t.Context(), tx, kind.Email, 1, true)
+		claimed, err = claim(t.Context(), tx, kind.Email, 1, true)
 		return err
 	})
 	inTx(t, db, func(tx pgx.Tx) error { return MakeDue(t.Context(), tx, user) })
 	inTx(t, db, func(tx pgx.Tx) error {
-		holds, err := finish(t.Context(), tx, taken[0].Job, decision{outcome: outcomeFailed, state: Waiting, retryIn: time.Hour},
-			attemptRow{DeliveryID: taken[0].ID, Outcome: outcomeFailed})
+		holds, err := finish(t.Context(), tx, claimed[0].Job, decision{outcome: outcomeFailed, state: Waiting, retryIn: time.Hour},
+			attemptRow{DeliveryID: claimed[0].ID, Outcome: outcomeFailed})
 		if !holds {
-			t.Error("the verdict does not hold")
+			t.Error("the decision does not hold")
 		}
 		return err
 	})
@@ -85,21 +85,21 @@ func TestAVerdictDoesNotUndoHaste(t *testing.T) {
 	})
 }
 
-// TestNothingWaitsForTheErased: what is planned for them while they are erased ends at once, and says nothing of them.
-func TestNothingWaitsForTheErased(t *testing.T) {
+// TestJobOfAnErasedUserIsSkipped covers a job that is enqueued during the erasure: its personal data are removed.
+func TestJobOfAnErasedUserIsSkipped(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &fakeProvider{}
+	db, provider := database(t), &fakeProvider{}
 	user := shop.UserID{UUID: shop.NewID()}
 	inTx(t, db, func(tx pgx.Tx) error { return contact.Erase(t.Context(), tx, user) })
 	inTx(t, db, func(tx pgx.Tx) error {
-		wants, err := preference.Get(t.Context(), tx, user)
-		d := Job{NotificationID: uuid.New(), UserID: user, Kind: kind.Locked, Address: "ada@example.com", Variables: template.Variables{Username: "ada"}}
-		return errors.Join(err, Enqueue(t.Context(), tx, Request{d, wants, false}))
+		return enqueueJob(t.Context(), tx, Job{UserID: user, Kind: kind.Locked, Address: "ada@example.com",
+			Variables: template.Variables{Username: "ada"}})
 	})
-	runWorker(t, db, box, noToken)
-	awaitState(t, db, "skipped: not needed: the account was erased", 1)
-	var says string
-	if err := db.QueryRow(t.Context(), `select facts::text || address from deliveries`).Scan(&says); err != nil || says != "{}" || len(box.messages()) > 0 {
-		t.Errorf("it says %q, %v", says, err)
+	runWorker(t, db, provider, noToken)
+	awaitState(t, db, "skipped: obsolete: the account was erased", 1)
+	var data string
+	err := db.QueryRow(t.Context(), `select facts::text || address from deliveries`).Scan(&data)
+	if err != nil || data != "{}" || len(provider.messages()) > 0 {
+		t.Errorf("stored %q, %v", data, err)
 	}
 }

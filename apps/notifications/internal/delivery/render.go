@@ -21,7 +21,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Renderer makes letters.
+// Renderer renders messages.
 type Renderer struct {
 	db          *pgxpool.Pool
 	publicURL   string
@@ -30,61 +30,65 @@ type Renderer struct {
 	fetchToken  FetchToken
 }
 
-// NewRenderer makes letters whose links begin with the public address of the platform.
-func NewRenderer(db *pgxpool.Pool, publicURL string, links preference.UnsubscribeTokens, tracks TrackingTokens, token FetchToken) *Renderer {
-	return &Renderer{db: db, publicURL: strings.TrimSuffix(publicURL, "/"), unsubscribe: links, tracking: tracks, fetchToken: token}
+// NewRenderer renders links that begin with publicURL.
+func NewRenderer(
+	db *pgxpool.Pool, publicURL string, unsubscribe preference.UnsubscribeTokens, tracking TrackingTokens, fetch FetchToken,
+) *Renderer {
+	return &Renderer{db, strings.TrimSuffix(publicURL, "/"), unsubscribe, tracking, fetch}
 }
 
-// Render makes the letter of one delivery, or of a digest, for what its reader wants by now. It fails with ErrNeedless if there is
-// nobody to send it to or nothing to say any more, with held in quiet hours, with ErrRefused if its template cannot be filled, with
-// errUnknown if it cannot be said yet who it is for.
-func (c *Renderer) Render(ctx context.Context, all []Job) (Message, error) {
-	reader, wants, err := c.recipient(ctx, all[0].UserID)
+// Render renders the message of a job, or of the jobs of a digest, with the user's current preferences. It fails with
+// ErrObsolete if there is no recipient or nothing to send any more, with deferred in quiet hours, with ErrRefused if the
+// template cannot be rendered, and with errUnknownUser if the user is not known yet.
+func (r *Renderer) Render(ctx context.Context, jobs []Job) (Message, error) {
+	user, p, err := r.recipient(ctx, jobs[0].UserID)
 	if err != nil {
 		return Message{}, err
 	}
-	if reader.Erased {
+	if user.Erased {
 		return Message{}, fmt.Errorf("%w: the account was erased", ErrObsolete)
 	}
-	all, unwanted, err := filterWanted(all, wants, time.Now())
+	jobs, optedOut, err := filterWanted(jobs, p, time.Now())
 	if err != nil {
 		return Message{}, err
 	}
-	d := all[0]
-	l := Message{ID: d.ID, MessageID: messageID(all), Job: d, OptedOut: unwanted}
-	if l.To, err = address(d, reader, wants); err != nil {
+	first := jobs[0]
+	m := Message{ID: first.ID, MessageID: messageID(jobs), Job: first, OptedOut: optedOut}
+	if m.To, err = address(first, user, p); err != nil {
 		return Message{}, err
 	}
-	name, facts := d.Kind, d.Variables
-	var news []template.DigestItem
-	if d.Priority == Digest && len(all) > 1 {
-		name, facts = kind.Digest, template.Variables{Name: facts.Name, Link: c.publicURL + "/live"}
-		if news, err = c.digestItems(ctx, all, wants.Language); err != nil {
+	name, v := first.Kind, first.Variables
+	var items []template.DigestItem
+	if first.Priority == Digest && len(jobs) > 1 {
+		name, v = kind.Digest, template.Variables{Name: v.Name, Link: r.publicURL + "/live"}
+		if items, err = r.digestItems(ctx, jobs, p.Language); err != nil {
 			return Message{}, permanentIfBroken(err)
 		}
-	} else if facts.Link, err = c.link(ctx, d); err != nil {
+	} else if v.Link, err = r.link(ctx, first); err != nil {
 		return Message{}, err
 	}
 	if k, err := kind.Of(name); err == nil && k.Class == kind.News {
-		token := "?token=" + c.unsubscribe.Sign(d.UserID, name)
-		facts.Unsubscribe, l.OneClick = c.publicURL+"/unsubscribe"+token, c.publicURL+"/api/v1/notifications/unsubscribe"+token
-		if wants.Tracking && d.Channel == kind.Email {
-			facts.Pixel = c.publicURL + "/api/v1/notifications/opened?token=" + c.tracking.Sign(d.ID, "")
-			facts.Link = c.trackedLink(d.ID, facts.Link)
-			for i := range news {
-				news[i].Link = c.trackedLink(d.ID, news[i].Link)
+		token := "?token=" + r.unsubscribe.Sign(first.UserID, name)
+		v.Unsubscribe = r.publicURL + "/unsubscribe" + token
+		m.OneClick = r.publicURL + "/api/v1/notifications/unsubscribe" + token
+		if p.Tracking && first.Channel == kind.Email {
+			v.Pixel = r.publicURL + "/api/v1/notifications/opened?token=" + r.tracking.Sign(first.ID, "")
+			v.Link = r.trackedLink(first.ID, v.Link)
+			for i := range items {
+				items[i].Link = r.trackedLink(first.ID, items[i].Link)
 			}
 		}
 	}
-	if len(news) > 0 {
-		facts = facts.WithItems(news)
+	if len(items) > 0 {
+		v = v.WithItems(items)
 	}
-	text, err := template.Write(ctx, c.db, name, d.Channel, wants.Language, facts)
-	l.Title, l.Body, l.HTML, l.Link, l.Unsubscribe = text.Title, text.Body, text.HTML, facts.Link, facts.Unsubscribe
-	return l, permanentIfBroken(err)
+	at := template.Selector{Kind: name, Channel: first.Channel, Language: p.Language}
+	text, err := template.NewRenderer(r.db).Render(ctx, at, v)
+	m.Title, m.Body, m.HTML, m.Link = text.Title, text.Body, text.HTML, v.Link
+	return m, permanentIfBroken(err)
 }
 
-// permanentIfBroken sorts what a text could not be made for: a template that does not work today does not tomorrow.
+// permanentIfBroken adds ErrRefused to the errors of templates: a template that fails today fails tomorrow.
 func permanentIfBroken(err error) error {
 	if errors.Is(err, template.ErrBroken) || errors.Is(err, template.ErrNotFound) {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
@@ -92,86 +96,85 @@ func permanentIfBroken(err error) error {
 	return err
 }
 
-// recipient is whom a letter is for, and how they want to be told now.
-func (c *Renderer) recipient(ctx context.Context, user shop.UserID) (contact.Contact, preference.Preferences, error) {
-	var readers map[shop.UserID]contact.Contact
+func (r *Renderer) recipient(ctx context.Context, user shop.UserID) (contact.Contact, preference.Preferences, error) {
+	var contacts map[shop.UserID]contact.Contact
 	var preferences map[shop.UserID]preference.Preferences
-	known := &pgx.Batch{}
-	contact.Queue(known, []uuid.UUID{user.UUID}, &readers)
-	preference.Queue(known, []uuid.UUID{user.UUID}, &preferences)
-	err := c.db.SendBatch(ctx, known).Close()
-	return readers[user], preferences[user], err
+	batch := &pgx.Batch{}
+	contact.Queue(batch, []uuid.UUID{user.UUID}, &contacts)
+	preference.Queue(batch, []uuid.UUID{user.UUID}, &preferences)
+	err := r.db.SendBatch(ctx, batch).Close()
+	return contacts[user], preferences[user], err
 }
 
-// filterWanted are those of several deliveries that their reader wants by now, which may be less than when they were planned. It fails
-// with ErrNeedless if that is none, and with held if it is not now.
-func filterWanted(all []Job, wants preference.Preferences, now time.Time) (some []Job, unwanted []ID, err error) {
-	at := now
-	for _, d := range all {
-		k, err := kind.Of(d.Kind)
+// filterWanted returns the jobs that the user still wants, and the ids of the others. It fails with errOptedOut if there
+// is none, and with deferred in quiet hours.
+func filterWanted(jobs []Job, p preference.Preferences, now time.Time) (wanted []Job, optedOut []ID, err error) {
+	due := now
+	for _, j := range jobs {
+		k, err := kind.Of(j.Kind)
 		switch {
 		case err != nil:
 			return nil, nil, fmt.Errorf("%w: %w", ErrRefused, err)
-		case !wants.Wants(k, d.Channel):
-			unwanted = append(unwanted, d.ID)
+		case !p.Wants(k, j.Channel):
+			optedOut = append(optedOut, j.ID)
 			continue
 		}
-		some = append(some, d)
-		if until := wants.DueAt(k, now); until.After(at) {
-			at = until
+		wanted = append(wanted, j)
+		if at := p.DueAt(k, now); at.After(due) {
+			due = at
 		}
 	}
 	switch {
-	case len(some) == 0:
+	case len(wanted) == 0:
 		return nil, nil, errOptedOut
-	case at.After(now):
-		return nil, nil, deferred{at}
+	case due.After(now):
+		return nil, nil, deferred{due}
 	}
-	return some, unwanted, nil
+	return wanted, optedOut, nil
 }
 
-// trackedLink is a link that tells that it is followed. A digest's are all the first delivery's: it is opened, and followed, as a whole.
-func (c *Renderer) trackedLink(id ID, link string) string {
-	path := strings.TrimPrefix(link, c.publicURL)
+// trackedLink counts clicks on a link. A digest is opened and followed as a whole: all its links have the first job's id.
+func (r *Renderer) trackedLink(id ID, link string) string {
+	path := strings.TrimPrefix(link, r.publicURL)
 	if path == "" {
 		return ""
 	}
-	return c.publicURL + "/api/v1/notifications/clicked?token=" + c.tracking.Sign(id, path)
+	return r.publicURL + "/api/v1/notifications/clicked?token=" + r.tracking.Sign(id, path)
 }
 
-// messageID is what a mail is known by. A digest that carries other news than before, after a crash, is another mail.
-func messageID(all []Job) uuid.UUID {
-	if len(all) == 1 {
-		return all[0].ID.UUID
+// messageID is the Message-ID of an e-mail. A digest that has other items after a crash is another e-mail.
+func messageID(jobs []Job) uuid.UUID {
+	if len(jobs) == 1 {
+		return jobs[0].ID.UUID
 	}
-	var together []byte
-	for _, d := range all {
-		together = append(together, d.ID.UUID[:]...)
+	var ids []byte
+	for _, j := range jobs {
+		ids = append(ids, j.ID.UUID[:]...)
 	}
-	return uuid.NewSHA1(all[0].ID.UUID, together)
+	return uuid.NewSHA1(jobs[0].ID.UUID, ids)
 }
 
-// address is where a letter goes; for a push it is looked up by whoever sends it.
-func address(d Job, reader contact.Contact, wants preference.Preferences) (string, error) {
-	switch d.Channel {
+// address is the number or e-mail address of a job. The provider of push looks up the devices itself.
+func address(job Job, user contact.Contact, p preference.Preferences) (string, error) {
+	switch job.Channel {
 	case kind.SMS:
-		if wants.Phone == "" {
-			return "", fmt.Errorf("%w: no number is known", ErrObsolete)
+		if p.Phone == "" {
+			return "", fmt.Errorf("%w: the user has no phone number", ErrObsolete)
 		}
-		return wants.Phone, nil
+		return p.Phone, nil
 	case kind.Email:
-		to := d.Address
+		to := job.Address
 		if to == "" {
-			to = reader.Email
+			to = user.Email
 		}
 		switch {
-		case to == "" && !reader.Known():
+		case to == "" && !user.Known():
 			return "", errUnknownUser
 		case to == "":
-			return "", fmt.Errorf("%w: no address is known", ErrObsolete)
+			return "", fmt.Errorf("%w: the user has no e-mail address", ErrObsolete)
 		}
 		if parsed, err := mail.ParseAddress(to); err != nil || parsed.Address != to || strings.ContainsAny(to, ";,\r\n") {
-			return "", fmt.Errorf("%w: that is no address", ErrRefused)
+			return "", fmt.Errorf("%w: invalid e-mail address", ErrRefused)
 		}
 		return to, nil
 	default:
@@ -179,37 +182,39 @@ func address(d Job, reader contact.Contact, wants preference.Preferences) (strin
 	}
 }
 
-// link is where a letter leads. Where it carries a key to the account, that is asked for now: it rests nowhere before.
-func (c *Renderer) link(ctx context.Context, d Job) (string, error) {
-	if d.RequestID == nil {
-		if d.Path == "" {
+// link is the link of a job, with a new token if it needs one.
+func (r *Renderer) link(ctx context.Context, job Job) (string, error) {
+	if job.RequestID == nil {
+		if job.Path == "" {
 			return "", nil
 		}
-		return c.publicURL + d.Path, nil
+		return r.publicURL + job.Path, nil
 	}
-	key, err := c.fetchToken(ctx, *d.RequestID)
+	token, err := r.fetchToken(ctx, *job.RequestID)
 	switch f := fault.Of(err); {
 	case err == nil:
-		return c.publicURL + d.Path + "?token=" + url.QueryEscape(key), nil
+		return r.publicURL + job.Path + "?token=" + url.QueryEscape(token), nil
 	case f.Kind == fault.NotFound || f.Kind == fault.Conflict:
-		return "", fmt.Errorf("%w: the link was used, replaced or is too old", ErrObsolete)
+		return "", fmt.Errorf("%w: the link was used, replaced or has expired", ErrObsolete)
 	}
 	return "", err
 }
 
-// digestItems is what the inbox says of several news, with where they lead.
-func (c *Renderer) digestItems(ctx context.Context, all []Job, language template.Language) (news []template.DigestItem, err error) {
-	texts := template.NewRenderer(c.db)
-	for _, d := range all {
-		text, err := texts.Render(ctx, d.Kind, kind.InApp, language, d.Variables)
+// digestItems are the inbox texts of the jobs of a digest, with their links.
+func (r *Renderer) digestItems(
+	ctx context.Context, jobs []Job, language template.Language,
+) (items []template.DigestItem, err error) {
+	texts := template.NewRenderer(r.db)
+	for _, j := range jobs {
+		text, err := texts.Render(ctx, template.Selector{Kind: j.Kind, Channel: kind.InApp, Language: language}, j.Variables)
 		if err != nil {
 			return nil, err
 		}
-		link, err := c.link(ctx, d)
+		link, err := r.link(ctx, j)
 		if err != nil {
 			return nil, err
 		}
-		news = append(news, template.DigestItem{Title: text.Title, Body: text.Body, Link: link})
+		items = append(items, template.DigestItem{Title: text.Title, Body: text.Body, Link: link})
 	}
-	return news, nil
+	return items, nil
 }

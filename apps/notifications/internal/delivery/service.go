@@ -2,6 +2,8 @@ package delivery
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"math"
 	"time"
 
@@ -15,74 +17,74 @@ import (
 	"sidecart/kit/web"
 )
 
-// Service knows what was and will be delivered.
-type Service struct{ db *pgxpool.Pool }
-
-// NewService keeps deliveries in a database that has Migrations.
-func NewService(db *pgxpool.Pool) *Service { return &Service{db: db} }
-
-// Request is what somebody is told, and how they want it.
-type Request struct {
-	Job         // without ID and channel
-	Preferences preference.Preferences
-	HasDevices  bool // there is one to push to
+// Service shows admins the deliveries, and counts opened e-mails and followed links.
+type Service struct {
+	db     *pgxpool.Pool
+	tokens TrackingTokens
 }
 
-// Enqueue decides on which channels people are told, and when, and plans that, in the transaction that tells them. News go
-// to a device if there is one, and by e-mail only if it fails.
-func Enqueue(ctx context.Context, tx pgx.Tx, all ...Request) error {
-	var plans []scheduledJob
-	for _, t := range all {
-		k, err := kind.Of(t.Kind)
+// NewService needs a database with Migrations and those of inbox and preference.
+func NewService(db *pgxpool.Pool, tokens TrackingTokens) *Service { return &Service{db, tokens} }
+
+// Request asks to deliver a notification on all channels that its user wants.
+type Request struct {
+	Job         // without ID, Channel and Priority
+	Preferences preference.Preferences
+	HasDevices  bool
+}
+
+// Enqueue inserts a job for each channel that the user wants. News are pushed if there is a device, and sent by e-mail
+// only if the push fails.
+func Enqueue(ctx context.Context, tx pgx.Tx, requests ...Request) error {
+	var jobs []scheduledJob
+	for _, r := range requests {
+		k, err := kind.Of(r.Kind)
 		if err != nil {
 			return err
 		}
-		pushed := t.HasDevices && t.Preferences.Wants(k, kind.Push)
+		push := r.HasDevices && r.Preferences.Wants(k, kind.Push)
 		for _, channel := range kind.External {
 			switch {
-			case !t.Preferences.Wants(k, channel), channel == kind.Push && !pushed, channel == kind.SMS && t.Preferences.Phone == "",
-				channel == kind.Email && pushed && k.Class == kind.News:
+			case !r.Preferences.Wants(k, channel), channel == kind.Push && !push,
+				channel == kind.SMS && r.Preferences.Phone == "", channel == kind.Email && push && k.Class == kind.News:
 				continue
 			}
-			d := t.Job
-			d.ID, d.Channel = ID{shop.NewID()}, channel
-			plans = append(plans, schedule(d, k, t.Preferences))
+			jobs = append(jobs, schedule(r.Job, channel, k, r.Preferences))
 		}
 	}
-	return insert(ctx, tx, plans...)
+	return insert(ctx, tx, jobs...)
 }
 
-// scheduledJob is a delivery and the moment from which it may go out.
+// scheduledJob is a job and the time from which it may be sent.
 type scheduledJob struct {
 	Job
 	due time.Time
 }
 
-func schedule(d Job, k kind.Kind, wants preference.Preferences) scheduledJob {
+func schedule(job Job, channel kind.Channel, k kind.Kind, p preference.Preferences) scheduledJob {
 	now := time.Now()
-	d.Priority = Ordinary
-	due := wants.DueAt(k, now)
+	job.ID, job.Channel, job.Priority = ID{shop.NewID()}, channel, Ordinary
+	due := p.DueAt(k, now)
 	switch {
 	case k.Urgent():
-		d.Priority = Urgent
-	case k.Class == kind.News && d.Channel == kind.Email && wants.Digest == preference.Daily:
-		d.Priority, due = Digest, wants.DigestDueAt(k, now)
+		job.Priority = Urgent
+	case k.Class == kind.News && channel == kind.Email && p.Digest == preference.Daily:
+		job.Priority, due = Digest, p.DigestDueAt(k, now)
 	}
-	return scheduledJob{d, due}
+	return scheduledJob{job, due}
 }
 
-// fallBackToEmail plans an e-mail in the place of a push that came to nothing, if its reader wants e-mail of that kind.
-func fallBackToEmail(ctx context.Context, tx pgx.Tx, d Job) error {
-	k, unknown := kind.Of(d.Kind) // of another version, perhaps: then nobody can say whether it is wanted
-	wants, err := preference.Get(ctx, tx, d.UserID)
-	if err != nil || unknown != nil || !wants.Wants(k, kind.Email) {
+// fallBackToEmail enqueues an e-mail for a push that failed, if the user wants e-mail of that kind.
+func fallBackToEmail(ctx context.Context, tx pgx.Tx, job Job) error {
+	k, unknown := kind.Of(job.Kind) // a kind of another release has no preferences here
+	p, err := preference.Get(ctx, tx, job.UserID)
+	if err != nil || unknown != nil || !p.Wants(k, kind.Email) {
 		return err
 	}
-	d.ID, d.Channel = ID{shop.NewID()}, kind.Email
-	return insert(ctx, tx, schedule(d, k, wants))
+	return insert(ctx, tx, schedule(job, kind.Email, k, p))
 }
 
-// Delivery is a delivery as admins see it: without address and text.
+// Delivery is a delivery without its address and content.
 type Delivery struct {
 	ID             ID           `json:"id"`
 	NotificationID uuid.UUID    `json:"notification_id" db:"message_id"`
@@ -99,7 +101,7 @@ type Delivery struct {
 	ClickedAt      *time.Time   `json:"clicked_at"`
 }
 
-// OrderDelivery is one thing that a buyer was told of an order, on one channel. In the inbox its state is sent or read.
+// OrderDelivery is a notification about an order on one channel. In the inbox its state is sent or read.
 type OrderDelivery struct {
 	NotificationID uuid.UUID  `json:"notification_id" db:"message_id"`
 	Kind           string     `json:"kind"`
@@ -111,31 +113,17 @@ type OrderDelivery struct {
 	FinishedAt     *time.Time `json:"finished_at"`
 }
 
-// Told is what a buyer was told of an order, and what became of it, the oldest first.
-func (s *Service) Told(ctx context.Context, buyer shop.UserID, order shop.OrderID) ([]OrderDelivery, error) {
-	return orderNotifications(ctx, s.db, buyer, order)
-}
-
-// Retry lets a dead delivery be tried again, at once or when its reader's quiet hours end. It fails with ErrNotFound or ErrNotDead.
-func (s *Service) Retry(ctx context.Context, id ID) (p Delivery, err error) {
+// Retry makes a dead delivery due, or defers it to the end of its user's quiet hours. It fails with ErrNotFound or
+// ErrNotDead.
+func (s *Service) Retry(ctx context.Context, id ID) (d Delivery, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		p, err = retryDead(ctx, tx, id)
+		d, err = retryDead(ctx, tx, id)
 		return err
 	})
-	return p, err
+	return d, err
 }
 
-// attemptRow is what is kept of one.
-type attemptRow struct {
-	DeliveryID ID
-	Number     int
-	Outcome    outcome
-	Provider   string
-	Answer     string
-	LatencyMS  int64
-}
-
-// DeliveryAttempt is one try to deliver something, and what the provider said.
+// DeliveryAttempt is an attempt to send a delivery, and the provider's response.
 type DeliveryAttempt struct {
 	Seq            int64        `json:"-"`
 	DeliveryID     ID           `json:"delivery_id"`
@@ -146,27 +134,27 @@ type DeliveryAttempt struct {
 	Number         int          `json:"attempt"`
 	Outcome        string       `json:"outcome"` // sent, refused, failed, unknown, skipped
 	Provider       string       `json:"provider"`
-	Answer         string       `json:"answer"`
+	Response       string       `json:"answer" db:"answer"`
 	LatencyMS      int          `json:"latency_ms"`
 	State          State        `json:"state"` // of the delivery, now
 	At             time.Time    `json:"at"`
 }
 
-// Filter says which attempts are looked for; what is empty is any.
+// Filter selects attempts; an empty field selects all.
 type Filter struct {
 	Kind, Channel, Outcome string
 	UserID, NotificationID *uuid.UUID
 }
 
-// History are attempts, newest first.
+// History lists attempts, newest first.
 func (s *Service) History(ctx context.Context, f Filter, page web.PageQuery) (web.Page[DeliveryAttempt], error) {
-	return web.PageOf(page, math.MaxInt64, func(before int64, most int) ([]DeliveryAttempt, error) {
-		return history(ctx, s.db, f, before, most)
+	return web.PageOf(page, math.MaxInt64, func(before int64, limit int) ([]DeliveryAttempt, error) {
+		return history(ctx, s.db, f, before, limit)
 	}, func(a DeliveryAttempt) int64 { return a.Seq })
 }
 
-// DailyDeliveries is what became of one kind on one channel in one day (UTC). In the inbox everything is sent, and opened when it is
-// read; a mail is only where its reader allowed mails to tell.
+// DailyDeliveries counts the deliveries of a kind on a channel that were enqueued on a day (UTC). In the inbox all are sent,
+// and opened when they are read. E-mails are counted as opened only where the user allows tracking.
 type DailyDeliveries struct {
 	Day      string `json:"day" validate:"datetime=2006-01-02"`
 	Kind     string `json:"kind"`
@@ -181,21 +169,39 @@ type DailyDeliveries struct {
 	Attempts int    `json:"attempts"`
 }
 
-// Days are the days from one to another, the newest first.
-func (s *Service) Days(ctx context.Context, from, until time.Time) ([]DailyDeliveries, error) {
-	return days(ctx, s.db, from, until)
-}
-
-// MakeDue has what waits for somebody looked at now, because something is known that was not; a digest waits for its morning.
+// MakeDue makes the waiting jobs of a user due, except digests. It is called when the user's address becomes known.
 func MakeDue(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 	return makeDue(ctx, tx, user, Ordinary)
 }
 
-// Reconsider has what waits for somebody looked at now, because they want to be told in another way; a digest that stays one waits
-// for its morning.
-func Reconsider(ctx context.Context, tx pgx.Tx, wants preference.Preferences) error {
-	if wants.Digest == preference.Daily {
-		return makeDue(ctx, tx, wants.UserID, Ordinary)
+// ApplyPreferences makes the waiting jobs of a user due, so that the worker applies the new preferences to them. A
+// digest keeps its time unless the user has turned digests off.
+func ApplyPreferences(ctx context.Context, tx pgx.Tx, p preference.Preferences) error {
+	if p.Digest == preference.Daily {
+		return makeDue(ctx, tx, p.UserID, Ordinary)
 	}
-	return makeDue(ctx, tx, wants.UserID, Digest)
+	return makeDue(ctx, tx, p.UserID, Digest)
+}
+
+// Track counts an e-mail as opened, or a link in it as followed, if its user allows that now. It returns the path that
+// the link leads to, also where nothing is counted. It fails with ErrInvalidLink.
+func (s *Service) Track(ctx context.Context, token string, isLink bool) (path string, err error) {
+	id, path, ok := s.tokens.Verify(token)
+	if !ok || isLink != ownPath.MatchString(path) {
+		return "", ErrInvalidLink
+	}
+	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		user, err := recipientOf(ctx, tx, ID{id})
+		if err != nil {
+			return err
+		}
+		if p, err := preference.Get(ctx, tx, user); err != nil || !p.Tracking {
+			return err
+		}
+		return markOpened(ctx, tx, ID{id}, isLink)
+	})
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		slog.WarnContext(ctx, "opened e-mail not counted", "delivery", id, "err", err)
+	}
+	return path, nil
 }

@@ -8,53 +8,58 @@ import (
 	"sidecart/kit/kittest"
 )
 
-// TestAQueueIsNotPolledBatchByBatch: with more to do than can be done at once, the next is taken as soon as one is done. With
-// four taken at each look it would take two minutes, and await waits for twenty seconds.
-func TestAQueueIsNotPolledBatchByBatch(t *testing.T) {
+// TestFreeSlotsAreFilledImmediately: a slot that becomes free takes the next job. If slots were filled only at each poll,
+// this would take two minutes, and await times out after 20 s.
+func TestFreeSlotsAreFilledImmediately(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &fakeProvider{}
+	db, provider := database(t), &fakeProvider{}
 	_, err := db.Exec(t.Context(), `
-		with people as (
+		with users as (
 			insert into contacts (user_id, email, username)
 			select gen_random_uuid(), 'p' || n || '@example.com', 'p' || n from generate_series(1, 2000) n returning user_id)
 		insert into deliveries (id, message_id, user_id, kind, channel, lane, facts, due_at, give_up_at)
-		select gen_random_uuid(), gen_random_uuid(), user_id, 'orders.paid', 'email', 1, '{"Number":"1"}', now(), now() + interval '1 day' from people`)
+		select gen_random_uuid(), gen_random_uuid(), user_id, 'orders.paid', 'email', 1, '{"Number":"1"}', now(),
+			now() + interval '1 day' from users`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	runWorker(t, db, box, noToken)
-	box.await(t, 2000)
+	runWorker(t, db, provider, noToken)
+	provider.await(t, 2000)
 	t.Logf("%.0f a second", 2000/time.Since(began).Seconds())
 }
 
-// TestALongLineIsNotSearchedForEachOfItsLetters: what claims read grows with the letters of one reader, not with their square.
-func TestALongLineIsNotSearchedForEachOfItsLetters(t *testing.T) {
+// TestLongOrderingKeyIsLinear: the rows that claims read grow with the jobs of an ordering key, not with their square.
+func TestLongOrderingKeyIsLinear(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &fakeProvider{}
-	const letters = 500
+	db, provider := database(t), &fakeProvider{}
+	const jobs = 500
 	_, err := db.Exec(t.Context(), `
-		with reader as (insert into contacts (user_id, email, username) values (gen_random_uuid(), 'ada@example.com', 'ada') returning user_id)
+		with one as (
+			insert into contacts (user_id, email, username) values (gen_random_uuid(), 'ada@example.com', 'ada')
+			returning user_id)
 		insert into deliveries (id, message_id, user_id, kind, channel, lane, facts, due_at, give_up_at)
-		select gen_random_uuid(), gen_random_uuid(), user_id, 'orders.paid', 'email', 1, '{"Number":"1"}', now(), now() + interval '1 day'
-		from reader, generate_series(1, $1)`, letters)
+		select gen_random_uuid(), gen_random_uuid(), user_id, 'orders.paid', 'email', 1, '{"Number":"1"}', now(),
+			now() + interval '1 day'
+		from one, generate_series(1, $1)`, jobs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop := runWorker(t, db, box, noToken)
-	awaitState(t, db, "sent", letters)
+	stop := runWorker(t, db, provider, noToken)
+	awaitState(t, db, "sent", jobs)
 	stop()
-	db.Reset() // its connections tell what they did when they end
+	db.Reset() // connections report their statistics when they are closed
 	var read int
 	kittest.Eventually(t, 20*time.Second, func() error {
-		err := db.QueryRow(t.Context(), `select coalesce(sum(idx_tup_read), 0) from pg_stat_user_indexes where indexrelname = 'deliveries_due'`).Scan(&read)
-		if err != nil || read < letters {
+		err := db.QueryRow(t.Context(), `
+			select coalesce(sum(idx_tup_read), 0) from pg_stat_user_indexes where indexrelname = 'deliveries_due'`).Scan(&read)
+		if err != nil || read < jobs {
 			return fmt.Errorf("%d rows read, %w", read, err)
 		}
 		return nil
 	})
-	if read > letters*letters/4 {
-		t.Errorf("for %d letters %d rows were read", letters, read)
+	if read > jobs*jobs/4 {
+		t.Errorf("%d rows were read for %d jobs", read, jobs)
 	}
-	t.Logf("for %d letters %d rows were read", letters, read)
+	t.Logf("%d rows were read for %d jobs", read, jobs)
 }

@@ -17,127 +17,133 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations are the tables of this noun.
+// Migrations are the tables of this package.
 var Migrations = postgres.Migrations{Name: "delivery", Files: postgres.Sub(files)}
 
-// insert plans deliveries, in one round trip. One of the same message and channel that is there already stays as it is.
-func insert(ctx context.Context, tx pgx.Tx, all ...scheduledJob) error {
+// insert adds jobs, in one round trip. It changes nothing where a job of the same notification and channel exists.
+func insert(ctx context.Context, tx pgx.Tx, jobs ...scheduledJob) error {
 	batch := &pgx.Batch{}
-	for _, d := range all {
+	for _, j := range jobs {
 		batch.Queue(`
-			insert into deliveries (id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, due_at, give_up_at, order_id)
+			insert into deliveries
+				(id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, due_at, give_up_at, order_id)
 			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
-				coalesce($13, (select order_id from deliveries where message_id = $2 limit 1))) -- one that falls back is about the same
+				coalesce($13, (select order_id from deliveries where message_id = $2 limit 1))) -- a fallback is about the same
 			on conflict (message_id, channel) do nothing`,
-			d.ID, d.NotificationID, d.UserID, d.Kind, d.Channel, d.Priority, d.Variables, d.Path, d.RequestID, d.Address, d.due, d.due.Add(maxAge), d.OrderID)
+			j.ID, j.NotificationID, j.UserID, j.Kind, j.Channel, j.Priority, j.Variables, j.Path, j.RequestID, j.Address,
+			j.due, j.due.Add(maxAge), j.OrderID)
 	}
 	return tx.SendBatch(ctx, batch).Close()
 }
 
-// orderNotifications is what a buyer was told of an order, in the inbox and outside, the oldest first.
-func orderNotifications(ctx context.Context, db postgres.Reader, buyer shop.UserID, order shop.OrderID) ([]OrderDelivery, error) {
+// orderNotifications are the notifications to a buyer about an order, in the inbox and on other channels, oldest first.
+func orderNotifications(
+	ctx context.Context, db postgres.Reader, buyer shop.UserID, order shop.OrderID,
+) ([]OrderDelivery, error) {
 	return postgres.All(ctx, db, pgx.RowToStructByName[OrderDelivery], `
 		select message_id, kind, channel, state, reason, attempts, created_at, finished_at
 		from deliveries where user_id = $1 and order_id = $2
 		union all
-		select id, kind, 'in_app', case when read_at is null then 'sent' else 'read' end, '', 1, created_at, coalesce(read_at, created_at)
+		select id, kind, 'in_app', case when read_at is null then 'sent' else 'read' end, '', 1,
+			created_at, coalesce(read_at, created_at)
 		from messages where user_id = $1 and data->>'order_id' = $2::text
 		order by created_at, channel limit 200`, buyer, order)
 }
 
-// claimedJob is a delivery that was taken to be sent.
+// claimedJob is a job that a worker has claimed.
 type claimedJob struct {
 	Job
-	Interrupted bool // somebody had it before and never said what came of it
-	More        bool // others wait behind it in its line
+	Interrupted bool // the worker that had claimed it before recorded no result
+	More        bool // other jobs of its ordering key wait behind it
 }
 
-// forceIndexScans keeps the planner to the two indexes that claim is made for, in this transaction. A queue that was empty a moment
-// ago has no statistics, and what the planner then thinks best takes a second for a thousand deliveries.
+// forceIndexScans keeps the planner, in this transaction, to the two indexes that claim is made for. For a queue that was
+// empty a moment ago there are no statistics, and the planner's default takes a second for a thousand jobs.
 func forceIndexScans(ctx context.Context, tx pgx.Tx) error {
 	_, err := tx.Exec(ctx, `
-		select set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true),
-			set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)`)
+		select set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+			set_config('enable_sort', 'off', true), set_config('enable_hashjoin', 'off', true),
+			set_config('enable_mergejoin', 'off', true)`)
 	return err
 }
 
-// claim takes deliveries that are due and first in their line, and, with left, what others had for longer than they may. Replicas
-// pass over what another is just taking.
-func claim(ctx context.Context, tx pgx.Tx, channel kind.Channel, most int, left bool) ([]claimedJob, error) {
+// claimReady claims the rows of ready(id, was), where was is the state before, and returns them as claimedJob. The order by
+// keeps the planner to the index of the ordering key: see forceIndexScans.
+const claimReady = `
+		update deliveries set state = 'sending', attempts = attempts + 1, leased_until = now() + $1::interval
+		from ready where deliveries.id = ready.id
+		returning deliveries.id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, state, reason,
+			attempts, refusals, give_up_at, leased_until, was = 'sending' as interrupted,
+			(select behind.id from deliveries behind
+				where behind.user_id = deliveries.user_id and behind.channel = deliveries.channel
+				and behind.lane = deliveries.lane and behind.state = 'waiting' and behind.id > deliveries.id
+				order by behind.id limit 1) is not null as more`
+
+// claim claims due jobs, each the first of its ordering key, and with expired also those whose lease has ended. It skips
+// rows that another replica is claiming.
+func claim(ctx context.Context, tx pgx.Tx, channel kind.Channel, limit int, expired bool) ([]claimedJob, error) {
 	return postgres.All(ctx, tx, pgx.RowToStructByName[claimedJob], `
 		with ready as (
 			select d.id, d.state as was from deliveries d
 			join lateral (
-				select line.id from deliveries line
-				where line.user_id = d.user_id and line.channel = d.channel and line.lane = d.lane and line.state in ('waiting', 'sending')
-				order by line.id limit 1) first on first.id = d.id
-			where d.channel = $1 and d.state in ('waiting', 'sending')
+				select first.id from deliveries first
+				where first.user_id = d.user_id and first.channel = d.channel and first.lane = d.lane
+				and first.state in ('waiting', 'sending')
+				order by first.id limit 1) first on first.id = d.id
+			where d.channel = $2 and d.state in ('waiting', 'sending')
 			and (d.state = 'waiting' and d.due_at <= now() or $4 and d.state = 'sending' and d.leased_until < now())
-			order by d.lane, d.due_at limit $2
+			order by d.lane, d.due_at limit $3
 			for update of d skip locked
-		)
-		update deliveries set state = 'sending', attempts = attempts + 1, leased_until = now() + $3::interval
-		from ready where deliveries.id = ready.id
-		returning deliveries.id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, state, reason, attempts,
-			refusals, give_up_at, leased_until, ready.was = 'sending' as interrupted, `+hasMoreSQL, channel, most, lease, left)
+		)`+claimReady, lease, channel, limit, expired)
 }
 
-// hasMoreSQL says whether others wait behind a delivery in its line. The order keeps the planner to the index of lines: see byIndex.
-const hasMoreSQL = `
-			(select behind.id from deliveries behind
-				where behind.user_id = deliveries.user_id and behind.channel = deliveries.channel and behind.lane = deliveries.lane
-				and behind.state = 'waiting' and behind.id > deliveries.id
-				order by behind.id limit 1) is not null as more`
-
-// claimNext takes the one that is first in the line of a delivery that has ended, if it is due. It costs the same however long the
-// line is, which claim does not.
+// claimNext claims the first job of the ordering key of one that has ended, if it is due. Unlike claim it costs the same
+// however many jobs the ordering key has.
 func claimNext(ctx context.Context, tx pgx.Tx, last Job) ([]claimedJob, error) {
-	return postgres.All(ctx, tx, pgx.RowToStructByName[claimedJob], `
-		update deliveries set state = 'sending', attempts = attempts + 1, leased_until = now() + $4::interval
-		where id = (
-			select case when line.state = 'waiting' and line.due_at <= now() then line.id end from deliveries line
-			where line.user_id = $1 and line.channel = $2 and line.lane = $3 and line.state in ('waiting', 'sending')
-			order by line.id limit 1)
-		and state = 'waiting'
-		returning id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, state, reason, attempts,
-			refusals, give_up_at, leased_until, false as interrupted, `+hasMoreSQL, last.UserID, last.Channel, last.Priority, lease)
-}
-
-// claimDigest takes the others of a digest, and, with left, those that somebody had for longer than they may: all of one that a crash
-// interrupted.
-func claimDigest(ctx context.Context, tx pgx.Tx, first Job, most int, left bool) ([]claimedJob, error) {
 	return postgres.All(ctx, tx, pgx.RowToStructByName[claimedJob], `
 		with ready as (
 			select id, state as was from deliveries
-			where user_id = $1 and channel = $2 and lane = $3 and id <> $4 and state in ('waiting', 'sending')
-			and (state = 'waiting' and due_at <= now() or $7 and state = 'sending' and leased_until < now())
-			order by id limit $5
+			where state = 'waiting' and id = (
+				select case when state = 'waiting' and due_at <= now() then id end from deliveries
+				where user_id = $2 and channel = $3 and lane = $4 and state in ('waiting', 'sending')
+				order by id limit 1)
 			for update skip locked
-		)
-		update deliveries set state = 'sending', attempts = attempts + 1, leased_until = now() + $6::interval
-		from ready where deliveries.id = ready.id
-		returning deliveries.id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, state, reason, attempts,
-			refusals, give_up_at, leased_until, ready.was = 'sending' as interrupted, false as more`, first.UserID, first.Channel, first.Priority, first.ID, most, lease, left)
+		)`+claimReady, lease, last.UserID, last.Channel, last.Priority)
 }
 
-// finish keeps a verdict and what was tried, in one answer from the server. The verdict holds unless the lease ended and
-// somebody else has the delivery now: they are told apart by the end of their leases. A yes holds anyway, as long as the delivery
-// has not ended: its reader has it. It returns whether the verdict holds.
-func finish(ctx context.Context, tx pgx.Tx, d Job, v decision, a attemptRow) (holds bool, err error) {
-	refused := 0
-	if v.countRefusal {
-		refused = 1
+// claimDigest claims the other due jobs of a digest, and with expired also those whose lease has ended, so that a digest
+// that a crash interrupted is sent as one again.
+func claimDigest(ctx context.Context, tx pgx.Tx, first Job, limit int, expired bool) ([]claimedJob, error) {
+	return postgres.All(ctx, tx, pgx.RowToStructByName[claimedJob], `
+		with ready as (
+			select id, state as was from deliveries
+			where user_id = $2 and channel = $3 and lane = $4 and id <> $5 and state in ('waiting', 'sending')
+			and (state = 'waiting' and due_at <= now() or $7 and state = 'sending' and leased_until < now())
+			order by id limit $6
+			for update skip locked
+		)`+claimReady, lease, first.UserID, first.Channel, first.Priority, first.ID, limit, expired)
+}
+
+// finish records a decision and its attempt, in one round trip. It returns whether the decision holds. It does not hold
+// if the lease has ended and another worker has claimed the job since; but Sent holds anyway, as long as the delivery
+// has not ended, because the user has the message.
+func finish(ctx context.Context, tx pgx.Tx, job Job, d decision, a attemptRow) (holds bool, err error) {
+	refusals := 0
+	if d.countRefusal {
+		refusals = 1
 	}
 	batch := &pgx.Batch{}
 	batch.Queue(`
 		update deliveries set state = $3, reason = $4, refusals = refusals + $5, leased_until = null,
-			due_at = case when $3 = 'waiting' and due_at <= leased_until - $7::interval then now() + $6::interval else due_at end, -- see hasten
+			due_at = case when $3 = 'waiting' and due_at <= leased_until - $7::interval then now() + $6::interval
+				else due_at end, -- see makeDue
 			finished_at = case when $3 = 'waiting' then null else now() end,
 			facts = case when $3 in ('sent', 'skipped') then '{}' else facts end,
 			address = case when $3 in ('sent', 'skipped') then '' else address end,
 			sent_with = case when $3 = 'sent' and lane = $9 then $8::uuid end
 		where id = $1 and (state = 'sending' and leased_until = $2 or $3 = 'sent' and state in ('sending', 'waiting'))`,
-		d.ID, d.LeasedUntil, v.state, v.reason, refused, v.retryIn, lease, v.sentWith, Digest).Exec(func(tag pgconn.CommandTag) error {
+		job.ID, job.LeasedUntil, d.state, d.reason, refusals, d.retryIn, lease, d.sentWith, Digest,
+	).Exec(func(tag pgconn.CommandTag) error {
 		holds = tag.RowsAffected() > 0
 		return nil
 	})
@@ -145,36 +151,51 @@ func finish(ctx context.Context, tx pgx.Tx, d Job, v decision, a attemptRow) (ho
 	return holds, tx.SendBatch(ctx, batch).Close()
 }
 
-// deferJob puts a delivery back as if nobody had taken it, until a moment; as finish does, unless somebody else has it now.
-func deferJob(ctx context.Context, tx pgx.Tx, d Job, until time.Time) error {
+// deferJob undoes the claim of a job and makes it due at a time, unless another worker has claimed it since.
+func deferJob(ctx context.Context, tx pgx.Tx, job Job, until time.Time) error {
 	_, err := tx.Exec(ctx, `
 		update deliveries set state = 'waiting', attempts = attempts - 1, leased_until = null,
-			due_at = case when due_at <= leased_until - $4::interval then greatest($3, now() + interval '1 second') else due_at end -- see hasten
-		where id = $1 and leased_until = $2 and state = 'sending'`, d.ID, d.LeasedUntil, until, lease)
+			due_at = case when due_at <= leased_until - $4::interval then greatest($3, now() + interval '1 second')
+				else due_at end -- see makeDue
+		where id = $1 and leased_until = $2 and state = 'sending'`, job.ID, job.LeasedUntil, until, lease)
 	return err
+}
+
+// attemptRow is a row of the history.
+type attemptRow struct {
+	DeliveryID ID
+	Number     int
+	Outcome    outcome
+	Provider   string
+	Response   string
+	LatencyMS  int64
 }
 
 func queueAttempt(batch *pgx.Batch, a attemptRow) {
 	batch.Queue(`
 		insert into attempts (delivery_id, number, outcome, provider, answer, latency_ms) values ($1, $2, $3, $4, $5, $6)`,
-		a.DeliveryID, a.Number, a.Outcome, a.Provider, a.Answer, a.LatencyMS)
+		a.DeliveryID, a.Number, a.Outcome, a.Provider, a.Response, a.LatencyMS)
 }
 
-// retryDead lets a dead delivery wait again. It fails with ErrNotFound or ErrNotDead.
+// retryDead makes a dead delivery due. It fails with ErrNotFound or ErrNotDead.
 func retryDead(ctx context.Context, tx pgx.Tx, id ID) (Delivery, error) {
-	p, err := postgres.One(ctx, tx, ErrNotDead, pgx.RowToStructByName[Delivery], `
-		update deliveries set state = 'waiting', refusals = 0, due_at = now(), give_up_at = now() + $2::interval, finished_at = null
+	d, err := postgres.One(ctx, tx, ErrNotDead, pgx.RowToStructByName[Delivery], `
+		update deliveries set state = 'waiting', refusals = 0, due_at = now(), give_up_at = now() + $2::interval,
+			finished_at = null
 		where id = $1 and state = 'dead'
-		returning id, message_id, user_id, kind, channel, state, reason, attempts, due_at, created_at, finished_at, opened_at, clicked_at`, id, maxAge)
+		returning id, message_id, user_id, kind, channel, state, reason, attempts, due_at, created_at, finished_at,
+			opened_at, clicked_at`, id, maxAge)
 	if errors.Is(err, ErrNotDead) {
-		if _, unknown := recipientOf(ctx, tx, id); unknown != nil {
-			return p, unknown
+		if _, notFound := recipientOf(ctx, tx, id); notFound != nil {
+			return d, notFound
 		}
 	}
-	return p, err
+	return d, err
 }
 
-func history(ctx context.Context, db postgres.Reader, f Filter, before int64, most int) ([]DeliveryAttempt, error) {
+func history(
+	ctx context.Context, db postgres.Reader, f Filter, before int64, limit int,
+) ([]DeliveryAttempt, error) {
 	var c postgres.Conditions
 	c.And(`a.id < ?`, before)
 	if f.Kind != "" {
@@ -193,57 +214,67 @@ func history(ctx context.Context, db postgres.Reader, f Filter, before int64, mo
 		c.And(`d.message_id = ?`, f.NotificationID)
 	}
 	sql := `
-		select a.id as seq, a.delivery_id, d.message_id, d.user_id, d.kind, d.channel, a.number, a.outcome, a.provider, a.answer,
-			a.latency_ms, d.state, a.at
+		select a.id as seq, a.delivery_id, d.message_id, d.user_id, d.kind, d.channel, a.number, a.outcome, a.provider,
+			a.answer, a.latency_ms, d.state, a.at
 		from attempts a join deliveries d on d.id = a.delivery_id
-		where ` + c.String() + c.Fill(` order by a.id desc limit ?`, most)
+		where ` + c.String() + c.Fill(` order by a.id desc limit ?`, limit)
 	return postgres.All(ctx, db, pgx.RowToStructByName[DeliveryAttempt], sql, c.Args...)
 }
 
-// days counts what became of deliveries by the day on which they were planned.
+// days counts deliveries by the day on which they were enqueued, and the inbox as a channel, newest first.
 func days(ctx context.Context, db postgres.Reader, from, until time.Time) ([]DailyDeliveries, error) {
 	return postgres.All(ctx, db, pgx.RowToStructByName[DailyDeliveries], `
 		select to_char(created_at at time zone 'UTC', 'YYYY-MM-DD') as day, kind, channel, count(*)::int as planned,
 			count(*) filter (where state = 'sent')::int as sent, count(*) filter (where state = 'dead')::int as failed,
-			count(*) filter (where state = 'skipped')::int as skipped, count(*) filter (where state in ('waiting', 'sending'))::int as waiting,
+			count(*) filter (where state = 'skipped')::int as skipped,
+			count(*) filter (where state in ('waiting', 'sending'))::int as waiting,
 			count(opened_at)::int as opened, count(clicked_at)::int as clicked, coalesce(sum(attempts), 0)::int as attempts
 		from deliveries where created_at >= $1 and created_at < $2
-		group by 1, 2, 3 order by 1 desc, 2, 3`, from, until)
+		group by 1, 2, 3
+		union all
+		select to_char(created_at at time zone 'UTC', 'YYYY-MM-DD'), kind, 'in_app', count(*)::int, count(*)::int, 0, 0, 0,
+			count(read_at)::int, 0, count(*)::int
+		from messages where created_at >= $1 and created_at < $2
+		group by 1, 2
+		order by day desc, kind, channel`, from, until)
 }
 
-// recipientOf is whom a delivery is for. It fails with ErrNotFound.
+// recipientOf is the user that a delivery is for. It fails with ErrNotFound.
 func recipientOf(ctx context.Context, tx pgx.Tx, id ID) (shop.UserID, error) {
 	return postgres.One(ctx, tx, ErrNotFound, pgx.RowTo[shop.UserID], `select user_id from deliveries where id = $1`, id)
 }
 
-// markOpened keeps the first time, of all that a digest gathered. A link that is followed was seen, whatever the reader's program does
-// with pictures.
-func markOpened(ctx context.Context, tx pgx.Tx, id ID, link bool) error {
+// markOpened records the first time, for all jobs of a digest. An e-mail whose link was followed was also opened, even if
+// the mail program loads no images.
+func markOpened(ctx context.Context, tx pgx.Tx, id ID, clicked bool) error {
 	_, err := tx.Exec(ctx, `
-		update deliveries set opened_at = coalesce(opened_at, now()), clicked_at = case when $2 then coalesce(clicked_at, now()) else clicked_at end
-		where id = $1 or sent_with = $1`, id, link)
+		update deliveries set opened_at = coalesce(opened_at, now()),
+			clicked_at = case when $2 then coalesce(clicked_at, now()) else clicked_at end
+		where id = $1 or sent_with = $1`, id, clicked)
 	return err
 }
 
-// All are all deliveries to somebody, in their order.
+// All lists the deliveries to a user, oldest first.
 func All(ctx context.Context, db postgres.Reader, user shop.UserID) ([]Delivery, error) {
 	return postgres.All(ctx, db, pgx.RowToStructByName[Delivery], `
-		select id, message_id, user_id, kind, channel, state, reason, attempts, due_at, created_at, finished_at, opened_at, clicked_at from deliveries
-		where user_id = $1 order by id`, user)
+		select id, message_id, user_id, kind, channel, state, reason, attempts, due_at, created_at, finished_at, opened_at,
+			clicked_at
+		from deliveries where user_id = $1 order by id`, user)
 }
 
-// makeDue has what waits for somebody in the lanes up to one looked at now, and what is being looked at, by what was known before,
-// again: it is due after its claim then, which finish leaves so. It locks in the order of ids, as others do who lock several.
-func makeDue(ctx context.Context, tx pgx.Tx, user shop.UserID, last Priority) error {
+// makeDue makes the waiting jobs of a user with a priority up to max due. It also sets due_at of jobs that are being
+// sent, to a time after their claim: finish and deferJob leave such a due_at as it is. It locks in the order of ids.
+func makeDue(ctx context.Context, tx pgx.Tx, user shop.UserID, max Priority) error {
 	_, err := tx.Exec(ctx, `
 		with theirs as (
-			select id from deliveries where user_id = $1 and state in ('waiting', 'sending') and lane <= $2 order by id for update
+			select id from deliveries where user_id = $1 and state in ('waiting', 'sending') and lane <= $2
+			order by id for update
 		)
-		update deliveries set due_at = clock_timestamp() from theirs where deliveries.id = theirs.id`, user, last)
+		update deliveries set due_at = clock_timestamp() from theirs where deliveries.id = theirs.id`, user, max)
 	return err
 }
 
-// Purge ends what waits for somebody and removes what is said of them. It locks in the order of ids.
+// Purge ends the waiting jobs of a user and removes their personal data. It locks in the order of ids.
 func Purge(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 	_, err := tx.Exec(ctx, `
 		with theirs as (select id from deliveries where user_id = $1 order by id for update)
@@ -255,6 +286,7 @@ func Purge(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 		return err
 	}
 	_, err = tx.Exec(ctx, `
-		update attempts set answer = '' from deliveries where deliveries.id = attempts.delivery_id and deliveries.user_id = $1`, user)
+		update attempts set answer = ''
+		from deliveries where deliveries.id = attempts.delivery_id and deliveries.user_id = $1`, user)
 	return err
 }

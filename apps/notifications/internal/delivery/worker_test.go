@@ -15,49 +15,45 @@ import (
 
 	"sidecart/apps/notifications/internal/contact"
 	"sidecart/apps/notifications/internal/kind"
-	"sidecart/apps/notifications/internal/preference"
 	"sidecart/kit/fault"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
 )
 
-// somebody is a new person whose address is known.
-// planned plans one e-mail about an order, or whatever the kind is.
-// postbox is a provider at the edge of the process: it keeps what it got, and says no or nothing when told to.
-// running starts an engine and returns how to stop it and wait for its end.
 func TestThreeReplicasSendEachOnceAndInOrder(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &fakeProvider{}
-	const people, each = 8, 15
-	for p := range people {
+	db, provider := database(t), &fakeProvider{}
+	const users, each = 8, 15
+	for p := range users {
 		user := newUser(t, db, fmt.Sprintf("p%d", p))
 		for n := range each {
 			enqueue(t, db, user, kind.Paid, fmt.Sprintf("%03d", n))
 		}
 	}
 	for range 3 {
-		runWorker(t, db, box, noToken)
+		runWorker(t, db, provider, noToken)
 	}
-	awaitState(t, db, "sent", people*each)
+	awaitState(t, db, "sent", users*each)
 	last := map[string]string{}
-	for _, l := range box.messages() {
+	for _, l := range provider.messages() {
 		if l.Title <= last[l.To] {
 			t.Errorf("%s got %q after %q", l.To, l.Title, last[l.To])
 		}
 		last[l.To] = l.Title
 	}
-	if n := len(box.messages()); n != people*each {
-		t.Errorf("%d letters, want %d", n, people*each)
+	if n := len(provider.messages()); n != users*each {
+		t.Errorf("%d messages, want %d", n, users*each)
 	}
 }
 
-// TestALongQueueIsTakenQuickly: each claim reads about as many rows as it takes, also before anybody has counted the rows.
-func TestALongQueueIsTakenQuickly(t *testing.T) {
+// TestClaimOfALongQueueIsFast checks that a claim reads about as many rows as it claims, also without statistics.
+func TestClaimOfALongQueueIsFast(t *testing.T) {
 	t.Parallel()
 	db := database(t)
 	_, err := db.Exec(t.Context(), `
 		insert into deliveries (id, message_id, user_id, kind, channel, lane, facts, due_at, give_up_at)
-		select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'orders.paid', 'email', 1, '{}', now() - n * interval '1 second', now() + interval '1 day'
+		select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'orders.paid', 'email', 1, '{}',
+			now() - n * interval '1 second', now() + interval '1 day'
 		from generate_series(1, 5000) n`)
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +77,7 @@ func TestALongQueueIsTakenQuickly(t *testing.T) {
 	}
 }
 
-// explaining runs a query once for its plan and once for its rows.
+// explaining runs a query twice: for its plan and for its rows.
 type explaining struct {
 	pgx.Tx
 	plan *[]string
@@ -98,27 +94,28 @@ func (e explaining) Query(ctx context.Context, sql string, args ...any) (pgx.Row
 	return e.Tx.Query(ctx, sql, args...)
 }
 
-func TestSilenceLosesNothingAndKeepsOrder(t *testing.T) {
+func TestOutageLosesNothingAndKeepsOrder(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &fakeProvider{}
+	db, provider := database(t), &fakeProvider{}
 	user := newUser(t, db, "ada")
-	box.failWith(func(Message) error { return errors.New("connection refused") })
+	provider.failWith(func(Message) error { return errors.New("connection refused") })
 	for n := range 5 {
 		enqueue(t, db, user, kind.Paid, fmt.Sprint(n))
 	}
-	runWorker(t, db, box, noToken)
+	runWorker(t, db, provider, noToken)
 	kittest.Eventually(t, 10*time.Second, func() error {
 		var failed int
-		err := db.QueryRow(t.Context(), `select count(*) from attempts where outcome = 'failed' and answer like '%connection refused%'`).Scan(&failed)
+		err := db.QueryRow(t.Context(), `
+			select count(*) from attempts where outcome = 'failed' and answer like '%connection refused%'`).Scan(&failed)
 		if err != nil || failed < 2 {
 			return fmt.Errorf("%d failed attempts, %w", failed, err)
 		}
 		return nil
 	})
-	box.failWith(nil)
-	for n, l := range box.await(t, 5) {
+	provider.failWith(nil)
+	for n, l := range provider.await(t, 5) {
 		if want := fmt.Sprintf("Your order %d is paid", n); l.Title != want {
-			t.Errorf("letter %d is %q", n, l.Title)
+			t.Errorf("message %d is %q", n, l.Title)
 		}
 	}
 	awaitState(t, db, "sent", 5)
@@ -126,12 +123,12 @@ func TestSilenceLosesNothingAndKeepsOrder(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &fakeProvider{}
-	box.failWith(func(l Message) error {
+	db, provider := database(t), &fakeProvider{}
+	provider.failWith(func(m Message) error {
 		switch {
-		case strings.HasPrefix(l.To, "gone"):
+		case strings.HasPrefix(m.To, "gone"):
 			return fmt.Errorf("%w: 550 no such mailbox", ErrRefused)
-		case strings.HasPrefix(l.To, "none"):
+		case strings.HasPrefix(m.To, "none"):
 			return fmt.Errorf("%w: no component of that name", ErrNotConfigured)
 		}
 		return nil
@@ -139,26 +136,26 @@ func TestRefusals(t *testing.T) {
 	enqueue(t, db, newUser(t, db, "gone"), kind.Paid, "1")
 	enqueue(t, db, newUser(t, db, "none"), kind.Paid, "2")
 	enqueue(t, db, newUser(t, db, "a;b"), kind.Paid, "3")
-	nowhere := shop.UserID{UUID: shop.NewID()}
+	noAddress := shop.UserID{UUID: shop.NewID()}
 	inTx(t, db, func(tx pgx.Tx) error {
-		return contact.Register(t.Context(), tx, contact.Contact{UserID: nowhere, Username: "nowhere"})
+		return contact.Register(t.Context(), tx, contact.Contact{UserID: noAddress, Username: "nowhere"})
 	})
-	enqueue(t, db, nowhere, kind.Paid, "4")
-	runWorker(t, db, box, noToken)
+	enqueue(t, db, noAddress, kind.Paid, "4")
+	runWorker(t, db, provider, noToken)
 	awaitState(t, db, "dead: refused: 550 no such mailbox", 1)
 	awaitState(t, db, "skipped: not configured: no component", 1)
-	awaitState(t, db, "dead: refused: that is no address", 1)
-	awaitState(t, db, "skipped: not needed: no address is known", 1)
-	if len(box.messages()) != 0 {
-		t.Errorf("sent %v", box.messages())
+	awaitState(t, db, "dead: refused: invalid e-mail address", 1)
+	awaitState(t, db, "skipped: obsolete: the user has no e-mail address", 1)
+	if len(provider.messages()) != 0 {
+		t.Errorf("sent %v", provider.messages())
 	}
 
-	box.failWith(nil)
+	provider.failWith(nil)
 	var id ID
 	if err := db.QueryRow(t.Context(), `select id from deliveries where reason like '%550%'`).Scan(&id); err != nil {
 		t.Fatal(err)
 	}
-	s := NewService(db)
+	s := NewService(db, TrackingTokens{})
 	if p, err := s.Retry(t.Context(), id); err != nil || p.State != Waiting {
 		t.Fatalf("%+v %v", p, err)
 	}
@@ -170,29 +167,29 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestACrashBetweenYesAndRecord: whoever had a delivery died; another sends it when the lease is over, and says so.
-func TestACrashBetweenYesAndRecord(t *testing.T) {
+// TestCrashBeforeTheRecord: when the lease has ended, another worker sends the job, and records the unknown outcome.
+func TestCrashBeforeTheRecord(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &fakeProvider{}
+	db, provider := database(t), &fakeProvider{}
 	enqueue(t, db, newUser(t, db, "ada"), kind.Paid, "1")
 	inTx(t, db, func(tx pgx.Tx) error {
-		taken, err := claim(t.Context(), tx, kind.Email, 10, true)
-		if len(taken) != 1 {
-			t.Errorf("claimed %v", taken)
+		claimed, err := claim(t.Context(), tx, kind.Email, 10, true)
+		if len(claimed) != 1 {
+			t.Errorf("claimed %v", claimed)
 		}
 		return err
 	})
-	runWorker(t, db, box, noToken)
+	runWorker(t, db, provider, noToken)
 	enqueue(t, db, newUser(t, db, "bob"), kind.Paid, "2")
-	if got := box.await(t, 1); got[0].To != "bob@example.com" {
-		t.Errorf("somebody else's was sent: %v", got)
+	if got := provider.await(t, 1); got[0].To != "bob@example.com" {
+		t.Errorf("a leased job was sent: %v", got)
 	}
 	if _, err := db.Exec(t.Context(), `update deliveries set leased_until = now() where state = 'sending'`); err != nil {
 		t.Fatal(err)
 	}
-	box.await(t, 2)
+	provider.await(t, 2)
 	awaitState(t, db, "sent", 2)
-	page, err := NewService(db).History(t.Context(), Filter{Outcome: "unknown"}, pageOf(10))
+	page, err := NewService(db, TrackingTokens{}).History(t.Context(), Filter{Outcome: "unknown"}, pageOf(10))
 	if err != nil || len(page.Items) != 1 || page.Items[0].Number != 1 || page.Items[0].State != Sent {
 		t.Errorf("%+v %v", page, err)
 	}
@@ -200,52 +197,55 @@ func TestACrashBetweenYesAndRecord(t *testing.T) {
 
 func TestLinks(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &fakeProvider{}
+	db, provider := database(t), &fakeProvider{}
 	user, request := newUser(t, db, "ada"), uuid.New()
 	var mu sync.Mutex
-	var says error = fault.New(fault.Conflict, "used", "used")
-	token := func(_ context.Context, asked uuid.UUID) (string, error) {
+	var tokenError error = fault.New(fault.Conflict, "used", "used")
+	token := func(_ context.Context, got uuid.UUID) (string, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		if asked != request {
-			t.Errorf("asked for %s", asked)
+		if got != request {
+			t.Errorf("token for %s", got)
 		}
-		return "a+key", says
+		return "a+key", tokenError
 	}
 	mail := func(address string) {
 		inTx(t, db, func(tx pgx.Tx) error {
-			wants, _ := preference.Get(t.Context(), tx, user)
-			return Enqueue(t.Context(), tx, Request{Job{NotificationID: uuid.New(), UserID: user, Kind: kind.Verification, Path: "/verify-email", RequestID: &request, Address: address}, wants, false})
+			return enqueueJob(t.Context(), tx, Job{
+				UserID: user, Kind: kind.Verification, Path: "/verify-email", RequestID: &request, Address: address,
+			})
 		})
 	}
 	mail("")
-	runWorker(t, db, box, token)
-	awaitState(t, db, "skipped: not needed: the link was used", 1)
+	runWorker(t, db, provider, token)
+	awaitState(t, db, "skipped: obsolete: the link was used", 1)
 	mu.Lock()
-	says = nil
+	tokenError = nil
 	mu.Unlock()
 	mail("new@example.com")
-	got := box.await(t, 1)[0]
-	if !strings.Contains(got.HTML, `href="https://shop.example.com/verify-email?token=a%2Bkey"`) || got.To != "new@example.com" || got.Unsubscribe+got.OneClick != "" {
+	got := provider.await(t, 1)[0]
+	if !strings.Contains(got.HTML, `href="https://shop.example.com/verify-email?token=a%2Bkey"`) ||
+		got.To != "new@example.com" || got.OneClick != "" {
 		t.Errorf("%+v", got)
 	}
 	awaitState(t, db, "sent", 1)
 	var facts string
-	if err := db.QueryRow(t.Context(), `select facts::text || path from deliveries where state = 'sent'`).Scan(&facts); err != nil || strings.Contains(facts, "key") {
-		t.Errorf("it rests in the database: %s %v", facts, err)
+	err := db.QueryRow(t.Context(), `select facts::text || path from deliveries where state = 'sent'`).Scan(&facts)
+	if err != nil || strings.Contains(facts, "key") {
+		t.Errorf("the token is in the database: %s %v", facts, err)
 	}
 }
 
-func TestErasureEndsWhatWaits(t *testing.T) {
+func TestErasureEndsWaitingJobs(t *testing.T) {
 	t.Parallel()
-	db, box := database(t), &fakeProvider{}
+	db, provider := database(t), &fakeProvider{}
 	user := newUser(t, db, "ada")
 	enqueue(t, db, user, kind.Paid, "1")
 	inTx(t, db, func(tx pgx.Tx) error {
 		return errors.Join(contact.Erase(t.Context(), tx, user), Purge(t.Context(), tx, user))
 	})
-	runWorker(t, db, box, noToken)
+	runWorker(t, db, provider, noToken)
 	enqueue(t, db, newUser(t, db, "bob"), kind.Paid, "2")
-	box.await(t, 1)
+	provider.await(t, 1)
 	awaitState(t, db, "skipped: the account was erased", 1)
 }

@@ -35,7 +35,7 @@ func newKeys(t *testing.T) VAPIDKeys {
 	return k
 }
 
-// browserKeys makes the keys of a subscription.
+// browserKeys are the keys of a new subscription.
 func browserKeys(t *testing.T) (p256dh, auth string) {
 	t.Helper()
 	key, err := ecdh.P256().GenerateKey(rand.Reader)
@@ -58,13 +58,13 @@ func TestDevices(t *testing.T) {
 	const path, mozilla = "POST /notifications/devices", "https://updates.push.services.mozilla.com/wpush/v2/abc"
 	var id string
 	calls := []kittest.Call{
-		{Name: "nobody", Do: path, Body: at(mozilla), Want: 401},
-		{Name: "not keys", As: alice, Do: path, Body: `{"endpoint":"` + mozilla + `","keys":{"p256dh":"AAAA","auth":"AAAA"}}`, Want: 422, Has: []string{`"keys.p256dh"`, `"keys.auth"`}},
+		{Name: "no token", Do: path, Body: at(mozilla), Want: 401},
+		{Name: "invalid keys", As: alice, Do: path, Body: `{"endpoint":"` + mozilla + `","keys":{"p256dh":"AAAA","auth":"AAAA"}}`, Want: 422, Has: []string{`"keys.p256dh"`, `"keys.auth"`}},
 		{Name: "added", As: alice, Do: path, Body: at(mozilla), Want: 201, Has: []string{`"label":"laptop"`}, HasNot: []string{"mozilla", p256dh, auth},
 			AndThen: func(t *testing.T, body []byte) { id = kittest.Field[string](t, body, "id") }},
-		{Name: "known already", As: alice, Do: path, Body: at(mozilla), Want: 201},
-		{Name: "listed once, with the key for another", As: alice, Do: "GET /notifications/devices", Want: 200, Has: []string{`"items":[{"id":"`, `"public_key":"B`}, HasNot: []string{"},{"}},
-		{Name: "not another's", As: bob, Do: "GET /notifications/devices", Want: 200, Has: []string{`"items":[]`}},
+		{Name: "added again", As: alice, Do: path, Body: at(mozilla), Want: 201},
+		{Name: "listed once, with the public key", As: alice, Do: "GET /notifications/devices", Want: 200, Has: []string{`"items":[{"id":"`, `"public_key":"B`}, HasNot: []string{"},{"}},
+		{Name: "another user's list", As: bob, Do: "GET /notifications/devices", Want: 200, Has: []string{`"items":[]`}},
 	}
 	for _, endpoint := range []string{"http://fcm.googleapis.com/x", "https://127.0.0.1/x", "https://169.254.169.254/latest", "https://localhost/x", "https://fcm.googleapis.com:8080/x",
 		"https://fcm.googleapis.com.evil.example/x", "https://evil.example/fcm.googleapis.com", "https://fcm.googleapis.com@evil.example/", "https://push.services.mozilla.com.evil.example/x", "::"} {
@@ -72,7 +72,7 @@ func TestDevices(t *testing.T) {
 	}
 	kittest.Run(t, app, nil, calls)
 	kittest.Run(t, app, nil, []kittest.Call{
-		{Name: "another's", As: bob, Do: "DELETE /notifications/devices/" + id, Want: 404, Has: []string{"device_not_found"}},
+		{Name: "another user's", As: bob, Do: "DELETE /notifications/devices/" + id, Want: 404, Has: []string{"device_not_found"}},
 		{Name: "own", As: alice, Do: "DELETE /notifications/devices/" + id, Want: 204},
 		{Name: "again", As: alice, Do: "DELETE /notifications/devices/" + id, Want: 404},
 	})
@@ -82,7 +82,7 @@ func TestDevices(t *testing.T) {
 	kittest.Run(t, app, nil, []kittest.Call{{Name: "too many", As: alice, Do: path, Body: at(mozilla + "x"), Want: 409, Has: []string{"too_many_devices"}}})
 }
 
-// pushService stands in for a browser's maker: what it answers is in the path.
+// pushService is a fake push service: its response status is the first part of the path.
 type pushService struct {
 	*httptest.Server
 	mu  sync.Mutex
@@ -128,24 +128,24 @@ func TestPush(t *testing.T) {
 	for i, c := range []struct {
 		name     string
 		statuses []string
-		want     error // nil with an answer is yes, and with none is silence, which is none of the others
-		answer   string
+		want     error // nil with a response is success; nil without one is no response
+		response string
 		left     int
 	}{
 		{"one", []string{"201"}, nil, "1 of 1 devices", 1},
-		{"one of two is gone", []string{"201", "410"}, nil, "1 of 2 devices", 1},
-		{"gone", []string{"404"}, delivery.ErrRefused, "", 0},
-		{"busy", []string{"429"}, delivery.ErrTemporary, "", 1},
+		{"one of two has expired", []string{"201", "410"}, nil, "1 of 2 devices", 1},
+		{"expired", []string{"404"}, delivery.ErrRefused, "", 0},
+		{"rate limited", []string{"429"}, delivery.ErrTemporary, "", 1},
 		{"refused", []string{"400"}, delivery.ErrRefused, "", 1},
-		{"our key is refused", []string{"403"}, delivery.ErrTemporary, "", 1},
-		{"our key is too old", []string{"401"}, delivery.ErrTemporary, "", 1},
-		{"one gone, one ill", []string{"410", "503"}, nil, "", 1},
-		{"one ill, one gone", []string{"503", "410"}, nil, "", 1},
-		{"one gone, one busy", []string{"410", "429"}, delivery.ErrTemporary, "", 1},
-		{"one busy, one ill", []string{"429", "500"}, nil, "", 2},
-		{"all gone", []string{"410", "404"}, delivery.ErrRefused, "", 0},
-		{"ill", []string{"500"}, nil, "", 1},
-		{"sends us elsewhere", []string{"307"}, delivery.ErrRefused, "", 1},
+		{"the key is rejected", []string{"403"}, delivery.ErrTemporary, "", 1},
+		{"the key has expired", []string{"401"}, delivery.ErrTemporary, "", 1},
+		{"one expired, one fails", []string{"410", "503"}, nil, "", 1},
+		{"one fails, one expired", []string{"503", "410"}, nil, "", 1},
+		{"one expired, one rate limited", []string{"410", "429"}, delivery.ErrTemporary, "", 1},
+		{"one rate limited, one fails", []string{"429", "500"}, nil, "", 2},
+		{"all expired", []string{"410", "404"}, delivery.ErrRefused, "", 0},
+		{"fails", []string{"500"}, nil, "", 1},
+		{"redirects", []string{"307"}, delivery.ErrRefused, "", 1},
 		{"no device", nil, delivery.ErrObsolete, "", 0},
 	} {
 		user := shop.UserID{UUID: shop.NewID()}
@@ -154,13 +154,13 @@ func TestPush(t *testing.T) {
 			endpoints = append(endpoints, fmt.Sprintf("%s/%s/%d/%d", service.URL, status, i, n))
 		}
 		addDevices(t, db, user, endpoints...)
-		answer, err := push.Send(t.Context(), delivery.Message{Title: "a secret title", Body: "b", Job: delivery.Job{UserID: user}})
-		silent := err != nil && !errors.Is(err, delivery.ErrRefused) && !errors.Is(err, delivery.ErrTemporary) && !errors.Is(err, delivery.ErrObsolete)
-		if silent != (c.want == nil && c.answer == "") {
-			t.Errorf("%s: silence: %t, %v", c.name, silent, err)
+		response, err := push.Send(t.Context(), delivery.Message{Title: "a secret title", Body: "b", Job: delivery.Job{UserID: user}})
+		unanswered := err != nil && !errors.Is(err, delivery.ErrRefused) && !errors.Is(err, delivery.ErrTemporary) && !errors.Is(err, delivery.ErrObsolete)
+		if unanswered != (c.want == nil && c.response == "") {
+			t.Errorf("%s: no response: %t, %v", c.name, unanswered, err)
 		}
-		if answer != c.answer || (c.want != nil && !errors.Is(err, c.want)) || (c.answer != "") != (err == nil) || err != nil && strings.Contains(err.Error(), service.URL) {
-			t.Errorf("%s: %q %v", c.name, answer, err)
+		if response != c.response || (c.want != nil && !errors.Is(err, c.want)) || (c.response != "") != (err == nil) || err != nil && strings.Contains(err.Error(), service.URL) {
+			t.Errorf("%s: %q %v", c.name, response, err)
 		}
 		if all, err := list(t.Context(), db, user); err != nil || len(all) != c.left {
 			t.Errorf("%s: %d devices left, want %d; %v", c.name, len(all), c.left, err)

@@ -49,9 +49,9 @@ func TestPushNamesTheContact(t *testing.T) {
 		}
 		token, _, _ := strings.Cut(strings.TrimPrefix(authorization, "vapid t="), ",")
 		claims, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
-		var said struct{ Sub string }
-		if err != nil || json.Unmarshal(claims, &said) != nil || said.Sub != contact {
-			t.Errorf("%v: the contact is %q, want %q", err, said.Sub, contact)
+		var claim struct{ Sub string }
+		if err != nil || json.Unmarshal(claims, &claim) != nil || claim.Sub != contact {
+			t.Errorf("%v: the contact is %q, want %q", err, claim.Sub, contact)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-// Package device is the browsers that people want to be told on: what the Web Push standard calls subscriptions.
+// Package device stores the browsers of users, and sends push messages to them (Web Push).
 package device
 
 import (
@@ -15,16 +15,16 @@ import (
 	"sidecart/kit/shop"
 )
 
-// What can go wrong with a device.
+// Errors of devices.
 var (
 	ErrNotFound = fault.New(fault.NotFound, "device_not_found", "there is no such device")
-	ErrTooMany  = fault.New(fault.Conflict, "too_many_devices", "you have ten devices already; remove one first")
+	ErrTooMany  = fault.New(fault.Conflict, "too_many_devices", "there are ten devices already; remove one first")
 )
 
-// maxDevices is how many devices one person may have.
+// maxDevices of a user.
 const maxDevices = 10
 
-// Device is one browser of somebody's. Its address and keys are for whoever sends to it alone.
+// Device is a browser of a user: a push subscription in the words of Web Push. Its endpoint and keys are secret.
 type Device struct {
 	ID        uuid.UUID   `json:"id"`
 	UserID    shop.UserID `json:"-"`
@@ -35,26 +35,26 @@ type Device struct {
 	CreatedAt time.Time   `json:"created_at"`
 }
 
-// pushServices are the hosts of the browsers' makers. The platform calls an address that a caller names: it calls no
-// others, or a caller could have it look around in its own network.
+// pushServices are the hosts of the browser vendors. A caller chooses the endpoint that the platform calls: other hosts
+// would allow requests into its own network (SSRF).
 var pushServices = []string{"fcm.googleapis.com", ".push.services.mozilla.com", ".notify.windows.com", "web.push.apple.com"}
 
-// checkEndpoint says why an endpoint may not be called; empty if it may.
+// checkEndpoint returns why an endpoint is refused, or "".
 func checkEndpoint(endpoint string) string {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Scheme != "https" || u.User != nil || u.Port() != "" {
-		return "must be an https address without a port"
+		return "must be an https URL without a port"
 	}
 	known := slices.ContainsFunc(pushServices, func(host string) bool {
 		return u.Host == host || host[0] == '.' && strings.HasSuffix(u.Host, host)
 	})
 	if !known {
-		return "must be at a push service of a browser's maker"
+		return "must be at the push service of a browser vendor"
 	}
 	return ""
 }
 
-// checkKeys says why keys are none; both are as browsers give them, base64url.
+// checkKeys returns why keys are refused, by field. Browsers encode them as base64url.
 func checkKeys(p256dh, auth string) map[string]string {
 	bad := map[string]string{}
 	if point, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(p256dh, "=")); err != nil {
@@ -68,10 +68,10 @@ func checkKeys(p256dh, auth string) map[string]string {
 	return bad
 }
 
-// VAPIDKeys are the platform's, by which push services know who sends (VAPID, RFC 8292).
+// VAPIDKeys identify the platform to push services (RFC 8292).
 type VAPIDKeys struct{ Public, Private string }
 
-// NewVAPIDKeys makes the pair of a private key, 32 bytes in base64.
+// NewVAPIDKeys derives the public key of a private key, 32 bytes in base64.
 func NewVAPIDKeys(private string) (VAPIDKeys, error) {
 	scalar, err := base64.StdEncoding.DecodeString(private)
 	if err != nil {

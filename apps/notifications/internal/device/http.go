@@ -9,7 +9,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// Routes adds the devices to an app.
+// Routes adds the routes of devices.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "GET /notifications/devices", shop.SignedIn, s.handleList, web.NoStore,
 		web.Doc("listDevices", "notifications", "List your devices"),
@@ -23,18 +23,18 @@ func (s *Service) Routes(app *web.App) {
 		web.Doc("removeDevice", "notifications", "Remove a device"))
 }
 
-func (s *Service) handleList(ctx context.Context, who shop.Caller, _ web.None) (DeviceList, error) {
-	return s.List(ctx, who.ID)
+func (s *Service) handleList(ctx context.Context, caller shop.Caller, _ web.None) (DeviceList, error) {
+	return s.List(ctx, caller.ID)
 }
 
-func (s *Service) handleAdd(ctx context.Context, who shop.Caller, in NewDevice) (Device, error) {
-	return s.Add(ctx, who.ID, in)
+func (s *Service) handleAdd(ctx context.Context, caller shop.Caller, in NewDevice) (Device, error) {
+	return s.Add(ctx, caller.ID, in)
 }
 
 type idInput struct {
 	ID uuid.UUID `path:"id"`
 }
 
-func (s *Service) handleRemove(ctx context.Context, who shop.Caller, in idInput) (web.None, error) {
-	return web.None{}, s.Remove(ctx, who.ID, in.ID)
+func (s *Service) handleRemove(ctx context.Context, caller shop.Caller, in idInput) (web.None, error) {
+	return web.None{}, s.Remove(ctx, caller.ID, in.ID)
 }

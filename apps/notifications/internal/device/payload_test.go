@@ -12,21 +12,21 @@ import (
 	"sidecart/kit/shop"
 )
 
-// TestALongTextIsPushedInPart: a push service takes 4096 bytes, and Cyrillic has two for each letter.
-func TestALongTextIsPushedInPart(t *testing.T) {
+// TestLongTextIsShortened: a push service accepts 4096 bytes, and a Cyrillic letter has two.
+func TestLongTextIsShortened(t *testing.T) {
 	t.Parallel()
 	db, service := kittest.DB(t, Migrations), newPushService(t)
 	push := NewPushProvider(db, newKeys(t), "mailto:shop@sidecart.example", service.Client())
 	user := shop.UserID{UUID: shop.NewID()}
 	addDevices(t, db, user, service.URL+"/201/1")
 	long := strings.Repeat("Сегодня ", 250) // 2000 characters, which a broadcast may have
-	letter := delivery.Message{Title: strings.Repeat("Ж", 150), Body: long, Job: delivery.Job{UserID: user}}
-	if answer, err := push.Send(t.Context(), letter); err != nil || answer != "1 of 1 devices" {
-		t.Errorf("%q %v", answer, err)
+	message := delivery.Message{Title: strings.Repeat("Ж", 150), Body: long, Job: delivery.Job{UserID: user}}
+	if response, err := push.Send(t.Context(), message); err != nil || response != "1 of 1 devices" {
+		t.Errorf("%q %v", response, err)
 	}
-	letter.Title = strings.Repeat("Ж", 5000)
-	if _, err := push.Send(t.Context(), letter); !errors.Is(err, delivery.ErrRefused) {
-		t.Errorf("what is too long in any case: %v", err)
+	message.Title = strings.Repeat("Ж", 5000)
+	if _, err := push.Send(t.Context(), message); !errors.Is(err, delivery.ErrRefused) {
+		t.Errorf("a title that is too long: %v", err)
 	}
 }
 
@@ -51,7 +51,7 @@ func TestPayload(t *testing.T) {
 			t.Errorf("%s: %d bytes, %.40q", name, len(text), got.Body)
 		}
 		if c.begins == "" && name != "all blanks" && got.Body != c.body || c.begins != "" && (cut == got.Body || len(text) < maxPayload*9/10) {
-			t.Errorf("%s: too little or too much is left of it, %d bytes", name, len(text))
+			t.Errorf("%s: shortened wrongly, to %d bytes", name, len(text))
 		}
 	}
 }

@@ -12,16 +12,16 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Service keeps devices.
+// Service manages devices.
 type Service struct {
 	db   *event.Outbox
 	keys VAPIDKeys
 }
 
-// NewService keeps devices in a database that has Migrations.
+// NewService needs a database with Migrations and those of idempotency.
 func NewService(db *event.Outbox, keys VAPIDKeys) *Service { return &Service{db: db, keys: keys} }
 
-// NewDevice is what a browser gives a page that may notify.
+// NewDevice is the PushSubscription of a browser.
 type NewDevice struct {
 	idempotency.Key
 	Endpoint string `json:"endpoint" validate:"required,max=1000"`
@@ -29,11 +29,11 @@ type NewDevice struct {
 		P256DH string `json:"p256dh" validate:"required,max=200"`
 		Auth   string `json:"auth" validate:"required,max=100"`
 	} `json:"keys"`
-	Label string `json:"label" validate:"line,max=100"` // what its owner calls it
+	Label string `json:"label" validate:"line,max=100"` // chosen by the user
 }
 
-// Add keeps a device; one that is known already is only brought up to date. It fails with fault.ErrInvalid naming what is
-// wrong, and with ErrTooMany.
+// Add stores a device, or updates the one with the same endpoint. It fails with fault.ErrInvalid naming all invalid fields,
+// or with ErrTooMany.
 func (s *Service) Add(ctx context.Context, owner shop.UserID, in NewDevice) (Device, error) {
 	bad := fault.ErrInvalid
 	if why := checkEndpoint(in.Endpoint); why != "" {
@@ -46,7 +46,9 @@ func (s *Service) Add(ctx context.Context, owner shop.UserID, in NewDevice) (Dev
 		return Device{}, bad
 	}
 	return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Device, error) {
-		d, err := insert(ctx, tx, Device{ID: shop.NewID(), UserID: owner, Label: in.Label, Endpoint: in.Endpoint, P256DH: in.Keys.P256DH, Auth: in.Keys.Auth})
+		d, err := insert(ctx, tx, Device{
+			ID: shop.NewID(), UserID: owner, Label: in.Label, Endpoint: in.Endpoint, P256DH: in.Keys.P256DH, Auth: in.Keys.Auth,
+		})
 		if err != nil {
 			return Device{}, err
 		}
@@ -58,19 +60,19 @@ func (s *Service) Add(ctx context.Context, owner shop.UserID, in NewDevice) (Dev
 	})
 }
 
-// DeviceList are somebody's, and the key that a page needs to make another.
+// DeviceList has the devices of a user, and the key that a page needs to subscribe another.
 type DeviceList struct {
 	Items     []Device `json:"items"`
 	PublicKey string   `json:"public_key"` // the applicationServerKey of PushManager.subscribe
 }
 
-// List are somebody's devices.
+// List lists the devices of a user.
 func (s *Service) List(ctx context.Context, owner shop.UserID) (DeviceList, error) {
 	all, err := list(ctx, s.db, owner)
 	return DeviceList{all, s.keys.Public}, err
 }
 
-// Remove forgets one of somebody's own devices. It fails with ErrNotFound.
+// Remove removes a device of a user. It fails with ErrNotFound.
 func (s *Service) Remove(ctx context.Context, owner shop.UserID, id uuid.UUID) error {
 	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return remove(ctx, tx, owner, id) })
 }

@@ -14,17 +14,17 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations are the tables of this noun.
+// Migrations are the tables of this package.
 var Migrations = postgres.Migrations{Name: "device", Files: postgres.Sub(files)}
 
-// QueueAny asks, as one of several questions, who of several people has a device.
+// QueueAny queues in a batch which users have a device.
 func QueueAny(batch *pgx.Batch, users []uuid.UUID, into *map[shop.UserID]bool) {
-	any := map[shop.UserID]bool{}
-	*into = any
+	found := map[shop.UserID]bool{}
+	*into = found
 	batch.Queue(`select distinct user_id from devices where user_id = any($1)`, users).Query(func(rows pgx.Rows) error {
-		found, err := pgx.CollectRows(rows, pgx.RowTo[shop.UserID])
-		for _, user := range found {
-			any[user] = true
+		all, err := pgx.CollectRows(rows, pgx.RowTo[shop.UserID])
+		for _, user := range all {
+			found[user] = true
 		}
 		return err
 	})
@@ -38,15 +38,17 @@ func list(ctx context.Context, db postgres.Reader, user shop.UserID) ([]Device, 
 func insert(ctx context.Context, tx pgx.Tx, d Device) (Device, error) {
 	return postgres.One(ctx, tx, pgx.ErrNoRows, pgx.RowToStructByName[Device], `
 		insert into devices (id, user_id, label, endpoint, p256dh, auth) values ($1, $2, $3, $4, $5, $6)
-		on conflict (endpoint) do update set user_id = excluded.user_id, label = excluded.label, p256dh = excluded.p256dh, auth = excluded.auth
-		returning id, user_id, label, endpoint, p256dh, auth, created_at`, d.ID, d.UserID, d.Label, d.Endpoint, d.P256DH, d.Auth)
+		on conflict (endpoint) do update
+		set user_id = excluded.user_id, label = excluded.label, p256dh = excluded.p256dh, auth = excluded.auth
+		returning id, user_id, label, endpoint, p256dh, auth, created_at`,
+		d.ID, d.UserID, d.Label, d.Endpoint, d.P256DH, d.Auth)
 }
 
 func remove(ctx context.Context, tx pgx.Tx, user shop.UserID, id uuid.UUID) error {
 	return postgres.ExecOne(ctx, tx, ErrNotFound, `delete from devices where id = $1 and user_id = $2`, id, user)
 }
 
-// Purge removes all devices of somebody.
+// Purge removes the devices of a user.
 func Purge(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 	_, err := tx.Exec(ctx, `delete from devices where user_id = $1`, user)
 	return err

@@ -7,7 +7,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// Routes adds the inbox to an app.
+// Routes adds the routes of the inbox, and the feed for the gateway's streams.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "GET /notifications", shop.SignedIn, s.handleList, web.NoStore,
 		web.Doc("listNotifications", "notifications", "List your notifications"),
@@ -19,30 +19,30 @@ func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "GET /feeds/{user_id}", shop.Anyone, s.handleFeed, web.Internal, web.NoStore)
 }
 
-type inboxQuery struct {
+type listQuery struct {
 	web.PageQuery
 	Unread bool `query:"unread"`
 }
 
-func (s *Service) handleList(ctx context.Context, who shop.Caller, in inboxQuery) (NotificationPage, error) {
-	return s.List(ctx, who.ID, in.Unread, in.PageQuery)
+func (s *Service) handleList(ctx context.Context, caller shop.Caller, in listQuery) (NotificationPage, error) {
+	return s.List(ctx, caller.ID, in.Unread, in.PageQuery)
 }
 
 type idInput struct {
 	ID ID `path:"id"`
 }
 
-func (s *Service) handleRead(ctx context.Context, who shop.Caller, in idInput) (Notification, error) {
-	return s.MarkRead(ctx, who.ID, in.ID)
+func (s *Service) handleRead(ctx context.Context, caller shop.Caller, in idInput) (Notification, error) {
+	return s.MarkRead(ctx, caller.ID, in.ID)
 }
 
 // readAllResult is how many notifications were marked as read.
 type readAllResult struct {
-	Marked int `json:"marked"` // how many were unread before
+	Marked int `json:"marked"` // the number that were unread
 }
 
-func (s *Service) handleReadAll(ctx context.Context, who shop.Caller, _ web.None) (readAllResult, error) {
-	n, err := s.MarkAllRead(ctx, who.ID)
+func (s *Service) handleReadAll(ctx context.Context, caller shop.Caller, _ web.None) (readAllResult, error) {
+	n, err := s.MarkAllRead(ctx, caller.ID)
 	return readAllResult{n}, err
 }
 

@@ -1,4 +1,4 @@
-// Package message is the in-app inbox: what people have been told, shown to them alone.
+// Package inbox stores the notifications that a user reads in the shop.
 package inbox
 
 import (
@@ -8,22 +8,21 @@ import (
 
 	"sidecart/kit/fault"
 	"sidecart/kit/shop"
+	"sidecart/kit/web"
 )
 
-// What can go wrong with a message.
-var (
-	ErrNotFound = fault.New(fault.NotFound, "notification_not_found", "there is no such notification")
-)
+// ErrNotFound refuses the id of no notification, or of another user's.
+var ErrNotFound = fault.New(fault.NotFound, "notification_not_found", "there is no such notification")
 
-// ID is the UUIDv7 of a message; a later message has a larger one.
+// ID is the UUIDv7 of a notification; a later notification has a larger one.
 type ID struct{ uuid.UUID }
 
-// Notification is one thing somebody was told. Kind is the topic of the event it tells of. Title and Body are plain text, one
-// line each, in which words of customers may stand: whoever shows them must not read them as markup.
+// Notification is a notification in an inbox. Kind is the topic of the event that caused it. Title and Body are a line of
+// plain text each and may contain customers' input: a page must not read them as markup.
 type Notification struct {
 	ID        ID               `json:"id"`
 	UserID    shop.UserID      `json:"-"`
-	Seq       int64            `json:"-"` // numbers the messages of one inbox without a gap
+	Seq       int64            `json:"-"` // numbers the notifications of an inbox without gaps
 	Kind      string           `json:"kind"`
 	Title     string           `json:"title"`
 	Body      string           `json:"body"`
@@ -32,7 +31,7 @@ type Notification struct {
 	CreatedAt time.Time        `json:"created_at"`
 }
 
-// NotificationData is what a program needs to go on from a message; what does not belong to its kind is left out.
+// NotificationData is the data of a notification for programs; fields that do not belong to its kind are left out.
 type NotificationData struct {
 	OrderID        *shop.OrderID `json:"order_id,omitempty"`
 	Number         string        `json:"number,omitempty"`
@@ -44,16 +43,22 @@ type NotificationData struct {
 	TrackingNumber string        `json:"tracking_number,omitempty"`
 	ProductID      int64         `json:"product_id,omitempty"`
 	SKU            string        `json:"sku,omitempty"`
-	Link           string        `json:"link,omitempty"` // the path at which it can be read
+	Link           string        `json:"link,omitempty"` // the path of the order or product
 }
 
-// InboxFeed is what is new in an inbox after some number, in its order, and the number up to which that is all there is.
+// NotificationPage is a page of an inbox, newest first. Unread counts all unread notifications.
+type NotificationPage struct {
+	web.Page[Notification]
+	Unread int `json:"unread"`
+}
+
+// InboxFeed has the notifications after a number, in their order. Seq is the last number of the feed.
 type InboxFeed struct {
 	Items []FeedEntry `json:"items"`
 	Seq   int64       `json:"seq"`
 }
 
-// FeedEntry is a message with its number.
+// FeedEntry is a notification with its number.
 type FeedEntry struct {
 	Seq          int64        `json:"seq"`
 	Notification Notification `json:"notification"`

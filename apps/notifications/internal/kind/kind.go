@@ -1,4 +1,4 @@
-// Package kind is the catalogue of what people can be told of: on which channels, and who decides whether they want it.
+// Package kind lists the kinds of notifications, their channels, and which ones users can turn off.
 package kind
 
 import (
@@ -7,15 +7,14 @@ import (
 	"sidecart/kit/fault"
 )
 
-// What can go wrong with kinds and channels.
-var (
-	ErrUnknown = fault.New(fault.NotFound, "notification_kind_not_found", "there is no such kind of notification, or not on that channel")
-)
+// ErrUnknown refuses an unknown kind.
+var ErrUnknown = fault.New(fault.NotFound, "notification_kind_not_found",
+	"there is no such kind of notification, or not on that channel")
 
-// Channel is a way to reach somebody.
+// Channel is a channel on which users are notified.
 type Channel string
 
-// The channels. InApp is the inbox, which costs nobody anything and disturbs nobody.
+// The channels. InApp is the inbox.
 const (
 	InApp Channel = "in_app"
 	Email Channel = "email"
@@ -23,30 +22,30 @@ const (
 	SMS   Channel = "sms"
 )
 
-// External are the channels on which something leaves the platform.
+// External are the channels that use a provider.
 var External = []Channel{Email, Push, SMS}
 
-// Channels are all of them.
+// Channels are all channels.
 var Channels = append([]Channel{InApp}, External...)
 
-// Class says who decides about a kind.
+// Class decides when a kind is sent, and whether users can turn it off.
 type Class string
 
 const (
-	// Security is told at once, in quiet hours too, and cannot be turned off.
+	// Security is about the safety of the account. It is sent immediately, also in quiet hours, and cannot be turned off.
 	Security Class = "security"
-	// Service belongs to what somebody bought or works on: on unless turned off.
+	// Service is about an order, or for admins about stock. It is on by default.
 	Service Class = "service"
-	// News is what nobody waits for: it carries a link that ends it, and may be gathered into a digest.
+	// News have an unsubscribe link, and can be sent as a digest.
 	News Class = "news"
 )
 
-// Kind is one thing that people are told of. Its name is the topic of the event that it tells of, where there is one.
+// Kind is a kind of notification. If an event causes it, its name is the event's topic.
 type Kind struct {
-	Name     string    `json:"kind"`
-	Class    Class     `json:"class"`
-	Channels []Channel `json:"channels"` // on which it can be told
-	OptIn    []Channel `json:"-"`        // of these, on which it is told only to who asked for it
+	Name     string
+	Class    Class
+	Channels []Channel
+	OptIn    []Channel // the channels that are off by default
 }
 
 // The kinds.
@@ -72,7 +71,7 @@ const (
 	Digest         = "digest"
 )
 
-// All are the kinds that people can be told of, in the order in which they are shown.
+// All are all kinds but Digest, in the order in which they are shown.
 var All = []Kind{
 	{Name: Registered, Class: Service, Channels: []Channel{InApp}},
 	{Name: Verification, Class: Security, Channels: []Channel{Email}},
@@ -81,20 +80,19 @@ var All = []Kind{
 	{Name: AddressChange, Class: Security, Channels: []Channel{InApp, Email}},
 	{Name: Locked, Class: Security, Channels: []Channel{InApp, Email}},
 	{Name: NewDevice, Class: Security, Channels: []Channel{InApp, Email}},
-	transactional(Placed), transactional(Paid), transactional(Shipped), transactional(Delivered), transactional(Cancelled), transactional(Refunded), transactional(PaymentFailed),
-	transactional(StockLow), transactional(StockOut),
-	{Name: StockBack, Class: News, Channels: Channels, OptIn: []Channel{SMS}},
-	{Name: Broadcast, Class: News, Channels: Channels, OptIn: []Channel{SMS}},
+	onAll(Placed, Service), onAll(Paid, Service), onAll(Shipped, Service), onAll(Delivered, Service),
+	onAll(Cancelled, Service), onAll(Refunded, Service), onAll(PaymentFailed, Service),
+	onAll(StockLow, Service), onAll(StockOut, Service), onAll(StockBack, News), onAll(Broadcast, News),
 }
 
-// digest is no kind of its own to anybody: it is what several News in one mail look like.
+// digest is an e-mail with several News. It has a template, but no preference.
 var digest = Kind{Name: Digest, Class: News, Channels: []Channel{Email}}
 
-func transactional(name string) Kind {
-	return Kind{Name: name, Class: Service, Channels: Channels, OptIn: []Channel{SMS}}
+func onAll(name string, class Class) Kind {
+	return Kind{Name: name, Class: class, Channels: Channels, OptIn: []Channel{SMS}}
 }
 
-// Of is a kind by its name. It fails with ErrUnknown.
+// Of finds a kind by its name. It fails with ErrUnknown.
 func Of(name string) (Kind, error) {
 	for _, k := range append(All, digest) {
 		if k.Name == name {
@@ -104,14 +102,14 @@ func Of(name string) (Kind, error) {
 	return Kind{}, ErrUnknown
 }
 
-// Has says whether the kind can be told on a channel.
+// Has is whether the kind can be sent on a channel.
 func (k Kind) Has(c Channel) bool { return slices.Contains(k.Channels, c) }
 
-// Default says whether somebody who never said anything is told on a channel.
+// Default is whether the kind is on by default on a channel.
 func (k Kind) Default(c Channel) bool { return k.Has(c) && !slices.Contains(k.OptIn, c) }
 
-// Optional says whether people may turn it off.
+// Optional is whether users can turn the kind off.
 func (k Kind) Optional() bool { return k.Class != Security }
 
-// Urgent says whether it is told in quiet hours too.
+// Urgent is whether the kind is sent in quiet hours.
 func (k Kind) Urgent() bool { return k.Class == Security }

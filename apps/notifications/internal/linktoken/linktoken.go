@@ -1,5 +1,4 @@
-// Package seal makes the tokens of links in messages: an id and a text that a link is about, which only this service
-// can have put together.
+// Package linktoken signs and verifies the tokens of links in messages: an id and a text, with an HMAC.
 package linktoken
 
 import (
@@ -10,34 +9,33 @@ import (
 	"github.com/google/uuid"
 )
 
-// length is in bytes: enough that nobody guesses one.
-const length = 16
+const macLength = 16 // bytes
 
-// Signer makes and reads tokens for one purpose; those of another are none to it.
+// Signer signs and verifies tokens for one purpose; it refuses those of another.
 type Signer struct{ key, purpose string }
 
-// New seals with a key.
+// New signs with a key.
 func New(key, purpose string) Signer { return Signer{key, purpose} }
 
-// Sign is about an id and a text.
+// Sign makes the token of an id and a text.
 func (s Signer) Sign(id uuid.UUID, text string) string {
-	about := append(id[:], text...)
-	return base64.RawURLEncoding.EncodeToString(append(s.mac(about), about...))
+	payload := append(id[:], text...)
+	return base64.RawURLEncoding.EncodeToString(append(s.mac(payload), payload...))
 }
 
-// Verify is what a token is about; ok is false for what is no token of this seal.
+// Verify returns the id and the text of a token; ok is false for a token that was not signed with this key and purpose.
 func (s Signer) Verify(token string) (id uuid.UUID, text string, ok bool) {
 	raw, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(raw) < length+len(id) || !hmac.Equal(raw[:length], s.mac(raw[length:])) {
+	if err != nil || len(raw) < macLength+len(id) || !hmac.Equal(raw[:macLength], s.mac(raw[macLength:])) {
 		return id, "", false
 	}
-	copy(id[:], raw[length:])
-	return id, string(raw[length+len(id):]), true
+	copy(id[:], raw[macLength:])
+	return id, string(raw[macLength+len(id):]), true
 }
 
-func (s Signer) mac(about []byte) []byte {
+func (s Signer) mac(payload []byte) []byte {
 	mac := hmac.New(sha256.New, []byte(s.key))
 	mac.Write([]byte(s.purpose + "\x00"))
-	mac.Write(about)
-	return mac.Sum(nil)[:length]
+	mac.Write(payload)
+	return mac.Sum(nil)[:macLength]
 }

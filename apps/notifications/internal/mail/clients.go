@@ -20,12 +20,12 @@ import (
 )
 
 const (
-	dialTimeout = 5 * time.Second  // until the server has greeted us, and let us in
-	sendTimeout = 15 * time.Second // for one mail, the connection included; less than an attempt may take
+	dialTimeout = 5 * time.Second  // until the greeting and the authentication
+	sendTimeout = 15 * time.Second // for an e-mail and its connection; less than an attempt may take
 )
 
-// NewProvider sends through the mail server that the settings name, over no more connections at a time than the caller has
-// messages. It fails, with the name of the variable, where the settings cannot be used.
+// NewProvider sends through the SMTP server of the settings. It opens as many connections as messages are sent
+// concurrently. It fails with the name of the environment variable that is invalid.
 func NewProvider(s Settings) (delivery.Provider, error) {
 	from, err := mail.ParseAddress(s.From)
 	if err != nil {
@@ -36,7 +36,9 @@ func NewProvider(s Settings) (delivery.Provider, error) {
 		return delivery.Provider{}, err
 	}
 	server := &server{from: from, dial: dial.DialToSMTPClientWithContext, pool: pool{limit: idleLimit}}
-	return delivery.Provider{Name: "smtp", Concurrency: s.Connections, PerSecond: float64(s.PerSecond), Send: server.send}, nil
+	return delivery.Provider{
+		Name: "smtp", Concurrency: s.Connections, PerSecond: float64(s.PerSecond), Send: server.send,
+	}, nil
 }
 
 func dialer(s Settings) (*gomail.Client, error) {
@@ -53,7 +55,7 @@ func dialer(s Settings) (*gomail.Client, error) {
 		options = append(options, gomail.WithSSL())
 	case "none":
 		if s.Username != "" && s.CheckTLS() != nil {
-			return nil, errors.New("SMTP_TLS=none: a password crosses no network in clear; SMTP_ADDR must be on this machine")
+			return nil, errors.New("SMTP_TLS=none: with a password, SMTP_ADDR must be on this machine")
 		}
 		options, auth = append(options, gomail.WithTLSPolicy(gomail.NoTLS)), gomail.SMTPAuthPlain
 	default:
@@ -65,21 +67,21 @@ func dialer(s Settings) (*gomail.Client, error) {
 	return gomail.NewClient(host, options...)
 }
 
-// server is a mail server, and the connections to it that wait for the next mail.
+// server is an SMTP server with its idle connections.
 type server struct {
 	from *mail.Address
 	dial func(context.Context) (*smtp.Client, error)
 	pool pool
 }
 
-// send returns once the server has taken a message. One of the connections that were kept may have been closed
-// meanwhile: what fails on it before the mail was begun is tried again on another.
-func (s *server) send(ctx context.Context, l delivery.Message) (answer string, err error) {
-	to, err := mail.ParseAddress(l.To)
+// send returns once the server has accepted the e-mail. An idle connection may have been closed by the server: if it fails
+// before the e-mail was begun, send tries the next one.
+func (s *server) send(ctx context.Context, m delivery.Message) (response string, err error) {
+	to, err := mail.ParseAddress(m.To)
 	if err != nil {
-		return "", fmt.Errorf("%w: that is no address", delivery.ErrRefused)
+		return "", fmt.Errorf("%w: invalid e-mail address", delivery.ErrRefused)
 	}
-	msg := newMail(s.from, to, l)
+	msg := newMail(s.from, to, m)
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	for {
@@ -90,14 +92,14 @@ func (s *server) send(ctx context.Context, l delivery.Message) (answer string, e
 				return "", classify(begin, err, to.Address)
 			}
 		}
-		step, answer, err := dialogue(ctx, conn, s.from.Address, to.Address, msg)
+		step, response, err := dialogue(ctx, conn, s.from.Address, to.Address, msg)
 		if err == nil || step != begin && connectionUsable(err) && conn.Reset() == nil {
 			s.pool.put(conn)
 		} else {
 			_ = conn.Close()
 		}
 		if err == nil {
-			return answer, nil
+			return response, nil
 		}
 		if fresh || step != begin || ctx.Err() != nil {
 			return "", classify(step, err, to.Address)
@@ -105,13 +107,13 @@ func (s *server) send(ctx context.Context, l delivery.Message) (answer string, e
 	}
 }
 
-// step is how far a dialogue came.
+// step is the step of a dialogue.
 type step int
 
 const (
-	begin     step = iota // the connection, and the sender
-	recipient             // the address
-	content               // the mail itself
+	begin     step = iota // connection and sender
+	recipient             // address
+	content               // the e-mail itself
 )
 
 func dialogue(ctx context.Context, conn *smtp.Client, from, to string, msg *gomail.Msg) (step, string, error) {
@@ -130,24 +132,23 @@ func dialogue(ctx context.Context, conn *smtp.Client, from, to string, msg *goma
 		return content, "", err
 	}
 	if _, err := msg.WriteTo(w); err != nil {
-		return content, "", err // the connection is closed without an end, and so the mail is none
+		return content, "", err // the caller closes the connection, and the server discards the e-mail
 	}
 	if err := w.Close(); err != nil {
 		return content, "", err
 	}
-	answer := "250"
+	response := "250"
 	if closed, ok := w.(*smtp.DataCloser); ok {
-		answer = strings.TrimSpace("250 " + redact(closed.ServerResponse(), to))
+		response = strings.TrimSpace("250 " + redact(closed.ServerResponse(), to))
 	}
-	return content, answer, nil
+	return content, response, nil
 }
 
-// senderRejected are replies that are about the sender or the server, and not about a mail: the server stops, too much
-// was sent (SES), or nobody signed in.
+// senderRejected are replies about the sender or the server, not about an e-mail: the server stops, the rate is limited
+// (SES), or authentication is required.
 var senderRejected = []int{421, 454, 530}
 
-// classify says what a dialogue that failed means for the delivery. A no to the connection, the password or the sender
-// says nothing of this mail. Without a reply nobody knows.
+// classify maps the error of a step. A reply to the connection, the password or the sender is not about this e-mail.
 func classify(at step, err error, to string) error {
 	var reply *textproto.Error
 	if !errors.As(err, &reply) {
@@ -163,13 +164,13 @@ func classify(at step, err error, to string) error {
 	return fmt.Errorf("%w: %s", delivery.ErrTemporary, text)
 }
 
-// connectionUsable says that the server said no, and listens for what comes next.
+// connectionUsable is whether the server has replied and accepts further commands.
 func connectionUsable(err error) bool {
 	var reply *textproto.Error
 	return errors.As(err, &reply) && reply.Code != 421
 }
 
-// redact is what was said on one line, without the address: the history keeps none.
+// redact puts a reply on one line, without the address, because the history stores no addresses.
 func redact(text, to string) string {
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
 	return strings.ReplaceAll(text, to, "the address")

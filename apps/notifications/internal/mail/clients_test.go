@@ -14,7 +14,7 @@ import (
 	"sidecart/kit/kittest"
 )
 
-// sentinel is one of the errors that a provider sorts by, or nil where nobody knows whether the mail was taken.
+// sentinel is the error of package delivery that err wraps, or nil if the outcome is unknown.
 func sentinel(err error) error {
 	for _, known := range []error{delivery.ErrSenderRejected, delivery.ErrTemporary, delivery.ErrRefused} {
 		if errors.Is(err, known) {
@@ -24,26 +24,26 @@ func sentinel(err error) error {
 	return nil
 }
 
-func TestConnectionsAreProtected(t *testing.T) {
+func TestConnectionsAreEncrypted(t *testing.T) {
 	t.Parallel()
 	plain := []string{sasl.Plain}
 	for name, c := range map[string]struct {
 		fake   *fakeServer
 		change func(*Settings)
-		fails  string // with; nothing where the mail arrives
+		fails  string // the error; empty if the e-mail is sent
 	}{
-		"STARTTLS":                         {&fakeServer{tls: "starttls", signIn: true, mechanisms: plain}, nil, ""},
-		"TLS":                              {&fakeServer{tls: "tls", signIn: true, mechanisms: plain}, nil, ""},
-		"in clear, on this machine":        {&fakeServer{tls: "none", signIn: true, mechanisms: plain}, nil, ""},
-		"nobody signs in":                  {&fakeServer{tls: "starttls"}, nil, ""},
-		"no STARTTLS":                      {&fakeServer{tls: "none", signIn: true, mechanisms: plain}, func(s *Settings) { s.TLS = "starttls" }, "does not support STARTTLS"},
-		"no STARTTLS, and nobody signs in": {&fakeServer{tls: "none"}, func(s *Settings) { s.TLS = "starttls" }, "does not support STARTTLS"},
-		"no TLS":                           {&fakeServer{tls: "none", signIn: true, mechanisms: plain}, func(s *Settings) { s.TLS = "tls" }, "tls: "},
-		"a certificate of another, later":  {&fakeServer{tls: "starttls", signIn: true, mechanisms: plain}, wrongName, "certificate"},
-		"a certificate of another":         {&fakeServer{tls: "tls", signIn: true, mechanisms: plain}, wrongName, "certificate"},
-		"a wrong password":                 {&fakeServer{tls: "starttls", signIn: true, mechanisms: plain}, func(s *Settings) { s.Password = "wrong" }, "535 5.7.8 not you"},
-		"a password where nobody signs in": {&fakeServer{tls: "starttls"}, func(s *Settings) { s.Username, s.Password = username, password }, "AUTH"},
-		"nobody, where all sign in":        {&fakeServer{tls: "starttls", signIn: true, mechanisms: plain}, func(s *Settings) { s.Username = "" }, "502"},
+		"STARTTLS":                       {&fakeServer{tls: "starttls", signIn: true, mechanisms: plain}, nil, ""},
+		"TLS":                            {&fakeServer{tls: "tls", signIn: true, mechanisms: plain}, nil, ""},
+		"unencrypted, on this machine":   {&fakeServer{tls: "none", signIn: true, mechanisms: plain}, nil, ""},
+		"no authentication":              {&fakeServer{tls: "starttls"}, nil, ""},
+		"no STARTTLS":                    {&fakeServer{tls: "none", signIn: true, mechanisms: plain}, func(s *Settings) { s.TLS = "starttls" }, "does not support STARTTLS"},
+		"no STARTTLS, no authentication": {&fakeServer{tls: "none"}, func(s *Settings) { s.TLS = "starttls" }, "does not support STARTTLS"},
+		"no TLS":                         {&fakeServer{tls: "none", signIn: true, mechanisms: plain}, func(s *Settings) { s.TLS = "tls" }, "tls: "},
+		"another certificate, STARTTLS":  {&fakeServer{tls: "starttls", signIn: true, mechanisms: plain}, wrongName, "certificate"},
+		"another certificate, TLS":       {&fakeServer{tls: "tls", signIn: true, mechanisms: plain}, wrongName, "certificate"},
+		"a wrong password":               {&fakeServer{tls: "starttls", signIn: true, mechanisms: plain}, func(s *Settings) { s.Password = "wrong" }, "535 5.7.8 wrong password"},
+		"a password without AUTH":        {&fakeServer{tls: "starttls"}, func(s *Settings) { s.Username, s.Password = username, password }, "AUTH"},
+		"no password with AUTH":          {&fakeServer{tls: "starttls", signIn: true, mechanisms: plain}, func(s *Settings) { s.Username = "" }, "502"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -56,28 +56,28 @@ func TestConnectionsAreProtected(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 			if errors.Is(err, delivery.ErrRefused) {
-				t.Errorf("%v ends a mail that has no part in it", err)
+				t.Errorf("%v is a permanent failure of the e-mail", err)
 			}
 			encrypted := c.fake.tls != "none" || c.fails == ""
 			fake.mu.Lock()
 			defer fake.mu.Unlock()
 			if len(fake.passwords) > 0 && !encrypted {
-				t.Errorf("the passwords %q crossed the network", fake.passwords)
+				t.Errorf("the passwords %q were sent unencrypted", fake.passwords)
 			}
 		})
 	}
 }
 
-// wrongName names the server by a name that its certificate does not have.
+// wrongName sets a host name that the certificate does not have.
 func wrongName(s *Settings) { s.Addr = strings.Replace(s.Addr, "127.0.0.1", "localhost", 1) }
 
-func TestSettingsThatCannotBeUsed(t *testing.T) {
+func TestInvalidSettings(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*Settings){
 		"MAIL_FROM": func(s *Settings) { s.From = "shop" },
 		"SMTP_ADDR": func(s *Settings) { s.Addr = "mail.example.com" },
 		"SMTP_TLS":  func(s *Settings) { s.TLS = "maybe" },
-		"SMTP_TLS=none: a password crosses no network in clear": func(s *Settings) { s.TLS, s.Username, s.Password = "none", username, password },
+		"SMTP_TLS=none: with a password, SMTP_ADDR must be on this machine": func(s *Settings) { s.TLS, s.Username, s.Password = "none", username, password },
 	} {
 		s := Settings{Addr: "mail.example.com:587", TLS: "starttls", From: "shop@example.com", Connections: 1, PerSecond: 1}
 		if _, err := NewProvider(s); err != nil {
@@ -107,38 +107,38 @@ func TestReplies(t *testing.T) {
 			t.Errorf("after %s: %v", who, err)
 		}
 	}
-	if connections, _, _ := fake.counts(); len(fake.mails()) != 7 || connections != 2 { // the one that was busy is not used again
+	if connections, _, _ := fake.counts(); len(fake.mails()) != 7 || connections != 2 { // the connection of busy is not used again
 		t.Errorf("%d mails over %d connections", len(fake.mails()), connections)
 	}
 
 	sender := startServer(t, newRefusingServer(map[string]int{"MAIL shop": 550}))
 	if _, err := newTestProvider(t, sender, nil).Send(t.Context(), messageTo("ada@example.com")); !errors.Is(sentinel(err), delivery.ErrSenderRejected) {
-		t.Errorf("our sender: %v", err)
+		t.Errorf("sender rejected: %v", err)
 	}
 	sender.stop()
 	if _, err := newTestProvider(t, sender, nil).Send(t.Context(), messageTo("ada@example.com")); sentinel(err) != nil || !strings.Contains(err.Error(), "connection refused") {
-		t.Errorf("nobody there: %v", err)
+		t.Errorf("no server: %v", err)
 	}
 }
 
-// TestACutMailIsNone: where the connection ends in the middle, nobody knows; the next attempt is the same mail, on
-// another connection.
-func TestACutMailIsNone(t *testing.T) {
+// TestInterruptedMail: if the connection ends in the middle, the outcome is unknown. The next attempt sends the same e-mail
+// on another connection.
+func TestInterruptedMail(t *testing.T) {
 	t.Parallel()
 	fake := startServer(t, &fakeServer{tls: "starttls", cuts: 1})
-	p, l := newTestProvider(t, fake, nil), messageTo("ada@example.com")
-	if _, err := p.Send(t.Context(), l); err == nil || sentinel(err) != nil {
+	p, m := newTestProvider(t, fake, nil), messageTo("ada@example.com")
+	if _, err := p.Send(t.Context(), m); err == nil || sentinel(err) != nil {
 		t.Errorf("%v", err)
 	}
-	if _, err := p.Send(t.Context(), l); err != nil {
+	if _, err := p.Send(t.Context(), m); err != nil {
 		t.Error(err)
 	}
-	if got := fake.mails(); len(got) != 1 || !strings.Contains(got[0].text, l.MessageID.String()) {
+	if got := fake.mails(); len(got) != 1 || !strings.Contains(got[0].text, m.MessageID.String()) {
 		t.Errorf("%d mails", len(got))
 	}
 }
 
-// sendConcurrently sends messages as the engine does: so many at a time.
+// sendConcurrently sends messages as the worker does: as many at a time as the provider allows.
 func sendConcurrently(t *testing.T, p delivery.Provider, messages int, round string) {
 	t.Helper()
 	next := make(chan int)
@@ -146,10 +146,10 @@ func sendConcurrently(t *testing.T, p delivery.Provider, messages int, round str
 	for range p.Concurrency {
 		workers.Go(func() {
 			for n := range next {
-				l := messageTo(fmt.Sprintf("%s%d@example.com", round, n))
-				l.Title = "for " + l.To
-				if _, err := p.Send(t.Context(), l); err != nil {
-					t.Errorf("%s: %v", l.To, err)
+				m := messageTo(fmt.Sprintf("%s%d@example.com", round, n))
+				m.Title = "for " + m.To
+				if _, err := p.Send(t.Context(), m); err != nil {
+					t.Errorf("%s: %v", m.To, err)
 				}
 			}
 		})
@@ -161,8 +161,8 @@ func sendConcurrently(t *testing.T, p delivery.Provider, messages int, round str
 	workers.Wait()
 }
 
-// TestManyAtOnce: each gets its own mail, over few connections that are used again.
-func TestManyAtOnce(t *testing.T) {
+// TestConcurrentMails: each address gets its own e-mail, over few connections that are reused.
+func TestConcurrentMails(t *testing.T) {
 	t.Parallel()
 	fake := startServer(t, &fakeServer{tls: "starttls", signIn: true, mechanisms: []string{sasl.Plain}})
 	p := newTestProvider(t, fake, nil)
@@ -180,8 +180,8 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
-// TestAServerThatRestarts finds none of its connections again, and gets each mail once.
-func TestAServerThatRestarts(t *testing.T) {
+// TestServerRestart: idle connections of before are not used, and each e-mail is sent once.
+func TestServerRestart(t *testing.T) {
 	t.Parallel()
 	fake := startServer(t, &fakeServer{tls: "tls"})
 	p := newTestProvider(t, fake, nil)
@@ -212,7 +212,7 @@ func TestIdleConnectionsEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := pool{limit: 50 * time.Millisecond}
-	for range 2 { // the timer comes back
+	for range 2 { // the timer is set again
 		for range 3 {
 			conn, err := dial.DialToSMTPClientWithContext(t.Context())
 			if err != nil {

@@ -1,5 +1,4 @@
-// Package mail hands messages to an SMTP server: as mails of a text and an HTML part, over a few connections that it
-// keeps.
+// Package mail sends e-mails with a text and an HTML part through an SMTP server. It keeps connections open.
 package mail
 
 import (
@@ -14,43 +13,41 @@ import (
 	"sidecart/apps/notifications/internal/delivery"
 )
 
-// Settings say which mail server takes our mails, and how.
+// Settings of the connection to the SMTP server.
 type Settings struct {
 	Addr        string // host:port
-	TLS         string // starttls, tls (from the first byte) or none
-	Username    string // empty where nobody signs in
+	TLS         string // starttls, tls (implicit) or none
+	Username    string // empty for no authentication
 	Password    string
-	From        string // Name <address>; its domain is that of the Message-IDs, too
-	Connections int    // at a time
-	PerSecond   int    // mails
+	From        string // Name <address>; its domain is also that of Message-IDs
+	Connections int    // concurrent
+	PerSecond   int    // e-mails
 }
 
-// CheckTLS says why mails may not be sent in clear: what they carry, links that reset a password among them, crosses no
-// network so.
+// CheckTLS fails if e-mails would cross a network unencrypted: they have links that reset passwords.
 func (s Settings) CheckTLS() error {
-	host, _, _ := net.SplitHostPort(s.Addr) // Over refuses what is no address
+	host, _, _ := net.SplitHostPort(s.Addr) // NewProvider refuses an invalid address
 	if s.TLS != "none" || host == "" || host == "localhost" || net.ParseIP(host).IsLoopback() {
 		return nil
 	}
-	return errors.New("none sends mails in clear, and SMTP_ADDR is not on this machine: set starttls or tls")
+	return errors.New("none sends e-mails unencrypted, and SMTP_ADDR is not on this machine: set starttls or tls")
 }
 
-// newMail makes the mail of a message. Whatever stands in a message stays in its place: the library encodes what would
-// begin another header.
-func newMail(from, to *mail.Address, l delivery.Message) *gomail.Msg {
+// newMail makes the e-mail of a message. The library encodes line breaks in headers, so no content adds a header.
+func newMail(from, to *mail.Address, m delivery.Message) *gomail.Msg {
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	msg.FromMailAddress(from)
 	msg.ToMailAddress(to)
-	msg.Subject(l.Title)
+	msg.Subject(m.Title)
 	_, domain, _ := strings.Cut(from.Address, "@")
-	msg.SetMessageIDWithValue(fmt.Sprintf("%s@%s", l.MessageID, domain)) // the same at each attempt
+	msg.SetMessageIDWithValue(fmt.Sprintf("%s@%s", m.MessageID, domain)) // the same in each attempt
 	msg.SetDate()
-	msg.SetGenHeader("Auto-Submitted", "auto-generated") // no absence notes come back to the shop (RFC 3834)
-	if l.OneClick != "" {
-		msg.SetListUnsubscribe(l.OneClick)
+	msg.SetGenHeader("Auto-Submitted", "auto-generated") // so that no absence notes are sent back (RFC 3834)
+	if m.OneClick != "" {
+		msg.SetListUnsubscribe(m.OneClick)
 		msg.SetListUnsubscribePost()
 	}
-	msg.SetBodyString(gomail.TypeTextPlain, l.Body)
-	msg.AddAlternativeString(gomail.TypeTextHTML, l.HTML)
+	msg.SetBodyString(gomail.TypeTextPlain, m.Body)
+	msg.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
 	return msg
 }

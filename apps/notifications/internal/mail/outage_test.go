@@ -15,9 +15,9 @@ import (
 	"sidecart/kit/kittest"
 )
 
-// TestAnOutageLosesNothing: the engine sends through a server that dies again and again in the middle. Each reader gets
-// the mail; who gets it twice was in the server's hands as it died, and gets the same Message-ID.
-func TestAnOutageLosesNothing(t *testing.T) {
+// TestOutageLosesNothing: the worker sends through a server that stops several times. Each user gets the e-mail. Only those
+// that were being sent when the server stopped are sent twice, with the same Message-ID.
+func TestOutageLosesNothing(t *testing.T) {
 	t.Parallel()
 	db := kittest.DB(t, delivery.Migrations, contact.Migrations, preference.Migrations, template.Migrations)
 	const messages, outages, unanswered = 600, 3, 5
@@ -30,15 +30,15 @@ func TestAnOutageLosesNothing(t *testing.T) {
 	}
 	fake := startServer(t, &fakeServer{tls: "starttls", unanswered: unanswered})
 	p := newTestProvider(t, fake, nil)
-	compose := func(_ context.Context, all []delivery.Job) (delivery.Message, error) {
-		l := messageTo(all[0].ID.String() + "@example.com")
-		l.ID, l.MessageID, l.Job = all[0].ID, all[0].ID.UUID, all[0]
-		return l, nil
+	render := func(_ context.Context, all []delivery.Job) (delivery.Message, error) {
+		m := messageTo(all[0].ID.String() + "@example.com")
+		m.ID, m.MessageID, m.Job = all[0].ID, all[0].ID.UUID, all[0]
+		return m, nil
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var work sync.WaitGroup
 	work.Go(func() {
-		_ = delivery.NewWorker(db, compose, map[kind.Channel]delivery.Provider{kind.Email: p}).Run(ctx)
+		_ = delivery.NewWorker(db, render, map[kind.Channel]delivery.Provider{kind.Email: p}).Run(ctx)
 	})
 	defer work.Wait()
 	defer cancel()
@@ -56,21 +56,22 @@ func TestAnOutageLosesNothing(t *testing.T) {
 		return sent, err
 	}, messages)
 
-	ids, doubled := map[string]string{}, 0
+	ids, duplicates := map[string]string{}, 0
 	for _, got := range fake.mails() {
 		header, _ := parts(t, got)
 		id := header.Get("Message-ID")
 		if first, again := ids[got.to]; again {
-			if doubled++; first != id {
+			if duplicates++; first != id {
 				t.Errorf("%s got %s and %s", got.to, first, id)
 			}
 		}
 		ids[got.to] = id
 	}
-	if len(ids) != messages || doubled < unanswered || doubled > unanswered+outages*p.Concurrency {
-		t.Errorf("%d readers got the mail, %d twice; want %d, and between %d and %d", len(ids), doubled, messages, unanswered, unanswered+outages*p.Concurrency)
+	if len(ids) != messages || duplicates < unanswered || duplicates > unanswered+outages*p.Concurrency {
+		t.Errorf("%d users got the e-mail, %d twice; want %d, and between %d and %d",
+			len(ids), duplicates, messages, unanswered, unanswered+outages*p.Concurrency)
 	}
-	t.Logf("%d came twice", doubled)
+	t.Logf("%d e-mails were sent twice", duplicates)
 }
 
 func await(t *testing.T, count func() (int, error), want int) {

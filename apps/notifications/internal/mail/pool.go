@@ -8,17 +8,17 @@ import (
 )
 
 const (
-	idleLimit   = 20 * time.Second // servers close what is idle for longer, some after half a minute
+	idleLimit   = 20 * time.Second // servers close connections that are idle for longer, some after 30 s
 	quitTimeout = time.Second
 )
 
-// pool holds connections that wait for the next mail, for as long as limit. The last one that was put back is taken
-// first, so that the others end when there is less to do.
+// pool keeps idle connections for at most limit. take returns the one used last, so that others expire when there is less
+// to send.
 type pool struct {
 	limit    time.Duration
 	mu       sync.Mutex
 	conns    []idleConn
-	timerSet bool // expire is about to be called
+	timerSet bool // expire will be called
 }
 
 type idleConn struct {
@@ -26,7 +26,7 @@ type idleConn struct {
 	since time.Time
 }
 
-// take is a connection that was put back, or nil.
+// take returns an idle connection, or nil.
 func (p *pool) take() *smtp.Client {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -48,7 +48,7 @@ func (p *pool) put(conn *smtp.Client) {
 	}
 }
 
-// expire ends what is idle for too long, and comes back while there is something left.
+// expire closes connections that are idle for too long, and sets the timer for the others.
 func (p *pool) expire() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

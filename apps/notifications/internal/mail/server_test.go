@@ -9,7 +9,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"io"
-	"maps"
 	"math/big"
 	"net"
 	"os"
@@ -32,7 +31,7 @@ const (
 	password = "correct horse battery staple"
 )
 
-// certificate is what mail servers show here; the process trusts it.
+// certificate is that of the fake servers; the process trusts it.
 var certificate tls.Certificate
 
 func TestMain(m *testing.M) {
@@ -64,26 +63,26 @@ func newCertificate(roots string) error {
 	return os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600)
 }
 
-// fakeServer is a real SMTP server at the edge of the process. It keeps what it got, and says no to some.
+// fakeServer is a real SMTP server in the process. It stores e-mails, and refuses some.
 type fakeServer struct {
 	tls         string         // starttls, tls or none
-	signIn      bool           // nobody sends before
-	mechanisms  []string       // by which they do
-	refusals    map[string]int // replies to MAIL FROM, to RCPT and at the end of DATA, by the word that the address begins with
+	signIn      bool           // is required
+	mechanisms  []string       // of the authentication
+	refusals    map[string]int // codes by step (MAIL, RCPT, DATA) and the local part of the address
 	mu          sync.Mutex
 	server      *smtp.Server
 	addr        string
 	got         []received
 	passwords   []string
-	cuts        int // mails that it ends the connection in the middle of
-	unanswered  int // mails that it keeps, and ends the connection before it says so
-	connections int // ever
+	cuts        int // e-mails in the middle of which it closes the connection
+	unanswered  int // e-mails that it stores without a reply
+	connections int // in total
 	open, most  int
 }
 
 type received struct{ from, to, text string }
 
-// startServer starts a mail server until the end of a test.
+// startServer starts a server until the end of the test.
 func startServer(t *testing.T, p *fakeServer) *fakeServer {
 	t.Helper()
 	p.addr = "127.0.0.1:0"
@@ -128,7 +127,7 @@ type quiet struct{}
 func (quiet) Printf(string, ...any) {}
 func (quiet) Println(...any)        {}
 
-// counting counts connections as they are, whatever is said on them.
+// counting counts connections.
 type counting struct {
 	net.Listener
 	fake *fakeServer
@@ -181,14 +180,14 @@ func (d *dialog) Auth(mechanism string) (sasl.Server, error) {
 		d.fake.passwords = append(d.fake.passwords, word)
 		d.fake.mu.Unlock()
 		if d.signedIn = mechanism == sasl.Plain && name == username && word == password; !d.signedIn {
-			return &smtp.SMTPError{Code: 535, EnhancedCode: smtp.EnhancedCode{5, 7, 8}, Message: "not you"}
+			return &smtp.SMTPError{Code: 535, EnhancedCode: smtp.EnhancedCode{5, 7, 8}, Message: "wrong password"}
 		}
 		return nil
 	}), nil
 }
 
-// no is the reply to a mail at a step, or nil.
-func (d *dialog) no(step string) error {
+// refusal is the reply to a step, or nil.
+func (d *dialog) refusal(step string) error {
 	word, _, _ := strings.Cut(d.to+d.from, "@")
 	if code := d.fake.refusals[step+" "+word]; code > 0 {
 		return &smtp.SMTPError{Code: code, EnhancedCode: smtp.NoEnhancedCode, Message: step + ": <" + d.to + ">\r\n not this one"}
@@ -201,12 +200,12 @@ func (d *dialog) Mail(from string, _ *smtp.MailOptions) error {
 		return smtp.ErrAuthRequired
 	}
 	d.received = received{from: from}
-	return d.no("MAIL")
+	return d.refusal("MAIL")
 }
 
 func (d *dialog) Rcpt(to string, _ *smtp.RcptOptions) error {
 	d.to, d.from = to, ""
-	return d.no("RCPT")
+	return d.refusal("RCPT")
 }
 
 func (d *dialog) Data(r io.Reader) error {
@@ -220,7 +219,7 @@ func (d *dialog) Data(r io.Reader) error {
 	}
 	text, err := io.ReadAll(r)
 	if err == nil {
-		err = d.no("DATA")
+		err = d.refusal("DATA")
 	}
 	if err != nil {
 		return err
@@ -252,7 +251,7 @@ func (p *fakeServer) counts() (connections, open, most int) {
 	return p.connections, p.open, p.most
 }
 
-// newTestProvider is a server of ours that sends to a fake server, as the settings say that are not left out.
+// newTestProvider sends to a fake server; change changes the settings.
 func newTestProvider(t *testing.T, p *fakeServer, change func(*Settings)) delivery.Provider {
 	t.Helper()
 	s := Settings{Addr: p.addr, TLS: p.tls, From: "Sidecart Größe <shop@sidecart.example>", Connections: 8, PerSecond: 1000}
@@ -276,9 +275,7 @@ func messageTo(address string) delivery.Message {
 	}
 }
 
-// newRefusingServer is a fake server with more refusals than it has.
-func newRefusingServer(more map[string]int) *fakeServer {
-	p := &fakeServer{tls: "none", refusals: map[string]int{}}
-	maps.Copy(p.refusals, more)
-	return p
+// newRefusingServer is a fake server without TLS, with refusals.
+func newRefusingServer(refusals map[string]int) *fakeServer {
+	return &fakeServer{tls: "none", refusals: refusals}
 }

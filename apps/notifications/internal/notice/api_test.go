@@ -16,7 +16,6 @@ import (
 	"sidecart/kit/shop"
 )
 
-// deliver brings an event as a sidecar does and returns the verdict.
 func TestInbox(t *testing.T) {
 	t.Parallel()
 	app, db := newFixture(t)
@@ -37,21 +36,21 @@ func TestInbox(t *testing.T) {
 		t.Fatalf("inbox has %v, want %v", got, want)
 	}
 	read := "POST /notifications/" + in.Items[1].ID.String() + "/read"
-	if told := kittest.Emitted(t, db); !slices.Equal(told, slices.Repeat([]string{"notifications.created"}, 4)) {
-		t.Errorf("told %v", told)
+	if emitted := kittest.Emitted(t, db); !slices.Equal(emitted, slices.Repeat([]string{"notifications.created"}, 4)) {
+		t.Errorf("emitted %v", emitted)
 	}
 	var first string
 	kittest.Run(t, app, db, []kittest.Call{
 		{Name: "no token", Do: "GET /notifications", Want: 401},
 		{Name: "no token, read", Do: read, Want: 401},
 		{Name: "no token, read all", Do: "POST /notifications/read-all", Want: 401},
-		{Name: "members", As: alice, Do: "GET /notifications?limit=1", Want: 200, Has: []string{
+		{Name: "fields", As: alice, Do: "GET /notifications?limit=1", Want: 200, Has: []string{
 			`"unread":4`, `"read_at":null`, `"kind":"orders.cancelled"`, `"data":{"order_id":"` + placed.OrderID.String() + `"`, `"next_cursor":"`},
 			HasNot: []string{"user_id"}},
 		{Name: "exact money", As: alice, Do: "GET /notifications", Want: 200, Has: []string{`"total":599.98`, `"next_cursor":null`}},
-		{Name: "another's inbox is another", As: bob, Do: "GET /notifications", Want: 200, Has: []string{`"items":[]`, `"unread":0`, `"next_cursor":null`}},
-		{Name: "another's message is not there, not even for an admin", As: bob, Do: read, Want: 404, Has: []string{"notification_not_found"}},
-		{Name: "nobody's message", As: alice, Do: "POST /notifications/" + shop.NewID().String() + "/read", Want: 404},
+		{Name: "another user's inbox", As: bob, Do: "GET /notifications", Want: 200, Has: []string{`"items":[]`, `"unread":0`, `"next_cursor":null`}},
+		{Name: "another user's notification, also for an admin", As: bob, Do: read, Want: 404, Has: []string{"notification_not_found"}},
+		{Name: "an unknown id", As: alice, Do: "POST /notifications/" + shop.NewID().String() + "/read", Want: 404},
 		{Name: "not an id", As: alice, Do: "POST /notifications/7/read", Want: 404},
 		{Name: "the zero id", As: alice, Do: "POST /notifications/" + uuid.Nil.String() + "/read", Want: 404},
 		{Name: "read", As: alice, Do: read, Want: 200, Has: []string{`"kind":"orders.paid"`},
@@ -62,8 +61,8 @@ func TestInbox(t *testing.T) {
 			}
 		}},
 		{Name: "unread only", As: alice, Do: "GET /notifications?unread=true", Want: 200, Has: []string{`"unread":3`}, HasNot: []string{"orders.paid"}},
-		{Name: "bob reads all of his", As: bob, Do: "POST /notifications/read-all", Want: 200, Has: []string{`"marked":0`}},
-		{Name: "which leaves alice's", As: alice, Do: "GET /notifications", Want: 200, Has: []string{`"unread":3`}},
+		{Name: "bob reads all", As: bob, Do: "POST /notifications/read-all", Want: 200, Has: []string{`"marked":0`}},
+		{Name: "alice's are unchanged", As: alice, Do: "GET /notifications", Want: 200, Has: []string{`"unread":3`}},
 		{Name: "read all", As: alice, Do: "POST /notifications/read-all", Want: 200, Has: []string{`"marked":3`}},
 		{Name: "read all again", As: alice, Do: "POST /notifications/read-all", Want: 200, Has: []string{`"marked":0`}},
 		{Name: "none unread", As: alice, Do: "GET /notifications?unread=true", Want: 200, Has: []string{`"items":[]`, `"unread":0`}},
@@ -73,7 +72,7 @@ func TestInbox(t *testing.T) {
 	})
 }
 
-func TestTwiceIsOnce(t *testing.T) {
+func TestRedeliveredEventNotifiesOnce(t *testing.T) {
 	t.Parallel()
 	app, _ := newFixture(t)
 	alice := kittest.NewCaller(shop.User)
@@ -84,15 +83,15 @@ func TestTwiceIsOnce(t *testing.T) {
 		}
 	}
 	if in := readInbox(t, app, alice, ""); len(in.Items) != 1 || in.Unread != 1 {
-		t.Fatalf("%d messages, %d unread, want 1 and 1", len(in.Items), in.Unread)
+		t.Fatalf("%d notifications, %d unread, want 1 and 1", len(in.Items), in.Unread)
 	}
 	kittest.Deliver(t, app, shop.NewID(), e)
 	if in := readInbox(t, app, alice, ""); len(in.Items) != 2 {
-		t.Fatalf("another event made %d messages, want 2", len(in.Items))
+		t.Fatalf("after another event %d notifications, want 2", len(in.Items))
 	}
 }
 
-func TestRacingDeliveriesAreOne(t *testing.T) {
+func TestConcurrentRedeliveryNotifiesOnce(t *testing.T) {
 	t.Parallel()
 	app, _ := newFixture(t)
 	alice := kittest.NewCaller(shop.User)
@@ -110,7 +109,7 @@ func TestRacingDeliveriesAreOne(t *testing.T) {
 	}
 	wg.Wait()
 	if in := readInbox(t, app, alice, "?limit=100"); len(in.Items) != events || in.Unread != events {
-		t.Fatalf("%d messages, %d unread, want %d", len(in.Items), in.Unread, events)
+		t.Fatalf("%d notifications, %d unread, want %d", len(in.Items), in.Unread, events)
 	}
 }
 
@@ -119,21 +118,21 @@ func TestRedeliveryAfterFailure(t *testing.T) {
 	app, db := newFixture(t)
 	alice := kittest.NewCaller(shop.User)
 	e, id := orderPlaced(alice), shop.NewID()
-	// The message cannot be written although the inbox of events can: the event must not count as heard.
-	change(t, db, `alter table messages rename to messages_away`)
+	// The notification cannot be stored although the inbox of events can: the event must not count as consumed.
+	change(t, db, `alter table messages rename to messages_renamed`)
 	if verdict := kittest.Deliver(t, app, id, e); verdict != "RETRY" {
 		t.Fatalf("verdict %s, want RETRY", verdict)
 	}
-	change(t, db, `alter table messages_away rename to messages`)
+	change(t, db, `alter table messages_renamed rename to messages`)
 	if verdict := kittest.Deliver(t, app, id, e); verdict != "SUCCESS" {
 		t.Fatalf("verdict %s, want SUCCESS", verdict)
 	}
 	if in := readInbox(t, app, alice, ""); len(in.Items) != 1 {
-		t.Fatalf("%d messages, want 1", len(in.Items))
+		t.Fatalf("%d notifications, want 1", len(in.Items))
 	}
 }
 
-func TestWhatCannotBeTold(t *testing.T) {
+func TestInvalidEventsAreDropped(t *testing.T) {
 	t.Parallel()
 	app, _ := newFixture(t)
 	id := shop.NewID().String()
@@ -170,7 +169,7 @@ func TestHostileNames(t *testing.T) {
 	}
 	in := readInbox(t, app, alice, "?limit=100")
 	if len(in.Items) != 2*len(names) {
-		t.Fatalf("%d messages, want %d", len(in.Items), 2*len(names))
+		t.Fatalf("%d notifications, want %d", len(in.Items), 2*len(names))
 	}
 	for _, m := range in.Items {
 		if strings.ContainsAny(m.Title+m.Body+m.Data.Number, "\x00\r\n\u202E") || len(m.Body) > 1000 {
@@ -179,42 +178,39 @@ func TestHostileNames(t *testing.T) {
 	}
 	_, body := kittest.Do(t, app, kittest.Call{As: alice, Do: "GET /notifications?limit=100"})
 	if bytes.Contains(body, []byte("<script>")) {
-		t.Error("the answer holds markup that a browser would run")
+		t.Error("the response has markup that a browser would run")
 	}
 	if !strings.Contains(in.Items[len(in.Items)-1].Body, `<script>alert(1)</script>`) {
-		t.Errorf("the name did not stay as it was written: %q", in.Items[len(in.Items)-1].Body)
+		t.Errorf("the name was changed: %q", in.Items[len(in.Items)-1].Body)
 	}
 	kittest.Run(t, app, nil, []kittest.Call{{Name: "still there", As: alice, Do: "POST /notifications/read-all", Want: 200, Has: []string{`"marked":16`}}})
 }
 
-func TestHears(t *testing.T) {
+func TestSubscriptions(t *testing.T) {
 	t.Parallel()
 	app, _ := newFixture(t)
 	_, body := kittest.Do(t, app, kittest.Call{Do: "GET /dapr/subscribe"})
 	for _, topic := range []string{"users.registered", "orders.placed", "orders.paid", "orders.cancelled"} {
 		if !bytes.Contains(body, fmt.Appendf(nil, `"topic":%q,"route":"/events/%s","deadLetterTopic":"notifications.dead"`, topic, topic)) {
-			t.Errorf("the sidecar is not asked for %s: %s", topic, body)
+			t.Errorf("no subscription to %s: %s", topic, body)
 		}
 	}
 }
 
-// planned is a delivery as the database has it.
-// TestPreferencesDecide: what is planned for the same event under one wish after the other.
-// TestNewsGoToADevice: they are pushed, and mailed only when that comes to nothing; what was bought goes out on both.
-func TestAdminsAreToldOfStock(t *testing.T) {
+func TestAdminsAreNotifiedOfStock(t *testing.T) {
 	t.Parallel()
 	app, _ := newFixture(t)
 	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
-	for _, who := range []shop.Caller{alice, admin} {
-		kittest.Deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: who.ID, Username: "somebody", Email: "somebody@example.com"})
+	for _, caller := range []shop.Caller{alice, admin} {
+		kittest.Deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: caller.ID, Username: "user", Email: "user@example.com"})
 	}
 	kittest.Deliver(t, app, shop.NewID(), shop.RoleChanged{UserID: admin.ID, Role: shop.Admin})
 	kittest.Deliver(t, app, shop.NewID(), shop.StockLow{ProductID: 1, SKU: "A", Name: "Case", Available: 1, Threshold: 5})
 	if got := kinds(readInbox(t, app, admin, "")); !slices.Equal(got, []string{"stock.low", "users.registered"}) {
-		t.Errorf("the admin was told %v", got)
+		t.Errorf("the admin has %v", got)
 	}
 	if got := kinds(readInbox(t, app, alice, "")); !slices.Equal(got, []string{"users.registered"}) {
-		t.Errorf("a buyer was told %v", got)
+		t.Errorf("a buyer has %v", got)
 	}
 }
 
@@ -230,17 +226,17 @@ func TestFeed(t *testing.T) {
 	in := readInbox(t, app, alice, "")
 	_ = kittest.Emitted(t, db)
 	kittest.Run(t, app, db, []kittest.Call{
-		{Name: "from now on", Do: path, Want: 200, Has: []string{`{"items":[],"seq":3}`}},
+		{Name: "from the end", Do: path, Want: 200, Has: []string{`{"items":[],"seq":3}`}},
 		{Name: "after one", Do: path + "?after=" + in.Items[2].ID.String(), Want: 200, Has: []string{`{"seq":2,"notification":{"id":"` + in.Items[1].ID.String(), `"seq":3}`},
 			HasNot: []string{`{"seq":1,`}},
 		{Name: "after the last", Do: path + "?after=" + in.Items[0].ID.String(), Want: 200, Has: []string{`{"items":[],"seq":3}`}},
 		{Name: "after a number", Do: path + "?seq=2", Want: 200, Has: []string{`{"seq":3,"notification":{"id":"` + in.Items[0].ID.String()}},
-		{Name: "after a message of somebody else", Do: "GET /feeds/" + shop.NewID().String() + "?after=" + in.Items[0].ID.String(), Want: 200, Has: []string{`{"items":[],"seq":0}`}},
-		{Name: "after nonsense", Do: path + "?after=7", Want: 422, Has: []string{`"after"`}},
+		{Name: "after another user's notification", Do: "GET /feeds/" + shop.NewID().String() + "?after=" + in.Items[0].ID.String(), Want: 200, Has: []string{`{"items":[],"seq":0}`}},
+		{Name: "after an invalid id", Do: path + "?after=7", Want: 422, Has: []string{`"after"`}},
 	})
 }
 
-// TestContactsFollowUsers: what is known of somebody is the newest, in whatever order topics come, and goes with them.
+// TestContactsFollowUsers: the newest event wins in whatever order topics are consumed, and the erasure removes all.
 func TestContactsFollowUsers(t *testing.T) {
 	t.Parallel()
 	app, db := newFixture(t)
@@ -282,14 +278,15 @@ func TestContactsFollowUsers(t *testing.T) {
 	}
 	var left int
 	err = db.QueryRow(t.Context(), `
-		select count(*) from deliveries where user_id = $1 and (facts <> '{}' or address <> '' or request_id is not null or state <> 'skipped')`, alice.ID).Scan(&left)
+		select count(*) from deliveries where user_id = $1
+			and (facts <> '{}' or address <> '' or request_id is not null or state <> 'skipped')`, alice.ID).Scan(&left)
 	if err != nil || left > 0 {
-		t.Errorf("%d deliveries say who it was, %v", left, err)
+		t.Errorf("%d deliveries have personal data, %v", left, err)
 	}
 }
 
-// TestWhatWasToldOfAnOrder is what orders shows an admin, also of who wants nothing in their inbox, and of nobody else.
-func TestWhatWasToldOfAnOrder(t *testing.T) {
+// TestOrderNotifications lists those about an order, which the orders service shows admins.
+func TestOrderNotifications(t *testing.T) {
 	t.Parallel()
 	app, db := newFixture(t)
 	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
@@ -297,11 +294,11 @@ func TestWhatWasToldOfAnOrder(t *testing.T) {
 	first, other := orderPlaced(alice), orderPlaced(alice)
 	kittest.Deliver(t, app, shop.NewID(), first)
 	kittest.Deliver(t, app, shop.NewID(), other)
-	path := "GET /told/" + alice.ID.String() + "/" + first.OrderID.String()
+	path := "GET /order-notifications/" + alice.ID.String() + "/" + first.OrderID.String()
 	kittest.Run(t, app, nil, []kittest.Call{
 		{Name: "inbox and e-mail", Do: path, Want: 200, HasNot: []string{other.OrderID.String(), "alice@example.com"}, Has: []string{
 			`"kind":"orders.placed","channel":"email","state":"waiting","attempts":0`, `"kind":"orders.placed","channel":"in_app","state":"sent"`}},
-		{Name: "an order of somebody else", Do: "GET /told/" + bob.ID.String() + "/" + first.OrderID.String(), Want: 200, Has: []string{`{"items":[]}`}},
+		{Name: "another user's order", Do: "GET /order-notifications/" + bob.ID.String() + "/" + first.OrderID.String(), Want: 200, Has: []string{`{"items":[]}`}},
 	})
 	for _, sql := range []string{`update deliveries set state = 'sent', facts = '{}', attempts = 1, finished_at = now()`, `update messages set read_at = now()`} {
 		if _, err := db.Exec(t.Context(), sql); err != nil {
@@ -309,6 +306,6 @@ func TestWhatWasToldOfAnOrder(t *testing.T) {
 		}
 	}
 	kittest.Run(t, app, nil, []kittest.Call{
-		{Name: "when it is over", Do: path, Want: 200, Has: []string{`"channel":"email","state":"sent","attempts":1`, `"channel":"in_app","state":"read"`}},
+		{Name: "sent and read", Do: path, Want: 200, Has: []string{`"channel":"email","state":"sent","attempts":1`, `"channel":"in_app","state":"read"`}},
 	})
 }

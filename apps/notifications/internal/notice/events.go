@@ -15,7 +15,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Subscribe hears what people are told of. Each event tells each of them once, however often it is delivered.
+// Subscribe subscribes to the events that notify users. Each event notifies a user once, however often it is delivered.
 func (s *Service) Subscribe(h *event.Hub) {
 	event.On(h, s.onRegistered)
 	event.On(h, notifying(newDevice))
@@ -40,26 +40,26 @@ func (s *Service) Subscribe(h *event.Hub) {
 		return notifyAdmins(ctx, tx, func(admin shop.UserID) Notice { return stockOut(admin, e) })
 	})
 	event.On(h, func(ctx context.Context, tx event.TX, e shop.StockBack) error {
-		return NotifyAll(ctx, tx, e.UserIDs, func(reader shop.UserID) Notice { return stockBack(reader, e) })
+		return NotifyAll(ctx, tx, e.UserIDs, func(user shop.UserID) Notice { return stockBack(user, e) })
 	})
 }
 
-func notifying[E shop.Event](write func(E) Notice) func(context.Context, event.TX, E) error {
-	return func(ctx context.Context, tx event.TX, e E) error { return Notify(ctx, tx, write(e)) }
+func notifying[E shop.Event](newNotice func(E) Notice) func(context.Context, event.TX, E) error {
+	return func(ctx context.Context, tx event.TX, e E) error { return Notify(ctx, tx, newNotice(e)) }
 }
 
 func (s *Service) onRegistered(ctx context.Context, tx event.TX, e shop.UserRegistered) error {
 	if err := contact.Register(ctx, tx, contactOf(e.UserID, e.Email, e.Username, e.FullName)); err != nil {
 		return err
 	}
-	if err := delivery.MakeDue(ctx, tx, e.UserID); err != nil { // what was heard before this waits for it
+	if err := delivery.MakeDue(ctx, tx, e.UserID); err != nil { // jobs of events that were consumed earlier wait for this
 		return err
 	}
 	return Notify(ctx, tx, welcome(e))
 }
 
-// onProfileChanged tells the address that is no longer used, so that its owner hears of it: of each change, also of one that is
-// heard after a later one, as that says nothing of this address.
+// onProfileChanged notifies the previous e-mail address, so that its owner learns of the change. It does so for each change,
+// also for one that is consumed after a later one.
 func (s *Service) onProfileChanged(ctx context.Context, tx event.TX, id uuid.UUID, e shop.ProfileChanged) error {
 	if err := contact.Update(ctx, tx, id, contactOf(e.UserID, e.Email, e.Username, e.FullName)); err != nil {
 		return err
@@ -74,12 +74,12 @@ func (s *Service) onRoleChanged(ctx context.Context, tx event.TX, id uuid.UUID, 
 	return contact.UpdateRole(ctx, tx, id, e.UserID, e.Role)
 }
 
-// onErased forgets somebody: nothing that says who they were or what they were told stays, nor what could not be told.
+// onErased removes the personal data of a user, also from dead letters.
 func (s *Service) onErased(ctx context.Context, tx event.TX, e shop.UserErased) error {
-	for _, forget := range []func(context.Context, pgx.Tx, shop.UserID) error{
+	for _, purge := range []func(context.Context, pgx.Tx, shop.UserID) error{
 		contact.Erase, preference.Purge, inbox.Purge, delivery.Purge, device.Purge, event.PurgeUser,
 	} {
-		if err := forget(ctx, tx, e.UserID); err != nil {
+		if err := purge(ctx, tx, e.UserID); err != nil {
 			return err
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// UserData is all that this service holds of somebody.
+// UserData is the personal data that this service stores about a user.
 type UserData struct {
 	Email         string                 `json:"email"`
 	Username      string                 `json:"username"`
@@ -21,24 +21,24 @@ type UserData struct {
 	Deliveries    []delivery.Delivery    `json:"deliveries"`
 }
 
-// Export is all that is held of somebody, for themselves.
-func (s *Service) Export(ctx context.Context, user shop.UserID) (held UserData, err error) {
-	known, err := contact.Get(ctx, s.db, user)
+// Export returns the personal data of a user.
+func (s *Service) Export(ctx context.Context, user shop.UserID) (data UserData, err error) {
+	c, err := contact.Get(ctx, s.db, user)
 	if err != nil {
-		return held, err
+		return data, err
 	}
-	held.Email, held.Username, held.FullName = known.Email, known.Username, known.FullName
-	if held.Preferences, err = preference.Get(ctx, s.db, user); err != nil {
-		return held, err
+	data.Email, data.Username, data.FullName = c.Email, c.Username, c.FullName
+	if data.Preferences, err = preference.Get(ctx, s.db, user); err != nil {
+		return data, err
 	}
-	if held.Notifications, err = inbox.All(ctx, s.db, user); err != nil {
-		return held, err
+	if data.Notifications, err = inbox.All(ctx, s.db, user); err != nil {
+		return data, err
 	}
-	held.Deliveries, err = delivery.All(ctx, s.db, user)
-	return held, err
+	data.Deliveries, err = delivery.All(ctx, s.db, user)
+	return data, err
 }
 
-// Routes adds what others ask of somebody.
+// Routes adds the export of personal data, which the users service invokes.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "GET /export/{user_id}", shop.Anyone, s.handleExport, web.Internal, web.NoStore)
 }

@@ -20,14 +20,15 @@ import (
 
 func newFixture(t *testing.T) (*web.App, *pgxpool.Pool) {
 	t.Helper()
-	db := kittest.DB(t, event.Migrations, inbox.Migrations, contact.Migrations, template.Migrations, preference.Migrations, delivery.Migrations, device.Migrations)
+	db := kittest.DB(t, event.Migrations, inbox.Migrations, contact.Migrations, template.Migrations, preference.Migrations,
+		delivery.Migrations, device.Migrations)
 	app := web.New("notifications", web.Config{Verify: kittest.Verify})
-	messages := inbox.NewService(db)
-	messages.Routes(app)
-	preference.NewService(db, preference.NewUnsubscribeTokens("key"), delivery.Reconsider).Routes(app)
-	delivery.NewDesk(delivery.NewService(db), messages, delivery.NewTrackingTokens("key")).Routes(app)
-	NewService(db).Routes(app)
-	NewService(db).Subscribe(event.NewHub(app, "notifications", event.NewOutbox(db)))
+	inbox.NewService(db).Routes(app)
+	preference.NewService(db, preference.NewUnsubscribeTokens("key"), delivery.ApplyPreferences).Routes(app)
+	delivery.NewService(db, delivery.NewTrackingTokens("key")).Routes(app)
+	s := NewService(db)
+	s.Routes(app)
+	s.Subscribe(event.NewHub(app, "notifications", event.NewOutbox(db)))
 	return app, db
 }
 

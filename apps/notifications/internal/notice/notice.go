@@ -1,5 +1,5 @@
-// Package notice is telling people: it hears what happened in the shop, and puts it into the inbox of whoever it concerns
-// and on its way to them on every channel they want, in one transaction.
+// Package notice consumes the events of other services and notifies users: it adds a notification to the inbox and enqueues
+// deliveries on the other channels, in one transaction.
 package notice
 
 import (
@@ -18,23 +18,22 @@ import (
 	"sidecart/kit/shop"
 )
 
-// ErrNoUser refuses an event that does not say whom to tell.
-var ErrNoUser = fault.New(fault.Invalid, "event_without_user", "the event names no user")
+// ErrNoUser refuses an event without a user.
+var ErrNoUser = fault.New(fault.Invalid, "event_without_user", "the event has no user")
 
-// Notice is one thing that somebody is told.
+// Notice is a notification to a user before it is rendered.
 type Notice struct {
 	UserID    shop.UserID
 	Kind      string
 	Variables template.Variables
-	Data      inbox.NotificationData // for programs
-	Path      string                 // where an e-mail's link leads, at the public address
-	RequestID *uuid.UUID             // what users gives the link's key for
-	Address   string                 // an e-mail address, if not the one that is known
+	Data      inbox.NotificationData
+	Path      string     // of the link, relative to the public URL
+	RequestID *uuid.UUID // for which the users service issues the link's token
+	Address   string     // overrides the contact's e-mail address
 }
 
-// The longest texts, in characters.
 const (
-	maxInline     = 100 // of a customer's own, inside a sentence
+	maxInline     = 100 // characters of a customer's input in a sentence
 	maxNamedItems = 3   // of an order; the others are counted
 )
 
@@ -83,7 +82,7 @@ func paymentFailed(e shop.OrderPaymentFailed) Notice {
 	return n
 }
 
-// ofOrder is a notice about an order, which can be read at a path of the API and, by people, on the page of live messages.
+// ofOrder is a notice about an order. Its data link to the API, and its e-mails to the live page.
 func ofOrder(buyer shop.UserID, kindName string, order shop.OrderID, number string) Notice {
 	return Notice{
 		UserID: buyer, Kind: kindName, Variables: template.Variables{Number: inline(number)}, Path: "/live#orders/" + order.String(),
@@ -111,24 +110,23 @@ func stockOut(admin shop.UserID, e shop.StockOut) Notice {
 	return ofProduct(admin, kind.StockOut, e.ProductID, e.SKU, e.Name)
 }
 
-func stockBack(reader shop.UserID, e shop.StockBack) Notice {
-	return ofProduct(reader, kind.StockBack, e.ProductID, e.SKU, e.Name)
+func stockBack(user shop.UserID, e shop.StockBack) Notice {
+	return ofProduct(user, kind.StockBack, e.ProductID, e.SKU, e.Name)
 }
 
-func ofProduct(reader shop.UserID, kindName string, id int64, sku, name string) Notice {
+func ofProduct(user shop.UserID, kindName string, id int64, sku, name string) Notice {
 	path := fmt.Sprintf("/api/v1/products/%d", id)
 	return Notice{
-		UserID: reader, Kind: kindName, Variables: template.Variables{Product: inline(name), SKU: inline(sku)}, Path: path,
+		UserID: user, Kind: kindName, Variables: template.Variables{Product: inline(name), SKU: inline(sku)}, Path: path,
 		Data: inbox.NotificationData{ProductID: id, SKU: inline(sku), Link: path},
 	}
 }
 
-// contactOf is somebody as events tell of them.
 func contactOf(user shop.UserID, email, username, fullName string) contact.Contact {
 	return contact.Contact{UserID: user, Email: singleLine(email), Username: inline(username), FullName: inline(fullName)}
 }
 
-// displayName is what to call somebody.
+// displayName is the full name, or the username.
 func displayName(fullName, username string) string {
 	if name := inline(fullName); name != "" {
 		return name
@@ -136,7 +134,7 @@ func displayName(fullName, username string) string {
 	return inline(username)
 }
 
-// summarize names the first lines of an order, "2 × Wireless Headphones, 1 × Case", and counts the others.
+// summarize names the first items of an order, such as "2 × Wireless Headphones, 1 × Case", and counts the others.
 func summarize(lines []shop.OrderLine) (named, more string) {
 	var names []string
 	for _, line := range lines[:min(maxNamedItems, len(lines))] {
@@ -148,8 +146,8 @@ func summarize(lines []shop.OrderLine) (named, more string) {
 	return strings.Join(names, ", "), more
 }
 
-// inline makes a customer's words fit to stand inside a sentence of ours: on one line, not too long, and unable to turn
-// the direction of what follows them. Everything else stays as it was written.
+// inline makes a customer's input safe inside a sentence: on one line, of at most maxInline characters, and without
+// controls of the text direction. It does not escape markup.
 func inline(s string) string {
 	s = singleLine(s)
 	if runes := []rune(s); len(runes) > maxInline {

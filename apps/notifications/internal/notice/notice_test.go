@@ -58,48 +58,49 @@ func TestNotices(t *testing.T) {
 		{"a new device", newDevice(shop.NewDevice{UserID: buyer, Address: "203.0.113.7", UserAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}),
 			"users.new_device", "A new device signed in to your account",
 			"Firefox, Linux, from 203.0.113.7. If it was not you, choose a new password: that signs out every device.", `{}`},
-		{"a new device that nobody knows", newDevice(shop.NewDevice{UserID: buyer, Address: "203.0.113.7", UserAgent: "<toaster>"}),
+		{"an unknown device", newDevice(shop.NewDevice{UserID: buyer, Address: "203.0.113.7", UserAgent: "<toaster>"}),
 			"users.new_device", "A new device signed in to your account",
 			"<toaster>, from 203.0.113.7. If it was not you, choose a new password: that signs out every device.", `{}`},
 		{"placed", placed(shop.OrderPlaced{OrderID: order, Number: "SC-1", UserID: buyer, Total: total, Currency: "USD", Items: lines}),
 			"orders.placed", "We have your order SC-1",
-			"2 × Wireless Headphones, 1 × Case. 599.98 USD in total; we tell you as soon as it is paid.", ofTheOrder(`"total":599.98,"currency":"USD",`)},
+			"2 × Wireless Headphones, 1 × Case. 599.98 USD in total; we will let you know when it is paid.", ofTheOrder(`"total":599.98,"currency":"USD",`)},
 		{"placed, many lines", placed(shop.OrderPlaced{OrderID: order, Number: "SC-1", UserID: buyer, Total: total, Currency: "USD", Items: five}),
 			"orders.placed", "We have your order SC-1",
-			"2 × Wireless Headphones, 1 × Case, 2 × Wireless Headphones and 2 more. 599.98 USD in total; we tell you as soon as it is paid.",
+			"2 × Wireless Headphones, 1 × Case, 2 × Wireless Headphones and 2 more. 599.98 USD in total; we will let you know when it is paid.",
 			ofTheOrder(`"total":599.98,"currency":"USD",`)},
 		{"paid", paid(shop.OrderPaid{OrderID: order, Number: "SC-1", UserID: buyer, Total: shop.MustMoney("5.00"), Currency: "USD"}),
 			"orders.paid", "Your order SC-1 is paid", "We have received 5.00 USD. Your goods will be on their way soon.", ofTheOrder(`"total":5.00,"currency":"USD",`)},
 		{"cancelled", cancelled(shop.OrderCancelled{OrderID: order, Number: "SC-1", UserID: buyer, Reason: "the card was declined."}),
-			"orders.cancelled", "Your order SC-1 is cancelled", "Reason: the card was declined. It will not be sent.", ofTheOrder(`"reason":"the card was declined.",`)},
+			"orders.cancelled", "Your order SC-1 is cancelled", "Reason: the card was declined. It will not be shipped.", ofTheOrder(`"reason":"the card was declined.",`)},
 		{"cancelled without a reason", cancelled(shop.OrderCancelled{OrderID: order, Number: "SC-1", UserID: buyer}),
-			"orders.cancelled", "Your order SC-1 is cancelled", "It will not be sent.", ofTheOrder(``)},
+			"orders.cancelled", "Your order SC-1 is cancelled", "It will not be shipped.", ofTheOrder(``)},
 		{"shipped", shipped(shop.OrderShipped{OrderID: order, Number: "SC-1", UserID: buyer, Carrier: "DHL", TrackingNumber: "JD 1"}),
-			"orders.shipped", "Your order SC-1 is on its way", "It travels with DHL; the tracking number is JD 1.", ofTheOrder(`"carrier":"DHL","tracking_number":"JD 1",`)},
+			"orders.shipped", "Your order SC-1 is on its way", "It was shipped with DHL; the tracking number is JD 1.", ofTheOrder(`"carrier":"DHL","tracking_number":"JD 1",`)},
 		{"shipped without a number", shipped(shop.OrderShipped{OrderID: order, Number: "SC-1", UserID: buyer, Carrier: "a friend"}),
-			"orders.shipped", "Your order SC-1 is on its way", "It travels with a friend.", ofTheOrder(`"carrier":"a friend",`)},
+			"orders.shipped", "Your order SC-1 is on its way", "It was shipped with a friend.", ofTheOrder(`"carrier":"a friend",`)},
 		{"shipped somehow", shipped(shop.OrderShipped{OrderID: order, Number: "SC-1", UserID: buyer}),
-			"orders.shipped", "Your order SC-1 is on its way", "It has left us.", ofTheOrder(``)},
+			"orders.shipped", "Your order SC-1 is on its way", "It has left our warehouse.", ofTheOrder(``)},
 		{"delivered", delivered(shop.OrderDelivered{OrderID: order, Number: "SC-1", UserID: buyer}),
 			"orders.delivered", "Your order SC-1 has arrived", "We hope you like it.", ofTheOrder(``)},
 		{"a part refunded", refunded(shop.OrderRefunded{OrderID: order, Number: "SC-1", UserID: buyer, Amount: shop.MustMoney("5.00"), Currency: "USD", Partial: true}),
-			"orders.refunded", "Money back for your order SC-1", "We have sent back 5.00 USD, a part of what you paid.", ofTheOrder(`"total":5.00,"currency":"USD",`)},
+			"orders.refunded", "A refund for your order SC-1", "We have refunded 5.00 USD, a part of your payment.", ofTheOrder(`"total":5.00,"currency":"USD",`)},
 		{"not paid", paymentFailed(shop.OrderPaymentFailed{OrderID: order, Number: "SC-1", UserID: buyer, Reason: "the card was declined", ReasonCode: shop.CardDeclined}),
-			"orders.payment_failed", "The payment of your order SC-1 did not work", "Reason: the card was declined. Nothing was charged.",
+			"orders.payment_failed", "The payment for your order SC-1 failed", "Reason: the card was declined. Nothing was charged.",
 			ofTheOrder(`"reason":"the card was declined","reason_code":"card_declined",`)},
 		{"low", stockLow(buyer, shop.StockLow{ProductID: 7, SKU: "WH-1", Name: "Case", Available: 3, Threshold: 10}),
-			"stock.low", "Running low: Case", "3 of WH-1 are left; the mark is 10.", `{"product_id":7,"sku":"WH-1","link":"/api/v1/products/7"}`},
+			"stock.low", "Low stock: Case", "3 of WH-1 are left; the threshold is 10.", `{"product_id":7,"sku":"WH-1","link":"/api/v1/products/7"}`},
 		{"out", stockOut(buyer, shop.StockOut{ProductID: 7, SKU: "WH-1", Name: "Case"}),
-			"stock.out", "Sold out: Case", "Nothing of WH-1 is left.", `{"product_id":7,"sku":"WH-1","link":"/api/v1/products/7"}`},
+			"stock.out", "Out of stock: Case", "Nothing of WH-1 is left.", `{"product_id":7,"sku":"WH-1","link":"/api/v1/products/7"}`},
 		{"back", stockBack(buyer, shop.StockBack{ProductID: 7, SKU: "WH-1", Name: "Case"}),
-			"stock.back", "Back in the shop: Case", "You asked us to tell you: Case is here again.", `{"product_id":7,"sku":"WH-1","link":"/api/v1/products/7"}`},
+			"stock.back", "Back in stock: Case", "You asked us to let you know: Case is available again.", `{"product_id":7,"sku":"WH-1","link":"/api/v1/products/7"}`},
 	} {
 		checkVariables(t, c.name, c.got)
 		data, err := json.Marshal(c.got.Data)
 		if err != nil {
 			t.Fatal(err)
 		}
-		text, err := template.Write(t.Context(), noTemplates{}, c.got.Kind, kind.InApp, template.English, c.got.Variables)
+		at := template.Selector{Kind: c.got.Kind, Channel: kind.InApp, Language: template.English}
+		text, err := template.NewRenderer(noTemplates{}).Render(t.Context(), at, c.got.Variables)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,36 +110,36 @@ func TestNotices(t *testing.T) {
 	}
 }
 
-// checkVariables: templates are checked against what is said of their kind there.
+// checkVariables checks that a notice has the variables of its kind, with which templates are validated.
 func checkVariables(t *testing.T, name string, n Notice) {
 	t.Helper()
 	text, err := json.Marshal(n.Variables)
 	if err != nil {
 		t.Fatal(err)
 	}
-	facts := kittest.Field[map[string]string](t, []byte(`{"facts":`+string(text)+`}`), "facts")
-	always, maybe := template.VariablesOf(n.Kind)
-	for _, fact := range always {
-		if facts[fact] == "" {
-			t.Errorf("%s has no %s", name, fact)
+	variables := kittest.Field[map[string]string](t, []byte(`{"variables":`+string(text)+`}`), "variables")
+	required, optional := template.VariablesOf(n.Kind)
+	for _, variable := range required {
+		if variables[variable] == "" {
+			t.Errorf("%s has no %s", name, variable)
 		}
 	}
-	for fact := range facts {
-		if !slices.Contains(append(always, maybe...), fact) {
-			t.Errorf("%s has %s, which its kind does not", name, fact)
+	for variable := range variables {
+		if !slices.Contains(append(required, optional...), variable) {
+			t.Errorf("%s has %s, which its kind does not have", name, variable)
 		}
 	}
 }
 
-// noTemplates is a database in which no admin has written any template.
+// noTemplates is a database without templates of admins.
 type noTemplates struct{}
 
 func (noTemplates) Query(context.Context, string, ...any) (pgx.Rows, error) {
 	return nil, pgx.ErrNoRows
 }
 
-// TestATemplateThatBreaks costs nobody the message, on any channel.
-func TestATemplateThatBreaks(t *testing.T) {
+// TestBrokenTemplateStillNotifies on all channels.
+func TestBrokenTemplateStillNotifies(t *testing.T) {
 	t.Parallel()
 	app, db := newFixture(t)
 	alice := kittest.NewCaller(shop.User)
@@ -155,7 +156,7 @@ func TestATemplateThatBreaks(t *testing.T) {
 		}
 	}
 	in := readInbox(t, app, alice, "?limit=2")
-	if in.Items[0].Title != "Money back for your order SC-1" || in.Items[1].Title != "A part of your money is back" {
+	if in.Items[0].Title != "A refund for your order SC-1" || in.Items[1].Title != "A part of your money is back" {
 		t.Errorf("%+v", in.Items)
 	}
 	var mails int

@@ -22,13 +22,13 @@ type plannedDelivery struct {
 	Kind    string
 	Channel string
 	Lane    int
-	Held    bool
+	Waiting bool // until a later time
 }
 
-func plannedDeliveries(t *testing.T, db *pgxpool.Pool, who shop.Caller) []plannedDelivery {
+func plannedDeliveries(t *testing.T, db *pgxpool.Pool, caller shop.Caller) []plannedDelivery {
 	t.Helper()
 	rows, err := db.Query(t.Context(), `
-		select kind, channel, lane, due_at > now() + interval '1 minute' as held from deliveries where user_id = $1 order by id`, who.ID)
+		select kind, channel, lane, due_at > now() + interval '1 minute' as waiting from deliveries where user_id = $1 order by id`, caller.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,20 +39,21 @@ func plannedDeliveries(t *testing.T, db *pgxpool.Pool, who shop.Caller) []planne
 	return all
 }
 
+// TestPreferencesDecide checks the deliveries of the same event with different preferences.
 func TestPreferencesDecide(t *testing.T) {
 	t.Parallel()
 	now := time.Now().UTC()
 	quiet := fmt.Sprintf(`{"quiet_hours":{"from":%q,"until":%q}}`, now.Add(-time.Hour).Format("15:04"), now.Add(2*time.Hour).Format("15:04"))
 	for _, c := range []struct {
-		name, wish string
-		back       bool // back in stock, which is news, instead of an order
-		want       []plannedDelivery
-		inbox      int
+		name, update string
+		back         bool // StockBack, which is news, instead of OrderPlaced
+		want         []plannedDelivery
+		inbox        int
 	}{
-		{"nothing said", `{}`, false, []plannedDelivery{{"orders.placed", "email", 1, false}}, 1},
+		{"defaults", `{}`, false, []plannedDelivery{{"orders.placed", "email", 1, false}}, 1},
 		{"no e-mail", `{"kinds":{"orders.placed":{"email":false}}}`, false, nil, 1},
 		{"not in the inbox", `{"kinds":{"orders.placed":{"in_app":false}}}`, false, []plannedDelivery{{"orders.placed", "email", 1, false}}, 0},
-		{"a number and SMS", `{"phone":"+491701234567","kinds":{"orders.placed":{"sms":true}}}`, false,
+		{"SMS with a number", `{"phone":"+491701234567","kinds":{"orders.placed":{"sms":true}}}`, false,
 			[]plannedDelivery{{"orders.placed", "email", 1, false}, {"orders.placed", "sms", 1, false}}, 1},
 		{"SMS without a number", `{"kinds":{"orders.placed":{"sms":true}}}`, false, []plannedDelivery{{"orders.placed", "email", 1, false}}, 1},
 		{"quiet hours", quiet, false, []plannedDelivery{{"orders.placed", "email", 1, true}}, 1},
@@ -64,7 +65,7 @@ func TestPreferencesDecide(t *testing.T) {
 			t.Parallel()
 			app, db := newFixture(t)
 			alice := kittest.NewCaller(shop.User)
-			status, body := kittest.Do(t, app, kittest.Call{As: alice, Do: "PUT /notifications/preferences", Body: c.wish})
+			status, body := kittest.Do(t, app, kittest.Call{As: alice, Do: "PUT /notifications/preferences", Body: c.update})
 			if status != 200 {
 				t.Fatalf("%d: %s", status, body)
 			}
@@ -83,7 +84,8 @@ func TestPreferencesDecide(t *testing.T) {
 	}
 }
 
-func TestNewsGoToADevice(t *testing.T) {
+// TestNewsArePushed checks that news are sent by e-mail only if the push fails; other kinds are sent on both channels.
+func TestNewsArePushed(t *testing.T) {
 	t.Parallel()
 	app, db := newFixture(t)
 	alice := kittest.NewCaller(shop.User)
@@ -101,11 +103,11 @@ func TestNewsGoToADevice(t *testing.T) {
 	refused := delivery.Provider{Name: "push", Concurrency: 2, PerSecond: 1000, Send: func(context.Context, delivery.Message) (string, error) {
 		return "", delivery.ErrRefused
 	}}
-	composer := delivery.NewRenderer(db, "https://shop.example.com", preference.NewUnsubscribeTokens("key"), delivery.NewTrackingTokens("key"), nil)
-	engine := delivery.NewWorker(db, composer.Render, map[kind.Channel]delivery.Provider{kind.Push: refused})
+	renderer := delivery.NewRenderer(db, "https://shop.example.com", preference.NewUnsubscribeTokens("key"), delivery.NewTrackingTokens("key"), nil)
+	worker := delivery.NewWorker(db, renderer.Render, map[kind.Channel]delivery.Provider{kind.Push: refused})
 	ctx, stop := context.WithCancel(t.Context())
 	var work sync.WaitGroup
-	work.Go(func() { _ = engine.Run(ctx) })
+	work.Go(func() { _ = worker.Run(ctx) })
 	t.Cleanup(func() { stop(); work.Wait() })
 	kittest.Eventually(t, 20*time.Second, func() error {
 		if got := plannedDeliveries(t, db, alice); len(got) != 4 || got[3] != (plannedDelivery{"stock.back", "email", 1, false}) {
@@ -122,6 +124,6 @@ func TestLanguage(t *testing.T) {
 	kittest.Do(t, app, kittest.Call{As: alice, Do: "PUT /notifications/preferences", Body: `{"language":"de"}`})
 	kittest.Deliver(t, app, shop.NewID(), orderPlaced(alice))
 	if in := readInbox(t, app, alice, ""); in.Items[0].Title != "Wir haben Ihre Bestellung SC-1" {
-		t.Errorf("told %q", in.Items[0].Title)
+		t.Errorf("title %q", in.Items[0].Title)
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"sidecart/kit/shop"
 )
 
-// TestARegistrationHeardLate lets go what was heard before it, of that person alone.
-func TestARegistrationHeardLate(t *testing.T) {
+// TestLateRegistration makes the waiting deliveries of that user due, and of no other.
+func TestLateRegistration(t *testing.T) {
 	t.Parallel()
 	app, db := newFixture(t)
 	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
@@ -18,11 +18,11 @@ func TestARegistrationHeardLate(t *testing.T) {
 	change(t, db, `update deliveries set due_at = now() + interval '5 minutes'`)
 	kittest.Deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice.ID, Username: "alice", Email: "alice@example.com"})
 	for _, c := range []struct {
-		who  shop.Caller
-		held bool
+		caller  shop.Caller
+		waiting bool
 	}{{alice, false}, {bob, true}} {
-		if got := plannedDeliveries(t, db, c.who); len(got) != 1 || got[0].Held != c.held {
-			t.Errorf("planned %v, held should be %t", got, c.held)
+		if got := plannedDeliveries(t, db, c.caller); len(got) != 1 || got[0].Waiting != c.waiting {
+			t.Errorf("planned %v, want waiting: %t", got, c.waiting)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// Routes adds the preferences to an app.
+// Routes adds the routes of preferences.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "GET /notifications/preferences", shop.SignedIn, s.handleGet, web.NoStore,
 		web.Doc("getPreferences", "notifications", "Get your notification preferences"),
@@ -27,12 +27,12 @@ func (s *Service) Routes(app *web.App) {
 		web.Describe("Redirects programs that follow a List-Unsubscribe link to the page that unsubscribes."))
 }
 
-func (s *Service) handleGet(ctx context.Context, who shop.Caller, _ web.None) (Preferences, error) {
-	return s.Get(ctx, who.ID)
+func (s *Service) handleGet(ctx context.Context, caller shop.Caller, _ web.None) (Preferences, error) {
+	return s.Get(ctx, caller.ID)
 }
 
-func (s *Service) handlePut(ctx context.Context, who shop.Caller, in PreferencesUpdate) (Preferences, error) {
-	return s.Update(ctx, who.ID, in)
+func (s *Service) handlePut(ctx context.Context, caller shop.Caller, in PreferencesUpdate) (Preferences, error) {
+	return s.Update(ctx, caller.ID, in)
 }
 
 // unsubscribeRequest is a one-click unsubscription (RFC 8058).
@@ -41,11 +41,16 @@ type unsubscribeRequest struct {
 	OneClick string `json:"List-Unsubscribe" validate:"required,eq=One-Click"`
 }
 
-// handleUnsubscribePage ends nothing: programs that look at every link of a mail would.
-func (s *Service) handleUnsubscribePage(_ context.Context, _ shop.Caller, in struct {
+type pageRequest struct {
 	Token string `query:"token" validate:"required,max=300"`
-}) (web.Content, error) {
-	return web.Content{MediaType: "text/plain", Bytes: []byte("see the page"), Header: map[string]string{"Location": "/unsubscribe?token=" + url.QueryEscape(in.Token)}}, nil
+}
+
+// handleUnsubscribePage only redirects, because some programs follow every link of an e-mail.
+func (s *Service) handleUnsubscribePage(_ context.Context, _ shop.Caller, in pageRequest) (web.Content, error) {
+	return web.Content{
+		MediaType: "text/plain", Bytes: []byte("See the Location header.\n"),
+		Header: map[string]string{"Location": "/unsubscribe?token=" + url.QueryEscape(in.Token)},
+	}, nil
 }
 
 // unsubscribeResult is the kind whose e-mails have ended.
@@ -53,7 +58,9 @@ type unsubscribeResult struct {
 	Kind string `json:"kind"`
 }
 
-func (s *Service) handleUnsubscribe(ctx context.Context, _ shop.Caller, in unsubscribeRequest) (unsubscribeResult, error) {
+func (s *Service) handleUnsubscribe(
+	ctx context.Context, _ shop.Caller, in unsubscribeRequest,
+) (unsubscribeResult, error) {
 	k, err := s.Unsubscribe(ctx, in.Token)
 	return unsubscribeResult{k.Name}, err
 }

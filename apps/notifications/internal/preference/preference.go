@@ -1,8 +1,9 @@
-// Package preference is how people want to be told: of which kinds, on which channels, when, and in which language.
+// Package preference stores how users want to be notified: kinds, channels, quiet hours and language.
 package preference
 
 import (
 	"maps"
+	"regexp"
 	"time"
 
 	"sidecart/apps/notifications/internal/kind"
@@ -13,29 +14,29 @@ import (
 	"sidecart/kit/web"
 )
 
-// ErrInvalidLink refuses an unsubscribe link that is not one of ours.
-var ErrInvalidLink = fault.New(fault.NotFound, "unsubscribe_link_invalid", "this link is not one of ours, or not whole")
+// ErrInvalidLink refuses a token that the platform did not sign.
+var ErrInvalidLink = fault.New(fault.NotFound, "unsubscribe_link_invalid", "the link is invalid or incomplete")
 
-// Digest says how news reach somebody by e-mail.
+// Digest is how news are sent by e-mail.
 type Digest string
 
-// Either each by itself, or all of a day together in the morning.
+// Off sends each news as an e-mail; Daily sends those of a day as one e-mail in the morning.
 const (
 	Off   Digest = "off"
 	Daily Digest = "daily"
 )
 
-// digestHour is when a day's digest is sent, in hours after midnight in the reader's time zone: no clock is changed at that time.
+// digestHour is when digests are sent, in the user's time zone. No time zone changes its clocks at that hour.
 const digestHour = 8
 
-// QuietHours are a part of each day in which nothing is sent but what is urgent, "22:00" to "07:00" in the time zone of
-// the preferences. Equal ends, or none, are no quiet hours.
+// QuietHours are a part of each day, such as 22:00 to 07:00 in the user's time zone, in which only urgent kinds are sent.
+// Equal or empty ends are no quiet hours.
 type QuietHours struct {
 	From  string `json:"from" validate:"omitempty,datetime=15:04"`
 	Until string `json:"until" validate:"omitempty,datetime=15:04"`
 }
 
-// Preferences are how somebody wants to be told.
+// Preferences are how a user wants to be notified.
 type Preferences struct {
 	UserID     shop.UserID       `json:"-"`
 	Language   template.Language `json:"language"`
@@ -43,15 +44,18 @@ type Preferences struct {
 	QuietHours QuietHours        `json:"quiet_hours"`
 	Digest     Digest            `json:"digest"`
 	Phone      string            `json:"phone"` // for SMS, +491701234567
-	// Tracking says whether mails with news may tell that they are opened and which link is followed. Nobody's do unasked.
+	// Tracking allows to count when e-mails with news are opened and which links are followed.
 	Tracking bool `json:"tracking"`
-	// Kinds says of each kind on which channels it is told.
+	// Kinds has for each kind the channels, and whether each is on.
 	Kinds map[string]map[kind.Channel]bool `json:"kinds"`
 }
 
-// defaults are the preferences of who never said any.
+// defaults are the preferences of a user who has not set any.
 func defaults(user shop.UserID) Preferences {
-	p := Preferences{UserID: user, Language: template.Languages[0], TimeZone: "UTC", Digest: Off, Kinds: map[string]map[kind.Channel]bool{}}
+	p := Preferences{
+		UserID: user, Language: template.Languages[0], TimeZone: "UTC", Digest: Off,
+		Kinds: map[string]map[kind.Channel]bool{},
+	}
 	for _, k := range kind.All {
 		p.Kinds[k.Name] = map[kind.Channel]bool{}
 		for _, c := range k.Channels {
@@ -61,14 +65,14 @@ func defaults(user shop.UserID) Preferences {
 	return p
 }
 
-// Wants says whether somebody is told of a kind on a channel.
+// Wants is whether the user is notified of a kind on a channel.
 func (p Preferences) Wants(k kind.Kind, c kind.Channel) bool { return p.Kinds[k.Name][c] }
 
-// DueAt is the moment from which something may be sent: now, or the end of the quiet hours. It looks at each minute that comes as clocks
-// show it, because in some nights an hour comes twice or is left out, and in the second the hours may be quiet again.
+// DueAt is when a notification may be sent: now, or at the end of the quiet hours. It checks each following minute in the
+// user's time zone, because when clocks change an hour is repeated or skipped.
 func (p Preferences) DueAt(k kind.Kind, now time.Time) time.Time {
-	from, until, any := p.quiet()
-	if !any || k.Urgent() {
+	from, until, ok := p.quietMinutes()
+	if !ok || k.Urgent() {
 		return now
 	}
 	zone, at := p.zone(), now
@@ -78,7 +82,7 @@ func (p Preferences) DueAt(k kind.Kind, now time.Time) time.Time {
 	return at
 }
 
-// inQuietHours says whether a clock is between two times of a day, in minutes after midnight.
+// inQuietHours takes from and until in minutes after midnight.
 func inQuietHours(from, until int, clock time.Time) bool {
 	minute := clock.Hour()*60 + clock.Minute()
 	if from > until { // over midnight
@@ -87,7 +91,7 @@ func inQuietHours(from, until int, clock time.Time) bool {
 	return minute >= from && minute < until
 }
 
-// DigestDueAt is when the next digest is sent.
+// DigestDueAt is when the next digest may be sent.
 func (p Preferences) DigestDueAt(k kind.Kind, now time.Time) time.Time {
 	local := now.In(p.zone())
 	at := time.Date(local.Year(), local.Month(), local.Day(), digestHour, 0, 0, 0, local.Location())
@@ -97,7 +101,8 @@ func (p Preferences) DigestDueAt(k kind.Kind, now time.Time) time.Time {
 	return p.DueAt(k, at)
 }
 
-func (p Preferences) quiet() (from, until int, any bool) {
+// quietMinutes are the quiet hours in minutes after midnight; ok is false without quiet hours.
+func (p Preferences) quietMinutes() (from, until int, ok bool) {
 	f, errF := time.Parse("15:04", p.QuietHours.From)
 	u, errU := time.Parse("15:04", p.QuietHours.Until)
 	if errF != nil || errU != nil {
@@ -115,7 +120,7 @@ func (p Preferences) zone() *time.Location {
 	return zone
 }
 
-// PreferencesUpdate is what somebody says about their preferences; what is left out stays as it is.
+// PreferencesUpdate updates preferences; fields that are left out keep their value.
 type PreferencesUpdate struct {
 	Language   *template.Language               `json:"language" validate:"omitempty,oneof=en de es" example:"en"`
 	TimeZone   *string                          `json:"time_zone" validate:"omitempty,max=64"`
@@ -126,38 +131,41 @@ type PreferencesUpdate struct {
 	Kinds      map[string]map[kind.Channel]bool `json:"kinds" validate:"max=100"`
 }
 
-// apply makes a change. It fails with fault.ErrInvalid naming all that cannot be.
-func (p Preferences) apply(c PreferencesUpdate) (Preferences, error) {
-	web.Apply(&p.Language, c.Language)
-	web.Apply(&p.TimeZone, c.TimeZone)
-	web.Apply(&p.QuietHours, c.QuietHours)
-	web.Apply(&p.Digest, c.Digest)
-	web.Apply(&p.Phone, c.Phone)
-	web.Apply(&p.Tracking, c.Tracking)
+// e164 matches an international phone number.
+var e164 = regexp.MustCompile(`^\+[1-9]\d{6,14}$`)
+
+// apply fails with fault.ErrInvalid naming all invalid fields.
+func (p Preferences) apply(u PreferencesUpdate) (Preferences, error) {
+	web.Apply(&p.Language, u.Language)
+	web.Apply(&p.TimeZone, u.TimeZone)
+	web.Apply(&p.QuietHours, u.QuietHours)
+	web.Apply(&p.Digest, u.Digest)
+	web.Apply(&p.Phone, u.Phone)
+	web.Apply(&p.Tracking, u.Tracking)
 	bad := fault.ErrInvalid
 	if _, err := time.LoadLocation(p.TimeZone); err != nil || p.TimeZone == "" || p.TimeZone == "Local" {
 		bad = bad.With("time_zone", "must be a time zone like Europe/Berlin")
 	}
 	if (p.QuietHours.From == "") != (p.QuietHours.Until == "") {
-		bad = bad.With("quiet_hours", "needs both from and until, or neither")
+		bad = bad.With("quiet_hours", "must have both from and until, or neither")
 	}
-	if p.Phone != "" && !isE164(p.Phone) {
+	if p.Phone != "" && !e164.MatchString(p.Phone) {
 		bad = bad.With("phone", "must be a number like +491701234567")
 	}
-	for name, channels := range c.Kinds {
-		for channel, wanted := range channels {
-			at := "kinds." + name + "." + string(channel)
+	for name, channels := range u.Kinds {
+		for channel, on := range channels {
+			field := "kinds." + name + "." + string(channel)
 			k, err := kind.Of(name)
 			switch {
 			case err != nil || !k.Has(channel) || p.Kinds[name] == nil:
-				bad = bad.With(at, "is not told that way")
+				bad = bad.With(field, "is not a kind with this channel")
 				continue
-			case !k.Optional() && !wanted:
-				bad = bad.With(at, "is about the safety of the account and cannot be turned off")
+			case !k.Optional() && !on:
+				bad = bad.With(field, "is about the security of the account and cannot be turned off")
 				continue
 			}
 			p.Kinds[name] = maps.Clone(p.Kinds[name])
-			p.Kinds[name][channel] = wanted
+			p.Kinds[name][channel] = on
 		}
 	}
 	if len(bad.Fields) > 0 {
@@ -166,35 +174,22 @@ func (p Preferences) apply(c PreferencesUpdate) (Preferences, error) {
 	return p, nil
 }
 
-// isE164 says whether a text is a telephone number as E.164 writes it.
-func isE164(number string) bool {
-	if len(number) < 8 || number[0] != '+' || number[1] == '0' {
-		return false
-	}
-	for _, r := range number[1:] {
-		if r < '0' || r > '9' {
-			return false
-		}
-	}
-	return true
-}
-
-// UnsubscribeTokens makes and reads the tokens of unsubscribe links: whom and which kind they are about.
+// UnsubscribeTokens signs and verifies the tokens of unsubscribe links: a user and a kind.
 type UnsubscribeTokens struct{ linktoken.Signer }
 
-// NewUnsubscribeTokens makes links that are sealed with a key.
+// NewUnsubscribeTokens signs with a key.
 func NewUnsubscribeTokens(key string) UnsubscribeTokens {
 	return UnsubscribeTokens{linktoken.New(key, "unsubscribe")}
 }
 
-// Sign is what ends a kind for somebody.
-func (l UnsubscribeTokens) Sign(user shop.UserID, kindName string) string {
-	return l.Signer.Sign(user.UUID, kindName)
+// Sign makes the token that unsubscribes a user from a kind.
+func (t UnsubscribeTokens) Sign(user shop.UserID, kindName string) string {
+	return t.Signer.Sign(user.UUID, kindName)
 }
 
-// Verify is whom and what a token is about. It fails with ErrLink.
-func (l UnsubscribeTokens) Verify(token string) (user shop.UserID, k kind.Kind, err error) {
-	id, name, ok := l.Signer.Verify(token)
+// Verify returns the user and the kind of a token. It fails with ErrInvalidLink.
+func (t UnsubscribeTokens) Verify(token string) (user shop.UserID, k kind.Kind, err error) {
+	id, name, ok := t.Signer.Verify(token)
 	if k, err = kind.Of(name); !ok || err != nil || !k.Optional() {
 		return user, k, ErrInvalidLink
 	}

@@ -12,28 +12,28 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Service keeps preferences.
+// Service manages preferences.
 type Service struct {
 	db       *pgxpool.Pool
 	tokens   UnsubscribeTokens
 	onUpdate OnUpdate
 }
 
-// OnUpdate is told what somebody wants from now on, in the transaction that keeps it.
-type OnUpdate func(ctx context.Context, tx pgx.Tx, wants Preferences) error
+// OnUpdate is called with updated preferences, in the transaction of the update.
+type OnUpdate func(ctx context.Context, tx pgx.Tx, p Preferences) error
 
-// NewService keeps preferences in a database that has Migrations, and reads the links that links made.
-func NewService(db *pgxpool.Pool, links UnsubscribeTokens, changed OnUpdate) *Service {
-	return &Service{db: db, tokens: links, onUpdate: changed}
+// NewService needs a database with Migrations.
+func NewService(db *pgxpool.Pool, tokens UnsubscribeTokens, onUpdate OnUpdate) *Service {
+	return &Service{db, tokens, onUpdate}
 }
 
-// Get are somebody's preferences.
+// Get returns the preferences of a user.
 func (s *Service) Get(ctx context.Context, user shop.UserID) (Preferences, error) {
 	return Get(ctx, s.db, user)
 }
 
-// Update keeps what somebody wants from now on. It fails with fault.ErrInvalid naming all that cannot be.
-func (s *Service) Update(ctx context.Context, user shop.UserID, c PreferencesUpdate) (p Preferences, err error) {
+// Update fails with fault.ErrInvalid naming all invalid fields.
+func (s *Service) Update(ctx context.Context, user shop.UserID, u PreferencesUpdate) (p Preferences, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		if err = lock(ctx, tx, defaults(user)); err != nil {
 			return err
@@ -41,15 +41,15 @@ func (s *Service) Update(ctx context.Context, user shop.UserID, c PreferencesUpd
 		if p, err = Get(ctx, tx, user); err != nil {
 			return err
 		}
-		if p, err = p.apply(c); err != nil {
+		if p, err = p.apply(u); err != nil {
 			return err
 		}
 		if err := save(ctx, tx, p); err != nil {
 			return err
 		}
-		for _, name := range slices.Sorted(maps.Keys(c.Kinds)) {
-			for _, channel := range slices.Sorted(maps.Keys(c.Kinds[name])) {
-				if err := saveKind(ctx, tx, user, name, channel, c.Kinds[name][channel]); err != nil {
+		for _, name := range slices.Sorted(maps.Keys(u.Kinds)) {
+			for _, channel := range slices.Sorted(maps.Keys(u.Kinds[name])) {
+				if err := saveKind(ctx, tx, user, name, channel, u.Kinds[name][channel]); err != nil {
 					return err
 				}
 			}
@@ -59,8 +59,8 @@ func (s *Service) Update(ctx context.Context, user shop.UserID, c PreferencesUpd
 	return p, err
 }
 
-// Unsubscribe ends e-mails of the kind that a link is about, for whom it was sent to; again is harmless. A digest's link
-// ends all news. It fails with ErrLink.
+// Unsubscribe turns off e-mails of a token's kind for its user; the token of a digest turns off all news. It is
+// idempotent. It fails with ErrInvalidLink.
 func (s *Service) Unsubscribe(ctx context.Context, token string) (kind.Kind, error) {
 	user, k, err := s.tokens.Verify(token)
 	if err != nil {

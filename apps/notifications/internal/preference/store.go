@@ -15,10 +15,10 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations are the tables of this noun.
+// Migrations are the tables of this package.
 var Migrations = postgres.Migrations{Name: "preference", Files: postgres.Sub(files)}
 
-// kindPreference is one wish about a kind.
+// kindPreference is whether a kind is on for a channel.
 type kindPreference struct {
 	UserID  shop.UserID
 	Kind    string
@@ -26,7 +26,7 @@ type kindPreference struct {
 	Wanted  bool
 }
 
-// Get are somebody's preferences, the usual ones where they never said any.
+// Get returns the preferences of a user, or the defaults.
 func Get(ctx context.Context, db postgres.Querier, user shop.UserID) (Preferences, error) {
 	var all map[shop.UserID]Preferences
 	batch := &pgx.Batch{}
@@ -35,7 +35,7 @@ func Get(ctx context.Context, db postgres.Querier, user shop.UserID) (Preference
 	return all[user], err
 }
 
-// Queue is Of for several people, as one of several questions.
+// Queue queues Get for several users in a batch.
 func Queue(batch *pgx.Batch, users []uuid.UUID, into *map[shop.UserID]Preferences) {
 	all := make(map[shop.UserID]Preferences, len(users))
 	for _, user := range users {
@@ -43,9 +43,12 @@ func Queue(batch *pgx.Batch, users []uuid.UUID, into *map[shop.UserID]Preference
 	}
 	*into = all
 	batch.Queue(`
-		select user_id, language, time_zone, quiet_from, quiet_until, digest, phone, tracking from preferences where user_id = any($1)`, users).Query(func(rows pgx.Rows) error {
+		select user_id, language, time_zone, quiet_from, quiet_until, digest, phone, tracking
+		from preferences where user_id = any($1)`, users,
+	).Query(func(rows pgx.Rows) error {
 		found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (p Preferences, err error) {
-			err = row.Scan(&p.UserID, &p.Language, &p.TimeZone, &p.QuietHours.From, &p.QuietHours.Until, &p.Digest, &p.Phone, &p.Tracking)
+			err = row.Scan(&p.UserID, &p.Language, &p.TimeZone, &p.QuietHours.From, &p.QuietHours.Until, &p.Digest,
+				&p.Phone, &p.Tracking)
 			return p, err
 		})
 		for _, p := range found {
@@ -54,9 +57,11 @@ func Queue(batch *pgx.Batch, users []uuid.UUID, into *map[shop.UserID]Preference
 		}
 		return err
 	})
-	batch.Queue(`select user_id, kind, channel, wanted from preference_kinds where user_id = any($1)`, users).Query(func(rows pgx.Rows) error {
-		wishes, err := pgx.CollectRows(rows, pgx.RowToStructByName[kindPreference])
-		for _, s := range wishes {
+	batch.Queue(`
+		select user_id, kind, channel, wanted from preference_kinds where user_id = any($1)`, users,
+	).Query(func(rows pgx.Rows) error {
+		stored, err := pgx.CollectRows(rows, pgx.RowToStructByName[kindPreference])
+		for _, s := range stored {
 			kinds := all[s.UserID].Kinds
 			if k, unknown := kind.Of(s.Kind); unknown == nil && k.Has(s.Channel) && k.Optional() && kinds[s.Kind] != nil {
 				kinds[s.Kind][s.Channel] = s.Wanted
@@ -66,7 +71,7 @@ func Queue(batch *pgx.Batch, users []uuid.UUID, into *map[shop.UserID]Preference
 	})
 }
 
-// lock has whoever else changes the same preferences wait. Of who never said any it keeps the usual ones.
+// lock locks the preferences of a user, and stores the defaults if there are none.
 func lock(ctx context.Context, tx pgx.Tx, p Preferences) error {
 	_, err := tx.Exec(ctx, `
 		insert into preferences (user_id, language, time_zone, digest) values ($1, $2, $3, $4) on conflict (user_id) do nothing`,
@@ -80,20 +85,21 @@ func lock(ctx context.Context, tx pgx.Tx, p Preferences) error {
 
 func save(ctx context.Context, tx pgx.Tx, p Preferences) error {
 	_, err := tx.Exec(ctx, `
-		update preferences set language = $2, time_zone = $3, quiet_from = $4, quiet_until = $5, digest = $6, phone = $7, tracking = $8,
-			changed_at = now() where user_id = $1`,
+		update preferences set language = $2, time_zone = $3, quiet_from = $4, quiet_until = $5, digest = $6, phone = $7,
+			tracking = $8, changed_at = now()
+		where user_id = $1`,
 		p.UserID, p.Language, p.TimeZone, p.QuietHours.From, p.QuietHours.Until, p.Digest, p.Phone, p.Tracking)
 	return err
 }
 
-func saveKind(ctx context.Context, tx pgx.Tx, user shop.UserID, name string, channel kind.Channel, wanted bool) error {
+func saveKind(ctx context.Context, tx pgx.Tx, user shop.UserID, name string, channel kind.Channel, on bool) error {
 	_, err := tx.Exec(ctx, `
 		insert into preference_kinds (user_id, kind, channel, wanted) values ($1, $2, $3, $4)
-		on conflict (user_id, kind, channel) do update set wanted = excluded.wanted`, user, name, channel, wanted)
+		on conflict (user_id, kind, channel) do update set wanted = excluded.wanted`, user, name, channel, on)
 	return err
 }
 
-// Purge removes all that somebody said.
+// Purge removes the preferences of a user.
 func Purge(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 	if _, err := tx.Exec(ctx, `delete from preferences where user_id = $1`, user); err != nil {
 		return err

@@ -1,66 +1,87 @@
 package template
 
 import (
+	"bytes"
+	"embed"
+	"encoding/json"
 	"strings"
 
 	"sidecart/apps/notifications/internal/kind"
 	"sidecart/kit/shop"
 )
 
-// phrases are what a kind says in one language; the built-in templates of all channels are made of them.
+// phrases are the texts of a kind in one language; the built-in templates of all channels are made of them.
 type phrases struct {
-	title      string
-	short      string   // in the inbox, on a lock screen, in an SMS
-	paragraphs []string // of an e-mail, after the greeting; nil is the short text
-	button     string   // of an e-mail, where there is a link
+	Title      string
+	Short      string   // in the inbox, in a push message and in an SMS
+	Paragraphs []string // of an e-mail, after the greeting; the default is Short
+	Button     string   // of an e-mail, shown if there is a link
 }
 
-// locale is a language.
+// locale has the texts of a language.
 type locale struct {
-	greeting    string
-	footer      string // at the foot of an e-mail
-	unsubscribe string // the link that ends a kind
-	phrases     map[string]phrases
-	reasons     map[shop.Reason]string // none in English, in which events tell them
+	Greeting    string
+	Footer      string // of an e-mail
+	Unsubscribe string // the text of the link to unsubscribe from a kind
+	Phrases     map[string]phrases
+	Reasons     map[shop.Reason]string // none in English: events have the English reason
 }
 
-var locales = map[Language]locale{English: english, German: german, Spanish: spanish}
+//go:embed locales/*.json
+var localeFiles embed.FS
 
-// builtIn is the template that needs no database. It fails with ErrNotFound.
-func builtIn(name string, channel kind.Channel, language Language) (TemplateText, error) {
-	d, known := locales[language]
-	w, told := d.phrases[name]
-	if !known || !told {
+var locales = readLocales()
+
+// readLocales panics if a file of the binary is invalid.
+func readLocales() map[Language]locale {
+	all := map[Language]locale{}
+	for _, language := range Languages {
+		text, err := localeFiles.ReadFile("locales/" + string(language) + ".json")
+		decoder := json.NewDecoder(bytes.NewReader(text))
+		decoder.DisallowUnknownFields()
+		var l locale
+		if err == nil {
+			err = decoder.Decode(&l)
+		}
+		if err != nil {
+			panic(err)
+		}
+		all[language] = l
+	}
+	return all
+}
+
+// builtIn is the text of a template without a database. It fails with ErrNotFound.
+func builtIn(at Selector) (TemplateText, error) {
+	l, known := locales[at.Language]
+	p, ok := l.Phrases[at.Kind]
+	switch {
+	case !known || !ok:
 		return TemplateText{}, ErrNotFound
+	case at.Channel == kind.SMS:
+		return TemplateText{Body: p.Title + ": " + p.Short}, nil
+	case at.Channel != kind.Email:
+		return TemplateText{Title: p.Title, Body: p.Short}, nil
 	}
-	if channel == kind.SMS {
-		return TemplateText{Body: w.title + ": " + w.short}, nil
+	paragraphs := p.Paragraphs
+	if paragraphs == nil {
+		paragraphs = []string{p.Short}
 	}
-	if channel != kind.Email {
-		return TemplateText{Title: w.title, Body: w.short}, nil
-	}
-	lines := w.paragraphs
-	if lines == nil {
-		lines = []string{w.short}
-	}
-	return TemplateText{Title: w.title, Body: d.text(lines, w.button), HTML: d.html(lines, w.button)}, nil
+	return TemplateText{Title: p.Title, Body: l.text(paragraphs, p.Button), HTML: l.html(paragraphs, p.Button)}, nil
 }
 
-func (d locale) text(lines []string, button string) string {
-	text := d.greeting + "\n\n" + strings.Join(lines, "\n\n") + "\n"
+func (l locale) text(paragraphs []string, button string) string {
+	text := l.Greeting + "\n\n" + strings.Join(paragraphs, "\n\n") + "\n"
 	if button != "" {
 		text += "{{if .Link}}\n" + button + ":\n{{.Link}}\n{{end}}"
 	}
-	return text + "\n-- \n" + d.footer + "\n{{if .Unsubscribe}}" + d.unsubscribe + ": {{.Unsubscribe}}\n{{end}}"
+	return text + "\n-- \n" + l.Footer + "\n{{if .Unsubscribe}}" + l.Unsubscribe + ": {{.Unsubscribe}}\n{{end}}"
 }
 
-func (d locale) html(lines []string, button string) string {
-	text := "<p>" + d.greeting + "</p>\n"
-	for _, line := range lines {
-		text += "<p>" + line + "</p>\n"
-	}
+func (l locale) html(paragraphs []string, button string) string {
+	html := "<p>" + l.Greeting + "</p>\n<p>" + strings.Join(paragraphs, "</p>\n<p>") + "</p>\n"
 	if button != "" {
-		text += `{{if .Link}}<p class="button"><a href="{{.Link}}">` + button + "</a></p>\n{{end}}"
+		html += `{{if .Link}}<p class="button"><a href="{{.Link}}">` + button + "</a></p>\n{{end}}"
 	}
-	return text
+	return html
 }

@@ -3,12 +3,11 @@ package template
 import (
 	"context"
 
-	"sidecart/apps/notifications/internal/kind"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
 )
 
-// Routes adds the templates to an app.
+// Routes adds the routes of templates.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "GET /notifications/templates/{kind}/{channel}", shop.ManageMessages, s.handleGet, web.NoStore,
 		web.Fails(ErrNotFound),
@@ -24,39 +23,32 @@ func (s *Service) Routes(app *web.App) {
 		web.Describe("Renders the body, or without one the current template, with sample data."))
 }
 
-// Selector is one template.
-type Selector struct {
-	Kind     string       `path:"kind"`
-	Channel  kind.Channel `path:"channel"`
-	Language Language     `query:"language" default:"en" validate:"oneof=en de es"`
-}
-
 type getInput struct {
 	Selector
-	Version *int `query:"version" validate:"omitempty,min=0,max=2147483647"` // without it, the one that is used now
+	Version *int `query:"version" validate:"omitempty,min=0,max=2147483647"` // the default is the current one
 }
 
 func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in getInput) (Template, error) {
 	if in.Version != nil {
-		return s.Version(ctx, in.Kind, in.Channel, in.Language, *in.Version)
+		return s.Version(ctx, in.Selector, *in.Version)
 	}
-	return s.Get(ctx, in.Kind, in.Channel, in.Language)
+	return Get(ctx, s.db, in.Selector)
 }
 
 // templateUpdate is a new version of a template. Version is the current one, 0 for the built-in template.
 type templateUpdate struct {
 	Selector
-	Version int    `json:"version" validate:"min=0" example:"0"` // the one that is changed
+	Version int    `json:"version" validate:"min=0" example:"0"`
 	Title   string `json:"title" validate:"max=500" example:"On its way"`
 	Body    string `json:"body" validate:"required,max=20000" example:"Your order {{.Number}} is on its way."`
 	HTML    string `json:"html" validate:"max=100000"`
 }
 
-func (s *Service) handlePut(ctx context.Context, who shop.Caller, in templateUpdate) (Template, error) {
-	return s.Update(ctx, who.ID, in.Kind, in.Channel, in.Language, in.Version, TemplateText{Title: in.Title, Body: in.Body, HTML: in.HTML})
+func (s *Service) handlePut(ctx context.Context, caller shop.Caller, in templateUpdate) (Template, error) {
+	return s.Update(ctx, caller.ID, in.Selector, in.Version, TemplateText{Title: in.Title, Body: in.Body, HTML: in.HTML})
 }
 
-// templatePreview is a template to render. What is left out is taken from the current one.
+// templatePreview is a text to render. If all fields are left out, the current version is rendered.
 type templatePreview struct {
 	Selector
 	Title *string `json:"title" validate:"omitempty,max=500"`
@@ -66,11 +58,11 @@ type templatePreview struct {
 
 func (s *Service) handlePreview(ctx context.Context, _ shop.Caller, in templatePreview) (TemplateText, error) {
 	if in.Title == nil && in.Body == nil && in.HTML == nil {
-		return s.Preview(ctx, in.Kind, in.Channel, in.Language, nil)
+		return s.Preview(ctx, in.Selector, nil)
 	}
 	text := TemplateText{}
 	web.Apply(&text.Title, in.Title)
 	web.Apply(&text.Body, in.Body)
 	web.Apply(&text.HTML, in.HTML)
-	return s.Preview(ctx, in.Kind, in.Channel, in.Language, &text)
+	return s.Preview(ctx, in.Selector, &text)
 }

@@ -13,128 +13,111 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Service keeps what admins wrote.
+// Service manages the templates of admins.
 type Service struct{ db *pgxpool.Pool }
 
-// NewService keeps templates in a database that has Migrations.
+// NewService needs a database with Migrations.
 func NewService(db *pgxpool.Pool) *Service { return &Service{db: db} }
 
-// Get is the template that is used now. It fails with ErrNotFound.
-func Get(ctx context.Context, db postgres.Reader, name string, channel kind.Channel, language Language) (Template, error) {
-	first, err := builtInTemplate(name, channel, language)
+// Get is the current version of a template. It fails with ErrNotFound.
+func Get(ctx context.Context, db postgres.Reader, at Selector) (Template, error) {
+	first, err := builtInTemplate(at)
 	if err != nil {
 		return Template{}, err
 	}
-	t, err := newest(ctx, db, name, channel, language)
+	t, err := newest(ctx, db, at)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return first, nil
 	}
 	return t, err
 }
 
-// builtInTemplate is the template that is built in. It fails with ErrNotFound.
-func builtInTemplate(name string, channel kind.Channel, language Language) (Template, error) {
-	k, err := kind.Of(name)
-	if err != nil || !k.Has(channel) {
+// builtInTemplate is version 0 of a template. It fails with ErrNotFound.
+func builtInTemplate(at Selector) (Template, error) {
+	k, err := kind.Of(at.Kind)
+	if err != nil || !k.Has(at.Channel) {
 		return Template{}, ErrNotFound
 	}
-	text, err := builtIn(name, channel, language)
-	return Template{Kind: name, Channel: channel, Language: language, TemplateText: text}, err
+	text, err := builtIn(at)
+	return Template{Kind: at.Kind, Channel: at.Channel, Language: at.Language, TemplateText: text}, err
 }
 
-// Write fills the template that is used now with facts. Where that cannot be done, what is built in says it: better told in
-// other words than not at all. It fails with ErrNotFound.
-func Write(ctx context.Context, db postgres.Reader, name string, channel kind.Channel, language Language, facts Variables) (TemplateText, error) {
-	return NewRenderer(db).Render(ctx, name, channel, language, facts)
-}
-
-// Renderer reads each template once: it is for many texts of one moment.
+// Renderer renders current templates. It reads each template once, so use a new one for each transaction or message.
 type Renderer struct {
-	db    postgres.Reader
-	known map[templateKey]Template
+	db        postgres.Reader
+	templates map[Selector]Template
 }
 
-// NewRenderer writes with the templates that are used now.
-func NewRenderer(db postgres.Reader) *Renderer { return &Renderer{db, map[templateKey]Template{}} }
+// NewRenderer reads templates from a database with Migrations.
+func NewRenderer(db postgres.Reader) *Renderer { return &Renderer{db, map[Selector]Template{}} }
 
-// templateKey is where a template is used.
-type templateKey struct {
-	kind     string
-	channel  kind.Channel
-	language Language
-}
-
-// Render is Write.
-func (w *Renderer) Render(ctx context.Context, name string, channel kind.Channel, language Language, facts Variables) (TemplateText, error) {
-	at := templateKey{name, channel, language}
-	t, known := w.known[at]
-	if !known {
+// Render renders the current version of a template. If that cannot be rendered, it renders the built-in one: a
+// notification in other words is better than none. It fails with ErrNotFound.
+func (r *Renderer) Render(ctx context.Context, at Selector, v Variables) (TemplateText, error) {
+	t, ok := r.templates[at]
+	if !ok {
 		var err error
-		if t, err = Get(ctx, w.db, name, channel, language); err != nil {
+		if t, err = Get(ctx, r.db, at); err != nil {
 			return TemplateText{}, err
 		}
-		w.known[at] = t
+		r.templates[at] = t
 	}
-	filled, err := Render(t.TemplateText, channel, language, facts)
+	text, err := Render(t.TemplateText, at.Channel, at.Language, v)
 	if t.Version == 0 || !errors.Is(err, ErrBroken) {
-		return filled, err
+		return text, err
 	}
-	slog.WarnContext(ctx, "a template cannot be filled; what is built in is sent instead",
-		"kind", name, "channel", channel, "language", language, "version", t.Version)
-	usual, err := builtIn(name, channel, language)
+	slog.WarnContext(ctx, "template cannot be rendered, using the built-in one",
+		"kind", at.Kind, "channel", at.Channel, "language", at.Language, "version", t.Version, "err", err)
+	first, err := builtIn(at)
 	if err != nil {
 		return TemplateText{}, err
 	}
-	return Render(usual, channel, language, facts)
+	return Render(first, at.Channel, at.Language, v)
 }
 
-// Get is the template that is used now. It fails with ErrNotFound.
-func (s *Service) Get(ctx context.Context, name string, channel kind.Channel, language Language) (Template, error) {
-	return Get(ctx, s.db, name, channel, language)
-}
-
-// Version is a template as it once was; 0 is the one that is built in. It fails with ErrNotFound.
-func (s *Service) Version(ctx context.Context, name string, channel kind.Channel, language Language, version int) (Template, error) {
-	first, err := builtInTemplate(name, channel, language)
+// Version is a version of a template; 0 is the built-in one. It fails with ErrNotFound.
+func (s *Service) Version(ctx context.Context, at Selector, version int) (Template, error) {
+	first, err := builtInTemplate(at)
 	if err != nil || version == 0 {
 		return first, err
 	}
-	return getVersion(ctx, s.db, name, channel, language, version)
+	return getVersion(ctx, s.db, at, version)
 }
 
-// Update puts a text in the place of what is used now, from the next message on; earlier versions are kept (Version). It fails
-// with ErrNotFound, with ErrBroken if a message could not be told with it, with ErrPreconditionFailed if version is not the one that is used now.
-func (s *Service) Update(ctx context.Context, by shop.UserID, name string, channel kind.Channel, language Language, version int, text TemplateText) (t Template, err error) {
+// Update adds a version after the current one, which must be version. It is used from the next message on. Update fails
+// with ErrNotFound, ErrPreconditionFailed, or ErrBroken if a notification of the kind could not be rendered.
+func (s *Service) Update(
+	ctx context.Context, by shop.UserID, at Selector, version int, text TemplateText,
+) (t Template, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		now, err := Get(ctx, tx, name, channel, language)
+		current, err := Get(ctx, tx, at)
 		if err != nil {
 			return err
 		}
-		if now.Version != version {
+		if current.Version != version {
 			return ErrPreconditionFailed
 		}
-		if err := validate(name, text, channel, language); err != nil {
+		if err := validate(text, at); err != nil {
 			return err
 		}
-		now.TemplateText, now.Version, now.ChangedBy = text, version+1, &by
-		t, err = insert(ctx, tx, now)
+		current.TemplateText, current.Version, current.ChangedBy = text, version+1, &by
+		t, err = insert(ctx, tx, current)
 		return err
 	})
 	return t, err
 }
 
-// Preview fills a text with sample facts; without a text it is the one that is used now. It fails with ErrNotFound or
-// ErrBroken.
-func (s *Service) Preview(ctx context.Context, name string, channel kind.Channel, language Language, text *TemplateText) (TemplateText, error) {
-	t, err := Get(ctx, s.db, name, channel, language)
+// Preview renders a text, or without one the current version, with Sample. It fails with ErrNotFound or ErrBroken.
+func (s *Service) Preview(ctx context.Context, at Selector, text *TemplateText) (TemplateText, error) {
+	t, err := Get(ctx, s.db, at)
 	if err != nil {
 		return TemplateText{}, err
 	}
 	if text == nil {
 		text = &t.TemplateText
 	}
-	if err := validate(name, *text, channel, language); err != nil {
+	if err := validate(*text, at); err != nil {
 		return TemplateText{}, err
 	}
-	return Render(*text, channel, language, Sample)
+	return Render(*text, at.Channel, at.Language, Sample)
 }

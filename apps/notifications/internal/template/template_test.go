@@ -12,19 +12,18 @@ import (
 	"sidecart/kit/shop"
 )
 
-// TestBuiltIn: every kind can be told on each of its channels in every language, whichever facts are missing, and nothing of
-// a template is left in what it says.
+// TestBuiltIn renders every kind on each of its channels in every language, with each combination of variables.
 func TestBuiltIn(t *testing.T) {
 	for _, k := range append(kind.All, kindOf(t, kind.Digest)) {
 		for _, channel := range k.Channels {
 			for _, language := range Languages {
 				at := k.Name + " " + string(channel) + " " + string(language)
-				text, err := builtIn(k.Name, channel, language)
+				text, err := builtIn(Selector{k.Name, channel, language})
 				if err != nil {
 					t.Errorf("%s: %v", at, err)
 					continue
 				}
-				if err := validate(k.Name, text, channel, language); err != nil {
+				if err := validate(text, Selector{k.Name, channel, language}); err != nil {
 					t.Errorf("%s: %v", at, err)
 				}
 				filled, err := Render(text, channel, language, Sample)
@@ -32,19 +31,19 @@ func TestBuiltIn(t *testing.T) {
 					t.Errorf("%s: %v %+v", at, err, filled)
 				}
 				if channel == kind.Email && !strings.Contains(filled.HTML, `<html lang="`+string(language)+`">`) {
-					t.Errorf("%s: a page of another language", at)
+					t.Errorf("%s: the page has another language", at)
 				}
 			}
 		}
 	}
 }
 
-// TestReasons: what the platform gives as a reason is said in the reader's language, what somebody wrote stays.
+// TestReasons translates the platform's reasons, but not the words of a person.
 func TestReasons(t *testing.T) {
 	for code, english := range shop.Reasons {
-		said := map[string]Language{}
+		languages := map[string]Language{}
 		for _, language := range Languages {
-			text, err := builtIn(kind.Cancelled, kind.Email, language)
+			text, err := builtIn(Selector{kind.Cancelled, kind.Email, language})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -55,10 +54,10 @@ func TestReasons(t *testing.T) {
 			if has := strings.Contains(filled.Body, english); has != (language == English) {
 				t.Errorf("%s in %s: %s", code, language, filled.Body)
 			}
-			if other, again := said[filled.Body]; again {
-				t.Errorf("%s is said the same in %s and %s", code, language, other)
+			if other, again := languages[filled.Body]; again {
+				t.Errorf("%s has the same text in %s and %s", code, language, other)
 			}
-			said[filled.Body] = language
+			languages[filled.Body] = language
 			for _, unknown := range []shop.Reason{"", "of_a_later_version"} {
 				filled, err = Render(text, kind.Email, language, Variables{Number: "1", Reason: "<b>no</b> longer", ReasonCode: unknown})
 				if err != nil || !strings.Contains(filled.Body, ": <b>no</b> longer.") || !strings.Contains(filled.HTML, ": &lt;b&gt;no&lt;/b&gt; longer.") {
@@ -69,35 +68,35 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-func TestFactsStayText(t *testing.T) {
+func TestVariablesStayText(t *testing.T) {
 	for _, name := range []string{
 		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `{{.Secret}}{{end}}`, `</p></body>`, "a&amp;b", "\u202Egnp.exe",
 	} {
-		text, _ := builtIn(kind.Placed, kind.Email, English)
+		text, _ := builtIn(Selector{kind.Placed, kind.Email, English})
 		filled, err := Render(text, kind.Email, English, Variables{Name: name, Number: "1", Goods: name, Link: "https://shop.example.com/x"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if !strings.Contains(filled.Body, name) {
-			t.Errorf("%q did not stay as it was written in plain text", name)
+			t.Errorf("%q was changed in plain text", name)
 		}
 		if strings.ContainsAny(name, `<>`) && strings.Contains(filled.HTML, name) || !strings.Contains(html.UnescapeString(filled.HTML), name) {
-			t.Errorf("%q is markup, or lost: %s", name, filled.HTML)
+			t.Errorf("%q is markup or missing: %s", name, filled.HTML)
 		}
 	}
-	text, _ := builtIn(kind.Placed, kind.Email, English)
+	text, _ := builtIn(Selector{kind.Placed, kind.Email, English})
 	filled, _ := Render(text, kind.Email, English, Variables{Number: "1", Link: "javascript:alert(1)"})
 	if strings.Contains(filled.HTML, "javascript:") {
-		t.Error("a link runs a script")
+		t.Error("a link has a javascript: URL")
 	}
 	if filled, _ = Render(TemplateText{Title: "a{{.Name}}", Body: "b", HTML: "c"}, kind.Email, English, Variables{Name: "x\r\nBcc: all@example.com"}); filled.Title != "ax Bcc: all@example.com" {
-		t.Errorf("a subject of several lines: %q", filled.Title)
+		t.Errorf("the title is not a single line: %q", filled.Title)
 	}
 }
 
-// TestEachPartSaysHowToEndIt, once, whatever the template says.
-func TestEachPartSaysHowToEndIt(t *testing.T) {
-	text, _ := builtIn(kind.StockBack, kind.Email, German)
+// TestUnsubscribeLink checks that both parts of an e-mail have the link once, whatever the template has.
+func TestUnsubscribeLink(t *testing.T) {
+	text, _ := builtIn(Selector{kind.StockBack, kind.Email, German})
 	for name, text := range map[string]TemplateText{"built in": text, "an admin's": {Title: "a", Body: "b\n", HTML: "<p>c</p>"}} {
 		filled, err := Render(text, kind.Email, German, Variables{Product: "x", Unsubscribe: "https://shop.example.com/unsubscribe?token=x"})
 		if err != nil || strings.Count(filled.Body, "unsubscribe?token=x") != 1 || strings.Count(filled.HTML, "unsubscribe?token=x") != 1 {
@@ -116,40 +115,40 @@ func TestBrokenTemplates(t *testing.T) {
 		field string
 	}{
 		{"not closed", TemplateText{Title: "a", Body: "{{.Name", HTML: "c"}, "body"},
-		{"no such fact", TemplateText{Title: "a", Body: "b", HTML: "{{.Password}}"}, "html"},
-		{"only in a branch", TemplateText{Title: "a", Body: "{{if not .Name}}{{.Nothing}}{{end}}", HTML: "c"}, "body"},
+		{"unknown variable", TemplateText{Title: "a", Body: "b", HTML: "{{.Password}}"}, "html"},
+		{"unknown variable in a branch", TemplateText{Title: "a", Body: "{{if not .Name}}{{.Nothing}}{{end}}", HTML: "c"}, "body"},
 		{"a loop", TemplateText{Title: "a", Body: "{{range 1000000000}}x{{end}}", HTML: "c"}, "body"},
 		{"a function", TemplateText{Title: `{{printf "%999999d" 1}}`, Body: "b", HTML: "c"}, "title"},
-		{"a template in it", TemplateText{Title: "a", Body: `{{define "x"}}{{template "x"}}{{end}}{{template "x"}}`, HTML: "c"}, "body"},
-		{"defined only", TemplateText{Title: "a", Body: `b{{define "x"}}{{end}}`, HTML: "c"}, "body"},
-		{"a place where nothing is safe", TemplateText{Title: "a", Body: "b", HTML: `{{if .Name}}<script>{{end}}{{.Name}}`}, "html"},
-		{"no subject", TemplateText{Body: "b", HTML: "c"}, "title"},
+		{"a nested template", TemplateText{Title: "a", Body: `{{define "x"}}{{template "x"}}{{end}}{{template "x"}}`, HTML: "c"}, "body"},
+		{"a definition", TemplateText{Title: "a", Body: `b{{define "x"}}{{end}}`, HTML: "c"}, "body"},
+		{"a variable inside a script", TemplateText{Title: "a", Body: "b", HTML: `{{if .Name}}<script>{{end}}{{.Name}}`}, "html"},
+		{"no title", TemplateText{Body: "b", HTML: "c"}, "title"},
 		{"no body", TemplateText{Title: "a", HTML: "c"}, "body"},
 		{"no html", TemplateText{Title: "a", Body: "b"}, "html"},
 	} {
-		err := validate(kind.Paid, c.text, kind.Email, English)
+		err := validate(c.text, Selector{kind.Paid, kind.Email, English})
 		if !errors.Is(err, ErrBroken) || fault.Of(err).Fields[c.field] == "" {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
 }
 
-// TestWhatIsNotAlwaysThere: a template is kept only if each message of its kind can be told with it.
-func TestWhatIsNotAlwaysThere(t *testing.T) {
+// TestOptionalVariables: a template is valid only if it renders for each notification of its kind.
+func TestOptionalVariables(t *testing.T) {
 	for _, c := range []struct {
 		kind, text string
-		works      bool
+		valid      bool
 	}{
 		{kind.Refunded, "{{if .Partial}}A part of your money is back{{end}}", false},
 		{kind.Refunded, "{{if .Partial}}A part of your money is back{{else}}Your money is back{{end}}", true},
 		{kind.Refunded, "{{if not .Partial}}Your money is back{{end}}", false},
-		{kind.Refunded, "{{.Total}}", true}, // is always there
-		{kind.Refunded, "{{.Name}}", false}, // is not
+		{kind.Refunded, "{{.Total}}", true}, // always set
+		{kind.Refunded, "{{.Name}}", false}, // optional
 		{kind.Broadcast, "{{.Title}}", true},
 		{kind.Shipped, "{{if .Carrier}}With {{.Carrier}}{{else if not .Tracking}}On its way{{end}}", false},
 		{kind.Shipped, "On its way{{if .Carrier}}{{if not .Tracking}}{{.Trackin}}{{end}}{{end}}", false},
 		{kind.Shipped, "On its way{{if .Carrier}}{{if not .Tracking}}{{eq .Carrier 1}}{{end}}{{end}}", false},
-		{kind.Shipped, "On its way{{if and .Carrier (not .Carrier)}}{{.Trackin}}{{end}}", false}, // where nobody ever comes by
+		{kind.Shipped, "On its way{{if and .Carrier (not .Carrier)}}{{.Trackin}}{{end}}", false}, // a branch that is never reached
 		{kind.Shipped, "On its way{{if .Product}}{{end}}", false},
 		{kind.Shipped, "On its way{{with .Carrier}} with {{.}}{{with $.Tracking}} as {{.}}{{end}}{{else}}, {{.Number}}{{end}}", true},
 		{kind.Shipped, "On its way{{with .Carrier}}{{.Tracking}}{{end}}", false},
@@ -163,29 +162,29 @@ func TestWhatIsNotAlwaysThere(t *testing.T) {
 		{kind.Cancelled, `{{if eq .ReasonCode "out_of_stock"}}Nothing is left{{else}}Not sent{{end}}`, true},
 	} {
 		for field, text := range map[string]TemplateText{"title": {Title: c.text, Body: "b"}, "body": {Title: "a", Body: c.text}} {
-			if err := validate(c.kind, text, kind.InApp, English); (err == nil) != c.works || !c.works && fault.Of(err).Fields[field] == "" {
+			if err := validate(text, Selector{c.kind, kind.InApp, English}); (err == nil) != c.valid || !c.valid && fault.Of(err).Fields[field] == "" {
 				t.Errorf("%s of %s, %s: %v %v", field, c.kind, c.text, err, fault.Of(err))
 			}
 		}
 		if strings.HasPrefix(c.text, "On") {
 			text := TemplateText{Title: "a", Body: "b", HTML: c.text}
-			if err := validate(c.kind, text, kind.Email, English); (err == nil) != c.works || !c.works && fault.Of(err).Fields["html"] == "" {
+			if err := validate(text, Selector{c.kind, kind.Email, English}); (err == nil) != c.valid || !c.valid && fault.Of(err).Fields["html"] == "" {
 				t.Errorf("html of %s, %s: %v", c.kind, c.text, err)
 			}
 		}
 	}
 }
 
-// TestEveryKindHasItsFacts, by names that there are.
-func TestEveryKindHasItsFacts(t *testing.T) {
+// TestEveryKindHasVariables checks the names of the variables of every kind, and their samples.
+func TestEveryKindHasVariables(t *testing.T) {
 	for _, k := range append(kind.All, kindOf(t, kind.Digest)) {
-		if _, there := variablesOf[k.Name]; !there {
-			t.Errorf("nobody says what facts %s has", k.Name)
+		if _, ok := variablesOf[k.Name]; !ok {
+			t.Errorf("%s has no entry in variablesOf", k.Name)
 		}
-		always, maybe := VariablesOf(k.Name)
-		for _, name := range append(always, maybe...) {
+		required, optional := VariablesOf(k.Name)
+		for _, name := range append(required, optional...) {
 			if f := reflect.ValueOf(Sample).FieldByName(name); !f.IsValid() || f.IsZero() {
-				t.Errorf("%s has %s, of which there is no sample", k.Name, name)
+				t.Errorf("%s has %s, for which there is no sample", k.Name, name)
 			}
 		}
 	}

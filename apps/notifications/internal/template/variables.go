@@ -1,24 +1,22 @@
 package template
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
-	"text/template/parse"
 
 	"sidecart/apps/notifications/internal/kind"
 	"sidecart/kit/fault"
 )
 
-// variableNames is what a kind's templates may name.
+// variableNames are the variables of a kind.
 type variableNames struct {
-	required []string // in each of its messages
-	optional []string // in some, beside those that any message may have
+	required []string // in each notification of the kind
+	optional []string // in some, beside those of every kind
 }
 
-// alwaysOptional are facts that a message of any kind may have, or not.
-var alwaysOptional = []string{"Name", "Link", "Unsubscribe"}
+// optionalForAll are optional variables of every kind.
+var optionalForAll = []string{"Name", "Link", "Unsubscribe"}
 
 var variablesOf = map[string]variableNames{
 	kind.Registered:     {required: []string{"Username"}},
@@ -42,27 +40,27 @@ var variablesOf = map[string]variableNames{
 	kind.Digest:         {required: []string{"Text"}},
 }
 
-// VariablesOf are the names of the facts that a kind's templates may name: those that each message has, and those that may be missing.
-func VariablesOf(name string) (always, maybe []string) {
+// VariablesOf are the names of the variables of a kind.
+func VariablesOf(name string) (required, optional []string) {
 	of := variablesOf[name]
-	return of.required, slices.Concat(of.optional, alwaysOptional)
+	return of.required, slices.Concat(of.optional, optionalForAll)
 }
 
-// validate says whether a text can tell of each message of its kind: it names only facts that the kind has, anywhere, and it was
-// filled with each choice of those that may be missing. Otherwise it fails with ErrBroken.
-func validate(name string, text TemplateText, channel kind.Channel, language Language) error {
-	if channel != kind.Email && text.HTML != "" {
+// validate fails with ErrBroken unless a text can be rendered for each notification of its kind: it uses only variables
+// of the kind, and it renders with each combination of the optional ones.
+func validate(text TemplateText, at Selector) error {
+	if at.Channel != kind.Email && text.HTML != "" {
 		return ErrBroken.With("html", "is for e-mail only")
 	}
-	if channel == kind.Email && text.HTML == "" {
+	if at.Channel == kind.Email && text.HTML == "" {
 		return ErrBroken.With("html", "is empty")
 	}
-	always, maybe := VariablesOf(name)
-	names, broken := slices.Concat(always, maybe), ErrBroken
+	required, optional := VariablesOf(at.Kind)
+	names, broken := slices.Concat(required, optional), ErrBroken
 	for field, part := range map[string]string{"title": text.Title, "body": text.Body, "html": text.HTML} {
 		t, err := parseText(part)
 		if err == nil {
-			err = checkNames(t.Root, true, names)
+			err = checker{names}.check(true, t.Root)
 		}
 		if err != nil {
 			broken = broken.With(field, err.Error())
@@ -71,33 +69,33 @@ func validate(name string, text TemplateText, channel kind.Channel, language Lan
 	if len(broken.Fields) > 0 {
 		return broken
 	}
-	for choice := range 1 << len(maybe) {
+	for combination := range 1 << len(optional) {
 		var missing []string
-		facts := Variables{}
-		for _, fact := range always {
-			facts.set(fact)
+		variables := Variables{}
+		for _, name := range required {
+			variables.setSample(name)
 		}
-		for i, fact := range maybe {
-			if choice>>i&1 == 1 {
-				missing = append(missing, fact)
+		for i, name := range optional {
+			if combination>>i&1 == 1 {
+				missing = append(missing, name)
 			} else {
-				facts.set(fact)
+				variables.setSample(name)
 			}
 		}
-		if _, err := Render(text, channel, language, facts); err != nil {
-			return addMissing(missing, err)
+		if _, err := Render(text, at.Channel, at.Language, variables); err != nil {
+			return addMissing(err, missing)
 		}
 	}
 	return nil
 }
 
-// set takes one fact of Sample.
-func (f *Variables) set(name string) {
-	reflect.ValueOf(f).Elem().FieldByName(name).Set(reflect.ValueOf(Sample).FieldByName(name))
+// setSample sets a variable to its value in Sample.
+func (v *Variables) setSample(name string) {
+	reflect.ValueOf(v).Elem().FieldByName(name).Set(reflect.ValueOf(Sample).FieldByName(name))
 }
 
-// addMissing says which facts were missing where a text could not be filled.
-func addMissing(missing []string, err error) error {
+// addMissing adds to an error the variables that were missing.
+func addMissing(err error, missing []string) error {
 	if len(missing) == 0 {
 		return err
 	}
@@ -106,68 +104,4 @@ func addMissing(missing []string, err error) error {
 		broken = broken.With(field, why+" (without "+strings.Join(missing, ", ")+")")
 	}
 	return broken
-}
-
-// checkNames refuses names that are not among the facts, also where no message would ever come by. dot says whether "." is
-// all facts at that place; inside of "with" it is one of them, which has no names in it.
-func checkNames(n parse.Node, dot bool, facts []string) error {
-	switch n := n.(type) {
-	case *parse.ListNode:
-		if n == nil {
-			return nil
-		}
-		return checkAll(n.Nodes, dot, facts)
-	case *parse.ActionNode:
-		return checkNames(n.Pipe, dot, facts)
-	case *parse.PipeNode:
-		for _, variable := range n.Decl {
-			if variable.Ident[0] == "$" {
-				return fmt.Errorf("%s: $ is all facts, and stays it", n)
-			}
-		}
-		for _, c := range n.Cmds {
-			if err := checkAll(c.Args, dot, facts); err != nil {
-				return err
-			}
-		}
-	case *parse.IfNode:
-		return checkAll([]parse.Node{n.Pipe, n.List, n.ElseList}, dot, facts)
-	case *parse.WithNode:
-		if err := checkAll([]parse.Node{n.Pipe, n.ElseList}, dot, facts); err != nil {
-			return err
-		}
-		return checkNames(n.List, dot && n.Pipe.String() == "." || n.Pipe.String() == "$", facts)
-	case *parse.FieldNode:
-		if !dot {
-			return fmt.Errorf("%s: inside of with it is $%s", n, n)
-		}
-		return checkName(facts, n, n.Ident)
-	case *parse.VariableNode:
-		if len(n.Ident) == 1 {
-			return nil
-		}
-		if n.Ident[0] != "$" {
-			return fmt.Errorf("%s: a fact has no names in it", n)
-		}
-		return checkName(facts, n, n.Ident[1:])
-	case *parse.ChainNode:
-		return fmt.Errorf("%s: a fact has no names in it", n)
-	}
-	return nil
-}
-
-func checkAll(nodes []parse.Node, dot bool, facts []string) error {
-	for _, n := range nodes {
-		if err := checkNames(n, dot, facts); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func checkName(facts []string, n parse.Node, names []string) error {
-	if len(names) == 1 && slices.Contains(facts, names[0]) {
-		return nil
-	}
-	return fmt.Errorf("%s: there are only %s", n, strings.Join(facts, ", "))
 }

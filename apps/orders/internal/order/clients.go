@@ -46,7 +46,7 @@ type Calls struct {
 var (
 	reserve           = sidecar.Endpoint{App: "products", Method: "PUT", Path: "/reservations/{order}"}
 	release           = sidecar.Endpoint{App: "products", Method: "DELETE", Path: "/reservations/{order}/held"}
-	listNotifications = sidecar.Endpoint{App: "notifications", Method: "GET", Path: "/told/{buyer}/{order}"}
+	listNotifications = sidecar.Endpoint{App: "notifications", Method: "GET", Path: "/order-notifications/{buyer}/{order}"}
 )
 
 // ReserveWith reserves through the sidecar.

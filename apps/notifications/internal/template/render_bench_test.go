@@ -6,11 +6,11 @@ import (
 	"sidecart/apps/notifications/internal/kind"
 )
 
-// BenchmarkFill is what a text costs to make: a mail, and a message of an inbox.
-func BenchmarkFill(b *testing.B) {
+// BenchmarkRender renders an e-mail and an inbox notification.
+func BenchmarkRender(b *testing.B) {
 	for _, channel := range []kind.Channel{kind.Email, kind.InApp} {
 		b.Run(string(channel), func(b *testing.B) {
-			text, err := builtIn(kind.Placed, channel, English)
+			text, err := builtIn(Selector{kind.Placed, channel, English})
 			if err != nil {
 				b.Fatal(err)
 			}

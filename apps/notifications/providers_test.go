@@ -7,8 +7,8 @@ import (
 	"sidecart/kit/config"
 )
 
-// TestMailsLeaveNoMachineInClear, whether somebody signs in or not.
-func TestMailsLeaveNoMachineInClear(t *testing.T) {
+// TestUnencryptedMailIsRefused covers servers with and without authentication.
+func TestUnencryptedMailIsRefused(t *testing.T) {
 	for _, c := range []struct {
 		env, addr, tls string
 		refused        bool
