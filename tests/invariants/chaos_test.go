@@ -22,20 +22,20 @@ const (
 	chaosBuyers   = 24
 )
 
-// chaosOrders is what CHAOS_ORDERS says (make chaos: 3,000). It takes minutes, so `make test` goes without.
+// chaosOrders is CHAOS_ORDERS (make chaos: 3,000). It takes minutes, so `make test` skips it.
 func chaosOrders(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("CHAOS_ORDERS")
 	if text == "" {
-		t.Skip("make chaos")
+		t.Skip("run make chaos")
 	}
 	n, err := strconv.Atoi(text)
 	must(t, err)
 	return n
 }
 
-// chaos: people buy while anything dies at random, with kill -9, every second or two. Whoever got a 201 has an order; within two
-// minutes after the last death everything adds up.
+// chaos places orders while a random process is killed every second or two. Every 201 is an order, and within two
+// minutes after the last kill all invariants hold.
 func chaos(t *testing.T) {
 	running.LogsOnFailure(t, "orders", "orders-2", "orders-dapr", "orders-2-dapr", "scheduler")
 	all := chaosOrders(t)
@@ -45,52 +45,52 @@ func chaos(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute+time.Duration(all)*200*time.Millisecond)
 	defer cancel()
-	quiet, calm := context.WithCancel(ctx)
-	deaths := make(chan []string)
-	go func() { deaths <- kill(quiet) }()
+	killing, stop := context.WithCancel(ctx)
+	kills := make(chan []string)
+	go func() { kills <- kill(killing) }()
 
 	began := time.Now()
-	ids, failed := rush(ctx, t, products, all)
+	ids, failed := placeOrders(ctx, t, products, all)
 	took := time.Since(began)
-	calm()
-	died := <-deaths
-	if names := tally(died); len(died) == 0 {
-		t.Error("nobody died")
-	} else if all >= 2000 { // long enough for everybody
+	stop()
+	killed := <-kills
+	if names := tally(killed); len(killed) == 0 {
+		t.Error("no process was killed")
+	} else if all >= 2000 { // long enough for every process
 		state, err := running.State()
 		must(t, err)
 		for _, p := range state.Processes {
 			if names[p.Name] == 0 {
-				t.Errorf("%s never died", p.Name)
+				t.Errorf("%s was never killed", p.Name)
 			}
 		}
 	}
 	if len(failed) > 0 {
-		t.Errorf("%d buyers had no answer: %v", len(failed), errors.Join(failed[:min(3, len(failed))]...))
+		t.Errorf("%d buyers had no response: %v", len(failed), errors.Join(failed[:min(3, len(failed))]...))
 	}
 	last := time.Now()
-	findings := holds(t, 2*time.Minute)
-	t.Logf("%d orders placed in %.0fs (%.0f/s) while %d processes died (%v); %.0fs later everything added up", len(ids), took.Seconds(),
-		float64(len(ids))/took.Seconds(), len(died), tally(died), time.Since(last).Seconds())
-	for _, f := range findings {
-		t.Logf("  %-75s %d looked at", f.Rule, f.Checked)
+	results := holds(t, 2*time.Minute)
+	t.Logf("%d orders placed in %.0fs (%.0f/s) while %d processes were killed (%v); %.0fs later all invariants held",
+		len(ids), took.Seconds(), float64(len(ids))/took.Seconds(), len(killed), tally(killed), time.Since(last).Seconds())
+	for _, f := range results {
+		t.Logf("  %-75s %d checked", f.Rule, f.Checked)
 	}
-	everyAnswerIsAnOrder(t, ids)
+	everyResponseIsAnOrder(t, ids)
 }
 
-// rush places orders for one to three products each, one of which may be in the basket twice. Of ten earlier orders one is cancelled,
-// one sent and one given back, as far as it has come.
-func rush(ctx context.Context, t *testing.T, products []int64, all int) (ids []string, failed []error) {
+// placeOrders places orders for one to three products, which may be the same. Some earlier orders are cancelled,
+// shipped or refunded.
+func placeOrders(ctx context.Context, t *testing.T, products []int64, all int) (ids []string, failed []error) {
 	t.Helper()
 	orders := make(chan client.Raw)
 	var mu sync.Mutex
 	var buyers sync.WaitGroup
 	for range chaosBuyers {
-		who := buyer(t)
+		user := buyer(t)
 		buyers.Go(func() {
 			var mine []string
 			for body := range orders {
-				id, err := buy(ctx, who, body)
+				id, err := buy(ctx, user, body)
 				if err == nil && id == "" {
 					err = errors.New("out of stock")
 				}
@@ -98,7 +98,7 @@ func rush(ctx context.Context, t *testing.T, products []int64, all int) (ids []s
 					mine = append(mine, id)
 				}
 				if len(mine) > 20 {
-					err = errors.Join(err, meddle(ctx, who, mine[len(mine)-20]))
+					err = errors.Join(err, changeOrder(ctx, user, mine[len(mine)-20]))
 				}
 				mu.Lock()
 				if id != "" {
@@ -124,8 +124,8 @@ func rush(ctx context.Context, t *testing.T, products []int64, all int) (ids []s
 	return ids, failed
 }
 
-// meddle does what people do to an order some time later, or mostly nothing. It may be too late for that, or too early.
-func meddle(ctx context.Context, buyer client.Client, order string) error {
+// changeOrder mostly does nothing, or cancels, ships or refunds an order, which may be too early or too late.
+func changeOrder(ctx context.Context, buyer client.Client, order string) error {
 	path := "POST /api/v1/orders/" + order
 	switch rand.N(10) {
 	case 0:
@@ -138,14 +138,13 @@ func meddle(ctx context.Context, buyer client.Client, order string) error {
 	return nil
 }
 
-// kill ends a process at random, again and again, until ctx ends: nobody for the second time before everybody was it. It returns the
-// names of the dead.
-func kill(ctx context.Context) (died []string) {
+// kill kills random processes until ctx ends: each once before any a second time. It returns their names.
+func kill(ctx context.Context) (killed []string) {
 	var next []string
 	for {
 		select {
 		case <-ctx.Done():
-			return died
+			return killed
 		case <-time.After(time.Second + rand.N(time.Second)):
 		}
 		state, err := running.State()
@@ -158,7 +157,7 @@ func kill(ctx context.Context) (died []string) {
 			}
 		}
 		if pid := running.Process(next[0]).PID; pid > 0 && syscall.Kill(pid, syscall.SIGKILL) == nil {
-			died = append(died, next[0])
+			killed = append(killed, next[0])
 			next = next[1:]
 		}
 	}
@@ -172,8 +171,8 @@ func tally(names []string) map[string]int {
 	return times
 }
 
-// everyAnswerIsAnOrder: no 201 was a lie, and no try made a second order.
-func everyAnswerIsAnOrder(t *testing.T, ids []string) {
+// everyResponseIsAnOrder: each 201 is an order, and no retry created a second one.
+func everyResponseIsAnOrder(t *testing.T, ids []string) {
 	t.Helper()
 	d, err := invariants.Open(t.Context(), running.Secret)
 	must(t, err)
@@ -183,6 +182,6 @@ func everyAnswerIsAnOrder(t *testing.T, ids []string) {
 		select count(distinct o.id) from orders o, jsonb_array_elements(o.items) i where i->>'sku' like 'CHAOS-%'`).Scan(&found))
 	slices.Sort(ids)
 	if distinct := len(slices.Compact(slices.Clone(ids))); distinct != len(ids) || found != len(ids) {
-		t.Errorf("%d answers, %d different orders in them, %d orders in the database", len(ids), distinct, found)
+		t.Errorf("%d responses, %d different orders in them, %d orders in the database", len(ids), distinct, found)
 	}
 }

@@ -1,5 +1,5 @@
-// Package invariants says what must hold in the platform's databases whatever happened, and checks it: nothing sold twice,
-// nobody charged for nothing, nothing told twice or not at all.
+// Package invariants checks in the platform's databases what must hold whatever happened: nothing is sold twice, no
+// buyer is charged for nothing, and every notification is sent once.
 package invariants
 
 import (
@@ -11,14 +11,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Databases are the services' own, read with the secrets of an instance.
+// Databases are connections to the services' databases.
 type Databases struct {
 	all map[string]*pgx.Conn
 }
 
 var names = []string{"users", "products", "orders", "notifications"}
 
-// Open connects to all four. secret gives the secrets of an instance by name.
+// Open connects to all four databases. secret returns a secret of the instance by name.
 func Open(ctx context.Context, secret func(name string) (string, error)) (*Databases, error) {
 	d := &Databases{all: map[string]*pgx.Conn{}}
 	for _, name := range names {
@@ -44,50 +44,51 @@ func (d *Databases) Close() (err error) {
 	return err
 }
 
-// Finding is what one rule showed.
-type Finding struct {
+// Result is the outcome of one rule.
+type Result struct {
 	Rule    string
-	Checked int      // how many things were looked at
-	Wrong   []string // those for which the rule does not hold, in words
+	Checked int      // number of items
+	Wrong   []string // the items that break the rule, described
 }
 
-// check is one rule. What is younger than settled may still be on its way and is left out.
+// check is one rule. Items that changed after settled may still be in progress; the rule skips them.
 type check struct {
 	rule string
-	run  func(ctx context.Context, d *Databases, f *Finding, settled time.Time) error
+	run  func(ctx context.Context, d *Databases, f *Result, settled time.Time) error
 }
 
 var checks = []check{
-	{"the movements of each product add up to what is on the shelf", ledger},
-	{"what is reserved is what open reservations hold", reserved},
-	{"what an order sold has left the shelf, and only that", sold},
-	{"what was given back is on the shelf again, and only that", returned},
-	{"each charge is of one paid order, and each paid order has its charge", charged},
-	{"every order has come to a final status, or waits for people", finished},
-	{"each step of an order was told once", told},
+	{"the movements of each product add up to its stock", ledger},
+	{"reserved stock is the sum of open reservations", reserved},
+	{"the stock of an order is sold, and only that", sold},
+	{"refunded items with restocking are in stock again, and only those", restocked},
+	{"each charge belongs to one paid order, and each paid order has its charge", charged},
+	{"no order stays pending", finished},
+	{"each step of an order is notified once", notified},
 	{"no event waits to be published", published},
-	{"no event is a dead letter", heard},
+	{"no event is a dead letter", deadLetters},
 }
 
-// Check looks at everything. What changed within the last moments, the grace, may still be on its way.
-func (d *Databases) Check(ctx context.Context, grace time.Duration) ([]Finding, error) {
-	var findings []Finding
+// Check checks all rules. Changes within the grace period may still be in progress.
+func (d *Databases) Check(ctx context.Context, grace time.Duration) ([]Result, error) {
+	var results []Result
 	for _, c := range checks {
-		f := Finding{Rule: c.rule}
-		if err := c.run(ctx, d, &f, time.Now().Add(-grace)); err != nil {
+		r := Result{Rule: c.rule}
+		if err := c.run(ctx, d, &r, time.Now().Add(-grace)); err != nil {
 			return nil, fmt.Errorf("%s: %w", c.rule, err)
 		}
-		findings = append(findings, f)
+		results = append(results, r)
 	}
-	return findings, nil
+	return results, nil
 }
 
-// Wrong is an error that names what does not hold, or nil.
-func Wrong(findings []Finding) error {
+// Wrong is an error that names the broken rules, or nil.
+func Wrong(results []Result) error {
 	var errs []error
-	for _, f := range findings {
+	for _, f := range results {
 		if len(f.Wrong) > 0 {
-			errs = append(errs, fmt.Errorf("%s: %d of %d do not: %.5q", f.Rule, len(f.Wrong), f.Checked, f.Wrong[:min(5, len(f.Wrong))]))
+			examples := f.Wrong[:min(5, len(f.Wrong))]
+			errs = append(errs, fmt.Errorf("%s: broken for %d of %d: %.5q", f.Rule, len(f.Wrong), f.Checked, examples))
 		}
 	}
 	return errors.Join(errs...)

@@ -25,10 +25,10 @@ var (
 	running *platform.Platform
 	admin   client.Client
 	signer  *auth.Signer
-	crashes string // the folder whose files say where a process dies
+	crashes string // the folder whose files name the point at which a process exits
 )
 
-// TestMain runs two replicas of products and of orders beside everything else.
+// TestMain runs two replicas of products and of orders.
 func TestMain(m *testing.M) {
 	var err error
 	if crashes, err = os.MkdirTemp("", "crashes-"); err != nil {
@@ -37,7 +37,8 @@ func TestMain(m *testing.M) {
 	}
 	_ = os.Setenv("CRASH_AT", crashes)
 	_ = os.Setenv("RATE_LIMIT_SCALE", "100000")
-	code := platform.Main(m, "invariants", 8200, func(p *platform.Platform) { running = p }, "--replicas", "products=2,orders=2")
+	use := func(p *platform.Platform) { running = p }
+	code := platform.Main(m, "invariants", 8200, use, "--replicas", "products=2,orders=2")
 	_ = os.RemoveAll(crashes)
 	os.Exit(code)
 }
@@ -62,28 +63,30 @@ func TestInvariants(t *testing.T) {
 	t.Run("flash sale", flashSale)
 	t.Run("crash points", crashPoints)
 	t.Run("chaos", chaos)
-	t.Run("months of orders", months)
-	t.Run("what is broken is found", found)
+	t.Run("seed data", seedData)
+	t.Run("broken rules are found", brokenRulesAreFound)
 }
 
-// buyer is somebody with a valid token, whom the users service has never seen: a thousand registrations are another test.
+// buyer is a user with a valid token user is not registered: a thousand registrations would take too long.
 func buyer(t *testing.T) client.Client {
 	t.Helper()
-	token, err := signer.Sign(shop.Caller{ID: shop.UserID{UUID: shop.NewID()}, SessionID: uuid.New(), Role: shop.User}, time.Hour)
+	caller := shop.Caller{ID: shop.UserID{UUID: shop.NewID()}, SessionID: uuid.New(), Role: shop.User}
+	token, err := signer.Sign(caller, time.Hour)
 	must(t, err)
 	return client.Client{Base: running.URL(), Token: token}
 }
 
 func product(t *testing.T, sku string, stock int) (id int64) {
 	t.Helper()
-	var made struct{ ID int64 }
+	var created struct{ ID int64 }
 	must(t, admin.Call(t.Context(), "POST /api/v1/products", map[string]any{
-		"name": "Product " + sku, "description": "for the test", "sku": sku, "price": 19.99, "category_id": 1, "brand": "TechBrand", "initial_quantity": stock,
-	}, 201, &made))
-	return made.ID
+		"name": "Product " + sku, "description": "for the test", "sku": sku, "price": 19.99, "category_id": 1,
+		"brand": "TechBrand", "initial_quantity": stock,
+	}, 201, &created))
+	return created.ID
 }
 
-// items is a basket of single pieces; a product may be in it more than once.
+// items is an order of single items; a product may be in it more than once.
 func items(products ...int64) client.Raw {
 	var lines []string
 	for _, id := range products {
@@ -96,18 +99,18 @@ func withToken(body client.Raw, payment string) client.Raw {
 	return client.Raw(strings.Replace(string(body), `"payment_method"`, fmt.Sprintf(`"payment_token":%q,"payment_method"`, payment), 1))
 }
 
-// buy places an order as a patient customer does: with a key, and again until there is an answer. The id is empty where
-// there was not enough left.
-func buy(ctx context.Context, who client.Client, body client.Raw) (id string, err error) {
+// buy places an order with an idempotency key, and retries until there is a response. The id is empty when the product
+// is out of stock.
+func buy(ctx context.Context, user client.Client, body client.Raw) (id string, err error) {
 	key := uuid.NewString()
 	for {
-		a, err := who.Do(ctx, "POST /api/v1/orders", body, "Idempotency-Key", key)
+		a, err := user.Do(ctx, "POST /api/v1/orders", body, "Idempotency-Key", key)
 		switch {
 		case err != nil, a.Status >= 500, a.Status == http.StatusTooManyRequests,
-			a.Status == http.StatusConflict && !strings.Contains(string(a.Body), `"out_of_stock"`): // the first try still runs
+			a.Status == http.StatusConflict && !strings.Contains(string(a.Body), `"out_of_stock"`): // the first attempt is still running
 			select {
 			case <-ctx.Done():
-				return "", fmt.Errorf("no answer in time; the last was %d %.200s, %w", a.Status, a.Body, err)
+				return "", fmt.Errorf("no response in time; the last was %d %.200s, %w", a.Status, a.Body, err)
 			case <-time.After(200 * time.Millisecond):
 			}
 		case a.Status == http.StatusConflict:
@@ -120,20 +123,20 @@ func buy(ctx context.Context, who client.Client, body client.Raw) (id string, er
 	}
 }
 
-// holds waits until all invariants hold, with nothing excused.
-func holds(t *testing.T, within time.Duration) []invariants.Finding {
+// holds waits until all invariants hold, without a grace period.
+func holds(t *testing.T, within time.Duration) []invariants.Result {
 	t.Helper()
-	var findings []invariants.Finding
+	var results []invariants.Result
 	platform.Eventually(t, within, func() (err error) {
-		if findings, err = check(t.Context()); err != nil {
+		if results, err = check(t.Context()); err != nil {
 			return err
 		}
-		return invariants.Wrong(findings)
+		return invariants.Wrong(results)
 	})
-	return findings
+	return results
 }
 
-func check(ctx context.Context) ([]invariants.Finding, error) {
+func check(ctx context.Context) ([]invariants.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	d, err := invariants.Open(ctx, running.Secret)
@@ -144,8 +147,8 @@ func check(ctx context.Context) ([]invariants.Finding, error) {
 	return d.Check(ctx, 0)
 }
 
-// crashPoints lets a process die at each point of the code that has a name, while an order passes it. The order comes to its
-// end all the same.
+// crashPoints lets a process exit at each named point of the code while an order passes it. The order is completed all
+// the same.
 func crashPoints(t *testing.T) {
 	id := product(t, "CRASH", 500)
 	points := pointsInCode(t)
@@ -153,35 +156,34 @@ func crashPoints(t *testing.T) {
 		t.Run(point, func(t *testing.T) {
 			file := filepath.Join(crashes, crash.FileName(point))
 			must(t, os.WriteFile(file, nil, 0o600))
-			t.Cleanup(func() { _ = os.Remove(file) }) // nobody shall die there later
-			who := buyer(t)
+			t.Cleanup(func() { _ = os.Remove(file) }) // no process exits there later
+			user := buyer(t)
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
-			switch noun, _, _ := strings.Cut(point, ": "); noun {
+			switch step, _, _ := strings.Cut(point, ": "); step {
 			case "give up", "undo", "release":
-				order, err := buy(ctx, who, withToken(items(id), "tok_declined"))
+				order, err := buy(ctx, user, withToken(items(id), "tok_declined"))
 				must(t, err)
-				journey.AwaitStatus(t, who, order, "cancelled")
-				journey.AwaitTold(t, who, order, "orders.placed", "orders.payment_failed", "orders.cancelled")
+				journey.AwaitStatus(t, user, order, "cancelled")
+				journey.AwaitTold(t, user, order, "orders.placed", "orders.payment_failed", "orders.cancelled")
 			case "change":
-				order := paid(ctx, t, who, items(id))
-				must(t, insist(ctx, who, "POST /api/v1/orders/"+order+"/cancel", nil))
-				journey.AwaitStatus(t, who, order, "cancelled")
-				journey.AwaitTold(t, who, order, "orders.placed", "orders.paid", "orders.cancelled")
+				order := paid(ctx, t, user, items(id))
+				must(t, insist(ctx, user, "POST /api/v1/orders/"+order+"/cancel", nil))
+				journey.AwaitStatus(t, user, order, "cancelled")
+				journey.AwaitTold(t, user, order, "orders.placed", "orders.paid", "orders.cancelled")
 			case "refund", "give back", "return":
-				order := paid(ctx, t, who, items(id))
+				order := paid(ctx, t, user, items(id))
 				must(t, insist(ctx, admin, "POST /api/v1/orders/"+order+"/refund", map[string]any{}))
-				journey.AwaitStatus(t, who, order, "refunded")
-				journey.AwaitTold(t, who, order, "orders.placed", "orders.paid", "orders.refunded")
+				journey.AwaitStatus(t, user, order, "refunded")
+				journey.AwaitTold(t, user, order, "orders.placed", "orders.paid", "orders.refunded")
 			default:
-				order := paid(ctx, t, who, items(id))
-				journey.AwaitTold(t, who, order, "orders.placed", "orders.paid")
+				order := paid(ctx, t, user, items(id))
+				journey.AwaitTold(t, user, order, "orders.placed", "orders.paid")
 			}
-			// An event that was with a sidecar whose app just died is handed out again after 90 s; the recovery sweep
-			// is earlier.
+			// The broker delivers an event again after 90 s when the app has exited; the recovery sweep is earlier.
 			platform.Eventually(t, 2*time.Minute, func() error {
 				if _, err := os.Stat(file); err == nil {
-					return fmt.Errorf("nobody has died at %q", point)
+					return fmt.Errorf("no process has exited at %q", point)
 				}
 				return nil
 			})
@@ -190,19 +192,20 @@ func crashPoints(t *testing.T) {
 	holds(t, 2*time.Minute)
 }
 
-func paid(ctx context.Context, t *testing.T, who client.Client, body client.Raw) (order string) {
+func paid(ctx context.Context, t *testing.T, user client.Client, body client.Raw) (order string) {
 	t.Helper()
-	order, err := buy(ctx, who, body)
+	order, err := buy(ctx, user, body)
 	must(t, err)
-	journey.AwaitStatus(t, who, order, "paid")
+	journey.AwaitStatus(t, user, order, "paid")
 	return order
 }
 
-// insist asks with one key until there is an answer, which may be that the order is past that point: an answer before was lost.
-func insist(ctx context.Context, who client.Client, call string, body any) error {
+// insist retries a request with one key until there is a response. A conflict is a success: an earlier response was
+// lost.
+func insist(ctx context.Context, user client.Client, call string, body any) error {
 	key := uuid.NewString()
 	for {
-		a, err := who.Do(ctx, call, body, "Idempotency-Key", key)
+		a, err := user.Do(ctx, call, body, "Idempotency-Key", key)
 		switch {
 		case err == nil && a.Status == http.StatusConflict:
 			return nil
@@ -211,7 +214,7 @@ func insist(ctx context.Context, who client.Client, call string, body any) error
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s: no answer in time; the last was %d %.200s, %w", call, a.Status, a.Body, err)
+			return fmt.Errorf("%s: no response in time; the last was %d %.200s, %w", call, a.Status, a.Body, err)
 		case <-time.After(200 * time.Millisecond):
 		}
 	}

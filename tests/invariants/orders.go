@@ -9,14 +9,14 @@ import (
 	"sidecart/kit/shop"
 )
 
-// purchase is what the checks read of an order.
+// purchase is the part of an order that the checks read.
 type purchase struct {
 	ID, Number, Status string
 	Total, Refunded    shop.Money
 	UpdatedAt          time.Time
 }
 
-// bought says whether the buyer has paid and has, or gets, at least some of the goods.
+// bought reports whether the buyer has paid, and has or gets at least some of the items.
 func (p purchase) bought() bool {
 	switch p.Status {
 	case "paid", "shipped", "delivered", "partially_refunded":
@@ -29,29 +29,29 @@ func orders(ctx context.Context, d *Databases) ([]purchase, error) {
 	return rows[purchase](ctx, d, "orders", `select id::text, number, status, total, refunded, updated_at from orders order by id`)
 }
 
-// finished: pending is the one status in which nobody but the platform has something to do.
-func finished(ctx context.Context, d *Databases, f *Finding, settled time.Time) error {
+// finished: only pending orders wait for the platform; all other open orders wait for a person.
+func finished(ctx context.Context, d *Databases, f *Result, settled time.Time) error {
 	bought, err := orders(ctx, d)
 	f.Checked = len(bought)
 	for _, o := range bought {
 		if o.Status == "pending" && o.UpdatedAt.Before(settled) {
-			f.Wrong = append(f.Wrong, fmt.Sprintf("order %s (%s) is pending since %s", o.Number, o.ID, o.UpdatedAt.UTC().Format(time.TimeOnly)))
+			since := o.UpdatedAt.UTC().Format(time.TimeOnly)
+			f.Wrong = append(f.Wrong, fmt.Sprintf("order %s (%s) is pending since %s", o.Number, o.ID, since))
 		}
 	}
 	return err
 }
 
-// kinds are the notifications that each step of an order's history makes. Other kinds may come at most once, too, but for
-// refunds, of which an order may have several.
+// kinds are the notifications of the steps of an order. Other kinds are sent at most once, too.
 var kinds = map[string]string{
-	"pending": "orders.placed", "paid": "orders.paid", "shipped": "orders.shipped", "delivered": "orders.delivered", "cancelled": "orders.cancelled",
-	"refunded": refunded, "partially_refunded": refunded,
+	"pending": "orders.placed", "paid": "orders.paid", "shipped": "orders.shipped", "delivered": "orders.delivered",
+	"cancelled": "orders.cancelled", "refunded": refunded, "partially_refunded": refunded,
 }
 
 const refunded = "orders.refunded"
 
-// told leaves out who closed their account: what they were told is erased.
-func told(ctx context.Context, d *Databases, f *Finding, settled time.Time) error {
+// notified skips users who closed their account: their notifications are erased.
+func notified(ctx context.Context, d *Databases, f *Result, settled time.Time) error {
 	type step struct {
 		OrderID, Status string
 		At              time.Time
@@ -80,22 +80,22 @@ func told(ctx context.Context, d *Databases, f *Finding, settled time.Time) erro
 		}
 	}
 	for _, m := range messages {
-		what := m.OrderID + " " + m.Kind
-		times[what] = m.Times
-		if m.Times > max(1, happened[what]) {
-			f.Wrong = append(f.Wrong, fmt.Sprintf("order %s: %s was told %d times", m.OrderID, m.Kind, m.Times))
+		key := m.OrderID + " " + m.Kind
+		times[key] = m.Times
+		if m.Times > max(1, happened[key]) {
+			f.Wrong = append(f.Wrong, fmt.Sprintf("order %s: %s was notified %d times", m.OrderID, m.Kind, m.Times))
 		}
 	}
-	for what, n := range happened {
-		if times[what] < n && !fresh[what] {
-			f.Wrong = append(f.Wrong, fmt.Sprintf("order %s happened %d times and was told %d times", what, n, times[what]))
+	for key, n := range happened {
+		if times[key] < n && !fresh[key] {
+			f.Wrong = append(f.Wrong, fmt.Sprintf("order %s happened %d times and was notified %d times", key, n, times[key]))
 		}
 	}
 	slices.Sort(f.Wrong)
 	return nil
 }
 
-func published(ctx context.Context, d *Databases, f *Finding, settled time.Time) error {
+func published(ctx context.Context, d *Databases, f *Result, settled time.Time) error {
 	type event struct {
 		ID, Topic string
 	}
@@ -112,12 +112,12 @@ func published(ctx context.Context, d *Databases, f *Finding, settled time.Time)
 	return nil
 }
 
-func heard(ctx context.Context, d *Databases, f *Finding, _ time.Time) error {
-	type letter struct {
+func deadLetters(ctx context.Context, d *Databases, f *Result, _ time.Time) error {
+	type deadLetter struct {
 		EventID, Topic, Reason string
 	}
 	for _, name := range names {
-		dead, err := rows[letter](ctx, d, name, `select event_id::text, topic, reason from dead_letters order by died_at`)
+		dead, err := rows[deadLetter](ctx, d, name, `select event_id::text, topic, reason from dead_letters order by died_at`)
 		if err != nil {
 			return err
 		}

@@ -8,10 +8,11 @@ import (
 	"time"
 )
 
-// months: what make seed makes is as whole as what people make, and half a year old. It makes nothing twice.
-func months(t *testing.T) {
+// seedData: the data of `make seed` keeps the invariants, covers half a year, and a second run adds nothing.
+func seedData(t *testing.T) {
 	seed := func() {
-		cmd := exec.CommandContext(t.Context(), "go", "run", "./tests/seed", "-url", running.URL(), "-dir", running.Dir, "-pictures=false", "-orders", "80")
+		cmd := exec.CommandContext(t.Context(), "go", "run", "./tests/seed",
+			"-url", running.URL(), "-dir", running.Dir, "-pictures=false", "-orders", "80")
 		cmd.Dir = running.Root
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("seed: %v\n%s", err, out)
@@ -34,12 +35,12 @@ func months(t *testing.T) {
 	}
 	seed()
 	if again := salesByMonth(t); fmt.Sprint(again) != fmt.Sprint(sold) {
-		t.Errorf("made again, it is %v and was %v", again, sold)
+		t.Errorf("after a second run the sales are %v, before %v", again, sold)
 	}
 	holds(t, time.Minute)
 }
 
-// salesByMonth is the revenue of each month of the last year that has any but today's.
+// salesByMonth are the orders and revenue by month, without today's.
 func salesByMonth(t *testing.T) map[string]string {
 	t.Helper()
 	now := time.Now().UTC()

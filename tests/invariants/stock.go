@@ -12,7 +12,7 @@ type count struct {
 	Is, Want  int64
 }
 
-func (f *Finding) counts(all []count, what string) {
+func (f *Result) counts(all []count, what string) {
 	f.Checked = len(all)
 	for _, c := range all {
 		if c.Is != c.Want {
@@ -21,15 +21,15 @@ func (f *Finding) counts(all []count, what string) {
 	}
 }
 
-func ledger(ctx context.Context, d *Databases, f *Finding, _ time.Time) error {
+func ledger(ctx context.Context, d *Databases, f *Result, _ time.Time) error {
 	all, err := rows[count](ctx, d, "products", `
 		select s.product_id, s.on_hand::bigint as is, coalesce(sum(m.delta), 0)::bigint as want
 		from stock s left join movements m on m.product_id = s.product_id group by s.product_id order by s.product_id`)
-	f.counts(all, "on the shelf")
+	f.counts(all, "in stock")
 	return err
 }
 
-func reserved(ctx context.Context, d *Databases, f *Finding, _ time.Time) error {
+func reserved(ctx context.Context, d *Databases, f *Result, _ time.Time) error {
 	all, err := rows[count](ctx, d, "products", `
 		select s.product_id, s.reserved::bigint as is, coalesce(sum(l.quantity) filter (where r.state = 'held'), 0)::bigint as want
 		from stock s left join reservation_lines l on l.product_id = s.product_id left join reservations r on r.order_id = l.order_id
@@ -38,64 +38,67 @@ func reserved(ctx context.Context, d *Databases, f *Finding, _ time.Time) error 
 	return err
 }
 
-// line is so many of a product in an order.
-type line struct {
+// item is the quantity of a product in an order.
+type item struct {
 	OrderID   string
 	ProductID int64
 	Quantity  int64
 }
 
-// returned compares what refunds put back with what came back to the shelf. Of a cancelled order all goes back, see sold.
-func returned(ctx context.Context, d *Databases, f *Finding, settled time.Time) error {
-	back, err := rows[line](ctx, d, "products", `
+// restocked compares the items of refunds with the returned stock. A cancelled order returns all of its items, see
+// sold.
+func restocked(ctx context.Context, d *Databases, f *Result, settled time.Time) error {
+	restocked, err := rows[item](ctx, d, "products", `
 		select order_id::text, product_id, returned::bigint as quantity from reservation_lines where returned > 0`)
 	if err != nil {
 		return err
 	}
-	given, err := rows[line](ctx, d, "orders", `
+	refunded, err := rows[item](ctx, d, "orders", `
 		select r.order_id::text as order_id, (i->>'product_id')::bigint as product_id, sum((i->>'quantity')::bigint)::bigint as quantity
 		from refunds r, jsonb_array_elements(r.items) i where r.restock group by 1, 2 order by 1, 2`)
 	if err != nil {
 		return err
 	}
-	left, err := rows[struct{ ID string }](ctx, d, "orders", `
+	skipped, err := rows[struct{ ID string }](ctx, d, "orders", `
 		select id::text from orders where status = 'cancelled'
 		union select order_id::text from refunds where coalesce(settled_at, failed_at, 'infinity') >= $1`, settled)
 	if err != nil {
 		return err
 	}
-	leave := map[string]bool{}
-	for _, o := range left {
-		leave[o.ID] = true
+	skip := map[string]bool{}
+	for _, o := range skipped {
+		skip[o.ID] = true
 	}
-	is := map[line]int64{}
-	for _, l := range back {
-		is[line{OrderID: l.OrderID, ProductID: l.ProductID}] = l.Quantity
+	is := map[item]int64{}
+	for _, l := range restocked {
+		is[item{OrderID: l.OrderID, ProductID: l.ProductID}] = l.Quantity
 	}
-	f.Checked = len(given)
-	for _, l := range given {
-		at := line{OrderID: l.OrderID, ProductID: l.ProductID}
-		if is[at] != l.Quantity && !leave[l.OrderID] {
-			f.Wrong = append(f.Wrong, fmt.Sprintf("order %s: %d of product %d are back on the shelf, should be %d", l.OrderID, is[at], l.ProductID, l.Quantity))
+	f.Checked = len(refunded)
+	for _, l := range refunded {
+		at := item{OrderID: l.OrderID, ProductID: l.ProductID}
+		if is[at] != l.Quantity && !skip[l.OrderID] {
+			f.Wrong = append(f.Wrong, fmt.Sprintf("order %s: %d of product %d were restocked, should be %d",
+				l.OrderID, is[at], l.ProductID, l.Quantity))
 		}
 		delete(is, at)
 	}
 	for at, n := range is {
-		if !leave[at.OrderID] {
-			f.Wrong = append(f.Wrong, fmt.Sprintf("order %s: %d of product %d are back on the shelf without a refund", at.OrderID, n, at.ProductID))
+		if !skip[at.OrderID] {
+			f.Wrong = append(f.Wrong, fmt.Sprintf("order %s: %d of product %d were restocked without a refund",
+				at.OrderID, n, at.ProductID))
 		}
 	}
 	return nil
 }
 
-// sold compares each order with its reservation: they are in two databases, which agree in the end.
-func sold(ctx context.Context, d *Databases, f *Finding, settled time.Time) error {
+// sold compares each order with its reservation, which is in another database and becomes consistent later.
+func sold(ctx context.Context, d *Databases, f *Result, settled time.Time) error {
 	type state struct{ OrderID, State string }
 	bought, err := orders(ctx, d)
 	if err != nil {
 		return err
 	}
-	wanted, err := rows[line](ctx, d, "orders", `
+	wanted, err := rows[item](ctx, d, "orders", `
 		select o.id::text as order_id, (i->>'product_id')::bigint as product_id, sum((i->>'quantity')::bigint)::bigint as quantity
 		from orders o, jsonb_array_elements(o.items) i group by 1, 2 order by 1, 2`)
 	if err != nil {
@@ -105,13 +108,13 @@ func sold(ctx context.Context, d *Databases, f *Finding, settled time.Time) erro
 	if err != nil {
 		return err
 	}
-	lines, err := rows[line](ctx, d, "products", `
+	lines, err := rows[item](ctx, d, "products", `
 		select order_id::text, product_id, quantity::bigint from reservation_lines order by order_id::text, product_id`)
 	if err != nil {
 		return err
 	}
-	byOrder := func(all []line) map[string][]line {
-		m := map[string][]line{}
+	byOrder := func(all []item) map[string][]item {
+		m := map[string][]item{}
 		for _, l := range all {
 			m[l.OrderID] = append(m[l.OrderID], l)
 		}
@@ -129,14 +132,15 @@ func sold(ctx context.Context, d *Databases, f *Finding, settled time.Time) erro
 		switch {
 		case o.UpdatedAt.After(settled):
 		case o.bought() && (state != "committed" || !slices.Equal(want[o.ID], have[o.ID])):
-			f.Wrong = append(f.Wrong, fmt.Sprintf("order %s is %s, its reservation %q holds %v of %v", o.Number, o.Status, state, have[o.ID], want[o.ID]))
+			f.Wrong = append(f.Wrong, fmt.Sprintf("order %s is %s, its reservation %q holds %v of %v",
+				o.Number, o.Status, state, have[o.ID], want[o.ID]))
 		case o.Status == "cancelled" && (state == "held" || state == "committed"):
 			f.Wrong = append(f.Wrong, fmt.Sprintf("order %s is cancelled, its reservation %s", o.Number, state))
 		}
 	}
-	for id, state := range is { // one that is held without an order ends by itself
+	for id, state := range is { // a held reservation without an order expires
 		if state == "committed" && !known[id] {
-			f.Wrong = append(f.Wrong, "goods were sold to an order that does not exist: "+id)
+			f.Wrong = append(f.Wrong, "stock was sold to an order that does not exist: "+id)
 		}
 	}
 	return nil

@@ -30,7 +30,8 @@ func TestEachProcessHasATokenForItsNameOnly(t *testing.T) {
 	public := publicKey(t, i)
 	for name, subject := range map[string]string{
 		"orders": "spiffe://public/ns/default/orders", "users": "spiffe://public/ns/default/users",
-		Placement: "spiffe://sidecart/ns/default/dapr-placement", Scheduler: "spiffe://sidecart/ns/default/dapr-scheduler",
+		Placement: "spiffe://sidecart/ns/default/dapr-placement",
+		Scheduler: "spiffe://sidecart/ns/default/dapr-scheduler",
 	} {
 		text, err := os.ReadFile(tokenFile(i, name))
 		if err != nil {
@@ -94,7 +95,8 @@ func decoded(t *testing.T, s string) []byte {
 func TestLauncher(t *testing.T) {
 	i := newInstance(t)
 	daprd := filepath.Join(t.TempDir(), "it's daprd")
-	if err := os.WriteFile(daprd, []byte("#!/bin/sh\necho $DAPR_SENTRY_TOKEN_FILE\nprintf '%s|' \"$@\"\n"), 0o700); err != nil { //nolint:gosec // a program
+	script := []byte("#!/bin/sh\necho $DAPR_SENTRY_TOKEN_FILE\nprintf '%s|' \"$@\"\n")
+	if err := os.WriteFile(daprd, script, 0o700); err != nil { //nolint:gosec // a program
 		t.Fatal(err)
 	}
 	dir, err := WriteLauncher(i, daprd, []string{"--more"})

@@ -74,7 +74,10 @@ func TestStartTimeout(t *testing.T) {
 	s.probeEvery, s.startTimeout = 10*time.Millisecond, 500*time.Millisecond
 	began := time.Now()
 	never := noResponse(t)
-	s.Start(t.Context(), Spec{Name: "never", Path: "/bin/sleep", Args: []string{"1000"}, Log: filepath.Join(s.dir, "x.log"), Ready: never, Alive: never})
+	s.Start(t.Context(), Spec{
+		Name: "never", Path: "/bin/sleep", Args: []string{"1000"}, Log: filepath.Join(s.dir, "x.log"),
+		Ready: never, Alive: never,
+	})
 	t.Cleanup(func() { s.Stop("never") })
 	await(t, s, "never", func(p Status) bool { return p.Restarts >= 1 })
 	if took := time.Since(began); took < s.startTimeout {
@@ -88,7 +91,7 @@ func TestOneResponseResetsTheCount(t *testing.T) {
 	s.probeEvery = 5 * time.Millisecond
 	probes := make(chan struct{}, 100)
 	n := 0
-	s.Start(t.Context(), Spec{Name: "busy", Path: "/bin/sleep", Args: []string{"1000"}, Log: filepath.Join(s.dir, "x.log"), Alive: func(context.Context) error {
+	alive := func(context.Context) error {
 		n++
 		select {
 		case probes <- struct{}{}:
@@ -98,7 +101,10 @@ func TestOneResponseResetsTheCount(t *testing.T) {
 			return nil
 		}
 		return errors.New("too busy")
-	}})
+	}
+	s.Start(t.Context(), Spec{
+		Name: "busy", Path: "/bin/sleep", Args: []string{"1000"}, Log: filepath.Join(s.dir, "x.log"), Alive: alive,
+	})
 	t.Cleanup(func() { s.Stop("busy") })
 	for range cap(probes) {
 		<-probes

@@ -44,7 +44,9 @@ func TestNice(t *testing.T) {
 	s, _ := supervise(t, Spec{Name: "nice", Path: "/bin/sleep", Args: []string{"1000"}, Nice: 5})
 	first := await(t, s, "nice", func(p Status) bool { return p.State == Running })
 	for _, want := range []int{first.PID, 0} {
-		now := await(t, s, "nice", func(p Status) bool { return p.State == Running && (want != 0 || p.PID != first.PID) })
+		now := await(t, s, "nice", func(p Status) bool {
+			return p.State == Running && (want != 0 || p.PID != first.PID)
+		})
 		deadline := time.Now().Add(10 * time.Second)
 		for {
 			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", now.PID))
@@ -68,7 +70,9 @@ func TestNice(t *testing.T) {
 func TestCrashLoopWaitsLongerEachTime(t *testing.T) {
 	s, logged := supervise(t, Spec{Name: "crasher", Path: "/bin/sh", Args: []string{"-c", "echo no database; exit 3"}})
 	await(t, s, "crasher", func(p Status) bool { return p.Restarts >= 4 })
-	for _, want := range []string{"restarting it in 10ms", "in 20ms", "in 40ms", "exit status 3", "Last log line: no database"} {
+	for _, want := range []string{
+		"restarting it in 10ms", "in 20ms", "in 40ms", "exit status 3", "Last log line: no database",
+	} {
 		if !logged(want) {
 			t.Errorf("not logged: %s", want)
 		}
@@ -104,7 +108,8 @@ func TestReportsAreInOrder(t *testing.T) {
 	var names []string
 	for n := range 20 {
 		names = append(names, fmt.Sprint(n))
-		s.Start(t.Context(), Spec{Name: names[n], Path: "/bin/sleep", Args: []string{"1000"}, Log: filepath.Join(s.dir, "x.log")})
+		log := filepath.Join(s.dir, "x.log")
+		s.Start(t.Context(), Spec{Name: names[n], Path: "/bin/sleep", Args: []string{"1000"}, Log: log})
 	}
 	for _, name := range names {
 		if err := s.WaitReady(t.Context(), name); err != nil {
@@ -136,10 +141,11 @@ func TestStopKillsAfterTheGracePeriod(t *testing.T) {
 
 func TestWaitReady(t *testing.T) {
 	flag := filepath.Join(t.TempDir(), "flag")
-	s, _ := supervise(t, Spec{Name: "slow", Path: "/bin/sleep", Args: []string{"1000"}, Ready: func(context.Context) error {
+	ready := func(context.Context) error {
 		_, err := os.Stat(flag)
 		return err
-	}})
+	}
+	s, _ := supervise(t, Spec{Name: "slow", Path: "/bin/sleep", Args: []string{"1000"}, Ready: ready})
 	await(t, s, "slow", func(p Status) bool { return p.State == Starting && p.PID != 0 })
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()

@@ -11,8 +11,9 @@ import (
 func TestComponentTypes(t *testing.T) {
 	root := t.TempDir()
 	write(t, root, map[string]string{
-		"components/local/carts.yaml":     "kind: Component\nspec: {type: state.redis}\n",
-		"components/compose/carts.yaml":   "kind: Component\nspec: {type: state.redis}\n---\nkind: Component\nspec: {type: lock.redis}\n",
+		"components/local/carts.yaml": "kind: Component\nspec: {type: state.redis}\n",
+		"components/compose/carts.yaml": "kind: Component\nspec: {type: state.redis}\n---\n" +
+			"kind: Component\nspec: {type: lock.redis}\n",
 		"components/cloud/aws/image.yaml": "kind: Component\nspec: {type: bindings.aws.s3}\n",
 		"dapr/config/orders.yaml":         "kind: Configuration\nspec: {nameResolution: {component: sqlite}}\n",
 		"dapr/resiliency/orders.yaml":     "kind: Resiliency\nspec: {policies: {}}\n",
@@ -47,7 +48,8 @@ func TestUnusedComponents(t *testing.T) {
 	if want := []string{"bindings_postgres.go", "middleware_http_routealias.go"}; !slices.Equal(files, want) {
 		t.Errorf("hidden are %v, want %v", files, want)
 	}
-	if _, err := unusedComponents(dir, []string{"state.postgresql", "state.postgrespl"}); err == nil || !strings.Contains(err.Error(), "type state.postgrespl") {
+	_, err = unusedComponents(dir, []string{"state.postgresql", "state.postgrespl"})
+	if err == nil || !strings.Contains(err.Error(), "type state.postgrespl") {
 		t.Errorf("a misspelt type: %v", err)
 	}
 }

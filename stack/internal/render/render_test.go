@@ -41,7 +41,8 @@ func TestComponentsAreReplaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := instance.Instance{Root: repo, Name: "render-replaced", Offset: 12000, Components: filepath.Join(repo, "tests", "bench", "components")}
+	components := filepath.Join(repo, "tests", "bench", "components")
+	i := instance.Instance{Root: repo, Name: "render-replaced", Offset: 12000, Components: components}
 	t.Cleanup(func() { os.RemoveAll(i.Dir()) })
 	if err := Copies(i); err != nil {
 		t.Fatal(err)

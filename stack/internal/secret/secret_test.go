@@ -27,7 +27,8 @@ func TestSecretsAreCreatedOnceAndPrivate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"redis-password", "users-database-url", "products-database-url", "orders-database-url", "notifications-database-url", "JWT_SECRET_KEY"} {
+	for _, name := range []string{"redis-password", "users-database-url", "products-database-url",
+		"orders-database-url", "notifications-database-url", "JWT_SECRET_KEY"} {
 		if len(first[name]) < 32 {
 			t.Errorf("%s is %q", name, first[name])
 		}
@@ -96,7 +97,10 @@ func TestEnvFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"export DAPR_HOST_IP=127.0.0.1", `export DAPR_RUNTIME_PATH='/some where/it'\''s'`, "export DAPR_TRUST_ANCHORS='two\nlines'\n"} {
+	for _, want := range []string{
+		"export DAPR_HOST_IP=127.0.0.1", `export DAPR_RUNTIME_PATH='/some where/it'\''s'`,
+		"export DAPR_TRUST_ANCHORS='two\nlines'\n",
+	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}

@@ -33,7 +33,7 @@ func ParseReplicas(text string) (Replicas, error) {
 		id, number, _ := strings.Cut(part, "=")
 		n, err := strconv.Atoi(number)
 		if err != nil || n < 1 || n > maxReplicas {
-			return nil, fmt.Errorf("%q: write replicas like products=2,orders=3, at most %d of a service", part, maxReplicas)
+			return nil, fmt.Errorf("%q: write replicas like products=2,orders=2, at most %d each", part, maxReplicas)
 		}
 		all[id] = n
 	}

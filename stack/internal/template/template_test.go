@@ -31,7 +31,8 @@ func TestReadsTheRealFile(t *testing.T) {
 	}
 	for i, w := range want {
 		a := apps[i]
-		if a.ID != w.id || a.Port != w.app || a.HTTPPort != w.http || a.GRPCPort != w.grpc || a.InternalGRPCPort != w.internal || a.MetricsPort != w.metric {
+		if a.ID != w.id || a.Port != w.app || a.HTTPPort != w.http || a.GRPCPort != w.grpc ||
+			a.InternalGRPCPort != w.internal || a.MetricsPort != w.metric {
 			t.Errorf("app %d is %+v, want %+v", i, a, w)
 		}
 		if _, err := os.Stat(a.Config); err != nil {

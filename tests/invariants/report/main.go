@@ -1,4 +1,4 @@
-// Report checks on a running platform what must always hold, and prints a table. It ends with 1 when something does not.
+// Report checks the invariants of a running platform and prints a table. Its exit code is 1 when one is broken.
 package main
 
 import (
@@ -16,7 +16,7 @@ import (
 
 func main() {
 	dir := flag.String("dir", filepath.Join(".sidecart", "run"), "the folder of the platform's instance")
-	grace := flag.Duration("grace", time.Minute, "what is younger may still be on its way")
+	grace := flag.Duration("grace", time.Minute, "changes within this time may still be in progress")
 	flag.Parse()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
@@ -24,7 +24,7 @@ func main() {
 	switch {
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "invariants:", err, "\nis the platform running? start it with: make run")
-		os.Exit(2) //nolint:gocritic // nothing is left to close
+		os.Exit(2) //nolint:gocritic // no deferred call matters
 	case !holds:
 		os.Exit(1)
 	}
@@ -44,30 +44,30 @@ func report(ctx context.Context, dir string, grace time.Duration) (holds bool, e
 		return false, err
 	}
 	defer d.Close() //nolint:errcheck // only read
-	findings, err := d.Check(ctx, grace)
+	results, err := d.Check(ctx, grace)
 	if err != nil {
 		return false, err
 	}
 	w := tabwriter.NewWriter(os.Stdout, 2, 2, 2, ' ', 0)
 	holds = true
-	for _, f := range findings {
+	for _, f := range results {
 		mark := "holds"
 		if len(f.Wrong) > 0 {
 			mark, holds = "BROKEN", false
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d looked at\t%d wrong\n", mark, f.Rule, f.Checked, len(f.Wrong))
+		fmt.Fprintf(w, "%s\t%s\t%d checked\t%d wrong\n", mark, f.Rule, f.Checked, len(f.Wrong))
 	}
 	if err := w.Flush(); err != nil {
 		return false, err
 	}
-	for _, f := range findings {
+	for _, f := range results {
 		for i, line := range f.Wrong {
 			if i == 20 {
 				fmt.Printf("  and %d more\n", len(f.Wrong)-i)
 				break
 			}
 			if i == 0 {
-				fmt.Printf("\n%s. It does not:\n", f.Rule)
+				fmt.Printf("\nBroken: %s\n", f.Rule)
 			}
 			fmt.Println("  " + line)
 		}

@@ -7,8 +7,8 @@ import (
 	"sidecart/tests/invariants"
 )
 
-// found: a check that cannot fail is none. Each rule is broken once, in a transaction that is taken back.
-func found(t *testing.T) {
+// brokenRulesAreFound breaks each rule once, in a transaction that is rolled back.
+func brokenRulesAreFound(t *testing.T) {
 	d, err := invariants.Open(t.Context(), running.Secret)
 	must(t, err)
 	defer d.Close() //nolint:errcheck // only read
@@ -18,11 +18,11 @@ func found(t *testing.T) {
 	broken := map[string]bool{}
 	for _, b := range []struct{ rule, service, statement string }{
 		{"the movements", "products", `alter table stock disable trigger stock_writes_ledger; update stock set on_hand = on_hand + 1 where product_id = 1`},
-		{"what is reserved", "products", `update stock set reserved = reserved + 1 where product_id = 1`},
-		{"what an order sold", "products", `update reservations set state = 'released' where state = 'committed'`},
-		{"what was given back", "products", `update reservation_lines set returned = 0`},
+		{"reserved stock", "products", `update stock set reserved = reserved + 1 where product_id = 1`},
+		{"the stock of an order", "products", `update reservations set state = 'released' where state = 'committed'`},
+		{"refunded items", "products", `update reservation_lines set returned = 0`},
 		{"each charge", "orders", `update simulated_ledger set amount = amount + 1 where state = 'approved'`},
-		{"every order", "orders", `update orders set status = 'pending' where status <> 'cancelled'`},
+		{"no order stays", "orders", `update orders set status = 'pending' where status <> 'cancelled'`},
 		{"each step", "notifications", `delete from messages where kind = 'orders.refunded'`},
 		{"no event waits", "users", `insert into outbox (id, topic, key, data) values (gen_random_uuid(), 'x', 'x', '{}')`},
 		{"no event is", "users", `insert into dead_letters (event_id, topic, event) values (gen_random_uuid(), 'x', '{}')`},
@@ -42,7 +42,7 @@ func found(t *testing.T) {
 	}
 	for _, f := range before {
 		if !broken[f.Rule] {
-			t.Errorf("%q holds whatever is done to it", f.Rule)
+			t.Errorf("%q was not found broken", f.Rule)
 		}
 	}
 }

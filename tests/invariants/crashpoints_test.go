@@ -11,7 +11,7 @@ import (
 
 var crashPoint = regexp.MustCompile(`crash\.At\("([^"]+)"\)`)
 
-// pointsInCode are all points at which a process may be made to die.
+// pointsInCode are all crash points of the code.
 func pointsInCode(t *testing.T) (points []string) {
 	t.Helper()
 	for _, file := range source.Files(t) {
