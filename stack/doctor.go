@@ -85,7 +85,7 @@ func dapr(ctx context.Context, i instance.Instance) []requirement {
 		d, found = program.BuiltDapr(i)
 	}
 	if found {
-		out = append(out, requirement{what: names, is: d.Describe() + ", " + program.Version(ctx, d.Daprd)})
+		out = append(out, requirement{what: names, is: filepath.Dir(d.Daprd) + ", " + program.Version(ctx, d.Daprd)})
 	} else {
 		out = append(out, requirement{
 			what: names, is: "not found",

@@ -5,20 +5,18 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
-// Rotate renames the logs of the last run to *.log.1, except those in keep.
-func Rotate(dir string, keep ...string) error {
-	logs, _ := filepath.Glob(filepath.Join(dir, "*.log"))
-	var errs []error
+// Rotate renames the logs of the last run to *.log.1, except one.
+func Rotate(dir, except string) error {
+	logs, err := filepath.Glob(filepath.Join(dir, "*.log"))
 	for _, path := range logs {
-		if !slices.Contains(keep, filepath.Base(path)) {
-			errs = append(errs, os.Rename(path, path+".1"))
+		if filepath.Base(path) != except {
+			err = errors.Join(err, os.Rename(path, path+".1"))
 		}
 	}
-	return errors.Join(errs...)
+	return err
 }
 
 // Truncate moves the content of a log in use to *.log.1 once it has limit bytes, so that it cannot fill the disk.
@@ -27,17 +25,14 @@ func Truncate(path string, limit int64) error {
 	if err != nil || info.Size() < limit {
 		return nil
 	}
-	from, err := os.Open(path)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	defer from.Close()
-	to, err := os.Create(path + ".1")
-	if err != nil {
+	if err := os.WriteFile(path+".1", text, 0o600); err != nil {
 		return err
 	}
-	_, err = io.Copy(to, from)
-	return errors.Join(err, to.Close(), os.Truncate(path, 0)) // its writers append, so they continue at the new end
+	return os.Truncate(path, 0) // its writers append, so they continue at the new end
 }
 
 // Tail is the end of a log, at most n bytes, from the beginning of a line.

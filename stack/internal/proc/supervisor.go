@@ -2,7 +2,11 @@ package proc
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -134,3 +138,32 @@ func (b *Backoff) Next(lasted time.Duration) time.Duration {
 	b.next = min(2*b.next, b.Max)
 	return wait
 }
+
+const holdPollEvery = 100 * time.Millisecond
+
+// Hold asks the supervisor of an instance to keep a process down. It does while a file of that name is in the folder
+// hold/.
+func Hold(dir, name string) error {
+	if err := os.MkdirAll(filepath.Join(dir, "hold"), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(holdFile(dir, name), nil, 0o644)
+}
+
+// Release ends a hold, if there is one.
+func Release(dir, name string) error {
+	if err := os.Remove(holdFile(dir, name)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// ReleaseAll ends every hold.
+func ReleaseAll(dir string) error { return os.RemoveAll(filepath.Join(dir, "hold")) }
+
+func isHeld(dir, name string) bool {
+	_, err := os.Stat(holdFile(dir, name))
+	return err == nil
+}
+
+func holdFile(dir, name string) string { return filepath.Join(dir, "hold", filepath.Base(name)) }

@@ -15,7 +15,6 @@ import (
 // Dapr has the paths of Dapr's programs.
 type Dapr struct {
 	Daprd, Placement, Scheduler, Sentry string
-	Official                            bool // found on the machine, not built by us
 }
 
 const (
@@ -35,7 +34,6 @@ func FindDapr(ctx context.Context) (Dapr, error) {
 	for _, dir := range dirs {
 		d := daprIn(dir)
 		if allExecutable(d.target().programs) && atLeast(Version(ctx, d.Daprd), daprVersion) {
-			d.Official = true
 			return d, nil
 		}
 	}
@@ -55,7 +53,7 @@ func EnsureDapr(ctx context.Context, i instance.Instance, log *progress.Log) (Da
 	}
 	d := daprIn(i.Bin())
 	return d, d.target().ensure(i, func() error {
-		log.Printf("no official Dapr on this machine: building the pinned one (once, about three minutes on two cores). " +
+		log.Printf("no official Dapr on this machine: building the pinned one, once, in about three minutes. " +
 			"To use the official one, run `dapr init --slim` first")
 		return log.Step("building daprd, placement, scheduler and sentry", "starting the infrastructure", func() error {
 			return buildDapr(ctx, i)
@@ -140,12 +138,4 @@ func daprIn(dir string) Dapr {
 
 func (d Dapr) target() target {
 	return target{module: daprModule, name: daprModule, programs: []string{d.Daprd, d.Placement, d.Scheduler, d.Sentry}}
-}
-
-// Describe says where the programs come from.
-func (d Dapr) Describe() string {
-	if d.Official {
-		return "official, in " + filepath.Dir(d.Daprd)
-	}
-	return "built from the pinned module"
 }

@@ -1,13 +1,13 @@
 package access
 
 import (
-	"go/ast"
+	"go/doc"
+	"go/doc/comment"
 	"maps"
 	"reflect"
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"golang.org/x/tools/go/packages"
 
@@ -72,7 +72,7 @@ as CloudEvents 1.0 in JSON; the fields below are "data".
 
 func eventsDocument(t source.T) string {
 	t.Helper()
-	subscribed, docs := Subscribers(t), comments(ShopPackage(t))
+	subscribed, docs := Subscribers(t), comments(t, ShopPackage(t))
 	var b strings.Builder
 	b.WriteString(strings.ReplaceAll(eventsIntroduction, `"`, "`"))
 	b.WriteString("| topic | publisher | consumers | key |\n|---|---|---|---|\n")
@@ -101,22 +101,8 @@ func eventsDocument(t source.T) string {
 
 // wrapped breaks a text into lines of at most 120 columns.
 func wrapped(text string) string {
-	var b strings.Builder
-	column := 0
-	for i, word := range strings.Fields(text) {
-		switch width := utf8.RuneCountInString(word); {
-		case i == 0:
-			column = width
-		case column+1+width > 120:
-			b.WriteByte('\n')
-			column = width
-		default:
-			b.WriteByte(' ')
-			column += 1 + width
-		}
-		b.WriteString(word)
-	}
-	return b.String()
+	printer := comment.Printer{TextWidth: 120}
+	return strings.TrimSpace(string(printer.Text(new(comment.Parser).Parse(text))))
 }
 
 func fieldTable(b *strings.Builder, typ reflect.Type, parts map[string]reflect.Type) {
@@ -160,25 +146,17 @@ func words(typ reflect.Type, parts map[string]reflect.Type) string {
 }
 
 // comments are the doc comments of a package's types and methods, on one line, as OrderPaid and OrderPaid.Key.
-func comments(p *packages.Package) map[string]string {
+func comments(t source.T, p *packages.Package) map[string]string {
+	t.Helper()
+	parsed, err := doc.NewFromFiles(p.Fset, p.Syntax, p.PkgPath, doc.PreserveAST)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
 	docs := map[string]string{}
-	line := func(c *ast.CommentGroup) string { return strings.Join(strings.Fields(c.Text()), " ") }
-	for _, file := range p.Syntax {
-		for _, d := range file.Decls {
-			switch d := d.(type) {
-			case *ast.FuncDecl:
-				if d.Recv != nil {
-					if receiver, ok := d.Recv.List[0].Type.(*ast.Ident); ok {
-						docs[receiver.Name+"."+d.Name.Name] = line(d.Doc)
-					}
-				}
-			case *ast.GenDecl:
-				for _, s := range d.Specs {
-					if typ, ok := s.(*ast.TypeSpec); ok {
-						docs[typ.Name.Name] = line(d.Doc)
-					}
-				}
-			}
+	for _, typ := range parsed.Types {
+		docs[typ.Name] = strings.Join(strings.Fields(typ.Doc), " ")
+		for _, method := range typ.Methods {
+			docs[typ.Name+"."+method.Name] = strings.Join(strings.Fields(method.Doc), " ")
 		}
 	}
 	return docs
