@@ -1,4 +1,4 @@
-// Orders is the service that knows what has been bought, and carries it through.
+// Orders is the service of carts, orders, payments and their fulfilment.
 package main
 
 import (
@@ -21,7 +21,7 @@ func main() { service.Main("orders", run) }
 
 func run(ctx context.Context, s *service.Service) error {
 	cfg := s.Env.Web("8003")
-	paidBy := s.Env.OneOf("PAYMENT_PROVIDER", "simulated", "simulated", "stripe")
+	providerName := s.Env.OneOf("PAYMENT_PROVIDER", "simulated", "simulated", "stripe")
 	cartTTL := s.Env.Duration("CART_TTL", 30*24*time.Hour)
 	times := fulfilment.Times{
 		Unpaid:  s.Env.Duration("UNPAID_ORDER_TTL", 30*time.Minute),
@@ -36,21 +36,20 @@ func run(ctx context.Context, s *service.Service) error {
 	if err != nil {
 		return err
 	}
-	moves, err := provider(ctx, paidBy, outbox.Pool, s.Sidecar)
+	provider, err := newProvider(ctx, providerName, outbox.Pool, s.Sidecar)
 	if err != nil {
 		return err
 	}
 	app := s.NewApp(ctx, cfg, auth.NewFeed(s.Sidecar.InvokeWithoutBreaker))
 	engine := fulfilment.Engine{Client: s.Sidecar.Workflows()}
-	orders := order.NewService(outbox, order.Calls{
-		Reserve: order.ReserveWith(s.Sidecar.Invoke), Release: order.ReleaseWith(s.Sidecar.Invoke), Notifications: order.NotificationsWith(s.Sidecar.Invoke),
-		WorkflowStatus: engine.OrderWorkflow, StartRefund: engine.StartRefund,
-	})
+	calls := order.CallsWith(s.Sidecar.Invoke)
+	calls.Workflow, calls.StartRefund = engine.OrderWorkflow, engine.StartRefund
+	orders := order.NewService(outbox, calls)
 	sales.NewService(outbox.Pool, orders.Statuses).Routes(app)
 	orders.Routes(app)
 	carts := cart.NewService(outbox.Pool, cart.StoreWith(s.Sidecar, cartTTL), cart.PricesWith(s.Sidecar.Invoke), orders)
 	carts.Routes(app)
-	payments := payment.NewService(outbox.Pool, moves, engine.Wake, orders.RefundFailed)
+	payments := payment.NewService(outbox.Pool, provider, engine.Wake, orders.RefundFailed)
 	payments.Routes(app)
 	fulfilments := fulfilment.NewService(orders, payments, fulfilment.StockWith(s.Sidecar.Invoke), engine, times)
 	hub := s.NewHub(sidecar.Endpoint{App: "users", Method: "POST", Path: event.ReplayPath})

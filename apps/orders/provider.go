@@ -12,8 +12,8 @@ import (
 	"sidecart/kit/sidecar"
 )
 
-// provider is who takes the money, as PAYMENT_PROVIDER says. Only the secrets of the one that was chosen are read.
-func provider(ctx context.Context, name string, db *pgxpool.Pool, dapr *sidecar.Sidecar) (payment.Provider, error) {
+// newProvider makes the payment provider of PAYMENT_PROVIDER. It reads only that provider's secrets.
+func newProvider(ctx context.Context, name string, db *pgxpool.Pool, dapr *sidecar.Sidecar) (payment.Provider, error) {
 	switch name {
 	case "simulated":
 		key, err := dapr.Secret(ctx, "payment-webhook-key")

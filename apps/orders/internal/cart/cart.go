@@ -1,4 +1,4 @@
-// Package cart is what somebody means to buy, until they do.
+// Package cart holds what a buyer intends to order.
 package cart
 
 import (
@@ -10,7 +10,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-// StoredItem is how many of a product are in a cart, and what one cost when it was put there.
+// StoredItem is the quantity of a product in a cart, and its price when the item was set.
 type StoredItem struct {
 	ProductID int64      `json:"product_id"`
 	Quantity  int        `json:"quantity"`
@@ -18,14 +18,14 @@ type StoredItem struct {
 	Currency  string     `json:"currency"`
 }
 
-// StoredCart is a cart as it is remembered. Checkout is there while its lines are being ordered, and tells whoever comes next
-// which order to look for if nobody came back to take them out.
+// StoredCart is a cart in the state store. Checkout is set before its order is created: after an interruption, the next
+// request finds the order by it.
 type StoredCart struct {
-	Items    []StoredItem     `json:"lines"`
+	Items    []StoredItem     `json:"items"`
 	Checkout *PendingCheckout `json:"checkout,omitempty"`
 }
 
-// PendingCheckout is an order that is being made of a cart.
+// PendingCheckout is a checkout whose order is being created.
 type PendingCheckout struct {
 	OrderID shop.OrderID      `json:"order_id"`
 	Items   []order.OrderItem `json:"items"`
@@ -34,95 +34,90 @@ type PendingCheckout struct {
 
 const (
 	maxItems = 100
-	// checkoutTimeout is when a checkout that left no order never will: longer than any request may take.
+	// checkoutTimeout is the age at which a checkout without an order is abandoned. It exceeds the time of any request.
 	checkoutTimeout = 30 * time.Second
 )
 
-// What can go wrong with carts.
+// The faults of carts.
 var (
 	ErrNoProduct = fault.New(fault.NotFound, "product_not_found", "there is no such product")
 	ErrArchived  = fault.New(fault.Conflict, "product_not_on_sale", "this product is not on sale any more")
-	ErrFull      = fault.New(fault.Conflict, "cart_full", "a cart holds 100 different products at most")
-	ErrEmpty     = fault.New(fault.Conflict, "cart_empty", "there is nothing in the cart")
-	ErrCheckout  = fault.New(fault.Conflict, "checkout_running", "this cart is being ordered at this moment").WithRetryAfter(5)
+	ErrFull      = fault.New(fault.Conflict, "cart_full", "a cart holds at most 100 different products")
+	ErrEmpty     = fault.New(fault.Conflict, "cart_empty", "the cart is empty")
+	ErrCheckout  = fault.New(fault.Conflict, "checkout_running", "another checkout of this cart is running").WithRetryAfter(5)
 	ErrConflict  = fault.New(fault.Unavailable, "cart_conflict", "concurrent update, retry").WithRetryAfter(1)
 )
 
-// withItem sets how many of a product there are, and what one costs now. Other lines stay as they are. It fails with ErrFull.
-func (k StoredCart) withItem(l StoredItem) (StoredCart, error) {
-	k.Items = slices.Clone(k.Items)
-	if i := k.index(l.ProductID); i >= 0 {
-		k.Items[i] = l
-		return k, nil
+// set adds an item or replaces the one of the same product. It fails with ErrFull.
+func (c *StoredCart) set(item StoredItem) error {
+	i := c.index(item.ProductID)
+	switch {
+	case i >= 0:
+		c.Items[i] = item
+	case len(c.Items) >= maxItems:
+		return ErrFull
+	default:
+		c.Items = append(c.Items, item)
 	}
-	if len(k.Items) >= maxItems {
-		return k, ErrFull
-	}
-	k.Items = append(k.Items, l)
-	return k, nil
+	return nil
 }
 
-// without takes a product out.
-func (k StoredCart) without(product int64) StoredCart {
-	k.Items = slices.DeleteFunc(slices.Clone(k.Items), func(l StoredItem) bool { return l.ProductID == product })
-	return k
+func (c *StoredCart) remove(product int64) {
+	c.Items = slices.DeleteFunc(c.Items, func(item StoredItem) bool { return item.ProductID == product })
 }
 
-// withoutOrdered takes out what was ordered and no more: what was added meanwhile stays.
-func (k StoredCart) withoutOrdered(items []order.OrderItem) StoredCart {
-	k.Items = slices.Clone(k.Items)
-	for _, item := range items {
-		if i := k.index(item.ProductID); i >= 0 {
-			k.Items[i].Quantity -= item.Quantity
+// complete ends the checkout and subtracts the ordered quantities; what was added since stays.
+func (c *StoredCart) complete(ordered []order.OrderItem) {
+	for _, item := range ordered {
+		if i := c.index(item.ProductID); i >= 0 {
+			c.Items[i].Quantity -= item.Quantity
 		}
 	}
-	k.Items = slices.DeleteFunc(k.Items, func(l StoredItem) bool { return l.Quantity <= 0 })
-	k.Checkout = nil
-	return k
+	c.Items = slices.DeleteFunc(c.Items, func(item StoredItem) bool { return item.Quantity <= 0 })
+	c.Checkout = nil
 }
 
-// equal says whether nothing was changed.
-func equal(a, b StoredCart) bool {
-	return slices.Equal(a.Items, b.Items) && (a.Checkout == nil) == (b.Checkout == nil) &&
-		(a.Checkout == nil || a.Checkout.OrderID == b.Checkout.OrderID)
+func (c *StoredCart) equal(other StoredCart) bool {
+	return slices.Equal(c.Items, other.Items) && (c.Checkout == nil) == (other.Checkout == nil) &&
+		(c.Checkout == nil || c.Checkout.OrderID == other.Checkout.OrderID)
 }
 
-func (k StoredCart) index(product int64) int {
-	return slices.IndexFunc(k.Items, func(l StoredItem) bool { return l.ProductID == product })
+func (c *StoredCart) index(product int64) int {
+	return slices.IndexFunc(c.Items, func(item StoredItem) bool { return item.ProductID == product })
 }
 
-func (k StoredCart) orderItems() []order.OrderItem {
-	items := make([]order.OrderItem, len(k.Items))
-	for i, l := range k.Items {
-		items[i] = order.OrderItem{ProductID: l.ProductID, Quantity: l.Quantity}
+func (c *StoredCart) orderItems() []order.OrderItem {
+	items := make([]order.OrderItem, len(c.Items))
+	for i, item := range c.Items {
+		items[i] = order.OrderItem{ProductID: item.ProductID, Quantity: item.Quantity}
 	}
 	return items
 }
 
-// CartNotice is something a buyer should know of a line or of the cart before they buy.
+// CartNotice warns a buyer of a change of an item or of the cart.
 type CartNotice struct {
 	Code    string `json:"code"` // price_changed, short, unavailable, mixed_currencies, too_much
 	Message string `json:"message"`
 }
 
-// CartItem is a line at this moment. Its Total counts in the cart's unless the product is unavailable.
+// CartItem is an item with its current price and stock. The cart's total includes its Total if it is available.
 type CartItem struct {
 	ProductID     int64        `json:"product_id"`
 	SKU           string       `json:"sku"`
 	Name          string       `json:"name"`
 	Quantity      int          `json:"quantity"`
 	UnitPrice     shop.Money   `json:"unit_price"`
-	PreviousPrice *shop.Money  `json:"previous_price,omitempty"` // where it was another when the line was put there
+	PreviousPrice *shop.Money  `json:"previous_price,omitempty"` // the price when the item was set, if it was another
 	Total         shop.Money   `json:"total"`
 	Currency      string       `json:"currency"`
 	Available     int          `json:"available"`
 	Notices       []CartNotice `json:"notices"`
 }
 
-// Cart is what a buyer sees. Orderable says that a checkout would not be refused for what is in it now.
+// Cart is a cart with current prices and stock. Orderable reports whether a checkout would succeed now.
 type Cart struct {
 	Items     []CartItem   `json:"items"`
-	Total     *shop.Money  `json:"total"` // null for an empty cart, and where lines have several currencies
+	Total     *shop.Money  `json:"total"` // null for an empty cart and for items in several currencies
 	Currency  string       `json:"currency,omitempty"`
 	Orderable bool         `json:"orderable"`
 	Notices   []CartNotice `json:"notices"`

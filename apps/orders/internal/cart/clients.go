@@ -8,7 +8,7 @@ import (
 	"sidecart/kit/sidecar"
 )
 
-// Price is what the products service says of a product at this moment.
+// Price is a product's current price and stock.
 type Price struct {
 	ProductID int64      `json:"product_id"`
 	SKU       string     `json:"sku"`
@@ -19,7 +19,7 @@ type Price struct {
 	Archived  bool       `json:"archived"`
 }
 
-// Prices asks the products service. A product that does not exist is not in the answer.
+// Prices requests the prices of products. The result has no entry for a product that does not exist.
 type Prices func(ctx context.Context, products []int64) (map[int64]Price, error)
 
 var prices = sidecar.Endpoint{App: "products", Method: "POST", Path: "/prices"}
@@ -27,43 +27,43 @@ var prices = sidecar.Endpoint{App: "products", Method: "POST", Path: "/prices"}
 // PricesWith invokes the products service through the sidecar.
 func PricesWith(invoke sidecar.Invoke) Prices {
 	return func(ctx context.Context, products []int64) (map[int64]Price, error) {
-		var answer struct {
+		var response struct {
 			Items []Price `json:"items"`
 		}
-		if err := invoke(ctx, prices, map[string]any{"product_ids": products}, &answer); err != nil {
+		if err := invoke(ctx, prices, map[string]any{"product_ids": products}, &response); err != nil {
 			return nil, err
 		}
-		known := make(map[int64]Price, len(answer.Items))
-		for _, p := range answer.Items {
+		known := make(map[int64]Price, len(response.Items))
+		for _, p := range response.Items {
 			known[p.ProductID] = p
 		}
 		return known, nil
 	}
 }
 
-// Store keeps carts, each with a version. Save and Drop fail with sidecar.ErrChanged where the version is not the cart's
-// any more; the version of a cart that is not there is empty.
+// Store holds carts with versions. Save and Delete fail with sidecar.ErrConcurrentUpdate unless version is the cart's
+// current one. A missing cart has the empty version.
 type Store struct {
-	Load func(ctx context.Context, owner shop.UserID) (StoredCart, string, error)
-	Save func(ctx context.Context, owner shop.UserID, k StoredCart, version string) error
-	Drop func(ctx context.Context, owner shop.UserID, version string) error
+	Load   func(ctx context.Context, owner shop.UserID) (StoredCart, string, error)
+	Save   func(ctx context.Context, owner shop.UserID, c StoredCart, version string) error
+	Delete func(ctx context.Context, owner shop.UserID, version string) error
 }
 
-// stateStore is the name of the component.
-const stateStore = "carts"
+// component is the name of the state store.
+const component = "carts"
 
-// StoreWith keeps carts in the sidecar's state store. A cart that nobody changes is forgotten after ttl.
+// StoreWith stores carts in the sidecar's state store. A cart expires ttl after its last change.
 func StoreWith(dapr *sidecar.Sidecar, ttl time.Duration) Store {
 	return Store{
-		Load: func(ctx context.Context, owner shop.UserID) (k StoredCart, version string, err error) {
-			version, err = dapr.Load(ctx, stateStore, owner.String(), &k)
-			return k, version, err
+		Load: func(ctx context.Context, owner shop.UserID) (c StoredCart, version string, err error) {
+			version, err = dapr.Load(ctx, component, owner.String(), &c)
+			return c, version, err
 		},
-		Save: func(ctx context.Context, owner shop.UserID, k StoredCart, version string) error {
-			return dapr.Save(ctx, stateStore, owner.String(), k, version, ttl)
+		Save: func(ctx context.Context, owner shop.UserID, c StoredCart, version string) error {
+			return dapr.Save(ctx, component, owner.String(), c, version, ttl)
 		},
-		Drop: func(ctx context.Context, owner shop.UserID, version string) error {
-			return dapr.Delete(ctx, stateStore, owner.String(), version)
+		Delete: func(ctx context.Context, owner shop.UserID, version string) error {
+			return dapr.Delete(ctx, component, owner.String(), version)
 		},
 	}
 }

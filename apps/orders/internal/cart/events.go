@@ -8,10 +8,10 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Subscribe hears who wants to be forgotten.
+// Subscribe consumes the erasure of users.
 func (s *Service) Subscribe(h *event.Hub) { event.OnIdempotentRecorded(h, s.onErased) }
 
-// onErased takes what is personal out of somebody's orders, and forgets their cart. It may be done again.
+// onErased erases the personal data in a user's orders and empties the cart. It is idempotent.
 func (s *Service) onErased(ctx context.Context, e shop.UserErased) error {
 	if err := s.orders.Erase(ctx, e.UserID); err != nil {
 		return err
@@ -19,20 +19,19 @@ func (s *Service) onErased(ctx context.Context, e shop.UserErased) error {
 	return s.Empty(ctx, e.UserID)
 }
 
-// Export is what this service holds of somebody.
+// Export is the data of a user that this service holds.
 type Export struct {
 	Orders []order.Order `json:"orders"`
 	Cart   []StoredItem  `json:"cart"`
 }
 
-// Export is everything of somebody's, for the copy of their data that they may ask for.
+// Export returns all orders of a user and the cart.
 func (s *Service) Export(ctx context.Context, user shop.UserID) (e Export, err error) {
 	if e.Orders, err = s.orders.Export(ctx, user); err != nil {
 		return e, err
 	}
-	kept, _, err := s.store.Load(ctx, user)
-	e.Cart = kept.Items
-	if e.Cart == nil {
+	c, _, err := s.store.Load(ctx, user)
+	if e.Cart = c.Items; e.Cart == nil {
 		e.Cart = []StoredItem{}
 	}
 	return e, err

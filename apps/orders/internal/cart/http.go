@@ -8,13 +8,13 @@ import (
 	"sidecart/kit/web"
 )
 
-// Routes adds the cart's routes. A cart is always the caller's own.
+// Routes adds the routes of the caller's own cart.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "GET /cart", shop.SignedIn, s.handleGet, web.NoStore,
 		web.Doc("getCart", "cart", "Get your cart"), web.Describe("At current prices."))
 	web.Handle(app, "DELETE /cart", shop.SignedIn, s.handleEmpty, web.NoStore,
 		web.Doc("emptyCart", "cart", "Empty your cart"))
-	web.Handle(app, "PUT /cart/items/{product_id}", shop.SignedIn, s.handlePut, web.NoStore,
+	web.Handle(app, "PUT /cart/items/{product_id}", shop.SignedIn, s.handleSet, web.NoStore,
 		web.Fails(ErrNoProduct, ErrArchived, ErrFull),
 		web.Doc("setCartItem", "cart", "Set a cart item"), web.Describe("Sets how many of a product are in the cart."))
 	web.Handle(app, "DELETE /cart/items/{product_id}", shop.SignedIn, s.handleRemove, web.NoStore,
@@ -26,12 +26,12 @@ func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "GET /export/{user_id}", shop.Anyone, s.handleExport, web.Internal, web.NoStore)
 }
 
-func (s *Service) handleGet(ctx context.Context, who shop.Caller, _ web.None) (Cart, error) {
-	return s.Get(ctx, who.ID)
+func (s *Service) handleGet(ctx context.Context, caller shop.Caller, _ web.None) (Cart, error) {
+	return s.Get(ctx, caller.ID)
 }
 
-func (s *Service) handleEmpty(ctx context.Context, who shop.Caller, _ web.None) (web.None, error) {
-	return web.None{}, s.Empty(ctx, who.ID)
+func (s *Service) handleEmpty(ctx context.Context, caller shop.Caller, _ web.None) (web.None, error) {
+	return web.None{}, s.Empty(ctx, caller.ID)
 }
 
 type productInput struct {
@@ -44,16 +44,16 @@ type cartItemUpdate struct {
 	Quantity int `json:"quantity" validate:"required,min=1,max=1000" example:"2"`
 }
 
-func (s *Service) handlePut(ctx context.Context, who shop.Caller, in cartItemUpdate) (Cart, error) {
-	return s.Put(ctx, who.ID, order.OrderItem{ProductID: in.ProductID, Quantity: in.Quantity})
+func (s *Service) handleSet(ctx context.Context, caller shop.Caller, in cartItemUpdate) (Cart, error) {
+	return s.Set(ctx, caller.ID, order.OrderItem{ProductID: in.ProductID, Quantity: in.Quantity})
 }
 
-func (s *Service) handleRemove(ctx context.Context, who shop.Caller, in productInput) (Cart, error) {
-	return s.Remove(ctx, who.ID, in.ProductID)
+func (s *Service) handleRemove(ctx context.Context, caller shop.Caller, in productInput) (Cart, error) {
+	return s.Remove(ctx, caller.ID, in.ProductID)
 }
 
-func (s *Service) handleCheckout(ctx context.Context, who shop.Caller, in Checkout) (order.Order, error) {
-	return s.Checkout(ctx, who.ID, in)
+func (s *Service) handleCheckout(ctx context.Context, caller shop.Caller, in Checkout) (order.Order, error) {
+	return s.Checkout(ctx, caller.ID, in)
 }
 
 type userInput struct {

@@ -6,21 +6,19 @@ import (
 	"sidecart/kit/shop"
 )
 
-// priceCart is a cart at the prices and the stock of this moment.
-func priceCart(k StoredCart, prices map[int64]Price) (Cart, error) {
-	c := Cart{Items: []CartItem{}, Notices: []CartNotice{}, Orderable: len(k.Items) > 0}
+// priceCart returns a cart with the given prices and stock.
+func priceCart(stored StoredCart, prices map[int64]Price) (Cart, error) {
+	c := Cart{Items: []CartItem{}, Notices: []CartNotice{}, Orderable: len(stored.Items) > 0}
 	var sum shop.Money
 	currencies := map[string]bool{}
-	for _, l := range k.Items {
-		p, err := priceItem(l, prices)
+	for _, item := range stored.Items {
+		p, err := priceItem(item, prices)
 		if err != nil {
 			return c, err
 		}
 		c.Items = append(c.Items, p)
-		if p.blocked() {
-			c.Orderable = false
-		}
-		if p.unavailable() {
+		c.Orderable = c.Orderable && p.Available >= p.Quantity
+		if p.Available == 0 {
 			continue
 		}
 		currencies[p.Currency], c.Currency = true, p.Currency
@@ -35,46 +33,42 @@ func priceCart(k StoredCart, prices map[int64]Price) (Cart, error) {
 		c.Total = &sum
 		if sum.TooLarge() {
 			c.Orderable = false
-			c.Notices = append(c.Notices, CartNotice{"too_much", "one order comes to less than 1000000000000: buy less at once"})
+			c.Notices = append(c.Notices, CartNotice{"too_much", "an order must be less than 1000000000000: split it"})
 		}
 	default:
 		c.Currency, c.Orderable = "", false
-		c.Notices = append(c.Notices, CartNotice{"mixed_currencies", "one order has one currency: buy these products separately"})
+		c.Notices = append(c.Notices, CartNotice{"mixed_currencies", "an order has one currency: order these products separately"})
 	}
 	return c, nil
 }
 
-func priceItem(l StoredItem, prices map[int64]Price) (p CartItem, err error) {
-	now, known := prices[l.ProductID]
+func priceItem(item StoredItem, prices map[int64]Price) (p CartItem, err error) {
+	now, known := prices[item.ProductID]
 	p = CartItem{
-		ProductID: l.ProductID, SKU: now.SKU, Name: now.Name, Quantity: l.Quantity, UnitPrice: now.UnitPrice,
+		ProductID: item.ProductID, SKU: now.SKU, Name: now.Name, Quantity: item.Quantity, UnitPrice: now.UnitPrice,
 		Currency: now.Currency, Available: max(0, now.Available), Notices: []CartNotice{},
 	}
 	switch {
 	case !known || now.Archived:
 		p.Available = 0
 		if !known {
-			p.UnitPrice, p.Currency = l.UnitPrice, l.Currency
+			p.UnitPrice, p.Currency = item.UnitPrice, item.Currency
 		}
 		p.notice("unavailable", "is not on sale any more")
 	case p.Available == 0:
-		p.notice("unavailable", "none left at the moment")
-	case p.Available < l.Quantity:
+		p.notice("unavailable", "is out of stock")
+	case p.Available < item.Quantity:
 		p.notice("short", fmt.Sprintf("only %d left", p.Available))
 	}
-	if p.Currency != l.Currency || !p.UnitPrice.Equal(l.UnitPrice) {
-		before := l.UnitPrice
-		p.PreviousPrice = &before
-		p.notice("price_changed", fmt.Sprintf("the price was %s %s and is %s %s now", before, l.Currency, p.UnitPrice, p.Currency))
+	if p.Currency != item.Currency || !p.UnitPrice.Equal(item.UnitPrice) {
+		p.PreviousPrice = &item.UnitPrice
+		p.notice("price_changed", fmt.Sprintf("the price changed from %s %s to %s %s",
+			item.UnitPrice, item.Currency, p.UnitPrice, p.Currency))
 	}
-	p.Total, err = shop.Product(p.UnitPrice, l.Quantity)
+	p.Total, err = shop.Product(p.UnitPrice, item.Quantity)
 	return p, err
 }
 
 func (p *CartItem) notice(code, message string) {
 	p.Notices = append(p.Notices, CartNotice{code, message})
 }
-
-// unavailable says that a line cannot be bought at all, blocked that it cannot be bought as it is.
-func (p *CartItem) unavailable() bool { return p.Available == 0 }
-func (p *CartItem) blocked() bool     { return p.Available < p.Quantity }

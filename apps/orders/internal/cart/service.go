@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -14,97 +15,94 @@ import (
 	"sidecart/kit/sidecar"
 )
 
-// Service does what can be done with carts.
+// Service implements the operations on carts.
 type Service struct {
-	db     *pgxpool.Pool // where the answers to repeated checkouts are
+	db     *pgxpool.Pool // of the idempotency keys
 	store  Store
 	prices Prices
 	orders *order.Service
 }
 
-// NewService keeps carts in memory, asks prices, and has orders made of them.
-func NewService(db *pgxpool.Pool, memory Store, prices Prices, orders *order.Service) *Service {
-	return &Service{db, memory, prices, orders}
+// NewService makes the service of the carts in store.
+func NewService(db *pgxpool.Pool, store Store, prices Prices, orders *order.Service) *Service {
+	return &Service{db, store, prices, orders}
 }
 
-// Get is somebody's cart at the prices of this moment. One that nobody filled is empty.
+// Get returns a user's cart with current prices and stock.
 func (s *Service) Get(ctx context.Context, owner shop.UserID) (Cart, error) {
-	kept, err := s.change(ctx, owner, func(k StoredCart) (StoredCart, error) { return k, nil })
-	if err != nil {
-		return Cart{}, err
-	}
-	return s.price(ctx, kept)
+	return s.priced(ctx, owner, func(*StoredCart) error { return nil })
 }
 
-// Put sets how many of a product are in the cart. It fails with ErrNoProduct, ErrArchived or ErrFull. More than there
-// is can be put there; the cart says so.
-func (s *Service) Put(ctx context.Context, owner shop.UserID, item order.OrderItem) (Cart, error) {
+// Set sets the quantity of a product in the cart. It fails with ErrNoProduct, ErrArchived or ErrFull. A quantity above
+// the stock is accepted and noted in the cart.
+func (s *Service) Set(ctx context.Context, owner shop.UserID, item order.OrderItem) (Cart, error) {
 	found, err := s.prices(ctx, []int64{item.ProductID})
 	if err != nil {
 		return Cart{}, err
 	}
-	p, known := found[item.ProductID]
+	price, known := found[item.ProductID]
 	switch {
 	case !known:
 		return Cart{}, ErrNoProduct
-	case p.Archived:
+	case price.Archived:
 		return Cart{}, ErrArchived
 	}
-	l := StoredItem{ProductID: item.ProductID, Quantity: item.Quantity, UnitPrice: p.UnitPrice, Currency: p.Currency}
-	kept, err := s.change(ctx, owner, func(k StoredCart) (StoredCart, error) { return k.withItem(l) })
-	if err != nil {
-		return Cart{}, err
-	}
-	return s.price(ctx, kept)
+	stored := StoredItem{item.ProductID, item.Quantity, price.UnitPrice, price.Currency}
+	return s.priced(ctx, owner, func(c *StoredCart) error { return c.set(stored) })
 }
 
-// Remove takes a product out of the cart, if it is in it.
+// Remove removes a product from the cart, if it is there.
 func (s *Service) Remove(ctx context.Context, owner shop.UserID, product int64) (Cart, error) {
-	kept, err := s.change(ctx, owner, func(k StoredCart) (StoredCart, error) { return k.without(product), nil })
-	if err != nil {
-		return Cart{}, err
-	}
-	return s.price(ctx, kept)
+	return s.priced(ctx, owner, func(c *StoredCart) error {
+		c.remove(product)
+		return nil
+	})
 }
 
-// Empty takes everything out. An order that is being made of the cart goes on.
+// Empty removes all items. A running checkout continues.
 func (s *Service) Empty(ctx context.Context, owner shop.UserID) error {
-	_, err := s.change(ctx, owner, func(k StoredCart) (StoredCart, error) { return StoredCart{Checkout: k.Checkout}, nil })
+	_, err := s.change(ctx, owner, func(c *StoredCart) error {
+		c.Items = nil
+		return nil
+	})
 	return err
 }
 
-func (s *Service) price(ctx context.Context, k StoredCart) (Cart, error) {
-	if len(k.Items) == 0 {
-		return priceCart(k, nil)
-	}
-	products := make([]int64, len(k.Items))
-	for i, l := range k.Items {
-		products[i] = l.ProductID
-	}
-	prices, err := s.prices(ctx, products)
+// priced changes a cart and returns it with current prices and stock.
+func (s *Service) priced(ctx context.Context, owner shop.UserID, do func(*StoredCart) error) (Cart, error) {
+	c, err := s.change(ctx, owner, do)
 	if err != nil {
 		return Cart{}, err
 	}
-	return priceCart(k, prices)
+	var prices map[int64]Price
+	if len(c.Items) > 0 {
+		products := make([]int64, len(c.Items))
+		for i, item := range c.Items {
+			products[i] = item.ProductID
+		}
+		if prices, err = s.prices(ctx, products); err != nil {
+			return Cart{}, err
+		}
+	}
+	return priceCart(c, prices)
 }
 
-// attempts is how often a change is tried while others change the same cart.
-const attempts = 20
+// maxAttempts bounds how often change repeats an update after a concurrent one.
+const maxAttempts = 20
 
-// change loads a cart, mends it if a checkout was cut off, changes it, and keeps it unless somebody else did meanwhile:
-// then it begins again, so that two tabs lose nothing. It fails with ErrCrowded.
-func (s *Service) change(ctx context.Context, owner shop.UserID, do func(StoredCart) (StoredCart, error)) (StoredCart, error) {
-	for range attempts {
+// change loads a cart, completes an interrupted checkout, changes the cart and saves it. After a concurrent update it
+// starts over, so that no change is lost. It fails with ErrConflict.
+func (s *Service) change(ctx context.Context, owner shop.UserID, do func(*StoredCart) error) (StoredCart, error) {
+	for range maxAttempts {
 		before, version, err := s.store.Load(ctx, owner)
 		if err != nil {
 			return StoredCart{}, err
 		}
-		mended, err := s.finishCheckout(ctx, before, time.Now())
-		if err != nil {
+		after := StoredCart{slices.Clone(before.Items), before.Checkout}
+		if err := s.finishCheckout(ctx, &after, time.Now()); err != nil {
 			return StoredCart{}, err
 		}
-		after, err := do(mended)
-		if err != nil {
+		if err := do(&after); err != nil {
 			return StoredCart{}, err
 		}
 		err = s.save(ctx, owner, before, after, version)
@@ -116,50 +114,40 @@ func (s *Service) change(ctx context.Context, owner shop.UserID, do func(StoredC
 }
 
 func (s *Service) save(ctx context.Context, owner shop.UserID, before, after StoredCart, version string) error {
+	empty := len(after.Items) == 0 && after.Checkout == nil
 	switch {
-	case equal(before, after):
+	case after.equal(before), empty && version == "":
 		return nil
-	case len(after.Items) == 0 && after.Checkout == nil:
-		if version == "" {
-			return nil
-		}
-		return s.store.Drop(ctx, owner, version)
+	case empty:
+		return s.store.Delete(ctx, owner, version)
 	}
 	return s.store.Save(ctx, owner, after, version)
 }
 
-// finishCheckout is a cart without the traces of a checkout that was cut off: where its order is there, what was ordered is
-// taken out, and where it never will be, all of it is left in.
-func (s *Service) finishCheckout(ctx context.Context, k StoredCart, now time.Time) (StoredCart, error) {
-	if k.Checkout == nil {
-		return k, nil
+// finishCheckout completes an interrupted checkout whose order exists, and drops one that can no longer create it.
+func (s *Service) finishCheckout(ctx context.Context, c *StoredCart, now time.Time) error {
+	if c.Checkout == nil {
+		return nil
 	}
-	_, err := s.orders.GoodsState(ctx, k.Checkout.OrderID)
+	_, err := s.orders.GoodsState(ctx, c.Checkout.OrderID)
 	switch {
 	case err == nil:
-		return k.withoutOrdered(k.Checkout.Items), nil
-	case errors.Is(err, order.ErrNotFound) && now.Sub(k.Checkout.Since) > checkoutTimeout:
-		k.Checkout = nil
-		return k, nil
-	case errors.Is(err, order.ErrNotFound):
-		return k, nil
+		c.complete(c.Checkout.Items)
+	case !errors.Is(err, order.ErrNotFound):
+		return err
+	case now.Sub(c.Checkout.Since) > checkoutTimeout:
+		c.Checkout = nil
 	}
-	return k, err
+	return nil
 }
 
-// Checkout is what a checkout says beside the cart.
-type Checkout struct {
-	idempotency.Key
-	ShippingAddress order.Address `json:"shipping_address" validate:"required"`
-	PaymentMethod   string        `json:"payment_method" validate:"required,oneof=credit_card debit_card paypal bank_transfer apple_pay google_pay" example:"credit_card"`
-	PaymentToken    string        `json:"payment_token" validate:"max=255,line"`
-}
+// Checkout is what a buyer adds to the cart to place an order.
+type Checkout struct{ order.Purchase }
 
-// Checkout makes an order of the cart, and takes out of it what was ordered. It fails with ErrEmpty, ErrCheckout where
-// another checkout of the cart is on its way, idempotency.ErrReused where the key was used for what was in the cart before, and as
-// order.Place does; the cart is then as it was. Wherever it is cut off,
-// there is an order and the lines leave the cart, or there is none and they stay: the cart remembers which order to look
-// for before the order is made.
+// Checkout places an order of the cart and removes the ordered items. If it fails, the cart is unchanged. It fails with
+// ErrEmpty, with ErrCheckout while another checkout runs, with idempotency.ErrReused for the key of another cart, and as
+// order.Place does. An interruption leaves either an order and a cart without its items, or no order and the whole cart:
+// the cart stores the order's id before the order is created.
 func (s *Service) Checkout(ctx context.Context, buyer shop.UserID, in Checkout) (o order.Order, err error) {
 	id, earlier, err := idempotency.Begin[order.Order](ctx, s.db, in.Key)
 	if err != nil {
@@ -175,59 +163,56 @@ func (s *Service) Checkout(ctx context.Context, buyer shop.UserID, in Checkout) 
 	if err != nil {
 		return o, err
 	}
-	o, err = s.orders.PlaceWithID(ctx, buyer, checkout.OrderID, order.NewOrder{
-		Key: in.Key, Items: checkout.Items, ShippingAddress: in.ShippingAddress, PaymentMethod: in.PaymentMethod, PaymentToken: in.PaymentToken,
-	})
+	o, err = s.orders.PlaceWithID(ctx, buyer, checkout.OrderID, order.NewOrder{Purchase: in.Purchase, Items: checkout.Items})
 	if err == nil {
-		checkout.Items = o.OrderItems() // a repetition may be answered with the order of an earlier call
+		checkout.Items = o.OrderItems() // a repeated request returns the order of the first one
 	}
 	if endErr := s.endCheckout(context.WithoutCancel(ctx), buyer, checkout, err == nil); endErr != nil {
-		slog.WarnContext(ctx, "the cart is mended when it is next looked at", "order", checkout.OrderID, "err", endErr)
+		slog.WarnContext(ctx, "cart not updated after checkout, its next request will", "order", checkout.OrderID, "err", endErr)
 	}
 	return o, err
 }
 
 var errPlaced = errors.New("this checkout has its order already")
 
-// beginCheckout notes in the cart which order is made of it. The same checkout, begun twice, goes on with what it began with.
+// beginCheckout stores in the cart which order is created from it. A repeated request continues with the stored items.
 func (s *Service) beginCheckout(ctx context.Context, buyer shop.UserID, id shop.OrderID) (PendingCheckout, error) {
-	kept, err := s.change(ctx, buyer, func(k StoredCart) (StoredCart, error) {
+	c, err := s.change(ctx, buyer, func(c *StoredCart) error {
 		switch {
-		case k.Checkout != nil && k.Checkout.OrderID == id:
-			return k, nil
-		case k.Checkout != nil:
-			return k, ErrCheckout
+		case c.Checkout != nil && c.Checkout.OrderID == id:
+			return nil
+		case c.Checkout != nil:
+			return ErrCheckout
 		}
-		// The same call may have come twice, and the other one is done: then the lines are not what it ordered any more.
+		// A concurrent request with the same key may have placed the order: then the cart no longer holds its items.
 		if _, err := s.orders.GoodsState(ctx, id); !errors.Is(err, order.ErrNotFound) {
-			return k, errors.Join(err, errPlaced)
+			return errors.Join(err, errPlaced)
 		}
-		if len(k.Items) == 0 {
-			return k, ErrEmpty
+		if len(c.Items) == 0 {
+			return ErrEmpty
 		}
-		k.Checkout = &PendingCheckout{OrderID: id, Items: k.orderItems(), Since: time.Now().UTC()}
-		return k, nil
+		c.Checkout = &PendingCheckout{OrderID: id, Items: c.orderItems(), Since: time.Now().UTC()}
+		return nil
 	})
 	if err != nil {
 		return PendingCheckout{}, err
 	}
-	return *kept.Checkout, nil
+	return *c.Checkout, nil
 }
 
-// endCheckout takes out what was ordered, or only the note where nothing was. Whoever looked at the cart meanwhile may have done
-// it already.
-func (s *Service) endCheckout(ctx context.Context, buyer shop.UserID, c PendingCheckout, placed bool) error {
+// endCheckout completes or drops the checkout, unless another request has done so.
+func (s *Service) endCheckout(ctx context.Context, buyer shop.UserID, checkout PendingCheckout, placed bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	_, err := s.change(ctx, buyer, func(k StoredCart) (StoredCart, error) {
+	_, err := s.change(ctx, buyer, func(c *StoredCart) error {
 		switch {
-		case k.Checkout == nil || k.Checkout.OrderID != c.OrderID:
-			return k, nil
+		case c.Checkout == nil || c.Checkout.OrderID != checkout.OrderID:
 		case placed:
-			return k.withoutOrdered(c.Items), nil
+			c.complete(checkout.Items)
+		default:
+			c.Checkout = nil
 		}
-		k.Checkout = nil
-		return k, nil
+		return nil
 	})
 	return err
 }

@@ -18,15 +18,15 @@ func (s *Service) registry() (*workflow.Registry, error) {
 		r.AddWorkflowN(fulfilName, fulfil),
 		r.AddWorkflowN(refundName, refund),
 		r.AddActivityN("pay", activity(s.pay)),
-		r.AddActivityN("give up", activity(noResult(s.cancelUnpaid))),
-		r.AddActivityN("look", activity(s.orders.GoodsState)),
+		r.AddActivityN("cancel", activity(noResult(s.cancelUnpaid))),
+		r.AddActivityN("get goods state", activity(s.orders.GoodsState)),
 		r.AddActivityN("ship", activity(noResult(s.orders.AutoShip))),
 		r.AddActivityN("deliver", activity(noResult(s.orders.AutoDeliver))),
 		r.AddActivityN("refund", activity(noResult(s.settle))),
 	)
 }
 
-// activity makes an activity of what a step does.
+// activity makes an activity of a function.
 func activity[In, Out any](do func(context.Context, In) (Out, error)) workflow.Activity {
 	return func(ctx workflow.ActivityContext) (any, error) {
 		var in In
@@ -37,22 +37,19 @@ func activity[In, Out any](do func(context.Context, In) (Out, error)) workflow.A
 	}
 }
 
-// noResult answers for a step whose result is that it is done.
 func noResult[In any](do func(context.Context, In) error) func(context.Context, In) (any, error) {
 	return func(ctx context.Context, in In) (any, error) { return nil, do(ctx, in) }
 }
 
-// payInput is an order to charge. Where it is overdue no charge is begun, and only one counts that the provider says is
-// made when it is looked up once more.
+// payInput is an order to charge. If it is overdue, no new charge is made; one that was made is looked up once more.
 type payInput struct {
 	OrderID shop.OrderID `json:"order_id"`
 	Overdue bool         `json:"overdue,omitempty"`
 }
 
-// pay charges the buyer, has the stock sold and marks the order paid, each once however often it runs, and by however
-// many at once: what was done before answers as it did then, and cut off anywhere it begins again. A charge without an
-// answer is no failure: it is looked up later. It is one step of the workflow because each step costs as much as all
-// that it does.
+// pay charges the buyer, commits the stock and marks the order as paid. It is idempotent, also when it runs concurrently,
+// and continues after an interruption. A charge without a response is no error: it is looked up later. It is one activity,
+// because an activity costs as much as all that this one does.
 func (s *Service) pay(ctx context.Context, in payInput) (activityResult, error) {
 	charged, err := s.charge(ctx, in)
 	if errors.Is(err, payment.ErrTimeout) {
@@ -61,11 +58,20 @@ func (s *Service) pay(ctx context.Context, in payInput) (activityResult, error) 
 	if err != nil || charged.Rejected != (shop.Cause{}) {
 		return charged, err
 	}
-	sold, err := s.sell(ctx, in.OrderID)
-	if err != nil || sold.Rejected != (shop.Cause{}) {
-		return sold, err
+	err = s.stock.Commit(ctx, in.OrderID)
+	crash.At("pay: stock committed")
+	if errors.Is(err, ErrReservationReleased) {
+		return activityResult{Rejected: shop.Cause{Code: shop.ReservationExpired}}, nil
 	}
-	return s.markPaid(ctx, in.OrderID, charged.Reference)
+	if err != nil {
+		return activityResult{}, err
+	}
+	err = s.orders.MarkPaid(ctx, in.OrderID, charged.Reference)
+	crash.At("pay: marked as paid")
+	if errors.Is(err, order.ErrTransition) { // cancelled meanwhile
+		return activityResult{Rejected: shop.Cause{Code: shop.PaymentVoided}}, nil
+	}
+	return activityResult{}, err
 }
 
 func (s *Service) charge(ctx context.Context, in payInput) (activityResult, error) {
@@ -80,10 +86,13 @@ func (s *Service) charge(ctx context.Context, in payInput) (activityResult, erro
 	if in.Overdue {
 		receipt, err = s.payments.Lookup(ctx, in.OrderID)
 		if errors.Is(err, payment.ErrNotFound) || errors.Is(err, payment.ErrTimeout) || errors.Is(err, payment.ErrProvider) {
-			return activityResult{Rejected: shop.Cause{Code: shop.Unpaid}, Declined: true}, nil // what was taken all the same goes back
+			// If the provider charged it nevertheless, the cancellation refunds it.
+			return activityResult{Rejected: shop.Cause{Code: shop.Unpaid}, Declined: true}, nil
 		}
 	} else {
-		receipt, err = s.payments.Charge(ctx, payment.Charge{OrderID: in.OrderID, Amount: b.Total, Currency: b.Currency, Token: b.PaymentToken})
+		receipt, err = s.payments.Charge(ctx, payment.Charge{
+			OrderID: in.OrderID, Amount: b.Total, Currency: b.Currency, Token: b.PaymentToken,
+		})
 	}
 	crash.At("charge: made")
 	if errors.Is(err, payment.ErrDeclined) {
@@ -92,44 +101,26 @@ func (s *Service) charge(ctx context.Context, in payInput) (activityResult, erro
 	return activityResult{Reference: receipt.Reference}, err
 }
 
-func (s *Service) sell(ctx context.Context, id shop.OrderID) (activityResult, error) {
-	err := s.stock.Commit(ctx, id)
-	crash.At("commit stock: made")
-	if errors.Is(err, ErrReservationReleased) {
-		return activityResult{Rejected: shop.Cause{Code: shop.ReservationExpired}}, nil
-	}
-	return activityResult{}, err
-}
-
-func (s *Service) markPaid(ctx context.Context, id shop.OrderID, reference string) (activityResult, error) {
-	err := s.orders.MarkPaid(ctx, id, reference)
-	crash.At("mark paid: made")
-	if errors.Is(err, order.ErrTransition) { // cancelled meanwhile
-		return activityResult{Rejected: shop.Cause{Code: shop.PaymentVoided}}, nil
-	}
-	return activityResult{}, err
-}
-
 type cancelInput struct {
 	OrderID  shop.OrderID `json:"order_id"`
 	Cause    shop.Cause   `json:"cause"`
 	Declined bool         `json:"declined"`
 }
 
-// cancelUnpaid cancels and undoes, in this order, so that nobody sees an order as going on that has no stock any more. What
-// was cancelled already is undone all the same: a step that ran beside the cancellation may have come after its
-// undoing.
+// cancelUnpaid cancels the order and then compensates, so that an active order never appears without its stock. It also
+// compensates if the order was cancelled before: an activity that ran concurrently may have had its effect after the
+// compensation of that cancellation.
 func (s *Service) cancelUnpaid(ctx context.Context, in cancelInput) error {
 	if err := s.orders.CancelUnpaid(ctx, in.OrderID, in.Cause, in.Declined); err != nil {
 		return err
 	}
-	crash.At("give up: cancelled")
-	at, err := s.orders.GoodsState(ctx, in.OrderID)
-	if err != nil || at.Status != order.Cancelled {
+	crash.At("cancel: cancelled")
+	goods, err := s.orders.GoodsState(ctx, in.OrderID)
+	if err != nil || goods.Status != order.Cancelled {
 		return err
 	}
 	if err = s.compensate(ctx, in.OrderID); errors.Is(err, payment.ErrRefused) {
-		return nil // the order's own refund ends with it
+		return nil // the order's own refund fails with it
 	}
 	return err
 }

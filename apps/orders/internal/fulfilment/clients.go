@@ -9,18 +9,18 @@ import (
 	"sidecart/kit/sidecar"
 )
 
-// Stock is what fulfilment asks of the products service. All of it may be asked again and then change nothing more.
+// Stock are the calls of the products service. All are idempotent.
 type Stock struct {
-	// Commit makes an order's reservation a sale. It fails with ErrStockGone where the reservation is over.
+	// Commit makes an order's reservation a sale. It fails with ErrReservationReleased.
 	Commit func(ctx context.Context, id shop.OrderID) error
-	// Release gives back what an order holds or has bought.
+	// Release releases an order's reservation, or restocks its sale.
 	Release func(ctx context.Context, id shop.OrderID) error
-	// Return says how many of each line are back on the shelf, all returns of the order taken together.
+	// Restock restocks the items that all refunds of the order return.
 	Restock func(ctx context.Context, id shop.OrderID, items []order.OrderItem) error
 }
 
-// ErrReservationReleased is the products service's word that a reservation has expired or was given back.
-var ErrReservationReleased = fault.New(fault.Conflict, "reservation_released", "the reservation has expired or was given back")
+// ErrReservationReleased is the products service's fault of a reservation that has expired or was released.
+var ErrReservationReleased = fault.New(fault.Conflict, "reservation_released", "the reservation has expired or was released")
 
 var (
 	commit  = sidecar.Endpoint{App: "products", Method: "POST", Path: "/reservations/{order}/commit"}

@@ -15,26 +15,27 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Engine is the sidecar's workflow engine. An order's workflow has the order's id there, a refund's the refund's.
+// Engine is the sidecar's workflow engine. The instance id of an order's workflow is the order's id, that of a refund's
+// the refund's.
 type Engine struct{ *workflow.Client }
 
-// wakeEvent is the external event that has a waiting workflow look at its order.
-const wakeEvent = "moved"
+// wakeEvent is the external event that ends a workflow's wait.
+const wakeEvent = "wake"
 
-// Wake is a hint that an order moved. Where it is lost, the recovery sweep mends that.
+// Wake wakes an order's workflow. If the event is lost, the recovery sweep restarts the workflow.
 func (e Engine) Wake(ctx context.Context, id shop.OrderID) {
 	if err := e.RaiseEvent(ctx, id.String(), wakeEvent); err != nil {
 		slog.InfoContext(ctx, "workflow not woken", "order", id, "err", err)
 	}
 }
 
-// StartRefund starts the workflow of a refund that is owed. Starting it twice changes nothing more.
+// StartRefund starts the workflow of a refund. It is idempotent.
 func (e Engine) StartRefund(ctx context.Context, id shop.OrderID, refund uuid.UUID) error {
 	return e.startOrWake(ctx, refundName, refund, refundInput{id, refund})
 }
 
-// startOrWake starts a workflow, also one that came to its end before. It wakes the one that runs: that may have been cut off
-// while it was started, and then never begins by itself.
+// startOrWake starts a workflow, also one that has completed before. It wakes one that exists: if its start was
+// interrupted, it never begins without an event.
 func (e Engine) startOrWake(ctx context.Context, name string, id uuid.UUID, input any) error {
 	schedule := func() error {
 		_, err := e.ScheduleWorkflow(ctx, name, workflow.WithInstanceID(id.String()), workflow.WithInput(input))
@@ -57,20 +58,20 @@ func (e Engine) startOrWake(ctx context.Context, name string, id uuid.UUID, inpu
 	return schedule()
 }
 
-// state is nil where the engine has no such workflow. It fails where the engine does not answer within 2 s.
+// state returns nil if there is no such workflow. It fails if the engine does not respond within 2 s.
 func (e Engine) state(ctx context.Context, id uuid.UUID) (*workflow.WorkflowMetadata, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	known, err := e.FetchWorkflowMetadata(ctx, id.String(), workflow.WithFetchPayloads(false))
 	if errors.Is(err, api.ErrInstanceNotFound) {
-		return nil, nil //nolint:nilnil // nothing is what the engine has
+		return nil, nil //nolint:nilnil // nil means that there is none
 	}
 	return known, err
 }
 
-// purge ends a workflow, if it has not ended, and has the engine drop its history.
+// purge terminates a workflow, unless it is complete, and deletes its history.
 func (e Engine) purge(ctx context.Context, id uuid.UUID, complete bool) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second) // the engine waits until it has ended
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second) // the engine waits for the termination
 	defer cancel()
 	if !complete {
 		if err := e.TerminateWorkflow(ctx, id.String()); err != nil {
@@ -84,15 +85,15 @@ func (e Engine) purge(ctx context.Context, id uuid.UUID, complete bool) error {
 	return err
 }
 
-// OrderWorkflow is how far an order's workflow is, for admins; nil where that cannot be had at the moment.
+// OrderWorkflow returns the state of an order's workflow, or nil if it is unavailable.
 func (e Engine) OrderWorkflow(ctx context.Context, id shop.OrderID) *order.Workflow {
 	known, err := e.state(ctx, id.UUID)
 	switch {
 	case err != nil:
-		slog.WarnContext(ctx, "an admin is not shown the workflow", "order", id, "err", err)
+		slog.WarnContext(ctx, "diagnostics without workflow", "order", id, "err", err)
 		return nil
 	case known == nil:
-		return &order.Workflow{Status: "forgotten"}
+		return &order.Workflow{Status: "purged"}
 	}
 	return &order.Workflow{
 		Name: known.Name, Status: strings.ToLower(known.String()),

@@ -1,10 +1,9 @@
-// Package fulfilment carries an order from placed to delivered, and a refund until the money and the goods are back,
-// each as a durable workflow: its steps are kept by the workflow engine, may run twice, and are undone if a later one
-// fails for good.
+// Package fulfilment processes orders from placed to delivered, and refunds, each as a durable workflow. The workflow
+// engine stores the activities' results, may repeat an activity, and an activity that fails permanently is compensated.
 //
-// The table of statuses in package order decides what becomes of an order; the workflow follows. It does what no person
-// does (charge, sell the stock, cancel what is not paid in time, ship or deliver after a time), and whatever a person
-// did, it looks and goes on from there. So an event that the workflow does not get can make it late, and never wrong.
+// The transitions of package order decide what becomes of an order. The workflow does what no user does (charge, commit
+// the stock, cancel what is not paid in time, ship or deliver after a time) and rereads the order after each change by a
+// user. An event that the workflow does not get can delay it; it cannot make its decisions wrong.
 package fulfilment
 
 import (
@@ -22,7 +21,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Service carries orders and refunds through.
+// Service processes orders and refunds.
 type Service struct {
 	orders   *order.Service
 	payments *payment.Service
@@ -31,20 +30,22 @@ type Service struct {
 	times    Times
 }
 
-// Times is what happens to an order by itself, and when. Zero for Ship or Deliver leaves that step to people.
+// Times are the times of automatic transitions. Zero for Ship or Deliver leaves the transition to admins.
 type Times struct {
-	Unpaid  time.Duration // after which an order that is still pending is cancelled
-	Ship    time.Duration // after it was paid
-	Deliver time.Duration // after it was shipped
-	Retain  time.Duration // after the end of an order or a refund, how long its workflow can still be looked at
+	Unpaid  time.Duration // from the placement of an order to its cancellation, if it is not paid
+	Ship    time.Duration // from the payment to the shipment
+	Deliver time.Duration // from the shipment to the delivery
+	Retain  time.Duration // from the end of an order or refund to the purge of its workflow
 }
 
-// NewService works with the sidecar's workflow engine.
-func NewService(orders *order.Service, payments *payment.Service, stock Stock, engine Engine, times Times) *Service {
+// NewService makes the service.
+func NewService(
+	orders *order.Service, payments *payment.Service, stock Stock, engine Engine, times Times,
+) *Service {
 	return &Service{orders, payments, stock, engine, times}
 }
 
-// Subscribe consumes what starts a fulfilment, what takes it further, and what gives something back.
+// Subscribe consumes the events that start or wake workflows.
 func (s *Service) Subscribe(h *event.Hub) {
 	event.OnIdempotent(h, s.onPlaced)
 	event.OnIdempotent(h, s.onShipped)
@@ -62,7 +63,6 @@ func (s *Service) onShipped(ctx context.Context, e shop.OrderShipped) error {
 	return s.start(ctx, e.OrderID)
 }
 
-// onCancelled starts giving back what the order took, whoever cancelled it and whenever.
 func (s *Service) onCancelled(ctx context.Context, e shop.OrderCancelled) error {
 	s.engine.Wake(ctx, e.OrderID)
 	return s.startRefunds(ctx, e.OrderID)
@@ -72,28 +72,29 @@ func (s *Service) onRefunded(ctx context.Context, e shop.OrderRefunded) error {
 	return s.startRefunds(ctx, e.OrderID)
 }
 
-// start starts an order's workflow from where the order is, or wakes it. An order for which it would do nothing is left
-// alone.
+// start starts or wakes an order's workflow, unless the workflow has nothing to do for the order.
 func (s *Service) start(ctx context.Context, id shop.OrderID) error {
-	at, err := s.orders.GoodsState(ctx, id)
-	if errors.Is(err, order.ErrNotFound) || (err == nil && !s.automates(at.Status)) {
+	goods, err := s.orders.GoodsState(ctx, id)
+	if errors.Is(err, order.ErrNotFound) || (err == nil && !s.automates(goods.Status)) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return s.engine.startOrWake(ctx, fulfilName, id.UUID, fulfilInput{id, at, at.Since.Add(s.times.Unpaid), s.times.Ship, s.times.Deliver})
+	in := fulfilInput{id, goods, goods.Since.Add(s.times.Unpaid), s.times.Ship, s.times.Deliver}
+	return s.engine.startOrWake(ctx, fulfilName, id.UUID, in)
 }
 
-// automates says whether the workflow does something for goods that are so far: it does not wait for people.
+// automates reports whether the next transition of goods is automatic.
 func (s *Service) automates(goods order.Status) bool {
-	return goods == order.Pending || goods == order.Paid && s.times.Ship > 0 || goods == order.Shipped && s.times.Deliver > 0
+	return goods == order.Pending || goods == order.Paid && s.times.Ship > 0 ||
+		goods == order.Shipped && s.times.Deliver > 0
 }
 
-// startRefunds starts a workflow for each refund that an order owes.
+// startRefunds starts a workflow for each open refund of an order.
 func (s *Service) startRefunds(ctx context.Context, id shop.OrderID) error {
-	owed, err := s.orders.OpenRefunds(ctx, id)
-	for _, r := range owed {
+	open, err := s.orders.OpenRefunds(ctx, id)
+	for _, r := range open {
 		if err == nil {
 			err = s.engine.StartRefund(ctx, id, r.ID)
 		}
@@ -102,25 +103,20 @@ func (s *Service) startRefunds(ctx context.Context, id shop.OrderID) error {
 	return err
 }
 
-// settle makes a refund: the provider refunds the money, products restocks the goods. It may be done again, and by two
-// at once; the refund is noted as settled only when all of it is done.
+// settle makes a refund: the provider refunds the money, products restocks the goods. It is idempotent, also when it runs
+// concurrently; the refund is settled when both are done.
 func (s *Service) settle(ctx context.Context, in refundInput) error {
-	owed, err := s.orders.OpenRefunds(ctx, in.OrderID)
-	i := slices.IndexFunc(owed, func(r order.Refund) bool { return r.ID == in.RefundID })
+	open, err := s.orders.OpenRefunds(ctx, in.OrderID)
+	i := slices.IndexFunc(open, func(r order.Refund) bool { return r.ID == in.RefundID })
 	if err != nil || i < 0 {
-		return err // it has come to its end
+		return err // it has ended
 	}
-	r := owed[i]
+	r := open[i]
 	if r.Void {
 		err = s.compensate(ctx, r.OrderID)
 	} else {
 		err = s.refundAndRestock(ctx, r)
 	}
-	return s.recordResult(ctx, r, err)
-}
-
-// recordResult notes how a refund ended. One that the provider refuses for good is not tried again until an admin says so.
-func (s *Service) recordResult(ctx context.Context, r order.Refund, err error) error {
 	switch {
 	case err == nil:
 		return s.orders.SettleRefund(ctx, r)
@@ -130,42 +126,38 @@ func (s *Service) recordResult(ctx context.Context, r order.Refund, err error) e
 	return err
 }
 
-// failRefund has somebody look at a refund that the buyer does not get. It reports what is still open, so that nobody takes
-// it for settled.
+// failRefund ends a refund that the provider refused; an admin may retry it. It reports the discrepancy first, while the
+// refund is open, so that a crash in between loses neither.
 func (s *Service) failRefund(ctx context.Context, r order.Refund, why string) error {
 	if err := s.payments.Report(ctx, payment.RefundRefused, r.Outstanding()); err != nil {
 		return err
 	}
-	return s.orders.FailRefund(ctx, r, why, false)
+	return s.orders.FailRefund(ctx, r, why)
 }
 
-// voidPayment ends an order's charge.
-func (s *Service) voidPayment(ctx context.Context, id shop.OrderID) error {
-	asked, err := s.orders.CancellationRefund(ctx, id)
-	if err != nil {
-		return err
-	}
-	return s.payments.Void(ctx, id, asked)
-}
-
-// compensate ends an order's charge and its reservation, harmless where there is nothing to undo, and keeps steps from having
-// an effect that come too late. It fails with payment.ErrRefused only when the goods are back.
+// compensate voids an order's payment and releases its stock. It is idempotent, does nothing if there is nothing to undo,
+// and prevents the effect of activities that come later. It fails with payment.ErrRefused only if the stock is released.
 func (s *Service) compensate(ctx context.Context, id shop.OrderID) error {
-	money := s.voidPayment(ctx, id)
-	crash.At("undo: called off")
+	refund, err := s.orders.CancellationRefund(ctx, id)
+	if err == nil {
+		err = s.payments.Void(ctx, id, refund)
+	}
+	crash.At("compensate: voided")
 	if err := s.stock.Release(ctx, id); err != nil {
 		return err
 	}
-	crash.At("undo: released")
-	return money
+	crash.At("compensate: released")
+	return err
 }
 
-// refundAndRestock gives back money and goods. It fails with payment.ErrRefused only when the goods are back.
+// refundAndRestock fails with payment.ErrRefused only if the goods are restocked.
 func (s *Service) refundAndRestock(ctx context.Context, r order.Refund) error {
-	money := s.payments.Refund(ctx, payment.Refund{ID: r.ProviderRefundID(), OrderID: r.OrderID, Amount: r.Amount, Currency: r.Currency})
-	crash.At("give back: refunded")
-	if !r.Restock || money != nil && !errors.Is(money, payment.ErrRefused) {
-		return money
+	refundErr := s.payments.Refund(ctx, payment.Refund{
+		ID: r.ProviderRefundID(), OrderID: r.OrderID, Amount: r.Amount, Currency: r.Currency,
+	})
+	crash.At("refund: refunded")
+	if !r.Restock || refundErr != nil && !errors.Is(refundErr, payment.ErrRefused) {
+		return refundErr
 	}
 	items, err := s.orders.RestockedItems(ctx, r.OrderID)
 	if err != nil {
@@ -174,23 +166,23 @@ func (s *Service) refundAndRestock(ctx context.Context, r order.Refund) error {
 	if err := s.stock.Restock(ctx, r.OrderID, items); err != nil {
 		return err
 	}
-	crash.At("give back: returned")
-	return money
+	crash.At("refund: restocked")
+	return refundErr
 }
 
-// RunWorker takes the workflows' steps from the sidecar until ctx ends, also after the sidecar was away.
+// RunWorker runs the workflows' activities until ctx ends. It reconnects to the sidecar.
 func (s *Service) RunWorker(ctx context.Context) error {
-	steps, err := s.registry()
+	registry, err := s.registry()
 	if err != nil {
 		return err
 	}
 	for {
-		err := s.engine.StartWorker(ctx, steps)
+		err := s.engine.StartWorker(ctx, registry)
 		if err == nil {
 			<-ctx.Done()
 			return nil
 		}
-		slog.InfoContext(ctx, "workflows wait for the sidecar", "err", err)
+		slog.InfoContext(ctx, "workflow worker not connected to the sidecar, retrying", "err", err)
 		select {
 		case <-ctx.Done():
 			return nil

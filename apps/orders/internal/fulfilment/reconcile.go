@@ -15,49 +15,47 @@ import (
 )
 
 const (
-	settleTime         = 5 * time.Minute // what is younger may still be on its way
-	overlap            = 3 * time.Hour   // that is compared once more: a charge may be made so long after it was begun
-	window             = 24 * time.Hour  // of the books, between two notes of how far it has come
-	windowsPerRun      = 10              // slices; the next run goes on
-	clockSkew          = time.Minute     // by which the provider's may differ from ours
-	refundVisibleAfter = time.Hour       // ago, a refund is surely in what the provider says
+	settleTime         = 5 * time.Minute // younger charges may not be settled
+	overlap            = 3 * time.Hour   // compared twice: a charge may be made so long after it was requested
+	window             = 24 * time.Hour  // of records, after which the progress is saved
+	windowsPerRun      = 10
+	clockSkew          = time.Minute // between the provider's clock and ours
+	refundVisibleAfter = time.Hour   // in the provider's records
 
-	maxFailed = 20 // payments that could not be compared in one slice: more of them are no bad rows
+	maxFailed = 20 // new failed comparisons in one window: more of them are not bad rows
 )
 
-// Reconcile compares what the provider took with what was bought. Money without an order, or of one that was cancelled,
-// goes back; an order that counts as paid without money, or with another amount, is reported, and so are refunds that
-// the provider has not made. It goes on where it stopped, however long ago that was, and then walks through all that is
-// older again, some days in each run: nothing is too old to be found. What cannot be compared is reported and comes
-// again later; it holds up nothing else.
+// Reconcile compares the provider's records with the orders. A charge without an order, or of a cancelled one, is refunded.
+// A paid order without a charge or with another amount is reported, and so is a refund that the provider has not made. It
+// continues from the saved progress, and then compares all older records again, some days in each run, so that no
+// discrepancy is too old to be found. What cannot be compared is reported and compared again later; it blocks nothing else.
 func (s *Service) Reconcile(ctx context.Context, now time.Time) error {
-	rest, before := now.Add(-settleTime), now.Add(-refundVisibleAfter)
-	return errors.Join(s.recheckDiscrepancies(ctx, before), s.compareRecords(ctx, rest, before))
+	until, refundsBefore := now.Add(-settleTime), now.Add(-refundVisibleAfter)
+	return errors.Join(s.recheckDiscrepancies(ctx, refundsBefore), s.compareRecords(ctx, until, refundsBefore))
 }
 
-func (s *Service) compareRecords(ctx context.Context, rest, before time.Time) error {
-	c, err := s.payments.Progress(ctx)
+func (s *Service) compareRecords(ctx context.Context, until, refundsBefore time.Time) error {
+	p, err := s.payments.Progress(ctx)
 	if err != nil {
 		return err
 	}
-	for n := 0; n < windowsPerRun && (n == 0 || c.Until.Before(rest)); n++ {
-		from := c.Until.Add(-overlap)
-		to := earlier(c.Until.Add(window), rest)
-		if err := s.compareWindow(ctx, from, to, before); err != nil {
+	for n := 0; n < windowsPerRun && (n == 0 || p.Until.Before(until)); n++ {
+		from := p.Until.Add(-overlap)
+		p.Until = earlier(p.Until.Add(window), until)
+		if err := s.compareWindow(ctx, from, p.Until, refundsBefore); err != nil {
 			return err
 		}
-		c.Until = to
-		if err := s.payments.SaveProgress(ctx, c); err != nil {
+		if err := s.payments.SaveProgress(ctx, p); err != nil {
 			return err
 		}
 	}
-	for n := 0; n < windowsPerRun && c.Backfill.Before(c.Until); n++ {
-		to := earlier(c.Backfill.Add(window), c.Until)
-		if err := s.compareWindow(ctx, c.Backfill, to, before); err != nil {
+	for n := 0; n < windowsPerRun && p.Backfill.Before(p.Until); n++ {
+		from := p.Backfill
+		p.Backfill = earlier(p.Backfill.Add(window), p.Until)
+		if err := s.compareWindow(ctx, from, p.Backfill, refundsBefore); err != nil {
 			return err
 		}
-		c.Backfill = to
-		if err := s.payments.SaveProgress(ctx, c); err != nil {
+		if err := s.payments.SaveProgress(ctx, p); err != nil {
 			return err
 		}
 	}
@@ -71,221 +69,100 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// compareWindow compares what was charged, and what was paid, in a time, with the refunds that were settled before a
-// moment.
-func (s *Service) compareWindow(ctx context.Context, from, to, before time.Time) error {
+// compareWindow compares the charges and the paid orders of a time range.
+func (s *Service) compareWindow(ctx context.Context, from, to, refundsBefore time.Time) error {
 	charged, failed := map[shop.OrderID]bool{}, 0
-	err := s.payments.ListCharges(ctx, from, to, func(t payment.Record) error {
-		charged[t.OrderID] = true
-		return s.retryOrReport(ctx, t, &failed, func() error { return s.compare(ctx, t, before) })
+	err := s.payments.ListCharges(ctx, from, to, func(r payment.Record) error {
+		charged[r.OrderID] = true
+		return s.retryOrReport(ctx, r, &failed, func() error { return s.compareCharge(ctx, r, refundsBefore) })
 	})
 	if err != nil {
 		return err
 	}
-	return s.checkPaidOrders(ctx, from, to, charged, &failed)
-}
-
-// compare looks for the order of a charge that was not wholly given back, and for the refunds of it that were settled
-// before a moment.
-func (s *Service) compare(ctx context.Context, t payment.Record, before time.Time) error {
-	if t.OrderID.UUID == uuid.Nil {
-		return nil // not of this shop
-	}
-	bill, err := s.orders.Bill(ctx, t.OrderID)
-	switch {
-	case errors.Is(err, order.ErrNotFound):
-		return s.payments.Repair(ctx, payment.ChargedWithoutOrder, t)
-	case err != nil:
-		return err
-	case bill.Status == order.Cancelled:
-		open, err := s.orders.HasUnsettledRefunds(ctx, t.OrderID)
-		if err != nil || open {
-			return err // it is on its way back, or somebody has to look at it already
-		}
-		return s.payments.Repair(ctx, payment.ChargedAndCancelled, t)
-	case !bill.Total.Equal(t.Amount) || bill.Currency != t.Currency:
-		return s.payments.Report(ctx, payment.AmountDiffers, t)
-	}
-	return s.compareRefunds(ctx, t, before)
-}
-
-// compareRefunds reports where the buyer got less back than the order says. Where that is in order again, it is noted.
-func (s *Service) compareRefunds(ctx context.Context, t payment.Record, before time.Time) error {
-	back, err := s.orders.RefundedBefore(ctx, t.OrderID, before)
-	if err != nil || back.Sign() == 0 {
-		return err
-	}
-	missing, err := shop.Sum(back, t.Refunded.Negative())
-	if err != nil {
-		return err
-	}
-	if missing.Sign() <= 0 {
-		return s.payments.Resolve(ctx, payment.RefundMissing, t.OrderID)
-	}
-	t.Amount = missing
-	return s.payments.Report(ctx, payment.RefundMissing, t)
-}
-
-// checkPaidOrders asks the provider for each paid order of a time that it did not speak of by itself: its charge may be
-// older.
-func (s *Service) checkPaidOrders(ctx context.Context, from, to time.Time, charged map[shop.OrderID]bool, failed *int) error {
 	paid, err := s.orders.PaidBetween(ctx, from, to)
 	for _, id := range paid {
-		if err == nil && !charged[id] {
-			err = s.retryOrReport(ctx, payment.Record{OrderID: id}, failed, func() error { return s.checkCharged(ctx, id) })
+		if err == nil && !charged[id] { // its charge may be older
+			r := payment.Record{OrderID: id}
+			err = s.retryOrReport(ctx, r, &failed, func() error { return s.checkCharged(ctx, id) })
 		}
 	}
 	return err
 }
 
-// checkCharged reports an order that counts as paid and is not charged.
+// compareCharge compares a charge that is not wholly refunded with its order and with the refunds that were settled before a
+// time.
+func (s *Service) compareCharge(ctx context.Context, r payment.Record, refundsBefore time.Time) error {
+	if r.OrderID.UUID == uuid.Nil {
+		return nil // not of this shop
+	}
+	bill, err := s.orders.Bill(ctx, r.OrderID)
+	switch {
+	case errors.Is(err, order.ErrNotFound):
+		return s.payments.Repair(ctx, payment.ChargedWithoutOrder, r)
+	case err != nil:
+		return err
+	case bill.Status == order.Cancelled:
+		unsettled, err := s.orders.HasUnsettledRefunds(ctx, r.OrderID)
+		if err != nil || unsettled {
+			return err // it is being refunded, or waits for an admin
+		}
+		return s.payments.Repair(ctx, payment.ChargedAndCancelled, r)
+	case !bill.Total.Equal(r.Amount) || bill.Currency != r.Currency:
+		return s.payments.Report(ctx, payment.AmountDiffers, r)
+	}
+	return s.compareRefunds(ctx, r, refundsBefore)
+}
+
+// compareRefunds reports a charge of which less was refunded than the order says, and resolves the discrepancy if it no
+// longer exists.
+func (s *Service) compareRefunds(ctx context.Context, r payment.Record, refundsBefore time.Time) error {
+	refunded, err := s.orders.RefundedBefore(ctx, r.OrderID, refundsBefore)
+	if err != nil || refunded.Sign() == 0 {
+		return err
+	}
+	missing, err := shop.Sum(refunded, r.Refunded.Negative())
+	if err != nil {
+		return err
+	}
+	if missing.Sign() <= 0 {
+		return s.payments.Resolve(ctx, payment.RefundMissing, r.OrderID)
+	}
+	r.Amount = missing
+	return s.payments.Report(ctx, payment.RefundMissing, r)
+}
+
+// checkCharged reports a paid order that is not charged.
 func (s *Service) checkCharged(ctx context.Context, id shop.OrderID) error {
 	bill, err := s.orders.Bill(ctx, id)
 	if err != nil || bill.Status == order.Cancelled || bill.Status == order.Refunded {
 		return err
 	}
-	made, err := s.payments.IsCharged(ctx, id)
-	if err == nil && !made {
-		err = s.payments.Report(ctx, payment.PaidWithoutCharge, payment.Record{OrderID: id, Amount: bill.Total, Currency: bill.Currency})
+	charged, err := s.payments.IsCharged(ctx, id)
+	if err == nil && !charged {
+		err = s.payments.Report(ctx, payment.PaidWithoutCharge,
+			payment.Record{OrderID: id, Amount: bill.Total, Currency: bill.Currency})
 	}
 	return err
 }
 
-// retryOrReport compares something, and once more where that fails: a connection may have ended. What fails twice is kept as
-// a finding that is looked at again, so that one bad row does not hold up the others for ever. It fails where that
-// cannot be kept either, and where as many have failed that were no finding before: then the provider is busy, and the
-// next run begins here again.
-func (s *Service) retryOrReport(ctx context.Context, t payment.Record, failed *int, compare func() error) error {
-	err := compare()
+// retryOrReport runs a comparison, twice if it fails: a connection may have been lost. The second failure is reported as a
+// discrepancy, which is compared again later, so that one bad row does not block the others. It fails if the report fails,
+// and after maxFailed new reports: then the provider is unavailable, and the next run begins with this window.
+func (s *Service) retryOrReport(ctx context.Context, r payment.Record, failed *int, do func() error) error {
+	if do() == nil {
+		return nil
+	}
+	err := do()
 	if err == nil {
 		return nil
 	}
-	if err = compare(); err == nil {
-		return nil
-	}
-	slog.ErrorContext(ctx, "a payment could not be compared", "order", t.OrderID, "err", err)
-	fresh, reportErr := s.payments.ReportNew(ctx, payment.NotCompared, t)
-	if fresh {
+	slog.ErrorContext(ctx, "payment not compared", "order", r.OrderID, "err", err)
+	isNew, reportErr := s.payments.ReportNew(ctx, payment.NotCompared, r)
+	if isNew {
 		*failed++
 	}
 	if reportErr == nil && *failed >= maxFailed {
 		return fmt.Errorf("%d payments could not be compared, the last: %w", *failed, err)
 	}
 	return reportErr
-}
-
-// recheckDiscrepancies is for what is known and not mended: what was to go back and did not, and what may be in order by now. What
-// it fails for comes again later, and later each time.
-func (s *Service) recheckDiscrepancies(ctx context.Context, before time.Time) error {
-	var errs []error
-	for after := int64(0); ; {
-		found, err := s.payments.Unresolved(ctx, after)
-		if err != nil || len(found) == 0 {
-			return errors.Join(append(errs, err)...)
-		}
-		for _, f := range found {
-			after = f.ID
-			if err := s.recheck(ctx, f, before); err != nil {
-				errs = append(errs, fmt.Errorf("%s of %s: %w", f.Kind, f.OrderID, err), s.payments.Postpone(ctx, f))
-			}
-		}
-	}
-}
-
-func (s *Service) recheck(ctx context.Context, f payment.PaymentDiscrepancy, before time.Time) error {
-	switch f.Kind {
-	case payment.ChargedWithoutOrder, payment.ChargedAndCancelled:
-		_, err := s.orders.Bill(ctx, f.OrderID)
-		if f.Kind == payment.ChargedWithoutOrder && err == nil { // it has come back, from a backup say
-			if err := s.payments.Resolve(ctx, f.Kind, f.OrderID); err != nil {
-				return err
-			}
-		}
-		return s.compare(ctx, payment.Record{OrderID: f.OrderID, Reference: f.Reference, Amount: f.Amount, Currency: f.Currency}, time.Time{})
-	case payment.PaidWithoutCharge:
-		bill, err := s.orders.Bill(ctx, f.OrderID)
-		if err != nil {
-			return err
-		}
-		paid := bill.Status != order.Cancelled && bill.Status != order.Refunded
-		if paid {
-			made, err := s.payments.IsCharged(ctx, f.OrderID)
-			if err != nil || !made {
-				return err
-			}
-		}
-		return s.payments.Resolve(ctx, f.Kind, f.OrderID)
-	case payment.RefundRefused:
-		open, err := s.orders.HasUnsettledRefunds(ctx, f.OrderID)
-		if err != nil || open {
-			return err
-		}
-		return s.payments.Resolve(ctx, f.Kind, f.OrderID)
-	case payment.RefundMissing:
-		return s.recheckMissingRefund(ctx, f, before)
-	case payment.NotCompared:
-		return s.recheckNotCompared(ctx, f, before)
-	case payment.AmountDiffers: // for people
-	}
-	return nil
-}
-
-// recheckNotCompared compares all of an order's payment that could not be compared before.
-func (s *Service) recheckNotCompared(ctx context.Context, f payment.PaymentDiscrepancy, before time.Time) error {
-	t := payment.Record{OrderID: f.OrderID, Reference: f.Reference, Amount: f.Amount, Currency: f.Currency}
-	_, err := s.payments.Get(ctx, f.OrderID)
-	if errors.Is(err, payment.ErrNotFound) {
-		err = s.compare(ctx, t, time.Time{})
-	} else if err == nil {
-		var there bool
-		there, err = s.findRecord(ctx, f.OrderID, func(t payment.Record) error { return s.compare(ctx, t, before) })
-		if err == nil && !there {
-			err = s.checkCharged(ctx, f.OrderID) // it is wholly given back, or was never made
-		}
-	}
-	if err != nil {
-		return err
-	}
-	return s.payments.Resolve(ctx, f.Kind, f.OrderID)
-}
-
-// findRecord finds an order's charge in the provider's books. There is none where it was wholly given back.
-func (s *Service) findRecord(ctx context.Context, id shop.OrderID, found func(payment.Record) error) (there bool, err error) {
-	p, err := s.payments.Get(ctx, id)
-	if err != nil {
-		return false, err
-	}
-	until := p.RequestedAt
-	if p.SettledAt != nil {
-		until = *p.SettledAt
-	}
-	err = s.payments.ListCharges(ctx, p.RequestedAt.Add(-clockSkew), until.Add(clockSkew), func(t payment.Record) error {
-		if t.OrderID != id {
-			return nil
-		}
-		there = true
-		return found(t)
-	})
-	return there, err
-}
-
-// recheckMissingRefund compares a charge of which a refund was missing once more. One that the provider does not speak of was
-// given back as a whole; and where nothing counts as given back any more, the refund itself has failed by now, which is
-// a finding of its own.
-func (s *Service) recheckMissingRefund(ctx context.Context, f payment.PaymentDiscrepancy, before time.Time) error {
-	back, err := s.orders.RefundedBefore(ctx, f.OrderID, before)
-	if err != nil {
-		return err
-	}
-	there := false
-	if back.Sign() > 0 {
-		there, err = s.findRecord(ctx, f.OrderID, func(t payment.Record) error { return s.compareRefunds(ctx, t, before) })
-		if err != nil {
-			return err
-		}
-	}
-	if there {
-		return nil
-	}
-	return s.payments.Resolve(ctx, f.Kind, f.OrderID)
 }

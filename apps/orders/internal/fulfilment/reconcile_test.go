@@ -2,6 +2,7 @@ package fulfilment
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,7 +29,7 @@ func (s *fixture) reconcile(t *testing.T, times int) {
 	}
 }
 
-// chargeWithoutOrder is a charge of an order that was never kept, made so many days ago.
+// chargeWithoutOrder makes a charge without an order, some days ago.
 func (s *fixture) chargeWithoutOrder(t *testing.T, token string, days int) shop.OrderID {
 	t.Helper()
 	c := s.charge(shop.OrderID{UUID: shop.NewID()})
@@ -40,128 +41,131 @@ func (s *fixture) chargeWithoutOrder(t *testing.T, token string, days int) shop.
 	return c.OrderID
 }
 
-// through is enough runs to walk through a month and begin again.
-const through = 6
+// backfillRuns is enough for the backfill of a month and its restart.
+const backfillRuns = 6
 
-// TestReconcileFindsWhatIsOld: the job was away for weeks, or has looked before somebody broke something.
-func TestReconcileFindsWhatIsOld(t *testing.T) {
+// TestReconcileFindsOldDiscrepancies: they appeared while the job did not run for weeks, or after it compared that time.
+func TestReconcileFindsOldDiscrepancies(t *testing.T) {
 	s := open(t)
-	well := s.bought(t)
+	matching := s.paidOrder(t)
 	s.reconcile(t, 1)
 	lost := s.chargeWithoutOrder(t, "", 20)
-	late := s.bought(t)
-	unpaid := s.bought(t)
+	late := s.paidOrder(t)
+	unpaid := s.paidOrder(t)
 	s.exec(t, `update simulated_ledger set begun_at = begun_at - interval '20 days' where key <> $1`, lost)
 	s.exec(t, `update orders set paid_at = paid_at - interval '20 days'`)
 	s.exec(t, `update orders set status = 'cancelled' where id = $1`, late)
 	s.exec(t, `delete from simulated_ledger where key = $1`, unpaid)
-	s.reconcile(t, through)
+	s.reconcile(t, backfillRuns)
 	found := s.discrepancies(t)
-	for id, want := range map[shop.OrderID]payment.DiscrepancyKind{lost: payment.ChargedWithoutOrder, late: payment.ChargedAndCancelled, unpaid: payment.PaidWithoutCharge} {
+	for id, want := range map[shop.OrderID]payment.DiscrepancyKind{
+		lost: payment.ChargedWithoutOrder, late: payment.ChargedAndCancelled, unpaid: payment.PaidWithoutCharge,
+	} {
 		if got := found[id]; got.Kind != want || (got.ResolvedAt != nil) != (want != payment.PaidWithoutCharge) {
 			t.Errorf("%s: %+v, want %s", id, got, want)
 		}
 	}
-	if _, wrong := found[well]; wrong || len(found) != 3 || s.totalCharged(t) != "20.00" {
-		t.Errorf("%d findings, %s is taken, want 20.00 for one order", len(found), s.totalCharged(t))
+	if _, wrong := found[matching]; wrong || len(found) != 3 || s.totalCharged(t) != "20.00" {
+		t.Errorf("%d discrepancies, charged %s, want 20.00 for one order", len(found), s.totalCharged(t))
 	}
-	another := s.chargeWithoutOrder(t, "", 25) // which the walk has passed
-	s.reconcile(t, through)
+	another := s.chargeWithoutOrder(t, "", 25) // the backfill is past it
+	s.reconcile(t, backfillRuns)
 	if s.discrepancies(t)[another].ResolvedAt == nil {
-		t.Error("it does not begin again")
+		t.Error("the backfill does not restart")
 	}
 	s.exec(t, `update orders set status = 'refunded' where id = $1`, unpaid)
 	s.reconcile(t, 1)
 	if s.discrepancies(t)[unpaid].ResolvedAt == nil {
-		t.Error("an order that is in order by now is still open")
+		t.Error("the discrepancy of a refunded order is not resolved")
 	}
 }
 
-// TestReconcileTriesAgain: what the provider does not give back stays open until it does, and keeps nothing else
-// waiting.
-func TestReconcileTriesAgain(t *testing.T) {
+// TestReconcileRetriesRefunds: a discrepancy stays unresolved while the provider refuses the refund, and blocks no other.
+func TestReconcileRetriesRefunds(t *testing.T) {
 	s := open(t)
-	stubborn, other := s.chargeWithoutOrder(t, "tok_refund_refused", 0), s.chargeWithoutOrder(t, "", 0)
+	refused, other := s.chargeWithoutOrder(t, "tok_refund_refused", 0), s.chargeWithoutOrder(t, "", 0)
 	s.reconcile(t, 2)
-	if found := s.discrepancies(t); found[stubborn].ResolvedAt != nil || found[other].ResolvedAt == nil {
+	if found := s.discrepancies(t); found[refused].ResolvedAt != nil || found[other].ResolvedAt == nil {
 		t.Errorf("%+v", found)
 	}
 	s.exec(t, `update simulated_ledger set refuses = false`)
 	s.reconcile(t, 1)
-	if s.discrepancies(t)[stubborn].ResolvedAt == nil || s.totalCharged(t) != "0.00" {
-		t.Errorf("%+v, %s is taken", s.discrepancies(t), s.totalCharged(t))
+	if s.discrepancies(t)[refused].ResolvedAt == nil || s.totalCharged(t) != "0.00" {
+		t.Errorf("%+v, charged %s", s.discrepancies(t), s.totalCharged(t))
 	}
 }
 
-// TestSoManyAreNotGivenBack: where all orders are gone, the money of all of them must not go too before somebody has
-// looked.
-func TestSoManyAreNotGivenBack(t *testing.T) {
+// TestAutomaticRefundsAreLimited: if all orders are lost, their charges must not be refunded without an admin.
+func TestAutomaticRefundsAreLimited(t *testing.T) {
 	s := open(t)
 	for range 25 {
 		s.chargeWithoutOrder(t, "", 0)
 	}
 	s.reconcile(t, 3)
-	mended, waits := 0, payment.PaymentDiscrepancy{}
-	for _, f := range s.discrepancies(t) {
-		if f.ResolvedAt != nil {
-			mended++
+	resolved, waiting := 0, payment.PaymentDiscrepancy{}
+	for _, d := range s.discrepancies(t) {
+		if d.ResolvedAt != nil {
+			resolved++
 		} else {
-			waits = f
+			waiting = d
 		}
 	}
-	if mended != 20 || s.totalCharged(t) != "100.00" {
-		t.Fatalf("%d of 25 were given back, %s is taken", mended, s.totalCharged(t))
+	if resolved != 20 || s.totalCharged(t) != "100.00" {
+		t.Fatalf("%d of 25 were refunded, charged %s", resolved, s.totalCharged(t))
 	}
 	s.exec(t, `update payment_discrepancies set found_at = found_at - interval '2 days'`)
 	s.reconcile(t, 2)
 	if s.totalCharged(t) != "100.00" {
-		t.Errorf("nobody has looked for two days, and %s is taken", s.totalCharged(t))
+		t.Errorf("refunded without an admin after two days, charged %s", s.totalCharged(t))
 	}
-	if f, err := s.payments.RefundDiscrepancy(t.Context(), waits.ID); err != nil || f.ResolvedAt == nil || s.totalCharged(t) != "80.00" {
-		t.Errorf("an admin says so: %+v, %v, %s is taken", f, err, s.totalCharged(t))
+	d, err := s.payments.RefundDiscrepancy(t.Context(), waiting.ID)
+	if err != nil || d.ResolvedAt == nil || s.totalCharged(t) != "80.00" {
+		t.Errorf("refund by an admin: %+v, %v, charged %s", d, err, s.totalCharged(t))
 	}
 	if _, err := s.payments.RefundDiscrepancy(t.Context(), 1<<40); !errors.Is(err, payment.ErrDiscrepancyNotFound) {
-		t.Errorf("what was never found: %v", err)
+		t.Errorf("an unknown discrepancy: %v", err)
 	}
 }
 
-// TestReconcileGoesOnAfterABadRow: what cannot be read is reported and comes again later, and everything else is
-// compared meanwhile.
-func TestReconcileGoesOnAfterABadRow(t *testing.T) {
+// TestBadRowDoesNotBlockReconciliation: a row that cannot be read is reported and compared again later.
+func TestBadRowDoesNotBlockReconciliation(t *testing.T) {
 	s := open(t)
-	bad, unread, lost := s.bought(t), s.bought(t), s.chargeWithoutOrder(t, "", 0)
+	bad, unread, lost := s.paidOrder(t), s.paidOrder(t), s.chargeWithoutOrder(t, "", 0)
 	s.exec(t, `update orders set total = 'NaN' where id in ($1, $2)`, bad, unread)
-	s.exec(t, `delete from simulated_ledger where key = $1`, unread) // the provider does not speak of it by itself
-	s.exec(t, `insert into payment_discrepancies (kind, order_id, provider, reference, amount, currency) values ('paid_without_charge', $1, 'simulated', '', 1, 'USD')`, bad)
-	mends := s.boughtWith(t, "")
-	if err := s.payments.Report(t.Context(), payment.PaidWithoutCharge, payment.Record{OrderID: mends, Currency: "USD"}); err != nil {
+	s.exec(t, `delete from simulated_ledger where key = $1`, unread) // it is not in the provider's list
+	s.exec(t, `insert into payment_discrepancies (kind, order_id, provider, reference, amount, currency)
+		values ('paid_without_charge', $1, 'simulated', '', 1, 'USD')`, bad)
+	charged := s.paidOrder(t)
+	discrepancy := payment.Record{OrderID: charged, Currency: "USD"}
+	if err := s.payments.Report(t.Context(), payment.PaidWithoutCharge, discrepancy); err != nil {
 		t.Fatal(err)
 	}
-	at := time.Now().Add(10 * time.Minute)
-	if err := s.Reconcile(t.Context(), at); err == nil {
-		t.Error("it does not say that a row is bad")
+	now := time.Now().Add(10 * time.Minute)
+	if err := s.Reconcile(t.Context(), now); err == nil {
+		t.Error("no error for a bad row")
 	}
 	found := s.discrepancies(t)
-	if found[mends].ResolvedAt == nil || found[lost].ResolvedAt == nil {
-		t.Errorf("a bad row held up others: %+v", found)
+	if found[charged].ResolvedAt == nil || found[lost].ResolvedAt == nil {
+		t.Errorf("a bad row blocked others: %+v", found)
 	}
 	count := func(where string) (n int) {
 		t.Helper()
-		if err := s.db.QueryRow(t.Context(), `select count(*) from payment_discrepancies where `+where).Scan(&n); err != nil {
+		err := s.db.QueryRow(t.Context(), `select count(*) from payment_discrepancies where `+where).Scan(&n)
+		if err != nil {
 			t.Fatal(err)
 		}
 		return n
 	}
 	if n := count(`kind = 'not_compared' and resolved_at is null`); n != 2 {
-		t.Errorf("%d are kept as not compared", n)
+		t.Errorf("%d are reported as not compared", n)
 	}
 	s.exec(t, `update payment_discrepancies set retry_at = now() where kind = 'not_compared'`)
-	_ = s.Reconcile(t.Context(), at)
+	_ = s.Reconcile(t.Context(), now)
 	if n := count(`attempts > 0 and retry_at > now() + interval '9 minutes' and resolved_at is null`); n != 3 {
-		t.Errorf("%d wait for later", n)
+		t.Errorf("%d are postponed", n)
 	}
-	if err := s.Reconcile(t.Context(), at); err != nil {
-		t.Errorf("what waits for later is looked at: %v", err)
+	if err := s.Reconcile(t.Context(), now); err != nil {
+		t.Errorf("a postponed discrepancy is checked: %v", err)
 	}
 	s.exec(t, `update orders set total = 20`)
 	s.exec(t, `update payment_discrepancies set retry_at = now()`)
@@ -171,47 +175,47 @@ func TestReconcileGoesOnAfterABadRow(t *testing.T) {
 	}
 }
 
-// TestReconcileStopsWhereTheProviderIsBusy: it looks up no charge for now. That leaves a few findings and not one for
-// each order, and the position where it was. Orders that can never be compared do not hold it up for ever.
-func TestReconcileStopsWhereTheProviderIsBusy(t *testing.T) {
+// TestReconcileStopsIfTheProviderIsUnavailable: failed lookups leave a few discrepancies, not one for each order, and do not
+// advance the progress. Orders that can never be compared do not block it forever.
+func TestReconcileStopsIfTheProviderIsUnavailable(t *testing.T) {
 	s := open(t)
 	s.reconcile(t, 1)
 	for range 2*maxFailed + 5 {
-		s.bought(t)
+		s.paidOrder(t)
 	}
-	s.exec(t, `delete from simulated_ledger`) // it does not speak of them by itself
-	s.payments = s.paidWith(s.orders, unavailableProvider{s.provider})
-	at := time.Now().Add(time.Hour)
+	s.exec(t, `delete from simulated_ledger`) // its list is empty
+	s.payments = s.newPayments(s.orders, unavailableProvider{s.provider})
+	now := time.Now().Add(time.Hour)
 	for run := 1; run <= 3; run++ {
 		before, err := s.payments.Progress(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = s.Reconcile(t.Context(), at)
-		after, noted := s.payments.Progress(t.Context())
-		if noted != nil {
-			t.Fatal(noted)
+		err = s.Reconcile(t.Context(), now)
+		after, progressErr := s.payments.Progress(t.Context())
+		if progressErr != nil {
+			t.Fatal(progressErr)
 		}
-		found := len(s.discrepancies(t))
-		if last := run == 3; (err == nil) != last || after.Until.After(before.Until) != last || found != min(run*maxFailed, 2*maxFailed+5) {
-			t.Errorf("run %d: %v, from %s to %s, %d findings", run, err, before.Until, after.Until, found)
+		found, last := len(s.discrepancies(t)), run == 3
+		if (err == nil) != last || after.Until.After(before.Until) != last || found != min(run*maxFailed, 2*maxFailed+5) {
+			t.Errorf("run %d: %v, from %s to %s, %d discrepancies", run, err, before.Until, after.Until, found)
 		}
 		s.exec(t, `update payment_discrepancies set retry_at = now() + interval '1 day'`)
 	}
 }
 
-// TestARefusedRefundEnds: it is not asked for for ever, everybody sees why, the goods are back all the same, and an
-// admin can have it tried again.
-func TestARefusedRefundEnds(t *testing.T) {
+// TestRefusedRefundFails: it is not retried, the history shows why, the goods are restocked nevertheless, and an admin can
+// retry it.
+func TestRefusedRefundFails(t *testing.T) {
 	s := open(t)
-	id := s.boughtWith(t, "tok_refund_refused")
-	if _, err := s.orders.Refund(t.Context(), admin, id, order.NewRefund{Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}}); err != nil {
+	id := s.paidOrderWith(t, "tok_refund_refused")
+	if _, err := s.orders.Refund(t.Context(), admin, id, oneItem); err != nil {
 		t.Fatal(err)
 	}
 	now := func(want string) order.Refund {
 		t.Helper()
 		for range 2 {
-			s.settled(t, id)
+			s.settleRefunds(t, id)
 		}
 		o, err := s.orders.Get(t.Context(), alice, id)
 		if err != nil {
@@ -219,20 +223,21 @@ func TestARefusedRefundEnds(t *testing.T) {
 		}
 		last := o.History[len(o.History)-1]
 		if last.Reason != want || last.Status != order.PartiallyRefunded {
-			t.Errorf("the timeline ends with %+v, want %q", last, want)
+			t.Errorf("the history ends with %+v, want %q", last, want)
 		}
 		return o.Refunds[0]
 	}
-	const why = "the refund of 10.00 USD failed: the payment provider does not give it back"
+	const why = "the refund of 10.00 USD failed: the payment provider refused the refund"
 	refund := now(why)
-	if refund.FailedAt == nil || refund.Failure != "the payment provider does not give it back" || refund.SettledAt != nil {
+	if refund.FailedAt == nil || refund.Failure != "the payment provider refused the refund" || refund.SettledAt != nil {
 		t.Errorf("%+v", refund)
 	}
-	if len(s.shelf) != 1 || s.discrepancies(t)[id].Kind != payment.RefundRefused {
-		t.Errorf("shelf %v, findings %+v", s.shelf, s.discrepancies(t))
+	if len(s.stockCalls) != 1 || s.discrepancies(t)[id].Kind != payment.RefundRefused {
+		t.Errorf("stock calls %v, discrepancies %+v", s.stockCalls, s.discrepancies(t))
 	}
-	if owing, err := s.orders.Recovery().OpenRefunds(t.Context(), time.Now().Add(time.Hour), order.Instance{}); err != nil || len(owing) > 0 {
-		t.Errorf("it is still tried: %v, %v", owing, err)
+	open, err := s.orders.Recovery().OpenRefunds(t.Context(), time.Now().Add(time.Hour), order.Instance{})
+	if err != nil || len(open) > 0 {
+		t.Errorf("it is still open: %v, %v", open, err)
 	}
 	app := web.New("orders", web.Config{Verify: kittest.Verify})
 	s.orders.Routes(app)
@@ -240,9 +245,10 @@ func TestARefusedRefundEnds(t *testing.T) {
 	retry := "POST /orders/" + id.String() + "/refunds/" + refund.ID.String() + "/retry"
 	kittest.Run(t, app, nil, []kittest.Call{
 		{Name: "by the buyer", As: alice, Do: retry, Want: 403},
-		{Name: "of another order", As: admin, Do: "POST /orders/" + shop.NewID().String() + "/refunds/" + refund.ID.String() + "/retry", Want: 404},
-		{Name: "a finding of another kind", As: admin, Do: "POST /payments/discrepancies/1/refund", Want: 409, Has: []string{`"not_refundable"`}},
-		{Name: "by the buyer, a finding", As: alice, Do: "POST /payments/discrepancies/1/refund", Want: 403},
+		{Name: "of another order", As: admin, Do: strings.Replace(retry, id.String(), shop.NewID().String(), 1), Want: 404},
+		{Name: "a discrepancy of another kind", As: admin, Do: "POST /payments/discrepancies/1/refund", Want: 409,
+			Has: []string{`"not_refundable"`}},
+		{Name: "by the buyer, a discrepancy", As: alice, Do: "POST /payments/discrepancies/1/refund", Want: 403},
 	})
 	again := func() {
 		t.Helper()
@@ -252,18 +258,19 @@ func TestARefusedRefundEnds(t *testing.T) {
 	}
 	again()
 	if now(why).FailedAt == nil {
-		t.Error("refused again, it has not failed")
+		t.Error("it did not fail again")
 	}
 	s.exec(t, `update simulated_ledger set refuses = false`)
 	again()
-	if refund = now("the refund of 10.00 USD is tried again"); refund.SettledAt == nil || refund.FailedAt != nil || s.totalCharged(t) != "10.00" {
-		t.Errorf("%+v, %s is taken", refund, s.totalCharged(t))
+	refund = now("the refund of 10.00 USD is retried")
+	if refund.SettledAt == nil || refund.FailedAt != nil || s.totalCharged(t) != "10.00" {
+		t.Errorf("%+v, charged %s", refund, s.totalCharged(t))
 	}
 	if _, err := s.orders.RetryRefund(t.Context(), admin, id, refund.ID); !errors.Is(err, order.ErrNotFailed) {
-		t.Errorf("what went back is tried again: %v", err)
+		t.Errorf("a settled refund is retried: %v", err)
 	}
 	s.reconcile(t, 1)
 	if s.discrepancies(t)[id].ResolvedAt == nil {
-		t.Error("the finding is still open")
+		t.Error("the discrepancy is not resolved")
 	}
 }

@@ -20,67 +20,67 @@ import (
 	"sidecart/kit/shop"
 )
 
-// engineFake is an engine that says what it is told to of every workflow, notes when it was woken, and counts what it is
-// asked to do. It runs nothing.
+// engineFake is a fake of the engine with one state for every workflow. It counts its calls and runs nothing.
 type engineFake struct {
 	protos.UnimplementedTaskHubSidecarServiceServer
-	known  *protos.WorkflowState // nil where it knows none
-	silent bool
-	sick   string // it fails when it is asked for this one
-	lost   string // it does not know this one
-	asked  atomic.Int32
-	now    time.Time
+	known   *protos.WorkflowState // nil if there is none
+	silent  bool                  // it does not respond
+	broken  string                // the id of a workflow for which it fails
+	missing string                // the id of a workflow that it does not have
+	calls   atomic.Int32
+	now     time.Time
 
-	mu                      sync.Mutex
-	removed, started, woken int
+	mu                     sync.Mutex
+	purged, started, woken int
 }
 
-func (a *engineFake) GetInstance(ctx context.Context, in *protos.GetInstanceRequest) (*protos.GetInstanceResponse, error) {
-	a.asked.Add(1)
-	if a.silent {
+func (e *engineFake) GetInstance(ctx context.Context, in *protos.GetInstanceRequest) (*protos.GetInstanceResponse, error) {
+	e.calls.Add(1)
+	if e.silent {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	if in.GetInstanceId() == a.sick {
+	if in.GetInstanceId() == e.broken {
 		return nil, status.Error(codes.Internal, "its history cannot be read")
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return &protos.GetInstanceResponse{Exists: a.known != nil && in.GetInstanceId() != a.lost, WorkflowState: a.known}, nil
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return &protos.GetInstanceResponse{Exists: e.known != nil && in.GetInstanceId() != e.missing, WorkflowState: e.known}, nil
 }
 
-func (a *engineFake) StartInstance(_ context.Context, in *protos.CreateInstanceRequest) (*protos.CreateInstanceResponse, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.known != nil && in.GetInstanceId() != a.lost && a.known.GetWorkflowStatus() != failed { // as daprd has it
+func (e *engineFake) StartInstance(_ context.Context, in *protos.CreateInstanceRequest) (*protos.CreateInstanceResponse, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	exists := e.known != nil && in.GetInstanceId() != e.missing
+	if exists && e.known.GetWorkflowStatus() != failed { // as daprd does
 		return nil, status.Error(codes.AlreadyExists, "there is one")
 	}
-	a.started++
+	e.started++
 	return &protos.CreateInstanceResponse{}, nil
 }
 
-func (a *engineFake) RaiseEvent(context.Context, *protos.RaiseEventRequest) (*protos.RaiseEventResponse, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.woken++
+func (e *engineFake) RaiseEvent(context.Context, *protos.RaiseEventRequest) (*protos.RaiseEventResponse, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.woken++
 	return &protos.RaiseEventResponse{}, nil
 }
 
-func (a *engineFake) TerminateInstance(context.Context, *protos.TerminateRequest) (*protos.TerminateResponse, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.known.WorkflowStatus = failed
+func (e *engineFake) TerminateInstance(context.Context, *protos.TerminateRequest) (*protos.TerminateResponse, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.known.WorkflowStatus = failed
 	return &protos.TerminateResponse{}, nil
 }
 
-func (a *engineFake) PurgeInstances(context.Context, *protos.PurgeInstancesRequest) (*protos.PurgeInstancesResponse, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.known.GetWorkflowStatus() != failed {
+func (e *engineFake) PurgeInstances(context.Context, *protos.PurgeInstancesRequest) (*protos.PurgeInstancesResponse, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.known.GetWorkflowStatus() != failed {
 		return nil, status.Error(codes.FailedPrecondition, "it has not ended")
 	}
-	a.known = nil
-	a.removed++
+	e.known = nil
+	e.purged++
 	return &protos.PurgeInstancesResponse{DeletedInstanceCount: 1}, nil
 }
 
@@ -90,9 +90,9 @@ const (
 	failed  = protos.OrchestrationStatus_ORCHESTRATION_STATUS_FAILED
 )
 
-func (a *engineFake) client(t *testing.T) *workflow.Client {
+func (e *engineFake) client(t *testing.T) *workflow.Client {
 	t.Helper()
-	return serveEngine(t, a)
+	return serveEngine(t, e)
 }
 
 func serveEngine(t *testing.T, engine protos.TaskHubSidecarServiceServer) *workflow.Client {
@@ -113,13 +113,13 @@ func serveEngine(t *testing.T, engine protos.TaskHubSidecarServiceServer) *workf
 	return workflow.NewClient(conn)
 }
 
-// openWithEngine is a stand with orders of two things each, and an engine that answers.
+// openWithEngine is a fixture with pending orders and an engine.
 func openWithEngine(t *testing.T, engine *engineFake, orders int) (s *fixture, ids []shop.OrderID) {
 	t.Helper()
 	s = open(t)
 	s.engine, s.times = Engine{engine.client(t)}, Times{Unpaid: 30 * time.Minute}
 	for range orders {
-		o, err := s.orders.Place(t.Context(), alice.ID, order.NewOrder{Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal"})
+		o, err := s.orders.Place(t.Context(), alice.ID, newOrder(""))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,66 +128,65 @@ func openWithEngine(t *testing.T, engine *engineFake, orders int) (s *fixture, i
 	return s, ids
 }
 
-// TestRecoveryLeavesAloneWhatIsOnItsWay: an order that waits for its turn in a busy engine is not worked on twice; one
-// that nobody carries is woken, or started anew. The sweep itself decides nothing of the order.
-func TestRecoveryLeavesAloneWhatIsOnItsWay(t *testing.T) {
+// TestRecovery: a workflow that waits in a busy engine is left alone; a stuck one is woken or restarted. The sweep does not
+// change the order.
+func TestRecovery(t *testing.T) {
 	const never = -1
 	for name, c := range map[string]struct {
-		state                   protos.OrchestrationStatus // less than 0 where there is no workflow
-		late, moved             time.Duration              // by and ago
-		removed, started, woken int
+		state                  protos.OrchestrationStatus // less than 0 if there is no workflow
+		late, idle             time.Duration              // by and ago
+		purged, started, woken int
 	}{
-		"a step was taken":            {running, 2 * time.Minute, stuckAfter / 2, 0, 0, 0},
-		"it is stuck":                 {running, stuckAfter + time.Second, stuckAfter + time.Second, 1, 1, 0},
-		"it was started anew":         {running, 6 * time.Minute, 2 * time.Minute, 0, 0, 0},
-		"it is stuck again":           {running, 6 * time.Minute, 4 * time.Minute, 1, 1, 0},
-		"it is late for days":         {running, 72 * time.Hour, maxStuckAfter + time.Second, 1, 1, 0},
-		"it waits for its turn":       {pending, stuckAfter - time.Second, never, 0, 0, 0},
-		"it never began":              {pending, stuckAfter + time.Second, never, 0, 0, 1},
-		"it was woken":                {pending, 2*stuckAfter - 15*time.Second, never, 0, 0, 0},
-		"it never began all the same": {pending, 2*stuckAfter + time.Second, never, 0, 0, 1},
-		"no sweep ran at its turn":    {pending, 3*stuckAfter + time.Second, never, 0, 0, 1},
-		"waking does not help":        {pending, maxStuckAfter + time.Second, never, 1, 1, 0},
-		"it started anew":             {pending, 2*maxStuckAfter - 15*time.Second, never, 0, 0, 0},
-		"it never began for days":     {pending, 72 * time.Hour, never, 1, 1, 0},
-		"days, and no sweep ran":      {pending, 72*time.Hour + maxStuckAfter, never, 1, 1, 0},
-		"it failed":                   {failed, time.Second, 0, 0, 1, 0},
-		"there is none":               {-1, time.Second, never, 0, 1, 0},
+		"an activity ran":            {running, 2 * time.Minute, stuckAfter / 2, 0, 0, 0},
+		"stuck":                      {running, stuckAfter + time.Second, stuckAfter + time.Second, 1, 1, 0},
+		"was restarted":              {running, 6 * time.Minute, 2 * time.Minute, 0, 0, 0},
+		"stuck again":                {running, 6 * time.Minute, 4 * time.Minute, 1, 1, 0},
+		"late for days":              {running, 72 * time.Hour, maxStuckAfter + time.Second, 1, 1, 0},
+		"waits for its turn":         {pending, stuckAfter - time.Second, never, 0, 0, 0},
+		"never began":                {pending, stuckAfter + time.Second, never, 0, 0, 1},
+		"was woken":                  {pending, 2*stuckAfter - 15*time.Second, never, 0, 0, 0},
+		"still never began":          {pending, 2*stuckAfter + time.Second, never, 0, 0, 1},
+		"a sweep was missed":         {pending, 3*stuckAfter + time.Second, never, 0, 0, 1},
+		"waking did not help":        {pending, maxStuckAfter + time.Second, never, 1, 1, 0},
+		"was restarted, never began": {pending, 2*maxStuckAfter - 15*time.Second, never, 0, 0, 0},
+		"never began for days":       {pending, 72 * time.Hour, never, 1, 1, 0},
+		"never began for days, a sweep was missed": {pending, 72*time.Hour + maxStuckAfter, never, 1, 1, 0},
+		"failed":  {failed, time.Second, 0, 0, 1, 0},
+		"missing": {-1, time.Second, never, 0, 1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			engine := &engineFake{}
 			s, ids := openWithEngine(t, engine, 1)
 			engine.now = time.Now().Add(c.late + lateAfter)
 			if c.state >= 0 {
-				moved := time.Time{}
-				if c.moved != never {
-					moved = engine.now.Add(-c.moved)
+				updated := time.Time{}
+				if c.idle != never {
+					updated = engine.now.Add(-c.idle)
 				}
 				engine.known = &protos.WorkflowState{
-					WorkflowStatus: c.state, CreatedTimestamp: timestamppb.New(moved), LastUpdatedTimestamp: timestamppb.New(moved),
+					WorkflowStatus: c.state, CreatedTimestamp: timestamppb.New(updated), LastUpdatedTimestamp: timestamppb.New(updated),
 				}
 			}
 			if err := s.Recover(t.Context(), engine.now); err != nil {
 				t.Error(err)
 			}
-			at, err := s.orders.GoodsState(t.Context(), ids[0])
-			if err != nil || at.Status != order.Pending {
-				t.Errorf("%+v, %v", at, err)
+			goods, err := s.orders.GoodsState(t.Context(), ids[0])
+			if err != nil || goods.Status != order.Pending {
+				t.Errorf("%+v, %v", goods, err)
 			}
-			if engine.removed != c.removed || engine.started != c.started || engine.woken != c.woken {
-				t.Errorf("removed %d times, started %d times, woken %d times", engine.removed, engine.started, engine.woken)
+			if engine.purged != c.purged || engine.started != c.started || engine.woken != c.woken {
+				t.Errorf("purged %d times, started %d times, woken %d times", engine.purged, engine.started, engine.woken)
 			}
 		})
 	}
 }
 
-// TestRecoveryOfShippingThatIsLate: what should have shipped or arrived by itself is started anew from where its goods
-// are.
-func TestRecoveryOfShippingThatIsLate(t *testing.T) {
+// TestRecoveryOfLateShipments: the workflow of a late automatic shipment is restarted.
+func TestRecoveryOfLateShipments(t *testing.T) {
 	engine := &engineFake{}
 	s, _ := openWithEngine(t, engine, 0)
 	s.times.Ship, s.times.Deliver = time.Hour, time.Hour
-	id := s.bought(t)
+	id := s.paidOrder(t)
 	engine.known = &protos.WorkflowState{WorkflowStatus: running, LastUpdatedTimestamp: timestamppb.New(time.Now())}
 	for now, want := range map[time.Duration]int{time.Hour: 0, time.Hour + automaticGrace + time.Second: 1} {
 		engine.started, engine.now = 0, time.Now().Add(now)
@@ -196,37 +195,38 @@ func TestRecoveryOfShippingThatIsLate(t *testing.T) {
 		}
 		engine.known = &protos.WorkflowState{WorkflowStatus: running, LastUpdatedTimestamp: timestamppb.New(time.Now())}
 	}
-	if at, err := s.orders.GoodsState(t.Context(), id); err != nil || at.Status != order.Paid {
-		t.Errorf("%+v, %v", at, err)
+	if goods, err := s.orders.GoodsState(t.Context(), id); err != nil || goods.Status != order.Paid {
+		t.Errorf("%+v, %v", goods, err)
 	}
 }
 
-// TestRecoveryOfManyOrdersWithASilentEngine: one that does not answer is not waited for by each order.
-func TestRecoveryOfManyOrdersWithASilentEngine(t *testing.T) {
+// TestRecoveryWithSilentEngine: the sweep does not wait for an unresponsive engine once for each order.
+func TestRecoveryWithSilentEngine(t *testing.T) {
 	engine := &engineFake{silent: true}
 	s, _ := openWithEngine(t, engine, 10*concurrency)
-	if err := s.Recover(t.Context(), time.Now().Add(time.Minute)); err == nil || engine.asked.Load() > 3*concurrency {
-		t.Errorf("%v, asked %d times", err, engine.asked.Load())
+	if err := s.Recover(t.Context(), time.Now().Add(time.Minute)); err == nil || engine.calls.Load() > 3*concurrency {
+		t.Errorf("%v, called %d times", err, engine.calls.Load())
 	}
 }
 
-// TestRecoveryGoesOnAfterOneThatFails: the oldest order cannot be looked at, and the others are started.
-func TestRecoveryGoesOnAfterOneThatFails(t *testing.T) {
+// TestRecoveryContinuesAfterAFailure: the engine fails for the oldest workflow, and the others are started.
+func TestRecoveryContinuesAfterAFailure(t *testing.T) {
 	engine := &engineFake{}
 	s, ids := openWithEngine(t, engine, 3)
-	engine.sick = ids[0].String()
+	engine.broken = ids[0].String()
 	if err := s.Recover(t.Context(), time.Now().Add(time.Minute)); err == nil || engine.started != 2 {
 		t.Errorf("%v, %d were started", err, engine.started)
 	}
 }
 
-// TestRecoveryReadsOn: 600 orders wait for a payment without an end, and a younger one has no workflow.
-func TestRecoveryReadsOn(t *testing.T) {
+// TestRecoveryReadsAllPages: 600 workflows wait, and that of a younger order is missing.
+func TestRecoveryReadsAllPages(t *testing.T) {
 	engine := &engineFake{known: &protos.WorkflowState{WorkflowStatus: running, LastUpdatedTimestamp: timestamppb.Now()}}
 	s, ids := openWithEngine(t, engine, 1)
-	engine.lost = ids[0].String()
+	engine.missing = ids[0].String()
 	s.exec(t, `insert into orders select (jsonb_populate_record(o, jsonb_build_object(
-		'id', gen_random_uuid(), 'number', 'R-' || n, 'placed_at', o.placed_at - interval '1 minute'))).* from orders o, generate_series(1, 600) n`)
+		'id', gen_random_uuid(), 'number', 'R-' || n, 'placed_at', o.placed_at - interval '1 minute'))).*
+		from orders o, generate_series(1, 600) n`)
 	if err := s.Recover(t.Context(), time.Now().Add(lateAfter+time.Second)); err != nil || engine.started != 1 {
 		t.Errorf("%d were started, %v", engine.started, err)
 	}

@@ -15,13 +15,13 @@ import (
 	"sidecart/kit/shop"
 )
 
-// sendRefundFailed has the provider tell that a refund failed after it had taken it on.
+// sendRefundFailed handles a webhook about a refund that failed after the provider had accepted it.
 func (s *fixture) sendRefundFailed(t *testing.T, id shop.OrderID, refund uuid.UUID) {
 	t.Helper()
 	s.sendWebhook(t, simulated.WebhookMessage{Type: "refund.failed", OrderID: id, RefundID: refund, Reason: "account closed"})
 }
 
-// sendWebhook has the provider send a message.
+// sendWebhook handles a webhook of the provider.
 func (s *fixture) sendWebhook(t *testing.T, m simulated.WebhookMessage) {
 	t.Helper()
 	m.ID = shop.NewID().String()
@@ -43,12 +43,12 @@ func (s *fixture) refundOf(t *testing.T, id shop.OrderID) (order.Refund, []order
 	return o.Refunds[0], o.History
 }
 
-// TestARefundThatFailsLater ends like one that was refused at once, whenever and however often that is told, and for a
-// part of an order as for one that was cancelled.
-func TestARefundThatFailsLater(t *testing.T) {
-	for name, give := range map[string]func(s *fixture, id shop.OrderID) error{
-		"a part": func(s *fixture, id shop.OrderID) error {
-			_, err := s.orders.Refund(t.Context(), admin, id, order.NewRefund{Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}})
+// TestRefundFailsLater: a refund that fails after the provider accepted it ends like one that was refused, at any time of
+// the webhook and for repeated webhooks.
+func TestRefundFailsLater(t *testing.T) {
+	for name, refund := range map[string]func(s *fixture, id shop.OrderID) error{
+		"partial": func(s *fixture, id shop.OrderID) error {
+			_, err := s.orders.Refund(t.Context(), admin, id, oneItem)
 			return err
 		},
 		"cancelled": func(s *fixture, id shop.OrderID) error {
@@ -56,103 +56,105 @@ func TestARefundThatFailsLater(t *testing.T) {
 			return err
 		},
 	} {
-		for _, early := range []bool{false, true} { // told before it is noted as settled
+		for _, early := range []bool{false, true} { // the webhook comes before the refund is settled
 			t.Run(name, func(t *testing.T) {
 				s := open(t)
-				id := s.bought(t)
-				if err := give(s, id); err != nil {
+				id := s.paidOrder(t)
+				if err := refund(s, id); err != nil {
 					t.Fatal(err)
 				}
 				first, _ := s.refundOf(t, id)
 				if !early {
-					s.settled(t, id)
+					s.settleRefunds(t, id)
 				}
 				for range 2 {
 					s.sendRefundFailed(t, id, first.ProviderRefundID())
-					s.sendRefundFailed(t, id, shop.NewID()) // of a refund that is not this order's
+					s.sendRefundFailed(t, id, shop.NewID()) // of an unknown refund
 				}
-				if err := s.recordResult(t.Context(), first, nil); err != nil { // by somebody who had it settled at the same time
+				if err := s.orders.SettleRefund(t.Context(), first); err != nil { // concurrently
 					t.Fatal(err)
 				}
 				failed, history := s.refundOf(t, id)
-				if failed.FailedAt == nil || failed.SettledAt != nil || failed.Failure != "account closed" || s.discrepancies(t)[id].Kind != payment.RefundRefused {
-					t.Fatalf("%+v, findings %+v", failed, s.discrepancies(t))
+				if failed.FailedAt == nil || failed.SettledAt != nil || failed.Failure != "account closed" ||
+					s.discrepancies(t)[id].Kind != payment.RefundRefused {
+					t.Fatalf("%+v, discrepancies %+v", failed, s.discrepancies(t))
 				}
 				if _, err := s.orders.RetryRefund(t.Context(), admin, id, failed.ID); err != nil {
 					t.Fatal(err)
 				}
-				s.sendRefundFailed(t, id, first.ProviderRefundID()) // once more, of the try before
-				s.settled(t, id)
+				s.sendRefundFailed(t, id, first.ProviderRefundID()) // repeated, about the first attempt
+				s.settleRefunds(t, id)
 				again, after := s.refundOf(t, id)
 				if again.SettledAt == nil || again.FailedAt != nil || len(after) != len(history)+1 {
 					t.Errorf("%+v, history %+v", again, after)
 				}
 				s.reconcile(t, 1)
 				if s.discrepancies(t)[id].ResolvedAt == nil {
-					t.Errorf("the finding is still open: %+v", s.discrepancies(t))
+					t.Errorf("the discrepancy is not resolved: %+v", s.discrepancies(t))
 				}
 			})
 		}
 	}
 }
 
-// TestReconcileMissesRefunds: what counts as given back and is not in the provider's books is found, whoever did not
-// tell.
-func TestReconcileMissesRefunds(t *testing.T) {
+// TestReconcileFindsMissingRefunds: a settled refund that the provider's records do not have is reported.
+func TestReconcileFindsMissingRefunds(t *testing.T) {
 	s := open(t)
 	var ids []shop.OrderID
 	for range 3 {
-		id := s.bought(t)
-		if _, err := s.orders.Refund(t.Context(), admin, id, order.NewRefund{Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}}); err != nil {
+		id := s.paidOrder(t)
+		if _, err := s.orders.Refund(t.Context(), admin, id, oneItem); err != nil {
 			t.Fatal(err)
 		}
-		s.settled(t, id)
+		s.settleRefunds(t, id)
 		ids = append(ids, id)
 	}
-	fresh, missing, whole := ids[1], ids[2], s.bought(t)
+	fresh, missing, whole := ids[1], ids[2], s.paidOrder(t)
 	if _, err := s.orders.Refund(t.Context(), admin, whole, order.NewRefund{}); err != nil {
 		t.Fatal(err)
 	}
-	s.settled(t, whole)
+	s.settleRefunds(t, whole)
 	s.exec(t, `update refunds set settled_at = settled_at - interval '2 hours' where order_id <> $1`, fresh)
 	s.exec(t, `update simulated_ledger set refunded = 0, state = 'approved' where key in ($1, $2, $3)`, fresh, missing, whole)
 	s.reconcile(t, 2)
 	found := s.discrepancies(t)
-	if f := found[whole]; f.Kind != payment.RefundMissing || f.ResolvedAt != nil {
+	if d := found[whole]; d.Kind != payment.RefundMissing || d.ResolvedAt != nil {
 		t.Errorf("%+v", found)
 	}
-	if f := found[missing]; len(found) != 2 || f.Kind != payment.RefundMissing || f.Amount.String() != "10.00" || f.ResolvedAt != nil {
+	if d := found[missing]; len(found) != 2 || d.Kind != payment.RefundMissing || d.Amount.String() != "10.00" ||
+		d.ResolvedAt != nil {
 		t.Errorf("%+v", found)
 	}
-	s.exec(t, `update simulated_ledger set refunded = case when key = $1 then amount else 10 end, state = case when key = $1 then 'refunded' else state end`, whole)
+	s.exec(t, `update simulated_ledger set refunded = case when key = $1 then amount else 10 end,
+		state = case when key = $1 then 'refunded' else state end`, whole)
 	s.reconcile(t, 1)
 	if found := s.discrepancies(t); found[missing].ResolvedAt == nil || found[whole].ResolvedAt == nil {
-		t.Error("it is in order again, and still open")
+		t.Error("not resolved after the refund was made")
 	}
 }
 
-// voidRecorder is a provider that notes by what it is asked to call something off.
+// voidRecorder is a provider that records the refund ids of Void.
 type voidRecorder struct {
 	*simulated.Provider
-	asked []uuid.UUID
+	refunds []uuid.UUID
 }
 
-func (n *voidRecorder) Void(ctx context.Context, key shop.OrderID, reference string, refund uuid.UUID) error {
-	n.asked = append(n.asked, refund)
-	return n.Provider.Void(ctx, key, reference, refund)
+func (v *voidRecorder) Void(ctx context.Context, id shop.OrderID, reference string, refund uuid.UUID) error {
+	v.refunds = append(v.refunds, refund)
+	return v.Provider.Void(ctx, id, reference, refund)
 }
 
-// TestTriedAgainIsAnotherRefund: a provider that remembers what it refused is asked for another one after a retry, and
-// only then.
-func TestTriedAgainIsAnotherRefund(t *testing.T) {
+// TestRetryHasAnotherRefundID: a retry, and only a retry, has another id at the provider, which may repeat its response to
+// a known id.
+func TestRetryHasAnotherRefundID(t *testing.T) {
 	s := open(t)
 	provider := &voidRecorder{Provider: s.provider}
-	s.payments = s.paidWith(s.orders, provider)
-	id := s.boughtWith(t, "tok_refund_refused")
+	s.payments = s.newPayments(s.orders, provider)
+	id := s.paidOrderWith(t, "tok_refund_refused")
 	if _, err := s.orders.Cancel(t.Context(), alice, id); err != nil {
 		t.Fatal(err)
 	}
-	s.settled(t, id)
+	s.settleRefunds(t, id)
 	refund, _ := s.refundOf(t, id)
 	if err := s.cancelUnpaid(t.Context(), cancelInput{OrderID: id}); err != nil { // the workflow, late
 		t.Fatal(err)
@@ -160,9 +162,10 @@ func TestTriedAgainIsAnotherRefund(t *testing.T) {
 	if _, err := s.orders.RetryRefund(t.Context(), admin, id, refund.ID); err != nil {
 		t.Fatal(err)
 	}
-	s.settled(t, id)
+	s.settleRefunds(t, id)
 	again, _ := s.refundOf(t, id)
-	if asked := provider.asked; !slices.Equal(asked, []uuid.UUID{refund.ID, refund.ID, again.ProviderRefundID()}) || again.ProviderRefundID() == refund.ID {
-		t.Errorf("asked for %v, the refund is %s and then %s", asked, refund.ID, again.ProviderRefundID())
+	retried := again.ProviderRefundID()
+	if !slices.Equal(provider.refunds, []uuid.UUID{refund.ID, refund.ID, retried}) || retried == refund.ID {
+		t.Errorf("the provider got %v, want %s twice and then %s", provider.refunds, refund.ID, retried)
 	}
 }

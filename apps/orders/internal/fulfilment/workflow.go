@@ -12,27 +12,26 @@ import (
 	"sidecart/kit/shop"
 )
 
-// A workflow's code runs again from its start at each step, against the history that the engine kept, and must decide
-// the same again. So it reads nothing but that history: no clock, no configuration, no database. From the first release
-// on, a definition that has running instances is not edited: a change of order or kind of its steps is a new function
-// under a new name.
+// The engine replays a workflow's code from its start against the stored history after each activity, and the code must
+// decide the same again. So it reads only that history: no clock, no configuration, no database. From the first release
+// on, a definition with running instances is not edited: other activities, or another order of them, need a new function
+// with a new name.
 const (
 	fulfilName = "fulfil"
 	refundName = "refund"
 )
 
-// A step that failed for now is tried again after these times. The longest stays well below what the recovery sweep
-// takes for stuck.
+// The intervals between the retries of an activity. The longest stays well below stuckAfter.
 const (
-	firstRetry       = 500 * time.Millisecond
-	maxRetryInterval = 20 * time.Second
+	firstRetryInterval = 500 * time.Millisecond
+	maxRetryInterval   = 20 * time.Second
 )
 
-// fulfilInput is what an order's workflow knows from its beginning. The times are in it and not in the configuration,
-// because they must not change under a running workflow; zero for Ship or Deliver leaves that step to people.
+// fulfilInput is the input of an order's workflow. It contains the times, because they must not change while the workflow
+// runs; zero for Ship or Deliver leaves the transition to admins.
 type fulfilInput struct {
 	OrderID  shop.OrderID     `json:"order_id"`
-	Goods    order.GoodsState `json:"at"`
+	Goods    order.GoodsState `json:"goods"`
 	PayUntil time.Time        `json:"pay_until"`
 	Ship     time.Duration    `json:"ship"`
 	Deliver  time.Duration    `json:"deliver"`
@@ -43,23 +42,24 @@ type refundInput struct {
 	RefundID uuid.UUID    `json:"refund_id"`
 }
 
-// activityResult is how a step ended for good. A step that failed only for now fails, and is tried again.
+// activityResult is the permanent result of an activity. An activity that fails temporarily returns an error.
 type activityResult struct {
-	Rejected  shop.Cause `json:"refused,omitzero"`    // why the order cannot go on; zero if it can
-	Declined  bool       `json:"declined,omitempty"`  // the payment was what was refused
-	Unsettled bool       `json:"unsettled,omitempty"` // nobody knows yet what became of the charge: try again
+	Rejected  shop.Cause `json:"rejected,omitzero"`   // why the order cannot continue; zero if it can
+	Declined  bool       `json:"declined,omitempty"`  // the payment was declined
+	Unsettled bool       `json:"unsettled,omitempty"` // the result of the charge is not known yet: retry
 	Reference string     `json:"reference,omitempty"`
 }
 
-// runActivity tries a step again and again. Its end is no end: the recovery sweep starts a workflow anew that failed too early,
-// with a short history.
-func runActivity(ctx *workflow.WorkflowContext, step string, in, result any) error {
-	return ctx.CallActivity(step, workflow.WithActivityInput(in), workflow.WithActivityRetryPolicy(&workflow.RetryPolicy{
-		MaxAttempts: 100, InitialRetryInterval: firstRetry, BackoffCoefficient: 2, MaxRetryInterval: maxRetryInterval,
-	})).Await(result)
+// runActivity retries an activity. After the last attempt the workflow fails, and the recovery sweep restarts it with an
+// empty history.
+func runActivity(ctx *workflow.WorkflowContext, name string, in, result any) error {
+	policy := workflow.RetryPolicy{
+		MaxAttempts: 100, InitialRetryInterval: firstRetryInterval, BackoffCoefficient: 2, MaxRetryInterval: maxRetryInterval,
+	}
+	return ctx.CallActivity(name, workflow.WithActivityInput(in), workflow.WithActivityRetryPolicy(&policy)).Await(result)
 }
 
-// fulfil is an order's workflow. It only decides; what it does is done by activities.
+// fulfil is an order's workflow. It decides; the activities act.
 func fulfil(ctx *workflow.WorkflowContext) (any, error) {
 	var in fulfilInput
 	if err := ctx.GetInput(&in); err != nil {
@@ -73,26 +73,25 @@ func fulfil(ctx *workflow.WorkflowContext) (any, error) {
 		return nil, err
 	}
 	if paid.Rejected != (shop.Cause{}) {
-		return order.Cancelled, runActivity(ctx, "give up", cancelInput{in.OrderID, paid.Rejected, paid.Declined}, nil)
+		return order.Cancelled, runActivity(ctx, "cancel", cancelInput{in.OrderID, paid.Rejected, paid.Declined}, nil)
 	}
-	// Without a look, one step less for every order: it was paid a moment ago. What happened since has left an event,
-	// which ends the first wait unless the timer of an earlier one is in the way, as below.
+	// The order was paid a moment ago, so its state is not read: that saves an activity for every order. A later change
+	// has raised an event, which ends the first wait, unless the timer of an earlier wait is in the way; see waitForWake.
 	return shipAndDeliver(ctx, in, order.GoodsState{Status: order.Paid, Since: ctx.CurrentTimeUTC()})
 }
 
-// payByDeadline tries to bring the order to paid until that ends for good: again when the provider's message wakes it, else
-// after half a second, one, two ... 20 s. It waits for PayUntil at the latest, and from then on no charge is begun. So
-// the end of an unpaid order is a timer of its own workflow, and an order that is paid at the first try, as nearly all
-// are, costs no timer.
+// payByDeadline runs the activity pay until its result is permanent: again when the provider's webhook wakes the workflow,
+// otherwise after 0.5 s, 1 s, 2 s ... 20 s. After PayUntil it makes no new charge. So the deadline of an unpaid order is a
+// timer of its own workflow, and an order that is paid at the first attempt, as nearly all are, costs no timer.
 func payByDeadline(ctx *workflow.WorkflowContext, in fulfilInput) (activityResult, error) {
-	for pause := firstRetry; ; pause = min(2*pause, maxRetryInterval) {
+	for interval := firstRetryInterval; ; interval = min(2*interval, maxRetryInterval) {
 		var paid activityResult
 		overdue := !ctx.CurrentTimeUTC().Before(in.PayUntil)
 		err := ctx.CallActivity("pay", workflow.WithActivityInput(payInput{in.OrderID, overdue})).Await(&paid)
 		if err == nil && !paid.Unsettled {
 			return paid, nil
 		}
-		wait := pause
+		wait := interval
 		if left := in.PayUntil.Sub(ctx.CurrentTimeUTC()); left > 0 {
 			wait = min(wait, left)
 		}
@@ -102,29 +101,29 @@ func payByDeadline(ctx *workflow.WorkflowContext, in fulfilInput) (activityResul
 	}
 }
 
-// shipAndDeliver ships and delivers the order after the times that the input names, and ends where there is none: what people
-// do needs no workflow, and a workflow that waits costs rows, and a timer in the scheduler also where the wait has no
-// end. The event of the shipment starts it again where it has to deliver.
-func shipAndDeliver(ctx *workflow.WorkflowContext, in fulfilInput, at order.GoodsState) (any, error) {
+// shipAndDeliver ships and delivers the order after the times of the input, and ends at a transition without a time: a
+// waiting workflow costs rows, and a timer in the scheduler even without a deadline. The event of a shipment by an admin
+// starts the workflow again if it has to deliver.
+func shipAndDeliver(ctx *workflow.WorkflowContext, in fulfilInput, goods order.GoodsState) (any, error) {
 	for {
-		step, after := "", time.Duration(0)
-		switch at.Status {
+		activity, after := "", time.Duration(0)
+		switch goods.Status {
 		case order.Paid:
-			step, after = "ship", in.Ship
+			activity, after = "ship", in.Ship
 		case order.Shipped:
-			step, after = "deliver", in.Deliver
+			activity, after = "deliver", in.Deliver
 		default:
 		}
 		if after == 0 {
-			return at.Status, nil
+			return goods.Status, nil
 		}
-		due := at.Since.Add(after)
+		due := goods.Since.Add(after)
 		err := waitForWake(ctx, max(0, due.Sub(ctx.CurrentTimeUTC())))
 		if err == nil && !ctx.CurrentTimeUTC().Before(due) {
-			err = runActivity(ctx, step, in.OrderID, nil)
+			err = runActivity(ctx, activity, in.OrderID, nil)
 		}
 		if err == nil {
-			err = runActivity(ctx, "look", in.OrderID, &at)
+			err = runActivity(ctx, "get goods state", in.OrderID, &goods)
 		}
 		if err != nil {
 			return nil, err
@@ -132,21 +131,21 @@ func shipAndDeliver(ctx *workflow.WorkflowContext, in fulfilInput, at order.Good
 	}
 }
 
-// waitForWake waits for the order to move, at most for so long.
+// waitForWake waits for the wake event, at most for timeout.
 //
-// In durabletask-go 0.12.1 the timer of a wait that an event ended fires all the same, and then no event ends the wait
-// after it: only its own timer does (dapr/durabletask-go#114). So a wake-up may be late, and never wrong, because
-// shipping and delivering look at the order. The recovery sweep starts anew what should have arrived, and ends what
-// waits for an order that has ended. Remove this remark with the release that has the fix.
-func waitForWake(ctx *workflow.WorkflowContext, most time.Duration) error {
-	err := ctx.WaitForExternalEvent(wakeEvent, most).Await(nil)
+// In durabletask-go 0.12.1 the timer of a wait that an event ended still fires, and then no event ends the next wait: only
+// its own timer does (dapr/durabletask-go#114). So a wake-up may be late. The decisions stay right, because the activities
+// check the order; the recovery sweep restarts a late workflow and purges one whose order has ended. Remove this comment
+// with the release that has the fix.
+func waitForWake(ctx *workflow.WorkflowContext, timeout time.Duration) error {
+	err := ctx.WaitForExternalEvent(wakeEvent, timeout).Await(nil)
 	if errors.Is(err, task.ErrTaskCanceled) {
 		return nil
 	}
 	return err
 }
 
-// refund is the workflow of a refund that is owed.
+// refund is the workflow of a refund.
 func refund(ctx *workflow.WorkflowContext) (any, error) {
 	var in refundInput
 	if err := ctx.GetInput(&in); err != nil {

@@ -12,10 +12,10 @@ import (
 	"sidecart/kit/shop"
 )
 
-// TestCancelledWhileItWaits: the workflow comes to its end, and a new start of it does nothing.
+// TestCancelledWhileItWaits: the workflow completes, and starting it again does nothing.
 func TestCancelledWhileItWaits(t *testing.T) {
 	s := withEngine(t, Times{Unpaid: time.Hour, Ship: time.Hour})
-	id := s.placed(t, "")
+	id := s.startedOrder(t, "")
 	s.await(t, id, order.Paid)
 	if _, err := s.orders.Cancel(t.Context(), alice, id); err != nil {
 		t.Fatal(err)
@@ -28,7 +28,7 @@ func TestCancelledWhileItWaits(t *testing.T) {
 	s.awaitWorkflow(t, id, true)
 	s.awaitRefund(t, id, func(r order.Refund) bool { return r.SettledAt != nil })
 	if got := s.totalCharged(t); got != "0.00" {
-		t.Errorf("%s is taken", got)
+		t.Errorf("charged %s", got)
 	}
 }
 
@@ -46,20 +46,22 @@ func (s *fixture) awaitRefund(t *testing.T, id shop.OrderID, is func(order.Refun
 	return last
 }
 
-// TestRefundIsAWorkflow: it is tried again until products is back, also where its event is lost; one that the provider
-// refuses ends, and an admin's retry starts it again.
-func TestRefundIsAWorkflow(t *testing.T) {
+// TestRefundWorkflow: a refund is retried until products is available, also if its event is lost. One that the provider
+// refuses fails, and an admin's retry starts it again.
+func TestRefundWorkflow(t *testing.T) {
 	s := withEngine(t, Times{Unpaid: time.Hour})
-	id := s.boughtWith(t, "tok_refund_refused")
-	give := func() {
+	id := s.paidOrderWith(t, "tok_refund_refused")
+	refund := func() {
 		t.Helper()
-		if _, err := s.orders.Refund(t.Context(), admin, id, order.NewRefund{Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}}); err != nil {
+		if _, err := s.orders.Refund(t.Context(), admin, id, oneItem); err != nil {
 			t.Fatal(err)
 		}
 	}
-	give()
+	refund()
 	for range 2 {
-		kittest.Eventually(t, 20*time.Second, func() error { return s.onRefunded(t.Context(), shop.OrderRefunded{OrderID: id}) })
+		kittest.Eventually(t, 20*time.Second, func() error {
+			return s.onRefunded(t.Context(), shop.OrderRefunded{OrderID: id})
+		})
 	}
 	failed := s.awaitRefund(t, id, func(r order.Refund) bool { return r.FailedAt != nil })
 	kittest.Eventually(t, 20*time.Second, func() error {
@@ -74,17 +76,17 @@ func TestRefundIsAWorkflow(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.awaitRefund(t, id, func(r order.Refund) bool { return r.SettledAt != nil })
-	s.away.Store(true)
-	give() // its event is lost
+	s.productsDown.Store(true)
+	refund() // its event is lost
 	if err := s.Recover(t.Context(), time.Now().Add(lateAfter+time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	kittest.Eventually(t, 20*time.Second, func() error {
 		if got := s.totalCharged(t); got != "0.00" {
-			return fmt.Errorf("%s is taken", got)
+			return fmt.Errorf("charged %s", got)
 		}
 		return nil
 	})
-	s.away.Store(false)
+	s.productsDown.Store(false)
 	s.awaitRefund(t, id, func(r order.Refund) bool { return r.SettledAt != nil })
 }

@@ -23,7 +23,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-// quiet drops what the engine logs.
+// quiet discards the engine's log.
 type quiet struct{ *slog.Logger }
 
 func (quiet) Debug(...any)          {}
@@ -35,18 +35,18 @@ func (quiet) Warnf(string, ...any)  {}
 func (quiet) Error(...any)          {}
 func (quiet) Errorf(string, ...any) {}
 
-// withEngine is a stand whose workflows really run, in the engine that is inside a sidecar, on Postgres.
+// withEngine is a fixture with the workflow engine of a sidecar, on Postgres.
 func withEngine(t *testing.T, times Times) *fixture {
 	t.Helper()
 	s, log := open(t), quiet{slog.New(slog.NewTextHandler(io.Discard, nil))}
 	ctx, stop := context.WithCancel(context.Background())
-	// Work that is handed out and not done is handed out again when its lock ends, which must be well within the tests'
-	// patience.
+	// Unfinished work is dispatched again when its lock ends, which must be well within the tests' timeouts.
 	engine := postgres.NewPostgresBackend(&postgres.PostgresOptions{
 		PgOptions: s.db.Config().Copy(), WorkflowLockTimeout: 3 * time.Second, ActivityLockTimeout: 3 * time.Second,
 	}, log)
 	executor, serve := backend.NewGrpcExecutor(engine, log)
-	worker := backend.NewTaskHubWorker(engine, backend.NewWorkflowWorker(backend.WorkflowWorkerOptions{Backend: engine, Executor: executor, Logger: log}), backend.NewActivityTaskWorker(engine, executor, log), log)
+	workflows := backend.NewWorkflowWorker(backend.WorkflowWorkerOptions{Backend: engine, Executor: executor, Logger: log})
+	worker := backend.NewTaskHubWorker(engine, workflows, backend.NewActivityTaskWorker(engine, executor, log), log)
 	if err := worker.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -75,14 +75,16 @@ func withEngine(t *testing.T, times Times) *fixture {
 	return s
 }
 
-// placed is an order of two things for 20.00 whose workflow was started, more than once as deliveries may be.
-func (s *fixture) placed(t *testing.T, token string) shop.OrderID {
+// startedOrder is an order of two items for 20.00 whose workflow was started.
+func (s *fixture) startedOrder(t *testing.T, token string) shop.OrderID {
 	t.Helper()
-	o, err := s.orders.Place(t.Context(), alice.ID, order.NewOrder{Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal", PaymentToken: token})
+	o, err := s.orders.Place(t.Context(), alice.ID, newOrder(token))
 	if err != nil {
 		t.Fatal(err)
 	}
-	kittest.Eventually(t, 20*time.Second, func() error { return s.onPlaced(t.Context(), shop.OrderPlaced{OrderID: o.ID}) })
+	kittest.Eventually(t, 20*time.Second, func() error {
+		return s.onPlaced(t.Context(), shop.OrderPlaced{OrderID: o.ID})
+	})
 	return o.ID
 }
 
@@ -90,14 +92,14 @@ func (s *fixture) await(t *testing.T, id shop.OrderID, want order.Status) (o ord
 	t.Helper()
 	kittest.Eventually(t, 40*time.Second, func() (err error) {
 		if o, err = s.orders.Get(t.Context(), alice, id); err == nil && o.Status != want {
-			err = fmt.Errorf("it is %s, not %s: %+v", o.Status, want, o.History)
+			err = fmt.Errorf("the order is %s, not %s: %+v", o.Status, want, o.History)
 		}
 		return err
 	})
 	return o
 }
 
-// awaitWorkflow waits until a workflow is over, or runs.
+// awaitWorkflow waits until a workflow is complete, or runs.
 func (s *fixture) awaitWorkflow(t *testing.T, id shop.OrderID, complete bool) {
 	t.Helper()
 	kittest.Eventually(t, 30*time.Second, func() error {
@@ -109,10 +111,10 @@ func (s *fixture) awaitWorkflow(t *testing.T, id shop.OrderID, complete bool) {
 	})
 }
 
-// TestCarriedByPeople: what people do needs no workflow, and its history is purged after the order's end.
-func TestCarriedByPeople(t *testing.T) {
+// TestManualShipping: shipment and delivery by an admin need no running workflow, and it is purged after the delivery.
+func TestManualShipping(t *testing.T) {
 	s := withEngine(t, Times{Unpaid: time.Hour})
-	id := s.placed(t, "")
+	id := s.startedOrder(t, "")
 	s.await(t, id, order.Paid)
 	s.awaitWorkflow(t, id, true)
 	if _, err := s.orders.Ship(t.Context(), admin, id, order.Shipment{Carrier: "UPS"}); err != nil {
@@ -128,19 +130,19 @@ func TestCarriedByPeople(t *testing.T) {
 	if err := s.Recover(t.Context(), time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	if w := s.engine.OrderWorkflow(t.Context(), id); w == nil || w.Status != "forgotten" {
+	if w := s.engine.OrderWorkflow(t.Context(), id); w == nil || w.Status != "purged" {
 		t.Errorf("the workflow is %+v", w)
 	}
-	if got := s.totalCharged(t); got != "20.00" || !slices.Equal(s.shelf, []string{"commit"}) {
-		t.Errorf("%s is taken, shelf %v", got, s.shelf)
+	if got := s.totalCharged(t); got != "20.00" || !slices.Equal(s.stockCalls, []string{"commit"}) {
+		t.Errorf("charged %s, stock calls %v", got, s.stockCalls)
 	}
 }
 
-// TestShippedByPeopleAndDeliveredByItself: the shipment starts the workflow again, also where its event is lost; one
-// that misses the end of its order is ended and purged.
-func TestShippedByPeopleAndDeliveredByItself(t *testing.T) {
+// TestManualShipmentAndAutomaticDelivery: a shipment starts the workflow again, also if its event is lost. A workflow that
+// misses the delivery is terminated and purged.
+func TestManualShipmentAndAutomaticDelivery(t *testing.T) {
 	s := withEngine(t, Times{Unpaid: time.Hour, Deliver: time.Second})
-	first, second := s.placed(t, ""), s.placed(t, "")
+	first, second := s.startedOrder(t, ""), s.startedOrder(t, "")
 	for _, id := range []shop.OrderID{first, second} {
 		s.await(t, id, order.Paid)
 		s.awaitWorkflow(t, id, true)
@@ -157,7 +159,7 @@ func TestShippedByPeopleAndDeliveredByItself(t *testing.T) {
 	}
 	s.await(t, second, order.Delivered)
 	s.times.Deliver = time.Hour
-	third := s.placed(t, "")
+	third := s.startedOrder(t, "")
 	s.await(t, third, order.Paid)
 	s.awaitWorkflow(t, third, true)
 	if _, err := s.orders.Ship(t.Context(), admin, third, order.Shipment{Carrier: "UPS"}); err != nil {
@@ -174,16 +176,16 @@ func TestShippedByPeopleAndDeliveredByItself(t *testing.T) {
 		if err := s.Recover(t.Context(), time.Now().Add(2*stuckAfter)); err != nil {
 			return err
 		}
-		if w := s.engine.OrderWorkflow(t.Context(), third); w == nil || w.Status != "forgotten" {
+		if w := s.engine.OrderWorkflow(t.Context(), third); w == nil || w.Status != "purged" {
 			return fmt.Errorf("the workflow is %+v", w)
 		}
 		return nil
 	})
 }
 
-func TestCarriedByItself(t *testing.T) {
+func TestAutomaticShipmentAndDelivery(t *testing.T) {
 	s := withEngine(t, Times{Unpaid: time.Hour, Ship: time.Second, Deliver: time.Second})
-	id := s.placed(t, "tok_error")
+	id := s.startedOrder(t, "tok_error")
 	o := s.await(t, id, order.Delivered)
 	if len(o.History) != 4 || o.History[2].By != order.System {
 		t.Errorf("%+v", o.History)
@@ -191,92 +193,95 @@ func TestCarriedByItself(t *testing.T) {
 	s.awaitWorkflow(t, id, true)
 }
 
-// TestSettledLater: nobody answers the charge at first; it is asked for, made once, and the order goes on.
-func TestSettledLater(t *testing.T) {
+// TestChargeTimeout: a charge without a response is looked up; it is made once, and the order is paid.
+func TestChargeTimeout(t *testing.T) {
 	s := withEngine(t, Times{Unpaid: time.Hour})
-	id := s.placed(t, "tok_timeout")
+	id := s.startedOrder(t, "tok_timeout")
 	s.await(t, id, order.Paid)
 	if got := s.totalCharged(t); got != "20.00" {
-		t.Errorf("%s is taken", got)
+		t.Errorf("charged %s", got)
 	}
 }
 
-// TestCutOffInTheMiddle: the charge is made, and then products is away for a while. The step begins again and charges
-// nothing more.
-func TestCutOffInTheMiddle(t *testing.T) {
+// TestPayRepeats: products is unavailable after the charge. The activity is repeated and does not charge again.
+func TestPayRepeats(t *testing.T) {
 	s := withEngine(t, Times{Unpaid: time.Hour})
-	s.away.Store(true)
-	id := s.placed(t, "")
+	s.productsDown.Store(true)
+	id := s.startedOrder(t, "")
 	kittest.Eventually(t, 20*time.Second, func() error {
 		_, err := s.payments.Get(t.Context(), id)
 		if got := s.totalCharged(t); err == nil && got != "20.00" {
-			err = fmt.Errorf("%s is taken", got)
+			err = fmt.Errorf("charged %s", got)
 		}
 		return err
 	})
-	s.away.Store(false)
+	s.productsDown.Store(false)
 	o := s.await(t, id, order.Paid)
-	if got := s.totalCharged(t); got != "20.00" || len(o.History) != 2 || !slices.Equal(s.shelf, []string{"commit"}) {
-		t.Errorf("%s is taken, shelf %v, %+v", got, s.shelf, o.History)
+	if got := s.totalCharged(t); got != "20.00" || len(o.History) != 2 || !slices.Equal(s.stockCalls, []string{"commit"}) {
+		t.Errorf("charged %s, stock calls %v, %+v", got, s.stockCalls, o.History)
 	}
 }
 
-func TestGivenUpAndUndone(t *testing.T) {
+func TestDeclinedIsCompensated(t *testing.T) {
 	s := withEngine(t, Times{Unpaid: time.Hour})
-	id := s.placed(t, "tok_declined")
+	id := s.startedOrder(t, "tok_declined")
 	o := s.await(t, id, order.Cancelled)
 	if o.History[1].Reason != "the card was declined" {
 		t.Errorf("%+v", o.History)
 	}
 	s.awaitWorkflow(t, id, true)
-	if got := s.totalCharged(t); got != "0.00" || !slices.Contains(s.shelf, "release") {
-		t.Errorf("%s is taken, shelf %v", got, s.shelf)
+	if got := s.totalCharged(t); got != "0.00" || !slices.Contains(s.stockCalls, "release") {
+		t.Errorf("charged %s, stock calls %v", got, s.stockCalls)
 	}
 }
 
-// TestUnpaidEndsByItsTimer: an order that is not paid in time is cancelled by its workflow, is told of, and cannot be
-// charged any more.
-func TestUnpaidEndsByItsTimer(t *testing.T) {
+// TestUnpaidIsCancelled: an order that is not paid by its deadline is cancelled by its workflow, and cannot be charged any
+// more.
+func TestUnpaidIsCancelled(t *testing.T) {
 	s := withEngine(t, Times{Unpaid: 300 * time.Millisecond})
-	id := s.placed(t, "tok_error") // the third try would work
+	id := s.startedOrder(t, "tok_error") // the third attempt would succeed
 	o := s.await(t, id, order.Cancelled)
 	if o.History[1].Reason != shop.Unpaid.Text() || o.History[1].By != order.System {
 		t.Errorf("%+v", o.History)
 	}
 	s.awaitWorkflow(t, id, true)
-	if topics := kittest.Emitted(t, s.db); !slices.Equal(topics, []string{"orders.placed", "orders.payment_failed", "orders.cancelled"}) {
-		t.Errorf("told %v", topics)
+	want := []string{"orders.placed", "orders.payment_failed", "orders.cancelled"}
+	if topics := kittest.Emitted(t, s.db); !slices.Equal(topics, want) {
+		t.Errorf("emitted %v", topics)
 	}
 	if _, err := s.payments.Charge(t.Context(), s.charge(id)); !errors.Is(err, payment.ErrDeclined) {
-		t.Errorf("what was given up was charged: %v", err)
+		t.Errorf("a cancelled order was charged: %v", err)
 	}
 }
 
-// TestStuckStartsAnew: a workflow that waits for what never comes is ended, and another carries the order.
-func TestStuckStartsAnew(t *testing.T) {
+// TestStuckWorkflowIsRestarted: a workflow that waits for an event that never comes is purged, and another one is started.
+func TestStuckWorkflowIsRestarted(t *testing.T) {
 	s := withEngine(t, Times{Unpaid: time.Hour})
-	o, err := s.orders.Place(t.Context(), alice.ID, order.NewOrder{Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, PaymentMethod: "paypal"})
+	o, err := s.orders.Place(t.Context(), alice.ID, newOrder(""))
 	if err != nil {
 		t.Fatal(err)
 	}
-	lost := fulfilInput{OrderID: o.ID, Goods: order.GoodsState{Status: order.Paid, Since: time.Now()}, Ship: time.Hour} // as if it had been told of another order's payment
-	kittest.Eventually(t, 20*time.Second, func() error { return s.engine.startOrWake(t.Context(), fulfilName, o.ID.UUID, lost) })
+	wrong := order.GoodsState{Status: order.Paid, Since: time.Now()} // the order is pending
+	stuck := fulfilInput{OrderID: o.ID, Goods: wrong, Ship: time.Hour}
+	kittest.Eventually(t, 20*time.Second, func() error {
+		return s.engine.startOrWake(t.Context(), fulfilName, o.ID.UUID, stuck)
+	})
 	s.awaitWorkflow(t, o.ID, false)
 	for range 2 {
 		if err := s.Recover(t.Context(), time.Now().Add(lateAfter+time.Second)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if at, err := s.orders.GoodsState(t.Context(), o.ID); err != nil || at.Status != order.Pending {
-		t.Fatalf("too early: %+v, %v", at, err)
+	if goods, err := s.orders.GoodsState(t.Context(), o.ID); err != nil || goods.Status != order.Pending {
+		t.Fatalf("restarted too early: %+v, %v", goods, err)
 	}
 	kittest.Eventually(t, 40*time.Second, func() error {
-		if at, err := s.orders.GoodsState(t.Context(), o.ID); err != nil || at.Status == order.Paid {
+		if goods, err := s.orders.GoodsState(t.Context(), o.ID); err != nil || goods.Status == order.Paid {
 			return err
 		}
 		return errors.Join(errors.New("still pending"), s.Recover(t.Context(), time.Now().Add(2*stuckAfter)))
 	})
-	if got := s.totalCharged(t); got != "20.00" || !slices.Equal(s.shelf, []string{"commit"}) {
-		t.Errorf("%s is taken, shelf %v", got, s.shelf)
+	if got := s.totalCharged(t); got != "20.00" || !slices.Equal(s.stockCalls, []string{"commit"}) {
+		t.Errorf("charged %s, stock calls %v", got, s.stockCalls)
 	}
 }

@@ -21,11 +21,11 @@ import (
 	"sidecart/kit/web"
 )
 
-const basket = `{"items":[{"product_id":1,"quantity":2}],"shipping_address":{"street":"123 Main St","city":"Anytown",
+const newOrder = `{"items":[{"product_id":1,"quantity":2}],"shipping_address":{"street":"123 Main St","city":"Anytown",
 	"state":"NY","postal_code":"12345","country":"USA"},"payment_method":"credit_card"}`
 
-// reserve stands in for the products service: product 1 costs 299.99 and there are 50; there is no product 99; product 800 costs 10^11 VND;
-// with product 500 the service is away.
+// reserve is a fake of the products service: a product costs 299.99 and 50 are in stock. Product 99 does not exist, product
+// 800 costs 10^11 VND, and for product 500 the service is unavailable.
 func reserve(_ context.Context, _ shop.OrderID, items []order.OrderItem) (lines []order.Reserved, err error) {
 	for i, item := range items {
 		switch {
@@ -36,7 +36,10 @@ func reserve(_ context.Context, _ shop.OrderID, items []order.OrderItem) (lines 
 		case item.Quantity > 50:
 			return nil, order.ErrOutOfStock.With(fmt.Sprintf("items[%d].quantity", i), "only 50 left")
 		case item.ProductID == 800:
-			lines = append(lines, order.Reserved{ProductID: 800, SKU: "Y-1", Name: "Yacht", Quantity: item.Quantity, UnitPrice: shop.MustMoney("100000000000"), Currency: "VND"})
+			lines = append(lines, order.Reserved{
+				ProductID: 800, SKU: "Y-1", Name: "Yacht", Quantity: item.Quantity, UnitPrice: shop.MustMoney("100000000000"),
+				Currency: "VND",
+			})
 			continue
 		}
 		lines = append(lines, order.Reserved{ProductID: item.ProductID, SKU: "WH-001", Name: "Wireless Headphones",
@@ -45,12 +48,11 @@ func reserve(_ context.Context, _ shop.OrderID, items []order.OrderItem) (lines 
 	return lines, nil
 }
 
-// release stands in for the products service where nobody asks what is given back.
-// calls stand in for everybody: a workflow runs for each order, notifications is away, and refunds can be started.
+// calls are fakes of the other services: a workflow runs for each order, and notifications is unavailable.
 func calls(reserve order.Reserve) order.Calls {
 	return order.Calls{
 		Reserve: reserve, Release: func(context.Context, shop.OrderID) error { return nil },
-		WorkflowStatus: func(context.Context, shop.OrderID) *order.Workflow { return &order.Workflow{Status: "running"} },
+		Workflow: func(context.Context, shop.OrderID) *order.Workflow { return &order.Workflow{Status: "running"} },
 		Notifications: func(context.Context, shop.UserID, shop.OrderID) ([]order.OrderNotification, error) {
 			return nil, sidecar.ErrUpstream
 		},
@@ -64,46 +66,46 @@ func TestOrders(t *testing.T) {
 	app := web.New("orders", web.Config{Verify: kittest.Verify})
 	s.Routes(app)
 	alice, bob, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
-	with := func(old, replacement string) string { return strings.Replace(basket, old, replacement, 1) }
+	with := func(old, replacement string) string { return strings.Replace(newOrder, old, replacement, 1) }
 
 	var path string
 	kittest.Run(t, app, db, []kittest.Call{
-		{Name: "no token", Do: "POST /orders", Body: basket, Want: 401},
-		{Name: "place", As: alice, Do: "POST /orders", Body: basket, Want: 201, Emits: []string{"orders.placed"},
+		{Name: "no token", Do: "POST /orders", Body: newOrder, Want: 401},
+		{Name: "place", As: alice, Do: "POST /orders", Body: newOrder, Want: 201, Emits: []string{"orders.placed"},
 			Has:     []string{`"status":"pending"`, `"total":599.98`, `"currency":"USD"`, `"number":"SC-`, `"unit_price":299.99`, `"history":[{"status":"pending"`},
 			HasNot:  []string{"payment_token"},
 			AndThen: func(t *testing.T, body []byte) { path = "/orders/" + kittest.Field[string](t, body, "id") }},
-		{Name: "merged lines", As: bob, Do: "POST /orders", Body: with(`"quantity":2}`, `"quantity":2},{"product_id":1,"quantity":1}`), Want: 201,
+		{Name: "merged items", As: bob, Do: "POST /orders", Body: with(`"quantity":2}`, `"quantity":2},{"product_id":1,"quantity":1}`), Want: 201,
 			Emits: []string{"orders.placed"}, Has: []string{`"total":899.97`, `"quantity":3`}},
-		{Name: "short", As: alice, Do: "POST /orders", Body: with(`"quantity":2`, `"quantity":51`), Want: 409, Has: []string{`"out_of_stock"`, `"items[0].quantity":"only 50 left"`}},
+		{Name: "out of stock", As: alice, Do: "POST /orders", Body: with(`"quantity":2`, `"quantity":51`), Want: 409, Has: []string{`"out_of_stock"`, `"items[0].quantity":"only 50 left"`}},
 		{Name: "unknown product", As: alice, Do: "POST /orders", Body: with(`"product_id":1`, `"product_id":99`), Want: 422, Has: []string{`"items[0].product_id"`}},
-		{Name: "products is away", As: alice, Do: "POST /orders", Body: with(`"product_id":1`, `"product_id":500`), Want: 503, Has: []string{`"service_unavailable"`}},
+		{Name: "products is unavailable", As: alice, Do: "POST /orders", Body: with(`"product_id":1`, `"product_id":500`), Want: 503, Has: []string{`"service_unavailable"`}},
 		{Name: "zero", As: alice, Do: "POST /orders", Body: with(`"quantity":2`, `"quantity":0`), Want: 422, Has: []string{`"items[0].quantity"`}},
 		{Name: "negative", As: alice, Do: "POST /orders", Body: with(`"quantity":2`, `"quantity":-1`), Want: 422, Has: []string{`"items[0].quantity":"must be at least 1"`}},
 		{Name: "too many", As: alice, Do: "POST /orders", Body: with(`"quantity":2`, `"quantity":1001`), Want: 422, Has: []string{`"items[0].quantity":"must be at most 1000"`}},
-		{Name: "a text for a number", As: alice, Do: "POST /orders", Body: with(`"quantity":2`, `"quantity":"2"`), Want: 422, Has: []string{`"items[0].quantity":"must be a whole number"`}},
-		{Name: "nothing at all", As: alice, Do: "POST /orders", Body: `{}`, Want: 422,
+		{Name: "a string for a number", As: alice, Do: "POST /orders", Body: with(`"quantity":2`, `"quantity":"2"`), Want: 422, Has: []string{`"items[0].quantity":"must be a whole number"`}},
+		{Name: "empty body", As: alice, Do: "POST /orders", Body: `{}`, Want: 422,
 			Has: []string{`"items":"is required"`, `"shipping_address":"is required"`, `"payment_method":"is required"`}},
 		{Name: "half an address", As: alice, Do: "POST /orders", Body: with(`"street":"123 Main St","city":"Anytown",`, `"street":" ",`), Want: 422,
 			Has: []string{`"shipping_address.street":"must not be blank"`, `"shipping_address.city":"is required"`}},
-		{Name: "empty basket", As: alice, Do: "POST /orders", Body: with(`[{"product_id":1,"quantity":2}]`, `[]`), Want: 422, Has: []string{`"items"`}},
-		{Name: "a price of one's own", As: alice, Do: "POST /orders", Body: with(`"quantity":2`, `"quantity":2,"unit_price":0.01`), Want: 422, Has: []string{`"items[0].unit_price":"is not a known field"`}},
-		{Name: "another payment method", As: alice, Do: "POST /orders", Body: with(`credit_card`, `shells`), Want: 422, Has: []string{`"payment_method":"must be one of`}},
+		{Name: "no items", As: alice, Do: "POST /orders", Body: with(`[{"product_id":1,"quantity":2}]`, `[]`), Want: 422, Has: []string{`"items"`}},
+		{Name: "a price", As: alice, Do: "POST /orders", Body: with(`"quantity":2`, `"quantity":2,"unit_price":0.01`), Want: 422, Has: []string{`"items[0].unit_price":"is not a known field"`}},
+		{Name: "unknown payment method", As: alice, Do: "POST /orders", Body: with(`credit_card`, `shells`), Want: 422, Has: []string{`"payment_method":"must be one of`}},
 	})
 	kittest.Run(t, app, db, []kittest.Call{
 		{Name: "own list", As: alice, Do: "GET /orders", Want: 200, Has: []string{`"total":599.98`}, HasNot: []string{`899.97`, `"history"`}},
-		{Name: "another's list", As: alice, Do: "GET /orders?user_id=" + bob.ID.String(), Want: 403},
-		{Name: "everybody's for an admin", As: admin, Do: "GET /orders", Want: 200, Has: []string{`599.98`, `899.97`}},
-		{Name: "somebody's for an admin", As: admin, Do: "GET /orders?user_id=" + bob.ID.String(), Want: 200, Has: []string{`899.97`}, HasNot: []string{`599.98`}},
+		{Name: "list of another user", As: alice, Do: "GET /orders?user_id=" + bob.ID.String(), Want: 403},
+		{Name: "admin: all orders", As: admin, Do: "GET /orders", Want: 200, Has: []string{`599.98`, `899.97`}},
+		{Name: "admin: orders of a user", As: admin, Do: "GET /orders?user_id=" + bob.ID.String(), Want: 200, Has: []string{`899.97`}, HasNot: []string{`599.98`}},
 		{Name: "by status", As: admin, Do: "GET /orders?status=paid", Want: 200, Has: []string{`"items":[]`}},
-		{Name: "no such status", As: admin, Do: "GET /orders?status=lost", Want: 422},
-		{Name: "see", As: alice, Do: "GET " + path, Want: 200, Has: []string{`"history":[{"status":"pending"`}},
-		{Name: "see another's", As: bob, Do: "GET " + path, Want: 404, Has: []string{`"order_not_found"`}},
-		{Name: "see it exactly", As: alice, Do: "GET /v2" + path, Want: 200, HasNot: []string{`599.98,`},
+		{Name: "unknown status", As: admin, Do: "GET /orders?status=lost", Want: 422},
+		{Name: "get", As: alice, Do: "GET " + path, Want: 200, Has: []string{`"history":[{"status":"pending"`}},
+		{Name: "get another user's", As: bob, Do: "GET " + path, Want: 404, Has: []string{`"order_not_found"`}},
+		{Name: "get version 2", As: alice, Do: "GET /v2" + path, Want: 200, HasNot: []string{`599.98,`},
 			Has: []string{`"total":{"amount":"599.98","currency":"USD"}`, `"unit_price":{"amount":"299.99","currency":"USD"}`, `"sku":"WH-001"`, `"history":[{`}},
-		{Name: "see another's exactly", As: bob, Do: "GET /v2" + path, Want: 404, Has: []string{`"order_not_found"`}},
-		{Name: "an admin sees it", As: admin, Do: "GET " + path, Want: 200},
-		{Name: "cancel another's", As: bob, Do: "POST " + path + "/cancel", Want: 404},
+		{Name: "get another user's version 2", As: bob, Do: "GET /v2" + path, Want: 404, Has: []string{`"order_not_found"`}},
+		{Name: "admin: get", As: admin, Do: "GET " + path, Want: 200},
+		{Name: "cancel another user's", As: bob, Do: "POST " + path + "/cancel", Want: 404},
 		{Name: "cancel", As: alice, Do: "POST " + path + "/cancel", Want: 200, Emits: []string{"orders.cancelled"}, Has: []string{`"status":"cancelled"`, alice.ID.String()}},
 		{Name: "cancel again", As: alice, Do: "POST " + path + "/cancel", Want: 409, Has: []string{`"order_transition"`}},
 		{Name: "not an id", As: alice, Do: "GET /orders/1", Want: 404},
@@ -112,7 +114,9 @@ func TestOrders(t *testing.T) {
 
 func place(t *testing.T, s *order.Service) order.Order {
 	t.Helper()
-	o, err := s.Place(t.Context(), kittest.NewCaller(shop.User).ID, order.NewOrder{Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}, PaymentMethod: "credit_card"})
+	o, err := s.Place(t.Context(), kittest.NewCaller(shop.User).ID, order.NewOrder{
+		Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}, Purchase: order.Purchase{PaymentMethod: "credit_card"},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,17 +134,17 @@ func TestPaidOnce(t *testing.T) {
 		}
 	}
 	if topics := kittest.Emitted(t, db); len(topics) != 1 || topics[0] != "orders.paid" {
-		t.Errorf("told %v", topics)
+		t.Errorf("emitted %v", topics)
 	}
 	if err := s.CancelUnpaid(t.Context(), o.ID, shop.Cause{Code: shop.Unpaid}, true); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := s.GoodsState(t.Context(), o.ID); err != nil || got.Status != order.Paid {
-		t.Errorf("a paid order was given up: %+v, %v", got, err)
+		t.Errorf("a paid order was cancelled: %+v, %v", got, err)
 	}
 }
 
-func TestGivenUpOnce(t *testing.T) {
+func TestCancelledOnce(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
 	s := order.NewService(event.NewOutbox(db), calls(reserve))
 	o := place(t, s)
@@ -150,50 +154,52 @@ func TestGivenUpOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var coded int // so that people are told why in their own language
-	if err := db.QueryRow(t.Context(), `select count(*) from outbox where data->>'reason_code' = $1`, shop.CardDeclined).Scan(&coded); err != nil || coded != 2 {
-		t.Errorf("%d events say why by its code, %v", coded, err)
+	var coded int
+	err := db.QueryRow(t.Context(), `select count(*) from outbox where data->>'reason_code' = $1`, shop.CardDeclined).
+		Scan(&coded)
+	if err != nil || coded != 2 {
+		t.Errorf("%d events have the reason's code, %v", coded, err)
 	}
 	if topics := kittest.Emitted(t, db); !slices.Equal(topics, []string{"orders.payment_failed", "orders.cancelled"}) {
-		t.Errorf("told %v", topics)
+		t.Errorf("emitted %v", topics)
 	}
 	if err := s.MarkPaid(t.Context(), o.ID, "sim_1"); !errors.Is(err, order.ErrTransition) {
 		t.Errorf("a cancelled order was paid: %v", err)
 	}
-	owed, err := s.OpenRefunds(t.Context(), o.ID)
-	if err != nil || len(owed) != 1 || !owed[0].Void || owed[0].Amount.Sign() != 0 {
-		t.Errorf("a charge on its way must be called off: %+v, %v", owed, err)
+	open, err := s.OpenRefunds(t.Context(), o.ID)
+	if err != nil || len(open) != 1 || !open[0].Void || open[0].Amount.Sign() != 0 {
+		t.Errorf("a charge that is not settled must be voided: %+v, %v", open, err)
 	}
 }
 
-// TestOneKeyBuysOnce has a buyer who is not answered press the button again and again: one order, told of once, and
-// stock asked for under one id.
-func TestOneKeyBuysOnce(t *testing.T) {
+// TestOneKeyPlacesOneOrder: concurrent requests with one key place one order, with one event and one reservation.
+func TestOneKeyPlacesOneOrder(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
 	var reserved sync.Map
-	s := order.NewService(event.NewOutbox(db), calls(func(ctx context.Context, id shop.OrderID, items []order.OrderItem) ([]order.Reserved, error) {
+	recorded := func(ctx context.Context, id shop.OrderID, items []order.OrderItem) ([]order.Reserved, error) {
 		reserved.Store(id, true)
 		return reserve(ctx, id, items)
-	}))
+	}
+	s := order.NewService(event.NewOutbox(db), calls(recorded))
 	app := web.New("orders", web.Config{Verify: kittest.Verify})
 	s.Routes(app)
 	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
-	buy := func(who shop.Caller, body string) kittest.Call {
-		return kittest.Call{As: who, Do: "POST /orders", Body: body, Header: map[string]string{"Idempotency-Key": "cart-7"}}
+	place := func(caller shop.Caller, body string) kittest.Call {
+		return kittest.Call{As: caller, Do: "POST /orders", Body: body, Header: map[string]string{"Idempotency-Key": "cart-7"}}
 	}
-	answers := make(chan string, 20)
+	responses := make(chan string, 20)
 	var race sync.WaitGroup
-	for range cap(answers) {
+	for range cap(responses) {
 		race.Go(func() {
-			status, body := kittest.Do(t, app, buy(alice, basket))
-			answers <- fmt.Sprint(status, " ", string(body))
+			status, body := kittest.Do(t, app, place(alice, newOrder))
+			responses <- fmt.Sprint(status, " ", string(body))
 		})
 	}
 	race.Wait()
-	first := <-answers
-	for range cap(answers) - 1 {
-		if other := <-answers; other != first || !strings.HasPrefix(first, "201 ") {
-			t.Errorf("two answers: %s and %s", first, other)
+	first := <-responses
+	for range cap(responses) - 1 {
+		if other := <-responses; other != first || !strings.HasPrefix(first, "201 ") {
+			t.Errorf("two responses: %s and %s", first, other)
 		}
 	}
 	ids := 0
@@ -205,8 +211,8 @@ func TestOneKeyBuysOnce(t *testing.T) {
 		kittest.Call
 		want int
 	}{
-		"another basket": {buy(alice, strings.Replace(basket, `"quantity":2`, `"quantity":3`, 1)), 422},
-		"another buyer":  {buy(bob, basket), 201},
+		"another body":  {place(alice, strings.Replace(newOrder, `"quantity":2`, `"quantity":3`, 1)), 422},
+		"another buyer": {place(bob, newOrder), 201},
 	} {
 		if status, body := kittest.Do(t, app, call.Call); status != call.want {
 			t.Errorf("%s: %d %s", name, status, body)

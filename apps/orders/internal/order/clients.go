@@ -3,6 +3,7 @@ package order
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -13,7 +14,7 @@ import (
 	"sidecart/kit/sidecar"
 )
 
-// Reserved is a line that the products service keeps for an order, with what it costs.
+// Reserved is a line that is reserved for an order, with its price.
 type Reserved struct {
 	ProductID int64      `json:"product_id"`
 	SKU       string     `json:"sku"`
@@ -23,23 +24,20 @@ type Reserved struct {
 	Currency  string     `json:"currency"`
 }
 
-// Reserve asks the products service to keep all items for an order, or none. Asking again for the same order answers
-// the same. It fails with ErrOutOfStock or ErrUnknown, naming the items by place.
+// Reserve reserves all items for an order, or none. It is idempotent. It fails with ErrOutOfStock or ErrUnknownProduct,
+// naming the items by position.
 type Reserve func(ctx context.Context, id shop.OrderID, items []OrderItem) ([]Reserved, error)
 
-// Release asks the products service to give back what an order holds and has not bought, for good. Asking again changes
-// nothing.
-type Release func(ctx context.Context, id shop.OrderID) error
-
-// Calls are what orders need of others.
+// Calls are the calls of other services and of the workflow engine.
 type Calls struct {
 	Reserve Reserve
-	Release Release
-	// Workflow says how far an order's workflow is, for admins; nil where it cannot be had at the moment.
-	WorkflowStatus func(ctx context.Context, id shop.OrderID) *Workflow
-	// Told says what a buyer was told of an order, for admins.
+	// Release releases the reservation of an order, unless it is committed. It is idempotent.
+	Release func(ctx context.Context, id shop.OrderID) error
+	// Notifications returns the buyer's notifications of an order.
 	Notifications func(ctx context.Context, buyer shop.UserID, id shop.OrderID) ([]OrderNotification, error)
-	// StartRefund starts the workflow of a refund. Starting it twice changes nothing more.
+	// Workflow returns the state of an order's workflow, or nil if it is unavailable.
+	Workflow func(ctx context.Context, id shop.OrderID) *Workflow
+	// StartRefund starts the workflow of a refund. It is idempotent.
 	StartRefund func(ctx context.Context, id shop.OrderID, refund uuid.UUID) error
 }
 
@@ -49,25 +47,30 @@ var (
 	listNotifications = sidecar.Endpoint{App: "notifications", Method: "GET", Path: "/order-notifications/{buyer}/{order}"}
 )
 
-// ReserveWith reserves through the sidecar.
-func ReserveWith(invoke sidecar.Invoke) Reserve {
-	return func(ctx context.Context, id shop.OrderID, items []OrderItem) ([]Reserved, error) {
-		var answer struct {
-			Lines []Reserved `json:"lines"`
-		}
-		err := invoke(ctx, reserve.With(id.String()), map[string]any{"items": items}, &answer)
-		return answer.Lines, err
+// CallsWith invokes the products and notifications services through the sidecar. It leaves the workflow engine out.
+func CallsWith(invoke sidecar.Invoke) Calls {
+	return Calls{
+		Reserve: func(ctx context.Context, id shop.OrderID, items []OrderItem) ([]Reserved, error) {
+			var response struct {
+				Lines []Reserved `json:"lines"`
+			}
+			err := invoke(ctx, reserve.With(id.String()), map[string]any{"items": items}, &response)
+			return response.Lines, err
+		},
+		Release: func(ctx context.Context, id shop.OrderID) error {
+			return invoke(ctx, release.With(id.String()), nil, nil)
+		},
+		Notifications: func(ctx context.Context, buyer shop.UserID, id shop.OrderID) ([]OrderNotification, error) {
+			var response struct {
+				Items []OrderNotification `json:"items"`
+			}
+			err := invoke(ctx, listNotifications.With(buyer.String(), id.String()), nil, &response)
+			return response.Items, err
+		},
 	}
 }
 
-// ReleaseWith releases through the sidecar.
-func ReleaseWith(invoke sidecar.Invoke) Release {
-	return func(ctx context.Context, id shop.OrderID) error {
-		return invoke(ctx, release.With(id.String()), nil, nil)
-	}
-}
-
-// withOriginalPositions names the items of a basket where a fault names the lines they were merged into.
+// withOriginalPositions makes a fault that names merged items name the first original item of each.
 func withOriginalPositions(err error, first []int) error {
 	if !errors.Is(err, ErrOutOfStock) && !errors.Is(err, ErrUnknownProduct) {
 		return err
@@ -75,24 +78,13 @@ func withOriginalPositions(err error, first []int) error {
 	f := *fault.Of(err)
 	fields := map[string]string{}
 	for path, message := range f.Fields {
-		place, rest, ok := strings.Cut(strings.TrimPrefix(path, "items["), "]")
-		n, convErr := strconv.Atoi(place)
+		position, rest, ok := strings.Cut(strings.TrimPrefix(path, "items["), "]")
+		n, convErr := strconv.Atoi(position)
 		if ok && convErr == nil && n >= 0 && n < len(first) {
-			path = "items[" + strconv.Itoa(first[n]) + "]" + rest
+			path = fmt.Sprintf("items[%d]%s", first[n], rest)
 		}
 		fields[path] = message
 	}
 	f.Fields = fields
 	return &f
-}
-
-// NotificationsWith invokes the notifications service through the sidecar.
-func NotificationsWith(invoke sidecar.Invoke) func(context.Context, shop.UserID, shop.OrderID) ([]OrderNotification, error) {
-	return func(ctx context.Context, buyer shop.UserID, id shop.OrderID) ([]OrderNotification, error) {
-		var answer struct {
-			Items []OrderNotification `json:"items"`
-		}
-		err := invoke(ctx, listNotifications.With(buyer.String(), id.String()), nil, &answer)
-		return answer.Items, err
-	}
 }

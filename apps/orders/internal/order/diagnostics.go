@@ -13,18 +13,17 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Diagnostics is what only an admin sees of an order: how the platform carries it. A part that cannot be had at the moment is
-// left out.
+// Diagnostics show an admin how an order is processed. A part that is unavailable is left out.
 type Diagnostics struct {
-	TraceID         string              `json:"trace_id"` // of the request that placed it
+	TraceID         string              `json:"trace_id"` // of the request that placed the order
 	Workflow        *Workflow           `json:"workflow,omitempty"`
 	Payment         *payment.Payment    `json:"payment,omitempty"`
-	EventsPending   []PendingEvent      `json:"events_pending"`         // told and not yet with the broker
-	EventsPublished []PublishedEvent    `json:"events_published"`       // to the broker, in the last hour
-	Notifications   []OrderNotification `json:"notifications,omitzero"` // to the buyer
+	EventsPending   []PendingEvent      `json:"events_pending"`         // emitted, not published yet
+	EventsPublished []PublishedEvent    `json:"events_published"`       // in the last hour
+	Notifications   []OrderNotification `json:"notifications,omitzero"` // of the buyer
 }
 
-// OrderNotification is one thing that the buyer was told of the order, on one channel: in_app, email, push or sms.
+// OrderNotification is one notification of the buyer on one channel: in_app, email, push or sms.
 type OrderNotification struct {
 	NotificationID uuid.UUID  `json:"notification_id"`
 	Kind           string     `json:"kind"`
@@ -36,7 +35,7 @@ type OrderNotification struct {
 	FinishedAt     *time.Time `json:"finished_at"`
 }
 
-// Workflow is how far the order's workflow is. Status is "forgotten" where it came to its end and was removed.
+// Workflow is the state of the order's workflow. Status is "purged" if it completed and was removed.
 type Workflow struct {
 	Name      string    `json:"name,omitempty"`
 	Status    string    `json:"status"`
@@ -44,65 +43,61 @@ type Workflow struct {
 	UpdatedAt time.Time `json:"updated_at,omitzero"`
 }
 
-// PendingEvent is an event on its way out.
+// PendingEvent is an event in the outbox.
 type PendingEvent struct {
 	Topic     string    `json:"topic"`
 	EmittedAt time.Time `json:"emitted_at"`
 }
 
-// PublishedEvent is an event that the broker got.
+// PublishedEvent is an event that the broker has accepted.
 type PublishedEvent struct {
 	Topic       string     `json:"topic"`
 	EmittedAt   time.Time  `json:"emitted_at"`
 	PublishedAt *time.Time `json:"published_at"`
 }
 
-// diagnostics is nil for whoever is not an admin.
-func (s *Service) diagnostics(ctx context.Context, who shop.Caller, o Order) (*Diagnostics, error) {
-	if !who.May(shop.ManageOrders) {
-		return nil, nil //nolint:nilnil // nothing is what others see
-	}
-	parent, err := trace(ctx, s.db, o.ID)
+func (s *Service) diagnostics(ctx context.Context, o Order) (*Diagnostics, error) {
+	traceParent, err := trace(ctx, s.db, o.ID)
 	if err != nil {
 		return nil, err
 	}
-	events, err := events(ctx, s.db, o.ID)
+	all, err := events(ctx, s.db, o.ID)
 	if err != nil {
 		return nil, err
 	}
-	in := Diagnostics{TraceID: traceID(parent), EventsPending: []PendingEvent{}, EventsPublished: []PublishedEvent{}}
-	for _, e := range events {
+	d := Diagnostics{TraceID: traceID(traceParent), EventsPending: []PendingEvent{}, EventsPublished: []PublishedEvent{}}
+	for _, e := range all {
 		if e.PublishedAt == nil {
-			in.EventsPending = append(in.EventsPending, PendingEvent{e.Topic, e.EmittedAt})
+			d.EventsPending = append(d.EventsPending, PendingEvent{e.Topic, e.EmittedAt})
 		} else {
-			in.EventsPublished = append(in.EventsPublished, e)
+			d.EventsPublished = append(d.EventsPublished, e)
 		}
 	}
-	told := make(chan []OrderNotification, 1)
-	go func() { told <- s.notifications(ctx, o) }() // while the engine is called
-	in.Workflow, in.Payment = s.calls.WorkflowStatus(ctx, o.ID), s.paymentOf(ctx, o.ID)
-	in.Notifications = <-told
-	return &in, nil
+	notifications := make(chan []OrderNotification, 1)
+	go func() { notifications <- s.notifications(ctx, o) }() // concurrently with the call of the workflow engine
+	d.Workflow, d.Payment = s.calls.Workflow(ctx, o.ID), s.payment(ctx, o.ID)
+	d.Notifications = <-notifications
+	return &d, nil
 }
 
-// notifications is nil where it cannot be had now: an order can be looked at without it.
+// notifications returns nil if they are unavailable: the order is shown without them.
 func (s *Service) notifications(ctx context.Context, o Order) []OrderNotification {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	told, err := s.calls.Notifications(ctx, o.UserID, o.ID)
+	all, err := s.calls.Notifications(ctx, o.UserID, o.ID)
 	if err != nil {
-		slog.WarnContext(ctx, "an admin is not shown what the buyer was told", "order", o.ID, "err", err)
+		slog.WarnContext(ctx, "diagnostics without notifications", "order", o.ID, "err", err)
 		return nil
 	}
-	return told
+	return all
 }
 
-// paymentOf is nil where there is none yet.
-func (s *Service) paymentOf(ctx context.Context, id shop.OrderID) *payment.Payment {
-	p, err := payment.Of(ctx, s.db, id)
+// payment returns nil if there is no payment yet.
+func (s *Service) payment(ctx context.Context, id shop.OrderID) *payment.Payment {
+	p, err := payment.Get(ctx, s.db, id)
 	if err != nil {
 		if !errors.Is(err, payment.ErrNotFound) {
-			slog.WarnContext(ctx, "an admin is not shown the payment", "order", id, "err", err)
+			slog.WarnContext(ctx, "diagnostics without payment", "order", id, "err", err)
 		}
 		return nil
 	}
@@ -110,10 +105,8 @@ func (s *Service) paymentOf(ctx context.Context, id shop.OrderID) *payment.Payme
 }
 
 // traceID is the second part of a traceparent.
-func traceID(parent string) string {
-	parts := strings.Split(parent, "-")
-	if len(parts) < 2 {
-		return ""
-	}
-	return parts[1]
+func traceID(traceParent string) string {
+	_, rest, _ := strings.Cut(traceParent, "-")
+	id, _, _ := strings.Cut(rest, "-")
+	return id
 }

@@ -40,7 +40,7 @@ func TestAdminsSeeInside(t *testing.T) {
 		t.Fatal(err)
 	}
 	traced := map[string]string{"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
-	_, body := kittest.Do(t, app, kittest.Call{As: alice, Do: "POST /orders", Body: basket, Header: traced})
+	_, body := kittest.Do(t, app, kittest.Call{As: alice, Do: "POST /orders", Body: newOrder, Header: traced})
 	kittest.Run(t, app, nil, []kittest.Call{
 		{Name: "buyer", As: alice, Do: "GET /orders/" + o.ID.String(), Want: 200, HasNot: []string{`"admin"`, "sim_1 "}},
 		{Name: "admin", As: admin, Do: "GET /orders/" + o.ID.String(), Want: 200, Has: []string{

@@ -9,7 +9,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// Routes adds the orders' routes.
+// Routes adds the routes of orders.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /orders", shop.SignedIn, s.handlePlace, web.Created, web.NoStore,
 		web.Fails(ErrOutOfStock, ErrUnknownProduct, ErrMixedCurrencies),
@@ -37,14 +37,14 @@ func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /orders/{id}/refund", shop.ManageOrders, s.handleRefund, web.NoStore, web.OptionalBody,
 		web.Fails(ErrNotFound, ErrTransition, ErrRefundTooLarge, ErrNotInOrder),
 		web.Doc("refundOrder", "orders", "Refund an order"),
-		web.Describe("Refunds some items, an amount, or all that is left of a paid order."))
+		web.Describe("Refunds some items, or all that is left of a paid order."))
 	web.Handle(app, "POST /orders/{id}/refunds/{refund_id}/retry", shop.ManageOrders, s.handleRetry, web.NoStore,
 		web.Fails(ErrNotFound, ErrNotFailed),
 		web.Doc("retryRefund", "orders", "Retry a failed refund"))
 }
 
-func (s *Service) handlePlace(ctx context.Context, who shop.Caller, in NewOrder) (Order, error) {
-	return s.Place(ctx, who.ID, in)
+func (s *Service) handlePlace(ctx context.Context, caller shop.Caller, in NewOrder) (Order, error) {
+	return s.Place(ctx, caller.ID, in)
 }
 
 type listInput struct {
@@ -52,25 +52,25 @@ type listInput struct {
 	web.PageQuery
 }
 
-func (s *Service) handleList(ctx context.Context, who shop.Caller, in listInput) (web.Page[Order], error) {
-	return s.List(ctx, who, in.Filter, in.PageQuery)
+func (s *Service) handleList(ctx context.Context, caller shop.Caller, in listInput) (web.Page[Order], error) {
+	return s.List(ctx, caller, in.Filter, in.PageQuery)
 }
 
 type idInput struct {
 	ID shop.OrderID `path:"id" validate:"required"`
 }
 
-func (s *Service) handleGet(ctx context.Context, who shop.Caller, in idInput) (Order, error) {
-	return s.Get(ctx, who, in.ID)
+func (s *Service) handleGet(ctx context.Context, caller shop.Caller, in idInput) (Order, error) {
+	return s.Get(ctx, caller, in.ID)
 }
 
-func (s *Service) handleGetV2(ctx context.Context, who shop.Caller, in idInput) (OrderV2, error) {
-	o, err := s.Get(ctx, who, in.ID)
+func (s *Service) handleGetV2(ctx context.Context, caller shop.Caller, in idInput) (OrderV2, error) {
+	o, err := s.Get(ctx, caller, in.ID)
 	return toV2(o), err
 }
 
-func (s *Service) handleCancel(ctx context.Context, who shop.Caller, in idInput) (Order, error) {
-	return s.Cancel(ctx, who, in.ID)
+func (s *Service) handleCancel(ctx context.Context, caller shop.Caller, in idInput) (Order, error) {
+	return s.Cancel(ctx, caller, in.ID)
 }
 
 type newShipment struct {
@@ -78,12 +78,12 @@ type newShipment struct {
 	Shipment
 }
 
-func (s *Service) handleShip(ctx context.Context, who shop.Caller, in newShipment) (Order, error) {
-	return s.Ship(ctx, who, in.ID, in.Shipment)
+func (s *Service) handleShip(ctx context.Context, caller shop.Caller, in newShipment) (Order, error) {
+	return s.Ship(ctx, caller, in.ID, in.Shipment)
 }
 
-func (s *Service) handleDeliver(ctx context.Context, who shop.Caller, in idInput) (Order, error) {
-	return s.Deliver(ctx, who, in.ID)
+func (s *Service) handleDeliver(ctx context.Context, caller shop.Caller, in idInput) (Order, error) {
+	return s.Deliver(ctx, caller, in.ID)
 }
 
 type newRefund struct {
@@ -91,8 +91,8 @@ type newRefund struct {
 	NewRefund
 }
 
-func (s *Service) handleRefund(ctx context.Context, who shop.Caller, in newRefund) (Order, error) {
-	return s.Refund(ctx, who, in.ID, in.NewRefund)
+func (s *Service) handleRefund(ctx context.Context, caller shop.Caller, in newRefund) (Order, error) {
+	return s.Refund(ctx, caller, in.ID, in.NewRefund)
 }
 
 type retryInput struct {
@@ -100,6 +100,6 @@ type retryInput struct {
 	RefundID uuid.UUID `path:"refund_id" validate:"required"`
 }
 
-func (s *Service) handleRetry(ctx context.Context, who shop.Caller, in retryInput) (Order, error) {
-	return s.RetryRefund(ctx, who, in.ID, in.RefundID)
+func (s *Service) handleRetry(ctx context.Context, caller shop.Caller, in retryInput) (Order, error) {
+	return s.RetryRefund(ctx, caller, in.ID, in.RefundID)
 }

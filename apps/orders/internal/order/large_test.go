@@ -22,7 +22,7 @@ func TestLargeOrders(t *testing.T) {
 	s.Routes(app)
 	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	pieces := func(n string) string {
-		return strings.Replace(basket, `"product_id":1,"quantity":2`, `"product_id":800,"quantity":`+n, 1)
+		return strings.Replace(newOrder, `"product_id":1,"quantity":2`, `"product_id":800,"quantity":`+n, 1)
 	}
 	var id shop.OrderID
 	kittest.Run(t, app, db, []kittest.Call{

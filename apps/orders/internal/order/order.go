@@ -1,4 +1,4 @@
-// Package order is what has been bought, by whom, and how far it has come.
+// Package order holds orders: what was ordered by whom, and the status of each.
 package order
 
 import (
@@ -14,7 +14,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Status is how far an order has come.
+// Status is the status of an order.
 type Status string
 
 // The statuses.
@@ -28,7 +28,7 @@ const (
 	PartiallyRefunded Status = "partially_refunded"
 )
 
-// transitions is the whole life of an order: from where its goods are, what it may become. Cancelled and Refunded are its ends.
+// transitions are the statuses that may follow the status of the goods. Cancelled and Refunded are final.
 var transitions = map[Status][]Status{
 	Pending:   {Paid, Cancelled},
 	Paid:      {Shipped, Cancelled, Refunded, PartiallyRefunded},
@@ -36,12 +36,12 @@ var transitions = map[Status][]Status{
 	Delivered: {Refunded, PartiallyRefunded},
 }
 
-// CanBecome says whether the order's life allows another status now.
+// CanBecome reports whether another status may follow the order's current one.
 func (o Order) CanBecome(other Status) bool {
 	return slices.Contains(transitions[o.GoodsStatus()], other)
 }
 
-// GoodsStatus is how far the goods have come. It is the status, but that a partial refund does not move goods.
+// GoodsStatus is the status of the goods: the order's status, except that a partial refund does not move goods.
 func (o Order) GoodsStatus() Status {
 	switch {
 	case o.Status != PartiallyRefunded:
@@ -54,13 +54,13 @@ func (o Order) GoodsStatus() Status {
 	return Paid
 }
 
-// OrderItem is what a buyer asks for of one product.
+// OrderItem is a product and its quantity.
 type OrderItem struct {
 	ProductID int64 `json:"product_id" validate:"required,min=1" example:"1"`
 	Quantity  int   `json:"quantity" validate:"required,min=1,max=1000" example:"1"`
 }
 
-// Address is where an order goes.
+// Address is a shipping address.
 type Address struct {
 	Street     string `json:"street" validate:"required,notblank,line,max=200" example:"12 St James's Square"`
 	City       string `json:"city" validate:"required,notblank,line,max=120" example:"London"`
@@ -69,17 +69,22 @@ type Address struct {
 	Country    string `json:"country" validate:"required,notblank,line,max=60" example:"GB"`
 }
 
-// NewOrder is what a buyer says when they buy. PaymentToken is what a payment provider made of a card; the card itself is
+// Purchase is how an order is shipped and paid. PaymentToken is the payment provider's token of a card; card numbers are
 // never accepted.
-type NewOrder struct {
+type Purchase struct {
 	idempotency.Key
-	Items           []OrderItem `json:"items" validate:"required,min=1,max=100,dive"`
-	ShippingAddress Address     `json:"shipping_address" validate:"required"`
-	PaymentMethod   string      `json:"payment_method" validate:"required,oneof=credit_card debit_card paypal bank_transfer apple_pay google_pay" example:"credit_card"`
-	PaymentToken    string      `json:"payment_token" validate:"max=255,line"`
+	ShippingAddress Address `json:"shipping_address" validate:"required"`
+	PaymentMethod   string  `json:"payment_method" validate:"required,oneof=credit_card debit_card paypal bank_transfer apple_pay google_pay" example:"credit_card"`
+	PaymentToken    string  `json:"payment_token" validate:"max=255,line"`
 }
 
-// Order is one purchase. Refunded is what of Total went back, or is on its way back.
+// NewOrder is an order to place.
+type NewOrder struct {
+	Purchase
+	Items []OrderItem `json:"items" validate:"required,min=1,max=100,dive"`
+}
+
+// Order is one purchase. Refunded is the part of Total that was or is being refunded.
 type Order struct {
 	ID              shop.OrderID     `json:"id"`
 	Number          string           `json:"number"`
@@ -103,7 +108,7 @@ type Order struct {
 	Admin           *Diagnostics     `json:"admin,omitempty"`
 }
 
-// OrderItems is what the buyer asked for.
+// OrderItems are the products and quantities of the order.
 func (o Order) OrderItems() []OrderItem {
 	items := make([]OrderItem, len(o.Items))
 	for i, l := range o.Items {
@@ -112,14 +117,17 @@ func (o Order) OrderItems() []OrderItem {
 	return items
 }
 
-// Shipment is how an order is sent.
+// Shipment is how an order is shipped.
 type Shipment struct {
 	Carrier        string `json:"carrier" validate:"required,notblank,line,max=60" example:"DHL"`
 	TrackingNumber string `json:"tracking_number" validate:"line,max=100" example:"00340434161094000000"`
 }
 
-// StatusChange is one change of an order's status. By is the id of a person, or "system". Reason is the text of ReasonCode
-// where there is one.
+// String is the reason of the status change in the history.
+func (s Shipment) String() string { return strings.TrimSpace(s.Carrier + " " + s.TrackingNumber) }
+
+// StatusChange is an entry of an order's history. By is a user's id, or System. Reason is the text of ReasonCode, if
+// there is one.
 type StatusChange struct {
 	Status     Status      `json:"status"`
 	At         time.Time   `json:"at"`
@@ -128,63 +136,58 @@ type StatusChange struct {
 	ReasonCode shop.Reason `json:"-"`
 }
 
-// System is who did it where nobody did.
+// System is the author of changes that no user made.
 const System = "system"
 
-// String is the parcel in a few words, for the history.
-func (p Shipment) String() string {
-	return strings.TrimSpace(p.Carrier + " " + p.TrackingNumber)
-}
-
-// What can go wrong with orders.
+// The faults of orders.
 var (
 	ErrNotFound        = fault.New(fault.NotFound, "order_not_found", "there is no such order")
-	ErrTransition      = fault.New(fault.Conflict, "order_transition", "the order is past that point")
-	ErrOutOfStock      = fault.New(fault.Conflict, "out_of_stock", "there is not enough left of some products")
+	ErrTransition      = fault.New(fault.Conflict, "order_transition", "the order's status does not allow this")
+	ErrOutOfStock      = fault.New(fault.Conflict, "out_of_stock", "some products are out of stock")
 	ErrUnknownProduct  = fault.New(fault.Invalid, "unknown_product", "some products do not exist")
-	ErrMixedCurrencies = fault.New(fault.Invalid, "mixed_currencies", "one order has one currency")
-	ErrCardNumber      = fault.ErrInvalid.WithMessage("card numbers are not accepted here").
-				With("payment_token", "is a card number: send what your payment provider made of it")
-	ErrRefundTooLarge = fault.New(fault.Conflict, "refund_too_much", "there is less left of the order than that")
-	ErrNotFailed      = fault.New(fault.Conflict, "refund_not_failed", "there is no such refund that failed")
+	ErrMixedCurrencies = fault.New(fault.Invalid, "mixed_currencies", "an order has one currency")
+	ErrCardNumber      = fault.ErrInvalid.WithMessage("card numbers are not accepted").
+				With("payment_token", "is a card number: send the token of your payment provider")
+	ErrRefundTooLarge = fault.New(fault.Conflict, "refund_too_much", "the refund exceeds what is left of the order")
+	ErrNotFailed      = fault.New(fault.Conflict, "refund_not_failed", "there is no such failed refund")
 	ErrNotInOrder     = fault.New(fault.Invalid, "not_in_order", "some products are not in this order")
-	ErrForbidden      = fault.New(fault.Forbidden, "forbidden", "only an admin may look for other people's orders")
+	ErrForbidden      = fault.New(fault.Forbidden, "forbidden", "only an admin may list the orders of other users")
 )
 
-// mergeItems adds up items of the same product, in the order they came, and says which item each line began with. It fails
-// as invalid if a product adds up to more than 1,000.
-func mergeItems(items []OrderItem) (lines []OrderItem, first []int, err error) {
-	at := map[int64]int{}
+// mergeItems adds up items of the same product in their order. first holds the position of each merged item's first
+// occurrence. It fails if a product's quantity exceeds 1,000.
+func mergeItems(items []OrderItem) (merged []OrderItem, first []int, err error) {
+	positions := map[int64]int{}
 	for i, item := range items {
-		j, seen := at[item.ProductID]
+		j, seen := positions[item.ProductID]
 		if !seen {
-			at[item.ProductID] = len(lines)
-			lines, first = append(lines, item), append(first, i)
+			positions[item.ProductID] = len(merged)
+			merged, first = append(merged, item), append(first, i)
 			continue
 		}
-		if lines[j].Quantity += item.Quantity; lines[j].Quantity > 1000 {
+		if merged[j].Quantity += item.Quantity; merged[j].Quantity > 1000 {
 			return nil, nil, fault.ErrInvalid.With(fmt.Sprintf("items[%d].quantity", i), "makes more than 1000 of one product")
 		}
 	}
-	return lines, first, nil
+	return merged, first, nil
 }
 
-// matches says whether lines are what was asked for, of different products.
+// matches reports whether the reserved lines are those of items, which are of different products.
 func matches(items []OrderItem, lines []Reserved) bool {
-	asked := map[int64]int{}
+	quantities := map[int64]int{}
 	for _, item := range items {
-		asked[item.ProductID] = item.Quantity
+		quantities[item.ProductID] = item.Quantity
 	}
 	for _, l := range lines {
-		if asked[l.ProductID] != l.Quantity {
+		if quantities[l.ProductID] != l.Quantity {
 			return false
 		}
 	}
 	return len(lines) == len(items)
 }
 
-// isCard says whether a text is the number of a payment card: 13 to 19 digits, spaces and hyphens apart, that pass Luhn's
-// check.
+// isCard reports whether text is a payment card's number: 13 to 19 digits, with spaces and hyphens between them, that
+// satisfy the Luhn checksum.
 func isCard(text string) bool {
 	sum, n := 0, 0
 	for i := len(text) - 1; i >= 0; i-- {
@@ -206,7 +209,7 @@ func isCard(text string) bool {
 	return n >= 13 && n <= 19 && sum%10 == 0
 }
 
-// newNumber is how people call an order: 50 random bits, in letters and digits that are not confused (Crockford).
+// newNumber makes an order number of 50 random bits, in Crockford's alphabet, which has no characters that look alike.
 func newNumber() string {
 	b := make([]byte, 7)
 	_, _ = rand.Read(b) // never fails
@@ -214,26 +217,26 @@ func newNumber() string {
 	return "SC-" + text[:5] + "-" + text[5:10]
 }
 
-// errTotalTooLarge is what an order is that comes to more than an amount may be, which nobody could read any more.
+// errTotalTooLarge is the fault of an order whose total exceeds the largest amount.
 var errTotalTooLarge = fault.ErrInvalid.With("items", "come to 1000000000000 or more")
 
-// total adds up lines. It fails with ErrCurrencies, or with errTooLarge.
+// total adds up reserved lines. It fails with ErrMixedCurrencies or errTotalTooLarge.
 func total(lines []Reserved) (items []shop.OrderLine, sum shop.Money, currency string, err error) {
-	for i, l := range lines {
-		if i == 0 {
+	for _, l := range lines {
+		if currency == "" {
 			currency = l.Currency
 		}
 		if l.Currency != currency {
 			return nil, sum, "", ErrMixedCurrencies
 		}
-		if l.UnitPrice, err = l.UnitPrice.In(currency); err != nil { // a price may be older than the table of currencies
+		if l.UnitPrice, err = l.UnitPrice.In(currency); err != nil { // a price may predate the table of currencies
 			return nil, sum, "", fault.ErrInvalid.Wrap(err)
 		}
 		lineTotal, err := l.UnitPrice.Times(l.Quantity)
-		if err != nil {
-			return nil, sum, "", errTotalTooLarge
+		if err == nil {
+			sum, err = sum.Plus(lineTotal)
 		}
-		if sum, err = sum.Plus(lineTotal); err != nil {
+		if err != nil {
 			return nil, sum, "", errTotalTooLarge
 		}
 		items = append(items, shop.OrderLine{

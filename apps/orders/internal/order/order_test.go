@@ -13,14 +13,14 @@ import (
 	"sidecart/kit/shop"
 )
 
-func TestTheLifeOfAnOrder(t *testing.T) {
+func TestTransitions(t *testing.T) {
 	all := []Status{Pending, Paid, Shipped, Delivered, Cancelled, Refunded, PartiallyRefunded}
 	now := time.Now()
 	shipped, delivered := Order{Status: PartiallyRefunded, ShippedAt: &now}, Order{Status: PartiallyRefunded, ShippedAt: &now, DeliveredAt: &now}
 	for _, c := range []struct {
 		name string
 		from Order
-		may  []Status
+		to   []Status
 	}{
 		{"pending", Order{Status: Pending}, []Status{Paid, Cancelled}},
 		{"paid", Order{Status: Paid}, []Status{Shipped, Cancelled, Refunded, PartiallyRefunded}},
@@ -29,18 +29,18 @@ func TestTheLifeOfAnOrder(t *testing.T) {
 		{"cancelled", Order{Status: Cancelled}, nil},
 		{"refunded", Order{Status: Refunded}, nil},
 		{"partially refunded, not shipped", Order{Status: PartiallyRefunded}, []Status{Shipped, Cancelled, Refunded, PartiallyRefunded}},
-		{"partially refunded, on its way", shipped, []Status{Delivered, Refunded, PartiallyRefunded}},
+		{"partially refunded, shipped", shipped, []Status{Delivered, Refunded, PartiallyRefunded}},
 		{"partially refunded, delivered", delivered, []Status{Refunded, PartiallyRefunded}},
 	} {
 		for _, to := range all {
-			if c.from.CanBecome(to) != slices.Contains(c.may, to) {
+			if c.from.CanBecome(to) != slices.Contains(c.to, to) {
 				t.Errorf("%s -> %s: %v", c.name, to, c.from.CanBecome(to))
 			}
 		}
 	}
 }
 
-func TestWorth(t *testing.T) {
+func TestRefundAmount(t *testing.T) {
 	o := Order{Items: []shop.OrderLine{
 		{ProductID: 1, Quantity: 2, UnitPrice: shop.MustMoney("299.99")}, {ProductID: 2, Quantity: 3, UnitPrice: shop.MustMoney("0.10")}}}
 	earlier := []Refund{{Items: []OrderItem{{2, 1}}}}
@@ -70,7 +70,7 @@ func TestWorth(t *testing.T) {
 	}
 }
 
-func TestMerged(t *testing.T) {
+func TestMergeItems(t *testing.T) {
 	lines, first, err := mergeItems([]OrderItem{{7, 1}, {3, 2}, {7, 4}})
 	if err != nil || len(lines) != 2 || lines[0] != (OrderItem{7, 5}) || lines[1] != (OrderItem{3, 2}) || first[1] != 1 {
 		t.Errorf("%v %v %v", lines, first, err)
@@ -80,14 +80,14 @@ func TestMerged(t *testing.T) {
 	}
 }
 
-func TestReplacedNamesTheItemsOfTheBasket(t *testing.T) {
+func TestFaultsNameTheOriginalItems(t *testing.T) {
 	short := ErrOutOfStock.With("items[1].quantity", "only 3 left")
 	got := fault.Of(withOriginalPositions(short, []int{0, 2}))
 	if got.Fields["items[2].quantity"] != "only 3 left" || len(got.Fields) != 1 || !errors.Is(got, ErrOutOfStock) {
 		t.Errorf("%+v", got)
 	}
 	if other := errors.New("x"); !errors.Is(withOriginalPositions(other, nil), other) {
-		t.Error("other errors pass")
+		t.Error("another error was changed")
 	}
 }
 
@@ -99,20 +99,22 @@ func TestTotal(t *testing.T) {
 	if err != nil || sum.String() != "600.28" || currency != "USD" || items[0].Total.String() != "599.98" {
 		t.Errorf("%v %s %s %v", items, sum, currency, err)
 	}
-	if _, _, _, err := total([]Reserved{usd("1.00", 1), {Quantity: 1, UnitPrice: shop.MustMoney("1"), Currency: "JPY"}}); !errors.Is(err, ErrMixedCurrencies) {
+	yen := Reserved{Quantity: 1, UnitPrice: shop.MustMoney("1"), Currency: "JPY"}
+	if _, _, _, err := total([]Reserved{usd("1.00", 1), yen}); !errors.Is(err, ErrMixedCurrencies) {
 		t.Errorf("dollars and yen: %v", err)
 	}
-	if _, _, _, err := total([]Reserved{usd("999999999999.99", 1_000_000)}); fault.Of(err) == nil || fault.Of(err).Kind != fault.Invalid {
-		t.Errorf("more than fits: %v", err)
+	_, _, _, err = total([]Reserved{usd("999999999999.99", 1_000_000)})
+	if fault.Of(err) == nil || fault.Of(err).Kind != fault.Invalid {
+		t.Errorf("overflow: %v", err)
 	}
 	dong := func(price string, n int) Reserved {
 		return Reserved{Quantity: n, UnitPrice: shop.MustMoney(price), Currency: "VND"}
 	}
 	if _, _, _, err := total([]Reserved{dong("1000000000", 1000)}); fault.Of(err).Kind != fault.Invalid {
-		t.Errorf("more than can be read again: %v", err)
+		t.Errorf("a line that is too large: %v", err)
 	}
 	if _, _, _, err := total([]Reserved{dong("1000000000", 999), dong("1000000000", 1)}); fault.Of(err).Kind != fault.Invalid {
-		t.Errorf("more than can be read again, together: %v", err)
+		t.Errorf("a total that is too large: %v", err)
 	}
 }
 
@@ -127,8 +129,8 @@ func TestNumbersAreReadable(t *testing.T) {
 	}
 }
 
-// TestRefundsNeverExceed gives back parts of an order at random, until nothing is left: each amount is exact, together
-// they are what was paid, and one piece more is refused.
+// TestRefundsNeverExceed refunds random parts of an order until nothing is left: the amounts add up to what was paid, and
+// one item more is refused.
 func TestRefundsNeverExceed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var reserved []Reserved
@@ -138,7 +140,9 @@ func TestRefundsNeverExceed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			reserved = append(reserved, Reserved{ProductID: int64(i + 1), Quantity: rapid.IntRange(1, 1000).Draw(t, "quantity"), UnitPrice: money, Currency: "USD"})
+			reserved = append(reserved, Reserved{
+				ProductID: int64(i + 1), Quantity: rapid.IntRange(1, 1000).Draw(t, "quantity"), UnitPrice: money, Currency: "USD",
+			})
 		}
 		items, paid, _, err := total(reserved)
 		if err != nil {
@@ -146,11 +150,12 @@ func TestRefundsNeverExceed(t *testing.T) {
 		}
 		o := Order{Items: items, Total: paid}
 		var earlier []Refund
-		var back shop.Money
+		var refunded shop.Money
 		for whole := false; !whole; {
 			rest := remainingItems(o.Items, earlier)
 			item := rapid.SampledFrom(rest).Draw(t, "item")
-			if _, _, err := refundAmount(o, earlier, []OrderItem{{item.ProductID, item.Quantity + 1}}); !errors.Is(err, ErrRefundTooLarge) {
+			tooMany := []OrderItem{{item.ProductID, item.Quantity + 1}}
+			if _, _, err := refundAmount(o, earlier, tooMany); !errors.Is(err, ErrRefundTooLarge) {
 				t.Fatalf("one more than is left of %+v: %v", item, err)
 			}
 			item.Quantity = rapid.IntRange(1, item.Quantity).Draw(t, "of it")
@@ -162,27 +167,27 @@ func TestRefundsNeverExceed(t *testing.T) {
 			if amount, whole, err = refundAmount(o, earlier, some); err != nil {
 				t.Fatal(err)
 			}
-			if back, err = back.Plus(amount); err != nil {
+			if refunded, err = refunded.Plus(amount); err != nil {
 				t.Fatal(err)
 			}
 			earlier = append(earlier, Refund{Items: some})
-			if more := back.String(); whole != back.Equal(paid) && paid.Sign() > 0 && !hasFree(o.Items) {
-				t.Fatalf("%s of %s is back, and that is the whole: %v", more, paid, whole)
+			if whole != refunded.Equal(paid) && paid.Sign() > 0 && !hasFree(o.Items) {
+				t.Fatalf("%s of %s is refunded, whole: %v", refunded, paid, whole)
 			}
 		}
-		if !back.Equal(paid) {
-			t.Fatalf("%s of %s went back", back, paid)
+		if !refunded.Equal(paid) {
+			t.Fatalf("%s of %s was refunded", refunded, paid)
 		}
 	})
 }
 
-// hasFree says whether a line costs nothing: then the whole sum is back before the whole order is.
+// hasFree reports whether a line is free: then the whole amount may be refunded before the whole order is.
 func hasFree(lines []shop.OrderLine) bool {
 	return slices.ContainsFunc(lines, func(l shop.OrderLine) bool { return l.UnitPrice.Sign() == 0 })
 }
 
-// TestEveryWalkEnds goes through an order's life at random: it never goes back, and always comes to an end.
-func TestEveryWalkEnds(t *testing.T) {
+// TestRandomTransitionsEnd: random transitions never move an order backwards, and always end.
+func TestRandomTransitionsEnd(t *testing.T) {
 	all := []Status{Pending, Paid, Shipped, Delivered, Cancelled, Refunded, PartiallyRefunded}
 	rank := map[Status]int{Pending: 0, Paid: 1, Shipped: 2, Delivered: 3, Cancelled: 4, Refunded: 4}
 	rapid.Check(t, func(t *rapid.T) {
@@ -196,7 +201,7 @@ func TestEveryWalkEnds(t *testing.T) {
 			}
 			if len(open) == 0 {
 				if o.Status != Cancelled && o.Status != Refunded {
-					t.Fatalf("%s is no end", o.Status)
+					t.Fatalf("%s is not final", o.Status)
 				}
 				return
 			}

@@ -1,19 +1,23 @@
 package order
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 
 	"sidecart/apps/orders/internal/payment"
+	"sidecart/kit/event"
 	"sidecart/kit/idempotency"
 	"sidecart/kit/shop"
 )
 
-// Refund is what goes back of an order. It is decided with the order's status, and SettledAt is when the provider had
-// given the money back. FailedAt is when the provider refused for good, and Failure why; it then waits for an admin.
+// Refund is a refund of items of an order. It is created with the change of the order's status. SettledAt is when the
+// provider had refunded the money. FailedAt and Failure are set if the provider refused; the refund then waits for an
+// admin.
 type Refund struct {
 	ID        uuid.UUID    `json:"id"`
 	OrderID   shop.OrderID `json:"-"`
@@ -21,8 +25,8 @@ type Refund struct {
 	Amount    shop.Money   `json:"amount"`
 	Currency  string       `json:"currency"`
 	Restock   bool         `json:"restock"`
-	Void      bool         `json:"-"`      // the whole order ends, a charge on its way included
-	Reason    string       `json:"reason"` // the text of ReasonCode where there is one
+	Void      bool         `json:"-"`      // of a cancelled order: a charge that is not settled is voided too
+	Reason    string       `json:"reason"` // the text of ReasonCode, if there is one
 	By        string       `json:"by"`
 	At        time.Time    `json:"at"`
 	SettledAt *time.Time   `json:"settled_at"`
@@ -33,8 +37,8 @@ type Refund struct {
 	ReasonCode shop.Reason `json:"-"`
 }
 
-// ProviderRefundID is what a provider knows the refund by: another one after each retry, because a provider may answer what it
-// knows as it did before.
+// ProviderRefundID is the refund's id at the provider. Each retry has another one, because a provider may repeat its
+// response to a known id.
 func (r Refund) ProviderRefundID() uuid.UUID {
 	if r.Retries == 0 {
 		return r.ID
@@ -42,13 +46,13 @@ func (r Refund) ProviderRefundID() uuid.UUID {
 	return uuid.NewSHA1(r.ID, []byte(strconv.Itoa(r.Retries)))
 }
 
-// Outstanding is the money that is not given back while the refund is not settled.
+// Outstanding is the money that is not refunded while the refund is not settled.
 func (r Refund) Outstanding() payment.Record {
 	return payment.Record{OrderID: r.OrderID, Amount: r.Amount, Currency: r.Currency}
 }
 
-// NewRefund is what an admin gives back: the named items, or all that is left without any. The goods go back on the shelf
-// if they have not shipped, or if Restock says that they came back.
+// NewRefund is a refund to make: of the given items, or of all that is left if there are none. Items that have not
+// shipped are restocked; Restock says that shipped ones were returned and are restocked too.
 type NewRefund struct {
 	idempotency.Key
 	Items   []OrderItem `json:"items" validate:"max=100,unique=ProductID,dive"`
@@ -56,7 +60,63 @@ type NewRefund struct {
 	Restock bool        `json:"restock"`
 }
 
-// remainingQuantities is what of an order's lines no refund has given back yet.
+// OpenRefunds returns the refunds of an order that are neither settled nor failed, oldest first.
+func (s *Service) OpenRefunds(ctx context.Context, id shop.OrderID) ([]Refund, error) {
+	all, err := refunds(ctx, s.db, id)
+	return slices.DeleteFunc(all, func(r Refund) bool { return r.SettledAt != nil || r.FailedAt != nil }), err
+}
+
+// HasUnsettledRefunds reports whether an order has refunds that are not settled; failed ones count.
+func (s *Service) HasUnsettledRefunds(ctx context.Context, id shop.OrderID) (bool, error) {
+	all, err := refunds(ctx, s.db, id)
+	return slices.ContainsFunc(all, func(r Refund) bool { return r.SettledAt == nil }), err
+}
+
+// CancellationRefund returns the id at the provider of the refund of a cancelled order, or nil if there is none.
+func (s *Service) CancellationRefund(ctx context.Context, id shop.OrderID) (uuid.UUID, error) {
+	all, err := refunds(ctx, s.db, id)
+	if i := slices.IndexFunc(all, func(r Refund) bool { return r.Void }); i >= 0 {
+		return all[i].ProviderRefundID(), err
+	}
+	return uuid.Nil, err
+}
+
+// SettleRefund records that a refund was made. It is idempotent.
+func (s *Service) SettleRefund(ctx context.Context, r Refund) error {
+	return s.db.Tx(ctx, func(tx event.TX) error { return settleRefund(ctx, tx, r) })
+}
+
+// FailRefund records that a refund cannot be made, and why. It is idempotent.
+func (s *Service) FailRefund(ctx context.Context, r Refund, why string) error {
+	return s.db.Tx(ctx, func(tx event.TX) error { return failRefund(ctx, tx, r, why, false) })
+}
+
+// RefundFailed records that a refund failed after the provider had accepted it, and returns the outstanding money. The
+// provider may send this twice, before the refund is settled, and after a retry: a retry has another id at the provider,
+// and found is then false.
+func (s *Service) RefundFailed(
+	ctx context.Context, id shop.OrderID, refund uuid.UUID, why string,
+) (outstanding payment.Record, found bool, err error) {
+	all, err := refunds(ctx, s.db, id)
+	i := slices.IndexFunc(all, func(r Refund) bool { return r.ProviderRefundID() == refund })
+	if err != nil || i < 0 {
+		return outstanding, false, err
+	}
+	err = s.db.Tx(ctx, func(tx event.TX) error { return failRefund(ctx, tx, all[i], why, true) })
+	return all[i].Outstanding(), true, err
+}
+
+// RefundedBefore returns the amount of the refunds of an order that were settled before a time.
+func (s *Service) RefundedBefore(ctx context.Context, id shop.OrderID, before time.Time) (shop.Money, error) {
+	return refundedBefore(ctx, s.db, id, before)
+}
+
+// RestockedItems returns the items that all refunds of an order restock.
+func (s *Service) RestockedItems(ctx context.Context, id shop.OrderID) ([]OrderItem, error) {
+	return restockedItems(ctx, s.db, id)
+}
+
+// remainingQuantities are the quantities by product that no earlier refund covers.
 func remainingQuantities(lines []shop.OrderLine, earlier []Refund) map[int64]int {
 	remaining := map[int64]int{}
 	for _, l := range lines {
@@ -70,7 +130,7 @@ func remainingQuantities(lines []shop.OrderLine, earlier []Refund) map[int64]int
 	return remaining
 }
 
-// remainingItems is all that is left of an order, line by line.
+// remainingItems are the items that no earlier refund covers, in the order of the lines.
 func remainingItems(lines []shop.OrderLine, earlier []Refund) []OrderItem {
 	remaining := remainingQuantities(lines, earlier)
 	items := []OrderItem{}
@@ -82,32 +142,20 @@ func remainingItems(lines []shop.OrderLine, earlier []Refund) []OrderItem {
 	return items
 }
 
-// refundAmount is what items of an order cost in it, and whether nothing is left when they went back. It fails with
-// ErrNotInOrder or ErrTooMuch, naming the items by place.
+// refundAmount is the amount of a refund of items, and whether nothing of the order is left after it. It fails with
+// ErrNotInOrder or ErrRefundTooLarge, naming the items by position.
 func refundAmount(o Order, earlier []Refund, items []OrderItem) (amount shop.Money, whole bool, err error) {
-	prices := map[int64]shop.Money{}
-	for _, l := range o.Items {
-		prices[l.ProductID] = l.UnitPrice
-	}
-	remaining, total := remainingQuantities(o.Items, earlier), 0
+	remaining := remainingQuantities(o.Items, earlier)
 	unknown, short := ErrNotInOrder, ErrRefundTooLarge
 	for i, item := range items {
-		price, ok := prices[item.ProductID]
-		if !ok {
+		left, ok := remaining[item.ProductID]
+		switch {
+		case !ok:
 			unknown = unknown.With(fmt.Sprintf("items[%d].product_id", i), "is not in this order")
-			continue
-		}
-		if remaining[item.ProductID] < item.Quantity {
-			short = short.With(fmt.Sprintf("items[%d].quantity", i), fmt.Sprintf("only %d left to give back", remaining[item.ProductID]))
-			continue
-		}
-		remaining[item.ProductID] -= item.Quantity
-		part, err := shop.Product(price, item.Quantity)
-		if err != nil {
-			return amount, false, err
-		}
-		if amount, err = shop.Sum(amount, part); err != nil {
-			return amount, false, err
+		case left < item.Quantity:
+			short = short.With(fmt.Sprintf("items[%d].quantity", i), fmt.Sprintf("only %d left to refund", left))
+		default:
+			remaining[item.ProductID] -= item.Quantity
 		}
 	}
 	switch {
@@ -116,21 +164,31 @@ func refundAmount(o Order, earlier []Refund, items []OrderItem) (amount shop.Mon
 	case len(short.Fields) > 0:
 		return amount, false, short
 	}
+	lines, err := o.linesOf(items)
+	if err != nil {
+		return amount, false, err
+	}
+	for _, l := range lines {
+		if amount, err = shop.Sum(amount, l.Total); err != nil {
+			return amount, false, err
+		}
+	}
+	total := 0
 	for _, n := range remaining {
 		total += n
 	}
 	return amount, total == 0, nil
 }
 
-// linesOf are some items of an order as they were sold.
+// linesOf are items of the order with its prices.
 func (o Order) linesOf(items []OrderItem) ([]shop.OrderLine, error) {
-	sold := map[int64]shop.OrderLine{}
+	ordered := map[int64]shop.OrderLine{}
 	for _, l := range o.Items {
-		sold[l.ProductID] = l
+		ordered[l.ProductID] = l
 	}
 	lines := make([]shop.OrderLine, len(items))
 	for i, item := range items {
-		l := sold[item.ProductID]
+		l := ordered[item.ProductID]
 		total, err := shop.Product(l.UnitPrice, item.Quantity)
 		if err != nil {
 			return nil, err

@@ -15,41 +15,43 @@ import (
 	"sidecart/kit/shop"
 )
 
-// stockFake stands in for the products service, and remembers what it holds. Product 2 costs euros where abroad is true, product 3 too
-// much for anybody.
+// stockFake is a fake of the products service with its reservations. Product 2 costs euros if euros is true, and product 3
+// exceeds the largest total.
 type stockFake struct {
-	mu     sync.Mutex
-	held   map[shop.OrderID][]order.OrderItem
-	gone   map[shop.OrderID]bool
-	abroad bool
-	after  func() // is called when something was reserved
+	mu           sync.Mutex
+	reservations map[shop.OrderID][]order.OrderItem
+	released     map[shop.OrderID]bool
+	euros        bool
+	afterReserve func()
 }
 
-var errGone = fault.New(fault.Conflict, "reservation_released", "the reservation has expired or was given back")
+var errReleased = fault.New(fault.Conflict, "reservation_released", "the reservation has expired or was released")
 
 func openStockFake(t *testing.T) (*order.Service, *stockFake) {
 	t.Helper()
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
-	sh := &stockFake{held: map[shop.OrderID][]order.OrderItem{}, gone: map[shop.OrderID]bool{}, after: func() {}}
-	others := calls(sh.reserve)
-	others.Release = sh.release
-	return order.NewService(event.NewOutbox(db), others), sh
+	f := &stockFake{
+		reservations: map[shop.OrderID][]order.OrderItem{}, released: map[shop.OrderID]bool{}, afterReserve: func() {},
+	}
+	others := calls(f.reserve)
+	others.Release = f.release
+	return order.NewService(event.NewOutbox(db), others), f
 }
 
-func (sh *stockFake) reserve(_ context.Context, id shop.OrderID, items []order.OrderItem) (lines []order.Reserved, err error) {
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	defer sh.after()
-	if sh.gone[id] {
-		return nil, errGone
+func (f *stockFake) reserve(_ context.Context, id shop.OrderID, items []order.OrderItem) (lines []order.Reserved, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	defer f.afterReserve()
+	if f.released[id] {
+		return nil, errReleased
 	}
-	if _, earlier := sh.held[id]; !earlier {
-		sh.held[id] = items
+	if _, earlier := f.reservations[id]; !earlier {
+		f.reservations[id] = items
 	}
-	for _, item := range sh.held[id] {
+	for _, item := range f.reservations[id] {
 		l := order.Reserved{ProductID: item.ProductID, Quantity: item.Quantity, UnitPrice: shop.MustMoney("1.00"), Currency: "USD"}
 		switch {
-		case item.ProductID == 2 && sh.abroad:
+		case item.ProductID == 2 && f.euros:
 			l.Currency = "EUR"
 		case item.ProductID == 3:
 			l.UnitPrice = shop.MustMoney("999999999999.999999")
@@ -59,86 +61,88 @@ func (sh *stockFake) reserve(_ context.Context, id shop.OrderID, items []order.O
 	return lines, nil
 }
 
-func (sh *stockFake) release(_ context.Context, id shop.OrderID) error {
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	sh.gone[id] = true
-	delete(sh.held, id)
+func (f *stockFake) release(_ context.Context, id shop.OrderID) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.released[id] = true
+	delete(f.reservations, id)
 	return nil
 }
 
-func (sh *stockFake) holds(t *testing.T, when string, want int) {
+func (f *stockFake) wantReservations(t *testing.T, when string, want int) {
 	t.Helper()
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if len(sh.held) != want {
-		t.Errorf("%s: %d orders hold stock, want %d", when, len(sh.held), want)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.reservations) != want {
+		t.Errorf("%s: %d reservations, want %d", when, len(f.reservations), want)
 	}
 }
 
 func newOrderOf(key idempotency.Key, products ...int64) order.NewOrder {
-	b := order.NewOrder{Key: key, PaymentMethod: "credit_card"}
+	in := order.NewOrder{Purchase: order.Purchase{Key: key, PaymentMethod: "credit_card"}}
 	for _, id := range products {
-		b.Items = append(b.Items, order.OrderItem{ProductID: id, Quantity: 100})
+		in.Items = append(in.Items, order.OrderItem{ProductID: id, Quantity: 100})
 	}
-	return b
+	return in
 }
 
-// TestWhatIsRefusedHoldsNothing: and who asks again with the same key is told the same.
-func TestWhatIsRefusedHoldsNothing(t *testing.T) {
-	s, sh := openStockFake(t)
-	sh.abroad = true
+// TestRefusedOrderIsReleased: a repeated request with the same key is refused in the same way.
+func TestRefusedOrderIsReleased(t *testing.T) {
+	s, f := openStockFake(t)
+	f.euros = true
 	alice := kittest.NewCaller(shop.User).ID
 	for name, c := range map[string]struct {
 		products []int64
 		want     *fault.Error
 	}{
 		"currencies": {[]int64{1, 2}, order.ErrMixedCurrencies},
-		"too much":   {[]int64{1, 3}, fault.ErrInvalid},
+		"too large":  {[]int64{1, 3}, fault.ErrInvalid},
 	} {
-		for _, key := range []idempotency.Key{{}, idempotency.New(name, alice, "POST /orders"), idempotency.New(name, alice, "POST /orders")} {
+		key := idempotency.New(name, alice, "POST /orders")
+		for _, key := range []idempotency.Key{{}, key, key} {
 			if _, err := s.Place(t.Context(), alice, newOrderOf(key, c.products...)); !errors.Is(err, c.want) {
 				t.Errorf("%s: %v", name, err)
 			}
-			sh.holds(t, name, 0)
+			f.wantReservations(t, name, 0)
 		}
 	}
 }
 
-// TestWhatMayHaveBeenKeptStaysReserved: nobody knows whether an order was made where the answer did not come.
-func TestWhatMayHaveBeenKeptStaysReserved(t *testing.T) {
-	s, sh := openStockFake(t)
+// TestUnknownResultKeepsReservation: the client disconnects, and the order may have been created.
+func TestUnknownResultKeepsReservation(t *testing.T) {
+	s, f := openStockFake(t)
 	alice := kittest.NewCaller(shop.User).ID
 	key := idempotency.New("k", alice, "POST /orders")
-	ctx, hangUp := context.WithCancel(t.Context())
-	sh.after = hangUp
+	ctx, disconnect := context.WithCancel(t.Context())
+	f.afterReserve = disconnect
 	if _, err := s.Place(ctx, alice, newOrderOf(key, 1)); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
-	sh.holds(t, "cut off", 1)
+	f.wantReservations(t, "disconnected", 1)
 	if _, err := s.Place(t.Context(), alice, newOrderOf(key, 1)); err != nil {
 		t.Error(err)
 	}
-	sh.holds(t, "bought", 1)
+	f.wantReservations(t, "placed", 1)
 }
 
-// TestARefusalLeavesTheOrderOfAnother: the same call came twice, and what the second was told has changed meanwhile.
-func TestARefusalLeavesTheOrderOfAnother(t *testing.T) {
-	s, sh := openStockFake(t)
+// TestRefusalKeepsTheOrder: a repeated request is refused after the first one placed the order.
+func TestRefusalKeepsTheOrder(t *testing.T) {
+	s, f := openStockFake(t)
 	alice, id := kittest.NewCaller(shop.User).ID, shop.OrderID{UUID: shop.NewID()}
 	if _, err := s.PlaceWithID(t.Context(), alice, id, newOrderOf(idempotency.Key{}, 1, 2)); err != nil {
 		t.Fatal(err)
 	}
-	sh.abroad = true
-	if _, err := s.PlaceWithID(t.Context(), alice, id, newOrderOf(idempotency.Key{}, 1, 2)); !errors.Is(err, order.ErrMixedCurrencies) {
+	f.euros = true
+	_, err := s.PlaceWithID(t.Context(), alice, id, newOrderOf(idempotency.Key{}, 1, 2))
+	if !errors.Is(err, order.ErrMixedCurrencies) {
 		t.Error(err)
 	}
-	sh.holds(t, "bought", 1)
+	f.wantReservations(t, "placed", 1)
 }
 
-// TestTwoIDsOfOneKey: a call that took so long that its key was taken over is answered with the other's order, and holds nothing.
+// TestTwoIDsOfOneKey: a request so slow that its key was taken over returns the other order, and its reservation is released.
 func TestTwoIDsOfOneKey(t *testing.T) {
-	s, sh := openStockFake(t)
+	s, f := openStockFake(t)
 	alice := kittest.NewCaller(shop.User).ID
 	key := idempotency.New("k", alice, "POST /orders")
 	first, err := s.Place(t.Context(), alice, newOrderOf(key, 1))
@@ -150,19 +154,21 @@ func TestTwoIDsOfOneKey(t *testing.T) {
 		t.Errorf("%v, %v", o.ID, err)
 	}
 	other := shop.OrderID{UUID: shop.NewID()}
-	if _, err := s.PlaceWithID(t.Context(), alice, other, newOrderOf(idempotency.New("k", alice, "POST /orders", []byte("another")), 1)); !errors.Is(err, idempotency.ErrReused) {
+	otherKey := idempotency.New("k", alice, "POST /orders", []byte("another"))
+	if _, err := s.PlaceWithID(t.Context(), alice, other, newOrderOf(otherKey, 1)); !errors.Is(err, idempotency.ErrReused) {
 		t.Error(err)
 	}
-	sh.holds(t, "bought once", 1)
+	f.wantReservations(t, "placed once", 1)
 }
 
-// TestOtherItemsUnderOneID are not what was asked for.
-func TestOtherItemsUnderOneID(t *testing.T) {
-	s, sh := openStockFake(t)
+// TestOtherReservedItems: the id has a reservation of other items.
+func TestOtherReservedItems(t *testing.T) {
+	s, f := openStockFake(t)
 	alice, id := kittest.NewCaller(shop.User).ID, shop.OrderID{UUID: shop.NewID()}
-	sh.held[id] = []order.OrderItem{{ProductID: 1, Quantity: 1}}
-	if _, err := s.PlaceWithID(t.Context(), alice, id, newOrderOf(idempotency.Key{}, 1)); !errors.Is(err, idempotency.ErrReused) {
+	f.reservations[id] = []order.OrderItem{{ProductID: 1, Quantity: 1}}
+	_, err := s.PlaceWithID(t.Context(), alice, id, newOrderOf(idempotency.Key{}, 1))
+	if !errors.Is(err, idempotency.ErrReused) {
 		t.Error(err)
 	}
-	sh.holds(t, "refused", 0)
+	f.wantReservations(t, "refused", 0)
 }

@@ -5,13 +5,10 @@ import (
 	"embed"
 	"errors"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
-	"sidecart/apps/orders/internal/payment"
 	"sidecart/kit/crash"
 	"sidecart/kit/event"
 	"sidecart/kit/fault"
@@ -24,22 +21,22 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations are the orders' tables.
+// Migrations create the tables of orders.
 var Migrations = postgres.Migrations{Name: "order", Files: postgres.Sub(files)}
 
-// Service does what can be done with orders.
+// Service implements the operations on orders.
 type Service struct {
 	db    *event.Outbox
 	calls Calls
 }
 
-// NewService works on an open database, and calls others.
+// NewService makes the service of the orders in db.
 func NewService(db *event.Outbox, calls Calls) *Service { return &Service{db, calls} }
 
-// Place buys: it reserves the stock, keeps the order as pending, and emits orders.placed; charging comes after. It
-// fails with ErrOutOfStock, ErrUnknown, ErrCurrencies or ErrCard. What is refused after the reservation gives it back;
-// if it dies in between, or nobody knows whether the order was kept, the reservation expires by itself. Called again
-// with the same key it answers the same order.
+// Place reserves the stock, creates a pending order and emits orders.placed; the order is charged in the background. It
+// fails with ErrOutOfStock, ErrUnknownProduct, ErrMixedCurrencies or ErrCardNumber. If the order is refused after the
+// reservation, the reservation is released; after a crash, or if the result of the transaction is unknown, it expires. A
+// repeated request with the same key returns the same order.
 func (s *Service) Place(ctx context.Context, buyer shop.UserID, in NewOrder) (o Order, err error) {
 	id, earlier, err := idempotency.Begin[Order](ctx, s.db.Pool, in.Key)
 	if err != nil {
@@ -51,8 +48,8 @@ func (s *Service) Place(ctx context.Context, buyer shop.UserID, in NewOrder) (o 
 	return s.PlaceWithID(ctx, buyer, shop.OrderID{UUID: id}, in)
 }
 
-// PlaceWithID is Place for a caller who chose the order's id. There is never a second order of one id. It fails with
-// idempotency.ErrReused where other items are reserved under the id: those of an earlier call that came to nothing.
+// PlaceWithID is Place with an id that the caller chose. An id never has two orders. It fails with idempotency.ErrReused
+// if an earlier, failed request reserved other items under the id.
 func (s *Service) PlaceWithID(ctx context.Context, buyer shop.UserID, id shop.OrderID, in NewOrder) (o Order, err error) {
 	if isCard(in.PaymentToken) {
 		return o, ErrCardNumber
@@ -71,16 +68,17 @@ func (s *Service) PlaceWithID(ctx context.Context, buyer shop.UserID, id shop.Or
 	}
 	crash.At("place: reserved")
 	o, err = s.create(ctx, o, items, lines, in)
-	crash.At("place: kept")
+	crash.At("place: created")
 	if err == nil && o.ID != id || err != nil && !fault.Of(err).Kind.Retryable() {
 		s.releaseReservation(ctx, in.Key, id)
 	}
 	return o, err
 }
 
-// create makes an order of what is reserved. Who answers a repetition answers the order that was made first, whose id may
-// be another.
-func (s *Service) create(ctx context.Context, o Order, items []OrderItem, lines []Reserved, in NewOrder) (_ Order, err error) {
+// create creates the order of a reservation. For a repeated request it returns the first order, whose id may be another.
+func (s *Service) create(
+	ctx context.Context, o Order, items []OrderItem, lines []Reserved, in NewOrder,
+) (_ Order, err error) {
 	if !matches(items, lines) {
 		return o, idempotency.ErrReused
 	}
@@ -90,13 +88,22 @@ func (s *Service) create(ctx context.Context, o Order, items []OrderItem, lines 
 	if o.Refunded, err = o.Refunded.In(o.Currency); err != nil {
 		return o, err
 	}
-	return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Order, error) { return insertPlaced(ctx, tx, o, in.PaymentToken) })
+	return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Order, error) {
+		if err := insert(ctx, tx, &o, in.PaymentToken); err != nil {
+			return o, err
+		}
+		o.History = []StatusChange{{Status: Pending, At: o.PlacedAt, By: o.UserID.String()}}
+		return o, event.Emit(ctx, tx, shop.OrderPlaced{
+			OrderID: o.ID, Number: o.Number, UserID: o.UserID, Total: o.Total, Currency: o.Currency, Items: o.Items,
+			PlacedAt: o.PlacedAt,
+		})
+	})
 }
 
-// releaseReservation releases what is reserved for an order that will not be, as well as it can: else the reservation expires. Its
-// id is used up then, so the key has to find another. Who makes the order at this very moment, with the same key, is
-// waited for and keeps its stock; who comes later finds no stock, and the order is cancelled and paid back as one whose
-// reservation expired; or has bought it by then, and keeps it.
+// releaseReservation releases the reservation of an order that was not created; if it fails, the reservation expires. The
+// key gets another id, because a released reservation cannot be made again. A concurrent request with the same key that
+// is creating the order wins and keeps its reservation. A later one finds it released; its order is cancelled and
+// refunded like an expired one.
 func (s *Service) releaseReservation(ctx context.Context, key idempotency.Key, id shop.OrderID) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
@@ -104,71 +111,51 @@ func (s *Service) releaseReservation(ctx context.Context, key idempotency.Key, i
 	if err == nil {
 		_, err = s.GoodsState(ctx, id)
 	}
-	switch {
-	case err == nil: // a repetition of this call was faster, and made it
-		return
-	case errors.Is(err, ErrNotFound):
+	if errors.Is(err, ErrNotFound) { // otherwise a repeated request has created the order
 		err = s.calls.Release(ctx, id)
 	}
 	if err != nil {
-		slog.WarnContext(ctx, "what is reserved for no order stays so until it expires", "order", id, "err", err)
+		slog.WarnContext(ctx, "reservation not released, it will expire", "order", id, "err", err)
 	}
 }
 
-// insertPlaced keeps a new order and the first step of its history.
-func insertPlaced(ctx context.Context, tx event.TX, o Order, paymentToken string) (Order, error) {
-	if err := insert(ctx, tx, &o, paymentToken); err != nil {
-		return o, err
-	}
-	o.History = []StatusChange{{Status: Pending, At: o.PlacedAt, By: o.UserID.String()}}
-	return o, event.Emit(ctx, tx, shop.OrderPlaced{
-		OrderID: o.ID, Number: o.Number, UserID: o.UserID, Total: o.Total, Currency: o.Currency, Items: o.Items, PlacedAt: o.PlacedAt,
-	})
-}
-
-// Filter narrows a list. Only an admin may look beyond their own orders.
+// Filter narrows a list. Only an admin may list the orders of other users.
 type Filter struct {
 	UserID *shop.UserID `query:"user_id"`
 	Status Status       `query:"status" validate:"omitempty,oneof=pending paid shipped delivered cancelled refunded partially_refunded"`
 }
 
-// List is the caller's own orders, an admin's everybody's, the newest first. It fails with ErrOthers.
-func (s *Service) List(ctx context.Context, who shop.Caller, f Filter, q web.PageQuery) (page web.Page[Order], err error) {
-	if !who.May(shop.ManageOrders) {
-		if f.UserID != nil && *f.UserID != who.ID {
-			return page, ErrForbidden
-		}
-		f.UserID = &who.ID
-	}
-	before := maxID
-	if err := q.Cursor.Into(&before); err != nil {
-		return page, err
-	}
-	found, err := list(ctx, s.db, f, before, q.Limit+1)
-	if err != nil {
-		return page, err
-	}
-	return web.NewPage(found, q.Limit, func(o Order) any { return o.ID })
-}
-
-// maxID is an id that comes after every order's.
+// maxID is greater than every order's id.
 var maxID = shop.OrderID{UUID: uuid.Max}
 
-// Get is one order with its history; an admin also sees how the platform carries it. It fails with ErrNotFound, also
-// for somebody else's.
-func (s *Service) Get(ctx context.Context, who shop.Caller, id shop.OrderID) (Order, error) {
+// List returns the caller's own orders, and all orders to an admin, newest first. It fails with ErrForbidden.
+func (s *Service) List(ctx context.Context, caller shop.Caller, f Filter, q web.PageQuery) (web.Page[Order], error) {
+	if !caller.May(shop.ManageOrders) {
+		if f.UserID != nil && *f.UserID != caller.ID {
+			return web.Page[Order]{}, ErrForbidden
+		}
+		f.UserID = &caller.ID
+	}
+	read := func(before shop.OrderID, limit int) ([]Order, error) { return list(ctx, s.db, f, before, limit) }
+	return web.PageOf(q, maxID, read, func(o Order) shop.OrderID { return o.ID })
+}
+
+// Get returns an order with its history and refunds, and its diagnostics to an admin. It fails with ErrNotFound, also for
+// the order of another user.
+func (s *Service) Get(ctx context.Context, caller shop.Caller, id shop.OrderID) (Order, error) {
 	o, err := load(ctx, s.db, id)
 	if err != nil {
 		return o, err
 	}
-	if o.UserID != who.ID && !who.May(shop.ManageOrders) {
+	if caller.May(shop.ManageOrders) {
+		o.Admin, err = s.diagnostics(ctx, o)
+	} else if o.UserID != caller.ID {
 		return Order{}, ErrNotFound
 	}
-	o.Admin, err = s.diagnostics(ctx, who, o)
 	return o, err
 }
 
-// load is an order with its history and its refunds.
+// load returns an order with its history and refunds.
 func load(ctx context.Context, db postgres.Reader, id shop.OrderID) (o Order, err error) {
 	if o, err = get(ctx, db, id); err != nil {
 		return o, err
@@ -180,79 +167,81 @@ func load(ctx context.Context, db postgres.Reader, id shop.OrderID) (o Order, er
 	return o, err
 }
 
-// Statuses counts the orders that were placed in a time by their status.
+// GoodsState is the status of an order's goods and the time of its last change.
+type GoodsState struct {
+	Status Status    `json:"status"`
+	Since  time.Time `json:"since"`
+}
+
+// GoodsState returns the state of an order's goods. It fails with ErrNotFound.
+func (s *Service) GoodsState(ctx context.Context, id shop.OrderID) (GoodsState, error) {
+	o, err := get(ctx, s.db, id)
+	if err != nil {
+		return GoodsState{}, err
+	}
+	state := GoodsState{Status: o.GoodsStatus(), Since: o.UpdatedAt}
+	switch {
+	case state.Status == Paid && o.PaidAt != nil:
+		state.Since = *o.PaidAt
+	case state.Status == Shipped && o.ShippedAt != nil:
+		state.Since = *o.ShippedAt
+	}
+	return state, nil
+}
+
+// Statuses counts the orders that were placed in a time range by status.
 func (s *Service) Statuses(ctx context.Context, from, to time.Time) (map[string]int64, error) {
 	return statuses(ctx, s.db, from, to)
 }
 
-// Bill is what has to be charged for an order.
+// Bill is what is charged for an order.
 type Bill struct {
-	OrderID      shop.OrderID
 	Status       Status
 	Total        shop.Money
 	Currency     string
-	Method       string
 	PaymentToken string
 }
 
-// Bill fails with ErrNotFound.
+// Bill returns what is charged for an order. It fails with ErrNotFound.
 func (s *Service) Bill(ctx context.Context, id shop.OrderID) (Bill, error) {
 	return bill(ctx, s.db, id)
 }
 
-// PaidBetween are the orders that were paid in a time and not wholly given back since.
+// PaidBetween returns the orders that were paid in a time range and are not wholly refunded.
 func (s *Service) PaidBetween(ctx context.Context, from, to time.Time) ([]shop.OrderID, error) {
 	return paidBetween(ctx, s.db, from, to)
 }
 
-// OpenRefunds are the refunds of an order that are not settled and have not failed, the oldest first.
-func (s *Service) OpenRefunds(ctx context.Context, id shop.OrderID) ([]Refund, error) {
-	return openRefunds(ctx, s.db, id)
+// Erase erases the personal data in a user's orders: addresses, texts, tracking numbers, payment tokens, stored responses
+// to repeated requests, and dead letters, whose work the recovery sweep does. What was sold for how much stays, as the
+// law requires. An open order keeps its address until its end. Erase is idempotent.
+func (s *Service) Erase(ctx context.Context, user shop.UserID) error {
+	return s.db.Tx(ctx, func(tx event.TX) error {
+		if err := erase(ctx, tx, user); err != nil {
+			return err
+		}
+		if err := event.PurgeUser(ctx, tx, user); err != nil {
+			return err
+		}
+		return idempotency.PurgeUser(ctx, tx, user)
+	})
 }
 
-// HasUnsettledRefunds says whether an order has refunds that are not settled, those that failed among them.
-func (s *Service) HasUnsettledRefunds(ctx context.Context, id shop.OrderID) (bool, error) {
-	return hasUnsettledRefunds(ctx, s.db, id)
-}
-
-// FailRefund notes that a refund cannot be made, and why; late, that it failed though it counted as made. Called again it
-// changes nothing.
-func (s *Service) FailRefund(ctx context.Context, r Refund, why string, late bool) error {
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return failRefund(ctx, tx, r, why, late) })
-}
-
-// RefundFailed notes that a refund failed which the provider had taken on, and answers the money that did not go back.
-// The provider may tell it twice, before the refund is noted as settled, and after it was tried again: that is another
-// refund to the provider, and found is false.
-func (s *Service) RefundFailed(ctx context.Context, id shop.OrderID, asked uuid.UUID, why string) (kept payment.Record, found bool, err error) {
-	all, err := refunds(ctx, s.db, id)
-	i := slices.IndexFunc(all, func(r Refund) bool { return r.ProviderRefundID() == asked })
-	if err != nil || i < 0 {
-		return kept, false, err
+// Export returns all orders of a user with histories and refunds, newest first.
+func (s *Service) Export(ctx context.Context, user shop.UserID) ([]Order, error) {
+	orders := []Order{}
+	before := maxID
+	for {
+		page, err := list(ctx, s.db, Filter{UserID: &user}, before, 100)
+		if err != nil || len(page) == 0 {
+			return orders, err
+		}
+		for _, o := range page {
+			if o, err = load(ctx, s.db, o.ID); err != nil {
+				return nil, err
+			}
+			orders = append(orders, o)
+		}
+		before = page[len(page)-1].ID
 	}
-	return all[i].Outstanding(), true, s.FailRefund(ctx, all[i], why, true)
-}
-
-// CancellationRefund is what a provider knows the refund by that ended an order; nil where there is none.
-func (s *Service) CancellationRefund(ctx context.Context, id shop.OrderID) (uuid.UUID, error) {
-	all, err := refunds(ctx, s.db, id)
-	if i := slices.IndexFunc(all, func(r Refund) bool { return r.Void }); i >= 0 {
-		return all[i].ProviderRefundID(), err
-	}
-	return uuid.Nil, err
-}
-
-// RefundedBefore is what of an order counts as given back since before a moment.
-func (s *Service) RefundedBefore(ctx context.Context, id shop.OrderID, before time.Time) (shop.Money, error) {
-	return refundedBefore(ctx, s.db, id, before)
-}
-
-// RestockedItems is how much of each product has to be back on the shelf, all refunds of the order taken together.
-func (s *Service) RestockedItems(ctx context.Context, id shop.OrderID) ([]OrderItem, error) {
-	return restockedItems(ctx, s.db, id)
-}
-
-// SettleRefund notes that a refund went back. Called again it changes nothing.
-func (s *Service) SettleRefund(ctx context.Context, r Refund) error {
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return settleRefund(ctx, tx, r) })
 }

@@ -21,7 +21,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// openWithOrder is an app with orders, and a paid order of two headphones for 599.98.
+// openWithOrder is an app with a paid order of two headphones for 599.98.
 func openWithOrder(t *testing.T, buyer shop.Caller) (*pgxpool.Pool, *order.Service, *web.App, order.Order) {
 	t.Helper()
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
@@ -31,9 +31,16 @@ func openWithOrder(t *testing.T, buyer shop.Caller) (*pgxpool.Pool, *order.Servi
 	return db, s, app, paidOrder(t, s, buyer)
 }
 
+var (
+	twoItems = order.NewOrder{
+		Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, Purchase: order.Purchase{PaymentMethod: "credit_card"},
+	}
+	oneItem = order.NewRefund{Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}}
+)
+
 func paidOrder(t *testing.T, s *order.Service, buyer shop.Caller) order.Order {
 	t.Helper()
-	o, err := s.Place(t.Context(), buyer.ID, order.NewOrder{Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, PaymentMethod: "credit_card"})
+	o, err := s.Place(t.Context(), buyer.ID, twoItems)
 	if err == nil {
 		err = s.MarkPaid(t.Context(), o.ID, "sim_1")
 	}
@@ -47,28 +54,28 @@ func TestShipAndDeliver(t *testing.T) {
 	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	db, _, app, o := openWithOrder(t, alice)
 	kittest.Emitted(t, db)
-	path, parcel := "/orders/"+o.ID.String(), `{"carrier":"UPS","tracking_number":"1Z999"}`
+	path, shipment := "/orders/"+o.ID.String(), `{"carrier":"UPS","tracking_number":"1Z999"}`
 	kittest.Run(t, app, db, []kittest.Call{
-		{Name: "only an admin ships", As: alice, Do: "POST " + path + "/ship", Body: parcel, Want: 403},
-		{Name: "nobody ships", Do: "POST " + path + "/ship", Body: parcel, Want: 401},
+		{Name: "only an admin ships", As: alice, Do: "POST " + path + "/ship", Body: shipment, Want: 403},
+		{Name: "no token", Do: "POST " + path + "/ship", Body: shipment, Want: 401},
 		{Name: "without a carrier", As: admin, Do: "POST " + path + "/ship", Body: `{"carrier":" "}`, Want: 422, Has: []string{`"carrier":"must not be blank"`}},
 		{Name: "deliver too early", As: admin, Do: "POST " + path + "/deliver", Want: 409, Has: []string{`"order_transition"`}},
-		{Name: "no such order", As: admin, Do: "POST /orders/" + shop.NewID().String() + "/ship", Body: parcel, Want: 404},
-		{Name: "ship", As: admin, Do: "POST " + path + "/ship", Body: parcel, Want: 200, Emits: []string{"orders.shipped"},
+		{Name: "unknown order", As: admin, Do: "POST /orders/" + shop.NewID().String() + "/ship", Body: shipment, Want: 404},
+		{Name: "ship", As: admin, Do: "POST " + path + "/ship", Body: shipment, Want: 200, Emits: []string{"orders.shipped"},
 			Has: []string{`"status":"shipped"`, `"carrier":"UPS"`, `"tracking_number":"1Z999"`, `"shipped_at":"`, admin.ID.String(), `"reason":"UPS 1Z999"`}},
-		{Name: "ship again", As: admin, Do: "POST " + path + "/ship", Body: parcel, Want: 409},
-		{Name: "cancel what was shipped", As: alice, Do: "POST " + path + "/cancel", Want: 409},
+		{Name: "ship again", As: admin, Do: "POST " + path + "/ship", Body: shipment, Want: 409},
+		{Name: "cancel a shipped order", As: alice, Do: "POST " + path + "/cancel", Want: 409},
 		{Name: "only an admin delivers", As: alice, Do: "POST " + path + "/deliver", Want: 403},
 		{Name: "deliver", As: admin, Do: "POST " + path + "/deliver", Want: 200, Emits: []string{"orders.delivered"}, Has: []string{`"status":"delivered"`, `"delivered_at":"`}},
 		{Name: "deliver again", As: admin, Do: "POST " + path + "/deliver", Want: 409},
-		{Name: "the buyer sees it", As: alice, Do: "GET " + path, Want: 200, Has: []string{`"status":"delivered"`, `"refunded":0.00`}, HasNot: []string{`"refunds"`}},
+		{Name: "the buyer gets it", As: alice, Do: "GET " + path, Want: 200, Has: []string{`"status":"delivered"`, `"refunded":0.00`}, HasNot: []string{`"refunds"`}},
 	})
 }
 
 func TestRefunds(t *testing.T) {
 	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	db, s, app, o := openWithOrder(t, alice)
-	pending, err := s.Place(t.Context(), alice.ID, order.NewOrder{Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}, PaymentMethod: "credit_card"})
+	pending, err := s.Place(t.Context(), alice.ID, twoItems)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,60 +83,60 @@ func TestRefunds(t *testing.T) {
 	kittest.Emitted(t, db)
 	kittest.Run(t, app, db, []kittest.Call{
 		{Name: "only an admin refunds", As: alice, Do: "POST " + path + "/refund", Want: 403},
-		{Name: "what was not paid", As: admin, Do: "POST /orders/" + pending.ID.String() + "/refund", Want: 409, Has: []string{`"order_transition"`}},
-		{Name: "more than was bought", As: admin, Do: "POST " + path + "/refund", Body: `{"items":[{"product_id":1,"quantity":3}]}`, Want: 409,
-			Has: []string{`"refund_too_much"`, `"items[0].quantity":"only 2 left to give back"`}},
+		{Name: "a pending order", As: admin, Do: "POST /orders/" + pending.ID.String() + "/refund", Want: 409, Has: []string{`"order_transition"`}},
+		{Name: "more than was ordered", As: admin, Do: "POST " + path + "/refund", Body: `{"items":[{"product_id":1,"quantity":3}]}`, Want: 409,
+			Has: []string{`"refund_too_much"`, `"items[0].quantity":"only 2 left to refund"`}},
 		{Name: "another product", As: admin, Do: "POST " + path + "/refund", Body: `{"items":[{"product_id":7,"quantity":1}]}`, Want: 422, Has: []string{`"items[0].product_id"`}},
-		{Name: "one thing twice", As: admin, Do: "POST " + path + "/refund", Body: `{"items":[{"product_id":1,"quantity":1},{"product_id":1,"quantity":1}]}`, Want: 422},
+		{Name: "a product twice", As: admin, Do: "POST " + path + "/refund", Body: `{"items":[{"product_id":1,"quantity":1},{"product_id":1,"quantity":1}]}`, Want: 422},
 		{Name: "one of two", As: admin, Do: "POST " + path + "/refund", Body: `{"items":[{"product_id":1,"quantity":1}],"reason":"scratched"}`, Want: 200,
 			Header: map[string]string{"Idempotency-Key": "7"}, Has: []string{`"refunded":299.99`}, Emits: []string{"orders.refunded"}},
-		{Name: "the same, asked again", As: admin, Do: "POST " + path + "/refund", Body: `{"items":[{"product_id":1,"quantity":1}],"reason":"scratched"}`, Want: 200,
+		{Name: "the same key again", As: admin, Do: "POST " + path + "/refund", Body: `{"items":[{"product_id":1,"quantity":1}],"reason":"scratched"}`, Want: 200,
 			Header: map[string]string{"Idempotency-Key": "7"},
 			Has:    []string{`"status":"partially_refunded"`, `"refunded":299.99`, `"reason":"scratched"`, `"restock":true`, `"settled_at":null`}},
 		{Name: "the rest ships", As: admin, Do: "POST " + path + "/ship", Body: `{"carrier":"UPS"}`, Want: 200, Emits: []string{"orders.shipped"}, Has: []string{`"status":"shipped"`, `"refunded":299.99`}},
 		{Name: "more than is left", As: admin, Do: "POST " + path + "/refund", Body: `{"items":[{"product_id":1,"quantity":2}]}`, Want: 409, Has: []string{`only 1 left`}},
-		{Name: "all that is left, without a body", As: admin, Do: "POST " + path + "/refund", Want: 200, Emits: []string{"orders.refunded"},
+		{Name: "the rest, without a body", As: admin, Do: "POST " + path + "/refund", Want: 200, Emits: []string{"orders.refunded"},
 			Has: []string{`"status":"refunded"`, `"refunded":599.98`, `"restock":false`}},
 		{Name: "nothing is left", As: admin, Do: "POST " + path + "/refund", Want: 409},
 	})
-	returned, err := s.RestockedItems(t.Context(), o.ID)
-	if err != nil || !slices.Equal(returned, []order.OrderItem{{ProductID: 1, Quantity: 1}}) {
-		t.Errorf("what went back before it shipped goes on the shelf, what shipped does not: %v, %v", returned, err)
+	restocked, err := s.RestockedItems(t.Context(), o.ID)
+	if err != nil || !slices.Equal(restocked, []order.OrderItem{{ProductID: 1, Quantity: 1}}) {
+		t.Errorf("only what had not shipped is restocked: %v, %v", restocked, err)
 	}
 }
 
-func TestCancellingOwesWhatIsLeft(t *testing.T) {
+func TestCancelRefundsTheRest(t *testing.T) {
 	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	_, s, _, o := openWithOrder(t, alice)
-	if _, err := s.Refund(t.Context(), admin, o.ID, order.NewRefund{Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}}); err != nil {
+	if _, err := s.Refund(t.Context(), admin, o.ID, oneItem); err != nil {
 		t.Fatal(err)
 	}
 	got, err := s.Cancel(t.Context(), alice, o.ID)
 	if err != nil || got.Refunded.String() != "599.98" || len(got.Refunds) != 2 {
 		t.Fatalf("%+v, %v", got, err)
 	}
-	owed, err := s.OpenRefunds(t.Context(), o.ID)
-	if err != nil || len(owed) != 2 || owed[0].Amount.String() != "299.99" || !owed[1].Void {
-		t.Fatalf("%+v, %v", owed, err)
+	open, err := s.OpenRefunds(t.Context(), o.ID)
+	if err != nil || len(open) != 2 || open[0].Amount.String() != "299.99" || !open[1].Void {
+		t.Fatalf("%+v, %v", open, err)
 	}
-	for _, r := range owed {
+	for _, r := range open {
 		if err := s.SettleRefund(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if owed, err := s.OpenRefunds(t.Context(), o.ID); err != nil || len(owed) > 0 {
-		t.Errorf("%+v, %v", owed, err)
+	if open, err := s.OpenRefunds(t.Context(), o.ID); err != nil || len(open) > 0 {
+		t.Errorf("%+v, %v", open, err)
 	}
 }
 
-// TestOneOutcome has a buyer cancel, an admin ship and refund, and the workflow pay, all at one moment: whatever comes
-// first, the history is one that the table allows, and what is owed is what was paid.
-func TestOneOutcome(t *testing.T) {
+// TestConcurrentTransitions: a buyer cancels, an admin ships and refunds, and the workflow marks as paid, all concurrently.
+// The history has only allowed transitions, and the refunds match what was paid.
+func TestConcurrentTransitions(t *testing.T) {
 	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	_, s, _, _ := openWithOrder(t, alice)
 	seen := map[order.Status]int{}
 	for range 30 {
-		o, err := s.Place(t.Context(), alice.ID, order.NewOrder{Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, PaymentMethod: "credit_card"})
+		o, err := s.Place(t.Context(), alice.ID, twoItems)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -157,18 +164,19 @@ func TestOneOutcome(t *testing.T) {
 			t.Fatal(err)
 		}
 		seen[got.Status]++
-		if cancelled.Load() > 1 || shipped.Load() > 1 || refunded.Load() > 1 || cancelled.Load()+refunded.Load() > 1 || cancelled.Load()+shipped.Load() > 1 {
-			t.Errorf("%d cancelled, %d shipped, %d refunded: %+v", cancelled.Load(), shipped.Load(), refunded.Load(), got.History)
+		c, s, r := cancelled.Load(), shipped.Load(), refunded.Load()
+		if c > 1 || s > 1 || r > 1 || c+r > 1 || c+s > 1 {
+			t.Errorf("%d cancelled, %d shipped, %d refunded: %+v", c, s, r, got.History)
 		}
 		ended := got.Status == order.Cancelled && got.PaidAt != nil || got.Status == order.Refunded
 		if ended != (got.Refunded.String() == "599.98") || !ended != (got.Refunded.Sign() == 0) {
-			t.Errorf("%s with %s back: %+v", got.Status, got.Refunded, got.History)
+			t.Errorf("%s with %s refunded: %+v", got.Status, got.Refunded, got.History)
 		}
 	}
-	t.Logf("outcomes: %v", seen)
+	t.Logf("statuses: %v", seen)
 }
 
-func TestByItself(t *testing.T) {
+func TestAutomaticTransitions(t *testing.T) {
 	alice := kittest.NewCaller(shop.User)
 	db, s, _, o := openWithOrder(t, alice)
 	kittest.Emitted(t, db)
@@ -183,14 +191,14 @@ func TestByItself(t *testing.T) {
 		}
 	}
 	if topics := kittest.Emitted(t, db); !slices.Equal(topics, []string{"orders.shipped", "orders.delivered"}) {
-		t.Errorf("told %v", topics)
+		t.Errorf("emitted %v", topics)
 	}
 }
 
-func TestRecoveryFindsWhatIsLate(t *testing.T) {
+func TestRecoveryFindsLateWorkflows(t *testing.T) {
 	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	_, s, _, paid := openWithOrder(t, alice)
-	pending, err := s.Place(t.Context(), alice.ID, order.NewOrder{Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, PaymentMethod: "credit_card"})
+	pending, err := s.Place(t.Context(), alice.ID, twoItems)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +218,7 @@ func TestRecoveryFindsWhatIsLate(t *testing.T) {
 		for _, i := range all {
 			ids = append(ids, i.ID())
 			if next, err := found(t.Context(), later, i); err != nil || slices.Contains(next, i) {
-				t.Errorf("%s: it comes after itself: %v, %v", name, next, err)
+				t.Errorf("%s: the next page repeats it: %v, %v", name, next, err)
 			}
 			if i.Since.IsZero() || i.OrderID.UUID == uuid.Nil {
 				t.Errorf("%s: %+v", name, i)
@@ -226,14 +234,14 @@ func TestRecoveryFindsWhatIsLate(t *testing.T) {
 	same("pending", find.Pending, pending.ID.UUID)
 	same("unshipped", find.Unshipped, paid.ID.UUID)
 	same("undelivered", find.Undelivered, shipped.ID.UUID)
-	same("owing", find.OpenRefunds, refund.ID)
+	same("open refund", find.OpenRefunds, refund.ID)
 	same("ended", find.Ended, cancelled.ID.UUID)
 	refund.OrderID = cancelled.ID
 	if err := s.SettleRefund(t.Context(), refund); err != nil {
 		t.Fatal(err)
 	}
-	same("owing no more", find.OpenRefunds)
-	same("ended, and its refund too", find.Ended, cancelled.ID.UUID, refund.ID)
+	same("no open refund", find.OpenRefunds)
+	same("ended, with its refund", find.Ended, cancelled.ID.UUID, refund.ID)
 	all, err := find.Ended(t.Context(), later, order.Instance{})
 	if err != nil {
 		t.Fatal(err)
@@ -242,14 +250,14 @@ func TestRecoveryFindsWhatIsLate(t *testing.T) {
 		t.Errorf("the next page: %+v, %v", after, err)
 	}
 	for _, i := range all {
-		if err := find.MarkPurged(t.Context(), i); err != nil {
+		if err := s.MarkPurged(t.Context(), i); err != nil {
 			t.Fatal(err)
 		}
 	}
 	same("purged", find.Ended)
 }
 
-func TestParcelInWords(t *testing.T) {
+func TestShipmentString(t *testing.T) {
 	if got := (order.Shipment{Carrier: "UPS", TrackingNumber: "1Z"}).String(); !strings.EqualFold(got, "ups 1z") {
 		t.Error(got)
 	}
@@ -259,7 +267,7 @@ func TestErase(t *testing.T) {
 	alice, bob, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	db, s, app, onItsWay := openWithOrder(t, alice)
 	buy := func(who shop.Caller, key string) shop.OrderID {
-		status, body := kittest.Do(t, app, kittest.Call{As: who, Do: "POST /orders", Body: basket, Header: map[string]string{"Idempotency-Key": key}})
+		status, body := kittest.Do(t, app, kittest.Call{As: who, Do: "POST /orders", Body: newOrder, Header: map[string]string{"Idempotency-Key": key}})
 		if status != 201 {
 			t.Fatalf("%d %s", status, body)
 		}
@@ -314,7 +322,7 @@ func TestErase(t *testing.T) {
 func TestErasedWhenItArrives(t *testing.T) {
 	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	_, s, app, _ := openWithOrder(t, alice)
-	_, body := kittest.Do(t, app, kittest.Call{As: alice, Do: "POST /orders", Body: basket})
+	_, body := kittest.Do(t, app, kittest.Call{As: alice, Do: "POST /orders", Body: newOrder})
 	id := kittest.Field[shop.OrderID](t, body, "id")
 	if err := s.MarkPaid(t.Context(), id, "sim"); err != nil {
 		t.Fatal(err)

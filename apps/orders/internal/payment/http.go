@@ -9,7 +9,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// Routes adds the door for providers' messages, and what an operator sees.
+// Routes adds the routes of provider webhooks and of discrepancies.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /payments/webhooks/{provider}", shop.Anyone, s.handleWebhook, web.NoStore,
 		web.BodyLimit(256<<10), web.Fails(ErrUnknownProvider, ErrSignature),
@@ -39,7 +39,9 @@ func (s *Service) handleWebhook(ctx context.Context, _ shop.Caller, in webhookIn
 	return web.None{}, s.HandleWebhook(ctx, in.Provider, body, cmp.Or(in.Stripe, in.Simulated))
 }
 
-func (s *Service) handleDiscrepancies(ctx context.Context, _ shop.Caller, in web.PageQuery) (web.Page[PaymentDiscrepancy], error) {
+func (s *Service) handleDiscrepancies(
+	ctx context.Context, _ shop.Caller, in web.PageQuery,
+) (web.Page[PaymentDiscrepancy], error) {
 	return s.ListDiscrepancies(ctx, in)
 }
 
@@ -47,6 +49,8 @@ type discrepancyInput struct {
 	ID int64 `path:"id" validate:"min=1"`
 }
 
-func (s *Service) handleRefundDiscrepancy(ctx context.Context, _ shop.Caller, in discrepancyInput) (PaymentDiscrepancy, error) {
+func (s *Service) handleRefundDiscrepancy(
+	ctx context.Context, _ shop.Caller, in discrepancyInput,
+) (PaymentDiscrepancy, error) {
 	return s.RefundDiscrepancy(ctx, in.ID)
 }

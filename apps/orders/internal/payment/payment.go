@@ -1,4 +1,4 @@
-// Package payment takes money and gives it back, through a provider, and knows of each order what became of it.
+// Package payment charges and refunds orders through a payment provider and holds the state of each payment.
 package payment
 
 import (
@@ -12,21 +12,18 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Charge is what to take for an order. Key makes it happen once: a second charge with the same key answers what became
-// of the first.
+// Charge is what is charged for an order. OrderID is its idempotency key at the provider.
 type Charge struct {
 	OrderID  shop.OrderID
 	Amount   shop.Money
 	Currency string
-	Token    string // what the provider made of the buyer's card; empty for methods without one
+	Token    string // the provider's token of the buyer's card; empty for methods without one
 }
 
-// Receipt is a charge that was made. Reference is the provider's name of it.
-type Receipt struct {
-	Reference string `json:"reference"`
-}
+// Receipt is an approved charge. Reference is its id at the provider.
+type Receipt struct{ Reference string }
 
-// Refund is what to give back of a charge. ID makes it happen once.
+// Refund is what is refunded of a charge. ID is its idempotency key at the provider.
 type Refund struct {
 	ID       uuid.UUID
 	OrderID  shop.OrderID
@@ -34,21 +31,21 @@ type Refund struct {
 	Currency string
 }
 
-// WebhookEvent is a message of a provider: what became of a charge, or that a refund failed which it had taken on. ID is the
-// same each time it is sent.
+// WebhookEvent is a message of a provider: the result of a charge, or the failure of an accepted refund. Repeated
+// deliveries of a message have the same ID.
 type WebhookEvent struct {
 	ID, Kind  string
-	OrderID   shop.OrderID // nil where the message is of something else
-	State     State        // Approved or Declined; empty where it says neither
+	OrderID   shop.OrderID // nil for a message about something else
+	State     State        // Approved or Declined; empty if the message is not about a charge's result
 	Cause     shop.Cause   // of a Declined
 	Reference string
-	RefundID  uuid.UUID // by what it was asked for; nil unless it failed
+	RefundID  uuid.UUID // the failed refund's id at the provider; nil if none failed
 	Failure   string    // why it failed
 }
 
-// Record is a charge as it stands in a provider's books.
+// Record is a charge in a provider's records.
 type Record struct {
-	OrderID   shop.OrderID // nil where it is of nobody we know
+	OrderID   shop.OrderID // nil if the charge is not of this shop
 	Reference string
 	Amount    shop.Money
 	Refunded  shop.Money
@@ -56,30 +53,31 @@ type Record struct {
 	At        time.Time
 }
 
-// Provider moves money. Its methods may be called again after a crash or a lost answer, and then change nothing more. A
-// reference may be empty where it never came back.
+// Provider is a payment provider. Its methods are idempotent, because they are repeated after a crash or a lost response.
+// A reference may be empty: the response that carried it may be lost.
 type Provider interface {
 	Name() string
-	// Charge fails with ErrDeclined for good, with ErrNoAnswer where nobody knows yet, with anything else for now.
+	// Charge fails with ErrDeclined, or with ErrTimeout if the result is unknown; other errors are temporary.
 	Charge(ctx context.Context, c Charge) (Receipt, error)
-	// Find says what became of a charge, as Charge does; ErrUnknown is one that the provider never heard of.
-	Find(ctx context.Context, key shop.OrderID, reference string) (Receipt, error)
-	// Refund refunds a part of a charge. It fails with ErrNothingLeft where less than that is left of it, and with
-	// ErrRefused for good.
+	// Find returns the result of a charge, as Charge does. It fails with ErrNotFound if the provider has no such charge.
+	Find(ctx context.Context, id shop.OrderID, reference string) (Receipt, error)
+	// Refund refunds a part of a charge. It fails with ErrNothingLeft if less than that is left of the charge, and with
+	// ErrRefused permanently.
 	Refund(ctx context.Context, r Refund, reference string) error
-	// CallOff refunds what is left of a charge, if it was made, and ends it if it was not. The refund is what it is
-	// asked for by, or nil. It fails with ErrRefused for good.
-	Void(ctx context.Context, key shop.OrderID, reference string, refund uuid.UUID) error
-	// Read checks a message's signature over its very bytes, and reads it. It fails with ErrSignature.
+	// Void refunds what is left of a charge, or cancels it if it is not settled. refund is the refund's id at the provider,
+	// or nil. It fails with ErrRefused permanently.
+	Void(ctx context.Context, id shop.OrderID, reference string, refund uuid.UUID) error
+	// ParseWebhook verifies the signature of a message's exact bytes and parses it. It fails with ErrSignature.
 	ParseWebhook(body []byte, signature string) (WebhookEvent, error)
-	// Between hands over what was taken from a moment to another and is not wholly given back, until fn fails.
+	// ListCharges calls fn with the charges of a time range that are not wholly refunded, until fn fails.
 	ListCharges(ctx context.Context, since, until time.Time, fn func(Record) error) error
 }
 
-// State is what the shop knows of a payment.
+// State is the state of a payment.
 type State string
 
-// Asked becomes Approved or Declined once the provider said so; any of them becomes CalledOff when the order ends.
+// A Pending payment becomes Approved or Declined by the provider's response. When the order is cancelled, a payment that
+// was not declined becomes Voided.
 const (
 	Pending  State = "pending"
 	Approved State = "approved"
@@ -87,7 +85,7 @@ const (
 	Voided   State = "voided"
 )
 
-// Payment is what the shop knows of an order's payment.
+// Payment is the payment of an order.
 type Payment struct {
 	OrderID     shop.OrderID `json:"-"`
 	Provider    string       `json:"provider"`
@@ -95,7 +93,7 @@ type Payment struct {
 	Currency    string       `json:"currency"`
 	State       State        `json:"state"`
 	Reference   string       `json:"reference"`
-	Reason      string       `json:"reason,omitempty"` // why it was declined: the text of ReasonCode where there is one
+	Reason      string       `json:"reason,omitempty"` // why it was declined: the text of ReasonCode, if there is one
 	Attempts    int          `json:"attempts"`
 	RequestedAt time.Time    `json:"requested_at"`
 	SettledAt   *time.Time   `json:"settled_at"`
@@ -103,7 +101,7 @@ type Payment struct {
 	ReasonCode shop.Reason `json:"-"`
 }
 
-// result is a settled payment as Charge answers it.
+// result is the result of the charge.
 func (p Payment) result() (Receipt, error) {
 	switch p.State {
 	case Approved:
@@ -117,7 +115,7 @@ func (p Payment) result() (Receipt, error) {
 	return Receipt{}, ErrTimeout
 }
 
-// NewDeclined is ErrDeclined with its cause, which WhyDeclined finds again.
+// NewDeclined returns ErrDeclined with a cause, which DeclineCause returns.
 func NewDeclined(cause shop.Cause) error {
 	if cause == (shop.Cause{}) {
 		cause.Code = shop.PaymentDeclined
@@ -125,7 +123,7 @@ func NewDeclined(cause shop.Cause) error {
 	return ErrDeclined.WithMessage(cause.Text()).Wrap(declineCause(cause))
 }
 
-// DeclineCause is the cause of an ErrDeclined.
+// DeclineCause returns the cause of an ErrDeclined.
 func DeclineCause(err error) shop.Cause {
 	var cause declineCause
 	if errors.As(err, &cause) {
@@ -138,21 +136,21 @@ type declineCause shop.Cause
 
 func (d declineCause) Error() string { return shop.Cause(d).Text() }
 
-// What can go wrong with payments. ErrDeclined says why in its message.
+// The faults of payments. The message of ErrDeclined is its cause.
 var (
 	ErrDeclined            = fault.New(fault.Conflict, "payment_declined", shop.PaymentDeclined.Text())
-	ErrNothingLeft         = fault.New(fault.Conflict, "payment_nothing_left", "there is less left of the charge than that")
-	ErrRefused             = fault.New(fault.Conflict, "refund_refused", "the payment provider does not give it back")
-	ErrTimeout             = fault.New(fault.TimedOut, "payment_timeout", "the payment provider did not answer in time")
-	ErrProvider            = fault.New(fault.Unavailable, "payment_provider", "the payment provider has a problem")
-	ErrNotFound            = fault.New(fault.NotFound, "payment_unknown", "the payment provider knows nothing of it")
-	ErrSignature           = fault.New(fault.Unauthenticated, "webhook_signature", "this message was not signed by the payment provider")
+	ErrNothingLeft         = fault.New(fault.Conflict, "payment_nothing_left", "the refund exceeds what is left of the charge")
+	ErrRefused             = fault.New(fault.Conflict, "refund_refused", "the payment provider refused the refund")
+	ErrTimeout             = fault.New(fault.TimedOut, "payment_timeout", "the payment provider did not respond in time")
+	ErrProvider            = fault.New(fault.Unavailable, "payment_provider", "the payment provider is unavailable")
+	ErrNotFound            = fault.New(fault.NotFound, "payment_unknown", "the payment provider has no such charge")
+	ErrSignature           = fault.New(fault.Unauthenticated, "webhook_signature", "the signature is not the payment provider's")
 	ErrUnknownProvider     = fault.New(fault.NotFound, "unknown_provider", "there is no such payment provider")
 	ErrDiscrepancyNotFound = fault.New(fault.NotFound, "discrepancy_not_found", "there is no such discrepancy")
-	ErrNotRefundable       = fault.New(fault.Conflict, "not_refundable", "this discrepancy cannot be refunded automatically")
+	ErrNotRefundable       = fault.New(fault.Conflict, "not_refundable", "a discrepancy of this kind cannot be refunded")
 )
 
-// PaymentDiscrepancy is a place where the provider's books and the shop's do not agree. One that is not mended waits for somebody.
+// PaymentDiscrepancy is a difference between the provider's records and the shop's. An unresolved one waits for an admin.
 type PaymentDiscrepancy struct {
 	ID         int64           `json:"id"`
 	Kind       DiscrepancyKind `json:"kind"`
@@ -165,12 +163,12 @@ type PaymentDiscrepancy struct {
 	ResolvedAt *time.Time      `json:"resolved_at"`
 }
 
-// DiscrepancyKind is what does not agree.
+// DiscrepancyKind is the kind of a discrepancy.
 type DiscrepancyKind string
 
-// The first two are mended: the money goes back. The others are reported; those without a charge, and refunds that were
-// refused or that the provider's books do not have, are noted as mended when they are in order again. What could not be
-// compared, for an error, is looked at again and again, later each time.
+// The first two are repaired: the charge is refunded. The others are only reported, and resolved when they no longer
+// exist, except AmountDiffers. NotCompared is a payment whose comparison failed; it is compared again, less and less
+// often.
 const (
 	ChargedWithoutOrder DiscrepancyKind = "charged_without_order"
 	ChargedAndCancelled DiscrepancyKind = "charged_and_cancelled"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,36 +17,35 @@ import (
 	"sidecart/kit/web"
 )
 
-// Progress is how far the provider's books were compared: once, to Until, and all of it again, to Walked.
+// Progress is how far the provider's records are compared: everything before Until once, and before Backfill again.
 type Progress struct{ Until, Backfill time.Time }
 
-// Progress begins with what is three hours old, and walks from a month before the shop's first payment.
-func (s *Service) Progress(ctx context.Context) (c Progress, err error) {
+// Progress returns the stored progress. It begins three hours ago, and the backfill a month before the first payment.
+func (s *Service) Progress(ctx context.Context) (p Progress, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		c, err = progress(ctx, tx, s.provider.Name())
+		p, err = progress(ctx, tx, s.provider.Name())
 		return err
 	})
-	return c, err
+	return p, err
 }
 
-// SaveProgress keeps how far the books were compared. Until never goes back; Walked begins anew when it has reached Until.
-func (s *Service) SaveProgress(ctx context.Context, c Progress) error {
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return saveProgress(ctx, tx, s.provider.Name(), c) })
+// SaveProgress stores the progress. Until never decreases; the backfill restarts when it has reached Until.
+func (s *Service) SaveProgress(ctx context.Context, p Progress) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return saveProgress(ctx, tx, s.provider.Name(), p) })
 }
 
-// ListCharges hands over what the provider took in a time and did not wholly give back.
+// ListCharges calls fn with the provider's charges of a time range that are not wholly refunded.
 func (s *Service) ListCharges(ctx context.Context, since, until time.Time, fn func(Record) error) error {
 	return s.provider.ListCharges(ctx, since, until, fn)
 }
 
-// IsCharged asks the provider itself whether an order's payment was made. One of another provider is taken on trust.
+// IsCharged asks the provider whether an order was charged. A payment with another provider counts as charged.
 func (s *Service) IsCharged(ctx context.Context, id shop.OrderID) (bool, error) {
 	p, err := s.Get(ctx, id)
-	switch {
-	case err != nil:
-	case p.Provider != s.provider.Name():
-		return true, nil
-	default:
+	if err == nil {
+		if p.Provider != s.provider.Name() {
+			return true, nil
+		}
 		_, err = s.provider.Find(ctx, id, p.Reference)
 	}
 	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrDeclined) {
@@ -54,111 +54,104 @@ func (s *Service) IsCharged(ctx context.Context, id shop.OrderID) (bool, error) 
 	return err == nil, err
 }
 
-// maxAutoRefunds is how many charges without an order are given back of those found in a day. More of them are no crash
-// between two steps: the orders are lost, or another shop uses the same account. Then somebody has to look first.
+// maxAutoRefunds is the number of charges without an order that are refunded automatically in a day. More of them are not
+// the crash of a process: orders are lost, or another shop uses the account. Then an admin decides.
 const maxAutoRefunds = 20
 
-// Repair keeps that something was taken which should not have been, and gives it back. What the provider does not give
-// back now stays open, and is tried again.
-func (s *Service) Repair(ctx context.Context, kind DiscrepancyKind, t Record) error {
-	if err := s.Report(ctx, kind, t); err != nil {
+// Repair reports a charge that should not exist and refunds it. If the refund fails, the discrepancy stays unresolved, and
+// the refund is retried.
+func (s *Service) Repair(ctx context.Context, kind DiscrepancyKind, r Record) error {
+	if err := s.Report(ctx, kind, r); err != nil {
 		return err
 	}
 	if kind == ChargedWithoutOrder {
-		n, err := countSameDay(ctx, s.db, kind, t.OrderID)
+		n, err := countSameDay(ctx, s.db, kind, r.OrderID)
 		if err != nil || n > maxAutoRefunds {
 			return err
 		}
 	}
-	if err := s.voidDiscrepancy(ctx, kind, t.OrderID, t.Reference); err != nil {
-		slog.ErrorContext(ctx, "what should not have been taken is not given back", "kind", string(kind), "order", t.OrderID, "err", err)
+	if err := s.refundDiscrepancy(ctx, kind, r.OrderID, r.Reference); err != nil {
+		slog.ErrorContext(ctx, "discrepancy not refunded", "kind", string(kind), "order", r.OrderID, "err", err)
 	}
 	return nil
 }
 
-func (s *Service) voidDiscrepancy(ctx context.Context, kind DiscrepancyKind, id shop.OrderID, reference string) error {
+func (s *Service) refundDiscrepancy(ctx context.Context, kind DiscrepancyKind, id shop.OrderID, reference string) error {
 	if err := s.provider.Void(ctx, id, reference, uuid.Nil); err != nil {
 		return err
 	}
 	return s.Resolve(ctx, kind, id)
 }
 
-// Resolve notes that a finding is no more.
+// Resolve marks a discrepancy as resolved.
 func (s *Service) Resolve(ctx context.Context, kind DiscrepancyKind, id shop.OrderID) error {
 	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return resolve(ctx, tx, kind, id) })
 }
 
-// RefundDiscrepancy refunds what a finding says was taken and should not have been, because an admin says so. It fails with
-// ErrNoFinding, with ErrNotTaken for a finding of another kind, and as the provider does.
+// RefundDiscrepancy refunds the charge of a discrepancy for an admin. It fails with ErrDiscrepancyNotFound, with
+// ErrNotRefundable for a discrepancy of another kind, and as the provider does.
 func (s *Service) RefundDiscrepancy(ctx context.Context, id int64) (PaymentDiscrepancy, error) {
-	f, err := discrepancy(ctx, s.db, id)
-	switch {
-	case err != nil:
-		return f, err
-	case f.Kind != ChargedWithoutOrder && f.Kind != ChargedAndCancelled:
-		return f, ErrNotRefundable
-	case f.Provider != s.provider.Name():
-		return f, ErrProvider.WithMessage("the payment was begun with " + f.Provider)
+	d, err := discrepancy(ctx, s.db, id)
+	if err != nil {
+		return d, err
 	}
-	if err := s.voidDiscrepancy(ctx, f.Kind, f.OrderID, f.Reference); err != nil {
-		return f, err
+	if d.Kind != ChargedWithoutOrder && d.Kind != ChargedAndCancelled {
+		return d, ErrNotRefundable
+	}
+	if err := s.checkProvider(d.Provider); err != nil {
+		return d, err
+	}
+	if err := s.refundDiscrepancy(ctx, d.Kind, d.OrderID, d.Reference); err != nil {
+		return d, err
 	}
 	return discrepancy(ctx, s.db, id)
 }
 
-// Postpone has a finding that could not be looked at come again later, and later each time.
-func (s *Service) Postpone(ctx context.Context, f PaymentDiscrepancy) error {
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return postpone(ctx, tx, f.ID) })
+// Postpone delays the next check of a discrepancy, longer each time.
+func (s *Service) Postpone(ctx context.Context, d PaymentDiscrepancy) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return postpone(ctx, tx, d.ID) })
 }
 
-// Unresolved are findings of this provider that are not mended and not postponed, the oldest first, after one of them; 100 at
-// a time.
+// Unresolved returns up to 100 unresolved discrepancies of the provider that are due, oldest first, after an id.
 func (s *Service) Unresolved(ctx context.Context, after int64) ([]PaymentDiscrepancy, error) {
 	return unresolved(ctx, s.db, s.provider.Name(), after)
 }
 
-// Report keeps a finding for somebody to look at, counts it and logs it; found again, it is kept as it was, or open
-// again if it was mended.
-func (s *Service) Report(ctx context.Context, kind DiscrepancyKind, t Record) error {
-	_, err := s.ReportNew(ctx, kind, t)
+// Report stores a discrepancy, logs and counts it. An unresolved one of the same kind and order stays as it is; a resolved
+// one becomes unresolved again.
+func (s *Service) Report(ctx context.Context, kind DiscrepancyKind, r Record) error {
+	_, err := s.ReportNew(ctx, kind, r)
 	return err
 }
 
-// ReportNew is Report, and says whether the finding was not open before.
-func (s *Service) ReportNew(ctx context.Context, kind DiscrepancyKind, t Record) (fresh bool, err error) {
+// ReportNew is Report that also tells whether the discrepancy is new.
+func (s *Service) ReportNew(ctx context.Context, kind DiscrepancyKind, r Record) (isNew bool, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) (err error) {
-		fresh, err = report(ctx, tx, PaymentDiscrepancy{
-			Kind: kind, OrderID: t.OrderID, Provider: s.provider.Name(), Reference: t.Reference, Amount: t.Amount, Currency: t.Currency,
-		})
+		isNew, err = report(ctx, tx, kind, s.provider.Name(), r)
 		return err
 	})
-	if err == nil && fresh {
-		slog.ErrorContext(ctx, "the payment provider's books differ", "kind", string(kind), "order", t.OrderID, "reference", t.Reference)
+	if err == nil && isNew {
+		slog.ErrorContext(ctx, "payment discrepancy", "kind", string(kind), "order", r.OrderID, "reference", r.Reference)
 		discrepancies.Add(ctx, 1, metric.WithAttributes(attribute.String("kind", string(kind))))
 	}
-	return fresh, err
+	return isNew, err
 }
 
 var discrepancies = counter()
 
 func counter() metric.Int64Counter {
 	c, err := otel.Meter("sidecart/apps/orders/payment").Int64Counter("payment.discrepancies",
-		metric.WithDescription("places where the payment provider's books and the shop's did not agree"))
+		metric.WithDescription("differences between the payment provider's records and the shop's"))
 	if err != nil {
-		panic(err) // only for a name that cannot be
+		panic(err) // only for an invalid name
 	}
 	return c
 }
 
-// ListDiscrepancies are what reconciliation found, the newest first.
-func (s *Service) ListDiscrepancies(ctx context.Context, q web.PageQuery) (page web.Page[PaymentDiscrepancy], err error) {
-	before := int64(1) << 62
-	if err := q.Cursor.Into(&before); err != nil {
-		return page, err
+// ListDiscrepancies returns the discrepancies, newest first.
+func (s *Service) ListDiscrepancies(ctx context.Context, q web.PageQuery) (web.Page[PaymentDiscrepancy], error) {
+	read := func(before int64, limit int) ([]PaymentDiscrepancy, error) {
+		return discrepanciesBefore(ctx, s.db, before, limit)
 	}
-	found, err := discrepanciesBefore(ctx, s.db, before, q.Limit+1)
-	if err != nil {
-		return page, err
-	}
-	return web.NewPage(found, q.Limit, func(f PaymentDiscrepancy) any { return f.ID })
+	return web.PageOf(q, int64(math.MaxInt64), read, func(d PaymentDiscrepancy) int64 { return d.ID })
 }

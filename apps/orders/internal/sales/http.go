@@ -7,7 +7,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// Routes adds the sales' routes. They stand before those of orders, because analytics is no order's id.
+// Routes adds the route of the report. It must precede those of orders: analytics is not an order's id.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "GET /orders/analytics", shop.SeeAnalytics, s.handleReport, web.NoStore,
 		web.Doc("getSalesReport", "admin", "Report the sales"), web.Describe("By day and by product."))

@@ -1,20 +1,22 @@
 package sales
 
 import (
+	"time"
+
 	"sidecart/kit/fault"
 	"sidecart/kit/shop"
 )
 
 var errCurrency = fault.ErrInvalid.With("currency", "is not a currency of ISO 4217")
 
-// dailyTotals is one sum for each day of a time, those without sales included, and their total.
+// dailyTotals are the sales of each day of a time range, also of days without sales, and their total.
 func dailyTotals(from, to Day, currency string, found []DailySales) (days []DailySales, total Totals, err error) {
 	known := map[string]Totals{}
 	for _, d := range found {
-		known[d.Day.Format("2006-01-02")] = d.Totals
+		known[d.Day.Format(time.DateOnly)] = d.Totals
 	}
 	for day := from; !day.After(to.Time); day = (Day{day.AddDate(0, 0, 1)}) {
-		sum := known[day.Format("2006-01-02")]
+		sum := known[day.Format(time.DateOnly)]
 		total.Orders += sum.Orders
 		if total.Gross, err = shop.Sum(total.Gross, sum.Gross); err != nil {
 			return nil, total, err
@@ -31,7 +33,7 @@ func dailyTotals(from, to Day, currency string, found []DailySales) (days []Dail
 	return days, total, err
 }
 
-// finish says what follows from the sums, all with the currency's decimals.
+// finish computes Revenue and AverageBasket, and gives all amounts the currency's decimals.
 func (s Totals) finish(currency string) (Totals, error) {
 	var err error
 	if s.Revenue, err = shop.Sum(s.Gross, s.Refunded.Negative()); err != nil {

@@ -1,7 +1,8 @@
-// Package sales is what was sold, added up by day and by product.
+// Package sales holds the sales by day and by product.
 package sales
 
 import (
+	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -9,29 +10,27 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Sale is an order that was paid, or a part of one that goes back. Lines are what is sold or given back of it.
+// Sale is a paid order, or a refund of it with the refunded Lines.
 type Sale struct {
 	PaidAt   time.Time
 	Currency string
 	Amount   shop.Money
-	Whole    bool // nothing of the order is left
+	Whole    bool // the refund leaves nothing of the order
 	Lines    []shop.OrderLine
 }
 
-func (s Sale) day() Day { return DayOf(s.PaidAt) }
-
-// slots is over how many rows a sum is spread.
+// slots is the number of rows over which a total is spread, so that concurrent sales do not wait for one row.
 const slots = 16
 
 func slot() int { return rand.IntN(slots) } //nolint:gosec // spreads load
 
-// Day is a day of UTC, written 2026-11-25.
+// Day is a day of UTC, such as 2026-11-25.
 type Day struct{ time.Time }
 
-// DayOf is the day of a moment.
+// DayOf returns the day of a time.
 func DayOf(t time.Time) Day { return Day{t.UTC().Truncate(24 * time.Hour)} }
 
-// UnmarshalText reads 2026-11-25.
+// UnmarshalText parses 2026-11-25.
 func (d *Day) UnmarshalText(text []byte) error {
 	t, err := time.Parse(time.DateOnly, string(text))
 	if err != nil {
@@ -41,13 +40,13 @@ func (d *Day) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// MarshalText writes 2026-11-25.
+// MarshalText formats 2026-11-25.
 func (d Day) MarshalText() ([]byte, error) { return []byte(d.Format(time.DateOnly)), nil }
 
-// MarshalJSON writes "2026-11-25".
+// MarshalJSON formats "2026-11-25".
 func (d Day) MarshalJSON() ([]byte, error) { return []byte(`"` + d.Format(time.DateOnly) + `"`), nil }
 
-// UnmarshalJSON reads "2026-11-25".
+// UnmarshalJSON parses "2026-11-25".
 func (d *Day) UnmarshalJSON(text []byte) error {
 	if len(text) < 2 {
 		return errDay
@@ -55,17 +54,13 @@ func (d *Day) UnmarshalJSON(text []byte) error {
 	return d.UnmarshalText(text[1 : len(text)-1])
 }
 
-// JSONSchema describes it as a date.
+// JSONSchema describes a Day as a date.
 func (Day) JSONSchema() map[string]any { return map[string]any{"type": "string", "format": "date"} }
 
-type dayError struct{}
+var errDay = errors.New("must be a day like 2026-11-25")
 
-func (dayError) Error() string { return "must be a day like 2026-11-25" }
-
-var errDay = dayError{}
-
-// Totals is what was sold in a time. Revenue is what was paid less what went back; Orders are those that were not wholly given
-// back, and AverageBasket is Revenue divided by them, rounded to the currency's decimals.
+// Totals are the sales of a time range. Revenue is Gross less Refunded. Orders counts the orders that are not wholly
+// refunded, and AverageBasket is Revenue divided by it, rounded to the currency's decimals.
 type Totals struct {
 	Orders        int64      `json:"orders"`
 	Gross         shop.Money `json:"gross"`
@@ -74,13 +69,13 @@ type Totals struct {
 	AverageBasket shop.Money `json:"average_basket"`
 }
 
-// DailySales is a Sum of one day.
+// DailySales are the sales of one day.
 type DailySales struct {
 	Day Day `json:"day"`
 	Totals
 }
 
-// ProductSales is what was sold of one product and not given back.
+// ProductSales are the sales of one product, without refunds.
 type ProductSales struct {
 	ProductID int64      `json:"product_id"`
 	SKU       string     `json:"sku"`
@@ -89,20 +84,20 @@ type ProductSales struct {
 	Revenue   shop.Money `json:"revenue"`
 }
 
-// SalesReport is what was sold from a day to another, both included, in one currency. Statuses count the orders that were
-// placed then, of all currencies.
+// SalesReport are the sales in one currency from one day to another, both included. Statuses counts the orders in all
+// currencies that were placed in that time.
 type SalesReport struct {
 	From       Day      `json:"from"`
 	To         Day      `json:"to"`
 	Currency   string   `json:"currency"`
-	Currencies []string `json:"currencies"` // in which anything was sold then
+	Currencies []string `json:"currencies"` // of all sales in that time
 	Totals
 	Days        []DailySales     `json:"days"`
 	Statuses    map[string]int64 `json:"statuses"`
 	TopProducts []ProductSales   `json:"top_products"`
 }
 
-// Query is what a report is asked for: 30 days until today, and the currency with the most orders, unless told.
+// Query selects a report. The defaults are the last 30 days and the currency with the most orders.
 type Query struct {
 	From     *Day   `query:"from"`
 	To       *Day   `query:"to"`
@@ -114,7 +109,7 @@ const maxDays = 366
 
 var errRange = fault.ErrInvalid.With("from", "must be at most 366 days before to, and not after it")
 
-// dateRange fills in what was not told. It fails as invalid.
+// dateRange applies the defaults. It fails with errRange.
 func (q Query) dateRange(now time.Time) (from, to Day, err error) {
 	to = DayOf(now)
 	if q.To != nil {

@@ -15,28 +15,36 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations are the sums' tables; they stand on the orders'.
+// Migrations create the tables of sales. They need those of orders.
 var Migrations = postgres.Migrations{Name: "sales", Files: postgres.Sub(files)}
 
-// AddSale counts an order that is paid in this transaction.
-func AddSale(ctx context.Context, tx pgx.Tx, s Sale) error { return add(ctx, tx, s, slot()) }
+// AddSale adds a paid order in the transaction that marks it as paid.
+func AddSale(ctx context.Context, tx pgx.Tx, s Sale) error {
+	return add(ctx, tx, s, Totals{Orders: 1, Gross: s.Amount}, 1)
+}
 
-// AddRefund counts what goes back of an order, on the day it was paid, in the transaction that decides it.
-func AddRefund(ctx context.Context, tx pgx.Tx, s Sale) error { return subtract(ctx, tx, s, slot()) }
+// AddRefund subtracts a refund from the day on which its order was paid, in the transaction that creates the refund.
+func AddRefund(ctx context.Context, tx pgx.Tx, s Sale) error {
+	delta := Totals{Refunded: s.Amount}
+	if s.Whole {
+		delta.Orders = -1
+	}
+	return add(ctx, tx, s, delta, -1)
+}
 
-// Statuses counts the orders that were placed in a time by their status.
+// Statuses counts the orders that were placed in a time range by status.
 type Statuses func(ctx context.Context, from, to time.Time) (map[string]int64, error)
 
-// Service reads the sums.
+// Service reads the sales.
 type Service struct {
 	db       *pgxpool.Pool
 	statuses Statuses
 }
 
-// NewService reads from an open database and asks the orders how many there are of each status.
+// NewService makes the service of the sales in db.
 func NewService(db *pgxpool.Pool, statuses Statuses) *Service { return &Service{db, statuses} }
 
-// Report is what was sold. It fails as invalid for a time that is not one, or longer than 366 days.
+// Report returns the sales. It fails for a time range that is reversed or longer than 366 days, and an unknown currency.
 func (s *Service) Report(ctx context.Context, q Query) (r SalesReport, err error) {
 	if r.From, r.To, err = q.dateRange(time.Now()); err != nil {
 		return r, err

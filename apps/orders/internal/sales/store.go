@@ -8,63 +8,40 @@ import (
 	"sidecart/kit/postgres"
 )
 
-// saleColumns are the lines of a sale; products are locked in the order of their keys.
-func saleColumns(s Sale) (products []int64, quantities []int64, totals []string, skus, names []string) {
+// add adds delta to the totals of a day, and the lines of a sale, multiplied by sign, to those of the products. Products are
+// locked in the order of their keys. A single slot may become negative; only the sum of all slots counts.
+func add(ctx context.Context, tx pgx.Tx, s Sale, delta Totals, sign int) error {
+	var products, quantities []int64
+	var totals, skus, names []string
 	for _, l := range s.Lines {
 		products, quantities = append(products, l.ProductID), append(quantities, int64(l.Quantity))
 		totals, skus, names = append(totals, l.Total.String()), append(skus, l.SKU), append(names, l.Name)
 	}
-	return products, quantities, totals, skus, names
-}
-
-func add(ctx context.Context, tx pgx.Tx, s Sale, slot int) error {
-	products, quantities, totals, skus, names := saleColumns(s)
 	_, err := tx.Exec(ctx, `
-		with sums as (
-			insert into sales (day, currency, slot, orders, gross, refunded) values ($1, $2, $3, 1, $4, 0)
-			on conflict (day, currency, slot) do update set orders = sales.orders + 1, gross = sales.gross + excluded.gross
+		with totals as (
+			insert into sales (day, currency, slot, orders, gross, refunded) values ($1, $2, $3, $4, $5, $6)
+			on conflict (day, currency, slot) do update set orders = sales.orders + excluded.orders,
+				gross = sales.gross + excluded.gross, refunded = sales.refunded + excluded.refunded
 		)
 		insert into product_sales (day, currency, product_id, slot, quantity, revenue, sku, name)
-		select $1, $2, product_id, $3, quantity, revenue, sku, name
-		from unnest($5::bigint[], $6::bigint[], $7::numeric[], $8::text[], $9::text[]) as l (product_id, quantity, revenue, sku, name)
+		select $1, $2, product_id, $3, quantity * $7::int, revenue * $7::int, sku, name
+		from unnest($8::bigint[], $9::bigint[], $10::numeric[], $11::text[], $12::text[])
+			as l (product_id, quantity, revenue, sku, name)
 		order by product_id
 		on conflict (day, currency, product_id, slot) do update set
 			quantity = product_sales.quantity + excluded.quantity, revenue = product_sales.revenue + excluded.revenue,
-			sku = excluded.sku, name = excluded.name`,
-		s.day().Time, s.Currency, slot, s.Amount, products, quantities, totals, skus, names)
+			sku = case when $7 > 0 then excluded.sku else product_sales.sku end,
+			name = case when $7 > 0 then excluded.name else product_sales.name end`,
+		DayOf(s.PaidAt).Time, s.Currency, slot(), delta.Orders, delta.Gross, delta.Refunded, sign,
+		products, quantities, totals, skus, names)
 	return err
 }
 
-// subtract may leave one slot below zero; what counts is the sum of all.
-func subtract(ctx context.Context, tx pgx.Tx, s Sale, slot int) error {
-	products, quantities, totals, skus, names := saleColumns(s)
-	_, err := tx.Exec(ctx, `
-		with sums as (
-			insert into sales (day, currency, slot, orders, gross, refunded) values ($1, $2, $3, $10, 0, $4)
-			on conflict (day, currency, slot) do update set
-				orders = sales.orders + excluded.orders, refunded = sales.refunded + excluded.refunded
-		)
-		insert into product_sales (day, currency, product_id, slot, quantity, revenue, sku, name)
-		select $1, $2, product_id, $3, -quantity, -revenue, sku, name
-		from unnest($5::bigint[], $6::bigint[], $7::numeric[], $8::text[], $9::text[]) as l (product_id, quantity, revenue, sku, name)
-		order by product_id
-		on conflict (day, currency, product_id, slot) do update set
-			quantity = product_sales.quantity + excluded.quantity, revenue = product_sales.revenue + excluded.revenue`,
-		s.day().Time, s.Currency, slot, s.Amount, products, quantities, totals, skus, names, orderCount(s))
-	return err
-}
-
-func orderCount(s Sale) int {
-	if s.Whole {
-		return -1
-	}
-	return 0
-}
-
-// currencies in which something was sold, those with the most orders first.
+// currencies are those of the sales in a time range, by the number of orders.
 func currencies(ctx context.Context, db postgres.Reader, from, to Day) ([]string, error) {
 	all, err := postgres.All(ctx, db, pgx.RowTo[string], `
-		select currency from sales where day between $1 and $2 group by currency order by sum(orders) desc, currency`, from.Time, to.Time)
+		select currency from sales where day between $1 and $2
+		group by currency order by sum(orders) desc, currency`, from.Time, to.Time)
 	if all == nil {
 		all = []string{}
 	}
@@ -74,7 +51,8 @@ func currencies(ctx context.Context, db postgres.Reader, from, to Day) ([]string
 func byDay(ctx context.Context, db postgres.Reader, from, to Day, currency string) ([]DailySales, error) {
 	rows, err := db.Query(ctx, `
 		select day, sum(orders)::bigint as orders, sum(gross) as gross, sum(refunded) as refunded
-		from sales where day between $1 and $2 and currency = $3 group by day order by day`, from.Time, to.Time, currency)
+		from sales where day between $1 and $2 and currency = $3
+		group by day order by day`, from.Time, to.Time, currency)
 	if err != nil {
 		return nil, err
 	}
@@ -86,9 +64,11 @@ func byDay(ctx context.Context, db postgres.Reader, from, to Day, currency strin
 
 func top(ctx context.Context, db postgres.Reader, from, to Day, currency string, n int) ([]ProductSales, error) {
 	all, err := postgres.All(ctx, db, pgx.RowToStructByName[ProductSales], `
-		select product_id, max(sku) as sku, max(name) as name, sum(quantity)::bigint as quantity, sum(revenue) as revenue
+		select product_id, max(sku) as sku, max(name) as name, sum(quantity)::bigint as quantity,
+			sum(revenue) as revenue
 		from product_sales where day between $1 and $2 and currency = $3
-		group by product_id having sum(quantity) > 0 order by sum(revenue) desc, product_id limit $4`, from.Time, to.Time, currency, n)
+		group by product_id having sum(quantity) > 0
+		order by sum(revenue) desc, product_id limit $4`, from.Time, to.Time, currency, n)
 	if all == nil {
 		all = []ProductSales{}
 	}

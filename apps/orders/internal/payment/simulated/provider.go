@@ -1,9 +1,9 @@
-// Package simulated is a payment provider that behaves like one and moves no money: it keeps its own books, answers a key
-// it knows with what it did then, and signs what it tells.
+// Package simulated is a payment provider that moves no money. It keeps a ledger, repeats its response to a known key, and
+// signs its webhooks.
 //
-// It understands the tokens tok_declined and tok_insufficient_funds, tok_timeout (no answer; the charge is made a moment
-// later, which a message or a question brings to light), tok_error (fails twice, then works) and tok_refund_refused (approved, and
-// nothing of it is given back). Any other is approved.
+// It knows the tokens tok_declined and tok_insufficient_funds (declined), tok_timeout (no response; the charge is made two
+// seconds later, which a webhook or a lookup shows), tok_error (fails twice, then works) and tok_refund_refused (approved,
+// and every refund is refused). It approves every other token.
 package simulated
 
 import (
@@ -34,16 +34,16 @@ type Provider struct {
 	key []byte
 }
 
-// New keeps its books in an open database and signs its messages with a key.
+// New makes a provider with its ledger in db. key signs its webhooks.
 func New(db *pgxpool.Pool, key string) *Provider { return &Provider{db, []byte(key)} }
 
-// ledgerEntry is a line of the books.
+// ledgerEntry is a charge in the ledger.
 type ledgerEntry struct {
 	State    string
 	Attempts int
 }
 
-// The states of an entry. Processing becomes approved by itself.
+// The states of a ledger entry. Processing becomes approved after timeoutDelay.
 const (
 	trying     = "trying"
 	processing = "processing"
@@ -57,7 +57,7 @@ var reasons = map[string]shop.Reason{
 	"tok_insufficient_funds": shop.InsufficientFunds,
 }
 
-// timeoutDelay is how long a charge with tok_timeout takes.
+// timeoutDelay is the duration of a charge with tok_timeout.
 const timeoutDelay = 2 * time.Second
 
 // Name implements payment.Provider.
@@ -74,7 +74,7 @@ func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Receip
 		case reasons[c.Token] != "":
 			e.State = declined
 		case c.Token == "tok_error" && e.Attempts <= 2:
-			return nil // noted as tried
+			return nil // counted as an attempt
 		case c.Token == "tok_timeout":
 			e.State = processing
 		default:
@@ -126,8 +126,8 @@ func (p *Provider) Find(ctx context.Context, key shop.OrderID, _ string) (paymen
 // Refund implements payment.Provider.
 func (p *Provider) Refund(ctx context.Context, r payment.Refund, _ string) error {
 	return pgx.BeginFunc(ctx, p.db, func(tx pgx.Tx) error {
-		fresh, err := insertRefund(ctx, tx, r)
-		if err != nil || !fresh {
+		isNew, err := insertRefund(ctx, tx, r)
+		if err != nil || !isNew {
 			return err
 		}
 		if refuses, err := refusesRefunds(ctx, tx, r.OrderID); err != nil || refuses {
@@ -162,9 +162,9 @@ func (p *Provider) ListCharges(ctx context.Context, since, until time.Time, fn f
 		if err != nil || len(page) == 0 {
 			return err
 		}
-		for _, t := range page {
-			t.Reference = reference(t.OrderID)
-			if err := fn(t); err != nil {
+		for _, r := range page {
+			r.Reference = reference(r.OrderID)
+			if err := fn(r); err != nil {
 				return err
 			}
 		}
@@ -172,19 +172,19 @@ func (p *Provider) ListCharges(ctx context.Context, since, until time.Time, fn f
 	}
 }
 
-// WebhookMessage is what the provider tells of a charge, or of a refund that failed later.
+// WebhookMessage reports the result of a charge, or that a refund failed later.
 type WebhookMessage struct {
 	ID       string       `json:"id"`
 	Type     string       `json:"type"` // charge.approved, charge.declined or refund.failed
 	OrderID  shop.OrderID `json:"order_id"`
-	RefundID uuid.UUID    `json:"refund_id,omitzero"` // by what it was asked for
+	RefundID uuid.UUID    `json:"refund_id,omitzero"` // the refund's id at the provider
 	Reason   string       `json:"reason,omitempty"`
 }
 
-// signatureTTL is how old a signed message may be, so that one that was overheard is of no use for long.
+// signatureTTL is how long a signature is valid, so that an intercepted message cannot be replayed later.
 const signatureTTL = 5 * time.Minute
 
-// Sign is the header Payment-Signature for a message: the time, and an HMAC-SHA256 over it and the message's bytes.
+// Sign returns the header Payment-Signature of a message: the time, and the HMAC-SHA256 of the time and the body.
 func Sign(key string, body []byte, at time.Time) string {
 	t := strconv.FormatInt(at.Unix(), 10)
 	return "t=" + t + ",v1=" + hex.EncodeToString(mac([]byte(key), t, body))
@@ -192,35 +192,36 @@ func Sign(key string, body []byte, at time.Time) string {
 
 func mac(key []byte, t string, body []byte) []byte {
 	h := hmac.New(sha256.New, key)
-	_, _ = fmt.Fprintf(h, "%s.", t) // a hash takes everything
+	_, _ = fmt.Fprintf(h, "%s.", t) // writing to a hash never fails
 	h.Write(body)
 	return h.Sum(nil)
 }
 
 // ParseWebhook implements payment.Provider.
-func (p *Provider) ParseWebhook(body []byte, signature string) (n payment.WebhookEvent, err error) {
+func (p *Provider) ParseWebhook(body []byte, signature string) (e payment.WebhookEvent, err error) {
 	rest, v1, _ := strings.Cut(signature, ",v1=")
 	t, found := strings.CutPrefix(rest, "t=")
-	given, err := hex.DecodeString(v1)
+	signed, err := hex.DecodeString(v1)
 	unix, timeErr := strconv.ParseInt(t, 10, 64)
-	if err != nil || timeErr != nil || !found || len(p.key) == 0 || subtle.ConstantTimeCompare(given, mac(p.key, t, body)) != 1 {
-		return n, payment.ErrSignature
+	if err != nil || timeErr != nil || !found || len(p.key) == 0 ||
+		subtle.ConstantTimeCompare(signed, mac(p.key, t, body)) != 1 {
+		return e, payment.ErrSignature
 	}
 	if age := time.Since(time.Unix(unix, 0)); age > signatureTTL || age < -signatureTTL {
-		return n, payment.ErrSignature
+		return e, payment.ErrSignature
 	}
 	var m WebhookMessage
 	if err := json.Unmarshal(body, &m); err != nil {
-		return n, fault.ErrMalformed.Wrap(err)
+		return e, fault.ErrMalformed.Wrap(err)
 	}
-	n = payment.WebhookEvent{ID: m.ID, Kind: m.Type, OrderID: m.OrderID}
+	e = payment.WebhookEvent{ID: m.ID, Kind: m.Type, OrderID: m.OrderID}
 	switch m.Type {
 	case "charge.approved":
-		n.State, n.Reference = payment.Approved, reference(m.OrderID)
+		e.State, e.Reference = payment.Approved, reference(m.OrderID)
 	case "charge.declined":
-		n.State, n.Cause.Words = payment.Declined, m.Reason
+		e.State, e.Cause.Words = payment.Declined, m.Reason
 	case "refund.failed":
-		n.RefundID, n.Failure = m.RefundID, m.Reason
+		e.RefundID, e.Failure = m.RefundID, m.Reason
 	}
-	return n, nil
+	return e, nil
 }

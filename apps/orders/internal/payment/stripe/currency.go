@@ -7,8 +7,8 @@ import (
 	"sidecart/kit/shop"
 )
 
-// How Stripe counts, which is not everywhere what ISO 4217 says (https://docs.stripe.com/currencies, "Minor units" and "Special
-// cases"). All others have two decimals there; ISK and UGX too, of which only whole ones can be charged, and ISO has no others.
+// Stripe's decimals differ from ISO 4217's (https://docs.stripe.com/currencies, "Minor units" and "Special cases"). All
+// other currencies have two, ISK and UGX included: ISO gives these none, and Stripe charges only whole ones.
 var (
 	zeroDecimals  = []string{"BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"}
 	threeDecimals = []string{"BHD", "JOD", "KWD", "OMR", "TND"} // the last of which is always 0
@@ -24,17 +24,16 @@ func decimals(currency string) int {
 	return 2
 }
 
-// toMinor is an amount in the unit in which Stripe counts its currency. It fails where Stripe cannot take that amount, and says so
-// to the buyer.
+// toMinor is an amount in Stripe's minor unit of the currency. The error is for the buyer.
 func toMinor(m shop.Money, currency string) (int64, error) {
 	units, err := m.Units(decimals(currency))
 	if err != nil || decimals(currency) == 3 && units%10 != 0 {
-		return 0, fmt.Errorf("%s %s cannot be paid by this provider: it has too many decimals", m, currency)
+		return 0, fmt.Errorf("%s %s cannot be charged: it has too many decimals", m, currency)
 	}
 	return units, nil
 }
 
-// fromMinor is what Stripe counted, with the decimals of ISO 4217; with Stripe's where it has taken a part of what ISO does not divide.
+// fromMinor is an amount of Stripe with ISO 4217's decimals, or with Stripe's if it is a fraction that ISO does not have.
 func fromMinor(units int64, currency string) (shop.Money, error) {
 	m, err := shop.MoneyOf(units, decimals(currency))
 	if exact, inErr := m.In(currency); inErr == nil {

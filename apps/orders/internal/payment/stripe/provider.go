@@ -1,5 +1,5 @@
-// Package stripe takes money through Stripe: PaymentIntents that are made and confirmed in one call, refunds, and signed
-// webhooks. A card never comes here: the token is a payment method that Stripe made of it in the buyer's browser.
+// Package stripe is the payment provider Stripe: PaymentIntents that are created and confirmed in one request, refunds, and
+// signed webhooks. Cards stay in the buyer's browser: the token is a payment method that Stripe made of one there.
 package stripe
 
 import (
@@ -23,21 +23,20 @@ type Provider struct {
 	webhookKey string
 }
 
-// orderKey is where a PaymentIntent and a Refund say whose they are, refundKey where a Refund says by what it was asked for.
+// orderKey and refundKey are the metadata with the order's id and the refund's ProviderRefundID.
 const (
 	orderKey  = "order_id"
 	refundKey = "refund_id"
 )
 
-// timeout bounds one call of Stripe, its repetitions included; without an answer the charge is asked for later.
+// timeout is that of one call of Stripe with its retries.
 const timeout = 20 * time.Second
 
-// New calls Stripe with an API key, at another address than Stripe's own only in tests, and checks webhooks with their
-// signing key.
+// New makes a provider that calls Stripe with apiKey and verifies webhooks with webhookKey. address is empty outside tests.
 func New(apiKey, webhookKey, address string) *Provider {
 	cfg := &api.BackendConfig{
 		HTTPClient: &http.Client{Timeout: timeout}, MaxNetworkRetries: api.Int64(2), EnableTelemetry: api.Bool(false),
-		LeveledLogger: &api.LeveledLogger{Level: api.LevelNull}, // what it would log has payment methods in it
+		LeveledLogger: &api.LeveledLogger{Level: api.LevelNull}, // it logs payment methods
 	}
 	if address != "" {
 		cfg.URL = api.String(address)
@@ -48,7 +47,7 @@ func New(apiKey, webhookKey, address string) *Provider {
 // Name implements payment.Provider.
 func (p *Provider) Name() string { return "stripe" }
 
-// Charge implements payment.Provider. Stripe answers a repeated idempotency key as it did the first time.
+// Charge implements payment.Provider. Stripe repeats its first response to an idempotency key.
 func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Receipt, error) {
 	if c.Token == "" {
 		return payment.Receipt{}, payment.NewDeclined(shop.Cause{Words: "no payment method was given"})
@@ -60,8 +59,10 @@ func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Receip
 	params := &api.PaymentIntentCreateParams{
 		Amount: api.Int64(amount), Currency: api.String(strings.ToLower(c.Currency)), PaymentMethod: api.String(c.Token),
 		Confirm: api.Bool(true), ErrorOnRequiresAction: api.Bool(true),
-		AutomaticPaymentMethods: &api.PaymentIntentCreateAutomaticPaymentMethodsParams{Enabled: api.Bool(true), AllowRedirects: api.String("never")},
-		Metadata:                map[string]string{orderKey: c.OrderID.String()},
+		AutomaticPaymentMethods: &api.PaymentIntentCreateAutomaticPaymentMethodsParams{
+			Enabled: api.Bool(true), AllowRedirects: api.String("never"),
+		},
+		Metadata: map[string]string{orderKey: c.OrderID.String()},
 	}
 	params.SetIdempotencyKey("charge-" + c.OrderID.String())
 	intent, err := p.client.V1PaymentIntents.Create(ctx, params)
@@ -71,8 +72,8 @@ func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Receip
 	return receipt(intent)
 }
 
-// Find implements payment.Provider. Where the reference never came back, it searches; Stripe's search is some seconds
-// behind, and ErrUnknown then leads to a charge under the same idempotency key, which answers the first.
+// Find implements payment.Provider. Without a reference it searches. Stripe's search index lags some seconds; ErrNotFound
+// then leads to a charge with the same idempotency key, which returns the first one.
 func (p *Provider) Find(ctx context.Context, key shop.OrderID, reference string) (payment.Receipt, error) {
 	intent, err := p.intent(ctx, key, reference)
 	if err != nil {
@@ -117,15 +118,12 @@ func (p *Provider) Refund(ctx context.Context, r payment.Refund, reference strin
 	})
 }
 
-// refund gives back an amount, or the rest where there is none. What Stripe has taken on may fail days later, and is then told.
+// refund refunds an amount, or the rest if params has none. A refund that Stripe accepted may fail days later; a webhook
+// reports that.
 func (p *Provider) refund(ctx context.Context, reference, key string, params *api.RefundCreateParams) error {
 	params.PaymentIntent = api.String(reference)
 	params.SetIdempotencyKey(key)
 	made, err := p.client.V1Refunds.Create(ctx, params)
-	if isReusedKey(err) { // asked for by a replica that is older than the metadata: what became of that?
-		params.Metadata = nil
-		made, err = p.client.V1Refunds.Create(ctx, params)
-	}
 	if err == nil {
 		if isFailed(made) {
 			return payment.ErrRefused.WithMessage(failureMessage(made))
@@ -134,7 +132,7 @@ func (p *Provider) refund(ctx context.Context, reference, key string, params *ap
 	}
 	meant, e := toPaymentError(err), (*api.Error)(nil)
 	if errors.As(err, &e) && e.HTTPStatusCode == http.StatusBadRequest && errors.Is(meant, payment.ErrProvider) {
-		return payment.ErrRefused.Wrap(meant) // a dispute, say: asked again it would say the same
+		return payment.ErrRefused.Wrap(meant) // permanent, such as a dispute
 	}
 	return meant
 }
@@ -143,7 +141,7 @@ func (p *Provider) refund(ctx context.Context, reference, key string, params *ap
 func (p *Provider) Void(ctx context.Context, key shop.OrderID, reference string, refund uuid.UUID) error {
 	intent, err := p.intent(ctx, key, reference)
 	if errors.Is(err, payment.ErrNotFound) {
-		return nil // and the row of the payment keeps it from being made
+		return nil // the shop's own row prevents a later charge
 	}
 	if err != nil {
 		return err
@@ -155,15 +153,15 @@ func (p *Provider) Void(ctx context.Context, key shop.OrderID, reference string,
 		params, once := &api.RefundCreateParams{Metadata: map[string]string{orderKey: key.String()}}, key.UUID
 		if refund != uuid.Nil {
 			params.AddMetadata(refundKey, refund.String())
-			once = refund // another after each retry: Stripe answers a key for a day as it did first, an error as well
+			once = refund // another one for each retry: Stripe repeats its response to a key for a day, also an error
 		}
-		err := p.refund(ctx, intent.ID, "call-off-"+once.String(), params)
+		err := p.refund(ctx, intent.ID, "void-"+once.String(), params)
 		if errors.Is(err, payment.ErrNothingLeft) {
 			return nil
 		}
 		return err
 	case api.PaymentIntentStatusProcessing:
-		return payment.ErrTimeout // it can be neither ended nor given back yet: again later
+		return payment.ErrTimeout // it can be neither cancelled nor refunded yet
 	default:
 		if _, err := p.client.V1PaymentIntents.Cancel(ctx, intent.ID, nil); err != nil {
 			return toPaymentError(err)
@@ -172,9 +170,10 @@ func (p *Provider) Void(ctx context.Context, key shop.OrderID, reference string,
 	}
 }
 
-// ListCharges implements payment.Provider. Stripe counts in whole seconds.
+// ListCharges implements payment.Provider. Stripe's times are whole seconds.
 func (p *Provider) ListCharges(ctx context.Context, since, until time.Time, fn func(payment.Record) error) error {
-	params := &api.PaymentIntentListParams{CreatedRange: &api.RangeQueryParams{GreaterThanOrEqual: since.Unix(), LesserThan: until.Unix() + 1}}
+	created := &api.RangeQueryParams{GreaterThanOrEqual: since.Unix(), LesserThan: until.Unix() + 1}
+	params := &api.PaymentIntentListParams{CreatedRange: created}
 	params.AddExpand("data.latest_charge")
 	for intent, err := range p.client.V1PaymentIntents.List(ctx, params) {
 		if err != nil {

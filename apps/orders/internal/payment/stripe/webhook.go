@@ -16,23 +16,23 @@ import (
 	"sidecart/kit/shop"
 )
 
-// receipt is what a PaymentIntent says became of a charge. One that asks the buyer for something more is declined: it was
-// asked for without.
+// receipt is the result of a charge by its PaymentIntent. An intent that requires an action of the buyer is declined.
 func receipt(intent *api.PaymentIntent) (payment.Receipt, error) {
-	receipt := payment.Receipt{Reference: intent.ID}
+	r := payment.Receipt{Reference: intent.ID}
 	switch intent.Status {
 	case api.PaymentIntentStatusSucceeded:
-		return receipt, nil
-	case api.PaymentIntentStatusProcessing, api.PaymentIntentStatusRequiresConfirmation, api.PaymentIntentStatusRequiresCapture:
-		return receipt, payment.ErrTimeout
+		return r, nil
+	case api.PaymentIntentStatusProcessing, api.PaymentIntentStatusRequiresConfirmation,
+		api.PaymentIntentStatusRequiresCapture:
+		return r, payment.ErrTimeout
 	case api.PaymentIntentStatusCanceled:
-		return receipt, payment.NewDeclined(shop.Cause{Code: shop.PaymentVoided})
+		return r, payment.NewDeclined(shop.Cause{Code: shop.PaymentVoided})
 	case api.PaymentIntentStatusRequiresAction, api.PaymentIntentStatusRequiresPaymentMethod:
 	}
-	return receipt, payment.NewDeclined(shop.Cause{Code: declineReason(intent.LastPaymentError)})
+	return r, payment.NewDeclined(shop.Cause{Code: declineReason(intent.LastPaymentError)})
 }
 
-// declineReason is what a buyer is told; Stripe's own words may speak to a developer.
+// declineReason is the reason for the buyer; Stripe's own message may be for developers.
 func declineReason(e *api.Error) shop.Reason {
 	switch {
 	case e != nil && e.DeclineCode == api.DeclineCodeInsufficientFunds:
@@ -45,13 +45,13 @@ func declineReason(e *api.Error) shop.Reason {
 	return shop.CardDeclined
 }
 
-// toPaymentError is what an error of Stripe means. What is not an answer of Stripe says nothing of what became of the call.
+// toPaymentError translates an error. Without a response of Stripe the result of the call is unknown.
 func toPaymentError(err error) error {
 	var e *api.Error
 	if !errors.As(err, &e) {
 		return payment.ErrTimeout.Wrap(err)
 	}
-	// The error itself is not kept as a cause: it may name what the buyer pays with.
+	// Not wrapped: the error may contain the payment method.
 	cause := errors.New("stripe: " + string(e.Type) + " " + string(e.Code) + ", request " + e.RequestID)
 	switch {
 	case e.Type == api.ErrorTypeCard:
@@ -68,19 +68,13 @@ func toPaymentError(err error) error {
 	return payment.ErrProvider.Wrap(cause)
 }
 
-// isReusedKey says that a key was used before, with something else.
-func isReusedKey(err error) bool {
-	var e *api.Error
-	return errors.As(err, &e) && e.Type == api.ErrorTypeIdempotency && e.HTTPStatusCode == http.StatusBadRequest
-}
-
-// orderID is whose order a PaymentIntent or a Refund is for; others on the same account are of other shops.
+// orderID is the order in the metadata of a PaymentIntent or Refund; others on the account are of other shops.
 func orderID(metadata map[string]string) (shop.OrderID, bool) {
 	id, err := uuid.Parse(metadata[orderKey])
 	return shop.OrderID{UUID: id}, err == nil
 }
 
-// record is what a PaymentIntent took and did not wholly give back, if it is of this shop.
+// record is the Record of a PaymentIntent. ours is false if it is of another shop, not charged, or wholly refunded.
 func record(intent *api.PaymentIntent) (t payment.Record, ours bool, err error) {
 	id, mine := orderID(intent.Metadata)
 	if !mine || intent.Status != api.PaymentIntentStatusSucceeded {
@@ -99,29 +93,30 @@ func record(intent *api.PaymentIntent) (t payment.Record, ours bool, err error) 
 	return t, refunded < intent.AmountReceived, err
 }
 
-// ParseWebhook implements payment.Provider: the signature covers the time and the very bytes, and is good for five minutes. What a
-// message says is only a hint for a version of the API that is not ours.
-func (p *Provider) ParseWebhook(body []byte, signature string) (n payment.WebhookEvent, err error) {
+// ParseWebhook implements payment.Provider. The signature covers the time and the exact bytes, and is valid for five
+// minutes. Other versions of the API are accepted.
+func (p *Provider) ParseWebhook(body []byte, signature string) (e payment.WebhookEvent, err error) {
 	if p.webhookKey == "" {
-		return n, payment.ErrSignature
+		return e, payment.ErrSignature
 	}
-	event, err := webhook.ConstructEventWithOptions(body, signature, p.webhookKey, webhook.ConstructEventOptions{IgnoreAPIVersionMismatch: true})
+	event, err := webhook.ConstructEventWithOptions(body, signature, p.webhookKey,
+		webhook.ConstructEventOptions{IgnoreAPIVersionMismatch: true})
 	if err != nil {
-		return n, payment.ErrSignature.Wrap(err)
+		return e, payment.ErrSignature.Wrap(err)
 	}
-	n = payment.WebhookEvent{ID: event.ID, Kind: string(event.Type)}
+	e = payment.WebhookEvent{ID: event.ID, Kind: string(event.Type)}
 	switch {
 	case event.Data == nil:
-		return n, nil
-	case strings.HasPrefix(n.Kind, "payment_intent."):
-		return n, readIntent(event, &n)
-	case strings.HasPrefix(n.Kind, "refund."), event.Type == api.EventTypeChargeRefundUpdated:
-		return n, readRefund(event, &n)
+		return e, nil
+	case strings.HasPrefix(e.Kind, "payment_intent."):
+		return e, readIntent(event, &e)
+	case strings.HasPrefix(e.Kind, "refund."), event.Type == api.EventTypeChargeRefundUpdated:
+		return e, readRefund(event, &e)
 	}
-	return n, nil
+	return e, nil
 }
 
-func readIntent(event api.Event, n *payment.WebhookEvent) error {
+func readIntent(event api.Event, e *payment.WebhookEvent) error {
 	var intent api.PaymentIntent
 	if err := json.Unmarshal(event.Data.Raw, &intent); err != nil {
 		return fault.ErrMalformed.Wrap(err)
@@ -130,19 +125,19 @@ func readIntent(event api.Event, n *payment.WebhookEvent) error {
 	if !mine {
 		return nil
 	}
-	n.OrderID, n.Reference = id, intent.ID
+	e.OrderID, e.Reference = id, intent.ID
 	switch event.Type {
 	case api.EventTypePaymentIntentSucceeded:
-		n.State = payment.Approved
+		e.State = payment.Approved
 	case api.EventTypePaymentIntentPaymentFailed, api.EventTypePaymentIntentCanceled:
-		n.State, n.Cause.Code = payment.Declined, declineReason(intent.LastPaymentError)
+		e.State, e.Cause.Code = payment.Declined, declineReason(intent.LastPaymentError)
 	default:
 	}
 	return nil
 }
 
-// readRefund hears that a refund failed. One that does not say by what it was asked for is left to the comparison of the books.
-func readRefund(event api.Event, n *payment.WebhookEvent) error {
+// readRefund reads a refund that failed. One without a refund id is left to the reconciliation.
+func readRefund(event api.Event, e *payment.WebhookEvent) error {
 	var refund api.Refund
 	if err := json.Unmarshal(event.Data.Raw, &refund); err != nil {
 		return fault.ErrMalformed.Wrap(err)
@@ -151,20 +146,20 @@ func readRefund(event api.Event, n *payment.WebhookEvent) error {
 	if !mine {
 		return nil
 	}
-	n.OrderID = id
-	asked, err := uuid.Parse(refund.Metadata[refundKey])
+	e.OrderID = id
+	refundID, err := uuid.Parse(refund.Metadata[refundKey])
 	if err == nil && isFailed(&refund) {
-		n.RefundID, n.Failure = asked, failureMessage(&refund)
+		e.RefundID, e.Failure = refundID, failureMessage(&refund)
 	}
 	return nil
 }
 
-// isFailed says whether the money of a refund does not arrive. Until Stripe knows, it is on its way.
+// isFailed reports whether a refund failed; a pending one has not.
 func isFailed(r *api.Refund) bool {
 	return r.Status == api.RefundStatusFailed || r.Status == api.RefundStatusCanceled
 }
 
-// failureMessage is what an admin is told of a refund that failed: Stripe's reason is one of a list.
+// failureMessage is the message for an admin; Stripe's reason is one of a list.
 func failureMessage(r *api.Refund) string {
 	text := payment.ErrRefused.Message
 	if r.FailureReason != "" {
