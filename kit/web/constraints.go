@@ -2,11 +2,14 @@ package web
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"sidecart/kit/fault"
 )
 
 var bounds = map[any][2]string{
@@ -60,6 +63,31 @@ func limit(schema object, tag string, n int, orEmpty bool) {
 	if (tag == "min" || tag == "len") && !orEmpty {
 		schema[names[0]] = n
 	}
+}
+
+// validExample is the example of a body. It panics if the route would refuse it.
+func validExample(t reflect.Type) any {
+	value := example(t)
+	if value == nil {
+		return nil
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic(err)
+	}
+	members := fieldIndexes(t)
+	refusal := fault.Of(Read(text, reflect.New(t).Interface()))
+	if refusal == nil {
+		return value
+	}
+	for path, message := range refusal.Fields {
+		name, _, _ := strings.Cut(path, "[")
+		name, _, _ = strings.Cut(name, ".")
+		if members[name] != nil { // not a parameter, which the example lacks
+			panic(fmt.Sprintf("web: the example of %s is invalid: %s %s", t, path, message))
+		}
+	}
+	return value
 }
 
 // example is a body made of the example tags of a type, or nil without any.

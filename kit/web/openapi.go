@@ -77,7 +77,7 @@ func (op operation) requestBody(s *schemas) object {
 	switch {
 	case op.in.body:
 		media := object{"schema": s.of(op.bodyType())}
-		if value := example(op.bodyType()); value != nil {
+		if value := validExample(op.bodyType()); value != nil {
 			media["example"] = value
 		}
 		content[fiber.MIMEApplicationJSON] = media
@@ -148,6 +148,9 @@ func (p param) document(s *schemas) object {
 	}
 	if p.fallback != "" {
 		schema["default"] = exampleValue(typ, p.fallback)
+	}
+	if text := p.Tag.Get("doc"); text != "" {
+		doc["description"] = text
 	}
 	if value, ok := p.Tag.Lookup("example"); ok {
 		doc["example"] = exampleValue(typ, value)

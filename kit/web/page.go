@@ -12,8 +12,8 @@ var errCursor = fault.ErrInvalid.With("cursor", "is not a cursor of this list")
 
 // PageQuery is the query of a list. Inputs embed it.
 type PageQuery struct {
-	Limit  int    `query:"limit" default:"20" validate:"min=1,max=100"`
-	Cursor Cursor `query:"cursor"`
+	Limit  int    `query:"limit" default:"20" validate:"min=1,max=100" doc:"Size of the page."`
+	Cursor Cursor `query:"cursor" doc:"next_cursor of the page before."`
 }
 
 // Page is one page of a list. NextCursor is null on the last page.

@@ -56,7 +56,7 @@ func (r *Requests) Routes(app *web.App) {
 }
 
 type window struct {
-	Minutes int `query:"minutes" default:"15" validate:"min=1,max=60"`
+	Minutes int `query:"minutes" default:"15" validate:"min=1,max=60" doc:"Length of the period until now."`
 }
 
 func (r *Requests) handleReport(ctx context.Context, _ shop.Caller, in window) (RequestReport, error) {

@@ -47,7 +47,7 @@ func (s *Streams) Routes(app *web.App) {
 }
 
 type StreamRequest struct {
-	LastEventID   string `header:"Last-Event-ID" validate:"max=60"`
+	LastEventID   string `header:"Last-Event-ID" validate:"max=60" doc:"id of the last event received, to resume."`
 	Authorization string `header:"Authorization"`
 }
 

@@ -51,8 +51,8 @@ func (s *Service) handleHistory(
 }
 
 type period struct {
-	From string `query:"from" validate:"omitempty,datetime=2006-01-02"`
-	To   string `query:"to" validate:"omitempty,datetime=2006-01-02"`
+	From string `query:"from" validate:"omitempty,datetime=2006-01-02" doc:"First day (UTC)."`
+	To   string `query:"to" validate:"omitempty,datetime=2006-01-02" doc:"Last day (UTC)."`
 }
 
 // Periods in days.

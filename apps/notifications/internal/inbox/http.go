@@ -21,7 +21,7 @@ func (s *Service) Routes(app *web.App) {
 
 type listQuery struct {
 	web.PageQuery
-	Unread bool `query:"unread"`
+	Unread bool `query:"unread" doc:"Unread notifications only."`
 }
 
 func (s *Service) handleList(ctx context.Context, caller shop.Caller, in listQuery) (NotificationPage, error) {

@@ -25,7 +25,7 @@ func (s *Service) Routes(app *web.App) {
 
 type getInput struct {
 	Selector
-	Version *int `query:"version" validate:"omitempty,min=0,max=2147483647"` // the default is the current one
+	Version *int `query:"version" validate:"omitempty,min=0,max=2147483647" doc:"An earlier version; 0 is the built-in one. Default: the current one."`
 }
 
 func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in getInput) (Template, error) {

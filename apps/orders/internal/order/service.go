@@ -121,7 +121,7 @@ func (s *Service) releaseReservation(ctx context.Context, key idempotency.Key, i
 
 // Filter narrows a list. Only an admin may list the orders of other users.
 type Filter struct {
-	UserID *shop.UserID `query:"user_id"`
+	UserID *shop.UserID `query:"user_id" doc:"Orders of this user; for admins."`
 	Status Status       `query:"status" validate:"omitempty,oneof=pending paid shipped delivered cancelled refunded partially_refunded"`
 }
 

@@ -99,10 +99,10 @@ type SalesReport struct {
 
 // Query selects a report. The defaults are the last 30 days and the currency with the most orders.
 type Query struct {
-	From     *Day   `query:"from"`
-	To       *Day   `query:"to"`
-	Currency string `query:"currency" validate:"omitempty,len=3"`
-	Top      int    `query:"top" default:"10" validate:"min=1,max=100"`
+	From     *Day   `query:"from" doc:"First day (UTC). Default: 30 days in all."`
+	To       *Day   `query:"to" doc:"Last day (UTC). Default: today."`
+	Currency string `query:"currency" validate:"omitempty,len=3" doc:"Default: the currency with the most orders."`
+	Top      int    `query:"top" default:"10" validate:"min=1,max=100" doc:"How many of the best-selling products."`
 }
 
 const maxDays = 366

@@ -28,7 +28,7 @@ func (s *Service) handleCreate(ctx context.Context, _ shop.Caller, in NewCategor
 }
 
 type listInput struct {
-	Tree bool `query:"tree"`
+	Tree bool `query:"tree" doc:"Nest subcategories in their parents."`
 	web.PageQuery
 }
 
@@ -49,7 +49,7 @@ func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in idInput) (Cat
 
 type updateInput struct {
 	ID      int64       `path:"id" validate:"min=1"`
-	IfMatch web.IfMatch `header:"If-Match"`
+	IfMatch web.IfMatch `header:"If-Match" doc:"ETag of the state that you read."`
 	CategoryUpdate
 }
 
@@ -59,7 +59,7 @@ func (s *Service) handleUpdate(ctx context.Context, _ shop.Caller, in updateInpu
 
 type deleteInput struct {
 	ID      int64       `path:"id" validate:"min=1"`
-	IfMatch web.IfMatch `header:"If-Match"`
+	IfMatch web.IfMatch `header:"If-Match" doc:"ETag of the state that you read."`
 }
 
 func (s *Service) handleDelete(ctx context.Context, _ shop.Caller, in deleteInput) (web.None, error) {

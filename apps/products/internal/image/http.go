@@ -96,7 +96,7 @@ func malformed(err error) error {
 type getInput struct {
 	ID      int64  `path:"id" validate:"min=1"`
 	ImageID int64  `path:"image_id" validate:"min=1"`
-	Size    string `query:"size" default:"full" validate:"oneof=full thumbnail"`
+	Size    string `query:"size" default:"full" validate:"oneof=full thumbnail" doc:"The whole image, or a small one."`
 }
 
 func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in getInput) (web.Content, error) {

@@ -50,7 +50,7 @@ func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in idInput) (Pro
 
 type updateInput struct {
 	ID      int64       `path:"id" validate:"min=1"`
-	IfMatch web.IfMatch `header:"If-Match"`
+	IfMatch web.IfMatch `header:"If-Match" doc:"ETag of the state that you read."`
 	ProductUpdate
 }
 
@@ -60,7 +60,7 @@ func (s *Service) handleUpdate(ctx context.Context, _ shop.Caller, in updateInpu
 
 type archiveInput struct {
 	ID      int64       `path:"id" validate:"min=1"`
-	IfMatch web.IfMatch `header:"If-Match"`
+	IfMatch web.IfMatch `header:"If-Match" doc:"ETag of the state that you read."`
 }
 
 func (s *Service) handleArchive(ctx context.Context, _ shop.Caller, in archiveInput) (web.None, error) {

@@ -8,15 +8,15 @@ import (
 
 // Filter narrows and sorts a list. The zero Filter matches all products on sale, newest first.
 type Filter struct {
-	Query      string            `query:"q" validate:"max=200"`
-	CategoryID int64             `query:"category_id" validate:"min=0"` // with its subcategories
+	Query      string            `query:"q" validate:"max=200" doc:"Words of the name or description."`
+	CategoryID int64             `query:"category_id" validate:"min=0" doc:"A category with its subcategories."`
 	Brand      string            `query:"brand" validate:"max=120"`
 	MinPrice   *shop.Money       `query:"min_price" validate:"omitempty,price"`
 	MaxPrice   *shop.Money       `query:"max_price" validate:"omitempty,price"`
 	InStock    *bool             `query:"in_stock"`
-	Attributes map[string]string `query:"attr.*" validate:"max=10,dive,keys,max=64,endkeys,max=500"`
-	Sort       Sort              `query:"sort" validate:"omitempty,oneof=relevance newest price -price name"`
-	Facets     bool              `query:"facets"`
+	Attributes map[string]string `query:"attr.*" validate:"max=10,dive,keys,max=64,endkeys,max=500" doc:"Attributes that products have, as attr.color=red."`
+	Sort       Sort              `query:"sort" validate:"omitempty,oneof=relevance newest price -price name" doc:"Default: relevance with q, else newest."`
+	Facets     bool              `query:"facets" doc:"Count the products by brand, category and price."`
 }
 
 // Sort is the sort order of a list.

@@ -47,7 +47,7 @@ func (s *Service) handleImports(ctx context.Context, _ shop.Caller, in web.PageQ
 }
 
 type exportInput struct {
-	Format string `query:"format" default:"csv" validate:"oneof=csv jsonl"`
+	Format string `query:"format" default:"csv" validate:"oneof=csv jsonl" doc:"CSV or JSON lines."`
 }
 
 func (s *Service) handleExport(_ context.Context, _ shop.Caller, in exportInput) (web.Content, error) {

@@ -47,7 +47,7 @@ type UserUpdate struct {
 // Filter is which accounts to list; what is empty lets all through. Q is the beginning of a username, an e-mail address
 // or a full name.
 type Filter struct {
-	Q      string    `query:"q" validate:"max=254"`
+	Q      string    `query:"q" validate:"max=254" doc:"Beginning of a username, an e-mail address or a full name."`
 	Role   shop.Role `query:"role" validate:"omitempty,oneof=user admin"`
 	Active *bool     `query:"active" validate:"omitempty"`
 }

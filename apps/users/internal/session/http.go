@@ -71,7 +71,7 @@ func (s *Service) handleList(ctx context.Context, caller shop.Caller, in web.Pag
 }
 
 type signOutAllInput struct {
-	Keep string `query:"keep" validate:"omitempty,oneof=current"`
+	Keep string `query:"keep" validate:"omitempty,oneof=current" doc:"current keeps the session of this request."`
 	audit.Origin
 }
 
