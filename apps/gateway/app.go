@@ -26,6 +26,6 @@ func build(app *web.App, cfg settings, routes []route.Route, verify web.Verify, 
 	front.LimitOthers(app)
 	reporter.Routes()
 	page.Routes(app, cfg.mailPageURL)
-	document.NewLibrary(routes, cfg.limitScale, to, app.OpenAPI).Routes(app)
+	document.New(routes, cfg.limitScale, to, app.OpenAPI).Routes(app)
 	edge.NoRoute(app)
 }

@@ -18,33 +18,33 @@ import (
 )
 
 const (
-	// cacheTime is how long a document is given again before the services are asked whether theirs changed.
+	// cacheTime is how long a merged document is served before the services' documents are fetched again.
 	cacheTime    = 10 * time.Second
 	fetchTimeout = 2 * time.Second
 )
 
-// Documents keeps the services' documents. While a service is away its last one is still shown.
+// Documents merges the services' documents. It keeps the last document of a service that is unavailable.
 type Documents struct {
 	routes  []route.Route
 	scale   int
 	forward *forward.Forwarder
 	own     func() map[string]any
 	mu      sync.Mutex
-	last    map[string]object
+	kept    map[string]object
 	merged  []byte
 	at      time.Time
 }
 
-// NewLibrary makes a library of what completed routes lead to. scale multiplies the limits it tells of; own is what the
-// gateway says of its own routes.
-func NewLibrary(routes []route.Route, scale int, to *forward.Forwarder, own func() map[string]any) *Documents {
-	return &Documents{routes: routes, scale: scale, forward: to, own: own, last: map[string]object{}}
+// New merges the documents of the services of completed routes. scale multiplies the documented limits; own is the
+// document of the gateway's own routes.
+func New(routes []route.Route, scale int, to *forward.Forwarder, own func() map[string]any) *Documents {
+	return &Documents{routes: routes, scale: scale, forward: to, own: own, kept: map[string]object{}}
 }
 
-// Routes adds /openapi.json and the page that shows it, /docs.
-func (l *Documents) Routes(app *web.App) {
+// Routes adds /openapi.json, and the page /docs that shows it.
+func (d *Documents) Routes(app *web.App) {
 	app.Get("/openapi.json", func(c *fiber.Ctx) error {
-		merged, err := l.Document(c.UserContext())
+		merged, err := d.Document(c.UserContext())
 		if err != nil {
 			return err
 		}
@@ -55,21 +55,21 @@ func (l *Documents) Routes(app *web.App) {
 	web.Docs(app.App)
 }
 
-// Document is the merged document as JSON. Operations of a service that has not been reached yet are not in it.
-func (l *Documents) Document(ctx context.Context) ([]byte, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if time.Since(l.at) < cacheTime {
-		return l.merged, nil
+// Document is the merged document as JSON. It lacks the operations of services that have not responded yet.
+func (d *Documents) Document(ctx context.Context) ([]byte, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if time.Since(d.at) < cacheTime {
+		return d.merged, nil
 	}
-	complete := l.ask(context.WithoutCancel(ctx))
-	own, err := generic(l.own())
+	complete := d.refresh(context.WithoutCancel(ctx))
+	own, err := viaJSON(d.own())
 	if err != nil {
 		return nil, err
 	}
-	docs := maps.Clone(l.last)
+	docs := maps.Clone(d.kept)
 	docs[route.Here] = own
-	doc, err := merge(l.routes, l.scale, docs)
+	doc, err := merge(d.routes, d.scale, docs)
 	if err != nil {
 		return nil, err
 	}
@@ -77,23 +77,23 @@ func (l *Documents) Document(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.merged, l.at = merged, time.Now()
-	if !complete { // a platform that is starting has its document as soon as it is up
-		l.at = l.at.Add(time.Second - cacheTime)
+	d.merged, d.at = merged, time.Now()
+	if !complete { // the platform is starting: fetch again soon
+		d.at = d.at.Add(time.Second - cacheTime)
 	}
 	return merged, nil
 }
 
-// ask refreshes what there is, all services at once, and says whether there is something of each.
-func (l *Documents) ask(ctx context.Context) (complete bool) {
-	services := route.Services(l.routes)
+// refresh fetches all services' documents concurrently, and reports whether there is one of each.
+func (d *Documents) refresh(ctx context.Context) (complete bool) {
+	services := route.Services(d.routes)
 	fresh := make([]object, len(services))
 	var wg sync.WaitGroup
 	for i, service := range services {
 		wg.Go(func() {
-			doc, err := l.fetch(ctx, service)
+			doc, err := d.fetch(ctx, service)
 			if err != nil {
-				slog.WarnContext(ctx, "no document of a service", "service", service, "err", err)
+				slog.WarnContext(ctx, "document of a service not fetched", "service", service, "err", err)
 			}
 			fresh[i] = doc
 		})
@@ -101,14 +101,14 @@ func (l *Documents) ask(ctx context.Context) (complete bool) {
 	wg.Wait()
 	for i, service := range services {
 		if fresh[i] != nil {
-			l.last[service] = fresh[i]
+			d.kept[service] = fresh[i]
 		}
 	}
-	return len(l.last) == len(services)
+	return len(d.kept) == len(services)
 }
 
-// generic is a document as it is read from JSON, like those of the others.
-func generic(document map[string]any) (read object, err error) {
+// viaJSON is a document as decoded from JSON, like those of the services.
+func viaJSON(document map[string]any) (read object, err error) {
 	text, err := json.Marshal(document)
 	if err != nil {
 		return nil, err
@@ -118,10 +118,10 @@ func generic(document map[string]any) (read object, err error) {
 
 var openAPI = sidecar.Endpoint{Method: "GET", Path: "/openapi.json"}
 
-func (l *Documents) fetch(ctx context.Context, service string) (doc object, err error) {
-	answer, err := l.forward.Fetch(ctx, service, openAPI.Path, nil, fetchTimeout)
+func (d *Documents) fetch(ctx context.Context, service string) (doc object, err error) {
+	response, err := d.forward.Fetch(ctx, service, openAPI.Path, nil, fetchTimeout)
 	if err != nil {
 		return nil, err
 	}
-	return doc, json.Unmarshal(answer.Body, &doc)
+	return doc, json.Unmarshal(response.Body, &doc)
 }

@@ -89,10 +89,10 @@ func TestMergeRefusesAmbiguousNames(t *testing.T) {
 	}
 }
 
-func TestLibraryKeepsTheLastGoodCopy(t *testing.T) {
-	var away atomic.Bool
+func TestLastDocumentIsKept(t *testing.T) {
+	var unavailable atomic.Bool
 	sidecar := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if away.Load() {
+		if unavailable.Load() {
 			w.WriteHeader(http.StatusInternalServerError)
 			return
 		}
@@ -101,13 +101,13 @@ func TestLibraryKeepsTheLastGoodCopy(t *testing.T) {
 	}))
 	defer sidecar.Close()
 	routes := []route.Route{{Do: "GET /api/v1/orders", By: "orders", Need: shop.Anyone, Limit: route.Limit{PerMinute: 1}}}
-	l := NewLibrary(routes, 1, forward.New(strings.TrimPrefix(sidecar.URL, "http://"), "", []string{"orders"}), func() map[string]any { return nil })
-	for _, l.at = range []time.Time{{}, {}} { // the second time what is kept is too old
-		doc, err := l.Document(t.Context())
+	d := New(routes, 1, forward.New(strings.TrimPrefix(sidecar.URL, "http://"), "", []string{"orders"}), func() map[string]any { return nil })
+	for _, d.at = range []time.Time{{}, {}} { // the second time, the cache has expired
+		doc, err := d.Document(t.Context())
 		if err != nil || !strings.Contains(string(doc), "/api/v1/orders") {
-			t.Errorf("away: %v: %v %.200s", away.Load(), err, doc)
+			t.Errorf("unavailable: %v: %v %.200s", unavailable.Load(), err, doc)
 		}
-		away.Store(true)
+		unavailable.Store(true)
 	}
 }
 

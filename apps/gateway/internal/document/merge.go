@@ -24,32 +24,12 @@ var guide string
 
 const schemaRef = "#/components/schemas/"
 
-// merge is one document of the operations that the routes open, at their public paths, and of what the gateway serves
-// without a route. It fails where two operations have one operationId, or two different schemas one name.
+// merge is one document of the routes' operations, at their public paths, and of what the gateway serves without a
+// route. It fails if two operations have one operationId, or two different schemas one name.
 func merge(routes []route.Route, scale int, docs map[string]object) (object, error) {
-	paths := object{}
-	own, _ := docs[route.Here]["paths"].(object)
-	for path := range own {
-		if operation := find(docs[route.Here], path, "GET"); operation != nil {
-			addProblems(operation, edgeProblems)
-			put(paths, path, "GET", operation)
-		}
-	}
-	for _, r := range routes {
-		path := r.Path()
-		if r.By != route.Here {
-			path = route.ServicePath(path)
-		}
-		operation := find(docs[r.By], path, r.Method())
-		if operation == nil {
-			continue
-		}
-		operation, err := generic(operation) // a copy
-		if err != nil {
-			return nil, err
-		}
-		describeEdge(operation, r, scale)
-		put(paths, r.Path(), r.Method(), operation)
+	paths, err := mergePaths(routes, scale, docs)
+	if err != nil {
+		return nil, err
 	}
 	if err := uniqueIDs(paths); err != nil {
 		return nil, err
@@ -74,6 +54,34 @@ func merge(routes []route.Route, scale int, docs map[string]object) (object, err
 			"securitySchemes": object{"bearer": object{"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
 		},
 	}, nil
+}
+
+func mergePaths(routes []route.Route, scale int, docs map[string]object) (object, error) {
+	paths := object{}
+	own, _ := docs[route.Here]["paths"].(object)
+	for path := range own {
+		if operation := find(docs[route.Here], path, "GET"); operation != nil {
+			addProblems(operation, edgeProblems)
+			put(paths, path, "GET", operation)
+		}
+	}
+	for _, r := range routes {
+		path := r.Path()
+		if r.By != route.Here {
+			path = route.ServicePath(path)
+		}
+		operation := find(docs[r.By], path, r.Method())
+		if operation == nil {
+			continue
+		}
+		operation, err := viaJSON(operation) // a copy
+		if err != nil {
+			return nil, err
+		}
+		describeEdge(operation, r, scale)
+		put(paths, r.Path(), r.Method(), operation)
+	}
+	return paths, nil
 }
 
 func put(paths object, path, method string, operation object) {
@@ -107,7 +115,7 @@ func uniqueIDs(paths object) error {
 	return nil
 }
 
-// mergeSchemas fails where services have different schemas of one name.
+// mergeSchemas fails if services have different schemas of one name.
 func mergeSchemas(docs map[string]object) (object, error) {
 	all, from := object{}, map[string]string{}
 	for _, service := range slices.Sorted(maps.Keys(docs)) {
@@ -120,11 +128,11 @@ func mergeSchemas(docs map[string]object) (object, error) {
 			all[name], from[name] = schema, service
 		}
 	}
-	all, err := generic(all) // a copy
+	all, err := viaJSON(all) // a copy
 	if err != nil {
 		return nil, err
 	}
-	return all, describe(all)
+	return all, addDescriptions(all)
 }
 
 // descriptions are those of schemas ("") and their members, made of Go comments by `make generate`.
@@ -132,7 +140,7 @@ func mergeSchemas(docs map[string]object) (object, error) {
 //go:embed descriptions.json
 var descriptions []byte
 
-func describe(schemas object) error {
+func addDescriptions(schemas object) error {
 	var texts map[string]map[string]string
 	if err := json.Unmarshal(descriptions, &texts); err != nil {
 		return err
@@ -156,7 +164,7 @@ func describe(schemas object) error {
 	return nil
 }
 
-// edgeProblems are those that the gateway answers on every path.
+// edgeProblems are the problems that the gateway can respond with on every path.
 var edgeProblems = []problem{
 	{fault.Malformed, "malformed"}, {fault.TooLarge, "headers_too_large"}, {fault.Misdirected, "misdirected"},
 	{fault.Limited, "rate_limited"}, {fault.Unavailable, "service_unavailable"}, {fault.TimedOut, "timed_out"},
@@ -167,7 +175,7 @@ type problem struct {
 	code string
 }
 
-// describeEdge adds to an operation what the gateway does: the limit, its problems, and a deprecation.
+// describeEdge adds what the gateway does to an operation: the limit, problems and deprecation.
 func describeEdge(operation object, r route.Route, scale int) {
 	per := "user"
 	if r.Need == shop.Anyone {

@@ -35,7 +35,7 @@ func (s *Service) handleEmpty(ctx context.Context, caller shop.Caller, _ web.Non
 }
 
 type productInput struct {
-	ProductID int64 `path:"product_id" validate:"min=1"`
+	ProductID int64 `path:"product_id" validate:"min=1" example:"1"`
 }
 
 // cartItemUpdate is how many of a product a cart has.

@@ -40,7 +40,7 @@ func (s *Service) handleList(ctx context.Context, _ shop.Caller, in listInput) (
 }
 
 type idInput struct {
-	ID int64 `path:"id" validate:"min=1"`
+	ID int64 `path:"id" validate:"min=1" example:"1"`
 }
 
 func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in idInput) (Category, error) {
@@ -48,7 +48,7 @@ func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in idInput) (Cat
 }
 
 type updateInput struct {
-	ID      int64       `path:"id" validate:"min=1"`
+	ID      int64       `path:"id" validate:"min=1" example:"1"`
 	IfMatch web.IfMatch `header:"If-Match" doc:"ETag of the state that you read."`
 	CategoryUpdate
 }
@@ -58,7 +58,7 @@ func (s *Service) handleUpdate(ctx context.Context, _ shop.Caller, in updateInpu
 }
 
 type deleteInput struct {
-	ID      int64       `path:"id" validate:"min=1"`
+	ID      int64       `path:"id" validate:"min=1" example:"1"`
 	IfMatch web.IfMatch `header:"If-Match" doc:"ETag of the state that you read."`
 }
 

@@ -41,7 +41,7 @@ func (s *Service) handleList(ctx context.Context, _ shop.Caller, in listInput) (
 }
 
 type idInput struct {
-	ID int64 `path:"id" validate:"min=1"`
+	ID int64 `path:"id" validate:"min=1" example:"1"`
 }
 
 func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in idInput) (Product, error) {
@@ -49,7 +49,7 @@ func (s *Service) handleGet(ctx context.Context, _ shop.Caller, in idInput) (Pro
 }
 
 type updateInput struct {
-	ID      int64       `path:"id" validate:"min=1"`
+	ID      int64       `path:"id" validate:"min=1" example:"1"`
 	IfMatch web.IfMatch `header:"If-Match" doc:"ETag of the state that you read."`
 	ProductUpdate
 }
@@ -59,7 +59,7 @@ func (s *Service) handleUpdate(ctx context.Context, _ shop.Caller, in updateInpu
 }
 
 type archiveInput struct {
-	ID      int64       `path:"id" validate:"min=1"`
+	ID      int64       `path:"id" validate:"min=1" example:"1"`
 	IfMatch web.IfMatch `header:"If-Match" doc:"ETag of the state that you read."`
 }
 

@@ -44,7 +44,7 @@ func (s *Service) Routes(app *web.App) {
 }
 
 type productInput struct {
-	ID int64 `path:"id" validate:"min=1"`
+	ID int64 `path:"id" validate:"min=1" example:"1"`
 }
 
 func (s *Service) handleLevel(ctx context.Context, _ shop.Caller, in productInput) (StockLevel, error) {
@@ -52,7 +52,7 @@ func (s *Service) handleLevel(ctx context.Context, _ shop.Caller, in productInpu
 }
 
 type adjustInput struct {
-	ID int64 `path:"id" validate:"min=1"`
+	ID int64 `path:"id" validate:"min=1" example:"1"`
 	StockAdjustment
 }
 
@@ -61,7 +61,7 @@ func (s *Service) handleAdjust(ctx context.Context, caller shop.Caller, in adjus
 }
 
 type movementsInput struct {
-	ID int64 `path:"id" validate:"min=1"`
+	ID int64 `path:"id" validate:"min=1" example:"1"`
 	web.PageQuery
 }
 
@@ -71,7 +71,7 @@ func (s *Service) handleMovements(ctx context.Context, _ shop.Caller, in movemen
 
 // lowStockThreshold is the available quantity from which on a product is low.
 type lowStockThreshold struct {
-	ID        int64 `path:"id" validate:"min=1"`
+	ID        int64 `path:"id" validate:"min=1" example:"1"`
 	Threshold *int  `json:"low_stock_threshold" validate:"required,min=0,max=1000000000" example:"5"`
 }
 
