@@ -9,8 +9,8 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// client is the address that a request comes from: of the connection, unless that is a trusted proxy's; then the last
-// address in X-Forwarded-For that is not one. What stands before it anybody could have written.
+// client returns the client's address: that of the connection, or behind trusted proxies the last address in
+// X-Forwarded-For that is no trusted proxy. Addresses before it can be forged.
 func (d *Edge) client(c *fiber.Ctx) netip.Addr {
 	client := addrOf(c.Context().RemoteAddr())
 	if len(d.cfg.Proxies) == 0 {
@@ -41,7 +41,7 @@ func addrOf(a net.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-// limitGroup is what limits count of an address: a household has a whole /64 of IPv6 addresses, which are one caller.
+// limitGroup returns the key that limits count: an IPv4 address, or the /64 network of an IPv6 address.
 func limitGroup(addr netip.Addr) string {
 	if !addr.Is6() {
 		return addr.String()

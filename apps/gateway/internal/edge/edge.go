@@ -26,15 +26,15 @@ import (
 
 // Config is what differs between environments.
 type Config struct {
-	// Hosts are the names that the platform answers to, without port.
+	// Hosts are the host names of the platform, without port.
 	Hosts []string
-	// Origins are the web pages of others that may call the API, like https://shop.example.com.
+	// Origins are other web origins that may call the API, like https://shop.example.com.
 	Origins []string
-	// Proxies are the networks whose X-Forwarded-For is believed.
+	// Proxies are the networks whose X-Forwarded-For is trusted.
 	Proxies []netip.Prefix
 }
 
-// Edge opens the public routes.
+// Edge serves the public routes.
 type Edge struct {
 	cfg     Config
 	routes  []route.Route
@@ -46,17 +46,17 @@ type Edge struct {
 	forward *forward.Forwarder
 }
 
-// New makes a door for completed routes.
+// New needs completed routes (route.Complete).
 func New(cfg Config, routes []route.Route, verify web.Verify, limiter *limit.Limiter, answers *cache.Cache, to *forward.Forwarder) *Edge {
 	d := &Edge{cfg: cfg, routes: routes, labels: map[string]attribute.Set{}, verify: verify, limiter: limiter, cache: answers, forward: to}
-	d.hits, _ = otel.Meter("sidecart/apps/gateway/edge").Int64Counter("gateway.cache.hits") // fails only for a bad name
+	d.hits, _ = otel.Meter("sidecart/apps/gateway/edge").Int64Counter("gateway.cache.hits") // fails only for an invalid name
 	for _, r := range routes {
 		d.labels[r.Do] = attribute.NewSet(attribute.String("http.request.method", r.Method()), attribute.String("http.route", r.Pattern()))
 	}
 	return d
 }
 
-// Open adds the guards, which stand before every route of app, and the routes.
+// Open adds to an app the checks that precede every route, and the routes.
 func (d *Edge) Open(app *web.App) {
 	checkMethod(app)
 	app.Use(d.setSecurityHeaders, checkHead, d.checkHost, d.cors, checkPath)
@@ -69,8 +69,7 @@ func (d *Edge) Open(app *web.App) {
 	}
 }
 
-// LimitOthers counts all requests that reach it together, by address. Routes that are added after it, and paths that no
-// route has, have that limit without naming one.
+// LimitOthers gives all routes that are added after it, and unknown paths, one common limit per address.
 func (d *Edge) LimitOthers(app *web.App) {
 	app.Use(func(c *fiber.Ctx) error {
 		counted, err := d.count(c, "other", route.Others, shop.Caller{}, d.client(c))
@@ -84,8 +83,8 @@ func (d *Edge) LimitOthers(app *web.App) {
 
 var errForbidden = fault.New(fault.Forbidden, "forbidden", "your role does not allow this")
 
-// serve answers one route. A caller without a good token is counted by address before they are refused, so that
-// guessing tokens is limited too.
+// serve handles one route. A caller without a valid token counts by address before the refusal, so that guessing tokens
+// is limited, too.
 func (d *Edge) serve(r route.Route) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		client := d.client(c)
@@ -96,7 +95,7 @@ func (d *Edge) serve(r route.Route) fiber.Handler {
 		}
 		if err == nil {
 			if isSlow(c, r) {
-				// What may take long to be worked on may take as long to arrive, now that it is known from whom.
+				// A slow route may also take long to receive, once its caller is authorised.
 				err = c.Context().SetReadDeadline(time.Now().Add(r.Deadline))
 			}
 		}
@@ -109,10 +108,10 @@ func (d *Edge) serve(r route.Route) fiber.Handler {
 	}
 }
 
-// isSlow says whether what a route does may take longer than the server gives other requests.
+// isSlow reports whether a route's deadline exceeds the server's timeout of other requests.
 func isSlow(c *fiber.Ctx, r route.Route) bool { return r.Deadline > c.App().Config().ReadTimeout }
 
-// caller is who asks, where the route wants to know. It fails with a fault if they may not.
+// caller verifies the token, if the route needs one. It fails with a fault if the caller lacks the permission.
 func (d *Edge) caller(c *fiber.Ctx, need shop.Permission) (shop.Caller, error) {
 	if need == shop.Anyone {
 		return shop.Caller{}, nil
@@ -151,7 +150,7 @@ func setLimitHeaders(c *fiber.Ctx, counted limit.Decision) {
 	c.Set("RateLimit-Reset", strconv.Itoa(counted.Reset))
 }
 
-// setDeprecationHeaders says that a route is deprecated, when it ends and where to go: RFC 9745, RFC 8594, RFC 8288.
+// setDeprecationHeaders sets Deprecation (RFC 9745), Sunset (RFC 8594) and Link (RFC 8288).
 func setDeprecationHeaders(c *fiber.Ctx, d route.Deprecation) {
 	if !d.Is() {
 		return
@@ -165,7 +164,7 @@ func setDeprecationHeaders(c *fiber.Ctx, d route.Deprecation) {
 	}
 }
 
-// withValues is a pattern with the values that this request has for its names.
+// withValues fills the parameters of this request into a path pattern.
 func withValues(pattern string, c *fiber.Ctx) string {
 	for name, value := range c.AllParams() {
 		pattern = strings.ReplaceAll(pattern, "{"+name+"}", value)
@@ -175,7 +174,7 @@ func withValues(pattern string, c *fiber.Ctx) string {
 
 func (d *Edge) respond(c *fiber.Ctx, r route.Route, client netip.Addr) error {
 	if r.By == route.Here {
-		return c.Next() // to the handler that stands behind the door
+		return c.Next() // to the gateway's own handler
 	}
 	path := route.ServicePath(c.Path())
 	if r.Cached {
@@ -190,7 +189,7 @@ func (d *Edge) respond(c *fiber.Ctx, r route.Route, client netip.Addr) error {
 
 func (d *Edge) respondFromCache(c *fiber.Ctx, r route.Route, path string) error {
 	query := canonicalQuery(c)
-	// Whoever waits with the first asker must not lose the answer if that one leaves.
+	// The request is shared: it goes on when the first client disconnects.
 	ctx := context.WithoutCancel(c.UserContext())
 	answer, hit, err := d.cache.Get(path+"?"+string(query), func() (*forward.Response, error) {
 		return d.forward.Fetch(ctx, r.By, path, query, r.Deadline)

@@ -9,8 +9,8 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// FuzzPlain: a path that passes the guard is the same to everybody who reads it: as it is written, to net/url, to fasthttp, and
-// after it was cleaned.
+// FuzzPlain: a path that passes the guard is the same to everybody who reads it: as it is written, to net/url, to
+// fasthttp, and after it was cleaned.
 func FuzzPlain(f *testing.F) {
 	for _, seed := range []string{
 		"/", "/api/v1/products/1", "/api/v1/../internal", "/api/v1/%2e%2e/internal", "//", "/a//b", "/a/./b", "/a/..", "/.", "/a;b", "/a\\..\\b", "/a%00", "/\x00",

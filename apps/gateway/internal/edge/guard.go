@@ -16,17 +16,17 @@ import (
 )
 
 var (
-	errMisdirected = fault.New(fault.Misdirected, "misdirected", "this server does not answer for that host")
+	errMisdirected = fault.New(fault.Misdirected, "misdirected", "this server does not serve that host")
 	errNoRoute     = fault.New(fault.NotFound, "no_such_route", "no such path")
 	errMethod      = fault.New(fault.NotAllowed, "method_not_allowed", "this path does not support the method")
-	errHead        = fault.ErrMalformed.WithMessage("a line of the head does not end as it should, or goes on in the next")
-	errTwoLengths  = fault.ErrMalformed.WithMessage("a body has a Content-Length or a Transfer-Encoding, not both")
+	errHead        = fault.ErrMalformed.WithMessage("a header line must end with CR LF and must not be folded")
+	errTwoLengths  = fault.ErrMalformed.WithMessage("Content-Length and Transfer-Encoding exclude each other")
 )
 
-// The API's answers are data: a browser that is made to show one must run nothing and load nothing.
+// The API's responses are data: a browser that shows one runs and loads nothing.
 const apiPolicy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
-// setSecurityHeaders adds the security headers, and the API's version, to every answer, errors among them.
+// setSecurityHeaders sets the security headers and the API's version on every response, also of errors.
 func (d *Edge) setSecurityHeaders(c *fiber.Ctx) error {
 	err := c.Next()
 	policy := apiPolicy
@@ -46,9 +46,8 @@ func (d *Edge) setSecurityHeaders(c *fiber.Ctx) error {
 	return err
 }
 
-// checkHost refuses names that are not the platform's, so that a page that has its own name point here (DNS
-// rebinding) gets nothing. Probes of an orchestrator and of the sidecar use the address they connect to, which no
-// name can point a browser's Host at; they are let through to the health that tells nothing of anybody.
+// checkHost refuses unknown host names, which prevents DNS rebinding. Probes of an orchestrator or sidecar use the IP
+// address that they connect to as host; they are allowed for the public health.
 func (d *Edge) checkHost(c *fiber.Ctx) error {
 	host := hostname(string(c.Request().Header.Host()))
 	if slices.Contains(d.cfg.Hosts, host) {
@@ -62,7 +61,7 @@ func (d *Edge) checkHost(c *fiber.Ctx) error {
 	return errMisdirected
 }
 
-// hostname is a Host without its port, in small letters.
+// hostname returns a Host header without port, in lower case.
 func hostname(host string) string {
 	host = strings.ToLower(host)
 	if strings.HasPrefix(host, "[") {
@@ -73,12 +72,12 @@ func hostname(host string) string {
 	return name
 }
 
-// maxPathLength is in bytes.
+// maxPathLength is the maximum length of a path in bytes.
 const maxPathLength = 1024
 
-// checkPath lets through only paths that can be read in one way: no escapes, no empty segments, no dots that walk,
-// nothing but letters, digits and - . _ ~. No route needs more, and what a proxy, a sidecar and a service could read
-// differently never reaches them. It looks at the request line itself, before anything has cleaned it.
+// checkPath refuses paths that proxies, sidecars and services could parse differently: escapes, empty segments, "." and
+// "..", and anything but letters, digits and - . _ ~. No route needs more. It checks the request line itself, before
+// any normalisation.
 func checkPath(c *fiber.Ctx) error {
 	path, _, _ := bytes.Cut(c.Request().Header.RequestURI(), []byte{'?'})
 	if !isPlain(path) {
@@ -101,9 +100,8 @@ func isPlain(path []byte) bool {
 		!bytes.HasSuffix(path, []byte("/.")) && !bytes.HasSuffix(path, []byte("/.."))
 }
 
-// checkHead refuses heads that two readers could take for two requests: a line that ends without CR, one that goes on
-// from the line before it, and a body that says in two ways how long it is. The server would decide for one reading;
-// whatever stands before us may have decided for the other.
+// checkHead refuses headers that allow request smuggling, because a proxy and this server could parse them differently:
+// a line that ends without CR, a folded line, and a body with two lengths.
 func checkHead(c *fiber.Ctx) error {
 	length, coding := false, false
 	for line := range bytes.Lines(c.Request().Header.RawHeaders()) {
@@ -122,8 +120,8 @@ func checkHead(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-// checkMethod makes a method that Fiber does not know one that no route takes: Fiber would answer it by itself, in
-// plain text and undressed.
+// checkMethod replaces a method that Fiber does not know by TRACE, which no route has: Fiber would respond itself, as
+// plain text without security headers.
 func checkMethod(app *web.App) {
 	server := app.Server()
 	known, serve := app.Config().RequestMethods, server.Handler
@@ -135,7 +133,7 @@ func checkMethod(app *web.App) {
 	}
 }
 
-// NoRoute answers what no route before it did: 405 with Allow where another method would do, else 404.
+// NoRoute responds to requests without a route: 405 with Allow if the path has other methods, else 404.
 func NoRoute(app *web.App) {
 	routes := app.GetRoutes(true)
 	exact := fiber.Config{CaseSensitive: true, StrictRouting: true}

@@ -7,8 +7,8 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// canonicalQuery is the query in one order and one encoding. It is what the service is asked, too: an answer is kept under
-// exactly the question it belongs to, however a client writes it.
+// canonicalQuery returns the query in one order and encoding. The service gets the same query, so that a cached
+// response belongs to exactly its key, however a client writes the query.
 func canonicalQuery(c *fiber.Ctx) []byte {
 	if len(c.Context().URI().QueryString()) == 0 {
 		return nil
@@ -18,7 +18,7 @@ func canonicalQuery(c *fiber.Ctx) []byte {
 	return args.QueryString()
 }
 
-// matchesETag says whether a client has what the entity tag stands for (RFC 9110, 13.1.2: a weak comparison).
+// matchesETag reports whether If-None-Match has the entity tag (RFC 9110, 13.1.2: weak comparison).
 func matchesETag(ifNoneMatch, tag string) bool {
 	if ifNoneMatch == "" || tag == "" {
 		return false

@@ -40,8 +40,8 @@ func ask(t *testing.T, url string, who shop.Caller) (conn net.Conn, status strin
 	return conn, string(first)
 }
 
-// TestAPlaceIsFreeAtOnce: whoever has all streams open that they may, closes one and comes again is served, long before the stream
-// that was closed would look or write. Who closes none is refused.
+// TestAPlaceIsFreeAtOnce: whoever has all streams open that they may, closes one and comes again is served, long before
+// the stream that was closed would look or write. Who closes none is refused.
 func TestAPlaceIsFreeAtOnce(t *testing.T) {
 	t.Parallel()
 	streams, url := start(t, kittest.Verify, newInboxes().read)
@@ -100,7 +100,8 @@ func TestAClosedStreamEnds(t *testing.T) {
 	})
 }
 
-// TestASlowReader is dropped when it has taken nothing for a while, so that it holds nothing here, and is counted as that.
+// TestASlowReader is dropped when it has taken nothing for a while, so that it holds nothing here, and is counted as
+// that.
 func TestASlowReader(t *testing.T) {
 	stop, err := telemetry.Start(t.Context(), "gateway")
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package stream is the streams on which people see what is new in their inbox as it happens. A stream is only ever woken by an
-// event; what it shows it reads from the inbox, after the number of what it showed last. So nothing is lost or doubled,
-// whatever happens to events, to this replica, or to the connection.
+// Package stream serves server-sent events: each user's new messages as they arrive. An event only wakes a connection,
+// which then reads the inbox after the sequence number of the last message it wrote. So no message is lost or repeated,
+// whatever happens to events, to this replica or to the connection.
 package stream
 
 import (
@@ -26,45 +26,44 @@ import (
 
 // What can go wrong with a stream.
 var (
-	ErrTooMany     = fault.New(fault.Limited, "too_many_streams", "you have as many streams open as one person may; close one").WithRetryAfter(10)
+	ErrTooMany     = fault.New(fault.Limited, "too_many_streams", "you have too many open streams; close one").WithRetryAfter(10)
 	ErrLastEventID = fault.ErrInvalid.With("Last-Event-ID", "is not an id of this stream")
 )
 
-// perUser is how many streams one person may have open at one replica: some tabs, a telephone. Those whose reader has gone do not
-// count.
+// perUser is how many streams one user may have open at one replica. Disconnected ones do not count.
 const perUser = 8
 
 const (
-	writeTimeout       = 10 * time.Second // with a reader that takes nothing
-	connectTimeout     = time.Minute      // is how long a stream takes at most from its place to its connection
-	checkInterval      = 3 * time.Second  // how often a stream's session and its reader are looked at
-	checksPerHeartbeat = 5                // checks for each heartbeat, so that proxies keep the connection
-	pollInterval       = 90 * time.Second // and is looked at without being woken, in case an event went missing
-	retryInterval      = time.Second      // after the inbox could not be read
+	writeTimeout       = 10 * time.Second // of each write to a client
+	connectTimeout     = time.Minute      // from the request to the start of the stream
+	checkInterval      = 3 * time.Second  // between checks of the session and the connection
+	checksPerHeartbeat = 5                // a heartbeat keeps proxies from closing the connection
+	pollInterval       = 90 * time.Second // between reads of the inbox without an event, in case one was lost
+	retryInterval      = time.Second      // after a failed read of the inbox
 )
 
-// Entry is one message of an inbox, and its number there.
+// Entry is one message of an inbox with its sequence number.
 type Entry struct {
 	Seq          int64           `json:"seq"`
 	Notification json.RawMessage `json:"notification"`
 }
 
-// Updates is what came into an inbox after a number, at most 100 entries, and the number up to which that is all.
+// Updates are at most 100 entries of an inbox after a position, and the sequence number up to which they are complete.
 type Updates struct {
 	Items []Entry `json:"items"`
 	Seq   int64   `json:"seq"`
 }
 
-// Inbox reads what came after a place in somebody's inbox; after the zero Place there is nothing.
+// Inbox reads the messages after a position in a user's inbox; none after the zero Position.
 type Inbox func(ctx context.Context, owner shop.UserID, after Position) (Updates, error)
 
-// Position is a place in an inbox: after a message, or after a number.
+// Position is a position in an inbox: after a message, or after a sequence number.
 type Position struct {
 	Message uuid.UUID
 	Seq     *int64
 }
 
-// parsePosition reads a Last-Event-ID: the id of a message or, from a stream that has not shown one yet, a number.
+// parsePosition parses a Last-Event-ID: the id of a message or, from a stream without messages, a sequence number.
 func parsePosition(text string) (Position, error) {
 	if text == "" {
 		return Position{}, nil
@@ -84,17 +83,17 @@ type connection struct {
 	owner       shop.UserID
 	token       string
 	requestedAt time.Time
-	writer      *web.StreamWriter // nil before it has its connection; written and read under the lock of Streams
-	seq         int64             // of what was shown last
-	wake        chan struct{}     // has room for one: being woken twice is being woken once
+	writer      *web.StreamWriter // nil before the stream starts; guarded by the lock of Streams
+	seq         int64             // of the last written message
+	wake        chan struct{}     // holds at most one signal
 	shutdown    <-chan struct{}
 	beats       int
 }
 
-// errShutdown ends the streams of a replica that stops: clients come back to another one, or to the next life of this one.
+// errShutdown ends the streams when this replica stops; clients reconnect.
 var errShutdown = errors.New("this replica stops")
 
-// run shows what is new until the connection, the session or this replica ends. It begins with what there was already.
+// run writes new messages until the connection, the session or this replica ends.
 func (s *Streams) run(st *connection, first Updates, to *web.StreamWriter) {
 	defer s.remove(st)
 	s.connected(st, to)
@@ -117,8 +116,7 @@ func (s *Streams) run(st *connection, first Updates, to *web.StreamWriter) {
 	s.end(st, to, err)
 }
 
-// end counts why a stream ends. Who was slow is told, in a comment: it is no end of the session, and whoever comes back has all
-// that is new from there on.
+// end counts why a stream ends. A slow client gets the reason as a comment: it may reconnect and resume.
 func (s *Streams) end(st *connection, to *web.StreamWriter, err error) {
 	reason := "failed"
 	switch {
@@ -136,7 +134,7 @@ func (s *Streams) end(st *connection, to *web.StreamWriter, err error) {
 	slog.Debug("stream ends", "user", st.owner, "reason", reason, "err", err)
 }
 
-// catchUp shows all that is new, and says when to look again.
+// catchUp writes all new messages, and returns when to read the inbox again.
 func (s *Streams) catchUp(st *connection, to io.Writer, failed *error) (again time.Duration) {
 	for {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -151,7 +149,7 @@ func (s *Streams) catchUp(st *connection, to io.Writer, failed *error) (again ti
 	}
 }
 
-// show writes entries as events. It fails when the reader is gone or too slow.
+// show writes entries as events. It fails if the client has disconnected or is too slow.
 func (st *connection) show(news Updates, to io.Writer, before string) error {
 	var out strings.Builder
 	out.WriteString(before)
@@ -176,7 +174,7 @@ func (st *connection) show(news Updates, to io.Writer, before string) error {
 	return err
 }
 
-// beat ends a stream whose reader has gone, or whose session or token has ended, and tells the others' proxies that they live.
+// beat fails if the client has disconnected or the session or token has ended, and writes heartbeats.
 func (s *Streams) beat(st *connection, to *web.StreamWriter) error {
 	if to.Disconnected() {
 		return web.ErrDisconnected
@@ -194,7 +192,7 @@ func (s *Streams) beat(st *connection, to *web.StreamWriter) error {
 	return err
 }
 
-// jitter keeps streams that began together from asking together.
+// jitter spreads the reads of streams that started together.
 func jitter(d time.Duration) time.Duration {
-	return time.Duration(float64(d) * (0.75 + rand.Float64()/2)) //nolint:gosec // to spread, not to hide
+	return time.Duration(float64(d) * (0.75 + rand.Float64()/2)) //nolint:gosec // jitter, no secret
 }

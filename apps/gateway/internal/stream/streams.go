@@ -30,10 +30,10 @@ type Streams struct {
 	open map[shop.UserID]map[*connection]struct{}
 }
 
-// New has no streams yet. Whoever asks for one is known by verify, and sees what is in their inbox.
+// New makes Streams. verify checks the session of each stream again and again.
 func New(verify web.Verify, inbox Inbox) *Streams {
 	s := &Streams{verify: verify, inbox: inbox, shutdown: make(chan struct{}), checkInterval: checkInterval, writeTimeout: writeTimeout, open: map[shop.UserID]map[*connection]struct{}{}}
-	s.ended, _ = otel.Meter("sidecart/apps/gateway/stream").Int64Counter("gateway.streams.ended") // fails only for a bad name
+	s.ended, _ = otel.Meter("sidecart/apps/gateway/stream").Int64Counter("gateway.streams.ended") // fails only for an invalid name
 	return s
 }
 
@@ -51,7 +51,7 @@ type StreamRequest struct {
 	Authorization string `header:"Authorization"`
 }
 
-// handleStream reads the inbox first: who cannot be shown anything is told so, instead of seeing an empty stream.
+// handleStream reads the inbox before it starts the stream, so that an error has a status of its own.
 func (s *Streams) handleStream(ctx context.Context, who shop.Caller, in StreamRequest) (web.Stream, error) {
 	from, err := parsePosition(in.LastEventID)
 	if err != nil {
@@ -59,7 +59,7 @@ func (s *Streams) handleStream(ctx context.Context, who shop.Caller, in StreamRe
 	}
 	_, token, _ := strings.Cut(in.Authorization, " ")
 	st := &connection{owner: who.ID, token: token, requestedAt: time.Now(), wake: make(chan struct{}, 1), shutdown: s.shutdown}
-	if err := s.add(st); err != nil { // before reading: what comes in between wakes it
+	if err := s.add(st); err != nil { // before reading, so that no event in between is lost
 		return web.Stream{}, err
 	}
 	first, err := s.inbox(ctx, who.ID, from)
@@ -72,13 +72,13 @@ func (s *Streams) handleStream(ctx context.Context, who shop.Caller, in StreamRe
 		st.seq = first.Items[0].Seq - 1
 	}
 	if len(first.Items) == 100 {
-		st.awake() // there may be more
+		st.awake() // there may be more messages
 	}
 	return web.Stream{ContentType: "text/event-stream", WriteTimeout: s.writeTimeout, Run: func(to *web.StreamWriter) { s.run(st, first, to) }}, nil
 }
 
-// add takes one of the places that a person has. Where all are taken, streams whose readers have gone make room: a page that is
-// loaded again is back before its old stream notices. It fails with ErrTooMany.
+// add registers a stream. If the user has perUser streams, disconnected ones are removed first: a page that is reloaded
+// is back before its old stream ends. It fails with ErrTooMany.
 func (s *Streams) add(st *connection) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,7 +97,7 @@ func (s *Streams) add(st *connection) error {
 	return nil
 }
 
-// disconnected says whether nobody reads a stream any more, or it has never got its connection.
+// disconnected reports whether the client has disconnected, or the stream has never started.
 func (st *connection) disconnected() bool {
 	if st.writer == nil {
 		return time.Since(st.requestedAt) > connectTimeout
@@ -120,7 +120,7 @@ func (s *Streams) remove(st *connection) {
 	}
 }
 
-// Wake has somebody's streams look for what is new.
+// Wake makes a user's streams read the inbox.
 func (s *Streams) Wake(owner shop.UserID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,7 +129,7 @@ func (s *Streams) Wake(owner shop.UserID) {
 	}
 }
 
-// wakeAll is for after a time in which nobody was woken.
+// wakeAll wakes all streams, after a time in which events may have been lost.
 func (s *Streams) wakeAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -147,7 +147,7 @@ func (st *connection) awake() {
 	}
 }
 
-// Follow wakes streams as their owners are told something, until ctx ends; then all streams end.
+// Follow wakes streams at each notifications.created until ctx ends; then all streams end.
 func (s *Streams) Follow(ctx context.Context, listen event.Subscribe) error {
 	defer close(s.shutdown)
 	return event.SubscribeAll(ctx, listen, s.wakeAll, func(e shop.NotificationCreated) { s.Wake(e.UserID) })
@@ -158,7 +158,7 @@ var (
 	feedFrom  = sidecar.Endpoint{App: "notifications", Method: "GET", Path: "/feeds/{owner}?seq={number}"}
 )
 
-// NewInbox reads inboxes of the notifications service through the sidecar.
+// NewInbox returns an Inbox that invokes the notifications service.
 func NewInbox(invoke sidecar.Invoke) Inbox {
 	return func(ctx context.Context, owner shop.UserID, after Position) (news Updates, err error) {
 		feed := feedAfter.With(owner.String(), after.Message.String())
