@@ -14,7 +14,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// build puts the gateway together on its app, from the guards to what is left over.
+// build adds all routes to the gateway's app, from the checks of the edge to the response for unknown paths.
 func build(app *web.App, cfg settings, routes []route.Route, verify web.Verify, limiter *limit.Limiter, requests *analytics.Requests,
 	streams *stream.Streams, to *forward.Forwarder) {
 	front := edge.New(cfg.edge, routes, verify, limiter, cache.New(cfg.cacheBytes), to)
@@ -22,7 +22,7 @@ func build(app *web.App, cfg settings, routes []route.Route, verify web.Verify, 
 	requests.Routes(app)
 	streams.Routes(app)
 	reporter := health.NewReporter(app, route.Services(routes), to, verify)
-	reporter.Probes() // an orchestrator's come from one address, often the one that all clients seem to have: no limit
+	reporter.Probes() // before the limit: an orchestrator's probes may share an address with all clients
 	front.LimitOthers(app)
 	reporter.Routes()
 	page.Routes(app, cfg.mailPageURL)

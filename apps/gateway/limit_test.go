@@ -161,7 +161,7 @@ func TestLimitsReturnToRedis(t *testing.T) {
 	g.do(t, login, "{}")
 	runRedis(t, addr)
 	kittest.Eventually(t, 10*time.Second, func() error {
-		fresh := start(t, n, redisAt(addr)) // it knows only what the first told Redis
+		fresh := start(t, n, redisAt(addr)) // it knows only what Redis has
 		g.do(t, "POST /api/v1/auth/refresh", "{}")
 		if got := fresh.do(t, "POST /api/v1/auth/refresh", "{}"); got.header.Get("Ratelimit-Remaining") == "59" {
 			return fmt.Errorf("still counted locally")
@@ -170,7 +170,7 @@ func TestLimitsReturnToRedis(t *testing.T) {
 	})
 }
 
-// TestLimitsAreExactAcrossReplicas has two replicas take at once: not one more than the limit may pass.
+// TestLimitsAreExactAcrossReplicas takes at two replicas concurrently: not one request over the limit may pass.
 func TestLimitsAreExactAcrossReplicas(t *testing.T) {
 	addr, _ := startRedis(t)
 	one, two := limit.Connect(addr, "", 1), limit.Connect(addr, "", 1)
@@ -181,7 +181,7 @@ func TestLimitsAreExactAcrossReplicas(t *testing.T) {
 	var race sync.WaitGroup
 	for i := range 100 {
 		race.Go(func() {
-			if []*limit.Limiter{one, two}[i%2].Take(context.Background(), "POST /x", "somebody", most).Allowed {
+			if []*limit.Limiter{one, two}[i%2].Take(context.Background(), "POST /x", "a user", most).Allowed {
 				passed.Add(1)
 			}
 		})

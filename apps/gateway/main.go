@@ -1,4 +1,4 @@
-// Gateway is the only public door: who are you, may you, how often, and which service answers.
+// Gateway is the only public service: it authenticates, authorises and limits requests and forwards them to services.
 package main
 
 import (
@@ -31,12 +31,12 @@ func run(ctx context.Context, s *service.Service) error {
 		return err
 	}
 	limiter := limit.Connect(cfg.redisAddr, password, cfg.limitScale)
-	defer limiter.Close() //nolint:errcheck // at the end nobody can do anything about it
+	defer limiter.Close() //nolint:errcheck // at exit
 	requests := analytics.Connect(cfg.redisAddr, password)
-	defer requests.Close() //nolint:errcheck // at the end nobody can do anything about it
+	defer requests.Close() //nolint:errcheck // at exit
 
 	app := s.NewApp(ctx, cfg.web, auth.NewFeed(s.Sidecar.InvokeWithoutBreaker))
-	app.ReportHealth(web.Check{Name: "redis", Probe: limiter.Well})
+	app.ReportHealth(web.Check{Name: "redis", Probe: limiter.Healthy})
 	to := forward.New(s.Sidecar.HTTPAddr, cfg.daprToken, route.Services(routes))
 	streams := stream.New(s.Verifier.Verify, stream.NewInbox(s.Sidecar.Invoke))
 	build(app, cfg, routes, s.Verifier.Verify, limiter, requests, streams, to) //nolint:contextcheck // each request brings its own

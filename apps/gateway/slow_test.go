@@ -68,8 +68,8 @@ func TestSlowRequestsAreCutOff(t *testing.T) {
 	}
 }
 
-// A route with a long deadline takes bodies that arrive as slowly, once their first 8 KiB are there: these are read before
-// the door is asked.
+// A route with a long deadline takes bodies that arrive as slowly, once their first 8 KiB are there: these are read
+// before the door is asked.
 func TestLongRoutesMayArriveSlowly(t *testing.T) {
 	g := start(t, newUpstreams(t), arrivesWithin(300*time.Millisecond), deadline(5*time.Second))
 	head := "POST /api/v1/orders HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 20000\r\n"
@@ -78,7 +78,7 @@ func TestLongRoutesMayArriveSlowly(t *testing.T) {
 		t.Errorf("%.300s", back)
 	}
 	if back, took := g.slowly(t, head+"\r\n"+body, body, 15*time.Second); strings.Contains(back, " 200 ") || took > 10*time.Second {
-		t.Errorf("of nobody: after %s: %.300s", took, back)
+		t.Errorf("without a token: after %s: %.300s", took, back)
 	}
 }
 
@@ -86,8 +86,8 @@ func leavesWithin(d time.Duration) option {
 	return func(s *settings, _ *[]route.Route) { s.web.WriteTimeout = d }
 }
 
-// TestLongAnswersMayTakeLong: a file comes whole though it takes many times what other answers may, as long as some of it is
-// taken. Whoever takes nothing of it is cut off as anybody else.
+// TestLongAnswersMayTakeLong: a file comes whole though it takes many times what other answers may, as long as some of
+// it is taken. A client that reads nothing of it is cut off.
 func TestLongAnswersMayTakeLong(t *testing.T) {
 	n := newUpstreams(t)
 	g := start(t, n, leavesWithin(300*time.Millisecond))

@@ -22,7 +22,7 @@ func TestVersionsStandSideBySide(t *testing.T) {
 			t.Errorf("%s: %d, version %q, asked %s", path, got.status, got.header.Get("X-Api-Version"), n.lastRequest(t).URL.Path)
 		}
 		if got := g.do(t, "GET "+path, ""); got.status != 401 || got.header.Get("X-Api-Version") != want.version {
-			t.Errorf("%s of nobody: %d %v", path, got.status, got.header)
+			t.Errorf("%s without a token: %d %v", path, got.status, got.header)
 		}
 	}
 	asked := n.count()

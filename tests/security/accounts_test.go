@@ -46,8 +46,8 @@ func audited(t *testing.T, user, action string) (entries []struct{ Address, User
 	return entries
 }
 
-// TestNobodyAssignsThemselvesMore sends fields that are the platform's to set, wherever an account is written.
-func TestNobodyAssignsThemselvesMore(t *testing.T) {
+// TestProtectedFieldsCannotBeAssigned sends fields that are the platform's to set, wherever an account is written.
+func TestProtectedFieldsCannotBeAssigned(t *testing.T) {
 	t.Parallel()
 	alice, name := person(t)
 	before := do(t, alice, "GET /api/v1/users/me", nil)

@@ -1,5 +1,5 @@
-// Package analytics tells how the public API is used: per route how many requests, how quick, how many refused. It reads
-// what the gateway counts for its operators anyway, so that a request costs nothing more.
+// Package analytics reports the use of the public API: requests, durations and errors of each route. It reads the
+// gateway's metrics, so that requests cost nothing more.
 package analytics
 
 import (
@@ -12,23 +12,23 @@ import (
 	"sidecart/kit/web"
 )
 
-// RouteUsage is one route's use in a stretch of time. Durations are in milliseconds, as the gateway sees them, and estimated: they
-// are right to the bucket of the histogram they lie in, and 10,000 stands for all that is more.
+// RouteUsage is one route's use in a window of time. Durations are in milliseconds, measured at the gateway and
+// estimated from a histogram; 10,000 is the maximum.
 type RouteUsage struct {
-	Route    string  `json:"route"` // GET /api/v1/orders/{id}; "none" for what met no route
+	Route    string  `json:"route"` // GET /api/v1/orders/{id}; "none" for requests without a route
 	Requests int64   `json:"requests"`
 	Rate     float64 `json:"rate"`    // requests a second
-	Errors   int64   `json:"errors"`  // answered with 500 or more
-	Refused  int64   `json:"refused"` // answered with 400 to 499, but for the limited ones
-	Limited  int64   `json:"limited"` // answered with 429
-	Cached   int64   `json:"cached"`  // answered from the gateway's memory
+	Errors   int64   `json:"errors"`  // status 500 and above
+	Refused  int64   `json:"refused"` // status 400 to 499, without 429
+	Limited  int64   `json:"limited"` // status 429
+	Cached   int64   `json:"cached"`  // served from the gateway's cache
 	P50      float64 `json:"p50"`
 	P95      float64 `json:"p95"`
 	P99      float64 `json:"p99"`
 }
 
-// RequestReport is the use of all routes that were used, the busiest first. Replicas is how many replicas of the gateway it adds up;
-// Complete is false where the others could not be asked, and this one tells of itself alone.
+// RequestReport is the use of all routes with requests, the busiest first. Replicas is how many replicas of the gateway
+// it includes. Complete is false if other replicas could not be read.
 type RequestReport struct {
 	Since    time.Time    `json:"since"`
 	Until    time.Time    `json:"until"`
@@ -37,7 +37,7 @@ type RequestReport struct {
 	Items    []RouteUsage `json:"items"`
 }
 
-// tally is what is added up of one route. Buckets are counts by the upper bound of a duration in seconds.
+// tally has the counts of one route. Buckets are counts by the upper bound of the duration in seconds.
 type tally struct {
 	Requests int64            `json:"n"`
 	Errors   int64            `json:"e,omitempty"`
@@ -73,8 +73,8 @@ func (all tallies) add(others tallies, sign int64) {
 	}
 }
 
-// quantile is the duration in milliseconds that a share of the requests did not exceed. Inside a bucket requests are taken
-// to be spread evenly.
+// quantile returns the duration in milliseconds that a share of the requests did not exceed. Inside a bucket requests
+// are taken to be spread evenly.
 func (t tally) quantile(share float64) float64 {
 	counts, all, below := map[float64]int64{}, 0.0, 0.0
 	for text, n := range t.Buckets {
@@ -95,10 +95,10 @@ func (t tally) quantile(share float64) float64 {
 	return 0
 }
 
-// lowerBounds are where the buckets begin.
+// lowerBounds are the lower bounds of the buckets.
 var lowerBounds = append([]float64{0}, web.DurationBounds...)
 
-// report makes the answer of what was added up from since until now.
+// report makes the report of tallies between since and until.
 func report(all tallies, since, until time.Time) RequestReport {
 	r := RequestReport{Since: since.UTC(), Until: until.UTC(), Items: []RouteUsage{}}
 	seconds := max(1, until.Sub(since).Seconds())
@@ -116,5 +116,5 @@ func report(all tallies, since, until time.Time) RequestReport {
 	return r
 }
 
-// rounded keeps three decimals: more would pretend.
+// rounded rounds to three decimals.
 func rounded(x float64) float64 { return float64(int64(x*1000+.5)) / 1000 }

@@ -8,13 +8,13 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// The gateway's metrics that are read: kit/web counts every request in the first, the door every kept answer in the second.
+// The metrics that reports read: kit/web's histogram of all requests, and the edge's counter of cache hits.
 const (
 	durations = "http_server_request_duration_seconds"
 	cacheHits = "gateway_cache_hits_total"
 )
 
-// gather reads what has been counted since this process began.
+// gather reads the counts since the start of this process.
 func gather(from prometheus.Gatherer) (tallies, error) {
 	families, err := from.Gather()
 	if err != nil {
@@ -59,10 +59,10 @@ func requestsIn(m *dto.Metric) tally {
 
 var parameter = regexp.MustCompile(`:(\w+)`)
 
-// routeOf is a metric's route as the documents write it.
+// routeOf returns a metric's route in the notation of OpenAPI.
 func routeOf(m *dto.Metric) string {
 	path := label(m, "http_route")
-	if path == "/" { // the guards that stand before all routes: none came after them
+	if path == "/" { // the middleware before all routes: no route matched
 		return "none"
 	}
 	return label(m, "http_request_method") + " " + parameter.ReplaceAllString(path, "{$1}")

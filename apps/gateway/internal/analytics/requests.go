@@ -17,28 +17,28 @@ import (
 )
 
 const (
-	// maxWindow is how far back a report goes.
+	// maxWindow is the longest window of a report.
 	maxWindow = time.Hour
-	// shared is how often a replica tells the others.
-	shared = 5 * time.Second
-	// patience is how long Redis may take to answer.
-	patience = 500 * time.Millisecond
+	// shareInterval is the time between two writes of a replica's counts to Redis.
+	shareInterval = 5 * time.Second
+	// redisTimeout bounds one command.
+	redisTimeout = 500 * time.Millisecond
 )
 
-// Requests adds up the requests of this replica, minute by minute, and through Redis those of the others.
+// Requests counts the requests of this replica per minute, and adds those of the others through Redis.
 type Requests struct {
 	redis   *redis.Client
 	replica string
 	from    prometheus.Gatherer
 	mu      sync.Mutex
-	seen    tallies           // all that was counted when it was last looked at
-	minutes map[int64]tallies // of this replica, by the Unix minute
+	seen    tallies           // all counts at the last collection
+	minutes map[int64]tallies // of this replica, by Unix minute
 }
 
-// Connect makes one that meets the others in the Redis at addr. It does not wait for it.
+// Connect makes Requests with the Redis at addr. It does not wait for a connection.
 func Connect(addr, password string) *Requests {
 	client := redis.NewClient(&redis.Options{
-		Addr: addr, Password: password, ClientName: "gateway-analytics", DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience,
+		Addr: addr, Password: password, ClientName: "gateway-analytics", DialTimeout: redisTimeout, ReadTimeout: redisTimeout, WriteTimeout: redisTimeout,
 		MaxRetries: -1, DialerRetries: 1, PoolSize: 4,
 	})
 	return &Requests{redis: client, replica: uuid.NewString(), from: prometheus.DefaultGatherer, seen: tallies{}, minutes: map[int64]tallies{}}
@@ -47,7 +47,7 @@ func Connect(addr, password string) *Requests {
 // Close ends the connections to Redis.
 func (r *Requests) Close() error { return r.redis.Close() }
 
-// Routes adds the report's route, which stands behind the door.
+// Routes adds the report's route, which the edge authorises.
 func (r *Requests) Routes(app *web.App) {
 	web.Handle(app, "GET /api/v1/analytics/requests", shop.SeeAnalytics, r.handleReport, web.NoStore,
 		web.Doc("getRequestReport", "admin", "Report the use of each route"),
@@ -63,10 +63,10 @@ func (r *Requests) handleReport(ctx context.Context, _ shop.Caller, in window) (
 	return r.Report(ctx, time.Duration(in.Minutes)*time.Minute)
 }
 
-// Share tells the other replicas what this one has counted, every 5 s until ctx ends. Where Redis does not answer, they do
-// without until it does.
+// Share writes this replica's counts to Redis every 5 s until ctx ends. While Redis is unavailable, reports of other
+// replicas lack them.
 func (r *Requests) Share(ctx context.Context) error {
-	for tick := time.NewTicker(shared); ; {
+	for tick := time.NewTicker(shareInterval); ; {
 		select {
 		case <-ctx.Done():
 			tick.Stop()
@@ -75,12 +75,12 @@ func (r *Requests) Share(ctx context.Context) error {
 			if err := r.count(now); err != nil {
 				return err
 			}
-			_ = r.tell(ctx, now) // the next time is soon
+			_ = r.share(ctx, now) // retried at the next tick
 		}
 	}
 }
 
-// Report adds up the whole minutes that the last so long touches, this one included.
+// Report adds up the minutes of the given window, including the current one.
 func (r *Requests) Report(ctx context.Context, last time.Duration) (RequestReport, error) {
 	now := time.Now()
 	if err := r.count(now); err != nil {
@@ -104,12 +104,12 @@ func (r *Requests) Report(ctx context.Context, last time.Duration) (RequestRepor
 		add(m, r.minutes[m])
 	}
 	r.mu.Unlock()
-	answer := report(all, since, now)
-	answer.Replicas, answer.Complete = len(replicas), err == nil
-	return answer, nil
+	total := report(all, since, now)
+	total.Replicas, total.Complete = len(replicas), err == nil
+	return total, nil
 }
 
-// count adds what came since the last time to the present minute, and forgets minutes that no report reaches.
+// count adds the requests since the last collection to the current minute, and drops minutes older than maxWindow.
 func (r *Requests) count(now time.Time) error {
 	all, err := gather(r.from)
 	if err != nil {
@@ -121,16 +121,16 @@ func (r *Requests) count(now time.Time) error {
 	fresh.add(all, 1)
 	fresh.add(r.seen, -1)
 	r.seen = all
-	present := minute(now)
-	if r.minutes[present] == nil {
-		r.minutes[present] = tallies{}
+	current := minute(now)
+	if r.minutes[current] == nil {
+		r.minutes[current] = tallies{}
 	}
 	for route, t := range fresh {
 		if t.Requests == 0 && t.Cached == 0 {
 			delete(fresh, route)
 		}
 	}
-	r.minutes[present].add(fresh, 1)
+	r.minutes[current].add(fresh, 1)
 	for m := range r.minutes {
 		if m < minute(now.Add(-maxWindow)) {
 			delete(r.minutes, m)
@@ -139,8 +139,8 @@ func (r *Requests) count(now time.Time) error {
 	return nil
 }
 
-// tell writes this minute and the one before, which may have been added to since it was told, where the others look.
-func (r *Requests) tell(ctx context.Context, now time.Time) error {
+// share writes the current minute and the one before it to Redis.
+func (r *Requests) share(ctx context.Context, now time.Time) error {
 	pipe := r.redis.Pipeline()
 	for m := minute(now) - 1; m <= minute(now); m++ {
 		r.mu.Lock()
@@ -161,15 +161,15 @@ func (r *Requests) tell(ctx context.Context, now time.Time) error {
 // others calls add with each minute of each other replica.
 func (r *Requests) others(ctx context.Context, from, to int64, add func(replica string, minute int64, t tallies)) (err error) {
 	pipe := r.redis.Pipeline()
-	var asked []*redis.MapStringStringCmd
+	var commands []*redis.MapStringStringCmd
 	for m := from; m <= to; m++ {
-		asked = append(asked, pipe.HGetAll(ctx, key(m)))
+		commands = append(commands, pipe.HGetAll(ctx, key(m)))
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return err
 	}
-	for i, answer := range asked {
-		for replica, text := range answer.Val() {
+	for i, command := range commands {
+		for replica, text := range command.Val() {
 			var t tallies
 			if replica == r.replica {
 				continue

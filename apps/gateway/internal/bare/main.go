@@ -1,5 +1,5 @@
-// Bare is the gateway without its door: it hands every request to one service and asks nobody who they are. The benchmark
-// measures the door by it, on the loopback, and nothing else uses it.
+// Bare is the gateway without its edge: it forwards every request to one service without authentication. Only the
+// benchmark uses it, on the loopback, to measure the cost of the edge.
 package main
 
 import (
@@ -21,13 +21,13 @@ import (
 
 func main() {
 	addr := flag.String("listen", "127.0.0.1:0", "where to listen")
-	sidecar := flag.String("sidecar", "", "the gateway's sidecar, host:port; its token is in DAPR_API_TOKEN")
-	service := flag.String("service", "orders", "who answers")
+	sidecar := flag.String("sidecar", "", "the gateway's sidecar, host:port; its token is DAPR_API_TOKEN")
+	service := flag.String("service", "orders", "the service to forward to")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, *addr, *sidecar, *service); err != nil {
-		slog.Error("bare stops", "err", err)
+		slog.Error("bare failed", "err", err)
 		os.Exit(1) //nolint:gocritic // the signals end with the process
 	}
 }

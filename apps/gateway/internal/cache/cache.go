@@ -1,4 +1,4 @@
-// Package cache keeps the answers of public reads for a second, so that a crowd costs the catalogue one request.
+// Package cache keeps responses of public reads for a second, so that many concurrent readers cost one request.
 package cache
 
 import (
@@ -13,16 +13,15 @@ import (
 	"sidecart/apps/gateway/internal/forward"
 )
 
-// TTL is how long an answer is given again. With the second that Cache-Control allows a browser, nobody sees anything
-// older than the 2 s the API promises. Replicas of the gateway each have their own cache and tell one another nothing:
-// what one shows a second longer than another is still within that promise.
+// TTL is how long a response is served. With the second that Cache-Control allows browsers, no response is older than
+// the 2 s that the API promises. Each replica of the gateway has its own cache, which keeps that promise, too.
 const TTL = time.Second
 
-// Cache is bounded by the bytes of what it keeps.
+// Cache is bounded by the bytes of its responses.
 type Cache struct {
-	most    int
+	limit   int
 	mu      sync.Mutex
-	kept    *simplelru.LRU[string, entry]
+	entries *simplelru.LRU[string, entry]
 	bytes   int
 	flights singleflight.Group
 }
@@ -33,25 +32,25 @@ type entry struct {
 	size   int
 }
 
-// New makes a cache that keeps at most most bytes.
-func New(most int) *Cache {
-	c := &Cache{most: most}
-	// It fails only for a size below 1. The bytes are the bound; the number is one that they cannot reach.
-	c.kept, _ = simplelru.NewLRU(most/perEntry+1, func(_ string, e entry) { c.bytes -= e.size })
+// New makes a cache of at most limit bytes.
+func New(limit int) *Cache {
+	c := &Cache{limit: limit}
+	// It fails only for a size below 1. The number of entries cannot reach this size before the bytes reach theirs.
+	c.entries, _ = simplelru.NewLRU(limit/perEntry+1, func(_ string, e entry) { c.bytes -= e.size })
 	return c
 }
 
-// perEntry is about what an entry takes beside its key and its answer's bytes.
+// perEntry is about the overhead in bytes of an entry.
 const perEntry = 256
 
-// Get is the kept answer of key, or what fill answers. Callers that miss within a TTL share one fill; hit says that
-// none was needed. It fails as fill does, and failures are not kept.
+// Get returns the cached response of key, or calls fill. Concurrent callers within a TTL share one call; hit reports a
+// cached response. It fails as fill does, and failures are not cached.
 func (c *Cache) Get(key string, fill func() (*forward.Response, error)) (answer *forward.Response, hit bool, err error) {
 	if answer := c.lookup(key); answer != nil {
 		return answer, true, nil
 	}
 	filled, err, _ := c.flights.Do(key, func() (any, error) {
-		until := time.Now().Add(TTL) // the service may read its data as soon as it gets the request
+		until := time.Now().Add(TTL) // measured from the request, because the service may read its data immediately
 		overdue := time.AfterFunc(TTL, func() { c.flights.Forget(key) })
 		defer overdue.Stop()
 		answer, err := fill()
@@ -69,13 +68,13 @@ func (c *Cache) Get(key string, fill func() (*forward.Response, error)) (answer 
 func (c *Cache) lookup(key string) *forward.Response {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e, ok := c.kept.Get(key); ok && time.Now().Before(e.until) {
+	if e, ok := c.entries.Get(key); ok && time.Now().Before(e.until) {
 		return e.answer
 	}
 	return nil
 }
 
-// public says whether others may be given this answer too.
+// public reports whether a response may be shared.
 func public(answer *forward.Response) bool {
 	control := answer.Get(fiber.HeaderCacheControl)
 	return answer.Status == fiber.StatusOK && answer.Get(fiber.HeaderSetCookie) == "" &&
@@ -89,13 +88,13 @@ func (c *Cache) keep(key string, answer *forward.Response, until time.Time) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	// One answer must not push out all others, and a late one must not take the place of a newer.
-	if size > c.most/8 || time.Now().After(until) {
+	// One response must not evict all others, and a late one must not replace a newer one.
+	if size > c.limit/8 || time.Now().After(until) {
 		return
 	}
-	c.kept.Remove(key)
-	c.kept.Add(key, entry{answer: answer, until: until, size: size})
-	for c.bytes += size; c.bytes > c.most; {
-		c.kept.RemoveOldest()
+	c.entries.Remove(key)
+	c.entries.Add(key, entry{answer: answer, until: until, size: size})
+	for c.bytes += size; c.bytes > c.limit; {
+		c.entries.RemoveOldest()
 	}
 }

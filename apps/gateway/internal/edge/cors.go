@@ -13,8 +13,8 @@ const (
 	corsExposed = "Deprecation, ETag, Link, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, Sunset, X-API-Version, X-Request-Id"
 )
 
-// cors answers a browser's question whether a page may call (a preflight). A page of an origin that is not configured
-// is not told anything about origins at all, and its browser keeps the answers from it.
+// cors responds to preflight requests of configured origins. Others get no CORS headers, so that the browser blocks
+// them.
 func (d *Edge) cors(c *fiber.Ctx) error {
 	if c.Method() != fiber.MethodOptions || c.Get(fiber.HeaderAccessControlRequestMethod) == "" || !d.mayCall(c.Get(fiber.HeaderOrigin)) {
 		return c.Next()
@@ -25,7 +25,7 @@ func (d *Edge) cors(c *fiber.Ctx) error {
 	return c.SendStatus(fiber.StatusNoContent)
 }
 
-// allowOrigin marks an answer as readable by an allowed origin. Caches must tell origins apart wherever some are.
+// allowOrigin lets a configured origin read the response. With any configured, responses vary by origin.
 func (d *Edge) allowOrigin(c *fiber.Ctx) {
 	if len(d.cfg.Origins) == 0 {
 		return

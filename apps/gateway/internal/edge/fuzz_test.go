@@ -9,7 +9,7 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// FuzzPlain: a path that passes the guard is the same to everybody who reads it: as it is written, to net/url, to
+// FuzzPlain: a path that passes the check is parsed alike by all: as it is written, by net/url, by
 // fasthttp, and after it was cleaned.
 func FuzzPlain(f *testing.F) {
 	for _, seed := range []string{

@@ -13,10 +13,10 @@ import (
 	"sidecart/kit/web"
 )
 
-// body counts what a client sends while it passes.
+// body limits a client's body while it is forwarded.
 type body struct {
 	from io.Reader
-	left int // bytes that may still pass; below 0 there were more
+	left int // bytes that may still follow; below 0 the limit is exceeded
 	err  error
 }
 
@@ -26,7 +26,7 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, b.err
 	}
 	if len(p) > b.left+1 {
-		p = p[:b.left+1] // one more than may pass, so that a body of exactly the limit is told from a longer one
+		p = p[:b.left+1] // one byte over the limit shows that the body is longer
 	}
 	n, err := b.from.Read(p)
 	if b.left -= n; b.left < 0 {
@@ -36,12 +36,12 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// drained is how much of a refused body is read and thrown away, in bytes: a client that is still sending would see its
-// connection reset and never read why. Past it, it will.
+// drained is how many bytes of a refused body are read and discarded: a client that is still sending would see a reset
+// connection instead of the response.
 const drained = 4 << 20
 
-// forwardBody lets the client's body stream into req. Reads have none that means anything: it stays outside. It fails with
-// web.ErrTooLarge where the announced length is over the limit.
+// forwardBody streams the client's body into req; a body of GET and HEAD is dropped. It fails with web.ErrTooLarge if
+// the Content-Length exceeds the limit.
 func forwardBody(c *fiber.Ctx, req *fasthttp.Request, limit int) (*body, error) {
 	in := c.Request()
 	length := in.Header.ContentLength()
@@ -56,12 +56,11 @@ func forwardBody(c *fiber.Ctx, req *fasthttp.Request, limit int) (*body, error) 
 		b.drain()
 		return nil, web.ErrTooLarge
 	}
-	req.SetBodyStream(b, length) // -1, no length announced, goes on in chunks
+	req.SetBodyStream(b, length) // -1, without Content-Length, becomes chunked
 	return b, nil
 }
 
-// fault tells apart who failed when a request could not be carried out: the client that sends the body, if it did not
-// send all of it, else whatever err says.
+// fault returns the fault of a failed request: of the client, if it did not send the whole body, else err.
 func (b *body) fault(c *fiber.Ctx, err error) error {
 	switch {
 	case errors.Is(b.err, io.EOF):
@@ -83,18 +82,17 @@ func (b *body) fault(c *fiber.Ctx, err error) error {
 }
 
 func (b *body) drain() {
-	// Whatever happens here, the answer is that the body is too large.
-	_, _ = io.CopyN(io.Discard, b.from, drained)
+	_, _ = io.CopyN(io.Discard, b.from, drained) // the response is an error in any case
 }
 
-// streamedBody is an answer's body that may take long, as long as the client goes on taking it: each part of it has idle.
+// streamedBody is a response body without a deadline for the whole: each part has idle to be sent.
 type streamedBody struct {
 	fasthttp.ReadCloserWithError
 	client *fasthttp.RequestCtx
 	idle   time.Duration
 }
 
-// Read gives the client time from now on: waiting for the service is not the client's doing.
+// Read extends the client's deadline after each part, because waiting for the service is not the client's fault.
 func (p *streamedBody) Read(part []byte) (int, error) {
 	n, err := p.ReadCloserWithError.Read(part)
 	if deadlineErr := p.client.SetWriteDeadline(time.Now().Add(p.idle)); deadlineErr != nil {
@@ -103,7 +101,7 @@ func (p *streamedBody) Read(part []byte) (int, error) {
 	return n, err
 }
 
-// streamResponse gives a service's answer to the client.
+// streamResponse streams a service's response to the client.
 func streamResponse(c *fiber.Ctx, answer *fasthttp.Response, idle time.Duration) {
 	res := c.Response()
 	answer.Header.CopyTo(&res.Header)
@@ -114,13 +112,13 @@ func streamResponse(c *fiber.Ctx, answer *fasthttp.Response, idle time.Duration)
 	res.SetBody(answer.Body())
 }
 
-// smallBody is how large an answer may be to be taken whole, in bytes.
+// smallBody is the size in bytes up to which a response is read before it is sent.
 const smallBody = 64 << 10
 
 var buffers = sync.Pool{New: func() any { return new([smallBody]byte) }}
 
-// readSmall reads a small answer before the client is told anything of it. A sidecar that dies in the middle is then a
-// fault and not half an answer, and a client that leaves in the middle is no concern of the sidecar's.
+// readSmall reads a small response before anything is sent to the client. If a sidecar dies meanwhile, the client gets
+// an error and not half a response, and a client that disconnects does not affect the sidecar's connection.
 func readSmall(res *fasthttp.Response) error {
 	length := res.Header.ContentLength()
 	if length < 0 || length > smallBody || res.BodyStream() == nil {
@@ -131,6 +129,6 @@ func readSmall(res *fasthttp.Response) error {
 	if _, err := io.ReadFull(res.BodyStream(), buffer[:length]); err != nil {
 		return err
 	}
-	res.SetBody(buffer[:length]) // a copy; it also gives the connection back
+	res.SetBody(buffer[:length]) // a copy; it also releases the connection
 	return nil
 }

@@ -1,4 +1,4 @@
-// Package forward carries requests to the services, through the gateway's own sidecar.
+// Package forward sends requests to the services through the gateway's sidecar.
 package forward
 
 import (
@@ -17,7 +17,7 @@ import (
 	"sidecart/kit/sidecar"
 )
 
-// Forwarder is safe for all requests at once. It holds connections to one sidecar.
+// Forwarder holds connections to one sidecar. It is safe for concurrent use.
 type Forwarder struct {
 	host     *fasthttp.HostClient
 	addr     string
@@ -26,7 +26,7 @@ type Forwarder struct {
 }
 
 // New makes a forwarder to services through the sidecar at addr (host:port). token is the sidecar's API token, or
-// empty where it asks for none.
+// empty.
 func New(addr, token string, services []string) *Forwarder {
 	f := &Forwarder{addr: addr, token: token, breakers: map[string]*sidecar.Breaker{}}
 	for _, service := range services {
@@ -48,28 +48,28 @@ func New(addr, token string, services []string) *Forwarder {
 	return f
 }
 
-// retryIfIdempotent repeats a read on a connection that the sidecar had closed in the meantime. Nothing else is sent twice:
-// a change whose answer was lost may have been made.
+// retryIfIdempotent retries a GET once, on an idle connection that the sidecar has closed. Other methods are not
+// retried: the request may have been handled.
 func retryIfIdempotent(req *fasthttp.Request, attempts int, err error) (resetTimeout, retry bool) {
 	return false, attempts == 1 && req.Header.IsGet() && !errors.Is(err, fasthttp.ErrTimeout)
 }
 
-// Target is where a request goes and what bounds it.
+// Target is the destination of a request with its limits.
 type Target struct {
 	Service   string
-	Path      string // the service's own, without query
+	Path      string // at the service, without query
 	BodyLimit int    // in bytes
 	Deadline  time.Duration
-	// Idle is how long the client may take nothing of an answer that streams, which may then go on until the deadline. 0
-	// leaves the whole answer to the server's own timeout.
+	// Idle is the timeout of each part of a response that streams until the deadline. With 0 the server's timeout holds
+	// for the whole response.
 	Idle time.Duration
-	// WithToken passes the caller's bearer token on. Without it the service does not learn who asks.
+	// WithToken forwards the caller's bearer token.
 	WithToken bool
 }
 
-// Forward gives the request in c to a service and the service's answer to c, whatever it is; bodies stream both ways.
-// client is the caller's address. It fails with web.ErrTooLarge for a body over the limit, fault.ErrMalformed for what
-// no service can be given, sidecar.ErrUpstream where the service or a sidecar does not answer, and fault.ErrTimedOut.
+// Forward sends the request of c to a service and writes the service's response to c; bodies are streamed. client is
+// the caller's address. It fails with web.ErrTooLarge for a body over the limit, fault.ErrMalformed for headers that
+// sidecars cannot carry, sidecar.ErrUpstream if the service or a sidecar does not respond, and fault.ErrTimedOut.
 func (f *Forwarder) Forward(c *fiber.Ctx, to Target, client string) (err error) {
 	req := fasthttp.AcquireRequest()
 	defer fasthttp.ReleaseRequest(req)
@@ -86,12 +86,12 @@ func (f *Forwarder) Forward(c *fiber.Ctx, to Target, client string) (err error) 
 		return err
 	}
 	defer func() { leave(upstreamError(err)) }()
-	// The answer is read right into the client's response; what the gateway itself has to say there is kept aside.
+	// The response is read into the client's response; the gateway's own headers are restored after it.
 	res := c.Response()
 	own := ownHeader(res)
 	defer own.restore(res)
 	if to.Idle > 0 {
-		res = new(fasthttp.Response) // not from the pool: its stream is read after Forward
+		res = new(fasthttp.Response) // not from the pool: its body is read after Forward returns
 	}
 	err = f.host.DoTimeout(req, res, to.Deadline)
 	if err == nil && fromSidecar(res.StatusCode(), res.Header.ContentType(), res.Header.Peek(sidecar.SignatureHeader)) {
@@ -112,7 +112,7 @@ func (f *Forwarder) Forward(c *fiber.Ctx, to Target, client string) (err error) 
 	return nil
 }
 
-// lost is the fault that an error on the way to the sidecar stands for.
+// lost returns the fault of a connection error.
 func (f *Forwarder) lost(err error) error {
 	var known *fault.Error
 	var network net.Error
@@ -122,12 +122,12 @@ func (f *Forwarder) lost(err error) error {
 	case errors.Is(err, fasthttp.ErrTimeout), errors.As(err, &network) && network.Timeout():
 		return fault.ErrTimedOut.Wrap(err)
 	}
-	// The sidecar went away or was replaced: other idle connections to it are as dead as this one.
+	// The sidecar has exited or was replaced: its other idle connections are closed, too.
 	f.host.CloseIdleConnections()
 	return sidecar.ErrUpstream.Wrap(err)
 }
 
-// address makes req a call of a service through the sidecar.
+// address sets the URI and headers of a call to a service through the sidecar.
 func (f *Forwarder) address(ctx context.Context, req *fasthttp.Request, service, path string, query []byte) {
 	req.SetRequestURI(path)
 	req.URI().SetQueryStringBytes(query)
@@ -142,7 +142,7 @@ func (f *Forwarder) address(ctx context.Context, req *fasthttp.Request, service,
 // Field is one header field.
 type Field struct{ Name, Value string }
 
-// Response is what a service said, read to its end. It may be shared, so nobody changes it.
+// Response is a complete response. It may be shared and must not be changed.
 type Response struct {
 	Status int
 	Header []Field
@@ -151,7 +151,7 @@ type Response struct {
 	signature []byte
 }
 
-// Get is the value of a header field, or empty.
+// Get returns the value of a header field, or empty.
 func (a *Response) Get(name string) string {
 	for _, f := range a.Header {
 		if strings.EqualFold(f.Name, name) {
@@ -161,10 +161,10 @@ func (a *Response) Get(name string) string {
 	return ""
 }
 
-// maxResponse is how much of an answer Fetch reads, in bytes.
+// maxResponse is how many bytes of a response Fetch reads.
 const maxResponse = 8 << 20
 
-// Fetch asks a service for what anyone may see and reads the whole answer. It fails as Forward does.
+// Fetch sends a public GET request and reads the whole response. It fails as Forward does.
 func (f *Forwarder) Fetch(ctx context.Context, service, path string, query []byte, deadline time.Duration) (answer *Response, err error) {
 	if len(path)+len(query) > maxHeader {
 		return nil, errHeaderSize
@@ -181,7 +181,7 @@ func (f *Forwarder) Fetch(ctx context.Context, service, path string, query []byt
 	return answer, err
 }
 
-// Probe calls a service past its breaker, to find out how it is. The answer may be a sidecar's.
+// Probe calls a service even while its circuit breaker is open. The response may be a sidecar's.
 func (f *Forwarder) Probe(ctx context.Context, service, path string, query []byte, deadline time.Duration) (*Response, error) {
 	req, res := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(req)
@@ -197,7 +197,7 @@ func (f *Forwarder) Probe(ctx context.Context, service, path string, query []byt
 			return nil, f.lost(err)
 		}
 		if len(body) > maxResponse {
-			return nil, fault.ErrInternal.Wrap(errors.New("the answer of " + service + " is too large to be kept"))
+			return nil, fault.ErrInternal.Wrap(errors.New("the response of " + service + " is too large"))
 		}
 		answer.Body = body
 	}

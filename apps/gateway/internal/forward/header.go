@@ -11,37 +11,36 @@ import (
 	"sidecart/kit/fault"
 )
 
-// forwardedHeaders are the request header fields that reach a service. It is a list of what the API knows, not of what is
-// dangerous: whatever else a client sends (dapr-app-id, x-forwarded-for, x-user-id, cookies, hop-by-hop fields, and what
-// the next proxy or framework invents) stays outside. Among what is missing on purpose: Accept, because an event-stream
-// breaks calls between sidecars, and Content-Encoding, which is refused.
+// forwardedHeaders is the allow-list of request headers that reach a service. All others are dropped, such as
+// dapr-app-id, X-Forwarded-For, X-User-Id, cookies and hop-by-hop headers. Accept is not on the list because
+// text/event-stream breaks calls between sidecars; Content-Encoding is refused.
 var forwardedHeaders = []string{
 	fiber.HeaderAcceptLanguage, fiber.HeaderContentType, fiber.HeaderIfMatch, fiber.HeaderIfNoneMatch,
 	fiber.HeaderUserAgent, "Idempotency-Key",
 	"Payment-Signature", "Stripe-Signature",
 }
 
-// The sidecars read no more than 8 KiB of request line and headers, some of which they add themselves.
+// maxHeader is less than the 8 KiB of request line and headers that sidecars read, since they add headers.
 const maxHeader = 6 << 10
 
 var (
-	errHeader      = fault.ErrMalformed.WithMessage("a header or the query has characters that do not belong there")
+	errHeader      = fault.ErrMalformed.WithMessage("a header or the query has invalid characters")
 	errHeaderSize  = fault.New(fault.TooLarge, "headers_too_large", "the request's headers are too large")
-	errHeaderTwice = fault.ErrMalformed.WithMessage("a header that can be there once is there twice")
-	errEncodedBody = fault.New(fault.Unsupported, "unsupported_media_type", "send the body as it is, without Content-Encoding")
-	errBodyUnsent  = fault.ErrMalformed.WithMessage("the body did not arrive as announced")
+	errHeaderTwice = fault.ErrMalformed.WithMessage("a header that may occur once occurs twice")
+	errEncodedBody = fault.New(fault.Unsupported, "unsupported_media_type", "Content-Encoding is not supported")
+	errBodyUnsent  = fault.ErrMalformed.WithMessage("the body is shorter than its Content-Length, or is invalid")
 	errLateForBody = fault.ErrTimedOut.WithMessage("the body did not arrive in time")
 )
 
-// forwardRequestHeader gives req what may pass of the client's header. It fails with a fault for what a sidecar could not
-// carry: it would answer as if the service were down.
+// forwardRequestHeader copies the allowed headers to req. It fails with a fault for values that a sidecar cannot carry,
+// which it would report as an unavailable service.
 func forwardRequestHeader(c *fiber.Ctx, req *fasthttp.Request, withToken bool, client string) error {
 	in := &c.Request().Header
 	if encoding := in.Peek(fiber.HeaderContentEncoding); len(encoding) > 0 && !strings.EqualFold(string(encoding), "identity") {
 		return errEncodedBody
 	}
 	method := in.Method()
-	if in.IsHead() { // services know GET; the server leaves the body out
+	if in.IsHead() { // services implement GET; the server omits the body
 		method = []byte(fiber.MethodGet)
 	}
 	req.Header.SetMethodBytes(method)
@@ -75,7 +74,7 @@ func forwardField(in *fasthttp.RequestHeader, req *fasthttp.Request, name string
 	if !printable(value) {
 		return errHeader
 	}
-	// User-Agent and Content-Type are single by fasthttp's parser.
+	// fasthttp keeps one User-Agent and one Content-Type.
 	if name == "Idempotency-Key" || name == fiber.HeaderAuthorization {
 		if len(in.PeekAll(name)) > 1 {
 			return errHeaderTwice
@@ -86,7 +85,7 @@ func forwardField(in *fasthttp.RequestHeader, req *fasthttp.Request, name string
 	return nil
 }
 
-// printable says whether all of b is ASCII that shows. Sidecars carry header fields as UTF-8 text and fail on others.
+// printable reports whether b is printable ASCII. Sidecars fail on headers that are no UTF-8.
 func printable(b []byte) bool {
 	for _, ch := range b {
 		if ch < ' ' || ch > '~' {
@@ -96,16 +95,16 @@ func printable(b []byte) bool {
 	return true
 }
 
-// droppedHeaders are the response header fields that end here: hop by hop, or the gateway's own to say.
+// droppedHeaders are response headers that are hop-by-hop or set by the gateway.
 var droppedHeaders = []string{
 	fiber.HeaderKeepAlive, fiber.HeaderProxyAuthenticate, "Proxy-Connection", fiber.HeaderTrailer, fiber.HeaderUpgrade,
 	fiber.HeaderServer, fiber.HeaderVary, fiber.HeaderXRequestID, "Traceparent", "Tracestate",
 }
 
-// Sidecars tell of themselves in fields that begin so, among them the address of whoever asked.
+// sidecarHeaders are prefixes of headers that sidecars add; one has the client's address.
 var sidecarHeaders = [][]byte{[]byte("dapr-"), []byte("x-rate-limit-"), []byte("access-control-")}
 
-// forwardResponseHeader takes what must not reach the client out of a service's answer.
+// forwardResponseHeader removes headers that must not reach the client.
 func forwardResponseHeader(res *fasthttp.Response) {
 	h := &res.Header
 	for name := range bytes.SplitSeq(h.Peek(fiber.HeaderConnection), []byte{','}) {
@@ -138,7 +137,7 @@ func isSidecarHeader(name []byte) bool {
 	return false
 }
 
-// headerSnapshot is what the gateway said in a response before a service's answer took its place.
+// headerSnapshot keeps the gateway's own headers while the service's response replaces them.
 type headerSnapshot struct{ requestID, traceParent []byte }
 
 func ownHeader(res *fasthttp.Response) headerSnapshot {

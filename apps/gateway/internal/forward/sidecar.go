@@ -15,14 +15,14 @@ import (
 
 var problemType = []byte(fault.ContentType)
 
-// errFlooded is a sidecar's guard against floods.
-var errFlooded = fault.New(fault.Limited, "rate_limited", "too many requests at the moment").WithRetryAfter(1)
+// errFlooded is the response of a sidecar's flood limit.
+var errFlooded = fault.New(fault.Limited, "rate_limited", "too many requests; try again later").WithRetryAfter(1)
 
-// refused is a sidecar's own error for what it was given, not for what is behind it.
+// refused is an error of the request, not of the service.
 type refused struct{ error }
 
-// upstreamError is err unless it is about the request: what a client can bring about by what it sends must not count, or
-// anybody could close a service to everybody.
+// upstreamError returns err for the circuit breaker, or nil for an error that the request caused: otherwise any client
+// could open the breaker for all.
 func upstreamError(err error) error {
 	if byRequest := new(refused); errors.As(err, byRequest) {
 		return nil
@@ -30,27 +30,26 @@ func upstreamError(err error) error {
 	return err
 }
 
-// fromSidecar says whether an answer is a sidecar's own: services answer errors only as problem+json, and sign all that they
-// answer (see sidecar.Signature).
+// fromSidecar reports whether a response is a sidecar's own: services send errors only as problem+json, and set
+// sidecar.SignatureHeader on all responses.
 func fromSidecar(status int, contentType, signature []byte) bool {
 	return len(signature) == 0 || status >= fiber.StatusBadRequest && !bytes.HasPrefix(contentType, problemType)
 }
 
-// bodyStart is the first of an answer's body, as much as an error needs; the rest is given up.
+// bodyStart returns the first 4 KiB of a response's body and drops the rest.
 func bodyStart(res *fasthttp.Response) []byte {
 	stream := res.BodyStream()
 	if stream == nil {
 		return nil
 	}
-	text, _ := io.ReadAll(io.LimitReader(stream, 4<<10)) // whatever there is, for the log
+	text, _ := io.ReadAll(io.LimitReader(stream, 4<<10)) // for the log, as much as there is
 	_ = res.CloseBodyStream()
 	return text
 }
 
-// sidecarFault is what a sidecar's own error means to a client, and when to come back if the sidecar says so. The
-// sidecar's words name addresses and stay in the log.
+// sidecarFault returns the fault of a sidecar's own error response. Its text, which has addresses, is only logged.
 func sidecarFault(status int, retryAfter string, text []byte) error {
-	cause := fmt.Errorf("the sidecar answers %d: %.300s", status, text)
+	cause := fmt.Errorf("the sidecar responds %d: %.300s", status, text)
 	switch {
 	case status == fiber.StatusTooManyRequests:
 		return errFlooded.WithRetryAfterHeader(retryAfter).Wrap(refused{cause})

@@ -1,4 +1,4 @@
-// Package health tells how the platform is: the gateway, each service behind it, and what they stand on.
+// Package health reports the health of the gateway, the services, and their dependencies.
 package health
 
 import (
@@ -15,13 +15,13 @@ import (
 	"sidecart/kit/web"
 )
 
-// ServiceHealth is the health of one service, and how long it took to say so.
+// ServiceHealth is the health of one service, and how long the check took.
 type ServiceHealth struct {
 	web.Health
 	LatencyMS float64 `json:"latency_ms,omitempty"`
 }
 
-// PlatformHealth is how all are: ok only if every part of every service is.
+// PlatformHealth is the health of all services. It is ok if every part of every service is.
 type PlatformHealth struct {
 	Status   string                   `json:"status"`
 	Services map[string]ServiceHealth `json:"services"`
@@ -32,7 +32,7 @@ const (
 	sharedFor    = 500 * time.Millisecond
 )
 
-// Reporter asks the services.
+// Reporter checks the services.
 type Reporter struct {
 	app      *web.App
 	services []string
@@ -42,12 +42,12 @@ type Reporter struct {
 	all      shared[PlatformHealth]
 }
 
-// NewReporter makes a reporter on the gateway's own app and the services behind it.
+// NewReporter makes a reporter of the gateway's app and the services.
 func NewReporter(app *web.App, services []string, to *forward.Forwarder, verify web.Verify) *Reporter {
 	return &Reporter{app: app, services: services, forward: to, verify: verify}
 }
 
-// Probes adds /health (alive) and /health/ready (can work).
+// Probes adds /health (alive) and /health/ready (ready for requests).
 func (r *Reporter) Probes() {
 	web.DocumentHealth[web.Health](r.app, "/health", web.Doc("getHealth", "health", "Check that the gateway is alive"))
 	web.DocumentHealth[web.Health](r.app, "/health/ready", web.Doc("getReadiness", "health", "Check that the gateway is ready"))
@@ -58,14 +58,14 @@ func (r *Reporter) Probes() {
 	})
 }
 
-// Routes adds /health/services (everything can work). Latencies and errors are for an admin alone: to others they would
-// show how an attack is going.
+// Routes adds /health/services. Only an admin sees latencies and errors, which would show others the effect of an
+// attack.
 func (r *Reporter) Routes() {
 	web.DocumentHealth[PlatformHealth](r.app, "/health/services",
 		web.Doc("getServiceHealth", "health", "Check the health of all services"),
 		web.Describe("Each service with its sidecar, database and broker. An admin also sees latencies and errors."))
 	r.app.Get("/health/services", func(c *fiber.Ctx) error {
-		report := r.all.get(c.UserContext(), r.ask)
+		report := r.all.get(c.UserContext(), r.check)
 		ok := report.Status == web.OK
 		if !r.isAdmin(c) {
 			report = report.public()
@@ -74,7 +74,7 @@ func (r *Reporter) Routes() {
 	})
 }
 
-// isAdmin says whether a request has the token of one. Without a good token it is the public's.
+// isAdmin reports whether the request has an admin's token.
 func (r *Reporter) isAdmin(c *fiber.Ctx) bool {
 	token, err := web.BearerToken(c)
 	if err != nil {
@@ -84,15 +84,15 @@ func (r *Reporter) isAdmin(c *fiber.Ctx) bool {
 	return err == nil && who.May(shop.SeeAnalytics)
 }
 
-func send(c *fiber.Ctx, health any, well bool) error {
+func send(c *fiber.Ctx, health any, healthy bool) error {
 	c.Set(fiber.HeaderCacheControl, "no-store")
-	if !well {
+	if !healthy {
 		c.Status(fiber.StatusServiceUnavailable)
 	}
 	return c.JSON(health)
 }
 
-// public is a health as everybody may see it: for itself and each part whether it is ok.
+// public reduces a health to whether it and each part is ok.
 func public(h web.Health) web.Health {
 	shown := web.Health{Status: okOrDegraded(h.Status)}
 	for name, part := range h.Checks {
@@ -119,15 +119,14 @@ func okOrDegraded(status string) string {
 	return web.Degraded
 }
 
-// shared is a report that everybody who asks within sharedFor gets: making one costs every part a look, which nobody
-// may order in any number.
+// shared is a report that is made once in sharedFor for all requests, so that requests cannot multiply the checks.
 type shared[T any] struct {
 	mu   sync.Mutex
 	last T
 	at   time.Time
 }
 
-// get waits for the report where it is being made. It is made even if its first caller leaves.
+// get returns the report, or makes it. It goes on when its first caller disconnects.
 func (s *shared[T]) get(ctx context.Context, report func(context.Context) T) T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,8 +137,8 @@ func (s *shared[T]) get(ctx context.Context, report func(context.Context) T) T {
 	return s.last
 }
 
-// ask asks all services concurrently, each for at most 2 s.
-func (r *Reporter) ask(ctx context.Context) PlatformHealth {
+// check checks all services concurrently, each for at most 2 s.
+func (r *Reporter) check(ctx context.Context) PlatformHealth {
 	report := PlatformHealth{Status: web.OK, Services: map[string]ServiceHealth{}}
 	var mu sync.Mutex
 	add := func(name string, ask func() ServiceHealth) func() {
@@ -166,19 +165,19 @@ func (r *Reporter) ask(ctx context.Context) PlatformHealth {
 
 var ready = sidecar.Endpoint{Method: "GET", Path: "/health/ready"}
 
-// service is down unless it says otherwise.
+// service returns the health of one service: down unless it responds otherwise.
 func (r *Reporter) service(ctx context.Context, name string) ServiceHealth {
 	down := ServiceHealth{Health: web.Health{Status: web.Down}}
 	answer, err := r.forward.Probe(ctx, name, ready.Path, nil, checkTimeout)
 	if err != nil {
 		return down
 	}
-	var said web.Health
-	if json.Unmarshal(answer.Body, &said) != nil || said.Status == "" {
-		return down // a sidecar's error, that is: its app does not answer
+	var reported web.Health
+	if json.Unmarshal(answer.Body, &reported) != nil || reported.Status == "" {
+		return down // a sidecar's error: its app does not respond
 	}
 	if answer.Status != fiber.StatusOK {
-		said.Status = web.Down
+		reported.Status = web.Down
 	}
-	return ServiceHealth{Health: said}
+	return ServiceHealth{Health: reported}
 }

@@ -1,4 +1,4 @@
-// Package limit counts how often each caller uses each route, in Redis for all replicas of the gateway together.
+// Package limit is the rate limiter of callers and routes, in Redis for all replicas of the gateway.
 package limit
 
 import (
@@ -12,43 +12,41 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Decision says whether a caller may go on, and what they are told of their limit.
+// Decision is the result for one request, with the values of the RateLimit headers.
 type Decision struct {
 	Allowed   bool
 	Limit     int // requests a minute
-	Remaining int // that would be allowed right now
-	Reset     int // seconds until all of Limit is there again
-	// RetryAfter is how many seconds to wait, at least 1 where Allowed is false.
+	Remaining int // that are allowed now
+	Reset     int // seconds until Remaining is Limit again
+	// RetryAfter is how many seconds to wait, at least 1.
 	RetryAfter int
 }
 
-// Limiter counts with the generic cell rate algorithm: a limit of 60 a minute is one a second, and up to 60 at once
-// after a rest.
+// Limiter uses the generic cell rate algorithm: a limit of 60 a minute is one a second, with bursts of up to 60.
 type Limiter struct {
 	redis  *redis.Client
 	shared *redis_rate.Limiter
 	local  *local
 	// scale multiplies every limit.
 	scale int
-	// absentUntil is when a Redis that did not answer is asked again, in Unix nanoseconds.
+	// absentUntil is when a Redis that did not respond is tried again, in Unix nanoseconds.
 	absentUntil atomic.Int64
 }
 
-// retryAfter is how long a Redis that did not answer is left alone: every request waiting for its timeout would make
-// the gateway as slow as Redis is dead.
+// retryAfter is how long a Redis that did not respond is not tried, so that requests do not wait for its timeout.
 const retryAfter = time.Second
 
-// redisTimeout is how long one question to Redis may take.
+// redisTimeout bounds one command.
 const redisTimeout = 100 * time.Millisecond
 
-// Connect makes a limiter that counts in the Redis at addr. It does not wait for it.
+// Connect makes a limiter with the Redis at addr. It does not wait for a connection.
 func Connect(addr, password string, scale int) *Limiter {
-	redis.SetLogger(silence{}) // it tells of every connection tried; Take tells once of an outage
+	redis.SetLogger(noLog{}) // it logs each failed connection; Take logs an outage once
 	client := redis.NewClient(&redis.Options{
 		Addr: addr, Password: password, ClientName: "gateway",
 		DialTimeout: redisTimeout, ReadTimeout: redisTimeout, WriteTimeout: redisTimeout, PoolTimeout: redisTimeout,
 		MaxRetries: -1, DialerRetries: 1,
-		// Enough that a crowd does not wait for a connection and takes that for a Redis that is away.
+		// Enough for concurrent requests, which would take a wait for a connection for an outage.
 		PoolSize: 128,
 	})
 	return &Limiter{redis: client, shared: redis_rate.NewLimiter(client), local: newLocal(), scale: scale}
@@ -57,11 +55,11 @@ func Connect(addr, password string, scale int) *Limiter {
 // Close ends the connections to Redis.
 func (l *Limiter) Close() error { return l.redis.Close() }
 
-// Well asks whether Redis answers.
-func (l *Limiter) Well(ctx context.Context) error { return l.redis.Ping(ctx).Err() }
+// Healthy fails if Redis does not respond.
+func (l *Limiter) Healthy(ctx context.Context) error { return l.redis.Ping(ctx).Err() }
 
-// Take counts one use by a caller of what has a limit per minute. It always decides: while Redis does not answer, each
-// replica counts for itself, so that a limit is then at most replicas times as high, and never gone.
+// Take counts one request of a caller. It always decides: while Redis does not respond, each replica counts alone, so
+// that a limit is at most replicas times as high.
 func (l *Limiter) Take(ctx context.Context, what, caller string, perMinute int) Decision {
 	perMinute *= l.scale
 	key := what + " " + caller
@@ -71,7 +69,7 @@ func (l *Limiter) Take(ctx context.Context, what, caller string, perMinute int) 
 	}
 	result, err := l.shared.Allow(ctx, key, redis_rate.PerMinute(perMinute))
 	if err != nil {
-		l.absent(ctx, now, err)
+		l.logOutage(ctx, now, err)
 		return l.local.take(key, perMinute, now)
 	}
 	return Decision{
@@ -80,16 +78,16 @@ func (l *Limiter) Take(ctx context.Context, what, caller string, perMinute int) 
 	}
 }
 
-func (l *Limiter) absent(ctx context.Context, now time.Time, err error) {
+func (l *Limiter) logOutage(ctx context.Context, now time.Time, err error) {
 	before := l.absentUntil.Swap(now.Add(retryAfter).UnixNano())
-	if now.UnixNano()-before > int64(time.Minute) { // one line for an outage, not one for each second of it
-		slog.WarnContext(ctx, "redis does not answer: limits are counted by this replica alone", "err", err)
+	if now.UnixNano()-before > int64(time.Minute) { // one log line for an outage
+		slog.WarnContext(ctx, "redis unavailable, this replica counts limits alone", "err", err)
 	}
 }
 
-// seconds rounds up, so that a caller who waits as long as told is not early.
+// seconds rounds up, so that a caller who waits for it is not early.
 func seconds(d time.Duration) int { return int(math.Ceil(max(0, d.Seconds()))) }
 
-type silence struct{}
+type noLog struct{}
 
-func (silence) Printf(context.Context, string, ...any) {}
+func (noLog) Printf(context.Context, string, ...any) {}

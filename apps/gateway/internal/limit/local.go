@@ -8,14 +8,13 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// local counts in this process's memory. A caller not seen for longer than a limit's period has their whole limit
-// anyway and is forgotten.
+// local counts in memory. A caller without requests for longer than a limit's period is removed.
 type local struct {
 	mu      sync.Mutex
 	callers *expirable.LRU[string, *rate.Limiter]
 }
 
-// maxCallers bounds the memory: past it the caller longest unseen is forgotten.
+// maxCallers bounds the memory: past it the least recent caller is removed.
 const maxCallers = 50_000
 
 func newLocal() *local {

@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Serve answers GET /metrics at addr until ctx ends. It fails where it cannot listen.
+// Serve serves GET /metrics at addr until ctx ends. It fails if it cannot listen.
 func Serve(ctx context.Context, addr string) error {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.Handler())
@@ -18,7 +18,7 @@ func Serve(ctx context.Context, addr string) error {
 	stop := context.AfterFunc(ctx, func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
-		_ = server.Shutdown(ctx) // what is cut off after a second is asked again by whoever collects
+		_ = server.Shutdown(ctx) // a collector retries a request that is cut off
 	})
 	defer stop()
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {

@@ -1,5 +1,5 @@
-// Package page serves the front page, the pages that mails link to, and the live page. They are static files that use the
-// public API as any other web page can.
+// Package page serves the front page, the pages that mails link to, and the live page. They are static files that use
+// the public API as any other web page can.
 package page
 
 import (
@@ -17,12 +17,13 @@ import (
 //go:embed files
 var files embed.FS
 
-// Policy is the pages' Content-Security-Policy: scripts, styles and requests only from and to this server, nothing inline.
+// Policy is the pages' Content-Security-Policy: scripts, styles and requests only from and to this server, nothing
+// inline.
 const Policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; " +
 	"frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
-// pages are the files of each path. A key that a mail's link carries is in the query, which is not logged and not sent in
-// a Referer.
+// pages are the files of each path. A key that a mail's link carries is in the query, which is not logged and not sent
+// in a Referer.
 var pages = map[string]string{
 	"/": "front.html", "/live": "live.html",
 	"/verify-email": "key.html", "/reset-password": "key.html", "/unsubscribe": "key.html",

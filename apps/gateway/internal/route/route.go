@@ -1,4 +1,4 @@
-// Package route is the public API on one screen: each path, who may ask, how often, and the service that answers.
+// Package route is the table of the public API: each path with its permission, limit and service.
 package route
 
 import (
@@ -13,32 +13,31 @@ import (
 	"sidecart/kit/web"
 )
 
-// Here is who answers what no service does: the gateway itself. Such a route is declared with web.Handle on the gateway's
-// own app, at its public path, behind the door.
+// Here is the app id of the gateway, for routes that it serves itself. Such a route is declared with web.Handle on the
+// gateway's own app, at its public path.
 const Here = "gateway"
 
-// What a route has unless it says otherwise. Deadlines are in this table because Dapr (1.18.2) takes one timeout for an
-// app, not for a route, and its timeouts of apps are not safe: see dapr/resiliency/gateway.yaml. A service stops its
-// own work after 10 s (kit/web), so the gateway says that it was late.
+// Defaults of routes. Deadlines are in this table because Dapr (1.18.2) has one timeout per app, not per route, and its
+// app timeouts are not safe: see dapr/resiliency/gateway.yaml. A service cancels its own work after 10 s (kit/web).
 const (
 	defaultBodyLimit = 1 << 20
 	readDeadline     = 3 * time.Second
 	writeDeadline    = 9 * time.Second
 )
 
-// Limit is how often a caller may use a route. They may also do as much at once.
+// Limit is how often a caller may use a route; bursts may be as large.
 type Limit struct{ PerMinute int }
 
 // Route is one operation of the public API.
 type Route struct {
 	Do        string          // "POST /api/v1/orders/{id}/cancel"
-	By        string          // the service that answers: an app id, or Here
-	Need      shop.Permission // what the caller must be allowed
+	By        string          // the app id of the service, or Here
+	Need      shop.Permission // the caller's permission
 	Limit     Limit
-	Cached    bool          // answers are the same for everybody and may be a second old
+	Cached    bool          // responses are the same for all callers and may be a second old
 	BodyLimit int           // in bytes; 0 is 1 MiB
-	Deadline  time.Duration // of the whole answer, retries included; 0 is 3 s for a read and 9 s for a write
-	// Deprecated says that clients should go elsewhere; the zero Deprecation is for all others.
+	Deadline  time.Duration // of the whole response, retries included; 0 is 3 s for a read and 9 s for a write
+	// Deprecated is zero for a route that is not deprecated.
 	Deprecated Deprecation
 }
 
@@ -48,22 +47,21 @@ func (r Route) Method() string {
 	return method
 }
 
-// Path is the public path, written /api/v1/orders/{id}.
+// Path is the public path, such as /api/v1/orders/{id}.
 func (r Route) Path() string {
 	_, path, _ := strings.Cut(r.Do, " ")
 	return path
 }
 
-// Pattern is the path as Fiber writes it, /api/v1/orders/:id.
+// Pattern is the path for Fiber, such as /api/v1/orders/:id.
 func (r Route) Pattern() string {
 	return strings.NewReplacer("{", ":", "}", "").Replace(r.Path())
 }
 
-// Reads says whether the route changes nothing.
+// Reads reports whether the route is a GET.
 func (r Route) Reads() bool { return r.Method() == fiber.MethodGet }
 
-// Complete fills in the defaults of a table and puts routes with text before those with a parameter in its place. It
-// fails on a route that cannot be served as it is written.
+// Complete fills in the defaults of a table and sorts fixed paths before patterns. It fails on an invalid route.
 func Complete(table []Route) ([]Route, error) {
 	routes := slices.Clone(table)
 	seen := map[string]bool{}
@@ -80,22 +78,22 @@ func Complete(table []Route) ([]Route, error) {
 		}
 		switch {
 		case seen[r.Do]:
-			return nil, fmt.Errorf("route %s is there twice", r.Do)
+			return nil, fmt.Errorf("route %s is declared twice", r.Do)
 		case r.By == "" || r.Need == "" || r.Limit.PerMinute < 1 || !strings.HasPrefix(r.Path(), "/"):
 			return nil, fmt.Errorf("route %q needs a path, a service, a permission and a limit", r.Do)
 		case r.Deprecated.Since.After(r.Deprecated.Sunset) && !r.Deprecated.Sunset.IsZero():
 			return nil, fmt.Errorf("route %s ends before it is deprecated", r.Do)
 		case r.Cached && (r.Need != shop.Anyone || !r.Reads()):
-			return nil, fmt.Errorf("route %s cannot be cached: it is not a read that anyone may do", r.Do)
+			return nil, fmt.Errorf("route %s cannot be cached: it is not a public read", r.Do)
 		}
 		seen[r.Do] = true
 	}
-	// Fiber tries them in this order.
+	// Fiber matches routes in this order.
 	slices.SortStableFunc(routes, func(a, b Route) int { return strings.Compare(web.Rank(a.Path()), web.Rank(b.Path())) })
 	return routes, nil
 }
 
-// Services are the app ids of the others that the routes lead to, sorted.
+// Services returns the sorted app ids of the routes' services, without Here.
 func Services(routes []Route) []string {
 	var services []string
 	for _, r := range routes {

@@ -41,8 +41,8 @@ func TestTableIsServable(t *testing.T) {
 	}
 }
 
-// TestNobodyWaitsLong: a read is answered within 3 s and a write within 9 s, but for files.
-func TestNobodyWaitsLong(t *testing.T) {
+// TestDeadlines: reads have 3 s and writes 9 s, except for files.
+func TestDeadlines(t *testing.T) {
 	files := regexp.MustCompile("import$|export$|images$|images/{image_id}$")
 	routes, err := Complete(Table)
 	if err != nil {
@@ -74,7 +74,7 @@ func TestCompleteRefuses(t *testing.T) {
 	good := Route{Do: "GET /api/v1/x", By: "x", Need: shop.Anyone, Limit: reading}
 	for name, table := range map[string][]Route{
 		"one route twice":      {good, good},
-		"nobody who answers":   {{Do: good.Do, Need: shop.Anyone, Limit: reading}},
+		"no service":           {{Do: good.Do, Need: shop.Anyone, Limit: reading}},
 		"no permission":        {{Do: good.Do, By: "x", Limit: reading}},
 		"no limit":             {{Do: good.Do, By: "x", Need: shop.Anyone}},
 		"no path":              {{Do: "GET", By: "x", Need: shop.Anyone, Limit: reading}},

@@ -6,10 +6,10 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Table is the public API: what is not in it cannot be reached from outside. The path without /api/v1 is the
-// service's own, and of /api/v2 it keeps the /v2. A path that is also an example of a pattern stands before it.
+// Table is the public API: the gateway serves nothing else of the services. The service's path has no /api/v1, and
+// begins with /v2 for /api/v2. A path that also matches a pattern precedes it.
 var Table = []Route{
-	{Do: "POST /api/v1/auth/register", By: "users", Need: shop.Anyone, Limit: joining},
+	{Do: "POST /api/v1/auth/register", By: "users", Need: shop.Anyone, Limit: registering},
 	{Do: "POST /api/v1/auth/login", By: "users", Need: shop.Anyone, Limit: signingIn},
 	{Do: "POST /api/v1/auth/refresh", By: "users", Need: shop.Anyone, Limit: refreshing},
 	{Do: "POST /api/v1/auth/logout", By: "users", Need: shop.SignedIn, Limit: writing},
@@ -40,9 +40,9 @@ var Table = []Route{
 	{Do: "DELETE /api/v1/categories/{id}", By: "products", Need: shop.ManageCatalogue, Limit: writing},
 	{Do: "POST /api/v1/products", By: "products", Need: shop.ManageCatalogue, Limit: writing},
 	{Do: "GET /api/v1/products", By: "products", Need: shop.Anyone, Limit: browsing, Cached: true},
-	{Do: "POST /api/v1/products/import", By: "products", Need: shop.ManageCatalogue, Limit: moving, BodyLimit: 64 << 20, Deadline: 10 * time.Minute},
+	{Do: "POST /api/v1/products/import", By: "products", Need: shop.ManageCatalogue, Limit: transferring, BodyLimit: 64 << 20, Deadline: 10 * time.Minute},
 	{Do: "GET /api/v1/products/imports", By: "products", Need: shop.ManageCatalogue, Limit: reading},
-	{Do: "GET /api/v1/products/export", By: "products", Need: shop.ManageCatalogue, Limit: moving, Deadline: 10 * time.Minute},
+	{Do: "GET /api/v1/products/export", By: "products", Need: shop.ManageCatalogue, Limit: transferring, Deadline: 10 * time.Minute},
 	{Do: "GET /api/v1/products/{id}", By: "products", Need: shop.Anyone, Limit: browsing, Cached: true},
 	{Do: "PATCH /api/v1/products/{id}", By: "products", Need: shop.ManageCatalogue, Limit: writing},
 	{Do: "DELETE /api/v1/products/{id}", By: "products", Need: shop.ManageCatalogue, Limit: writing},
@@ -73,7 +73,7 @@ var Table = []Route{
 	{Do: "POST /api/v1/orders/{id}/deliver", By: "orders", Need: shop.ManageOrders, Limit: writing},
 	{Do: "POST /api/v1/orders/{id}/refund", By: "orders", Need: shop.ManageOrders, Limit: writing},
 	{Do: "POST /api/v1/orders/{id}/refunds/{refund_id}/retry", By: "orders", Need: shop.ManageOrders, Limit: writing},
-	{Do: "POST /api/v1/payments/webhooks/{provider}", By: "orders", Need: shop.Anyone, Limit: telling},
+	{Do: "POST /api/v1/payments/webhooks/{provider}", By: "orders", Need: shop.Anyone, Limit: webhooks},
 	{Do: "GET /api/v1/payments/discrepancies", By: "orders", Need: shop.ManageOrders, Limit: reading},
 	{Do: "POST /api/v1/payments/discrepancies/{id}/refund", By: "orders", Need: shop.ManageOrders, Limit: writing},
 
@@ -82,7 +82,7 @@ var Table = []Route{
 	{Do: "GET /api/v1/notifications/stream", By: Here, Need: shop.SignedIn, Limit: reading},
 	{Do: "GET /api/v1/notifications/preferences", By: "notifications", Need: shop.SignedIn, Limit: reading},
 	{Do: "PUT /api/v1/notifications/preferences", By: "notifications", Need: shop.SignedIn, Limit: writing},
-	{Do: "POST /api/v1/notifications/unsubscribe", By: "notifications", Need: shop.Anyone, Limit: telling},
+	{Do: "POST /api/v1/notifications/unsubscribe", By: "notifications", Need: shop.Anyone, Limit: webhooks},
 	{Do: "GET /api/v1/notifications/unsubscribe", By: "notifications", Need: shop.Anyone, Limit: browsing},
 	{Do: "GET /api/v1/notifications/opened", By: "notifications", Need: shop.Anyone, Limit: browsing},
 	{Do: "GET /api/v1/notifications/clicked", By: "notifications", Need: shop.Anyone, Limit: browsing},
@@ -102,22 +102,20 @@ var Table = []Route{
 	{Do: "GET /api/v1/analytics/requests", By: Here, Need: shop.SeeAnalytics, Limit: reading},
 }
 
-// Others is the limit of all that the table does not name, taken together: pages, documents, the platform's health, and
-// paths that are not there.
+// Others is the common limit of everything else: pages, API docs, the platform's health, and unknown paths.
 var Others = reading
 
-// How often one user, or one address where nobody is signed in, may do a thing on one route. RATE_LIMIT_SCALE
-// multiplies them all.
+// Limits of one user, or one address without a token, on one route. RATE_LIMIT_SCALE multiplies them.
 var (
-	browsing   = Limit{PerMinute: 6000} // a shop's pages are often made by one server, and most answers are in the cache
-	reading    = Limit{PerMinute: 600}
-	telling    = Limit{PerMinute: 1200} // a payment provider, or a mail service whose readers unsubscribe, speaks for many from a few addresses
-	writing    = Limit{PerMinute: 300}
-	moving     = Limit{PerMinute: 30} // whole files
-	buying     = Limit{PerMinute: 60}
-	refreshing = Limit{PerMinute: 60}
-	joining    = Limit{PerMinute: 20}
-	signingIn  = Limit{PerMinute: 10}
-	exporting  = Limit{PerMinute: 10}
-	mailing    = Limit{PerMinute: 5}
+	browsing     = Limit{PerMinute: 6000} // a shop's web server is often one address, and most responses are cached
+	reading      = Limit{PerMinute: 600}
+	webhooks     = Limit{PerMinute: 1200} // a payment provider or mail service sends for many users from few addresses
+	writing      = Limit{PerMinute: 300}
+	transferring = Limit{PerMinute: 30} // whole files
+	buying       = Limit{PerMinute: 60}
+	refreshing   = Limit{PerMinute: 60}
+	registering  = Limit{PerMinute: 20}
+	signingIn    = Limit{PerMinute: 10}
+	exporting    = Limit{PerMinute: 10}
+	mailing      = Limit{PerMinute: 5}
 )

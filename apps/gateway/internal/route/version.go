@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// The versions of the API. The first is a service's own paths; a later one has its number before them, so that the service
-// itself can answer both: /api/v2/orders/1 is /v2/orders/1 of orders.
+// Versions of the API. Paths of the first have no number at the service; later ones have, so that the service can
+// implement both: /api/v2/orders/1 is /v2/orders/1 of orders.
 const (
 	first  = "/api/v1"
 	second = "/api/v2"
 )
 
-// ServicePath is a public path, or pattern, as the service that answers has it.
+// ServicePath returns the service's path, or pattern, of a public one.
 func ServicePath(public string) string {
 	if rest, ok := strings.CutPrefix(public, first+"/"); ok {
 		return "/" + rest
@@ -20,7 +20,7 @@ func ServicePath(public string) string {
 	return strings.TrimPrefix(public, "/api")
 }
 
-// Version is the version of the API that a public path belongs to. What stands at the root of the web is the first's.
+// Version returns the API version of a public path. Paths outside /api belong to the first.
 func Version(public string) string {
 	if strings.HasPrefix(public, second+"/") {
 		return "2"
@@ -28,18 +28,18 @@ func Version(public string) string {
 	return "1"
 }
 
-// Deprecation is when a route stops being the right one, when it stops, and what comes after it. Clients read it in every
-// answer (RFC 9745, RFC 8594), and in the documents.
+// Deprecation says since when a route is deprecated, when it ends, and its successor. Clients see it in each response
+// (RFC 9745, RFC 8594) and in the API docs.
 type Deprecation struct {
-	Since     time.Time // may be to come
-	Sunset    time.Time // zero while nobody has decided
+	Since     time.Time // may be in the future
+	Sunset    time.Time // zero if undecided
 	Successor string    // a path of this API
 }
 
-// Is says whether the route is deprecated at all.
+// Is reports whether the route is deprecated.
 func (d Deprecation) Is() bool { return !d.Since.IsZero() }
 
-// day is one of the table's, written 2027-01-31. It panics on what is no day, at start.
+// day parses a date of the table, like 2027-01-31. It panics on an invalid one, at start.
 func day(text string) time.Time {
 	t, err := time.Parse(time.DateOnly, text)
 	if err != nil {

@@ -40,9 +40,9 @@ func ask(t *testing.T, url string, who shop.Caller) (conn net.Conn, status strin
 	return conn, string(first)
 }
 
-// TestAPlaceIsFreeAtOnce: whoever has all streams open that they may, closes one and comes again is served, long before
+// TestAClosedStreamIsReplaced: a user with the most streams closes one and opens another, which is served long before
 // the stream that was closed would look or write. Who closes none is refused.
-func TestAPlaceIsFreeAtOnce(t *testing.T) {
+func TestAClosedStreamIsReplaced(t *testing.T) {
 	t.Parallel()
 	streams, url := start(t, kittest.Verify, newInboxes().read)
 	streams.checkInterval = time.Hour
@@ -130,7 +130,7 @@ func TestASlowReader(t *testing.T) {
 		metrics := get(t, url+"/metrics")
 		for _, reason := range []string{"slow", "gone"} {
 			if !strings.Contains(metrics, `gateway_streams_ended_total{otel_scope_name="sidecart/apps/gateway/stream",otel_scope_schema_url="",otel_scope_version="",reason="`+reason+`"} 1`) {
-				return fmt.Errorf("nobody is counted as %s", reason)
+				return fmt.Errorf("no stream is counted as %s", reason)
 			}
 		}
 		return nil

@@ -20,7 +20,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-// inboxes stand in for the notifications service.
+// inboxes is a fake of the notifications service.
 // start serves streams on a port of its own. The broadcast is the test's to make.
 // reader is a browser's EventSource.
 // next is the next event's name and data.
@@ -43,7 +43,7 @@ func TestStream(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	r.close()
-	inbox.add(alice.ID) // while nobody is there
+	inbox.add(alice.ID) // while no stream is open
 	inbox.add(alice.ID)
 	again := open(t, url, alice, r.last)
 	for _, want := range []string{"number 3", "number 4"} {
@@ -67,7 +67,7 @@ func TestStream(t *testing.T) {
 		}
 	}
 	if res := open(t, url, shop.Caller{}, ""); res.status != 401 {
-		t.Errorf("nobody: %d", res.status)
+		t.Errorf("no token: %d", res.status)
 	}
 }
 
@@ -138,7 +138,7 @@ func TestStreamsPerPerson(t *testing.T) {
 		t.Errorf("one too many: %d", res.status)
 	}
 	if res := open(t, url, kittest.NewCaller(shop.User), ""); res.status != 200 {
-		t.Errorf("somebody else: %d", res.status)
+		t.Errorf("another user: %d", res.status)
 	}
 }
 
@@ -174,19 +174,19 @@ func TestTheBroadcast(t *testing.T) {
 	inbox := newInboxes()
 	streams, url := start(t, kittest.Verify, inbox.read)
 	alice := kittest.NewCaller(shop.User)
-	heard := make(chan func(again func(), got func([]byte)))
+	subscribed := make(chan func(again func(), got func([]byte)))
 	ctx, stop := context.WithCancel(t.Context())
 	var follow sync.WaitGroup
 	follow.Go(func() {
 		_ = streams.Follow(ctx, func(ctx context.Context, topic string, again func(), got func([]byte)) error {
 			if topic != "notifications.created" {
-				t.Errorf("hears %s", topic)
+				t.Errorf("subscribes to %s", topic)
 			}
 			for {
 				select {
 				case <-ctx.Done():
 					return nil
-				case fn := <-heard:
+				case fn := <-subscribed:
 					fn(again, got)
 				}
 			}
@@ -194,7 +194,7 @@ func TestTheBroadcast(t *testing.T) {
 	})
 	r := open(t, url, alice, "")
 	inbox.add(alice.ID)
-	heard <- func(_ func(), got func([]byte)) {
+	subscribed <- func(_ func(), got func([]byte)) {
 		got([]byte(`nonsense`))
 		got([]byte(`{"user_id":"` + alice.ID.String() + `","seq":1}`))
 	}
@@ -202,7 +202,7 @@ func TestTheBroadcast(t *testing.T) {
 		t.Error(got)
 	}
 	inbox.add(alice.ID)
-	heard <- func(again func(), _ func([]byte)) { again() }
+	subscribed <- func(again func(), _ func([]byte)) { again() }
 	if got := r.title(t); got != "number 2" {
 		t.Error(got)
 	}

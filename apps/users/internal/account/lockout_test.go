@@ -13,8 +13,8 @@ import (
 	"sidecart/kit/kittest"
 )
 
-// TestFailuresAtOnce: of forty guesses at the same moment five are looked at, and the owner is told of one lock.
-func TestFailuresAtOnce(t *testing.T) {
+// TestConcurrentFailures: of forty guesses at the same moment five are looked at, and the owner is told of one lock.
+func TestConcurrentFailures(t *testing.T) {
 	s := newStand(t)
 	for name, want := range map[string][]string{"testuser": {"users.locked"}, "nobody": nil} {
 		if want != nil {
@@ -33,8 +33,8 @@ func TestFailuresAtOnce(t *testing.T) {
 	}
 }
 
-// TestSignInsAtOnceAreNoGuesses: forty of the owner's programs know the password.
-func TestSignInsAtOnceAreNoGuesses(t *testing.T) {
+// TestConcurrentSignInsAreNoFailures: forty of the owner's programs know the password.
+func TestConcurrentSignInsAreNoFailures(t *testing.T) {
 	s := newStand(t)
 	s.join(t, "testuser")
 	outcomes := race(40, func(n int) int {

@@ -1,5 +1,5 @@
-// Does what a link in a mail is for, with the key in its query, once somebody presses the button: programs that only look at
-// links change nothing. The key is taken out of the address bar at once.
+// Does what a mail's link is for, with the key of its query, when the user presses the button: programs that only fetch links
+// change nothing. The key is removed from the address bar immediately.
 "use strict";
 
 const json = (body) => ({ method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });

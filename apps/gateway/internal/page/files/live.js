@@ -5,7 +5,7 @@
 const api = "/api/v1";
 const at = (id) => document.getElementById(id);
 const shown = new Set();
-let pair = null; // access_token and refresh_token, while somebody is signed in
+let pair = null; // access_token and refresh_token, while a user is signed in
 let last = ""; // the id of the message that was shown last
 
 class Ended extends Error {} // the session has ended
@@ -31,7 +31,7 @@ async function call(path, options) {
 async function renew() {
   const mine = pair;
   const renewed = await call("/auth/refresh", post({ refresh_token: mine.refresh_token }));
-  if (pair === mine) pair = renewed; // else somebody signed out, or in again, meanwhile
+  if (pair === mine) pair = renewed; // else the user signed out, or in again, meanwhile
 }
 
 // Words of customers may stand in a message: it is shown as text, never as markup.
