@@ -13,8 +13,8 @@ import (
 
 var link = regexp.MustCompile(`href="(https?://[^"]+\?token=[^"]+)"`)
 
-// keyIn is the key in a mail's link, which leads to a page that is there.
-func keyIn(t *testing.T, m mail, page string) string {
+// tokenIn is the token of the link in an e-mail. It checks that the link leads to a page.
+func tokenIn(t *testing.T, m mail, page string) string {
 	t.Helper()
 	found := link.FindStringSubmatch(m.HTML)
 	if found == nil {
@@ -25,7 +25,7 @@ func keyIn(t *testing.T, m mail, page string) string {
 	if u.Path != page {
 		t.Errorf("the link leads to %s, want %s", u.Path, page)
 	}
-	a, err := nobody.Do(t.Context(), "GET "+u.RequestURI(), nil)
+	a, err := anonymous.Do(t.Context(), "GET "+u.RequestURI(), nil)
 	must(t, err)
 	if a.Status != 200 || !strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") {
 		t.Errorf("%s: %d %s", page, a.Status, a.Header.Get("Content-Type"))
@@ -33,35 +33,35 @@ func keyIn(t *testing.T, m mail, page string) string {
 	return u.Query().Get("token")
 }
 
-// accounts: the links in mails work, once.
+// accounts checks that the links in e-mails work once.
 func accounts(t *testing.T) {
 	vera := newBuyer(t, "vera", "Vera")
-	key := keyIn(t, awaitMail(t, "vera@example.com", "confirm your e-mail address"), "/verify-email")
-	use := func(do string, body map[string]string) int {
-		a, err := nobody.Do(t.Context(), "POST /api/v1/auth/"+do, body)
+	token := tokenIn(t, awaitMail(t, "vera@example.com", "confirm your e-mail address"), "/verify-email")
+	post := func(path string, body map[string]string) int {
+		a, err := anonymous.Do(t.Context(), "POST /api/v1/auth/"+path, body)
 		must(t, err)
 		return a.Status
 	}
-	if status := use("verify-email", map[string]string{"token": key}); status > 299 {
+	if status := post("verify-email", map[string]string{"token": token}); status > 299 {
 		t.Errorf("the link does not work: %d", status)
 	}
-	if status := use("verify-email", map[string]string{"token": key}); status < 400 || status > 499 {
+	if status := post("verify-email", map[string]string{"token": token}); status < 400 || status > 499 {
 		t.Errorf("the link works twice: %d", status)
 	}
-	if status := use("password/forgot", map[string]string{"email": "vera@example.com"}); status != 202 {
+	if status := post("password/forgot", map[string]string{"email": "vera@example.com"}); status != 202 {
 		t.Errorf("forgot: %d", status)
 	}
-	reset := map[string]string{"token": keyIn(t, awaitMail(t, "vera@example.com", "new password"), "/reset-password"), "new_password": "AnotherPassword456!"}
-	if status := use("password/reset", reset); status > 299 {
+	reset := map[string]string{"token": tokenIn(t, awaitMail(t, "vera@example.com", "new password"), "/reset-password"), "new_password": "AnotherPassword456!"}
+	if status := post("password/reset", reset); status > 299 {
 		t.Errorf("the link does not work: %d", status)
 	}
-	if status := use("password/reset", reset); status < 400 || status > 499 {
+	if status := post("password/reset", reset); status < 400 || status > 499 {
 		t.Errorf("the link works twice: %d", status)
 	}
 	awaitMail(t, "vera@example.com", "password was changed")
-	_, err := nobody.SignIn(t.Context(), "vera", "AnotherPassword456!")
+	_, err := anonymous.SignIn(t.Context(), "vera", "AnotherPassword456!")
 	must(t, err)
-	platform.Eventually(t, time.Minute, func() error { // the session from before has ended
+	platform.Eventually(t, time.Minute, func() error { // the reset ends the session
 		return vera.Call(t.Context(), "GET /api/v1/users/me", nil, 401, nil)
 	})
 }

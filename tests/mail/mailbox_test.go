@@ -19,13 +19,13 @@ import (
 	"sidecart/tests/platform"
 )
 
-// mail is what arrived. What has no parts, as an SMS, is Text.
+// mail is a received e-mail. One without parts, such as an SMS, is in Text.
 type mail struct {
 	To, Subject, Text, HTML string
 	Header                  http.Header
 }
 
-// mailbox is what the mail server has for an address, oldest first ("": for everybody).
+// mailbox lists the e-mails to an address ("": to all), oldest first.
 func mailbox(ctx context.Context, to string) (all []mail, err error) {
 	for start := 0; ; start += 250 {
 		some, err := mailPage(ctx, to, start)
@@ -37,7 +37,7 @@ func mailbox(ctx context.Context, to string) (all []mail, err error) {
 	}
 }
 
-// mailPage is at most 250 of them, newest first.
+// mailPage lists at most 250 e-mails, newest first.
 func mailPage(ctx context.Context, to string, start int) (all []mail, err error) {
 	url := fmt.Sprintf("http://127.0.0.1:%d/api/v2/messages?limit=250&start=%d", running.Port("mailhog", "web"), start)
 	if to != "" {
@@ -106,12 +106,12 @@ func read(headers map[string][]string, body string) (m mail, err error) {
 		case "text/html":
 			m.HTML = string(text)
 		default:
-			return m, fmt.Errorf("a part is %q", kind)
+			return m, fmt.Errorf("unexpected part %q", kind)
 		}
 	}
 }
 
-// awaitMail waits for a mail to somebody whose subject has these words.
+// awaitMail waits for an e-mail to an address whose subject contains the text.
 func awaitMail(t *testing.T, to, subject string) (found mail) {
 	t.Helper()
 	platform.Eventually(t, 90*time.Second, func() error {
@@ -125,7 +125,7 @@ func awaitMail(t *testing.T, to, subject string) (found mail) {
 				return nil
 			}
 		}
-		return fmt.Errorf("%s has %d mails, none of %q", to, len(all), subject)
+		return fmt.Errorf("%s has %d e-mails, none about %q", to, len(all), subject)
 	})
 	return found
 }

@@ -13,15 +13,16 @@ import (
 	"sidecart/tests/platform"
 )
 
-var counting = regexp.MustCompile(`"(https?://[^"]+/api/v1/notifications/(opened|clicked)\?token=[^"]+)"`)
+var trackedURL = regexp.MustCompile(`"(https?://[^"]+/api/v1/notifications/(opened|clicked)\?token=[^"]+)"`)
 
-// tracking: a mail with news has neither picture nor counting link until its reader allows that; then both work without signing
-// in, are counted once, and the link leads to the goods.
+// tracking checks that e-mails with news have no tracking pixel and no tracked links until the user allows them. Then
+// both work without authentication and count once, and the link leads to the product.
 func tracking(t *testing.T) {
 	reader := newBuyer(t, "tara", "Tara")
-	var record struct{ ID int }
-	must(t, admin.Call(t.Context(), "POST /api/v1/products", client.Raw(`{"name":"Rare Record","description":"","sku":"RR-1","price":19.99,"category_id":1,"brand":"Wax","initial_quantity":0}`), 201, &record))
-	path := fmt.Sprintf(" /api/v1/products/%d", record.ID)
+	var product struct{ ID int }
+	must(t, admin.Call(t.Context(), "POST /api/v1/products", client.Raw(`{"name":"Rare Record","description":"","sku":"RR-1",
+		"price":19.99,"category_id":1,"brand":"Wax","initial_quantity":0}`), 201, &product))
+	path := fmt.Sprintf(" /api/v1/products/%d", product.ID)
 	stock := func(delta int) {
 		t.Helper()
 		must(t, admin.Call(t.Context(), "POST"+path+"/inventory/adjustments", map[string]any{"delta": delta, "reason": "counted"}, 201, nil))
@@ -37,19 +38,19 @@ func tracking(t *testing.T) {
 			}
 			all = withSubject(all, "Rare Record")
 			if len(all) < nth {
-				return fmt.Errorf("%d mails about it", len(all))
+				return fmt.Errorf("%d e-mails about the product", len(all))
 			}
 			return nil
 		})
 		stock(-1)
 		return all[nth-1]
 	}
-	if m := news(1); counting.MatchString(m.HTML+m.Text) || !strings.Contains(m.HTML, path[1:]+`"`) {
-		t.Errorf("it tells without being allowed to: %s", m.HTML)
+	if m := news(1); trackedURL.MatchString(m.HTML+m.Text) || !strings.Contains(m.HTML, path[1:]+`"`) {
+		t.Errorf("tracked without permission: %s", m.HTML)
 	}
 	must(t, reader.Call(t.Context(), "PUT /api/v1/notifications/preferences", client.Raw(`{"tracking":true}`), 200, nil))
 	found := map[string]string{}
-	for _, m := range counting.FindAllStringSubmatch(news(2).HTML, -1) {
+	for _, m := range trackedURL.FindAllStringSubmatch(news(2).HTML, -1) {
 		at, err := url.Parse(html.UnescapeString(m[1]))
 		must(t, err)
 		found[m[2]] = "GET " + at.RequestURI()
@@ -58,15 +59,16 @@ func tracking(t *testing.T) {
 		t.Fatalf("%v", found)
 	}
 	for range 2 {
-		picture, err := nobody.Do(t.Context(), found["opened"], nil)
+		pixel, err := anonymous.Do(t.Context(), found["opened"], nil)
 		must(t, err)
-		if picture.Status != 200 || picture.Header.Get("Content-Type") != "image/gif" || picture.Header.Get("Cache-Control") != "no-store" {
-			t.Errorf("the picture: %d %v", picture.Status, picture.Header)
+		if pixel.Status != 200 || pixel.Header.Get("Content-Type") != "image/gif" ||
+			pixel.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("the pixel: %d %v", pixel.Status, pixel.Header)
 		}
-		goods, err := nobody.Do(t.Context(), found["clicked"], nil) // goes where it is led
+		page, err := anonymous.Do(t.Context(), found["clicked"], nil) // follows the redirect
 		must(t, err)
-		if goods.Status != 200 || !strings.Contains(string(goods.Body), `"sku":"RR-1"`) {
-			t.Errorf("the link leads to %d %s", goods.Status, goods.Body)
+		if page.Status != 200 || !strings.Contains(string(page.Body), `"sku":"RR-1"`) {
+			t.Errorf("the link leads to %d %s", page.Status, page.Body)
 		}
 	}
 	var days client.Page[struct {
@@ -85,9 +87,9 @@ func tracking(t *testing.T) {
 	}
 }
 
-func withSubject(all []mail, words string) (some []mail) {
+func withSubject(all []mail, text string) (some []mail) {
 	for _, m := range all {
-		if strings.Contains(m.Subject, words) {
+		if strings.Contains(m.Subject, text) {
 			some = append(some, m)
 		}
 	}

@@ -8,18 +8,19 @@ import (
 	"sidecart/tests/client"
 )
 
-// oneClick: whoever reads mails for somebody ends a kind of them with what stands in a mail's head, without signing in (RFC
-// 8058); what belongs to an order or an account has no such head, and goes on.
+// oneClick unsubscribes from a kind by the List-Unsubscribe header, without authentication (RFC 8058). E-mails about
+// orders and accounts have no such header.
 func oneClick(t *testing.T) {
 	paid := awaitMail(t, "test@example.com", "is paid")
 	if paid.Header.Get("List-Unsubscribe")+paid.Header.Get("List-Unsubscribe-Post") != "" {
-		t.Errorf("the mail about a payment can be ended: %v", paid.Header)
+		t.Errorf("the e-mail about a payment can be turned off: %v", paid.Header)
 	}
-	announce := func(title string) {
+	broadcast := func(title string) {
 		t.Helper()
-		must(t, admin.Call(t.Context(), "POST /api/v1/notifications/broadcast", map[string]string{"title": title, "body": "All things half price", "role": "admin"}, 202, nil))
+		must(t, admin.Call(t.Context(), "POST /api/v1/notifications/broadcast",
+			map[string]string{"title": title, "body": "All things half price", "role": "admin"}, 202, nil))
 	}
-	announce("The first sale")
+	broadcast("The first sale")
 	news := awaitMail(t, "test@example.com", "The first sale")
 	link, found := strings.CutPrefix(strings.TrimSuffix(news.Header.Get("List-Unsubscribe"), ">"), "<")
 	at, err := url.Parse(link)
@@ -27,7 +28,7 @@ func oneClick(t *testing.T) {
 		t.Fatalf("%v %v", news.Header, err)
 	}
 	if !strings.Contains(news.Text, "/unsubscribe?token=") || !strings.Contains(news.HTML, "/unsubscribe?token=") {
-		t.Errorf("nothing to click for a person:\n%s\n%s", news.Text, news.HTML)
+		t.Errorf("no link for a person:\n%s\n%s", news.Text, news.HTML)
 	}
 	wants := func() bool {
 		var p struct {
@@ -36,34 +37,34 @@ func oneClick(t *testing.T) {
 		must(t, admin.Call(t.Context(), "GET /api/v1/notifications/preferences", nil, 200, &p))
 		return p.Kinds["broadcast"]["email"]
 	}
-	send := func(do, contentType, body string) client.Answer {
+	send := func(method, contentType, body string) client.Answer {
 		t.Helper()
-		a, err := nobody.Do(t.Context(), do+" "+at.RequestURI(), client.Raw(body), "Content-Type", contentType)
+		a, err := anonymous.Do(t.Context(), method+" "+at.RequestURI(), client.Raw(body), "Content-Type", contentType)
 		must(t, err)
 		return a
 	}
 	page := send("GET", "", "")
 	if page.Status != 200 || !strings.HasPrefix(page.Header.Get("Content-Type"), "text/html") || !wants() {
-		t.Errorf("looking at the link: %d %s, and mails still wanted: %v", page.Status, page.Header.Get("Content-Type"), wants())
+		t.Errorf("following the link: %d %s, still subscribed: %v", page.Status, page.Header.Get("Content-Type"), wants())
 	}
 	if a := send("POST", "application/x-www-form-urlencoded", "something=else"); a.Status != 422 || !wants() {
 		t.Errorf("another body: %d", a.Status)
 	}
 	const parts = "--x\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--x--\r\n"
 	if a := send("POST", "multipart/form-data; boundary=x", parts); a.Status != 200 || wants() {
-		t.Errorf("one click: %d %s, and mails still wanted: %v", a.Status, a.Body, wants())
+		t.Errorf("one click: %d %s, still subscribed: %v", a.Status, a.Body, wants())
 	}
 	if a := send("POST", "application/x-www-form-urlencoded", "List-Unsubscribe=One-Click"); a.Status != 200 || wants() {
 		t.Errorf("again: %d %s", a.Status, a.Body)
 	}
-	announce("The second sale")
+	broadcast("The second sale")
 	order := buy(t, admin)
-	awaitMail(t, "test@example.com", order.Number+" is paid") // by then the other would have come
+	awaitMail(t, "test@example.com", order.Number+" is paid") // the broadcast would have been sent before
 	all, err := mailbox(t.Context(), "test@example.com")
 	must(t, err)
 	for _, m := range all {
 		if m.Subject == "The second sale" {
-			t.Error("a mail that was ended")
+			t.Error("an e-mail of a kind that was unsubscribed from")
 		}
 	}
 }

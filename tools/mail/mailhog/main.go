@@ -23,7 +23,7 @@ import (
 	hoghttp "github.com/mailhog/http"
 )
 
-// The original's flags: -smtp-bind-addr, and -api-bind-addr and -ui-bind-addr, which must be the same here.
+// main has the flags of the original. -api-bind-addr and -ui-bind-addr must be the same here.
 func main() {
 	config.RegisterFlags()
 	uiconfig.RegisterFlags()
@@ -35,14 +35,14 @@ func main() {
 	go hoghttp.Listen(page.UIBindAddr, assets.Asset, stopped, func(r http.Handler) {
 		web.CreateWeb(page, r.(*pat.Router), assets.Asset)
 		api.CreateAPI(mails, r.(*pat.Router))
-		r.(*pat.Router).Post("/sms", takeSMS(mails))
+		r.(*pat.Router).Post("/sms", acceptSMS(mails))
 	})
 	go smtp.Listen(mails, stopped)
 	os.Exit(<-stopped)
 }
 
-// takeSMS stores an SMS as a mail to <number>@sms.
-func takeSMS(to *config.Config) http.HandlerFunc {
+// acceptSMS stores an SMS as a mail to <number>@sms.
+func acceptSMS(to *config.Config) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		number := r.Header.Get("To-Number")
 		text, err := io.ReadAll(io.LimitReader(r.Body, 10_000))

@@ -1,5 +1,5 @@
-// Package broadcast notifies all users, or all users with a role. A broadcast runs in the background, survives crashes, and
-// notifies each user once.
+// Package broadcast notifies all users, or all users with a role. A broadcast runs in the background, survives crashes,
+// and notifies each user once.
 package broadcast
 
 import (
@@ -23,8 +23,8 @@ const (
 	Done    State = "done"
 )
 
-// Broadcast is a broadcast and its progress. Total counts the users when it started, and Notified those it has notified.
-// Users who register meanwhile may be notified too.
+// Broadcast is a broadcast and its progress. Total counts the users when it started, and Notified those it has
+// notified. Users who register meanwhile may be notified too.
 type Broadcast struct {
 	ID         uuid.UUID   `json:"id"`
 	Title      string      `json:"title"`

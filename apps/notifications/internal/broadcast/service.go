@@ -56,8 +56,8 @@ const (
 	idlePause = time.Second
 )
 
-// Run sends broadcasts until ctx ends. Any replica continues where another stopped: the notifications and the progress are
-// stored in one transaction.
+// Run sends broadcasts until ctx ends. Any replica continues where another stopped: the notifications and the progress
+// are stored in one transaction.
 func (s *Service) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		found, err := s.step(ctx)

@@ -29,7 +29,8 @@ func get(ctx context.Context, db postgres.Reader, id uuid.UUID) (Broadcast, erro
 		from broadcasts where id = $1`, id)
 }
 
-// lockNext locks the oldest due broadcast that no other replica has locked. It returns the zero Broadcast if there is none.
+// lockNext locks the oldest due broadcast that no other replica has locked. It returns the zero Broadcast if there is
+// none.
 func lockNext(ctx context.Context, tx pgx.Tx) (Broadcast, error) {
 	return postgres.One(ctx, tx, nil, pgx.RowToStructByName[Broadcast], `
 		select id, title, body, role, state, total, told, last_user, created_by, created_at, finished_at from broadcasts

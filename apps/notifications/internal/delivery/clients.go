@@ -20,8 +20,8 @@ type InvokeBinding func(ctx context.Context, name, operation string, data []byte
 // smsComponent is the name of the SMS binding, whichever component implements it.
 const smsComponent = "sms"
 
-// NewSMSProvider sends SMS through the sidecar's binding. Twilio's reads the number from toNumber; an HTTP binding passes
-// To-Number on as a header.
+// NewSMSProvider sends SMS through the sidecar's binding. Twilio's reads the number from toNumber; an HTTP binding
+// passes To-Number on as a header.
 func NewSMSProvider(invoke InvokeBinding) Provider {
 	send := func(ctx context.Context, m Message) (string, error) {
 		number := map[string]string{"toNumber": m.To, "To-Number": m.To}

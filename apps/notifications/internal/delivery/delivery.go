@@ -1,5 +1,5 @@
-// Package delivery sends notifications by e-mail, push and SMS. Each notification on each channel is a job: a row that a
-// worker of any replica claims and sends, at least once, until the provider accepts or rejects it.
+// Package delivery sends notifications by e-mail, push and SMS. Each notification on each channel is a job: a row that
+// a worker of any replica claims and sends, at least once, until the provider accepts or rejects it.
 package delivery
 
 import (
@@ -53,8 +53,8 @@ func (d deferred) Error() string { return "deferred until " + d.until.UTC().Form
 // ID is the UUIDv7 of a delivery. Within an ordering key a later delivery has a larger one.
 type ID struct{ uuid.UUID }
 
-// Priority is the order in which jobs are claimed. Jobs with the same ordering key (user, channel and priority) are sent
-// one after the other; jobs of different priority do not wait for each other.
+// Priority is the order in which jobs are claimed. Jobs with the same ordering key (user, channel and priority) are
+// sent one after the other; jobs of different priority do not wait for each other.
 type Priority int
 
 // The priorities.
@@ -69,11 +69,11 @@ type State string
 
 // The states. Sent, Dead and Skipped are final, but an admin can retry a dead delivery.
 const (
-	Waiting State = "waiting"
-	Sending State = "sending"
-	Sent    State = "sent"
-	Dead    State = "dead"    // rejected permanently, too often or for too long
-	Skipped State = "skipped" // the channel is not configured, or there is nothing to send any more
+	StateWaiting State = "waiting"
+	StateSending State = "sending"
+	StateSent    State = "sent"
+	StateDead    State = "dead"    // rejected permanently, too often or for too long
+	StateSkipped State = "skipped" // the channel is not configured, or there is nothing to send any more
 )
 
 // Job is a delivery as the queue stores it.
@@ -135,16 +135,16 @@ func decide(job Job, err error, now time.Time) decision {
 	var later deferred
 	switch {
 	case errors.As(err, &later):
-		return decision{state: Waiting, deferUntil: later.until}
+		return decision{state: StateWaiting, deferUntil: later.until}
 	case err == nil:
-		return decision{outcome: outcomeSent, state: Sent}
+		return decision{outcome: outcomeSent, state: StateSent}
 	case errors.Is(err, ErrNotConfigured), errors.Is(err, ErrObsolete):
-		return decision{outcome: outcomeSkipped, state: Skipped, reason: err.Error()}
+		return decision{outcome: outcomeSkipped, state: StateSkipped, reason: err.Error()}
 	case errors.Is(err, ErrRefused):
-		return decision{outcome: outcomeRefused, state: Dead, reason: err.Error(), countRefusal: true}
+		return decision{outcome: outcomeRefused, state: StateDead, reason: err.Error(), countRefusal: true}
 	}
 	d := decision{
-		outcome: outcomeFailed, state: Waiting, reason: err.Error(), retryIn: min(backoff(job.Attempts), 15*time.Second),
+		outcome: outcomeFailed, state: StateWaiting, reason: err.Error(), retryIn: min(backoff(job.Attempts), 15*time.Second),
 	}
 	switch {
 	case errors.Is(err, errUnknownUser): // consuming the registration makes the job due
@@ -154,11 +154,11 @@ func decide(job Job, err error, now time.Time) decision {
 	case errors.Is(err, ErrTemporary):
 		d.outcome, d.countRefusal, d.retryIn = outcomeRefused, true, backoff(job.Refusals+1)
 		if job.Refusals+1 >= maxRefusals {
-			d.state, d.reason = Dead, "too many temporary failures: "+d.reason
+			d.state, d.reason = StateDead, "too many temporary failures: "+d.reason
 		}
 	}
-	if d.state == Waiting && now.After(job.GiveUpAt) {
-		d.state, d.reason = Dead, "not sent within a day: "+d.reason
+	if d.state == StateWaiting && now.After(job.GiveUpAt) {
+		d.state, d.reason = StateDead, "not sent within a day: "+d.reason
 	}
 	return d
 }

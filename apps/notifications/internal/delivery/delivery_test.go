@@ -24,19 +24,19 @@ func TestDecide(t *testing.T) {
 		state   State
 		outcome outcome
 	}{
-		{"accepted", fresh, nil, Sent, outcomeSent},
-		{"refused", fresh, ErrRefused, Dead, outcomeRefused},
-		{"temporary failure", fresh, fmt.Errorf("%w: 451", ErrTemporary), Waiting, outcomeRefused},
-		{"too many temporary failures", refused, ErrTemporary, Dead, outcomeRefused},
-		{"sender rejected", refused, fmt.Errorf("%w: 401", ErrSenderRejected), Waiting, outcomeRefused},
-		{"sender rejected for a day", expired, ErrSenderRejected, Dead, outcomeRefused},
-		{"no response", refused, errors.New("timeout"), Waiting, outcomeFailed},
-		{"no response for a day", expired, errors.New("timeout"), Dead, outcomeFailed},
-		{"channel not configured", fresh, ErrNotConfigured, Skipped, outcomeSkipped},
-		{"obsolete", fresh, ErrObsolete, Skipped, outcomeSkipped},
+		{"accepted", fresh, nil, StateSent, outcomeSent},
+		{"refused", fresh, ErrRefused, StateDead, outcomeRefused},
+		{"temporary failure", fresh, fmt.Errorf("%w: 451", ErrTemporary), StateWaiting, outcomeRefused},
+		{"too many temporary failures", refused, ErrTemporary, StateDead, outcomeRefused},
+		{"sender rejected", refused, fmt.Errorf("%w: 401", ErrSenderRejected), StateWaiting, outcomeRefused},
+		{"sender rejected for a day", expired, ErrSenderRejected, StateDead, outcomeRefused},
+		{"no response", refused, errors.New("timeout"), StateWaiting, outcomeFailed},
+		{"no response for a day", expired, errors.New("timeout"), StateDead, outcomeFailed},
+		{"channel not configured", fresh, ErrNotConfigured, StateSkipped, outcomeSkipped},
+		{"obsolete", fresh, ErrObsolete, StateSkipped, outcomeSkipped},
 	} {
 		d := decide(c.job, c.err, now)
-		if d.state != c.state || d.outcome != c.outcome || d.state == Waiting && d.retryIn <= 0 {
+		if d.state != c.state || d.outcome != c.outcome || d.state == StateWaiting && d.retryIn <= 0 {
 			t.Errorf("%s: %+v", c.name, d)
 		}
 	}

@@ -65,9 +65,9 @@ func enqueueJob(ctx context.Context, tx pgx.Tx, job Job) error {
 
 // fakeProvider is a provider at the edge of the process. It stores the messages for which failure returns no error.
 type fakeProvider struct {
-	mu      sync.Mutex
-	sent    []Message
-	failure func(Message) error
+	mu       sync.Mutex
+	accepted []Message
+	failure  func(Message) error
 }
 
 func (p *fakeProvider) send(_ context.Context, m Message) (string, error) {
@@ -81,7 +81,7 @@ func (p *fakeProvider) send(_ context.Context, m Message) (string, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.sent = append(p.sent, m)
+	p.accepted = append(p.accepted, m)
 	return "accepted", nil
 }
 
@@ -94,7 +94,7 @@ func (p *fakeProvider) failWith(failure func(Message) error) {
 func (p *fakeProvider) messages() []Message {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Clone(p.sent)
+	return slices.Clone(p.accepted)
 }
 
 func (p *fakeProvider) await(t *testing.T, want int) []Message {

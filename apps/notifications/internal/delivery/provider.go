@@ -86,8 +86,8 @@ func (p *provider) freeSlot() {
 
 func (p *provider) noteDatabaseFailure() { p.databaseFailedAt.Store(time.Now().UnixMilli()) }
 
-// mayTakeExpired is whether jobs whose lease has ended may be claimed: not right after an outage of the database. During
-// the outage leases ended although their workers run, and those get the time to record their results.
+// mayTakeExpired is whether jobs whose lease has ended may be claimed: not right after an outage of the database.
+// During the outage leases ended although their workers run, and those get the time to record their results.
 func (p *provider) mayTakeExpired() bool {
 	return time.Since(time.UnixMilli(p.databaseFailedAt.Load())) > outageGrace
 }

@@ -79,7 +79,8 @@ func TestQuietHoursDeferRetries(t *testing.T) {
 	}
 }
 
-// TestNewQuietHoursApplyImmediately: without quiet hours, or in another time zone, deferred jobs are sent in their order.
+// TestNewQuietHoursApplyImmediately: without quiet hours, or in another time zone, deferred jobs are sent in their
+// order.
 func TestNewQuietHoursApplyImmediately(t *testing.T) {
 	t.Parallel()
 	off := preference.PreferencesUpdate{QuietHours: &preference.QuietHours{}}

@@ -15,7 +15,8 @@ import (
 	"sidecart/kit/shop"
 )
 
-// TestMailWaitsForTheRegistration: events of different topics have no order, so an order may be consumed before its user.
+// TestMailWaitsForTheRegistration: events of different topics have no order, so an order may be consumed before its
+// user.
 func TestMailWaitsForTheRegistration(t *testing.T) {
 	t.Parallel()
 	db, provider := database(t), &fakeProvider{}
@@ -69,7 +70,7 @@ func TestDecisionKeepsMakeDue(t *testing.T) {
 	})
 	inTx(t, db, func(tx pgx.Tx) error { return MakeDue(t.Context(), tx, user) })
 	inTx(t, db, func(tx pgx.Tx) error {
-		holds, err := finish(t.Context(), tx, claimed[0].Job, decision{outcome: outcomeFailed, state: Waiting, retryIn: time.Hour},
+		holds, err := finish(t.Context(), tx, claimed[0].Job, decision{outcome: outcomeFailed, state: StateWaiting, retryIn: time.Hour},
 			attemptRow{DeliveryID: claimed[0].ID, Outcome: outcomeFailed})
 		if !holds {
 			t.Error("the decision does not hold")

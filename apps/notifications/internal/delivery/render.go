@@ -38,8 +38,8 @@ func NewRenderer(
 }
 
 // Render renders the message of a job, or of the jobs of a digest, with the user's current preferences. It fails with
-// ErrObsolete if there is no recipient or nothing to send any more, with deferred in quiet hours, with ErrRefused if the
-// template cannot be rendered, and with errUnknownUser if the user is not known yet.
+// ErrObsolete if there is no recipient or nothing to send any more, with deferred in quiet hours, with ErrRefused if
+// the template cannot be rendered, and with errUnknownUser if the user is not known yet.
 func (r *Renderer) Render(ctx context.Context, jobs []Job) (Message, error) {
 	user, p, err := r.recipient(ctx, jobs[0].UserID)
 	if err != nil {
@@ -57,26 +57,16 @@ func (r *Renderer) Render(ctx context.Context, jobs []Job) (Message, error) {
 	if m.To, err = address(first, user, p); err != nil {
 		return Message{}, err
 	}
-	name, v := first.Kind, first.Variables
-	var items []template.DigestItem
-	if first.Priority == Digest && len(jobs) > 1 {
-		name, v = kind.Digest, template.Variables{Name: v.Name, Link: r.publicURL + "/live"}
-		if items, err = r.digestItems(ctx, jobs, p.Language); err != nil {
-			return Message{}, permanentIfBroken(err)
-		}
-	} else if v.Link, err = r.link(ctx, first); err != nil {
-		return Message{}, err
+	name, v, items, err := r.content(ctx, jobs, p.Language)
+	if err != nil {
+		return Message{}, permanentIfBroken(err)
 	}
-	if k, err := kind.Of(name); err == nil && k.Class == kind.News {
+	if k, err := kind.Of(name); err == nil && k.Class == kind.ClassNews {
 		token := "?token=" + r.unsubscribe.Sign(first.UserID, name)
 		v.Unsubscribe = r.publicURL + "/unsubscribe" + token
 		m.OneClick = r.publicURL + "/api/v1/notifications/unsubscribe" + token
 		if p.Tracking && first.Channel == kind.Email {
-			v.Pixel = r.publicURL + "/api/v1/notifications/opened?token=" + r.tracking.Sign(first.ID, "")
-			v.Link = r.trackedLink(first.ID, v.Link)
-			for i := range items {
-				items[i].Link = r.trackedLink(first.ID, items[i].Link)
-			}
+			r.track(first.ID, &v, items)
 		}
 	}
 	if len(items) > 0 {
@@ -86,6 +76,20 @@ func (r *Renderer) Render(ctx context.Context, jobs []Job) (Message, error) {
 	text, err := template.NewRenderer(r.db).Render(ctx, at, v)
 	m.Title, m.Body, m.HTML, m.Link = text.Title, text.Body, text.HTML, v.Link
 	return m, permanentIfBroken(err)
+}
+
+// content is the kind of a message and its variables: of a job, or of a digest with its items.
+func (r *Renderer) content(
+	ctx context.Context, jobs []Job, language template.Language,
+) (name string, v template.Variables, items []template.DigestItem, err error) {
+	first := jobs[0]
+	if first.Priority == Digest && len(jobs) > 1 {
+		items, err = r.digestItems(ctx, jobs, language)
+		return kind.Digest, template.Variables{Name: first.Variables.Name, Link: r.publicURL + "/live"}, items, err
+	}
+	v = first.Variables
+	v.Link, err = r.link(ctx, first)
+	return first.Kind, v, nil, err
 }
 
 // permanentIfBroken adds ErrRefused to the errors of templates: a template that fails today fails tomorrow.
@@ -106,8 +110,8 @@ func (r *Renderer) recipient(ctx context.Context, user shop.UserID) (contact.Con
 	return contacts[user], preferences[user], err
 }
 
-// filterWanted returns the jobs that the user still wants, and the ids of the others. It fails with errOptedOut if there
-// is none, and with deferred in quiet hours.
+// filterWanted returns the jobs that the user still wants, and the ids of the others. It fails with errOptedOut if
+// there is none, and with deferred in quiet hours.
 func filterWanted(jobs []Job, p preference.Preferences, now time.Time) (wanted []Job, optedOut []ID, err error) {
 	due := now
 	for _, j := range jobs {
@@ -133,7 +137,16 @@ func filterWanted(jobs []Job, p preference.Preferences, now time.Time) (wanted [
 	return wanted, optedOut, nil
 }
 
-// trackedLink counts clicks on a link. A digest is opened and followed as a whole: all its links have the first job's id.
+// track adds the tracking pixel, and replaces links by tracked ones. A digest is opened and followed as a whole: all
+// its links have the id of the first job.
+func (r *Renderer) track(id ID, v *template.Variables, items []template.DigestItem) {
+	v.Pixel = r.publicURL + "/api/v1/notifications/opened?token=" + r.tracking.Sign(id, "")
+	v.Link = r.trackedLink(id, v.Link)
+	for i := range items {
+		items[i].Link = r.trackedLink(id, items[i].Link)
+	}
+}
+
 func (r *Renderer) trackedLink(id ID, link string) string {
 	path := strings.TrimPrefix(link, r.publicURL)
 	if path == "" {

@@ -46,7 +46,7 @@ func Enqueue(ctx context.Context, tx pgx.Tx, requests ...Request) error {
 		for _, channel := range kind.External {
 			switch {
 			case !r.Preferences.Wants(k, channel), channel == kind.Push && !push,
-				channel == kind.SMS && r.Preferences.Phone == "", channel == kind.Email && push && k.Class == kind.News:
+				channel == kind.SMS && r.Preferences.Phone == "", channel == kind.Email && push && k.Class == kind.ClassNews:
 				continue
 			}
 			jobs = append(jobs, schedule(r.Job, channel, k, r.Preferences))
@@ -68,7 +68,7 @@ func schedule(job Job, channel kind.Channel, k kind.Kind, p preference.Preferenc
 	switch {
 	case k.Urgent():
 		job.Priority = Urgent
-	case k.Class == kind.News && channel == kind.Email && p.Digest == preference.Daily:
+	case k.Class == kind.ClassNews && channel == kind.Email && p.Digest == preference.Daily:
 		job.Priority, due = Digest, p.DigestDueAt(k, now)
 	}
 	return scheduledJob{job, due}
@@ -153,8 +153,8 @@ func (s *Service) History(ctx context.Context, f Filter, page web.PageQuery) (we
 	}, func(a DeliveryAttempt) int64 { return a.Seq })
 }
 
-// DailyDeliveries counts the deliveries of a kind on a channel that were enqueued on a day (UTC). In the inbox all are sent,
-// and opened when they are read. E-mails are counted as opened only where the user allows tracking.
+// DailyDeliveries counts the deliveries of a kind on a channel that were enqueued on a day (UTC). In the inbox all are
+// sent, and opened when they are read. E-mails are counted as opened only where the user allows tracking.
 type DailyDeliveries struct {
 	Day      string `json:"day" validate:"datetime=2006-01-02"`
 	Kind     string `json:"kind"`

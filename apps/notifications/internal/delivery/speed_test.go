@@ -8,8 +8,8 @@ import (
 	"sidecart/kit/kittest"
 )
 
-// TestFreeSlotsAreFilledImmediately: a slot that becomes free takes the next job. If slots were filled only at each poll,
-// this would take two minutes, and await times out after 20 s.
+// TestFreeSlotsAreFilledImmediately: a slot that becomes free takes the next job. If slots were filled only at each
+// poll, this would take two minutes, and await times out after 20 s.
 func TestFreeSlotsAreFilledImmediately(t *testing.T) {
 	t.Parallel()
 	db, provider := database(t), &fakeProvider{}

@@ -57,8 +57,8 @@ type claimedJob struct {
 	More        bool // other jobs of its ordering key wait behind it
 }
 
-// forceIndexScans keeps the planner, in this transaction, to the two indexes that claim is made for. For a queue that was
-// empty a moment ago there are no statistics, and the planner's default takes a second for a thousand jobs.
+// forceIndexScans keeps the planner, in this transaction, to the two indexes that claim is made for. For a queue that
+// was empty a moment ago there are no statistics, and the planner's default takes a second for a thousand jobs.
 func forceIndexScans(ctx context.Context, tx pgx.Tx) error {
 	_, err := tx.Exec(ctx, `
 		select set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
@@ -67,8 +67,8 @@ func forceIndexScans(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// claimReady claims the rows of ready(id, was), where was is the state before, and returns them as claimedJob. The order by
-// keeps the planner to the index of the ordering key: see forceIndexScans.
+// claimReady claims the rows of ready(id, was), where was is the state before, and returns them as claimedJob. The
+// order by keeps the planner to the index of the ordering key: see forceIndexScans.
 const claimReady = `
 		update deliveries set state = 'sending', attempts = attempts + 1, leased_until = now() + $1::interval
 		from ready where deliveries.id = ready.id
@@ -79,8 +79,8 @@ const claimReady = `
 				and behind.lane = deliveries.lane and behind.state = 'waiting' and behind.id > deliveries.id
 				order by behind.id limit 1) is not null as more`
 
-// claim claims due jobs, each the first of its ordering key, and with expired also those whose lease has ended. It skips
-// rows that another replica is claiming.
+// claim claims due jobs, each the first of its ordering key, and with expired also those whose lease has ended. It
+// skips rows that another replica is claiming.
 func claim(ctx context.Context, tx pgx.Tx, channel kind.Channel, limit int, expired bool) ([]claimedJob, error) {
 	return postgres.All(ctx, tx, pgx.RowToStructByName[claimedJob], `
 		with ready as (
@@ -97,8 +97,8 @@ func claim(ctx context.Context, tx pgx.Tx, channel kind.Channel, limit int, expi
 		)`+claimReady, lease, channel, limit, expired)
 }
 
-// claimNext claims the first job of the ordering key of one that has ended, if it is due. Unlike claim it costs the same
-// however many jobs the ordering key has.
+// claimNext claims the first job of the ordering key of one that has ended, if it is due. Unlike claim it costs the
+// same however many jobs the ordering key has.
 func claimNext(ctx context.Context, tx pgx.Tx, last Job) ([]claimedJob, error) {
 	return postgres.All(ctx, tx, pgx.RowToStructByName[claimedJob], `
 		with ready as (
@@ -111,8 +111,8 @@ func claimNext(ctx context.Context, tx pgx.Tx, last Job) ([]claimedJob, error) {
 		)`+claimReady, lease, last.UserID, last.Channel, last.Priority)
 }
 
-// claimDigest claims the other due jobs of a digest, and with expired also those whose lease has ended, so that a digest
-// that a crash interrupted is sent as one again.
+// claimDigest claims the other due jobs of a digest, and with expired also those whose lease has ended, so that a
+// digest that a crash interrupted is sent as one again.
 func claimDigest(ctx context.Context, tx pgx.Tx, first Job, limit int, expired bool) ([]claimedJob, error) {
 	return postgres.All(ctx, tx, pgx.RowToStructByName[claimedJob], `
 		with ready as (
@@ -244,8 +244,8 @@ func recipientOf(ctx context.Context, tx pgx.Tx, id ID) (shop.UserID, error) {
 	return postgres.One(ctx, tx, ErrNotFound, pgx.RowTo[shop.UserID], `select user_id from deliveries where id = $1`, id)
 }
 
-// markOpened records the first time, for all jobs of a digest. An e-mail whose link was followed was also opened, even if
-// the mail program loads no images.
+// markOpened records the first time, for all jobs of a digest. An e-mail whose link was followed was also opened, even
+// if the mail program loads no images.
 func markOpened(ctx context.Context, tx pgx.Tx, id ID, clicked bool) error {
 	_, err := tx.Exec(ctx, `
 		update deliveries set opened_at = coalesce(opened_at, now()),

@@ -19,8 +19,8 @@ import (
 	"sidecart/kit/postgres"
 )
 
-// Render renders the message of a job, or of several jobs that are sent as one. It fails with ErrObsolete, as Send does,
-// or with deferred.
+// Render renders the message of a job, or of several jobs that are sent as one. It fails with ErrObsolete, as Send
+// does, or with deferred.
 type Render func(ctx context.Context, jobs []Job) (Message, error)
 
 // Worker claims due jobs and sends them.
@@ -96,7 +96,8 @@ type batch struct {
 	more bool // other jobs of the ordering key wait
 }
 
-// claimNextBatch claims the next job of the ordering key of the last batch, if that has ended and the provider responds.
+// claimNextBatch claims the next job of the ordering key of the last batch, if that has ended and the provider
+// responds.
 func (w *Worker) claimNextBatch(ctx context.Context, p *provider, last batch) (b batch) {
 	job := last.jobs[0]
 	if job.Priority == Digest || p.breaker.State() != gobreaker.StateClosed {
@@ -119,7 +120,8 @@ func (w *Worker) claimNextBatch(ctx context.Context, p *provider, last batch) (b
 	return b
 }
 
-// claimBatches claims as many jobs as there are free slots: none while the breaker is open, and one to probe the provider.
+// claimBatches claims as many jobs as there are free slots: none while the breaker is open, and one to probe the
+// provider.
 func (w *Worker) claimBatches(ctx context.Context, channel kind.Channel, p *provider) (batches []batch, err error) {
 	limit := cap(p.slots) - len(p.slots)
 	switch p.breaker.State() {
@@ -182,7 +184,8 @@ func (w *Worker) newBatch(
 }
 
 // deliver makes one attempt and records its result, retrying while the database is unavailable and the process runs. A
-// crash between the provider's response and the end of the recording is the one case in which a user gets a message twice.
+// crash between the provider's response and the end of the recording is the one case in which a user gets a message
+// twice.
 func (w *Worker) deliver(running context.Context, p *provider, jobs []Job) {
 	ctx := context.WithoutCancel(running)
 	attemptCtx, cancel := context.WithTimeout(ctx, attemptTimeout)
@@ -273,7 +276,7 @@ func recordOne(ctx context.Context, tx pgx.Tx, p *provider, job Job, d decision,
 	if err != nil || !holds {
 		return err
 	}
-	if job.Channel == kind.Push && (d.state == Dead || d.state == Skipped) {
+	if job.Channel == kind.Push && (d.state == StateDead || d.state == StateSkipped) {
 		return fallBackToEmail(ctx, tx, job)
 	}
 	return nil

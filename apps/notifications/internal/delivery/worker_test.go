@@ -156,7 +156,7 @@ func TestRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := NewService(db, TrackingTokens{})
-	if p, err := s.Retry(t.Context(), id); err != nil || p.State != Waiting {
+	if p, err := s.Retry(t.Context(), id); err != nil || p.State != StateWaiting {
 		t.Fatalf("%+v %v", p, err)
 	}
 	awaitState(t, db, "sent", 1)
@@ -190,7 +190,7 @@ func TestCrashBeforeTheRecord(t *testing.T) {
 	provider.await(t, 2)
 	awaitState(t, db, "sent", 2)
 	page, err := NewService(db, TrackingTokens{}).History(t.Context(), Filter{Outcome: "unknown"}, pageOf(10))
-	if err != nil || len(page.Items) != 1 || page.Items[0].Number != 1 || page.Items[0].State != Sent {
+	if err != nil || len(page.Items) != 1 || page.Items[0].Number != 1 || page.Items[0].State != StateSent {
 		t.Errorf("%+v %v", page, err)
 	}
 }

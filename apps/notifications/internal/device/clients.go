@@ -19,8 +19,9 @@ import (
 	"sidecart/apps/notifications/internal/delivery"
 )
 
-// NewPushProvider sends to all devices of a user, and removes expired ones. A message is sent if one device was reached.
-// Otherwise the device that may be reached by a retry decides. Push services contact the shop at contact: see CheckContact.
+// NewPushProvider sends to all devices of a user, and removes expired ones. A message is sent if one device was
+// reached. Otherwise the device that may be reached by a retry decides. Push services contact the shop at contact: see
+// CheckContact.
 func NewPushProvider(db *pgxpool.Pool, keys VAPIDKeys, contact string, client *http.Client) delivery.Provider {
 	noRedirects := *client
 	noRedirects.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

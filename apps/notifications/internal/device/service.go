@@ -32,8 +32,8 @@ type NewDevice struct {
 	Label string `json:"label" validate:"line,max=100"` // chosen by the user
 }
 
-// Add stores a device, or updates the one with the same endpoint. It fails with fault.ErrInvalid naming all invalid fields,
-// or with ErrTooMany.
+// Add stores a device, or updates the one with the same endpoint. It fails with fault.ErrInvalid naming all invalid
+// fields, or with ErrTooMany.
 func (s *Service) Add(ctx context.Context, owner shop.UserID, in NewDevice) (Device, error) {
 	bad := fault.ErrInvalid
 	if why := checkEndpoint(in.Endpoint); why != "" {

@@ -17,8 +17,8 @@ var ErrNotFound = fault.New(fault.NotFound, "notification_not_found", "there is 
 // ID is the UUIDv7 of a notification; a later notification has a larger one.
 type ID struct{ uuid.UUID }
 
-// Notification is a notification in an inbox. Kind is the topic of the event that caused it. Title and Body are a line of
-// plain text each and may contain customers' input: a page must not read them as markup.
+// Notification is a notification in an inbox. Kind is the topic of the event that caused it. Title and Body are a line
+// of plain text each and may contain customers' input: a page must not read them as markup.
 type Notification struct {
 	ID        ID               `json:"id"`
 	UserID    shop.UserID      `json:"-"`

@@ -51,8 +51,8 @@ func (s *Service) MarkAllRead(ctx context.Context, owner shop.UserID) (marked in
 
 const feedSize = 100
 
-// Feed returns at most feedSize notifications after a number, or after a notification if afterSeq is nil. If there is no
-// such notification the feed is empty, and Seq is the last number of the inbox.
+// Feed returns at most feedSize notifications after a number, or after a notification if afterSeq is nil. If there is
+// no such notification the feed is empty, and Seq is the last number of the inbox.
 func (s *Service) Feed(ctx context.Context, owner shop.UserID, afterID ID, afterSeq *int64) (InboxFeed, error) {
 	var seq int64
 	var err error

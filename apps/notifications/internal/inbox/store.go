@@ -16,8 +16,8 @@ var files embed.FS
 // Migrations are the tables of this package. Databases know them by the name message.
 var Migrations = postgres.Migrations{Name: "message", Files: postgres.Sub(files)}
 
-// Insert adds notifications to inboxes, in one round trip, and returns their numbers. Pass them in the order of user ids,
-// or two transactions may deadlock.
+// Insert adds notifications to inboxes, in one round trip, and returns their numbers. Pass them in the order of user
+// ids, or two transactions may deadlock.
 func Insert(ctx context.Context, tx pgx.Tx, notifications ...Notification) (seqs []int64, err error) {
 	batch := &pgx.Batch{}
 	for _, n := range notifications {

@@ -32,12 +32,13 @@ var Channels = append([]Channel{InApp}, External...)
 type Class string
 
 const (
-	// Security is about the safety of the account. It is sent immediately, also in quiet hours, and cannot be turned off.
-	Security Class = "security"
-	// Service is about an order, or for admins about stock. It is on by default.
-	Service Class = "service"
-	// News have an unsubscribe link, and can be sent as a digest.
-	News Class = "news"
+	// ClassSecurity is about the safety of the account. It is sent immediately, also in quiet hours, and cannot be
+	// turned off.
+	ClassSecurity Class = "security"
+	// ClassService is about an order, or for admins about stock. It is on by default.
+	ClassService Class = "service"
+	// ClassNews have an unsubscribe link, and can be sent as a digest.
+	ClassNews Class = "news"
 )
 
 // Kind is a kind of notification. If an event causes it, its name is the event's topic.
@@ -73,20 +74,20 @@ const (
 
 // All are all kinds but Digest, in the order in which they are shown.
 var All = []Kind{
-	{Name: Registered, Class: Service, Channels: []Channel{InApp}},
-	{Name: Verification, Class: Security, Channels: []Channel{Email}},
-	{Name: PasswordReset, Class: Security, Channels: []Channel{Email}},
-	{Name: PasswordChange, Class: Security, Channels: []Channel{InApp, Email}},
-	{Name: AddressChange, Class: Security, Channels: []Channel{InApp, Email}},
-	{Name: Locked, Class: Security, Channels: []Channel{InApp, Email}},
-	{Name: NewDevice, Class: Security, Channels: []Channel{InApp, Email}},
-	onAll(Placed, Service), onAll(Paid, Service), onAll(Shipped, Service), onAll(Delivered, Service),
-	onAll(Cancelled, Service), onAll(Refunded, Service), onAll(PaymentFailed, Service),
-	onAll(StockLow, Service), onAll(StockOut, Service), onAll(StockBack, News), onAll(Broadcast, News),
+	{Name: Registered, Class: ClassService, Channels: []Channel{InApp}},
+	{Name: Verification, Class: ClassSecurity, Channels: []Channel{Email}},
+	{Name: PasswordReset, Class: ClassSecurity, Channels: []Channel{Email}},
+	{Name: PasswordChange, Class: ClassSecurity, Channels: []Channel{InApp, Email}},
+	{Name: AddressChange, Class: ClassSecurity, Channels: []Channel{InApp, Email}},
+	{Name: Locked, Class: ClassSecurity, Channels: []Channel{InApp, Email}},
+	{Name: NewDevice, Class: ClassSecurity, Channels: []Channel{InApp, Email}},
+	onAll(Placed, ClassService), onAll(Paid, ClassService), onAll(Shipped, ClassService), onAll(Delivered, ClassService),
+	onAll(Cancelled, ClassService), onAll(Refunded, ClassService), onAll(PaymentFailed, ClassService),
+	onAll(StockLow, ClassService), onAll(StockOut, ClassService), onAll(StockBack, ClassNews), onAll(Broadcast, ClassNews),
 }
 
 // digest is an e-mail with several News. It has a template, but no preference.
-var digest = Kind{Name: Digest, Class: News, Channels: []Channel{Email}}
+var digest = Kind{Name: Digest, Class: ClassNews, Channels: []Channel{Email}}
 
 func onAll(name string, class Class) Kind {
 	return Kind{Name: name, Class: class, Channels: Channels, OptIn: []Channel{SMS}}
@@ -109,7 +110,7 @@ func (k Kind) Has(c Channel) bool { return slices.Contains(k.Channels, c) }
 func (k Kind) Default(c Channel) bool { return k.Has(c) && !slices.Contains(k.OptIn, c) }
 
 // Optional is whether users can turn the kind off.
-func (k Kind) Optional() bool { return k.Class != Security }
+func (k Kind) Optional() bool { return k.Class != ClassSecurity }
 
 // Urgent is whether the kind is sent in quiet hours.
-func (k Kind) Urgent() bool { return k.Class == Security }
+func (k Kind) Urgent() bool { return k.Class == ClassSecurity }

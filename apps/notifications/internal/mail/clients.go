@@ -74,8 +74,8 @@ type server struct {
 	pool pool
 }
 
-// send returns once the server has accepted the e-mail. An idle connection may have been closed by the server: if it fails
-// before the e-mail was begun, send tries the next one.
+// send returns once the server has accepted the e-mail. An idle connection may have been closed by the server: if it
+// fails before the e-mail was begun, send tries the next one.
 func (s *server) send(ctx context.Context, m delivery.Message) (response string, err error) {
 	to, err := mail.ParseAddress(m.To)
 	if err != nil {

@@ -121,8 +121,8 @@ func TestReplies(t *testing.T) {
 	}
 }
 
-// TestInterruptedMail: if the connection ends in the middle, the outcome is unknown. The next attempt sends the same e-mail
-// on another connection.
+// TestInterruptedMail: if the connection ends in the middle, the outcome is unknown. The next attempt sends the same
+// e-mail on another connection.
 func TestInterruptedMail(t *testing.T) {
 	t.Parallel()
 	fake := startServer(t, &fakeServer{tls: "starttls", cuts: 1})

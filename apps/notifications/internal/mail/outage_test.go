@@ -15,8 +15,8 @@ import (
 	"sidecart/kit/kittest"
 )
 
-// TestOutageLosesNothing: the worker sends through a server that stops several times. Each user gets the e-mail. Only those
-// that were being sent when the server stopped are sent twice, with the same Message-ID.
+// TestOutageLosesNothing: the worker sends through a server that stops several times. Each user gets the e-mail. Only
+// those that were being sent when the server stopped are sent twice, with the same Message-ID.
 func TestOutageLosesNothing(t *testing.T) {
 	t.Parallel()
 	db := kittest.DB(t, delivery.Migrations, contact.Migrations, preference.Migrations, template.Migrations)

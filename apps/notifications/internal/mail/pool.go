@@ -12,8 +12,8 @@ const (
 	quitTimeout = time.Second
 )
 
-// pool keeps idle connections for at most limit. take returns the one used last, so that others expire when there is less
-// to send.
+// pool keeps idle connections for at most limit. take returns the one used last, so that others expire when there is
+// less to send.
 type pool struct {
 	limit    time.Duration
 	mu       sync.Mutex

@@ -65,19 +65,19 @@ func newCertificate(roots string) error {
 
 // fakeServer is a real SMTP server in the process. It stores e-mails, and refuses some.
 type fakeServer struct {
-	tls         string         // starttls, tls or none
-	signIn      bool           // is required
-	mechanisms  []string       // of the authentication
-	refusals    map[string]int // codes by step (MAIL, RCPT, DATA) and the local part of the address
-	mu          sync.Mutex
-	server      *smtp.Server
-	addr        string
-	got         []received
-	passwords   []string
-	cuts        int // e-mails in the middle of which it closes the connection
-	unanswered  int // e-mails that it stores without a reply
-	connections int // in total
-	open, most  int
+	tls           string         // starttls, tls or none
+	signIn        bool           // is required
+	mechanisms    []string       // of the authentication
+	refusals      map[string]int // codes by step (MAIL, RCPT, DATA) and the local part of the address
+	mu            sync.Mutex
+	server        *smtp.Server
+	addr          string
+	got           []received
+	passwords     []string
+	cuts          int // e-mails in the middle of which it closes the connection
+	unanswered    int // e-mails that it stores without a reply
+	connections   int // in total
+	open, maxOpen int
 }
 
 type received struct{ from, to, text string }
@@ -142,7 +142,7 @@ func (l counting) Accept() (net.Conn, error) {
 	defer l.fake.mu.Unlock()
 	l.fake.connections++
 	l.fake.open++
-	l.fake.most = max(l.fake.most, l.fake.open)
+	l.fake.maxOpen = max(l.fake.maxOpen, l.fake.open)
 	return &counted{Conn: conn, fake: l.fake}, nil
 }
 
@@ -248,7 +248,7 @@ func (p *fakeServer) mails() []received {
 func (p *fakeServer) counts() (connections, open, most int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.connections, p.open, p.most
+	return p.connections, p.open, p.maxOpen
 }
 
 // newTestProvider sends to a fake server; change changes the settings.

@@ -80,8 +80,8 @@ func TestReplayedDeadLetter(t *testing.T) {
 	checkContact(t, db, alice, "new@example.com", shop.User)
 }
 
-// TestContactWithoutEventIDs: a contact from before event ids were stored is updated by the next change, but not by a late
-// registration.
+// TestContactWithoutEventIDs: a contact from before event ids were stored is updated by the next change, but not by a
+// late registration.
 func TestContactWithoutEventIDs(t *testing.T) {
 	t.Parallel()
 	app, db := newFixture(t)

@@ -1,5 +1,5 @@
-// Package notice consumes the events of other services and notifies users: it adds a notification to the inbox and enqueues
-// deliveries on the other channels, in one transaction.
+// Package notice consumes the events of other services and notifies users: it adds a notification to the inbox and
+// enqueues deliveries on the other channels, in one transaction.
 package notice
 
 import (

@@ -23,7 +23,8 @@ func newDevice(e shop.NewDevice) Notice {
 		Variables: template.Variables{Device: agentName(e.UserAgent), Address: inline(e.Address)}}
 }
 
-// browsers and systems in the order in which agentName looks for them: user agents also name browsers that they imitate.
+// browsers and systems in the order in which agentName looks for them: user agents also name browsers that they
+// imitate.
 var (
 	browsers     = []string{"Edg", "OPR", "Firefox", "Chrome", "Safari", "curl"}
 	browserNames = map[string]string{"Edg": "Edge", "OPR": "Opera"}

@@ -29,8 +29,8 @@ const (
 // digestHour is when digests are sent, in the user's time zone. No time zone changes its clocks at that hour.
 const digestHour = 8
 
-// QuietHours are a part of each day, such as 22:00 to 07:00 in the user's time zone, in which only urgent kinds are sent.
-// Equal or empty ends are no quiet hours.
+// QuietHours are a part of each day, such as 22:00 to 07:00 in the user's time zone, in which only urgent kinds are
+// sent. Equal or empty ends are no quiet hours.
 type QuietHours struct {
 	From  string `json:"from" validate:"omitempty,datetime=15:04"`
 	Until string `json:"until" validate:"omitempty,datetime=15:04"`
@@ -68,8 +68,8 @@ func defaults(user shop.UserID) Preferences {
 // Wants is whether the user is notified of a kind on a channel.
 func (p Preferences) Wants(k kind.Kind, c kind.Channel) bool { return p.Kinds[k.Name][c] }
 
-// DueAt is when a notification may be sent: now, or at the end of the quiet hours. It checks each following minute in the
-// user's time zone, because when clocks change an hour is repeated or skipped.
+// DueAt is when a notification may be sent: now, or at the end of the quiet hours. It checks each following minute in
+// the user's time zone, because when clocks change an hour is repeated or skipped.
 func (p Preferences) DueAt(k kind.Kind, now time.Time) time.Time {
 	from, until, ok := p.quietMinutes()
 	if !ok || k.Urgent() {

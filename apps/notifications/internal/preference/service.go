@@ -68,7 +68,7 @@ func (s *Service) Unsubscribe(ctx context.Context, token string) (kind.Kind, err
 	}
 	return k, pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		for _, other := range kind.All {
-			if other.Name != k.Name && (k.Name != kind.Digest || other.Class != kind.News) {
+			if other.Name != k.Name && (k.Name != kind.Digest || other.Class != kind.ClassNews) {
 				continue
 			}
 			if err := saveKind(ctx, tx, user, other.Name, kind.Email, false); err != nil {

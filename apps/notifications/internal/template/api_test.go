@@ -53,8 +53,8 @@ func TestTemplates(t *testing.T) {
 	})
 }
 
-// TestBrokenTemplateFallsBack stores templates that fail for some values, which validation would have refused: the built-in
-// template in the user's language is rendered instead.
+// TestBrokenTemplateFallsBack stores templates that fail for some values, which validation would have refused: the
+// built-in template in the user's language is rendered instead.
 func TestBrokenTemplateFallsBack(t *testing.T) {
 	t.Parallel()
 	db := kittest.DB(t, Migrations)

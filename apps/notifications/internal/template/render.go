@@ -14,7 +14,8 @@ import (
 const maxLength = 256 << 10
 
 // Render renders a text. Titles are one line; HTML is a whole page, in which variables are escaped. If Unsubscribe is
-// set, both parts of an e-mail have that link. It fails with ErrBroken, naming the field that is invalid or empty, and why.
+// set, both parts of an e-mail have that link. It fails with ErrBroken, naming the field that is invalid or empty, and
+// why.
 func Render(t TemplateText, channel kind.Channel, language Language, v Variables) (TemplateText, error) {
 	if reason := locales[language].Reasons[v.ReasonCode]; reason != "" {
 		v.Reason = reason

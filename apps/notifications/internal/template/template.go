@@ -108,7 +108,7 @@ var Sample = Variables{
 	Reason: shop.CardDeclined.Text(), ReasonCode: shop.CardDeclined, Carrier: "DHL", Tracking: "JD0146000031",
 	Product: "Wireless Headphones", SKU: "WH-001", Available: "3", Threshold: "10", Until: "2026-01-02 15:04 UTC",
 	Address: "203.0.113.7", Device: "Firefox on Linux",
-	Title: "New in the shop", Text: "Headphones that you can hear the sea with.",
+	Title: "New in the shop", Text: "Headphones with the sound of the sea.",
 	Link:        "https://shop.example.com/link?token=sample",
 	Unsubscribe: "https://shop.example.com/unsubscribe?token=sample",
 }
