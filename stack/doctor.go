@@ -32,8 +32,7 @@ func doctor(ctx context.Context, c command) error {
 		server(ctx, "redis", "redis-server", program.FindRedis),
 		optional(server(ctx, "chromium (for make test)", "chromium", program.FindChromium)),
 	}
-	all = append(all, dapr(ctx, c.Instance)...)
-	all = append(all, disk(c.Root), memory())
+	all = append(all, dapr(ctx, c.Instance), disk(c.Root), memory())
 	all = append(all, ports(ctx, c.Instance)...)
 	w := tabwriter.NewWriter(os.Stdout, 2, 2, 2, ' ', 0)
 	blocked := false
@@ -76,28 +75,19 @@ func optional(f requirement) requirement {
 	return f
 }
 
-func dapr(ctx context.Context, i instance.Instance) []requirement {
-	names := "daprd, placement, scheduler, sentry"
-	var out []requirement
+func dapr(ctx context.Context, i instance.Instance) requirement {
+	const what = "daprd, placement, scheduler, sentry"
 	d, err := program.FindDapr(ctx)
-	found := err == nil
-	if !found {
-		d, found = program.BuiltDapr(i)
-	}
-	if found {
-		out = append(out, requirement{what: names, is: filepath.Dir(d.Daprd) + ", " + program.Version(ctx, d.Daprd)})
-	} else {
-		out = append(out, requirement{
-			what: names, is: "not found",
-			todo: "nothing: the first start builds them, in some minutes; to avoid that, run `dapr init --slim`",
-		})
-	}
-	path, err := program.FindCLI(i)
 	if err != nil {
-		todo := "only needed for `dapr run -f`; `.sidecart/bin/stack tools cli` builds it"
-		return append(out, requirement{what: "dapr CLI", is: "not found", todo: todo})
+		var built bool
+		if d, built = program.BuiltDapr(i); !built {
+			return requirement{
+				what: what, is: "not found",
+				todo: "nothing: the first start builds them, in some minutes; to avoid that, run `dapr init --slim`",
+			}
+		}
 	}
-	return append(out, requirement{what: "dapr CLI", is: path})
+	return requirement{what: what, is: filepath.Dir(d.Daprd) + ", " + program.Version(ctx, d.Daprd)}
 }
 
 func disk(root string) requirement {

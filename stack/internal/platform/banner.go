@@ -40,7 +40,7 @@ func (r *run) infraBanner() {
 	lines := []string{
 		fmt.Sprintf("ready in %.1fs: %s", r.log.Elapsed().Seconds(), strings.Join(servers, ", ")),
 		"",
-		"Now start the services with Dapr's CLI:",
+		"Now start the services with Dapr's CLI (`.sidecart/bin/stack tools cli` builds it):",
 		"",
 		"  . " + r.Path("env") + " && dapr run -f " + r.Template(),
 		"",

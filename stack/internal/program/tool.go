@@ -44,17 +44,6 @@ func (t Tool) Ensure(ctx context.Context, i instance.Instance, log *progress.Log
 	})
 }
 
-// FindCLI returns the Dapr CLI on PATH, or the pinned one if it was built.
-func FindCLI(i instance.Instance) (string, error) {
-	if path, err := exec.LookPath(CLI.Name); err == nil {
-		return path, nil
-	}
-	if path := filepath.Join(i.Bin(), CLI.Name); executable(path) {
-		return path, nil
-	}
-	return "", fmt.Errorf("dapr: %w", ErrMissing)
-}
-
 // target is what one build makes: programs from a module in tools/.
 type target struct {
 	module, name string
