@@ -21,9 +21,8 @@ func Rotate(dir, except string) error {
 
 // Truncate moves the content of a log in use to *.log.1 once it has limit bytes, so that it cannot fill the disk.
 func Truncate(path string, limit int64) error {
-	info, err := os.Stat(path)
-	if err != nil || info.Size() < limit {
-		return nil
+	if info, err := os.Stat(path); err != nil || info.Size() < limit {
+		return err
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {

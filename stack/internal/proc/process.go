@@ -49,6 +49,9 @@ var (
 	errHung = fmt.Errorf("hung: no response for %s", HangTimeout)
 )
 
+// exit is the end of a process. The reason is nil for exit status 0.
+type exit struct{ reason error }
+
 // supervise starts the process and restarts it until ctx ends.
 func (p *process) supervise(ctx context.Context) {
 	defer close(p.done)
@@ -78,8 +81,8 @@ func (p *process) runOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	exited := make(chan error, 1)
-	go func() { exited <- cmd.Wait() }()
+	exited := make(chan exit, 1)
+	go func() { exited <- exit{cmd.Wait()} }()
 	p.set(Starting, cmd.Process.Pid)
 
 	ctx, cancel := context.WithCancel(ctx)
@@ -87,8 +90,8 @@ func (p *process) runOnce(ctx context.Context) error {
 	go p.awaitReady(ctx)
 	stop := cmp.Or(p.spec.Stop, syscall.SIGTERM)
 	select {
-	case err := <-exited:
-		return err
+	case e := <-exited:
+		return e.reason
 	case <-p.watchAlive(ctx):
 		// A Go program writes its goroutines to its log, Postgres ends its children. SIGCONT lets a stopped process do
 		// so.
@@ -126,7 +129,7 @@ func (p *process) start() (*exec.Cmd, error) {
 }
 
 // end signals the process, and kills its group when it does not exit within its grace period.
-func (p *process) end(cmd *exec.Cmd, exited <-chan error, signals ...syscall.Signal) {
+func (p *process) end(cmd *exec.Cmd, exited <-chan exit, signals ...syscall.Signal) {
 	for _, s := range signals {
 		_ = cmd.Process.Signal(s)
 	}
