@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -104,16 +105,11 @@ func (k checker) lint(out io.Writer, nice int) error {
 	if err != nil {
 		return err
 	}
-	cmd := k.cmd(path, append([]string{"run", "--allow-parallel-runners"}, packages...)...)
+	args := []string{"-n", strconv.Itoa(nice), path, "run", "--allow-parallel-runners"}
+	cmd := k.cmd("nice", append(args, packages...)...)
 	cmd.Env = append(program.BuildEnv(), "GOFLAGS="+strings.TrimSpace(flags)+" -race")
 	cmd.Stdout, cmd.Stderr = out, out
-	if err := proc.Start(cmd); err != nil {
-		return err
-	}
-	if err := syscall.Setpriority(syscall.PRIO_PROCESS, cmd.Process.Pid, nice); err != nil {
-		return errors.Join(err, cmd.Cancel(), cmd.Wait())
-	}
-	return cmd.Wait()
+	return proc.Run(cmd)
 }
 
 // eventsFile has the test events of one part, for the summary.

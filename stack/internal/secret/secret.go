@@ -9,10 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/jackc/pgx/v5"
 
 	"sidecart/stack/internal/database"
 	"sidecart/stack/internal/instance"
@@ -58,15 +59,11 @@ func Load(i instance.Instance) (Set, error) {
 
 // Password is the password in the URL of a service's database.
 func (s Set) Password(db string) (string, error) {
-	u, err := url.Parse(s[db+"-database-url"])
-	if err != nil {
-		return "", fmt.Errorf("%s-database-url: not a URL", db)
+	config, err := pgx.ParseConfig(s[db+"-database-url"])
+	if err != nil || config.Password == "" {
+		return "", fmt.Errorf("secrets.json: %s-database-url is no URL with a password", db)
 	}
-	password, ok := u.User.Password()
-	if !ok {
-		return "", fmt.Errorf("%s-database-url: no password", db)
-	}
-	return password, nil
+	return config.Password, nil
 }
 
 func (s Set) add(name, value string) {
