@@ -52,9 +52,9 @@ type JWKS struct {
 type Update struct {
 	Issuer string `json:"issuer"`
 	JWKS
-	// Ended are the sessions that ended since the request's cursor; without one, all whose access tokens may not have
+	// EndedSessions are those that ended since the request's cursor; without one, all whose access tokens may not have
 	// expired. A session may be repeated.
-	Ended []uuid.UUID `json:"ended"`
+	EndedSessions []uuid.UUID `json:"ended_sessions"`
 	// TTLSeconds is how long an ended session must be remembered: its access tokens have expired by then.
 	TTLSeconds int `json:"ttl_seconds"`
 	// Cursor is for the next request. Only the users service interprets it.

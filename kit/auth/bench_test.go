@@ -18,8 +18,8 @@ func BenchmarkVerify(b *testing.B) {
 	newVerifier := func(ended int) *auth.Verifier {
 		v := auth.NewVerifier(func(context.Context, string) (auth.Update, error) {
 			update, err := signer.Feed(context.Background(), "")
-			for update.TTLSeconds = 960; len(update.Ended) < ended; {
-				update.Ended = append(update.Ended, uuid.New())
+			for update.TTLSeconds = 960; len(update.EndedSessions) < ended; {
+				update.EndedSessions = append(update.EndedSessions, uuid.New())
 			}
 			return update, err
 		})
@@ -78,7 +78,7 @@ func BenchmarkVerify(b *testing.B) {
 		ended := make([]uuid.UUID, 1)
 		w := auth.Copy(v, func(context.Context, string) (auth.Update, error) {
 			update, err := signer.Feed(context.Background(), "")
-			update.Ended, update.TTLSeconds = ended, 960
+			update.EndedSessions, update.TTLSeconds = ended, 960
 			return update, err
 		})
 		for b.Loop() {

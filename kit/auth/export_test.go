@@ -23,7 +23,7 @@ func ForcePurge(v *Verifier) {
 }
 
 // EndedSessions counts the ended sessions that v remembers.
-func EndedSessions(v *Verifier) int { return len(v.state.Load().ended) }
+func EndedSessions(v *Verifier) int { return len(v.state.Load().endedSessions) }
 
 // SigningKey is the current key of s.
 func SigningKey(s *Signer) ed25519.PrivateKey { return s.current(time.Now()).private }

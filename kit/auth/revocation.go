@@ -107,24 +107,24 @@ func (s *snapshot) updated(update Update, now time.Time) *snapshot {
 	} else {
 		next.keys, next.cache = update.publicKeys(), newTokenCache()
 		if s != nil {
-			next.ended, next.purgedAt = s.ended, s.purgedAt
+			next.endedSessions, next.purgedAt = s.endedSessions, s.purgedAt
 		}
 	}
 	purge := now.Sub(next.purgedAt) > purgeInterval
-	if len(update.Ended) == 0 && !purge {
+	if len(update.EndedSessions) == 0 && !purge {
 		return &next
 	}
-	next.ended = maps.Clone(next.ended)
-	if next.ended == nil {
-		next.ended = make(map[uuid.UUID]time.Time, len(update.Ended))
+	next.endedSessions = maps.Clone(next.endedSessions)
+	if next.endedSessions == nil {
+		next.endedSessions = make(map[uuid.UUID]time.Time, len(update.EndedSessions))
 	}
 	if purge {
-		maps.DeleteFunc(next.ended, func(_ uuid.UUID, until time.Time) bool { return now.After(until) })
+		maps.DeleteFunc(next.endedSessions, func(_ uuid.UUID, until time.Time) bool { return now.After(until) })
 		next.purgedAt = now
 	}
 	until := now.Add(time.Duration(update.TTLSeconds) * time.Second)
-	for _, session := range update.Ended {
-		next.ended[session] = until
+	for _, session := range update.EndedSessions {
+		next.endedSessions[session] = until
 	}
 	return &next
 }

@@ -20,12 +20,12 @@ import (
 
 // fakeUsers is the feed of a users service. Its cursor is the number of ended sessions.
 type fakeUsers struct {
-	mu       sync.Mutex
-	signer   *auth.Signer
-	ended    []uuid.UUID
-	down     bool
-	requests int
-	changed  chan struct{}
+	mu            sync.Mutex
+	signer        *auth.Signer
+	endedSessions []uuid.UUID
+	down          bool
+	requests      int
+	changed       chan struct{}
 }
 
 func newUsers(t testing.TB) *fakeUsers {
@@ -40,14 +40,14 @@ func (u *fakeUsers) feed(ctx context.Context, cursor string) (auth.Update, error
 	for {
 		u.mu.Lock()
 		u.requests++
-		changed, ended, down := u.changed, slices.Clone(u.ended[min(from, len(u.ended)):]), u.down
-		at := strconv.Itoa(len(u.ended))
+		changed, ended, down := u.changed, slices.Clone(u.endedSessions[min(from, len(u.endedSessions)):]), u.down
+		at := strconv.Itoa(len(u.endedSessions))
 		u.mu.Unlock()
 		if down {
 			return auth.Update{}, errDown
 		}
 		if cursor == "" || len(ended) > 0 {
-			return auth.Update{Issuer: auth.Issuer, JWKS: u.signer.JWKS(), Ended: ended, TTLSeconds: 60, Cursor: at}, nil
+			return auth.Update{Issuer: auth.Issuer, JWKS: u.signer.JWKS(), EndedSessions: ended, TTLSeconds: 60, Cursor: at}, nil
 		}
 		select {
 		case <-changed:
@@ -67,7 +67,9 @@ func (u *fakeUsers) change(change func()) {
 	u.changed = make(chan struct{})
 }
 
-func (u *fakeUsers) end(session uuid.UUID) { u.change(func() { u.ended = append(u.ended, session) }) }
+func (u *fakeUsers) end(session uuid.UUID) {
+	u.change(func() { u.endedSessions = append(u.endedSessions, session) })
+}
 
 func (u *fakeUsers) setDown(down bool) { u.change(func() { u.down = down }) }
 
@@ -199,7 +201,7 @@ func TestKeysAreRotatedAndRemoved(t *testing.T) {
 			if err := u.signer.SetKeys(keys); err != nil {
 				t.Fatal(err)
 			}
-			u.ended = append(u.ended, uuid.New()) // so that the feed responds immediately
+			u.endedSessions = append(u.endedSessions, uuid.New()) // so that the feed responds immediately
 		})
 	}
 	use(first, next)

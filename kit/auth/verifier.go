@@ -28,12 +28,12 @@ type Verifier struct {
 
 // snapshot is never changed, only replaced, so that a verification takes no lock.
 type snapshot struct {
-	issuer   string
-	jwks     JWKS
-	keys     map[string]ed25519.PublicKey
-	ended    map[uuid.UUID]time.Time // with the time until which each is remembered
-	purgedAt time.Time               // when expired entries were last removed from ended
-	cache    *tokenCache             // tokens that these keys verified
+	issuer        string
+	jwks          JWKS
+	keys          map[string]ed25519.PublicKey
+	endedSessions map[uuid.UUID]time.Time // with the time until which each is remembered
+	purgedAt      time.Time               // when expired entries were last removed from ended
+	cache         *tokenCache             // tokens that these keys verified
 }
 
 // Verify returns the caller of a token. It fails with ErrInvalidToken, ErrExpired or ErrSessionEnded, and as
@@ -53,7 +53,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (shop.Caller, error
 		}
 		state.cache.put(parsed)
 	}
-	if _, ended := state.ended[parsed.caller.SessionID]; ended {
+	if _, ended := state.endedSessions[parsed.caller.SessionID]; ended {
 		return shop.Caller{}, ErrSessionEnded
 	}
 	return parsed.caller, nil

@@ -1,4 +1,4 @@
-// Package account is who people are: their names, their passwords, their roles.
+// Package account manages user accounts: names, passwords and roles.
 package account
 
 import (
@@ -9,7 +9,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Account is a person's account as it may be shown: its password is nowhere in it.
+// Account is a user's account without its password.
 type Account struct {
 	ID            shop.UserID `json:"id"`
 	Username      string      `json:"username"`
@@ -22,7 +22,8 @@ type Account struct {
 	UpdatedAt     time.Time   `json:"updated_at"`
 }
 
-// Registration is what somebody says of themselves. A password has 8 characters to 72 bytes, which is all that bcrypt reads.
+// Registration opens an account. A password has at least 8 characters and at most 72 bytes, which is all that bcrypt
+// reads.
 type Registration struct {
 	idempotency.Key
 	Username string `json:"username" validate:"required,min=3,max=64,username" example:"ada"`
@@ -31,21 +32,20 @@ type Registration struct {
 	FullName string `json:"full_name" validate:"max=200,line" example:"Ada Lovelace"`
 }
 
-// AccountUpdate is what somebody may change about themselves; what is nil stays.
+// AccountUpdate is a user's change of their own account. Nil fields keep their value.
 type AccountUpdate struct {
 	Username *string `json:"username" validate:"omitempty,min=3,max=64,username"`
 	Email    *string `json:"email" validate:"omitempty,email,max=254"`
 	FullName *string `json:"full_name" validate:"omitempty,max=200,line" example:"Ada King"`
 }
 
-// UserUpdate is what an admin may change about an account; what is nil stays.
+// UserUpdate is an admin's change of an account. Nil fields keep their value.
 type UserUpdate struct {
 	Role   *shop.Role `json:"role" validate:"omitempty,oneof=user admin"`
 	Active *bool      `json:"active" validate:"omitempty" example:"true"`
 }
 
-// Filter is which accounts to list; what is empty lets all through. Q is the beginning of a username, an e-mail address
-// or a full name.
+// Filter selects accounts. Empty fields match all. Q is a prefix of a username, an e-mail address or a full name.
 type Filter struct {
 	Q      string    `query:"q" validate:"max=254" doc:"Beginning of a username, an e-mail address or a full name."`
 	Role   shop.Role `query:"role" validate:"omitempty,oneof=user admin"`
@@ -54,16 +54,21 @@ type Filter struct {
 
 const passwordTooLong = "must have at most 72 bytes"
 
-// What can go wrong with accounts.
+// The errors of accounts.
 var (
-	ErrNotFound         = fault.New(fault.NotFound, "user_not_found", "there is no such user")
-	ErrUsernameTaken    = fault.New(fault.Conflict, "username_taken", "this username, or one that looks like it, is taken").With("username", "is taken")
-	ErrEmailTaken       = fault.New(fault.Conflict, "email_taken", "there is an account with this e-mail address").With("email", "is taken")
+	ErrNotFound      = fault.New(fault.NotFound, "user_not_found", "there is no such user")
+	ErrUsernameTaken = fault.New(fault.Conflict, "username_taken", "this username, or a similar looking one, is taken").
+				With("username", "is taken")
+	ErrEmailTaken = fault.New(fault.Conflict, "email_taken", "there is an account with this e-mail address").
+			With("email", "is taken")
 	ErrCredentials      = fault.New(fault.Unauthenticated, "wrong_credentials", "username or password is wrong")
-	ErrEmailNotVerified = fault.New(fault.Forbidden, "email_not_verified", "verify your e-mail address first: follow the link in the mail, or ask for another")
-	ErrWrongPassword    = fault.ErrInvalid.With("current_password", "is wrong")
-	ErrBusy             = fault.New(fault.Unavailable, "busy", "too many people are signing in at this moment").WithRetryAfter(1)
-	ErrTooManyMails     = fault.New(fault.Limited, "too_many_mails", "too many mails were sent for this account; wait an hour").WithRetryAfter(3600)
+	ErrEmailNotVerified = fault.New(fault.Forbidden, "email_not_verified",
+		"verify your e-mail address first: follow the link in the e-mail, or request another")
+	ErrWrongPassword = fault.ErrInvalid.With("current_password", "is wrong")
+	ErrBusy          = fault.New(fault.Unavailable, "busy", "too many concurrent sign-ins").WithRetryAfter(1)
+	ErrTooManyMails  = fault.New(fault.Limited, "too_many_mails",
+		"too many e-mails were sent for this account: wait an hour").WithRetryAfter(3600)
 	ErrLastAdmin        = fault.New(fault.Conflict, "last_admin", "this is the last active admin")
-	ErrIncompleteExport = fault.New(fault.Unavailable, "export_incomplete", "a service that holds a part of your data does not answer; ask again").WithRetryAfter(5)
+	ErrIncompleteExport = fault.New(fault.Unavailable, "export_incomplete",
+		"a service that has a part of your data does not respond: try again").WithRetryAfter(5)
 )

@@ -11,20 +11,25 @@ import (
 	"sidecart/kit/shop"
 )
 
-// View is one account as an admin sees it, which the audit keeps. It fails with ErrNotFound.
-func (s *Service) View(ctx context.Context, who shop.Caller, id shop.UserID, from audit.Origin) (a Account, err error) {
-	if a, err = s.Get(ctx, id); err != nil || id == who.ID {
+// View returns an account to an admin and records that in the audit. It fails with ErrNotFound.
+func (s *Service) View(ctx context.Context, caller shop.Caller, id shop.UserID, from audit.Origin) (Account, error) {
+	a, err := s.Get(ctx, id)
+	if err != nil || id == caller.ID {
 		return a, err
 	}
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		return audit.Record(ctx, tx, audit.Entry{Action: audit.ViewedByAdmin, Actor: who.ID, User: id, From: from})
-	})
-	return a, err
+	return a, s.record(ctx, audit.Entry{Action: audit.ViewedByAdmin, Actor: caller.ID, User: id, From: from})
 }
 
-// Update gives an account another role, or closes and opens it; its sessions end where it may do less, or other things,
-// than their tokens say. It fails with ErrNotFound or ErrLastAdmin.
-func (s *Service) Update(ctx context.Context, who shop.Caller, id shop.UserID, in UserUpdate, from audit.Origin) (a Account, err error) {
+// record records an action that changes nothing in the database.
+func (s *Service) record(ctx context.Context, e audit.Entry) error {
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return audit.Record(ctx, tx, e) })
+}
+
+// Update changes the role of an account, or closes or opens it. Its sessions end if their tokens have another role or
+// the account is closed. It fails with ErrNotFound or ErrLastAdmin.
+func (s *Service) Update(
+	ctx context.Context, caller shop.Caller, id shop.UserID, in UserUpdate, from audit.Origin,
+) (a Account, err error) {
 	err = s.db.Tx(ctx, func(tx event.TX) error {
 		if err := lockAdmins(ctx, tx); err != nil {
 			return err
@@ -39,12 +44,12 @@ func (s *Service) Update(ctx context.Context, who shop.Caller, id shop.UserID, i
 		if err := requireAdmin(ctx, tx, before.Account); err != nil {
 			return err
 		}
-		return s.publishUpdate(ctx, tx, who, before.Account, a, from)
+		return s.publishUpdate(ctx, tx, before.Account, a, audit.Entry{Actor: caller.ID, User: id, From: from})
 	})
 	return a, err
 }
 
-// requireAdmin fails with ErrLastAdmin where what was done to an admin leaves none.
+// requireAdmin fails with ErrLastAdmin if the change of an admin leaves no other.
 func requireAdmin(ctx context.Context, tx pgx.Tx, before Account) error {
 	if before.Role != shop.Admin || !before.Active {
 		return nil
@@ -56,9 +61,8 @@ func requireAdmin(ctx context.Context, tx pgx.Tx, before Account) error {
 	return err
 }
 
-// publishUpdate ends sessions and tells what an admin's change means.
-func (s *Service) publishUpdate(ctx context.Context, tx event.TX, who shop.Caller, before, after Account, from audit.Origin) error {
-	entry := audit.Entry{Actor: who.ID, User: after.ID, From: from}
+// publishUpdate ends sessions, publishes events and records the actions of an update.
+func (s *Service) publishUpdate(ctx context.Context, tx event.TX, before, after Account, entry audit.Entry) error {
 	var entries []audit.Entry
 	if before.Role != after.Role {
 		if err := s.Sessions.End(ctx, tx, after.ID, uuid.Nil, "role changed"); err != nil {
@@ -67,11 +71,13 @@ func (s *Service) publishUpdate(ctx context.Context, tx event.TX, who shop.Calle
 		if err := event.Emit(ctx, tx, shop.RoleChanged{UserID: after.ID, Role: after.Role}); err != nil {
 			return err
 		}
-		entry.Action, entry.Details = audit.RoleChanged, map[string]string{"from": string(before.Role), "to": string(after.Role)}
-		entries = append(entries, entry)
+		e := entry
+		e.Action = audit.RoleChanged
+		e.Details = map[string]string{"from": string(before.Role), "to": string(after.Role)}
+		entries = append(entries, e)
 	}
 	if before.Active != after.Active {
-		entry.Action, entry.Details = audit.Opened, nil
+		entry.Action = audit.Opened
 		if !after.Active {
 			entry.Action = audit.Closed
 			if err := s.Sessions.End(ctx, tx, after.ID, uuid.Nil, "account closed"); err != nil {
@@ -80,7 +86,7 @@ func (s *Service) publishUpdate(ctx context.Context, tx event.TX, who shop.Calle
 		}
 		entries = append(entries, entry)
 	}
-	for _, e := range entries {
+	for _, e := range entries { // last, because of the lock that audit.Record takes
 		if err := audit.Record(ctx, tx, e); err != nil {
 			return err
 		}
@@ -88,8 +94,8 @@ func (s *Service) publishUpdate(ctx context.Context, tx event.TX, who shop.Calle
 	return nil
 }
 
-// Unlock lifts the lock of an account's names and forgets its failed sign-ins. It fails with ErrNotFound.
-func (s *Service) Unlock(ctx context.Context, who shop.Caller, id shop.UserID, from audit.Origin) error {
+// Unlock removes the lockout of an account. It fails with ErrNotFound.
+func (s *Service) Unlock(ctx context.Context, caller shop.Caller, id shop.UserID, from audit.Origin) error {
 	a, err := s.Get(ctx, id)
 	if err != nil {
 		return err
@@ -97,7 +103,5 @@ func (s *Service) Unlock(ctx context.Context, who shop.Caller, id shop.UserID, f
 	if err := s.Lockouts.Reset(ctx, canonical(a.Username), canonical(a.Email)); err != nil {
 		return err
 	}
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		return audit.Record(ctx, tx, audit.Entry{Action: audit.Unlocked, Actor: who.ID, User: id, From: from})
-	})
+	return s.record(ctx, audit.Entry{Action: audit.Unlocked, Actor: caller.ID, User: id, From: from})
 }

@@ -13,17 +13,17 @@ import (
 	"sidecart/kit/kittest"
 )
 
-var welcome = []string{"users.registered", "users.verification_requested"}
+var registered = []string{"users.registered", "users.verification_requested"}
 
 func TestRegister(t *testing.T) {
-	s := newStand(t)
+	s := newFixture(t)
 	with := func(username, email, password string) kittest.Call {
 		return kittest.Call{Do: "POST /auth/register", Body: registration(username, email, password), Want: 422}
 	}
 	named := func(name string, c kittest.Call, want int, has ...string) kittest.Call {
 		c.Name, c.Want, c.Has = name, want, has
 		if want == 201 {
-			c.Emits = welcome
+			c.Emits = registered
 		}
 		if name == "the first" { // is the administrator
 			c.Emits = []string{"users.registered", "users.role_changed", "users.verification_requested"}
@@ -31,41 +31,41 @@ func TestRegister(t *testing.T) {
 		return c
 	}
 	kittest.Run(t, s.app, s.db, []kittest.Call{
-		named("the first", with("testuser", "test@example.com", good), 201, `"role":"admin"`, `"email_verified":false`),
-		named("in capitals", with("TESTUSER", "a@example.com", good), 409, `"username_taken"`),
-		named("in full width", with("ｔｅｓｔuser", "a@example.com", good), 409, `"username_taken"`),
-		named("with a one for an l", with("testusеr", "a@example.com", good), 422, `"username":"mixes letters`), // Cyrillic е
-		named("paypal", with("paypal", "pay@example.com", good), 201),
-		named("paypal, all Cyrillic", with("раураӏ", "a@example.com", good), 409, `"username_taken"`),
-		named("paypal with a capital I", with("paypaI", "a@example.com", good), 409, `"username_taken"`),
-		named("an address in capitals", with("another", "TEST@EXAMPLE.COM", good), 409, `"email_taken"`),
+		named("the first", with("testuser", "test@example.com", password), 201, `"role":"admin"`, `"email_verified":false`),
+		named("in capitals", with("TESTUSER", "a@example.com", password), 409, `"username_taken"`),
+		named("in full width", with("ｔｅｓｔuser", "a@example.com", password), 409, `"username_taken"`),
+		named("with a one for an l", with("testusеr", "a@example.com", password), 422, `"username":"mixes letters`), // Cyrillic е
+		named("paypal", with("paypal", "pay@example.com", password), 201),
+		named("paypal, all Cyrillic", with("раураӏ", "a@example.com", password), 409, `"username_taken"`),
+		named("paypal with a capital I", with("paypaI", "a@example.com", password), 409, `"username_taken"`),
+		named("an address in capitals", with("another", "TEST@EXAMPLE.COM", password), 409, `"email_taken"`),
 		named("a common password", with("another", "a@example.com", "Password123"), 422, `"password":"is one of the passwords`),
 		named("the username as password", with("another-one", "a@example.com", "Another-One"), 422, `"password":"must not be your name`),
 		named("the address as password", with("another", "a.b.c.d.e@example.com", "a.b.c.d.e@example.com"), 422, `"password":"must not be your name`),
-		named("two faults at once", with("pаypal", "a@example.com", "password"), 422, `"username":"mixes`, `"password":"is one of`),
+		named("two faults", with("pаypal", "a@example.com", "password"), 422, `"username":"mixes`, `"password":"is one of`),
 		named("73 bytes", with("another", "a@example.com", strings.Repeat("é", 36)+"x"), 422, `"password":"must have at most 72 bytes"`),
 		named("72 bytes", with("longpass", "long@example.com", strings.Repeat("é", 36)), 201),
 		{Name: "a role", Do: "POST /auth/register", Want: 422, Has: []string{`"role":"is not a known field"`, `"id":"is not a known field"`, `"email_verified":"is not a known field"`},
-			Body: `{"username":"mallory","email":"m@example.com","password":"` + good + `","role":"admin","id":"0192f0c1-2d3e-7abc-8def-0123456789ab","email_verified":true}`},
+			Body: `{"username":"mallory","email":"m@example.com","password":"` + password + `","role":"admin","id":"0192f0c1-2d3e-7abc-8def-0123456789ab","email_verified":true}`},
 	})
-	again := kittest.Call{Do: "POST /auth/register", Body: registration("twice", "twice@example.com", good), Header: map[string]string{"Idempotency-Key": "one and the same"}}
+	again := kittest.Call{Do: "POST /auth/register", Body: registration("twice", "twice@example.com", password), Header: map[string]string{"Idempotency-Key": "one and the same"}}
 	_, first := kittest.Do(t, s.app, again)
 	status, second := kittest.Do(t, s.app, again)
 	if status != 201 || string(first) != string(second) {
-		t.Errorf("the same key again: %d %s, at first %s", status, second, first)
+		t.Errorf("the same key again: %d %s, the first response %s", status, second, first)
 	}
 }
 
 func TestVerification(t *testing.T) {
-	s := newStand(t)
-	who := s.join(t, "testuser")
+	s := newFixture(t)
+	who := s.register(t, "testuser")
 	resend := kittest.Call{Do: "POST /auth/verify-email/resend", Body: `{"email":"TESTUSER@example.com"}`}
 	ask := func() string {
 		t.Helper()
 		if status, body := kittest.Do(t, s.app, resend); status != 202 || len(body) > 0 {
 			t.Fatalf("resend: %d %s", status, body)
 		}
-		s.answerAll(t)
+		s.processMails(t)
 		return s.mailed(t, "users.verification_requested")
 	}
 	first := ask()
@@ -74,17 +74,17 @@ func TestVerification(t *testing.T) {
 	kittest.Run(t, s.app, s.db, []kittest.Call{
 		{Name: "made up", Do: "POST /auth/verify-email", Body: token("made up"), Want: 422, Has: []string{`"mail_token_invalid"`}},
 		{Name: "superseded", Do: "POST /auth/verify-email", Body: token(first), Want: 422, Has: []string{`"mail_token_invalid"`}},
-		{Name: "for another purpose", Do: "POST /auth/password/reset", Body: fmt.Sprintf(`{"token":%q,"new_password":%q}`, second, other), Want: 422, Has: []string{`"mail_token_invalid"`}},
+		{Name: "for another purpose", Do: "POST /auth/password/reset", Body: fmt.Sprintf(`{"token":%q,"new_password":%q}`, second, newPassword), Want: 422, Has: []string{`"mail_token_invalid"`}},
 		{Name: "good", Do: "POST /auth/verify-email", Body: token(second), Want: 204, Emits: []string{"users.verified"}},
 		{Name: "used", Do: "POST /auth/verify-email", Body: token(second), Want: 422, Has: []string{`"mail_token_invalid"`}},
 		{Name: "me", As: who, Do: "GET /users/me", Want: 200, Has: []string{`"email_verified":true`}},
-		{Name: "resend for nobody", Do: "POST /auth/verify-email/resend", Body: `{"email":"nobody@example.com"}`, Want: 202},
+		{Name: "resend to an unknown address", Do: "POST /auth/verify-email/resend", Body: `{"email":"unknown@example.com"}`, Want: 202},
 		{Name: "resend when verified", Do: "POST /auth/verify-email/resend", Body: `{"email":"testuser@example.com"}`, Want: 202},
-		{Name: "no address", Do: "POST /auth/verify-email/resend", Body: `{"email":"nobody"}`, Want: 422},
+		{Name: "no address", Do: "POST /auth/verify-email/resend", Body: `{"email":"no address"}`, Want: 422},
 	})
-	s.answerAll(t)
-	if told := kittest.Emitted(t, s.db); len(told) > 0 {
-		t.Errorf("told %v of nobody, or of what is verified", told)
+	s.processMails(t)
+	if events := kittest.Emitted(t, s.db); len(events) > 0 {
+		t.Errorf("published %v for an unknown or a verified address", events)
 	}
 	if actions := s.audited(t, who.ID); !slices.Equal(actions, []string{"account.registered", "account.email_verified"}) {
 		t.Errorf("audited: %v", actions)
@@ -92,11 +92,11 @@ func TestVerification(t *testing.T) {
 }
 
 func TestMailTokens(t *testing.T) {
-	s := newStand(t)
-	s.join(t, "testuser")
+	s := newFixture(t)
+	s.register(t, "testuser")
 	kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/password/forgot", Body: `{"email":"testuser@example.com"}`})
-	s.answerAll(t)
-	data := s.told(t, "users.password_reset_requested")
+	s.processMails(t)
+	data := s.newest(t, "users.password_reset_requested")
 	request := kittest.Field[string](t, data, "request_id")
 	reveal := kittest.Call{Do: "POST /mail-tokens/" + request}
 	status, once := kittest.Do(t, s.app, reveal)
@@ -105,12 +105,12 @@ func TestMailTokens(t *testing.T) {
 		t.Errorf("%d %s, then %s", status, once, twice)
 	}
 	secret := kittest.Field[string](t, once, "token")
-	var kept string
-	if err := s.db.QueryRow(t.Context(), `select string_agg(mail_tokens::text, '') || (select coalesce(string_agg(outbox::text, ''), '') from outbox) from mail_tokens`).Scan(&kept); err != nil {
+	var stored string
+	if err := s.db.QueryRow(t.Context(), `select string_agg(mail_tokens::text, '') || (select coalesce(string_agg(outbox::text, ''), '') from outbox) from mail_tokens`).Scan(&stored); err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(kept, secret) || strings.Contains(string(data), secret) {
-		t.Error("the token rests in the database")
+	if strings.Contains(stored, secret) || strings.Contains(string(data), secret) {
+		t.Error("the token is stored")
 	}
 	for _, path := range []string{"0192f0c1-2d3e-7abc-8def-0123456789ab", "x"} {
 		if status, body := kittest.Do(t, s.app, kittest.Call{Do: "POST /mail-tokens/" + path}); status != 404 {
@@ -123,89 +123,89 @@ func TestMailTokens(t *testing.T) {
 	if status, body := kittest.Do(t, s.app, reveal); status != 409 {
 		t.Errorf("expired: %d %s", status, body)
 	}
-	if status, body := kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/password/reset", Body: fmt.Sprintf(`{"token":%q,"new_password":%q}`, secret, other)}); status != 422 {
+	if status, body := kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/password/reset", Body: fmt.Sprintf(`{"token":%q,"new_password":%q}`, secret, newPassword)}); status != 422 {
 		t.Errorf("expired: %d %s", status, body)
 	}
 }
 
 func TestForgottenPassword(t *testing.T) {
-	s := newStand(t)
-	who := s.join(t, "testuser")
+	s := newFixture(t)
+	who := s.register(t, "testuser")
 	for range failures + 1 {
 		_ = s.signIn(t, "testuser", "wrong", address)
 	}
 	kittest.Emitted(t, s.db)
 	var bodies []string
-	for _, email := range []string{"testuser@example.com", "nobody@example.com"} {
+	for _, email := range []string{"testuser@example.com", "unknown@example.com"} {
 		status, body := kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/password/forgot", Body: fmt.Sprintf(`{"email":%q}`, email)})
 		bodies = append(bodies, fmt.Sprint(status, string(body)))
 	}
 	if bodies[0] != bodies[1] || bodies[0] != "202" {
-		t.Errorf("somebody %s, nobody %s", bodies[0], bodies[1])
+		t.Errorf("a user %s, an unknown address %s", bodies[0], bodies[1])
 	}
-	s.answerAll(t)
+	s.processMails(t)
 	secret := s.mailed(t, "users.password_reset_requested")
-	if told := kittest.Emitted(t, s.db); !slices.Equal(told, []string{"users.password_reset_requested"}) {
-		t.Errorf("told %v", told)
+	if events := kittest.Emitted(t, s.db); !slices.Equal(events, []string{"users.password_reset_requested"}) {
+		t.Errorf("published %v", events)
 	}
 	reset := func(password string) string { return fmt.Sprintf(`{"token":%q,"new_password":%q}`, secret, password) }
 	kittest.Run(t, s.app, s.db, []kittest.Call{
 		{Name: "a common password", Do: "POST /auth/password/reset", Body: reset("password1"), Want: 422, Has: []string{`"new_password":"is one of`}},
 		{Name: "the address", Do: "POST /auth/password/reset", Body: reset("testuser@example.com"), Want: 422, Has: []string{`"new_password":"must not be`}},
-		{Name: "good", Do: "POST /auth/password/reset", Body: reset(other), Want: 204, Emits: []string{"users.verified", "users.password_changed"}},
-		{Name: "used", Do: "POST /auth/password/reset", Body: reset(good), Want: 422, Has: []string{`"mail_token_invalid"`}},
+		{Name: "good", Do: "POST /auth/password/reset", Body: reset(newPassword), Want: 204, Emits: []string{"users.verified", "users.password_changed"}},
+		{Name: "used", Do: "POST /auth/password/reset", Body: reset(password), Want: 422, Has: []string{`"mail_token_invalid"`}},
 	})
 	if ended := s.takeEnded(); !slices.Equal(ended, []string{who.ID.String() + " 00000000-0000-0000-0000-000000000000 password changed"}) {
 		t.Errorf("ended: %v", ended)
 	}
-	if err := s.signIn(t, "testuser", good, address); !errors.Is(err, account.ErrCredentials) {
+	if err := s.signIn(t, "testuser", password, address); !errors.Is(err, account.ErrCredentials) {
 		t.Errorf("the old password: %v", err)
 	}
-	if err := s.signIn(t, "testuser", other, address); err != nil {
-		t.Errorf("the new password, and the lock is lifted: %v", err)
+	if err := s.signIn(t, "testuser", newPassword, address); err != nil {
+		t.Errorf("the new password, after the lock: %v", err)
 	}
 	for range 8 {
 		kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/password/forgot", Body: `{"email":"testuser@example.com"}`})
 	}
-	s.answerAll(t)
-	if told := kittest.Emitted(t, s.db); len(told) != 4 { // of five an hour
-		t.Errorf("%d mails more", len(told))
+	s.processMails(t)
+	if events := kittest.Emitted(t, s.db); len(events) != 4 { // of five an hour
+		t.Errorf("%d more e-mails", len(events))
 	}
 }
 
 func TestPassword(t *testing.T) {
-	s := newStand(t)
-	who := s.join(t, "testuser")
+	s := newFixture(t)
+	who := s.register(t, "testuser")
 	change := func(current, next string) string {
 		return fmt.Sprintf(`{"current_password":%q,"new_password":%q}`, current, next)
 	}
 	kittest.Run(t, s.app, s.db, []kittest.Call{
-		{Name: "nobody", Do: "PUT /users/me/password", Body: change(good, other), Want: 401},
-		{Name: "wrong", As: who, Do: "PUT /users/me/password", Body: change("wrong", other), Want: 422, Has: []string{`"current_password":"is wrong"`}},
-		{Name: "short", As: who, Do: "PUT /users/me/password", Body: change(good, "short"), Want: 422, Has: []string{`"new_password":"must have at least 8 characters"`}},
-		{Name: "common", As: who, Do: "PUT /users/me/password", Body: change(good, "qwertyuiop"), Want: 422, Has: []string{`"new_password":"is one of`}},
-		{Name: "good", As: who, Do: "PUT /users/me/password", Body: change(good, other), Want: 204, Emits: []string{"users.password_changed"}},
+		{Name: "no token", Do: "PUT /users/me/password", Body: change(password, newPassword), Want: 401},
+		{Name: "wrong", As: who, Do: "PUT /users/me/password", Body: change("wrong", newPassword), Want: 422, Has: []string{`"current_password":"is wrong"`}},
+		{Name: "short", As: who, Do: "PUT /users/me/password", Body: change(password, "short"), Want: 422, Has: []string{`"new_password":"must have at least 8 characters"`}},
+		{Name: "common", As: who, Do: "PUT /users/me/password", Body: change(password, "qwertyuiop"), Want: 422, Has: []string{`"new_password":"is one of`}},
+		{Name: "good", As: who, Do: "PUT /users/me/password", Body: change(password, newPassword), Want: 204, Emits: []string{"users.password_changed"}},
 	})
 	if ended := s.takeEnded(); !slices.Equal(ended, []string{fmt.Sprintf("%s %s password changed", who.ID, who.SessionID)}) {
 		t.Errorf("ended: %v", ended)
 	}
-	if err := s.signIn(t, "testuser", other, address); err != nil {
+	if err := s.signIn(t, "testuser", newPassword, address); err != nil {
 		t.Error(err)
 	}
 	for range failures {
-		kittest.Do(t, s.app, kittest.Call{As: who, Do: "PUT /users/me/password", Body: change("wrong", good)})
+		kittest.Do(t, s.app, kittest.Call{As: who, Do: "PUT /users/me/password", Body: change("wrong", password)})
 	}
-	if status, body := kittest.Do(t, s.app, kittest.Call{As: who, Do: "PUT /users/me/password", Body: change(other, good)}); status != 423 {
-		t.Errorf("a stolen token is a place to guess: %d %s", status, body)
+	if status, body := kittest.Do(t, s.app, kittest.Call{As: who, Do: "PUT /users/me/password", Body: change(newPassword, password)}); status != 423 {
+		t.Errorf("the password can be guessed with a stolen token: %d %s", status, body)
 	}
 }
 
 func TestProfile(t *testing.T) {
-	s := newStand(t)
-	s.join(t, "first")
-	who := s.join(t, "testuser")
+	s := newFixture(t)
+	s.register(t, "first")
+	who := s.register(t, "testuser")
 	kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/password/forgot", Body: `{"email":"testuser@example.com"}`})
-	s.answerAll(t)
+	s.processMails(t)
 	oldReset := s.mailed(t, "users.password_reset_requested")
 	kittest.Emitted(t, s.db)
 	patch := func(name, body string, want int, emits []string, has ...string) kittest.Call {
@@ -213,18 +213,18 @@ func TestProfile(t *testing.T) {
 	}
 	changed := []string{"users.profile_changed"}
 	kittest.Run(t, s.app, s.db, []kittest.Call{
-		{Name: "nobody", Do: "PATCH /users/me", Body: `{}`, Want: 401},
-		patch("nothing", `{}`, 200, nil),
+		{Name: "no token", Do: "PATCH /users/me", Body: `{}`, Want: 401},
+		patch("no field", `{}`, 200, nil),
 		patch("mass assignment", `{"role":"admin","id":"0192f0c1-2d3e-7abc-8def-0123456789ab","email_verified":true,"active":true,"password":"x"}`, 422, nil,
 			`"role":"is not`, `"id":"is not`, `"email_verified":"is not`, `"active":"is not`, `"password":"is not`),
 		patch("another's name", `{"username":"F1RST"}`, 409, nil, `"username_taken"`),
 		patch("another's address", `{"email":"FIRST@example.com"}`, 409, nil, `"email_taken"`),
-		patch("an imitation", `{"username":"tеst"}`, 422, nil, `"username":"mixes`),
+		patch("a lookalike", `{"username":"tеst"}`, 422, nil, `"username":"mixes`),
 		patch("a control character", `{"full_name":"a\nb"}`, 422, nil, `"full_name"`),
 		patch("script and SQL stay text", `{"full_name":"<script>alert('x')</script>'; drop table accounts; --"}`, 200, changed, `\u003cscript\u003ealert('x')\u003c/script\u003e'; drop table accounts; --`),
 		patch("the own name in another case", `{"username":"TestUser"}`, 200, changed, `"username":"TestUser"`),
 		patch("another address", `{"email":"new@example.com"}`, 200, []string{"users.verification_requested", "users.profile_changed"}, `"email":"new@example.com"`, `"email_verified":false`),
-		{Name: "a reset sent to the old address", Do: "POST /auth/password/reset", Body: fmt.Sprintf(`{"token":%q,"new_password":%q}`, oldReset, other), Want: 422},
+		{Name: "a reset sent to the old address", Do: "POST /auth/password/reset", Body: fmt.Sprintf(`{"token":%q,"new_password":%q}`, oldReset, newPassword), Want: 422},
 	})
 	for n := range 3 {
 		kittest.Do(t, s.app, kittest.Call{As: who, Do: "PATCH /users/me", Body: fmt.Sprintf(`{"email":"victim%d@example.com"}`, n)})
@@ -236,32 +236,32 @@ func TestProfile(t *testing.T) {
 }
 
 func TestAdministration(t *testing.T) {
-	s := newStand(t)
-	admin, who := s.join(t, "first"), s.join(t, "testuser")
-	s.join(t, "a_sure")
-	s.join(t, "absure")
+	s := newFixture(t)
+	admin, who := s.register(t, "first"), s.register(t, "testuser")
+	s.register(t, "a_sure")
+	s.register(t, "absure")
 	one := "/users/" + who.ID.String()
 	kittest.Run(t, s.app, s.db, []kittest.Call{
-		{Name: "a user may not", As: who, Do: "GET /users", Want: 403},
-		{Name: "nor see one", As: who, Do: "GET /users/" + admin.ID.String(), Want: 403},
-		{Name: "nor change one", As: who, Do: "PATCH " + one, Body: `{"role":"admin"}`, Want: 403},
-		{Name: "nor unlock", As: who, Do: "POST " + one + "/unlock", Want: 403},
-		{Name: "by the beginning of a name", As: admin, Do: "GET /users?q=TESTU", Want: 200, Has: []string{`"testuser"`}, HasNot: []string{`"first"`}},
-		{Name: "of an address", As: admin, Do: "GET /users?q=first@ex", Want: 200, Has: []string{`"first"`}, HasNot: []string{`"testuser"`}},
+		{Name: "list as a user", As: who, Do: "GET /users", Want: 403},
+		{Name: "see one as a user", As: who, Do: "GET /users/" + admin.ID.String(), Want: 403},
+		{Name: "change one as a user", As: who, Do: "PATCH " + one, Body: `{"role":"admin"}`, Want: 403},
+		{Name: "unlock as a user", As: who, Do: "POST " + one + "/unlock", Want: 403},
+		{Name: "by prefix of a username", As: admin, Do: "GET /users?q=TESTU", Want: 200, Has: []string{`"testuser"`}, HasNot: []string{`"first"`}},
+		{Name: "of an e-mail address", As: admin, Do: "GET /users?q=first@ex", Want: 200, Has: []string{`"first"`}, HasNot: []string{`"testuser"`}},
 		{Name: "of a full name", As: admin, Do: "GET /users?q=test+us", Want: 200, Has: []string{`"testuser"`, `"first"`}},
-		{Name: "not of its middle", As: admin, Do: "GET /users?q=user", Want: 200, Has: []string{`"items":[]`}},
+		{Name: "a part that is no prefix", As: admin, Do: "GET /users?q=user", Want: 200, Has: []string{`"items":[]`}},
 		{Name: "a pattern is text", As: admin, Do: "GET /users?q=a_s", Want: 200, Has: []string{`"a_sure"`}, HasNot: []string{`"absure"`}},
-		{Name: "all of everything", As: admin, Do: "GET /users?q=%25", Want: 200, Has: []string{`"items":[]`}},
+		{Name: "a wildcard", As: admin, Do: "GET /users?q=%25", Want: 200, Has: []string{`"items":[]`}},
 		{Name: "by role", As: admin, Do: "GET /users?role=admin", Want: 200, Has: []string{`"first"`}, HasNot: []string{`"testuser"`}},
-		{Name: "no such role", As: admin, Do: "GET /users?role=root", Want: 422},
+		{Name: "an unknown role", As: admin, Do: "GET /users?role=root", Want: 422},
 		{Name: "see", As: admin, Do: "GET " + one, Want: 200, Has: []string{`"testuser"`}},
 		{Name: "promote", As: admin, Do: "PATCH " + one, Body: `{"role":"admin"}`, Want: 200, Emits: []string{"users.role_changed"}},
 		{Name: "no change", As: admin, Do: "PATCH " + one, Body: `{"role":"admin","active":true}`, Want: 200},
 		{Name: "demote and close", As: admin, Do: "PATCH " + one, Body: `{"role":"user","active":false}`, Want: 200, Emits: []string{"users.role_changed"}},
 		{Name: "the closed", As: admin, Do: "GET /users?active=false", Want: 200, Has: []string{`"testuser"`}, HasNot: []string{`"first"`}},
 		{Name: "open", As: admin, Do: "PATCH " + one, Body: `{"active":true}`, Want: 200},
-		{Name: "the last admin stays admin", As: admin, Do: "PATCH /users/" + admin.ID.String(), Body: `{"role":"user"}`, Want: 409},
-		{Name: "and open", As: admin, Do: "PATCH /users/" + admin.ID.String(), Body: `{"active":false}`, Want: 409},
+		{Name: "demote the last admin", As: admin, Do: "PATCH /users/" + admin.ID.String(), Body: `{"role":"user"}`, Want: 409},
+		{Name: "close the last admin", As: admin, Do: "PATCH /users/" + admin.ID.String(), Body: `{"active":false}`, Want: 409},
 	})
 	var reasons []string
 	for _, end := range s.takeEnded() {
@@ -273,15 +273,15 @@ func TestAdministration(t *testing.T) {
 	for range failures {
 		_ = s.signIn(t, "testuser", "wrong", address)
 	}
-	if err := s.signIn(t, "testuser", good, address); !errors.Is(err, lockout.ErrLocked) {
+	if err := s.signIn(t, "testuser", password, address); !errors.Is(err, lockout.ErrLocked) {
 		t.Errorf("locked: %v", err)
 	}
 	kittest.Emitted(t, s.db)
 	kittest.Run(t, s.app, s.db, []kittest.Call{
 		{Name: "unlock", As: admin, Do: "POST " + one + "/unlock", Want: 204},
-		{Name: "unlock nobody", As: admin, Do: "POST /users/0192f0c1-2d3e-7abc-8def-0123456789ab/unlock", Want: 404},
+		{Name: "unlock an unknown user", As: admin, Do: "POST /users/0192f0c1-2d3e-7abc-8def-0123456789ab/unlock", Want: 404},
 	})
-	if err := s.signIn(t, "testuser", good, address); err != nil {
+	if err := s.signIn(t, "testuser", password, address); err != nil {
 		t.Errorf("unlocked: %v", err)
 	}
 	want := "account.registered account.seen_by_admin account.role_changed account.role_changed account.closed account.opened" +

@@ -8,21 +8,21 @@ import (
 	"sidecart/kit/sidecar"
 )
 
-// exportEndpoints are the routes of every service that holds personal data.
+// exportEndpoints are those of all services with personal data.
 var exportEndpoints = []sidecar.Endpoint{
 	{App: "orders", Method: "GET", Path: "/export/{user}"},
 	{App: "products", Method: "GET", Path: "/export/{user}"},
 	{App: "notifications", Method: "GET", Path: "/export/{user}"},
 }
 
-// NewExports invokes every service that holds personal data, through the sidecar.
+// NewExports returns the exports of all services with personal data, by their names.
 func NewExports(invoke sidecar.Invoke) map[string]Export {
-	all := map[string]Export{}
-	for _, export := range exportEndpoints {
-		all[export.App] = func(ctx context.Context, user shop.UserID) (held json.RawMessage, err error) {
-			err = invoke(ctx, export.With(user.String()), nil, &held)
-			return held, err
+	exports := map[string]Export{}
+	for _, endpoint := range exportEndpoints {
+		exports[endpoint.App] = func(ctx context.Context, user shop.UserID) (data json.RawMessage, err error) {
+			err = invoke(ctx, endpoint.With(user.String()), nil, &data)
+			return data, err
 		}
 	}
-	return all
+	return exports
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,29 +26,35 @@ import (
 )
 
 const (
-	good     = "SecurePassword123!"
-	other    = "AnotherGoodOne456!"
-	address  = "192.0.2.1"
-	failures = 5
+	password    = "SecurePassword123!"
+	newPassword = "AnotherGoodOne456!"
+	address     = "192.0.2.1"
+	failures    = 5
 )
 
-// stand is the accounts of one test on a database of its own. What ends sessions is written down instead.
-type stand struct {
+var policy = lockout.Policy{
+	NameFailures: failures, AddressFailures: 1000, Duration: time.Minute, MaxDuration: time.Hour, Window: time.Hour,
+}
+
+// fixture is a service with a database of its own. It records the ends of sessions instead of ending them.
+type fixture struct {
 	*account.Service
 	app      *web.App
 	db       *pgxpool.Pool
-	parts    account.Dependencies
+	deps     account.Dependencies
 	mu       sync.Mutex
-	ended    []string // "user except reason"
+	endings  []string // "user except reason"
 	lockouts lockout.Store
 }
 
-func newStand(t *testing.T, adapt ...func(*account.Dependencies)) *stand {
+func newFixture(t *testing.T, adapt ...func(*account.Dependencies)) *fixture {
 	t.Helper()
-	s := &stand{db: kittest.DB(t, event.Migrations, idempotency.Migrations, audit.Migrations, account.Migrations, mailtoken.Migrations), lockouts: lockout.NewMemoryStore()}
-	s.parts = account.Dependencies{
+	s := &fixture{lockouts: lockout.NewMemoryStore()}
+	s.db = kittest.DB(t, event.Migrations, idempotency.Migrations, audit.Migrations, account.Migrations,
+		mailtoken.Migrations)
+	s.deps = account.Dependencies{
 		Passwords: account.NewPasswords(4, 4), FirstIsAdmin: true,
-		Lockouts:   lockout.NewService(s.lockouts, []byte("lockouts"), lockout.Policy{NameFailures: failures, AddressFailures: 1000, Duration: time.Minute, MaxDuration: time.Hour, Window: time.Hour}),
+		Lockouts:   lockout.NewService(s.lockouts, []byte("lockouts"), policy),
 		MailTokens: mailtoken.NewService(s.db, []byte("mail tokens"), mailtoken.Lifetimes{Verify: time.Hour, Reset: time.Hour}),
 		Sessions: account.Sessions{
 			End: func(_ context.Context, _ event.TX, user shop.UserID, except uuid.UUID, reason string) error {
@@ -55,7 +62,7 @@ func newStand(t *testing.T, adapt ...func(*account.Dependencies)) *stand {
 				return nil
 			},
 			Erase: func(_ context.Context, _ event.TX, user shop.UserID, reason string) error {
-				s.end(user, uuid.Nil, "all of it: "+reason)
+				s.end(user, uuid.Nil, "erased: "+reason)
 				return nil
 			},
 			Export: func(context.Context, postgres.Reader, shop.UserID) (json.RawMessage, error) {
@@ -64,34 +71,34 @@ func newStand(t *testing.T, adapt ...func(*account.Dependencies)) *stand {
 		},
 	}
 	for _, a := range adapt {
-		a(&s.parts)
+		a(&s.deps)
 	}
-	s.Service = account.NewService(event.NewOutbox(s.db), s.parts)
+	s.Service = account.NewService(event.NewOutbox(s.db), s.deps)
 	s.app = web.New("users", web.Config{Verify: kittest.Verify})
 	s.Routes(s.app)
-	s.parts.MailTokens.Routes(s.app)
+	s.deps.MailTokens.Routes(s.app)
 	return s
 }
 
-func (s *stand) end(user shop.UserID, except uuid.UUID, reason string) {
+func (s *fixture) end(user shop.UserID, except uuid.UUID, reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ended = append(s.ended, fmt.Sprintf("%s %s %s", user, except, reason))
+	s.endings = append(s.endings, fmt.Sprintf("%s %s %s", user, except, reason))
 }
 
-// takeEnded are the ends since it was last asked.
-func (s *stand) takeEnded() []string {
+// takeEnded returns the ends since the last call.
+func (s *fixture) takeEnded() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ended := s.ended
-	s.ended = nil
+	ended := s.endings
+	s.endings = nil
 	return ended
 }
 
-// join registers somebody and forgets what was told of it.
-func (s *stand) join(t *testing.T, name string) shop.Caller {
+// register registers a user and ignores the events of that.
+func (s *fixture) register(t *testing.T, name string) shop.Caller {
 	t.Helper()
-	status, body := kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/register", Body: registration(name, name+"@example.com", good)})
+	status, body := kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/register", Body: registration(name, name+"@example.com", password)})
 	if status != 201 {
 		t.Fatalf("register: %d %s", status, body)
 	}
@@ -108,8 +115,8 @@ func registration(username, email, password string) string {
 	return string(body)
 }
 
-// told is the data of the newest event of a topic.
-func (s *stand) told(t *testing.T, topic string) []byte {
+// newest returns the data of the newest event of a topic.
+func (s *fixture) newest(t *testing.T, topic string) []byte {
 	t.Helper()
 	var data []byte
 	if err := s.db.QueryRow(t.Context(), `select data from outbox where topic = $1 order by seq desc limit 1`, topic).Scan(&data); err != nil {
@@ -118,19 +125,19 @@ func (s *stand) told(t *testing.T, topic string) []byte {
 	return data
 }
 
-// mailed is the token that a mail about the newest event of a topic would carry: the way notifications gets it.
-func (s *stand) mailed(t *testing.T, topic string) string {
+// mailed returns the token of the e-mail for the newest event of a topic, as the notifications service reads it.
+func (s *fixture) mailed(t *testing.T, topic string) string {
 	t.Helper()
-	request := kittest.Field[string](t, s.told(t, topic), "request_id")
+	request := kittest.Field[string](t, s.newest(t, topic), "request_id")
 	status, body := kittest.Do(t, s.app, kittest.Call{Do: "POST /mail-tokens/" + request})
 	if status != 200 {
-		t.Fatalf("the token of %s: %d %s", request, status, body)
+		t.Fatalf("token of %s: %d %s", request, status, body)
 	}
 	return kittest.Field[string](t, body, "token")
 }
 
-// answerAll answers the mails that were asked for.
-func (s *stand) answerAll(t *testing.T) {
+// processMails processes all requests for e-mails.
+func (s *fixture) processMails(t *testing.T) {
 	t.Helper()
 	for {
 		more, err := s.ProcessMailRequest(t.Context())
@@ -143,22 +150,22 @@ func (s *stand) answerAll(t *testing.T) {
 	}
 }
 
-func (s *stand) signIn(t *testing.T, name, password, from string) error {
+func (s *fixture) signIn(t *testing.T, name, password, from string) error {
 	t.Helper()
 	_, err := s.Authenticate(t.Context(), name, password, audit.Origin{Address: from})
 	return err
 }
 
-// audited are the actions about somebody, in order.
-func (s *stand) audited(t *testing.T, who shop.UserID) []string {
+// audited returns the audited actions about a user, oldest first.
+func (s *fixture) audited(t *testing.T, user shop.UserID) []string {
 	t.Helper()
-	kept, err := audit.ListByUser(t.Context(), s.db, who)
+	entries, err := audit.ListByUser(t.Context(), s.db, user)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var actions []string
-	for _, k := range kept {
-		actions = append([]string{string(k.Action)}, actions...)
+	for _, e := range slices.Backward(entries) {
+		actions = append(actions, string(e.Action))
 	}
 	return actions
 }
@@ -166,10 +173,5 @@ func (s *stand) audited(t *testing.T, who shop.UserID) []string {
 func token(text string) string { return fmt.Sprintf(`{"token":%q}`, text) }
 
 func has(all []string, part string) bool {
-	for _, one := range all {
-		if strings.Contains(one, part) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(all, func(one string) bool { return strings.Contains(one, part) })
 }

@@ -11,13 +11,14 @@ import (
 	"sidecart/kit/web"
 )
 
-// Routes adds the accounts' routes.
+// Routes adds the routes of accounts.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /auth/register", shop.Anyone, s.handleRegister, web.Created, web.NoStore,
 		web.Fails(ErrUsernameTaken, ErrEmailTaken),
 		web.Doc("register", "auth", "Register an account"),
 		web.Describe("The e-mail address receives a link that verifies it."))
-	web.Handle(app, "POST /auth/verify-email", shop.Anyone, s.handleVerify, web.NoStore, web.Fails(mailtoken.ErrInvalidToken),
+	web.Handle(app, "POST /auth/verify-email", shop.Anyone, s.handleVerify, web.NoStore,
+		web.Fails(mailtoken.ErrInvalidToken),
 		web.Doc("verifyEmail", "auth", "Verify an e-mail address"),
 		web.Describe("Takes the token of the verification e-mail."))
 	web.Handle(app, "POST /auth/verify-email/resend", shop.Anyone, s.handleResend, web.Status(http.StatusAccepted),
@@ -29,11 +30,16 @@ func (s *Service) Routes(app *web.App) {
 		web.Doc("requestPasswordReset", "auth", "Request a password reset"),
 		web.Describe("An e-mail with a token is sent if there is such an account; the response is the same in both "+
 			"cases."))
-	web.Handle(app, "POST /auth/password/reset", shop.Anyone, s.handleReset, web.NoStore, web.Fails(mailtoken.ErrInvalidToken),
+	web.Handle(app, "POST /auth/password/reset", shop.Anyone, s.handleReset, web.NoStore,
+		web.Fails(mailtoken.ErrInvalidToken),
 		web.Doc("resetPassword", "auth", "Reset a forgotten password"),
 		web.Describe("Takes the token of the password reset e-mail and ends all sessions."))
+	s.ownRoutes(app)
+	s.adminRoutes(app)
+}
 
-	web.Handle(app, "GET /users/me", shop.SignedIn, s.handleMe, web.NoStore,
+func (s *Service) ownRoutes(app *web.App) {
+	web.Handle(app, "GET /users/me", shop.SignedIn, s.handleAccount, web.NoStore,
 		web.Doc("getAccount", "account", "Get your account"))
 	web.Handle(app, "PATCH /users/me", shop.SignedIn, s.handleProfile, web.NoStore,
 		web.Fails(ErrUsernameTaken, ErrEmailTaken, ErrTooManyMails),
@@ -48,12 +54,14 @@ func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "PUT /users/me/password", shop.SignedIn, s.handlePassword, web.NoStore,
 		web.Fails(ErrWrongPassword, lockout.ErrLocked),
 		web.Doc("changePassword", "account", "Change your password"), web.Describe("Ends all other sessions."))
+}
 
+func (s *Service) adminRoutes(app *web.App) {
 	web.Handle(app, "GET /users", shop.ManageUsers, s.handleList, web.NoStore,
 		web.Doc("listUsers", "admin", "List users"), web.Describe("Newest first."))
 	web.Handle(app, "GET /users/{id}", shop.ManageUsers, s.handleGet, web.NoStore, web.Fails(ErrNotFound),
 		web.Doc("getUser", "admin", "Get a user"))
-	web.Handle(app, "PATCH /users/{id}", shop.ManageUsers, s.handleChange, web.NoStore,
+	web.Handle(app, "PATCH /users/{id}", shop.ManageUsers, s.handleUpdate, web.NoStore,
 		web.Fails(ErrNotFound, ErrLastAdmin),
 		web.Doc("updateUser", "admin", "Update a user"),
 		web.Describe("Changes the role, or deactivates and activates the account."))
@@ -105,8 +113,8 @@ func (s *Service) handleReset(ctx context.Context, _ shop.Caller, in passwordRes
 	return web.None{}, s.ResetPassword(ctx, in.Token, in.NewPassword, in.Origin)
 }
 
-func (s *Service) handleMe(ctx context.Context, who shop.Caller, _ web.None) (Account, error) {
-	return s.Get(ctx, who.ID)
+func (s *Service) handleAccount(ctx context.Context, caller shop.Caller, _ web.None) (Account, error) {
+	return s.Get(ctx, caller.ID)
 }
 
 type profileInput struct {
@@ -114,16 +122,16 @@ type profileInput struct {
 	audit.Origin
 }
 
-func (s *Service) handleProfile(ctx context.Context, who shop.Caller, in profileInput) (Account, error) {
-	return s.UpdateProfile(ctx, who, in.AccountUpdate, in.Origin)
+func (s *Service) handleProfile(ctx context.Context, caller shop.Caller, in profileInput) (Account, error) {
+	return s.UpdateProfile(ctx, caller, in.AccountUpdate, in.Origin)
 }
 
-func (s *Service) handleErase(ctx context.Context, who shop.Caller, in audit.Origin) (web.None, error) {
-	return web.None{}, s.Erase(ctx, who, in)
+func (s *Service) handleErase(ctx context.Context, caller shop.Caller, in audit.Origin) (web.None, error) {
+	return web.None{}, s.Erase(ctx, caller, in)
 }
 
-func (s *Service) handleExport(ctx context.Context, who shop.Caller, in audit.Origin) (AccountExport, error) {
-	return s.Export(ctx, who, in)
+func (s *Service) handleExport(ctx context.Context, caller shop.Caller, in audit.Origin) (AccountExport, error) {
+	return s.Export(ctx, caller, in)
 }
 
 // passwordChange is the current password and the new one.
@@ -133,8 +141,8 @@ type passwordChange struct {
 	audit.Origin
 }
 
-func (s *Service) handlePassword(ctx context.Context, who shop.Caller, in passwordChange) (web.None, error) {
-	return web.None{}, s.ChangePassword(ctx, who, in.CurrentPassword, in.NewPassword, in.Origin)
+func (s *Service) handlePassword(ctx context.Context, caller shop.Caller, in passwordChange) (web.None, error) {
+	return web.None{}, s.ChangePassword(ctx, caller, in.CurrentPassword, in.NewPassword, in.Origin)
 }
 
 type listInput struct {
@@ -151,20 +159,20 @@ type idInput struct {
 	audit.Origin
 }
 
-func (s *Service) handleGet(ctx context.Context, who shop.Caller, in idInput) (Account, error) {
-	return s.View(ctx, who, in.ID, in.Origin)
+func (s *Service) handleGet(ctx context.Context, caller shop.Caller, in idInput) (Account, error) {
+	return s.View(ctx, caller, in.ID, in.Origin)
 }
 
-type changeInput struct {
+type updateInput struct {
 	ID shop.UserID `path:"id" validate:"required"`
 	UserUpdate
 	audit.Origin
 }
 
-func (s *Service) handleChange(ctx context.Context, who shop.Caller, in changeInput) (Account, error) {
-	return s.Update(ctx, who, in.ID, in.UserUpdate, in.Origin)
+func (s *Service) handleUpdate(ctx context.Context, caller shop.Caller, in updateInput) (Account, error) {
+	return s.Update(ctx, caller, in.ID, in.UserUpdate, in.Origin)
 }
 
-func (s *Service) handleUnlock(ctx context.Context, who shop.Caller, in idInput) (web.None, error) {
-	return web.None{}, s.Unlock(ctx, who, in.ID, in.Origin)
+func (s *Service) handleUnlock(ctx context.Context, caller shop.Caller, in idInput) (web.None, error) {
+	return web.None{}, s.Unlock(ctx, caller, in.ID, in.Origin)
 }

@@ -11,7 +11,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-// TestListUsesTheIndexOfItsFilter, also where it was called often.
+// TestListUsesTheIndexOfItsFilter, also with a prepared statement.
 func TestListUsesTheIndexOfItsFilter(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, Migrations)
 	for _, statement := range []string{`

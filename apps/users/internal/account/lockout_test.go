@@ -13,93 +13,93 @@ import (
 	"sidecart/kit/kittest"
 )
 
-// TestConcurrentFailures: of forty guesses at the same moment five are looked at, and the owner is told of one lock.
+// TestConcurrentFailures: of forty concurrent guesses five are checked, and the owner is notified of one lock.
 func TestConcurrentFailures(t *testing.T) {
-	s := newStand(t)
-	for name, want := range map[string][]string{"testuser": {"users.locked"}, "nobody": nil} {
+	s := newFixture(t)
+	for name, want := range map[string][]string{"testuser": {"users.locked"}, "unknown": nil} {
 		if want != nil {
-			s.join(t, name)
+			s.register(t, name)
 		}
-		outcomes := race(40, func(n int) int {
+		statuses := race(40, func(n int) int {
 			_, err := s.Authenticate(context.Background(), name, "wrong", audit.Origin{Address: fmt.Sprintf("198.51.100.%d", n)})
 			return fault.Of(err).Kind.Status()
 		})
-		if outcomes[401] != failures || outcomes[423] != 40-failures {
-			t.Errorf("%s: %v", name, outcomes)
+		if statuses[401] != failures || statuses[423] != 40-failures {
+			t.Errorf("%s: %v", name, statuses)
 		}
-		if told := kittest.Emitted(t, s.db); !slices.Equal(told, want) {
-			t.Errorf("%s: told %v", name, told)
+		if events := kittest.Emitted(t, s.db); !slices.Equal(events, want) {
+			t.Errorf("%s: published %v", name, events)
 		}
 	}
 }
 
-// TestConcurrentSignInsAreNoFailures: forty of the owner's programs know the password.
+// TestConcurrentSignInsAreNoFailures: sign-ins with the right password are not limited.
 func TestConcurrentSignInsAreNoFailures(t *testing.T) {
-	s := newStand(t)
-	s.join(t, "testuser")
-	outcomes := race(40, func(n int) int {
-		if _, err := s.Authenticate(context.Background(), "testuser", good, audit.Origin{Address: fmt.Sprintf("198.51.100.%d", n)}); err != nil {
+	s := newFixture(t)
+	s.register(t, "testuser")
+	statuses := race(40, func(n int) int {
+		if _, err := s.Authenticate(context.Background(), "testuser", password, audit.Origin{Address: fmt.Sprintf("198.51.100.%d", n)}); err != nil {
 			return fault.Of(err).Kind.Status()
 		}
 		return 200
 	})
-	if outcomes[200] != 40 {
-		t.Errorf("%v", outcomes)
+	if statuses[200] != 40 {
+		t.Errorf("%v", statuses)
 	}
 }
 
 func TestLockout(t *testing.T) {
-	s := newStand(t)
-	s.join(t, "testuser")
-	if err := s.signIn(t, "testuser", good, address); err != nil {
+	s := newFixture(t)
+	s.register(t, "testuser")
+	if err := s.signIn(t, "testuser", password, address); err != nil {
 		t.Fatal(err)
 	}
-	var answers []string
-	for _, name := range []string{"testuser", "nobody", "testuser@example.com", "nobody@example.com"} {
-		said := ""
+	var responses []string
+	for _, name := range []string{"testuser", "unknown", "testuser@example.com", "unknown@example.com"} {
+		response := ""
 		for range failures + 2 {
 			err := s.signIn(t, name, "wrong", "198.51.100.1")
-			said += fmt.Sprintf("%v %d; ", err, fault.Of(err).RetryAfter)
+			response += fmt.Sprintf("%v %d; ", err, fault.Of(err).RetryAfter)
 		}
-		answers = append(answers, said)
+		responses = append(responses, response)
 	}
-	for _, said := range answers[1:] {
-		if said != answers[0] {
-			t.Errorf("somebody: %s\nnobody:   %s", answers[0], said)
+	for _, response := range responses[1:] {
+		if response != responses[0] {
+			t.Errorf("a user:       %s\nan unknown name: %s", responses[0], response)
 		}
 	}
-	if err := s.signIn(t, "TESTUSER", good, "198.51.100.2"); !errors.Is(err, lockout.ErrLocked) || fault.Of(err).RetryAfter < 50 {
-		t.Errorf("the right password from another strange address: %v", err)
+	if err := s.signIn(t, "TESTUSER", password, "198.51.100.2"); !errors.Is(err, lockout.ErrLocked) || fault.Of(err).RetryAfter < 50 {
+		t.Errorf("the right password from another unknown address: %v", err)
 	}
-	if err := s.signIn(t, "testuser", good, address); err != nil {
-		t.Errorf("the owner where they signed in before: %v", err)
+	if err := s.signIn(t, "testuser", password, address); err != nil {
+		t.Errorf("the owner from a known address: %v", err)
 	}
-	// The name and the address of one account lock apart, and each lock is told.
-	if told := kittest.Emitted(t, s.db); !slices.Equal(told, []string{"users.locked", "users.locked"}) {
-		t.Errorf("told %v", told)
+	// The username and the e-mail address of an account have their own locks. The owner is notified of each.
+	if events := kittest.Emitted(t, s.db); !slices.Equal(events, []string{"users.locked", "users.locked"}) {
+		t.Errorf("published %v", events)
 	}
 }
 
-// TestALockIsToldLater: where the try that began a lock could not tell of it, the next one does.
-func TestALockIsToldLater(t *testing.T) {
-	s := newStand(t)
-	who := s.join(t, "testuser")
+// TestTheNextAttemptNotifiesOfALock if the one that started it did not.
+func TestTheNextAttemptNotifiesOfALock(t *testing.T) {
+	s := newFixture(t)
+	who := s.register(t, "testuser")
 	for range failures {
-		try, err := s.parts.Lockouts.Begin(t.Context(), "testuser", address)
+		attempt, err := s.deps.Lockouts.Begin(t.Context(), "testuser", address)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := try.Failed(t.Context()); err != nil {
+		if _, err := attempt.Failed(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for range 3 {
-		if err := s.signIn(t, "testuser", good, address); !errors.Is(err, lockout.ErrLocked) {
+		if err := s.signIn(t, "testuser", password, address); !errors.Is(err, lockout.ErrLocked) {
 			t.Fatal(err)
 		}
 	}
-	if told := kittest.Emitted(t, s.db); !slices.Equal(told, []string{"users.locked"}) {
-		t.Errorf("told %v", told)
+	if events := kittest.Emitted(t, s.db); !slices.Equal(events, []string{"users.locked"}) {
+		t.Errorf("published %v", events)
 	}
 	if actions := s.audited(t, who.ID); !slices.Equal(actions, []string{"account.registered", "account.locked"}) {
 		t.Errorf("audited %v", actions)

@@ -16,20 +16,25 @@ import (
 	"sidecart/kit/shop"
 )
 
-// requestVerification makes the token that proves an account's address, and tells that it is to be sent. The account is locked by
-// the caller, or was just made.
-func (s *Service) requestVerification(ctx context.Context, tx event.TX, a Account) error {
-	r, err := s.MailTokens.Issue(ctx, tx, a.ID, a.Email, mailtoken.VerifyEmail)
+// sendMailToken issues a token for an account's address and publishes the event that has it sent. The caller holds the
+// lock of the account or has just inserted it.
+func (s *Service) sendMailToken(ctx context.Context, tx event.TX, a Account, purpose mailtoken.Purpose) error {
+	r, err := s.MailTokens.Issue(ctx, tx, a.ID, a.Email, purpose)
 	if err != nil {
 		return err
 	}
-	return event.Emit(ctx, tx, shop.VerificationRequested{
-		RequestID: r.ID, UserID: a.ID, Email: a.Email, Username: a.Username, FullName: a.FullName, ExpiresAt: r.ExpiresAt.UTC(),
-	})
+	e := shop.VerificationRequested{
+		RequestID: r.ID, UserID: a.ID, Email: a.Email, Username: a.Username, FullName: a.FullName,
+		ExpiresAt: r.ExpiresAt.UTC(),
+	}
+	if purpose == mailtoken.ResetPassword {
+		return event.Emit(ctx, tx, shop.PasswordResetRequested(e))
+	}
+	return event.Emit(ctx, tx, e)
 }
 
-// VerifyEmail takes the token of a mail as proof of its address. It fails with mailtoken.ErrToken, also for the second of
-// two at once, and where the account has another address by now.
+// VerifyEmail verifies the address that a token was sent to. It fails with mailtoken.ErrInvalidToken, also if the
+// account has another address now. Of concurrent calls one succeeds.
 func (s *Service) VerifyEmail(ctx context.Context, token string, from audit.Origin) error {
 	proof, err := s.MailTokens.Peek(ctx, token, mailtoken.VerifyEmail)
 	if err != nil {
@@ -42,20 +47,27 @@ func (s *Service) VerifyEmail(ctx context.Context, token string, from audit.Orig
 		if proof, err = s.MailTokens.Redeem(ctx, tx, token, mailtoken.VerifyEmail); err != nil {
 			return err
 		}
-		proven, err := verify(ctx, tx, proof.AccountID, proof.Email)
+		verified, err := markVerified(ctx, tx, proof)
 		if err != nil {
 			return err
 		}
-		if !proven {
+		if !verified {
 			return mailtoken.ErrInvalidToken
-		}
-		if err := event.Emit(ctx, tx, shop.UserVerified{UserID: proof.AccountID}); err != nil {
-			return err
 		}
 		return audit.Record(ctx, tx, audit.Entry{Action: audit.EmailVerified, User: proof.AccountID, From: from})
 	})
 }
 
+// markVerified publishes users.verified if the address was not verified before.
+func markVerified(ctx context.Context, tx event.TX, proof mailtoken.Proof) (bool, error) {
+	verified, err := verify(ctx, tx, proof.AccountID, proof.Email)
+	if err != nil || !verified {
+		return false, err
+	}
+	return true, event.Emit(ctx, tx, shop.UserVerified{UserID: proof.AccountID})
+}
+
+// erasedToInvalidToken replaces ErrNotFound: the account was erased after its token was issued.
 func erasedToInvalidToken(err error) error {
 	if errors.Is(err, ErrNotFound) {
 		return mailtoken.ErrInvalidToken
@@ -63,8 +75,8 @@ func erasedToInvalidToken(err error) error {
 	return err
 }
 
-// ResetPassword takes the token of a mail in the place of a forgotten password, ends all sessions and forgives failed
-// sign-ins. It fails with mailtoken.ErrToken, with ErrInvalid for a password that the policy refuses, or with ErrBusy.
+// ResetPassword sets a new password with the token of an e-mail, ends all sessions and removes the lockout. It fails
+// with mailtoken.ErrInvalidToken, ErrInvalid for a password that is refused, or ErrBusy.
 func (s *Service) ResetPassword(ctx context.Context, token, password string, from audit.Origin) error {
 	proof, err := s.MailTokens.Peek(ctx, token, mailtoken.ResetPassword)
 	if err != nil {
@@ -89,47 +101,49 @@ func (s *Service) ResetPassword(ctx context.Context, token, password string, fro
 		if proof, err = s.MailTokens.Redeem(ctx, tx, token, mailtoken.ResetPassword); err != nil || !now.Active {
 			return errors.Join(err, mailtoken.ErrInvalidToken)
 		}
-		if proven, err := verify(ctx, tx, now.ID, proof.Email); err != nil {
+		if _, err := markVerified(ctx, tx, proof); err != nil { // the token proves the address, too
 			return err
-		} else if proven { // whoever has the mail has the address
-			if err := event.Emit(ctx, tx, shop.UserVerified{UserID: now.ID}); err != nil {
-				return err
-			}
 		}
-		return s.replacePassword(ctx, tx, now.Account, hash, shop.Caller{}, audit.Entry{Action: audit.PasswordReset, User: now.ID, From: from})
+		return s.replacePassword(ctx, tx, now.ID, hash, uuid.Nil,
+			audit.Entry{Action: audit.PasswordReset, User: now.ID, From: from})
 	})
 	if err != nil {
 		return err
 	}
 	if err := s.Lockouts.Reset(ctx, canonical(a.Username), canonical(a.Email)); err != nil {
-		slog.WarnContext(ctx, "failed sign-ins not forgiven after a password reset", "user", a.ID, "err", err)
+		slog.WarnContext(ctx, "lockout not removed after a password reset", "user", a.ID, "err", err)
 	}
 	return nil
 }
 
-// replacePassword ends the sessions of an account but the caller's own (a zero caller has none) and makes the tokens of
-// earlier mails void: whoever knew the old password has nothing left of it.
-func (s *Service) replacePassword(ctx context.Context, tx event.TX, a Account, hash []byte, who shop.Caller, entry audit.Entry) error {
-	if err := setPassword(ctx, tx, a.ID, hash); err != nil {
+// replacePassword sets a password, revokes open reset tokens and ends all sessions but one (uuid.Nil: none).
+func (s *Service) replacePassword(
+	ctx context.Context, tx event.TX, id shop.UserID, hash []byte, session uuid.UUID, entry audit.Entry,
+) error {
+	if err := setPassword(ctx, tx, id, hash); err != nil {
 		return err
 	}
-	if err := mailtoken.Revoke(ctx, tx, a.ID, mailtoken.ResetPassword); err != nil {
+	if err := mailtoken.Revoke(ctx, tx, id, mailtoken.ResetPassword); err != nil {
 		return err
 	}
-	if err := s.Sessions.End(ctx, tx, a.ID, who.SessionID, "password changed"); err != nil {
+	if err := s.Sessions.End(ctx, tx, id, session, "password changed"); err != nil {
 		return err
 	}
-	if err := event.Emit(ctx, tx, shop.PasswordChanged{UserID: a.ID}); err != nil {
+	if err := event.Emit(ctx, tx, shop.PasswordChanged{UserID: id}); err != nil {
 		return err
 	}
 	return audit.Record(ctx, tx, entry)
 }
 
-// RequestMail keeps that somebody wants a mail to an address. It never says, not even by the time it takes, whether there
-// is an account with it: that is found out afterwards.
-func (s *Service) RequestMail(ctx context.Context, purpose mailtoken.Purpose, email string, from audit.Origin) error {
+// RequestMail stores a request for an e-mail. ProcessMailRequests looks the account up later, so that neither the
+// response nor its time reveals whether there is one.
+func (s *Service) RequestMail(
+	ctx context.Context, purpose mailtoken.Purpose, email string, from audit.Origin,
+) error {
 	err := s.db.Tx(ctx, func(tx event.TX) error {
-		return insertMailRequest(ctx, tx, mailRequest{Purpose: string(purpose), EmailKey: canonical(email), Address: from.Address, UserAgent: from.UserAgent})
+		return insertMailRequest(ctx, tx, mailRequest{
+			Purpose: purpose, EmailKey: canonical(email), Address: from.Address, UserAgent: from.UserAgent,
+		})
 	})
 	select {
 	case s.mailRequested <- struct{}{}:
@@ -138,21 +152,18 @@ func (s *Service) RequestMail(ctx context.Context, purpose mailtoken.Purpose, em
 	return err
 }
 
-// mailPollInterval is how often requests are looked for that another replica took and did not answer.
+// mailPollInterval is how often requests of other replicas are processed that these did not process.
 const mailPollInterval = 5 * time.Second
 
-// ProcessMailRequests answers requests for mails as they come, until ctx ends. Replicas share them.
+// ProcessMailRequests processes requests for e-mails until ctx ends. Replicas share them.
 func (s *Service) ProcessMailRequests(ctx context.Context) error {
 	tick := time.NewTicker(mailPollInterval)
 	defer tick.Stop()
 	for {
-		for {
-			more, err := s.ProcessMailRequest(ctx)
-			if err != nil && ctx.Err() == nil {
-				slog.WarnContext(ctx, "requests for mails wait", "err", err)
-			}
-			if !more {
-				break
+		for more := true; more; {
+			var err error
+			if more, err = s.ProcessMailRequest(ctx); err != nil && ctx.Err() == nil {
+				slog.WarnContext(ctx, "mail request not processed", "err", err)
 			}
 		}
 		select {
@@ -164,48 +175,32 @@ func (s *Service) ProcessMailRequests(ctx context.Context) error {
 	}
 }
 
-// ProcessMailRequest takes the oldest request and, if there is an open account with that address and not too many mails went there
-// lately, tells that one is to be sent. It says whether there was a request: one that fails steps aside for a minute.
-func (s *Service) ProcessMailRequest(ctx context.Context) (was bool, err error) {
+// ProcessMailRequest processes the oldest request: it has an e-mail sent if there is an active account with the
+// address, below the limit of e-mails. It returns whether there was a request. A request that fails is due again in a
+// minute.
+func (s *Service) ProcessMailRequest(ctx context.Context) (found bool, err error) {
 	var r mailRequest
 	err = s.db.Tx(ctx, func(tx event.TX) (err error) {
 		if r, err = takeMailRequest(ctx, tx); err != nil || r.ID == uuid.Nil {
 			return err
 		}
 		a, err := lockByEmail(ctx, tx, r.EmailKey)
-		if err != nil || a.Email == "" {
+		if err != nil || a.Email == "" || r.Purpose == mailtoken.VerifyEmail && a.EmailVerified {
 			return err
 		}
-		purpose := mailtoken.Purpose(r.Purpose)
-		may, err := s.MailTokens.CanIssue(ctx, tx, a.ID, purpose)
-		if err != nil || !may || purpose == mailtoken.VerifyEmail && a.EmailVerified {
+		if ok, err := s.MailTokens.CanIssue(ctx, tx, a.ID, r.Purpose); err != nil || !ok {
 			return err
 		}
-		if purpose == mailtoken.VerifyEmail {
-			return s.requestVerification(ctx, tx, a)
+		if err := s.sendMailToken(ctx, tx, a, r.Purpose); err != nil || r.Purpose == mailtoken.VerifyEmail {
+			return err
 		}
-		return s.requestReset(ctx, tx, a, audit.Origin{Address: r.Address, UserAgent: r.UserAgent})
+		from := audit.Origin{Address: r.Address, UserAgent: r.UserAgent}
+		return audit.Record(ctx, tx, audit.Entry{Action: audit.ResetRequested, User: a.ID, From: from})
 	})
 	if r.ID == uuid.Nil || err == nil {
 		return r.ID != uuid.Nil, err
 	}
 	err = fmt.Errorf("request %s: %w", r.ID, err)
-	if failed := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return postponeMailRequest(ctx, tx, r.ID) }); failed != nil {
-		return false, errors.Join(err, failed)
-	}
-	return true, err
-}
-
-func (s *Service) requestReset(ctx context.Context, tx event.TX, a Account, from audit.Origin) error {
-	r, err := s.MailTokens.Issue(ctx, tx, a.ID, a.Email, mailtoken.ResetPassword)
-	if err != nil {
-		return err
-	}
-	err = event.Emit(ctx, tx, shop.PasswordResetRequested{
-		RequestID: r.ID, UserID: a.ID, Email: a.Email, Username: a.Username, FullName: a.FullName, ExpiresAt: r.ExpiresAt.UTC(),
-	})
-	if err != nil {
-		return err
-	}
-	return audit.Record(ctx, tx, audit.Entry{Action: audit.ResetRequested, User: a.ID, From: from})
+	failed := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return postponeMailRequest(ctx, tx, r.ID) })
+	return failed == nil, errors.Join(err, failed)
 }

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// canonical is a name as names are compared: in the compatible form of its letters (NFKC) and without regard to case. Folding
-// makes forms that NFKC joins, and the other way around; after a few rounds nothing changes any more.
+// canonical returns the form in which names are compared: NFKC, folded case. Each of the two can undo the other, so
+// both repeat until nothing changes.
 func canonical(name string) string {
 	for range 8 {
 		next := strings.TrimSpace(norm.NFKC.String(cases.Fold().String(norm.NFKC.String(name))))
@@ -22,9 +22,8 @@ func canonical(name string) string {
 	return name
 }
 
-// lookalikes are letters of other alphabets, and digits, that people read as Latin letters, after the confusables of
-// Unicode's UTS 39, as far as a username may hold them. Capitals that look Latin count for their small letters, because
-// usernames are the same in either case.
+// lookalikes replaces digits and letters of other alphabets that look like Latin letters: the confusables of Unicode's
+// UTS 39, as far as usernames may contain them. Capital letters are folded before.
 var lookalikes = strings.NewReplacer(lookalikePairs()...)
 
 func lookalikePairs() (pairs []string) {
@@ -40,18 +39,18 @@ func lookalikePairs() (pairs []string) {
 	return pairs
 }
 
-// skeleton is how a username looks: two names of one shape would be taken for one another. Capital I looks like l whatever
-// it is the capital of, so both are i here.
+// skeleton returns how a username looks (the skeleton of UTS 39): names with one skeleton look the same. A
+// capital I looks like l, so both are i.
 func skeleton(username string) string {
 	return strings.ReplaceAll(lookalikes.Replace(canonical(username)), "l", "i")
 }
 
-// mixableScripts are alphabets that one word may mix, because one language is written with them (UTS 39, highly restrictive).
+// mixableScripts are alphabets that one language mixes in a word (UTS 39, highly restrictive).
 var mixableScripts = [][]string{
 	{"Latin", "Han", "Hiragana", "Katakana"}, {"Latin", "Han", "Bopomofo"}, {"Latin", "Han", "Hangul"},
 }
 
-// mixesScripts says whether a name has letters of alphabets that no language mixes, as an imitation has.
+// mixesScripts reports whether a name has letters of alphabets that no language mixes.
 func mixesScripts(name string) bool {
 	var found []string
 	for _, r := range name {
@@ -67,7 +66,7 @@ func mixesScripts(name string) bool {
 	})
 }
 
-// scriptOf is empty for what all alphabets share.
+// scriptOf returns "" for characters that all alphabets share.
 func scriptOf(r rune) string {
 	if r < unicode.MaxASCII {
 		if unicode.IsLetter(r) {
@@ -83,11 +82,11 @@ func scriptOf(r rune) string {
 	return ""
 }
 
-// usernameProblem says what is wrong with a username that its letters alone do not show; it is empty for a good one.
+// usernameProblem returns why a username could imitate another one, or "".
 func usernameProblem(username string) string {
 	for _, r := range canonical(username) {
 		if !unicode.IsLetter(r) && !unicode.IsNumber(r) && !strings.ContainsRune("._-", r) {
-			return "has a letter that stands for several"
+			return "has a letter that stands for several letters"
 		}
 	}
 	if mixesScripts(canonical(username)) {

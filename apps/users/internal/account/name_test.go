@@ -22,11 +22,11 @@ func TestNamesAreComparedWithoutCaseAndForm(t *testing.T) {
 		}
 	}
 	if canonical("ann") == canonical("anna") || canonical("a") == canonical("á") {
-		t.Error("different names are the same")
+		t.Error("different names compare as equal")
 	}
 }
 
-func TestLookalikesHaveOneShape(t *testing.T) {
+func TestLookalikesHaveOneSkeleton(t *testing.T) {
 	for _, same := range [][]string{
 		{"paypal", "PAYPAL", "раураl", "РАУРАL", "paypaI", "paypa1", "pаypal", "ραypal"},
 		{"scope", "ѕсоре", "ЅСОРЕ", "sc0pe", "sсope"},
@@ -35,18 +35,18 @@ func TestLookalikesHaveOneShape(t *testing.T) {
 	} {
 		for _, name := range same {
 			if skeleton(name) != skeleton(same[0]) {
-				t.Errorf("%q and %q look like %q and %q", name, same[0], skeleton(name), skeleton(same[0]))
+				t.Errorf("the skeletons of %q and %q are %q and %q", name, same[0], skeleton(name), skeleton(same[0]))
 			}
 		}
 	}
 	for _, names := range [][2]string{{"ann", "anna"}, {"müller", "muller"}, {"иван", "uван"}, {"user2", "user3"}, {"ß", "b"}} {
 		if skeleton(names[0]) == skeleton(names[1]) {
-			t.Errorf("%q and %q have one shape", names[0], names[1])
+			t.Errorf("%q and %q have one skeleton", names[0], names[1])
 		}
 	}
 }
 
-func TestImitations(t *testing.T) {
+func TestUsernameProblem(t *testing.T) {
 	for name, good := range map[string]bool{
 		"testuser": true, "Jürgen-42": true, "иван": true, "Ελένη": true, "田中ゆき": true, "tanaka田中カナ": true, "김민수": true, "kim김": true, "محمد": true, "o.brien_3": true,
 		"pаypal": false /* Cyrillic а */, "ιvan": false /* Greek ι */, "абвabc": false, "김カナ": false, "ﷺ": false, "ann½": false,
@@ -57,14 +57,14 @@ func TestImitations(t *testing.T) {
 	}
 }
 
-// FuzzNames: comparing is stable (the form in which a name is compared is compared as itself), and nothing panics.
+// FuzzNames: the canonical form of a canonical form is itself, and nothing panics.
 func FuzzNames(f *testing.F) {
 	for _, seed := range []string{"testuser", "Straße", "ΣΊΣΥΦΟΣ", "ｔｅｓｔ", "раураl", "ﷺ", "e\u0301\u0327", "İstanbul", "\u0345\u0391", "ᾳ", "ſ", "\xff", "K", "Ω\u0345"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
 		if !utf8.ValidString(name) || len(name) > 400 {
-			t.Skip("no name: encoding and length are refused before names are compared")
+			t.Skip("not a name: encoding and length are checked before")
 		}
 		once := canonical(name)
 		if twice := canonical(once); twice != once {
@@ -87,7 +87,7 @@ func TestPasswordPolicy(t *testing.T) {
 	}
 	for line := range commonPasswords {
 		if line != canonical(line) || utf8.RuneCountInString(line) < 8 {
-			t.Errorf("%q can never be met", line)
+			t.Errorf("%q cannot match: it is too short or not canonical", line)
 		}
 	}
 	for password, good := range map[string]bool{

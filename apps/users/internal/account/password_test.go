@@ -7,16 +7,15 @@ import (
 	"time"
 )
 
-// TestPasswordsWaitForTheirTurn, and not for ever: who would wait longer than a caller does is told to come again.
-func TestPasswordsWaitForTheirTurn(t *testing.T) {
+// TestPasswordsWaitForASlot, for maxWait at most.
+func TestPasswordsWaitForASlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPasswords(4, 1)
 		hash, err := p.Hash(t.Context(), "first")
 		if err != nil {
 			t.Fatal(err)
 		}
-		free, err := acquire(t.Context(), p.signIns)
-		if err != nil {
+		if err := acquire(t.Context(), p.signIns); err != nil {
 			t.Fatal(err)
 		}
 		began := time.Now()
@@ -27,11 +26,11 @@ func TestPasswordsWaitForTheirTurn(t *testing.T) {
 			t.Error(err)
 		}
 		if _, err := p.Rehash("first"); !errors.Is(err, ErrBusy) || time.Since(began) != 2*maxWait {
-			t.Errorf("%v: it waited for what could be done another time", err)
+			t.Errorf("%v: Rehash waited", err)
 		}
-		time.AfterFunc(maxWait-time.Second, free)
+		time.AfterFunc(maxWait-time.Second, func() { p.signIns.Release(1) })
 		if err := p.Check(t.Context(), hash, "first"); err != nil {
-			t.Errorf("it was its turn: %v", err)
+			t.Errorf("a slot is free: %v", err)
 		}
 		if _, err := p.Rehash("first"); err != nil {
 			t.Error(err)

@@ -12,34 +12,32 @@ import (
 //go:embed common-passwords.txt
 var commonText string
 
-// commonPasswords is the passwords that everybody tries first.
-var commonPasswords = readCommon(commonText)
-
-func readCommon(text string) map[string]bool {
-	list := make(map[string]bool, strings.Count(text, "\n"))
-	for line := range strings.Lines(text) {
+// commonPasswords are the passwords that attackers try first.
+var commonPasswords = func() map[string]bool {
+	list := make(map[string]bool, strings.Count(commonText, "\n"))
+	for line := range strings.Lines(commonText) {
 		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
 			list[line] = true
 		}
 	}
 	return list
-}
+}()
 
-// normalizePassword is a password as it is hashed: the same whichever way a keyboard writes its letters (NFKC, as NIST SP 800-63B asks).
+// normalizePassword returns the form that is hashed: the same for all encodings of its letters (NFKC, as of NIST SP
+// 800-63B).
 func normalizePassword(password string) string { return norm.NFKC.String(password) }
 
-// passwordProblem says what is wrong with a new password, after the 8 characters at least that the input's rules ask: not
-// longer than bcrypt reads, not one that everybody tries first, and not what everybody knows of its owner. There are no
-// rules on what it must be made of (NIST SP 800-63B, 5.1.1.2). It is empty for a good one.
-func passwordProblem(password string, known ...string) string {
+// passwordProblem returns why a new password is refused, or "". The input's rules check the minimum length. There are
+// no rules of composition (NIST SP 800-63B, 5.1.1.2). names are the owner's names and address.
+func passwordProblem(password string, names ...string) string {
 	given := canonical(password)
 	switch {
 	case len(normalizePassword(password)) > maxPasswordBytes:
 		return passwordTooLong
 	case commonPasswords[given]:
-		return "is one of the passwords that are tried first"
+		return "is one of the passwords that attackers try first"
 	}
-	for _, name := range known {
+	for _, name := range names {
 		local, _, _ := strings.Cut(name, "@")
 		if name != "" && (given == canonical(name) || given == canonical(local)) {
 			return "must not be your name or your e-mail address"
@@ -48,16 +46,16 @@ func passwordProblem(password string, known ...string) string {
 	return ""
 }
 
-// invalid is ErrInvalid with the fields whose message, which follows their name, is not empty.
+// invalid returns ErrInvalid with pairs of a field and its problem. It returns nil if all problems are "".
 func invalid(pairs ...string) error {
-	refusal := fault.ErrInvalid
+	err := fault.ErrInvalid
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if pairs[i+1] != "" {
-			refusal = refusal.With(pairs[i], pairs[i+1])
+			err = err.With(pairs[i], pairs[i+1])
 		}
 	}
-	if refusal == fault.ErrInvalid {
+	if err == fault.ErrInvalid {
 		return nil
 	}
-	return refusal
+	return err
 }

@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"sidecart/apps/users/internal/audit"
 	"sidecart/apps/users/internal/mailtoken"
 	"sidecart/kit/event"
@@ -17,17 +15,19 @@ import (
 	"sidecart/kit/web"
 )
 
-// UpdateProfile changes what somebody says of themselves and tells users.profile_changed. Another e-mail address is to be
-// verified anew, and tokens that went to the old one are void. It fails with ErrUsername, ErrEmail, ErrMails, or
-// ErrInvalid for a username that imitates.
-func (s *Service) UpdateProfile(ctx context.Context, who shop.Caller, in AccountUpdate, from audit.Origin) (a Account, err error) {
+// UpdateProfile updates the caller's account and publishes users.profile_changed. A new e-mail address must be verified
+// again, and tokens sent to the old one are revoked. It fails with ErrUsernameTaken, ErrEmailTaken, ErrTooManyMails, or
+// ErrInvalid for a username that is refused.
+func (s *Service) UpdateProfile(
+	ctx context.Context, caller shop.Caller, in AccountUpdate, from audit.Origin,
+) (a Account, err error) {
 	if in.Username != nil {
 		if err := invalid("username", usernameProblem(*in.Username)); err != nil {
 			return a, err
 		}
 	}
 	err = s.db.Tx(ctx, func(tx event.TX) error {
-		before, err := lock(ctx, tx, who.ID)
+		before, err := lock(ctx, tx, caller.ID)
 		if err != nil {
 			return err
 		}
@@ -38,17 +38,19 @@ func (s *Service) UpdateProfile(ctx context.Context, who shop.Caller, in Account
 		if a, err = updateProfile(ctx, tx, a); err != nil {
 			return err
 		}
-		told := shop.ProfileChanged{UserID: a.ID, Username: a.Username, Email: a.Email, FullName: a.FullName}
+		e := shop.ProfileChanged{UserID: a.ID, Username: a.Username, Email: a.Email, FullName: a.FullName}
 		if a.Email != before.Email {
-			told.PreviousEmail = before.Email
+			e.PreviousEmail = before.Email
 			if err := s.verifyNewAddress(ctx, tx, a); err != nil {
 				return err
 			}
 		}
-		if err := event.Emit(ctx, tx, told); err != nil {
+		if err := event.Emit(ctx, tx, e); err != nil {
 			return err
 		}
-		return audit.Record(ctx, tx, audit.Entry{Action: audit.ProfileChanged, Actor: who.ID, User: a.ID, From: from, Details: in.changedFields()})
+		return audit.Record(ctx, tx, audit.Entry{
+			Action: audit.ProfileChanged, Actor: caller.ID, User: a.ID, From: from, Details: changedFields(before.Account, a),
+		})
 	})
 	return a, err
 }
@@ -62,45 +64,52 @@ func (in AccountUpdate) apply(a Account) Account {
 	return a
 }
 
-// changedFields are the fields that were sent, for the audit, which holds no more of people than it must.
-func (in AccountUpdate) changedFields() map[string]string {
-	sent := map[string]string{}
-	for name, field := range map[string]*string{"username": in.Username, "email": in.Email, "full_name": in.FullName} {
-		if field != nil {
-			sent[name] = "sent"
+// changedFields returns the names of the changed fields for the audit, which does not store their values.
+func changedFields(before, after Account) map[string]string {
+	fields := map[string]string{}
+	for name, changed := range map[string]bool{
+		"username": before.Username != after.Username, "email": before.Email != after.Email,
+		"full_name": before.FullName != after.FullName,
+	} {
+		if changed {
+			fields[name] = "changed"
 		}
 	}
-	return sent
+	return fields
 }
 
+// verifyNewAddress fails with ErrTooManyMails above the limit: otherwise an account could send e-mails to any number of
+// addresses.
 func (s *Service) verifyNewAddress(ctx context.Context, tx event.TX, a Account) error {
-	may, err := s.MailTokens.CanIssue(ctx, tx, a.ID, mailtoken.VerifyEmail)
+	ok, err := s.MailTokens.CanIssue(ctx, tx, a.ID, mailtoken.VerifyEmail)
 	if err != nil {
 		return err
 	}
-	if !may { // or one account could have us write to all the world
+	if !ok {
 		return ErrTooManyMails
 	}
 	if err := mailtoken.Revoke(ctx, tx, a.ID, ""); err != nil {
 		return err
 	}
-	return s.requestVerification(ctx, tx, a)
+	return s.sendMailToken(ctx, tx, a, mailtoken.VerifyEmail)
 }
 
-// ChangePassword needs the current password and ends the other sessions. Wrong ones count as failed sign-ins, or a stolen
-// token would be a place to guess. It fails with ErrPassword, lockout.ErrLocked, ErrBusy, or ErrInvalid for a password
-// that the policy refuses.
-func (s *Service) ChangePassword(ctx context.Context, who shop.Caller, current, next string, from audit.Origin) error {
-	a, err := s.Get(ctx, who.ID)
+// ChangePassword ends the other sessions. Wrong current passwords count as failed sign-ins, so that a stolen token is
+// no way to guess the password. It fails with ErrWrongPassword, lockout.ErrLocked, ErrBusy, or ErrInvalid for a
+// password that is refused.
+func (s *Service) ChangePassword(
+	ctx context.Context, caller shop.Caller, current, next string, from audit.Origin,
+) error {
+	a, err := s.Get(ctx, caller.ID)
 	if err != nil {
 		return err
 	}
 	if err := invalid("new_password", passwordProblem(next, a.Username, a.Email, a.FullName)); err != nil {
 		return err
 	}
-	found, err := s.authenticate(ctx, a.Username, current, from)
+	checked, err := s.authenticate(ctx, a.Username, current, from)
 	switch {
-	case errors.Is(err, ErrCredentials) || err == nil && found.ID != who.ID:
+	case errors.Is(err, ErrCredentials) || err == nil && checked.ID != caller.ID:
 		return ErrWrongPassword
 	case err != nil:
 		return err
@@ -110,21 +119,22 @@ func (s *Service) ChangePassword(ctx context.Context, who shop.Caller, current, 
 		return err
 	}
 	return s.db.Tx(ctx, func(tx event.TX) error {
-		now, err := lock(ctx, tx, who.ID)
+		now, err := lock(ctx, tx, caller.ID)
 		if err != nil {
 			return err
 		}
-		if !bytes.Equal(now.PasswordHash, found.PasswordHash) {
-			return ErrWrongPassword // by now
+		if !bytes.Equal(now.PasswordHash, checked.PasswordHash) {
+			return ErrWrongPassword // changed meanwhile
 		}
-		return s.replacePassword(ctx, tx, now.Account, hash, who, audit.Entry{Action: audit.PasswordChanged, Actor: who.ID, User: who.ID, From: from})
+		return s.replacePassword(ctx, tx, caller.ID, hash, caller.SessionID,
+			audit.Entry{Action: audit.PasswordChanged, Actor: caller.ID, User: caller.ID, From: from})
 	})
 }
 
-// Export asks another service for all that it holds of somebody, as JSON.
+// Export returns all personal data of a user in another service, as JSON.
 type Export func(ctx context.Context, user shop.UserID) (json.RawMessage, error)
 
-// AccountExport is all that the platform holds of somebody. Services has what others than users hold, by their names.
+// AccountExport is all personal data of a user. Services has that of the other services by their names.
 type AccountExport struct {
 	ExportedAt time.Time                  `json:"exported_at"`
 	Account    Account                    `json:"account"`
@@ -133,70 +143,65 @@ type AccountExport struct {
 	Services   map[string]json.RawMessage `json:"services"`
 }
 
-// Export is all that is held of the caller. It fails with ErrHalfExport rather than leave something out.
-func (s *Service) Export(ctx context.Context, who shop.Caller, from audit.Origin) (held AccountExport, err error) {
-	held = AccountExport{ExportedAt: time.Now().UTC(), Services: map[string]json.RawMessage{}}
-	if held.Account, err = s.Get(ctx, who.ID); err != nil {
-		return held, err
+// Export returns all personal data of the caller. It fails with ErrIncompleteExport if a part is missing.
+func (s *Service) Export(ctx context.Context, caller shop.Caller, from audit.Origin) (x AccountExport, err error) {
+	x = AccountExport{ExportedAt: time.Now().UTC(), Services: map[string]json.RawMessage{}}
+	if x.Account, err = s.Get(ctx, caller.ID); err != nil {
+		return x, err
 	}
-	if held.Sessions, err = s.Sessions.Export(ctx, s.db, who.ID); err != nil {
-		return held, err
+	if x.Sessions, err = s.Sessions.Export(ctx, s.db, caller.ID); err != nil {
+		return x, err
 	}
-	for service, ask := range s.Exports {
-		if held.Services[service], err = ask(ctx, who.ID); err != nil {
-			return held, ErrIncompleteExport.Wrap(err)
+	for service, export := range s.Exports {
+		if x.Services[service], err = export(ctx, caller.ID); err != nil {
+			return x, ErrIncompleteExport.Wrap(err)
 		}
 	}
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		return audit.Record(ctx, tx, audit.Entry{Action: audit.Exported, Actor: who.ID, User: who.ID, From: from})
-	})
+	err = s.record(ctx, audit.Entry{Action: audit.Exported, Actor: caller.ID, User: caller.ID, From: from})
 	if err != nil {
-		return held, err
+		return x, err
 	}
-	held.Audit, err = audit.ListByUser(ctx, s.db, who.ID)
-	return held, err
+	x.Audit, err = audit.ListByUser(ctx, s.db, caller.ID)
+	return x, err
 }
 
-// Erase forgets somebody: their names and password are gone for good, their sessions end, and users.erased tells the
-// others. The row stays, as nobody. It fails with ErrLastAdmin.
-func (s *Service) Erase(ctx context.Context, who shop.Caller, from audit.Origin) error {
+// Erase anonymises the caller's account, ends its sessions and publishes users.erased, on which the other services
+// erase their data. It fails with ErrLastAdmin.
+func (s *Service) Erase(ctx context.Context, caller shop.Caller, from audit.Origin) error {
 	var before accountWithPassword
 	err := s.db.Tx(ctx, func(tx event.TX) (err error) {
 		if err := lockAdmins(ctx, tx); err != nil {
 			return err
 		}
-		if before, err = lock(ctx, tx, who.ID); err != nil {
+		if before, err = lock(ctx, tx, caller.ID); err != nil {
 			return err
 		}
-		if err := anonymise(ctx, tx, who.ID); err != nil {
+		if err := anonymise(ctx, tx, caller.ID); err != nil {
 			return err
 		}
 		if err := requireAdmin(ctx, tx, before.Account); err != nil {
 			return err
 		}
-		if err := s.eraseMail(ctx, tx, before.Account); err != nil {
+		err = errors.Join(deleteMailRequests(ctx, tx, before.Email), mailtoken.Erase(ctx, tx, caller.ID))
+		if err != nil {
 			return err
 		}
-		if err := s.Sessions.Erase(ctx, tx, who.ID, "account erased"); err != nil {
+		if err := s.Sessions.Erase(ctx, tx, caller.ID, "account erased"); err != nil {
 			return err
 		}
-		if err := event.Emit(ctx, tx, shop.UserErased{UserID: who.ID}); err != nil {
+		if err := event.Emit(ctx, tx, shop.UserErased{UserID: caller.ID}); err != nil {
 			return err
 		}
-		return audit.Record(ctx, tx, audit.Entry{Action: audit.Erased, Actor: who.ID, User: who.ID, From: from})
+		return audit.Record(ctx, tx, audit.Entry{
+			Action: audit.Erased, Actor: caller.ID, User: caller.ID, From: from,
+		})
 	})
 	if err != nil {
 		return err
 	}
 	if err := s.Lockouts.Erase(ctx, canonical(before.Username), canonical(before.Email)); err != nil {
-		slog.WarnContext(ctx, "counts of failed sign-ins of an erased account stay until they end", "user", who.ID, "err", err)
+		slog.WarnContext(ctx, "lockout counters of an erased account not deleted, they will expire",
+			"user", caller.ID, "err", err)
 	}
 	return nil
-}
-
-func (s *Service) eraseMail(ctx context.Context, tx pgx.Tx, a Account) error {
-	if err := deleteMailRequests(ctx, tx, a.Email); err != nil {
-		return err
-	}
-	return mailtoken.Erase(ctx, tx, a.ID)
 }

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"encoding/json"
@@ -24,44 +25,46 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations are the accounts' tables.
+// Migrations create the tables of accounts.
 var Migrations = postgres.Migrations{Name: "account", Files: postgres.Sub(files)}
 
-// Sessions is what accounts ask of being signed in: End ends the sessions of a user but one (uuid.Nil: none), Erase ends
-// them all and removes what they tell of a person, and Export is all that is held of them, as JSON.
+// Sessions are the functions of package session that accounts need. End ends all sessions of a user but one (uuid.Nil:
+// none). Erase ends all and deletes their personal data. Export returns them as JSON.
 type Sessions struct {
 	End    func(ctx context.Context, tx event.TX, user shop.UserID, except uuid.UUID, reason string) error
 	Erase  func(ctx context.Context, tx event.TX, user shop.UserID, reason string) error
 	Export func(ctx context.Context, db postgres.Reader, user shop.UserID) (json.RawMessage, error)
 }
 
-// Dependencies are what accounts work with. Elsewhere asks other services what they hold of somebody, by their names.
+// Dependencies of the service. Exports are those of the other services by their names.
 type Dependencies struct {
 	Passwords            *Passwords
 	Lockouts             *lockout.Service
 	MailTokens           *mailtoken.Service
 	Sessions             Sessions
 	Exports              map[string]Export
-	FirstIsAdmin         bool // the first account of an empty platform becomes admin
-	RequireVerifiedEmail bool // nobody signs in before their address is proven
+	FirstIsAdmin         bool // the first account becomes an admin
+	RequireVerifiedEmail bool // a sign-in needs a verified address
 }
 
-// Service does what can be done with accounts.
+// Service implements accounts.
 type Service struct {
 	db *event.Outbox
 	Dependencies
-	mailRequested chan struct{} // a mail was asked for here
+	mailRequested chan struct{} // wakes ProcessMailRequests
 }
 
-// NewService works on an open database.
-func NewService(db *event.Outbox, parts Dependencies) *Service {
-	return &Service{db, parts, make(chan struct{}, 1)}
+// NewService returns a service on an open database.
+func NewService(db *event.Outbox, dependencies Dependencies) *Service {
+	return &Service{db, dependencies, make(chan struct{}, 1)}
 }
 
-// Register opens an account and tells users.registered, and that its address is to be verified. It fails with
-// ErrUsername, ErrEmail, ErrBusy, or ErrInvalid for a username that imitates or a password that the policy refuses.
+// Register opens an account and publishes users.registered and users.verification_requested. It fails with
+// ErrUsernameTaken, ErrEmailTaken, ErrBusy, or ErrInvalid for a username or password that is refused.
 func (s *Service) Register(ctx context.Context, in Registration, from audit.Origin) (Account, error) {
-	if err := invalid("username", usernameProblem(in.Username), "password", passwordProblem(in.Password, in.Username, in.Email, in.FullName)); err != nil {
+	err := invalid("username", usernameProblem(in.Username),
+		"password", passwordProblem(in.Password, in.Username, in.Email, in.FullName))
+	if err != nil {
 		return Account{}, err
 	}
 	hash, err := s.Passwords.HashRegistration(ctx, in.Password)
@@ -69,95 +72,98 @@ func (s *Service) Register(ctx context.Context, in Registration, from audit.Orig
 		return Account{}, err
 	}
 	return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (a Account, err error) {
-		role := shop.User
-		if s.FirstIsAdmin {
-			first, err := isFirst(ctx, tx)
-			if err != nil {
-				return a, err
-			}
-			if first {
-				role = shop.Admin
-			}
+		role, err := s.initialRole(ctx, tx)
+		if err != nil {
+			return a, err
 		}
 		if a, err = insert(ctx, tx, in, hash, role); err != nil {
 			return a, err
 		}
-		err = event.Emit(ctx, tx, shop.UserRegistered{UserID: a.ID, Username: a.Username, Email: a.Email, FullName: a.FullName})
-		if err != nil {
+		e := shop.UserRegistered{UserID: a.ID, Username: a.Username, Email: a.Email, FullName: a.FullName}
+		if err := event.Emit(ctx, tx, e); err != nil {
 			return a, err
 		}
-		if a.Role != shop.User { // whoever registers is one, as others know
+		if a.Role != shop.User { // the default, which users.registered implies
 			if err := event.Emit(ctx, tx, shop.RoleChanged{UserID: a.ID, Role: a.Role}); err != nil {
 				return a, err
 			}
 		}
-		if err := s.requestVerification(ctx, tx, a); err != nil {
+		if err := s.sendMailToken(ctx, tx, a, mailtoken.VerifyEmail); err != nil {
 			return a, err
 		}
-		return a, audit.Record(ctx, tx, audit.Entry{Action: audit.Registered, User: a.ID, From: from, Details: map[string]string{"role": string(a.Role)}})
+		return a, audit.Record(ctx, tx, audit.Entry{
+			Action: audit.Registered, User: a.ID, From: from, Details: map[string]string{"role": string(a.Role)},
+		})
 	})
 }
 
-// Authenticate finds the account of a username or e-mail address with its password. It fails with ErrCredentials, the
-// same and as slowly whether the name, the password or the account's state is wrong; with lockout.ErrLocked after too
-// many of those, the same whether there is such an account; with ErrBusy; and, only for the right password, with
-// ErrUnverified where addresses must be proven first.
+func (s *Service) initialRole(ctx context.Context, tx event.TX) (shop.Role, error) {
+	if s.FirstIsAdmin {
+		if first, err := isFirst(ctx, tx); err != nil || first {
+			return shop.Admin, err
+		}
+	}
+	return shop.User, nil
+}
+
+// Authenticate returns the account with a username or e-mail address and a password. It fails with ErrCredentials, the
+// same and after the same time for an unknown name, a wrong password and a closed account; with lockout.ErrLocked after
+// too many failures, whether or not there is an account; with ErrBusy; or, after the right password, with
+// ErrEmailNotVerified.
 func (s *Service) Authenticate(ctx context.Context, name, password string, from audit.Origin) (Account, error) {
-	found, err := s.authenticate(ctx, name, password, from)
+	a, err := s.authenticate(ctx, name, password, from)
 	if err != nil {
 		return Account{}, err
 	}
-	if s.RequireVerifiedEmail && !found.EmailVerified {
+	if s.RequireVerifiedEmail && !a.EmailVerified {
 		return Account{}, ErrEmailNotVerified
 	}
-	if err := s.upgradeHash(ctx, found, password); err != nil {
-		slog.WarnContext(ctx, "password not rehashed, the next sign-in tries again", "user", found.ID, "err", err)
+	if err := s.upgradeHash(ctx, a, password); err != nil {
+		slog.WarnContext(ctx, "password not rehashed, the next sign-in tries again", "user", a.ID, "err", err)
 	}
-	return found.Account, nil
+	return a.Account, nil
 }
 
-func (s *Service) authenticate(ctx context.Context, name, password string, from audit.Origin) (found accountWithPassword, err error) {
-	try, err := s.Lockouts.Begin(ctx, canonical(name), from.Address)
+func (s *Service) authenticate(
+	ctx context.Context, name, password string, from audit.Origin,
+) (a accountWithPassword, err error) {
+	attempt, err := s.Lockouts.Begin(ctx, canonical(name), from.Address)
 	if err != nil {
-		if failed := s.notifyLocked(ctx, name, try.LockedUntil(), from); failed != nil {
-			return found, failed
-		}
-		return found, err
+		return a, cmp.Or(s.notifyLocked(ctx, name, attempt.LockedUntil(), from), err)
 	}
-	if found, err = getByLogin(ctx, s.db, name); err == nil {
-		if err = s.Passwords.Check(ctx, found.PasswordHash, password); err == nil && !found.Active {
+	if a, err = getByLogin(ctx, s.db, name); err == nil {
+		if err = s.Passwords.Check(ctx, a.PasswordHash, password); err == nil && !a.Active {
 			err = ErrCredentials
 		}
 	}
 	switch {
 	case errors.Is(err, ErrCredentials):
-		if failed := s.recordFailure(ctx, try, name, found.ID, from); failed != nil {
-			return found, failed
-		}
-		return found, err
+		return a, cmp.Or(s.recordFailure(ctx, attempt, name, a.ID, from), err)
 	case err != nil:
-		settleAttempt(ctx, try.Cancel)
-		return found, err
+		settleAttempt(ctx, attempt.Cancel)
+		return a, err
 	}
-	settleAttempt(ctx, try.Succeeded)
-	return found, nil
+	settleAttempt(ctx, attempt.Succeeded)
+	return a, nil
 }
 
-// settleAttempt says how a try ended, also where whoever tried has gone. A try of which it could not be said counts as failed
-// after a while.
-func settleAttempt(ctx context.Context, how func(context.Context) error) {
+// settleAttempt ends an attempt, even if the client has disconnected. If that fails it counts as failed after its
+// lease.
+func settleAttempt(ctx context.Context, settle func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
-	if err := how(ctx); err != nil {
-		slog.WarnContext(ctx, "a sign-in will be counted as failed", "err", err)
+	if err := settle(ctx); err != nil {
+		slog.WarnContext(ctx, "sign-in attempt not settled, it will count as failed", "err", err)
 	}
 }
 
-// recordFailure counts that somebody guessed wrong, and keeps it; if that was one guess too many it begins a lock.
-func (s *Service) recordFailure(ctx context.Context, try *lockout.Attempt, name string, user shop.UserID, from audit.Origin) error {
+// recordFailure counts and audits a failed sign-in, and notifies the owner if that starts a lock.
+func (s *Service) recordFailure(
+	ctx context.Context, attempt *lockout.Attempt, name string, user shop.UserID, from audit.Origin,
+) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	until, err := try.Failed(ctx)
+	until, err := attempt.Failed(ctx)
 	if err != nil {
 		return err
 	}
@@ -167,63 +173,70 @@ func (s *Service) recordFailure(ctx context.Context, try *lockout.Attempt, name 
 				return err
 			}
 		}
-		if err := audit.Record(ctx, tx, audit.Entry{Action: audit.SignInFailed, User: user, From: from}); err != nil || until.IsZero() {
+		err := audit.Record(ctx, tx, audit.Entry{Action: audit.SignInFailed, User: user, From: from})
+		if err != nil || until.IsZero() {
 			return err
 		}
 		return audit.Record(ctx, tx, lockedEntry(user, until, from))
 	})
 }
 
-// notifyLocked tells the owner of a lock where the try that began it could not.
+// notifyLocked notifies the owner of a lock if the attempt that started it could not.
 func (s *Service) notifyLocked(ctx context.Context, name string, until time.Time, from audit.Origin) error {
 	if until.IsZero() {
 		return nil
 	}
 	return s.db.Tx(ctx, func(tx event.TX) error {
-		told, err := emitLocked(ctx, tx, name, until, from)
-		if err != nil || told.Email == "" {
+		a, err := emitLocked(ctx, tx, name, until, from)
+		if err != nil || a.Email == "" {
 			return err
 		}
-		return audit.Record(ctx, tx, lockedEntry(told.ID, until, from))
+		return audit.Record(ctx, tx, lockedEntry(a.ID, until, from))
 	})
 }
 
-// emitLocked emits users.locked once for each lock: the zero Account is nobody to tell, or told already.
-func emitLocked(ctx context.Context, tx event.TX, name string, until time.Time, from audit.Origin) (Account, error) {
+// emitLocked publishes users.locked once for each lock. It returns the zero Account if there is none, or if it was
+// published.
+func emitLocked(
+	ctx context.Context, tx event.TX, name string, until time.Time, from audit.Origin,
+) (Account, error) {
 	a, err := claimLockNotice(ctx, tx, name, until)
 	if err != nil || a.Email == "" {
 		return a, err
 	}
-	return a, event.Emit(ctx, tx, shop.UserLocked{UserID: a.ID, Email: a.Email, Username: a.Username, Until: until.UTC(), Address: from.Address})
+	return a, event.Emit(ctx, tx, shop.UserLocked{
+		UserID: a.ID, Email: a.Email, Username: a.Username, Until: until.UTC(), Address: from.Address,
+	})
 }
 
 func lockedEntry(user shop.UserID, until time.Time, from audit.Origin) audit.Entry {
-	return audit.Entry{Action: audit.Locked, User: user, From: from, Details: map[string]string{"until": until.UTC().Format(time.RFC3339)}}
+	details := map[string]string{"until": until.UTC().Format(time.RFC3339)}
+	return audit.Entry{Action: audit.Locked, User: user, From: from, Details: details}
 }
 
-// upgradeHash hashes a password anew that was hashed with another cost, now that it is known.
-func (s *Service) upgradeHash(ctx context.Context, who accountWithPassword, password string) error {
-	if !s.Passwords.Outdated(who.PasswordHash) {
+// upgradeHash hashes a password again if its hash has another cost than the current one.
+func (s *Service) upgradeHash(ctx context.Context, a accountWithPassword, password string) error {
+	if !s.Passwords.Outdated(a.PasswordHash) {
 		return nil
 	}
 	hash, err := s.Passwords.Rehash(password)
 	if errors.Is(err, ErrBusy) {
-		return nil // at the next sign-in, then
+		return nil // the next sign-in tries again
 	}
 	if err != nil {
 		return err
 	}
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return replaceHash(ctx, tx, who.ID, who.PasswordHash, hash) })
+	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return replaceHash(ctx, tx, a.ID, a.PasswordHash, hash) })
 }
 
-// Get is one account. It fails with ErrNotFound.
+// Get returns an account. It fails with ErrNotFound.
 func (s *Service) Get(ctx context.Context, id shop.UserID) (Account, error) {
 	return get(ctx, s.db, id)
 }
 
-// List is the accounts that a filter lets through, the newest first.
+// List returns the accounts that match a filter, newest first.
 func (s *Service) List(ctx context.Context, f Filter, q web.PageQuery) (web.Page[Account], error) {
-	return web.PageOf(q, shop.UserID{UUID: uuid.Max}, func(before shop.UserID, most int) ([]Account, error) {
-		return list(ctx, s.db, f, before, most)
+	return web.PageOf(q, shop.UserID{UUID: uuid.Max}, func(before shop.UserID, limit int) ([]Account, error) {
+		return list(ctx, s.db, f, before, limit)
 	}, func(a Account) shop.UserID { return a.ID })
 }

@@ -8,11 +8,12 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"sidecart/apps/users/internal/mailtoken"
 	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
 )
 
-// isFirst says whether there is no account yet. Two at once wait for each other, so that only one is first.
+// isFirst reports whether there is no account yet. Concurrent registrations wait, so that only one is the first.
 func isFirst(ctx context.Context, tx pgx.Tx) (first bool, err error) {
 	if err := tx.QueryRow(ctx, `select not exists (select from accounts)`).Scan(&first); err != nil || !first {
 		return false, err
@@ -24,20 +25,22 @@ func isFirst(ctx context.Context, tx pgx.Tx) (first bool, err error) {
 	return first, err
 }
 
-// insert fails with ErrUsername or ErrEmail.
+// insert fails with ErrUsernameTaken or ErrEmailTaken.
 func insert(ctx context.Context, tx pgx.Tx, in Registration, hash []byte, role shop.Role) (Account, error) {
 	return one(ctx, tx, `
 		insert into accounts (id, username, username_key, username_shape, email, email_key, full_name, password_hash, role)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 		returning id, username, email, full_name, role, active, email_verified, created_at, updated_at`,
-		shop.NewID(), in.Username, canonical(in.Username), skeleton(in.Username), in.Email, canonical(in.Email), in.FullName, hash, role)
+		shop.NewID(), in.Username, canonical(in.Username), skeleton(in.Username), in.Email, canonical(in.Email),
+		in.FullName, hash, role)
 }
 
-// one fails with ErrNotFound where no account was meant, and with ErrUsername or ErrEmail where another has the name.
+// one fails with ErrNotFound without a row, and with ErrUsernameTaken or ErrEmailTaken if another account has the name.
 func one(ctx context.Context, db postgres.Reader, sql string, args ...any) (Account, error) {
 	a, err := postgres.One(ctx, db, ErrNotFound, pgx.RowToStructByName[Account], sql, args...)
 	switch {
-	case postgres.IsViolation(err, "accounts_username_key_key"), postgres.IsViolation(err, "accounts_username_shape_key"):
+	case postgres.IsViolation(err, "accounts_username_key_key"),
+		postgres.IsViolation(err, "accounts_username_shape_key"):
 		return a, ErrUsernameTaken
 	case postgres.IsViolation(err, "accounts_email_key_key"):
 		return a, ErrEmailTaken
@@ -50,7 +53,7 @@ type accountWithPassword struct {
 	PasswordHash []byte
 }
 
-// getByLogin is empty, with a nil hash, where nobody has that username or e-mail address.
+// getByLogin returns a zero account, with a nil hash, for an unknown username or e-mail address.
 func getByLogin(ctx context.Context, db postgres.Reader, name string) (accountWithPassword, error) {
 	return postgres.One(ctx, db, nil, pgx.RowToStructByName[accountWithPassword], `
 		select id, username, email, full_name, role, active, email_verified, created_at, updated_at, password_hash
@@ -64,21 +67,20 @@ func get(ctx context.Context, db postgres.Reader, id shop.UserID) (Account, erro
 		from accounts where id = $1`, id)
 }
 
-// lock is get, and nobody else changes the account until the transaction ends. It fails with ErrNotFound, also for an
-// account that was erased.
+// lock is get with a row lock. It fails with ErrNotFound, also for an erased account.
 func lock(ctx context.Context, tx pgx.Tx, id shop.UserID) (accountWithPassword, error) {
 	return postgres.One(ctx, tx, ErrNotFound, pgx.RowToStructByName[accountWithPassword], `
 		select id, username, email, full_name, role, active, email_verified, created_at, updated_at, password_hash
 		from accounts where id = $1 and erased_at is null for update`, id)
 }
 
-// list has the query planned for its own beginning of a name: what is planned for any beginning uses no index.
+// list has the query planned for its prefix: a generic plan would not use an index.
 func list(ctx context.Context, db postgres.Reader, f Filter, before shop.UserID, limit int) ([]Account, error) {
 	var c postgres.Conditions
 	c.And(`id < ?`, before)
 	if q := canonical(f.Q); q != "" {
-		beginning := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(q) + "%"
-		c.And(`(username_key like ? or email_key like ? or lower(full_name) like ?)`, beginning, beginning, beginning)
+		prefix := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(q) + "%"
+		c.And(`(username_key like ? or email_key like ? or lower(full_name) like ?)`, prefix, prefix, prefix)
 	}
 	if f.Role != "" {
 		c.And(`role = ?`, f.Role)
@@ -89,10 +91,11 @@ func list(ctx context.Context, db postgres.Reader, f Filter, before shop.UserID,
 	sql := `
 		select id, username, email, full_name, role, active, email_verified, created_at, updated_at
 		from accounts where ` + c.String() + c.Fill(` order by id desc limit ?`, limit)
-	return postgres.All(ctx, db, pgx.RowToStructByName[Account], sql, append([]any{pgx.QueryExecModeCacheDescribe}, c.Args...)...)
+	args := append([]any{pgx.QueryExecModeCacheDescribe}, c.Args...)
+	return postgres.All(ctx, db, pgx.RowToStructByName[Account], sql, args...)
 }
 
-// lockAdmins makes changes of accounts wait for one another, so that two cannot each remove the other admin.
+// lockAdmins serialises changes of accounts, so that two admins cannot remove each other.
 func lockAdmins(ctx context.Context, tx pgx.Tx) error {
 	_, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtext('account.admins'))`)
 	return err
@@ -106,21 +109,24 @@ func countAdmins(ctx context.Context, tx pgx.Tx) (n int, err error) {
 // updateAccount fails with ErrNotFound.
 func updateAccount(ctx context.Context, tx pgx.Tx, id shop.UserID, in UserUpdate) (Account, error) {
 	return one(ctx, tx, `
-		update accounts set role = coalesce($2, role), active = coalesce($3, active), updated_at = now() where id = $1 and erased_at is null
-		returning id, username, email, full_name, role, active, email_verified, created_at, updated_at`, id, in.Role, in.Active)
+		update accounts set role = coalesce($2, role), active = coalesce($3, active), updated_at = now()
+		where id = $1 and erased_at is null
+		returning id, username, email, full_name, role, active, email_verified, created_at, updated_at`,
+		id, in.Role, in.Active)
 }
 
-// updateProfile fails with ErrUsername or ErrEmail.
+// updateProfile fails with ErrUsernameTaken or ErrEmailTaken.
 func updateProfile(ctx context.Context, tx pgx.Tx, a Account) (Account, error) {
 	return one(ctx, tx, `
 		update accounts set username = $2, username_key = $3, username_shape = $4, email = $5, email_key = $6, full_name = $7,
 			email_verified = $8, updated_at = now()
 		where id = $1
 		returning id, username, email, full_name, role, active, email_verified, created_at, updated_at`,
-		a.ID, a.Username, canonical(a.Username), skeleton(a.Username), a.Email, canonical(a.Email), a.FullName, a.EmailVerified)
+		a.ID, a.Username, canonical(a.Username), skeleton(a.Username), a.Email, canonical(a.Email), a.FullName,
+		a.EmailVerified)
 }
 
-// verify says whether the account still has the address that was proven, and had not been verified.
+// verify returns false if the account has another address now, or it was verified before.
 func verify(ctx context.Context, tx pgx.Tx, id shop.UserID, email string) (bool, error) {
 	tag, err := tx.Exec(ctx, `
 		update accounts set email_verified = true, updated_at = now()
@@ -134,23 +140,24 @@ func setPassword(ctx context.Context, tx pgx.Tx, id shop.UserID, hash []byte) er
 	return err
 }
 
-// replaceHash replaces a hash by one of the same password, unless the password was changed meanwhile.
+// replaceHash replaces the hash of the same password, unless the password was changed meanwhile.
 func replaceHash(ctx context.Context, tx pgx.Tx, id shop.UserID, old, hash []byte) error {
 	_, err := tx.Exec(ctx, `update accounts set password_hash = $3 where id = $1 and password_hash = $2`, id, old, hash)
 	return err
 }
 
-// claimLockNotice is the account of a name whose owner has not been told yet of the lock that ends then; the zero Account if
-// there is none.
+// claimLockNotice returns the account of a name whose owner has not been notified of the lock that ends then, or the
+// zero Account.
 func claimLockNotice(ctx context.Context, tx pgx.Tx, name string, until time.Time) (Account, error) {
 	return postgres.One(ctx, tx, nil, pgx.RowToStructByName[Account], `
 		update accounts set told_locked_until = $2
-		where (username_key = $1 or email_key = $1) and erased_at is null and (told_locked_until is null or told_locked_until < $2)
+		where (username_key = $1 or email_key = $1) and erased_at is null
+			and (told_locked_until is null or told_locked_until < $2)
 		returning id, username, email, full_name, role, active, email_verified, created_at, updated_at`,
 		canonical(name), until.Truncate(time.Microsecond))
 }
 
-// anonymise leaves the row, so that what points to it (orders, the audit) goes on pointing to somebody who is nobody.
+// anonymise keeps the row, which orders and the audit refer to.
 func anonymise(ctx context.Context, tx pgx.Tx, id shop.UserID) error {
 	_, err := tx.Exec(ctx, `
 		update accounts set username = 'erased', username_key = 'erased ' || id, username_shape = 'erased ' || id,
@@ -160,10 +167,10 @@ func anonymise(ctx context.Context, tx pgx.Tx, id shop.UserID) error {
 	return err
 }
 
-// mailRequest is a mail that somebody asked for by address.
+// mailRequest is a request for an e-mail to an address.
 type mailRequest struct {
 	ID        uuid.UUID
-	Purpose   string
+	Purpose   mailtoken.Purpose
 	EmailKey  string
 	Address   string
 	UserAgent string
@@ -176,21 +183,21 @@ func insertMailRequest(ctx context.Context, tx pgx.Tx, r mailRequest) error {
 	return err
 }
 
-// takeMailRequest removes the oldest request that is due and that no other replica is at; it is the zero mailRequest if there is
-// none.
+// takeMailRequest deletes and returns the oldest due request that no other replica processes, or the zero mailRequest.
 func takeMailRequest(ctx context.Context, tx pgx.Tx) (mailRequest, error) {
 	return postgres.One(ctx, tx, nil, pgx.RowToStructByName[mailRequest], `
-		delete from mail_requests where id = (select id from mail_requests where due_at <= now() order by id limit 1 for update skip locked)
+		delete from mail_requests where id = (
+			select id from mail_requests where due_at <= now() order by id limit 1 for update skip locked)
 		returning id, purpose, email_key, address, user_agent`)
 }
 
-// postponeMailRequest lets a request that cannot be answered stand aside.
+// postponeMailRequest makes a request due in a minute.
 func postponeMailRequest(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
 	_, err := tx.Exec(ctx, `update mail_requests set due_at = now() + interval '1 minute' where id = $1`, id)
 	return err
 }
 
-// lockByEmail is the open account with an address; the zero Account if there is none.
+// lockByEmail returns and locks the active account with an address, or the zero Account.
 func lockByEmail(ctx context.Context, tx pgx.Tx, emailKey string) (Account, error) {
 	return postgres.One(ctx, tx, nil, pgx.RowToStructByName[Account], `
 		select id, username, email, full_name, role, active, email_verified, created_at, updated_at

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/crypto/bcrypt"
@@ -22,7 +21,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-// race calls fn n times at once and counts the statuses.
+// race calls fn n times concurrently and counts the statuses.
 func race(n int, fn func(n int) int) map[int]int {
 	var mu sync.Mutex
 	statuses := map[int]int{}
@@ -40,10 +39,10 @@ func race(n int, fn func(n int) int) map[int]int {
 }
 
 func TestOneOfTheLookalikesRegisters(t *testing.T) {
-	s := newStand(t)
+	s := newFixture(t)
 	names := []string{"paypal", "PayPal", "paypaI", "ｐaypal", "раураӏ", "paypa1", "PAYPAL", "рауРаӏ"}
 	statuses := race(len(names), func(n int) int {
-		status, _ := kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/register", Body: registration(names[n], fmt.Sprintf("p%d@example.com", n), good)})
+		status, _ := kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/register", Body: registration(names[n], fmt.Sprintf("p%d@example.com", n), password)})
 		return status
 	})
 	if statuses[201] != 1 || statuses[409] != len(names)-1 {
@@ -51,15 +50,15 @@ func TestOneOfTheLookalikesRegisters(t *testing.T) {
 	}
 }
 
-func TestATokenIsGoodOnce(t *testing.T) {
-	s := newStand(t)
-	who := s.join(t, "testuser")
+func TestATokenIsUsedOnce(t *testing.T) {
+	s := newFixture(t)
+	who := s.register(t, "testuser")
 	kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/verify-email/resend", Body: `{"email":"testuser@example.com"}`})
 	kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/password/forgot", Body: `{"email":"testuser@example.com"}`})
-	race(4, func(int) int { s.answerAll(t); return 0 }) // replicas
+	race(4, func(int) int { s.processMails(t); return 0 }) // replicas
 	verify, reset := s.mailed(t, "users.verification_requested"), s.mailed(t, "users.password_reset_requested")
-	if told := kittest.Emitted(t, s.db); len(told) != 2 {
-		t.Errorf("two requests, and told %v", told)
+	if events := kittest.Emitted(t, s.db); len(events) != 2 {
+		t.Errorf("two requests, published %v", events)
 	}
 	statuses := race(8, func(int) int {
 		status, _ := kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/verify-email", Body: token(verify)})
@@ -69,24 +68,24 @@ func TestATokenIsGoodOnce(t *testing.T) {
 		t.Errorf("verify: %v", statuses)
 	}
 	statuses = race(8, func(n int) int {
-		status, _ := kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/password/reset", Body: fmt.Sprintf(`{"token":%q,"new_password":"%s%d"}`, reset, other, n)})
+		status, _ := kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/password/reset", Body: fmt.Sprintf(`{"token":%q,"new_password":"%s%d"}`, reset, newPassword, n)})
 		return status
 	})
 	if statuses[204] != 1 || statuses[422] != 7 {
 		t.Errorf("reset: %v", statuses)
 	}
-	if told := kittest.Emitted(t, s.db); !slices.Equal(told, []string{"users.verified", "users.password_changed"}) {
-		t.Errorf("told %v", told)
+	if events := kittest.Emitted(t, s.db); !slices.Equal(events, []string{"users.verified", "users.password_changed"}) {
+		t.Errorf("published %v", events)
 	}
 	if actions := s.audited(t, who.ID); strings.Count(strings.Join(actions, " "), "password.reset") != 1 {
 		t.Errorf("audited %v", actions)
 	}
 }
 
-// TestOneAdminStays has two admins leave at once, each by another door.
+// TestOneAdminStays: two admins are removed concurrently, each by another route.
 func TestOneAdminStays(t *testing.T) {
-	s := newStand(t)
-	first, second := s.join(t, "first"), s.join(t, "second")
+	s := newFixture(t)
+	first, second := s.register(t, "first"), s.register(t, "second")
 	if _, err := s.Update(t.Context(), first, second.ID, account.UserUpdate{Role: new(shop.Admin)}, audit.Origin{}); err != nil {
 		t.Fatal(err)
 	}
@@ -103,28 +102,28 @@ func TestOneAdminStays(t *testing.T) {
 	}
 }
 
-func TestUnverifiedIsSaidOnlyToTheRightPassword(t *testing.T) {
-	s := newStand(t, func(p *account.Dependencies) { p.RequireVerifiedEmail = true })
-	s.join(t, "testuser")
+func TestUnverifiedAddressesAreRevealedOnlyAfterTheRightPassword(t *testing.T) {
+	s := newFixture(t, func(p *account.Dependencies) { p.RequireVerifiedEmail = true })
+	s.register(t, "testuser")
 	if err := s.signIn(t, "testuser", "wrong", address); !errors.Is(err, account.ErrCredentials) {
 		t.Errorf("wrong password: %v", err)
 	}
-	if err := s.signIn(t, "testuser", good, address); !errors.Is(err, account.ErrEmailNotVerified) || fault.Of(err).Kind != fault.Forbidden {
+	if err := s.signIn(t, "testuser", password, address); !errors.Is(err, account.ErrEmailNotVerified) || fault.Of(err).Kind != fault.Forbidden {
 		t.Errorf("right password: %v", err)
 	}
 	kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/verify-email/resend", Body: `{"email":"testuser@example.com"}`})
-	s.answerAll(t)
+	s.processMails(t)
 	kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/verify-email", Body: token(s.mailed(t, "users.verification_requested"))})
-	if err := s.signIn(t, "testuser", good, address); err != nil {
+	if err := s.signIn(t, "testuser", password, address); err != nil {
 		t.Errorf("verified: %v", err)
 	}
 }
 
-func TestAnotherCostIsTakenOnAtTheNextSignIn(t *testing.T) {
-	s := newStand(t)
-	who := s.join(t, "testuser")
-	s.parts.Passwords = account.NewPasswords(5, 1)
-	s.Service = account.NewService(event.NewOutbox(s.db), s.parts)
+func TestASignInUpgradesTheHash(t *testing.T) {
+	s := newFixture(t)
+	who := s.register(t, "testuser")
+	s.deps.Passwords = account.NewPasswords(5, 1)
+	s.Service = account.NewService(event.NewOutbox(s.db), s.deps)
 	cost := func() int {
 		var hash []byte
 		if err := s.db.QueryRow(t.Context(), `select password_hash from accounts where id = $1`, who.ID).Scan(&hash); err != nil {
@@ -140,50 +139,48 @@ func TestAnotherCostIsTakenOnAtTheNextSignIn(t *testing.T) {
 		t.Errorf("%v, cost %d", err, cost())
 	}
 	for range 2 {
-		if err := s.signIn(t, "testuser", good, address); err != nil || cost() != 5 {
+		if err := s.signIn(t, "testuser", password, address); err != nil || cost() != 5 {
 			t.Errorf("%v, cost %d", err, cost())
 		}
 	}
 }
 
-// TestAFailedRehashLetsTheSignInGoOn: the owner is who they say, whatever comes of their hash.
-func TestAFailedRehashLetsTheSignInGoOn(t *testing.T) {
-	s := newStand(t)
-	s.join(t, "testuser")
-	s.parts.Passwords = account.NewPasswords(5, 1)
-	s.Service = account.NewService(event.NewOutbox(s.db), s.parts)
-	fails(t, s.db, "update of password_hash on accounts", "true")
-	if err := s.signIn(t, "testuser", good, address); err != nil {
+func TestASignInSucceedsIfTheRehashFails(t *testing.T) {
+	s := newFixture(t)
+	s.register(t, "testuser")
+	s.deps.Passwords = account.NewPasswords(5, 1)
+	s.Service = account.NewService(event.NewOutbox(s.db), s.deps)
+	failOn(t, s.db, "update of password_hash on accounts", "true")
+	if err := s.signIn(t, "testuser", password, address); err != nil {
 		t.Error(err)
 	}
 }
 
-// awayStore is a store that can go away.
-type awayStore struct {
+// failingStore is a store that can fail.
+type failingStore struct {
 	lockout.Store
-	away bool
+	fails bool
 }
 
-func (s *awayStore) Change(ctx context.Context, key string, fn lockout.Change) error {
-	if s.away {
+func (s *failingStore) Change(ctx context.Context, key string, fn lockout.Change) error {
+	if s.fails {
 		return lockout.ErrConflict
 	}
 	return s.Store.Change(ctx, key, fn)
 }
 
-// TestWhatIsDoneIsAnsweredSo: a password that was reset and an account that was erased are, whatever the store of
-// lockouts says.
-func TestWhatIsDoneIsAnsweredSo(t *testing.T) {
-	store := &awayStore{Store: lockout.NewMemoryStore()}
-	s := newStand(t, func(p *account.Dependencies) {
-		p.Lockouts = lockout.NewService(store, []byte("lockouts"), lockout.Policy{NameFailures: failures, AddressFailures: 1000, Duration: time.Minute, MaxDuration: time.Hour, Window: time.Hour})
+// TestResetAndErasureSucceedWithoutTheLockoutStore: the transaction has been committed before.
+func TestResetAndErasureSucceedWithoutTheLockoutStore(t *testing.T) {
+	store := &failingStore{Store: lockout.NewMemoryStore()}
+	s := newFixture(t, func(p *account.Dependencies) {
+		p.Lockouts = lockout.NewService(store, []byte("lockouts"), policy)
 	})
-	s.join(t, "first")
-	who := s.join(t, "testuser")
+	s.register(t, "first")
+	who := s.register(t, "testuser")
 	kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/password/forgot", Body: `{"email":"testuser@example.com"}`})
-	s.answerAll(t)
-	store.away = true
-	if err := s.ResetPassword(t.Context(), s.mailed(t, "users.password_reset_requested"), other, audit.Origin{}); err != nil {
+	s.processMails(t)
+	store.fails = true
+	if err := s.ResetPassword(t.Context(), s.mailed(t, "users.password_reset_requested"), newPassword, audit.Origin{}); err != nil {
 		t.Errorf("reset: %v", err)
 	}
 	if err := s.Erase(t.Context(), who, audit.Origin{}); err != nil {
@@ -191,8 +188,8 @@ func TestWhatIsDoneIsAnsweredSo(t *testing.T) {
 	}
 }
 
-// fails has a statement fail for the rows that a condition holds for.
-func fails(t *testing.T, db *pgxpool.Pool, statement, when string) {
+// failOn adds a trigger that fails for rows with a condition.
+func failOn(t *testing.T, db *pgxpool.Pool, statement, when string) {
 	t.Helper()
 	if _, err := db.Exec(t.Context(), `
 		create function fails() returns trigger language plpgsql as $$ begin raise 'a bad row'; end $$;
@@ -201,15 +198,15 @@ func fails(t *testing.T, db *pgxpool.Pool, statement, when string) {
 	}
 }
 
-// TestAFloodOfRegistrationsStopsNoSignIn has many more register than passwords can be hashed while they wait.
+// TestAFloodOfRegistrationsStopsNoSignIn starts more registrations than can get a slot in time.
 func TestAFloodOfRegistrationsStopsNoSignIn(t *testing.T) {
-	s := newStand(t, func(p *account.Dependencies) { p.Passwords = account.NewPasswords(10, 1) })
-	s.join(t, "testuser")
+	s := newFixture(t, func(p *account.Dependencies) { p.Passwords = account.NewPasswords(10, 1) })
+	s.register(t, "testuser")
 	registered := make(chan map[int]int)
 	go func() {
 		registered <- race(150, func(n int) int {
 			name := fmt.Sprint("flood", n)
-			status, _ := kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/register", Body: registration(name, name+"@example.com", good)})
+			status, _ := kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/register", Body: registration(name, name+"@example.com", password)})
 			return status
 		})
 	}()
@@ -221,33 +218,33 @@ func TestAFloodOfRegistrationsStopsNoSignIn(t *testing.T) {
 			}
 			return
 		default:
-			if err := s.signIn(t, "testuser", good, address); err != nil {
+			if err := s.signIn(t, "testuser", password, address); err != nil {
 				t.Fatalf("after %d sign-ins: %v", signedIn, err)
 			}
 		}
 	}
 }
 
-// TestABadRequestForMailHoldsUpNoOther: it steps aside and is tried again later.
-func TestABadRequestForMailHoldsUpNoOther(t *testing.T) {
-	s := newStand(t)
+// TestAFailingMailRequestDelaysNoOther: it is due again later.
+func TestAFailingMailRequestDelaysNoOther(t *testing.T) {
+	s := newFixture(t)
 	for _, name := range []string{"bad", "testuser"} {
-		s.join(t, name)
+		s.register(t, name)
 		kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/password/forgot", Body: fmt.Sprintf(`{"email":"%s@example.com"}`, name)})
 	}
-	fails(t, s.db, "insert on outbox", "new.data->>'email' = 'bad@example.com'")
+	failOn(t, s.db, "insert on outbox", "new.data->>'email' = 'bad@example.com'")
 	if more, err := s.ProcessMailRequest(t.Context()); !more || err == nil {
-		t.Errorf("the bad one: %t, %v", more, err)
+		t.Errorf("the failing request: %t, %v", more, err)
 	}
-	s.answerAll(t)
+	s.processMails(t)
 	s.mailed(t, "users.password_reset_requested")
 	var waiting int
 	if err := s.db.QueryRow(t.Context(), `select count(*) from mail_requests where email_key = 'bad@example.com'`).Scan(&waiting); err != nil || waiting != 1 {
-		t.Errorf("%d bad requests wait, %v", waiting, err)
+		t.Errorf("%d failed requests, %v", waiting, err)
 	}
 }
 
-func TestPasswordsAreReadToTheirEnd(t *testing.T) {
+func TestPasswordsAreNotTruncated(t *testing.T) {
 	p := account.NewPasswords(4, 1)
 	long := strings.Repeat("x", 72)
 	hash, err := p.Hash(t.Context(), long)
@@ -264,11 +261,11 @@ func TestPasswordsAreReadToTheirEnd(t *testing.T) {
 	}
 	composed, err := p.Hash(t.Context(), "Caf\u00e9-au-lait")
 	if err != nil || p.Check(t.Context(), composed, "Cafe\u0301-au-lait") != nil {
-		t.Errorf("the same letters from another keyboard: %v", err)
+		t.Errorf("the same letters in another encoding: %v", err)
 	}
-	for _, nothing := range [][]byte{nil, {}} {
-		if err := p.Check(t.Context(), nothing, "nobody's password"); !errors.Is(err, account.ErrCredentials) {
-			t.Errorf("the decoy's password opens: %v", err)
+	for _, empty := range [][]byte{nil, {}} {
+		if err := p.Check(t.Context(), empty, "a decoy's password"); !errors.Is(err, account.ErrCredentials) {
+			t.Errorf("the decoy's password is accepted: %v", err)
 		}
 	}
 }

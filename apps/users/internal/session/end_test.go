@@ -59,8 +59,8 @@ func TestSessions(t *testing.T) {
 	}
 }
 
-// TestEveryReplicaRefusesAnEndedSession: the other replica within a second, one that starts later from its first response
-// on.
+// TestEveryReplicaRefusesAnEndedSession: the other replica within a second, one that starts later from its first
+// response on.
 func TestEveryReplicaRefusesAnEndedSession(t *testing.T) {
 	app, db, signer := newAppAndSigner(t, true)
 	other := newReplica(t, db, signer, true)

@@ -71,10 +71,10 @@ func (s *Service) readRevocations(ctx context.Context, since string) (auth.Updat
 	keys := s.signer.JWKS()
 	at := cursor{horizon, digestOfKeys(keys), digestOf(ended, 0), digestOf(ended, horizon)}
 	update := auth.Update{
-		Issuer: s.signer.Issuer, JWKS: keys, Ended: []uuid.UUID{}, TTLSeconds: int(ttl.Seconds()), Cursor: at.String(),
+		Issuer: s.signer.Issuer, JWKS: keys, EndedSessions: []uuid.UUID{}, TTLSeconds: int(ttl.Seconds()), Cursor: at.String(),
 	}
 	for _, e := range ended {
-		update.Ended = append(update.Ended, e.ID)
+		update.EndedSessions = append(update.EndedSessions, e.ID)
 	}
 	return update, at, nil
 }

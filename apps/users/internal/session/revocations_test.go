@@ -32,7 +32,7 @@ func read(t *testing.T, s *session.Service, cursor string) (update auth.Update, 
 func TestNoEndIsMissed(t *testing.T) {
 	s, db, _, users := newService(t)
 	start, _ := read(t, s, "")
-	if len(start.Ended) != 0 || len(start.Keys) != 1 || start.TTLSeconds < 60 {
+	if len(start.EndedSessions) != 0 || len(start.Keys) != 1 || start.TTLSeconds < 60 {
 		t.Fatalf("%+v", start)
 	}
 	slow := openEnd(t, db, users[0])
@@ -40,25 +40,25 @@ func TestNoEndIsMissed(t *testing.T) {
 		t.Fatal(err)
 	}
 	first, _ := read(t, s, start.Cursor)
-	if !slices.Equal(first.Ended, []uuid.UUID{sessionOf(t, db, users[1])}) {
-		t.Fatalf("%v", first.Ended)
+	if !slices.Equal(first.EndedSessions, []uuid.UUID{sessionOf(t, db, users[1])}) {
+		t.Fatalf("%v", first.EndedSessions)
 	}
 	if again, took := read(t, s, first.Cursor); took < time.Second/2 {
-		t.Errorf("without a change it responds after %s: %v", took, again.Ended)
+		t.Errorf("without a change it responds after %s: %v", took, again.EndedSessions)
 	}
 	if err := slow(); err != nil {
 		t.Fatal(err)
 	}
 	second, _ := read(t, s, first.Cursor)
-	if !slices.Contains(second.Ended, sessionOf(t, db, users[0])) {
-		t.Errorf("the slow transaction is missing: %v", second.Ended)
+	if !slices.Contains(second.EndedSessions, sessionOf(t, db, users[0])) {
+		t.Errorf("the slow transaction is missing: %v", second.EndedSessions)
 	}
-	if all, _ := read(t, s, ""); len(all.Ended) != 2 {
-		t.Errorf("without a cursor: %v", all.Ended)
+	if all, _ := read(t, s, ""); len(all.EndedSessions) != 2 {
+		t.Errorf("without a cursor: %v", all.EndedSessions)
 	}
 	for _, cursor := range []string{"x", "-1.x.y", "999999999999.x.y", "9e9"} {
-		if all, _ := read(t, s, cursor); len(all.Ended) != 2 {
-			t.Errorf("with the invalid cursor %q: %v", cursor, all.Ended)
+		if all, _ := read(t, s, cursor); len(all.EndedSessions) != 2 {
+			t.Errorf("with the invalid cursor %q: %v", cursor, all.EndedSessions)
 		}
 	}
 }
@@ -86,8 +86,8 @@ func TestAWaitingRequestIsAnsweredAtAChange(t *testing.T) {
 	}
 	select {
 	case update := <-waiting:
-		if !slices.Equal(update.Ended, []uuid.UUID{sessionOf(t, db, users[2])}) {
-			t.Errorf("%v", update.Ended)
+		if !slices.Equal(update.EndedSessions, []uuid.UUID{sessionOf(t, db, users[2])}) {
+			t.Errorf("%v", update.EndedSessions)
 		}
 	case <-time.After(5 * time.Second):
 		t.Error("no response")
@@ -102,8 +102,8 @@ func TestExpiredEndsAreLeftOut(t *testing.T) {
 	if _, err := db.Exec(t.Context(), `update sessions set ended_at = ended_at - interval '3 minutes' where ended_at is not null`); err != nil {
 		t.Fatal(err)
 	}
-	if update, _ := read(t, s, ""); len(update.Ended) != 0 {
-		t.Errorf("all tokens of it have expired: %v", update.Ended)
+	if update, _ := read(t, s, ""); len(update.EndedSessions) != 0 {
+		t.Errorf("all tokens of it have expired: %v", update.EndedSessions)
 	}
 }
 

@@ -1,10 +1,10 @@
 -- +goose Up
 alter table accounts
-  add column username_shape    text,         -- as people see it: look-alikes of other alphabets are Latin letters here
-  add column told_locked_until timestamptz,  -- the owner was told of the lock that ends then
+  add column username_shape    text,         -- the skeleton: look-alikes of other alphabets are Latin letters
+  add column told_locked_until timestamptz,  -- the owner was notified of the lock that ends then
   add column erased_at         timestamptz;
 
--- What was there before this column was of Latin letters only, or keeps a shape of its own.
+-- Names with other than Latin letters get a unique value.
 update accounts set username_shape = id::text where username_key !~ '^[a-z0-9._-]*$';
 update accounts a set username_shape = case
     when exists (select from accounts b where b.id < a.id and translate(b.username_key, '01l', 'oii') = translate(a.username_key, '01l', 'oii')) then a.id::text
@@ -18,8 +18,7 @@ create index accounts_by_username on accounts (username_key text_pattern_ops);
 create index accounts_by_email on accounts (email_key text_pattern_ops);
 create index accounts_by_full_name on accounts (lower(full_name) text_pattern_ops);
 
--- Mails that somebody asked for by address. The answer to them is the same and as fast whether there is such an account;
--- who they are for is found out afterwards.
+-- Requests for e-mails by address. They are processed after the response, which is the same whether or not there is an account.
 create table mail_requests (
   id         uuid primary key,
   purpose    text not null check (purpose in ('verify_email', 'reset_password')),

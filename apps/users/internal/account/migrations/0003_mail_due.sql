@@ -1,3 +1,3 @@
 -- +goose Up
--- A request that cannot be answered stands aside until then, and holds up no other.
+-- A failed request is due again then, and delays no other.
 alter table mail_requests add column due_at timestamptz not null default now();

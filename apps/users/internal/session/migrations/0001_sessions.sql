@@ -13,7 +13,7 @@ create table sessions (
 create index sessions_by_account on sessions (account_id) where ended_at is null;
 
 create table refresh_tokens (
-  fingerprint bytea primary key,  -- SHA-256 of the token; the token itself is nowhere
+  fingerprint bytea primary key,  -- SHA-256 of the token, which is not stored
   session_id  uuid not null references sessions,
   issued_at   timestamptz not null default now(),
   expires_at  timestamptz not null,

@@ -1,7 +1,7 @@
 -- +goose Up
--- A session that has ended is also what every service refuses tokens by, for as long as an access token of it may live.
--- ended_in is the transaction that ended it: whoever has seen everything up to a snapshot asks for what came after it, which
--- a time cannot say, because transactions do not commit in the order in which they began.
+-- Every service refuses the access tokens of ended sessions. ended_in is the transaction that ended a session: a client that has
+-- read all ends up to a snapshot requests the later ones. A time could not tell these, because transactions do not commit in the
+-- order of their start.
 alter table sessions add column ended_in xid8;
 alter table sessions add constraint sessions_ended check ((ended_at is null) = (end_reason is null));
 

@@ -1,5 +1,5 @@
 -- +goose Up
--- Where somebody has signed in from before: what makes a sign-in one from a new device.
+-- The known devices of an account.
 create table devices (
   account_id  uuid not null references accounts,
   fingerprint bytea not null,   -- SHA-256 of user agent and network
@@ -7,7 +7,7 @@ create table devices (
   primary key (account_id, fingerprint)
 );
 
--- The signing keys, without anything that is secret: each is derived from JWT_SECRET_KEY and its salt.
+-- The signing keys, without secrets: each is derived from JWT_SECRET_KEY and its salt.
 create table signing_keys (
   kid        text primary key,
   salt       bytea not null,
