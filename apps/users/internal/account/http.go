@@ -48,7 +48,7 @@ func (s *Service) ownRoutes(app *web.App) {
 	web.Handle(app, "DELETE /users/me", shop.SignedIn, s.handleErase, web.Fails(ErrLastAdmin),
 		web.Doc("deleteAccount", "account", "Delete your account"),
 		web.Describe("Personal data is erased in all services. This cannot be undone."))
-	web.Handle(app, "GET /users/me/export", shop.SignedIn, s.handleExport, web.NoStore, web.Fails(ErrIncompleteExport),
+	web.Handle(app, "GET /users/me/export", shop.SignedIn, s.Export, web.NoStore, web.Fails(ErrIncompleteExport),
 		web.Doc("exportAccount", "account", "Export your data"),
 		web.Describe("All personal data that the services hold, as one JSON document."))
 	web.Handle(app, "PUT /users/me/password", shop.SignedIn, s.handlePassword, web.NoStore,
@@ -128,10 +128,6 @@ func (s *Service) handleProfile(ctx context.Context, caller shop.Caller, in prof
 
 func (s *Service) handleErase(ctx context.Context, caller shop.Caller, in audit.Origin) (web.None, error) {
 	return web.None{}, s.Erase(ctx, caller, in)
-}
-
-func (s *Service) handleExport(ctx context.Context, caller shop.Caller, in audit.Origin) (AccountExport, error) {
-	return s.Export(ctx, caller, in)
 }
 
 // passwordChange is the current password and the new one.

@@ -23,14 +23,16 @@ func (s *Service) sendMailToken(ctx context.Context, tx event.TX, a Account, pur
 	if err != nil {
 		return err
 	}
-	e := shop.VerificationRequested{
+	if purpose == mailtoken.ResetPassword {
+		return event.Emit(ctx, tx, shop.PasswordResetRequested{
+			RequestID: r.ID, UserID: a.ID, Email: a.Email, Username: a.Username, FullName: a.FullName,
+			ExpiresAt: r.ExpiresAt.UTC(),
+		})
+	}
+	return event.Emit(ctx, tx, shop.VerificationRequested{
 		RequestID: r.ID, UserID: a.ID, Email: a.Email, Username: a.Username, FullName: a.FullName,
 		ExpiresAt: r.ExpiresAt.UTC(),
-	}
-	if purpose == mailtoken.ResetPassword {
-		return event.Emit(ctx, tx, shop.PasswordResetRequested(e))
-	}
-	return event.Emit(ctx, tx, e)
+	})
 }
 
 // VerifyEmail verifies the address that a token was sent to. It fails with mailtoken.ErrInvalidToken, also if the
@@ -137,9 +139,7 @@ func (s *Service) replacePassword(
 
 // RequestMail stores a request for an e-mail. ProcessMailRequests looks the account up later, so that neither the
 // response nor its time reveals whether there is one.
-func (s *Service) RequestMail(
-	ctx context.Context, purpose mailtoken.Purpose, email string, from audit.Origin,
-) error {
+func (s *Service) RequestMail(ctx context.Context, purpose mailtoken.Purpose, email string, from audit.Origin) error {
 	err := s.db.Tx(ctx, func(tx event.TX) error {
 		return insertMailRequest(ctx, tx, mailRequest{
 			Purpose: purpose, EmailKey: canonical(email), Address: from.Address, UserAgent: from.UserAgent,

@@ -192,9 +192,7 @@ func (s *Service) Erase(ctx context.Context, caller shop.Caller, from audit.Orig
 		if err := event.Emit(ctx, tx, shop.UserErased{UserID: caller.ID}); err != nil {
 			return err
 		}
-		return audit.Record(ctx, tx, audit.Entry{
-			Action: audit.Erased, Actor: caller.ID, User: caller.ID, From: from,
-		})
+		return audit.Record(ctx, tx, audit.Entry{Action: audit.Erased, Actor: caller.ID, User: caller.ID, From: from})
 	})
 	if err != nil {
 		return err

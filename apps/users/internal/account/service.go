@@ -197,9 +197,7 @@ func (s *Service) notifyLocked(ctx context.Context, name string, until time.Time
 
 // emitLocked publishes users.locked once for each lock. It returns the zero Account if there is none, or if it was
 // published.
-func emitLocked(
-	ctx context.Context, tx event.TX, name string, until time.Time, from audit.Origin,
-) (Account, error) {
+func emitLocked(ctx context.Context, tx event.TX, name string, until time.Time, from audit.Origin) (Account, error) {
 	a, err := claimLockNotice(ctx, tx, name, until)
 	if err != nil || a.Email == "" {
 		return a, err

@@ -37,12 +37,12 @@ func Open(ctx context.Context, db *pgxpool.Pool) (*Service, error) {
 // Record adds an entry in the caller's transaction. Call it last, after the transaction has taken all other locks: it
 // locks the head of the chain until the commit, and a later lock of a row could be a deadlock.
 func Record(ctx context.Context, tx pgx.Tx, e Entry) error {
-	details := []byte("{}")
-	if len(e.Details) > 0 {
-		var err error
-		if details, err = json.Marshal(e.Details); err != nil {
-			return err
-		}
+	if e.Details == nil {
+		e.Details = map[string]string{}
+	}
+	details, err := json.Marshal(e.Details)
+	if err != nil {
+		return err
 	}
 	e.From = e.From.truncated()
 	return insert(ctx, tx, e, string(details))

@@ -8,21 +8,12 @@ import (
 	"sidecart/kit/postgres"
 )
 
-// Report is the result of Verify. Flaws is empty for an intact chain.
+// Report is the result of Verify. Flaws are the changed, removed and inserted entries.
 type Report struct {
 	Entries int64
 	Head    Head
-	Flaws   []Flaw
+	Flaws   []string
 }
-
-// Flaw is a changed, removed or inserted entry.
-type Flaw struct {
-	Seq     int64
-	Problem string
-}
-
-// String describes the flaw.
-func (f Flaw) String() string { return fmt.Sprintf("entry %d %s", f.Seq, f.Problem) }
 
 const (
 	verifyBatch = 1000 // entries that are read at a time
@@ -100,6 +91,6 @@ func (v *verification) finish(head Head) {
 
 func (v *verification) flaw(seq int64, problem string) {
 	if len(v.Flaws) < maxFlaws {
-		v.Flaws = append(v.Flaws, Flaw{Seq: seq, Problem: problem})
+		v.Flaws = append(v.Flaws, fmt.Sprintf("entry %d %s", seq, problem))
 	}
 }

@@ -44,10 +44,8 @@ func (c *counter) failures(now time.Time, p Policy) float64 {
 // begin starts an attempt. Otherwise it returns how long the lock lasts, or tooMany if all remaining attempts are
 // pending.
 func (c *counter) begin(now time.Time, limit int, p Policy) (locked time.Duration, tooMany bool) {
-	if c.Pending > 0 && now.After(c.LeaseUntil) {
-		for expired := c.Pending; expired > 0; expired-- {
-			c.fail(c.LeaseUntil, limit, p)
-		}
+	for c.Pending > 0 && now.After(c.LeaseUntil) {
+		c.fail(c.LeaseUntil, limit, p)
 	}
 	if now.Before(c.LockedUntil) {
 		return c.LockedUntil.Sub(now), false
@@ -80,13 +78,7 @@ func (c *counter) reset() { *c = counter{Pending: c.Pending, LeaseUntil: c.Lease
 
 // lockDuration doubles with each failure over the limit.
 func (p Policy) lockDuration(over int) time.Duration {
-	d := p.Duration
-	for range over {
-		if d *= 2; d >= p.MaxDuration {
-			return p.MaxDuration
-		}
-	}
-	return min(d, p.MaxDuration)
+	return time.Duration(min(math.Ldexp(float64(p.Duration), over), float64(p.MaxDuration)))
 }
 
 // record is what is stored of a name. An address that the owner has signed in from has its own counter, so that

@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"sidecart/apps/users/internal/audit"
 	"sidecart/apps/users/internal/session"
 	"sidecart/kit/event"
 	"sidecart/kit/kittest"
@@ -203,5 +205,36 @@ func TestEnd(t *testing.T) {
 	}
 	if events := end(uuid.Nil); len(events) != 0 {
 		t.Errorf("nothing ended, published %v", events)
+	}
+}
+
+func TestExport(t *testing.T) {
+	s, db, _, users := newService(t)
+	if _, err := s.SignIn(t.Context(), session.Credentials{Username: "alice", Password: password}, audit.Origin{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := openEnd(t, db, users[0])(); err != nil {
+		t.Fatal(err)
+	}
+	for user, want := range map[shop.UserID]int{users[0]: 2, users[1]: 1, {}: 0} {
+		data, err := session.Export(t.Context(), db, user)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sessions []struct {
+			ID        uuid.UUID
+			BegunAt   time.Time  `json:"begun_at"`
+			EndedAt   *time.Time `json:"ended_at"`
+			EndReason *string    `json:"end_reason"`
+		}
+		if err := json.Unmarshal(data, &sessions); err != nil || len(sessions) != want {
+			t.Errorf("%v: %s", err, data)
+		}
+		for _, x := range sessions {
+			ended := x.EndedAt != nil && *x.EndReason == "test"
+			if x.ID == uuid.Nil || x.BegunAt.IsZero() || ended != (user == users[0]) {
+				t.Errorf("%s", data)
+			}
+		}
 	}
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -25,7 +26,7 @@ func (s *Service) Routes(app *web.App) {
 		web.Describe("A refresh token is used once. Using it a second time ends the session."))
 	web.Handle(app, "POST /auth/logout", shop.SignedIn, s.handleSignOut, web.NoStore,
 		web.Doc("signOut", "auth", "Sign out"), web.Describe("Ends this session: its tokens are refused from then on."))
-	web.Handle(app, "GET /users/me/sessions", shop.SignedIn, s.handleList, web.NoStore,
+	web.Handle(app, "GET /users/me/sessions", shop.SignedIn, s.List, web.NoStore,
 		web.Doc("listSessions", "auth", "List your sessions"))
 	web.Handle(app, "DELETE /users/me/sessions", shop.SignedIn, s.handleSignOutAll, web.NoStore,
 		web.Doc("endSessions", "auth", "End all sessions"),
@@ -66,10 +67,6 @@ func (s *Service) handleSignOut(ctx context.Context, caller shop.Caller, in audi
 	return web.None{}, s.SignOutHere(ctx, caller, in)
 }
 
-func (s *Service) handleList(ctx context.Context, caller shop.Caller, in web.PageQuery) (web.Page[Session], error) {
-	return s.List(ctx, caller, in)
-}
-
 type signOutAllInput struct {
 	Keep string `query:"keep" validate:"omitempty,oneof=current" doc:"current keeps the session of this request."`
 	audit.Origin
@@ -93,7 +90,11 @@ func (s *Service) handleKeys(context.Context, shop.Caller, web.None) (auth.JWKS,
 }
 
 func (s *Service) handleOpenIDConfiguration(context.Context, shop.Caller, web.None) (OpenIDConfiguration, error) {
-	return s.OpenIDConfiguration(), nil
+	return OpenIDConfiguration{
+		Issuer: s.signer.Issuer, JWKS: strings.TrimSuffix(s.signer.Issuer, "/") + "/.well-known/jwks.json",
+		Algorithms: []string{"EdDSA"}, Subjects: []string{"public"}, Responses: []string{"token"},
+		Claims: []string{"iss", "aud", "sub", "sid", "jti", "role", "iat", "nbf", "exp"},
+	}, nil
 }
 
 type revocationsInput struct {

@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -69,13 +68,4 @@ type OpenIDConfiguration struct {
 	Subjects   []string `json:"subject_types_supported"`
 	Responses  []string `json:"response_types_supported"`
 	Claims     []string `json:"claims_supported"`
-}
-
-// OpenIDConfiguration describes the tokens of this service.
-func (s *Service) OpenIDConfiguration() OpenIDConfiguration {
-	return OpenIDConfiguration{
-		Issuer: s.signer.Issuer, JWKS: strings.TrimSuffix(s.signer.Issuer, "/") + "/.well-known/jwks.json",
-		Algorithms: []string{"EdDSA"}, Subjects: []string{"public"}, Responses: []string{"token"},
-		Claims: []string{"iss", "aud", "sub", "sid", "jti", "role", "iat", "nbf", "exp"},
-	}
 }

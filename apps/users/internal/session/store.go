@@ -197,23 +197,10 @@ func deleteExpiredKeys(ctx context.Context, tx pgx.Tx, ttl time.Duration) error 
 	return err
 }
 
-// exportedSession is a session in the export of its owner.
-type exportedSession struct {
-	ID        uuid.UUID  `json:"id"`
-	UserAgent string     `json:"user_agent"`
-	Address   string     `json:"address"`
-	BegunAt   time.Time  `json:"begun_at"`
-	SeenAt    time.Time  `json:"seen_at"`
-	EndedAt   *time.Time `json:"ended_at"`
-	EndReason *string    `json:"end_reason"`
-}
-
 // Export returns all sessions of a user as JSON, including ended ones.
 func Export(ctx context.Context, db postgres.Reader, user shop.UserID) (json.RawMessage, error) {
-	all, err := postgres.All(ctx, db, pgx.RowToStructByName[exportedSession], `
-		select id, user_agent, address, begun_at, seen_at, ended_at, end_reason from sessions where account_id = $1 order by id`, user)
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(all)
+	return postgres.One(ctx, db, nil, pgx.RowTo[json.RawMessage], `
+		select coalesce(json_agg(s order by id), '[]') from (
+			select id, user_agent, address, begun_at, seen_at, ended_at, end_reason from sessions where account_id = $1
+		) s`, user)
 }
