@@ -30,7 +30,7 @@ type Documents struct {
 	forward *forward.Forwarder
 	own     func() map[string]any
 	mu      sync.Mutex
-	kept    map[string]object
+	fetched map[string]object
 	merged  []byte
 	at      time.Time
 }
@@ -38,7 +38,7 @@ type Documents struct {
 // New merges the documents of the services of completed routes. scale multiplies the documented limits; own is the
 // document of the gateway's own routes.
 func New(routes []route.Route, scale int, to *forward.Forwarder, own func() map[string]any) *Documents {
-	return &Documents{routes: routes, scale: scale, forward: to, own: own, kept: map[string]object{}}
+	return &Documents{routes: routes, scale: scale, forward: to, own: own, fetched: map[string]object{}}
 }
 
 // Routes adds /openapi.json, and the page /docs that shows it.
@@ -67,7 +67,7 @@ func (d *Documents) Document(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	docs := maps.Clone(d.kept)
+	docs := maps.Clone(d.fetched)
 	docs[route.Here] = own
 	doc, err := merge(d.routes, d.scale, docs)
 	if err != nil {
@@ -101,10 +101,10 @@ func (d *Documents) refresh(ctx context.Context) (complete bool) {
 	wg.Wait()
 	for i, service := range services {
 		if fresh[i] != nil {
-			d.kept[service] = fresh[i]
+			d.fetched[service] = fresh[i]
 		}
 	}
-	return len(d.kept) == len(services)
+	return len(d.fetched) == len(services)
 }
 
 // viaJSON is a document as decoded from JSON, like those of the services.
