@@ -76,15 +76,11 @@ func validExample(t reflect.Type) any {
 		panic(err)
 	}
 	members := fieldIndexes(t)
-	refusal := fault.Of(Read(text, reflect.New(t).Interface()))
-	if refusal == nil {
-		return value
-	}
-	for path, message := range refusal.Fields {
-		name, _, _ := strings.Cut(path, "[")
-		name, _, _ = strings.Cut(name, ".")
-		if members[name] != nil { // not a parameter, which the example lacks
-			panic(fmt.Sprintf("web: the example of %s is invalid: %s %s", t, path, message))
+	if refusal := fault.Of(Read(text, reflect.New(t).Interface())); refusal != nil {
+		for path, message := range refusal.Fields {
+			if member := path[:strings.IndexAny(path+".", ".[")]; members[member] != nil { // else a parameter
+				panic(fmt.Sprintf("web: the example of %s is invalid: %s %s", t, path, message))
+			}
 		}
 	}
 	return value

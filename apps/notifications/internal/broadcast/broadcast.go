@@ -30,7 +30,7 @@ type Broadcast struct {
 	Title      string      `json:"title"`
 	Body       string      `json:"body"`
 	Role       shop.Role   `json:"role"` // "" is all users
-	State      State       `json:"state"`
+	State      State       `json:"state" validate:"oneof=running done"`
 	Total      int         `json:"total"`
 	Notified   int         `json:"told" db:"told"`
 	LastUser   shop.UserID `json:"-"` // the last user notified, in the order of ids

@@ -91,7 +91,7 @@ type Delivery struct {
 	UserID         shop.UserID  `json:"user_id"`
 	Kind           string       `json:"kind"`
 	Channel        kind.Channel `json:"channel"`
-	State          State        `json:"state"`
+	State          State        `json:"state" validate:"oneof=waiting sending sent dead skipped"`
 	Reason         string       `json:"reason"`
 	Attempts       int          `json:"attempts"`
 	DueAt          time.Time    `json:"due_at"`
@@ -136,7 +136,7 @@ type DeliveryAttempt struct {
 	Provider       string       `json:"provider"`
 	Response       string       `json:"answer" db:"answer"`
 	LatencyMS      int          `json:"latency_ms"`
-	State          State        `json:"state"` // of the delivery, now
+	State          State        `json:"state" validate:"oneof=waiting sending sent dead skipped"` // of the delivery, now
 	At             time.Time    `json:"at"`
 }
 

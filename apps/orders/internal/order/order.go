@@ -89,7 +89,7 @@ type Order struct {
 	ID              shop.OrderID     `json:"id"`
 	Number          string           `json:"number"`
 	UserID          shop.UserID      `json:"user_id"`
-	Status          Status           `json:"status"`
+	Status          Status           `json:"status" validate:"oneof=pending paid shipped delivered cancelled refunded partially_refunded"`
 	Items           []shop.OrderLine `json:"items"`
 	Total           shop.Money       `json:"total"`
 	Refunded        shop.Money       `json:"refunded"`
@@ -129,7 +129,7 @@ func (s Shipment) String() string { return strings.TrimSpace(s.Carrier + " " + s
 // StatusChange is an entry of an order's history. By is a user's id, or System. Reason is the text of ReasonCode, if
 // there is one.
 type StatusChange struct {
-	Status     Status      `json:"status"`
+	Status     Status      `json:"status" validate:"oneof=pending paid shipped delivered cancelled refunded partially_refunded"`
 	At         time.Time   `json:"at"`
 	By         string      `json:"by"`
 	Reason     string      `json:"reason"`

@@ -91,7 +91,7 @@ type Payment struct {
 	Provider    string       `json:"provider"`
 	Amount      shop.Money   `json:"amount"`
 	Currency    string       `json:"currency"`
-	State       State        `json:"state"`
+	State       State        `json:"state" validate:"oneof=pending approved declined voided"`
 	Reference   string       `json:"reference"`
 	Reason      string       `json:"reason,omitempty"` // why it was declined: the text of ReasonCode, if there is one
 	Attempts    int          `json:"attempts"`
@@ -153,7 +153,7 @@ var (
 // PaymentDiscrepancy is a difference between the provider's records and the shop's. An unresolved one waits for an admin.
 type PaymentDiscrepancy struct {
 	ID         int64           `json:"id"`
-	Kind       DiscrepancyKind `json:"kind"`
+	Kind       DiscrepancyKind `json:"kind" validate:"oneof=charged_without_order charged_and_cancelled paid_without_charge amount_differs refund_refused refund_missing not_compared"`
 	OrderID    shop.OrderID    `json:"order_id"`
 	Provider   string          `json:"provider"`
 	Reference  string          `json:"reference"`

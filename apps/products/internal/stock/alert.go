@@ -28,7 +28,7 @@ type StockAlert struct {
 	ProductID int64     `json:"product_id"`
 	SKU       string    `json:"sku"`
 	Name      string    `json:"name"`
-	Kind      AlertKind `json:"kind"`
+	Kind      AlertKind `json:"kind" validate:"oneof=low out back"`
 	Available int       `json:"available"`
 	Threshold int       `json:"threshold"`
 	Since     time.Time `json:"since"`

@@ -13,7 +13,7 @@ import (
 // ProductImport is the progress of an import. Imported rows stay imported even if the import breaks.
 type ProductImport struct {
 	ID        uuid.UUID   `json:"id"`
-	State     ImportState `json:"state"`
+	State     ImportState `json:"state" validate:"oneof=running done broken"`
 	Rows      int         `json:"rows"` // read so far
 	Created   int         `json:"created"`
 	Updated   int         `json:"updated"`

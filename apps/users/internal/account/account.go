@@ -15,7 +15,7 @@ type Account struct {
 	Username      string      `json:"username"`
 	Email         string      `json:"email"`
 	FullName      string      `json:"full_name"`
-	Role          shop.Role   `json:"role"`
+	Role          shop.Role   `json:"role" validate:"oneof=user admin"`
 	Active        bool        `json:"active"`
 	EmailVerified bool        `json:"email_verified"`
 	CreatedAt     time.Time   `json:"created_at"`
