@@ -27,7 +27,7 @@ func counted(asked *atomic.Int32, moment time.Duration) http.HandlerFunc {
 	}
 }
 
-func TestCacheAnswersCrowdsOnce(t *testing.T) {
+func TestConcurrentReadsShareOneRequest(t *testing.T) {
 	n := newUpstreams(t)
 	var asked atomic.Int32
 	n.on("products GET /products/1", counted(&asked, 100*time.Millisecond))

@@ -55,7 +55,7 @@ func TestForwardPassesOnlyWhatTheAPIKnows(t *testing.T) {
 	}
 }
 
-func TestForwardIgnoresTokensWhereNobodyIsAsked(t *testing.T) {
+func TestForwardDropsTokensOnPublicRoutes(t *testing.T) {
 	g := start(t, newUpstreams(t))
 	if got := g.do(t, "POST /api/v1/auth/login", `{}`, "Authorization: Bearer rubbish"); got.status != 200 {
 		t.Fatalf("%d %s", got.status, got.body)

@@ -18,7 +18,7 @@ import (
 
 const login = "POST /api/v1/auth/login"
 
-func TestLimitsAreToldAndKept(t *testing.T) {
+func TestLimitHeaders(t *testing.T) {
 	addr, _ := startRedis(t)
 	g := start(t, newUpstreams(t), redisAt(addr))
 	for i := range 10 {

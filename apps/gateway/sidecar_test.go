@@ -12,7 +12,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-func TestForwardTellsSidecarsFromServices(t *testing.T) {
+func TestSidecarErrorsAreRecognised(t *testing.T) {
 	const invoke = `{"errorCode":"ERR_DIRECT_INVOKE","message":"failed to invoke, id: orders, err: %s"}`
 	for _, test := range []struct {
 		name   string

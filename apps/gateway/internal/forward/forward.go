@@ -101,9 +101,8 @@ func (f *Forwarder) Forward(c *fiber.Ctx, to Target, client string) (err error) 
 		err = readSmall(res)
 	}
 	if err != nil {
-		err = sent.fault(c, f.lost(err))
 		res.Reset()
-		return err
+		return sent.fault(c, f.lost(err))
 	}
 	forwardResponseHeader(res)
 	if to.Idle > 0 {
