@@ -17,6 +17,14 @@ func (c *Conditions) And(condition string, args ...any) {
 	c.all = append(c.all, c.Fill(condition, args...))
 }
 
+// AndSet adds a condition with one argument, unless that is the zero value: an empty string or a nil pointer.
+func AndSet[T comparable](c *Conditions, condition string, arg T) {
+	var zero T
+	if arg != zero {
+		c.And(condition, arg)
+	}
+}
+
 // Fill replaces each ? in another part of the query by an argument.
 func (c *Conditions) Fill(text string, args ...any) string {
 	for _, a := range args {

@@ -47,6 +47,15 @@ func One[T any](ctx context.Context, db Reader, notFound error, as pgx.RowToFunc
 	return one, err
 }
 
+// InTx runs fn in a transaction and returns its result. The transaction is rolled back if fn fails.
+func InTx[T any](ctx context.Context, db *pgxpool.Pool, fn func(tx pgx.Tx) (T, error)) (result T, err error) {
+	err = pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+		result, err = fn(tx)
+		return err
+	})
+	return result, err
+}
+
 // ExecOne executes a statement. It fails with notFound if no row is affected.
 func ExecOne(ctx context.Context, tx pgx.Tx, notFound error, sql string, args ...any) error {
 	tag, err := tx.Exec(ctx, sql, args...)
@@ -69,6 +78,17 @@ func ExecInBatches(ctx context.Context, db *pgxpool.Pool, sql string, args ...an
 // Querier is a pool or a transaction, for several reads in one round trip.
 type Querier interface {
 	SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults
+}
+
+// Queue queues a query in a batch, which calls each for every row.
+func Queue[T any](batch *pgx.Batch, as pgx.RowToFunc[T], each func(T), sql string, args ...any) {
+	batch.Queue(sql, args...).Query(func(rows pgx.Rows) error {
+		all, err := pgx.CollectRows(rows, as)
+		for _, row := range all {
+			each(row)
+		}
+		return err
+	})
 }
 
 // Migrations are the forward-only migrations of a package's tables.

@@ -33,15 +33,8 @@ func Queue(batch *pgx.Batch, users []uuid.UUID, into *map[shop.UserID]Contact) {
 		all[shop.UserID{UUID: user}] = Contact{UserID: shop.UserID{UUID: user}}
 	}
 	*into = all
-	batch.Queue(`
-		select user_id, email, username, full_name, role, erased from contacts where user_id = any($1)`, users,
-	).Query(func(rows pgx.Rows) error {
-		found, err := pgx.CollectRows(rows, pgx.RowToStructByName[Contact])
-		for _, c := range found {
-			all[c.UserID] = c
-		}
-		return err
-	})
+	postgres.Queue(batch, pgx.RowToStructByName[Contact], func(c Contact) { all[c.UserID] = c }, `
+		select user_id, email, username, full_name, role, erased from contacts where user_id = any($1)`, users)
 }
 
 // After lists the users after last with a role ("": any), ordered by id.

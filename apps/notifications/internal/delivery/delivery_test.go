@@ -6,11 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"sidecart/kit/web"
 )
-
-func pageOf(limit int) web.PageQuery { return web.PageQuery{Limit: limit} }
 
 func TestDecide(t *testing.T) {
 	now := time.Now()

@@ -137,7 +137,7 @@ func TestDigestIsOneAfterACrash(t *testing.T) {
 	if got := provider.messages(); len(claimed) != 4 || len(got) != 1 || got[0].Job.ID != claimed[0].ID {
 		t.Errorf("%d jobs claimed; %d messages: %+v", len(claimed), len(got), got)
 	}
-	page, err := NewService(db, TrackingTokens{}).History(t.Context(), Filter{Outcome: "unknown"}, pageOf(10))
+	page, err := NewService(db, TrackingTokens{}).History(t.Context(), HistoryQuery{PageQuery: web.PageQuery{Limit: 10}, Outcome: "unknown"})
 	if err != nil || len(page.Items) != 4 {
 		t.Errorf("%d unknown attempts, %v", len(page.Items), err)
 	}

@@ -30,7 +30,7 @@ func TestHistoryUsesTheIndexOfItsFilter(t *testing.T) {
 		t.Fatal(err)
 	}
 	explainer := &kittest.Explainer{Pool: db}
-	for index, f := range map[string]Filter{"deliveries_message_id_channel_key": {NotificationID: &notification}, "attempts_pkey": {}} {
+	for index, f := range map[string]HistoryQuery{"deliveries_message_id_channel_key": {NotificationID: &notification}, "attempts_pkey": {}} {
 		found, err := history(t.Context(), explainer, f, math.MaxInt64, 21)
 		if err != nil || len(found) == 0 || !strings.Contains(explainer.Plan, index+" ") {
 			t.Errorf("%d found without %s, %v:\n%s", len(found), index, err, explainer.Plan)

@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/google/uuid"
-
 	"sidecart/kit/fault"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
@@ -35,19 +33,10 @@ func (s *Service) Routes(app *web.App) {
 		web.Internal, web.NoStore)
 }
 
-type historyQuery struct {
-	web.PageQuery
-	Kind           string     `query:"kind" validate:"max=60"`
-	Channel        string     `query:"channel" validate:"omitempty,oneof=email push sms"`
-	Outcome        string     `query:"outcome" validate:"omitempty,oneof=sent refused failed unknown skipped"`
-	UserID         *uuid.UUID `query:"user_id"`
-	NotificationID *uuid.UUID `query:"notification_id"`
-}
-
 func (s *Service) handleHistory(
-	ctx context.Context, _ shop.Caller, in historyQuery,
+	ctx context.Context, _ shop.Caller, in HistoryQuery,
 ) (web.Page[DeliveryAttempt], error) {
-	return s.History(ctx, Filter{in.Kind, in.Channel, in.Outcome, in.UserID, in.NotificationID}, in.PageQuery)
+	return s.History(ctx, in)
 }
 
 type period struct {

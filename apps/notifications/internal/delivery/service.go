@@ -13,6 +13,7 @@ import (
 
 	"sidecart/apps/notifications/internal/kind"
 	"sidecart/apps/notifications/internal/preference"
+	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
 )
@@ -115,12 +116,8 @@ type OrderDelivery struct {
 
 // Retry makes a dead delivery due, or defers it to the end of its user's quiet hours. It fails with ErrNotFound or
 // ErrNotDead.
-func (s *Service) Retry(ctx context.Context, id ID) (d Delivery, err error) {
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		d, err = retryDead(ctx, tx, id)
-		return err
-	})
-	return d, err
+func (s *Service) Retry(ctx context.Context, id ID) (Delivery, error) {
+	return postgres.InTx(ctx, s.db, func(tx pgx.Tx) (Delivery, error) { return retryDead(ctx, tx, id) })
 }
 
 // DeliveryAttempt is an attempt to send a delivery, and the provider's response.
@@ -140,16 +137,20 @@ type DeliveryAttempt struct {
 	At             time.Time    `json:"at"`
 }
 
-// Filter selects attempts; an empty field selects all.
-type Filter struct {
-	Kind, Channel, Outcome string
-	UserID, NotificationID *uuid.UUID
+// HistoryQuery selects attempts; an empty field selects all.
+type HistoryQuery struct {
+	web.PageQuery
+	Kind           string     `query:"kind" validate:"max=60"`
+	Channel        string     `query:"channel" validate:"omitempty,oneof=email push sms"`
+	Outcome        string     `query:"outcome" validate:"omitempty,oneof=sent refused failed unknown skipped"`
+	UserID         *uuid.UUID `query:"user_id"`
+	NotificationID *uuid.UUID `query:"notification_id"`
 }
 
 // History lists attempts, newest first.
-func (s *Service) History(ctx context.Context, f Filter, page web.PageQuery) (web.Page[DeliveryAttempt], error) {
-	return web.PageOf(page, math.MaxInt64, func(before int64, limit int) ([]DeliveryAttempt, error) {
-		return history(ctx, s.db, f, before, limit)
+func (s *Service) History(ctx context.Context, q HistoryQuery) (web.Page[DeliveryAttempt], error) {
+	return web.PageOf(q.PageQuery, math.MaxInt64, func(before int64, limit int) ([]DeliveryAttempt, error) {
+		return history(ctx, s.db, q, before, limit)
 	}, func(a DeliveryAttempt) int64 { return a.Seq })
 }
 

@@ -194,25 +194,15 @@ func retryDead(ctx context.Context, tx pgx.Tx, id ID) (Delivery, error) {
 }
 
 func history(
-	ctx context.Context, db postgres.Reader, f Filter, before int64, limit int,
+	ctx context.Context, db postgres.Reader, q HistoryQuery, before int64, limit int,
 ) ([]DeliveryAttempt, error) {
 	var c postgres.Conditions
 	c.And(`a.id < ?`, before)
-	if f.Kind != "" {
-		c.And(`d.kind = ?`, f.Kind)
-	}
-	if f.Channel != "" {
-		c.And(`d.channel = ?`, f.Channel)
-	}
-	if f.Outcome != "" {
-		c.And(`a.outcome = ?`, f.Outcome)
-	}
-	if f.UserID != nil {
-		c.And(`d.user_id = ?`, f.UserID)
-	}
-	if f.NotificationID != nil {
-		c.And(`d.message_id = ?`, f.NotificationID)
-	}
+	postgres.AndSet(&c, `d.kind = ?`, q.Kind)
+	postgres.AndSet(&c, `d.channel = ?`, q.Channel)
+	postgres.AndSet(&c, `a.outcome = ?`, q.Outcome)
+	postgres.AndSet(&c, `d.user_id = ?`, q.UserID)
+	postgres.AndSet(&c, `d.message_id = ?`, q.NotificationID)
 	sql := `
 		select a.id as seq, a.delivery_id, d.message_id, d.user_id, d.kind, d.channel, a.number, a.outcome, a.provider,
 			a.answer, a.latency_ms, d.state, a.at

@@ -18,6 +18,7 @@ import (
 	"sidecart/kit/fault"
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
+	"sidecart/kit/web"
 )
 
 func TestThreeReplicasSendEachOnceAndInOrder(t *testing.T) {
@@ -189,7 +190,7 @@ func TestCrashBeforeTheRecord(t *testing.T) {
 	}
 	provider.await(t, 2)
 	awaitState(t, db, "sent", 2)
-	page, err := NewService(db, TrackingTokens{}).History(t.Context(), Filter{Outcome: "unknown"}, pageOf(10))
+	page, err := NewService(db, TrackingTokens{}).History(t.Context(), HistoryQuery{PageQuery: web.PageQuery{Limit: 10}, Outcome: "unknown"})
 	if err != nil || len(page.Items) != 1 || page.Items[0].Number != 1 || page.Items[0].State != StateSent {
 		t.Errorf("%+v %v", page, err)
 	}

@@ -21,13 +21,8 @@ var Migrations = postgres.Migrations{Name: "device", Files: postgres.Sub(files)}
 func QueueAny(batch *pgx.Batch, users []uuid.UUID, into *map[shop.UserID]bool) {
 	found := map[shop.UserID]bool{}
 	*into = found
-	batch.Queue(`select distinct user_id from devices where user_id = any($1)`, users).Query(func(rows pgx.Rows) error {
-		all, err := pgx.CollectRows(rows, pgx.RowTo[shop.UserID])
-		for _, user := range all {
-			found[user] = true
-		}
-		return err
-	})
+	postgres.Queue(batch, pgx.RowTo[shop.UserID], func(user shop.UserID) { found[user] = true }, `
+		select distinct user_id from devices where user_id = any($1)`, users)
 }
 
 func list(ctx context.Context, db postgres.Reader, user shop.UserID) ([]Device, error) {

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
 )
@@ -32,21 +33,13 @@ func (s *Service) List(
 }
 
 // MarkRead marks a notification of a user as read; a second call keeps the first time. It fails with ErrNotFound.
-func (s *Service) MarkRead(ctx context.Context, owner shop.UserID, id ID) (n Notification, err error) {
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		n, err = markRead(ctx, tx, owner, id)
-		return err
-	})
-	return n, err
+func (s *Service) MarkRead(ctx context.Context, owner shop.UserID, id ID) (Notification, error) {
+	return postgres.InTx(ctx, s.db, func(tx pgx.Tx) (Notification, error) { return markRead(ctx, tx, owner, id) })
 }
 
 // MarkAllRead marks the notifications of a user as read, and returns how many were unread.
-func (s *Service) MarkAllRead(ctx context.Context, owner shop.UserID) (marked int, err error) {
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		marked, err = markAllRead(ctx, tx, owner)
-		return err
-	})
-	return marked, err
+func (s *Service) MarkAllRead(ctx context.Context, owner shop.UserID) (int, error) {
+	return postgres.InTx(ctx, s.db, func(tx pgx.Tx) (int, error) { return markAllRead(ctx, tx, owner) })
 }
 
 const feedSize = 100

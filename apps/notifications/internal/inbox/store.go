@@ -21,18 +21,14 @@ var Migrations = postgres.Migrations{Name: "message", Files: postgres.Sub(files)
 func Insert(ctx context.Context, tx pgx.Tx, notifications ...Notification) (seqs []int64, err error) {
 	batch := &pgx.Batch{}
 	for _, n := range notifications {
-		batch.Queue(`
+		postgres.Queue(batch, pgx.RowTo[int64], func(seq int64) { seqs = append(seqs, seq) }, `
 			with inbox as (
 				insert into inboxes (user_id, last_seq) values ($2, 1)
 				on conflict (user_id) do update set last_seq = inboxes.last_seq + 1
 				returning last_seq
 			)
 			insert into messages (id, user_id, seq, kind, title, body, data) select $1, $2, last_seq, $3, $4, $5, $6 from inbox
-			returning seq`, n.ID, n.UserID, n.Kind, n.Title, n.Body, n.Data).Query(func(rows pgx.Rows) error {
-			seq, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[int64])
-			seqs = append(seqs, seq)
-			return err
-		})
+			returning seq`, n.ID, n.UserID, n.Kind, n.Title, n.Body, n.Data)
 	}
 	return seqs, tx.SendBatch(ctx, batch).Close()
 }

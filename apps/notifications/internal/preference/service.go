@@ -2,13 +2,12 @@ package preference
 
 import (
 	"context"
-	"maps"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/notifications/internal/kind"
+	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
 )
 
@@ -33,30 +32,29 @@ func (s *Service) Get(ctx context.Context, user shop.UserID) (Preferences, error
 }
 
 // Update fails with fault.ErrInvalid naming all invalid fields.
-func (s *Service) Update(ctx context.Context, user shop.UserID, u PreferencesUpdate) (p Preferences, err error) {
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		if err = lock(ctx, tx, defaults(user)); err != nil {
-			return err
+func (s *Service) Update(ctx context.Context, user shop.UserID, u PreferencesUpdate) (Preferences, error) {
+	return postgres.InTx(ctx, s.db, func(tx pgx.Tx) (p Preferences, err error) {
+		if err := lock(ctx, tx, user); err != nil {
+			return p, err
 		}
 		if p, err = Get(ctx, tx, user); err != nil {
-			return err
+			return p, err
 		}
 		if p, err = p.apply(u); err != nil {
-			return err
+			return p, err
 		}
 		if err := save(ctx, tx, p); err != nil {
-			return err
+			return p, err
 		}
-		for _, name := range slices.Sorted(maps.Keys(u.Kinds)) {
-			for _, channel := range slices.Sorted(maps.Keys(u.Kinds[name])) {
-				if err := saveKind(ctx, tx, user, name, channel, u.Kinds[name][channel]); err != nil {
-					return err
+		for name, channels := range u.Kinds {
+			for channel, on := range channels {
+				if err := saveKind(ctx, tx, user, name, channel, on); err != nil {
+					return p, err
 				}
 			}
 		}
-		return s.onUpdate(ctx, tx, p)
+		return p, s.onUpdate(ctx, tx, p)
 	})
-	return p, err
 }
 
 // Unsubscribe turns off e-mails of a token's kind for its user; the token of a digest turns off all news. It is
@@ -67,6 +65,9 @@ func (s *Service) Unsubscribe(ctx context.Context, token string) (kind.Kind, err
 		return k, err
 	}
 	return k, pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		if err := lock(ctx, tx, user); err != nil {
+			return err
+		}
 		for _, other := range kind.All {
 			if other.Name != k.Name && (k.Name != kind.Digest || other.Class != kind.ClassNews) {
 				continue

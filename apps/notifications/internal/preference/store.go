@@ -42,44 +42,33 @@ func Queue(batch *pgx.Batch, users []uuid.UUID, into *map[shop.UserID]Preference
 		all[shop.UserID{UUID: user}] = defaults(shop.UserID{UUID: user})
 	}
 	*into = all
-	batch.Queue(`
+	postgres.Queue(batch, scanPreferences, func(p Preferences) {
+		p.Kinds = all[p.UserID].Kinds
+		all[p.UserID] = p
+	}, `
 		select user_id, language, time_zone, quiet_from, quiet_until, digest, phone, tracking
-		from preferences where user_id = any($1)`, users,
-	).Query(func(rows pgx.Rows) error {
-		found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (p Preferences, err error) {
-			err = row.Scan(&p.UserID, &p.Language, &p.TimeZone, &p.QuietHours.From, &p.QuietHours.Until, &p.Digest,
-				&p.Phone, &p.Tracking)
-			return p, err
-		})
-		for _, p := range found {
-			p.Kinds = all[p.UserID].Kinds
-			all[p.UserID] = p
+		from preferences where user_id = any($1)`, users)
+	postgres.Queue(batch, pgx.RowToStructByName[kindPreference], func(s kindPreference) {
+		kinds := all[s.UserID].Kinds
+		if k, err := kind.Of(s.Kind); err == nil && k.Has(s.Channel) && k.Optional() && kinds[s.Kind] != nil {
+			kinds[s.Kind][s.Channel] = s.Wanted
 		}
-		return err
-	})
-	batch.Queue(`
-		select user_id, kind, channel, wanted from preference_kinds where user_id = any($1)`, users,
-	).Query(func(rows pgx.Rows) error {
-		stored, err := pgx.CollectRows(rows, pgx.RowToStructByName[kindPreference])
-		for _, s := range stored {
-			kinds := all[s.UserID].Kinds
-			if k, unknown := kind.Of(s.Kind); unknown == nil && k.Has(s.Channel) && k.Optional() && kinds[s.Kind] != nil {
-				kinds[s.Kind][s.Channel] = s.Wanted
-			}
-		}
-		return err
-	})
+	}, `
+		select user_id, kind, channel, wanted from preference_kinds where user_id = any($1)`, users)
+}
+
+func scanPreferences(row pgx.CollectableRow) (p Preferences, err error) {
+	err = row.Scan(&p.UserID, &p.Language, &p.TimeZone, &p.QuietHours.From, &p.QuietHours.Until, &p.Digest,
+		&p.Phone, &p.Tracking)
+	return p, err
 }
 
 // lock locks the preferences of a user, and stores the defaults if there are none.
-func lock(ctx context.Context, tx pgx.Tx, p Preferences) error {
+func lock(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
+	p := defaults(user)
 	_, err := tx.Exec(ctx, `
-		insert into preferences (user_id, language, time_zone, digest) values ($1, $2, $3, $4) on conflict (user_id) do nothing`,
-		p.UserID, p.Language, p.TimeZone, p.Digest)
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, `select from preferences where user_id = $1 for update`, p.UserID)
+		insert into preferences (user_id, language, time_zone, digest) values ($1, $2, $3, $4)
+		on conflict (user_id) do update set user_id = excluded.user_id`, p.UserID, p.Language, p.TimeZone, p.Digest)
 	return err
 }
 

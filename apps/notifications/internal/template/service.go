@@ -88,23 +88,21 @@ func (s *Service) Version(ctx context.Context, at Selector, version int) (Templa
 // with ErrNotFound, ErrPreconditionFailed, or ErrBroken if a notification of the kind could not be rendered.
 func (s *Service) Update(
 	ctx context.Context, by shop.UserID, at Selector, version int, text TemplateText,
-) (t Template, err error) {
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		current, err := Get(ctx, tx, at)
+) (Template, error) {
+	return postgres.InTx(ctx, s.db, func(tx pgx.Tx) (Template, error) {
+		t, err := Get(ctx, tx, at)
 		if err != nil {
-			return err
+			return Template{}, err
 		}
-		if current.Version != version {
-			return ErrPreconditionFailed
+		if t.Version != version {
+			return Template{}, ErrPreconditionFailed
 		}
 		if err := validate(text, at); err != nil {
-			return err
+			return Template{}, err
 		}
-		current.TemplateText, current.Version, current.ChangedBy = text, version+1, &by
-		t, err = insert(ctx, tx, current)
-		return err
+		t.TemplateText, t.Version, t.ChangedBy = text, version+1, &by
+		return insert(ctx, tx, t)
 	})
-	return t, err
 }
 
 // Preview renders a text, or without one the current version, with Sample. It fails with ErrNotFound or ErrBroken.
