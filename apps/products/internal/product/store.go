@@ -111,8 +111,9 @@ func insert(ctx context.Context, tx pgx.Tx, products []NewProduct) (map[string]i
 	return ids, constraintFault(err)
 }
 
-// withSlugs gives each product a slug of its own. It checks before the insert, so that a refused product does not use up
-// an id; the constraints decide between concurrent inserts. It fails with ErrSKUTaken, ErrSlugTaken or ErrNoCategory.
+// withSlugs gives each product a slug of its own. It checks before the insert, so that a refused product does not use
+// up an id; the constraints decide between concurrent inserts. It fails with ErrSKUTaken, ErrSlugTaken or
+// ErrNoCategory.
 func withSlugs(ctx context.Context, tx pgx.Tx, products []NewProduct) ([]NewProduct, error) {
 	var slugs, skus []string
 	var categories []int64
