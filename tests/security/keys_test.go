@@ -21,6 +21,7 @@ import (
 	"sidecart/tests/client"
 )
 
+// signer signs tokens that the services accept: it has the platform's secret.
 func signer(t *testing.T) (*auth.Signer, ed25519.PrivateKey) {
 	t.Helper()
 	secret, err := running.Secret("JWT_SECRET_KEY")
@@ -35,13 +36,14 @@ func signer(t *testing.T) (*auth.Signer, ed25519.PrivateKey) {
 	return s, ed25519.NewKeyFromSeed(seed)
 }
 
+// TestForgedTokens tries known forgeries. Each differs from an accepted token in one way.
 func TestForgedTokens(t *testing.T) {
 	t.Parallel()
 	ours, key := signer(t)
 	public := key.Public().(ed25519.PublicKey)
-	who := kittest.NewCaller(shop.Admin)
+	caller := kittest.NewCaller(shop.Admin)
 	forge := func(method jwt.SigningMethod, with any, change func(c jwt.MapClaims, h map[string]any)) string {
-		claims := jwt.MapClaims{"iss": ours.Issuer, "aud": auth.Audience, "sub": who.ID.String(), "sid": who.SessionID.String(), "role": "admin",
+		claims := jwt.MapClaims{"iss": ours.Issuer, "aud": auth.Audience, "sub": caller.ID.String(), "sid": caller.SessionID.String(), "role": "admin",
 			"jti": "x", "iat": time.Now().Unix(), "nbf": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix()}
 		token := jwt.NewWithClaims(method, claims)
 		token.Header["kid"] = ours.InitialKey().ID
@@ -57,7 +59,7 @@ func TestForgedTokens(t *testing.T) {
 		return forge(jwt.SigningMethodEdDSA, key, change)
 	}
 	good := as(jwt.SigningMethodEdDSA, key)
-	goodEverywhere(t, "what the forgeries are made of", good)
+	acceptedEverywhere(t, "the original token", good)
 	_, foreign, err := ed25519.GenerateKey(nil)
 	must(t, err)
 	parts := strings.Split(good, ".")
@@ -65,46 +67,48 @@ func TestForgedTokens(t *testing.T) {
 	for what, token := range map[string]string{
 		"alg none":                  as(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType),
 		"HS256 with the public key": as(jwt.SigningMethodHS256, []byte(public)),
-		"HS256 with its text":       as(jwt.SigningMethodHS256, []byte(x)),
-		"another's key":             as(jwt.SigningMethodEdDSA, foreign),
-		"another's key, brought along": forge(jwt.SigningMethodEdDSA, foreign, func(_ jwt.MapClaims, h map[string]any) {
+		"HS256 with its encoding":   as(jwt.SigningMethodHS256, []byte(x)),
+		"a foreign key":             as(jwt.SigningMethodEdDSA, foreign),
+		"a foreign key in the header": forge(jwt.SigningMethodEdDSA, foreign, func(_ jwt.MapClaims, h map[string]any) {
 			h["jwk"] = map[string]string{"kty": "OKP", "crv": "Ed25519", "x": base64.RawURLEncoding.EncodeToString(foreign.Public().(ed25519.PublicKey))}
 		}),
-		"a wrong kid":                      changed(func(_ jwt.MapClaims, h map[string]any) { h["kid"] = "another" }),
-		"no kid":                           changed(func(_ jwt.MapClaims, h map[string]any) { delete(h, "kid") }),
-		"another issuer":                   changed(func(c jwt.MapClaims, _ map[string]any) { c["iss"] = "https://evil.example.com" }),
-		"another audience":                 changed(func(c jwt.MapClaims, _ map[string]any) { c["aud"] = "another shop" }),
-		"expired":                          changed(func(c jwt.MapClaims, _ map[string]any) { c["exp"] = time.Now().Add(-time.Minute).Unix() }),
-		"without end":                      changed(func(c jwt.MapClaims, _ map[string]any) { delete(c, "exp") }),
-		"not yet valid":                    changed(func(c jwt.MapClaims, _ map[string]any) { c["nbf"] = time.Now().Add(time.Hour).Unix() }),
-		"of no session, never to be ended": changed(func(c jwt.MapClaims, _ map[string]any) { delete(c, "sid") }),
-		"tampered":                         parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"role":"admin"}`)) + "." + parts[2],
-		"without a signature":              parts[0] + "." + parts[1] + ".",
-		"cut":                              parts[0] + "." + parts[1],
+		"a wrong kid":         changed(func(_ jwt.MapClaims, h map[string]any) { h["kid"] = "another" }),
+		"no kid":              changed(func(_ jwt.MapClaims, h map[string]any) { delete(h, "kid") }),
+		"another issuer":      changed(func(c jwt.MapClaims, _ map[string]any) { c["iss"] = "https://evil.example.com" }),
+		"another audience":    changed(func(c jwt.MapClaims, _ map[string]any) { c["aud"] = "another shop" }),
+		"expired":             changed(func(c jwt.MapClaims, _ map[string]any) { c["exp"] = time.Now().Add(-time.Minute).Unix() }),
+		"without end":         changed(func(c jwt.MapClaims, _ map[string]any) { delete(c, "exp") }),
+		"not yet valid":       changed(func(c jwt.MapClaims, _ map[string]any) { c["nbf"] = time.Now().Add(time.Hour).Unix() }),
+		"without a session":   changed(func(c jwt.MapClaims, _ map[string]any) { delete(c, "sid") }),
+		"tampered":            parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"role":"admin"}`)) + "." + parts[2],
+		"without a signature": parts[0] + "." + parts[1] + ".",
+		"cut":                 parts[0] + "." + parts[1],
 	} {
-		badEverywhere(t, what, token)
+		refusedEverywhere(t, what, token)
 	}
 }
 
+// TestKeysRotateUnderLoad rotates the keys while users send requests and refresh tokens: no request is refused, and the
+// new key signs in the end. It is not parallel, because the load of other tests could exceed the rate limits.
 func TestKeysRotateUnderLoad(t *testing.T) {
 	var jwks auth.JWKS
-	must(t, stranger().Call(t.Context(), "GET /.well-known/jwks.json", nil, 200, &jwks))
+	must(t, anonymous().Call(t.Context(), "GET /.well-known/jwks.json", nil, 200, &jwks))
 	before := jwks.Keys[len(jwks.Keys)-1].ID
 	ctx, stop := context.WithTimeout(t.Context(), 60*time.Second)
 	defer stop()
 	var calls, renewed atomic.Int32
-	var shoppers sync.WaitGroup
+	var users sync.WaitGroup
 	for range 4 {
-		_, name := person(t)
-		held, from := signIn(t, name, password), stranger()
-		shoppers.Go(func() {
+		_, name := newUser(t)
+		held, from := signIn(t, name, password), anonymous()
+		users.Go(func() {
 			for n := 0; ctx.Err() == nil && renewed.Load() < 8; n++ {
 				if n%25 == 24 {
 					if err := from.Call(ctx, "POST /api/v1/auth/refresh", map[string]string{"refresh_token": held.Refresh}, 200, &held); err != nil && ctx.Err() == nil {
 						t.Error(err)
 						return
 					}
-					if !namesKey(held.Access, before) {
+					if !signedBy(held.Access, before) {
 						renewed.Add(1)
 					}
 				}
@@ -125,27 +129,27 @@ func TestKeysRotateUnderLoad(t *testing.T) {
 	if err != nil || !strings.Contains(string(out), "is published and signs from") {
 		t.Errorf("rotate-keys: %v: %s", err, out)
 	}
-	shoppers.Wait()
+	users.Wait()
 	if renewed.Load() < 8 {
 		t.Errorf("the new key signed %d tokens, after %d calls", renewed.Load(), calls.Load())
 	}
-	must(t, stranger().Call(t.Context(), "GET /.well-known/jwks.json", nil, 200, &jwks))
+	must(t, anonymous().Call(t.Context(), "GET /.well-known/jwks.json", nil, 200, &jwks))
 	if len(jwks.Keys) < 2 {
-		t.Errorf("the key before is withdrawn while its tokens live: %+v", jwks)
+		t.Errorf("the old key is gone while its tokens are valid: %+v", jwks)
 	}
-	var said struct {
+	var configuration struct {
 		Issuer string `json:"issuer"`
 		JWKS   string `json:"jwks_uri"`
 	}
-	must(t, stranger().Call(t.Context(), "GET /.well-known/openid-configuration", nil, 200, &said))
-	if !strings.HasPrefix(said.JWKS, said.Issuer+"/.well-known/") || !strings.Contains(said.Issuer, fmt.Sprint(running.Port("gateway", "app"))) {
-		t.Errorf("%+v", said)
+	must(t, anonymous().Call(t.Context(), "GET /.well-known/openid-configuration", nil, 200, &configuration))
+	if !strings.HasPrefix(configuration.JWKS, configuration.Issuer+"/.well-known/") || !strings.Contains(configuration.Issuer, fmt.Sprint(running.Port("gateway", "app"))) {
+		t.Errorf("%+v", configuration)
 	}
 	refused(t, "rotation from outside", do(t, admin(t), "POST /api/v1/keys/rotate", nil), "no_such_route", 404)
-	turnedAway(t, "rotation by a neighbour", invoke(t, "orders", "users", "POST /keys/rotate"), 403)
+	refusedBySidecar(t, "rotation by another service", invoke(t, "orders", "users", "POST /keys/rotate"), 403)
 }
 
-func namesKey(token, kid string) bool {
+func signedBy(token, kid string) bool {
 	header, _, _ := strings.Cut(token, ".")
 	text, err := base64.RawURLEncoding.DecodeString(header)
 	return err == nil && strings.Contains(string(text), kid)

@@ -11,49 +11,49 @@ import (
 	"sidecart/tests/client"
 )
 
-var named = regexp.MustCompile(`\{\w+\}`)
+var pathParameter = regexp.MustCompile(`\{\w+\}`)
 
-// TestEveryRouteAsksForItsPermission reads the public document and tries every operation as nobody and as a buyer: what it
-// names as needed is asked for, on routes that are not thought of yet, too.
-func TestEveryRouteAsksForItsPermission(t *testing.T) {
+// TestEveryRouteRequiresItsPermission tries every operation of the API document without a token and as a buyer: the
+// gateway requires the documented permission.
+func TestEveryRouteRequiresItsPermission(t *testing.T) {
 	t.Parallel()
-	alice, _ := person(t)
-	nobody := stranger()
+	alice, _ := newUser(t)
+	visitor := anonymous()
 	var document struct {
 		Paths map[string]map[string]struct {
 			Permission shop.Permission `json:"x-permission"`
 		}
 	}
-	must(t, nobody.Call(t.Context(), "GET /openapi.json", nil, 200, &document))
-	asked := 0
+	must(t, visitor.Call(t.Context(), "GET /openapi.json", nil, 200, &document))
+	protected := 0
 	for path, operations := range document.Paths {
 		for method, operation := range operations {
 			need := operation.Permission
 			if need == shop.Anyone {
 				continue
 			}
-			call := strings.ToUpper(method) + " " + named.ReplaceAllString(path, "0192f0c1-2d3e-7abc-8def-0123456789ab")
+			call := strings.ToUpper(method) + " " + pathParameter.ReplaceAllString(path, "0192f0c1-2d3e-7abc-8def-0123456789ab")
 			var body any
 			if !strings.HasPrefix(call, http.MethodGet) {
 				body = client.Raw(`{}`)
 			}
-			refused(t, call+" of nobody", do(t, nobody, call, body), "token_missing", 401)
+			refused(t, call+" without a token", do(t, visitor, call, body), "token_missing", 401)
 			if need != shop.SignedIn {
-				refused(t, call+" of a buyer", do(t, alice, call, body), "forbidden", 403)
+				refused(t, call+" as a buyer", do(t, alice, call, body), "forbidden", 403)
 			}
-			asked++
+			protected++
 		}
 	}
-	if asked < 20 {
-		t.Errorf("only %d operations ask for anything", asked)
+	if protected < 20 {
+		t.Errorf("only %d operations require a permission", protected)
 	}
 }
 
-// TestCartsAreTheirOwnersAlone: a cart has no id, and nothing that a caller says makes it another's.
-func TestCartsAreTheirOwnersAlone(t *testing.T) {
+// TestCartOwnership: no parameter or header gives access to the cart of another user.
+func TestCartOwnership(t *testing.T) {
 	t.Parallel()
-	alice, name := person(t)
-	bob, _ := person(t)
+	alice, name := newUser(t)
+	bob, _ := newUser(t)
 	must(t, alice.Call(t.Context(), "PUT /api/v1/cart/items/"+strconv.FormatInt(product(t), 10), map[string]int{"quantity": 3}, 200, nil))
 	for _, call := range []string{"GET /api/v1/cart", "GET /api/v1/cart?user_id=" + name, "GET /api/v1/cart?owner=" + name} {
 		a := do(t, bob, call, nil, "X-User-Id", name)
@@ -63,6 +63,6 @@ func TestCartsAreTheirOwnersAlone(t *testing.T) {
 	}
 	do(t, bob, "DELETE /api/v1/cart", nil)
 	if a := do(t, alice, "GET /api/v1/cart", nil); !strings.Contains(string(a.Body), `"quantity":3`) {
-		t.Errorf("bob emptied it: %s", a.Body)
+		t.Errorf("bob emptied the cart: %s", a.Body)
 	}
 }

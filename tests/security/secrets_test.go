@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// hidden are the values that nobody may read but who needs them, by what they are.
-func hidden(t *testing.T) map[string]string {
+// allSecrets returns all secrets of the platform by name.
+func allSecrets(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	for _, name := range []string{"secrets.json", "tokens.json"} {
@@ -52,36 +52,36 @@ func hidden(t *testing.T) map[string]string {
 	return all
 }
 
-// TestSecretsAreNowhereElse looks through everything that the platform writes (files, logs, data) and through what every
-// user of the machine can see of its processes.
-func TestSecretsAreNowhereElse(t *testing.T) {
+// TestSecretsDoNotLeak searches everything that the platform writes (files, logs, data) and the command lines of its
+// processes for secrets.
+func TestSecretsDoNotLeak(t *testing.T) {
 	admin(t)
-	secrets := hidden(t)
-	meant := []string{"secrets.json", "tokens.json", "postgres.password", "redis/redis.conf", "identities/"}
+	secrets := allSecrets(t)
+	holders := []string{"secrets.json", "tokens.json", "postgres.password", "redis/redis.conf", "identities/"}
 	files := 0
 	must(t, filepath.WalkDir(running.Dir, func(path string, d fs.DirEntry, err error) error {
 		rel, _ := filepath.Rel(running.Dir, path)
 		if err != nil || d.IsDir() && rel == "bin" {
-			return fs.SkipDir // gone meanwhile, or programs
+			return fs.SkipDir // deleted meanwhile, or programs
 		}
 		info, err := d.Info()
 		if err != nil || !info.Mode().IsRegular() || info.Size() > 64<<20 {
-			return nil //nolint:nilerr // gone meanwhile
+			return nil //nolint:nilerr // deleted meanwhile
 		}
-		isMeant := false
-		for _, m := range meant {
-			isMeant = isMeant || rel == m || strings.HasSuffix(m, "/") && strings.HasPrefix(rel, m)
+		isHolder := false
+		for _, holder := range holders {
+			isHolder = isHolder || rel == holder || strings.HasSuffix(holder, "/") && strings.HasPrefix(rel, holder)
 		}
 		text, err := os.ReadFile(path)
 		if err != nil {
-			return nil //nolint:nilerr // gone meanwhile
+			return nil //nolint:nilerr // deleted meanwhile
 		}
 		files++
 		for what, value := range secrets {
 			if !bytes.Contains(text, []byte(value)) {
 				continue
 			}
-			if !isMeant {
+			if !isHolder {
 				t.Errorf("%s holds %s", rel, what)
 			}
 			if info.Mode().Perm()&0o077 != 0 {
@@ -91,7 +91,7 @@ func TestSecretsAreNowhereElse(t *testing.T) {
 		return nil
 	}))
 	if files < 30 {
-		t.Errorf("only %d files were looked through", files)
+		t.Errorf("only %d files were searched", files)
 	}
 	for _, closed := range []string{"certificates", "identities", "postgres", "redis"} {
 		info, err := os.Stat(filepath.Join(running.Dir, closed))
@@ -100,10 +100,10 @@ func TestSecretsAreNowhereElse(t *testing.T) {
 			t.Errorf("the folder %s has mode %o", closed, info.Mode().Perm())
 		}
 	}
-	nothingInCommandLines(t, secrets)
+	noSecretsInCommandLines(t, secrets)
 }
 
-func nothingInCommandLines(t *testing.T, secrets map[string]string) {
+func noSecretsInCommandLines(t *testing.T, secrets map[string]string) {
 	t.Helper()
 	state, err := running.State()
 	must(t, err)

@@ -1,5 +1,5 @@
-// Package security attacks a running platform as somebody would who can reach its ports, one attack a test. The limits are a
-// laptop's, not lifted: each caller of these tests has an address of their own (127.x.y.z), and so limits of their own.
+// Package security attacks the ports of a running platform, one attack a test. The rate limits are the defaults:
+// each client of these tests has an address of its own (127.x.y.z), and so limits of its own.
 package security_test
 
 import (
@@ -39,47 +39,47 @@ func must(t *testing.T, err error) {
 
 var addresses atomic.Uint32
 
-// stranger is nobody, calling from an address that nobody has called from.
-func stranger() client.Client {
+// anonymous returns a client without a token and with an unused address.
+func anonymous() client.Client {
 	n := addresses.Add(1)
 	return client.Client{Base: running.URL(), From: fmt.Sprintf("127.77.%d.%d", n/250, n%250+1)}
 }
 
 const password = "a password of sixteen words"
 
-var founder = sync.OnceValues(func() (c client.Client, err error) {
-	nobody := stranger()
+var firstAdmin = sync.OnceValues(func() (c client.Client, err error) {
+	visitor := anonymous()
 	account := map[string]string{"username": "root", "email": "root@example.com", "password": password, "full_name": "Root"}
 	ctx := context.Background()
-	if err := nobody.Call(ctx, "POST /api/v1/auth/register", account, 201, nil); err != nil {
+	if err := visitor.Call(ctx, "POST /api/v1/auth/register", account, 201, nil); err != nil {
 		return c, err
 	}
-	return nobody.SignIn(ctx, "root", password)
+	return visitor.SignIn(ctx, "root", password)
 })
 
-// admin is the first account of the platform.
+// admin returns the first account of the platform.
 func admin(t *testing.T) client.Client {
 	t.Helper()
-	c, err := founder()
+	c, err := firstAdmin()
 	must(t, err)
 	return c
 }
 
-// person is somebody with a new account, and its name.
-func person(t *testing.T) (c client.Client, name string) {
+// newUser registers an account, and returns it signed in with its name.
+func newUser(t *testing.T) (c client.Client, name string) {
 	t.Helper()
-	admin(t) // comes first
-	nobody := stranger()
+	admin(t) // the first account
+	visitor := anonymous()
 	name = "user-" + shop.NewID().String()[24:]
-	must(t, nobody.Call(t.Context(), "POST /api/v1/auth/register",
+	must(t, visitor.Call(t.Context(), "POST /api/v1/auth/register",
 		map[string]string{"username": name, "email": name + "@example.com", "password": password}, 201, nil))
-	c, err := nobody.SignIn(t.Context(), name, password)
+	c, err := visitor.SignIn(t.Context(), name, password)
 	must(t, err)
 	return c, name
 }
 
-var stall = sync.OnceValues(func() (id int64, err error) {
-	c, err := founder()
+var sharedProduct = sync.OnceValues(func() (id int64, err error) {
+	c, err := firstAdmin()
 	if err != nil {
 		return 0, err
 	}
@@ -87,33 +87,34 @@ var stall = sync.OnceValues(func() (id int64, err error) {
 	if err := c.Call(context.Background(), "POST /api/v1/categories", client.Raw(journey.Category), 201, &category); err != nil {
 		return 0, err
 	}
-	body := strings.NewReplacer(`"category_id":1`, fmt.Sprintf(`"category_id":%d`, category.ID), `"initial_quantity":50`, `"initial_quantity":100000`)
+	body := strings.NewReplacer(`"category_id":1`, fmt.Sprintf(`"category_id":%d`, category.ID),
+		`"initial_quantity":50`, `"initial_quantity":100000`)
 	err = c.Call(context.Background(), "POST /api/v1/products", client.Raw(body.Replace(journey.Product)), 201, &product)
 	return product.ID, err
 })
 
-// product is the id of one for sale.
+// product returns the id of a product for sale.
 func product(t *testing.T) int64 {
 	t.Helper()
-	id, err := stall()
+	id, err := sharedProduct()
 	must(t, err)
 	return id
 }
 
-// basket is the body of an order for one of the product.
-func basket(t *testing.T) string {
+// orderBody returns an order for one unit of the product.
+func orderBody(t *testing.T) string {
 	t.Helper()
-	return strings.NewReplacer(`"product_id":1`, fmt.Sprintf(`"product_id":%d`, product(t)), `"quantity":2`, `"quantity":1`).Replace(journey.Order)
+	return strings.NewReplacer(`"product_id":1`, fmt.Sprintf(`"product_id":%d`, product(t)),
+		`"quantity":2`, `"quantity":1`).Replace(journey.Order)
 }
 
-// buy places an order.
-func buy(t *testing.T, c client.Client) (order client.Order) {
+func placeOrder(t *testing.T, c client.Client) (order client.Order) {
 	t.Helper()
-	must(t, c.Call(t.Context(), "POST /api/v1/orders", client.Raw(basket(t)), 201, &order))
+	must(t, c.Call(t.Context(), "POST /api/v1/orders", client.Raw(orderBody(t)), 201, &order))
 	return order
 }
 
-// do makes a call and fails the test only if there is no answer.
+// do sends a request and fails the test only if there is no response.
 func do(t *testing.T, c client.Client, call string, body any, headers ...string) client.Answer {
 	t.Helper()
 	a, err := c.Do(t.Context(), call, body, headers...)
@@ -123,12 +124,12 @@ func do(t *testing.T, c client.Client, call string, body any, headers ...string)
 	return a
 }
 
-// telling are words of an answer that tells what is inside: stacks, addresses, libraries, queries.
-var telling = []string{"goroutine ", ".go:", "panic", "runtime error", "127.0.0.1:", "localhost:", "SQLSTATE", "pgx", "select ", "insert ", "/apps/", "/kit/",
-	"dapr", "ERR_", "rpc error", "fasthttp"}
+// internals are words of responses that reveal stacks, addresses, libraries or queries.
+var internals = []string{"goroutine ", ".go:", "panic", "runtime error", "127.0.0.1:", "localhost:", "SQLSTATE", "pgx", "select ",
+	"insert ", "/apps/", "/kit/", "dapr", "ERR_", "rpc error", "fasthttp"}
 
-// refused fails the test unless an answer has one of the wanted statuses, is a problem (RFC 9457) with the code, if one is
-// given, and tells nothing of the inside.
+// refused fails the test unless a response has one of the wanted statuses, is a problem (RFC 9457) with the given code,
+// and reveals no internals.
 func refused(t *testing.T, what string, a client.Answer, code string, want ...int) {
 	t.Helper()
 	ok := false
@@ -145,54 +146,54 @@ func refused(t *testing.T, what string, a client.Answer, code string, want ...in
 	if !strings.Contains(string(a.Body), `"`+code) {
 		t.Errorf("%s: no code %s: %.300s", what, code, a.Body)
 	}
-	for _, word := range telling {
+	for _, word := range internals {
 		if strings.Contains(string(a.Body), word) {
-			t.Errorf("%s: the answer tells of %q: %.500s", what, word, a.Body)
+			t.Errorf("%s: the response reveals %q: %.500s", what, word, a.Body)
 		}
 	}
 }
 
-// raw sends bytes as they are to the gateway, ends the sending side, and returns the answers until the connection closes.
-func raw(t *testing.T, text string) []client.Answer {
+// sendRaw sends text to the gateway, closes the sending side, and returns the responses until the connection closes.
+func sendRaw(t *testing.T, text string) []client.Answer {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(running.URL(), "http://"))
 	must(t, err)
 	defer conn.Close() //nolint:errcheck // a test's end
 	must(t, conn.SetDeadline(time.Now().Add(25*time.Second)))
-	// It may be refused before all of it is sent.
+	// The gateway may refuse it before all of it is sent.
 	_, _ = io.WriteString(conn, text)
 	_ = conn.(*net.TCPConn).CloseWrite()
-	back, _ := io.ReadAll(conn) // what there is
-	return answersIn(t, back)
+	received, _ := io.ReadAll(conn)
+	return parseResponses(t, received)
 }
 
-func answersIn(t *testing.T, text []byte) (answers []client.Answer) {
+func parseResponses(t *testing.T, text []byte) (responses []client.Answer) {
 	t.Helper()
 	reader := bufio.NewReader(bytes.NewReader(text))
 	for {
 		if _, err := reader.Peek(1); err != nil {
-			return answers
+			return responses
 		}
 		res, err := http.ReadResponse(reader, nil)
 		if err != nil {
-			t.Fatalf("no HTTP: %v in %.500q", err, text)
+			t.Fatalf("invalid HTTP: %v in %.500q", err, text)
 		}
 		body, err := io.ReadAll(res.Body)
 		_ = res.Body.Close() // read to its end
 		if err != nil {
-			t.Fatalf("half an answer: %v in %.500q", err, text)
+			t.Fatalf("truncated response: %v in %.500q", err, text)
 		}
-		answers = append(answers, client.Answer{Status: res.StatusCode, Header: res.Header, Body: body})
+		responses = append(responses, client.Answer{Status: res.StatusCode, Header: res.Header, Body: body})
 	}
 }
 
-// once is raw where exactly one answer must come.
-func once(t *testing.T, what, text string) client.Answer {
+// sendOne is sendRaw with exactly one response.
+func sendOne(t *testing.T, what, text string) client.Answer {
 	t.Helper()
-	answers := raw(t, text)
-	if len(answers) != 1 {
-		t.Errorf("%s: %d answers: %+v", what, len(answers), answers)
+	responses := sendRaw(t, text)
+	if len(responses) != 1 {
+		t.Errorf("%s: %d responses: %+v", what, len(responses), responses)
 		return client.Answer{Header: http.Header{}}
 	}
-	return answers[0]
+	return responses[0]
 }

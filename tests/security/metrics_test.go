@@ -10,14 +10,14 @@ import (
 	"sidecart/tests/client"
 )
 
-var counted = regexp.MustCompile(`(?m)^http_server_request_duration_seconds_count\{[^}]*http_response_status_code="(\d+)"[^}]*\} (\d+)`)
+var responseMetric = regexp.MustCompile(`(?m)^http_server_request_duration_seconds_count\{[^}]*http_response_status_code="(\d+)"[^}]*\} (\d+)`)
 
-// answered is how many answers of each status the gateway has counted.
-func answered(t *testing.T) map[string]int {
+// countedResponses returns the gateway's count of responses by status.
+func countedResponses(t *testing.T) map[string]int {
 	t.Helper()
 	metrics := client.Client{Base: fmt.Sprintf("http://127.0.0.1:%d", running.Port("gateway", "metrics"))}
 	all := map[string]int{}
-	for _, line := range counted.FindAllStringSubmatch(string(do(t, metrics, "GET /metrics", nil).Body), -1) {
+	for _, line := range responseMetric.FindAllStringSubmatch(string(do(t, metrics, "GET /metrics", nil).Body), -1) {
 		n, err := strconv.Atoi(line[2])
 		must(t, err)
 		all[line[1]] += n
@@ -25,23 +25,24 @@ func answered(t *testing.T) map[string]int {
 	return all
 }
 
-// TestRefusalsAreCounted makes one attack of each kind and finds it in the gateway's metrics, and in the request analytics.
+// TestRefusalsAreCounted makes one attack of each kind, and finds it in the gateway's metrics and in the request
+// analytics.
 func TestRefusalsAreCounted(t *testing.T) {
-	alice, _ := person(t)
+	alice, _ := newUser(t)
 	attacks := map[string]func(){
-		"401": func() { do(t, stranger(), "GET /api/v1/orders", nil, "Authorization", "Bearer forged") },
+		"401": func() { do(t, anonymous(), "GET /api/v1/orders", nil, "Authorization", "Bearer forged") },
 		"403": func() { do(t, alice, "GET /api/v1/users", nil) },
 		"404": func() { do(t, alice, "GET /api/v1/../metrics", nil) },
 		"405": func() { do(t, alice, "DELETE /api/v1/orders", nil) },
 		"413": func() { do(t, alice, "POST /api/v1/orders", client.Raw(strings.Repeat("x", 2<<20))) },
-		"421": func() { raw(t, "GET / HTTP/1.1\r\nHost: evil.example.com\r\nConnection: close\r\n\r\n") },
+		"421": func() { sendRaw(t, "GET / HTTP/1.1\r\nHost: evil.example.com\r\nConnection: close\r\n\r\n") },
 		"422": func() { do(t, alice, "POST /api/v1/orders", client.Raw(`{"role":"admin"}`)) },
 	}
-	before := answered(t)
+	before := countedResponses(t)
 	for _, attack := range attacks {
 		attack()
 	}
-	after := answered(t)
+	after := countedResponses(t)
 	for status := range attacks {
 		if after[status] <= before[status] {
 			t.Errorf("%s: %d before, %d after", status, before[status], after[status])

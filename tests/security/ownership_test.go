@@ -12,23 +12,25 @@ import (
 	"sidecart/tests/platform"
 )
 
-// TestOrdersAreTheirBuyersAlone has one buyer try everything on another's order.
-func TestOrdersAreTheirBuyersAlone(t *testing.T) {
+// TestOrderOwnership tries every operation on the order of another buyer.
+func TestOrderOwnership(t *testing.T) {
 	t.Parallel()
-	alice, _ := person(t)
-	bob, _ := person(t)
-	order := buy(t, alice)
+	alice, _ := newUser(t)
+	bob, _ := newUser(t)
+	order := placeOrder(t, alice)
 	var me struct{ ID string }
 	must(t, alice.Call(t.Context(), "GET /api/v1/users/me", nil, 200, &me))
-	refused(t, "see", do(t, bob, "GET /api/v1/orders/"+order.ID, nil), "order_not_found", 404)
+	refused(t, "get", do(t, bob, "GET /api/v1/orders/"+order.ID, nil), "order_not_found", 404)
 	refused(t, "cancel", do(t, bob, "POST /api/v1/orders/"+order.ID+"/cancel", nil), "order_not_found", 404)
 	refused(t, "list", do(t, bob, "GET /api/v1/orders?user_id="+me.ID, nil), "forbidden", 403)
 	for what, body := range map[string]string{
-		"for another": `{"user_id":"` + me.ID + `",`, "an id": `{"id":"` + order.ID + `",`, "a status": `{"status":"paid",`, "a total": `{"total":0.01,`,
+		"a user id": `{"user_id":"` + me.ID + `",`,
+		"an id":     `{"id":"` + order.ID + `",`, "a status": `{"status":"paid",`,
+		"a total": `{"total":0.01,`,
 	} {
-		refused(t, what, do(t, bob, "POST /api/v1/orders", client.Raw(strings.Replace(basket(t), "{", body, 1))), "invalid", 422)
+		refused(t, what, do(t, bob, "POST /api/v1/orders", client.Raw(strings.Replace(orderBody(t), "{", body, 1))), "invalid", 422)
 	}
-	cheap := strings.Replace(basket(t), `"quantity":1`, `"quantity":1,"unit_price":0.01`, 1)
+	cheap := strings.Replace(orderBody(t), `"quantity":1`, `"quantity":1,"unit_price":0.01`, 1)
 	refused(t, "a price", do(t, bob, "POST /api/v1/orders", client.Raw(cheap)), "invalid", 422)
 	var mine client.Page[client.Order]
 	must(t, bob.Call(t.Context(), "GET /api/v1/orders", nil, 200, &mine))
@@ -38,24 +40,25 @@ func TestOrdersAreTheirBuyersAlone(t *testing.T) {
 	must(t, alice.Call(t.Context(), "GET /api/v1/orders/"+order.ID, nil, 200, nil))
 }
 
-// TestKeysAreTheirUsersAlone repeats somebody else's Idempotency-Key: it must not answer with their order.
-func TestKeysAreTheirUsersAlone(t *testing.T) {
+// TestIdempotencyKeyOwnership sends the Idempotency-Key of another user: the response must not have their order.
+func TestIdempotencyKeyOwnership(t *testing.T) {
 	t.Parallel()
-	alice, _ := person(t)
-	bob, _ := person(t)
+	alice, _ := newUser(t)
+	bob, _ := newUser(t)
 	var hers, again, his client.Order
-	must(t, do(t, alice, "POST /api/v1/orders", client.Raw(basket(t)), "Idempotency-Key", "k-1").Into(201, &hers))
-	must(t, do(t, alice, "POST /api/v1/orders", client.Raw(basket(t)), "Idempotency-Key", "k-1").Into(201, &again))
-	must(t, do(t, bob, "POST /api/v1/orders", client.Raw(basket(t)), "Idempotency-Key", "k-1").Into(201, &his))
+	must(t, do(t, alice, "POST /api/v1/orders", client.Raw(orderBody(t)), "Idempotency-Key", "k-1").Into(201, &hers))
+	must(t, do(t, alice, "POST /api/v1/orders", client.Raw(orderBody(t)), "Idempotency-Key", "k-1").Into(201, &again))
+	must(t, do(t, bob, "POST /api/v1/orders", client.Raw(orderBody(t)), "Idempotency-Key", "k-1").Into(201, &his))
 	if again.ID != hers.ID || his.ID == hers.ID {
 		t.Errorf("alice has %s and %s, bob has %s", hers.ID, again.ID, his.ID)
 	}
-	refused(t, "another body", do(t, alice, "POST /api/v1/orders", client.Raw(strings.Replace(basket(t), `"quantity":1`, `"quantity":9`, 1)), "Idempotency-Key", "k-1"),
+	changed := client.Raw(strings.Replace(orderBody(t), `"quantity":1`, `"quantity":9`, 1))
+	refused(t, "another body", do(t, alice, "POST /api/v1/orders", changed, "Idempotency-Key", "k-1"),
 		"idempotency_key_reused", 422)
 }
 
-// inbox waits until somebody was told of an order, and returns what the first message is.
-func inbox(t *testing.T, c client.Client, orderID string) (id, text string) {
+// notification waits for a user's first message about an order.
+func notification(t *testing.T, c client.Client, orderID string) (id, text string) {
 	t.Helper()
 	platform.Eventually(t, 60*time.Second, func() error {
 		var page client.Page[json.RawMessage]
@@ -70,37 +73,38 @@ func inbox(t *testing.T, c client.Client, orderID string) (id, text string) {
 				return nil
 			}
 		}
-		return fmt.Errorf("nothing of order %s", orderID)
+		return fmt.Errorf("no message about order %s", orderID)
 	})
 	return id, text
 }
 
-func TestMessagesAreTheirReadersAlone(t *testing.T) {
+func TestMessageOwnership(t *testing.T) {
 	t.Parallel()
-	alice, _ := person(t)
-	bob, _ := person(t)
-	order := buy(t, alice)
-	id, _ := inbox(t, alice, order.ID)
+	alice, _ := newUser(t)
+	bob, _ := newUser(t)
+	order := placeOrder(t, alice)
+	id, _ := notification(t, alice, order.ID)
 	refused(t, "read", do(t, bob, "POST /api/v1/notifications/"+id+"/read", nil), "", 404)
 	a := do(t, bob, "GET /api/v1/notifications?user_id=x&limit=100", nil)
 	if strings.Contains(string(a.Body), id) || strings.Contains(string(a.Body), order.ID) {
 		t.Errorf("bob reads %s", a.Body)
 	}
 	must(t, do(t, bob, "POST /api/v1/notifications/read-all", nil).Into(200, nil))
-	if _, text := inbox(t, alice, order.ID); !strings.Contains(text, `"read_at":null`) {
+	if _, text := notification(t, alice, order.ID); !strings.Contains(text, `"read_at":null`) {
 		t.Errorf("bob's read-all reached %s", text)
 	}
 }
 
-// payloads are what a careless part would run: SQL, script, templates, shells, directions of writing.
+// payloads are code in SQL, JavaScript, templates, shells and spreadsheets.
 var payloads = []string{
 	`'; drop table orders; --`, `" or 1=1 --`, `\'; select pg_sleep(10); --`, `%' or '1'='1`, `<script>alert(1)</script>`,
-	`"><img src=x onerror=alert(1)>`, `{{.}} ${7*7} {{constructor.constructor('alert(1)')()}}`, `$(reboot) ; | & ` + "`id`", `../../etc/passwd`, `=cmd|' /C calc'!A0`,
+	`"><img src=x onerror=alert(1)>`, `{{.}} ${7*7} {{constructor.constructor('alert(1)')()}}`, `$(reboot) ; | & ` + "`id`",
+	`../../etc/passwd`, `=cmd|' /C calc'!A0`,
 }
 
-// TestTextStaysText writes payloads into every text of an order, a product and a category, and looks for them in
-// searches. They come back as they were, in JSON that a browser takes for nothing else.
-func TestTextStaysText(t *testing.T) {
+// TestPayloadsStayText sends payloads in every text of an order, a product and a category, and in searches. Responses
+// have them unchanged, as JSON that no browser interprets as HTML.
+func TestPayloadsStayText(t *testing.T) {
 	t.Parallel()
 	root := admin(t)
 	product(t)
@@ -110,9 +114,10 @@ func TestTextStaysText(t *testing.T) {
 		fill := strings.NewReplacer("PAYLOAD", string(quoted), "NUMBER", fmt.Sprint(i), "CATEGORY", "1", "PRODUCT", fmt.Sprint(product(t)))
 		for _, call := range []string{
 			`POST /api/v1/categories {"name":PAYLOAD,"description":PAYLOAD}`,
-			`POST /api/v1/products {"name":PAYLOAD,"description":PAYLOAD,"brand":PAYLOAD,"attributes":{"note":PAYLOAD},"sku":"X-NUMBER","price":1.00,"category_id":CATEGORY}`,
-			`POST /api/v1/orders {"items":[{"product_id":PRODUCT,"quantity":1}],"payment_method":"paypal","payment_token":PAYLOAD,"shipping_address":` +
-				`{"street":PAYLOAD,"city":PAYLOAD,"state":PAYLOAD,"postal_code":"12345","country":PAYLOAD}}`,
+			`POST /api/v1/products {"name":PAYLOAD,"description":PAYLOAD,"brand":PAYLOAD,"attributes":{"note":PAYLOAD},` +
+				`"sku":"X-NUMBER","price":1.00,"category_id":CATEGORY}`,
+			`POST /api/v1/orders {"items":[{"product_id":PRODUCT,"quantity":1}],"payment_method":"paypal",` +
+				`"payment_token":PAYLOAD,"shipping_address":{"street":PAYLOAD,"city":PAYLOAD,"state":PAYLOAD,"postal_code":"12345","country":PAYLOAD}}`,
 		} {
 			parts := strings.SplitN(call, " ", 3)
 			a := do(t, root, parts[0]+" "+parts[1], client.Raw(fill.Replace(parts[2])))
@@ -124,9 +129,11 @@ func TestTextStaysText(t *testing.T) {
 				inert(t, "the order read again", do(t, root, "GET /api/v1/orders/"+order.ID, nil), payload)
 			}
 		}
-		// Not kept: what is no code and no method.
-		refused(t, "sku", do(t, root, "POST /api/v1/products", client.Raw(fill.Replace(`{"name":"x","sku":PAYLOAD,"price":1.00,"category_id":CATEGORY}`))), "invalid", 422)
-		refused(t, "method", do(t, root, "POST /api/v1/orders", client.Raw(strings.Replace(basket(t), `"credit_card"`, string(quoted), 1))), "invalid", 422)
+		// Refused: a SKU and a payment method have a format.
+		withSKU := fill.Replace(`{"name":"x","sku":PAYLOAD,"price":1.00,"category_id":CATEGORY}`)
+		refused(t, "sku", do(t, root, "POST /api/v1/products", client.Raw(withSKU)), "invalid", 422)
+		withMethod := strings.Replace(orderBody(t), `"credit_card"`, string(quoted), 1)
+		refused(t, "method", do(t, root, "POST /api/v1/orders", client.Raw(withMethod)), "invalid", 422)
 		for _, field := range []string{"brand", "q", "sort", "category_id", "cursor", "limit"} {
 			a := do(t, root, "GET /api/v1/products?"+field+"="+url.QueryEscape(payload), nil)
 			if a.Status != 200 {
@@ -136,16 +143,17 @@ func TestTextStaysText(t *testing.T) {
 		refused(t, "id", do(t, root, "GET /api/v1/orders?user_id="+url.QueryEscape(payload), nil), "invalid", 422)
 	}
 	var level struct{ OnHand int }
-	must(t, root.Call(t.Context(), fmt.Sprintf("GET /api/v1/products/%d/inventory", product(t)), nil, 200, &level)) // the tables are there
+	inventory := fmt.Sprintf("GET /api/v1/products/%d/inventory", product(t)) // the tables still exist
+	must(t, root.Call(t.Context(), inventory, nil, 200, &level))
 }
 
-// inert fails the test unless the payload is in the answer as text, written so that no browser finds a tag in it.
+// inert fails the test unless the response has the payload as text, without the characters of HTML tags.
 func inert(t *testing.T, what string, a client.Answer, payload string) {
 	t.Helper()
 	var value any
 	must(t, json.Unmarshal(a.Body, &value))
-	if !holds(value, payload) {
-		t.Errorf("%s: %q is not given back: %s", what, payload, a.Body)
+	if !contains(value, payload) {
+		t.Errorf("%s: %q is missing: %s", what, payload, a.Body)
 	}
 	if strings.ContainsAny(string(a.Body), "<>") {
 		t.Errorf("%s: a tag in %s", what, a.Body)
@@ -155,19 +163,19 @@ func inert(t *testing.T, what string, a client.Answer, payload string) {
 	}
 }
 
-func holds(value any, text string) bool {
+func contains(value any, text string) bool {
 	switch v := value.(type) {
 	case string:
 		return v == text
 	case []any:
 		for _, element := range v {
-			if holds(element, text) {
+			if contains(element, text) {
 				return true
 			}
 		}
 	case map[string]any:
 		for _, member := range v {
-			if holds(member, text) {
+			if contains(member, text) {
 				return true
 			}
 		}
