@@ -23,12 +23,7 @@ func run(ctx context.Context, s *service.Service) error {
 	cfg := s.Env.Web("8003")
 	providerName := s.Env.OneOf("PAYMENT_PROVIDER", "simulated", "simulated", "stripe")
 	cartTTL := s.Env.Duration("CART_TTL", 30*24*time.Hour)
-	times := fulfilment.Times{
-		Unpaid:  s.Env.Duration("UNPAID_ORDER_TTL", 30*time.Minute),
-		Ship:    s.Env.Duration("AUTO_SHIP_AFTER", 0),
-		Deliver: s.Env.Duration("AUTO_DELIVER_AFTER", 0),
-		Retain:  s.Env.Duration("WORKFLOW_RETENTION", 10*time.Minute),
-	}
+	times := fulfilmentTimes(s)
 	if err := s.Connect(ctx); err != nil {
 		return err
 	}
@@ -57,11 +52,24 @@ func run(ctx context.Context, s *service.Service) error {
 	carts.Subscribe(hub)
 	s.Relay(s.Sidecar.Publish, event.Retention)
 	s.Go(fulfilments.RunWorker)
+	schedule(s, fulfilments)
+	return s.Serve(ctx)
+}
+
+func fulfilmentTimes(s *service.Service) fulfilment.Times {
+	return fulfilment.Times{
+		Unpaid:  s.Env.Duration("UNPAID_ORDER_TTL", 30*time.Minute),
+		Ship:    s.Env.Duration("AUTO_SHIP_AFTER", 0),
+		Deliver: s.Env.Duration("AUTO_DELIVER_AFTER", 0),
+		Retain:  s.Env.Duration("WORKFLOW_RETENTION", 10*time.Minute),
+	}
+}
+
+func schedule(s *service.Service, fulfilments *fulfilment.Service) {
 	s.Every("resume-stuck-orders", "@every "+fulfilment.RecoveryInterval.String(), func(ctx context.Context) error {
 		return fulfilments.Recover(ctx, time.Now())
 	}, web.Timeout(20*time.Second))
 	s.Every("reconcile-payments", "@every 10m", func(ctx context.Context) error {
 		return fulfilments.Reconcile(ctx, time.Now())
 	}, web.Timeout(5*time.Minute))
-	return s.Serve(ctx)
 }

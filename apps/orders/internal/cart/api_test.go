@@ -186,8 +186,8 @@ func TestItemsAddedDuringCheckoutStay(t *testing.T) {
 	}
 }
 
-// TestInterruptedAfterTheOrder: the cart cannot be written after the order is placed. The next request finds the order and
-// removes its items from the cart.
+// TestInterruptedAfterTheOrder: the cart cannot be written after the order is placed. The next request finds the order
+// and removes its items from the cart.
 func TestInterruptedAfterTheOrder(t *testing.T) {
 	f, alice := open(t), kittest.NewCaller(shop.User)
 	fill(t, f, alice, 1, 2)
@@ -207,8 +207,8 @@ func TestInterruptedAfterTheOrder(t *testing.T) {
 	}
 }
 
-// TestInterruptedBeforeTheOrder: a checkout ended before it placed an order. Until checkoutTimeout its order may still come;
-// then the cart can be ordered again, with all its items.
+// TestInterruptedBeforeTheOrder: a checkout ended before it placed an order. Until checkoutTimeout its order may still
+// come; then the cart can be ordered again, with all its items.
 func TestInterruptedBeforeTheOrder(t *testing.T) {
 	f, alice := open(t), kittest.NewCaller(shop.User)
 	fill(t, f, alice, 1, 2)

@@ -64,8 +64,8 @@ func TestPriceCart(t *testing.T) {
 	}
 }
 
-// TestCartsAddUp applies random operations to a cart and to a map of quantities: they never differ, no product is in the
-// cart twice, and a checkout removes exactly what was ordered.
+// TestCartsAddUp applies random operations to a cart and to a map of quantities: they never differ, no product is in
+// the cart twice, and a checkout removes exactly what was ordered.
 func TestCartsAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c, want := StoredCart{}, map[int64]int{}

@@ -137,10 +137,10 @@ func orderCount(t *testing.T, f *fixture) int {
 	return len(kittest.Emitted(t, f.db))
 }
 
-func checkout() cart.Checkout {
-	return cart.Checkout{Purchase: order.Purchase{
+func checkout() order.Checkout {
+	return order.Checkout{
 		ShippingAddress: order.Address{Street: "s", City: "c", PostalCode: "p", Country: "c"}, PaymentMethod: "paypal",
-	}}
+	}
 }
 
 func fill(t *testing.T, f *fixture, who shop.Caller, product int64, quantity int) {

@@ -52,7 +52,7 @@ func (s *Service) handleRemove(ctx context.Context, caller shop.Caller, in produ
 	return s.Remove(ctx, caller.ID, in.ProductID)
 }
 
-func (s *Service) handleCheckout(ctx context.Context, caller shop.Caller, in Checkout) (order.Order, error) {
+func (s *Service) handleCheckout(ctx context.Context, caller shop.Caller, in order.Checkout) (order.Order, error) {
 	return s.Checkout(ctx, caller.ID, in)
 }
 

@@ -141,14 +141,11 @@ func (s *Service) finishCheckout(ctx context.Context, c *StoredCart, now time.Ti
 	return nil
 }
 
-// Checkout is what a buyer adds to the cart to place an order.
-type Checkout struct{ order.Purchase }
-
 // Checkout places an order of the cart and removes the ordered items. If it fails, the cart is unchanged. It fails with
-// ErrEmpty, with ErrCheckout while another checkout runs, with idempotency.ErrReused for the key of another cart, and as
-// order.Place does. An interruption leaves either an order and a cart without its items, or no order and the whole cart:
-// the cart stores the order's id before the order is created.
-func (s *Service) Checkout(ctx context.Context, buyer shop.UserID, in Checkout) (o order.Order, err error) {
+// ErrEmpty, with ErrCheckout while another checkout runs, with idempotency.ErrReused for the key of another cart, and
+// as order.Place does. An interruption leaves either an order and a cart without its items, or no order and the whole
+// cart: the cart stores the order's id before the order is created.
+func (s *Service) Checkout(ctx context.Context, buyer shop.UserID, in order.Checkout) (o order.Order, err error) {
 	id, earlier, err := idempotency.Begin[order.Order](ctx, s.db, in.Key)
 	if err != nil {
 		return o, err
@@ -163,7 +160,7 @@ func (s *Service) Checkout(ctx context.Context, buyer shop.UserID, in Checkout) 
 	if err != nil {
 		return o, err
 	}
-	o, err = s.orders.PlaceWithID(ctx, buyer, checkout.OrderID, order.NewOrder{Purchase: in.Purchase, Items: checkout.Items})
+	o, err = s.orders.PlaceWithID(ctx, buyer, checkout.OrderID, order.NewOrder{Checkout: in, Items: checkout.Items})
 	if err == nil {
 		checkout.Items = o.OrderItems() // a repeated request returns the order of the first one
 	}

@@ -47,9 +47,9 @@ type payInput struct {
 	Overdue bool         `json:"overdue,omitempty"`
 }
 
-// pay charges the buyer, commits the stock and marks the order as paid. It is idempotent, also when it runs concurrently,
-// and continues after an interruption. A charge without a response is no error: it is looked up later. It is one activity,
-// because an activity costs as much as all that this one does.
+// pay charges the buyer, commits the stock and marks the order as paid. It is idempotent, also when it runs
+// concurrently, and continues after an interruption. A charge without a response is no error: it is looked up later. It
+// is one activity, because an activity costs as much as all that this one does.
 func (s *Service) pay(ctx context.Context, in payInput) (activityResult, error) {
 	charged, err := s.charge(ctx, in)
 	if errors.Is(err, payment.ErrTimeout) {
@@ -85,7 +85,8 @@ func (s *Service) charge(ctx context.Context, in payInput) (activityResult, erro
 	var receipt payment.Receipt
 	if in.Overdue {
 		receipt, err = s.payments.Lookup(ctx, in.OrderID)
-		if errors.Is(err, payment.ErrNotFound) || errors.Is(err, payment.ErrTimeout) || errors.Is(err, payment.ErrProvider) {
+		if errors.Is(err, payment.ErrNotFound) || errors.Is(err, payment.ErrTimeout) ||
+			errors.Is(err, payment.ErrProvider) {
 			// If the provider charged it nevertheless, the cancellation refunds it.
 			return activityResult{Rejected: shop.Cause{Code: shop.Unpaid}, Declined: true}, nil
 		}

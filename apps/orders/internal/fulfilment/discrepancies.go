@@ -11,8 +11,8 @@ import (
 	"sidecart/kit/shop"
 )
 
-// recheckDiscrepancies retries the refunds of unresolved discrepancies and resolves those that no longer exist. One that
-// fails is postponed, longer each time.
+// recheckDiscrepancies retries the refunds of unresolved discrepancies and resolves those that no longer exist. One
+// that fails is postponed, longer each time.
 func (s *Service) recheckDiscrepancies(ctx context.Context, refundsBefore time.Time) error {
 	var errs []error
 	for after := int64(0); ; {
@@ -59,8 +59,8 @@ func (s *Service) recheck(ctx context.Context, d payment.PaymentDiscrepancy, ref
 	return s.payments.Resolve(ctx, d.Kind, d.OrderID)
 }
 
-// recheckCharge compares a charge without an order, or of a cancelled one, again. The order may have been restored, from a
-// backup for example.
+// recheckCharge compares a charge without an order, or of a cancelled one, again. The order may have been restored,
+// from a backup for example.
 func (s *Service) recheckCharge(ctx context.Context, d payment.PaymentDiscrepancy) error {
 	if d.Kind == payment.ChargedWithoutOrder {
 		if _, err := s.orders.Bill(ctx, d.OrderID); err == nil {
@@ -78,7 +78,9 @@ func recordOf(d payment.PaymentDiscrepancy) payment.Record {
 
 // recheckNotCompared compares a payment again whose comparison failed.
 func (s *Service) recheckNotCompared(ctx context.Context, d payment.PaymentDiscrepancy, refundsBefore time.Time) error {
-	found, err := s.findRecord(ctx, d.OrderID, func(r payment.Record) error { return s.compareCharge(ctx, r, refundsBefore) })
+	found, err := s.findRecord(ctx, d.OrderID, func(r payment.Record) error {
+		return s.compareCharge(ctx, r, refundsBefore)
+	})
 	if errors.Is(err, payment.ErrNotFound) {
 		return s.compareCharge(ctx, recordOf(d), time.Time{})
 	}
@@ -88,8 +90,8 @@ func (s *Service) recheckNotCompared(ctx context.Context, d payment.PaymentDiscr
 	return err
 }
 
-// findRecord calls fn with the provider's record of an order's charge. There is none if the charge is wholly refunded. It
-// fails with payment.ErrNotFound if the order has no payment.
+// findRecord calls fn with the provider's record of an order's charge. There is none if the charge is wholly refunded.
+// It fails with payment.ErrNotFound if the order has no payment.
 func (s *Service) findRecord(
 	ctx context.Context, id shop.OrderID, fn func(payment.Record) error,
 ) (found bool, err error) {
@@ -101,7 +103,8 @@ func (s *Service) findRecord(
 	if p.SettledAt != nil {
 		until = *p.SettledAt
 	}
-	err = s.payments.ListCharges(ctx, p.RequestedAt.Add(-clockSkew), until.Add(clockSkew), func(r payment.Record) error {
+	from := p.RequestedAt.Add(-clockSkew)
+	err = s.payments.ListCharges(ctx, from, until.Add(clockSkew), func(r payment.Record) error {
 		if r.OrderID != id {
 			return nil
 		}
@@ -111,8 +114,9 @@ func (s *Service) findRecord(
 	return found, err
 }
 
-// recheckMissingRefund compares a charge with a missing refund again. The discrepancy is resolved if the charge is wholly
-// refunded, and if the order no longer counts it as refunded: then the refund has failed, which is another discrepancy.
+// recheckMissingRefund compares a charge with a missing refund again. The discrepancy is resolved if the charge is
+// wholly refunded, and if the order no longer counts it as refunded: then the refund has failed, which is another
+// discrepancy.
 func (s *Service) recheckMissingRefund(
 	ctx context.Context, d payment.PaymentDiscrepancy, refundsBefore time.Time,
 ) (resolved bool, err error) {

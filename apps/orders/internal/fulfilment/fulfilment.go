@@ -2,8 +2,8 @@
 // engine stores the activities' results, may repeat an activity, and an activity that fails permanently is compensated.
 //
 // The transitions of package order decide what becomes of an order. The workflow does what no user does (charge, commit
-// the stock, cancel what is not paid in time, ship or deliver after a time) and rereads the order after each change by a
-// user. An event that the workflow does not get can delay it; it cannot make its decisions wrong.
+// the stock, cancel what is not paid in time, ship or deliver after a time) and rereads the order after each change by
+// a user. An event that the workflow does not get can delay it; it cannot make its decisions wrong.
 package fulfilment
 
 import (
@@ -103,8 +103,8 @@ func (s *Service) startRefunds(ctx context.Context, id shop.OrderID) error {
 	return err
 }
 
-// settle makes a refund: the provider refunds the money, products restocks the goods. It is idempotent, also when it runs
-// concurrently; the refund is settled when both are done.
+// settle makes a refund: the provider refunds the money, products restocks the goods. It is idempotent, also when it
+// runs concurrently; the refund is settled when both are done.
 func (s *Service) settle(ctx context.Context, in refundInput) error {
 	open, err := s.orders.OpenRefunds(ctx, in.OrderID)
 	i := slices.IndexFunc(open, func(r order.Refund) bool { return r.ID == in.RefundID })
@@ -126,8 +126,8 @@ func (s *Service) settle(ctx context.Context, in refundInput) error {
 	return err
 }
 
-// failRefund ends a refund that the provider refused; an admin may retry it. It reports the discrepancy first, while the
-// refund is open, so that a crash in between loses neither.
+// failRefund ends a refund that the provider refused; an admin may retry it. It reports the discrepancy first, while
+// the refund is open, so that a crash in between loses neither.
 func (s *Service) failRefund(ctx context.Context, r order.Refund, why string) error {
 	if err := s.payments.Report(ctx, payment.RefundRefused, r.Outstanding()); err != nil {
 		return err
@@ -135,8 +135,9 @@ func (s *Service) failRefund(ctx context.Context, r order.Refund, why string) er
 	return s.orders.FailRefund(ctx, r, why)
 }
 
-// compensate voids an order's payment and releases its stock. It is idempotent, does nothing if there is nothing to undo,
-// and prevents the effect of activities that come later. It fails with payment.ErrRefused only if the stock is released.
+// compensate voids an order's payment and releases its stock. It is idempotent, does nothing if there is nothing to
+// undo, and prevents the effect of activities that come later. It fails with payment.ErrRefused only if the stock is
+// released.
 func (s *Service) compensate(ctx context.Context, id shop.OrderID) error {
 	refund, err := s.orders.CancellationRefund(ctx, id)
 	if err == nil {

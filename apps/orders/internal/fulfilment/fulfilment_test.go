@@ -23,8 +23,8 @@ import (
 	"sidecart/kit/web"
 )
 
-// fixture is fulfilment on a real database and the simulated provider, without a workflow engine. It records the calls of
-// the products service.
+// fixture is fulfilment on a real database and the simulated provider, without a workflow engine. It records the calls
+// of the products service.
 type fixture struct {
 	*Service
 	db           *pgxpool.Pool
@@ -92,7 +92,7 @@ func (s *fixture) newPayments(orders *order.Service, provider payment.Provider) 
 func newOrder(token string) order.NewOrder {
 	return order.NewOrder{
 		Items:    []order.OrderItem{{ProductID: 1, Quantity: 2}},
-		Purchase: order.Purchase{PaymentMethod: "paypal", PaymentToken: token},
+		Checkout: order.Checkout{PaymentMethod: "paypal", PaymentToken: token},
 	}
 }
 

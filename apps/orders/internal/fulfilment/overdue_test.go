@@ -17,8 +17,8 @@ func (unavailableProvider) Find(context.Context, shop.OrderID, string) (payment.
 	return payment.Receipt{}, payment.ErrProvider
 }
 
-// TestOverdue: after its deadline an unpaid order is not charged, and a charge that the provider made before counts, also
-// if its webhook was lost.
+// TestOverdue: after its deadline an unpaid order is not charged, and a charge that the provider made before counts,
+// also if its webhook was lost.
 func TestOverdue(t *testing.T) {
 	unpaid := activityResult{Rejected: shop.Cause{Code: shop.Unpaid}, Declined: true}
 	declined := activityResult{Declined: true, Rejected: shop.Cause{

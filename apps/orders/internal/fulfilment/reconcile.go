@@ -25,10 +25,11 @@ const (
 	maxFailed = 20 // new failed comparisons in one window: more of them are not bad rows
 )
 
-// Reconcile compares the provider's records with the orders. A charge without an order, or of a cancelled one, is refunded.
-// A paid order without a charge or with another amount is reported, and so is a refund that the provider has not made. It
-// continues from the saved progress, and then compares all older records again, some days in each run, so that no
-// discrepancy is too old to be found. What cannot be compared is reported and compared again later; it blocks nothing else.
+// Reconcile compares the provider's records with the orders. A charge without an order, or of a cancelled one, is
+// refunded. A paid order without a charge or with another amount is reported, and so is a refund that the provider has
+// not made. It continues from the saved progress, and then compares all older records again, some days in each run, so
+// that no discrepancy is too old to be found. What cannot be compared is reported and compared again later; it blocks
+// nothing else.
 func (s *Service) Reconcile(ctx context.Context, now time.Time) error {
 	until, refundsBefore := now.Add(-settleTime), now.Add(-refundVisibleAfter)
 	return errors.Join(s.recheckDiscrepancies(ctx, refundsBefore), s.compareRecords(ctx, until, refundsBefore))
@@ -89,8 +90,8 @@ func (s *Service) compareWindow(ctx context.Context, from, to, refundsBefore tim
 	return err
 }
 
-// compareCharge compares a charge that is not wholly refunded with its order and with the refunds that were settled before a
-// time.
+// compareCharge compares a charge that is not wholly refunded with its order and with the refunds that were settled
+// before a time.
 func (s *Service) compareCharge(ctx context.Context, r payment.Record, refundsBefore time.Time) error {
 	if r.OrderID.UUID == uuid.Nil {
 		return nil // not of this shop
@@ -145,9 +146,10 @@ func (s *Service) checkCharged(ctx context.Context, id shop.OrderID) error {
 	return err
 }
 
-// retryOrReport runs a comparison, twice if it fails: a connection may have been lost. The second failure is reported as a
-// discrepancy, which is compared again later, so that one bad row does not block the others. It fails if the report fails,
-// and after maxFailed new reports: then the provider is unavailable, and the next run begins with this window.
+// retryOrReport runs a comparison, twice if it fails: a connection may have been lost. The second failure is reported
+// as a discrepancy, which is compared again later, so that one bad row does not block the others. It fails if the
+// report fails, and after maxFailed new reports: then the provider is unavailable, and the next run begins with this
+// window.
 func (s *Service) retryOrReport(ctx context.Context, r payment.Record, failed *int, do func() error) error {
 	if do() == nil {
 		return nil

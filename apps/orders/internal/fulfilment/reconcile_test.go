@@ -44,7 +44,8 @@ func (s *fixture) chargeWithoutOrder(t *testing.T, token string, days int) shop.
 // backfillRuns is enough for the backfill of a month and its restart.
 const backfillRuns = 6
 
-// TestReconcileFindsOldDiscrepancies: they appeared while the job did not run for weeks, or after it compared that time.
+// TestReconcileFindsOldDiscrepancies: they appeared while the job did not run for weeks, or after it compared that
+// time.
 func TestReconcileFindsOldDiscrepancies(t *testing.T) {
 	s := open(t)
 	matching := s.paidOrder(t)
@@ -80,7 +81,8 @@ func TestReconcileFindsOldDiscrepancies(t *testing.T) {
 	}
 }
 
-// TestReconcileRetriesRefunds: a discrepancy stays unresolved while the provider refuses the refund, and blocks no other.
+// TestReconcileRetriesRefunds: a discrepancy stays unresolved while the provider refuses the refund, and blocks no
+// other.
 func TestReconcileRetriesRefunds(t *testing.T) {
 	s := open(t)
 	refused, other := s.chargeWithoutOrder(t, "tok_refund_refused", 0), s.chargeWithoutOrder(t, "", 0)
@@ -175,8 +177,8 @@ func TestBadRowDoesNotBlockReconciliation(t *testing.T) {
 	}
 }
 
-// TestReconcileStopsIfTheProviderIsUnavailable: failed lookups leave a few discrepancies, not one for each order, and do not
-// advance the progress. Orders that can never be compared do not block it forever.
+// TestReconcileStopsIfTheProviderIsUnavailable: failed lookups leave a few discrepancies, not one for each order, and
+// do not advance the progress. Orders that can never be compared do not block it forever.
 func TestReconcileStopsIfTheProviderIsUnavailable(t *testing.T) {
 	s := open(t)
 	s.reconcile(t, 1)
@@ -204,8 +206,8 @@ func TestReconcileStopsIfTheProviderIsUnavailable(t *testing.T) {
 	}
 }
 
-// TestRefusedRefundFails: it is not retried, the history shows why, the goods are restocked nevertheless, and an admin can
-// retry it.
+// TestRefusedRefundFails: it is not retried, the history shows why, the goods are restocked nevertheless, and an admin
+// can retry it.
 func TestRefusedRefundFails(t *testing.T) {
 	s := open(t)
 	id := s.paidOrderWith(t, "tok_refund_refused")

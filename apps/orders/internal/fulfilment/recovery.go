@@ -25,20 +25,21 @@ const (
 	concurrency    = 8                // of the checks
 	maxSweepTime   = 3 * time.Second  // for one kind of workflows; the next sweep begins with the oldest again
 
-	// A late workflow is stuck if it has run no activity for half of the time by which it is late, within these bounds. The
-	// lower one is well above maxRetryInterval. The more often a workflow was restarted, the longer the next restart takes,
-	// so that a busy engine does not get busier. A workflow that never began has no time of an activity: it is woken every
-	// stuckAfter until it is late by maxStuckAfter, and from then on restarted every maxStuckAfter.
+	// A late workflow is stuck if it has run no activity for half of the time by which it is late, within these bounds.
+	// The lower one is well above maxRetryInterval. The more often a workflow was restarted, the longer the next
+	// restart takes, so that a busy engine does not get busier. A workflow that never began has no time of an activity:
+	// it is woken every stuckAfter until it is late by maxStuckAfter, and from then on restarted every maxStuckAfter.
 	stuckAfter    = 45 * time.Second
 	maxStuckAfter = 5 * time.Minute
 )
 
-// Recover is the recovery sweep. It starts missing workflows of orders and refunds, restarts stuck ones, wakes those that
-// never began, and purges those that have ended: the engine's state is then as large as the open orders, not as large as
-// all orders. Only the workflow decides about an order or refund. A workflow that fails does not block the others.
+// Recover is the recovery sweep. It starts missing workflows of orders and refunds, restarts stuck ones, wakes those
+// that never began, and purges those that have ended: the engine's state is then as large as the open orders, not as
+// large as all orders. Only the workflow decides about an order or refund. A workflow that fails does not block the
+// others.
 //
-// The sweep is needed because an event may be lost (a sidecar takes the empty response of an exiting process for success),
-// and because a crash can leave a workflow in the engine that nothing wakes.
+// The sweep is needed because an event may be lost (a sidecar takes the empty response of an exiting process for
+// success), and because a crash can leave a workflow in the engine that nothing wakes.
 func (s *Service) Recover(ctx context.Context, now time.Time) error {
 	r := sweep{Service: s, now: now}
 	find := s.orders.Recovery()
@@ -49,7 +50,7 @@ func (s *Service) Recover(ctx context.Context, now time.Time) error {
 	if s.times.Deliver > 0 {
 		errs = append(errs, r.recoverAll(ctx, find.Undelivered, s.times.Deliver+automaticGrace))
 	}
-	return errors.Join(append(errs, r.forEach(ctx, find.Ended, s.times.Retain, r.purge))...)
+	return errors.Join(append(errs, r.forEach(ctx, find.Unpurged, s.times.Retain, r.purge))...)
 }
 
 // sweep is one run of the recovery sweep.
@@ -80,8 +81,8 @@ func (r *sweep) recoverAll(ctx context.Context, find findPage, ago time.Duration
 	})
 }
 
-// forEach calls do with the workflows since before ago, page by page and concurrently, for at most maxSweepTime. One that
-// fails does not block the others.
+// forEach calls do with the workflows since before ago, page by page and concurrently, for at most maxSweepTime. One
+// that fails does not block the others.
 func (r *sweep) forEach(
 	ctx context.Context, find findPage, ago time.Duration, do func(context.Context, order.Instance) error,
 ) error {
@@ -140,8 +141,8 @@ func (r *sweep) recover(ctx context.Context, i order.Instance, late time.Duratio
 	return r.startOrWake(ctx, i)
 }
 
-// isDue is true in one sweep of each period of a workflow's lateness: the engine does not tell when a workflow that never
-// began was last woken or started. After a missed sweep it is true in the next period.
+// isDue is true in one sweep of each period of a workflow's lateness: the engine does not tell when a workflow that
+// never began was last woken or started. After a missed sweep it is true in the next period.
 func isDue(late, period time.Duration) bool { return late/period != (late-RecoveryInterval)/period }
 
 func (s *Service) startOrWake(ctx context.Context, i order.Instance) error {
@@ -151,8 +152,8 @@ func (s *Service) startOrWake(ctx context.Context, i order.Instance) error {
 	return s.start(ctx, i.OrderID)
 }
 
-// purge purges the workflow of an order or refund that has ended. It terminates one that missed the end and is idle; one
-// that still runs activities compensates and is left alone.
+// purge purges the workflow of an order or refund that has ended. It terminates one that missed the end and is idle;
+// one that still runs activities compensates and is left alone.
 func (r *sweep) purge(ctx context.Context, i order.Instance) error {
 	known, err := r.engine.state(ctx, i.ID())
 	if err != nil {

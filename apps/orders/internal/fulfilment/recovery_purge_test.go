@@ -51,8 +51,8 @@ func (e *purgeEngineFake) PurgeInstances(_ context.Context, in *protos.PurgeInst
 	return &protos.PurgeInstancesResponse{DeletedInstanceCount: 1}, nil
 }
 
-// TestPurge: workflows that did not end with their order are terminated, one that still runs activities is left alone, and
-// one for which the engine fails does not block the others. Refunds have workflows too.
+// TestPurge: workflows that did not end with their order are terminated, one that still runs activities is left alone,
+// and one for which the engine fails does not block the others. Refunds have workflows too.
 func TestPurge(t *testing.T) {
 	s := open(t)
 	engine := &purgeEngineFake{

@@ -128,8 +128,8 @@ func openWithEngine(t *testing.T, engine *engineFake, orders int) (s *fixture, i
 	return s, ids
 }
 
-// TestRecovery: a workflow that waits in a busy engine is left alone; a stuck one is woken or restarted. The sweep does not
-// change the order.
+// TestRecovery: a workflow that waits in a busy engine is left alone; a stuck one is woken or restarted. The sweep does
+// not change the order.
 func TestRecovery(t *testing.T) {
 	const never = -1
 	for name, c := range map[string]struct {

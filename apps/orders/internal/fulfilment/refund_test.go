@@ -43,8 +43,8 @@ func (s *fixture) refundOf(t *testing.T, id shop.OrderID) (order.Refund, []order
 	return o.Refunds[0], o.History
 }
 
-// TestRefundFailsLater: a refund that fails after the provider accepted it ends like one that was refused, at any time of
-// the webhook and for repeated webhooks.
+// TestRefundFailsLater: a refund that fails after the provider accepted it ends like one that was refused, at any time
+// of the webhook and for repeated webhooks.
 func TestRefundFailsLater(t *testing.T) {
 	for name, refund := range map[string]func(s *fixture, id shop.OrderID) error{
 		"partial": func(s *fixture, id shop.OrderID) error {
@@ -144,8 +144,8 @@ func (v *voidRecorder) Void(ctx context.Context, id shop.OrderID, reference stri
 	return v.Provider.Void(ctx, id, reference, refund)
 }
 
-// TestRetryHasAnotherRefundID: a retry, and only a retry, has another id at the provider, which may repeat its response to
-// a known id.
+// TestRetryHasAnotherRefundID: a retry, and only a retry, has another id at the provider, which may repeat its response
+// to a known id.
 func TestRetryHasAnotherRefundID(t *testing.T) {
 	s := open(t)
 	provider := &voidRecorder{Provider: s.provider}

@@ -138,8 +138,8 @@ func TestManualShipping(t *testing.T) {
 	}
 }
 
-// TestManualShipmentAndAutomaticDelivery: a shipment starts the workflow again, also if its event is lost. A workflow that
-// misses the delivery is terminated and purged.
+// TestManualShipmentAndAutomaticDelivery: a shipment starts the workflow again, also if its event is lost. A workflow
+// that misses the delivery is terminated and purged.
 func TestManualShipmentAndAutomaticDelivery(t *testing.T) {
 	s := withEngine(t, Times{Unpaid: time.Hour, Deliver: time.Second})
 	first, second := s.startedOrder(t, ""), s.startedOrder(t, "")
@@ -235,8 +235,8 @@ func TestDeclinedIsCompensated(t *testing.T) {
 	}
 }
 
-// TestUnpaidIsCancelled: an order that is not paid by its deadline is cancelled by its workflow, and cannot be charged any
-// more.
+// TestUnpaidIsCancelled: an order that is not paid by its deadline is cancelled by its workflow, and cannot be charged
+// any more.
 func TestUnpaidIsCancelled(t *testing.T) {
 	s := withEngine(t, Times{Unpaid: 300 * time.Millisecond})
 	id := s.startedOrder(t, "tok_error") // the third attempt would succeed
@@ -254,7 +254,8 @@ func TestUnpaidIsCancelled(t *testing.T) {
 	}
 }
 
-// TestStuckWorkflowIsRestarted: a workflow that waits for an event that never comes is purged, and another one is started.
+// TestStuckWorkflowIsRestarted: a workflow that waits for an event that never comes is purged, and another one is
+// started.
 func TestStuckWorkflowIsRestarted(t *testing.T) {
 	s := withEngine(t, Times{Unpaid: time.Hour})
 	o, err := s.orders.Place(t.Context(), alice.ID, newOrder(""))

@@ -24,8 +24,8 @@ import (
 const newOrder = `{"items":[{"product_id":1,"quantity":2}],"shipping_address":{"street":"123 Main St","city":"Anytown",
 	"state":"NY","postal_code":"12345","country":"USA"},"payment_method":"credit_card"}`
 
-// reserve is a fake of the products service: a product costs 299.99 and 50 are in stock. Product 99 does not exist, product
-// 800 costs 10^11 VND, and for product 500 the service is unavailable.
+// reserve is a fake of the products service: a product costs 299.99 and 50 are in stock. Product 99 does not exist,
+// product 800 costs 10^11 VND, and for product 500 the service is unavailable.
 func reserve(_ context.Context, _ shop.OrderID, items []order.OrderItem) (lines []order.Reserved, err error) {
 	for i, item := range items {
 		switch {
@@ -115,7 +115,7 @@ func TestOrders(t *testing.T) {
 func place(t *testing.T, s *order.Service) order.Order {
 	t.Helper()
 	o, err := s.Place(t.Context(), kittest.NewCaller(shop.User).ID, order.NewOrder{
-		Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}, Purchase: order.Purchase{PaymentMethod: "credit_card"},
+		Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}, Checkout: order.Checkout{PaymentMethod: "credit_card"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -205,7 +205,7 @@ func TestOneKeyPlacesOneOrder(t *testing.T) {
 	ids := 0
 	reserved.Range(func(any, any) bool { ids++; return true })
 	if topics := kittest.Emitted(t, db); ids != 1 || len(topics) != 1 {
-		t.Errorf("stock was reserved under %d ids, told %v", ids, topics)
+		t.Errorf("reservations with %d ids, emitted %v", ids, topics)
 	}
 	for name, call := range map[string]struct {
 		kittest.Call

@@ -19,13 +19,13 @@ import (
 	"sidecart/kit/web"
 )
 
-func TestAdminsSeeInside(t *testing.T) {
-	away := false // the notifications service
+func TestDiagnostics(t *testing.T) {
+	unavailable := false // the notifications service
 	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations, payment.Migrations)
 	others, o := calls(reserve), order.Order{}
 	others.Notifications = func(_ context.Context, buyer shop.UserID, id shop.OrderID) ([]order.OrderNotification, error) {
-		if away || buyer != alice.ID || id != o.ID {
+		if unavailable || buyer != alice.ID || id != o.ID {
 			return nil, sidecar.ErrUpstream
 		}
 		return []order.OrderNotification{{Kind: "orders.placed", Channel: "email", State: "sent", Attempts: 1}}, nil
@@ -34,8 +34,9 @@ func TestAdminsSeeInside(t *testing.T) {
 	s.Routes(app)
 	o = place(t, s)
 	if _, err := db.Exec(t.Context(), `
-		with hers as (update orders set user_id = $2 where id = $1)
-		insert into payments (order_id, provider, amount, currency, state, reference) values ($1, 'simulated', 299.99, 'USD', 'approved', 'sim_1')`,
+		with owner as (update orders set user_id = $2 where id = $1)
+		insert into payments (order_id, provider, amount, currency, state, reference)
+		values ($1, 'simulated', 299.99, 'USD', 'approved', 'sim_1')`,
 		o.ID, alice.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -44,30 +45,34 @@ func TestAdminsSeeInside(t *testing.T) {
 	kittest.Run(t, app, nil, []kittest.Call{
 		{Name: "buyer", As: alice, Do: "GET /orders/" + o.ID.String(), Want: 200, HasNot: []string{`"admin"`, "sim_1 "}},
 		{Name: "admin", As: admin, Do: "GET /orders/" + o.ID.String(), Want: 200, Has: []string{
-			`"workflow":{"status":"running"}`, `"provider":"simulated"`, `"reference":"sim_1"`, `"events_pending":[{"topic":"orders.placed"`, `"events_published":[]`, `"notifications":[{`, `"kind":"orders.placed","channel":"email","state":"sent","attempts":1`}},
-		{Name: "trace, and no neighbour knows of it", As: admin, Do: "GET /orders/" + kittest.Field[string](t, body, "id"), Want: 200, Has: []string{`"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"`}, HasNot: []string{`"notifications"`}},
+			`"workflow":{"status":"running"}`, `"provider":"simulated"`, `"reference":"sim_1"`, `"events_pending":[{"topic":"orders.placed"`,
+			`"events_published":[]`, `"notifications":[{`, `"kind":"orders.placed","channel":"email","state":"sent","attempts":1`}},
+		{Name: "trace, without notifications", As: admin, Do: "GET /orders/" + kittest.Field[string](t, body, "id"), Want: 200,
+			Has: []string{`"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"`}, HasNot: []string{`"notifications"`}},
 	})
 	relayEvents(t, db)
-	away = true
+	unavailable = true
 	kittest.Run(t, app, nil, []kittest.Call{
-		{Name: "without what was told", As: admin, Do: "GET /orders/" + o.ID.String(), Want: 200, Has: []string{`"workflow":{"status":"running"}`,
-			`"events_pending":[]`, `"events_published":[{"topic":"orders.placed","emitted_at":"`, `"published_at":"`}, HasNot: []string{`"notifications"`}},
+		{Name: "notifications unavailable", As: admin, Do: "GET /orders/" + o.ID.String(), Want: 200, Has: []string{
+			`"workflow":{"status":"running"}`, `"events_pending":[]`, `"published_at":"`,
+			`"events_published":[{"topic":"orders.placed","emitted_at":"`}, HasNot: []string{`"notifications"`}},
 	})
 }
 
-// relayEvents has a broker get all that waits in the outbox.
+// relayEvents publishes all events of the outbox.
 func relayEvents(t *testing.T, db *pgxpool.Pool) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	go func() {
-		_ = event.Relay(ctx, event.NewOutbox(db), "orders", func(context.Context, string, []byte) error { return nil }, event.Retention)
+		publish := func(context.Context, string, []byte) error { return nil }
+		_ = event.Relay(ctx, event.NewOutbox(db), "orders", publish, event.Retention)
 	}()
 	kittest.Eventually(t, 20*time.Second, func() error {
 		var waiting int
 		err := db.QueryRow(ctx, `select count(*) from outbox`).Scan(&waiting)
 		if err == nil && waiting > 0 {
-			err = fmt.Errorf("%d events wait", waiting)
+			err = fmt.Errorf("%d events are pending", waiting)
 		}
 		return err
 	})

@@ -69,9 +69,9 @@ type Address struct {
 	Country    string `json:"country" validate:"required,notblank,line,max=60" example:"GB"`
 }
 
-// Purchase is how an order is shipped and paid. PaymentToken is the payment provider's token of a card; card numbers are
-// never accepted.
-type Purchase struct {
+// Checkout is how an order is shipped and paid. PaymentToken is the payment provider's token of a card; card numbers
+// are never accepted.
+type Checkout struct {
 	idempotency.Key
 	ShippingAddress Address `json:"shipping_address" validate:"required"`
 	PaymentMethod   string  `json:"payment_method" validate:"required,oneof=credit_card debit_card paypal bank_transfer apple_pay google_pay" example:"credit_card"`
@@ -80,7 +80,7 @@ type Purchase struct {
 
 // NewOrder is an order to place.
 type NewOrder struct {
-	Purchase
+	Checkout
 	Items []OrderItem `json:"items" validate:"required,min=1,max=100,dive"`
 }
 

@@ -129,8 +129,8 @@ func TestNumbersAreReadable(t *testing.T) {
 	}
 }
 
-// TestRefundsNeverExceed refunds random parts of an order until nothing is left: the amounts add up to what was paid, and
-// one item more is refused.
+// TestRefundsNeverExceed refunds random parts of an order until nothing is left: the amounts add up to what was paid,
+// and one item more is refused.
 func TestRefundsNeverExceed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var reserved []Reserved

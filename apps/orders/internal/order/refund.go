@@ -92,8 +92,8 @@ func (s *Service) FailRefund(ctx context.Context, r Refund, why string) error {
 }
 
 // RefundFailed records that a refund failed after the provider had accepted it, and returns the outstanding money. The
-// provider may send this twice, before the refund is settled, and after a retry: a retry has another id at the provider,
-// and found is then false.
+// provider may send this twice, before the refund is settled, and after a retry: a retry has another id at the
+// provider, and found is then false.
 func (s *Service) RefundFailed(
 	ctx context.Context, id shop.OrderID, refund uuid.UUID, why string,
 ) (outstanding payment.Record, found bool, err error) {

@@ -15,8 +15,8 @@ import (
 	"sidecart/kit/shop"
 )
 
-// stockFake is a fake of the products service with its reservations. Product 2 costs euros if euros is true, and product 3
-// exceeds the largest total.
+// stockFake is a fake of the products service with its reservations. Product 2 costs euros if euros is true, and
+// product 3 exceeds the largest total.
 type stockFake struct {
 	mu           sync.Mutex
 	reservations map[shop.OrderID][]order.OrderItem
@@ -79,7 +79,7 @@ func (f *stockFake) wantReservations(t *testing.T, when string, want int) {
 }
 
 func newOrderOf(key idempotency.Key, products ...int64) order.NewOrder {
-	in := order.NewOrder{Purchase: order.Purchase{Key: key, PaymentMethod: "credit_card"}}
+	in := order.NewOrder{Checkout: order.Checkout{Key: key, PaymentMethod: "credit_card"}}
 	for _, id := range products {
 		in.Items = append(in.Items, order.OrderItem{ProductID: id, Quantity: 100})
 	}
@@ -140,7 +140,8 @@ func TestRefusalKeepsTheOrder(t *testing.T) {
 	f.wantReservations(t, "placed", 1)
 }
 
-// TestTwoIDsOfOneKey: a request so slow that its key was taken over returns the other order, and its reservation is released.
+// TestTwoIDsOfOneKey: a request so slow that its key was taken over returns the other order, and its reservation is
+// released.
 func TestTwoIDsOfOneKey(t *testing.T) {
 	s, f := openStockFake(t)
 	alice := kittest.NewCaller(shop.User).ID

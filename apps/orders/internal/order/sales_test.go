@@ -69,7 +69,7 @@ func TestSalesAddUp(t *testing.T) {
 			case "place":
 				n := rapid.IntRange(1, 5).Draw(t, "quantity")
 				o, err := s.Place(ctx, alice.ID, order.NewOrder{
-					Items: []order.OrderItem{{ProductID: int64(n), Quantity: n}}, Purchase: order.Purchase{PaymentMethod: "paypal"},
+					Items: []order.OrderItem{{ProductID: int64(n), Quantity: n}}, Checkout: order.Checkout{PaymentMethod: "paypal"},
 				})
 				if err != nil {
 					t.Fatal(err)

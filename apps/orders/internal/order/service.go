@@ -35,8 +35,8 @@ func NewService(db *event.Outbox, calls Calls) *Service { return &Service{db, ca
 
 // Place reserves the stock, creates a pending order and emits orders.placed; the order is charged in the background. It
 // fails with ErrOutOfStock, ErrUnknownProduct, ErrMixedCurrencies or ErrCardNumber. If the order is refused after the
-// reservation, the reservation is released; after a crash, or if the result of the transaction is unknown, it expires. A
-// repeated request with the same key returns the same order.
+// reservation, the reservation is released; after a crash, or if the result of the transaction is unknown, it expires.
+// A repeated request with the same key returns the same order.
 func (s *Service) Place(ctx context.Context, buyer shop.UserID, in NewOrder) (o Order, err error) {
 	id, earlier, err := idempotency.Begin[Order](ctx, s.db.Pool, in.Key)
 	if err != nil {
@@ -48,8 +48,8 @@ func (s *Service) Place(ctx context.Context, buyer shop.UserID, in NewOrder) (o 
 	return s.PlaceWithID(ctx, buyer, shop.OrderID{UUID: id}, in)
 }
 
-// PlaceWithID is Place with an id that the caller chose. An id never has two orders. It fails with idempotency.ErrReused
-// if an earlier, failed request reserved other items under the id.
+// PlaceWithID is Place with an id that the caller chose. An id never has two orders. It fails with
+// idempotency.ErrReused if an earlier, failed request reserved other items under the id.
 func (s *Service) PlaceWithID(ctx context.Context, buyer shop.UserID, id shop.OrderID, in NewOrder) (o Order, err error) {
 	if isCard(in.PaymentToken) {
 		return o, ErrCardNumber
@@ -75,7 +75,8 @@ func (s *Service) PlaceWithID(ctx context.Context, buyer shop.UserID, id shop.Or
 	return o, err
 }
 
-// create creates the order of a reservation. For a repeated request it returns the first order, whose id may be another.
+// create creates the order of a reservation. For a repeated request it returns the first order, whose id may be
+// another.
 func (s *Service) create(
 	ctx context.Context, o Order, items []OrderItem, lines []Reserved, in NewOrder,
 ) (_ Order, err error) {
@@ -100,9 +101,9 @@ func (s *Service) create(
 	})
 }
 
-// releaseReservation releases the reservation of an order that was not created; if it fails, the reservation expires. The
-// key gets another id, because a released reservation cannot be made again. A concurrent request with the same key that
-// is creating the order wins and keeps its reservation. A later one finds it released; its order is cancelled and
+// releaseReservation releases the reservation of an order that was not created; if it fails, the reservation expires.
+// The key gets another id, because a released reservation cannot be made again. A concurrent request with the same key
+// that is creating the order wins and keeps its reservation. A later one finds it released; its order is cancelled and
 // refunded like an expired one.
 func (s *Service) releaseReservation(ctx context.Context, key idempotency.Key, id shop.OrderID) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -140,8 +141,8 @@ func (s *Service) List(ctx context.Context, caller shop.Caller, f Filter, q web.
 	return web.PageOf(q, maxID, read, func(o Order) shop.OrderID { return o.ID })
 }
 
-// Get returns an order with its history and refunds, and its diagnostics to an admin. It fails with ErrNotFound, also for
-// the order of another user.
+// Get returns an order with its history and refunds, and its diagnostics to an admin. It fails with ErrNotFound, also
+// for the order of another user.
 func (s *Service) Get(ctx context.Context, caller shop.Caller, id shop.OrderID) (Order, error) {
 	o, err := load(ctx, s.db, id)
 	if err != nil {
@@ -212,9 +213,9 @@ func (s *Service) PaidBetween(ctx context.Context, from, to time.Time) ([]shop.O
 	return paidBetween(ctx, s.db, from, to)
 }
 
-// Erase erases the personal data in a user's orders: addresses, texts, tracking numbers, payment tokens, stored responses
-// to repeated requests, and dead letters, whose work the recovery sweep does. What was sold for how much stays, as the
-// law requires. An open order keeps its address until its end. Erase is idempotent.
+// Erase erases the personal data in a user's orders: addresses, texts, tracking numbers, payment tokens, stored
+// responses to repeated requests, and dead letters, whose work the recovery sweep does. What was sold for how much
+// stays, as the law requires. An open order keeps its address until its end. Erase is idempotent.
 func (s *Service) Erase(ctx context.Context, user shop.UserID) error {
 	return s.db.Tx(ctx, func(tx event.TX) error {
 		if err := erase(ctx, tx, user); err != nil {

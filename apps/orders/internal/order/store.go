@@ -49,8 +49,8 @@ func listQuery(f Filter, before shop.OrderID, limit int) (sql string, args []any
 	return `select ` + columns + ` from orders where ` + c.String() + c.Fill(` order by id desc limit ?`, limit), c.Args
 }
 
-// scan reads an order and gives its amounts the currency's decimals: Postgres sends a zero without them, and an order may
-// predate the table of currencies.
+// scan reads an order and gives its amounts the currency's decimals: Postgres sends a zero without them, and an order
+// may predate the table of currencies.
 func scan(row pgx.CollectableRow) (o Order, err error) {
 	if o, err = pgx.RowToStructByNameLax[Order](row); err != nil {
 		return o, err
@@ -99,7 +99,8 @@ func updateStatus(ctx context.Context, tx pgx.Tx, id shop.OrderID, to StatusChan
 			where id = $1 returning id, status, updated_at
 		)
 		insert into order_history (order_id, status, at, by, reason, reason_code)
-		select id, status, updated_at, $3, $4, $5 from changed returning at`, id, to.Status, to.By, to.Reason, to.ReasonCode).Scan(&at)
+		select id, status, updated_at, $3, $4, $5 from changed returning at`,
+		id, to.Status, to.By, to.Reason, to.ReasonCode).Scan(&at)
 	return at, err
 }
 
@@ -160,7 +161,8 @@ func erase(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 			update order_history set reason = ''
 			where by <> 'system' and order_id in (select id from orders where user_id = $1)
 		), reasons as (
-			update refunds set reason = '' where by <> 'system' and order_id in (select id from orders where user_id = $1)
+			update refunds set reason = ''
+			where by <> 'system' and order_id in (select id from orders where user_id = $1)
 		)
 		update orders set erased = true, carrier = '', tracking_number = '',
 			payment_token = case status when 'pending' then payment_token else '' end,

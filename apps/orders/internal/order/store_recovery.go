@@ -48,7 +48,8 @@ func (r Recovery) OpenRefunds(ctx context.Context, before time.Time, after Insta
 func (r Recovery) Unshipped(ctx context.Context, before time.Time, after Instance) ([]Instance, error) {
 	return r.page(ctx, `
 		select id, $5::uuid, paid_at from orders
-		where status in ('paid', 'partially_refunded') and shipped_at is null and paid_at < $1 and (paid_at, id) > ($2, $3)
+		where status in ('paid', 'partially_refunded') and shipped_at is null
+			and paid_at < $1 and (paid_at, id) > ($2, $3)
 		order by paid_at, id limit $4`, before, after.Since, after.ID(), pageSize, uuid.Nil)
 }
 
@@ -61,8 +62,8 @@ func (r Recovery) Undelivered(ctx context.Context, before time.Time, after Insta
 		order by shipped_at, id limit $4`, before, after.Since, after.ID(), pageSize, uuid.Nil)
 }
 
-// Ended finds the workflows of orders and refunds that ended before a time and are not purged.
-func (r Recovery) Ended(ctx context.Context, before time.Time, after Instance) ([]Instance, error) {
+// Unpurged finds the workflows of orders and refunds that ended before a time and are not purged.
+func (r Recovery) Unpurged(ctx context.Context, before time.Time, after Instance) ([]Instance, error) {
 	return r.page(ctx, `
 		select order_id, refund_id, since from (
 			(select id as order_id, $5::uuid as refund_id, updated_at as since, id as instance from orders

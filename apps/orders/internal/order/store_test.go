@@ -13,8 +13,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-// TestListUsesTheIndexOfItsFilter, also where Postgres plans once for all values, as it does for a statement that is
-// used often.
+// TestListUsesTheIndexOfItsFilter, also if Postgres plans once for all values, as it does for a frequent statement.
 func TestListUsesTheIndexOfItsFilter(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, Migrations)
 	if _, err := db.Exec(t.Context(), `
@@ -26,16 +25,19 @@ func TestListUsesTheIndexOfItsFilter(t *testing.T) {
 	if _, err := db.Exec(t.Context(), `analyze orders`); err != nil {
 		t.Fatal(err)
 	}
-	somebody, explaining := kittest.NewCaller(shop.User).ID, &kittest.Explainer{Pool: db}
-	for index, f := range map[string]Filter{"orders_by_user": {UserID: &somebody}, "orders_by_status": {Status: Pending}, "orders_pkey": {}} {
-		if _, err := list(t.Context(), explaining, f, maxID, 21); err != nil || !strings.Contains(explaining.Plan, index+" ") {
+	user, explaining := kittest.NewCaller(shop.User).ID, &kittest.Explainer{Pool: db}
+	for index, f := range map[string]Filter{
+		"orders_by_user": {UserID: &user}, "orders_by_status": {Status: Pending}, "orders_pkey": {},
+	} {
+		_, err := list(t.Context(), explaining, f, maxID, 21)
+		if err != nil || !strings.Contains(explaining.Plan, index+" ") {
 			t.Errorf("without %s, %v:\n%s", index, err, explaining.Plan)
 		}
 	}
 }
 
-// TestReasonsGetTheirCodes: the migrations turn the texts that earlier versions stored into codes of today and keep what
-// people wrote.
+// TestReasonsGetTheirCodes: the migrations turn the texts that earlier versions stored into codes of today and keep
+// what people wrote.
 func TestReasonsGetTheirCodes(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, Migrations)
 	updates, texts := "", []string{"", "changed my mind", "it could not be completed"}

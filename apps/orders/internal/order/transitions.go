@@ -16,8 +16,8 @@ import (
 // Each transition is one transaction that locks the order, checks the table of transitions and emits an event. Of two
 // concurrent transitions the first wins, and the other fails with ErrTransition if it no longer is allowed.
 
-// Cancel cancels an order that has not shipped. The refund and the release of the stock follow in the background. It fails
-// with ErrNotFound or ErrTransition.
+// Cancel cancels an order that has not shipped. The refund and the release of the stock follow in the background. It
+// fails with ErrNotFound or ErrTransition.
 func (s *Service) Cancel(ctx context.Context, caller shop.Caller, id shop.OrderID) (Order, error) {
 	return s.change(ctx, caller, id, func(tx event.TX, o *Order) error {
 		if o.UserID != caller.ID && !caller.May(shop.ManageOrders) {
@@ -59,7 +59,9 @@ func (s *Service) Refund(ctx context.Context, caller shop.Caller, id shop.OrderI
 }
 
 // RetryRefund retries a failed refund. It fails with ErrNotFound or ErrNotFailed.
-func (s *Service) RetryRefund(ctx context.Context, caller shop.Caller, id shop.OrderID, refund uuid.UUID) (Order, error) {
+func (s *Service) RetryRefund(
+	ctx context.Context, caller shop.Caller, id shop.OrderID, refund uuid.UUID,
+) (Order, error) {
 	o, err := s.change(ctx, caller, id, func(tx event.TX, _ *Order) error {
 		return retryRefund(ctx, tx, id, refund, caller.ID.String())
 	})
@@ -94,14 +96,15 @@ func (s *Service) transition(ctx context.Context, id shop.OrderID, do func(tx ev
 	})
 }
 
-// MarkPaid marks an order as paid and emits orders.paid. It is idempotent, and fails with ErrTransition if the order was
-// cancelled.
+// MarkPaid marks an order as paid and emits orders.paid. It is idempotent, and fails with ErrTransition if the order
+// was cancelled.
 func (s *Service) MarkPaid(ctx context.Context, id shop.OrderID, reference string) error {
 	return s.transition(ctx, id, func(tx event.TX, o *Order) error {
 		if o.PaidAt != nil && o.Status != Cancelled {
 			return nil
 		}
-		if err := setStatus(ctx, tx, o, StatusChange{Status: Paid, By: System, Reason: "charged, reference " + reference}); err != nil {
+		change := StatusChange{Status: Paid, By: System, Reason: "charged, reference " + reference}
+		if err := setStatus(ctx, tx, o, change); err != nil {
 			return err
 		}
 		paid := shop.OrderPaid{OrderID: o.ID, Number: o.Number, UserID: o.UserID, Total: o.Total, Currency: o.Currency}
@@ -109,7 +112,8 @@ func (s *Service) MarkPaid(ctx context.Context, id shop.OrderID, reference strin
 			return err
 		}
 		// Last, because concurrent payments of other orders wait for the lock on these rows until the commit.
-		return sales.AddSale(ctx, tx, sales.Sale{PaidAt: o.UpdatedAt, Currency: o.Currency, Amount: o.Total, Lines: o.Items})
+		sale := sales.Sale{PaidAt: o.UpdatedAt, Currency: o.Currency, Amount: o.Total, Lines: o.Items}
+		return sales.AddSale(ctx, tx, sale)
 	})
 }
 

@@ -7,9 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sidecart/apps/orders/internal/order"
@@ -33,7 +31,7 @@ func openWithOrder(t *testing.T, buyer shop.Caller) (*pgxpool.Pool, *order.Servi
 
 var (
 	twoItems = order.NewOrder{
-		Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, Purchase: order.Purchase{PaymentMethod: "credit_card"},
+		Items: []order.OrderItem{{ProductID: 1, Quantity: 2}}, Checkout: order.Checkout{PaymentMethod: "credit_card"},
 	}
 	oneItem = order.NewRefund{Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}}
 )
@@ -129,8 +127,8 @@ func TestCancelRefundsTheRest(t *testing.T) {
 	}
 }
 
-// TestConcurrentTransitions: a buyer cancels, an admin ships and refunds, and the workflow marks as paid, all concurrently.
-// The history has only allowed transitions, and the refunds match what was paid.
+// TestConcurrentTransitions: a buyer cancels, an admin ships and refunds, and the workflow marks as paid, all
+// concurrently. The history has only allowed transitions, and the refunds match what was paid.
 func TestConcurrentTransitions(t *testing.T) {
 	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
 	_, s, _, _ := openWithOrder(t, alice)
@@ -195,147 +193,8 @@ func TestAutomaticTransitions(t *testing.T) {
 	}
 }
 
-func TestRecoveryFindsLateWorkflows(t *testing.T) {
-	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
-	_, s, _, paid := openWithOrder(t, alice)
-	pending, err := s.Place(t.Context(), alice.ID, twoItems)
-	if err != nil {
-		t.Fatal(err)
-	}
-	shipped, cancelled := paidOrder(t, s, alice), paidOrder(t, s, alice)
-	if _, err := s.Ship(t.Context(), admin, shipped.ID, order.Shipment{Carrier: "UPS"}); err != nil {
-		t.Fatal(err)
-	}
-	if cancelled, err = s.Cancel(t.Context(), alice, cancelled.ID); err != nil {
-		t.Fatal(err)
-	}
-	find, later := s.Recovery(), time.Now().Add(time.Hour)
-	refund := cancelled.Refunds[0]
-	same := func(name string, found func(context.Context, time.Time, order.Instance) ([]order.Instance, error), want ...uuid.UUID) {
-		t.Helper()
-		all, err := found(t.Context(), later, order.Instance{})
-		ids := []uuid.UUID{}
-		for _, i := range all {
-			ids = append(ids, i.ID())
-			if next, err := found(t.Context(), later, i); err != nil || slices.Contains(next, i) {
-				t.Errorf("%s: the next page repeats it: %v, %v", name, next, err)
-			}
-			if i.Since.IsZero() || i.OrderID.UUID == uuid.Nil {
-				t.Errorf("%s: %+v", name, i)
-			}
-		}
-		if err != nil || !slices.Equal(ids, want) {
-			t.Errorf("%s: %v, want %v, %v", name, ids, want, err)
-		}
-		if all, err := found(t.Context(), later.Add(-2*time.Hour), order.Instance{}); err != nil || len(all) > 0 {
-			t.Errorf("%s before its time: %v, %v", name, all, err)
-		}
-	}
-	same("pending", find.Pending, pending.ID.UUID)
-	same("unshipped", find.Unshipped, paid.ID.UUID)
-	same("undelivered", find.Undelivered, shipped.ID.UUID)
-	same("open refund", find.OpenRefunds, refund.ID)
-	same("ended", find.Ended, cancelled.ID.UUID)
-	refund.OrderID = cancelled.ID
-	if err := s.SettleRefund(t.Context(), refund); err != nil {
-		t.Fatal(err)
-	}
-	same("no open refund", find.OpenRefunds)
-	same("ended, with its refund", find.Ended, cancelled.ID.UUID, refund.ID)
-	all, err := find.Ended(t.Context(), later, order.Instance{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if after, err := find.Ended(t.Context(), later, all[0]); err != nil || len(after) != 1 || after[0].RefundID != refund.ID {
-		t.Errorf("the next page: %+v, %v", after, err)
-	}
-	for _, i := range all {
-		if err := s.MarkPurged(t.Context(), i); err != nil {
-			t.Fatal(err)
-		}
-	}
-	same("purged", find.Ended)
-}
-
 func TestShipmentString(t *testing.T) {
 	if got := (order.Shipment{Carrier: "UPS", TrackingNumber: "1Z"}).String(); !strings.EqualFold(got, "ups 1z") {
 		t.Error(got)
-	}
-}
-
-func TestErase(t *testing.T) {
-	alice, bob, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
-	db, s, app, onItsWay := openWithOrder(t, alice)
-	buy := func(who shop.Caller, key string) shop.OrderID {
-		status, body := kittest.Do(t, app, kittest.Call{As: who, Do: "POST /orders", Body: newOrder, Header: map[string]string{"Idempotency-Key": key}})
-		if status != 201 {
-			t.Fatalf("%d %s", status, body)
-		}
-		return kittest.Field[shop.OrderID](t, body, "id")
-	}
-	ended, others := buy(alice, "a"), buy(bob, "b")
-	for _, id := range []shop.OrderID{ended, others} {
-		if err := s.MarkPaid(t.Context(), id, "sim"); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.Refund(t.Context(), admin, id, order.NewRefund{Reason: "Alice of 123 Main St wrote"}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := db.Exec(t.Context(), `
-		insert into dead_letters (event_id, topic, event)
-		select gen_random_uuid(), 'orders.shipped', json_build_object('data', json_build_object('user_id', buyer, 'tracking_number', '1Z'))
-		from unnest($1::uuid[]) as buyer`, []shop.UserID{alice.ID, bob.ID}); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		if err := s.Erase(t.Context(), alice.ID); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var traces int
-	err := db.QueryRow(t.Context(), `
-		select count(*) from orders o where o.user_id = $1 and o.id <> $2 and (o::text like '%Main%' or
-			exists (select from order_history h where h.order_id = o.id and h::text like '%Main%') or
-			exists (select from refunds r where r.order_id = o.id and r::text like '%Main%'))`, alice.ID, onItsWay.ID).Scan(&traces)
-	if err != nil || traces != 0 {
-		t.Errorf("%d orders still say where, %v", traces, err)
-	}
-	var keys int
-	if err := db.QueryRow(t.Context(), `select count(*) from idempotency_keys where owner = $1`, alice.ID).Scan(&keys); err != nil || keys != 0 {
-		t.Errorf("%d answers are kept, %v", keys, err)
-	}
-	var letters, hers int
-	err = db.QueryRow(t.Context(), `select count(*), count(*) filter (where event::text like '%' || $1 || '%') from dead_letters`, alice.ID.String()).Scan(&letters, &hers)
-	if err != nil || letters != 1 || hers != 0 {
-		t.Errorf("%d dead letters are kept, %d of them hers, %v", letters, hers, err)
-	}
-	kept, err := s.Get(t.Context(), admin, ended)
-	if err != nil || kept.Total.String() != "599.98" || kept.Refunded.String() != "599.98" || kept.ShippingAddress != (order.Address{Country: "USA"}) {
-		t.Errorf("what was sold stays: %+v, %v", kept, err)
-	}
-	if other, err := s.Get(t.Context(), bob, others); err != nil || other.ShippingAddress.Street == "" || other.Refunds[0].Reason == "" {
-		t.Errorf("another's order was erased: %+v, %v", other, err)
-	}
-}
-
-func TestErasedWhenItArrives(t *testing.T) {
-	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
-	_, s, app, _ := openWithOrder(t, alice)
-	_, body := kittest.Do(t, app, kittest.Call{As: alice, Do: "POST /orders", Body: newOrder})
-	id := kittest.Field[shop.OrderID](t, body, "id")
-	if err := s.MarkPaid(t.Context(), id, "sim"); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Erase(t.Context(), alice.ID); err != nil {
-		t.Fatal(err)
-	}
-	o, err := s.Ship(t.Context(), admin, id, order.Shipment{Carrier: "UPS", TrackingNumber: "1Z"})
-	if err != nil || o.ShippingAddress.Street == "" {
-		t.Fatalf("a parcel needs its address: %+v, %v", o, err)
-	}
-	o, err = s.Deliver(t.Context(), admin, id)
-	if err != nil || o.ShippingAddress.Street != "" || o.TrackingNumber != "" {
-		t.Errorf("%+v, %v", o, err)
 	}
 }

@@ -53,19 +53,20 @@ type Record struct {
 	At        time.Time
 }
 
-// Provider is a payment provider. Its methods are idempotent, because they are repeated after a crash or a lost response.
-// A reference may be empty: the response that carried it may be lost.
+// Provider is a payment provider. Its methods are idempotent, because they are repeated after a crash or a lost
+// response. A reference may be empty: the response that carried it may be lost.
 type Provider interface {
 	Name() string
 	// Charge fails with ErrDeclined, or with ErrTimeout if the result is unknown; other errors are temporary.
 	Charge(ctx context.Context, c Charge) (Receipt, error)
-	// Find returns the result of a charge, as Charge does. It fails with ErrNotFound if the provider has no such charge.
+	// Find returns the result of a charge, as Charge does. It fails with ErrNotFound if the provider has no such
+	// charge.
 	Find(ctx context.Context, id shop.OrderID, reference string) (Receipt, error)
 	// Refund refunds a part of a charge. It fails with ErrNothingLeft if less than that is left of the charge, and with
 	// ErrRefused permanently.
 	Refund(ctx context.Context, r Refund, reference string) error
-	// Void refunds what is left of a charge, or cancels it if it is not settled. refund is the refund's id at the provider,
-	// or nil. It fails with ErrRefused permanently.
+	// Void refunds what is left of a charge, or cancels it if it is not settled. refund is the refund's id at the
+	// provider, or nil. It fails with ErrRefused permanently.
 	Void(ctx context.Context, id shop.OrderID, reference string, refund uuid.UUID) error
 	// ParseWebhook verifies the signature of a message's exact bytes and parses it. It fails with ErrSignature.
 	ParseWebhook(body []byte, signature string) (WebhookEvent, error)
@@ -76,8 +77,8 @@ type Provider interface {
 // State is the state of a payment.
 type State string
 
-// A Pending payment becomes Approved or Declined by the provider's response. When the order is cancelled, a payment that
-// was not declined becomes Voided.
+// A Pending payment becomes Approved or Declined by the provider's response. When the order is cancelled, a payment
+// that was not declined becomes Voided.
 const (
 	Pending  State = "pending"
 	Approved State = "approved"
@@ -150,7 +151,8 @@ var (
 	ErrNotRefundable       = fault.New(fault.Conflict, "not_refundable", "a discrepancy of this kind cannot be refunded")
 )
 
-// PaymentDiscrepancy is a difference between the provider's records and the shop's. An unresolved one waits for an admin.
+// PaymentDiscrepancy is a difference between the provider's records and the shop's. An unresolved one waits for an
+// admin.
 type PaymentDiscrepancy struct {
 	ID         int64           `json:"id"`
 	Kind       DiscrepancyKind `json:"kind" validate:"oneof=charged_without_order charged_and_cancelled paid_without_charge amount_differs refund_refused refund_missing not_compared"`

@@ -23,7 +23,7 @@ func charge(token string) payment.Charge {
 	return payment.Charge{OrderID: shop.OrderID{UUID: shop.NewID()}, Amount: shop.MustMoney("599.98"), Currency: "USD", Token: token}
 }
 
-func unresolved(t *testing.T) (*pgxpool.Pool, *payment.Service) {
+func open(t *testing.T) (*pgxpool.Pool, *payment.Service) {
 	t.Helper()
 	db := kittest.DB(t, payment.Migrations)
 	return db, newService(db, simulated.New(db, "key"), func(context.Context, shop.OrderID) {})
@@ -47,7 +47,7 @@ func totalCharged(t *testing.T, db *pgxpool.Pool) (charges int, amount shop.Mone
 }
 
 func TestChargedOnceHoweverOften(t *testing.T) {
-	db, s := unresolved(t)
+	db, s := open(t)
 	c := charge("")
 	var all sync.WaitGroup
 	for range 16 {
@@ -63,8 +63,8 @@ func TestChargedOnceHoweverOften(t *testing.T) {
 	}
 }
 
-func TestOutcomesAreKept(t *testing.T) {
-	_, s := unresolved(t)
+func TestResultsAreStored(t *testing.T) {
+	_, s := open(t)
 	for token, attempts := range map[string][]error{
 		"":                       {nil, nil},
 		"tok_declined":           {payment.ErrDeclined, payment.ErrDeclined},
@@ -88,9 +88,9 @@ func TestOutcomesAreKept(t *testing.T) {
 	}
 }
 
-// TestNoAnswer: a charge that nobody answered is asked for, not made again.
-func TestNoAnswer(t *testing.T) {
-	db, s := unresolved(t)
+// TestTimeout: a charge without a response is looked up, not repeated.
+func TestTimeout(t *testing.T) {
+	db, s := open(t)
 	c := charge("tok_timeout")
 	for range 3 {
 		if _, err := s.Charge(t.Context(), c); !errors.Is(err, payment.ErrTimeout) {
@@ -102,13 +102,14 @@ func TestNoAnswer(t *testing.T) {
 		return err
 	})
 	var attempts int
-	if err := db.QueryRow(t.Context(), `select attempts from simulated_ledger where key = $1`, c.OrderID).Scan(&attempts); err != nil || attempts != 1 {
-		t.Errorf("the provider was asked to charge %d times, %v", attempts, err)
+	err := db.QueryRow(t.Context(), `select attempts from simulated_ledger where key = $1`, c.OrderID).Scan(&attempts)
+	if err != nil || attempts != 1 {
+		t.Errorf("%d charge requests, %v", attempts, err)
 	}
 }
 
-func TestCalledOff(t *testing.T) {
-	db, s := unresolved(t)
+func TestVoid(t *testing.T) {
+	db, s := open(t)
 	made, late := charge(""), charge("")
 	if _, err := s.Charge(t.Context(), made); err != nil {
 		t.Fatal(err)
@@ -119,21 +120,22 @@ func TestCalledOff(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, err := s.Charge(t.Context(), c); !errors.Is(err, payment.ErrDeclined) {
-				t.Errorf("charged after it was called off: %v", err)
+				t.Errorf("charged after it was voided: %v", err)
 			}
 		}
 	}
-	if err := s.Refund(t.Context(), payment.Refund{ID: shop.NewID(), OrderID: made.OrderID, Amount: shop.MustMoney("1.00")}); err != nil {
-		t.Errorf("what went back with the whole went back: %v", err)
+	refund := payment.Refund{ID: shop.NewID(), OrderID: made.OrderID, Amount: shop.MustMoney("1.00")}
+	if err := s.Refund(t.Context(), refund); err != nil {
+		t.Errorf("a refund of a voided charge: %v", err)
 	}
 	if n, amount := totalCharged(t, db); n != 0 {
-		t.Errorf("%s is still taken", amount)
+		t.Errorf("%s is still charged", amount)
 	}
 }
 
-// TestCallOffRacesWithCharge: whatever comes first, the money is back in the end.
-func TestCallOffRacesWithCharge(t *testing.T) {
-	db, s := unresolved(t)
+// TestVoidRacesWithCharge: in any order, nothing stays charged.
+func TestVoidRacesWithCharge(t *testing.T) {
+	db, s := open(t)
 	var charged, refused atomic.Int32
 	for range 30 {
 		c := charge("")
@@ -162,8 +164,8 @@ func TestCallOffRacesWithCharge(t *testing.T) {
 func TestWebhooks(t *testing.T) {
 	db := kittest.DB(t, payment.Migrations)
 	app := web.New("orders", web.Config{Verify: kittest.Verify})
-	var told atomic.Int32
-	s := newService(db, simulated.New(db, "key"), func(context.Context, shop.OrderID) { told.Add(1) })
+	var settled atomic.Int32
+	s := newService(db, simulated.New(db, "key"), func(context.Context, shop.OrderID) { settled.Add(1) })
 	s.Routes(app)
 	waiting, declined := charge("tok_timeout"), charge("tok_timeout")
 	for _, c := range []payment.Charge{waiting, declined} {
@@ -181,36 +183,39 @@ func TestWebhooks(t *testing.T) {
 	kittest.Run(t, app, nil, []kittest.Call{
 		unsigned,
 		{Name: "another provider", Do: "POST /payments/webhooks/other", Body: `{}`, Want: 404},
-		{Name: "no JSON", Do: "POST /payments/webhooks/simulated", Body: `x`, Want: 415, Header: map[string]string{"Content-Type": "text/plain"}},
+		{Name: "no JSON", Do: "POST /payments/webhooks/simulated", Body: `x`, Want: 415,
+			Header: map[string]string{"Content-Type": "text/plain"}},
 		send("approved", "1", "charge.approved", waiting.OrderID, 204),
 		send("approved, sent again", "1", "charge.approved", waiting.OrderID, 204),
-		send("declined, and too late", "2", "charge.declined", waiting.OrderID, 204),
-		send("of nobody we know", "3", "charge.approved", shop.OrderID{UUID: shop.NewID()}, 204),
+		send("declined too late", "2", "charge.declined", waiting.OrderID, 204),
+		send("of an unknown order", "3", "charge.approved", shop.OrderID{UUID: shop.NewID()}, 204),
 		send("about something else", "4", "payout.made", waiting.OrderID, 204),
 		send("declined", "5", "charge.declined", declined.OrderID, 204),
-		{Name: "findings are for admins", As: kittest.NewCaller(shop.User), Do: "GET /payments/discrepancies", Want: 403},
-		{Name: "no findings", As: kittest.NewCaller(shop.Admin), Do: "GET /payments/discrepancies", Want: 200, Has: []string{`{"items":[],"next_cursor":null}`}},
+		{Name: "discrepancies are for admins", As: kittest.NewCaller(shop.User), Do: "GET /payments/discrepancies", Want: 403},
+		{Name: "no discrepancies", As: kittest.NewCaller(shop.Admin), Do: "GET /payments/discrepancies", Want: 200,
+			Has: []string{`{"items":[],"next_cursor":null}`}},
 	})
 	if _, err := s.Charge(t.Context(), waiting); err != nil {
-		t.Errorf("the message said that it was approved: %v", err)
+		t.Errorf("approved by webhook: %v", err)
 	}
 	if _, err := s.Charge(t.Context(), declined); !errors.Is(err, payment.ErrDeclined) {
-		t.Errorf("the message said that it was declined: %v", err)
+		t.Errorf("declined by webhook: %v", err)
 	}
-	var notices int
-	if err := db.QueryRow(t.Context(), `select count(*) from payment_webhooks`).Scan(&notices); err != nil || notices != 5 || told.Load() == 0 {
-		t.Errorf("%d messages are kept, %d told, %v", notices, told.Load(), err)
+	var webhooks int
+	err := db.QueryRow(t.Context(), `select count(*) from payment_webhooks`).Scan(&webhooks)
+	if err != nil || webhooks != 5 || settled.Load() == 0 {
+		t.Errorf("%d webhooks are stored, %d settled, %v", webhooks, settled.Load(), err)
 	}
 }
 
-// TestApprovedAfterItWasCalledOff: the provider says that it took the money of an order that ended meanwhile.
-func TestApprovedAfterItWasCalledOff(t *testing.T) {
-	db, s := unresolved(t)
+// TestApprovedAfterVoid: a charge that is approved after it was voided is refunded.
+func TestApprovedAfterVoid(t *testing.T) {
+	db, s := open(t)
 	provider, c := simulated.New(db, "key"), charge("")
 	if err := s.Void(t.Context(), c.OrderID, uuid.Nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := provider.Charge(t.Context(), c); err != nil { // by a process that had begun before
+	if _, err := provider.Charge(t.Context(), c); err != nil { // by an earlier activity
 		t.Fatal(err)
 	}
 	body := fmt.Appendf(nil, `{"id":"1","type":"charge.approved","order_id":%q}`, c.OrderID)
@@ -218,17 +223,17 @@ func TestApprovedAfterItWasCalledOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n, amount := totalCharged(t, db); n != 0 {
-		t.Errorf("%s is still taken", amount)
+		t.Errorf("%s is still charged", amount)
 	}
 }
 
-// otherProvider is the simulated provider under another name, as after PAYMENT_PROVIDER was changed.
+// otherProvider is the simulated provider with another name, as after a change of PAYMENT_PROVIDER.
 type otherProvider struct{ *simulated.Provider }
 
 func (otherProvider) Name() string { return "other" }
 
-func TestAnotherProviderDoesNotSpeakForIt(t *testing.T) {
-	db, before := unresolved(t)
+func TestChangedProvider(t *testing.T) {
+	db, before := open(t)
 	after, made, waiting := newService(db, otherProvider{simulated.New(db, "key")}, nil), charge(""), charge("tok_timeout")
 	if _, err := before.Charge(t.Context(), made); err != nil {
 		t.Fatal(err)
@@ -244,12 +249,12 @@ func TestAnotherProviderDoesNotSpeakForIt(t *testing.T) {
 		t.Errorf("charge: %v", err)
 	}
 	if _, err := after.Charge(t.Context(), made); err != nil {
-		t.Errorf("what is settled is known: %v", err)
+		t.Errorf("a settled charge: %v", err)
 	}
 	if n, amount := totalCharged(t, db); n != 1 || amount.String() != "599.98" {
 		t.Errorf("%d charges, %s", n, amount)
 	}
 	if err := before.Refund(t.Context(), refund); err != nil {
-		t.Errorf("the first is back: %v", err)
+		t.Errorf("refund by the first provider: %v", err)
 	}
 }

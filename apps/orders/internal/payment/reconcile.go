@@ -54,12 +54,12 @@ func (s *Service) IsCharged(ctx context.Context, id shop.OrderID) (bool, error) 
 	return err == nil, err
 }
 
-// maxAutoRefunds is the number of charges without an order that are refunded automatically in a day. More of them are not
-// the crash of a process: orders are lost, or another shop uses the account. Then an admin decides.
+// maxAutoRefunds is the number of charges without an order that are refunded automatically in a day. More of them are
+// not the crash of a process: orders are lost, or another shop uses the account. Then an admin decides.
 const maxAutoRefunds = 20
 
-// Repair reports a charge that should not exist and refunds it. If the refund fails, the discrepancy stays unresolved, and
-// the refund is retried.
+// Repair reports a charge that should not exist and refunds it. If the refund fails, the discrepancy stays unresolved,
+// and the refund is retried.
 func (s *Service) Repair(ctx context.Context, kind DiscrepancyKind, r Record) error {
 	if err := s.Report(ctx, kind, r); err != nil {
 		return err
@@ -117,8 +117,8 @@ func (s *Service) Unresolved(ctx context.Context, after int64) ([]PaymentDiscrep
 	return unresolved(ctx, s.db, s.provider.Name(), after)
 }
 
-// Report stores a discrepancy, logs and counts it. An unresolved one of the same kind and order stays as it is; a resolved
-// one becomes unresolved again.
+// Report stores a discrepancy, logs and counts it. An unresolved one of the same kind and order stays as it is; a
+// resolved one becomes unresolved again.
 func (s *Service) Report(ctx context.Context, kind DiscrepancyKind, r Record) error {
 	_, err := s.ReportNew(ctx, kind, r)
 	return err

@@ -32,8 +32,8 @@ type Service struct {
 // OnSettled is called when a webhook settled a payment. The call may be lost.
 type OnSettled func(ctx context.Context, id shop.OrderID)
 
-// OnRefundFailed records that a refund failed after the provider had accepted it, and returns the outstanding money. found
-// is false if there is no such refund. If it fails, the provider sends the webhook again.
+// OnRefundFailed records that a refund failed after the provider had accepted it, and returns the outstanding money.
+// found is false if there is no such refund. If it fails, the provider sends the webhook again.
 type OnRefundFailed func(
 	ctx context.Context, id shop.OrderID, refund uuid.UUID, why string,
 ) (outstanding Record, found bool, err error)
@@ -46,8 +46,8 @@ func NewService(
 }
 
 // Charge charges an order once, however often it is called: after an interruption it looks the charge up before it
-// repeats it under the same key. It fails with ErrDeclined, or with ErrTimeout if the result is unknown; other errors are
-// temporary.
+// repeats it under the same key. It fails with ErrDeclined, or with ErrTimeout if the result is unknown; other errors
+// are temporary.
 func (s *Service) Charge(ctx context.Context, c Charge) (Receipt, error) {
 	p, err := s.update(ctx, func(tx pgx.Tx) (Payment, error) { return begin(ctx, tx, c, s.provider.Name()) })
 	if err != nil || p.State != Pending {
@@ -100,8 +100,8 @@ func (s *Service) settleWith(ctx context.Context, id shop.OrderID, receipt Recei
 	return s.settle(ctx, e)
 }
 
-// settle records the result of a charge, unless it is known, and returns the known result. If the payment was voided while
-// the provider charged it, it refunds the charge first.
+// settle records the result of a charge, unless it is known, and returns the known result. If the payment was voided
+// while the provider charged it, it refunds the charge first.
 func (s *Service) settle(ctx context.Context, e WebhookEvent) (Receipt, error) {
 	p, err := s.update(ctx, func(tx pgx.Tx) (Payment, error) { return settle(ctx, tx, e) })
 	if err != nil {
@@ -124,8 +124,8 @@ func (s *Service) update(ctx context.Context, do func(tx pgx.Tx) (Payment, error
 	return p, err
 }
 
-// Void refunds what is left of an order's payment and prevents a later charge. refund is the refund's id at the provider.
-// It fails with ErrRefused permanently.
+// Void refunds what is left of an order's payment and prevents a later charge. refund is the refund's id at the
+// provider. It fails with ErrRefused permanently.
 func (s *Service) Void(ctx context.Context, id shop.OrderID, refund uuid.UUID) error {
 	p, err := s.update(ctx, func(tx pgx.Tx) (Payment, error) { return void(ctx, tx, id, s.provider.Name()) })
 	if err != nil || p.Attempts == 0 || p.State == Declined {
@@ -160,8 +160,8 @@ func (s *Service) Refund(ctx context.Context, r Refund) error {
 	return err
 }
 
-// checkProvider fails if a payment was made with another provider than the configured one. The operation then waits until
-// that provider is configured again, or until an admin does it at the provider.
+// checkProvider fails if a payment was made with another provider than the configured one. The operation then waits
+// until that provider is configured again, or until an admin does it at the provider.
 func (s *Service) checkProvider(name string) error {
 	if name != s.provider.Name() {
 		return ErrProvider.WithMessage("the payment was made with " + name)
@@ -174,8 +174,8 @@ func (s *Service) Get(ctx context.Context, id shop.OrderID) (Payment, error) {
 	return Get(ctx, s.db, id)
 }
 
-// HandleWebhook handles a provider's signed message. Messages may be repeated and out of order, because a known result is
-// final. It fails with ErrUnknownProvider or ErrSignature.
+// HandleWebhook handles a provider's signed message. Messages may be repeated and out of order, because a known result
+// is final. It fails with ErrUnknownProvider or ErrSignature.
 func (s *Service) HandleWebhook(ctx context.Context, provider string, body []byte, signature string) error {
 	if provider != s.provider.Name() {
 		return ErrUnknownProvider

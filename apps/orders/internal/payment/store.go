@@ -10,7 +10,8 @@ import (
 	"sidecart/kit/shop"
 )
 
-const columns = `order_id, provider, amount, currency, state, reference, reason, reason_code, attempts, requested_at, settled_at`
+const columns = `order_id, provider, amount, currency, state, reference, reason, reason_code, attempts,
+	requested_at, settled_at`
 
 func scan(row pgx.CollectableRow) (Payment, error) {
 	p, err := pgx.RowToStructByName[Payment](row)
@@ -26,7 +27,8 @@ func Get(ctx context.Context, db postgres.Reader, id shop.OrderID) (Payment, err
 // begin creates a payment, or counts one more attempt of a pending one.
 func begin(ctx context.Context, tx pgx.Tx, c Charge, provider string) (Payment, error) {
 	return postgres.One(ctx, tx, pgx.ErrNoRows, scan, `
-		insert into payments (order_id, provider, amount, currency, state, attempts) values ($1, $2, $3, $4, 'pending', 1)
+		insert into payments (order_id, provider, amount, currency, state, attempts)
+		values ($1, $2, $3, $4, 'pending', 1)
 		on conflict (order_id) do update set
 			attempts = payments.attempts + case payments.state when 'pending' then 1 else 0 end
 		returning `+columns, c.OrderID, provider, c.Amount, c.Currency)
@@ -44,7 +46,8 @@ func settle(ctx context.Context, tx pgx.Tx, e WebhookEvent) (Payment, error) {
 		returning `+columns, e.OrderID, e.State, e.Reference, e.Cause.Words, e.Cause.Code)
 }
 
-// void ends a payment, unless it was declined, and inserts a tombstone if there is none. XXX is "no currency" in ISO 4217.
+// void ends a payment, unless it was declined, and inserts a tombstone if there is none. XXX is "no currency" in ISO
+// 4217.
 func void(ctx context.Context, tx pgx.Tx, id shop.OrderID, provider string) (Payment, error) {
 	return postgres.One(ctx, tx, pgx.ErrNoRows, scan, `
 		insert into payments (order_id, provider, amount, currency, state, settled_at)
@@ -69,7 +72,8 @@ func report(ctx context.Context, tx pgx.Tx, kind DiscrepancyKind, provider strin
 		insert into payment_discrepancies (kind, order_id, provider, reference, amount, currency)
 		values ($1, $2, $3, $4, $5, $6)
 		on conflict (kind, order_id) do update set resolved_at = null, found_at = now()
-		where payment_discrepancies.resolved_at is not null`, kind, r.OrderID, provider, r.Reference, r.Amount, r.Currency)
+		where payment_discrepancies.resolved_at is not null`,
+		kind, r.OrderID, provider, r.Reference, r.Amount, r.Currency)
 	return tag.RowsAffected() == 1, err
 }
 
@@ -100,7 +104,8 @@ func discrepancy(ctx context.Context, db postgres.Reader, id int64) (PaymentDisc
 func unresolved(ctx context.Context, db postgres.Reader, provider string, after int64) ([]PaymentDiscrepancy, error) {
 	return postgres.All(ctx, db, pgx.RowToStructByName[PaymentDiscrepancy], `
 		select `+discrepancyColumns+` from payment_discrepancies
-		where resolved_at is null and provider = $1 and retry_at <= now() and id > $2 order by id limit 100`, provider, after)
+		where resolved_at is null and provider = $1 and retry_at <= now() and id > $2
+		order by id limit 100`, provider, after)
 }
 
 func discrepanciesBefore(ctx context.Context, db postgres.Reader, before int64, limit int) ([]PaymentDiscrepancy, error) {

@@ -44,7 +44,8 @@ type Service struct {
 // NewService makes the service of the sales in db.
 func NewService(db *pgxpool.Pool, statuses Statuses) *Service { return &Service{db, statuses} }
 
-// Report returns the sales. It fails for a time range that is reversed or longer than 366 days, and an unknown currency.
+// Report returns the sales. It fails for a time range that is reversed or longer than 366 days, and an unknown
+// currency.
 func (s *Service) Report(ctx context.Context, q Query) (r SalesReport, err error) {
 	if r.From, r.To, err = q.dateRange(time.Now()); err != nil {
 		return r, err

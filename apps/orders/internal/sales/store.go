@@ -8,8 +8,8 @@ import (
 	"sidecart/kit/postgres"
 )
 
-// add adds delta to the totals of a day, and the lines of a sale, multiplied by sign, to those of the products. Products are
-// locked in the order of their keys. A single slot may become negative; only the sum of all slots counts.
+// add adds delta to the totals of a day, and the lines of a sale, multiplied by sign, to those of the products.
+// Products are locked in the order of their keys. A single slot may become negative; only the sum of all slots counts.
 func add(ctx context.Context, tx pgx.Tx, s Sale, delta Totals, sign int) error {
 	var products, quantities []int64
 	var totals, skus, names []string

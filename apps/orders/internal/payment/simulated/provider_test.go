@@ -18,7 +18,9 @@ import (
 )
 
 func charge(token string) payment.Charge {
-	return payment.Charge{OrderID: shop.OrderID{UUID: shop.NewID()}, Amount: shop.MustMoney("599.98"), Currency: "USD", Token: token}
+	return payment.Charge{
+		OrderID: shop.OrderID{UUID: shop.NewID()}, Amount: shop.MustMoney("599.98"), Currency: "USD", Token: token,
+	}
 }
 
 func TestTokens(t *testing.T) {
@@ -41,7 +43,7 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-func TestNoAnswerIsSettledLater(t *testing.T) {
+func TestTimeoutSettlesLater(t *testing.T) {
 	p, c := simulated.New(kittest.DB(t, payment.Migrations), "key"), charge("tok_timeout")
 	if _, err := p.Find(t.Context(), c.OrderID, ""); !errors.Is(err, payment.ErrNotFound) {
 		t.Fatal(err)
@@ -55,7 +57,7 @@ func TestNoAnswerIsSettledLater(t *testing.T) {
 	})
 }
 
-func TestCallingOffForestallsALateCharge(t *testing.T) {
+func TestVoidPreventsALateCharge(t *testing.T) {
 	p := simulated.New(kittest.DB(t, payment.Migrations), "key")
 	charged, late, slow := charge(""), charge(""), charge("tok_timeout")
 	if _, err := p.Charge(t.Context(), charged); err != nil {
@@ -70,7 +72,7 @@ func TestCallingOffForestallsALateCharge(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, err := p.Charge(t.Context(), c); !errors.Is(err, payment.ErrDeclined) {
-				t.Errorf("charged after it was called off: %v", err)
+				t.Errorf("charged after it was voided: %v", err)
 			}
 		}
 	}
@@ -82,12 +84,12 @@ func TestPartialRefunds(t *testing.T) {
 	if _, err := p.Charge(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	back := func(amount string) payment.Refund {
+	refund := func(amount string) payment.Refund {
 		return payment.Refund{ID: shop.NewID(), OrderID: c.OrderID, Amount: shop.MustMoney(amount), Currency: "USD"}
 	}
-	first := back("100.00")
+	first := refund("100.00")
 	var all sync.WaitGroup
-	for range 8 { // one refund, however often it is asked for
+	for range 8 { // one refund, repeated concurrently
 		all.Go(func() {
 			if err := p.Refund(context.Background(), first, ""); err != nil {
 				t.Error(err)
@@ -95,7 +97,7 @@ func TestPartialRefunds(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if err := p.Refund(t.Context(), back("499.99"), ""); !errors.Is(err, payment.ErrNothingLeft) {
+	if err := p.Refund(t.Context(), refund("499.99"), ""); !errors.Is(err, payment.ErrNothingLeft) {
 		t.Errorf("more than was charged: %v", err)
 	}
 	for range 2 {
@@ -103,14 +105,15 @@ func TestPartialRefunds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := p.Refund(t.Context(), back("0.01"), ""); !errors.Is(err, payment.ErrNothingLeft) {
+	if err := p.Refund(t.Context(), refund("0.01"), ""); !errors.Is(err, payment.ErrNothingLeft) {
 		t.Errorf("a cent more than was charged: %v", err)
 	}
 	var refunded, entries shop.Money
 	err := db.QueryRow(t.Context(), `
-		select l.refunded, (select sum(amount) from simulated_refunds r where r.key = l.key) from simulated_ledger l`).Scan(&refunded, &entries)
+		select l.refunded, (select sum(amount) from simulated_refunds r where r.key = l.key) from simulated_ledger l`).
+		Scan(&refunded, &entries)
 	if err != nil || refunded.String() != "599.98" || entries.String() != "599.98" {
-		t.Errorf("%s and %s went back of 599.98, %v", refunded, entries, err)
+		t.Errorf("%s and %s of 599.98 were refunded, %v", refunded, entries, err)
 	}
 }
 
@@ -135,10 +138,11 @@ func TestSignatures(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if n, err := p.ParseWebhook(body, good); err != nil || n.State != payment.Approved || n.ID != "1" {
-		t.Errorf("%+v, %v", n, err)
+	if e, err := p.ParseWebhook(body, good); err != nil || e.State != payment.Approved || e.ID != "1" {
+		t.Errorf("%+v, %v", e, err)
 	}
-	if _, err := simulated.New(nil, "").ParseWebhook(body, simulated.Sign("", body, now)); !errors.Is(err, payment.ErrSignature) {
-		t.Errorf("without a key nobody can sign: %v", err)
+	withoutKey := simulated.New(nil, "")
+	if _, err := withoutKey.ParseWebhook(body, simulated.Sign("", body, now)); !errors.Is(err, payment.ErrSignature) {
+		t.Errorf("signed with an empty key: %v", err)
 	}
 }

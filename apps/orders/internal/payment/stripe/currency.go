@@ -10,7 +10,9 @@ import (
 // Stripe's decimals differ from ISO 4217's (https://docs.stripe.com/currencies, "Minor units" and "Special cases"). All
 // other currencies have two, ISK and UGX included: ISO gives these none, and Stripe charges only whole ones.
 var (
-	zeroDecimals  = []string{"BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"}
+	zeroDecimals = []string{
+		"BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF",
+	}
 	threeDecimals = []string{"BHD", "JOD", "KWD", "OMR", "TND"} // the last of which is always 0
 )
 
@@ -33,7 +35,8 @@ func toMinor(m shop.Money, currency string) (int64, error) {
 	return units, nil
 }
 
-// fromMinor is an amount of Stripe with ISO 4217's decimals, or with Stripe's if it is a fraction that ISO does not have.
+// fromMinor is an amount of Stripe with ISO 4217's decimals, or with Stripe's if it is a fraction that ISO does not
+// have.
 func fromMinor(units int64, currency string) (shop.Money, error) {
 	m, err := shop.MoneyOf(units, decimals(currency))
 	if exact, inErr := m.In(currency); inErr == nil {

@@ -1,5 +1,5 @@
-// Package stripe is the payment provider Stripe: PaymentIntents that are created and confirmed in one request, refunds, and
-// signed webhooks. Cards stay in the buyer's browser: the token is a payment method that Stripe made of one there.
+// Package stripe is the payment provider Stripe: PaymentIntents that are created and confirmed in one request, refunds,
+// and signed webhooks. Cards stay in the buyer's browser: the token is a payment method that Stripe made of one there.
 package stripe
 
 import (
@@ -32,7 +32,8 @@ const (
 // timeout is that of one call of Stripe with its retries.
 const timeout = 20 * time.Second
 
-// New makes a provider that calls Stripe with apiKey and verifies webhooks with webhookKey. address is empty outside tests.
+// New makes a provider that calls Stripe with apiKey and verifies webhooks with webhookKey. address is empty outside
+// tests.
 func New(apiKey, webhookKey, address string) *Provider {
 	cfg := &api.BackendConfig{
 		HTTPClient: &http.Client{Timeout: timeout}, MaxNetworkRetries: api.Int64(2), EnableTelemetry: api.Bool(false),
@@ -72,8 +73,8 @@ func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Receip
 	return receipt(intent)
 }
 
-// Find implements payment.Provider. Without a reference it searches. Stripe's search index lags some seconds; ErrNotFound
-// then leads to a charge with the same idempotency key, which returns the first one.
+// Find implements payment.Provider. Without a reference it searches. Stripe's search index lags some seconds;
+// ErrNotFound then leads to a charge with the same idempotency key, which returns the first one.
 func (p *Provider) Find(ctx context.Context, key shop.OrderID, reference string) (payment.Receipt, error) {
 	intent, err := p.intent(ctx, key, reference)
 	if err != nil {
@@ -118,8 +119,8 @@ func (p *Provider) Refund(ctx context.Context, r payment.Refund, reference strin
 	})
 }
 
-// refund refunds an amount, or the rest if params has none. A refund that Stripe accepted may fail days later; a webhook
-// reports that.
+// refund refunds an amount, or the rest if params has none. A refund that Stripe accepted may fail days later; a
+// webhook reports that.
 func (p *Provider) refund(ctx context.Context, reference, key string, params *api.RefundCreateParams) error {
 	params.PaymentIntent = api.String(reference)
 	params.SetIdempotencyKey(key)
