@@ -1,9 +1,9 @@
-// This module pins the dapr CLI that the tests drive; people have their own.
+// This module pins the Dapr CLI of the tests; users have their own.
 module sidecart/tools/cli
 
 go 1.26
 
-// Asked for by the CLI, and not to be had from proxy.golang.org.
+// Required by the CLI, and not available from proxy.golang.org.
 replace github.com/dapr/components-contrib v1.16.3 => github.com/dapr/components-contrib v1.16.5
 
 tool github.com/dapr/cli

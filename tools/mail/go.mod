@@ -1,4 +1,4 @@
-// This module pins the mail server of the local platform. Older than modules, it is built with today's libraries.
+// This module pins the mail server of the local platform. It is older than Go modules, and built with current libraries.
 module sidecart/tools/mail
 
 go 1.26.0

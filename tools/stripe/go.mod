@@ -1,4 +1,4 @@
-// This module pins stripe-mock, the program that Stripe's own libraries are tested against.
+// This module pins stripe-mock, which Stripe's own libraries are tested against.
 module sidecart/tools/stripe
 
 go 1.26

@@ -1,4 +1,4 @@
-// This module pins the program that knows which weaknesses are known of what we depend on.
+// This module pins govulncheck, which finds known vulnerabilities in the code that we depend on.
 module sidecart/tools/vuln
 
 go 1.26.0
