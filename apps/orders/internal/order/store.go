@@ -40,12 +40,8 @@ const columns = `id, number, user_id, status, items, total, refunded, currency, 
 func listQuery(f Filter, before shop.OrderID, limit int) (sql string, args []any) {
 	var c postgres.Conditions
 	c.And(`id < ?`, before)
-	if f.UserID != nil {
-		c.And(`user_id = ?`, *f.UserID)
-	}
-	if f.Status != "" {
-		c.And(`status = ?`, f.Status)
-	}
+	postgres.AndSet(&c, `user_id = ?`, f.UserID)
+	postgres.AndSet(&c, `status = ?`, f.Status)
 	return `select ` + columns + ` from orders where ` + c.String() + c.Fill(` order by id desc limit ?`, limit), c.Args
 }
 

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
+	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
 )
@@ -21,12 +22,8 @@ import (
 type Progress struct{ Until, Backfill time.Time }
 
 // Progress returns the stored progress. It begins three hours ago, and the backfill a month before the first payment.
-func (s *Service) Progress(ctx context.Context) (p Progress, err error) {
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		p, err = progress(ctx, tx, s.provider.Name())
-		return err
-	})
-	return p, err
+func (s *Service) Progress(ctx context.Context) (Progress, error) {
+	return postgres.InTx(ctx, s.db, func(tx pgx.Tx) (Progress, error) { return progress(ctx, tx, s.provider.Name()) })
 }
 
 // SaveProgress stores the progress. Until never decreases; the backfill restarts when it has reached Until.

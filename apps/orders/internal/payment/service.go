@@ -49,7 +49,7 @@ func NewService(
 // repeats it under the same key. It fails with ErrDeclined, or with ErrTimeout if the result is unknown; other errors
 // are temporary.
 func (s *Service) Charge(ctx context.Context, c Charge) (Receipt, error) {
-	p, err := s.update(ctx, func(tx pgx.Tx) (Payment, error) { return begin(ctx, tx, c, s.provider.Name()) })
+	p, err := postgres.InTx(ctx, s.db, func(tx pgx.Tx) (Payment, error) { return begin(ctx, tx, c, s.provider.Name()) })
 	if err != nil || p.State != Pending {
 		return orResult(p, err)
 	}
@@ -103,7 +103,7 @@ func (s *Service) settleWith(ctx context.Context, id shop.OrderID, receipt Recei
 // settle records the result of a charge, unless it is known, and returns the known result. If the payment was voided
 // while the provider charged it, it refunds the charge first.
 func (s *Service) settle(ctx context.Context, e WebhookEvent) (Receipt, error) {
-	p, err := s.update(ctx, func(tx pgx.Tx) (Payment, error) { return settle(ctx, tx, e) })
+	p, err := postgres.InTx(ctx, s.db, func(tx pgx.Tx) (Payment, error) { return settle(ctx, tx, e) })
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -115,19 +115,10 @@ func (s *Service) settle(ctx context.Context, e WebhookEvent) (Receipt, error) {
 	return p.result()
 }
 
-// update runs a transaction that changes a payment.
-func (s *Service) update(ctx context.Context, do func(tx pgx.Tx) (Payment, error)) (p Payment, err error) {
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		p, err = do(tx)
-		return err
-	})
-	return p, err
-}
-
 // Void refunds what is left of an order's payment and prevents a later charge. refund is the refund's id at the
 // provider. It fails with ErrRefused permanently.
 func (s *Service) Void(ctx context.Context, id shop.OrderID, refund uuid.UUID) error {
-	p, err := s.update(ctx, func(tx pgx.Tx) (Payment, error) { return void(ctx, tx, id, s.provider.Name()) })
+	p, err := postgres.InTx(ctx, s.db, func(tx pgx.Tx) (Payment, error) { return void(ctx, tx, id, s.provider.Name()) })
 	if err != nil || p.Attempts == 0 || p.State == Declined {
 		return err
 	}

@@ -88,15 +88,9 @@ func (q query) conditions() *postgres.Conditions {
 	if q.CategoryID != 0 {
 		c.And(`p.category_id = any(?)`, q.categories)
 	}
-	if q.Brand != "" {
-		c.And(`p.brand = ?`, q.Brand)
-	}
-	if q.MinPrice != nil {
-		c.And(`p.price >= ?`, q.MinPrice)
-	}
-	if q.MaxPrice != nil {
-		c.And(`p.price <= ?`, q.MaxPrice)
-	}
+	postgres.AndSet(c, `p.brand = ?`, q.Brand)
+	postgres.AndSet(c, `p.price >= ?`, q.MinPrice)
+	postgres.AndSet(c, `p.price <= ?`, q.MaxPrice)
 	if q.InStock != nil {
 		// kind is 'out' exactly while nothing is available. This avoids reading stock, whose rows change often.
 		out := `exists (select from stock_alerts a where a.product_id = p.id and a.kind = 'out')`

@@ -82,12 +82,8 @@ func list(ctx context.Context, db postgres.Reader, f Filter, before shop.UserID,
 		prefix := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(q) + "%"
 		c.And(`(username_key like ? or email_key like ? or lower(full_name) like ?)`, prefix, prefix, prefix)
 	}
-	if f.Role != "" {
-		c.And(`role = ?`, f.Role)
-	}
-	if f.Active != nil {
-		c.And(`active = ?`, f.Active)
-	}
+	postgres.AndSet(&c, `role = ?`, f.Role)
+	postgres.AndSet(&c, `active = ?`, f.Active)
 	sql := `
 		select id, username, email, full_name, role, active, email_verified, created_at, updated_at
 		from accounts where ` + c.String() + c.Fill(` order by id desc limit ?`, limit)

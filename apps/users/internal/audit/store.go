@@ -34,21 +34,11 @@ const selectEntries = `
 func list(ctx context.Context, db postgres.Reader, f Filter, before int64, limit int) ([]AuditEntry, error) {
 	var c postgres.Conditions
 	c.And(`seq < ?`, before)
-	if f.UserID.UUID != uuid.Nil {
-		c.And(`user_id = ?`, f.UserID)
-	}
-	if f.ActorID.UUID != uuid.Nil {
-		c.And(`actor_id = ?`, f.ActorID)
-	}
-	if f.Action != "" {
-		c.And(`action = ?`, f.Action)
-	}
-	if f.From != nil {
-		c.And(`at >= ?`, f.From)
-	}
-	if f.To != nil {
-		c.And(`at < ?`, f.To)
-	}
+	postgres.AndSet(&c, `user_id = ?`, f.UserID)
+	postgres.AndSet(&c, `actor_id = ?`, f.ActorID)
+	postgres.AndSet(&c, `action = ?`, f.Action)
+	postgres.AndSet(&c, `at >= ?`, f.From)
+	postgres.AndSet(&c, `at < ?`, f.To)
 	sql := selectEntries + ` where ` + c.String() + c.Fill(` order by seq desc limit ?`, limit)
 	return postgres.All(ctx, db, pgx.RowToStructByName[AuditEntry], sql, c.Args...)
 }
