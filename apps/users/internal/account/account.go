@@ -52,7 +52,7 @@ type Filter struct {
 	Active *bool     `query:"active" validate:"omitempty"`
 }
 
-const passwordTooLong = "must have at most 72 bytes"
+const tooLong = "must have at most 72 bytes"
 
 // The errors of accounts.
 var (

@@ -67,7 +67,7 @@ func (p *Passwords) Rehash(password string) ([]byte, error) {
 func (p *Passwords) hash(ctx context.Context, slots *semaphore.Weighted, password string) ([]byte, error) {
 	password = normalizePassword(password)
 	if len(password) > maxPasswordBytes {
-		return nil, fault.ErrInvalid.With("password", passwordTooLong)
+		return nil, fault.ErrInvalid.With("password", tooLong)
 	}
 	if err := acquire(ctx, slots); err != nil {
 		return nil, err

@@ -33,7 +33,7 @@ func passwordProblem(password string, names ...string) string {
 	given := canonical(password)
 	switch {
 	case len(normalizePassword(password)) > maxPasswordBytes:
-		return passwordTooLong
+		return tooLong
 	case commonPasswords[given]:
 		return "is one of the passwords that attackers try first"
 	}
