@@ -37,10 +37,12 @@ func readSettings(env config.Env) settings {
 			Window:          env.Duration("LOCKOUT_WINDOW", 24*time.Hour),
 		},
 		mails: mailtoken.Lifetimes{
-			Verify: env.Duration("VERIFY_TOKEN_TTL", 24*time.Hour), Reset: env.Duration("RESET_TOKEN_TTL", 30*time.Minute),
+			Verify: env.Duration("VERIFY_TOKEN_TTL", 24*time.Hour),
+			Reset:  env.Duration("RESET_TOKEN_TTL", 30*time.Minute),
 		},
 		tokens: session.Lifetimes{
-			Access: env.Duration("ACCESS_TOKEN_TTL", 15*time.Minute), Refresh: env.Duration("REFRESH_TOKEN_TTL", 720*time.Hour),
+			Access:  env.Duration("ACCESS_TOKEN_TTL", 15*time.Minute),
+			Refresh: env.Duration("REFRESH_TOKEN_TTL", 720*time.Hour),
 		},
 	}
 }

@@ -22,7 +22,8 @@ func run(ctx context.Context, s *service.Service) error {
 	if err != nil {
 		return err
 	}
-	outbox, err := s.OpenDatabase(ctx, "users-database-url", account.Migrations, mailtoken.Migrations, session.Migrations)
+	outbox, err := s.OpenDatabase(ctx, "users-database-url",
+		account.Migrations, mailtoken.Migrations, session.Migrations)
 	if err != nil {
 		return err
 	}

@@ -16,8 +16,8 @@ import (
 func BenchmarkVerify(b *testing.B) {
 	signer, _ := newSigner(b)
 	newVerifier := func(ended int) *auth.Verifier {
-		v := auth.NewVerifier(func(context.Context, string) (auth.Update, error) {
-			update, err := signer.Feed(context.Background(), "")
+		v := auth.NewVerifier(func(ctx context.Context, cursor string) (auth.Update, error) {
+			update, err := signer.Feed(ctx, cursor)
 			for update.TTLSeconds = 960; len(update.EndedSessions) < ended; {
 				update.EndedSessions = append(update.EndedSessions, uuid.New())
 			}
@@ -76,8 +76,8 @@ func BenchmarkVerify(b *testing.B) {
 	b.Run("update with one of 10000 ended sessions", func(b *testing.B) {
 		v := newVerifier(10_000)
 		ended := make([]uuid.UUID, 1)
-		w := auth.Copy(v, func(context.Context, string) (auth.Update, error) {
-			update, err := signer.Feed(context.Background(), "")
+		w := auth.Copy(v, func(ctx context.Context, cursor string) (auth.Update, error) {
+			update, err := signer.Feed(ctx, cursor)
 			update.EndedSessions, update.TTLSeconds = ended, 960
 			return update, err
 		})

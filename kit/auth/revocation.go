@@ -148,8 +148,12 @@ var errStale = errors.New("auth: no update of keys and ended sessions for 10 s")
 
 // Healthy fails after ten seconds without an update.
 func (v *Verifier) Healthy(context.Context) error {
-	if v.follows && time.Since(time.Unix(0, v.updatedAt.Load())) > staleAfter {
+	if v.stale() {
 		return errStale
 	}
 	return nil
+}
+
+func (v *Verifier) stale() bool {
+	return v.follows && time.Since(time.Unix(0, v.updatedAt.Load())) > staleAfter
 }

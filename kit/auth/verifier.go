@@ -68,7 +68,7 @@ func (v *Verifier) parse(state *snapshot, token string) (*verified, error) {
 		switch {
 		case ok:
 			return key, nil
-		case v.Healthy(context.Background()) != nil:
+		case v.stale():
 			return nil, errNoKeys // it may be a new one
 		}
 		return nil, ErrInvalidToken

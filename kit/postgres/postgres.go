@@ -56,6 +56,12 @@ func InTx[T any](ctx context.Context, db *pgxpool.Pool, fn func(tx pgx.Tx) (T, e
 	return result, err
 }
 
+// Exec executes a statement that may affect any number of rows.
+func Exec(ctx context.Context, tx pgx.Tx, sql string, args ...any) error {
+	_, err := tx.Exec(ctx, sql, args...)
+	return err
+}
+
 // ExecOne executes a statement. It fails with notFound if no row is affected.
 func ExecOne(ctx context.Context, tx pgx.Tx, notFound error, sql string, args ...any) error {
 	tag, err := tx.Exec(ctx, sql, args...)

@@ -49,7 +49,8 @@ func (s *Service) UpdateProfile(
 			return err
 		}
 		return audit.Record(ctx, tx, audit.Entry{
-			Action: audit.ProfileChanged, Actor: caller.ID, User: a.ID, From: from, Details: changedFields(before.Account, a),
+			Action: audit.ProfileChanged, Actor: caller.ID, User: a.ID, From: from,
+			Details: changedFields(before.Account, a),
 		})
 	})
 	return a, err

@@ -93,8 +93,7 @@ func list(ctx context.Context, db postgres.Reader, f Filter, before shop.UserID,
 
 // lockAdmins serialises changes of accounts, so that two admins cannot remove each other.
 func lockAdmins(ctx context.Context, tx pgx.Tx) error {
-	_, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtext('account.admins'))`)
-	return err
+	return postgres.Exec(ctx, tx, `select pg_advisory_xact_lock(hashtext('account.admins'))`)
 }
 
 func countAdmins(ctx context.Context, tx pgx.Tx) (n int, err error) {
@@ -131,15 +130,14 @@ func verify(ctx context.Context, tx pgx.Tx, id shop.UserID, email string) (bool,
 }
 
 func setPassword(ctx context.Context, tx pgx.Tx, id shop.UserID, hash []byte) error {
-	_, err := tx.Exec(ctx, `
+	return postgres.Exec(ctx, tx, `
 		update accounts set password_hash = $2, updated_at = now() where id = $1 and erased_at is null`, id, hash)
-	return err
 }
 
 // replaceHash replaces the hash of the same password, unless the password was changed meanwhile.
 func replaceHash(ctx context.Context, tx pgx.Tx, id shop.UserID, old, hash []byte) error {
-	_, err := tx.Exec(ctx, `update accounts set password_hash = $3 where id = $1 and password_hash = $2`, id, old, hash)
-	return err
+	return postgres.Exec(ctx, tx, `
+		update accounts set password_hash = $3 where id = $1 and password_hash = $2`, id, old, hash)
 }
 
 // claimLockNotice returns the account of a name whose owner has not been notified of the lock that ends then, or the
@@ -155,12 +153,11 @@ func claimLockNotice(ctx context.Context, tx pgx.Tx, name string, until time.Tim
 
 // anonymise keeps the row, which orders and the audit refer to.
 func anonymise(ctx context.Context, tx pgx.Tx, id shop.UserID) error {
-	_, err := tx.Exec(ctx, `
+	return postgres.Exec(ctx, tx, `
 		update accounts set username = 'erased', username_key = 'erased ' || id, username_shape = 'erased ' || id,
 			email = 'erased@invalid', email_key = 'erased ' || id, full_name = '', password_hash = '', role = 'user',
 			active = false, email_verified = false, told_locked_until = null, erased_at = now(), updated_at = now()
 		where id = $1`, id)
-	return err
 }
 
 // mailRequest is a request for an e-mail to an address.
@@ -173,10 +170,9 @@ type mailRequest struct {
 }
 
 func insertMailRequest(ctx context.Context, tx pgx.Tx, r mailRequest) error {
-	_, err := tx.Exec(ctx, `
+	return postgres.Exec(ctx, tx, `
 		insert into mail_requests (id, purpose, email_key, address, user_agent) values ($1, $2, $3, $4, $5)`,
 		shop.NewID(), r.Purpose, r.EmailKey, r.Address, r.UserAgent)
-	return err
 }
 
 // takeMailRequest deletes and returns the oldest due request that no other replica processes, or the zero mailRequest.
@@ -189,8 +185,7 @@ func takeMailRequest(ctx context.Context, tx pgx.Tx) (mailRequest, error) {
 
 // postponeMailRequest makes a request due in a minute.
 func postponeMailRequest(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
-	_, err := tx.Exec(ctx, `update mail_requests set due_at = now() + interval '1 minute' where id = $1`, id)
-	return err
+	return postgres.Exec(ctx, tx, `update mail_requests set due_at = now() + interval '1 minute' where id = $1`, id)
 }
 
 // lockByEmail returns and locks the active account with an address, or the zero Account.
@@ -201,6 +196,5 @@ func lockByEmail(ctx context.Context, tx pgx.Tx, emailKey string) (Account, erro
 }
 
 func deleteMailRequests(ctx context.Context, tx pgx.Tx, email string) error {
-	_, err := tx.Exec(ctx, `delete from mail_requests where email_key = $1`, canonical(email))
-	return err
+	return postgres.Exec(ctx, tx, `delete from mail_requests where email_key = $1`, canonical(email))
 }

@@ -28,7 +28,8 @@ type Service struct{ db *pgxpool.Pool }
 // Open fails if the database does not have the audit's tables.
 func Open(ctx context.Context, db *pgxpool.Pool) (*Service, error) {
 	if head, err := getHead(ctx, db); err != nil || head.Hash == "" {
-		missing := errors.New("the database has no audit: apply apps/users/internal/audit/migrations/*.sql as its administrator")
+		missing := errors.New("the database has no audit: " +
+			"apply apps/users/internal/audit/migrations/*.sql as its administrator")
 		return nil, errors.Join(missing, err)
 	}
 	return &Service{db}, nil

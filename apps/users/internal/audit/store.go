@@ -12,11 +12,10 @@ import (
 
 // insert adds an entry. A trigger sets its number, time and hashes.
 func insert(ctx context.Context, tx pgx.Tx, e Entry, details string) error {
-	_, err := tx.Exec(ctx, `
+	return postgres.Exec(ctx, tx, `
 		insert into audit.entries (action, actor_id, user_id, address, user_agent, details)
 		values ($1, $2, $3, $4, $5, $6::text::json)`,
 		e.Action, orNull(e.Actor), orNull(e.User), e.From.Address, e.From.UserAgent, details)
-	return err
 }
 
 func orNull(id shop.UserID) *uuid.UUID {
@@ -63,5 +62,6 @@ type Head struct {
 
 // getHead returns the zero Head if the row was deleted.
 func getHead(ctx context.Context, db postgres.Reader) (Head, error) {
-	return postgres.One(ctx, db, nil, pgx.RowToStructByName[Head], `select seq, encode(hash, 'hex') as hash from audit.head`)
+	return postgres.One(ctx, db, nil, pgx.RowToStructByName[Head], `
+		select seq, encode(hash, 'hex') as hash from audit.head`)
 }

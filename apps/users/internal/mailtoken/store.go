@@ -24,17 +24,15 @@ func insert(
 
 // Revoke closes the open tokens of an account, of one purpose or of all ("").
 func Revoke(ctx context.Context, tx pgx.Tx, user shop.UserID, purpose Purpose) error {
-	_, err := tx.Exec(ctx, `
+	return postgres.Exec(ctx, tx, `
 		update mail_tokens set closed_at = now()
 		where account_id = $1 and closed_at is null and ($2 = '' or purpose = $2)`, user, purpose)
-	return err
 }
 
 // deleteOld deletes the tokens of an account after a month.
 func deleteOld(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
-	_, err := tx.Exec(ctx, `
+	return postgres.Exec(ctx, tx, `
 		delete from mail_tokens where account_id = $1 and requested_at < now() - interval '30 days'`, user)
-	return err
 }
 
 // redeem fails with ErrInvalidToken. A concurrent transaction waits and then fails.
@@ -75,6 +73,5 @@ func countLastHour(ctx context.Context, tx pgx.Tx, user shop.UserID, purpose Pur
 
 // Erase deletes all tokens of an account.
 func Erase(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
-	_, err := tx.Exec(ctx, `delete from mail_tokens where account_id = $1`, user)
-	return err
+	return postgres.Exec(ctx, tx, `delete from mail_tokens where account_id = $1`, user)
 }

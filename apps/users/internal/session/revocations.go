@@ -71,7 +71,8 @@ func (s *Service) readRevocations(ctx context.Context, since string) (auth.Updat
 	keys := s.signer.JWKS()
 	at := cursor{horizon, digestOfKeys(keys), digestOf(ended, 0), digestOf(ended, horizon)}
 	update := auth.Update{
-		Issuer: s.signer.Issuer, JWKS: keys, EndedSessions: []uuid.UUID{}, TTLSeconds: int(ttl.Seconds()), Cursor: at.String(),
+		Issuer: s.signer.Issuer, JWKS: keys, Cursor: at.String(),
+		EndedSessions: []uuid.UUID{}, TTLSeconds: int(ttl.Seconds()),
 	}
 	for _, e := range ended {
 		update.EndedSessions = append(update.EndedSessions, e.ID)

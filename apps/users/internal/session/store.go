@@ -37,10 +37,10 @@ func upsertDevice(ctx context.Context, tx pgx.Tx, user shop.UserID, device []byt
 }
 
 func insertRefreshToken(ctx context.Context, tx pgx.Tx, session uuid.UUID, token []byte, life time.Duration) error {
-	_, err := tx.Exec(ctx, `
+	return postgres.Exec(ctx, tx, `
 		with seen as (update sessions set seen_at = now() where id = $1)
-		insert into refresh_tokens (fingerprint, session_id, expires_at) values ($2, $1, now() + $3)`, session, token, life)
-	return err
+		insert into refresh_tokens (fingerprint, session_id, expires_at) values ($2, $1, now() + $3)`,
+		session, token, life)
 }
 
 type refreshToken struct {
@@ -59,8 +59,7 @@ func lockRefreshToken(ctx context.Context, tx pgx.Tx, token []byte) (refreshToke
 }
 
 func markUsed(ctx context.Context, tx pgx.Tx, token []byte) error {
-	_, err := tx.Exec(ctx, `update refresh_tokens set used_at = clock_timestamp() where fingerprint = $1`, token)
-	return err
+	return postgres.Exec(ctx, tx, `update refresh_tokens set used_at = clock_timestamp() where fingerprint = $1`, token)
 }
 
 // list returns the active sessions that can be refreshed.
@@ -89,10 +88,9 @@ func end(
 
 // erase deletes the addresses and devices of a user.
 func erase(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
-	_, err := tx.Exec(ctx, `
+	return postgres.Exec(ctx, tx, `
 		with gone as (delete from devices where account_id = $1)
 		update sessions set user_agent = '', address = '' where account_id = $1`, user)
-	return err
 }
 
 // prune deletes expired refresh tokens, sessions whose tokens have all expired, and devices not seen for a year.
@@ -113,8 +111,7 @@ func prune(ctx context.Context, db *pgxpool.Pool, ttl time.Duration) error {
 
 // notifyChanged notifies all replicas at the commit that sessions ended or a key was added.
 func notifyChanged(ctx context.Context, tx pgx.Tx) error {
-	_, err := tx.Exec(ctx, `notify revocations`)
-	return err
+	return postgres.Exec(ctx, tx, `notify revocations`)
 }
 
 // listen calls onChange when it starts to listen and after each notification. It returns when the connection fails.
@@ -191,10 +188,9 @@ func insertKey(ctx context.Context, tx pgx.Tx, key auth.Key, delay time.Duration
 
 // deleteExpiredKeys deletes the keys whose tokens have expired.
 func deleteExpiredKeys(ctx context.Context, tx pgx.Tx, ttl time.Duration) error {
-	_, err := tx.Exec(ctx, `
+	return postgres.Exec(ctx, tx, `
 		delete from signing_keys k where exists (
 			select from signing_keys later where later.signs_from > k.signs_from and later.signs_from < now() - $1::interval)`, ttl)
-	return err
 }
 
 // Export returns all sessions of a user as JSON, including ended ones.
