@@ -6,7 +6,7 @@ PKG   ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run start stop infra status doctor logs dead-letters reset demo seed test lint fmt fuzz invariants \
-	chaos bench build stack audit-deps audit-verify generate rotate-keys
+	chaos bench build stack audit-deps audit-verify generate openapi rotate-keys
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,7 +47,7 @@ seed: ## Fill the running platform with products, pictures, buyers and months of
 test: stack ## Run all checks of CI; PKG=./apps/orders/... tests one part
 	@$(STACK) check $(PKG)
 
-lint: stack ## Run the linter
+lint: stack ## Run the linters: of the code, and of docs/openapi.json where Node.js is there
 	@$(STACK) lint
 
 fuzz: ## Fuzz the parsers, each for FUZZTIME (60s)
@@ -64,6 +64,10 @@ generate: ## Generate docs/events.md, golden events, descriptions of the API, da
 	@go run ./tools/daprgen
 	@go test ./kit/shop -count 1 -run TestOldEventsDecode -update
 	@go test ./apps/gateway/internal/document -count 1 -run TestDescriptionsAreTheComments -update
+
+openapi: ## Write docs/openapi.json as the running platform serves it, and the tests' Go client from it
+	@go run ./tests/openapi
+	@go generate ./tests/client/api
 
 invariants: ## Check the invariants on the running platform: stock, money, orders, events
 	@go run ./tests/invariants/report

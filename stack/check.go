@@ -52,7 +52,7 @@ func check(ctx context.Context, c command) error {
 		return errors.Join(err, missing)
 	}
 	var output bytes.Buffer
-	linter.Go(func() error { return k.lint(&output, 19) })
+	linter.Go(func() error { return errors.Join(k.lint(&output, 19), k.lintDocument(&output)) })
 	// The tests of the platform run even when unit tests fail: a failing unit test often explains an end-to-end test's
 	// failure.
 	err = errors.Join(err, k.platformTests(), failed("summary", k.summary()))
@@ -79,7 +79,7 @@ func (k checker) ensure(tools ...program.Tool) error {
 func lint(ctx context.Context, c command) error {
 	k := checker{command: c, ctx: ctx, log: progress.New(os.Stderr)}
 	k.log.Printf("golangci-lint")
-	return k.lint(os.Stdout, 0)
+	return errors.Join(k.lint(os.Stdout, 0), k.lintDocument(os.Stdout))
 }
 
 func (k checker) checkFormat() error {
@@ -110,6 +110,24 @@ func (k checker) lint(out io.Writer, nice int) error {
 	cmd.Env = append(program.BuildEnv(), "GOFLAGS="+strings.TrimSpace(flags)+" -race")
 	cmd.Stdout, cmd.Stderr = out, out
 	return proc.Run(cmd)
+}
+
+// lintDocument lints the API's document on a machine that has Node.js.
+func (k checker) lintDocument(out io.Writer) error {
+	const document = "docs/openapi.json"
+	redocly, err := program.Redocly(k.ctx, k.Instance, k.log)
+	if errors.Is(err, program.ErrMissing) {
+		k.log.Printf("%s is not linted: %v", document, err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	k.log.Printf("redocly lint %s", document)
+	cmd := k.cmd(redocly, "lint", "--config", "tools/openapi/redocly.yaml", document)
+	cmd.Env = append(os.Environ(), "REDOCLY_TELEMETRY=off", "REDOCLY_SUPPRESS_UPDATE_NOTICE=true")
+	cmd.Stdout, cmd.Stderr = out, out
+	return failed("redocly", proc.Run(cmd))
 }
 
 // eventsFile has the test events of one part, for the summary.

@@ -221,16 +221,17 @@ func TestResultsThatDoNotSurviveJSON(t *testing.T) {
 
 func TestCalls(t *testing.T) {
 	db := database(t)
+	refused := fault.New(fault.Conflict, "refused", "no")
 	app := web.New("things", web.Config{Verify: kittest.Verify})
 	web.Handle(app, "POST /things/{room}", shop.Anyone, func(_ context.Context, _ shop.Caller, in struct {
 		newThing
 		Room string `path:"room"`
 	}) (thing, error) {
 		if in.Name == "refused" {
-			return thing{}, fault.New(fault.Conflict, "refused", "no")
+			return thing{}, refused
 		}
 		return makeThing(db, in.newThing)
-	}, web.Created, web.Doc("createThing", "products", "Create a thing"))
+	}, web.Created, web.Fails(refused), web.Doc("createThing", "products", "Create a thing"))
 	call := func(name, path, key, body string, want int, has ...string) kittest.Call {
 		return kittest.Call{Name: name, Do: "POST /things/" + path, Body: body, Header: map[string]string{"Idempotency-Key": key}, Want: want, Has: has}
 	}

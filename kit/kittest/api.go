@@ -2,16 +2,19 @@ package kittest
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"sidecart/kit/kittest/contract"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
 )
@@ -62,7 +65,8 @@ func Run(t *testing.T, app *web.App, db *pgxpool.Pool, calls []Call) {
 	}
 }
 
-// Do makes one call and returns the response's status and body.
+// Do makes one call and returns the response's status and body. It fails the test if the call differs from the app's
+// OpenAPI document.
 func Do(t *testing.T, app *web.App, call Call) (status int, body []byte) {
 	t.Helper()
 	method, path, _ := strings.Cut(call.Do, " ")
@@ -91,7 +95,31 @@ func Do(t *testing.T, app *web.App, call Call) (status int, body []byte) {
 	if body, err = io.ReadAll(res.Body); err != nil {
 		t.Fatalf("%s: %v", call.Do, err)
 	}
+	checkContract(t, app, contract.Exchange{
+		Request: req, RequestBody: []byte(call.Body), Response: res, ResponseBody: body,
+	})
 	return res.StatusCode, body
+}
+
+var contracts sync.Map // of func() (*contract.Contract, error) by *web.App
+
+// checkContract fails the test if an exchange differs from the app's OpenAPI document, which has no internal routes.
+func checkContract(t *testing.T, app *web.App, exchange contract.Exchange) {
+	t.Helper()
+	read, _ := contracts.LoadOrStore(app, sync.OnceValues(func() (*contract.Contract, error) {
+		document, err := json.Marshal(app.OpenAPI())
+		if err != nil {
+			return nil, err
+		}
+		return contract.New(document)
+	}))
+	c, err := read.(func() (*contract.Contract, error))()
+	if err != nil {
+		t.Fatalf("OpenAPI document of %s: %v", app.Config().AppName, err)
+	}
+	if err := c.Check(exchange); err != nil && !errors.Is(err, contract.ErrUndocumented) {
+		t.Error(err)
+	}
 }
 
 // Emitted removes the events of the outbox and returns their topics, in order.

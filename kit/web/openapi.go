@@ -156,8 +156,10 @@ func (p param) document(s *schemas) object {
 		doc["example"] = exampleValue(typ, value)
 	}
 	if prefix, many := strings.CutSuffix(p.param, ".*"); many {
+		// All query parameters are properties of an exploded object. No rule for its names or their number fits them.
 		doc["name"], doc["style"], doc["explode"] = prefix, "form", true
-		schema["propertyNames"] = object{"pattern": `^` + prefix + `\.`}
+		delete(schema, "minProperties")
+		delete(schema, "maxProperties")
 	}
 	return doc
 }

@@ -22,7 +22,8 @@ func TestTextComesBeforeParameters(t *testing.T) {
 			if reversed {
 				route = routes[len(routes)-1-i]
 			}
-			web.Handle(app, route, shop.Anyone, func(context.Context, shop.Caller, web.None) (string, error) { return route, nil })
+			handle := func(context.Context, shop.Caller, web.None) (string, error) { return route, nil }
+			web.Handle(app, route, shop.Anyone, handle, web.Internal)
 		}
 		for do, want := range map[string]string{
 			"GET /orders/summary": "GET /orders/summary", "GET /orders/7": "GET /orders/{id}", "DELETE /orders/summary": "DELETE /orders/{id}",

@@ -47,7 +47,7 @@ func (c Client) http() *http.Client {
 		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(c.From)}
 	}
 	made, _ := clients.LoadOrStore(c.From, &http.Client{
-		Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64, DialContext: dialer.DialContext},
+		Timeout: 20 * time.Second, Transport: observed{&http.Transport{MaxIdleConnsPerHost: 64, DialContext: dialer.DialContext}},
 	})
 	return made.(*http.Client)
 }

@@ -1,37 +1,15 @@
 package journey_test
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/pb33f/libopenapi"
-	validator "github.com/pb33f/libopenapi-validator"
-
+	"sidecart/kit/kittest/contract"
 	"sidecart/tests/client"
 )
-
-func validOpenAPI(text []byte) error {
-	document, err := libopenapi.NewDocument(text)
-	if err != nil {
-		return err
-	}
-	validator, errs := validator.NewValidator(document)
-	if len(errs) > 0 {
-		return errors.Join(errs...)
-	}
-	ok, problems := validator.ValidateDocument()
-	for _, p := range problems {
-		errs = append(errs, p)
-	}
-	if !ok && len(errs) == 0 {
-		return errors.New("not valid")
-	}
-	return errors.Join(errs...)
-}
 
 func documents(t *testing.T) {
 	type document struct {
@@ -67,7 +45,7 @@ func documents(t *testing.T) {
 	for _, base := range []string{nobody.Base, running.Address("users"), running.Address("products"), running.Address("orders"), running.Address("notifications")} {
 		text, err := client.Client{Base: base}.Do(t.Context(), "GET /openapi.json", nil)
 		must(t, err)
-		if err := validOpenAPI(text.Body); err != nil {
+		if _, err := contract.New(text.Body); err != nil {
 			t.Errorf("%s/openapi.json: %v", base, err)
 		}
 		a, err := client.Client{Base: base}.Do(t.Context(), "GET /docs", nil)

@@ -2,12 +2,15 @@
 package journey
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"sidecart/tests/client"
+	"sidecart/tests/client/api"
 	"sidecart/tests/platform"
 )
 
@@ -21,38 +24,72 @@ const (
 		`"state":"NY","postal_code":"12345","country":"USA"},"payment_method":"credit_card"}`
 )
 
-// FirstOrder makes the first order of an empty platform, from opening an account to being told that it is paid, and
-// returns the buyer, who is admin.
+// FirstOrder makes the first order of an empty platform with the client that is generated from the API's document, from
+// registration until the buyer is notified that it is paid. It returns the buyer, who is admin.
 func FirstOrder(t *testing.T, base string) client.Client {
 	t.Helper()
-	ctx, nobody := t.Context(), client.Client{Base: base}
-	must(t, nobody.Call(ctx, "POST /api/v1/auth/register", client.Raw(Register), 201, nil))
-	buyer, err := nobody.SignIn(ctx, "testuser", "SecurePassword123!")
+	ctx, buyer := t.Context(), client.Client{Base: base}
+	guest, err := buyer.API()
 	must(t, err)
-	var category, product struct{ ID int }
-	must(t, buyer.Call(ctx, "POST /api/v1/categories", client.Raw(Category), 201, &category))
-	must(t, buyer.Call(ctx, "POST /api/v1/products", client.Raw(Product), 201, &product))
+	registered, err := guest.RegisterWithResponse(ctx, nil, read[api.RegisterJSONRequestBody](t, Register))
+	must(t, err)
+	account := expect(t, registered.JSON201, registered.Body)
+	signedIn, err := guest.SignInWithFormdataBodyWithResponse(ctx,
+		api.SignInFormdataRequestBody{Username: account.Username, Password: "SecurePassword123!"})
+	must(t, err)
+	buyer.Token = expect(t, signedIn.JSON200, signedIn.Body).AccessToken
+	shop, err := buyer.API()
+	must(t, err)
+
+	categoryCreated, err := shop.CreateCategoryWithResponse(ctx, nil, read[api.CreateCategoryJSONRequestBody](t, Category))
+	must(t, err)
+	productCreated, err := shop.CreateProductWithResponse(ctx, nil, read[api.CreateProductJSONRequestBody](t, Product))
+	must(t, err)
+	category := expect(t, categoryCreated.JSON201, categoryCreated.Body)
+	product := expect(t, productCreated.JSON201, productCreated.Body)
 	if category.ID != 1 || product.ID != 1 {
 		t.Errorf("category %d and product %d, want 1 and 1", category.ID, product.ID)
 	}
-	var order client.Order
-	must(t, buyer.Call(ctx, "POST /api/v1/orders", client.Raw(Order), 201, &order))
+
+	placed, err := shop.PlaceOrderWithResponse(ctx, nil, read[api.PlaceOrderJSONRequestBody](t, Order))
+	must(t, err)
+	order := expect(t, placed.JSON201, placed.Body)
 	if order.Total != "599.98" || order.Status != "pending" {
-		t.Errorf("order %+v", order)
+		t.Errorf("order %s", placed.Body)
 	}
-	AwaitStatus(t, buyer, order.ID, "paid")
-	var orders client.Page[client.Order]
-	must(t, buyer.Call(ctx, "GET /api/v1/orders", nil, 200, &orders))
-	if len(orders.Items) != 1 || orders.Items[0].ID != order.ID || orders.Items[0].Total != "599.98" {
-		t.Errorf("orders %+v", orders)
+	AwaitStatus(t, buyer, order.ID.String(), "paid")
+	listed, err := shop.ListOrdersWithResponse(ctx, nil)
+	must(t, err)
+	orders := expect(t, listed.JSON200, listed.Body).Items
+	if len(orders) != 1 || orders[0].ID != order.ID || orders[0].Total != "599.98" {
+		t.Errorf("orders %s", listed.Body)
 	}
-	var level client.Level
-	must(t, buyer.Call(ctx, "GET /api/v1/products/1/inventory", nil, 200, &level))
-	if level != (client.Level{OnHand: 48, Reserved: 0, Available: 48}) {
-		t.Errorf("stock %+v", level)
+	counted, err := shop.GetInventoryWithResponse(ctx, product.ID)
+	must(t, err)
+	level := expect(t, counted.JSON200, counted.Body)
+	if level.OnHand != 48 || level.Reserved != 0 || level.Available != 48 {
+		t.Errorf("stock %s", counted.Body)
 	}
-	AwaitTold(t, buyer, order.ID, "orders.placed", "orders.paid")
+	AwaitTold(t, buyer, order.ID.String(), "orders.placed", "orders.paid")
 	return buyer
+}
+
+// read is a JSON text as a T of the generated client, which must have each of its fields.
+func read[T any](t *testing.T, text string) (body T) {
+	t.Helper()
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.DisallowUnknownFields()
+	must(t, decoder.Decode(&body))
+	return body
+}
+
+// expect is the decoded body of a successful response; any other response fails the test with its body.
+func expect[T any](t *testing.T, decoded *T, body []byte) T {
+	t.Helper()
+	if decoded == nil {
+		t.Fatalf("the API responded %s", body)
+	}
+	return *decoded
 }
 
 // AwaitStatus waits until an order has come that far.

@@ -279,12 +279,11 @@ func trace(t *testing.T) {
 			"gateway sidecart/kit/web ", "orders sidecart/kit/web ", "products sidecart/kit/web ",
 			"gateway dapr-diagnostics ", "orders dapr-diagnostics ", "products dapr-diagnostics ",
 			"orders github.com/exaring/otelpgx ", "products github.com/exaring/otelpgx ",
-			"notifications dapr-diagnostics pubsub/orders.placed", "notifications sidecart/kit/event hear orders.placed",
+			"notifications dapr-diagnostics pubsub/orders.placed", "notifications sidecart/kit/event consume orders.placed",
 			"orders durabletask create_orchestration", "orders durabletask activity")
 	})
 }
 
-// validOpenAPI fails with what the document of a service has against the rules of OpenAPI 3.1.
 // documents compares the one public document with what each service says of itself.
 // noDataRace reads the logs: the services of this platform are built with the race detector.
 func noDataRace(t *testing.T) {

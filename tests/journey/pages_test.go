@@ -43,7 +43,7 @@ func docsPage(t *testing.T) {
 	p.do(t, chromedp.Navigate(nobody.Base+"/docs"), chromedp.WaitVisible(chromedp.CSS(".opblock")))
 	p.is(t, fmt.Sprintf(`document.querySelectorAll(".opblock").length === %d`, operations))
 	p.picture(t, "docs.png", 1000, 760)
-	const place = "#operations-orders-post_orders"
+	const place = "#operations-orders-placeOrder"
 	p.do(t, chromedp.Click(chromedp.CSS(place+" .opblock-summary-control")), chromedp.WaitVisible(chromedp.CSS(place+" .opblock-body")))
 	p.is(t, `document.querySelector("`+place+` .opblock-body").textContent.includes("shipping_address")`)
 	p.fits(t)

@@ -89,13 +89,16 @@ func (t target) stampFile(i instance.Instance) string {
 
 // fingerprint identifies what programs are built from: pinned versions, our main packages, and the components of Dapr.
 func fingerprint(i instance.Instance, module string) (string, error) {
-	dir := filepath.Join(i.Root, "tools", module)
-	files, err := filepath.Glob(filepath.Join(dir, "*", "*.go"))
-	if err != nil {
-		return "", err
+	var files []string
+	for _, pattern := range []string{"*/*.go", "go.mod", "go.sum", "package-lock.json"} {
+		found, err := filepath.Glob(filepath.Join(i.Root, "tools", module, pattern))
+		if err != nil {
+			return "", err
+		}
+		files = append(files, found...)
 	}
 	sum := sha256.New()
-	for _, path := range append(files, filepath.Join(dir, "go.mod"), filepath.Join(dir, "go.sum")) {
+	for _, path := range files {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			return "", err

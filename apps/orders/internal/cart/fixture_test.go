@@ -139,7 +139,7 @@ func orderCount(t *testing.T, f *fixture) int {
 
 func checkout() order.Checkout {
 	return order.Checkout{
-		ShippingAddress: order.Address{Street: "s", City: "c", PostalCode: "p", Country: "c"}, PaymentMethod: "paypal",
+		ShippingAddress: order.NewAddress{Street: "s", City: "c", PostalCode: "p", Country: "c"}, PaymentMethod: "paypal",
 	}
 }
 

@@ -60,8 +60,8 @@ type OrderItem struct {
 	Quantity  int   `json:"quantity" validate:"required,min=1,max=1000" example:"1"`
 }
 
-// Address is a shipping address.
-type Address struct {
+// NewAddress is the shipping address of a new order.
+type NewAddress struct {
 	Street     string `json:"street" validate:"required,notblank,line,max=200" example:"12 St James's Square"`
 	City       string `json:"city" validate:"required,notblank,line,max=120" example:"London"`
 	State      string `json:"state" validate:"line,max=120"`
@@ -69,13 +69,22 @@ type Address struct {
 	Country    string `json:"country" validate:"required,notblank,line,max=60" example:"GB"`
 }
 
+// Address is an order's shipping address. Once its buyer's account is erased, only the country is left.
+type Address struct {
+	Street     string `json:"street"`
+	City       string `json:"city"`
+	State      string `json:"state"`
+	PostalCode string `json:"postal_code"`
+	Country    string `json:"country"`
+}
+
 // Checkout is how an order is shipped and paid. PaymentToken is the payment provider's token of a card; card numbers
 // are never accepted.
 type Checkout struct {
 	idempotency.Key
-	ShippingAddress Address `json:"shipping_address" validate:"required"`
-	PaymentMethod   string  `json:"payment_method" validate:"required,oneof=credit_card debit_card paypal bank_transfer apple_pay google_pay" example:"credit_card"`
-	PaymentToken    string  `json:"payment_token" validate:"max=255,line"`
+	ShippingAddress NewAddress `json:"shipping_address" validate:"required"`
+	PaymentMethod   string     `json:"payment_method" validate:"required,oneof=credit_card debit_card paypal bank_transfer apple_pay google_pay" example:"credit_card"`
+	PaymentToken    string     `json:"payment_token" validate:"max=255,line"`
 }
 
 // NewOrder is an order to place.

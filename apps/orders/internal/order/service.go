@@ -60,7 +60,7 @@ func (s *Service) PlaceWithID(ctx context.Context, buyer shop.UserID, id shop.Or
 	}
 	o = Order{
 		ID: id, Number: newNumber(), UserID: buyer, Status: Pending,
-		ShippingAddress: in.ShippingAddress, PaymentMethod: in.PaymentMethod,
+		ShippingAddress: Address(in.ShippingAddress), PaymentMethod: in.PaymentMethod,
 	}
 	lines, err := s.calls.Reserve(ctx, o.ID, items)
 	if err != nil {

@@ -39,20 +39,21 @@ func (s *Service) Routes(app *web.App) {
 }
 
 func (s *Service) ownRoutes(app *web.App) {
-	web.Handle(app, "GET /users/me", shop.SignedIn, s.handleAccount, web.NoStore,
+	web.Handle(app, "GET /users/me", shop.SignedIn, s.handleAccount, web.NoStore, web.Fails(ErrNotFound),
 		web.Doc("getAccount", "account", "Get your account"))
 	web.Handle(app, "PATCH /users/me", shop.SignedIn, s.handleProfile, web.NoStore,
-		web.Fails(ErrUsernameTaken, ErrEmailTaken, ErrTooManyMails),
+		web.Fails(ErrNotFound, ErrUsernameTaken, ErrEmailTaken, ErrTooManyMails),
 		web.Doc("updateAccount", "account", "Update your account"),
 		web.Describe("A new e-mail address must be verified again."))
-	web.Handle(app, "DELETE /users/me", shop.SignedIn, s.handleErase, web.Fails(ErrLastAdmin),
+	web.Handle(app, "DELETE /users/me", shop.SignedIn, s.handleErase, web.Fails(ErrNotFound, ErrLastAdmin),
 		web.Doc("deleteAccount", "account", "Delete your account"),
 		web.Describe("Personal data is erased in all services. This cannot be undone."))
-	web.Handle(app, "GET /users/me/export", shop.SignedIn, s.Export, web.NoStore, web.Fails(ErrIncompleteExport),
+	web.Handle(app, "GET /users/me/export", shop.SignedIn, s.Export, web.NoStore,
+		web.Fails(ErrNotFound, ErrIncompleteExport),
 		web.Doc("exportAccount", "account", "Export your data"),
 		web.Describe("All personal data that the services hold, as one JSON document."))
 	web.Handle(app, "PUT /users/me/password", shop.SignedIn, s.handlePassword, web.NoStore,
-		web.Fails(ErrWrongPassword, lockout.ErrLocked),
+		web.Fails(ErrNotFound, ErrWrongPassword, lockout.ErrLocked),
 		web.Doc("changePassword", "account", "Change your password"), web.Describe("Ends all other sessions."))
 }
 

@@ -1,0 +1,90 @@
+// Package contract checks HTTP exchanges against an OpenAPI document, for tests.
+package contract
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/pb33f/libopenapi"
+	validator "github.com/pb33f/libopenapi-validator"
+	"github.com/pb33f/libopenapi-validator/config"
+	"github.com/pb33f/libopenapi-validator/content"
+	problems "github.com/pb33f/libopenapi-validator/errors"
+)
+
+// ErrUndocumented is the error of an exchange with an operation that the document does not have.
+var ErrUndocumented = errors.New("the document has no such operation")
+
+// Contract is what a document promises.
+type Contract struct{ validator validator.Validator }
+
+// New reads a document. It fails if the document does not follow the OpenAPI specification that it names.
+func New(document []byte) (*Contract, error) {
+	doc, err := libopenapi.NewDocument(document)
+	if err != nil {
+		return nil, err
+	}
+	v, errs := validator.NewValidator(doc, config.WithFormatAssertions(), config.WithRejectUndeclaredRequestBody(),
+		config.WithBodyDecoder("application/x-www-form-urlencoded", content.FormDecoder()),
+		config.WithBodyDecoder("application/x-ndjson", content.TextDecoder()),
+		// Strict mode is for unknown query parameters: headers are free, schemas list their properties, and attr.color
+		// is a property of the parameter attr, which strict mode does not see.
+		config.WithStrictMode(), config.WithStrictIgnorePaths("$.headers.*", "$.body.**", "$.query['attr.**']"))
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	if ok, differences := v.ValidateDocument(); !ok {
+		return nil, join(differences)
+	}
+	return &Contract{v}, nil
+}
+
+// Exchange is a request and its response, with their bodies.
+type Exchange struct {
+	Request      *http.Request
+	RequestBody  []byte
+	Response     *http.Response
+	ResponseBody []byte // not checked where it is not JSON
+}
+
+// Check fails with each difference between an exchange and the document: an undocumented status, content type or
+// property, a missing one, a wrong type or format. Of the request it checks only what was accepted, that is answered
+// with a status below 400. It fails with ErrUndocumented where the document has no such operation.
+func (c *Contract) Check(e Exchange) error {
+	request := e.Request.Clone(e.Request.Context())
+	request.Body = io.NopCloser(bytes.NewReader(e.RequestBody))
+	response := *e.Response
+	response.Body = io.NopCloser(bytes.NewReader(e.ResponseBody))
+	_, differences := c.validator.ValidateHttpResponse(request, &response)
+	if e.Response.StatusCode < http.StatusBadRequest {
+		_, more := c.validator.ValidateHttpRequestSync(request)
+		differences = append(differences, more...)
+	}
+	if slices.ContainsFunc(differences, func(p *problems.ValidationError) bool {
+		return p.IsPathMissingError() || p.IsOperationMissingError()
+	}) {
+		return ErrUndocumented
+	}
+	if len(differences) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s %s, answered with %d, differs from the document: %w",
+		request.Method, request.URL.Path, response.StatusCode, join(differences))
+}
+
+func join(differences []*problems.ValidationError) error {
+	var texts []string
+	for _, d := range differences {
+		text := d.Message + ": " + d.Reason
+		for _, s := range d.SchemaValidationErrors {
+			text += "; " + s.FieldPath + " " + s.Reason
+		}
+		texts = append(texts, text)
+	}
+	return errors.New(strings.Join(texts, "\n"))
+}

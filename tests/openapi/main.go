@@ -1,0 +1,24 @@
+// Openapi writes the API's document, docs/openapi.json, as a running platform serves it.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+
+	"sidecart/tests/client"
+)
+
+func main() {
+	base := flag.String("url", "http://localhost:8000", "the address of a platform that `make run` started")
+	flag.Parse()
+	document, err := client.Client{Base: *base}.Document(context.Background(), 1)
+	if err == nil {
+		err = os.WriteFile("docs/openapi.json", document, 0o644) //nolint:gosec // everyone may read it
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "openapi:", err)
+		os.Exit(1)
+	}
+}
