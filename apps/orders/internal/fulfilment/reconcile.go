@@ -40,23 +40,24 @@ func (s *Service) compareRecords(ctx context.Context, until, refundsBefore time.
 	if err != nil {
 		return err
 	}
-	for n := 0; n < windowsPerRun && (n == 0 || p.Until.Before(until)); n++ {
-		from := p.Until.Add(-overlap)
-		p.Until = earlier(p.Until.Add(window), until)
-		if err := s.compareWindow(ctx, from, p.Until, refundsBefore); err != nil {
-			return err
-		}
-		if err := s.payments.SaveProgress(ctx, p); err != nil {
-			return err
-		}
+	if err := s.advance(ctx, &p, &p.Until, until, overlap, refundsBefore); err != nil {
+		return err
 	}
-	for n := 0; n < windowsPerRun && p.Backfill.Before(p.Until); n++ {
-		from := p.Backfill
-		p.Backfill = earlier(p.Backfill.Add(window), p.Until)
-		if err := s.compareWindow(ctx, from, p.Backfill, refundsBefore); err != nil {
+	return s.advance(ctx, &p, &p.Backfill, p.Until, 0, refundsBefore)
+}
+
+// advance compares window after window from a position of p, and saves p after each.
+func (s *Service) advance(
+	ctx context.Context, p *payment.Progress, position *time.Time, until time.Time, overlap time.Duration,
+	refundsBefore time.Time,
+) error {
+	for n := 0; n < windowsPerRun && position.Before(until); n++ {
+		from := position.Add(-overlap)
+		*position = earlier(position.Add(window), until)
+		if err := s.compareWindow(ctx, from, *position, refundsBefore); err != nil {
 			return err
 		}
-		if err := s.payments.SaveProgress(ctx, p); err != nil {
+		if err := s.payments.SaveProgress(ctx, *p); err != nil {
 			return err
 		}
 	}

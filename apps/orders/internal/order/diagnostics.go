@@ -18,8 +18,8 @@ type Diagnostics struct {
 	TraceID         string              `json:"trace_id"` // of the request that placed the order
 	Workflow        *Workflow           `json:"workflow,omitempty"`
 	Payment         *payment.Payment    `json:"payment,omitempty"`
-	EventsPending   []PendingEvent      `json:"events_pending"`         // emitted, not published yet
-	EventsPublished []PublishedEvent    `json:"events_published"`       // in the last hour
+	EventsPending   []OrderEvent        `json:"events_pending"`         // emitted, not published yet
+	EventsPublished []OrderEvent        `json:"events_published"`       // in the last hour
 	Notifications   []OrderNotification `json:"notifications,omitzero"` // of the buyer
 }
 
@@ -43,17 +43,11 @@ type Workflow struct {
 	UpdatedAt time.Time `json:"updated_at,omitzero"`
 }
 
-// PendingEvent is an event in the outbox.
-type PendingEvent struct {
-	Topic     string    `json:"topic"`
-	EmittedAt time.Time `json:"emitted_at"`
-}
-
-// PublishedEvent is an event that the broker has accepted.
-type PublishedEvent struct {
+// OrderEvent is an event of the order. PublishedAt is when the broker accepted it.
+type OrderEvent struct {
 	Topic       string     `json:"topic"`
 	EmittedAt   time.Time  `json:"emitted_at"`
-	PublishedAt *time.Time `json:"published_at"`
+	PublishedAt *time.Time `json:"published_at,omitempty"`
 }
 
 func (s *Service) diagnostics(ctx context.Context, o Order) (*Diagnostics, error) {
@@ -65,10 +59,10 @@ func (s *Service) diagnostics(ctx context.Context, o Order) (*Diagnostics, error
 	if err != nil {
 		return nil, err
 	}
-	d := Diagnostics{TraceID: traceID(traceParent), EventsPending: []PendingEvent{}, EventsPublished: []PublishedEvent{}}
+	d := Diagnostics{TraceID: traceID(traceParent), EventsPending: []OrderEvent{}, EventsPublished: []OrderEvent{}}
 	for _, e := range all {
 		if e.PublishedAt == nil {
-			d.EventsPending = append(d.EventsPending, PendingEvent{e.Topic, e.EmittedAt})
+			d.EventsPending = append(d.EventsPending, e)
 		} else {
 			d.EventsPublished = append(d.EventsPublished, e)
 		}

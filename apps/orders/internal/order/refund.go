@@ -106,16 +106,6 @@ func (s *Service) RefundFailed(
 	return all[i].Outstanding(), true, err
 }
 
-// RefundedBefore returns the amount of the refunds of an order that were settled before a time.
-func (s *Service) RefundedBefore(ctx context.Context, id shop.OrderID, before time.Time) (shop.Money, error) {
-	return refundedBefore(ctx, s.db, id, before)
-}
-
-// RestockedItems returns the items that all refunds of an order restock.
-func (s *Service) RestockedItems(ctx context.Context, id shop.OrderID) ([]OrderItem, error) {
-	return restockedItems(ctx, s.db, id)
-}
-
 // remainingQuantities are the quantities by product that no earlier refund covers.
 func remainingQuantities(lines []shop.OrderLine, earlier []Refund) map[int64]int {
 	remaining := map[int64]int{}

@@ -190,27 +190,12 @@ func (s *Service) GoodsState(ctx context.Context, id shop.OrderID) (GoodsState, 
 	return state, nil
 }
 
-// Statuses counts the orders that were placed in a time range by status.
-func (s *Service) Statuses(ctx context.Context, from, to time.Time) (map[string]int64, error) {
-	return statuses(ctx, s.db, from, to)
-}
-
 // Bill is what is charged for an order.
 type Bill struct {
 	Status       Status
 	Total        shop.Money
 	Currency     string
 	PaymentToken string
-}
-
-// Bill returns what is charged for an order. It fails with ErrNotFound.
-func (s *Service) Bill(ctx context.Context, id shop.OrderID) (Bill, error) {
-	return bill(ctx, s.db, id)
-}
-
-// PaidBetween returns the orders that were paid in a time range and are not wholly refunded.
-func (s *Service) PaidBetween(ctx context.Context, from, to time.Time) ([]shop.OrderID, error) {
-	return paidBetween(ctx, s.db, from, to)
 }
 
 // Erase erases the personal data in a user's orders: addresses, texts, tracking numbers, payment tokens, stored

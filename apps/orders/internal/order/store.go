@@ -106,15 +106,15 @@ func updateShipment(ctx context.Context, tx pgx.Tx, id shop.OrderID, s Shipment)
 	return err
 }
 
-// bill fails with ErrNotFound.
-func bill(ctx context.Context, db postgres.Reader, id shop.OrderID) (Bill, error) {
-	return postgres.One(ctx, db, ErrNotFound, pgx.RowToStructByName[Bill], `
+// Bill returns what is charged for an order. It fails with ErrNotFound.
+func (s *Service) Bill(ctx context.Context, id shop.OrderID) (Bill, error) {
+	return postgres.One(ctx, s.db, ErrNotFound, pgx.RowToStructByName[Bill], `
 		select status, total, currency, payment_token from orders where id = $1`, id)
 }
 
-// statuses needs an index-only scan.
-func statuses(ctx context.Context, db postgres.Reader, from, to time.Time) (map[string]int64, error) {
-	rows, err := db.Query(ctx, `
+// Statuses counts the orders that were placed in a time range by status, with index-only scans.
+func (s *Service) Statuses(ctx context.Context, from, to time.Time) (map[string]int64, error) {
+	rows, err := s.db.Query(ctx, `
 		select s.status, (
 			select count(*) from orders o where o.status = s.status and o.placed_at >= $1 and o.placed_at < $2)
 		from unnest($3::text[]) as s (status)`, from, to,
@@ -130,8 +130,9 @@ func statuses(ctx context.Context, db postgres.Reader, from, to time.Time) (map[
 	return counts, err
 }
 
-func paidBetween(ctx context.Context, db postgres.Reader, from, to time.Time) ([]shop.OrderID, error) {
-	return postgres.All(ctx, db, pgx.RowTo[shop.OrderID], `
+// PaidBetween returns the orders that were paid in a time range and are not wholly refunded.
+func (s *Service) PaidBetween(ctx context.Context, from, to time.Time) ([]shop.OrderID, error) {
+	return postgres.All(ctx, s.db, pgx.RowTo[shop.OrderID], `
 		select id from orders
 		where paid_at >= $1 and paid_at < $2 and refunded < total and status not in ('cancelled', 'refunded')
 		order by paid_at`, from, to)
@@ -142,8 +143,8 @@ func trace(ctx context.Context, db postgres.Reader, id shop.OrderID) (string, er
 }
 
 // events are the events of an order, oldest first: those in the outbox, and the published ones that are still stored.
-func events(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]PublishedEvent, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[PublishedEvent], `
+func events(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]OrderEvent, error) {
+	return postgres.All(ctx, db, pgx.RowToStructByName[OrderEvent], `
 		select topic, emitted_at, published_at from (
 			select id, topic, emitted_at, null as published_at from outbox where key = $1
 			union all select id, topic, emitted_at, published_at from published where key = $1) e

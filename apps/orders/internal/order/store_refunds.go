@@ -36,15 +36,17 @@ func scanRefund(row pgx.CollectableRow) (Refund, error) {
 	return r, err
 }
 
-func restockedItems(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]OrderItem, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[OrderItem], `
+// RestockedItems returns the items that all refunds of an order restock.
+func (s *Service) RestockedItems(ctx context.Context, id shop.OrderID) ([]OrderItem, error) {
+	return postgres.All(ctx, s.db, pgx.RowToStructByName[OrderItem], `
 		select i.product_id, sum(i.quantity)::int as quantity
 		from refunds r, jsonb_to_recordset(r.items) as i (product_id bigint, quantity int)
 		where r.order_id = $1 and r.restock group by i.product_id order by i.product_id`, id)
 }
 
-func refundedBefore(ctx context.Context, db postgres.Reader, id shop.OrderID, before time.Time) (shop.Money, error) {
-	return postgres.One(ctx, db, pgx.ErrNoRows, pgx.RowTo[shop.Money], `
+// RefundedBefore returns the amount of the refunds of an order that were settled before a time.
+func (s *Service) RefundedBefore(ctx context.Context, id shop.OrderID, before time.Time) (shop.Money, error) {
+	return postgres.One(ctx, s.db, pgx.ErrNoRows, pgx.RowTo[shop.Money], `
 		select coalesce(sum(amount), 0) from refunds where order_id = $1 and settled_at < $2`, id, before)
 }
 

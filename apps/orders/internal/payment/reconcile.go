@@ -109,11 +109,6 @@ func (s *Service) Postpone(ctx context.Context, d PaymentDiscrepancy) error {
 	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return postpone(ctx, tx, d.ID) })
 }
 
-// Unresolved returns up to 100 unresolved discrepancies of the provider that are due, oldest first, after an id.
-func (s *Service) Unresolved(ctx context.Context, after int64) ([]PaymentDiscrepancy, error) {
-	return unresolved(ctx, s.db, s.provider.Name(), after)
-}
-
 // Report stores a discrepancy, logs and counts it. An unresolved one of the same kind and order stays as it is; a
 // resolved one becomes unresolved again.
 func (s *Service) Report(ctx context.Context, kind DiscrepancyKind, r Record) error {

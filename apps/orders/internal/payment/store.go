@@ -101,11 +101,12 @@ func discrepancy(ctx context.Context, db postgres.Reader, id int64) (PaymentDisc
 		select `+discrepancyColumns+` from payment_discrepancies where id = $1`, id)
 }
 
-func unresolved(ctx context.Context, db postgres.Reader, provider string, after int64) ([]PaymentDiscrepancy, error) {
-	return postgres.All(ctx, db, pgx.RowToStructByName[PaymentDiscrepancy], `
+// Unresolved returns up to 100 unresolved discrepancies of the provider that are due, oldest first, after an id.
+func (s *Service) Unresolved(ctx context.Context, after int64) ([]PaymentDiscrepancy, error) {
+	return postgres.All(ctx, s.db, pgx.RowToStructByName[PaymentDiscrepancy], `
 		select `+discrepancyColumns+` from payment_discrepancies
 		where resolved_at is null and provider = $1 and retry_at <= now() and id > $2
-		order by id limit 100`, provider, after)
+		order by id limit 100`, s.provider.Name(), after)
 }
 
 func discrepanciesBefore(ctx context.Context, db postgres.Reader, before int64, limit int) ([]PaymentDiscrepancy, error) {

@@ -13,10 +13,10 @@ var errCurrency = fault.ErrInvalid.With("currency", "is not a currency of ISO 42
 func dailyTotals(from, to Day, currency string, found []DailySales) (days []DailySales, total Totals, err error) {
 	known := map[string]Totals{}
 	for _, d := range found {
-		known[d.Day.Format(time.DateOnly)] = d.Totals
+		known[d.Day.t.Format(time.DateOnly)] = d.Totals
 	}
-	for day := from; !day.After(to.Time); day = (Day{day.AddDate(0, 0, 1)}) {
-		sum := known[day.Format(time.DateOnly)]
+	for day := from; !day.t.After(to.t); day = (Day{day.t.AddDate(0, 0, 1)}) {
+		sum := known[day.t.Format(time.DateOnly)]
 		total.Orders += sum.Orders
 		if total.Gross, err = shop.Sum(total.Gross, sum.Gross); err != nil {
 			return nil, total, err

@@ -25,7 +25,7 @@ const slots = 16
 func slot() int { return rand.IntN(slots) } //nolint:gosec // spreads load
 
 // Day is a day of UTC, such as 2026-11-25.
-type Day struct{ time.Time }
+type Day struct{ t time.Time }
 
 // DayOf returns the day of a time.
 func DayOf(t time.Time) Day { return Day{t.UTC().Truncate(24 * time.Hour)} }
@@ -36,23 +36,12 @@ func (d *Day) UnmarshalText(text []byte) error {
 	if err != nil {
 		return errDay
 	}
-	d.Time = t
+	d.t = t
 	return nil
 }
 
 // MarshalText formats 2026-11-25.
-func (d Day) MarshalText() ([]byte, error) { return []byte(d.Format(time.DateOnly)), nil }
-
-// MarshalJSON formats "2026-11-25".
-func (d Day) MarshalJSON() ([]byte, error) { return []byte(`"` + d.Format(time.DateOnly) + `"`), nil }
-
-// UnmarshalJSON parses "2026-11-25".
-func (d *Day) UnmarshalJSON(text []byte) error {
-	if len(text) < 2 {
-		return errDay
-	}
-	return d.UnmarshalText(text[1 : len(text)-1])
-}
+func (d Day) MarshalText() ([]byte, error) { return []byte(d.t.Format(time.DateOnly)), nil }
 
 // JSONSchema describes a Day as a date.
 func (Day) JSONSchema() map[string]any { return map[string]any{"type": "string", "format": "date"} }
@@ -115,11 +104,11 @@ func (q Query) dateRange(now time.Time) (from, to Day, err error) {
 	if q.To != nil {
 		to = *q.To
 	}
-	from = Day{to.AddDate(0, 0, -29)}
+	from = Day{to.t.AddDate(0, 0, -29)}
 	if q.From != nil {
 		from = *q.From
 	}
-	if days := to.Sub(from.Time).Hours() / 24; days < 0 || days >= maxDays {
+	if days := to.t.Sub(from.t).Hours() / 24; days < 0 || days >= maxDays {
 		return from, to, errRange
 	}
 	return from, to, nil

@@ -37,7 +37,7 @@ func TestDateRange(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || from.Format(time.DateOnly) != c.from || to.Format(time.DateOnly) != c.to {
+		if err != nil || from.t.Format(time.DateOnly) != c.from || to.t.Format(time.DateOnly) != c.to {
 			t.Errorf("%s: %v to %v, %v", name, from, to, err)
 		}
 	}

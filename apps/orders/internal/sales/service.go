@@ -73,6 +73,6 @@ func (s *Service) Report(ctx context.Context, q Query) (r SalesReport, err error
 	if r.TopProducts, err = top(ctx, s.db, r.From, r.To, r.Currency, q.Top); err != nil {
 		return r, err
 	}
-	r.Statuses, err = s.statuses(ctx, r.From.Time, r.To.AddDate(0, 0, 1))
+	r.Statuses, err = s.statuses(ctx, r.From.t, r.To.t.AddDate(0, 0, 1))
 	return r, err
 }

@@ -32,7 +32,7 @@ func add(ctx context.Context, tx pgx.Tx, s Sale, delta Totals, sign int) error {
 			quantity = product_sales.quantity + excluded.quantity, revenue = product_sales.revenue + excluded.revenue,
 			sku = case when $7 > 0 then excluded.sku else product_sales.sku end,
 			name = case when $7 > 0 then excluded.name else product_sales.name end`,
-		DayOf(s.PaidAt).Time, s.Currency, slot(), delta.Orders, delta.Gross, delta.Refunded, sign,
+		DayOf(s.PaidAt).t, s.Currency, slot(), delta.Orders, delta.Gross, delta.Refunded, sign,
 		products, quantities, totals, skus, names)
 	return err
 }
@@ -41,7 +41,7 @@ func add(ctx context.Context, tx pgx.Tx, s Sale, delta Totals, sign int) error {
 func currencies(ctx context.Context, db postgres.Reader, from, to Day) ([]string, error) {
 	all, err := postgres.All(ctx, db, pgx.RowTo[string], `
 		select currency from sales where day between $1 and $2
-		group by currency order by sum(orders) desc, currency`, from.Time, to.Time)
+		group by currency order by sum(orders) desc, currency`, from.t, to.t)
 	if all == nil {
 		all = []string{}
 	}
@@ -52,12 +52,12 @@ func byDay(ctx context.Context, db postgres.Reader, from, to Day, currency strin
 	rows, err := db.Query(ctx, `
 		select day, sum(orders)::bigint as orders, sum(gross) as gross, sum(refunded) as refunded
 		from sales where day between $1 and $2 and currency = $3
-		group by day order by day`, from.Time, to.Time, currency)
+		group by day order by day`, from.t, to.t, currency)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (d DailySales, err error) {
-		err = row.Scan(&d.Day.Time, &d.Orders, &d.Gross, &d.Refunded)
+		err = row.Scan(&d.Day.t, &d.Orders, &d.Gross, &d.Refunded)
 		return d, err
 	})
 }
@@ -68,7 +68,7 @@ func top(ctx context.Context, db postgres.Reader, from, to Day, currency string,
 			sum(revenue) as revenue
 		from product_sales where day between $1 and $2 and currency = $3
 		group by product_id having sum(quantity) > 0
-		order by sum(revenue) desc, product_id limit $4`, from.Time, to.Time, currency, n)
+		order by sum(revenue) desc, product_id limit $4`, from.t, to.t, currency, n)
 	if all == nil {
 		all = []ProductSales{}
 	}
