@@ -60,7 +60,7 @@ func TestVerification(t *testing.T) {
 	s := newFixture(t)
 	who := s.register(t, "testuser")
 	resend := kittest.Call{Do: "POST /auth/verify-email/resend", Body: `{"email":"TESTUSER@example.com"}`}
-	ask := func() string {
+	newToken := func() string {
 		t.Helper()
 		if status, body := kittest.Do(t, s.app, resend); status != 202 || len(body) > 0 {
 			t.Fatalf("resend: %d %s", status, body)
@@ -68,8 +68,8 @@ func TestVerification(t *testing.T) {
 		s.processMails(t)
 		return s.mailed(t, "users.verification_requested")
 	}
-	first := ask()
-	second := ask()
+	first := newToken()
+	second := newToken()
 	kittest.Emitted(t, s.db)
 	kittest.Run(t, s.app, s.db, []kittest.Call{
 		{Name: "made up", Do: "POST /auth/verify-email", Body: token("made up"), Want: 422, Has: []string{`"mail_token_invalid"`}},

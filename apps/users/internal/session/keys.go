@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"sidecart/kit/auth"
+	"sidecart/kit/postgres"
 )
 
 // keyLeadTime is how long a new key is published before it signs. Every replica receives it within a second.
@@ -26,9 +27,8 @@ func (s *Service) LoadKeys(ctx context.Context) error {
 	if !errors.Is(err, auth.ErrNoKey) {
 		return err
 	}
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		_, err := insertKey(ctx, tx, s.signer.InitialKey(), 0)
-		return err
+	_, err = postgres.InTx(ctx, s.db.Pool, func(tx pgx.Tx) (auth.Key, error) {
+		return insertKey(ctx, tx, s.signer.InitialKey(), 0)
 	})
 	if err != nil {
 		return err
@@ -46,17 +46,15 @@ func (s *Service) readKeys(ctx context.Context) error {
 
 // Rotate publishes a new signing key, which signs after keyLeadTime. While a key waits for its time, Rotate returns
 // that one.
-func (s *Service) Rotate(ctx context.Context) (r KeyRotation, err error) {
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+func (s *Service) Rotate(ctx context.Context) (KeyRotation, error) {
+	return postgres.InTx(ctx, s.db.Pool, func(tx pgx.Tx) (KeyRotation, error) {
 		key, err := pendingKey(ctx, tx)
 		if err == nil && key.ID == "" {
 			key, err = insertKey(ctx, tx, s.signer.NewKey(), keyLeadTime)
 			err = errors.Join(err, deleteExpiredKeys(ctx, tx, s.lifetimes.revocationTTL()), notifyChanged(ctx, tx))
 		}
-		r = KeyRotation{KeyID: key.ID, SignsFrom: key.SignsFrom.UTC()}
-		return err
+		return KeyRotation{KeyID: key.ID, SignsFrom: key.SignsFrom.UTC()}, err
 	})
-	return r, err
 }
 
 // OpenIDConfiguration says where the keys are and what the tokens contain, in the format of OpenID Connect Discovery.
