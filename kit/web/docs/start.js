@@ -8,6 +8,5 @@ SwaggerUIBundle({
   showExtensions: true,
   displayRequestDuration: true,
   defaultModelsExpandDepth: -1,
-  operationsSorter: (a, b) => a.get("path").startsWith("/.") - b.get("path").startsWith("/."), // what programs read is last
   validatorUrl: null,
 });

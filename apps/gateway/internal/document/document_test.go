@@ -39,10 +39,10 @@ func at(t *testing.T, node any, path ...string) any {
 func TestMerge(t *testing.T) {
 	docs := map[string]object{
 		"orders": parse(t, `{"paths":{
-			"/orders/{id}":{"get":{"operationId":"getOrder","responses":{"200":{"description":"OK"}}}},
+			"/orders/{id}":{"get":{"operationId":"getOrder","tags":["orders"],"responses":{"200":{"description":"OK"}}}},
 			"/secret":{"get":{"operationId":"getSecret","responses":{}}}},
 			"components":{"schemas":{"Order":{"type":"object"},"Problem":{"type":"object"}}}}`),
-		"products": parse(t, `{"paths":{"/products":{"get":{"operationId":"listProducts","responses":{"200":{"description":"OK"}}}}},
+		"products": parse(t, `{"paths":{"/products":{"get":{"operationId":"listProducts","tags":["products"],"responses":{"200":{"description":"OK"}}}}},
 			"components":{"schemas":{"Product":{"type":"object"},"Problem":{"type":"object"}}}}`),
 		route.Here: parse(t, `{"paths":{"/health":{"get":{"operationId":"getHealth","responses":{"200":{"description":"OK"}}}}}}`),
 	}
@@ -55,7 +55,11 @@ func TestMerge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	doc := parse(t, string(marshal(t, merged)))
+	text := string(marshal(t, merged))
+	if strings.Index(text, `"/api/v1/products"`) > strings.Index(text, `"/api/v1/orders/{id}"`) {
+		t.Error("orders come before products")
+	}
+	doc := parse(t, text)
 	if paths := at(t, doc, "paths").(object); len(paths) != 3 {
 		t.Errorf("paths: %v", paths)
 	}

@@ -1,6 +1,8 @@
 package document
 
 import (
+	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -47,7 +49,7 @@ func merge(routes []route.Route, scale int, docs map[string]object) (object, err
 		},
 		"servers": []any{object{"url": "/"}},
 		"tags":    shop.Tags,
-		"paths":   paths,
+		"paths":   storyOrder(paths),
 		"components": object{
 			"schemas":         schemas,
 			"headers":         limitHeaders,
@@ -82,6 +84,37 @@ func mergePaths(routes []route.Route, scale int, docs map[string]object) (object
 		put(paths, r.Path(), r.Method(), operation)
 	}
 	return paths, nil
+}
+
+// storyOrder is the paths in the order in which a buyer meets them: by their first operation's tag, then as in the table.
+type storyOrder object
+
+// MarshalJSON writes the paths in order.
+func (paths storyOrder) MarshalJSON() ([]byte, error) {
+	position := func(path string) (tag, row int) {
+		for _, operation := range paths[path].(object) {
+			names, _ := operation.(object)["tags"].([]any)
+			tag = slices.IndexFunc(shop.Tags, func(t shop.Tag) bool { return slices.Contains(names, any(t.Name)) })
+		}
+		return tag, slices.IndexFunc(route.Table, func(r route.Route) bool { return r.Path() == path })
+	}
+	text := bytes.NewBufferString("{")
+	for i, path := range slices.SortedFunc(maps.Keys(paths), func(a, b string) int {
+		tagA, rowA := position(a)
+		tagB, rowB := position(b)
+		return cmp.Or(cmp.Compare(tagA, tagB), cmp.Compare(rowA, rowB), cmp.Compare(a, b))
+	}) {
+		operations, err := json.Marshal(paths[path])
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			text.WriteByte(',')
+		}
+		fmt.Fprintf(text, "%q:%s", path, operations)
+	}
+	text.WriteByte('}')
+	return text.Bytes(), nil
 }
 
 func put(paths object, path, method string, operation object) {
