@@ -66,7 +66,7 @@ func notified(ctx context.Context, d *Databases, f *Result, settled time.Time) e
 		return err
 	}
 	messages, err := rows[message](ctx, d, "notifications", `
-		select data->>'order_id' as order_id, kind, count(*) as times from messages
+		select data->>'order_id' as order_id, kind, count(*) as times from notifications
 		where kind like 'orders.%' and data ? 'order_id' group by 1, 2`)
 	if err != nil {
 		return err

@@ -23,7 +23,7 @@ func brokenRulesAreFound(t *testing.T) {
 		{"refunded items", "products", `update reservation_lines set returned = 0`},
 		{"each charge", "orders", `update simulated_ledger set amount = amount + 1 where state = 'approved'`},
 		{"no order stays", "orders", `update orders set status = 'pending' where status <> 'cancelled'`},
-		{"each step", "notifications", `delete from messages where kind = 'orders.refunded'`},
+		{"each step", "notifications", `delete from notifications where kind = 'orders.refunded'`},
 		{"no event waits", "users", `insert into outbox (id, topic, key, data) values (gen_random_uuid(), 'x', 'x', '{}')`},
 		{"no event is", "users", `insert into dead_letters (event_id, topic, event) values (gen_random_uuid(), 'x', '{}')`},
 	} {

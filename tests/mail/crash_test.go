@@ -30,7 +30,7 @@ func workerKilled(t *testing.T) {
 			insert into contacts (user_id, email, username)
 			select gen_random_uuid(), 'many' || n || '@example.com', 'many' || n from generate_series(1, $1) n returning user_id
 		)
-		insert into deliveries (id, message_id, user_id, kind, channel, lane, facts, due_at, give_up_at)
+		insert into deliveries (id, notification_id, user_id, kind, channel, priority, variables, due_at, give_up_at)
 		select gen_random_uuid(), gen_random_uuid(), user_id, 'orders.paid', 'email', 1, '{"Number":"SC-1"}', now(),
 			now() + interval '1 day' from users`, messages)
 	must(t, err)

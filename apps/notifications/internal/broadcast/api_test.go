@@ -95,8 +95,8 @@ func TestBroadcast(t *testing.T) {
 		var users, notifications, mails int
 		err := db.QueryRow(t.Context(), `
 			select count(distinct user_id), count(*),
-				(select count(*) from deliveries where kind = 'broadcast' and channel = 'email' and facts->>'Title' = $1)
-			from messages where kind = 'broadcast' and title = $1`, title).Scan(&users, &notifications, &mails)
+				(select count(*) from deliveries where kind = 'broadcast' and channel = 'email' and variables->>'Title' = $1)
+			from notifications where kind = 'broadcast' and title = $1`, title).Scan(&users, &notifications, &mails)
 		if err != nil || users != want || notifications != want || mails != want {
 			t.Errorf("%s: %d users, %d notifications, %d e-mails, want %d of each; %v", title, users, notifications, mails, want, err)
 		}
@@ -124,7 +124,7 @@ func TestBrokenTemplateBlocksNoBroadcast(t *testing.T) {
 	}
 	for _, title := range []string{"First", "Second"} {
 		var notified int
-		if err := db.QueryRow(t.Context(), `select count(*) from messages where title = $1 and body = 'All of it'`, title).Scan(&notified); err != nil || notified != 3 {
+		if err := db.QueryRow(t.Context(), `select count(*) from notifications where title = $1 and body = 'All of it'`, title).Scan(&notified); err != nil || notified != 3 {
 			t.Errorf("%s: %d of 3 are notified, %v", title, notified, err)
 		}
 	}
@@ -141,7 +141,7 @@ func TestFailingBroadcastIsPostponed(t *testing.T) {
 	}
 	if _, err := db.Exec(t.Context(), `
 		create function fails() returns trigger language plpgsql as $$ begin raise 'a failing row'; end $$;
-		create trigger fails before insert on messages for each row when (new.title = 'Failing') execute function fails()`); err != nil {
+		create trigger fails before insert on notifications for each row when (new.title = 'Failing') execute function fails()`); err != nil {
 		t.Fatal(err)
 	}
 	if found, err := s.step(t.Context()); !found || err == nil {

@@ -79,16 +79,16 @@ const (
 // Job is a delivery as the queue stores it.
 type Job struct {
 	ID             ID
-	NotificationID uuid.UUID `db:"message_id"` // the same on all channels
+	NotificationID uuid.UUID // the same on all channels
 	UserID         shop.UserID
 	Kind           string
 	Channel        kind.Channel
-	Priority       Priority           `db:"lane"`
-	Variables      template.Variables `db:"facts"`
-	Path           string             // of the link, relative to the public URL; empty for no link
-	RequestID      *uuid.UUID         // for which the users service issues the link's token
-	OrderID        *uuid.UUID         `db:"-"` // the order that it is about; set only when it is enqueued
-	Address        string             // overrides the contact's address
+	Priority       Priority
+	Variables      template.Variables
+	Path           string     // of the link, relative to the public URL; empty for no link
+	RequestID      *uuid.UUID // for which the users service issues the link's token
+	OrderID        *uuid.UUID `db:"-"` // the order that it is about; set only when it is enqueued
+	Address        string     // overrides the contact's address
 	State          State
 	Reason         string
 	Attempts       int
@@ -108,20 +108,20 @@ const (
 	maxResponse    = 300 // characters of a provider's response that are kept
 )
 
-// outcome is the result of an attempt, as the history shows it.
-type outcome string
+// attemptOutcome is the result of an attempt, as the history shows it.
+type attemptOutcome string
 
 const (
-	outcomeSent    outcome = "sent"
-	outcomeRefused outcome = "refused"
-	outcomeFailed  outcome = "failed"
-	outcomeUnknown outcome = "unknown" // the worker stopped during the attempt; the message may have been sent
-	outcomeSkipped outcome = "skipped"
+	outcomeSent    attemptOutcome = "sent"
+	outcomeRefused attemptOutcome = "refused"
+	outcomeFailed  attemptOutcome = "failed"
+	outcomeUnknown attemptOutcome = "unknown" // the worker stopped during the attempt; the message may have been sent
+	outcomeSkipped attemptOutcome = "skipped"
 )
 
 // decision is what follows from an attempt.
 type decision struct {
-	outcome      outcome
+	result       attemptOutcome
 	state        State
 	reason       string
 	retryIn      time.Duration // where the state is Waiting
@@ -137,22 +137,22 @@ func decide(job Job, err error, now time.Time) decision {
 	case errors.As(err, &later):
 		return decision{state: StateWaiting, deferUntil: later.until}
 	case err == nil:
-		return decision{outcome: outcomeSent, state: StateSent}
+		return decision{result: outcomeSent, state: StateSent}
 	case errors.Is(err, ErrNotConfigured), errors.Is(err, ErrObsolete):
-		return decision{outcome: outcomeSkipped, state: StateSkipped, reason: err.Error()}
+		return decision{result: outcomeSkipped, state: StateSkipped, reason: err.Error()}
 	case errors.Is(err, ErrRefused):
-		return decision{outcome: outcomeRefused, state: StateDead, reason: err.Error(), countRefusal: true}
+		return decision{result: outcomeRefused, state: StateDead, reason: err.Error(), countRefusal: true}
 	}
 	d := decision{
-		outcome: outcomeFailed, state: StateWaiting, reason: err.Error(), retryIn: min(backoff(job.Attempts), 15*time.Second),
+		result: outcomeFailed, state: StateWaiting, reason: err.Error(), retryIn: min(backoff(job.Attempts), 15*time.Second),
 	}
 	switch {
 	case errors.Is(err, errUnknownUser): // consuming the registration makes the job due
 		d.retryIn = backoff(job.Attempts)
 	case errors.Is(err, ErrSenderRejected):
-		d.outcome, d.retryIn = outcomeRefused, backoff(job.Attempts)
+		d.result, d.retryIn = outcomeRefused, backoff(job.Attempts)
 	case errors.Is(err, ErrTemporary):
-		d.outcome, d.countRefusal, d.retryIn = outcomeRefused, true, backoff(job.Refusals+1)
+		d.result, d.countRefusal, d.retryIn = outcomeRefused, true, backoff(job.Refusals+1)
 		if job.Refusals+1 >= maxRefusals {
 			d.state, d.reason = StateDead, "too many temporary failures: "+d.reason
 		}

@@ -18,7 +18,7 @@ func TestDecide(t *testing.T) {
 		job     Job
 		err     error
 		state   State
-		outcome outcome
+		outcome attemptOutcome
 	}{
 		{"accepted", fresh, nil, StateSent, outcomeSent},
 		{"refused", fresh, ErrRefused, StateDead, outcomeRefused},
@@ -32,7 +32,7 @@ func TestDecide(t *testing.T) {
 		{"obsolete", fresh, ErrObsolete, StateSkipped, outcomeSkipped},
 	} {
 		d := decide(c.job, c.err, now)
-		if d.state != c.state || d.outcome != c.outcome || d.state == StateWaiting && d.retryIn <= 0 {
+		if d.state != c.state || d.result != c.outcome || d.state == StateWaiting && d.retryIn <= 0 {
 			t.Errorf("%s: %+v", c.name, d)
 		}
 	}

@@ -31,7 +31,7 @@ func TestDigestIsOneMessage(t *testing.T) {
 	if got := provider.await(t, 1); got[0].Job.Kind != kind.Paid || got[0].OneClick != "" || got[0].MessageID != got[0].ID.UUID {
 		t.Errorf("%+v", got)
 	}
-	if _, err := db.Exec(t.Context(), `update deliveries set due_at = now() where lane = 2`); err != nil {
+	if _, err := db.Exec(t.Context(), `update deliveries set due_at = now() where priority = 2`); err != nil {
 		t.Fatal(err)
 	}
 	got := provider.await(t, 2)[1]

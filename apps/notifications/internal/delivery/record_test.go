@@ -122,7 +122,7 @@ func TestLateRecord(t *testing.T) {
 		inTx(t, db, func(tx pgx.Tx) error {
 			d := decide(c.Job, sendErr, time.Now())
 			holds, err := finish(t.Context(), tx, c.Job, d,
-				attemptRow{DeliveryID: c.ID, Number: c.Attempts, Outcome: d.outcome, Provider: "test"})
+				attemptRow{DeliveryID: c.ID, Number: c.Attempts, Outcome: d.result, Provider: "test"})
 			if holds != want {
 				t.Errorf("%v holds: %t", sendErr, holds)
 			}

@@ -34,7 +34,7 @@ func TestMailWaitsForTheRegistration(t *testing.T) {
 	kittest.Eventually(t, 20*time.Second, func() error {
 		var attempted int
 		err := db.QueryRow(t.Context(), `
-			select count(distinct delivery_id) from attempts where outcome = 'failed' and answer like 'not ready: the user''s registration%'`).Scan(&attempted)
+			select count(distinct delivery_id) from attempts where outcome = 'failed' and response like 'not ready: the user''s registration%'`).Scan(&attempted)
 		if err != nil || attempted < len(unknown) {
 			return fmt.Errorf("%d were attempted, %w", attempted, err)
 		}
@@ -70,7 +70,7 @@ func TestDecisionKeepsMakeDue(t *testing.T) {
 	})
 	inTx(t, db, func(tx pgx.Tx) error { return MakeDue(t.Context(), tx, user) })
 	inTx(t, db, func(tx pgx.Tx) error {
-		holds, err := finish(t.Context(), tx, claimed[0].Job, decision{outcome: outcomeFailed, state: StateWaiting, retryIn: time.Hour},
+		holds, err := finish(t.Context(), tx, claimed[0].Job, decision{result: outcomeFailed, state: StateWaiting, retryIn: time.Hour},
 			attemptRow{DeliveryID: claimed[0].ID, Outcome: outcomeFailed})
 		if !holds {
 			t.Error("the decision does not hold")
@@ -99,7 +99,7 @@ func TestJobOfAnErasedUserIsSkipped(t *testing.T) {
 	runWorker(t, db, provider, noToken)
 	awaitState(t, db, "skipped: obsolete: the account was erased", 1)
 	var data string
-	err := db.QueryRow(t.Context(), `select facts::text || address from deliveries`).Scan(&data)
+	err := db.QueryRow(t.Context(), `select variables::text || address from deliveries`).Scan(&data)
 	if err != nil || data != "{}" || len(provider.messages()) > 0 {
 		t.Errorf("stored %q, %v", data, err)
 	}

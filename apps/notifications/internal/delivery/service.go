@@ -88,7 +88,7 @@ func fallBackToEmail(ctx context.Context, tx pgx.Tx, job Job) error {
 // Delivery is a delivery without its address and content.
 type Delivery struct {
 	ID             ID           `json:"id"`
-	NotificationID uuid.UUID    `json:"notification_id" db:"message_id"`
+	NotificationID uuid.UUID    `json:"notification_id"`
 	UserID         shop.UserID  `json:"user_id"`
 	Kind           string       `json:"kind"`
 	Channel        kind.Channel `json:"channel"`
@@ -104,7 +104,7 @@ type Delivery struct {
 
 // OrderDelivery is a notification about an order on one channel. In the inbox its state is sent or read.
 type OrderDelivery struct {
-	NotificationID uuid.UUID  `json:"notification_id" db:"message_id"`
+	NotificationID uuid.UUID  `json:"notification_id"`
 	Kind           string     `json:"kind"`
 	Channel        string     `json:"channel"`
 	State          string     `json:"state"`
@@ -124,14 +124,14 @@ func (s *Service) Retry(ctx context.Context, id ID) (Delivery, error) {
 type DeliveryAttempt struct {
 	Seq            int64        `json:"-"`
 	DeliveryID     ID           `json:"delivery_id"`
-	NotificationID uuid.UUID    `json:"notification_id" db:"message_id"`
+	NotificationID uuid.UUID    `json:"notification_id"`
 	UserID         shop.UserID  `json:"user_id"`
 	Kind           string       `json:"kind"`
 	Channel        kind.Channel `json:"channel"`
 	Number         int          `json:"attempt"`
 	Outcome        string       `json:"outcome"` // sent, refused, failed, unknown, skipped
 	Provider       string       `json:"provider"`
-	Response       string       `json:"answer" db:"answer"`
+	Response       string       `json:"answer"`
 	LatencyMS      int          `json:"latency_ms"`
 	State          State        `json:"state" validate:"oneof=waiting sending sent dead skipped"` // of the delivery, now
 	At             time.Time    `json:"at"`

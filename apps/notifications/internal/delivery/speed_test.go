@@ -17,7 +17,7 @@ func TestFreeSlotsAreFilledImmediately(t *testing.T) {
 		with users as (
 			insert into contacts (user_id, email, username)
 			select gen_random_uuid(), 'p' || n || '@example.com', 'p' || n from generate_series(1, 2000) n returning user_id)
-		insert into deliveries (id, message_id, user_id, kind, channel, lane, facts, due_at, give_up_at)
+		insert into deliveries (id, notification_id, user_id, kind, channel, priority, variables, due_at, give_up_at)
 		select gen_random_uuid(), gen_random_uuid(), user_id, 'orders.paid', 'email', 1, '{"Number":"1"}', now(),
 			now() + interval '1 day' from users`)
 	if err != nil {
@@ -38,7 +38,7 @@ func TestLongOrderingKeyIsLinear(t *testing.T) {
 		with one as (
 			insert into contacts (user_id, email, username) values (gen_random_uuid(), 'ada@example.com', 'ada')
 			returning user_id)
-		insert into deliveries (id, message_id, user_id, kind, channel, lane, facts, due_at, give_up_at)
+		insert into deliveries (id, notification_id, user_id, kind, channel, priority, variables, due_at, give_up_at)
 		select gen_random_uuid(), gen_random_uuid(), user_id, 'orders.paid', 'email', 1, '{"Number":"1"}', now(),
 			now() + interval '1 day'
 		from one, generate_series(1, $1)`, jobs)

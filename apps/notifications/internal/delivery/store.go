@@ -26,10 +26,10 @@ func insert(ctx context.Context, tx pgx.Tx, jobs ...scheduledJob) error {
 	for _, j := range jobs {
 		batch.Queue(`
 			insert into deliveries
-				(id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, due_at, give_up_at, order_id)
+				(id, notification_id, user_id, kind, channel, priority, variables, path, request_id, address, due_at, give_up_at, order_id)
 			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
-				coalesce($13, (select order_id from deliveries where message_id = $2 limit 1))) -- a fallback is about the same
-			on conflict (message_id, channel) do nothing`,
+				coalesce($13, (select order_id from deliveries where notification_id = $2 limit 1))) -- a fallback is about the same
+			on conflict (notification_id, channel) do nothing`,
 			j.ID, j.NotificationID, j.UserID, j.Kind, j.Channel, j.Priority, j.Variables, j.Path, j.RequestID, j.Address,
 			j.due, j.due.Add(maxAge), j.OrderID)
 	}
@@ -41,12 +41,12 @@ func orderNotifications(
 	ctx context.Context, db postgres.Reader, buyer shop.UserID, order shop.OrderID,
 ) ([]OrderDelivery, error) {
 	return postgres.All(ctx, db, pgx.RowToStructByName[OrderDelivery], `
-		select message_id, kind, channel, state, reason, attempts, created_at, finished_at
+		select notification_id, kind, channel, state, reason, attempts, created_at, finished_at
 		from deliveries where user_id = $1 and order_id = $2
 		union all
 		select id, kind, 'in_app', case when read_at is null then 'sent' else 'read' end, '', 1,
 			created_at, coalesce(read_at, created_at)
-		from messages where user_id = $1 and data->>'order_id' = $2::text
+		from notifications where user_id = $1 and data->>'order_id' = $2::text
 		order by created_at, channel limit 200`, buyer, order)
 }
 
@@ -72,11 +72,11 @@ func forceIndexScans(ctx context.Context, tx pgx.Tx) error {
 const claimReady = `
 		update deliveries set state = 'sending', attempts = attempts + 1, leased_until = now() + $1::interval
 		from ready where deliveries.id = ready.id
-		returning deliveries.id, message_id, user_id, kind, channel, lane, facts, path, request_id, address, state, reason,
+		returning deliveries.id, notification_id, user_id, kind, channel, priority, variables, path, request_id, address, state, reason,
 			attempts, refusals, give_up_at, leased_until, was = 'sending' as interrupted,
 			(select behind.id from deliveries behind
 				where behind.user_id = deliveries.user_id and behind.channel = deliveries.channel
-				and behind.lane = deliveries.lane and behind.state = 'waiting' and behind.id > deliveries.id
+				and behind.priority = deliveries.priority and behind.state = 'waiting' and behind.id > deliveries.id
 				order by behind.id limit 1) is not null as more`
 
 // claim claims due jobs, each the first of its ordering key, and with expired also those whose lease has ended. It
@@ -87,12 +87,12 @@ func claim(ctx context.Context, tx pgx.Tx, channel kind.Channel, limit int, expi
 			select d.id, d.state as was from deliveries d
 			join lateral (
 				select first.id from deliveries first
-				where first.user_id = d.user_id and first.channel = d.channel and first.lane = d.lane
+				where first.user_id = d.user_id and first.channel = d.channel and first.priority = d.priority
 				and first.state in ('waiting', 'sending')
 				order by first.id limit 1) first on first.id = d.id
 			where d.channel = $2 and d.state in ('waiting', 'sending')
 			and (d.state = 'waiting' and d.due_at <= now() or $4 and d.state = 'sending' and d.leased_until < now())
-			order by d.lane, d.due_at limit $3
+			order by d.priority, d.due_at limit $3
 			for update of d skip locked
 		)`+claimReady, lease, channel, limit, expired)
 }
@@ -105,7 +105,7 @@ func claimNext(ctx context.Context, tx pgx.Tx, last Job) ([]claimedJob, error) {
 			select id, state as was from deliveries
 			where state = 'waiting' and id = (
 				select case when state = 'waiting' and due_at <= now() then id end from deliveries
-				where user_id = $2 and channel = $3 and lane = $4 and state in ('waiting', 'sending')
+				where user_id = $2 and channel = $3 and priority = $4 and state in ('waiting', 'sending')
 				order by id limit 1)
 			for update skip locked
 		)`+claimReady, lease, last.UserID, last.Channel, last.Priority)
@@ -117,7 +117,7 @@ func claimDigest(ctx context.Context, tx pgx.Tx, first Job, limit int, expired b
 	return postgres.All(ctx, tx, pgx.RowToStructByName[claimedJob], `
 		with ready as (
 			select id, state as was from deliveries
-			where user_id = $2 and channel = $3 and lane = $4 and id <> $5 and state in ('waiting', 'sending')
+			where user_id = $2 and channel = $3 and priority = $4 and id <> $5 and state in ('waiting', 'sending')
 			and (state = 'waiting' and due_at <= now() or $7 and state = 'sending' and leased_until < now())
 			order by id limit $6
 			for update skip locked
@@ -138,9 +138,9 @@ func finish(ctx context.Context, tx pgx.Tx, job Job, d decision, a attemptRow) (
 			due_at = case when $3 = 'waiting' and due_at <= leased_until - $7::interval then now() + $6::interval
 				else due_at end, -- see makeDue
 			finished_at = case when $3 = 'waiting' then null else now() end,
-			facts = case when $3 in ('sent', 'skipped') then '{}' else facts end,
+			variables = case when $3 in ('sent', 'skipped') then '{}' else variables end,
 			address = case when $3 in ('sent', 'skipped') then '' else address end,
-			sent_with = case when $3 = 'sent' and lane = $9 then $8::uuid end
+			sent_with = case when $3 = 'sent' and priority = $9 then $8::uuid end
 		where id = $1 and (state = 'sending' and leased_until = $2 or $3 = 'sent' and state in ('sending', 'waiting'))`,
 		job.ID, job.LeasedUntil, d.state, d.reason, refusals, d.retryIn, lease, d.sentWith, Digest,
 	).Exec(func(tag pgconn.CommandTag) error {
@@ -165,7 +165,7 @@ func deferJob(ctx context.Context, tx pgx.Tx, job Job, until time.Time) error {
 type attemptRow struct {
 	DeliveryID ID
 	Number     int
-	Outcome    outcome
+	Outcome    attemptOutcome
 	Provider   string
 	Response   string
 	LatencyMS  int64
@@ -173,7 +173,7 @@ type attemptRow struct {
 
 func queueAttempt(batch *pgx.Batch, a attemptRow) {
 	batch.Queue(`
-		insert into attempts (delivery_id, number, outcome, provider, answer, latency_ms) values ($1, $2, $3, $4, $5, $6)`,
+		insert into attempts (delivery_id, number, outcome, provider, response, latency_ms) values ($1, $2, $3, $4, $5, $6)`,
 		a.DeliveryID, a.Number, a.Outcome, a.Provider, a.Response, a.LatencyMS)
 }
 
@@ -183,7 +183,7 @@ func retryDead(ctx context.Context, tx pgx.Tx, id ID) (Delivery, error) {
 		update deliveries set state = 'waiting', refusals = 0, due_at = now(), give_up_at = now() + $2::interval,
 			finished_at = null
 		where id = $1 and state = 'dead'
-		returning id, message_id, user_id, kind, channel, state, reason, attempts, due_at, created_at, finished_at,
+		returning id, notification_id, user_id, kind, channel, state, reason, attempts, due_at, created_at, finished_at,
 			opened_at, clicked_at`, id, maxAge)
 	if errors.Is(err, ErrNotDead) {
 		if _, notFound := recipientOf(ctx, tx, id); notFound != nil {
@@ -202,10 +202,10 @@ func history(
 	postgres.AndSet(&c, `d.channel = ?`, q.Channel)
 	postgres.AndSet(&c, `a.outcome = ?`, q.Outcome)
 	postgres.AndSet(&c, `d.user_id = ?`, q.UserID)
-	postgres.AndSet(&c, `d.message_id = ?`, q.NotificationID)
+	postgres.AndSet(&c, `d.notification_id = ?`, q.NotificationID)
 	sql := `
-		select a.id as seq, a.delivery_id, d.message_id, d.user_id, d.kind, d.channel, a.number, a.outcome, a.provider,
-			a.answer, a.latency_ms, d.state, a.at
+		select a.id as seq, a.delivery_id, d.notification_id, d.user_id, d.kind, d.channel, a.number, a.outcome, a.provider,
+			a.response, a.latency_ms, d.state, a.at
 		from attempts a join deliveries d on d.id = a.delivery_id
 		where ` + c.String() + c.Fill(` order by a.id desc limit ?`, limit)
 	return postgres.All(ctx, db, pgx.RowToStructByName[DeliveryAttempt], sql, c.Args...)
@@ -224,7 +224,7 @@ func days(ctx context.Context, db postgres.Reader, from, until time.Time) ([]Dai
 		union all
 		select to_char(created_at at time zone 'UTC', 'YYYY-MM-DD'), kind, 'in_app', count(*)::int, count(*)::int, 0, 0, 0,
 			count(read_at)::int, 0, count(*)::int
-		from messages where created_at >= $1 and created_at < $2
+		from notifications where created_at >= $1 and created_at < $2
 		group by 1, 2
 		order by day desc, kind, channel`, from, until)
 }
@@ -247,7 +247,7 @@ func markOpened(ctx context.Context, tx pgx.Tx, id ID, clicked bool) error {
 // All lists the deliveries to a user, oldest first.
 func All(ctx context.Context, db postgres.Reader, user shop.UserID) ([]Delivery, error) {
 	return postgres.All(ctx, db, pgx.RowToStructByName[Delivery], `
-		select id, message_id, user_id, kind, channel, state, reason, attempts, due_at, created_at, finished_at, opened_at,
+		select id, notification_id, user_id, kind, channel, state, reason, attempts, due_at, created_at, finished_at, opened_at,
 			clicked_at
 		from deliveries where user_id = $1 order by id`, user)
 }
@@ -257,7 +257,7 @@ func All(ctx context.Context, db postgres.Reader, user shop.UserID) ([]Delivery,
 func makeDue(ctx context.Context, tx pgx.Tx, user shop.UserID, max Priority) error {
 	_, err := tx.Exec(ctx, `
 		with theirs as (
-			select id from deliveries where user_id = $1 and state in ('waiting', 'sending') and lane <= $2
+			select id from deliveries where user_id = $1 and state in ('waiting', 'sending') and priority <= $2
 			order by id for update
 		)
 		update deliveries set due_at = clock_timestamp() from theirs where deliveries.id = theirs.id`, user, max)
@@ -268,7 +268,7 @@ func makeDue(ctx context.Context, tx pgx.Tx, user shop.UserID, max Priority) err
 func Purge(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 	_, err := tx.Exec(ctx, `
 		with theirs as (select id from deliveries where user_id = $1 order by id for update)
-		update deliveries set facts = '{}', address = '', path = '', request_id = null, opened_at = null, clicked_at = null,
+		update deliveries set variables = '{}', address = '', path = '', request_id = null, opened_at = null, clicked_at = null,
 			state = case when state = 'waiting' then 'skipped' else state end,
 			reason = case when state = 'waiting' then 'the account was erased' else '' end
 		from theirs where deliveries.id = theirs.id`, user)
@@ -276,7 +276,7 @@ func Purge(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 		return err
 	}
 	_, err = tx.Exec(ctx, `
-		update attempts set answer = ''
+		update attempts set response = ''
 		from deliveries where deliveries.id = attempts.delivery_id and deliveries.user_id = $1`, user)
 	return err
 }

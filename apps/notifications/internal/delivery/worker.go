@@ -270,7 +270,7 @@ func recordOne(ctx context.Context, tx pgx.Tx, p *provider, job Job, d decision,
 	}
 	d.reason = truncate(d.reason)
 	holds, err := finish(ctx, tx, job, d, attemptRow{
-		DeliveryID: job.ID, Number: job.Attempts, Outcome: d.outcome, Provider: p.Name,
+		DeliveryID: job.ID, Number: job.Attempts, Outcome: d.result, Provider: p.Name,
 		Response: cmp.Or(d.reason, truncate(r.response)), LatencyMS: r.took.Milliseconds(),
 	})
 	if err != nil || !holds {

@@ -52,7 +52,7 @@ func TestClaimOfALongQueueIsFast(t *testing.T) {
 	t.Parallel()
 	db := database(t)
 	_, err := db.Exec(t.Context(), `
-		insert into deliveries (id, message_id, user_id, kind, channel, lane, facts, due_at, give_up_at)
+		insert into deliveries (id, notification_id, user_id, kind, channel, priority, variables, due_at, give_up_at)
 		select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'orders.paid', 'email', 1, '{}',
 			now() - n * interval '1 second', now() + interval '1 day'
 		from generate_series(1, 5000) n`)
@@ -68,7 +68,7 @@ func TestClaimOfALongQueueIsFast(t *testing.T) {
 		return err
 	})
 	text := strings.Join(plan, "\n")
-	for _, want := range []string{"deliveries_due", "deliveries_in_line"} {
+	for _, want := range []string{"deliveries_due", "deliveries_in_order"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("without %s:\n%s", want, text)
 		}
@@ -107,7 +107,7 @@ func TestOutageLosesNothingAndKeepsOrder(t *testing.T) {
 	kittest.Eventually(t, 10*time.Second, func() error {
 		var failed int
 		err := db.QueryRow(t.Context(), `
-			select count(*) from attempts where outcome = 'failed' and answer like '%connection refused%'`).Scan(&failed)
+			select count(*) from attempts where outcome = 'failed' and response like '%connection refused%'`).Scan(&failed)
 		if err != nil || failed < 2 {
 			return fmt.Errorf("%d failed attempts, %w", failed, err)
 		}
@@ -230,10 +230,10 @@ func TestLinks(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	awaitState(t, db, "sent", 1)
-	var facts string
-	err := db.QueryRow(t.Context(), `select facts::text || path from deliveries where state = 'sent'`).Scan(&facts)
-	if err != nil || strings.Contains(facts, "key") {
-		t.Errorf("the token is in the database: %s %v", facts, err)
+	var stored string
+	err := db.QueryRow(t.Context(), `select variables::text || path from deliveries where state = 'sent'`).Scan(&stored)
+	if err != nil || strings.Contains(stored, "key") {
+		t.Errorf("the token is in the database: %s %v", stored, err)
 	}
 }
 

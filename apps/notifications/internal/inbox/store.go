@@ -27,7 +27,7 @@ func Insert(ctx context.Context, tx pgx.Tx, notifications ...Notification) (seqs
 				on conflict (user_id) do update set last_seq = inboxes.last_seq + 1
 				returning last_seq
 			)
-			insert into messages (id, user_id, seq, kind, title, body, data) select $1, $2, last_seq, $3, $4, $5, $6 from inbox
+			insert into notifications (id, user_id, seq, kind, title, body, data) select $1, $2, last_seq, $3, $4, $5, $6 from inbox
 			returning seq`, n.ID, n.UserID, n.Kind, n.Title, n.Body, n.Data)
 	}
 	return seqs, tx.SendBatch(ctx, batch).Close()
@@ -36,27 +36,27 @@ func Insert(ctx context.Context, tx pgx.Tx, notifications ...Notification) (seqs
 // after reads upwards from a number, exclusive.
 func after(ctx context.Context, db postgres.Reader, owner shop.UserID, seq int64, limit int) ([]Notification, error) {
 	return postgres.All(ctx, db, pgx.RowToStructByName[Notification], `
-		select id, user_id, seq, kind, title, body, data, read_at, created_at from messages
+		select id, user_id, seq, kind, title, body, data, read_at, created_at from notifications
 		where user_id = $1 and seq > $2 order by seq limit $3`, owner, seq, limit)
 }
 
 // All lists the notifications of a user, oldest first.
 func All(ctx context.Context, db postgres.Reader, owner shop.UserID) ([]Notification, error) {
 	return postgres.All(ctx, db, pgx.RowToStructByName[Notification], `
-		select id, user_id, seq, kind, title, body, data, read_at, created_at from messages where user_id = $1 order by seq`,
+		select id, user_id, seq, kind, title, body, data, read_at, created_at from notifications where user_id = $1 order by seq`,
 		owner)
 }
 
 // sequenceOf is the number of a notification, or the last number of the inbox if it has no such notification.
 func sequenceOf(ctx context.Context, db postgres.Reader, owner shop.UserID, id ID) (int64, error) {
 	return postgres.One(ctx, db, pgx.ErrNoRows, pgx.RowTo[int64], `
-		select coalesce((select seq from messages where user_id = $1 and id = $2),
+		select coalesce((select seq from notifications where user_id = $1 and id = $2),
 			(select last_seq from inboxes where user_id = $1), 0)`, owner, id)
 }
 
 // Purge removes the notifications of a user.
 func Purge(ctx context.Context, tx pgx.Tx, owner shop.UserID) error {
-	_, err := tx.Exec(ctx, `delete from messages where user_id = $1`, owner)
+	_, err := tx.Exec(ctx, `delete from notifications where user_id = $1`, owner)
 	return err
 }
 
@@ -70,19 +70,19 @@ func list(
 		filter = `and read_at is null`
 	}
 	return postgres.All(ctx, db, pgx.RowToStructByName[Notification], `
-		select id, user_id, seq, kind, title, body, data, read_at, created_at from messages
+		select id, user_id, seq, kind, title, body, data, read_at, created_at from notifications
 		where user_id = $1 and id < $2 `+filter+`
 		order by id desc limit $3`, owner, before, limit)
 }
 
 func countUnread(ctx context.Context, db postgres.Reader, owner shop.UserID) (int, error) {
 	return postgres.One(ctx, db, pgx.ErrNoRows, pgx.RowTo[int], `
-		select count(*) from messages where user_id = $1 and read_at is null`, owner)
+		select count(*) from notifications where user_id = $1 and read_at is null`, owner)
 }
 
 func markRead(ctx context.Context, tx pgx.Tx, owner shop.UserID, id ID) (Notification, error) {
 	return postgres.One(ctx, tx, ErrNotFound, pgx.RowToStructByName[Notification], `
-		update messages set read_at = coalesce(read_at, now()) where id = $1 and user_id = $2
+		update notifications set read_at = coalesce(read_at, now()) where id = $1 and user_id = $2
 		returning id, user_id, seq, kind, title, body, data, read_at, created_at`, id, owner)
 }
 
@@ -90,8 +90,8 @@ func markRead(ctx context.Context, tx pgx.Tx, owner shop.UserID, id ID) (Notific
 func markAllRead(ctx context.Context, tx pgx.Tx, owner shop.UserID) (int, error) {
 	tag, err := tx.Exec(ctx, `
 		with unread as (
-			select id from messages where user_id = $1 and read_at is null order by id for update
+			select id from notifications where user_id = $1 and read_at is null order by id for update
 		)
-		update messages set read_at = now() from unread where messages.id = unread.id`, owner)
+		update notifications set read_at = now() from unread where notifications.id = unread.id`, owner)
 	return int(tag.RowsAffected()), err
 }

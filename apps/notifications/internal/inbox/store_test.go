@@ -125,16 +125,16 @@ func TestInboxUsesIndexes(t *testing.T) {
 	_, db := newFixture(t)
 	alice := kittest.NewCaller(shop.User)
 	change(t, db, `
-		insert into messages (id, user_id, seq, kind, title, body, data, read_at)
+		insert into notifications (id, user_id, seq, kind, title, body, data, read_at)
 		select gen_random_uuid(), gen_random_uuid(), 1, 'k', 't', 'b', '{}', now() from generate_series(1, 20000)`)
 	addNotifications(t, db, alice.ID, 50)
-	change(t, db, `analyze messages`)
+	change(t, db, `analyze notifications`)
 	for index, run := range map[string]func(postgres.Reader) error{
-		"messages_of_user": func(db postgres.Reader) error {
+		"notifications_of_user": func(db postgres.Reader) error {
 			_, err := list(t.Context(), db, alice.ID, false, ID{shop.NewID()}, 21)
 			return err
 		},
-		"messages_unread": func(db postgres.Reader) error {
+		"notifications_unread": func(db postgres.Reader) error {
 			_, err := countUnread(t.Context(), db, alice.ID)
 			return err
 		},

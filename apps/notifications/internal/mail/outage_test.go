@@ -22,7 +22,7 @@ func TestOutageLosesNothing(t *testing.T) {
 	db := kittest.DB(t, delivery.Migrations, contact.Migrations, preference.Migrations, template.Migrations)
 	const messages, outages, unanswered = 600, 3, 5
 	_, err := db.Exec(t.Context(), `
-		insert into deliveries (id, message_id, user_id, kind, channel, lane, facts, due_at, give_up_at)
+		insert into deliveries (id, notification_id, user_id, kind, channel, priority, variables, due_at, give_up_at)
 		select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'orders.paid', 'email', 1, '{}', now(), now() + interval '1 day'
 		from generate_series(1, $1)`, messages)
 	if err != nil {
@@ -46,7 +46,7 @@ func TestOutageLosesNothing(t *testing.T) {
 		await(t, func() (int, error) { return len(fake.mails()), nil }, (n+1)*messages/(outages+1))
 		fake.stop()
 		await(t, func() (failed int, err error) {
-			err = db.QueryRow(t.Context(), `select count(*) from attempts where outcome = 'failed' and answer like '%refused%'`).Scan(&failed)
+			err = db.QueryRow(t.Context(), `select count(*) from attempts where outcome = 'failed' and response like '%refused%'`).Scan(&failed)
 			return failed, err
 		}, n+1)
 		fake.start(t)

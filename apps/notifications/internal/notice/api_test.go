@@ -119,11 +119,11 @@ func TestRedeliveryAfterFailure(t *testing.T) {
 	alice := kittest.NewCaller(shop.User)
 	e, id := orderPlaced(alice), shop.NewID()
 	// The notification cannot be stored although the inbox of events can: the event must not count as consumed.
-	change(t, db, `alter table messages rename to messages_renamed`)
+	change(t, db, `alter table notifications rename to notifications_renamed`)
 	if verdict := kittest.Deliver(t, app, id, e); verdict != "RETRY" {
 		t.Fatalf("verdict %s, want RETRY", verdict)
 	}
-	change(t, db, `alter table messages_renamed rename to messages`)
+	change(t, db, `alter table notifications_renamed rename to notifications`)
 	if verdict := kittest.Deliver(t, app, id, e); verdict != "SUCCESS" {
 		t.Fatalf("verdict %s, want SUCCESS", verdict)
 	}
@@ -153,7 +153,7 @@ func TestHostileNames(t *testing.T) {
 	app, _ := newFixture(t)
 	alice := kittest.NewCaller(shop.User)
 	names := []string{
-		`<script>alert(1)</script>`, `'); drop table messages; --`, `{{.Secret}} %s %!d(string=x) ${jndi:ldap://x}`,
+		`<script>alert(1)</script>`, `'); drop table notifications; --`, `{{.Secret}} %s %!d(string=x) ${jndi:ldap://x}`,
 		"a\x00b\r\nSubject: c", "\u202Egnp.exe", strings.Repeat("long ", 10_000), "\U0001F469\u200D\U0001F4BB", ``,
 	}
 	for _, name := range names {
@@ -256,7 +256,7 @@ func TestContactsFollowUsers(t *testing.T) {
 	kittest.Deliver(t, app, shop.NewID(), shop.VerificationRequested{RequestID: request, UserID: alice.ID, Email: "new@example.com", Username: "alice"})
 	kittest.Deliver(t, app, shop.NewID(), shop.UserLocked{UserID: alice.ID, Email: "new@example.com", Username: "alice", Address: "203.0.113.7"})
 	var to []string
-	rows, err := db.Query(t.Context(), `select kind || ' ' || address || ' ' || path || ' ' || coalesce(request_id::text, '') || ' ' || lane from deliveries order by id`)
+	rows, err := db.Query(t.Context(), `select kind || ' ' || address || ' ' || path || ' ' || coalesce(request_id::text, '') || ' ' || priority from deliveries order by id`)
 	if err == nil {
 		to, err = pgx.CollectRows(rows, pgx.RowTo[string])
 	}
@@ -279,7 +279,7 @@ func TestContactsFollowUsers(t *testing.T) {
 	var left int
 	err = db.QueryRow(t.Context(), `
 		select count(*) from deliveries where user_id = $1
-			and (facts <> '{}' or address <> '' or request_id is not null or state <> 'skipped')`, alice.ID).Scan(&left)
+			and (variables <> '{}' or address <> '' or request_id is not null or state <> 'skipped')`, alice.ID).Scan(&left)
 	if err != nil || left > 0 {
 		t.Errorf("%d deliveries have personal data, %v", left, err)
 	}

@@ -22,7 +22,7 @@ func TestOrderNotifications(t *testing.T) {
 			`"kind":"orders.placed","channel":"email","state":"waiting","attempts":0`, `"kind":"orders.placed","channel":"in_app","state":"sent"`}},
 		{Name: "another user's order", Do: "GET /order-notifications/" + bob.ID.String() + "/" + first.OrderID.String(), Want: 200, Has: []string{`{"items":[]}`}},
 	})
-	for _, sql := range []string{`update deliveries set state = 'sent', facts = '{}', attempts = 1, finished_at = now()`, `update messages set read_at = now()`} {
+	for _, sql := range []string{`update deliveries set state = 'sent', variables = '{}', attempts = 1, finished_at = now()`, `update notifications set read_at = now()`} {
 		if _, err := db.Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)
 		}

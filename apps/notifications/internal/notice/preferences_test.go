@@ -28,7 +28,7 @@ type plannedDelivery struct {
 func plannedDeliveries(t *testing.T, db *pgxpool.Pool, caller shop.Caller) []plannedDelivery {
 	t.Helper()
 	rows, err := db.Query(t.Context(), `
-		select kind, channel, lane as priority, due_at > now() + interval '1 minute' as waiting from deliveries where user_id = $1 order by id`, caller.ID)
+		select kind, channel, priority, due_at > now() + interval '1 minute' as waiting from deliveries where user_id = $1 order by id`, caller.ID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,7 @@ create table broadcasts (
   id          uuid primary key,
   title       text not null check (title <> ''),
   body        text not null check (body <> ''),
-  role        text not null,                   -- empty: everybody
+  role        text not null,                   -- empty: all users
   state       text not null default 'running' check (state in ('running', 'done')),
   total       integer not null,
   told        integer not null default 0,

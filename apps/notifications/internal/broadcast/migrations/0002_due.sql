@@ -1,3 +1,3 @@
 -- +goose Up
--- A broadcast that cannot go on stands aside until then, and holds up no other.
+-- A broadcast that fails is postponed, so that it does not block others.
 alter table broadcasts add column due_at timestamptz not null default now();

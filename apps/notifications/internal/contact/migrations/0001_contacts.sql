@@ -5,7 +5,7 @@ create table contacts (
   username  text not null default '',
   full_name text not null default '',
   role      text not null default 'user',
-  erased    boolean not null default false   -- a row without anything in it, so that a late event brings nothing back
+  erased    boolean not null default false   -- an empty row, so that late events restore nothing
 );
 
 create index contacts_of_role on contacts (role, user_id) where not erased;

@@ -1,4 +1,4 @@
 -- +goose Up
--- Which events said what is known, so that an older one that comes late changes nothing; null where nobody noted it.
+-- The ids of the events that the profile and the role are from, so that late events change nothing. Null: not stored.
 alter table contacts add column profile_event uuid;
 alter table contacts add column role_event uuid;

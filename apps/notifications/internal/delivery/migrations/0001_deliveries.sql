@@ -6,7 +6,7 @@ create table deliveries (
   kind         text not null,
   channel      text not null check (channel in ('email', 'push', 'sms')),
   lane         smallint not null,
-  facts        jsonb not null,                -- what the template is filled with; emptied once it has ended well
+  facts        jsonb not null,                -- of the template; emptied when it was sent or skipped
   path         text not null default '',
   request_id   uuid,
   address      text not null default '',
@@ -19,14 +19,14 @@ create table deliveries (
   leased_until timestamptz,
   created_at   timestamptz not null default now(),
   finished_at  timestamptz,
-  unique (message_id, channel)                -- told once on each channel, however often it is planned
+  unique (message_id, channel)                -- one delivery on each channel
 );
 
 create index deliveries_due on deliveries (channel, lane, due_at) where state in ('waiting', 'sending');
 create index deliveries_in_line on deliveries (user_id, channel, lane, id) where state in ('waiting', 'sending');
 create index deliveries_of_day on deliveries (created_at);
 
-create table attempts (                       -- the history; it holds no address and no text
+create table attempts (                       -- the history; it has no address and no content
   id          bigint generated always as identity primary key,
   delivery_id uuid not null references deliveries on delete cascade,
   number      integer not null,

@@ -1,4 +1,4 @@
 -- +goose Up
--- The order that a delivery is about, for whoever looks at that order: what it says is emptied once it has ended well.
+-- The order that a delivery is about. Its variables, which name the order too, are emptied when it was sent.
 alter table deliveries add column order_id uuid;
 create index deliveries_of_order on deliveries (order_id) where order_id is not null;

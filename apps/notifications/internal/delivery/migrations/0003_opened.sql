@@ -1,4 +1,4 @@
 -- +goose Up
-alter table deliveries                         -- told by a mail itself, whose reader allowed that
+alter table deliveries                         -- by tracking, if the user allows it
   add column opened_at  timestamptz,
   add column clicked_at timestamptz;

@@ -3,7 +3,7 @@ create table devices (
   id         uuid primary key,
   user_id    uuid not null,
   label      text not null,
-  endpoint   text not null unique,             -- one browser is one person's: whoever signs in there last
+  endpoint   text not null unique,             -- of the user who added it last
   p256dh     text not null,
   auth       text not null,
   created_at timestamptz not null default now()

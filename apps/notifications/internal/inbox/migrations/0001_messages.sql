@@ -1,8 +1,8 @@
 -- +goose Up
 create table messages (
-  id         uuid primary key,                 -- UUIDv7: the order of ids is the order of making
+  id         uuid primary key,                 -- UUIDv7: ordered by creation
   user_id    uuid not null,
-  kind       text not null check (kind <> ''), -- the topic of the event it tells of
+  kind       text not null check (kind <> ''), -- the topic of the event
   title      text not null check (title <> ''),
   body       text not null,
   data       jsonb not null check (jsonb_typeof(data) = 'object'),

@@ -1,6 +1,6 @@
 -- +goose Up
--- Each inbox numbers its messages without a gap. The number is taken under the lock of the inbox's row, so that messages of
--- one inbox are committed in its order, and whoever has seen a number has seen all before it.
+-- Each inbox numbers its messages without gaps. The number is taken under the lock of the inbox's row, so that messages
+-- are committed in the order of their numbers: a reader that has seen a number has seen all before it.
 create table inboxes (
   user_id  uuid primary key,
   last_seq bigint not null

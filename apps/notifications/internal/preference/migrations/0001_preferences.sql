@@ -10,7 +10,7 @@ create table preferences (
   changed_at  timestamptz not null default now()
 );
 
-create table preference_kinds (                -- what somebody said of a kind on a channel; the rest is as usual
+create table preference_kinds (                -- where they differ from the defaults
   user_id uuid not null,
   kind    text not null,
   channel text not null,

@@ -1,2 +1,2 @@
 -- +goose Up
-alter table preferences add column tracking boolean not null default false; -- may the shop learn that a mail was opened
+alter table preferences add column tracking boolean not null default false; -- of opened e-mails and followed links

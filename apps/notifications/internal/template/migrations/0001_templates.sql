@@ -1,5 +1,5 @@
 -- +goose Up
-create table templates (                       -- what admins wrote; the newest version counts, and none is the built-in one
+create table templates (                       -- of admins; the newest version is used
   kind       text not null,
   channel    text not null,
   language   text not null,

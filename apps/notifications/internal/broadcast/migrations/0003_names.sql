@@ -1,0 +1,2 @@
+-- +goose Up
+alter table broadcasts rename column told to notified;
