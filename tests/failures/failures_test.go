@@ -144,7 +144,7 @@ func brokerDown(t *testing.T) {
 	back()
 	for _, id := range orders {
 		journey.AwaitStatus(t, buyer, id, "paid")
-		journey.AwaitTold(t, buyer, id, "orders.placed", "orders.paid")
+		journey.AwaitNotifications(t, buyer, id, "orders.placed", "orders.paid")
 	}
 }
 
@@ -205,7 +205,7 @@ func killed(t *testing.T, name string) {
 	after := eventuallyPlaced(t)
 	for _, id := range []string{before, after} {
 		journey.AwaitStatus(t, buyer, id, "paid")
-		journey.AwaitTold(t, buyer, id, "orders.placed", "orders.paid")
+		journey.AwaitNotifications(t, buyer, id, "orders.placed", "orders.paid")
 	}
 }
 
@@ -216,7 +216,7 @@ func powerCut(t *testing.T) {
 	waiting := place(t)
 	t.Logf("ready %.1fs after its start", running.PowerCut(t).Seconds())
 	journey.AwaitStatus(t, buyer, waiting, "paid")
-	journey.AwaitTold(t, buyer, waiting, "orders.placed", "orders.paid")
+	journey.AwaitNotifications(t, buyer, waiting, "orders.placed", "orders.paid")
 	if after := len(bought(t)); after != before+1 {
 		t.Errorf("%d orders before, %d after one more", before, after)
 	}

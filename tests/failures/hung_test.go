@@ -96,7 +96,7 @@ func everythingHangs(t *testing.T) {
 	must(t, err)
 	for _, id := range []string{waiting, eventuallyPlaced(t)} {
 		journey.AwaitStatus(t, buyer, id, "paid")
-		journey.AwaitTold(t, buyer, id, "orders.placed", "orders.paid")
+		journey.AwaitNotifications(t, buyer, id, "orders.placed", "orders.paid")
 	}
 	for _, p := range calm.Processes {
 		if now := running.Process(p.Name); now.Restarts != p.Restarts {

@@ -165,20 +165,20 @@ func crashPoints(t *testing.T) {
 				order, err := buy(ctx, user, withToken(items(id), "tok_declined"))
 				must(t, err)
 				journey.AwaitStatus(t, user, order, "cancelled")
-				journey.AwaitTold(t, user, order, "orders.placed", "orders.payment_failed", "orders.cancelled")
+				journey.AwaitNotifications(t, user, order, "orders.placed", "orders.payment_failed", "orders.cancelled")
 			case step == "change":
 				order := paid(ctx, t, user, items(id))
 				must(t, insist(ctx, user, "POST /api/v1/orders/"+order+"/cancel", nil))
 				journey.AwaitStatus(t, user, order, "cancelled")
-				journey.AwaitTold(t, user, order, "orders.placed", "orders.paid", "orders.cancelled")
+				journey.AwaitNotifications(t, user, order, "orders.placed", "orders.paid", "orders.cancelled")
 			case step == "refund", point == "stock: restocked":
 				order := paid(ctx, t, user, items(id))
 				must(t, insist(ctx, admin, "POST /api/v1/orders/"+order+"/refund", map[string]any{}))
 				journey.AwaitStatus(t, user, order, "refunded")
-				journey.AwaitTold(t, user, order, "orders.placed", "orders.paid", "orders.refunded")
+				journey.AwaitNotifications(t, user, order, "orders.placed", "orders.paid", "orders.refunded")
 			default:
 				order := paid(ctx, t, user, items(id))
-				journey.AwaitTold(t, user, order, "orders.placed", "orders.paid")
+				journey.AwaitNotifications(t, user, order, "orders.placed", "orders.paid")
 			}
 			// The broker delivers an event again after 90 s when the app has exited; the recovery sweep is earlier.
 			platform.Eventually(t, 2*time.Minute, func() error {

@@ -21,17 +21,17 @@ import (
 	"sidecart/tests/platform"
 )
 
-var update = flag.Bool("update", false, "take the pictures of docs/pictures anew")
+var update = flag.Bool("update", false, "take the screenshots of docs/pictures")
 
-// tab is a page in a real browser, what went wrong in it, and what it asked for.
+// tab is a page in a browser, with its errors and its requests.
 type tab struct {
-	browser context.Context //nolint:containedctx // this is how chromedp names a tab
-	mu      sync.Mutex
-	wrong   []string // errors of scripts, what the Content-Security-Policy held back, what could not be loaded
-	asked   []string // addresses
+	browser  context.Context //nolint:containedctx // chromedp identifies a tab by its context
+	mu       sync.Mutex
+	errors   []string // of scripts, the Content-Security-Policy and failed requests
+	requests []string // URLs
 }
 
-// newTab opens one in a browser of its own, which ends with the test.
+// newTab opens a tab in a browser of its own, which is closed at the end of the test.
 func newTab(t *testing.T) *tab {
 	t.Helper()
 	program := os.Getenv("CHROMIUM")
@@ -40,7 +40,7 @@ func newTab(t *testing.T) *tab {
 	}
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(program))
 	if os.Geteuid() == 0 {
-		options = append(options, chromedp.NoSandbox) // root can have none, and the pages are ours
+		options = append(options, chromedp.NoSandbox) // Chromium has no sandbox as root; the pages are trusted
 	}
 	browser, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)
@@ -48,92 +48,92 @@ func newTab(t *testing.T) *tab {
 	t.Cleanup(closeTab)
 	p := &tab{browser: browser}
 	must(t, chromedp.Do(browser))
-	must(t, chromedp.Listen(browser, p.hear))
+	must(t, chromedp.Listen(browser, p.handle))
 	return p
 }
 
-func (p *tab) hear(event any) {
+func (p *tab) handle(event any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
-		p.asked = append(p.asked, e.Request.URL)
+		p.requests = append(p.requests, e.Request.URL)
 	case *runtime.EventExceptionThrown:
-		p.wrong = append(p.wrong, fmt.Sprintf("%s %s:%d", e.ExceptionDetails.Text, e.ExceptionDetails.URL, e.ExceptionDetails.LineNumber))
+		d := e.ExceptionDetails
+		p.errors = append(p.errors, fmt.Sprintf("%s %s:%d", d.Text, d.URL, d.LineNumber))
 	case *log.EventEntryAdded:
 		if e.Entry.Level == log.EntryLevelError {
-			p.wrong = append(p.wrong, fmt.Sprintf("%s: %s %s", e.Entry.Source, e.Entry.Text, e.Entry.URL))
+			p.errors = append(p.errors, fmt.Sprintf("%s: %s %s", e.Entry.Source, e.Entry.Text, e.Entry.URL))
 		}
 	case *runtime.EventConsoleAPICalled:
 		if e.Type == runtime.ConsoleAPICalledTypeError {
-			p.wrong = append(p.wrong, fmt.Sprintf("console: %s", e.Args[0].Value))
+			p.errors = append(p.errors, fmt.Sprintf("console: %s", e.Args[0].Value))
 		}
 	}
 }
 
-// do fails the test if an action is not done within a minute.
+// do runs actions and fails the test after a minute.
 func (p *tab) do(t *testing.T, actions ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(p.browser, time.Minute)
 	defer cancel()
 	if err := chromedp.Do(ctx, actions...); err != nil {
-		t.Fatalf("%v; what went wrong in the page: %q", err, p.forget())
+		t.Fatalf("%v; errors in the page: %q", err, p.takeErrors())
 	}
 }
 
-// is waits until an expression is true in the page.
-func (p *tab) is(t *testing.T, expression string) {
+// waitFor waits until a JavaScript expression is true.
+func (p *tab) waitFor(t *testing.T, expression string) {
 	t.Helper()
 	platform.Eventually(t, 60*time.Second, func() error {
-		so, err := chromedp.Run(p.browser, chromedp.Evaluate[bool](expression))
-		if err == nil && !so {
+		ok, err := chromedp.Run(p.browser, chromedp.Evaluate[bool](expression))
+		if err == nil && !ok {
 			shown, _ := chromedp.Run(p.browser, chromedp.Evaluate[string](`document.body.innerText`))
-			err = fmt.Errorf("not so: %s, in %.2000s", expression, shown)
+			err = fmt.Errorf("not true: %s, in %.2000s", expression, shown)
 		}
 		return err
 	})
 }
 
-// forget answers what went wrong until now, and begins anew.
-func (p *tab) forget() (wrong []string) {
+// takeErrors returns the errors so far and clears them.
+func (p *tab) takeErrors() (wrong []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	wrong, p.wrong = p.wrong, nil
+	wrong, p.errors = p.errors, nil
 	return wrong
 }
 
-// clean fails if something went wrong that was not forgotten, if another host was asked for something, or a token is in an
-// address.
-func (p *tab) clean(t *testing.T) {
+// noErrors fails the test if there are errors, requests to other hosts, or tokens in URLs.
+func (p *tab) noErrors(t *testing.T) {
 	t.Helper()
-	for _, w := range p.forget() {
+	for _, w := range p.takeErrors() {
 		t.Errorf("in the page: %s", w)
 	}
-	home, err := url.Parse(nobody.Base)
+	home, err := url.Parse(anonymous.Base)
 	must(t, err)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, address := range p.asked {
+	for _, address := range p.requests {
 		u, err := url.Parse(address)
 		if err != nil || u.Scheme != "data" && u.Host != home.Host {
-			t.Errorf("the page asked %s, %v", address, err)
+			t.Errorf("the page requested %s, %v", address, err)
 		}
 		if strings.Contains(address, "eyJ") || strings.Contains(address, "token") {
-			t.Errorf("a token in an address: %s", address)
+			t.Errorf("a token in a URL: %s", address)
 		}
 	}
 }
 
-// fits fails if the page is wider than a telephone.
-func (p *tab) fits(t *testing.T) {
+// fitsPhone fails the test if the page is wider than a phone.
+func (p *tab) fitsPhone(t *testing.T) {
 	t.Helper()
 	p.do(t, chromedp.EmulateViewport(360, 740, chromedp.EmulateMobile))
-	p.is(t, `document.documentElement.scrollWidth <= 360`)
+	p.waitFor(t, `document.documentElement.scrollWidth <= 360`)
 	p.do(t, chromedp.ResetViewport())
 }
 
-// picture keeps what the tab shows in docs/pictures, if asked to.
-func (p *tab) picture(t *testing.T, name string, width, height int64) {
+// screenshot saves a screenshot in docs/pictures if -update is set.
+func (p *tab) screenshot(t *testing.T, name string, width, height int64) {
 	t.Helper()
 	if !*update {
 		return

@@ -16,16 +16,16 @@ import (
 	"google.golang.org/grpc"
 )
 
-// traces is a collector of traces, as an operator has one (OTLP over gRPC). It remembers the spans of each trace.
-type traces struct {
+// traceCollector is an OTLP collector over gRPC. It records the spans of each trace.
+type traceCollector struct {
 	collector.UnimplementedTraceServiceServer
 	mu    sync.Mutex
-	parts map[string]map[string]bool // by trace id and "service scope span"
+	spans map[string]map[string]bool // by trace id and "service scope span"
 }
 
-// collect listens, and tells the platform that starts next to send its traces here.
-func collect() (*traces, error) {
-	t := &traces{parts: map[string]map[string]bool{}}
+// newCollector listens, and configures the platform that starts next to send its traces to it.
+func newCollector() (*traceCollector, error) {
+	t := &traceCollector{spans: map[string]map[string]bool{}}
 	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -33,7 +33,9 @@ func collect() (*traces, error) {
 	server := grpc.NewServer()
 	collector.RegisterTraceServiceServer(server, t)
 	go func() { _ = server.Serve(listener) }() // until the test program ends
-	for name, value := range map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://" + listener.Addr().String(), "OTEL_BSP_SCHEDULE_DELAY": "500"} {
+	for name, value := range map[string]string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT": "http://" + listener.Addr().String(), "OTEL_BSP_SCHEDULE_DELAY": "500",
+	} {
 		if err := os.Setenv(name, value); err != nil {
 			return nil, err
 		}
@@ -41,8 +43,10 @@ func collect() (*traces, error) {
 	return t, nil
 }
 
-// Export takes what a service sends.
-func (t *traces) Export(_ context.Context, in *collector.ExportTraceServiceRequest) (*collector.ExportTraceServiceResponse, error) {
+// Export receives spans.
+func (t *traceCollector) Export(
+	_ context.Context, in *collector.ExportTraceServiceRequest,
+) (*collector.ExportTraceServiceResponse, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, resource := range in.GetResourceSpans() {
@@ -55,24 +59,25 @@ func (t *traces) Export(_ context.Context, in *collector.ExportTraceServiceReque
 		for _, scope := range resource.GetScopeSpans() {
 			for _, span := range scope.GetSpans() {
 				id := hex.EncodeToString(span.GetTraceId())
-				if t.parts[id] == nil {
-					t.parts[id] = map[string]bool{}
+				if t.spans[id] == nil {
+					t.spans[id] = map[string]bool{}
 				}
-				t.parts[id][service+" "+scope.GetScope().GetName()+" "+span.GetName()] = true
+				t.spans[id][service+" "+scope.GetScope().GetName()+" "+span.GetName()] = true
 			}
 		}
 	}
 	return &collector.ExportTraceServiceResponse{}, nil
 }
 
-// lacks fails unless a trace has a span for each of the patterns, which are about "service scope span".
-func (t *traces) lacks(id string, patterns ...string) error {
+// missing fails unless a trace has a span for each pattern of "service scope span".
+func (t *traceCollector) missing(id string, patterns ...string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, pattern := range patterns {
 		expected := regexp.MustCompile("^" + pattern)
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(t.parts[id])), expected.MatchString) {
-			return fmt.Errorf("trace %s has no span %s, only\n%s", id, pattern, strings.Join(slices.Sorted(maps.Keys(t.parts[id])), "\n"))
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(t.spans[id])), expected.MatchString) {
+			found := strings.Join(slices.Sorted(maps.Keys(t.spans[id])), "\n")
+			return fmt.Errorf("trace %s has no span %s, only\n%s", id, pattern, found)
 		}
 	}
 	return nil

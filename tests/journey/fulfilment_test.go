@@ -17,8 +17,8 @@ import (
 	"sidecart/tests/platform"
 )
 
-// shipped: an admin ships, the workflow follows and delivers by itself after AUTO_DELIVER_AFTER.
-func shipped(t *testing.T) {
+// shipAndDeliver: an admin ships an order, and the workflow delivers it after AUTO_DELIVER_AFTER.
+func shipAndDeliver(t *testing.T) {
 	buyer := newBuyer(t)
 	var order client.Order
 	must(t, buyer.Call(t.Context(), "POST /api/v1/orders", client.Raw(journey.Order), 201, &order))
@@ -27,22 +27,22 @@ func shipped(t *testing.T) {
 	must(t, buyer.Call(t.Context(), "POST "+path+"/ship", parcel, 403, nil))
 	journey.AwaitStatus(t, buyer, order.ID, "paid")
 	must(t, admin.Call(t.Context(), "POST "+path+"/ship", parcel, 200, &order))
-	var inside struct {
+	var diagnostics struct {
 		Admin *struct {
 			TraceID  string                           `json:"trace_id"`
 			Workflow struct{ Name, Status string }    `json:"workflow"`
 			Payment  struct{ State, Provider string } `json:"payment"`
-			Told     []struct{ Kind, Channel string } `json:"notifications"`
+			Notified []struct{ Kind, Channel string } `json:"notifications"`
 		}
 	}
 	platform.Eventually(t, 20*time.Second, func() error {
-		must(t, admin.Call(t.Context(), "GET "+path, nil, 200, &inside))
-		if a := inside.Admin; a == nil || a.Workflow.Name != "fulfil" {
+		must(t, admin.Call(t.Context(), "GET "+path, nil, 200, &diagnostics))
+		if a := diagnostics.Admin; a == nil || a.Workflow.Name != "fulfil" {
 			return fmt.Errorf("an admin sees %+v", a)
 		}
 		return nil
 	})
-	inside.Admin = nil
+	diagnostics.Admin = nil
 	if order.Status != "shipped" {
 		t.Errorf("%+v", order)
 	}
@@ -51,21 +51,21 @@ func shipped(t *testing.T) {
 	if n := len(order.History); n != 4 {
 		t.Errorf("%d steps: %+v", n, order.History)
 	}
-	must(t, buyer.Call(t.Context(), "GET "+path, nil, 200, &inside))
-	if inside.Admin != nil {
-		t.Errorf("a buyer sees inside: %+v", inside.Admin)
+	must(t, buyer.Call(t.Context(), "GET "+path, nil, 200, &diagnostics))
+	if diagnostics.Admin != nil {
+		t.Errorf("a buyer sees diagnostics: %+v", diagnostics.Admin)
 	}
-	platform.Eventually(t, 60*time.Second, func() error { // its end was seen, and it is purged
-		if err := admin.Call(t.Context(), "GET "+path, nil, 200, &inside); err != nil {
+	platform.Eventually(t, 60*time.Second, func() error { // the workflow has ended and is purged
+		if err := admin.Call(t.Context(), "GET "+path, nil, 200, &diagnostics); err != nil {
 			return err
 		}
-		if a := inside.Admin; a == nil || len(a.TraceID) != 32 || a.Workflow.Status != "forgotten" || a.Payment.State != "approved" {
+		if a := diagnostics.Admin; a == nil || len(a.TraceID) != 32 || a.Workflow.Status != "forgotten" || a.Payment.State != "approved" {
 			return fmt.Errorf("an admin sees %+v", a)
 		}
-		told := fmt.Sprint(inside.Admin.Told)
+		notified := fmt.Sprint(diagnostics.Admin.Notified)
 		for _, want := range []string{"{orders.placed in_app}", "{orders.placed email}", "{orders.shipped in_app}"} {
-			if !strings.Contains(told, want) {
-				return fmt.Errorf("the buyer was told %s, want %s", told, want)
+			if !strings.Contains(notified, want) {
+				return fmt.Errorf("notifications %s, want %s", notified, want)
 			}
 		}
 		return nil
@@ -84,8 +84,8 @@ func shipped(t *testing.T) {
 	}
 }
 
-// givenBack: one of two goes back before it ships, then the buyer cancels the rest. The shelf has all of it again.
-func givenBack(t *testing.T) {
+// partialRefund refunds one of two units before the shipment, and then cancels the rest. All of it is restocked.
+func partialRefund(t *testing.T) {
 	var before, after client.Level
 	must(t, admin.Call(t.Context(), "GET /api/v1/products/1/inventory", nil, 200, &before))
 	buyer := newBuyer(t)
@@ -97,17 +97,17 @@ func givenBack(t *testing.T) {
 	awaitSettled(t, buyer, path, "partially_refunded")
 	must(t, admin.Call(t.Context(), "GET /api/v1/products/1/inventory", nil, 200, &after))
 	if after.OnHand != before.OnHand-1 {
-		t.Errorf("one of two is back: %+v, before %+v", after, before)
+		t.Errorf("after the refund: %+v, before %+v", after, before)
 	}
 	must(t, buyer.Call(t.Context(), "POST "+path+"/cancel", nil, 200, nil))
 	awaitSettled(t, buyer, path, "cancelled")
 	must(t, admin.Call(t.Context(), "GET /api/v1/products/1/inventory", nil, 200, &after))
 	if after != before {
-		t.Errorf("all is back: %+v, before %+v", after, before)
+		t.Errorf("after the cancellation: %+v, before %+v", after, before)
 	}
 }
 
-// awaitSettled waits until everything that an order owes went back.
+// awaitSettled waits until all refunds of an order are settled.
 func awaitSettled(t *testing.T, buyer client.Client, path, status string) {
 	t.Helper()
 	platform.Eventually(t, 60*time.Second, func() error {
@@ -121,7 +121,7 @@ func awaitSettled(t *testing.T, buyer client.Client, path, status string) {
 			return err
 		}
 		if o.Status != status || len(o.Refunds) == 0 {
-			return fmt.Errorf("it is %s with %d refunds, want %s", o.Status, len(o.Refunds), status)
+			return fmt.Errorf("status %s with %d refunds, want %s", o.Status, len(o.Refunds), status)
 		}
 		for _, r := range o.Refunds {
 			if r.SettledAt == nil {
@@ -132,7 +132,7 @@ func awaitSettled(t *testing.T, buyer client.Client, path, status string) {
 	})
 }
 
-// cart: what is in it is priced, two tabs lose nothing, and a checkout buys it once.
+// cart: items have prices, concurrent changes are not lost, and a repeated checkout places one order.
 func cart(t *testing.T) {
 	buyer := newBuyer(t)
 	type view struct {
@@ -159,7 +159,8 @@ func cart(t *testing.T) {
 	if c.Total == nil || *c.Total != "599.98" || !c.Orderable {
 		t.Errorf("%+v", c)
 	}
-	body := client.Raw(`{"shipping_address":{"street":"123 Main St","city":"Anytown","state":"NY","postal_code":"12345","country":"USA"},"payment_method":"credit_card"}`)
+	body := client.Raw(`{"shipping_address":{"street":"123 Main St","city":"Anytown","state":"NY","postal_code":"12345",` +
+		`"country":"USA"},"payment_method":"credit_card"}`)
 	var first, again client.Order
 	for _, order := range []*client.Order{&first, &again} {
 		a, err := buyer.Do(t.Context(), "POST /api/v1/cart/checkout", body, "Idempotency-Key", "cart")
@@ -177,12 +178,13 @@ func cart(t *testing.T) {
 	must(t, buyer.Call(t.Context(), "POST /api/v1/orders/"+first.ID+"/cancel", nil, 200, nil))
 }
 
-// webhook: the provider tells by itself what became of a charge that nobody answered, signed, and through the gateway.
+// webhook: after a timeout, the payment provider reports the result of a charge in a signed webhook through the
+// gateway.
 func webhook(t *testing.T) {
 	key, err := running.Secret("payment-webhook-key")
 	must(t, err)
 	buyer := newBuyer(t)
-	order := buy(t, buyer, "tok_timeout")
+	order := placeOrder(t, buyer, "tok_timeout")
 	body := fmt.Sprintf(`{"id":"m-1","type":"charge.approved","order_id":%q}`, order.ID)
 	sign := func(key string) string {
 		at := strconv.FormatInt(time.Now().Unix(), 10)
@@ -194,7 +196,8 @@ func webhook(t *testing.T) {
 		signature string
 		want      int
 	}{{"", 401}, {sign("another key"), 401}, {sign(key), 204}, {sign(key), 204}} {
-		a, err := nobody.Do(t.Context(), "POST /api/v1/payments/webhooks/simulated", client.Raw(body), "Payment-Signature", c.signature)
+		a, err := anonymous.Do(t.Context(), "POST /api/v1/payments/webhooks/simulated", client.Raw(body),
+			"Payment-Signature", c.signature)
 		must(t, err)
 		if a.Status != c.want {
 			t.Errorf("%q: %d %s", c.signature, a.Status, a.Body)

@@ -115,7 +115,7 @@ func turnedOff(t *testing.T) {
 			t.Errorf("an e-mail of a kind that is turned off: %s", m.Subject)
 		}
 	}
-	journey.AwaitTold(t, buyer, order.ID, "orders.placed", "orders.paid")
+	journey.AwaitNotifications(t, buyer, order.ID, "orders.placed", "orders.paid")
 }
 
 func markupInNames(t *testing.T) {
@@ -139,7 +139,7 @@ func serverStopped(t *testing.T) {
 	var want []string
 	for range 4 {
 		order := buy(t, buyer)
-		journey.AwaitTold(t, buyer, order.ID, "orders.placed", "orders.paid")
+		journey.AwaitNotifications(t, buyer, order.ID, "orders.placed", "orders.paid")
 		want = append(want, "We have your order "+order.Number, "Your order "+order.Number+" is paid")
 	}
 	platform.Eventually(t, time.Minute, func() error { // an attempt has failed

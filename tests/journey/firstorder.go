@@ -1,4 +1,4 @@
-// Package journey is the shop seen by its customers: what the documents promise, done on a running platform.
+// Package journey is the end-to-end test: it uses a running platform as its customers do.
 package journey
 
 import (
@@ -14,7 +14,7 @@ import (
 	"sidecart/tests/platform"
 )
 
-// The calls of a buyer's first order, to the letter.
+// The request bodies of a buyer's first order, as documented.
 const (
 	Register = `{"username":"testuser","email":"test@example.com","password":"SecurePassword123!","full_name":"Test User"}`
 	Category = `{"name":"Electronics","description":"Electronic devices and accessories"}`
@@ -24,8 +24,8 @@ const (
 		`"state":"NY","postal_code":"12345","country":"USA"},"payment_method":"credit_card"}`
 )
 
-// FirstOrder makes the first order of an empty platform with the client that is generated from the API's document, from
-// registration until the buyer is notified that it is paid. It returns the buyer, who is admin.
+// FirstOrder places the first order of an empty platform with the client generated from the API document, from the
+// registration to the notification of the payment. It returns the buyer, who is an admin.
 func FirstOrder(t *testing.T, base string) client.Client {
 	t.Helper()
 	ctx, buyer := t.Context(), client.Client{Base: base}
@@ -70,11 +70,11 @@ func FirstOrder(t *testing.T, base string) client.Client {
 	if level.OnHand != 48 || level.Reserved != 0 || level.Available != 48 {
 		t.Errorf("stock %s", counted.Body)
 	}
-	AwaitTold(t, buyer, order.ID.String(), "orders.placed", "orders.paid")
+	AwaitNotifications(t, buyer, order.ID.String(), "orders.placed", "orders.paid")
 	return buyer
 }
 
-// read is a JSON text as a T of the generated client, which must have each of its fields.
+// read decodes JSON into a type of the generated client, without unknown fields.
 func read[T any](t *testing.T, text string) (body T) {
 	t.Helper()
 	decoder := json.NewDecoder(strings.NewReader(text))
@@ -83,7 +83,7 @@ func read[T any](t *testing.T, text string) (body T) {
 	return body
 }
 
-// expect is the decoded body of a successful response; any other response fails the test with its body.
+// expect returns the decoded body of a successful response. Any other response fails the test.
 func expect[T any](t *testing.T, decoded *T, body []byte) T {
 	t.Helper()
 	if decoded == nil {
@@ -92,7 +92,7 @@ func expect[T any](t *testing.T, decoded *T, body []byte) T {
 	return *decoded
 }
 
-// AwaitStatus waits until an order has come that far.
+// AwaitStatus waits until an order has a status.
 func AwaitStatus(t *testing.T, buyer client.Client, orderID, want string) (order client.Order) {
 	t.Helper()
 	platform.Eventually(t, 90*time.Second, func() error {
@@ -107,24 +107,24 @@ func AwaitStatus(t *testing.T, buyer client.Client, orderID, want string) (order
 	return order
 }
 
-// AwaitTold waits until somebody has one notification of each kind for an order, and fails if there are two of a kind.
-func AwaitTold(t *testing.T, buyer client.Client, orderID string, kinds ...string) {
+// AwaitNotifications waits until a buyer has exactly one notification of each kind about an order.
+func AwaitNotifications(t *testing.T, buyer client.Client, orderID string, kinds ...string) {
 	t.Helper()
 	platform.Eventually(t, 90*time.Second, func() error {
 		var inbox client.Page[client.Notification]
 		if err := buyer.Call(t.Context(), "GET /api/v1/notifications?limit=100", nil, 200, &inbox); err != nil {
 			return err
 		}
-		var told []string
+		var received []string
 		for _, n := range inbox.Items {
 			if n.Data.OrderID == orderID {
-				told = append(told, n.Kind)
+				received = append(received, n.Kind)
 			}
 		}
-		slices.Sort(told)
+		slices.Sort(received)
 		want := slices.Sorted(slices.Values(kinds))
-		if !slices.Equal(told, want) {
-			return fmt.Errorf("told %v, want %v", told, want)
+		if !slices.Equal(received, want) {
+			return fmt.Errorf("notifications %v, want %v", received, want)
 		}
 		return nil
 	})

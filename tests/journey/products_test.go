@@ -13,8 +13,8 @@ import (
 	"sidecart/tests/client"
 )
 
-// noise is a picture that cannot be made much smaller, about as large as w*h*3 bytes.
-func noise(t *testing.T, w, h int) []byte {
+// noiseImage returns a PNG that compresses badly, of about w*h*3 bytes.
+func noiseImage(t *testing.T, w, h int) []byte {
 	t.Helper()
 	picture, seed := image.NewNRGBA(image.Rect(0, 0, w, h)), uint32(1)
 	for y := range h {
@@ -28,11 +28,11 @@ func noise(t *testing.T, w, h int) []byte {
 	return out.Bytes()
 }
 
-func upload(t *testing.T, file []byte) (body, contentType string) {
+func imageForm(t *testing.T, file []byte) (body, contentType string) {
 	t.Helper()
 	var out bytes.Buffer
 	w := multipart.NewWriter(&out)
-	part, err := w.CreateFormFile("file", "picture.png")
+	part, err := w.CreateFormFile("file", "image.png")
 	must(t, err)
 	_, err = part.Write(file)
 	must(t, err)
@@ -41,37 +41,38 @@ func upload(t *testing.T, file []byte) (body, contentType string) {
 	return out.String(), w.FormDataContentType()
 }
 
-// images: 6 MB go in through both sidecars, and come out as another file, kept by the binding.
+// images uploads 6 MB through both sidecars, and downloads the image that the binding stores.
 func images(t *testing.T) {
-	body, contentType := upload(t, noise(t, 1600, 1280))
+	body, contentType := imageForm(t, noiseImage(t, 1600, 1280))
 	a, err := admin.Do(t.Context(), "POST /api/v1/products/1/images", client.Raw(body), "Content-Type", contentType)
 	must(t, err)
 	var made struct{ ID, Width, Height int }
 	must(t, a.Into(201, &made))
 	path := fmt.Sprint("/api/v1/products/1/images/", made.ID)
-	full, err := nobody.Do(t.Context(), "GET "+path, nil)
+	full, err := anonymous.Do(t.Context(), "GET "+path, nil)
 	must(t, err)
 	c, err := png.DecodeConfig(bytes.NewReader(full.Body))
-	if err != nil || full.Status != 200 || c.Width != made.Width || c.Height != made.Height || full.Header.Get("Content-Type") != "image/png" ||
+	if err != nil || full.Status != 200 || c.Width != made.Width || c.Height != made.Height ||
+		full.Header.Get("Content-Type") != "image/png" ||
 		!strings.Contains(full.Header.Get("Cache-Control"), "immutable") || full.Header.Get("ETag") == "" {
 		t.Errorf("%d, %+v of %+v, %v, %v", full.Status, c, made, full.Header, err)
 	}
-	again, err := nobody.Do(t.Context(), "GET "+path, nil, "If-None-Match", full.Header.Get("ETag"))
+	again, err := anonymous.Do(t.Context(), "GET "+path, nil, "If-None-Match", full.Header.Get("ETag"))
 	must(t, err)
 	if again.Status != 304 || len(again.Body) != 0 {
 		t.Errorf("%d with %d bytes", again.Status, len(again.Body))
 	}
-	small, err := nobody.Do(t.Context(), "GET "+path+"?size=thumbnail", nil)
+	small, err := anonymous.Do(t.Context(), "GET "+path+"?size=thumbnail", nil)
 	must(t, err)
 	if small.Status != 200 || len(small.Body) == 0 || len(small.Body) > 200_000 {
 		t.Errorf("thumbnail: %d with %d bytes", small.Status, len(small.Body))
 	}
 	must(t, admin.Call(t.Context(), "DELETE "+path, nil, 204, nil))
-	must(t, nobody.Call(t.Context(), "GET "+path, nil, 404, nil))
+	must(t, anonymous.Call(t.Context(), "GET "+path, nil, 404, nil))
 }
 
-// wholesale: more than 4 MB of goods come in through both sidecars, are found, and go out again.
-func wholesale(t *testing.T) {
+// importExport imports more than 4 MB of products through both sidecars, searches for one, and exports all.
+func importExport(t *testing.T) {
 	var file strings.Builder
 	file.WriteString("sku,name,description,price,category_id,initial_quantity,attr.color\n")
 	const rows = 8000
@@ -91,7 +92,7 @@ func wholesale(t *testing.T) {
 		t.Errorf("%+v", report)
 	}
 	var found struct{ Items []struct{ SKU string } }
-	must(t, nobody.Call(t.Context(), "GET /api/v1/products?q=umbrela+4711&attr.color=red", nil, 200, &found))
+	must(t, anonymous.Call(t.Context(), "GET /api/v1/products?q=umbrela+4711&attr.color=red", nil, 200, &found))
 	if len(found.Items) != 1 || found.Items[0].SKU != "W-4711" {
 		t.Errorf("found %+v", found)
 	}

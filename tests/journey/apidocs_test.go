@@ -11,7 +11,8 @@ import (
 	"sidecart/tests/client"
 )
 
-func documents(t *testing.T) {
+// apiDocs compares the public API document with the documents of the services.
+func apiDocs(t *testing.T) {
 	type document struct {
 		OpenAPI string
 		Paths   map[string]map[string]struct {
@@ -19,7 +20,7 @@ func documents(t *testing.T) {
 		}
 	}
 	var public document
-	must(t, nobody.Call(t.Context(), "GET /openapi.json", nil, 200, &public))
+	must(t, anonymous.Call(t.Context(), "GET /openapi.json", nil, 200, &public))
 	if !strings.HasPrefix(public.OpenAPI, "3.1") {
 		t.Errorf("version %q", public.OpenAPI)
 	}
@@ -42,7 +43,7 @@ func documents(t *testing.T) {
 			}
 		}
 	}
-	for _, base := range []string{nobody.Base, running.Address("users"), running.Address("products"), running.Address("orders"), running.Address("notifications")} {
+	for _, base := range []string{anonymous.Base, running.Address("users"), running.Address("products"), running.Address("orders"), running.Address("notifications")} {
 		text, err := client.Client{Base: base}.Do(t.Context(), "GET /openapi.json", nil)
 		must(t, err)
 		if _, err := contract.New(text.Body); err != nil {
@@ -58,9 +59,9 @@ func documents(t *testing.T) {
 
 func nothingInternal(t *testing.T) {
 	const reservation = "/reservations/0192f0c1-2d3e-7abc-8def-0123456789ab"
-	inside := []string{"PUT " + reservation, "POST " + reservation + "/commit", "DELETE " + reservation, "POST /events/orders.placed",
+	internal := []string{"PUT " + reservation, "POST " + reservation + "/commit", "DELETE " + reservation, "POST /events/orders.placed",
 		"POST /events/dead", "GET /dapr/subscribe", "GET /dapr/config", "GET /dead-letters", "POST /job/release-expired-reservations", "GET /metrics"}
-	for _, call := range inside {
+	for _, call := range internal {
 		method, path, _ := strings.Cut(call, " ")
 		for _, prefix := range []string{"", "/api/v1", "/api/v1/products/..", "/v1.0/invoke/products/method"} {
 			a, err := admin.Do(t.Context(), method+" "+prefix+path, client.Raw(`{}`))
@@ -71,7 +72,7 @@ func nothingInternal(t *testing.T) {
 		}
 	}
 	for _, app := range []string{"users", "products", "orders", "notifications"} {
-		for _, call := range slices.Concat(inside[:9], []string{"GET /orders", "GET /users/me", "POST /products"}) {
+		for _, call := range slices.Concat(internal[:9], []string{"GET /orders", "GET /users/me", "POST /products"}) {
 			a, err := client.Client{Base: running.Address(app), Token: admin.Token}.Do(t.Context(), call, client.Raw(`{}`))
 			must(t, err)
 			if a.Status != http.StatusUnauthorized {
