@@ -109,11 +109,16 @@ func jsonNames(structure *ast.StructType, described map[string]string) map[strin
 
 var word = regexp.MustCompile(`\w+`)
 
-// inJSON is a comment on one line, with members under their JSON names.
+// inJSON is a comment on one line, with members under their JSON names and null for nil.
 func inJSON(comment string, names map[string]string) string {
 	return word.ReplaceAllStringFunc(strings.Join(strings.Fields(comment), " "), func(word string) string {
-		if name, ok := names[word]; ok {
+		switch name, ok := names[word]; {
+		case ok:
 			return "`" + name + "`"
+		case word == "nil":
+			return "null"
+		case word == "Nil":
+			return "Null"
 		}
 		return word
 	})

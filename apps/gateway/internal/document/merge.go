@@ -86,7 +86,8 @@ func mergePaths(routes []route.Route, scale int, docs map[string]object) (object
 	return paths, nil
 }
 
-// storyOrder is the paths in the order in which a buyer meets them: by their first operation's tag, then as in the table.
+// storyOrder is the paths in the order in which a buyer meets them: by their first operation's tag, then as in the
+// table.
 type storyOrder object
 
 // MarshalJSON writes the paths in order.

@@ -40,7 +40,7 @@ type addInput struct {
 	Form web.Body `body:"multipart/form-data"`
 }
 
-// newImage documents the parts of the form. The part with the file may have any name.
+// newImage is the form of an image to add. The part with the file may have any name.
 type newImage struct {
 	File []byte `json:"file" validate:"required"`
 	Alt  string `json:"alt" validate:"max=500"`
