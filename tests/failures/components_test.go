@@ -12,13 +12,13 @@ import (
 	"sidecart/tests/platform"
 )
 
-// component is one whose policies are in dapr/resiliency, and a call that needs it.
+// component is a component with policies in dapr/resiliency, and a call that needs it.
 type component struct {
 	app, name, call, body string
 	timeout               time.Duration
 }
 
-// slack is what a call may take beyond its timeout on a machine that has more to do than it can.
+// slack is what a call may take beyond its timeout on an overloaded machine.
 const slack = 3 * time.Second
 
 // componentsHang: calls end at the timeout of the component, then its breaker opens and they fail immediately, and it
@@ -27,8 +27,8 @@ func componentsHang(t *testing.T) {
 	running.Pause(t, "redis")
 	running.Pause(t, "postgres")
 	for _, c := range []component{
-		{"users", "lockouts", "GET /v1.0/state/lockouts/nobody", "", time.Second},
-		{"orders", "carts", "GET /v1.0/state/carts/nobody", "", 2 * time.Second},
+		{"users", "lockouts", "GET /v1.0/state/lockouts/breaker", "", time.Second},
+		{"orders", "carts", "GET /v1.0/state/carts/breaker", "", 2 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -36,21 +36,26 @@ func componentsHang(t *testing.T) {
 			c.closes(t)
 		})
 	}
-	broker := component{"users", "pubsub", "POST /v1.0/publish/pubsub/platform.heartbeat?metadata.rawPayload=true", "{}", 5 * time.Second}
+	broker := component{
+		"users", "pubsub", "POST /v1.0/publish/pubsub/platform.heartbeat?metadata.rawPayload=true", "{}", 5 * time.Second,
+	}
 	if status, took, err := broker.do(t); err != nil || status < 300 || took > broker.timeout+slack {
 		t.Errorf("publishing without a broker: %d after %s, %v", status, took, err)
 	}
 }
 
-// imagesFail: a store of files that refuses opens its breaker, and closes it when it is back.
+// imagesFail: a failing image store opens its breaker, which closes when the store works again.
 func imagesFail(t *testing.T) {
-	images := component{"products", "images", "POST /v1.0/bindings/images", `{"operation":"create","data":"x","metadata":{"fileName":"breaker"}}`, 10 * time.Second}
+	images := component{
+		"products", "images", "POST /v1.0/bindings/images",
+		`{"operation":"create","data":"x","metadata":{"fileName":"breaker"}}`, 10 * time.Second,
+	}
 	folder := filepath.Join(running.Dir, "images")
-	must(t, os.Rename(folder, folder+".away"))
-	must(t, os.WriteFile(folder, nil, 0o600)) // where files should be, a file is
+	must(t, os.Rename(folder, folder+".moved"))
+	must(t, os.WriteFile(folder, nil, 0o600)) // a file instead of the folder
 	images.opens(t)
 	must(t, os.Remove(folder))
-	must(t, os.Rename(folder+".away", folder))
+	must(t, os.Rename(folder+".moved", folder))
 	images.closes(t)
 }
 
@@ -70,7 +75,7 @@ func (c component) opens(t *testing.T) {
 	t.Helper()
 	var longest atomic.Int64
 	platform.Eventually(t, time.Minute, func() error {
-		must(t, sideBySide(12, func(int) error {
+		must(t, concurrently(12, func(int) error {
 			status, took, err := c.do(t)
 			if err == nil && status < 300 {
 				t.Errorf("%s: %d without %s", c.call, status, c.name)
@@ -86,7 +91,7 @@ func (c component) opens(t *testing.T) {
 	if time.Duration(longest.Load()) > c.timeout+slack {
 		t.Errorf("a call took %s", time.Duration(longest.Load()))
 	}
-	platform.Eventually(t, 20*time.Second, func() error { // some find out whether it is back
+	platform.Eventually(t, 20*time.Second, func() error { // some calls are trials of a half-open breaker
 		status, took, err := c.do(t)
 		if err == nil && status >= 300 && took > 500*time.Millisecond {
 			err = fmt.Errorf("a call took %s while the breaker is open", took)

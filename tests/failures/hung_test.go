@@ -9,32 +9,31 @@ import (
 	"sidecart/tests/platform"
 )
 
-// Hung processes are stopped (SIGSTOP): they neither end nor close a connection, so that only a timeout notices.
+// Hung processes are stopped (SIGSTOP): they neither exit nor close a connection, so that only a timeout detects them.
 
-// longestRead is the gateway's deadline of a read, and as much again for a machine that has more to do than it can.
+// longestRead is twice the gateway's deadline of a read, for an overloaded machine.
 const longestRead = 6 * time.Second
 
-// diesWithin is how long a frozen process may live: the supervisor takes it for hung after 15 s, and a slow machine has
-// as much again. Postgres ends its children first.
-func diesWithin(name string) time.Duration {
+// killedWithin is how long a hung process may run: the supervisor kills it after 15 s, and a slow machine takes longer.
+// Postgres ends its child processes first.
+func killedWithin(name string) time.Duration {
 	if name == "postgres" {
 		return 50 * time.Second
 	}
 	return 40 * time.Second
 }
 
-// replacedWithin is until the supervisor takes a process for hung, and what a start takes on a slow machine.
+// replacedWithin is how long the supervisor takes to kill a hung process and to start another on a slow machine.
 const replacedWithin = 90 * time.Second
 
-// hung: whoever reads from a process that hangs is answered within the deadline of a read, until the process is
-// replaced.
+// hung: a read that needs a hung process gets a response within its deadline, until the process is replaced.
 func hung(t *testing.T, name, read string) {
 	before := running.Process(name)
 	running.Pause(t, name)
-	longest, death, began := time.Duration(0), time.Duration(0), time.Now()
+	longest, killed, began := time.Duration(0), time.Duration(0), time.Now()
 	platform.Eventually(t, replacedWithin, func() error {
-		if death == 0 && died(before) == nil {
-			death = time.Since(began)
+		if killed == 0 && exited(before) == nil {
+			killed = time.Since(began)
 		}
 		begin := time.Now()
 		a, err := buyer.Do(t.Context(), read, nil)
@@ -50,19 +49,20 @@ func hung(t *testing.T, name, read string) {
 		}
 		return a.Into(200, nil)
 	})
-	t.Logf("%s: a read waited for at most %s, and was answered after %s", name, longest.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
-	if death > diesWithin(name) {
-		t.Errorf("it lived for %s", death)
+	t.Logf("%s: a read took at most %s, and succeeded after %s",
+		name, longest.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+	if killed > killedWithin(name) {
+		t.Errorf("it was killed after %s", killed)
 	}
 	if longest > longestRead {
-		t.Errorf("a read waited for %s", longest)
+		t.Errorf("a read took %s", longest)
 	}
 	journey.AwaitStatus(t, buyer, eventuallyPlaced(t), "paid")
 }
 
-func died(before platform.Process) error {
+func exited(before platform.Process) error {
 	if now := running.Process(before.Name); now.PID == before.PID {
-		return fmt.Errorf("%s lives on: %+v", before.Name, now)
+		return fmt.Errorf("%s still runs: %+v", before.Name, now)
 	}
 	return nil
 }
@@ -74,7 +74,7 @@ func replaced(before platform.Process) error {
 	return nil
 }
 
-// everythingHangs: each process is replaced, whatever it waits for, and what was under way goes on.
+// everythingHangs: all processes hang and are replaced, and open orders continue.
 func everythingHangs(t *testing.T) {
 	waiting := place(t)
 	state, err := running.State()
@@ -84,23 +84,25 @@ func everythingHangs(t *testing.T) {
 	}
 	began := time.Now()
 	for _, p := range state.Processes {
-		platform.Eventually(t, time.Until(began.Add(diesWithin(p.Name))), func() error { return died(p) })
-		t.Logf("%s had died after %s", p.Name, time.Since(began).Round(time.Millisecond))
+		platform.Eventually(t, time.Until(began.Add(killedWithin(p.Name))), func() error { return exited(p) })
+		t.Logf("%s had exited after %s", p.Name, time.Since(began).Round(time.Millisecond))
 	}
 	for _, p := range state.Processes {
 		platform.Eventually(t, replacedWithin, func() error { return replaced(p) })
 		t.Logf("%s was replaced after %s", p.Name, time.Since(began).Round(time.Millisecond))
 	}
-	platform.Eventually(t, replacedWithin, func() error { return nobody.Call(t.Context(), "GET /health/services", nil, 200, nil) })
-	calm, err := running.State()
+	platform.Eventually(t, replacedWithin, func() error {
+		return anonymous.Call(t.Context(), "GET /health/services", nil, 200, nil)
+	})
+	after, err := running.State()
 	must(t, err)
 	for _, id := range []string{waiting, eventuallyPlaced(t)} {
 		journey.AwaitStatus(t, buyer, id, "paid")
 		journey.AwaitNotifications(t, buyer, id, "orders.placed", "orders.paid")
 	}
-	for _, p := range calm.Processes {
+	for _, p := range after.Processes {
 		if now := running.Process(p.Name); now.Restarts != p.Restarts {
-			t.Errorf("%s works and was started again", p.Name)
+			t.Errorf("%s works and was restarted", p.Name)
 		}
 	}
 }

@@ -20,15 +20,15 @@ import (
 )
 
 const (
-	backlog = 5000
-	crowd   = 400 // orders, placed from one address
+	backlog    = 5000
+	manyOrders = 400 // from one address
 )
 
 // consumers are the services that every event of the backlog goes to.
 var consumers = []string{"products", "orders", "notifications"}
 
-// sideBySide calls fn n times, 32 at a time.
-func sideBySide(n int, fn func(i int) error) error {
+// concurrently calls fn n times, 32 at a time.
+func concurrently(n int, fn func(i int) error) error {
 	var g errgroup.Group
 	g.SetLimit(32)
 	for i := range n {
@@ -37,8 +37,10 @@ func sideBySide(n int, fn func(i int) error) error {
 	return g.Wait()
 }
 
-// viaSidecar calls an app's sidecar as that app would.
-func viaSidecar(t *testing.T, app string) func(ctx context.Context, call string, body any, headers ...string) (client.Answer, error) {
+// viaSidecar calls an app's sidecar with the app's token.
+func viaSidecar(
+	t *testing.T, app string,
+) func(ctx context.Context, call string, body any, headers ...string) (client.Answer, error) {
 	t.Helper()
 	token, _, err := running.Token(app)
 	must(t, err)
@@ -48,7 +50,7 @@ func viaSidecar(t *testing.T, app string) func(ctx context.Context, call string,
 	}
 }
 
-// count adds up a metric of an app's sidecar, of the lines that have each of the words.
+// count adds up a metric of an app's sidecar over the lines that contain all words.
 func count(t *testing.T, app, metric string, words ...string) float64 {
 	t.Helper()
 	metrics := client.Client{Base: fmt.Sprintf("http://127.0.0.1:%d", running.Port(app+"-dapr", "metrics"))}
@@ -69,17 +71,17 @@ lines:
 	return sum
 }
 
-// limited is how many requests to an app its sidecar answered with 429.
+// limited is the number of requests to an app that its sidecar refused with 429.
 func limited(t *testing.T, app string) float64 {
 	t.Helper()
 	return count(t, app, "dapr_http_client_completed_count", `status="429"`)
 }
 
-// crowdPasses: a backlog of events, and people who all buy at once from one address, are no flood.
-func crowdPasses(t *testing.T) {
+// loadPasses: neither a backlog of events nor many concurrent orders from one address are taken for a flood.
+func loadPasses(t *testing.T) {
 	back := running.StopUntil(t, consumers...)
 	publish := viaSidecar(t, "users")
-	must(t, sideBySide(backlog, func(int) error {
+	must(t, concurrently(backlog, func(int) error {
 		id := shop.NewID().String()
 		a, err := publish(t.Context(), "POST /v1.0/publish/pubsub/users.erased", client.Raw(
 			`{"specversion":"1.0","id":"`+id+`","source":"users","type":"users.erased","data":{"user_id":"`+id+`"}}`),
@@ -93,45 +95,49 @@ func crowdPasses(t *testing.T) {
 	began := time.Now()
 	for _, app := range consumers {
 		platform.Eventually(t, 5*time.Minute, func() error {
-			if n := count(t, app, "dapr_component_pubsub_ingress_count", `topic="users.erased"`, `process_status="success"`); n < backlog {
+			n := count(t, app, "dapr_component_pubsub_ingress_count", `topic="users.erased"`, `process_status="success"`)
+			if n < backlog {
 				return fmt.Errorf("%s has handled %g events of %d", app, n, backlog)
 			}
 			return nil
 		})
 	}
 	t.Logf("three services handled %d events each in %s", backlog, time.Since(began).Round(time.Millisecond))
-	must(t, buyer.Call(t.Context(), "POST /api/v1/products", client.Raw(strings.NewReplacer("WH-001", "WH-002", `:50}`, `:1000}`).Replace(journey.Product)), 201, nil))
-	must(t, nobody.Call(t.Context(), "POST /api/v1/auth/register", client.Raw(strings.ReplaceAll(journey.Register, "test", "crowd")), 201, nil))
-	people, err := nobody.SignIn(t.Context(), "crowduser", "SecurePassword123!")
+	product := strings.NewReplacer("WH-001", "WH-002", `:50}`, `:1000}`).Replace(journey.Product)
+	must(t, buyer.Call(t.Context(), "POST /api/v1/products", client.Raw(product), 201, nil))
+	account := strings.ReplaceAll(journey.Register, "test", "load")
+	must(t, anonymous.Call(t.Context(), "POST /api/v1/auth/register", client.Raw(account), 201, nil))
+	user, err := anonymous.SignIn(t.Context(), "loaduser", "SecurePassword123!")
 	must(t, err)
 	began = time.Now()
 	var order client.Order
-	must(t, sideBySide(crowd, func(i int) error {
+	must(t, concurrently(manyOrders, func(i int) error {
 		var placed client.Order
-		err := people.Call(t.Context(), "POST /api/v1/orders", client.Raw(strings.Replace(journey.Order, `"product_id":1`, `"product_id":2`, 1)), 201, &placed)
-		if i == crowd-1 {
+		body := client.Raw(strings.Replace(journey.Order, `"product_id":1`, `"product_id":2`, 1))
+		err := user.Call(t.Context(), "POST /api/v1/orders", body, 201, &placed)
+		if i == manyOrders-1 {
 			order = placed
 		}
 		return err
 	}))
-	t.Logf("%d orders in %s", crowd, time.Since(began).Round(time.Millisecond))
-	journey.AwaitStatus(t, people, order.ID, "paid")
+	t.Logf("%d orders in %s", manyOrders, time.Since(began).Round(time.Millisecond))
+	journey.AwaitStatus(t, user, order.ID, "paid")
 	for _, app := range []string{"users", "products", "orders", "notifications"} {
 		if n := limited(t, app); n != 0 {
-			t.Errorf("the sidecar of %s answered %g with 429", app, n)
+			t.Errorf("the sidecar of %s refused %g with 429", app, n)
 		}
 	}
 }
 
-// floodStops: past the gateway's limits (they are lifted for these tests), a service's own sidecar stops who asks too
-// often, and nobody else.
+// floodStops: behind the gateway's limits (which are raised for these tests), a service's own sidecar limits an address
+// with too many requests, and no other address.
 func floodStops(t *testing.T) {
 	const keys = "GET /.well-known/jwks.json"
 	invoke := viaSidecar(t, "gateway")
 	var passed, stopped atomic.Int64
 	began := time.Now()
 	flood := func(address string, enough int64) {
-		must(t, sideBySide(30_000, func(int) error {
+		must(t, concurrently(30_000, func(int) error {
 			if stopped.Load() >= enough {
 				return nil
 			}
@@ -156,32 +162,32 @@ func floodStops(t *testing.T) {
 		t.Errorf("%d passed and %d were stopped in %s", passed.Load(), stopped.Load(), took)
 	}
 	if n := limited(t, "users"); n < 200 {
-		t.Errorf("the metrics of users' sidecar show %g answers with 429", n)
+		t.Errorf("the metrics of users' sidecar show %g responses with 429", n)
 	}
 	a, err := invoke(t.Context(), keys, nil, "dapr-app-id", "users", "X-Forwarded-For", "203.0.113.8")
 	must(t, err)
 	must(t, a.Into(200, nil))
 
-	// Through the gateway the address is that of the connection, whatever a client claims, and 429 says when to come
-	// again.
-	a, err = nobody.Do(t.Context(), keys, nil, "X-Forwarded-For", "203.0.113.7")
+	// Through the gateway the address is that of the connection, whatever a client claims, and 429 has a Retry-After.
+	a, err = anonymous.Do(t.Context(), keys, nil, "X-Forwarded-For", "203.0.113.7")
 	must(t, err)
 	must(t, a.Into(200, nil))
 	stopped.Store(0)
 	flood("127.0.0.1", 200)
 	platform.Eventually(t, 20*time.Second, func() error {
-		must(t, sideBySide(400, func(int) error {
+		must(t, concurrently(400, func(int) error {
 			_, err := invoke(t.Context(), keys, nil, "dapr-app-id", "users", "X-Forwarded-For", "127.0.0.1")
 			return err
 		}))
-		a, err := nobody.Do(t.Context(), keys, nil)
+		a, err := anonymous.Do(t.Context(), keys, nil)
 		if err != nil {
 			return err
 		}
 		if err := a.Into(429, nil); err != nil {
 			return err
 		}
-		if a.Header.Get("Retry-After") == "" || !strings.Contains(string(a.Body), `"code":"rate_limited"`) || a.Header.Get("X-Rate-Limit-Limit") != "" {
+		if a.Header.Get("Retry-After") == "" || !strings.Contains(string(a.Body), `"code":"rate_limited"`) ||
+			a.Header.Get("X-Rate-Limit-Limit") != "" {
 			t.Errorf("%v %s", a.Header, a.Body)
 		}
 		return nil
