@@ -59,7 +59,7 @@ func shipAndDeliver(t *testing.T) {
 		if err := admin.Call(t.Context(), "GET "+path, nil, 200, &diagnostics); err != nil {
 			return err
 		}
-		if a := diagnostics.Admin; a == nil || len(a.TraceID) != 32 || a.Workflow.Status != "forgotten" || a.Payment.State != "approved" {
+		if a := diagnostics.Admin; a == nil || len(a.TraceID) != 32 || a.Workflow.Status != "purged" || a.Payment.State != "approved" {
 			return fmt.Errorf("an admin sees %+v", a)
 		}
 		notified := fmt.Sprint(diagnostics.Admin.Notified)
