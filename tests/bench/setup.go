@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"sidecart/tests/client"
-	"sidecart/tests/journey"
+	"sidecart/tests/e2e"
 	"sidecart/tests/platform"
 )
 
@@ -29,7 +29,7 @@ const ordering = 50
 
 const signIn = `{"username":"buyer-NUMBER","password":"SecurePassword123!"}`
 
-var order = strings.Replace(journey.Order, `"product_id":1`, `"product_id":NUMBER`, 1)
+var order = strings.Replace(e2e.Order, `"product_id":1`, `"product_id":NUMBER`, 1)
 
 // users are an admin, and the tokens of buyers who place orders.
 type users struct {
@@ -60,14 +60,14 @@ func setUp(ctx context.Context, base string) (all users, err error) {
 // fill creates an admin, buyers, a category, and n products with unlimited stock.
 func fill(ctx context.Context, base string, n int) (client.Client, error) {
 	anonymous := client.Client{Base: base}
-	if err := anonymous.Call(ctx, "POST /api/v1/auth/register", client.Raw(journey.Register), 201, nil); err != nil {
+	if err := anonymous.Call(ctx, "POST /api/v1/auth/register", client.Raw(e2e.Register), 201, nil); err != nil {
 		return anonymous, err
 	}
 	admin, err := anonymous.SignIn(ctx, "testuser", "SecurePassword123!")
 	if err != nil {
 		return admin, err
 	}
-	if err := admin.Call(ctx, "POST /api/v1/categories", client.Raw(journey.Category), 201, nil); err != nil {
+	if err := admin.Call(ctx, "POST /api/v1/categories", client.Raw(e2e.Category), 201, nil); err != nil {
 		return admin, err
 	}
 	var g errgroup.Group
@@ -75,14 +75,14 @@ func fill(ctx context.Context, base string, n int) (client.Client, error) {
 	for i := range n {
 		g.Go(func() error {
 			product := strings.NewReplacer("WH-001", fmt.Sprintf("WH-%d", i),
-				`"initial_quantity":50`, `"initial_quantity":900000000`).Replace(journey.Product)
+				`"initial_quantity":50`, `"initial_quantity":900000000`).Replace(e2e.Product)
 			return admin.Call(ctx, "POST /api/v1/products", client.Raw(product), 201, nil)
 		})
 	}
 	for i := range buyers {
 		g.Go(func() error {
 			name := fmt.Sprintf("buyer-%d", i+1)
-			buyer := strings.NewReplacer("testuser", name, "test@", name+"@").Replace(journey.Register)
+			buyer := strings.NewReplacer("testuser", name, "test@", name+"@").Replace(e2e.Register)
 			return anonymous.Call(ctx, "POST /api/v1/auth/register", client.Raw(buyer), 201, nil)
 		})
 	}

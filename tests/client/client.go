@@ -1,5 +1,5 @@
-// Package client is a small customer of the public API: what the journeys, the demonstration and the benchmark call the
-// platform with.
+// Package client is a small customer of the public API: what the end-to-end test, the demonstration and the benchmark
+// call the platform with.
 package client
 
 import (

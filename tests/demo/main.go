@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"sidecart/tests/client"
-	"sidecart/tests/journey"
+	"sidecart/tests/e2e"
 )
 
 func main() {
@@ -32,7 +32,7 @@ type demo struct{ client.Client }
 // run also works when it has run before: then account and product exist.
 func (d *demo) run(ctx context.Context) (err error) {
 	const register = "register (the first user of an empty platform is admin)"
-	_, err = d.step(ctx, register, "POST /api/v1/auth/register", client.Raw(journey.Register), 201, 409)
+	_, err = d.step(ctx, register, "POST /api/v1/auth/register", client.Raw(e2e.Register), 201, 409)
 	if err != nil {
 		return err
 	}
@@ -45,14 +45,14 @@ func (d *demo) run(ctx context.Context) (err error) {
 		return err
 	}
 	if len(categories.Items) == 0 {
-		if _, err := d.step(ctx, "create a category", "POST /api/v1/categories", client.Raw(journey.Category), 201); err != nil {
+		if _, err := d.step(ctx, "create a category", "POST /api/v1/categories", client.Raw(e2e.Category), 201); err != nil {
 			return err
 		}
 	}
-	if _, err := d.step(ctx, "create a product", "POST /api/v1/products", client.Raw(journey.Product), 201, 409); err != nil {
+	if _, err := d.step(ctx, "create a product", "POST /api/v1/products", client.Raw(e2e.Product), 201, 409); err != nil {
 		return err
 	}
-	body, err := d.step(ctx, "order two", "POST /api/v1/orders", client.Raw(journey.Order), 201)
+	body, err := d.step(ctx, "order two", "POST /api/v1/orders", client.Raw(e2e.Order), 201)
 	if err != nil {
 		return err
 	}

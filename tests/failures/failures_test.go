@@ -11,7 +11,7 @@ import (
 
 	"sidecart/kit/shop"
 	"sidecart/tests/client"
-	"sidecart/tests/journey"
+	"sidecart/tests/e2e"
 	"sidecart/tests/platform"
 )
 
@@ -36,7 +36,7 @@ func must(t *testing.T, err error) {
 }
 
 func TestFailures(t *testing.T) {
-	buyer = journey.FirstOrder(t, anonymous.Base)
+	buyer = e2e.FirstOrder(t, anonymous.Base)
 	if t.Failed() {
 		return
 	}
@@ -63,7 +63,7 @@ func TestFailures(t *testing.T) {
 }
 
 // oneHeadphone is the body of an order.
-var oneHeadphone = client.Raw(strings.Replace(journey.Order, `"quantity":2`, `"quantity":1`, 1))
+var oneHeadphone = client.Raw(strings.Replace(e2e.Order, `"quantity":2`, `"quantity":1`, 1))
 
 // place places an order and returns its id.
 func place(t *testing.T) string {
@@ -93,7 +93,7 @@ func productsDown(t *testing.T) {
 		last.Header.Get("Retry-After") == "" {
 		t.Errorf("%v %s", last.Header, last.Body)
 	}
-	a, err := buyer.Do(t.Context(), "POST /api/v1/orders", client.Raw(journey.Order))
+	a, err := buyer.Do(t.Context(), "POST /api/v1/orders", client.Raw(e2e.Order))
 	must(t, err)
 	if a.Status != 503 && a.Status != 504 {
 		t.Errorf("an order without products: %d %s", a.Status, a.Body)
@@ -117,7 +117,7 @@ func productsDown(t *testing.T) {
 		}
 		return breaker("products", false)
 	})
-	journey.AwaitStatus(t, buyer, place(t), "paid")
+	e2e.AwaitStatus(t, buyer, place(t), "paid")
 }
 
 // breaker fails unless the last state of a service's breaker in the gateway's log is the given one.
@@ -147,8 +147,8 @@ func brokerDown(t *testing.T) {
 	}
 	back()
 	for _, id := range orders {
-		journey.AwaitStatus(t, buyer, id, "paid")
-		journey.AwaitNotifications(t, buyer, id, "orders.placed", "orders.paid")
+		e2e.AwaitStatus(t, buyer, id, "paid")
+		e2e.AwaitNotifications(t, buyer, id, "orders.placed", "orders.paid")
 	}
 }
 
@@ -164,7 +164,7 @@ func deadLetter(t *testing.T) {
 		"dapr-api-token", token, "Content-Type", "application/cloudevents+json")
 	must(t, err)
 	must(t, a.Into(204, nil))
-	journey.AwaitStatus(t, buyer, place(t), "paid")
+	e2e.AwaitStatus(t, buyer, place(t), "paid")
 	deadLetters := func(args ...string) string {
 		out, err := running.Command(t.Context(), append([]string{"dead-letters"}, args...)...).CombinedOutput()
 		if err != nil {
@@ -203,7 +203,7 @@ func databaseDown(t *testing.T) {
 	platform.Eventually(t, 40*time.Second, func() error {
 		return buyer.Call(t.Context(), "GET /api/v1/orders", nil, 200, nil)
 	})
-	journey.AwaitStatus(t, buyer, eventuallyPlaced(t), "paid")
+	e2e.AwaitStatus(t, buyer, eventuallyPlaced(t), "paid")
 }
 
 // killed: orders placed before and after the crash of a process are paid, and their buyer is notified once.
@@ -212,8 +212,8 @@ func killed(t *testing.T, name string) {
 	running.KillAndWait(t, name)
 	after := eventuallyPlaced(t)
 	for _, id := range []string{before, after} {
-		journey.AwaitStatus(t, buyer, id, "paid")
-		journey.AwaitNotifications(t, buyer, id, "orders.placed", "orders.paid")
+		e2e.AwaitStatus(t, buyer, id, "paid")
+		e2e.AwaitNotifications(t, buyer, id, "orders.placed", "orders.paid")
 	}
 }
 
@@ -223,8 +223,8 @@ func powerCut(t *testing.T) {
 	before := len(ordersOfBuyer(t))
 	waiting := place(t)
 	t.Logf("ready %.1fs after its start", running.PowerCut(t).Seconds())
-	journey.AwaitStatus(t, buyer, waiting, "paid")
-	journey.AwaitNotifications(t, buyer, waiting, "orders.placed", "orders.paid")
+	e2e.AwaitStatus(t, buyer, waiting, "paid")
+	e2e.AwaitNotifications(t, buyer, waiting, "orders.placed", "orders.paid")
 	if after := len(ordersOfBuyer(t)); after != before+1 {
 		t.Errorf("%d orders before, %d after one more", before, after)
 	}

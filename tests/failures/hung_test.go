@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"sidecart/tests/journey"
+	"sidecart/tests/e2e"
 	"sidecart/tests/platform"
 )
 
@@ -57,7 +57,7 @@ func hung(t *testing.T, name, read string) {
 	if longest > longestRead {
 		t.Errorf("a read took %s", longest)
 	}
-	journey.AwaitStatus(t, buyer, eventuallyPlaced(t), "paid")
+	e2e.AwaitStatus(t, buyer, eventuallyPlaced(t), "paid")
 }
 
 func exited(before platform.Process) error {
@@ -97,8 +97,8 @@ func everythingHangs(t *testing.T) {
 	after, err := running.State()
 	must(t, err)
 	for _, id := range []string{waiting, eventuallyPlaced(t)} {
-		journey.AwaitStatus(t, buyer, id, "paid")
-		journey.AwaitNotifications(t, buyer, id, "orders.placed", "orders.paid")
+		e2e.AwaitStatus(t, buyer, id, "paid")
+		e2e.AwaitNotifications(t, buyer, id, "orders.placed", "orders.paid")
 	}
 	for _, p := range after.Processes {
 		if now := running.Process(p.Name); now.Restarts != p.Restarts {

@@ -15,7 +15,7 @@ import (
 
 	"sidecart/kit/shop"
 	"sidecart/tests/client"
-	"sidecart/tests/journey"
+	"sidecart/tests/e2e"
 	"sidecart/tests/platform"
 )
 
@@ -103,9 +103,9 @@ func loadPasses(t *testing.T) {
 		})
 	}
 	t.Logf("three services handled %d events each in %s", backlog, time.Since(began).Round(time.Millisecond))
-	product := strings.NewReplacer("WH-001", "WH-002", `:50}`, `:1000}`).Replace(journey.Product)
+	product := strings.NewReplacer("WH-001", "WH-002", `:50}`, `:1000}`).Replace(e2e.Product)
 	must(t, buyer.Call(t.Context(), "POST /api/v1/products", client.Raw(product), 201, nil))
-	account := strings.ReplaceAll(journey.Register, "test", "load")
+	account := strings.ReplaceAll(e2e.Register, "test", "load")
 	must(t, anonymous.Call(t.Context(), "POST /api/v1/auth/register", client.Raw(account), 201, nil))
 	user, err := anonymous.SignIn(t.Context(), "loaduser", "SecurePassword123!")
 	must(t, err)
@@ -113,7 +113,7 @@ func loadPasses(t *testing.T) {
 	var order client.Order
 	must(t, concurrently(manyOrders, func(i int) error {
 		var placed client.Order
-		body := client.Raw(strings.Replace(journey.Order, `"product_id":1`, `"product_id":2`, 1))
+		body := client.Raw(strings.Replace(e2e.Order, `"product_id":1`, `"product_id":2`, 1))
 		err := user.Call(t.Context(), "POST /api/v1/orders", body, 201, &placed)
 		if i == manyOrders-1 {
 			order = placed
@@ -121,7 +121,7 @@ func loadPasses(t *testing.T) {
 		return err
 	}))
 	t.Logf("%d orders in %s", manyOrders, time.Since(began).Round(time.Millisecond))
-	journey.AwaitStatus(t, user, order.ID, "paid")
+	e2e.AwaitStatus(t, user, order.ID, "paid")
 	for _, app := range []string{"users", "products", "orders", "notifications"} {
 		if n := limited(t, app); n != 0 {
 			t.Errorf("the sidecar of %s refused %g with 429", app, n)

@@ -16,8 +16,8 @@ import (
 	"sidecart/kit/crash"
 	"sidecart/kit/shop"
 	"sidecart/tests/client"
+	"sidecart/tests/e2e"
 	"sidecart/tests/invariants"
-	"sidecart/tests/journey"
 	"sidecart/tests/platform"
 )
 
@@ -51,7 +51,7 @@ func must(t *testing.T, err error) {
 }
 
 func TestInvariants(t *testing.T) {
-	admin = journey.FirstOrder(t, running.URL())
+	admin = e2e.FirstOrder(t, running.URL())
 	if t.Failed() {
 		return
 	}
@@ -92,7 +92,7 @@ func items(products ...int64) client.Raw {
 	for _, id := range products {
 		lines = append(lines, fmt.Sprintf(`{"product_id":%d,"quantity":1}`, id))
 	}
-	return client.Raw(strings.Replace(journey.Order, `[{"product_id":1,"quantity":2}]`, "["+strings.Join(lines, ",")+"]", 1))
+	return client.Raw(strings.Replace(e2e.Order, `[{"product_id":1,"quantity":2}]`, "["+strings.Join(lines, ",")+"]", 1))
 }
 
 func withToken(body client.Raw, payment string) client.Raw {
@@ -164,21 +164,21 @@ func crashPoints(t *testing.T) {
 			case step == "cancel", step == "compensate", point == "stock: released":
 				order, err := buy(ctx, user, withToken(items(id), "tok_declined"))
 				must(t, err)
-				journey.AwaitStatus(t, user, order, "cancelled")
-				journey.AwaitNotifications(t, user, order, "orders.placed", "orders.payment_failed", "orders.cancelled")
+				e2e.AwaitStatus(t, user, order, "cancelled")
+				e2e.AwaitNotifications(t, user, order, "orders.placed", "orders.payment_failed", "orders.cancelled")
 			case step == "change":
 				order := paid(ctx, t, user, items(id))
 				must(t, insist(ctx, user, "POST /api/v1/orders/"+order+"/cancel", nil))
-				journey.AwaitStatus(t, user, order, "cancelled")
-				journey.AwaitNotifications(t, user, order, "orders.placed", "orders.paid", "orders.cancelled")
+				e2e.AwaitStatus(t, user, order, "cancelled")
+				e2e.AwaitNotifications(t, user, order, "orders.placed", "orders.paid", "orders.cancelled")
 			case step == "refund", point == "stock: restocked":
 				order := paid(ctx, t, user, items(id))
 				must(t, insist(ctx, admin, "POST /api/v1/orders/"+order+"/refund", map[string]any{}))
-				journey.AwaitStatus(t, user, order, "refunded")
-				journey.AwaitNotifications(t, user, order, "orders.placed", "orders.paid", "orders.refunded")
+				e2e.AwaitStatus(t, user, order, "refunded")
+				e2e.AwaitNotifications(t, user, order, "orders.placed", "orders.paid", "orders.refunded")
 			default:
 				order := paid(ctx, t, user, items(id))
-				journey.AwaitNotifications(t, user, order, "orders.placed", "orders.paid")
+				e2e.AwaitNotifications(t, user, order, "orders.placed", "orders.paid")
 			}
 			// The broker delivers an event again after 90 s when the app has exited; the recovery sweep is earlier.
 			platform.Eventually(t, 2*time.Minute, func() error {
@@ -196,7 +196,7 @@ func paid(ctx context.Context, t *testing.T, user client.Client, body client.Raw
 	t.Helper()
 	order, err := buy(ctx, user, body)
 	must(t, err)
-	journey.AwaitStatus(t, user, order, "paid")
+	e2e.AwaitStatus(t, user, order, "paid")
 	return order
 }
 

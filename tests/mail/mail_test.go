@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"sidecart/tests/client"
-	"sidecart/tests/journey"
+	"sidecart/tests/e2e"
 	"sidecart/tests/platform"
 )
 
@@ -36,7 +36,7 @@ func must(t *testing.T, err error) {
 // TestMail runs the parts in order on one platform.
 func TestMail(t *testing.T) {
 	running.LogsOnFailure(t, "notifications", "notifications-dapr")
-	admin = journey.FirstOrder(t, anonymous.Base)
+	admin = e2e.FirstOrder(t, anonymous.Base)
 	if t.Failed() {
 		return
 	}
@@ -69,7 +69,7 @@ func buy(t *testing.T, buyer client.Client) (order client.Order) {
 }
 
 // oneItem is an order of one item.
-var oneItem = strings.Replace(journey.Order, `"quantity":2`, `"quantity":1`, 1)
+var oneItem = strings.Replace(e2e.Order, `"quantity":2`, `"quantity":1`, 1)
 
 func inGerman(t *testing.T) {
 	buyer := newBuyer(t, "greta", "Greta Grün")
@@ -115,7 +115,7 @@ func turnedOff(t *testing.T) {
 			t.Errorf("an e-mail of a kind that is turned off: %s", m.Subject)
 		}
 	}
-	journey.AwaitNotifications(t, buyer, order.ID, "orders.placed", "orders.paid")
+	e2e.AwaitNotifications(t, buyer, order.ID, "orders.placed", "orders.paid")
 }
 
 func markupInNames(t *testing.T) {
@@ -139,7 +139,7 @@ func serverStopped(t *testing.T) {
 	var want []string
 	for range 4 {
 		order := buy(t, buyer)
-		journey.AwaitNotifications(t, buyer, order.ID, "orders.placed", "orders.paid")
+		e2e.AwaitNotifications(t, buyer, order.ID, "orders.placed", "orders.paid")
 		want = append(want, "We have your order "+order.Number, "Your order "+order.Number+" is paid")
 	}
 	platform.Eventually(t, time.Minute, func() error { // an attempt has failed

@@ -20,7 +20,7 @@ import (
 	"sidecart/kit/fault"
 	"sidecart/kit/shop"
 	"sidecart/tests/client"
-	"sidecart/tests/journey"
+	"sidecart/tests/e2e"
 	"sidecart/tests/platform"
 )
 
@@ -84,12 +84,12 @@ var sharedProduct = sync.OnceValues(func() (id int64, err error) {
 		return 0, err
 	}
 	var category, product struct{ ID int64 }
-	if err := c.Call(context.Background(), "POST /api/v1/categories", client.Raw(journey.Category), 201, &category); err != nil {
+	if err := c.Call(context.Background(), "POST /api/v1/categories", client.Raw(e2e.Category), 201, &category); err != nil {
 		return 0, err
 	}
 	body := strings.NewReplacer(`"category_id":1`, fmt.Sprintf(`"category_id":%d`, category.ID),
 		`"initial_quantity":50`, `"initial_quantity":100000`)
-	err = c.Call(context.Background(), "POST /api/v1/products", client.Raw(body.Replace(journey.Product)), 201, &product)
+	err = c.Call(context.Background(), "POST /api/v1/products", client.Raw(body.Replace(e2e.Product)), 201, &product)
 	return product.ID, err
 })
 
@@ -105,7 +105,7 @@ func product(t *testing.T) int64 {
 func orderBody(t *testing.T) string {
 	t.Helper()
 	return strings.NewReplacer(`"product_id":1`, fmt.Sprintf(`"product_id":%d`, product(t)),
-		`"quantity":2`, `"quantity":1`).Replace(journey.Order)
+		`"quantity":2`, `"quantity":1`).Replace(e2e.Order)
 }
 
 func placeOrder(t *testing.T, c client.Client) (order client.Order) {

@@ -1,4 +1,4 @@
-package journey_test
+package e2e_test
 
 import (
 	"encoding/json"
@@ -9,7 +9,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"sidecart/tests/client"
-	"sidecart/tests/journey"
+	"sidecart/tests/e2e"
 )
 
 // frontPage: the front page shows that all services are healthy, and its links work.
@@ -83,7 +83,7 @@ func livePage(t *testing.T) {
 	p.fitsPhone(t)
 
 	var second client.Order
-	body := strings.NewReplacer(`"product_id":1`, fmt.Sprintf(`"product_id":%d`, product.ID)).Replace(journey.Order)
+	body := strings.NewReplacer(`"product_id":1`, fmt.Sprintf(`"product_id":%d`, product.ID)).Replace(e2e.Order)
 	must(t, buyer.Call(t.Context(), "POST /api/v1/orders", client.Raw(body), 201, &second))
 	p.waitFor(t, showsOnce(hostile))
 	p.waitFor(t, showsOnce("Your order "+second.Number+" is paid"))

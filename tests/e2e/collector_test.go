@@ -1,4 +1,4 @@
-package journey_test
+package e2e_test
 
 import (
 	"context"

@@ -1,5 +1,5 @@
-// Package journey is the end-to-end test: it uses a running platform as its customers do.
-package journey
+// Package e2e is the end-to-end test: it uses a running platform as its customers do.
+package e2e
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package journey_test
+package e2e_test
 
 import (
 	"crypto/hmac"
@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"sidecart/tests/client"
-	"sidecart/tests/journey"
+	"sidecart/tests/e2e"
 	"sidecart/tests/platform"
 )
 
@@ -21,11 +21,11 @@ import (
 func shipAndDeliver(t *testing.T) {
 	buyer := newBuyer(t)
 	var order client.Order
-	must(t, buyer.Call(t.Context(), "POST /api/v1/orders", client.Raw(journey.Order), 201, &order))
+	must(t, buyer.Call(t.Context(), "POST /api/v1/orders", client.Raw(e2e.Order), 201, &order))
 	path := "/api/v1/orders/" + order.ID
 	parcel := client.Raw(`{"carrier":"UPS","tracking_number":"1Z999"}`)
 	must(t, buyer.Call(t.Context(), "POST "+path+"/ship", parcel, 403, nil))
-	journey.AwaitStatus(t, buyer, order.ID, "paid")
+	e2e.AwaitStatus(t, buyer, order.ID, "paid")
 	must(t, admin.Call(t.Context(), "POST "+path+"/ship", parcel, 200, &order))
 	var diagnostics struct {
 		Admin *struct {
@@ -47,7 +47,7 @@ func shipAndDeliver(t *testing.T) {
 		t.Errorf("%+v", order)
 	}
 	must(t, buyer.Call(t.Context(), "POST "+path+"/cancel", nil, 409, nil))
-	order = journey.AwaitStatus(t, buyer, order.ID, "delivered")
+	order = e2e.AwaitStatus(t, buyer, order.ID, "delivered")
 	if n := len(order.History); n != 4 {
 		t.Errorf("%d steps: %+v", n, order.History)
 	}
@@ -90,9 +90,9 @@ func partialRefund(t *testing.T) {
 	must(t, admin.Call(t.Context(), "GET /api/v1/products/1/inventory", nil, 200, &before))
 	buyer := newBuyer(t)
 	var order client.Order
-	must(t, buyer.Call(t.Context(), "POST /api/v1/orders", client.Raw(journey.Order), 201, &order))
+	must(t, buyer.Call(t.Context(), "POST /api/v1/orders", client.Raw(e2e.Order), 201, &order))
 	path := "/api/v1/orders/" + order.ID
-	journey.AwaitStatus(t, buyer, order.ID, "paid")
+	e2e.AwaitStatus(t, buyer, order.ID, "paid")
 	must(t, admin.Call(t.Context(), "POST "+path+"/refund", client.Raw(`{"items":[{"product_id":1,"quantity":1}]}`), 200, nil))
 	awaitSettled(t, buyer, path, "partially_refunded")
 	must(t, admin.Call(t.Context(), "GET /api/v1/products/1/inventory", nil, 200, &after))
@@ -174,7 +174,7 @@ func cart(t *testing.T) {
 	if len(c.Items) != 0 {
 		t.Errorf("the cart still has %+v", c)
 	}
-	journey.AwaitStatus(t, buyer, first.ID, "paid")
+	e2e.AwaitStatus(t, buyer, first.ID, "paid")
 	must(t, buyer.Call(t.Context(), "POST /api/v1/orders/"+first.ID+"/cancel", nil, 200, nil))
 }
 
@@ -203,7 +203,7 @@ func webhook(t *testing.T) {
 			t.Errorf("%q: %d %s", c.signature, a.Status, a.Body)
 		}
 	}
-	journey.AwaitStatus(t, buyer, order.ID, "paid")
+	e2e.AwaitStatus(t, buyer, order.ID, "paid")
 	must(t, buyer.Call(t.Context(), "POST /api/v1/orders/"+order.ID+"/cancel", nil, 200, nil))
 	awaitSettled(t, buyer, "/api/v1/orders/"+order.ID, "cancelled")
 	must(t, admin.Call(t.Context(), "GET /api/v1/payments/discrepancies", nil, 200, nil))

@@ -1,4 +1,4 @@
-package journey_test
+package e2e_test
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 
 	"sidecart/kit/shop"
 	"sidecart/tests/client"
-	"sidecart/tests/journey"
+	"sidecart/tests/e2e"
 	"sidecart/tests/platform"
 )
 
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "collect traces:", err)
 		os.Exit(1)
 	}
-	os.Exit(platform.Main(m, "journey", 10000, func(p *platform.Platform) {
+	os.Exit(platform.Main(m, "e2e", 10000, func(p *platform.Platform) {
 		running, anonymous = p, client.Client{Base: p.URL()}
 	}))
 }
@@ -45,7 +45,7 @@ func must(t *testing.T, err error) {
 
 // TestEndToEnd runs its subtests in order: the first one starts with an empty platform.
 func TestEndToEnd(t *testing.T) {
-	t.Run("first order", func(t *testing.T) { admin = journey.FirstOrder(t, anonymous.Base) })
+	t.Run("first order", func(t *testing.T) { admin = e2e.FirstOrder(t, anonymous.Base) })
 	if t.Failed() {
 		return
 	}
@@ -89,7 +89,7 @@ func newBuyer(t *testing.T) client.Client {
 
 func secondAccount(t *testing.T) {
 	buyer := newBuyer(t)
-	must(t, buyer.Call(t.Context(), "POST /api/v1/categories", client.Raw(journey.Category), 403, nil))
+	must(t, buyer.Call(t.Context(), "POST /api/v1/categories", client.Raw(e2e.Category), 403, nil))
 	var mine client.Page[client.Order]
 	must(t, buyer.Call(t.Context(), "GET /api/v1/orders", nil, 200, &mine))
 	if len(mine.Items) != 0 {
@@ -103,7 +103,7 @@ func secondAccount(t *testing.T) {
 // placeOrder orders product 1 with a payment token.
 func placeOrder(t *testing.T, buyer client.Client, token string) (order client.Order) {
 	t.Helper()
-	body := strings.Replace(journey.Order, `"payment_method"`, fmt.Sprintf(`"payment_token":%q,"payment_method"`, token), 1)
+	body := strings.Replace(e2e.Order, `"payment_method"`, fmt.Sprintf(`"payment_token":%q,"payment_method"`, token), 1)
 	must(t, buyer.Call(t.Context(), "POST /api/v1/orders", client.Raw(body), 201, &order))
 	return order
 }
@@ -111,7 +111,7 @@ func placeOrder(t *testing.T, buyer client.Client, token string) (order client.O
 func payment(t *testing.T) {
 	buyer := newBuyer(t)
 	for token, want := range map[string]string{"tok_declined": "cancelled", "tok_insufficient_funds": "cancelled", "tok_error": "paid", "tok_timeout": "paid"} {
-		order := journey.AwaitStatus(t, buyer, placeOrder(t, buyer, token).ID, want)
+		order := e2e.AwaitStatus(t, buyer, placeOrder(t, buyer, token).ID, want)
 		if last := order.History[len(order.History)-1]; last.Status != want || last.Reason == "" {
 			t.Errorf("%s: %+v", token, order.History)
 		}
@@ -119,7 +119,7 @@ func payment(t *testing.T) {
 		if want == "cancelled" {
 			kinds = append(kinds, "orders.payment_failed")
 		}
-		journey.AwaitNotifications(t, buyer, order.ID, kinds...)
+		e2e.AwaitNotifications(t, buyer, order.ID, kinds...)
 	}
 	awaitStock(t, client.Level{OnHand: 44, Reserved: 0, Available: 44})
 }
@@ -140,14 +140,14 @@ func awaitStock(t *testing.T, want client.Level) {
 
 func cancel(t *testing.T) {
 	buyer := newBuyer(t)
-	paid := journey.AwaitStatus(t, buyer, placeOrder(t, buyer, "").ID, "paid")
+	paid := e2e.AwaitStatus(t, buyer, placeOrder(t, buyer, "").ID, "paid")
 	must(t, newBuyer(t).Call(t.Context(), "POST /api/v1/orders/"+paid.ID+"/cancel", nil, 404, nil))
 	must(t, buyer.Call(t.Context(), "POST /api/v1/orders/"+paid.ID+"/cancel", nil, 200, nil))
 	must(t, buyer.Call(t.Context(), "POST /api/v1/orders/"+paid.ID+"/cancel", nil, 409, nil))
 	for range 5 { // concurrent with the charge
 		order := placeOrder(t, buyer, "")
 		must(t, buyer.Call(t.Context(), "POST /api/v1/orders/"+order.ID+"/cancel", nil, 200, nil))
-		journey.AwaitStatus(t, buyer, order.ID, "cancelled")
+		e2e.AwaitStatus(t, buyer, order.ID, "cancelled")
 	}
 	awaitStock(t, client.Level{OnHand: 44, Reserved: 0, Available: 44}) // all of it is restocked
 }
@@ -177,7 +177,7 @@ func trace(t *testing.T) {
 	}
 	// An order is one trace: gateway, sidecars, services, SQL, events and workflow.
 	const ordering = "4bf92f3577b34da6a3ce929d0e0e4737"
-	a, err = admin.Do(t.Context(), "POST /api/v1/orders", client.Raw(journey.Order), "traceparent", "00-"+ordering+"-00f067aa0ba902b7-01")
+	a, err = admin.Do(t.Context(), "POST /api/v1/orders", client.Raw(e2e.Order), "traceparent", "00-"+ordering+"-00f067aa0ba902b7-01")
 	must(t, err)
 	must(t, a.Into(201, nil))
 	platform.Eventually(t, 30*time.Second, func() error {

@@ -1,4 +1,4 @@
-package journey_test
+package e2e_test
 
 import (
 	"encoding/base64"
@@ -12,7 +12,7 @@ import (
 	"sidecart/kit/kittest"
 	"sidecart/kit/shop"
 	"sidecart/tests/client"
-	"sidecart/tests/journey"
+	"sidecart/tests/e2e"
 )
 
 func badInput(t *testing.T) {
@@ -29,28 +29,28 @@ func badInput(t *testing.T) {
 		has      string
 	}
 	calls := []call{
-		{"username missing", "POST /api/v1/auth/register", with(journey.Register, `"username":"testuser",`, ``), 422, `"username":"is required"`},
-		{"username as a number", "POST /api/v1/auth/register", with(journey.Register, `"testuser"`, `5`), 422, `"username":"must be a string"`},
-		{"invalid e-mail address", "POST /api/v1/auth/register", with(journey.Register, `test@example.com`, `test`), 422, `"email"`},
-		{"given role", "POST /api/v1/auth/register", with(journey.Register, `{`, `{"role":"admin",`), 422, `"role":"is not a known field"`},
-		{"username taken", "POST /api/v1/auth/register", client.Raw(journey.Register), 409, `"username_taken"`},
+		{"username missing", "POST /api/v1/auth/register", with(e2e.Register, `"username":"testuser",`, ``), 422, `"username":"is required"`},
+		{"username as a number", "POST /api/v1/auth/register", with(e2e.Register, `"testuser"`, `5`), 422, `"username":"must be a string"`},
+		{"invalid e-mail address", "POST /api/v1/auth/register", with(e2e.Register, `test@example.com`, `test`), 422, `"email"`},
+		{"given role", "POST /api/v1/auth/register", with(e2e.Register, `{`, `{"role":"admin",`), 422, `"role":"is not a known field"`},
+		{"username taken", "POST /api/v1/auth/register", client.Raw(e2e.Register), 409, `"username_taken"`},
 		{"wrong password", "POST /api/v1/auth/login", client.Form{"username": {"testuser"}, "password": {"x"}}, 401, `"wrong_credentials"`},
 		{"password missing", "POST /api/v1/auth/login", client.Form{"username": {"testuser"}}, 422, `"password":"is required"`},
 		{"category without a name", "POST /api/v1/categories", client.Raw(`{}`), 422, `"name":"is required"`},
 		{"category name as a list", "POST /api/v1/categories", client.Raw(`{"name":["x"]}`), 422, `"name":"must be a string"`},
-		{"category with an unknown field", "POST /api/v1/categories", with(journey.Category, `{`, `{"id":9,`), 422, `"id":"is not a known field"`},
-		{"product without a price", "POST /api/v1/products", with(journey.Product, `"price":299.99,`, ``), 422, `"price":"is required"`},
-		{"negative price", "POST /api/v1/products", with(journey.Product, `299.99`, `-1`), 422, `"price":"must not be negative"`},
-		{"price as a string", "POST /api/v1/products", with(journey.Product, `299.99`, `"299.99"`), 422, `"price"`},
-		{"three decimals", "POST /api/v1/products", with(journey.Product, `299.99`, `299.999`), 422, `"price"`},
-		{"unknown category", "POST /api/v1/products", with(journey.Product, `"category_id":1`, `"category_id":999999999`), 422, `"category_id"`},
-		{"SKU taken", "POST /api/v1/products", client.Raw(journey.Product), 409, `"sku_taken"`},
-		{"no items", "POST /api/v1/orders", with(journey.Order, `[{"product_id":1,"quantity":2}]`, `[]`), 422, `"items"`},
-		{"quantity of zero", "POST /api/v1/orders", with(journey.Order, `"quantity":2`, `"quantity":0`), 422, `"items[0].quantity"`},
-		{"negative quantity", "POST /api/v1/orders", with(journey.Order, `"quantity":2`, `"quantity":-2`), 422, `"items[0].quantity"`},
-		{"unknown product", "POST /api/v1/orders", with(journey.Order, `"product_id":1`, `"product_id":999999999`), 422, `"items[0].product_id"`},
-		{"out of stock", "POST /api/v1/orders", with(journey.Order, `"quantity":2`, `"quantity":999`), 409, `"items[0].quantity":"only 48 left"`},
-		{"no city", "POST /api/v1/orders", with(journey.Order, `"city":"Anytown",`, ``), 422, `"shipping_address.city":"is required"`},
+		{"category with an unknown field", "POST /api/v1/categories", with(e2e.Category, `{`, `{"id":9,`), 422, `"id":"is not a known field"`},
+		{"product without a price", "POST /api/v1/products", with(e2e.Product, `"price":299.99,`, ``), 422, `"price":"is required"`},
+		{"negative price", "POST /api/v1/products", with(e2e.Product, `299.99`, `-1`), 422, `"price":"must not be negative"`},
+		{"price as a string", "POST /api/v1/products", with(e2e.Product, `299.99`, `"299.99"`), 422, `"price"`},
+		{"three decimals", "POST /api/v1/products", with(e2e.Product, `299.99`, `299.999`), 422, `"price"`},
+		{"unknown category", "POST /api/v1/products", with(e2e.Product, `"category_id":1`, `"category_id":999999999`), 422, `"category_id"`},
+		{"SKU taken", "POST /api/v1/products", client.Raw(e2e.Product), 409, `"sku_taken"`},
+		{"no items", "POST /api/v1/orders", with(e2e.Order, `[{"product_id":1,"quantity":2}]`, `[]`), 422, `"items"`},
+		{"quantity of zero", "POST /api/v1/orders", with(e2e.Order, `"quantity":2`, `"quantity":0`), 422, `"items[0].quantity"`},
+		{"negative quantity", "POST /api/v1/orders", with(e2e.Order, `"quantity":2`, `"quantity":-2`), 422, `"items[0].quantity"`},
+		{"unknown product", "POST /api/v1/orders", with(e2e.Order, `"product_id":1`, `"product_id":999999999`), 422, `"items[0].product_id"`},
+		{"out of stock", "POST /api/v1/orders", with(e2e.Order, `"quantity":2`, `"quantity":999`), 409, `"items[0].quantity":"only 48 left"`},
+		{"no city", "POST /api/v1/orders", with(e2e.Order, `"city":"Anytown",`, ``), 422, `"shipping_address.city":"is required"`},
 		{"limit", "GET /api/v1/orders?limit=101", nil, 422, `"limit"`},
 		{"cursor", "GET /api/v1/orders?cursor=x", nil, 422, `"cursor"`},
 		{"no such order", "GET /api/v1/orders/0192f0c1-2d3e-7abc-8def-0123456789ab", nil, 404, `"order_not_found"`},

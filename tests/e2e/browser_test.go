@@ -1,4 +1,4 @@
-package journey_test
+package e2e_test
 
 import (
 	"context"
@@ -36,7 +36,7 @@ func newTab(t *testing.T) *tab {
 	t.Helper()
 	program := os.Getenv("CHROMIUM")
 	if program == "" {
-		t.Fatal("CHROMIUM is not set: run the tests with `make test PKG=./tests/journey/...`, which finds or installs one")
+		t.Fatal("CHROMIUM is not set: run the tests with `make test PKG=./tests/e2e/...`, which finds or installs one")
 	}
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(program))
 	if os.Geteuid() == 0 {
