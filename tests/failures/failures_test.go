@@ -128,7 +128,7 @@ func breaker(service string, open bool) error {
 	}
 	last := ""
 	for line := range strings.Lines(string(text)) {
-		if strings.Contains(line, `"msg":"breaker"`) && strings.Contains(line, `"service":"`+service+`"`) {
+		if strings.Contains(line, `"msg":"circuit breaker changed state"`) && strings.Contains(line, `"service":"`+service+`"`) {
 			last = line
 		}
 	}
