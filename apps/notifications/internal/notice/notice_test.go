@@ -16,7 +16,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-func TestPlain(t *testing.T) {
+func TestInline(t *testing.T) {
 	long := strings.Repeat("é", 300)
 	for _, c := range []struct{ name, in, want string }{
 		{"as it is", "Zoë O'Brien", "Zoë O'Brien"},
