@@ -101,9 +101,8 @@ func updateStatus(ctx context.Context, tx pgx.Tx, id shop.OrderID, to StatusChan
 }
 
 func updateShipment(ctx context.Context, tx pgx.Tx, id shop.OrderID, s Shipment) error {
-	_, err := tx.Exec(ctx, `
+	return postgres.Exec(ctx, tx, `
 		update orders set carrier = $2, tracking_number = $3 where id = $1`, id, s.Carrier, s.TrackingNumber)
-	return err
 }
 
 // Bill returns what is charged for an order. It fails with ErrNotFound.
@@ -153,7 +152,7 @@ func events(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]OrderEv
 
 // erase marks a user's orders, erases the personal data of those that have ended, and the texts that users wrote.
 func erase(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
-	_, err := tx.Exec(ctx, `
+	return postgres.Exec(ctx, tx, `
 		with history as (
 			update order_history set reason = ''
 			where by <> 'system' and order_id in (select id from orders where user_id = $1)
@@ -166,5 +165,4 @@ func erase(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 			shipping_address = case when delivered_at is not null or status in ('cancelled', 'refunded')
 				then jsonb_build_object('country', shipping_address->'country') else shipping_address end
 		where user_id = $1`, user)
-	return err
 }

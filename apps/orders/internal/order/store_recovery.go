@@ -17,8 +17,7 @@ func clearWorkflow(ctx context.Context, tx pgx.Tx, i Instance) error {
 		sql = `
 			update refunds set has_workflow = false where id = $1 and (settled_at is not null or failed_at is not null)`
 	}
-	_, err := tx.Exec(ctx, sql, i.ID())
-	return err
+	return postgres.Exec(ctx, tx, sql, i.ID())
 }
 
 // pageSize is the number of instances in a page.

@@ -13,14 +13,13 @@ import (
 
 // insertRefund stores a refund and adds its amount to the order's.
 func insertRefund(ctx context.Context, tx pgx.Tx, r Refund) error {
-	_, err := tx.Exec(ctx, `
+	return postgres.Exec(ctx, tx, `
 		with created as (
 			insert into refunds (id, order_id, items, amount, currency, restock, void, reason, reason_code, by)
 			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning order_id, amount
 		)
 		update orders o set refunded = o.refunded + c.amount from created c where o.id = c.order_id`,
 		shop.NewID(), r.OrderID, r.Items, r.Amount, r.Currency, r.Restock, r.Void, r.Reason, r.ReasonCode, r.By)
-	return err
 }
 
 func refunds(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Refund, error) {
@@ -52,16 +51,15 @@ func (s *Service) RefundedBefore(ctx context.Context, id shop.OrderID, before ti
 
 // settleRefund changes nothing if the refund has ended, or was retried meanwhile.
 func settleRefund(ctx context.Context, tx pgx.Tx, r Refund) error {
-	_, err := tx.Exec(ctx, `
+	return postgres.Exec(ctx, tx, `
 		update refunds set settled_at = now()
 		where id = $1 and retries = $2 and settled_at is null and failed_at is null`, r.ID, r.Retries)
-	return err
 }
 
 // failRefund ends a refund that cannot be made, and records that in the order's history under its current status. It
 // changes nothing if the refund has failed, or was retried meanwhile, or is settled, unless late is true.
 func failRefund(ctx context.Context, tx pgx.Tx, r Refund, why string, late bool) error {
-	_, err := tx.Exec(ctx, `
+	return postgres.Exec(ctx, tx, `
 		with failed as (
 			update refunds set settled_at = null, failed_at = now(), failure = $2
 			where id = $1 and retries = $3 and failed_at is null and (settled_at is null or $4)
@@ -71,7 +69,6 @@ func failRefund(ctx context.Context, tx pgx.Tx, r Refund, why string, late bool)
 		select f.order_id, o.status, f.failed_at, 'system',
 			'the refund of ' || f.amount || ' ' || f.currency || ' failed: ' || $2
 		from failed f join orders o on o.id = f.order_id`, r.ID, why, r.Retries, late)
-	return err
 }
 
 // retryRefund reopens a failed refund of an order. It fails with ErrNotFailed.

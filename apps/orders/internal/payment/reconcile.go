@@ -118,9 +118,8 @@ func (s *Service) Report(ctx context.Context, kind DiscrepancyKind, r Record) er
 
 // ReportNew is Report that also tells whether the discrepancy is new.
 func (s *Service) ReportNew(ctx context.Context, kind DiscrepancyKind, r Record) (isNew bool, err error) {
-	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) (err error) {
-		isNew, err = report(ctx, tx, kind, s.provider.Name(), r)
-		return err
+	isNew, err = postgres.InTx(ctx, s.db, func(tx pgx.Tx) (bool, error) {
+		return report(ctx, tx, kind, s.provider.Name(), r)
 	})
 	if err == nil && isNew {
 		slog.ErrorContext(ctx, "payment discrepancy", "kind", string(kind), "order", r.OrderID, "reference", r.Reference)

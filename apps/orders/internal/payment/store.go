@@ -60,10 +60,9 @@ func void(ctx context.Context, tx pgx.Tx, id shop.OrderID, provider string) (Pay
 
 // recordWebhook records a message once.
 func recordWebhook(ctx context.Context, tx pgx.Tx, provider string, e WebhookEvent) error {
-	_, err := tx.Exec(ctx, `
+	return postgres.Exec(ctx, tx, `
 		insert into payment_webhooks (provider, id, kind, order_id) values ($1, $2, $3, nullif($4, $5::uuid))
 		on conflict do nothing`, provider, e.ID, e.Kind, e.OrderID, uuid.Nil)
-	return err
 }
 
 // report stores a discrepancy. It returns false if there is an unresolved one of the same kind and order.
@@ -78,19 +77,17 @@ func report(ctx context.Context, tx pgx.Tx, kind DiscrepancyKind, provider strin
 }
 
 func resolve(ctx context.Context, tx pgx.Tx, kind DiscrepancyKind, id shop.OrderID) error {
-	_, err := tx.Exec(ctx, `
+	return postgres.Exec(ctx, tx, `
 		update payment_discrepancies set resolved_at = now()
 		where kind = $1 and order_id = $2 and resolved_at is null`, kind, id)
-	return err
 }
 
 // postpone delays the next check of a discrepancy by ten minutes, twenty, forty ... a day.
 func postpone(ctx context.Context, tx pgx.Tx, id int64) error {
-	_, err := tx.Exec(ctx, `
+	return postgres.Exec(ctx, tx, `
 		update payment_discrepancies set attempts = attempts + 1,
 			retry_at = now() + least(interval '10 minutes' * power(2, least(attempts, 10)), interval '1 day')
 		where id = $1`, id)
-	return err
 }
 
 const discrepancyColumns = `id, kind, order_id, provider, reference, amount, currency, found_at, resolved_at`
@@ -132,9 +129,8 @@ func progress(ctx context.Context, tx pgx.Tx, provider string) (Progress, error)
 
 // saveProgress keeps the later of both until, and restarts the backfill when it is complete.
 func saveProgress(ctx context.Context, tx pgx.Tx, provider string, p Progress) error {
-	_, err := tx.Exec(ctx, `
+	return postgres.Exec(ctx, tx, `
 		update reconciliations set until = greatest(until, $2), backfill = case
 			when $3 < $2 then $3 else (select coalesce(min(requested_at), now()) - interval '31 days' from payments) end
 		where provider = $1`, provider, p.Until, p.Backfill)
-	return err
 }

@@ -17,7 +17,7 @@ func add(ctx context.Context, tx pgx.Tx, s Sale, delta Totals, sign int) error {
 		products, quantities = append(products, l.ProductID), append(quantities, int64(l.Quantity))
 		totals, skus, names = append(totals, l.Total.String()), append(skus, l.SKU), append(names, l.Name)
 	}
-	_, err := tx.Exec(ctx, `
+	return postgres.Exec(ctx, tx, `
 		with totals as (
 			insert into sales (day, currency, slot, orders, gross, refunded) values ($1, $2, $3, $4, $5, $6)
 			on conflict (day, currency, slot) do update set orders = sales.orders + excluded.orders,
@@ -34,7 +34,6 @@ func add(ctx context.Context, tx pgx.Tx, s Sale, delta Totals, sign int) error {
 			name = case when $7 > 0 then excluded.name else product_sales.name end`,
 		DayOf(s.PaidAt).t, s.Currency, slot(), delta.Orders, delta.Gross, delta.Refunded, sign,
 		products, quantities, totals, skus, names)
-	return err
 }
 
 // currencies are those of the sales in a time range, by the number of orders.

@@ -25,6 +25,7 @@ import (
 
 	"sidecart/apps/orders/internal/payment"
 	"sidecart/kit/fault"
+	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
 )
 
@@ -109,11 +110,7 @@ func reference(key shop.OrderID) string { return "sim_" + key.String() }
 
 // Find implements payment.Provider.
 func (p *Provider) Find(ctx context.Context, key shop.OrderID, _ string) (payment.Receipt, error) {
-	var e ledgerEntry
-	err := pgx.BeginFunc(ctx, p.db, func(tx pgx.Tx) (err error) {
-		e, err = find(ctx, tx, key)
-		return err
-	})
+	e, err := postgres.InTx(ctx, p.db, func(tx pgx.Tx) (ledgerEntry, error) { return find(ctx, tx, key) })
 	if err != nil {
 		return payment.Receipt{}, err
 	}

@@ -21,11 +21,10 @@ func attempt(ctx context.Context, tx pgx.Tx, c payment.Charge) (ledgerEntry, err
 
 // settle ends a charge; one that is processing settles after delay.
 func settle(ctx context.Context, tx pgx.Tx, c payment.Charge, state string, delay time.Duration) error {
-	_, err := tx.Exec(ctx, `
+	return postgres.Exec(ctx, tx, `
 		update simulated_ledger set state = $2, settled_at = case $2 when 'processing' then null else now() end,
 			settles_at = case $2 when 'processing' then now() + $3 end, refuses = $4
 		where key = $1`, c.OrderID, state, delay, c.Token == "tok_refund_refused")
-	return err
 }
 
 // refusesRefunds reports whether something is left of a charge that refuses refunds.
@@ -80,16 +79,15 @@ func deduct(ctx context.Context, tx pgx.Tx, r payment.Refund) (bool, error) {
 
 // insertTombstone stores a key without a charge, so that a late charge is declined. XXX is "no currency" in ISO 4217.
 func insertTombstone(ctx context.Context, tx pgx.Tx, key shop.OrderID) error {
-	_, err := tx.Exec(ctx, `
+	return postgres.Exec(ctx, tx, `
 		insert into simulated_ledger (key, amount, currency, state, attempts, settled_at)
 		values ($1, 0, 'XXX', 'refunded', 0, now())
 		on conflict (key) do nothing`, key)
-	return err
 }
 
 // void refunds what is left of an approved charge, and ends one that is not settled; a declined one stays.
 func void(ctx context.Context, tx pgx.Tx, key shop.OrderID) error {
-	_, err := tx.Exec(ctx, `
+	return postgres.Exec(ctx, tx, `
 		with before as (
 			select key, case state when 'approved' then amount - refunded else 0 end as rest
 			from simulated_ledger where key = $1 and state in ('approved', 'trying', 'processing') for update
@@ -99,5 +97,4 @@ func void(ctx context.Context, tx pgx.Tx, key shop.OrderID) error {
 		)
 		insert into simulated_refunds (id, key, amount) select key, key, rest from before where rest > 0
 		on conflict (id) do nothing`, key)
-	return err
 }
