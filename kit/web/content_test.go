@@ -51,7 +51,7 @@ func newStreaming(read chan<- int) *web.App {
 	web.Handle(app, "GET /book", shop.Anyone, func(context.Context, shop.Caller, web.None) (book, error) { return book{"Go", 7}, nil },
 		web.Doc("getBook", "products", "Get the book"))
 	web.Handle(app, "PATCH /book", shop.Anyone, func(_ context.Context, _ shop.Caller, in correction) (book, error) {
-		return book{in.Title, 8}, in.IfMatch.Check(func(tag string) bool { return tag == "7" })
+		return book{in.Title, 8}, in.IfMatch.Check(7)
 	}, web.Doc("updateBook", "products", "Update the book"))
 	web.Handle(app, "GET /find", shop.Anyone, func(_ context.Context, _ shop.Caller, in colors) (map[string]string, error) {
 		return in.Attributes, nil

@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -46,8 +47,13 @@ func (m *IfMatch) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Check fails with ErrPreconditionFailed unless current accepts one of the tags. Everything that exists matches *.
-func (m IfMatch) Check(current func(tag string) bool) error {
+// Check fails with ErrPreconditionFailed unless one of the tags is the current version, optionally followed by - and
+// more, which is ignored. Every version matches *.
+func (m IfMatch) Check(version int) error {
+	current := func(tag string) bool {
+		given, _, _ := strings.Cut(tag, "-")
+		return given == strconv.Itoa(version)
+	}
 	if m.any || m.tags == nil || slices.ContainsFunc(m.tags, current) {
 		return nil
 	}

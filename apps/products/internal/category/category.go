@@ -3,8 +3,6 @@ package category
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"sidecart/kit/fault"
@@ -29,12 +27,6 @@ type Category struct {
 
 // ETag changes with the version and with the number of products.
 func (c Category) ETag() string { return fmt.Sprintf("%d-%d", c.Version, c.ProductCount) }
-
-// matches reports whether an ETag is of the current version, whatever the number of products was.
-func (c Category) matches(tag string) bool {
-	version, _, _ := strings.Cut(tag, "-")
-	return version == strconv.Itoa(c.Version)
-}
 
 // NewCategory is the input for a category. The slug defaults to one made from the name.
 type NewCategory struct {

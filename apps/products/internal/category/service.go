@@ -81,7 +81,7 @@ func lock(ctx context.Context, tx pgx.Tx, id int64, ifMatch web.IfMatch) (Catego
 	if err != nil {
 		return c, err
 	}
-	return c, ifMatch.Check(c.matches)
+	return c, ifMatch.Check(c.Version)
 }
 
 // List returns categories, oldest first.

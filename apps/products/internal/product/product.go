@@ -4,8 +4,6 @@ package product
 import (
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"sidecart/apps/products/internal/image"
@@ -40,12 +38,6 @@ type Product struct {
 
 // ETag changes with the version and with the available quantity.
 func (p Product) ETag() string { return fmt.Sprintf("%d-%d", p.Version, p.Available) }
-
-// matches reports whether an ETag is of the current version, whatever the available quantity was.
-func (p Product) matches(tag string) bool {
-	version, _, _ := strings.Cut(tag, "-")
-	return version == strconv.Itoa(p.Version)
-}
 
 // NewProduct is the input for a product. The currency defaults to USD and the slug to one made from name and SKU.
 // Language selects how its words are stemmed for search; simple does not stem.

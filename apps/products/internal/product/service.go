@@ -106,7 +106,7 @@ func lock(ctx context.Context, tx pgx.Tx, id int64, ifMatch web.IfMatch) (Produc
 	if err != nil {
 		return p, err
 	}
-	return p, ifMatch.Check(p.matches)
+	return p, ifMatch.Check(p.Version)
 }
 
 // List returns the products on sale that match a filter. A search tolerates typos: where no product has a word, similar
