@@ -23,6 +23,7 @@ var Migrations = postgres.Migrations{Name: "category", Files: postgres.Sub(files
 // Service creates, changes, deletes and lists categories.
 type Service struct{ db *event.Outbox }
 
+// NewService takes an open database.
 func NewService(db *event.Outbox) *Service { return &Service{db} }
 
 // Create adds a category. A slug made from the name gets a number where it is taken. It fails with ErrNoParent, or with

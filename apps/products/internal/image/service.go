@@ -33,6 +33,7 @@ type Service struct {
 // maxConcurrentRenders bounds memory: each render takes up to 100 MB.
 const maxConcurrentRenders = 2
 
+// NewService takes an open database and a file store.
 func NewService(db *event.Outbox, files Files) *Service {
 	return &Service{db: db, files: files, slots: semaphore.NewWeighted(maxConcurrentRenders)}
 }

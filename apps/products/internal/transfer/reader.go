@@ -134,8 +134,9 @@ func isAttribute(column string) bool { return strings.HasPrefix(column, "attr.")
 func checkHeader(header []string) error {
 	seen := map[string]bool{}
 	for _, name := range header {
-		known := slices.Contains(textColumns, name) || slices.Contains(jsonColumns, name)
-		if !known && !(isAttribute(name) && len(name) > len("attr.")) || seen[name] {
+		known := slices.Contains(textColumns, name) || slices.Contains(jsonColumns, name) ||
+			isAttribute(name) && name != "attr."
+		if !known || seen[name] {
 			return ErrHeader
 		}
 		seen[name] = true
