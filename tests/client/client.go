@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// Client calls one platform as one person. Without a Token it is nobody.
+// Client calls one platform as one user, or anonymously without a Token.
 type Client struct {
 	Base  string // http://localhost:8000
 	Token string
@@ -118,7 +118,7 @@ func (c Client) Call(ctx context.Context, call string, body any, want int, into 
 	return nil
 }
 
-// SignIn is the same platform as somebody with this password.
+// SignIn returns a client of the same platform with the user's token.
 func (c Client) SignIn(ctx context.Context, username, password string) (Client, error) {
 	var pair struct {
 		AccessToken string `json:"access_token"`

@@ -1,4 +1,4 @@
-// Package style checks the conventions of the house that matter and that no linter knows.
+// Package style checks conventions of this repository that no linter knows.
 package style
 
 import (
@@ -58,8 +58,8 @@ var statement = regexp.MustCompile(`(?is)\b(select\s.+\sfrom|insert\s+into|updat
 // storeFile is store.go, and store_refunds.go where one file would be too long.
 var storeFile = regexp.MustCompile(`^store(_[a-z]+)?\.go$`)
 
-// maySpeakSQL says where SQL is at home.
-func maySpeakSQL(file string) bool {
+// mayHaveSQL reports whether a file may have SQL.
+func mayHaveSQL(file string) bool {
 	return storeFile.MatchString(path.Base(file)) || strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, "kit/event/") ||
 		strings.HasPrefix(file, "kit/postgres/") || strings.HasPrefix(file, "kit/kittest/") ||
 		strings.HasPrefix(file, "stack/internal/database/") || strings.HasPrefix(file, "tests/")
@@ -74,7 +74,7 @@ func TestSQLIsInStores(t *testing.T) {
 				return true
 			}
 			found++
-			if !maySpeakSQL(f.path) {
+			if !mayHaveSQL(f.path) {
 				t.Errorf("%s: SQL outside a store.go: %.60s", f.at(literal), literal.Value)
 			}
 			if literal.Value[0] != '`' && strings.HasPrefix(f.path, "apps/") {
@@ -88,17 +88,18 @@ func TestSQLIsInStores(t *testing.T) {
 	}
 }
 
-// processes are packages that are no nouns: their domain is what they do with others.
+// processes are packages whose domain is a process with other packages.
 var processes = map[string]string{
 	"apps/orders/internal/fulfilment": "a durable workflow is its domain, and Dapr's engine runs it",
 }
 
-// TestDomainFilesAreAlone: <noun>/<noun>.go has types and rules; it knows no web framework, database or sidecar.
+// TestDomainFilesAreAlone: <concept>/<concept>.go has types and rules, and imports no web framework, database or
+// sidecar.
 func TestDomainFilesAreAlone(t *testing.T) {
 	found := 0
 	for _, f := range goFiles(t) {
-		noun := path.Base(path.Dir(f.path))
-		if !strings.HasPrefix(f.path, "apps/") || path.Base(f.path) != noun+".go" || strings.HasPrefix(f.path, "apps/gateway/") ||
+		concept := path.Base(path.Dir(f.path))
+		if !strings.HasPrefix(f.path, "apps/") || path.Base(f.path) != concept+".go" || strings.HasPrefix(f.path, "apps/gateway/") ||
 			processes[path.Dir(f.path)] != "" {
 			continue
 		}
@@ -124,37 +125,37 @@ var (
 func TestNames(t *testing.T) {
 	for _, f := range goFiles(t) {
 		if vaguePackage.MatchString(f.Name.Name) {
-			t.Errorf("%s: package %s says nothing of what it does", f.path, f.Name.Name)
+			t.Errorf("%s: package %s has a vague name", f.path, f.Name.Name)
 		}
 		ast.Inspect(f.File, func(n ast.Node) bool {
 			if typ, ok := n.(*ast.TypeSpec); ok && vagueType.MatchString(typ.Name.Name) {
-				t.Errorf("%s: type %s says nothing of what it is", f.at(typ), typ.Name.Name)
+				t.Errorf("%s: type %s has a vague name", f.at(typ), typ.Name.Name)
 			}
 			return true
 		})
 	}
 }
 
-func TestPackagesSayWhatTheyAreFor(t *testing.T) {
-	said := map[string]bool{}
+func TestPackagesHaveComments(t *testing.T) {
+	documented := map[string]bool{}
 	for _, f := range goFiles(t) {
 		dir := path.Dir(f.path)
 		words := len(strings.Fields(f.Doc.Text()))
-		said[dir] = said[dir] || words > 5
+		documented[dir] = documented[dir] || words > 5
 	}
-	for dir, ok := range said {
+	for dir, ok := range documented {
 		if !ok {
-			t.Errorf("%s: no package comment says what it is responsible for", dir)
+			t.Errorf("%s: no package comment", dir)
 		}
 	}
 }
 
-// sleepers are tests that must wait for what nobody can ask about.
+// sleepers are tests that wait for a state that cannot be observed.
 var sleepers = map[string]string{
 	"stack/internal/proc/supervisor_test.go": "a shell does not say when it has set its trap",
 }
 
-// TestTestsDoNotSleep lets only loops sleep, which ask again and again, and stand-ins for a slow service.
+// TestTestsDoNotSleep allows sleeping only in loops, which poll, and in fakes of a slow service.
 func TestTestsDoNotSleep(t *testing.T) {
 	for _, f := range goFiles(t) {
 		if !f.test() && (!strings.HasPrefix(f.path, "tests/") || f.Name.Name == "main") { // tests/demo and tests/bench are programs
@@ -165,7 +166,7 @@ func TestTestsDoNotSleep(t *testing.T) {
 			case *ast.ForStmt:
 				return false
 			case *ast.FuncLit:
-				if standsIn(n) {
+				if isFake(n) {
 					return false
 				}
 			}
@@ -177,7 +178,7 @@ func TestTestsDoNotSleep(t *testing.T) {
 	}
 }
 
-func standsIn(f *ast.FuncLit) bool {
+func isFake(f *ast.FuncLit) bool {
 	for _, p := range f.Type.Params.List {
 		if star, ok := p.Type.(*ast.StarExpr); ok && selector(star.X) == "http.Request" {
 			return true
@@ -215,7 +216,7 @@ func TestLogsKeepSecrets(t *testing.T) {
 			found++
 			for _, argument := range call.Args {
 				ast.Inspect(argument, func(n ast.Node) bool {
-					if word := spoken(n); secretWord.MatchString(word) && !slices.Contains(mayBeLogged, word) {
+					if word := logWord(n); secretWord.MatchString(word) && !slices.Contains(mayBeLogged, word) {
 						t.Errorf("%s: %q in a log", f.at(call), word)
 					}
 					return true
@@ -229,7 +230,7 @@ func TestLogsKeepSecrets(t *testing.T) {
 	}
 }
 
-func spoken(n ast.Node) string {
+func logWord(n ast.Node) string {
 	switch n := n.(type) {
 	case *ast.BasicLit:
 		if n.Kind == token.STRING && !strings.Contains(n.Value, " ") { // a key, not a sentence
@@ -240,22 +241,6 @@ func spoken(n ast.Node) string {
 		return n.Name
 	}
 	return ""
-}
-
-// TestSizes raises its voice over 300 lines and fails over 500.
-func TestSizes(t *testing.T) {
-	for _, f := range goFiles(t) {
-		lines := strings.Count(f.text, "\n")
-		switch {
-		case lines > 500:
-			t.Errorf("%s has %d lines: split it by subject", f.path, lines)
-		case lines > 300:
-			t.Logf("%s has %d lines", f.path, lines)
-		}
-		if strings.HasPrefix(f.path, "apps/") && path.Base(f.path) == "main.go" && lines > 80 {
-			t.Logf("%s has %d lines; a main that only wires has 80", f.path, lines)
-		}
-	}
 }
 
 var (

@@ -27,7 +27,7 @@ func TestClientIsOfTheDocument(t *testing.T) {
 	}
 }
 
-// TestWholeClientCompiles generates the client of all operations, as anybody would with the generator's own defaults.
+// TestWholeClientCompiles generates the client of all operations, with the default options of oapi-codegen.
 func TestWholeClientCompiles(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiles 50,000 lines")

@@ -63,7 +63,7 @@ func TestBroadcast(t *testing.T) {
 		{Name: "no token", Do: path, Body: `{"title":"a","body":"b"}`, Want: 401},
 		{Name: "a user", As: alice, Do: path, Body: `{"title":"a","body":"b"}`, Want: 403},
 		{Name: "invalid fields", As: admin, Do: path, Body: `{"title":" ","role":"king"}`, Want: 422, Has: []string{`"title"`, `"body"`, `"role"`}},
-		{Name: "all users", As: admin, Do: path, Header: key, Body: `{"title":"Sale","body":"All things half price"}`, Want: 202, Has: []string{`"state":"running"`, `"total":250`, `"told":0`},
+		{Name: "all users", As: admin, Do: path, Header: key, Body: `{"title":"Sale","body":"All things half price"}`, Want: 202, Has: []string{`"state":"running"`, `"total":250`, `"notified":0`},
 			AndThen: func(t *testing.T, body []byte) { id = kittest.Field[string](t, body, "id") }},
 		{Name: "the same key", As: admin, Do: path, Header: key, Body: `{"title":"Sale","body":"All things half price"}`, Want: 202,
 			AndThen: func(t *testing.T, body []byte) {
@@ -88,7 +88,7 @@ func TestBroadcast(t *testing.T) {
 		return nil
 	})
 	kittest.Run(t, app, nil, []kittest.Call{
-		{Name: "progress", As: admin, Do: "GET /notifications/broadcast/" + id, Want: 200, Has: []string{`"state":"done"`, `"told":250`, `"finished_at":"`}},
+		{Name: "progress", As: admin, Do: "GET /notifications/broadcast/" + id, Want: 200, Has: []string{`"state":"done"`, `"notified":250`, `"finished_at":"`}},
 		{Name: "progress for a user", As: alice, Do: "GET /notifications/broadcast/" + id, Want: 403},
 	})
 	for title, want := range map[string]int{"Sale": 250, "Meeting": 25} {

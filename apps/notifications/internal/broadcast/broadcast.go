@@ -32,7 +32,7 @@ type Broadcast struct {
 	Role       shop.Role   `json:"role"` // "" is all users
 	State      State       `json:"state" validate:"oneof=running done"`
 	Total      int         `json:"total"`
-	Notified   int         `json:"told"`
+	Notified   int         `json:"notified"`
 	LastUser   shop.UserID `json:"-"` // the last user notified, in the order of ids
 	CreatedBy  shop.UserID `json:"created_by"`
 	CreatedAt  time.Time   `json:"created_at"`
