@@ -80,7 +80,7 @@ func (c *catalog) importProducts(ctx context.Context, admin client.Client) ([]re
 	}
 	took := time.Since(begin)
 	var report struct{ Created int }
-	if err := (client.Answer{Status: response.StatusCode, Body: body}).Into(200, &report); err != nil {
+	if err := (client.Response{Status: response.StatusCode, Body: body}).Into(200, &report); err != nil {
 		return nil, err
 	}
 	if report.Created != imported {

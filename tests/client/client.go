@@ -23,8 +23,8 @@ type Client struct {
 	From  string // the address that it calls from, one of 127.0.0.0/8; whichever the system takes if empty
 }
 
-// Answer is what came back.
-type Answer struct {
+// Response is a response of the API.
+type Response struct {
 	Status int
 	Header http.Header
 	Body   []byte
@@ -53,16 +53,16 @@ func (c Client) http() *http.Client {
 }
 
 // Do makes one call, written "POST /api/v1/orders". Body is nil, a Form, a Raw, or anything that becomes JSON; headers
-// come in pairs. It fails only if there is no answer.
-func (c Client) Do(ctx context.Context, call string, body any, headers ...string) (Answer, error) {
+// come in pairs. It fails only without a response.
+func (c Client) Do(ctx context.Context, call string, body any, headers ...string) (Response, error) {
 	method, path, _ := strings.Cut(call, " ")
 	text, contentType, err := encode(body)
 	if err != nil {
-		return Answer{}, err
+		return Response{}, err
 	}
 	req, err := http.NewRequestWithContext(ctx, method, c.Base+path, bytes.NewReader(text))
 	if err != nil {
-		return Answer{}, err
+		return Response{}, err
 	}
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
@@ -75,11 +75,11 @@ func (c Client) Do(ctx context.Context, call string, body any, headers ...string
 	}
 	res, err := c.http().Do(req)
 	if err != nil {
-		return Answer{}, err
+		return Response{}, err
 	}
 	defer res.Body.Close() //nolint:errcheck // read to its end
-	answer, err := io.ReadAll(res.Body)
-	return Answer{Status: res.StatusCode, Header: res.Header, Body: answer}, err
+	received, err := io.ReadAll(res.Body)
+	return Response{Status: res.StatusCode, Header: res.Header, Body: received}, err
 }
 
 func encode(body any) (text []byte, contentType string, err error) {
@@ -96,7 +96,7 @@ func encode(body any) (text []byte, contentType string, err error) {
 }
 
 // Into reads the body as JSON. It fails unless the status is the wanted one.
-func (a Answer) Into(want int, value any) error {
+func (a Response) Into(want int, value any) error {
 	if a.Status != want {
 		return fmt.Errorf("status %d, want %d: %.500s", a.Status, want, a.Body)
 	}

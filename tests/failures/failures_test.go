@@ -77,7 +77,7 @@ func place(t *testing.T) string {
 // and the platform recovers when products is back.
 func productsDown(t *testing.T) {
 	back := running.StopUntil(t, "products")
-	var last client.Answer
+	var last client.Response
 	platform.Eventually(t, 20*time.Second, func() (err error) {
 		if last, err = buyer.Do(t.Context(), "GET /api/v1/products/1", nil); err != nil {
 			return err

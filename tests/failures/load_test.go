@@ -40,12 +40,12 @@ func concurrently(n int, fn func(i int) error) error {
 // viaSidecar calls an app's sidecar with the app's token.
 func viaSidecar(
 	t *testing.T, app string,
-) func(ctx context.Context, call string, body any, headers ...string) (client.Answer, error) {
+) func(ctx context.Context, call string, body any, headers ...string) (client.Response, error) {
 	t.Helper()
 	token, _, err := running.Token(app)
 	must(t, err)
 	c := client.Client{Base: fmt.Sprintf("http://127.0.0.1:%d", running.Port(app+"-dapr", "http"))}
-	return func(ctx context.Context, call string, body any, headers ...string) (client.Answer, error) {
+	return func(ctx context.Context, call string, body any, headers ...string) (client.Response, error) {
 		return c.Do(ctx, call, body, append(headers, "dapr-api-token", token)...)
 	}
 }

@@ -37,7 +37,7 @@ func oneClick(t *testing.T) {
 		must(t, admin.Call(t.Context(), "GET /api/v1/notifications/preferences", nil, 200, &p))
 		return p.Kinds["broadcast"]["email"]
 	}
-	send := func(method, contentType, body string) client.Answer {
+	send := func(method, contentType, body string) client.Response {
 		t.Helper()
 		a, err := anonymous.Do(t.Context(), method+" "+at.RequestURI(), client.Raw(body), "Content-Type", contentType)
 		must(t, err)

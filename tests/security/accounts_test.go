@@ -15,7 +15,7 @@ import (
 )
 
 // login signs in with a password.
-func login(t *testing.T, c client.Client, name, password string, headers ...string) client.Answer {
+func login(t *testing.T, c client.Client, name, password string, headers ...string) client.Response {
 	t.Helper()
 	return do(t, c, "POST /api/v1/auth/login", client.Form{"username": {name}, "password": {password}}, headers...)
 }
@@ -94,7 +94,7 @@ func TestGuessingLocks(t *testing.T) {
 	t.Parallel()
 	alice, name := newUser(t)
 	id, thief := userID(t, alice), anonymous()
-	guess := func(password string) client.Answer {
+	guess := func(password string) client.Response {
 		forged := fmt.Sprintf("203.0.113.%d", rand.IntN(250)+1)
 		return login(t, thief, name, password, "X-Forwarded-For", forged, "X-Real-Ip", forged, "Forwarded", "for="+forged,
 			"X-Client-Ip", forged, "True-Client-Ip", forged)

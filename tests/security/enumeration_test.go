@@ -16,7 +16,7 @@ import (
 var traceID = regexp.MustCompile(`"trace_id":"[0-9a-f]*"`)
 
 // fingerprint is all of a response that could reveal whether an account exists.
-func fingerprint(a client.Answer) string {
+func fingerprint(a client.Response) string {
 	retry, _ := strconv.Atoi(a.Header.Get("Retry-After"))
 	return fmt.Sprintf("%d %s %s %s retry:%v", a.Status, traceID.ReplaceAllString(string(a.Body), ""),
 		a.Header.Get("Cache-Control"), a.Header.Get("Content-Type"), retry > 0)

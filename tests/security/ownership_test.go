@@ -148,7 +148,7 @@ func TestPayloadsStayText(t *testing.T) {
 }
 
 // inert fails the test unless the response has the payload as text, without the characters of HTML tags.
-func inert(t *testing.T, what string, a client.Answer, payload string) {
+func inert(t *testing.T, what string, a client.Response, payload string) {
 	t.Helper()
 	var value any
 	must(t, json.Unmarshal(a.Body, &value))

@@ -115,7 +115,7 @@ func placeOrder(t *testing.T, c client.Client) (order client.Order) {
 }
 
 // do sends a request and fails the test only if there is no response.
-func do(t *testing.T, c client.Client, call string, body any, headers ...string) client.Answer {
+func do(t *testing.T, c client.Client, call string, body any, headers ...string) client.Response {
 	t.Helper()
 	a, err := c.Do(t.Context(), call, body, headers...)
 	if err != nil {
@@ -130,7 +130,7 @@ var internals = []string{"goroutine ", ".go:", "panic", "runtime error", "127.0.
 
 // refused fails the test unless a response has one of the wanted statuses, is a problem (RFC 9457) with the given code,
 // and reveals no internals.
-func refused(t *testing.T, what string, a client.Answer, code string, want ...int) {
+func refused(t *testing.T, what string, a client.Response, code string, want ...int) {
 	t.Helper()
 	ok := false
 	for _, status := range want {
@@ -154,7 +154,7 @@ func refused(t *testing.T, what string, a client.Answer, code string, want ...in
 }
 
 // sendRaw sends text to the gateway, closes the sending side, and returns the responses until the connection closes.
-func sendRaw(t *testing.T, text string) []client.Answer {
+func sendRaw(t *testing.T, text string) []client.Response {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(running.URL(), "http://"))
 	must(t, err)
@@ -167,7 +167,7 @@ func sendRaw(t *testing.T, text string) []client.Answer {
 	return parseResponses(t, received)
 }
 
-func parseResponses(t *testing.T, text []byte) (responses []client.Answer) {
+func parseResponses(t *testing.T, text []byte) (responses []client.Response) {
 	t.Helper()
 	reader := bufio.NewReader(bytes.NewReader(text))
 	for {
@@ -183,17 +183,17 @@ func parseResponses(t *testing.T, text []byte) (responses []client.Answer) {
 		if err != nil {
 			t.Fatalf("truncated response: %v in %.500q", err, text)
 		}
-		responses = append(responses, client.Answer{Status: res.StatusCode, Header: res.Header, Body: body})
+		responses = append(responses, client.Response{Status: res.StatusCode, Header: res.Header, Body: body})
 	}
 }
 
 // sendOne is sendRaw with exactly one response.
-func sendOne(t *testing.T, what, text string) client.Answer {
+func sendOne(t *testing.T, what, text string) client.Response {
 	t.Helper()
 	responses := sendRaw(t, text)
 	if len(responses) != 1 {
 		t.Errorf("%s: %d responses: %+v", what, len(responses), responses)
-		return client.Answer{Header: http.Header{}}
+		return client.Response{Header: http.Header{}}
 	}
 	return responses[0]
 }

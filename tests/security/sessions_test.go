@@ -24,7 +24,7 @@ func signIn(t *testing.T, name, word string) (p tokenPair) {
 	return p
 }
 
-func refresh(t *testing.T, token string) (client.Answer, tokenPair) {
+func refresh(t *testing.T, token string) (client.Response, tokenPair) {
 	t.Helper()
 	a := do(t, anonymous(), "POST /api/v1/auth/refresh", map[string]string{"refresh_token": token})
 	var p tokenPair
@@ -34,16 +34,16 @@ func refresh(t *testing.T, token string) (client.Answer, tokenPair) {
 
 // atEveryProcess sends a token to all processes that check tokens: both gateways, and services, through the gateway's
 // sidecar or directly.
-func atEveryProcess(t *testing.T, token string) map[string]client.Answer {
+func atEveryProcess(t *testing.T, token string) map[string]client.Response {
 	t.Helper()
 	bearer := []string{"Authorization", "Bearer " + token}
-	direct := func(process, path string) client.Answer {
+	direct := func(process, path string) client.Response {
 		_, own := tokens(t, process)
 		c := client.Client{Base: running.Address(process)}
 		return do(t, c, "GET "+path, nil, append(bearer, "dapr-api-token", own)...)
 	}
 	gateway, second := client.Client{Base: running.URL()}, client.Client{Base: running.Address("gateway-2")}
-	return map[string]client.Answer{
+	return map[string]client.Response{
 		"gateway":                do(t, gateway, "GET /api/v1/orders", nil, bearer...),
 		"second gateway":         do(t, second, "GET /api/v1/users/me/sessions", nil, bearer...),
 		"orders, by its sidecar": as(t, "gateway", "GET /orders", nil, append(bearer, "dapr-app-id", "orders")...),

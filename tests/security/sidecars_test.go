@@ -37,20 +37,20 @@ func tokens(t *testing.T, app string) (dapr, own string) {
 }
 
 // as sends a request to an app's sidecar with the app's token.
-func as(t *testing.T, app, call string, body any, headers ...string) client.Answer {
+func as(t *testing.T, app, call string, body any, headers ...string) client.Response {
 	t.Helper()
 	token, _ := tokens(t, app)
 	return do(t, sidecar(app), call, body, append(headers, "dapr-api-token", token)...)
 }
 
 // invoke invokes an app as another one, through both sidecars.
-func invoke(t *testing.T, by, of, call string, headers ...string) client.Answer {
+func invoke(t *testing.T, by, of, call string, headers ...string) client.Response {
 	t.Helper()
 	return as(t, by, call, client.Raw(`{}`), append(headers, "dapr-app-id", of)...)
 }
 
 // refusedBySidecar fails the test unless a sidecar refuses and reveals no internals.
-func refusedBySidecar(t *testing.T, what string, a client.Answer, want ...int) {
+func refusedBySidecar(t *testing.T, what string, a client.Response, want ...int) {
 	t.Helper()
 	if !slices.Contains(want, a.Status) {
 		t.Errorf("%s: %d, want %v: %.300s", what, a.Status, want, a.Body)

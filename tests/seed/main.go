@@ -87,7 +87,7 @@ func account(ctx context.Context, anonymous client.Client, username, password, n
 }
 
 // retry repeats a call that was rejected for its rate or for overload.
-func retry(ctx context.Context, c client.Client, call string, body any, headers ...string) (client.Answer, error) {
+func retry(ctx context.Context, c client.Client, call string, body any, headers ...string) (client.Response, error) {
 	for {
 		a, err := c.Do(ctx, call, body, headers...)
 		if err != nil || a.Status != http.StatusTooManyRequests && a.Status != http.StatusServiceUnavailable {

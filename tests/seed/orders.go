@@ -142,7 +142,7 @@ func (s *shop) advance(ctx context.Context, p purchase, buyer client.Client, sta
 		}
 	}
 	path := "POST /api/v1/orders/" + p.ID
-	var a client.Answer
+	var a client.Response
 	switch {
 	case status == "shipped":
 		parcel := map[string]string{"carrier": "UPS", "tracking_number": "1Z" + strings.ToUpper(p.ID[24:])}
