@@ -1,8 +1,11 @@
 package e2e_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -42,6 +45,17 @@ func apiDocs(t *testing.T) {
 				}
 			}
 		}
+	}
+	served, err := anonymous.Document(t.Context(), rateLimitScale)
+	must(t, err)
+	golden := filepath.Join(running.Root, "docs", "openapi.json")
+	if *update {
+		must(t, os.WriteFile(golden, served, 0o600))
+	}
+	want, err := os.ReadFile(golden)
+	must(t, err)
+	if !bytes.Equal(served, want) {
+		t.Error("the gateway does not serve docs/openapi.json: run `make start openapi`")
 	}
 	for _, base := range []string{anonymous.Base, running.Address("users"), running.Address("products"), running.Address("orders"), running.Address("notifications")} {
 		text, err := client.Client{Base: base}.Do(t.Context(), "GET /openapi.json", nil)

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,8 +21,10 @@ var (
 	collected *traceCollector
 )
 
+const rateLimitScale = 1000
+
 func TestMain(m *testing.M) {
-	_ = os.Setenv("RATE_LIMIT_SCALE", "1000") // the limits have other tests
+	_ = os.Setenv("RATE_LIMIT_SCALE", strconv.Itoa(rateLimitScale)) // the limits have other tests
 	_ = os.Setenv("RESERVATION_TTL", "20s")
 	_ = os.Setenv("AUTO_DELIVER_AFTER", "3s")
 	_ = os.Setenv("WORKFLOW_RETENTION", "1s")

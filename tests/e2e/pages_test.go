@@ -29,7 +29,8 @@ func frontPage(t *testing.T) {
 	}
 }
 
-// docsPage: the API docs show every operation and can expand it.
+// docsPage: the API docs show every operation. A new user registers, signs in and places an order there with the
+// examples as they stand.
 func docsPage(t *testing.T) {
 	var document struct {
 		Paths map[string]map[string]json.RawMessage
@@ -43,11 +44,36 @@ func docsPage(t *testing.T) {
 	p.do(t, chromedp.Navigate(anonymous.Base+"/docs"), chromedp.WaitVisible(chromedp.CSS(".opblock")))
 	p.waitFor(t, fmt.Sprintf(`document.querySelectorAll(".opblock").length === %d`, operations))
 	p.screenshot(t, "docs.png", 1000, 760)
-	const operation = "#operations-orders-placeOrder"
-	p.do(t, chromedp.Click(chromedp.CSS(operation+" .opblock-summary-control")), chromedp.WaitVisible(chromedp.CSS(operation+" .opblock-body")))
-	p.waitFor(t, `document.querySelector("`+operation+` .opblock-body").textContent.includes("shipping_address")`)
+	p.tryItOut(t, "auth-register", 201)
+	var tokens struct {
+		Access string `json:"access_token"`
+	}
+	must(t, json.Unmarshal([]byte(p.tryItOut(t, "auth-signIn", 200)), &tokens))
+	token := chromedp.CSS(".auth-container input")
+	p.do(t, chromedp.Click(chromedp.CSS(".auth-wrapper .authorize")), chromedp.WaitVisible(token),
+		chromedp.SendKeys(token, tokens.Access), chromedp.Click(chromedp.CSS(".auth-btn-wrapper .authorize")),
+		chromedp.Click(chromedp.CSS(".auth-btn-wrapper .btn-done")))
+	if order := p.tryItOut(t, "orders-placeOrder", 201); !strings.Contains(order, `"pending"`) {
+		t.Errorf("order %s", order)
+	}
 	p.fitsPhone(t)
 	p.noErrors(t)
+}
+
+// tryItOut executes an operation on the page with its example, and returns the body of its response.
+func (p *tab) tryItOut(t *testing.T, operation string, status int) string {
+	t.Helper()
+	block := "#operations-" + operation
+	for _, class := range []string{".opblock-summary-control", ".try-out__btn", ".execute"} {
+		button := chromedp.CSS(block + " " + class)
+		p.do(t, chromedp.WaitVisible(button), chromedp.Click(button))
+	}
+	response := block + " .live-responses-table .response "
+	p.waitFor(t, fmt.Sprintf(`document.querySelector(%q)?.textContent === "%d"`, response+".response-col_status", status))
+	body, err := chromedp.Run(p.browser, chromedp.Evaluate[string](
+		fmt.Sprintf(`document.querySelector(%q).textContent`, response+".highlight-code pre")))
+	must(t, err)
+	return body
 }
 
 // livePage: a buyer signs in on the live page and sees notifications as they are created, also after a restart of the
@@ -58,8 +84,8 @@ func livePage(t *testing.T) {
 	must(t, admin.Call(t.Context(), "POST /api/v1/products", map[string]any{
 		"name": hostile, "sku": "HOSTILE-1", "price": 5, "category_id": 1, "initial_quantity": 9}, 201, &product))
 	must(t, anonymous.Call(t.Context(), "POST /api/v1/auth/register", client.Raw(
-		`{"username":"ada","email":"ada@example.com","password":"SecurePassword123!","full_name":"Ada Lovelace"}`), 201, nil))
-	buyer, err := anonymous.SignIn(t.Context(), "ada", "SecurePassword123!")
+		`{"username":"grace","email":"grace@example.com","password":"SecurePassword123!","full_name":"Grace Hopper"}`), 201, nil))
+	buyer, err := anonymous.SignIn(t.Context(), "grace", "SecurePassword123!")
 	must(t, err)
 
 	p := newTab(t)
@@ -122,7 +148,7 @@ func (p *tab) signIn(t *testing.T, password string) {
 	t.Helper()
 	name, secret := chromedp.CSS("input[name=username]"), chromedp.CSS("input[name=password]")
 	p.do(t, chromedp.WaitVisible(name), chromedp.Evaluate[chromedp.Void](`document.getElementById("sign-in").reset()`),
-		chromedp.SendKeys(name, "ada"), chromedp.SendKeys(secret, password), chromedp.Click(chromedp.CSS("#sign-in button")))
+		chromedp.SendKeys(name, "grace"), chromedp.SendKeys(secret, password), chromedp.Click(chromedp.CSS("#sign-in button")))
 }
 
 // noInjection fails the test if the text of a message became HTML, or if the page stores the session outside its

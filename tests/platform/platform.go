@@ -66,8 +66,17 @@ func Main(m *testing.M, name string, offset int, use func(*Platform), args ...st
 		fmt.Fprintln(os.Stderr, "the platform for the tests:", err)
 		return 1
 	}
+	differences, err := checkContract(p)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "docs/openapi.json:", err)
+		return 1
+	}
 	use(p)
 	code := m.Run()
+	for _, difference := range differences() {
+		fmt.Fprintln(os.Stderr, difference)
+		code = max(1, code)
+	}
 	if code != 0 {
 		p.dump(os.Stderr)
 	}

@@ -18,6 +18,12 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AccountRole.
+const (
+	Admin AccountRole = "admin"
+	User  AccountRole = "user"
+)
+
 // Defines values for NewOrderPaymentMethod.
 const (
 	ApplePay     NewOrderPaymentMethod = "apple_pay"
@@ -37,18 +43,48 @@ const (
 	Simple NewProductLanguage = "simple"
 )
 
-// Defines values for ListOrdersParamsStatus.
+// Defines values for OrderStatus.
 const (
-	Cancelled         ListOrdersParamsStatus = "cancelled"
-	Delivered         ListOrdersParamsStatus = "delivered"
-	Paid              ListOrdersParamsStatus = "paid"
-	PartiallyRefunded ListOrdersParamsStatus = "partially_refunded"
-	Pending           ListOrdersParamsStatus = "pending"
-	Refunded          ListOrdersParamsStatus = "refunded"
-	Shipped           ListOrdersParamsStatus = "shipped"
+	OrderStatusCancelled         OrderStatus = "cancelled"
+	OrderStatusDelivered         OrderStatus = "delivered"
+	OrderStatusPaid              OrderStatus = "paid"
+	OrderStatusPartiallyRefunded OrderStatus = "partially_refunded"
+	OrderStatusPending           OrderStatus = "pending"
+	OrderStatusRefunded          OrderStatus = "refunded"
+	OrderStatusShipped           OrderStatus = "shipped"
 )
 
-// Account Account is a person's account as it may be shown: its password is nowhere in it.
+// Defines values for PaymentState.
+const (
+	PaymentStateApproved PaymentState = "approved"
+	PaymentStateDeclined PaymentState = "declined"
+	PaymentStatePending  PaymentState = "pending"
+	PaymentStateVoided   PaymentState = "voided"
+)
+
+// Defines values for StatusChangeStatus.
+const (
+	StatusChangeStatusCancelled         StatusChangeStatus = "cancelled"
+	StatusChangeStatusDelivered         StatusChangeStatus = "delivered"
+	StatusChangeStatusPaid              StatusChangeStatus = "paid"
+	StatusChangeStatusPartiallyRefunded StatusChangeStatus = "partially_refunded"
+	StatusChangeStatusPending           StatusChangeStatus = "pending"
+	StatusChangeStatusRefunded          StatusChangeStatus = "refunded"
+	StatusChangeStatusShipped           StatusChangeStatus = "shipped"
+)
+
+// Defines values for ListOrdersParamsStatus.
+const (
+	ListOrdersParamsStatusCancelled         ListOrdersParamsStatus = "cancelled"
+	ListOrdersParamsStatusDelivered         ListOrdersParamsStatus = "delivered"
+	ListOrdersParamsStatusPaid              ListOrdersParamsStatus = "paid"
+	ListOrdersParamsStatusPartiallyRefunded ListOrdersParamsStatus = "partially_refunded"
+	ListOrdersParamsStatusPending           ListOrdersParamsStatus = "pending"
+	ListOrdersParamsStatusRefunded          ListOrdersParamsStatus = "refunded"
+	ListOrdersParamsStatusShipped           ListOrdersParamsStatus = "shipped"
+)
+
+// Account Account is a user's account without its password.
 type Account struct {
 	Active        bool               `json:"active"`
 	CreatedAt     time.Time          `json:"created_at"`
@@ -56,12 +92,15 @@ type Account struct {
 	EmailVerified bool               `json:"email_verified"`
 	FullName      string             `json:"full_name"`
 	ID            openapi_types.UUID `json:"id"`
-	Role          string             `json:"role"`
+	Role          AccountRole        `json:"role"`
 	UpdatedAt     time.Time          `json:"updated_at"`
 	Username      string             `json:"username"`
 }
 
-// Address Address is where an order goes.
+// AccountRole defines model for Account.Role.
+type AccountRole string
+
+// Address Address is an order's shipping address. Once its buyer's account is erased, only the country is left.
 type Address struct {
 	City       string `json:"city"`
 	Country    string `json:"country"`
@@ -98,7 +137,7 @@ type Category struct {
 	Version      int        `json:"version"`
 }
 
-// Credentials Credentials is who somebody says they are. `username` may be the e-mail address.
+// Credentials Credentials sign a user in. `username` may be the e-mail address.
 type Credentials struct {
 	// Password Examples: correct horse battery
 	Password string `json:"password"`
@@ -107,28 +146,28 @@ type Credentials struct {
 	Username string `json:"username"`
 }
 
-// Diagnostics Diagnostics is what only an admin sees of an order: how the platform carries it. A part that cannot be had at the moment is left out.
+// Diagnostics Diagnostics show an admin how an order is processed. A part that is unavailable is left out.
 type Diagnostics struct {
-	// EventsPending told and not yet with the broker
-	EventsPending []PendingEvent `json:"events_pending"`
+	// EventsPending emitted, not published yet
+	EventsPending []OrderEvent `json:"events_pending"`
 
-	// EventsPublished to the broker, in the last hour
-	EventsPublished []PublishedEvent `json:"events_published"`
+	// EventsPublished in the last hour
+	EventsPublished []OrderEvent `json:"events_published"`
 
-	// Notifications to the buyer
+	// Notifications of the buyer
 	Notifications []OrderNotification `json:"notifications,omitempty"`
 
-	// Payment Payment is what the shop knows of an order's payment.
+	// Payment Payment is the payment of an order.
 	Payment *Payment `json:"payment,omitempty"`
 
-	// TraceID of the request that placed it
+	// TraceID of the request that placed the order
 	TraceID string `json:"trace_id"`
 
-	// Workflow Workflow is how far the order's workflow is. `status` is "forgotten" where it came to its end and was removed.
+	// Workflow Workflow is the state of the order's workflow. `status` is "purged" if it completed and was removed.
 	Workflow *Workflow `json:"workflow,omitempty"`
 }
 
-// Image Image is one picture of a product. `position` is where it stands among the others, from 1.
+// Image Image is an image of a product. `position` is its rank among the product's images, from 1 without gaps.
 type Image struct {
 	Alt       string    `json:"alt"`
 	CreatedAt time.Time `json:"created_at"`
@@ -140,7 +179,7 @@ type Image struct {
 	Width     int       `json:"width"`
 }
 
-// NewAddress defines model for NewAddress.
+// NewAddress NewAddress is the shipping address of a new order.
 type NewAddress struct {
 	// City Examples: London
 	City string `json:"city"`
@@ -167,14 +206,16 @@ type NewCategory struct {
 	Slug     *string `json:"slug,omitempty"`
 }
 
-// NewOrder NewOrder is what a buyer says when they buy. `payment_token` is what a payment provider made of a card; the card itself is never accepted.
+// NewOrder NewOrder is an order to place.
 type NewOrder struct {
 	Items []OrderItem `json:"items"`
 
 	// PaymentMethod Examples: credit_card
-	PaymentMethod   NewOrderPaymentMethod `json:"payment_method"`
-	PaymentToken    *string               `json:"payment_token,omitempty"`
-	ShippingAddress NewAddress            `json:"shipping_address"`
+	PaymentMethod NewOrderPaymentMethod `json:"payment_method"`
+	PaymentToken  *string               `json:"payment_token,omitempty"`
+
+	// ShippingAddress NewAddress is the shipping address of a new order.
+	ShippingAddress NewAddress `json:"shipping_address"`
 }
 
 // NewOrderPaymentMethod Examples: credit_card
@@ -213,27 +254,27 @@ type NewProduct struct {
 // NewProductLanguage defines model for NewProduct.Language.
 type NewProductLanguage string
 
-// Notification Notification is one thing somebody was told. `kind` is the topic of the event it tells of. `title` and `body` are plain text, one line each, in which words of customers may stand: whoever shows them must not read them as markup.
+// Notification Notification is a notification in an inbox. `kind` is the topic of the event that caused it. `title` and `body` are a line of plain text each and may contain customers' input: a page must not read them as markup.
 type Notification struct {
 	Body      string    `json:"body"`
 	CreatedAt time.Time `json:"created_at"`
 
-	// Data NotificationData is what a program needs to go on from a message; what does not belong to its kind is left out.
+	// Data NotificationData is the data of a notification for programs; fields that do not belong to its kind are left out.
 	Data NotificationData   `json:"data"`
 	ID   openapi_types.UUID `json:"id"`
 	Kind string             `json:"kind"`
 
-	// ReadAt nil while unread
+	// ReadAt null while unread
 	ReadAt *time.Time `json:"read_at"`
 	Title  string     `json:"title"`
 }
 
-// NotificationData NotificationData is what a program needs to go on from a message; what does not belong to its kind is left out.
+// NotificationData NotificationData is the data of a notification for programs; fields that do not belong to its kind are left out.
 type NotificationData struct {
 	Carrier  *string `json:"carrier,omitempty"`
 	Currency *string `json:"currency,omitempty"`
 
-	// Link the path at which it can be read
+	// Link the path of the order or product
 	Link           *string             `json:"link,omitempty"`
 	Number         *string             `json:"number,omitempty"`
 	OrderID        *openapi_types.UUID `json:"order_id,omitempty"`
@@ -245,16 +286,16 @@ type NotificationData struct {
 	TrackingNumber *string             `json:"tracking_number,omitempty"`
 }
 
-// NotificationPage NotificationPage is a page of somebody's messages, newest first, and how many of all of them are unread.
+// NotificationPage NotificationPage is a page of an inbox, newest first. `unread` counts all unread notifications.
 type NotificationPage struct {
 	Items      []Notification `json:"items"`
 	NextCursor *string        `json:"next_cursor"`
 	Unread     int            `json:"unread"`
 }
 
-// Order Order is one purchase. `refunded` is what of `total` went back, or is on its way back.
+// Order Order is one purchase. `refunded` is the part of `total` that was or is being refunded.
 type Order struct {
-	// Admin Diagnostics is what only an admin sees of an order: how the platform carries it. A part that cannot be had at the moment is left out.
+	// Admin Diagnostics show an admin how an order is processed. A part that is unavailable is left out.
 	Admin         *Diagnostics       `json:"admin,omitempty"`
 	Carrier       *string            `json:"carrier,omitempty"`
 	Currency      string             `json:"currency"`
@@ -270,16 +311,26 @@ type Order struct {
 	Refunds       []Refund           `json:"refunds,omitempty"`
 	ShippedAt     *time.Time         `json:"shipped_at,omitempty"`
 
-	// ShippingAddress Address is where an order goes.
+	// ShippingAddress Address is an order's shipping address. Once its buyer's account is erased, only the country is left.
 	ShippingAddress Address            `json:"shipping_address"`
-	Status          string             `json:"status"`
+	Status          OrderStatus        `json:"status"`
 	Total           json.Number        `json:"total"`
 	TrackingNumber  *string            `json:"tracking_number,omitempty"`
 	UpdatedAt       time.Time          `json:"updated_at"`
 	UserID          openapi_types.UUID `json:"user_id"`
 }
 
-// OrderItem OrderItem is what a buyer asks for of one product.
+// OrderStatus defines model for Order.Status.
+type OrderStatus string
+
+// OrderEvent OrderEvent is an event of the order. `published_at` is when the broker accepted it.
+type OrderEvent struct {
+	EmittedAt   time.Time  `json:"emitted_at"`
+	PublishedAt *time.Time `json:"published_at,omitempty"`
+	Topic       string     `json:"topic"`
+}
+
+// OrderItem OrderItem is a product and its quantity.
 type OrderItem struct {
 	// ProductID Examples: 1
 	ProductID int64 `json:"product_id"`
@@ -298,7 +349,7 @@ type OrderLine struct {
 	UnitPrice json.Number `json:"unit_price"`
 }
 
-// OrderNotification OrderNotification is one thing that the buyer was told of the order, on one channel: in_app, email, push or sms.
+// OrderNotification OrderNotification is one notification of the buyer on one channel: in_app, email, push or sms.
 type OrderNotification struct {
 	Attempts       int                `json:"attempts"`
 	Channel        string             `json:"channel"`
@@ -318,26 +369,23 @@ type OrderPage struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
-// Payment Payment is what the shop knows of an order's payment.
+// Payment Payment is the payment of an order.
 type Payment struct {
 	Amount   json.Number `json:"amount"`
 	Attempts int         `json:"attempts"`
 	Currency string      `json:"currency"`
 	Provider string      `json:"provider"`
 
-	// Reason why it was declined: the text of ReasonCode where there is one
-	Reason      *string    `json:"reason,omitempty"`
-	Reference   string     `json:"reference"`
-	RequestedAt time.Time  `json:"requested_at"`
-	SettledAt   *time.Time `json:"settled_at"`
-	State       string     `json:"state"`
+	// Reason why it was declined: the text of ReasonCode, if there is one
+	Reason      *string      `json:"reason,omitempty"`
+	Reference   string       `json:"reference"`
+	RequestedAt time.Time    `json:"requested_at"`
+	SettledAt   *time.Time   `json:"settled_at"`
+	State       PaymentState `json:"state"`
 }
 
-// PendingEvent PendingEvent is an event on its way out.
-type PendingEvent struct {
-	EmittedAt time.Time `json:"emitted_at"`
-	Topic     string    `json:"topic"`
-}
+// PaymentState defines model for Payment.State.
+type PaymentState string
 
 // Problem Problem is the body of an error response (RFC 9457).
 type Problem struct {
@@ -375,14 +423,7 @@ type Product struct {
 	Version           int                       `json:"version"`
 }
 
-// PublishedEvent PublishedEvent is an event that the broker got.
-type PublishedEvent struct {
-	EmittedAt   time.Time  `json:"emitted_at"`
-	PublishedAt *time.Time `json:"published_at"`
-	Topic       string     `json:"topic"`
-}
-
-// Refund Refund is what goes back of an order. It is decided with the order's status, and `settled_at` is when the provider had given the money back. `failed_at` is when the provider refused for good, and `failure` why; it then waits for an admin.
+// Refund Refund is a refund of items of an order. It is created with the change of the order's status. `settled_at` is when the provider had refunded the money. `failed_at` and `failure` are set if the provider refused; the refund then waits for an admin.
 type Refund struct {
 	Amount   json.Number        `json:"amount"`
 	At       time.Time          `json:"at"`
@@ -393,13 +434,13 @@ type Refund struct {
 	ID       openapi_types.UUID `json:"id"`
 	Items    []OrderItem        `json:"items"`
 
-	// Reason the text of ReasonCode where there is one
+	// Reason the text of ReasonCode, if there is one
 	Reason    string     `json:"reason"`
 	Restock   bool       `json:"restock"`
 	SettledAt *time.Time `json:"settled_at"`
 }
 
-// Registration Registration is what somebody says of themselves. A password has 8 characters to 72 bytes, which is all that bcrypt reads.
+// Registration Registration opens an account. A password has at least 8 characters and at most 72 bytes, which is all that bcrypt reads.
 type Registration struct {
 	// Email Examples: ada@example.com
 	Email openapi_types.Email `json:"email"`
@@ -414,13 +455,16 @@ type Registration struct {
 	Username string `json:"username"`
 }
 
-// StatusChange StatusChange is one change of an order's status. `by` is the id of a person, or "system". `reason` is the text of ReasonCode where there is one.
+// StatusChange StatusChange is an entry of an order's history. `by` is a user's id, or System. `reason` is the text of ReasonCode, if there is one.
 type StatusChange struct {
-	At     time.Time `json:"at"`
-	By     string    `json:"by"`
-	Reason string    `json:"reason"`
-	Status string    `json:"status"`
+	At     time.Time          `json:"at"`
+	By     string             `json:"by"`
+	Reason string             `json:"reason"`
+	Status StatusChangeStatus `json:"status"`
 }
+
+// StatusChangeStatus defines model for StatusChange.Status.
+type StatusChangeStatus string
 
 // StockLevel StockLevel is the stock of a product. `available` is `on_hand` less `reserved` and never negative. The product is low when `available` is at most `low_stock_threshold`.
 type StockLevel struct {
@@ -431,7 +475,7 @@ type StockLevel struct {
 	Reserved          int   `json:"reserved"`
 }
 
-// TokenPair TokenPair is what a signed-in client holds. `expires_in` is the life of the access token in seconds.
+// TokenPair TokenPair is what a signed-in client holds. `expires_in` is the lifetime of the access token in seconds.
 type TokenPair struct {
 	AccessToken  string `json:"access_token"`
 	ExpiresIn    int    `json:"expires_in"`
@@ -439,7 +483,7 @@ type TokenPair struct {
 	TokenType    string `json:"token_type"`
 }
 
-// Workflow Workflow is how far the order's workflow is. `status` is "forgotten" where it came to its end and was removed.
+// Workflow Workflow is the state of the order's workflow. `status` is "purged" if it completed and was removed.
 type Workflow struct {
 	Name      *string    `json:"name,omitempty"`
 	StartedAt *time.Time `json:"started_at,omitempty"`
@@ -461,17 +505,27 @@ type CreateCategoryParams struct {
 
 // ListNotificationsParams defines parameters for ListNotifications.
 type ListNotificationsParams struct {
-	Limit  *int    `form:"limit,omitempty" json:"limit,omitempty"`
+	// Limit Size of the page.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next_cursor of the page before.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
-	Unread *bool   `form:"unread,omitempty" json:"unread,omitempty"`
+
+	// Unread Unread notifications only.
+	Unread *bool `form:"unread,omitempty" json:"unread,omitempty"`
 }
 
 // ListOrdersParams defines parameters for ListOrders.
 type ListOrdersParams struct {
+	// UserID Orders of this user; for admins.
 	UserID *openapi_types.UUID     `form:"user_id,omitempty" json:"user_id,omitempty"`
 	Status *ListOrdersParamsStatus `form:"status,omitempty" json:"status,omitempty"`
-	Limit  *int                    `form:"limit,omitempty" json:"limit,omitempty"`
-	Cursor *string                 `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit Size of the page.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next_cursor of the page before.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListOrdersParamsStatus defines parameters for ListOrders.
