@@ -21,7 +21,8 @@ type settings struct {
 	tokens                        session.Lifetimes
 }
 
-func readSettings(env config.Env) settings {
+// readSettings reads the environment and adds errors to env.
+func readSettings(env *config.Env) settings {
 	return settings{
 		web:               env.Web("8001"),
 		issuer:            env.String("PUBLIC_URL", "http://localhost:8000"),

@@ -17,7 +17,7 @@ import (
 func main() { service.Main("users", run) }
 
 func run(ctx context.Context, s *service.Service) error {
-	cfg := readSettings(s.Env)
+	cfg := readSettings(&s.Env)
 	signer, err := connect(ctx, s, cfg.issuer)
 	if err != nil {
 		return err
