@@ -1,7 +1,10 @@
 package order_test
 
 import (
+	"context"
+	"errors"
 	"testing"
+	"time"
 
 	"sidecart/apps/orders/internal/order"
 	"sidecart/kit/kittest"
@@ -91,5 +94,50 @@ func TestErasedAfterDelivery(t *testing.T) {
 	o, err = s.Deliver(t.Context(), admin, id)
 	if err != nil || o.ShippingAddress.Street != "" || o.TrackingNumber != "" {
 		t.Errorf("%+v, %v", o, err)
+	}
+}
+
+// TestErasureDuringARefund: an erasure that waits for a refund by an admin erases the reason of that refund, too.
+func TestErasureDuringARefund(t *testing.T) {
+	alice, admin := kittest.NewCaller(shop.User), kittest.NewCaller(shop.Admin)
+	db, s, _, o := openWithOrder(t, alice)
+	refund, err := db.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer refund.Rollback(context.Background()) //nolint:errcheck // it is committed, unless the test fails
+	if _, err := refund.Exec(t.Context(), `
+		with locked as (select id, status from orders where id = $1 for update), history as (
+			insert into order_history (order_id, status, at, by, reason)
+			select id, status, now(), $2, 'Alice of 123 Main St wrote' from locked)
+		insert into refunds (id, order_id, items, amount, currency, restock, void, reason, by)
+		select $3, id, '[]', 0, 'USD', false, false, 'Alice of 123 Main St wrote', $2 from locked`,
+		o.ID, admin.ID.String(), shop.NewID()); err != nil {
+		t.Fatal(err)
+	}
+	erased := make(chan error, 1)
+	go func() { erased <- s.Erase(t.Context(), alice.ID) }()
+	kittest.Eventually(t, 10*time.Second, func() error {
+		var waits bool
+		err := db.QueryRow(t.Context(), `
+			select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')`).
+			Scan(&waits)
+		if err == nil && !waits {
+			err = errors.New("the erasure does not wait")
+		}
+		return err
+	})
+	if err := refund.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-erased; err != nil {
+		t.Fatal(err)
+	}
+	var reasons int
+	if err := db.QueryRow(t.Context(), `
+		select (select count(*) from order_history where order_id = $1 and reason like '%Main%')
+			+ (select count(*) from refunds where order_id = $1 and reason like '%Main%')`, o.ID).
+		Scan(&reasons); err != nil || reasons != 0 {
+		t.Errorf("%d reasons still have the address, %v", reasons, err)
 	}
 }

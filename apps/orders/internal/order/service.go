@@ -206,6 +206,9 @@ func (s *Service) Erase(ctx context.Context, user shop.UserID) error {
 		if err := erase(ctx, tx, user); err != nil {
 			return err
 		}
+		if err := eraseReasons(ctx, tx, user); err != nil {
+			return err
+		}
 		if err := event.PurgeUser(ctx, tx, user); err != nil {
 			return err
 		}

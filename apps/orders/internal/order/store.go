@@ -150,19 +150,24 @@ func events(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]OrderEv
 		order by emitted_at, id`, id.String())
 }
 
-// erase marks a user's orders, erases the personal data of those that have ended, and the texts that users wrote.
+// erase marks a user's orders and erases the personal data of those that have ended. It locks the orders.
 func erase(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 	return postgres.Exec(ctx, tx, `
-		with history as (
-			update order_history set reason = ''
-			where by <> 'system' and order_id in (select id from orders where user_id = $1)
-		), reasons as (
-			update refunds set reason = ''
-			where by <> 'system' and order_id in (select id from orders where user_id = $1)
-		)
 		update orders set erased = true, carrier = '', tracking_number = '',
 			payment_token = case status when 'pending' then payment_token else '' end,
 			shipping_address = case when delivered_at is not null or status in ('cancelled', 'refunded')
 				then jsonb_build_object('country', shipping_address->'country') else shipping_address end
 		where user_id = $1`, user)
+}
+
+// eraseReasons erases the texts that users wrote about a user's orders. It is a statement of its own after erase: one
+// that waited for the orders' locks would not see the texts of the transactions that held them.
+func eraseReasons(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
+	return postgres.Exec(ctx, tx, `
+		with history as (
+			update order_history set reason = ''
+			where by <> 'system' and order_id in (select id from orders where user_id = $1)
+		)
+		update refunds set reason = ''
+		where by <> 'system' and order_id in (select id from orders where user_id = $1)`, user)
 }
