@@ -24,8 +24,8 @@ func auditVerify(ctx context.Context, c command) error {
 	return withExitCode(cmd.Run())
 }
 
-// auditDeps checks that every module in use is what go.sum says, also after its download, and that the code in use has
-// no known vulnerability. The latter needs the database at vuln.go.dev or a copy: arguments go to govulncheck, for
+// auditDeps checks that every module in use has the hash in go.sum, also after its download, and that the code in use
+// has no known vulnerability. The latter needs the database at vuln.go.dev or a copy: arguments go to govulncheck, for
 // example -db file:///srv/vulndb.
 func auditDeps(ctx context.Context, c command) error {
 	k := checker{command: c, ctx: ctx, log: progress.New(os.Stderr)}

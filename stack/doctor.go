@@ -20,7 +20,7 @@ import (
 // requirement is a row of the doctor's table.
 type requirement struct {
 	what, is, todo string
-	blocking       bool // the platform cannot run until a person does something
+	blocking       bool // the platform cannot run until the user acts
 }
 
 // doctor lists what the platform needs, what is missing and what to do. Its exit code is 1 when a requirement is
@@ -50,7 +50,7 @@ func doctor(ctx context.Context, c command) error {
 		return err
 	}
 	if blocked {
-		fmt.Println("\nThe platform cannot run yet: do what the lines marked MISSING say.")
+		fmt.Println("\nThe platform cannot run yet: do what is in the lines marked MISSING.")
 		return exitCode(1)
 	}
 	fmt.Println("\nThe platform can run: make run")

@@ -37,7 +37,7 @@ func start(ctx context.Context, c command) error {
 	}
 	exited := make(chan struct{})
 	go func() {
-		_ = child.Wait() // its log says why
+		_ = child.Wait() // its log has the reason
 		close(exited)
 	}()
 	output := follower{path: c.Log("stack")}

@@ -17,10 +17,10 @@ import (
 )
 
 // counted answers how often it was asked, after a moment.
-func counted(asked *atomic.Int32, moment time.Duration) http.HandlerFunc {
+func counted(requests *atomic.Int32, delay time.Duration) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		n := asked.Add(1)
-		time.Sleep(moment)
+		n := requests.Add(1)
+		time.Sleep(delay)
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("ETag", fmt.Sprintf(`"%d"`, n))
 		_, _ = io.WriteString(w, fmt.Sprint(n))
@@ -29,8 +29,8 @@ func counted(asked *atomic.Int32, moment time.Duration) http.HandlerFunc {
 
 func TestConcurrentReadsShareOneRequest(t *testing.T) {
 	n := newUpstreams(t)
-	var asked atomic.Int32
-	n.on("products GET /products/1", counted(&asked, 100*time.Millisecond))
+	var requests atomic.Int32
+	n.on("products GET /products/1", counted(&requests, 100*time.Millisecond))
 	g := start(t, n)
 	var clients sync.WaitGroup
 	for range 50 {
@@ -41,8 +41,8 @@ func TestConcurrentReadsShareOneRequest(t *testing.T) {
 		})
 	}
 	clients.Wait()
-	if asked.Load() != 1 {
-		t.Errorf("50 concurrent requests made %d requests to the service", asked.Load())
+	if requests.Load() != 1 {
+		t.Errorf("50 concurrent requests made %d requests to the service", requests.Load())
 	}
 	got := g.do(t, "GET /api/v1/products/1", "")
 	if got.header.Get("X-Cache") != "hit" || got.header.Get("Cache-Control") != "public, max-age=1" || got.header.Get("Etag") != `"1"` || got.body != "1" {
@@ -65,8 +65,8 @@ func TestConcurrentReadsShareOneRequest(t *testing.T) {
 // TestWritesDoNotEmptyTheCache: callers who send changes, refused or not, cost the catalogue no request of its readers.
 func TestWritesDoNotEmptyTheCache(t *testing.T) {
 	n := newUpstreams(t)
-	var asked atomic.Int32
-	n.on("products GET /products", counted(&asked, 0))
+	var requests atomic.Int32
+	n.on("products GET /products", counted(&requests, 0))
 	g := start(t, n)
 	user, admin := as(t, kittest.NewCaller(shop.User)), as(t, kittest.NewCaller(shop.Admin))
 	reads, began := int32(0), time.Now()
@@ -76,8 +76,8 @@ func TestWritesDoNotEmptyTheCache(t *testing.T) {
 		g.do(t, "POST /api/v1/products", "{}", admin)
 		g.do(t, "GET /api/v1/products", "")
 	}
-	if reads < 2 || asked.Load() != 1 {
-		t.Errorf("%d reads between changes asked the catalogue %d times", reads, asked.Load())
+	if reads < 2 || requests.Load() != 1 {
+		t.Errorf("%d reads between changes asked the catalogue %d times", reads, requests.Load())
 	}
 }
 
@@ -85,17 +85,17 @@ func TestWritesDoNotEmptyTheCache(t *testing.T) {
 // and does not take the place of a newer one.
 func TestAReadIsFreshAfterTheTTL(t *testing.T) {
 	n := newUpstreams(t)
-	var asked atomic.Int32
+	var requests atomic.Int32
 	started, hold := make(chan struct{}, 8), make(chan struct{})
 	goOn := sync.OnceFunc(func() { close(hold) })
 	t.Cleanup(goOn)
 	n.on("products GET /products/1", func(w http.ResponseWriter, r *http.Request) {
-		said := fmt.Sprint(asked.Add(1))
-		if said == "1" {
+		body := fmt.Sprint(requests.Add(1))
+		if body == "1" {
 			started <- struct{}{}
 			<-hold
 		}
-		respondWith(200, "application/json", said)(w, r)
+		respondWith(200, "application/json", body)(w, r)
 	})
 	g := start(t, n)
 	old := make(chan string, 1)
@@ -135,10 +135,10 @@ func TestCacheKeysAreTheQuestion(t *testing.T) {
 	}
 }
 
-func TestCacheKeepsOnlyGoodPublicAnswers(t *testing.T) {
+func TestCacheStoresOnlySuccessfulPublicResponses(t *testing.T) {
 	n := newUpstreams(t)
 	g := start(t, n)
-	for name, answer := range map[string]http.HandlerFunc{
+	for name, handler := range map[string]http.HandlerFunc{
 		"not there": respondWith(404, fault.ContentType, `{"code":"product_not_found"}`),
 		"a failure": respondWith(500, fault.ContentType, `{"code":"internal"}`),
 		"private": func(w http.ResponseWriter, _ *http.Request) {
@@ -149,7 +149,7 @@ func TestCacheKeepsOnlyGoodPublicAnswers(t *testing.T) {
 		},
 		"too large": respondWith(200, "application/json", strings.Repeat("x", 1<<18)),
 	} {
-		n.on("products GET /products/1", answer)
+		n.on("products GET /products/1", handler)
 		g.do(t, "GET /api/v1/products/1", "")
 		if got := g.do(t, "GET /api/v1/products/1", ""); got.header.Get("X-Cache") != "miss" {
 			t.Errorf("%s was kept", name)

@@ -26,8 +26,8 @@ type settings struct {
 	mailPageURL string
 }
 
-// load reads the environment and adds errors to env.
-func load(env *config.Env) settings {
+// readSettings reads the environment and adds errors to env.
+func readSettings(env *config.Env) settings {
 	hosts, scale := "", 1
 	if env.Local() {
 		hosts = "localhost,127.0.0.1,[::1]"

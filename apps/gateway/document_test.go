@@ -14,7 +14,7 @@ func serviceDocuments(n *upstreams) {
 	for _, service := range []string{"users", "products", "orders", "notifications"} {
 		paths := map[string]map[string]any{"/internal/" + service: {"get": map[string]any{"responses": map[string]any{}}}}
 		for _, r := range route.Table {
-			if r.By != service {
+			if r.Service != service {
 				continue
 			}
 			path := route.ServicePath(r.Path())
@@ -59,12 +59,12 @@ func TestDocumentIsTheTable(t *testing.T) {
 			}
 		}
 	}
-	asked := n.count()
+	requests := n.count()
 	for range 10 {
 		g.do(t, "GET /openapi.json", "")
 	}
-	if n.count() != asked {
-		t.Errorf("10 more readers asked the services %d times", n.count()-asked)
+	if n.count() != requests {
+		t.Errorf("10 more readers asked the services %d times", n.count()-requests)
 	}
 }
 

@@ -19,19 +19,19 @@ import (
 )
 
 // none is a token of algorithm none with the claims of a good one.
-func none(t *testing.T, who shop.Caller) string {
+func none(t *testing.T, caller shop.Caller) string {
 	t.Helper()
-	good := strings.Split(as(t, who), ".")
+	good := strings.Split(as(t, caller), ".")
 	head := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`))
 	return "Authorization: Bearer " + head + "." + good[1] + "."
 }
 
 // hmac is a token signed with the public key as if it were a secret.
-func hmac(t *testing.T, who shop.Caller) string {
+func hmac(t *testing.T, caller shop.Caller) string {
 	t.Helper()
 	jwk := kittest.Signer.JWKS().Keys[0]
 	token := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
-		"iss": auth.Issuer, "aud": auth.Audience, "sub": who.ID.String(), "role": "admin", "exp": time.Now().Add(time.Hour).Unix(),
+		"iss": auth.Issuer, "aud": auth.Audience, "sub": caller.ID.String(), "role": "admin", "exp": time.Now().Add(time.Hour).Unix(),
 	})
 	token.Header["kid"] = jwk.ID
 	text, err := token.SignedString([]byte(jwk.X))
@@ -41,9 +41,9 @@ func hmac(t *testing.T, who shop.Caller) string {
 	return "Authorization: Bearer " + text
 }
 
-func signed(t *testing.T, signer *auth.Signer, who shop.Caller, ttl time.Duration) string {
+func signed(t *testing.T, signer *auth.Signer, caller shop.Caller, ttl time.Duration) string {
 	t.Helper()
-	token, err := signer.Sign(who, ttl)
+	token, err := signer.Sign(caller, ttl)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestEdgeChecksPermissions(t *testing.T) {
 	alice, root := as(t, kittest.NewCaller(shop.User)), as(t, kittest.NewCaller(shop.Admin))
 	for _, r := range route.Table {
 		do := named.ReplaceAllString(r.Do, "1")
-		if r.By == route.Here {
+		if r.Service == route.Gateway {
 			continue // it asks no service, and has a test of its own
 		}
 		anonymous, user, admin := g.do(t, do, "").status, g.do(t, do, "", alice).status, g.do(t, do, "", root).status
@@ -124,8 +124,8 @@ func TestEdgeChecksPermissions(t *testing.T) {
 		if got := [3]int{anonymous, user, admin}; got != want {
 			t.Errorf("%s: %v, want %v", r.Do, got, want)
 		}
-		if asked := g.upstreams.lastRequest(t); asked.Header.Get("dapr-app-id") != r.By || asked.URL.Path != route.ServicePath(strings.TrimPrefix(do, r.Method()+" ")) {
-			t.Errorf("%s went to %s %s", r.Do, asked.Header.Get("dapr-app-id"), asked.URL.Path)
+		if request := g.upstreams.lastRequest(t); request.Header.Get("dapr-app-id") != r.Service || request.URL.Path != route.ServicePath(strings.TrimPrefix(do, r.Method()+" ")) {
+			t.Errorf("%s went to %s %s", r.Do, request.Header.Get("dapr-app-id"), request.URL.Path)
 		}
 	}
 }
@@ -235,22 +235,22 @@ func TestEdgeSetsSecurityHeaders(t *testing.T) {
 
 func TestEdgeAllowsConfiguredOrigins(t *testing.T) {
 	g := start(t, newUpstreams(t), edgeConfig(func(c *edge.Config) { c.Origins = []string{"https://shop.example.com"} }))
-	const ours, foreign = "Origin: https://shop.example.com", "Origin: https://evil.example.com"
-	ask := []string{"Access-Control-Request-Method: POST", "Access-Control-Request-Headers: authorization"}
-	got := g.do(t, "OPTIONS /api/v1/orders", "", append(ask, ours)...)
+	const origin, foreign = "Origin: https://shop.example.com", "Origin: https://evil.example.com"
+	preflight := []string{"Access-Control-Request-Method: POST", "Access-Control-Request-Headers: authorization"}
+	got := g.do(t, "OPTIONS /api/v1/orders", "", append(preflight, origin)...)
 	if got.status != 204 || got.header.Get("Access-Control-Allow-Origin") != "https://shop.example.com" ||
 		!strings.Contains(got.header.Get("Access-Control-Allow-Methods"), "POST") || !strings.Contains(got.header.Get("Access-Control-Allow-Headers"), "Authorization") {
 		t.Errorf("preflight: %d %v", got.status, got.header)
 	}
 	for _, do := range []string{"GET /api/v1/products", "GET /api/v1/orders"} {
-		if got := g.do(t, do, "", ours); got.header.Get("Access-Control-Allow-Origin") != "https://shop.example.com" || got.header.Get("Vary") != "Origin" {
+		if got := g.do(t, do, "", origin); got.header.Get("Access-Control-Allow-Origin") != "https://shop.example.com" || got.header.Get("Vary") != "Origin" {
 			t.Errorf("%s: %v", do, got.header)
 		}
 		if got := g.do(t, do, "", foreign); got.header.Get("Access-Control-Allow-Origin") != "" || got.header.Get("Vary") != "Origin" {
 			t.Errorf("%s from elsewhere: %v", do, got.header)
 		}
 	}
-	if got := g.do(t, "OPTIONS /api/v1/orders", "", append(ask, foreign)...); got.status != 405 || got.header.Get("Access-Control-Allow-Methods") != "" {
+	if got := g.do(t, "OPTIONS /api/v1/orders", "", append(preflight, foreign)...); got.status != 405 || got.header.Get("Access-Control-Allow-Methods") != "" {
 		t.Errorf("a foreign preflight: %d %v", got.status, got.header)
 	}
 }

@@ -65,10 +65,10 @@ func (n *upstreams) serve(w http.ResponseWriter, r *http.Request) {
 	route := r.Header.Get("dapr-app-id") + " " + r.Method + " " + r.URL.Path
 	w.Header().Set("X-Request-Id", "a service's") // as all services do
 	n.mu.Lock()
-	answer := n.handlers[route]
+	handler := n.handlers[route]
 	n.requests = append(n.requests, r)
 	n.mu.Unlock()
-	if answer == nil {
+	if handler == nil {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return // the sender gave up
@@ -80,13 +80,13 @@ func (n *upstreams) serve(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, `{"asked":"`+route+`"}`)
 		return
 	}
-	answer(w, r)
+	handler(w, r)
 }
 
-func (n *upstreams) on(route string, answer http.HandlerFunc) {
+func (n *upstreams) on(route string, handler http.HandlerFunc) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.handlers[route] = answer
+	n.handlers[route] = handler
 }
 
 func respondWith(status int, contentType, body string) http.HandlerFunc {
@@ -232,9 +232,9 @@ func (g *gateway) raw(t testing.TB, text string) string {
 }
 
 // as is an Authorization header for a caller with a good token.
-func as(t testing.TB, who shop.Caller) string {
+func as(t testing.TB, caller shop.Caller) string {
 	t.Helper()
-	token, err := kittest.Signer.Sign(who, time.Minute)
+	token, err := kittest.Signer.Sign(caller, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

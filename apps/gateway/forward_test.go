@@ -27,13 +27,13 @@ func TestForwardPassesOnlyWhatTheAPIKnows(t *testing.T) {
 	if got.status != 200 {
 		t.Fatalf("%d %s", got.status, got.body)
 	}
-	asked := g.upstreams.lastRequest(t)
+	request := g.upstreams.lastRequest(t)
 	want := map[string]string{
 		"Dapr-App-Id": "orders", "Dapr-Api-Token": "sidecar-token", "Idempotency-Key": "k1", "If-Match": `"7"`,
 		"User-Agent": "test", "X-Request-Id": "mine-1", "X-Forwarded-For": "127.0.0.1", "Content-Type": "application/json",
 		"Content-Length": "7", "Traceparent": "", "Authorization": strings.TrimPrefix(as(t, alice), "Authorization: "),
 	}
-	for name, values := range asked.Header {
+	for name, values := range request.Header {
 		value, ok := want[name]
 		switch {
 		case !ok:
@@ -44,10 +44,10 @@ func TestForwardPassesOnlyWhatTheAPIKnows(t *testing.T) {
 			t.Errorf("%s is %q, want %q", name, values[0], value)
 		}
 	}
-	if asked.URL.Path != "/orders" || asked.URL.RawQuery != "a=b%20c" || asked.Header.Get("Authorization") == "" {
-		t.Errorf("asked %s", asked.URL)
+	if request.URL.Path != "/orders" || request.URL.RawQuery != "a=b%20c" || request.Header.Get("Authorization") == "" {
+		t.Errorf("asked %s", request.URL)
 	}
-	if parent := asked.Header.Get("Traceparent"); !strings.Contains(parent, "0123456789abcdef0123456789abcdef") {
+	if parent := request.Header.Get("Traceparent"); !strings.Contains(parent, "0123456789abcdef0123456789abcdef") {
 		t.Errorf("the trace is not continued: %q", parent)
 	}
 	if got.header.Get("X-Request-Id") != "mine-1" || !strings.Contains(got.header.Get("Traceparent"), "0123456789abcdef0123456789abcdef") {
@@ -65,7 +65,7 @@ func TestForwardDropsTokensOnPublicRoutes(t *testing.T) {
 	}
 }
 
-func TestForwardAnswersAsTheServiceDoes(t *testing.T) {
+func TestForwardRespondsAsTheServiceDoes(t *testing.T) {
 	n := newUpstreams(t)
 	g := start(t, n)
 	alice := as(t, kittest.NewCaller(shop.User))
@@ -122,13 +122,13 @@ func TestForwardStreamsBothWays(t *testing.T) {
 	}
 	_, token, _ := strings.Cut(as(t, kittest.NewCaller(shop.User)), ": ")
 	req.Header.Set("Authorization", token)
-	answered := make(chan *http.Response, 1)
+	responses := make(chan *http.Response, 1)
 	go func() {
 		res, err := http.DefaultTransport.RoundTrip(req) //nolint:bodyclose // by who gets it
 		if err != nil {
 			t.Error(err)
 		}
-		answered <- res
+		responses <- res
 	}()
 	fmt.Fprintln(send, "hello")
 	if line := within(t, first); line != "hello\n" {
@@ -137,7 +137,7 @@ func TestForwardStreamsBothWays(t *testing.T) {
 	if err := send.Close(); err != nil {
 		t.Fatal(err)
 	}
-	res := within(t, answered)
+	res := within(t, responses)
 	defer res.Body.Close() //nolint:errcheck // read to its end
 	reader := bufio.NewReader(res.Body)
 	if line, err := reader.ReadString('\n'); line != "one\n" || err != nil {

@@ -23,31 +23,31 @@ func TestHealthOfAll(t *testing.T) {
 		n.on(service+" GET /health/ready", well)
 	}
 	g := start(t, n)
-	report := func() (status int, said map[string]any) {
+	report := func() (status int, body map[string]any) {
 		got := g.do(t, "GET /health/services", "")
-		if err := json.Unmarshal([]byte(got.body), &said); err != nil {
+		if err := json.Unmarshal([]byte(got.body), &body); err != nil {
 			t.Fatal(err)
 		}
-		return got.status, said
+		return got.status, body
 	}
-	status, said := report()
-	if status != 200 || said["status"] != "ok" || len(said["services"].(map[string]any)) != 5 {
-		t.Errorf("%d %v", status, said)
+	status, body := report()
+	if status != 200 || body["status"] != "ok" || len(body["services"].(map[string]any)) != 5 {
+		t.Errorf("%d %v", status, body)
 	}
-	asked := n.count()
+	requests := n.count()
 	for range 20 {
 		report()
 	}
-	if n.count() != asked {
-		t.Errorf("20 more questions asked the services %d times", n.count()-asked)
+	if n.count() != requests {
+		t.Errorf("20 more reports made %d requests to the services", n.count()-requests)
 	}
-	for service, answer := range map[string]string{
+	for service, response := range map[string]string{
 		"orders": `{"status":"degraded","checks":{"broker":{"status":"down"}}}`, "users": `{"errorCode":"ERR_DIRECT_INVOKE","message":"x"}`,
 	} {
-		n.on(service+" GET /health/ready", respondWith(map[string]int{"orders": 200, "users": 500}[service], "application/json", answer))
+		n.on(service+" GET /health/ready", respondWith(map[string]int{"orders": 200, "users": 500}[service], "application/json", response))
 		kittest.Eventually(t, 3*time.Second, func() error {
-			if status, said := report(); status != 503 || said["services"].(map[string]any)[service].(map[string]any)["status"] != "degraded" {
-				return fmt.Errorf("%d %v", status, said)
+			if status, report := report(); status != 503 || report["services"].(map[string]any)[service].(map[string]any)["status"] != "degraded" {
+				return fmt.Errorf("%d %v", status, report)
 			}
 			return nil
 		})

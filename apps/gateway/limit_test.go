@@ -64,15 +64,15 @@ func TestNothingPublicIsWithoutALimit(t *testing.T) {
 	for range extra {
 		g.do(t, "GET /live", "")
 	}
-	asked := n.count()
+	requests := n.count()
 	for _, path := range paths {
 		got := g.do(t, "GET "+path, "")
 		if wait, err := strconv.Atoi(got.header.Get("Retry-After")); got.status != 429 || !strings.Contains(got.body, `"rate_limited"`) || err != nil || wait < 1 {
 			t.Errorf("%s past the limit: %d %v", path, got.status, got.header)
 		}
 	}
-	if n.count() != asked {
-		t.Errorf("refused requests asked the services %d times", n.count()-asked)
+	if n.count() != requests {
+		t.Errorf("refused requests asked the services %d times", n.count()-requests)
 	}
 	for _, path := range []string{"/health", "/health/ready"} {
 		if got := g.do(t, "GET "+path, ""); got.status == 429 {

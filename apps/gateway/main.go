@@ -18,7 +18,7 @@ import (
 func main() { service.Main("gateway", run) }
 
 func run(ctx context.Context, s *service.Service) error {
-	cfg := load(&s.Env)
+	cfg := readSettings(&s.Env)
 	routes, err := route.Complete(route.Table)
 	if err != nil {
 		return err

@@ -15,10 +15,10 @@ import (
 func TestSidecarErrorsAreRecognised(t *testing.T) {
 	const invoke = `{"errorCode":"ERR_DIRECT_INVOKE","message":"failed to invoke, id: orders, err: %s"}`
 	for _, test := range []struct {
-		name   string
-		answer http.HandlerFunc
-		want   int
-		code   string
+		name    string
+		handler http.HandlerFunc
+		want    int
+		code    string
 	}{
 		{"unknown app id", respondWith(500, "application/json", fmt.Sprintf(invoke, "couldn't find service: orders")), 503, "service_unavailable"},
 		{"its app is down", respondWith(500, "application/json", fmt.Sprintf(invoke, "rpc error: code = Internal desc = error invoking app channel: connection refused")), 503, "service_unavailable"},
@@ -37,7 +37,7 @@ func TestSidecarErrorsAreRecognised(t *testing.T) {
 			g := start(t, n, deadline(300*time.Millisecond))
 			for _, do := range []string{"GET /api/v1/orders", "POST /api/v1/orders", "GET /api/v1/products"} {
 				_, path, _ := strings.Cut(do, " /api/v1")
-				n.on(path[1:]+" "+strings.Replace(do, "/api/v1", "", 1), test.answer)
+				n.on(path[1:]+" "+strings.Replace(do, "/api/v1", "", 1), test.handler)
 				got := g.do(t, do, map[bool]string{true: "{}"}[strings.HasPrefix(do, "POST")], as(t, kittest.NewCaller(shop.User)))
 				if got.status != test.want || !strings.Contains(got.body, test.code) || !strings.HasPrefix(got.header.Get("Content-Type"), fault.ContentType) {
 					t.Errorf("%s: %d %s", do, got.status, got.body)
@@ -107,9 +107,9 @@ func TestBreakerCountsOnlySilence(t *testing.T) {
 	for range 5 {
 		do()
 	}
-	asked := n.count()
-	if got := do(); got.status != 503 || n.count() != asked {
-		t.Errorf("open: %d, asked %d times more", got.status, n.count()-asked)
+	requests := n.count()
+	if got := do(); got.status != 503 || n.count() != requests {
+		t.Errorf("open: %d, asked %d times more", got.status, n.count()-requests)
 	}
 	if got := g.do(t, "GET /api/v1/products", ""); got.status != 200 {
 		t.Errorf("another service: %d", got.status)

@@ -19,7 +19,7 @@ func arrivesWithin(d time.Duration) option {
 }
 
 // slowly sends a request in two parts with a moment between them, and returns what comes back and how long it took.
-func (g *gateway) slowly(t *testing.T, first, second string, moment time.Duration) (back string, took time.Duration) {
+func (g *gateway) slowly(t *testing.T, first, second string, delay time.Duration) (back string, took time.Duration) {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(g.url, "http://"))
 	if err != nil {
@@ -34,7 +34,7 @@ func (g *gateway) slowly(t *testing.T, first, second string, moment time.Duratio
 		t.Fatal(err)
 	}
 	go func() {
-		<-time.After(moment)
+		<-time.After(delay)
 		_, _ = io.WriteString(conn, second) // it may be closed by then
 	}()
 	text, _ := io.ReadAll(conn) // until it is closed, in whatever way
@@ -86,9 +86,9 @@ func leavesWithin(d time.Duration) option {
 	return func(s *settings, _ *[]route.Route) { s.web.WriteTimeout = d }
 }
 
-// TestLongAnswersMayTakeLong: a file comes whole though it takes many times what other answers may, as long as some of
-// it is taken. A client that reads nothing of it is cut off.
-func TestLongAnswersMayTakeLong(t *testing.T) {
+// TestLongResponsesMayTakeLong: a file comes whole though it takes many times what other answers may, as long as some
+// of it is taken. A client that reads nothing of it is cut off.
+func TestLongResponsesMayTakeLong(t *testing.T) {
 	n := newUpstreams(t)
 	g := start(t, n, leavesWithin(300*time.Millisecond))
 	part := strings.Repeat("x", 64<<10)
@@ -109,9 +109,9 @@ func TestLongAnswersMayTakeLong(t *testing.T) {
 		}
 	}
 
-	gone := make(chan struct{})
+	cancelled := make(chan struct{})
 	n.on("products GET /products/export", func(w http.ResponseWriter, _ *http.Request) {
-		defer close(gone)
+		defer close(cancelled)
 		for err := error(nil); err == nil; {
 			_, err = io.WriteString(w, part)
 		}
@@ -125,7 +125,7 @@ func TestLongAnswersMayTakeLong(t *testing.T) {
 		t.Fatal(err)
 	}
 	select {
-	case <-gone:
+	case <-cancelled:
 	case <-time.After(20 * time.Second):
 		t.Error("the gateway keeps the connection of a client that takes nothing")
 	}

@@ -14,20 +14,20 @@ func TestVersionsStandSideBySide(t *testing.T) {
 	n := newUpstreams(t)
 	g := start(t, n)
 	alice := as(t, kittest.NewCaller(shop.User))
-	for path, want := range map[string]struct{ version, asked string }{
+	for path, want := range map[string]struct{ version, servicePath string }{
 		"/api/v1/orders/7": {"1", "/orders/7"}, "/api/v2/orders/7": {"2", "/v2/orders/7"},
 	} {
 		got := g.do(t, "GET "+path, "", alice)
-		if got.status != 200 || got.header.Get("X-Api-Version") != want.version || n.lastRequest(t).URL.Path != want.asked {
+		if got.status != 200 || got.header.Get("X-Api-Version") != want.version || n.lastRequest(t).URL.Path != want.servicePath {
 			t.Errorf("%s: %d, version %q, asked %s", path, got.status, got.header.Get("X-Api-Version"), n.lastRequest(t).URL.Path)
 		}
 		if got := g.do(t, "GET "+path, ""); got.status != 401 || got.header.Get("X-Api-Version") != want.version {
 			t.Errorf("%s without a token: %d %v", path, got.status, got.header)
 		}
 	}
-	asked := n.count()
+	servicePath := n.count()
 	for _, path := range []string{"/api/v3/orders/7", "/api/v2/products", "/v2/orders/7", "/api/v1/v2/orders/7"} {
-		if got := g.do(t, "GET "+path, "", alice); got.status != 404 || n.count() != asked {
+		if got := g.do(t, "GET "+path, "", alice); got.status != 404 || n.count() != servicePath {
 			t.Errorf("%s: %d", path, got.status)
 		}
 	}

@@ -1,4 +1,4 @@
-// Command notifications is the service that notifies users of what happens to their orders and accounts.
+// Notifications is the service that notifies users of changes of their orders and accounts.
 package main
 
 import (
@@ -71,7 +71,7 @@ func run(ctx context.Context, s *service.Service) error {
 			kind.SMS:   delivery.NewSMSProvider(s.Sidecar.InvokeBinding),
 			kind.Push:  device.NewPushProvider(db, pushKeys, vapidContact, &http.Client{Timeout: 15 * time.Second}),
 		})
-	s.Relay(publishWith(s.Sidecar), 0)
+	s.Relay(publishWith(s.Sidecar), false)
 	s.Go(worker.Run)
 	s.Go(broadcasts.Run)
 	return s.Serve(ctx)

@@ -40,7 +40,7 @@ func run(ctx context.Context, s *service.Service) error {
 	stocks := stock.NewService(outbox, hold)
 	stocks.Routes(app)
 	stocks.Subscribe(s.NewHub(sidecar.Endpoint{App: "users", Method: "POST", Path: event.ReplayPath}))
-	s.Relay(s.Sidecar.Publish, event.Retention)
+	s.Relay(s.Sidecar.Publish, true)
 	s.Every("release-expired-reservations", "@every 30s", stocks.ReleaseExpired)
 	s.Every("delete-unused-images", "@every 10m", images.DeleteUnused)
 	return s.Serve(ctx)

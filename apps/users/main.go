@@ -10,7 +10,6 @@ import (
 	"sidecart/apps/users/internal/mailtoken"
 	"sidecart/apps/users/internal/session"
 	"sidecart/kit/auth"
-	"sidecart/kit/event"
 	"sidecart/kit/service"
 )
 
@@ -49,7 +48,7 @@ func run(ctx context.Context, s *service.Service) error {
 	mailTokens.Routes(app)
 	audits.Routes(app)
 	sessions.Routes(app)
-	s.Relay(s.Sidecar.Publish, event.Retention)
+	s.Relay(s.Sidecar.Publish, true)
 	s.Go(sessions.Watch)
 	s.Go(accounts.ProcessMailRequests)
 	s.Every("prune-sessions", "@every 1h", sessions.Prune)

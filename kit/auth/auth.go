@@ -19,7 +19,7 @@ const (
 	Audience = "sidecart"
 )
 
-// The errors of Verify. A client learns what it can do, and nothing else about the token.
+// The errors of Verify. Their messages name what a client can do, and reveal nothing else about the token.
 var (
 	ErrInvalidToken = fault.New(fault.Unauthenticated, "token_invalid", "this token is not valid here")
 	ErrExpired      = fault.New(fault.Unauthenticated, "token_expired", "this token has expired: refresh it or sign in")
@@ -55,7 +55,7 @@ type Update struct {
 	// EndedSessions are those that ended since the request's cursor; without one, all whose access tokens may not have
 	// expired. A session may be repeated.
 	EndedSessions []uuid.UUID `json:"ended_sessions"`
-	// TTLSeconds is how long an ended session must be remembered: its access tokens have expired by then.
+	// TTLSeconds is how long an ended session must be stored: its access tokens have expired by then.
 	TTLSeconds int `json:"ttl_seconds"`
 	// Cursor is for the next request. Only the users service interprets it.
 	Cursor string `json:"cursor"`

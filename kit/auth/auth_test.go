@@ -59,11 +59,11 @@ func TestVerify(t *testing.T) {
 	changed := func(change func(c jwt.MapClaims, h map[string]any)) string {
 		return forge(jwt.SigningMethodEdDSA, key, change)
 	}
-	if who, err := v.Verify(t.Context(), as(jwt.SigningMethodEdDSA, key)); err != nil || who.Role != shop.Admin {
-		t.Fatalf("the token that the forgeries start from is invalid: %+v, %v", who, err)
+	if got, err := v.Verify(t.Context(), as(jwt.SigningMethodEdDSA, key)); err != nil || got.Role != shop.Admin {
+		t.Fatalf("the token that the forgeries start from is invalid: %+v, %v", got, err)
 	}
 	expired, _ := signer.Sign(alice, -time.Minute)
-	stranger, _ := other.Sign(alice, time.Minute)
+	foreign, _ := other.Sign(alice, time.Minute)
 	parts := strings.Split(good, ".")
 
 	for name, token := range map[string]string{
@@ -72,7 +72,7 @@ func TestVerify(t *testing.T) {
 		"alg none":                  as(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType),
 		"HS256 with the public key": as(jwt.SigningMethodHS256, []byte(x)),
 		"expired":                   expired,
-		"foreign key":               stranger,
+		"foreign key":               foreign,
 		"unknown kid":               changed(func(_ jwt.MapClaims, h map[string]any) { h["kid"] = "no such key" }),
 		"another issuer":            changed(func(c jwt.MapClaims, _ map[string]any) { c["iss"] = "elsewhere" }),
 		"another audience":          changed(func(c jwt.MapClaims, _ map[string]any) { c["aud"] = "elsewhere" }),
@@ -86,8 +86,8 @@ func TestVerify(t *testing.T) {
 		"signature cut":             parts[0] + "." + parts[1] + ".",
 		"changed last letter":       good[:len(good)-1] + string(good[len(good)-1]+1), // some of its bits are not part of the signature
 	} {
-		if who, err := v.Verify(t.Context(), token); fault.Of(err) == nil || fault.Of(err).Kind != fault.Unauthenticated {
-			t.Errorf("%s: %+v, %v", name, who, err)
+		if got, err := v.Verify(t.Context(), token); fault.Of(err) == nil || fault.Of(err).Kind != fault.Unauthenticated {
+			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
 }

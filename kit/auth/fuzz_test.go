@@ -33,7 +33,7 @@ func kid(t testing.TB, token string) string {
 // FuzzVerify: only the signed token is accepted. Any other text is refused as unauthenticated.
 func FuzzVerify(f *testing.F) {
 	signer, _ := newSigner(f)
-	stranger, _ := newSigner(f)
+	other, _ := newSigner(f)
 	alice := kittest.NewCaller(shop.User)
 	v := auth.NewVerifier(signer.Feed)
 	good, err := signer.Sign(alice, 24*time.Hour)
@@ -44,7 +44,7 @@ func FuzzVerify(f *testing.F) {
 	encode := base64.RawURLEncoding.EncodeToString
 	none := encode([]byte(`{"alg":"none","typ":"JWT"}`))
 	for _, seed := range []string{
-		good, signed(f, stranger, alice), "", ".", "..", "...", "a.b.c", "Bearer " + good, good + ".", good + "=", " " + good,
+		good, signed(f, other, alice), "", ".", "..", "...", "a.b.c", "Bearer " + good, good + ".", good + "=", " " + good,
 		parts[0] + "." + parts[1] + ".", parts[0] + ".." + parts[2], none + "." + parts[1] + ".", none + "." + parts[1] + "." + parts[2],
 		encode([]byte(`{"alg":"HS256","kid":"`+kid(f, good)+`"}`)) + "." + parts[1] + "." + parts[2],
 		encode([]byte(`{"alg":"EdDSA","kid":["`+kid(f, good)+`"]}`)) + "." + parts[1] + "." + parts[2],
@@ -58,10 +58,10 @@ func FuzzVerify(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, token string) {
-		who, err := v.Verify(t.Context(), token)
+		got, err := v.Verify(t.Context(), token)
 		switch {
-		case err == nil && (token != good || who != alice):
-			t.Errorf("a forged token is accepted for %+v: %q", who, token)
+		case err == nil && (token != good || got != alice):
+			t.Errorf("a forged token is accepted for %+v: %q", got, token)
 		case err != nil && fault.Of(err).Kind != fault.Unauthenticated:
 			t.Errorf("%q fails with %v", token, err)
 		}

@@ -28,7 +28,7 @@ func NewFeed(invoke sidecar.Invoke) Feed {
 }
 
 const (
-	feedTimeout   = 2 * time.Second        // of a request; a waiting one is answered within half of it
+	feedTimeout   = 2 * time.Second        // of a request; the server delays a response for at most half of it
 	retryDelay    = 250 * time.Millisecond // after a failure
 	minInterval   = 50 * time.Millisecond  // between requests, so that many ended sessions arrive in one update
 	purgeInterval = time.Minute            // between removals of expired entries

@@ -113,7 +113,7 @@ func TestEveryReplicaRefusesAnEndedSession(t *testing.T) {
 		return nil
 	})
 	for _, v := range replicas {
-		if who, err := v.Verify(t.Context(), second); err != nil || who != otherSession {
+		if got, err := v.Verify(t.Context(), second); err != nil || got != otherSession {
 			t.Errorf("another session of the same user: %v", err)
 		}
 	}
@@ -130,8 +130,8 @@ func TestNoTokenIsAcceptedBeforeTheFirstUpdate(t *testing.T) {
 	u.setDown(true)
 	v := auth.Follow(t.Context(), u.feed)
 	for range 3 {
-		if who, err := v.Verify(t.Context(), token); kindOf(err) != fault.Unavailable {
-			t.Fatalf("%+v, %v", who, err)
+		if got, err := v.Verify(t.Context(), token); kindOf(err) != fault.Unavailable {
+			t.Fatalf("%+v, %v", got, err)
 		}
 	}
 	u.setDown(false)
@@ -145,7 +145,7 @@ func TestNoTokenIsAcceptedBeforeTheFirstUpdate(t *testing.T) {
 
 func TestVerifierKeepsItsStateWhileUsersIsDown(t *testing.T) {
 	u := newUsers(t)
-	stranger, _ := newSigner(t)
+	other, _ := newSigner(t)
 	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
 	u.end(bob.SessionID)
 	v := auth.Follow(t.Context(), u.feed)
@@ -153,7 +153,7 @@ func TestVerifierKeepsItsStateWhileUsersIsDown(t *testing.T) {
 	if _, err := v.Verify(t.Context(), first); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := v.Verify(t.Context(), signed(t, stranger, alice)); !errors.Is(err, auth.ErrInvalidToken) {
+	if _, err := v.Verify(t.Context(), signed(t, other, alice)); !errors.Is(err, auth.ErrInvalidToken) {
 		t.Errorf("an unknown key: %v", err)
 	}
 	u.setDown(true)
@@ -165,7 +165,7 @@ func TestVerifierKeepsItsStateWhileUsersIsDown(t *testing.T) {
 		return nil
 	})
 	for _, token := range []string{first, signed(t, u.signer, alice)} {
-		if who, err := v.Verify(t.Context(), token); err != nil || who != alice {
+		if got, err := v.Verify(t.Context(), token); err != nil || got != alice {
 			t.Errorf("a valid token: %v", err)
 		}
 	}
@@ -174,14 +174,14 @@ func TestVerifierKeepsItsStateWhileUsersIsDown(t *testing.T) {
 	}
 	kittest.Eventually(t, 5*time.Second, func() error {
 		auth.MakeStale(v) // a request in flight may have ended since
-		if _, err := v.Verify(t.Context(), signed(t, stranger, alice)); kindOf(err) != fault.Unavailable {
+		if _, err := v.Verify(t.Context(), signed(t, other, alice)); kindOf(err) != fault.Unavailable {
 			return fmt.Errorf("a key that may be new: %w", err)
 		}
 		return nil
 	})
 	u.setDown(false)
 	kittest.Eventually(t, 2*time.Second, func() error {
-		if _, err := v.Verify(t.Context(), signed(t, stranger, alice)); !errors.Is(err, auth.ErrInvalidToken) {
+		if _, err := v.Verify(t.Context(), signed(t, other, alice)); !errors.Is(err, auth.ErrInvalidToken) {
 			return fmt.Errorf("users is available again: %w", err)
 		}
 		return v.Healthy(t.Context())
@@ -261,12 +261,12 @@ func TestConcurrentVerificationsAndUpdates(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			for range 50 {
-				who := kittest.NewCaller(shop.User)
-				token := signed(t, u.signer, who)
+				got := kittest.NewCaller(shop.User)
+				token := signed(t, u.signer, got)
 				if _, err := v.Verify(t.Context(), token); err != nil {
 					t.Error(err)
 				}
-				u.end(who.SessionID)
+				u.end(got.SessionID)
 			}
 		})
 	}

@@ -31,8 +31,8 @@ type snapshot struct {
 	issuer        string
 	jwks          JWKS
 	keys          map[string]ed25519.PublicKey
-	endedSessions map[uuid.UUID]time.Time // with the time until which each is remembered
-	purgedAt      time.Time               // when expired entries were last removed from ended
+	endedSessions map[uuid.UUID]time.Time // with the time until which each is stored
+	purgedAt      time.Time               // when expired entries were last removed
 	cache         *tokenCache             // tokens that these keys verified
 }
 

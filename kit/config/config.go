@@ -16,8 +16,17 @@ import (
 	"sidecart/kit/web"
 )
 
-// Env reads variables and collects their errors.
-type Env struct{ err error }
+// Env reads variables and collects their errors. Pass a pointer: errors of a copy would be lost.
+type Env struct {
+	_   noCopy
+	err error
+}
+
+// noCopy makes go vet refuse copies.
+type noCopy struct{}
+
+func (*noCopy) Lock()   {}
+func (*noCopy) Unlock() {}
 
 // String returns a variable's text, or fallback if it is unset or empty.
 func (e *Env) String(name, fallback string) string {
@@ -57,7 +66,7 @@ func (e *Env) Duration(name string, fallback time.Duration) time.Duration {
 	})
 }
 
-// OneOf returns one of the allowed words.
+// OneOf returns one of the allowed values.
 func (e *Env) OneOf(name, fallback string, allowed ...string) string {
 	return read(e, name, fallback, func(v string) (string, error) {
 		if !slices.Contains(allowed, v) {

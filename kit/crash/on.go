@@ -10,7 +10,7 @@ import (
 )
 
 // At kills this process with SIGKILL, if the folder CRASH_AT has a file with the point's name. The process that removes
-// the file is killed, so that of many processes and requests one dies, once.
+// the file is killed, so exactly one of many processes is.
 func At(point string) {
 	folder := os.Getenv("CRASH_AT")
 	if folder == "" || os.Remove(filepath.Join(folder, FileName(point))) != nil {

@@ -45,7 +45,7 @@ func BenchmarkRelay(b *testing.B) {
 					stop()
 				}
 				return nil
-			}, event.Retention)
+			}, true)
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 		})
 	}
@@ -61,7 +61,7 @@ func BenchmarkEmit(b *testing.B) {
 		_ = event.Relay(ctx, db, "orders", func(context.Context, string, []byte) error {
 			published.Add(1)
 			return nil
-		}, event.Retention)
+		}, true)
 	})
 	b.SetParallelism(16 / runtime.GOMAXPROCS(0))
 	b.ResetTimer()

@@ -13,8 +13,8 @@ import (
 type Subscribe func(ctx context.Context, topic string, connected func(), handle func(data []byte)) error
 
 // SubscribeAll calls fn in every replica for each event of type E that is broadcast: for state in a replica's memory,
-// such as open connections. Events that are broadcast while a replica is not subscribed are lost to it; connected tells
-// it so. It returns when ctx ends.
+// such as open connections. A replica misses the events that are broadcast while it is not subscribed; connected is
+// called after each such time. It returns when ctx ends.
 func SubscribeAll[E shop.Event](ctx context.Context, subscribe Subscribe, connected func(), fn func(E)) error {
 	var zero E
 	return subscribe(ctx, zero.Topic(), connected, func(data []byte) {

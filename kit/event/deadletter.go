@@ -29,23 +29,23 @@ type DeadLetter struct {
 	DiedAt   time.Time       `json:"died_at"`
 }
 
-// What can go wrong with dead letters.
+// The faults of dead letters.
 var (
 	ErrNoDeadLetter = fault.New(fault.NotFound, "dead_letter_not_found", "there is no such dead letter")
 	ErrNotConsumed  = fault.New(fault.Conflict, "dead_letter_not_consumed",
 		"this service does not consume this topic; discard the dead letter, or replay it after an update")
 )
 
-// deadRoutes let operators list, replay and discard dead letters. They are not public: the gateway has no route to
-// them, and a service's port requires its sidecar's token.
-func (h *Hub) deadRoutes() {
-	h.app.Post("/events/dead", h.handleDeadDelivery)
-	web.Handle(h.app, "GET /dead-letters", shop.Anyone, h.handleDead, web.Internal)
+// deadLetterRoutes let operators list, replay and discard dead letters. They are not public: the gateway has no route
+// to them, and a service's port requires its sidecar's token.
+func (h *Hub) deadLetterRoutes() {
+	h.app.Post("/events/dead", h.handleUndelivered)
+	web.Handle(h.app, "GET /dead-letters", shop.Anyone, h.handleDeadLetters, web.Internal)
 	web.Handle(h.app, "POST /dead-letters/{id}/replay", shop.Anyone, h.handleReplay, web.Internal, web.Fails(ErrNoDeadLetter, ErrNotConsumed))
 	web.Handle(h.app, "DELETE /dead-letters/{id}", shop.Anyone, h.handleDiscard, web.Internal, web.Fails(ErrNoDeadLetter))
 }
 
-func (h *Hub) handleDead(ctx context.Context, _ shop.Caller, in web.PageQuery) (page web.Page[DeadLetter], err error) {
+func (h *Hub) handleDeadLetters(ctx context.Context, _ shop.Caller, in web.PageQuery) (page web.Page[DeadLetter], err error) {
 	var after deadLetterCursor
 	if err := in.Cursor.Into(&after); err != nil {
 		return page, err
@@ -57,15 +57,15 @@ func (h *Hub) handleDead(ctx context.Context, _ shop.Caller, in web.PageQuery) (
 	return web.NewPage(letters, in.Limit, func(l DeadLetter) any { return deadLetterCursor{l.DiedAt, l.EventID} })
 }
 
-type letterInput struct {
+type deadLetterInput struct {
 	ID uuid.UUID `path:"id" validate:"required"`
 }
 
-func (h *Hub) handleReplay(ctx context.Context, _ shop.Caller, in letterInput) (web.None, error) {
+func (h *Hub) handleReplay(ctx context.Context, _ shop.Caller, in deadLetterInput) (web.None, error) {
 	return web.None{}, h.Replay(ctx, in.ID)
 }
 
-func (h *Hub) handleDiscard(ctx context.Context, _ shop.Caller, in letterInput) (web.None, error) {
+func (h *Hub) handleDiscard(ctx context.Context, _ shop.Caller, in deadLetterInput) (web.None, error) {
 	return web.None{}, h.discard(ctx, in.ID)
 }
 
@@ -116,21 +116,21 @@ func (h *Hub) deadLetter(ctx context.Context, id uuid.UUID) (DeadLetter, error) 
 		select event_id, topic, event, reason, attempts, died_at from dead_letters where event_id = $1`, id)
 }
 
-// handleDeadDelivery stores whatever the dead letter topic delivers, with the reason that was recorded for it. It
+// handleUndelivered stores whatever the dead letter topic delivers, with the reason that was recorded for it. It
 // responds RETRY while the database is unavailable.
-func (h *Hub) handleDeadDelivery(c *fiber.Ctx) error {
+func (h *Hub) handleUndelivered(c *fiber.Ctx) error {
 	ctx, cancel := context.WithTimeout(c.UserContext(), handlerTimeout)
 	defer cancel()
-	id, topic, letter := deadLetter(c.Body())
-	return verdict(c, ctx, h.name+".dead", h.storeDeadLetter(ctx, id, topic, letter))
+	id, topic, event := decodeDeadLetter(c.Body())
+	return verdict(c, ctx, h.name+".dead", h.storeDeadLetter(ctx, id, topic, event))
 }
 
-func (h *Hub) storeDeadLetter(ctx context.Context, id uuid.UUID, topic string, letter json.RawMessage) error {
+func (h *Hub) storeDeadLetter(ctx context.Context, id uuid.UUID, topic string, event json.RawMessage) error {
 	_, err := h.db.Exec(ctx, `
-		with why as (delete from failures where event_id = $1 returning reason, attempts)
+		with failure as (delete from failures where event_id = $1 returning reason, attempts)
 		insert into dead_letters (event_id, topic, event, reason, attempts)
-		select $1, $2, $3, coalesce((select reason from why), ''), coalesce((select attempts from why), 0)
-		on conflict do nothing`, id, topic, letter)
+		select $1, $2, $3, coalesce((select reason from failure), ''), coalesce((select attempts from failure), 0)
+		on conflict do nothing`, id, topic, event)
 	if err == nil {
 		slog.ErrorContext(ctx, "dead letter stored; see make dead-letters", "event_id", id, "topic", topic)
 	}
@@ -160,21 +160,21 @@ func reasonText(err error) string {
 	return text
 }
 
-// deadLetter decodes as much as possible. A body without a UUID gets one derived from its bytes, the same at each
+// decodeDeadLetter decodes as much as possible. A body without a UUID gets one derived from its bytes, the same at each
 // delivery, and a body that is not JSON becomes a JSON string.
-func deadLetter(body []byte) (id uuid.UUID, topic string, letter json.RawMessage) {
+func decodeDeadLetter(body []byte) (id uuid.UUID, topic string, event json.RawMessage) {
 	var envelope struct {
 		ID   string `json:"id"`
 		Type string `json:"type"`
 	}
-	letter = json.RawMessage(body)
+	event = json.RawMessage(body)
 	if !json.Valid(body) || !utf8.Valid(body) {
-		letter, _ = json.Marshal(strings.ToValidUTF8(string(body), "\uFFFD")) // a string can always be marshalled
+		event, _ = json.Marshal(strings.ToValidUTF8(string(body), "\uFFFD")) // a string can always be marshalled
 	}
-	_ = json.Unmarshal(letter, &envelope) // as far as possible
+	_ = json.Unmarshal(event, &envelope) // as far as possible
 	id, err := uuid.Parse(envelope.ID)
 	if err != nil || id == uuid.Nil {
 		id = uuid.NewSHA1(uuid.NameSpaceOID, body)
 	}
-	return id, envelope.Type, letter
+	return id, envelope.Type, event
 }

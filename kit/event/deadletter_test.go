@@ -125,9 +125,9 @@ func TestPruning(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var kept, failures int
-	if err := db.QueryRow(t.Context(), `select count(*), (select count(*) from failures) from inbox`).Scan(&kept, &failures); err != nil || kept != 10 || failures != 0 {
-		t.Errorf("%d inbox rows and %d failures remain, %v", kept, failures, err)
+	var remaining, failures int
+	if err := db.QueryRow(t.Context(), `select count(*), (select count(*) from failures) from inbox`).Scan(&remaining, &failures); err != nil || remaining != 10 || failures != 0 {
+		t.Errorf("%d inbox rows and %d failures remain, %v", remaining, failures, err)
 	}
 	if _, err := db.Exec(t.Context(), `update inbox set handled_at = now() - interval '15 days'; drop table published`); err != nil {
 		t.Fatal(err)
@@ -135,8 +135,8 @@ func TestPruning(t *testing.T) {
 	if err := event.Prune(t.Context(), db.Pool); err == nil {
 		t.Error("the failed deletion is not reported")
 	}
-	if err := db.QueryRow(t.Context(), `select count(*) from inbox`).Scan(&kept); err != nil || kept != 0 {
-		t.Errorf("after one failed deletion the others were not made: %d rows, %v", kept, err)
+	if err := db.QueryRow(t.Context(), `select count(*) from inbox`).Scan(&remaining); err != nil || remaining != 0 {
+		t.Errorf("after one failed deletion the others were not made: %d rows, %v", remaining, err)
 	}
 }
 
@@ -151,7 +151,7 @@ func TestLag(t *testing.T) {
 	b := &broker{down: true}
 	ctx, end := context.WithCancel(t.Context())
 	relay := make(chan struct{})
-	go func() { _ = event.Relay(ctx, db, "orders", b.publish, event.Retention); close(relay) }()
+	go func() { _ = event.Relay(ctx, db, "orders", b.publish, true); close(relay) }()
 	defer func() { end(); <-relay }()
 	for range 3 {
 		emit(t, db, shop.OrderID{UUID: shop.NewID()}, "x")

@@ -94,7 +94,7 @@ func TestRelayPublishesEachOnceAndInOrderWithThreeReplicas(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var replicas sync.WaitGroup
 	for range 3 {
-		replicas.Go(func() { _ = event.Relay(ctx, db, "orders", b.publish, event.Retention) })
+		replicas.Go(func() { _ = event.Relay(ctx, db, "orders", b.publish, true) })
 	}
 	t.Cleanup(func() { stop(); replicas.Wait() })
 	const orders, each = 20, 25
@@ -136,7 +136,7 @@ func TestEventsWaitWhileTheBrokerIsAway(t *testing.T) {
 	b := &broker{down: true}
 	ctx, stop := context.WithCancel(t.Context())
 	var relay sync.WaitGroup
-	relay.Go(func() { _ = event.Relay(ctx, db, "orders", b.publish, event.Retention) })
+	relay.Go(func() { _ = event.Relay(ctx, db, "orders", b.publish, true) })
 	t.Cleanup(func() { stop(); relay.Wait() })
 	order := shop.OrderID{UUID: shop.NewID()}
 	emit(t, db, order, "1")
@@ -239,7 +239,7 @@ func TestAnEventCarriesItsTracePastTheSidecars(t *testing.T) {
 	b := &broker{}
 	relay, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
-	running.Go(func() { _ = event.Relay(relay, db, "orders", b.publish, event.Retention) })
+	running.Go(func() { _ = event.Relay(relay, db, "orders", b.publish, true) })
 	t.Cleanup(func() { stop(); running.Wait() })
 	kittest.Eventually(t, 10*time.Second, func() error {
 		if len(b.seen()) == 0 {

@@ -9,16 +9,16 @@ import (
 )
 
 const (
-	firstRetry = time.Second
-	lastRetry  = 5 * time.Minute
-	// brokerRetry bounds the backoff after a batch in which nothing was published: the broker may be down, and is tried
-	// again soon.
-	brokerRetry = 5 * time.Second
+	minBackoff = time.Second
+	maxBackoff = 5 * time.Minute
+	// maxBrokerBackoff bounds the backoff after a batch in which nothing was published: the broker may be down, and is
+	// tried again soon.
+	maxBrokerBackoff = 5 * time.Second
 )
 
 // failingKeys are the ordering keys whose next event could not be published. Their events wait, so that the order of a
 // key holds, and all other keys go on. The number of failing keys has no limit: with one, the relay would read the same
-// failing events again and again. The state belongs to this process: another replica finds out for itself.
+// failing events again and again. The state is in the memory of this process; another replica has its own.
 type failingKeys struct {
 	keys map[string]backoff
 	size atomic.Int64 // for the metric
@@ -54,9 +54,9 @@ func (f *failingKeys) record(now time.Time, published []emitted, failed map[stri
 	for key := range failed {
 		b := f.keys[key]
 		b.failures++
-		wait := min(firstRetry<<min(b.failures-1, 10), lastRetry)
+		wait := min(minBackoff<<min(b.failures-1, 10), maxBackoff)
 		if len(published) == 0 {
-			wait = min(wait, brokerRetry)
+			wait = min(wait, maxBrokerBackoff)
 		}
 		b.until = now.Add(wait/2 + rand.N(wait/2)) //nolint:gosec // jitter, no secret
 		f.keys[key] = b

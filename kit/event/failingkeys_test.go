@@ -21,8 +21,8 @@ func TestBackoff(t *testing.T) {
 	}{
 		{"once", 1, others, time.Second},
 		{"four times", 4, others, 8 * time.Second},
-		{"for long", 100, others, lastRetry},
-		{"for long, and nothing is published", 100, nil, brokerRetry},
+		{"for long", 100, others, maxBackoff},
+		{"for long, and nothing is published", 100, nil, maxBrokerBackoff},
 	} {
 		a := failingKeys{keys: map[string]backoff{}}
 		for range c.failures {

@@ -59,16 +59,16 @@ type replayResponse struct {
 	Events    []json.RawMessage `json:"events"`    // CloudEvents
 }
 
-// position is where an event stands in the order of publishing. The zero value comes before all.
+// position is that of an event in the order of publishing. The zero value is before all.
 type position struct {
 	ID          uuid.UUID `json:"id"`
 	PublishedAt time.Time `json:"published_at"`
 }
 
 // DetectGaps compares the hub's inbox with what other services published, and handles missed events. The broker
-// delivers at least once, but the sidecar can take a delivery that was cut off for a handled one, because all requests
-// to an app share one pipeline (Dapr 1.16.0 to 1.18.2; see SignatureHeader in kit/sidecar). Remove when they no longer
-// do. publishers are the replay endpoints. Only events that the inbox records can be compared: On and
+// delivers at least once, but the sidecar can mistake a delivery that was cut off for a handled one, because all
+// requests to an app share one pipeline (Dapr 1.16.0 to 1.18.2; see SignatureHeader in kit/sidecar). Remove when they
+// no longer do. publishers are the replay endpoints. Only events that the inbox records can be compared: On and
 // OnIdempotentRecorded.
 func (h *Hub) DetectGaps(ctx context.Context, invoke sidecar.Invoke, publishers ...sidecar.Endpoint) error {
 	var errs []error

@@ -49,7 +49,7 @@ func NewHub(app *web.App, service string, outbox *Outbox) *Hub {
 	h := &Hub{app: app, name: service, db: outbox, handlers: map[string]handler{}}
 	app.Get("/dapr/subscribe", func(c *fiber.Ctx) error { return c.JSON(h.topics) })
 	h.topics = append(h.topics, subscription{PubSub: sidecar.PubSub, Topic: service + ".dead", Route: "/events/dead"})
-	h.deadRoutes()
+	h.deadLetterRoutes()
 	return h
 }
 
@@ -164,7 +164,7 @@ func decode(text []byte, into any) error {
 
 // errNewer is for an event of a newer release. A replica of that release can handle it, now or as a replayed dead
 // letter.
-var errNewer = fault.New(fault.Unavailable, "event_newer", "the event has a newer schema than this release knows")
+var errNewer = fault.New(fault.Unavailable, "event_newer", "the event has a newer schema than this release supports")
 
 // checkVersion fails with errNewer. An event without a schema has the first version.
 func checkVersion(e cloudEvent, known int) error {

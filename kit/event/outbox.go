@@ -37,7 +37,7 @@ type outboxTx struct {
 func (tx *outboxTx) emits() { tx.emitted = true }
 
 // Tx runs fn in a transaction, as pgx.BeginFunc does, and wakes the relay of this process after a commit with events.
-// If the process dies before that, or the response to the commit is lost, the next poll of any replica's relay finds
+// If the process crashes before that, or the response to the commit is lost, the next poll of any replica's relay finds
 // the events.
 func (o *Outbox) Tx(ctx context.Context, fn func(tx TX) error) error {
 	var emitted bool

@@ -21,13 +21,13 @@ func TestPurgeUser(t *testing.T) {
 	app := web.New("notifications", web.Config{})
 	event.NewHub(app, "notifications", db)
 	alice, bob := shop.UserID{UUID: shop.NewID()}, shop.UserID{UUID: shop.NewID()}
-	die := func(topic, form string, about shop.UserID) {
+	addDeadLetter := func(topic, form string, about shop.UserID) {
 		t.Helper()
 		if status, body := kittest.Do(t, app, kittest.Call{Do: "POST /events/dead", Body: fmt.Sprintf(form, shop.NewID(), topic, about)}); status != 200 {
 			t.Fatalf("%d %s", status, body)
 		}
 	}
-	kept := func(about shop.UserID) (topics []string) {
+	remaining := func(about shop.UserID) (topics []string) {
 		t.Helper()
 		rows, err := db.Query(t.Context(), `select topic from dead_letters where event::text like '%' || $1 || '%' order by topic`, about.String())
 		if err == nil {
@@ -41,35 +41,35 @@ func TestPurgeUser(t *testing.T) {
 	const usual, spaced, zero, broken, several = `{"id":%q,"type":%q,"data":{"user_id":%q,"email":"a@example.com"}}`,
 		"{\"id\" : %q, \"type\" : %q, \"data\" : {\n\t\"user_id\" : %q } }", `{"id":%q,"type":%q,"data":{"full_name":"\u0000","user_id":%q}}`,
 		`{"id":%q,"type":%q,"data":{"user_id":%q,"email":"a@exam`, `{"id":%q,"type":%q,"data":{"user_ids":[%q]}}`
-	for _, who := range []shop.UserID{alice, bob} {
+	for _, user := range []shop.UserID{alice, bob} {
 		for _, form := range []string{usual, spaced, zero, broken} {
-			die("users.registered", form, who)
+			addDeadLetter("users.registered", form, user)
 		}
-		die("users.erased", usual, who)
-		die("stock.back", several, who)
+		addDeadLetter("users.erased", usual, user)
+		addDeadLetter("stock.back", several, user)
 	}
-	hers, his := []string{"stock.back", "users.erased"}, kept(bob)
-	if len(his) != 6 || len(kept(alice)) != 6 {
-		t.Fatalf("kept %v and %v", kept(alice), his)
+	hers, his := []string{"stock.back", "users.erased"}, remaining(bob)
+	if len(his) != 6 || len(remaining(alice)) != 6 {
+		t.Fatalf("kept %v and %v", remaining(alice), his)
 	}
 	for range 2 {
 		if err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error { return event.PurgeUser(t.Context(), tx, alice) }); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := kept(alice); !slices.Equal(got, hers) {
+	if got := remaining(alice); !slices.Equal(got, hers) {
 		t.Errorf("of the erased user %v are left, want %v", got, hers)
 	}
 	for _, form := range []string{usual, spaced, zero, broken} {
-		die("users.locked", form, alice)
+		addDeadLetter("users.locked", form, alice)
 	}
 	if err := event.Prune(t.Context(), db.Pool); err != nil {
 		t.Fatal(err)
 	}
-	if got := kept(alice); !slices.Equal(got, hers) {
+	if got := remaining(alice); !slices.Equal(got, hers) {
 		t.Errorf("of the erased user %v are left after pruning, want %v", got, hers)
 	}
-	if got := kept(bob); !slices.Equal(got, his) {
+	if got := remaining(bob); !slices.Equal(got, his) {
 		t.Errorf("of another user %v are left, want %v", got, his)
 	}
 }

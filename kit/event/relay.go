@@ -18,14 +18,14 @@ import (
 	"sidecart/kit/postgres"
 )
 
-// Publish hands one CloudEvent to the broker and returns nil only once the broker has it.
+// Publish sends one CloudEvent to the broker and returns nil only once the broker has it.
 type Publish func(ctx context.Context, topic string, cloudEvent []byte) error
 
 const (
 	batch              = 200             // events published per transaction
 	retrySlots         = 20              // part of a batch that is reserved for due failing keys
 	publishConcurrency = 16              // at the same time
-	pollInterval       = 2 * time.Second // finds events of processes that died, and due failing keys
+	pollInterval       = 2 * time.Second // finds events of crashed processes, and due failing keys
 	failurePause       = time.Second     // after a batch that failed or published nothing
 	// batchDelay is the minimum time between the starts of two batches. A single event is published immediately, and
 	// many concurrent events together.
@@ -40,13 +40,13 @@ const (
 var errOtherReplica = errors.New("another replica relays")
 
 // Relay publishes events of the outbox until ctx ends. Each transaction of this process that emitted events wakes it;
-// events of a process that died are found by polling. All replicas run it, and one at a time publishes, so that events
+// events of a crashed process are found by polling. All replicas run it, and one at a time publishes, so that events
 // of one key are published in order. While the broker is unavailable, events wait in the outbox. When the broker
-// refuses an event, the later events of its key wait and other keys go on. keep is Retention, for gap detection
-// (ReplayRoute), or zero where no consumer records the events.
-func Relay(ctx context.Context, outbox *Outbox, service string, publish Publish, keep time.Duration) error {
+// refuses an event, the later events of its key wait and other keys go on. keepPublished stores published events
+// for Retention, for the gap detection of consumers (ReplayRoute).
+func Relay(ctx context.Context, outbox *Outbox, service string, publish Publish, keepPublished bool) error {
 	r := newRelay(outbox, service, publish)
-	r.keep = keep > 0
+	r.keep = keepPublished
 	defer r.measure()()
 	for ctx.Err() == nil {
 		began := time.Now()
@@ -100,9 +100,9 @@ type emitted struct {
 	EmittedAt time.Time
 }
 
-// publishBatch publishes and removes the oldest events, and reports whether there may be more. It is the one place with
-// a remote call inside a transaction: the advisory lock that it holds keeps a second replica from overtaking. After a
-// crash between publish and commit, events are published again with the same id, which inboxes know. It fails if
+// publishBatch publishes and removes the oldest events, and reports whether there may be more. Only here is
+// a remote call made inside a transaction: its advisory lock keeps a second replica from overtaking. After a crash
+// between publish and commit, events are published again with the same id, which inboxes have recorded. It fails if
 // nothing could be published.
 func (r *relay) publishBatch(ctx context.Context) (full bool, err error) {
 	err = pgx.BeginFunc(ctx, r.Pool, func(tx pgx.Tx) error {
@@ -137,10 +137,10 @@ const columns = `id, topic, key, version, data, trace, emitted_at`
 // the lock, and publish again what another replica has just removed. Keys are unnested because Postgres hashes a
 // subquery, while it compares an array's elements with each row one by one.
 func (r *relay) next(ctx context.Context, tx pgx.Tx) (events []emitted, more bool, err error) {
-	var mine bool
+	var locked bool
 	room := batch - len(r.failing.due(time.Now(), retrySlots))
 	both := &pgx.Batch{}
-	both.Queue(`select pg_try_advisory_xact_lock(hashtext('outbox'))`).QueryRow(func(row pgx.Row) error { return row.Scan(&mine) })
+	both.Queue(`select pg_try_advisory_xact_lock(hashtext('outbox'))`).QueryRow(func(row pgx.Row) error { return row.Scan(&locked) })
 	both.Queue(`select `+columns+` from outbox where key not in (select unnest($2::text[])) order by seq limit $1`, room, r.failing.all()).
 		Query(func(rows pgx.Rows) (err error) {
 			events, err = pgx.CollectRows(rows, pgx.RowToStructByName[emitted])
@@ -149,7 +149,7 @@ func (r *relay) next(ctx context.Context, tx pgx.Tx) (events []emitted, more boo
 	if err := tx.SendBatch(ctx, both).Close(); err != nil {
 		return nil, false, err
 	}
-	if !mine {
+	if !locked {
 		return nil, false, errOtherReplica
 	}
 	overdue, err := r.retryable(ctx, tx, r.failing.due(time.Now(), batch-len(events)))
@@ -175,7 +175,7 @@ func (r *relay) retryable(ctx context.Context, tx pgx.Tx, keys []string) ([]emit
 }
 
 // remove moves published events from the outbox to the table published, or deletes them if keep is false. An event that
-// was published twice is kept once.
+// was published twice is stored once.
 func remove(ctx context.Context, tx pgx.Tx, published []emitted, keep bool) error {
 	ids := make([]uuid.UUID, len(published))
 	for i, e := range published {

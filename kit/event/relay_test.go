@@ -33,7 +33,7 @@ func TestFailingKeysDoNotHoldUpOthers(t *testing.T) {
 	replica := func() (kill func()) {
 		ctx, stop := context.WithCancel(t.Context())
 		var relay sync.WaitGroup
-		relay.Go(func() { _ = event.Relay(ctx, event.NewOutbox(db.Pool), "orders", b.publish, event.Retention) })
+		relay.Go(func() { _ = event.Relay(ctx, event.NewOutbox(db.Pool), "orders", b.publish, true) })
 		kill = func() { stop(); relay.Wait() }
 		t.Cleanup(kill)
 		return kill

@@ -27,7 +27,7 @@
 //   - The same request means the same path, query and body; members of JSON may be in another order, and the boundary
 //     of a multipart form may differ. The same key with another request fails with ErrReused.
 //   - A key belongs to one user on one route for 24 hours. On a public route all callers share the keys: a caller with
-//     a key that another one used is refused, and learns nothing about the other request. Keys and requests are stored
+//     a key that another one used is refused, without information about the other request. Keys and requests are stored
 //     as hashes.
 package idempotency
 
@@ -119,11 +119,11 @@ func Do[T any, TX pgx.Tx](ctx context.Context, db Transactions[TX], key Key, fn 
 		if out, err = fn(tx); err != nil {
 			return err
 		}
-		answer, err := encode(out)
+		response, err := encode(out)
 		if err != nil {
 			return err
 		}
-		return saveAnswer(ctx, tx, key, answer)
+		return saveResponse(ctx, tx, key, response)
 	})
 	if err != nil {
 		var none T
@@ -157,7 +157,7 @@ func Begin[T any](ctx context.Context, db *pgxpool.Pool, key Key) (id uuid.UUID,
 		stored, err = find(ctx, tx, key)
 		return err
 	})
-	if err != nil || stored.Answer == nil {
+	if err != nil || stored.Response == nil {
 		return stored.ID, nil, err
 	}
 	earlier = new(T)
@@ -183,16 +183,16 @@ func Prune(ctx context.Context, db *pgxpool.Pool) error {
 
 // record is the stored state of a key. Answer is nil until the request is done.
 type record struct {
-	ID      uuid.UUID
-	Request []byte
-	Answer  json.RawMessage
+	ID       uuid.UUID
+	Request  []byte
+	Response json.RawMessage
 }
 
 func (r record) into(key Key, out any) error {
 	if !hmac.Equal(r.Request, key.request) {
 		return ErrReused
 	}
-	return json.Unmarshal(r.Answer, out)
+	return json.Unmarshal(r.Response, out)
 }
 
 // encode fails for a result that does not survive a round trip through JSON, which is a bug of its type.

@@ -91,10 +91,10 @@ func TestConcurrentRequestsCreateOne(t *testing.T) {
 		})
 	}
 	race.Wait()
-	answers := 0
-	made.Range(func(any, any) bool { answers++; return true })
-	if answers != 1 || count(t, one, `select count(*) from things`) != 1 {
-		t.Errorf("%d answers, %d things", answers, count(t, one, `select count(*) from things`))
+	responses := 0
+	made.Range(func(any, any) bool { responses++; return true })
+	if responses != 1 || count(t, one, `select count(*) from things`) != 1 {
+		t.Errorf("%d answers, %d things", responses, count(t, one, `select count(*) from things`))
 	}
 }
 

@@ -38,14 +38,14 @@ func claim(ctx context.Context, tx pgx.Tx, k Key, id uuid.UUID) error {
 
 func find(ctx context.Context, tx pgx.Tx, k Key) (record, error) {
 	return postgres.One(ctx, tx, pgx.ErrNoRows, pgx.RowToStructByName[record], `
-		select id, request, answer from idempotency_keys where owner = $1 and route = $2 and key = $3`,
+		select id, request, answer as response from idempotency_keys where owner = $1 and route = $2 and key = $3`,
 		k.owner, k.route, k.key)
 }
 
-func saveAnswer(ctx context.Context, tx pgx.Tx, k Key, answer []byte) error {
+func saveResponse(ctx context.Context, tx pgx.Tx, k Key, response []byte) error {
 	_, err := tx.Exec(ctx, `
 		update idempotency_keys set answer = $4 where owner = $1 and route = $2 and key = $3`,
-		k.owner, k.route, k.key, answer)
+		k.owner, k.route, k.key, response)
 	return err
 }
 

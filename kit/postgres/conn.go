@@ -38,12 +38,12 @@ func markLost(err error) error {
 		return nil
 	}
 	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF // a server that closes a connection in order says so before
+		err = io.ErrUnexpectedEOF // a server that closes a connection in order sends a message first
 	}
 	return lostError{err}
 }
 
-// lostError is a net.Error of a connection to the database. pgx and crypto/tls look at what it says about timeouts.
+// lostError is a net.Error of a connection to the database. pgx and crypto/tls call its Timeout.
 type lostError struct{ error }
 
 func (e lostError) Unwrap() error   { return e.error }

@@ -155,14 +155,13 @@ func (s *Service) NewApp(ctx context.Context, cfg web.Config, feed auth.Feed) *w
 	return s.app
 }
 
-// Relay publishes the events of the outbox. keep is event.Retention, for consumers that detect gaps, or zero where no
-// consumer records the events.
-func (s *Service) Relay(publish event.Publish, keep time.Duration) {
+// Relay publishes the events of the outbox. keepPublished adds the replay endpoint, for consumers that detect gaps.
+func (s *Service) Relay(publish event.Publish, keepPublished bool) {
 	requireOrder(s.db != nil && s.app != nil, "OpenDatabase and NewApp come before Relay")
-	if keep > 0 {
+	if keepPublished {
 		event.ReplayRoute(s.app, s.Name, s.db.Pool)
 	}
-	s.Go(func(ctx context.Context) error { return event.Relay(ctx, s.db, s.Name, publish, keep) })
+	s.Go(func(ctx context.Context) error { return event.Relay(ctx, s.db, s.Name, publish, keepPublished) })
 }
 
 // NewHub makes the service's event consumer. A job detects gaps between its inbox and what publishers published.

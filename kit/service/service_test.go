@@ -68,8 +68,8 @@ func TestServe(t *testing.T) {
 			s.close = append(s.close, func() { ended = append(ended, "opened first") }, func() { ended = append(ended, "opened second") })
 			s.Sidecar = &sidecar.Sidecar{HTTPAddr: strings.TrimPrefix(beside.URL, "http://")}
 			app := s.NewApp(ctx, web.Config{Addr: addr}, kittest.Signer.Feed)
-			web.Handle(app, "GET /me", shop.SignedIn, func(_ context.Context, who shop.Caller, _ web.None) (shop.Caller, error) {
-				return who, nil
+			web.Handle(app, "GET /me", shop.SignedIn, func(_ context.Context, caller shop.Caller, _ web.None) (shop.Caller, error) {
+				return caller, nil
 			}, web.Internal)
 			s.Go(func(ctx context.Context) error {
 				<-ctx.Done()
@@ -121,7 +121,7 @@ func TestOrder(t *testing.T) {
 		"NewApp comes before Every":      func() { (&Service{}).Every("x", "@every 1m", nil) },
 		"NewApp comes before Serve":      func() { _ = (&Service{}).Serve(t.Context()) },
 		"OpenDatabase comes before New":  func() { _, _ = open.OpenDatabase(t.Context(), "url") },
-		"NewApp come before Relay":       func() { (&Service{}).Relay(nil, 0) },
+		"NewApp come before Relay":       func() { (&Service{}).Relay(nil, false) },
 		"OpenDatabase and NewApp come b": func() { open.NewHub() },
 	} {
 		func() {

@@ -38,7 +38,7 @@ func IsCurrency(code string) bool {
 	return ok
 }
 
-// decimals also knows former currencies, in which there may be old orders.
+// decimals also has former currencies, which old orders may have.
 func decimals(code string) (uint8, bool) {
 	if d, ok := currentDecimals[code]; ok {
 		return d, true

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// Money is an exact amount: a whole number of the smallest unit and how many decimals that unit stands for. 299.99 is
-// 29999 with 2 decimals. It says nothing of its currency, which stands beside it. The zero Money is 0.
+// Money is an exact amount: a whole number of units and the number of its decimals. 299.99 is 29999 with 2 decimals.
+// The currency is not part of it and is stored beside it. The zero Money is 0.
 type Money struct {
 	units    int64
 	decimals uint8

@@ -118,19 +118,19 @@ func TestMoneyDoesNotOverflow(t *testing.T) {
 
 func TestPermissions(t *testing.T) {
 	anonymous, user := shop.Caller{}, shop.Caller{ID: shop.UserID{UUID: shop.NewID()}, Role: shop.User}
-	admin, stranger := user, user
-	admin.Role, stranger.Role = shop.Admin, "root"
+	admin, other := user, user
+	admin.Role, other.Role = shop.Admin, "root"
 	for _, c := range []struct {
-		who  shop.Caller
-		need shop.Permission
-		may  bool
+		caller shop.Caller
+		need   shop.Permission
+		may    bool
 	}{
 		{anonymous, shop.Anyone, true}, {anonymous, shop.SignedIn, false}, {anonymous, shop.ManageOrders, false},
 		{user, shop.SignedIn, true}, {user, shop.ManageCatalogue, false}, {admin, shop.ManageCatalogue, true},
-		{admin, "no such permission", false}, {stranger, shop.ManageCatalogue, false}, {shop.Caller{Role: shop.Admin}, shop.ManageUsers, false},
+		{admin, "no such permission", false}, {other, shop.ManageCatalogue, false}, {shop.Caller{Role: shop.Admin}, shop.ManageUsers, false},
 	} {
-		if c.who.May(c.need) != c.may {
-			t.Errorf("%s %s: %v", c.who.Role, c.need, !c.may)
+		if c.caller.May(c.need) != c.may {
+			t.Errorf("%s %s: %v", c.caller.Role, c.need, !c.may)
 		}
 	}
 }
@@ -154,12 +154,12 @@ func TestEventsHaveOnePublisherAndAStableTopic(t *testing.T) {
 			t.Errorf("%s is there twice", topic)
 		}
 		seen[topic] = true
-		noun, _, _ := strings.Cut(topic, ".")
-		if publishers[noun] == "" {
-			publishers[noun] = c.Publisher
+		domain, _, _ := strings.Cut(topic, ".")
+		if publishers[domain] == "" {
+			publishers[domain] = c.Publisher
 		}
-		if publishers[noun] != c.Publisher {
-			t.Errorf("%s is published by %s, other topics of %s by %s", topic, c.Publisher, noun, publishers[noun])
+		if publishers[domain] != c.Publisher {
+			t.Errorf("%s is published by %s, other topics of %s by %s", topic, c.Publisher, domain, publishers[domain])
 		}
 	}
 }

@@ -29,21 +29,21 @@ func NewBreaker(app string) *Breaker {
 		Name: app, MaxRequests: 1, Timeout: openFor,
 		ReadyToTrip:  func(counts gobreaker.Counts) bool { return counts.ConsecutiveFailures >= failuresToOpen },
 		IsSuccessful: func(err error) bool { return !isUnavailable(err) },
-		IsExcluded:   func(err error) bool { return errors.Is(err, context.Canceled) }, // says nothing about the app
+		IsExcluded:   func(err error) bool { return errors.Is(err, context.Canceled) }, // the caller's decision, no failure of the app
 		OnStateChange: func(name string, from, to gobreaker.State) {
 			slog.Warn("circuit breaker changed state", "service", name, "from", from.String(), "to", to.String())
 		},
 	})}
 }
 
-// Allow lets one call through; leave must be called with its error. It fails with ErrUpstream while the breaker is
+// Allow lets one call through; done must be called with its error. It fails with ErrUpstream while the breaker is
 // open.
-func (b *Breaker) Allow() (leave func(error), err error) {
-	leave, err = b.steps.Allow()
+func (b *Breaker) Allow() (done func(error), err error) {
+	done, err = b.steps.Allow()
 	if err != nil {
 		return nil, ErrUpstream.Wrap(err)
 	}
-	return leave, nil
+	return done, nil
 }
 
 // isUnavailable reports whether an error means that the app, or a sidecar on the way to it, did not respond.

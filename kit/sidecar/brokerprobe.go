@@ -31,7 +31,7 @@ func (s *Sidecar) CheckBroker(ctx context.Context) error {
 		return s.broker.err
 	}
 	err := s.PublishEvent(ctx, PubSub, ProbeTopic, []byte("{}"), client.PublishEventWithRawPayload())
-	if !errors.Is(ctx.Err(), context.Canceled) { // a caller that disconnects says nothing about the broker
+	if !errors.Is(ctx.Err(), context.Canceled) { // a caller that disconnects is no failure of the broker
 		s.broker.at, s.broker.err = time.Now(), err
 	}
 	return err

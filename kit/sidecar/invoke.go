@@ -29,11 +29,11 @@ const timeout = 10 * time.Second
 // included. It fails with ErrUpstream if the other app or a sidecar does not respond within 10 s, or while the circuit
 // breaker is open. The sidecar may repeat a call: invoke only idempotent endpoints.
 func (s *Sidecar) Invoke(ctx context.Context, to Endpoint, in, out any) error {
-	leave, err := s.breaker(to.App).Allow()
+	done, err := s.breaker(to.App).Allow()
 	if err != nil {
 		return err
 	}
-	return s.invoke(ctx, to, in, out, leave)
+	return s.invoke(ctx, to, in, out, done)
 }
 
 // InvokeWithoutBreaker calls an app even while it is unavailable, for callers that must notice its return immediately.
@@ -94,8 +94,8 @@ func (s *Sidecar) request(ctx context.Context, to Endpoint, in any) (*http.Reque
 	return req, nil
 }
 
-// SignatureHeader is the header field that every response of an app has. Where an app dies under concurrent calls, its
-// sidecar at times returns one caller's error to another, and to the first an empty response of status 200: all
+// SignatureHeader is the header field that every response of an app has. Where an app crashes under concurrent calls,
+// its sidecar at times returns one caller's error to another, and to the first an empty response of status 200: all
 // requests to an app share one pipeline, which runs the handler of the latest request (daprd 1.16.0 to 1.18.2,
 // pkg/middleware/http/pipeline.go, as made in https://github.com/dapr/dapr/pull/7286). Remove when each request runs
 // its own handler.

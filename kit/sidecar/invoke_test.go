@@ -81,14 +81,14 @@ func TestFloodGuardIsNoSilence(t *testing.T) {
 func TestInvoke(t *testing.T) {
 	short := fault.New(fault.Conflict, "out_of_stock", "not enough left")
 	var seen *http.Request
-	answer := func(http.ResponseWriter) {}
+	respond := func(http.ResponseWriter) {}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		seen = r
-		answer(w)
+		respond(w)
 	}))
 	t.Cleanup(server.Close)
 	s := sidecar.At(strings.TrimPrefix(server.URL, "http://"), "the sidecar's token", server.Client())
-	says := func(status int, contentType, body string) func(http.ResponseWriter) {
+	respondWith := func(status int, contentType, body string) func(http.ResponseWriter) {
 		return func(w http.ResponseWriter) {
 			w.Header().Set("Content-Type", contentType)
 			w.Header().Set("X-Request-Id", "1") // as all answers of kit/web
@@ -98,17 +98,17 @@ func TestInvoke(t *testing.T) {
 	}
 	const daprError = `{"errorCode":"ERR_DIRECT_INVOKE","message":"failed to invoke, id: products, err: connection refused"}`
 	for _, c := range []struct {
-		name   string
-		answer func(http.ResponseWriter)
-		want   error
+		name    string
+		respond func(http.ResponseWriter)
+		want    error
 	}{
-		{"an answer", says(200, "application/json", `{"name":"x"}`), nil},
-		{"a fault survives", says(409, "application/problem+json", `{"status":409,"code":"out_of_stock","detail":"d","errors":{"items[0].quantity":"only 1 left"}}`), short},
-		{"the sidecar cannot reach it", says(500, "application/json", daprError), sidecar.ErrUpstream},
-		{"the breaker is open", says(500, "application/json", `{"errorCode":"ERR_DIRECT_INVOKE","message":"circuit breaker is open"}`), sidecar.ErrUpstream},
-		{"nothing we know", says(502, "text/html", `<h1>bad gateway</h1>`), sidecar.ErrUpstream},
+		{"an answer", respondWith(200, "application/json", `{"name":"x"}`), nil},
+		{"a fault survives", respondWith(409, "application/problem+json", `{"status":409,"code":"out_of_stock","detail":"d","errors":{"items[0].quantity":"only 1 left"}}`), short},
+		{"the sidecar cannot reach it", respondWith(500, "application/json", daprError), sidecar.ErrUpstream},
+		{"the breaker is open", respondWith(500, "application/json", `{"errorCode":"ERR_DIRECT_INVOKE","message":"circuit breaker is open"}`), sidecar.ErrUpstream},
+		{"nothing we know", respondWith(502, "text/html", `<h1>bad gateway</h1>`), sidecar.ErrUpstream},
 	} {
-		answer = c.answer
+		respond = c.respond
 		var out struct{ Name string }
 		err := s.Invoke(t.Context(), sidecar.Endpoint{App: "products", Method: "PUT", Path: "/reservations/7"}, map[string]int{"n": 1}, &out)
 		if !errors.Is(err, c.want) || (err == nil && out.Name != "x") {
@@ -118,18 +118,18 @@ func TestInvoke(t *testing.T) {
 			t.Errorf("%s lost its fields: %+v", c.name, err)
 		}
 	}
-	answer = says(500, "application/problem+json", `{"status":500,"code":"internal","detail":"oops"}`)
+	respond = respondWith(500, "application/problem+json", `{"status":500,"code":"internal","detail":"oops"}`)
 	if err := s.Invoke(t.Context(), sidecar.Endpoint{App: "products", Method: "GET", Path: "/x"}, nil, nil); fault.Of(err).Kind != fault.Internal {
 		t.Errorf("their bug is %v", err)
 	}
-	answer = func(w http.ResponseWriter) { w.WriteHeader(http.StatusOK) }
+	respond = func(w http.ResponseWriter) { w.WriteHeader(http.StatusOK) }
 	if err := s.Invoke(t.Context(), sidecar.Endpoint{App: "products", Method: "POST", Path: "/x"}, nil, nil); !errors.Is(err, sidecar.ErrUpstream) {
 		t.Errorf("no response, but: %v", err)
 	}
 	if seen.Header.Get("dapr-app-id") != "products" || seen.Header.Get("dapr-api-token") != "the sidecar's token" || seen.URL.Path != "/x" {
 		t.Errorf("asked %s with %v", seen.URL, seen.Header)
 	}
-	answer = says(503, "text/plain", "down")
+	respond = respondWith(503, "text/plain", "down")
 	for range sidecar.FailuresToOpen {
 		_ = s.Invoke(t.Context(), sidecar.Endpoint{App: "orders", Method: "GET", Path: "/x"}, nil, nil) // which it is must not matter to the others
 	}
@@ -137,7 +137,7 @@ func TestInvoke(t *testing.T) {
 	if err := s.Invoke(t.Context(), sidecar.Endpoint{App: "orders", Method: "GET", Path: "/x"}, nil, nil); !errors.Is(err, sidecar.ErrUpstream) || seen != nil {
 		t.Errorf("after %d silences it was asked again (%v): %v", sidecar.FailuresToOpen, seen != nil, err)
 	}
-	answer = says(409, "application/problem+json", `{"status":409,"code":"out_of_stock","detail":"d"}`)
+	respond = respondWith(409, "application/problem+json", `{"status":409,"code":"out_of_stock","detail":"d"}`)
 	for range 3 * sidecar.FailuresToOpen {
 		if err := s.Invoke(t.Context(), sidecar.Endpoint{App: "products", Method: "GET", Path: "/x"}, nil, nil); !errors.Is(err, short) {
 			t.Fatalf("a refusal is an answer: %v", err)

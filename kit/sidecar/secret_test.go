@@ -64,7 +64,7 @@ func TestSecretThatIsMissingFailsImmediately(t *testing.T) {
 	}
 }
 
-func TestSecretWaitsForASidecarThatDoesNotAnswerYet(t *testing.T) {
+func TestSecretWaitsForASidecarThatDoesNotRespondYet(t *testing.T) {
 	store := &secretStore{responses: []func() (map[string]string, error){
 		refuses(codes.Unavailable, "connection refused"), refuses(codes.Unavailable, "connection refused"),
 		holds(map[string]string{"redis-password": "pw"}),

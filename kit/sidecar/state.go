@@ -35,8 +35,8 @@ func (s *Sidecar) Load(ctx context.Context, store, key string, into any) (versio
 	return item.Etag, nil
 }
 
-// Save stores a value as JSON until ttl has passed, if the key still has the loaded version; an empty version stands
-// for a missing key. It fails with ErrConcurrentUpdate.
+// Save stores a value as JSON until ttl has passed, if the key still has the loaded version; an empty version means
+// that the key is missing. It fails with ErrConcurrentUpdate.
 func (s *Sidecar) Save(ctx context.Context, store, key string, value any, version string, ttl time.Duration) error {
 	text, err := json.Marshal(value)
 	if err != nil {
@@ -65,7 +65,7 @@ func (s *Sidecar) stateError(ctx context.Context, store, key, version string, er
 		return ErrConcurrentUpdate.Wrap(err)
 	}
 	if version == "" {
-		if item, askErr := s.GetState(ctx, store, key, nil); askErr == nil && item.Etag != "" {
+		if item, getErr := s.GetState(ctx, store, key, nil); getErr == nil && item.Etag != "" {
 			return ErrConcurrentUpdate.Wrap(err)
 		}
 	}

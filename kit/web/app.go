@@ -46,7 +46,7 @@ type Config struct {
 	Bare bool
 }
 
-// App is a Fiber app that knows the input and output of its routes.
+// App is a Fiber app with the input and output types of its routes.
 type App struct {
 	*fiber.App
 	name               string

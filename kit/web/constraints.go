@@ -17,7 +17,7 @@ var bounds = map[any][2]string{
 	"integer": {"minimum", "maximum"}, "number": {"minimum", "maximum"},
 }
 
-// constrain adds the rules of validate tags to a schema. orEmpty says that an optional empty text is valid.
+// constrain adds the rules of validate tags to a schema. orEmpty means that an optional empty text is valid.
 func constrain(schema object, rules string, orEmpty bool) {
 	rules, elements, _ := strings.Cut(rules, "dive")
 	if _, values, ok := strings.Cut(elements, "endkeys"); ok {

@@ -85,7 +85,7 @@ func (l *limitedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// readBody reads a whole body of at most limit bytes and keeps it in the request.
+// readBody reads a complete body of at most limit bytes and stores it in the request.
 func readBody(c *fiber.Ctx, limit int) ([]byte, error) {
 	if c.Context().RequestBodyStream() == nil {
 		return c.Body(), nil // bounded by the app's own limit

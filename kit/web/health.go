@@ -85,7 +85,7 @@ func (app *App) Health(ctx context.Context) Health {
 	return h
 }
 
-// platformRoutes are on the port of every service. They show nothing of any user, so they need no token.
+// platformRoutes are on the port of every service. They show no data of users, so they need no token.
 func (app *App) platformRoutes() {
 	app.Get("/health", func(c *fiber.Ctx) error { return c.JSON(Health{Status: OK}) })
 	app.Get("/health/ready", func(c *fiber.Ctx) error {

@@ -18,7 +18,7 @@ import (
 var keyType = reflect.TypeFor[idempotency.Key]()
 
 // readKey sets the idempotency key of an input. An invalid header goes into bad.
-func (plan *inputPlan) readKey(c *fiber.Ctx, who shop.Caller, in reflect.Value, bad fields) {
+func (plan *inputPlan) readKey(c *fiber.Ctx, caller shop.Caller, in reflect.Value, bad fields) {
 	headers := c.Request().Header.PeekAll(idempotency.Header)
 	switch {
 	case len(headers) == 0:
@@ -28,7 +28,7 @@ func (plan *inputPlan) readKey(c *fiber.Ctx, who shop.Caller, in reflect.Value, 
 		bad.add(idempotency.Header, fmt.Sprintf("must be 1 to %d printable ASCII characters", idempotency.MaxLength))
 	default:
 		uri := c.Request().URI()
-		key := idempotency.New(string(headers[0]), who.ID, plan.route, uri.Path(), uri.QueryString(), canonicalBody(c))
+		key := idempotency.New(string(headers[0]), caller.ID, plan.route, uri.Path(), uri.QueryString(), canonicalBody(c))
 		in.FieldByIndex(plan.key).Set(reflect.ValueOf(key))
 	}
 }

@@ -19,7 +19,7 @@ import (
 
 var errUnsupported = fault.New(fault.Unsupported, "unsupported_media_type", "send the body as application/json")
 
-// inputPlan says where each field of an input comes from. It is made once, when the route is added.
+// inputPlan is the source of each field of an input. It is made once, when the route is added.
 type inputPlan struct {
 	typ    reflect.Type
 	params []param
@@ -80,7 +80,7 @@ func planParam(t reflect.Type, f reflect.StructField) param {
 
 // decode fills an input from a request and validates it. It fails with ErrMalformed if the body is not JSON, else with
 // ErrInvalid naming all invalid fields.
-func (plan *inputPlan) decode(c *fiber.Ctx, who shop.Caller, in reflect.Value, op *operation) error {
+func (plan *inputPlan) decode(c *fiber.Ctx, caller shop.Caller, in reflect.Value, op *operation) error {
 	bad, present := fields{}, map[string]bool{}
 	for _, p := range plan.params {
 		if err := p.decode(c, in.FieldByIndex(p.Index), bad); err != nil {
@@ -100,7 +100,7 @@ func (plan *inputPlan) decode(c *fiber.Ctx, who shop.Caller, in reflect.Value, o
 		in.FieldByIndex(plan.raw).Set(reflect.ValueOf(body))
 	}
 	if plan.key != nil {
-		plan.readKey(c, who, in, bad)
+		plan.readKey(c, caller, in, bad)
 	}
 	return validated(in, bad, present)
 }

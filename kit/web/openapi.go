@@ -116,7 +116,7 @@ func rawSchema(mediaType string) object {
 	return object{"type": "string"}
 }
 
-// automatic are headers that clients send without being asked to.
+// automatic are headers that clients send without a decision of their developers; they are not documented.
 var automatic = []string{fiber.HeaderXForwardedFor, fiber.HeaderUserAgent, fiber.HeaderAuthorization}
 
 func (op operation) parameters(s *schemas) []any {
@@ -202,7 +202,7 @@ func (op operation) success(s *schemas) object {
 	return success
 }
 
-// headers are those of success that say something.
+// headers are the documented ones of a successful response.
 func (op operation) headers() object {
 	headers, text := object{}, object{"type": "string"}
 	if op.out.Implements(reflect.TypeFor[ETagged]()) && !op.noStore {

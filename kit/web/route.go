@@ -16,7 +16,7 @@ import (
 )
 
 // Handler does the work of a route: it turns a caller and an input into an output. It does not depend on HTTP.
-type Handler[In, Out any] func(ctx context.Context, who shop.Caller, in In) (Out, error)
+type Handler[In, Out any] func(ctx context.Context, caller shop.Caller, in In) (Out, error)
 
 // None is the input of a route without input, or the output of one that responds with 204.
 type None struct{}
@@ -59,7 +59,7 @@ func Form(op *operation) { op.form = true }
 // OptionalBody accepts a request without a body, as if all its fields were omitted.
 func OptionalBody(op *operation) { op.optionalBody = true }
 
-// NoStore forbids caches to store the response. Everything about a person needs it.
+// NoStore forbids caches to store the response. Personal data needs it.
 func NoStore(op *operation) { op.noStore = true }
 
 // Fails documents the faults of the route's own.
@@ -138,18 +138,18 @@ func serve[In, Out any](c *fiber.Ctx, app *App, op *operation, h Handler[In, Out
 			return err
 		}
 	}
-	who, err := app.caller(ctx, c, op.need)
+	caller, err := app.caller(ctx, c, op.need)
 	if err != nil {
 		return err
 	}
 	var in In
-	if err := op.in.decode(c, who, reflect.ValueOf(&in).Elem(), op); err != nil {
+	if err := op.in.decode(c, caller, reflect.ValueOf(&in).Elem(), op); err != nil {
 		return err
 	}
 	if op.noStore {
 		c.Set(fiber.HeaderCacheControl, "no-store")
 	}
-	out, err := h(ctx, who, in)
+	out, err := h(ctx, caller, in)
 	if err != nil {
 		return err
 	}
@@ -194,14 +194,14 @@ func (app *App) caller(ctx context.Context, c *fiber.Ctx, need shop.Permission) 
 	if app.cfg.Verify == nil {
 		return shop.Caller{}, errors.New("web: the route needs a caller, but Config.Verify is nil")
 	}
-	who, err := app.cfg.Verify(ctx, token)
+	caller, err := app.cfg.Verify(ctx, token)
 	if err != nil {
 		return shop.Caller{}, err
 	}
-	if !who.May(need) {
+	if !caller.May(need) {
 		return shop.Caller{}, errForbidden
 	}
-	return who, nil
+	return caller, nil
 }
 
 // BearerToken is the token of the Authorization header. It fails as Unauthenticated unless there is exactly one.

@@ -22,7 +22,7 @@ type object = map[string]any
 type schemas struct {
 	byName map[string]any
 	types  map[string]reflect.Type // by name
-	// input is set while request bodies are described: validate tags say what a request may omit, json tags what a
+	// input is set while request bodies are described: validate tags define what a request may omit, json tags what a
 	// response omits. A type of both is described as a request, which is true of its responses too.
 	input bool
 }
@@ -31,7 +31,7 @@ func newSchemas() *schemas {
 	return &schemas{byName: map[string]any{}, types: map[string]reflect.Type{}}
 }
 
-// known are types whose JSON is not what their Go structure says.
+// known are types whose JSON does not follow their Go structure.
 var known = map[reflect.Type]object{
 	reflect.TypeFor[time.Time]():       {"type": "string", "format": "date-time"},
 	reflect.TypeFor[shop.Money]():      {"type": "number", "format": "double"},

@@ -10,5 +10,5 @@ import (
 // setUserTimeout keeps the timeout of the system.
 func setUserTimeout(syscall.RawConn, time.Duration) {}
 
-// disconnected cannot know: the next Write fails.
+// disconnected always reports false here: the next Write fails.
 func disconnected(syscall.RawConn) bool { return false }

@@ -11,9 +11,9 @@ import (
 // TestSlowClient: Write fails and keeps failing; WriteFinal sends the rest of the failed Write before its own text.
 func TestSlowClient(t *testing.T) {
 	t.Parallel()
-	ours, theirs := net.Pipe()
+	server, theirs := net.Pipe()
 	defer theirs.Close() //nolint:errcheck // of a test
-	writer := &StreamWriter{conn: ours, timeout: time.Second}
+	writer := &StreamWriter{conn: server, timeout: time.Second}
 	received := make(chan string)
 	go func() {
 		some := make([]byte, 4)
@@ -32,7 +32,7 @@ func TestSlowClient(t *testing.T) {
 		received <- string(rest)
 	}()
 	writer.WriteFinal(": slow\n\n")
-	_ = ours.Close()
+	_ = server.Close()
 	if got := <-received; got != ": all of it\n\n: slow\n\n" {
 		t.Errorf("finally %q", got)
 	}
@@ -40,9 +40,9 @@ func TestSlowClient(t *testing.T) {
 
 func TestDisconnectedClient(t *testing.T) {
 	t.Parallel()
-	ours, theirs := net.Pipe()
+	server, theirs := net.Pipe()
 	_ = theirs.Close()
-	writer := &StreamWriter{conn: ours, timeout: time.Second}
+	writer := &StreamWriter{conn: server, timeout: time.Second}
 	for range 2 {
 		if _, err := writer.Write([]byte("x")); !errors.Is(err, ErrDisconnected) {
 			t.Error(err)

@@ -68,8 +68,8 @@ func newApp(token string) *web.App {
 	web.Handle(app, "GET /things", shop.Anyone, func(_ context.Context, _ shop.Caller, in search) (map[string]any, error) {
 		return map[string]any{"limit": in.Limit, "name": in.Name}, nil
 	}, web.Doc("listThings", "products", "List things"))
-	web.Handle(app, "GET /me", shop.SignedIn, func(_ context.Context, who shop.Caller, _ web.None) (map[string]any, error) {
-		return map[string]any{"id": who.ID}, nil
+	web.Handle(app, "GET /me", shop.SignedIn, func(_ context.Context, caller shop.Caller, _ web.None) (map[string]any, error) {
+		return map[string]any{"id": caller.ID}, nil
 	}, web.NoStore, web.Doc("getMe", "account", "Get the caller"))
 	web.Handle(app, "DELETE /shop", shop.ManageCatalogue, func(context.Context, shop.Caller, web.None) (web.None, error) {
 		return web.None{}, nil

@@ -94,15 +94,15 @@ func TestGuessingLocks(t *testing.T) {
 	t.Parallel()
 	alice, name := newUser(t)
 	id, thief := userID(t, alice), anonymous()
-	guess := func(password string) client.Response {
+	attempt := func(password string) client.Response {
 		forged := fmt.Sprintf("203.0.113.%d", rand.IntN(250)+1)
 		return login(t, thief, name, password, "X-Forwarded-For", forged, "X-Real-Ip", forged, "Forwarded", "for="+forged,
 			"X-Client-Ip", forged, "True-Client-Ip", forged)
 	}
 	for range 5 {
-		refused(t, "a guess", guess("wrong"), "wrong_credentials", 401)
+		refused(t, "a guess", attempt("wrong"), "wrong_credentials", 401)
 	}
-	locked := guess(password)
+	locked := attempt(password)
 	refused(t, "the right password after the lockout", locked, "sign_in_locked", 423)
 	if after, err := strconv.Atoi(locked.Header.Get("Retry-After")); err != nil || after < 1 || after > 60 {
 		t.Errorf("Retry-After: %q", locked.Header.Get("Retry-After"))
@@ -117,7 +117,7 @@ func TestGuessingLocks(t *testing.T) {
 		t.Errorf("the audit has %v and %v, want 5 and 1 from %s", failures, locks, thief.From)
 	}
 	must(t, admin(t).Call(t.Context(), "POST /api/v1/users/"+id+"/unlock", nil, 204, nil))
-	if a := guess(password); a.Status != 200 {
+	if a := attempt(password); a.Status != 200 {
 		t.Errorf("unlocked: %d %s", a.Status, a.Body)
 	}
 }

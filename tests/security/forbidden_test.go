@@ -159,10 +159,10 @@ func TestForbiddenSecrets(t *testing.T) {
 		"orders": {"orders-database-url"}, "notifications": {"notifications-database-url"},
 	}
 	all := slices.Concat(slices.Collect(maps.Values(own))...)
-	for app, mine := range own {
+	for app, own := range own {
 		for _, name := range all {
 			a := as(t, app, "GET /v1.0/secrets/secrets/"+name, nil)
-			if slices.Contains(mine, name) {
+			if slices.Contains(own, name) {
 				must(t, a.Into(200, nil))
 				continue
 			}
@@ -171,7 +171,7 @@ func TestForbiddenSecrets(t *testing.T) {
 		var bulk map[string]map[string]string
 		must(t, json.Unmarshal(as(t, app, "GET /v1.0/secrets/secrets/bulk", nil).Body, &bulk))
 		for _, name := range all {
-			if _, given := bulk[name]; given && !slices.Contains(mine, name) {
+			if _, given := bulk[name]; given && !slices.Contains(own, name) {
 				t.Errorf("%s reads %s in bulk", app, name)
 			}
 		}

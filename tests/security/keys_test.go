@@ -39,14 +39,14 @@ func signer(t *testing.T) (*auth.Signer, ed25519.PrivateKey) {
 // TestForgedTokens tries known forgeries. Each differs from an accepted token in one way.
 func TestForgedTokens(t *testing.T) {
 	t.Parallel()
-	ours, key := signer(t)
+	own, key := signer(t)
 	public := key.Public().(ed25519.PublicKey)
 	caller := kittest.NewCaller(shop.Admin)
 	forge := func(method jwt.SigningMethod, with any, change func(c jwt.MapClaims, h map[string]any)) string {
-		claims := jwt.MapClaims{"iss": ours.Issuer, "aud": auth.Audience, "sub": caller.ID.String(), "sid": caller.SessionID.String(), "role": "admin",
+		claims := jwt.MapClaims{"iss": own.Issuer, "aud": auth.Audience, "sub": caller.ID.String(), "sid": caller.SessionID.String(), "role": "admin",
 			"jti": "x", "iat": time.Now().Unix(), "nbf": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix()}
 		token := jwt.NewWithClaims(method, claims)
-		token.Header["kid"] = ours.InitialKey().ID
+		token.Header["kid"] = own.InitialKey().ID
 		change(claims, token.Header)
 		text, err := token.SignedString(with)
 		must(t, err)

@@ -32,10 +32,10 @@ func TestOrderOwnership(t *testing.T) {
 	}
 	cheap := strings.Replace(orderBody(t), `"quantity":1`, `"quantity":1,"unit_price":0.01`, 1)
 	refused(t, "a price", do(t, bob, "POST /api/v1/orders", client.Raw(cheap)), "invalid", 422)
-	var mine client.Page[client.Order]
-	must(t, bob.Call(t.Context(), "GET /api/v1/orders", nil, 200, &mine))
-	if len(mine.Items) != 0 {
-		t.Errorf("bob sees %+v", mine.Items)
+	var own client.Page[client.Order]
+	must(t, bob.Call(t.Context(), "GET /api/v1/orders", nil, 200, &own))
+	if len(own.Items) != 0 {
+		t.Errorf("bob sees %+v", own.Items)
 	}
 	must(t, alice.Call(t.Context(), "GET /api/v1/orders/"+order.ID, nil, 200, nil))
 }

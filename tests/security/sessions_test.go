@@ -105,17 +105,17 @@ func TestSignOutOfOtherDevices(t *testing.T) {
 	_, name := newUser(t)
 	first, second, this := signIn(t, name, password), signIn(t, name, password), signIn(t, name, password)
 	owner := client.Client{Base: running.URL(), Token: this.Access}
-	var mine client.Page[struct {
+	var own client.Page[struct {
 		ID      string
 		Current bool
 		Address string
 	}]
-	must(t, owner.Call(t.Context(), "GET /api/v1/users/me/sessions", nil, 200, &mine))
-	if len(mine.Items) != 4 || !mine.Items[0].Current || mine.Items[1].Current || !strings.HasPrefix(mine.Items[0].Address, "127.77.") {
-		t.Fatalf("%+v", mine.Items)
+	must(t, owner.Call(t.Context(), "GET /api/v1/users/me/sessions", nil, 200, &own))
+	if len(own.Items) != 4 || !own.Items[0].Current || own.Items[1].Current || !strings.HasPrefix(own.Items[0].Address, "127.77.") {
+		t.Fatalf("%+v", own.Items)
 	}
-	refused(t, "the session of another user", do(t, mallory, "DELETE /api/v1/users/me/sessions/"+mine.Items[2].ID, nil), "session_not_found", 404)
-	must(t, owner.Call(t.Context(), "DELETE /api/v1/users/me/sessions/"+mine.Items[2].ID, nil, 204, nil))
+	refused(t, "the session of another user", do(t, mallory, "DELETE /api/v1/users/me/sessions/"+own.Items[2].ID, nil), "session_not_found", 404)
+	must(t, owner.Call(t.Context(), "DELETE /api/v1/users/me/sessions/"+own.Items[2].ID, nil, 204, nil))
 	endedWithinASecond(t, "signed out from another device", first.Access)
 	acceptedEverywhere(t, "the other session", second.Access)
 	must(t, owner.Call(t.Context(), "DELETE /api/v1/users/me/sessions?keep=current", nil, 204, nil))

@@ -54,19 +54,19 @@ func TestAccessLists(t *testing.T) {
 	}
 	lists := access.Policies(t)
 	for r := range needed {
-		if r.Of == r.By {
-			t.Errorf("%s asks itself for %s", r.By, r.Do)
+		if r.App == r.Caller {
+			t.Errorf("%s asks itself for %s", r.Caller, r.Route)
 		}
-		verb, path := example(r.Do)
-		if !newList(lists[r.Of][r.By]).allows(verb, path) {
-			t.Errorf("%s needs %s of %s, and its list would refuse it", r.By, r.Do, r.Of)
+		verb, path := example(r.Route)
+		if !newList(lists[r.App][r.Caller]).allows(verb, path) {
+			t.Errorf("%s needs %s of %s, and its list would refuse it", r.Caller, r.Route, r.App)
 		}
 	}
 	for app, all := range everyRoute(t) {
 		for _, do := range all {
 			for _, by := range ids(t) {
 				verb, path := example(do)
-				if !needed[access.Request{By: by, Of: app, Do: do}] && newList(lists[app][by]).allows(verb, path) {
+				if !needed[access.Request{Caller: by, App: app, Route: do}] && newList(lists[app][by]).allows(verb, path) {
 					t.Errorf("%s may not ask %s for %s, and its list would let it: give that route a path that no entry of dapr/config/%s.yaml is about",
 						by, app, do, app)
 				}

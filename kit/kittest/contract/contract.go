@@ -53,8 +53,8 @@ type Exchange struct {
 }
 
 // Check fails with each difference between an exchange and the document: an undocumented status, content type or
-// property, a missing one, a wrong type or format. Of the request it checks only what was accepted, that is answered
-// with a status below 400. It fails with ErrUndocumented where the document has no such operation.
+// property, a missing one, a wrong type or format. It checks a request only if it was accepted, with a status
+// below 400. It fails with ErrUndocumented where the document has no such operation.
 func (c *Contract) Check(e Exchange) error {
 	request := e.Request.Clone(e.Request.Context())
 	request.Body = io.NopCloser(bytes.NewReader(e.RequestBody))
@@ -73,7 +73,7 @@ func (c *Contract) Check(e Exchange) error {
 	if len(differences) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s %s, answered with %d, differs from the document: %w",
+	return fmt.Errorf("%s %s with the response %d differs from the document: %w",
 		request.Method, request.URL.Path, response.StatusCode, join(differences))
 }
 

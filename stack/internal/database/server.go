@@ -108,8 +108,8 @@ func (s Server) configure(account account) error {
 		account.writeFile(filepath.Join(s.Data, "pg_hba.conf"), "host all all 127.0.0.1/32 scram-sha-256\n"))
 }
 
-// removeStaleLock removes the lock file of a server that is gone. Postgres itself keeps it when another process has got
-// the server's pid since.
+// removeStaleLock removes the lock file of a server that has exited. Postgres itself keeps it when another process has
+// got the server's pid since.
 func (s Server) removeStaleLock() error {
 	path := filepath.Join(s.Data, "postmaster.pid")
 	text, err := os.ReadFile(path)

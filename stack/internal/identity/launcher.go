@@ -10,7 +10,7 @@ import (
 )
 
 // WriteLauncher writes the folder for DAPR_RUNTIME_PATH, in which Dapr's CLI finds .dapr/bin/daprd: a script that
-// starts the real daprd with what neither the run template nor the CLI can say. These are sentry's address (the CLI
+// starts the real daprd with what neither the run template nor the CLI can set. These are sentry's address (the CLI
 // 1.16 knows only localhost:50001), each app's token for sentry, and extra arguments. Sidecars wait up to five seconds
 // until the gateway's has created the database of names: when two create it concurrently, one fails.
 func WriteLauncher(i instance.Instance, daprd string, extra []string) (string, error) {

@@ -78,8 +78,8 @@ func (r *run) startApps(ctx context.Context) error {
 	return nil
 }
 
-// awaitHealthy waits until the gateway reports every service as healthy. The gateway asks one replica of each service,
-// so all processes must be running, too.
+// awaitHealthy waits until the gateway reports every service as healthy. The gateway checks one replica of each
+// service, so all processes must be running, too.
 func (r *run) awaitHealthy(ctx context.Context) error {
 	url := fmt.Sprintf("http://127.0.0.1:%d/health/services", r.Port(8000))
 	var last atomic.Value

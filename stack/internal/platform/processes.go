@@ -160,7 +160,7 @@ func controlPlane(i instance.Instance, name, path string, port, healthPort int) 
 	}
 }
 
-// mailSpec is MailHog, which delivers no mail: it keeps all in memory.
+// mailSpec is MailHog, which delivers no mail: it stores all in memory.
 func mailSpec(i instance.Instance, path string) proc.Spec {
 	web := loopback(i, instance.MailWeb)
 	health := healthy(i.Port(instance.MailWeb), "/api/v2/messages?limit=1")
@@ -190,7 +190,7 @@ func sidecarSpec(i instance.Instance, d program.Dapr, a template.App, t secret.T
 	}
 }
 
-// appSpec counts any response as alive: a restart does not help a service that reports itself as unhealthy.
+// appSpec restarts a service only without any response: a restart does not help one that reports itself as unhealthy.
 func appSpec(i instance.Instance, a template.App, t secret.Tokens) proc.Spec {
 	path, args := a.Command[0], a.Command[1:]
 	if _, ok := a.GoPackage(); ok {
@@ -211,7 +211,7 @@ func portText(i instance.Instance, p int) string { return strconv.Itoa(i.Port(p)
 
 func loopback(i instance.Instance, p int) string { return "127.0.0.1:" + portText(i, p) }
 
-// healthy is a probe that wants a 2xx response.
+// healthy is a probe that requires a 2xx response.
 func healthy(port int, path string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		code, body, err := get(ctx, fmt.Sprintf("http://127.0.0.1:%d%s", port, path))

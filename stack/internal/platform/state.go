@@ -77,11 +77,11 @@ func Supervisor(i instance.Instance) int {
 	return pid
 }
 
-// ErrRunning says that an instance has a supervisor already.
+// ErrRunning means that an instance has a supervisor already.
 var ErrRunning = errors.New("the platform already runs")
 
-// CheckStopped fails with ErrRunning when an instance runs. It gives a supervisor that was just killed a second to be
-// gone.
+// CheckStopped fails with ErrRunning when an instance runs. It waits up to a second for a supervisor that
+// was just killed.
 func CheckStopped(i instance.Instance) error {
 	pid := Supervisor(i)
 	for began := time.Now(); pid != 0 && time.Since(began) < time.Second; pid = Supervisor(i) {

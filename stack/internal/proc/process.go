@@ -221,7 +221,7 @@ func (p *process) waitReleased(ctx context.Context) bool {
 	return ctx.Err() == nil
 }
 
-// lastLogLine is the last line of the log of a process that exited by itself: it often says why.
+// lastLogLine is the last line of the log of a process that exited by itself: it often has the reason.
 func (p *process) lastLogLine(err error) string {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() < 0 {

@@ -28,7 +28,7 @@ type Spec struct {
 	Log   string
 	Ports map[string]int // that it listens on, by purpose
 
-	Stop  syscall.Signal // asks it to exit; default SIGTERM
+	Stop  syscall.Signal // ends it; default SIGTERM
 	Grace time.Duration  // until it is killed after Stop; default 5 s
 	Death syscall.Signal // sent by the kernel when the supervisor exits; default SIGKILL
 	Attr  syscall.SysProcAttr

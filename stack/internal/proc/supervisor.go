@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// HangTimeout is how long a process that was ready may leave probes unanswered before it is killed. The slowest
+// HangTimeout is how long a process that was ready may not respond to probes before it is killed. The slowest
 // response of a healthy process on a starved machine took 0.24 s (docs/decisions.md).
 const HangTimeout = missedProbes * probeEvery
 
@@ -75,7 +75,7 @@ func (s *Supervisor) WaitReady(ctx context.Context, name string) error {
 	}
 }
 
-// Stop ends the named processes concurrently, each within its grace period, and returns when they are gone.
+// Stop ends the named processes concurrently, each within its grace period, and returns when they have exited.
 func (s *Supervisor) Stop(names ...string) {
 	var wg sync.WaitGroup
 	for _, name := range names {
@@ -129,7 +129,7 @@ func DefaultBackoff() Backoff {
 	return Backoff{Min: 200 * time.Millisecond, Max: 5 * time.Second, Reset: 10 * time.Second}
 }
 
-// Next is the wait after a run that lasted so long.
+// Next is the wait after a run of that duration.
 func (b *Backoff) Next(lasted time.Duration) time.Duration {
 	if b.next == 0 || lasted >= b.Reset {
 		b.next = b.Min
@@ -141,8 +141,7 @@ func (b *Backoff) Next(lasted time.Duration) time.Duration {
 
 const holdPollEvery = 100 * time.Millisecond
 
-// Hold asks the supervisor of an instance to keep a process down. It does while a file of that name is in the folder
-// hold/.
+// Hold makes the supervisor of an instance keep a process down, as long as a file of that name is in the folder hold/.
 func Hold(dir, name string) error {
 	if err := os.MkdirAll(filepath.Join(dir, "hold"), 0o755); err != nil {
 		return err

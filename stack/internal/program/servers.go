@@ -25,7 +25,7 @@ const (
 
 var number = regexp.MustCompile(`\d+(\.\d+)*`)
 
-// ErrMissing says that a program is not on this machine.
+// ErrMissing means that a program is not on this machine.
 var ErrMissing = errors.New("not found")
 
 // FindPostgres returns the folder of the newest Postgres server.

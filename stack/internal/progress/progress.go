@@ -1,4 +1,4 @@
-// Package progress shows a person at a terminal what a program does and how long it takes.
+// Package progress shows the user at a terminal what a program does and how long it takes.
 package progress
 
 import (
@@ -33,7 +33,7 @@ func (l *Log) Printf(format string, args ...any) {
 	fmt.Fprintf(l.out, "%8s  %s\n", short(time.Since(l.start)), fmt.Sprintf(format, args...))
 }
 
-// Step runs a step. When it takes longer than two seconds, lines say for how long it has run and what comes next.
+// Step runs a step. When it takes longer than two seconds, lines show for how long it has run and the next step.
 func (l *Log) Step(name, next string, run func() error) error {
 	return l.Watch(name, func() string { return "next: " + next }, run)
 }

@@ -1,4 +1,4 @@
-// Package secret creates the secrets of an instance once, and keeps them in files that only their owner can read.
+// Package secret creates the secrets of an instance once, and stores them in files that only their owner can read.
 package secret
 
 import (
@@ -96,7 +96,7 @@ func NewTokens(i instance.Instance, apps []string) (map[string]Tokens, error) {
 	return all, writeJSON(i.Path("tokens.json"), all)
 }
 
-// WriteEnv writes the shell file for `dapr run -f`, with what the run template cannot say. runtime is the folder in
+// WriteEnv writes the shell file for `dapr run -f`, with what the run template cannot set. runtime is the folder in
 // which the CLI finds daprd; extra are further variables, as NAME=value.
 func WriteEnv(i instance.Instance, runtime string, extra []string) error {
 	lines := []string{

@@ -18,7 +18,7 @@ import (
 )
 
 // Request is a call that one app's code makes to another: "PUT /reservations/{}" of products by orders.
-type Request struct{ By, Of, Do string }
+type Request struct{ Caller, App, Route string }
 
 // IDs are the apps of dapr/dapr.yaml.
 func IDs(t source.T) (all []string) {
@@ -43,25 +43,25 @@ func Requests(t source.T) []Request {
 	found := publicRequests(t)
 	services := map[string]bool{}
 	for _, r := range found {
-		services[r.Of] = true
+		services[r.App] = true
 	}
 	for service := range services {
 		// The cheapest call, by which the benchmark measures the cost of a pair of sidecars.
 		found = append(found, Request{"gateway", service, "GET /health"})
 	}
 	for _, e := range endpoints(t) {
-		of := []string{e.Of}
-		if e.Of == "" {
+		of := []string{e.App}
+		if e.App == "" {
 			of = slices.Collect(maps.Keys(services))
 		}
 		for _, app := range of {
-			if app != e.By {
-				found = append(found, Request{e.By, app, e.Do})
+			if app != e.Caller {
+				found = append(found, Request{e.Caller, app, e.Route})
 			}
 		}
 	}
 	slices.SortFunc(found, func(a, b Request) int {
-		return strings.Compare(a.Of+" "+a.By+" "+a.Do, b.Of+" "+b.By+" "+b.Do)
+		return strings.Compare(a.App+" "+a.Caller+" "+a.Route, b.App+" "+b.Caller+" "+b.Route)
 	})
 	return slices.Compact(found)
 }
@@ -109,7 +109,7 @@ func endpoints(t source.T) (found []Request) {
 			}
 			seen[object] = true
 			for _, e := range g.endpoints[object] {
-				e.By = service
+				e.Caller = service
 				found = append(found, e)
 			}
 			for _, used := range g.uses[object] {
@@ -198,7 +198,7 @@ func endpoint(t source.T, p *packages.Package, literal *ast.CompositeLit) Reques
 		t.Errorf("%s: an endpoint needs a Method, a Path and (mostly) an App, as constants with field names",
 			p.Fset.Position(literal.Pos()))
 	}
-	return Request{Of: fields["App"], Do: AnyValue(fields["Method"] + " " + fields["Path"])}
+	return Request{App: fields["App"], Route: AnyValue(fields["Method"] + " " + fields["Path"])}
 }
 
 // Operation is one entry of an access list: the verbs that are allowed on a path.

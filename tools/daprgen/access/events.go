@@ -109,12 +109,12 @@ func fieldTable(b *strings.Builder, typ reflect.Type, parts map[string]reflect.T
 	b.WriteString("| field | type |\n|---|---|\n")
 	for _, f := range reflect.VisibleFields(typ) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		b.WriteString("| `" + name + "` | " + words(f.Type, parts) + " |\n")
+		b.WriteString("| `" + name + "` | " + typeText(f.Type, parts) + " |\n")
 	}
 }
 
-// words says what a field is. Structs of the vocabulary get a table of their own.
-func words(typ reflect.Type, parts map[string]reflect.Type) string {
+// typeText describes the type of a field. Structs of the vocabulary get a table of their own.
+func typeText(typ reflect.Type, parts map[string]reflect.Type) string {
 	switch typ.String() {
 	case "shop.UserID":
 		return "UUID of an account"
@@ -135,9 +135,9 @@ func words(typ reflect.Type, parts map[string]reflect.Type) string {
 	case reflect.Bool:
 		return "boolean"
 	case reflect.Slice:
-		return "array of " + words(typ.Elem(), parts)
+		return "array of " + typeText(typ.Elem(), parts)
 	case reflect.Pointer:
-		return words(typ.Elem(), parts) + ", or null"
+		return typeText(typ.Elem(), parts) + ", or null"
 	case reflect.Struct:
 		parts[typ.Name()] = typ
 		return "[" + typ.Name() + "](#" + strings.ToLower(typ.Name()) + ")"

@@ -62,8 +62,8 @@ func Policies(t source.T) map[string]map[string][]Operation {
 	t.Helper()
 	routes := map[[2]string][]string{}
 	for _, r := range Requests(t) {
-		key := [2]string{r.Of, r.By}
-		routes[key] = append(routes[key], r.Do)
+		key := [2]string{r.App, r.Caller}
+		routes[key] = append(routes[key], r.Route)
 	}
 	all := map[string]map[string][]Operation{}
 	for key, list := range routes {

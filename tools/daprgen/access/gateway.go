@@ -31,7 +31,7 @@ func PublicRoutes(t source.T) (lines []string) {
 						fields[pair.Key.(*ast.Ident).Name] = constant.StringVal(v)
 					}
 				}
-				lines = append(lines, fields["By"]+" "+OfService(fields["Do"])+" ("+fields["Need"]+")")
+				lines = append(lines, fields["Service"]+" "+OfService(fields["Do"])+" ("+fields["Need"]+")")
 				return true
 			})
 		}

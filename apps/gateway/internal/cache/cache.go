@@ -1,4 +1,4 @@
-// Package cache keeps responses of public reads for a second, so that many concurrent readers cost one request.
+// Package cache stores responses of public reads for a second, so that many concurrent readers cost one request.
 package cache
 
 import (
@@ -27,9 +27,9 @@ type Cache struct {
 }
 
 type entry struct {
-	answer *forward.Response
-	until  time.Time
-	size   int
+	response *forward.Response
+	until    time.Time
+	size     int
 }
 
 // New makes a cache of at most limit bytes.
@@ -45,19 +45,19 @@ const perEntry = 256
 
 // Get returns the cached response of key, or calls fill. Concurrent callers within a TTL share one call; hit reports a
 // cached response. It fails as fill does, and failures are not cached.
-func (c *Cache) Get(key string, fill func() (*forward.Response, error)) (answer *forward.Response, hit bool, err error) {
-	if answer := c.lookup(key); answer != nil {
-		return answer, true, nil
+func (c *Cache) Get(key string, fill func() (*forward.Response, error)) (response *forward.Response, hit bool, err error) {
+	if response := c.lookup(key); response != nil {
+		return response, true, nil
 	}
 	filled, err, _ := c.flights.Do(key, func() (any, error) {
 		until := time.Now().Add(TTL) // measured from the request, because the service may read its data immediately
 		overdue := time.AfterFunc(TTL, func() { c.flights.Forget(key) })
 		defer overdue.Stop()
-		answer, err := fill()
-		if err == nil && public(answer) {
-			c.keep(key, answer, until)
+		response, err := fill()
+		if err == nil && public(response) {
+			c.store(key, response, until)
 		}
-		return answer, err
+		return response, err
 	})
 	if err != nil {
 		return nil, false, err
@@ -69,21 +69,21 @@ func (c *Cache) lookup(key string) *forward.Response {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e, ok := c.entries.Get(key); ok && time.Now().Before(e.until) {
-		return e.answer
+		return e.response
 	}
 	return nil
 }
 
 // public reports whether a response may be shared.
-func public(answer *forward.Response) bool {
-	control := answer.Get(fiber.HeaderCacheControl)
-	return answer.Status == fiber.StatusOK && answer.Get(fiber.HeaderSetCookie) == "" &&
+func public(response *forward.Response) bool {
+	control := response.Get(fiber.HeaderCacheControl)
+	return response.Status == fiber.StatusOK && response.Get(fiber.HeaderSetCookie) == "" &&
 		!strings.Contains(control, "no-store") && !strings.Contains(control, "private")
 }
 
-func (c *Cache) keep(key string, answer *forward.Response, until time.Time) {
-	size := perEntry + len(key) + len(answer.Body)
-	for _, f := range answer.Header {
+func (c *Cache) store(key string, response *forward.Response, until time.Time) {
+	size := perEntry + len(key) + len(response.Body)
+	for _, f := range response.Header {
 		size += len(f.Name) + len(f.Value)
 	}
 	c.mu.Lock()
@@ -93,7 +93,7 @@ func (c *Cache) keep(key string, answer *forward.Response, until time.Time) {
 		return
 	}
 	c.entries.Remove(key)
-	c.entries.Add(key, entry{answer: answer, until: until, size: size})
+	c.entries.Add(key, entry{response: response, until: until, size: size})
 	for c.bytes += size; c.bytes > c.limit; {
 		c.entries.RemoveOldest()
 	}

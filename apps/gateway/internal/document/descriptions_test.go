@@ -41,8 +41,8 @@ func TestDescriptionsAreTheComments(t *testing.T) {
 		}
 		return
 	}
-	var kept map[string]map[string]string
-	if err := json.Unmarshal(descriptions, &kept); err != nil || !reflect.DeepEqual(kept, made) {
+	var stored map[string]map[string]string
+	if err := json.Unmarshal(descriptions, &stored); err != nil || !reflect.DeepEqual(stored, made) {
 		t.Errorf("descriptions.json is not what the comments say (%v): run make generate", err)
 	}
 }

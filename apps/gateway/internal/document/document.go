@@ -68,7 +68,7 @@ func (d *Documents) Document(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	docs := maps.Clone(d.fetched)
-	docs[route.Here] = own
+	docs[route.Gateway] = own
 	doc, err := merge(d.routes, d.scale, docs)
 	if err != nil {
 		return nil, err

@@ -44,12 +44,12 @@ func TestMerge(t *testing.T) {
 			"components":{"schemas":{"Order":{"type":"object"},"Problem":{"type":"object"}}}}`),
 		"products": parse(t, `{"paths":{"/products":{"get":{"operationId":"listProducts","tags":["products"],"responses":{"200":{"description":"OK"}}}}},
 			"components":{"schemas":{"Product":{"type":"object"},"Problem":{"type":"object"}}}}`),
-		route.Here: parse(t, `{"paths":{"/health":{"get":{"operationId":"getHealth","responses":{"200":{"description":"OK"}}}}}}`),
+		route.Gateway: parse(t, `{"paths":{"/health":{"get":{"operationId":"getHealth","responses":{"200":{"description":"OK"}}}}}}`),
 	}
 	routes := []route.Route{
-		{Do: "GET /api/v1/orders/{id}", By: "orders", Need: shop.SignedIn, Limit: route.Limit{PerMinute: 5}},
-		{Do: "GET /api/v1/products", By: "products", Need: shop.Anyone, Limit: route.Limit{PerMinute: 7}},
-		{Do: "GET /api/v1/absent", By: "users", Need: shop.Anyone, Limit: route.Limit{PerMinute: 7}},
+		{Do: "GET /api/v1/orders/{id}", Service: "orders", Need: shop.SignedIn, Limit: route.Limit{PerMinute: 5}},
+		{Do: "GET /api/v1/products", Service: "products", Need: shop.Anyone, Limit: route.Limit{PerMinute: 7}},
+		{Do: "GET /api/v1/absent", Service: "users", Need: shop.Anyone, Limit: route.Limit{PerMinute: 7}},
 	}
 	merged, err := merge(routes, 2, docs)
 	if err != nil {
@@ -80,8 +80,8 @@ func TestMerge(t *testing.T) {
 
 func TestMergeRefusesAmbiguousNames(t *testing.T) {
 	const operation = `{"paths":{"%s":{"get":{"operationId":"%s"}}},"components":{"schemas":{"Item":{"type":"%s"}}}}`
-	routes := []route.Route{{Do: "GET /api/v1/a", By: "orders", Limit: route.Limit{PerMinute: 1}},
-		{Do: "GET /api/v1/b", By: "products", Limit: route.Limit{PerMinute: 1}}}
+	routes := []route.Route{{Do: "GET /api/v1/a", Service: "orders", Limit: route.Limit{PerMinute: 1}},
+		{Do: "GET /api/v1/b", Service: "products", Limit: route.Limit{PerMinute: 1}}}
 	for name, other := range map[string]string{
 		"an operationId twice": fmt.Sprintf(operation, "/b", "list", "string"),
 		"two schemas":          fmt.Sprintf(operation, "/b", "get", "integer"),
@@ -104,7 +104,7 @@ func TestLastDocumentIsKept(t *testing.T) {
 		_, _ = io.WriteString(w, `{"paths":{"/orders":{"get":{"responses":{}}}}}`)
 	}))
 	defer sidecar.Close()
-	routes := []route.Route{{Do: "GET /api/v1/orders", By: "orders", Need: shop.Anyone, Limit: route.Limit{PerMinute: 1}}}
+	routes := []route.Route{{Do: "GET /api/v1/orders", Service: "orders", Need: shop.Anyone, Limit: route.Limit{PerMinute: 1}}}
 	d := New(routes, 1, forward.New(strings.TrimPrefix(sidecar.URL, "http://"), "", []string{"orders"}), func() map[string]any { return nil })
 	for _, d.at = range []time.Time{{}, {}} { // the second time, the cache has expired
 		doc, err := d.Document(t.Context())

@@ -49,7 +49,7 @@ func merge(routes []route.Route, scale int, docs map[string]object) (object, err
 		},
 		"servers": []any{object{"url": "/"}},
 		"tags":    shop.Tags,
-		"paths":   storyOrder(paths),
+		"paths":   orderedPaths(paths),
 		"components": object{
 			"schemas":         schemas,
 			"headers":         limitHeaders,
@@ -60,19 +60,19 @@ func merge(routes []route.Route, scale int, docs map[string]object) (object, err
 
 func mergePaths(routes []route.Route, scale int, docs map[string]object) (object, error) {
 	paths := object{}
-	own, _ := docs[route.Here]["paths"].(object)
+	own, _ := docs[route.Gateway]["paths"].(object)
 	for path := range own {
-		if operation := find(docs[route.Here], path, "GET"); operation != nil {
+		if operation := find(docs[route.Gateway], path, "GET"); operation != nil {
 			addProblems(operation, edgeProblems)
 			put(paths, path, "GET", operation)
 		}
 	}
 	for _, r := range routes {
 		path := r.Path()
-		if r.By != route.Here {
+		if r.Service != route.Gateway {
 			path = route.ServicePath(path)
 		}
-		operation := find(docs[r.By], path, r.Method())
+		operation := find(docs[r.Service], path, r.Method())
 		if operation == nil {
 			continue
 		}
@@ -86,12 +86,12 @@ func mergePaths(routes []route.Route, scale int, docs map[string]object) (object
 	return paths, nil
 }
 
-// storyOrder is the paths in the order in which a buyer meets them: by their first operation's tag, then as in the
+// orderedPaths is the paths in the order of a buyer's first requests: by their first operation's tag, then as in the
 // table.
-type storyOrder object
+type orderedPaths object
 
 // MarshalJSON writes the paths in order.
-func (paths storyOrder) MarshalJSON() ([]byte, error) {
+func (paths orderedPaths) MarshalJSON() ([]byte, error) {
 	position := func(path string) (tag, row int) {
 		for _, operation := range paths[path].(object) {
 			names, _ := operation.(object)["tags"].([]any)
@@ -215,7 +215,7 @@ func describeEdge(operation object, r route.Route, scale int) {
 	if r.Need == shop.Anyone {
 		per = "address"
 	}
-	if d := r.Deprecated; d.Is() {
+	if d := r.Deprecated; d.IsSet() {
 		operation["deprecated"] = true
 		operation["x-deprecated-since"] = d.Since.Format(time.DateOnly)
 		if !d.Sunset.IsZero() {

@@ -11,16 +11,16 @@ import (
 
 // client returns the client's address: that of the connection, or behind trusted proxies the last address in
 // X-Forwarded-For that is no trusted proxy. Addresses before it can be forged.
-func (d *Edge) client(c *fiber.Ctx) netip.Addr {
+func (e *Edge) client(c *fiber.Ctx) netip.Addr {
 	client := addrOf(c.Context().RemoteAddr())
-	if len(d.cfg.Proxies) == 0 {
+	if len(e.cfg.Proxies) == 0 {
 		return client
 	}
 	var hops []string
 	for _, line := range c.Request().Header.PeekAll(fiber.HeaderXForwardedFor) {
 		hops = append(hops, strings.Split(string(line), ",")...)
 	}
-	for i := len(hops) - 1; i >= 0 && d.proxy(client); i-- {
+	for i := len(hops) - 1; i >= 0 && e.proxy(client); i-- {
 		before, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
 		if err != nil {
 			break
@@ -30,8 +30,8 @@ func (d *Edge) client(c *fiber.Ctx) netip.Addr {
 	return client
 }
 
-func (d *Edge) proxy(addr netip.Addr) bool {
-	return slices.ContainsFunc(d.cfg.Proxies, func(network netip.Prefix) bool { return network.Contains(addr) })
+func (e *Edge) proxy(addr netip.Addr) bool {
+	return slices.ContainsFunc(e.cfg.Proxies, func(network netip.Prefix) bool { return network.Contains(addr) })
 }
 
 func addrOf(a net.Addr) netip.Addr {

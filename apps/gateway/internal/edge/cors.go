@@ -15,8 +15,8 @@ const (
 
 // cors responds to preflight requests of configured origins. Others get no CORS headers, so that the browser blocks
 // them.
-func (d *Edge) cors(c *fiber.Ctx) error {
-	if c.Method() != fiber.MethodOptions || c.Get(fiber.HeaderAccessControlRequestMethod) == "" || !d.mayCall(c.Get(fiber.HeaderOrigin)) {
+func (e *Edge) cors(c *fiber.Ctx) error {
+	if c.Method() != fiber.MethodOptions || c.Get(fiber.HeaderAccessControlRequestMethod) == "" || !e.mayCall(c.Get(fiber.HeaderOrigin)) {
 		return c.Next()
 	}
 	c.Set(fiber.HeaderAccessControlAllowMethods, corsMethods)
@@ -26,17 +26,17 @@ func (d *Edge) cors(c *fiber.Ctx) error {
 }
 
 // allowOrigin lets a configured origin read the response. With any configured, responses vary by origin.
-func (d *Edge) allowOrigin(c *fiber.Ctx) {
-	if len(d.cfg.Origins) == 0 {
+func (e *Edge) allowOrigin(c *fiber.Ctx) {
+	if len(e.cfg.Origins) == 0 {
 		return
 	}
 	c.Vary(fiber.HeaderOrigin)
-	if origin := c.Get(fiber.HeaderOrigin); d.mayCall(origin) {
+	if origin := c.Get(fiber.HeaderOrigin); e.mayCall(origin) {
 		c.Set(fiber.HeaderAccessControlAllowOrigin, origin)
 		c.Set(fiber.HeaderAccessControlExposeHeaders, corsExposed)
 	}
 }
 
-func (d *Edge) mayCall(origin string) bool {
-	return origin != "" && slices.Contains(d.cfg.Origins, origin)
+func (e *Edge) mayCall(origin string) bool {
+	return origin != "" && slices.Contains(e.cfg.Origins, origin)
 }

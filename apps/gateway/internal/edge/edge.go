@@ -47,32 +47,32 @@ type Edge struct {
 }
 
 // New needs completed routes (route.Complete).
-func New(cfg Config, routes []route.Route, verify web.Verify, limiter *limit.Limiter, answers *cache.Cache, to *forward.Forwarder) *Edge {
-	d := &Edge{cfg: cfg, routes: routes, labels: map[string]attribute.Set{}, verify: verify, limiter: limiter, cache: answers, forward: to}
-	d.hits, _ = otel.Meter("sidecart/apps/gateway/edge").Int64Counter("gateway.cache.hits") // fails only for an invalid name
+func New(cfg Config, routes []route.Route, verify web.Verify, limiter *limit.Limiter, responses *cache.Cache, to *forward.Forwarder) *Edge {
+	e := &Edge{cfg: cfg, routes: routes, labels: map[string]attribute.Set{}, verify: verify, limiter: limiter, cache: responses, forward: to}
+	e.hits, _ = otel.Meter("sidecart/apps/gateway/edge").Int64Counter("gateway.cache.hits") // fails only for an invalid name
 	for _, r := range routes {
-		d.labels[r.Do] = attribute.NewSet(attribute.String("http.request.method", r.Method()), attribute.String("http.route", r.Pattern()))
+		e.labels[r.Do] = attribute.NewSet(attribute.String("http.request.method", r.Method()), attribute.String("http.route", r.Pattern()))
 	}
-	return d
+	return e
 }
 
 // Open adds to an app the checks that precede every route, and the routes.
-func (d *Edge) Open(app *web.App) {
+func (e *Edge) Open(app *web.App) {
 	checkMethod(app)
-	app.Use(d.setSecurityHeaders, checkHead, d.checkHost, d.cors, checkPath)
-	for _, r := range d.routes {
+	app.Use(e.setSecurityHeaders, checkHead, e.checkHost, e.cors, checkPath)
+	for _, r := range e.routes {
 		if r.Reads() {
-			app.Get(r.Pattern(), d.serve(r)) // and HEAD
+			app.Get(r.Pattern(), e.serve(r)) // and HEAD
 		} else {
-			app.Add(r.Method(), r.Pattern(), d.serve(r))
+			app.Add(r.Method(), r.Pattern(), e.serve(r))
 		}
 	}
 }
 
 // LimitOthers gives all routes that are added after it, and unknown paths, one common limit per address.
-func (d *Edge) LimitOthers(app *web.App) {
+func (e *Edge) LimitOthers(app *web.App) {
 	app.Use(func(c *fiber.Ctx) error {
-		counted, err := d.count(c, "other", route.Others, shop.Caller{}, d.client(c))
+		counted, err := e.count(c, "other", route.Others, shop.Caller{}, e.client(c))
 		setLimitHeaders(c, counted)
 		if err != nil {
 			return err
@@ -85,11 +85,11 @@ var errForbidden = fault.New(fault.Forbidden, "forbidden", "your role does not a
 
 // serve handles one route. A caller without a valid token counts by address before the refusal, so that guessing tokens
 // is limited, too.
-func (d *Edge) serve(r route.Route) fiber.Handler {
+func (e *Edge) serve(r route.Route) fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		client := d.client(c)
-		who, refusal := d.caller(c, r.Need)
-		counted, err := d.count(c, r.Do, r.Limit, who, client)
+		client := e.client(c)
+		caller, refusal := e.caller(c, r.Need)
+		counted, err := e.count(c, r.Do, r.Limit, caller, client)
 		if err == nil {
 			err = refusal
 		}
@@ -100,7 +100,7 @@ func (d *Edge) serve(r route.Route) fiber.Handler {
 			}
 		}
 		if err == nil {
-			err = d.respond(c, r, client)
+			err = e.respond(c, r, client)
 		}
 		setLimitHeaders(c, counted)
 		setDeprecationHeaders(c, r.Deprecated)
@@ -112,7 +112,7 @@ func (d *Edge) serve(r route.Route) fiber.Handler {
 func isSlow(c *fiber.Ctx, r route.Route) bool { return r.Deadline > c.App().Config().ReadTimeout }
 
 // caller verifies the token, if the route needs one. It fails with a fault if the caller lacks the permission.
-func (d *Edge) caller(c *fiber.Ctx, need shop.Permission) (shop.Caller, error) {
+func (e *Edge) caller(c *fiber.Ctx, need shop.Permission) (shop.Caller, error) {
 	if need == shop.Anyone {
 		return shop.Caller{}, nil
 	}
@@ -120,24 +120,24 @@ func (d *Edge) caller(c *fiber.Ctx, need shop.Permission) (shop.Caller, error) {
 	if err != nil {
 		return shop.Caller{}, err
 	}
-	who, err := d.verify(c.UserContext(), token)
+	caller, err := e.verify(c.UserContext(), token)
 	if err != nil {
 		return shop.Caller{}, err
 	}
-	if !who.May(need) {
-		return who, errForbidden
+	if !caller.May(need) {
+		return caller, errForbidden
 	}
-	return who, nil
+	return caller, nil
 }
 
 var errLimited = fault.New(fault.Limited, "rate_limited", "too many requests; try again later")
 
-func (d *Edge) count(c *fiber.Ctx, what string, most route.Limit, who shop.Caller, client netip.Addr) (limit.Decision, error) {
+func (e *Edge) count(c *fiber.Ctx, what string, most route.Limit, caller shop.Caller, client netip.Addr) (limit.Decision, error) {
 	name := "address " + limitGroup(client)
-	if who.Known() {
-		name = "user " + who.ID.String()
+	if caller.Known() {
+		name = "user " + caller.ID.String()
 	}
-	counted := d.limiter.Take(c.UserContext(), what, name, most.PerMinute)
+	counted := e.limiter.Take(c.UserContext(), what, name, most.PerMinute)
 	if !counted.Allowed {
 		return counted, errLimited.WithRetryAfter(counted.RetryAfter)
 	}
@@ -152,7 +152,7 @@ func setLimitHeaders(c *fiber.Ctx, counted limit.Decision) {
 
 // setDeprecationHeaders sets Deprecation (RFC 9745), Sunset (RFC 8594) and Link (RFC 8288).
 func setDeprecationHeaders(c *fiber.Ctx, d route.Deprecation) {
-	if !d.Is() {
+	if !d.IsSet() {
 		return
 	}
 	c.Set("Deprecation", "@"+strconv.FormatInt(d.Since.Unix(), 10))
@@ -172,45 +172,45 @@ func withValues(pattern string, c *fiber.Ctx) string {
 	return pattern
 }
 
-func (d *Edge) respond(c *fiber.Ctx, r route.Route, client netip.Addr) error {
-	if r.By == route.Here {
+func (e *Edge) respond(c *fiber.Ctx, r route.Route, client netip.Addr) error {
+	if r.Service == route.Gateway {
 		return c.Next() // to the gateway's own handler
 	}
 	path := route.ServicePath(c.Path())
 	if r.Cached {
-		return d.respondFromCache(c, r, path)
+		return e.respondFromCache(c, r, path)
 	}
-	to := forward.Target{Service: r.By, Path: path, BodyLimit: r.BodyLimit, Deadline: r.Deadline, WithToken: r.Need != shop.Anyone}
+	to := forward.Target{Service: r.Service, Path: path, BodyLimit: r.BodyLimit, Deadline: r.Deadline, WithToken: r.Need != shop.Anyone}
 	if isSlow(c, r) {
 		to.Idle = c.App().Config().WriteTimeout
 	}
-	return d.forward.Forward(c, to, client.String())
+	return e.forward.Forward(c, to, client.String())
 }
 
-func (d *Edge) respondFromCache(c *fiber.Ctx, r route.Route, path string) error {
+func (e *Edge) respondFromCache(c *fiber.Ctx, r route.Route, path string) error {
 	query := canonicalQuery(c)
 	// The request is shared: it goes on when the first client disconnects.
 	ctx := context.WithoutCancel(c.UserContext())
-	answer, hit, err := d.cache.Get(path+"?"+string(query), func() (*forward.Response, error) {
-		return d.forward.Fetch(ctx, r.By, path, query, r.Deadline)
+	response, hit, err := e.cache.Get(path+"?"+string(query), func() (*forward.Response, error) {
+		return e.forward.Fetch(ctx, r.Service, path, query, r.Deadline)
 	})
 	if err != nil {
 		return err
 	}
-	for _, f := range answer.Header {
+	for _, f := range response.Header {
 		c.Response().Header.Add(f.Name, f.Value)
 	}
 	c.Set("X-Cache", map[bool]string{true: "hit", false: "miss"}[hit])
 	if hit {
-		d.hits.Add(c.UserContext(), 1, metric.WithAttributeSet(d.labels[r.Do]))
+		e.hits.Add(c.UserContext(), 1, metric.WithAttributeSet(e.labels[r.Do]))
 	}
-	if answer.Status == fiber.StatusOK {
+	if response.Status == fiber.StatusOK {
 		c.Set(fiber.HeaderCacheControl, "public, max-age=1")
 	}
-	if answer.Status == fiber.StatusOK && matchesETag(c.Get(fiber.HeaderIfNoneMatch), answer.Get(fiber.HeaderETag)) {
+	if response.Status == fiber.StatusOK && matchesETag(c.Get(fiber.HeaderIfNoneMatch), response.Get(fiber.HeaderETag)) {
 		return c.SendStatus(fiber.StatusNotModified)
 	}
-	c.Status(answer.Status)
-	c.Response().SetBodyRaw(answer.Body)
+	c.Status(response.Status)
+	c.Response().SetBodyRaw(response.Body)
 	return nil
 }

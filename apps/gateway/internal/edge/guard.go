@@ -27,7 +27,7 @@ var (
 const apiPolicy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 // setSecurityHeaders sets the security headers and the API's version on every response, also of errors.
-func (d *Edge) setSecurityHeaders(c *fiber.Ctx) error {
+func (e *Edge) setSecurityHeaders(c *fiber.Ctx) error {
 	err := c.Next()
 	policy := apiPolicy
 	switch path := c.Path(); {
@@ -42,15 +42,15 @@ func (d *Edge) setSecurityHeaders(c *fiber.Ctx) error {
 	h.Set(fiber.HeaderXFrameOptions, "DENY")
 	h.Set(fiber.HeaderReferrerPolicy, "no-referrer")
 	h.Set("X-API-Version", route.Version(c.Path()))
-	d.allowOrigin(c)
+	e.allowOrigin(c)
 	return err
 }
 
 // checkHost refuses unknown host names, which prevents DNS rebinding. Probes of an orchestrator or sidecar use the IP
 // address that they connect to as host; they are allowed for the public health.
-func (d *Edge) checkHost(c *fiber.Ctx) error {
+func (e *Edge) checkHost(c *fiber.Ctx) error {
 	host := hostname(string(c.Request().Header.Host()))
-	if slices.Contains(d.cfg.Hosts, host) {
+	if slices.Contains(e.cfg.Hosts, host) {
 		return c.Next()
 	}
 	if path := c.Path(); path == "/health" || path == "/health/ready" {

@@ -102,14 +102,14 @@ func (p *streamedBody) Read(part []byte) (int, error) {
 }
 
 // streamResponse streams a service's response to the client.
-func streamResponse(c *fiber.Ctx, answer *fasthttp.Response, idle time.Duration) {
+func streamResponse(c *fiber.Ctx, response *fasthttp.Response, idle time.Duration) {
 	res := c.Response()
-	answer.Header.CopyTo(&res.Header)
-	if stream, ok := answer.BodyStream().(fasthttp.ReadCloserWithError); ok {
-		res.SetBodyStream(&streamedBody{stream, c.Context(), idle}, answer.Header.ContentLength())
+	response.Header.CopyTo(&res.Header)
+	if stream, ok := response.BodyStream().(fasthttp.ReadCloserWithError); ok {
+		res.SetBodyStream(&streamedBody{stream, c.Context(), idle}, response.Header.ContentLength())
 		return
 	}
-	res.SetBody(answer.Body())
+	res.SetBody(response.Body())
 }
 
 // smallBody is the size in bytes up to which a response is read before it is sent.
@@ -117,7 +117,7 @@ const smallBody = 64 << 10
 
 var buffers = sync.Pool{New: func() any { return new([smallBody]byte) }}
 
-// readSmall reads a small response before anything is sent to the client. If a sidecar dies meanwhile, the client gets
+// readSmall reads a small response before anything is sent to the client. If a sidecar exits meanwhile, the client gets
 // an error and not half a response, and a client that disconnects does not affect the sidecar's connection.
 func readSmall(res *fasthttp.Response) error {
 	length := res.Header.ContentLength()

@@ -81,11 +81,11 @@ func (f *Forwarder) Forward(c *fiber.Ctx, to Target, client string) (err error) 
 	if err != nil {
 		return err
 	}
-	leave, err := f.breakers[to.Service].Allow()
+	done, err := f.breakers[to.Service].Allow()
 	if err != nil {
 		return err
 	}
-	defer func() { leave(upstreamError(err)) }()
+	defer func() { done(upstreamError(err)) }()
 	// The response is read into the client's response; the gateway's own headers are restored after it.
 	res := c.Response()
 	own := ownHeader(res)
@@ -102,7 +102,7 @@ func (f *Forwarder) Forward(c *fiber.Ctx, to Target, client string) (err error) 
 	}
 	if err != nil {
 		res.Reset()
-		return sent.fault(c, f.lost(err))
+		return sent.fault(c, f.connectionFault(err))
 	}
 	forwardResponseHeader(res)
 	if to.Idle > 0 {
@@ -111,8 +111,8 @@ func (f *Forwarder) Forward(c *fiber.Ctx, to Target, client string) (err error) 
 	return nil
 }
 
-// lost returns the fault of a connection error.
-func (f *Forwarder) lost(err error) error {
+// connectionFault returns the fault of a connection error.
+func (f *Forwarder) connectionFault(err error) error {
 	var known *fault.Error
 	var network net.Error
 	switch {
@@ -164,20 +164,20 @@ func (a *Response) Get(name string) string {
 const maxResponse = 8 << 20
 
 // Fetch sends a public GET request and reads the whole response. It fails as Forward does.
-func (f *Forwarder) Fetch(ctx context.Context, service, path string, query []byte, deadline time.Duration) (answer *Response, err error) {
+func (f *Forwarder) Fetch(ctx context.Context, service, path string, query []byte, deadline time.Duration) (response *Response, err error) {
 	if len(path)+len(query) > maxHeader {
 		return nil, errHeaderSize
 	}
-	leave, err := f.breakers[service].Allow()
+	done, err := f.breakers[service].Allow()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { leave(upstreamError(err)) }()
-	answer, err = f.Probe(ctx, service, path, query, deadline)
-	if err == nil && fromSidecar(answer.Status, []byte(answer.Get(fiber.HeaderContentType)), answer.signature) {
-		return nil, sidecarFault(answer.Status, answer.Get(fiber.HeaderRetryAfter), answer.Body)
+	defer func() { done(upstreamError(err)) }()
+	response, err = f.Probe(ctx, service, path, query, deadline)
+	if err == nil && fromSidecar(response.Status, []byte(response.Get(fiber.HeaderContentType)), response.signature) {
+		return nil, sidecarFault(response.Status, response.Get(fiber.HeaderRetryAfter), response.Body)
 	}
-	return answer, err
+	return response, err
 }
 
 // Probe calls a service even while its circuit breaker is open. The response may be a sidecar's.
@@ -187,24 +187,24 @@ func (f *Forwarder) Probe(ctx context.Context, service, path string, query []byt
 	defer fasthttp.ReleaseResponse(res)
 	f.address(ctx, req, service, path, query)
 	if err := f.host.DoTimeout(req, res, deadline); err != nil {
-		return nil, f.lost(err)
+		return nil, f.connectionFault(err)
 	}
-	answer := &Response{Status: res.StatusCode(), signature: bytes.Clone(res.Header.Peek(sidecar.SignatureHeader))}
+	response := &Response{Status: res.StatusCode(), signature: bytes.Clone(res.Header.Peek(sidecar.SignatureHeader))}
 	if stream := res.BodyStream(); stream != nil {
 		body, err := io.ReadAll(io.LimitReader(stream, maxResponse+1))
 		if err != nil {
-			return nil, f.lost(err)
+			return nil, f.connectionFault(err)
 		}
 		if len(body) > maxResponse {
 			return nil, fault.ErrInternal.Wrap(errors.New("the response of " + service + " is too large"))
 		}
-		answer.Body = body
+		response.Body = body
 	}
 	forwardResponseHeader(res)
 	for name, value := range res.Header.All() {
 		if n := string(name); n != fiber.HeaderContentLength && n != fiber.HeaderDate {
-			answer.Header = append(answer.Header, Field{n, string(value)})
+			response.Header = append(response.Header, Field{n, string(value)})
 		}
 	}
-	return answer, nil
+	return response, nil
 }

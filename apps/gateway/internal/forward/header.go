@@ -147,10 +147,10 @@ func ownHeader(res *fasthttp.Response) headerSnapshot {
 	}
 }
 
-func (k headerSnapshot) restore(res *fasthttp.Response) {
-	res.Header.SetBytesV(fiber.HeaderXRequestID, k.requestID)
-	if len(k.traceParent) > 0 {
-		res.Header.SetBytesV("Traceparent", k.traceParent)
+func (s headerSnapshot) restore(res *fasthttp.Response) {
+	res.Header.SetBytesV(fiber.HeaderXRequestID, s.requestID)
+	if len(s.traceParent) > 0 {
+		res.Header.SetBytesV("Traceparent", s.traceParent)
 	}
 }
 

@@ -80,8 +80,8 @@ func (r *Reporter) isAdmin(c *fiber.Ctx) bool {
 	if err != nil {
 		return false
 	}
-	who, err := r.verify(c.UserContext(), token)
-	return err == nil && who.May(shop.SeeAnalytics)
+	caller, err := r.verify(c.UserContext(), token)
+	return err == nil && caller.May(shop.SeeAnalytics)
 }
 
 func send(c *fiber.Ctx, health any, healthy bool) error {
@@ -141,10 +141,10 @@ func (s *shared[T]) get(ctx context.Context, report func(context.Context) T) T {
 func (r *Reporter) check(ctx context.Context) PlatformHealth {
 	report := PlatformHealth{Status: web.OK, Services: map[string]ServiceHealth{}}
 	var mu sync.Mutex
-	add := func(name string, ask func() ServiceHealth) func() {
+	add := func(name string, read func() ServiceHealth) func() {
 		return func() {
 			start := time.Now()
-			service := ask()
+			service := read()
 			service.LatencyMS = float64(time.Since(start).Microseconds()) / 1000
 			mu.Lock()
 			defer mu.Unlock()
@@ -168,15 +168,15 @@ var ready = sidecar.Endpoint{Method: "GET", Path: "/health/ready"}
 // service returns the health of one service: down unless it responds otherwise.
 func (r *Reporter) service(ctx context.Context, name string) ServiceHealth {
 	down := ServiceHealth{Health: web.Health{Status: web.Down}}
-	answer, err := r.forward.Probe(ctx, name, ready.Path, nil, checkTimeout)
+	response, err := r.forward.Probe(ctx, name, ready.Path, nil, checkTimeout)
 	if err != nil {
 		return down
 	}
 	var reported web.Health
-	if json.Unmarshal(answer.Body, &reported) != nil || reported.Status == "" {
+	if json.Unmarshal(response.Body, &reported) != nil || reported.Status == "" {
 		return down // a sidecar's error: its app does not respond
 	}
-	if answer.Status != fiber.StatusOK {
+	if response.Status != fiber.StatusOK {
 		reported.Status = web.Down
 	}
 	return ServiceHealth{Health: reported}

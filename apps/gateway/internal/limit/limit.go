@@ -30,7 +30,7 @@ type Limiter struct {
 	// scale multiplies every limit.
 	scale int
 	// absentUntil is when a Redis that did not respond is tried again, in Unix nanoseconds.
-	absentUntil atomic.Int64
+	retryAt atomic.Int64
 }
 
 // retryAfter is how long a Redis that did not respond is not tried, so that requests do not wait for its timeout.
@@ -64,7 +64,7 @@ func (l *Limiter) Take(ctx context.Context, what, caller string, perMinute int) 
 	perMinute *= l.scale
 	key := what + " " + caller
 	now := time.Now()
-	if now.UnixNano() < l.absentUntil.Load() {
+	if now.UnixNano() < l.retryAt.Load() {
 		return l.local.take(key, perMinute, now)
 	}
 	result, err := l.shared.Allow(ctx, key, redis_rate.PerMinute(perMinute))
@@ -79,13 +79,13 @@ func (l *Limiter) Take(ctx context.Context, what, caller string, perMinute int) 
 }
 
 func (l *Limiter) logOutage(ctx context.Context, now time.Time, err error) {
-	before := l.absentUntil.Swap(now.Add(retryAfter).UnixNano())
+	before := l.retryAt.Swap(now.Add(retryAfter).UnixNano())
 	if now.UnixNano()-before > int64(time.Minute) { // one log line for an outage
 		slog.WarnContext(ctx, "redis unavailable, this replica counts limits alone", "err", err)
 	}
 }
 
-// seconds rounds up, so that a caller who waits for it is not early.
+// seconds rounds up, so that a caller that waits for it is not early.
 func seconds(d time.Duration) int { return int(math.Ceil(max(0, d.Seconds()))) }
 
 type noLog struct{}

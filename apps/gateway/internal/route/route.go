@@ -13,9 +13,9 @@ import (
 	"sidecart/kit/web"
 )
 
-// Here is the app id of the gateway, for routes that it serves itself. Such a route is declared with web.Handle on the
-// gateway's own app, at its public path.
-const Here = "gateway"
+// Gateway is the app id of the gateway, for routes that it serves itself. Such a route is declared with web.Handle on
+// the gateway's own app, at its public path.
+const Gateway = "gateway"
 
 // Defaults of routes. Deadlines are in this table because Dapr (1.18.2) has one timeout per app, not per route, and its
 // app timeouts are not safe: see dapr/resiliency/gateway.yaml. A service cancels its own work after 10 s (kit/web).
@@ -31,7 +31,7 @@ type Limit struct{ PerMinute int }
 // Route is one operation of the public API.
 type Route struct {
 	Do        string          // "POST /api/v1/orders/{id}/cancel"
-	By        string          // the app id of the service, or Here
+	Service   string          // the app id of the service, or Here
 	Need      shop.Permission // the caller's permission
 	Limit     Limit
 	Cached    bool          // responses are the same for all callers and may be a second old
@@ -79,7 +79,7 @@ func Complete(table []Route) ([]Route, error) {
 		switch {
 		case seen[r.Do]:
 			return nil, fmt.Errorf("route %s is declared twice", r.Do)
-		case r.By == "" || r.Need == "" || r.Limit.PerMinute < 1 || !strings.HasPrefix(r.Path(), "/"):
+		case r.Service == "" || r.Need == "" || r.Limit.PerMinute < 1 || !strings.HasPrefix(r.Path(), "/"):
 			return nil, fmt.Errorf("route %q needs a path, a service, a permission and a limit", r.Do)
 		case r.Deprecated.Since.After(r.Deprecated.Sunset) && !r.Deprecated.Sunset.IsZero():
 			return nil, fmt.Errorf("route %s ends before it is deprecated", r.Do)
@@ -97,8 +97,8 @@ func Complete(table []Route) ([]Route, error) {
 func Services(routes []Route) []string {
 	var services []string
 	for _, r := range routes {
-		if r.By != Here {
-			services = append(services, r.By)
+		if r.Service != Gateway {
+			services = append(services, r.Service)
 		}
 	}
 	slices.Sort(services)

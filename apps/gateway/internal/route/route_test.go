@@ -21,7 +21,7 @@ func TestTableIsServable(t *testing.T) {
 		if !strings.HasPrefix(r.Path(), first+"/") && !strings.HasPrefix(r.Path(), second+"/") && !strings.HasPrefix(r.Path(), "/.well-known/") {
 			t.Errorf("%s is neither under %s or %s nor well known", r.Do, first, second)
 		}
-		if d := r.Deprecated; d.Is() && !slices.ContainsFunc(routes, func(o Route) bool { return o.Do == r.Method()+" "+d.Successor }) {
+		if d := r.Deprecated; d.IsSet() && !slices.ContainsFunc(routes, func(o Route) bool { return o.Do == r.Method()+" "+d.Successor }) {
 			t.Errorf("%s has a successor that is not there: %s", r.Do, d.Successor)
 		}
 		if r.BodyLimit < 1<<20 {
@@ -58,12 +58,12 @@ func TestDeadlines(t *testing.T) {
 
 // shadows says whether whatever has the path of other has that of pattern, too.
 func shadows(pattern, other string) bool {
-	ours, theirs := strings.Split(pattern, "/"), strings.Split(other, "/")
-	if len(ours) != len(theirs) {
+	parts, theirs := strings.Split(pattern, "/"), strings.Split(other, "/")
+	if len(parts) != len(theirs) {
 		return false
 	}
-	for i := range ours {
-		if !strings.HasPrefix(ours[i], "{") && ours[i] != theirs[i] {
+	for i := range parts {
+		if !strings.HasPrefix(parts[i], "{") && parts[i] != theirs[i] {
 			return false
 		}
 	}
@@ -71,16 +71,16 @@ func shadows(pattern, other string) bool {
 }
 
 func TestCompleteRefuses(t *testing.T) {
-	good := Route{Do: "GET /api/v1/x", By: "x", Need: shop.Anyone, Limit: reading}
+	good := Route{Do: "GET /api/v1/x", Service: "x", Need: shop.Anyone, Limit: reading}
 	for name, table := range map[string][]Route{
 		"one route twice":      {good, good},
 		"no service":           {{Do: good.Do, Need: shop.Anyone, Limit: reading}},
-		"no permission":        {{Do: good.Do, By: "x", Limit: reading}},
-		"no limit":             {{Do: good.Do, By: "x", Need: shop.Anyone}},
-		"no path":              {{Do: "GET", By: "x", Need: shop.Anyone, Limit: reading}},
-		"a person's own kept":  {{Do: good.Do, By: "x", Need: shop.SignedIn, Limit: reading, Cached: true}},
-		"an end before it":     {{Do: good.Do, By: "x", Need: shop.Anyone, Limit: reading, Deprecated: Deprecation{Since: day("2027-01-02"), Sunset: day("2027-01-01")}}},
-		"a change that's kept": {{Do: "POST /api/v1/x", By: "x", Need: shop.Anyone, Limit: reading, Cached: true}},
+		"no permission":        {{Do: good.Do, Service: "x", Limit: reading}},
+		"no limit":             {{Do: good.Do, Service: "x", Need: shop.Anyone}},
+		"no path":              {{Do: "GET", Service: "x", Need: shop.Anyone, Limit: reading}},
+		"a person's own kept":  {{Do: good.Do, Service: "x", Need: shop.SignedIn, Limit: reading, Cached: true}},
+		"an end before it":     {{Do: good.Do, Service: "x", Need: shop.Anyone, Limit: reading, Deprecated: Deprecation{Since: day("2027-01-02"), Sunset: day("2027-01-01")}}},
+		"a change that's kept": {{Do: "POST /api/v1/x", Service: "x", Need: shop.Anyone, Limit: reading, Cached: true}},
 	} {
 		if _, err := Complete(table); err == nil {
 			t.Errorf("%s: no error", name)

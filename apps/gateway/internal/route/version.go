@@ -28,7 +28,7 @@ func Version(public string) string {
 	return "1"
 }
 
-// Deprecation says since when a route is deprecated, when it ends, and its successor. Clients see it in each response
+// Deprecation is since when a route is deprecated, when it ends, and its successor. Clients see it in each response
 // (RFC 9745, RFC 8594) and in the API docs.
 type Deprecation struct {
 	Since     time.Time // may be in the future
@@ -36,8 +36,8 @@ type Deprecation struct {
 	Successor string    // a path of this API
 }
 
-// Is reports whether the route is deprecated.
-func (d Deprecation) Is() bool { return !d.Since.IsZero() }
+// IsSet reports whether the route is deprecated.
+func (d Deprecation) IsSet() bool { return !d.Since.IsZero() }
 
 // day parses a date of the table, like 2027-01-31. It panics on an invalid one, at start.
 func day(text string) time.Time {

@@ -79,18 +79,18 @@ type reader struct {
 	header http.Header
 }
 
-func open(t testing.TB, url string, who shop.Caller, last string) *reader {
+func open(t testing.TB, url string, caller shop.Caller, last string) *reader {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
-	answered := time.AfterFunc(10*time.Second, cancel)
-	defer answered.Stop()
+	timeout := time.AfterFunc(10*time.Second, cancel)
+	defer timeout.Stop()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/api/v1/notifications/stream", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if who.Known() {
-		token, err := kittest.Signer.Sign(who, time.Minute)
+	if caller.Known() {
+		token, err := kittest.Signer.Sign(caller, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,10 +18,10 @@ import (
 	"sidecart/kit/telemetry"
 )
 
-// ask opens a stream on a connection of the test's own, and returns it with the first line of the answer.
-func ask(t *testing.T, url string, who shop.Caller) (conn net.Conn, status string) {
+// openRaw opens a stream on a TCP connection, which it returns with the status line of the response.
+func openRaw(t *testing.T, url string, caller shop.Caller) (conn net.Conn, status string) {
 	t.Helper()
-	token, err := kittest.Signer.Sign(who, time.Minute)
+	token, err := kittest.Signer.Sign(caller, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,19 +49,19 @@ func TestAClosedStreamIsReplaced(t *testing.T) {
 	alice := kittest.NewCaller(shop.User)
 	var open []net.Conn
 	for range perUser {
-		conn, status := ask(t, url, alice)
+		conn, status := openRaw(t, url, alice)
 		if status != "HTTP/1.1 200" {
 			t.Fatal(status)
 		}
 		open = append(open, conn)
 	}
 	for n, old := range open {
-		if _, status := ask(t, url, alice); status != "HTTP/1.1 429" {
+		if _, status := openRaw(t, url, alice); status != "HTTP/1.1 429" {
 			t.Fatalf("one too many: %s", status)
 		}
 		_ = old.Close()
 		kittest.Eventually(t, 5*time.Second, func() error { // until the network has brought it
-			if _, status := ask(t, url, alice); status != "HTTP/1.1 200" {
+			if _, status := openRaw(t, url, alice); status != "HTTP/1.1 200" {
 				return fmt.Errorf("after closing the %d. stream: %s", n+1, status)
 			}
 			return nil
@@ -88,7 +88,7 @@ func TestAClosedStreamEnds(t *testing.T) {
 	streams, url := start(t, kittest.Verify, newInboxes().read)
 	streams.checkInterval = 2 * time.Second // so its first heartbeat is later than this test waits
 	alice := kittest.NewCaller(shop.User)
-	conn, _ := ask(t, url, alice)
+	conn, _ := openRaw(t, url, alice)
 	_ = conn.Close()
 	kittest.Eventually(t, 5*time.Second, func() error {
 		streams.mu.Lock()
@@ -109,26 +109,26 @@ func TestASlowReader(t *testing.T) {
 	}
 	defer stop()
 	long := strings.Repeat("x", 64<<10)
-	endless := func(_ context.Context, _ shop.UserID, after Position) (news Updates, err error) { // more than any kernel keeps
+	endless := func(_ context.Context, _ shop.UserID, after Position) (updates Updates, err error) { // more than any kernel keeps
 		if after.Seq == nil {
 			return Updates{}, nil
 		}
 		for n := range int64(100) {
 			entry := fmt.Sprintf(`{"id":%q,"kind":"orders.paid","title":%q}`, uuid.New(), long)
-			news.Items = append(news.Items, Entry{*after.Seq + n + 1, json.RawMessage(entry)})
+			updates.Items = append(updates.Items, Entry{*after.Seq + n + 1, json.RawMessage(entry)})
 		}
-		return news, nil
+		return updates, nil
 	}
 	streams, url := start(t, kittest.Verify, endless)
 	streams.writeTimeout = 200 * time.Millisecond
 	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
-	slow, _ := ask(t, url, alice)
-	gone, _ := ask(t, url, bob)
-	_ = gone.Close()
+	slow, _ := openRaw(t, url, alice)
+	disconnected, _ := openRaw(t, url, bob)
+	_ = disconnected.Close()
 	streams.Wake(alice.ID)
 	kittest.Eventually(t, 20*time.Second, func() error {
 		metrics := get(t, url+"/metrics")
-		for _, reason := range []string{"slow", "gone"} {
+		for _, reason := range []string{"slow", "disconnected"} {
 			if !strings.Contains(metrics, `gateway_streams_ended_total{otel_scope_name="sidecart/apps/gateway/stream",otel_scope_schema_url="",otel_scope_version="",reason="`+reason+`"} 1`) {
 				return fmt.Errorf("no stream is counted as %s", reason)
 			}

@@ -24,7 +24,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// What can go wrong with a stream.
+// The faults of streams.
 var (
 	ErrTooMany     = fault.New(fault.Limited, "too_many_streams", "you have too many open streams; close one").WithRetryAfter(10)
 	ErrLastEventID = fault.ErrInvalid.With("Last-Event-ID", "is not an id of this stream")
@@ -78,7 +78,7 @@ func parsePosition(text string) (Position, error) {
 	return Position{Message: id}, nil
 }
 
-// stream is one open connection.
+// connection is one open stream.
 type connection struct {
 	owner       shop.UserID
 	token       string
@@ -97,10 +97,10 @@ var errShutdown = errors.New("this replica stops")
 func (s *Streams) run(st *connection, first Updates, to *web.StreamWriter) {
 	defer s.remove(st)
 	s.connected(st, to)
-	err := st.show(first, to, fmt.Sprintf("retry: 1000\nid: %d\n\n", st.seq))
-	beat, look := time.NewTicker(s.checkInterval), time.NewTimer(jitter(pollInterval))
+	err := st.write(first, to, fmt.Sprintf("retry: 1000\nid: %d\n\n", st.seq))
+	beat, poll := time.NewTicker(s.checkInterval), time.NewTimer(jitter(pollInterval))
 	defer beat.Stop()
-	defer look.Stop()
+	defer poll.Stop()
 	for err == nil {
 		select {
 		case <-st.shutdown:
@@ -108,9 +108,9 @@ func (s *Streams) run(st *connection, first Updates, to *web.StreamWriter) {
 		case <-beat.C:
 			err = s.beat(st, to)
 		case <-st.wake:
-			look.Reset(s.catchUp(st, to, &err))
-		case <-look.C:
-			look.Reset(s.catchUp(st, to, &err))
+			poll.Reset(s.catchUp(st, to, &err))
+		case <-poll.C:
+			poll.Reset(s.catchUp(st, to, &err))
 		}
 	}
 	s.end(st, to, err)
@@ -126,7 +126,7 @@ func (s *Streams) end(st *connection, to *web.StreamWriter, err error) {
 		reason = "slow"
 		to.WriteFinal(": the stream ends: slow\n\n")
 	case errors.Is(err, web.ErrDisconnected):
-		reason = "gone"
+		reason = "disconnected"
 	case fault.Of(err).Kind == fault.Unauthenticated:
 		reason = "signed_out"
 	}
@@ -138,22 +138,22 @@ func (s *Streams) end(st *connection, to *web.StreamWriter, err error) {
 func (s *Streams) catchUp(st *connection, to io.Writer, failed *error) (again time.Duration) {
 	for {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		news, err := s.inbox(ctx, st.owner, Position{Seq: &st.seq})
+		updates, err := s.inbox(ctx, st.owner, Position{Seq: &st.seq})
 		cancel()
 		if err != nil {
 			return jitter(retryInterval)
 		}
-		if *failed = st.show(news, to, ""); *failed != nil || len(news.Items) < 100 {
+		if *failed = st.write(updates, to, ""); *failed != nil || len(updates.Items) < 100 {
 			return jitter(pollInterval)
 		}
 	}
 }
 
-// show writes entries as events. It fails if the client has disconnected or is too slow.
-func (st *connection) show(news Updates, to io.Writer, before string) error {
+// write writes entries as events. It fails if the client has disconnected or is too slow.
+func (st *connection) write(updates Updates, to io.Writer, before string) error {
 	var out strings.Builder
 	out.WriteString(before)
-	for _, e := range news.Items {
+	for _, e := range updates.Items {
 		if e.Seq <= st.seq {
 			continue
 		}

@@ -224,10 +224,10 @@ func BenchmarkStreams(b *testing.B) {
 	addr := strings.TrimPrefix(url, "http://")
 	before := memory()
 	var ends []net.Conn
-	var people []shop.Caller
+	var owners []shop.Caller
 	for range streams {
-		who := kittest.NewCaller(shop.User)
-		token, err := kittest.Signer.Sign(who, time.Hour)
+		owner := kittest.NewCaller(shop.User)
+		token, err := kittest.Signer.Sign(owner, time.Hour)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -241,21 +241,21 @@ func BenchmarkStreams(b *testing.B) {
 		if _, err := conn.Read(make([]byte, 1000)); err != nil {
 			b.Fatal(err)
 		}
-		ends, people = append(ends, conn), append(people, who)
+		ends, owners = append(ends, conn), append(owners, owner)
 	}
 	grown := memory() - before
 	n := 0
-	answer := make([]byte, 1000)
+	buffer := make([]byte, 1000)
 	for b.Loop() {
 		i := n % streams
-		inbox.add(people[i].ID)
-		s.Wake(people[i].ID)
+		inbox.add(owners[i].ID)
+		s.Wake(owners[i].ID)
 		for text := ""; !strings.Contains(text, "data:"); {
-			got, err := ends[i].Read(answer)
+			got, err := ends[i].Read(buffer)
 			if err != nil {
 				b.Fatal(err)
 			}
-			text += string(answer[:got])
+			text += string(buffer[:got])
 		}
 		n++
 	}

@@ -30,7 +30,7 @@ type Streams struct {
 	open map[shop.UserID]map[*connection]struct{}
 }
 
-// New makes Streams. verify checks the session of each stream again and again.
+// New makes Streams. verify checks the session of each stream every few seconds.
 func New(verify web.Verify, inbox Inbox) *Streams {
 	s := &Streams{verify: verify, inbox: inbox, shutdown: make(chan struct{}), checkInterval: checkInterval, writeTimeout: writeTimeout, open: map[shop.UserID]map[*connection]struct{}{}}
 	s.ended, _ = otel.Meter("sidecart/apps/gateway/stream").Int64Counter("gateway.streams.ended") // fails only for an invalid name
@@ -46,23 +46,24 @@ func (s *Streams) Routes(app *web.App) {
 			"Last-Event-ID to resume after an interruption."))
 }
 
+// StreamRequest is the input of the stream.
 type StreamRequest struct {
 	LastEventID   string `header:"Last-Event-ID" validate:"max=60" doc:"id of the last event received, to resume."`
 	Authorization string `header:"Authorization"`
 }
 
 // handleStream reads the inbox before it starts the stream, so that an error has a status of its own.
-func (s *Streams) handleStream(ctx context.Context, who shop.Caller, in StreamRequest) (web.Stream, error) {
+func (s *Streams) handleStream(ctx context.Context, caller shop.Caller, in StreamRequest) (web.Stream, error) {
 	from, err := parsePosition(in.LastEventID)
 	if err != nil {
 		return web.Stream{}, err
 	}
 	_, token, _ := strings.Cut(in.Authorization, " ")
-	st := &connection{owner: who.ID, token: token, requestedAt: time.Now(), wake: make(chan struct{}, 1), shutdown: s.shutdown}
+	st := &connection{owner: caller.ID, token: token, requestedAt: time.Now(), wake: make(chan struct{}, 1), shutdown: s.shutdown}
 	if err := s.add(st); err != nil { // before reading, so that no event in between is lost
 		return web.Stream{}, err
 	}
-	first, err := s.inbox(ctx, who.ID, from)
+	first, err := s.inbox(ctx, caller.ID, from)
 	if err != nil {
 		s.remove(st)
 		return web.Stream{}, err
@@ -72,7 +73,7 @@ func (s *Streams) handleStream(ctx context.Context, who shop.Caller, in StreamRe
 		st.seq = first.Items[0].Seq - 1
 	}
 	if len(first.Items) == 100 {
-		st.awake() // there may be more messages
+		st.signal() // there may be more messages
 	}
 	return web.Stream{ContentType: "text/event-stream", WriteTimeout: s.writeTimeout, Run: func(to *web.StreamWriter) { s.run(st, first, to) }}, nil
 }
@@ -82,18 +83,18 @@ func (s *Streams) handleStream(ctx context.Context, who shop.Caller, in StreamRe
 func (s *Streams) add(st *connection) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	mine := s.open[st.owner]
-	if len(mine) >= perUser {
-		maps.DeleteFunc(mine, func(old *connection, _ struct{}) bool { return old.disconnected() })
+	streams := s.open[st.owner]
+	if len(streams) >= perUser {
+		maps.DeleteFunc(streams, func(old *connection, _ struct{}) bool { return old.disconnected() })
 	}
-	if len(mine) >= perUser {
+	if len(streams) >= perUser {
 		return ErrTooMany
 	}
-	if mine == nil {
-		mine = map[*connection]struct{}{}
-		s.open[st.owner] = mine
+	if streams == nil {
+		streams = map[*connection]struct{}{}
+		s.open[st.owner] = streams
 	}
-	mine[st] = struct{}{}
+	streams[st] = struct{}{}
 	return nil
 }
 
@@ -105,10 +106,10 @@ func (st *connection) disconnected() bool {
 	return st.writer.Disconnected()
 }
 
-func (s *Streams) connected(st *connection, line *web.StreamWriter) {
+func (s *Streams) connected(st *connection, writer *web.StreamWriter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st.writer = line
+	st.writer = writer
 }
 
 func (s *Streams) remove(st *connection) {
@@ -125,7 +126,7 @@ func (s *Streams) Wake(owner shop.UserID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for st := range s.open[owner] {
-		st.awake()
+		st.signal()
 	}
 }
 
@@ -133,14 +134,14 @@ func (s *Streams) Wake(owner shop.UserID) {
 func (s *Streams) wakeAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, mine := range s.open {
-		for st := range mine {
-			st.awake()
+	for _, streams := range s.open {
+		for st := range streams {
+			st.signal()
 		}
 	}
 }
 
-func (st *connection) awake() {
+func (st *connection) signal() {
 	select {
 	case st.wake <- struct{}{}:
 	default:
@@ -160,12 +161,12 @@ var (
 
 // NewInbox returns an Inbox that invokes the notifications service.
 func NewInbox(invoke sidecar.Invoke) Inbox {
-	return func(ctx context.Context, owner shop.UserID, after Position) (news Updates, err error) {
+	return func(ctx context.Context, owner shop.UserID, after Position) (updates Updates, err error) {
 		feed := feedAfter.With(owner.String(), after.Message.String())
 		if after.Seq != nil {
 			feed = feedFrom.With(owner.String(), strconv.FormatInt(*after.Seq, 10))
 		}
-		err = invoke(ctx, feed, nil, &news)
-		return news, err
+		err = invoke(ctx, feed, nil, &updates)
+		return updates, err
 	}
 }

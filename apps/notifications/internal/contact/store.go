@@ -83,7 +83,7 @@ func UpdateRole(ctx context.Context, tx pgx.Tx, event uuid.UUID, user shop.UserI
 	return err
 }
 
-// Erase removes a contact. Events that are consumed later do not bring it back.
+// Erase removes a contact. Events that are consumed later do not restore it.
 func Erase(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 	_, err := tx.Exec(ctx, `
 		insert into contacts (user_id, erased) values ($1, true)

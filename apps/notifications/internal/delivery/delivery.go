@@ -23,12 +23,11 @@ var (
 	ErrNotDead  = fault.New(fault.Conflict, "delivery_not_dead", "only a dead delivery can be retried")
 )
 
-// What a Send or Render can fail with. After any other error of a Send the outcome is unknown: the message may have
-// arrived.
+// The errors of Send and Render. After any other error of a Send the outcome is unknown: the message may have arrived.
 var (
 	// ErrRefused is a permanent failure: the provider rejects this message.
 	ErrRefused = errors.New("refused")
-	// ErrTemporary is a temporary failure: the provider asks to try again later.
+	// ErrTemporary is a temporary failure: the provider responds that a later attempt may succeed.
 	ErrTemporary = errors.New("temporary failure")
 	// ErrSenderRejected is a temporary failure that is not about the message: the provider rejects the sender (wrong
 	// credentials, no money on the account, too many requests) until an operator corrects it.
@@ -105,7 +104,7 @@ const (
 	maxAge         = 24 * time.Hour // from when the job was due
 	firstBackoff   = time.Second
 	maxBackoff     = 5 * time.Minute
-	maxResponse    = 300 // characters of a provider's response that are kept
+	maxResponse    = 300 // characters of a provider's response that are stored
 )
 
 // attemptOutcome is the result of an attempt, as the history shows it.

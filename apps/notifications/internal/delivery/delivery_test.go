@@ -62,7 +62,7 @@ func TestClassifyBindingErrors(t *testing.T) {
 		"rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing\"":      nil,
 	} {
 		err := classify(errors.New(text), "+491701234567")
-		if want == nil && !unanswered(err) || want != nil && !errors.Is(err, want) {
+		if want == nil && !noResponse(err) || want != nil && !errors.Is(err, want) {
 			t.Errorf("%s: %v", text, err)
 		}
 		if s := err.Error(); len(s) > 200 || s == "" || strings.Contains(s, "+491701234567") {

@@ -58,7 +58,7 @@ func newProvider(p Provider) *provider {
 	breaker := gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
 		Name: p.Name, MaxRequests: 1, Timeout: openTimeout,
 		ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= failuresToOpen },
-		IsSuccessful: func(err error) bool { return !unanswered(err) && !errors.Is(err, ErrSenderRejected) },
+		IsSuccessful: func(err error) bool { return !noResponse(err) && !errors.Is(err, ErrSenderRejected) },
 		OnStateChange: func(name string, from, to gobreaker.State) {
 			slog.Warn("circuit breaker changed state", "provider", name, "from", from.String(), "to", to.String())
 		},
@@ -69,8 +69,8 @@ func newProvider(p Provider) *provider {
 	}
 }
 
-// unanswered is whether an error is not a response of a provider.
-func unanswered(err error) bool {
+// noResponse is whether an error is not a response of a provider.
+func noResponse(err error) bool {
 	var later deferred
 	return err != nil && !errors.As(err, &later) && !errors.Is(err, ErrRefused) && !errors.Is(err, ErrTemporary) &&
 		!errors.Is(err, ErrNotConfigured) && !errors.Is(err, ErrObsolete)
@@ -84,7 +84,7 @@ func (p *provider) freeSlot() {
 	}
 }
 
-func (p *provider) noteDatabaseFailure() { p.databaseFailedAt.Store(time.Now().UnixMilli()) }
+func (p *provider) recordDatabaseFailure() { p.databaseFailedAt.Store(time.Now().UnixMilli()) }
 
 // mayTakeExpired is whether jobs whose lease has ended may be claimed: not right after an outage of the database.
 // During the outage leases ended although their workers run, and those get the time to record their results.

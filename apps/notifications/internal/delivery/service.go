@@ -27,7 +27,7 @@ type Service struct {
 // NewService needs a database with Migrations and those of inbox and preference.
 func NewService(db *pgxpool.Pool, tokens TrackingTokens) *Service { return &Service{db, tokens} }
 
-// Request asks to deliver a notification on all channels that its user wants.
+// Request is a notification to deliver on all channels that its user wants.
 type Request struct {
 	Job         // without ID, Channel and Priority
 	Preferences preference.Preferences

@@ -256,22 +256,22 @@ func All(ctx context.Context, db postgres.Reader, user shop.UserID) ([]Delivery,
 // sent, to a time after their claim: finish and deferJob leave such a due_at as it is. It locks in the order of ids.
 func makeDue(ctx context.Context, tx pgx.Tx, user shop.UserID, max Priority) error {
 	_, err := tx.Exec(ctx, `
-		with theirs as (
+		with jobs as (
 			select id from deliveries where user_id = $1 and state in ('waiting', 'sending') and priority <= $2
 			order by id for update
 		)
-		update deliveries set due_at = clock_timestamp() from theirs where deliveries.id = theirs.id`, user, max)
+		update deliveries set due_at = clock_timestamp() from jobs where deliveries.id = jobs.id`, user, max)
 	return err
 }
 
 // Purge ends the waiting jobs of a user and removes their personal data. It locks in the order of ids.
 func Purge(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 	_, err := tx.Exec(ctx, `
-		with theirs as (select id from deliveries where user_id = $1 order by id for update)
+		with jobs as (select id from deliveries where user_id = $1 order by id for update)
 		update deliveries set variables = '{}', address = '', path = '', request_id = null, opened_at = null, clicked_at = null,
 			state = case when state = 'waiting' then 'skipped' else state end,
 			reason = case when state = 'waiting' then 'the account was erased' else '' end
-		from theirs where deliveries.id = theirs.id`, user)
+		from jobs where deliveries.id = jobs.id`, user)
 	if err != nil {
 		return err
 	}

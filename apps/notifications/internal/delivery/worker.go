@@ -65,7 +65,7 @@ func (w *Worker) runChannel(ctx context.Context, channel kind.Channel, p *provid
 	for ctx.Err() == nil {
 		batches, err := w.claimBatches(ctx, channel, p)
 		if err != nil && ctx.Err() == nil {
-			p.noteDatabaseFailure()
+			p.recordDatabaseFailure()
 			slog.WarnContext(ctx, "deliveries not claimed", "channel", channel, "err", err)
 		}
 		for _, b := range batches {
@@ -202,7 +202,7 @@ func (w *Worker) deliver(running context.Context, p *provider, jobs []Job) {
 		slog.ErrorContext(ctx, "delivery attempt not recorded", "delivery", jobs[0].ID, "err", err)
 		unavailable := postgres.IsUnavailable(err)
 		if unavailable {
-			p.noteDatabaseFailure()
+			p.recordDatabaseFailure()
 		}
 		if running.Err() != nil || !unavailable {
 			tries++
@@ -221,7 +221,7 @@ type attemptResult struct {
 
 func (w *Worker) attempt(ctx context.Context, p *provider, jobs []Job) (r attemptResult) {
 	if r.message, r.err = w.render(ctx, jobs); r.err != nil {
-		if unanswered(r.err) && !errors.Is(r.err, errNotReady) {
+		if noResponse(r.err) && !errors.Is(r.err, errNotReady) {
 			r.err = errors.Join(errNotReady, r.err)
 		}
 		return r

@@ -24,7 +24,7 @@ var (
 // maxDevices of a user.
 const maxDevices = 10
 
-// Device is a browser of a user: a push subscription in the words of Web Push. Its endpoint and keys are secret.
+// Device is a browser of a user: a push subscription in the terms of Web Push. Its endpoint and keys are secret.
 type Device struct {
 	ID        uuid.UUID   `json:"id"`
 	UserID    shop.UserID `json:"-"`

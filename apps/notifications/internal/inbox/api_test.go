@@ -20,9 +20,9 @@ func newFixture(t *testing.T) (*web.App, *pgxpool.Pool) {
 	return app, db
 }
 
-func readInbox(t *testing.T, app *web.App, who shop.Caller, query string) (in NotificationPage) {
+func readInbox(t *testing.T, app *web.App, caller shop.Caller, query string) (in NotificationPage) {
 	t.Helper()
-	status, body := kittest.Do(t, app, kittest.Call{As: who, Do: "GET /notifications" + query})
+	status, body := kittest.Do(t, app, kittest.Call{As: caller, Do: "GET /notifications" + query})
 	if status != 200 {
 		t.Fatalf("inbox: %d: %s", status, body)
 	}

@@ -13,7 +13,7 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations are the tables of this package. Databases know them by the name message.
+// Migrations are the tables of this package. The name is that of their version table, migrations_message.
 var Migrations = postgres.Migrations{Name: "message", Files: postgres.Sub(files)}
 
 // Insert adds notifications to inboxes, in one round trip, and returns their numbers. Pass them in the order of user

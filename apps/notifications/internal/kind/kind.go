@@ -86,7 +86,7 @@ var All = []Kind{
 	onAll(StockLow, ClassService), onAll(StockOut, ClassService), onAll(StockBack, ClassNews), onAll(Broadcast, ClassNews),
 }
 
-// digest is an e-mail with several News. It has a template, but no preference.
+// digest is an e-mail with several notifications of ClassNews. It has a template, but no preference.
 var digest = Kind{Name: Digest, Class: ClassNews, Channels: []Channel{Email}}
 
 func onAll(name string, class Class) Kind {

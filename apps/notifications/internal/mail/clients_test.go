@@ -95,16 +95,16 @@ func TestReplies(t *testing.T) {
 	fake := startServer(t, newRefusingServer(map[string]int{
 		"RCPT gone": 550, "RCPT full": 452, "RCPT busy": 421, "RCPT throttled": 454, "DATA spam": 554, "DATA later": 451, "DATA much": 454}))
 	p := newTestProvider(t, fake, nil)
-	for who, want := range map[string]error{
+	for recipient, want := range map[string]error{
 		"gone": delivery.ErrRefused, "spam": delivery.ErrRefused, "full": delivery.ErrTemporary, "later": delivery.ErrTemporary,
 		"busy": delivery.ErrSenderRejected, "throttled": delivery.ErrSenderRejected, "much": delivery.ErrSenderRejected,
 	} {
-		_, err := p.Send(t.Context(), messageTo(who+"@example.com"))
+		_, err := p.Send(t.Context(), messageTo(recipient+"@example.com"))
 		if !errors.Is(sentinel(err), want) || strings.Contains(err.Error(), "@") || strings.ContainsAny(err.Error(), "\r\n") || !strings.Contains(err.Error(), "<the address> not this one") {
-			t.Errorf("%s: %v", who, err)
+			t.Errorf("%s: %v", recipient, err)
 		}
 		if _, err := p.Send(t.Context(), messageTo("ada@example.com")); err != nil {
-			t.Errorf("after %s: %v", who, err)
+			t.Errorf("after %s: %v", recipient, err)
 		}
 	}
 	if connections, _, _ := fake.counts(); len(fake.mails()) != 7 || connections != 2 { // the connection of busy is not used again
@@ -194,9 +194,9 @@ func TestServerRestart(t *testing.T) {
 	for _, got := range fake.mails() {
 		times[got.to]++
 	}
-	for who, n := range times {
+	for recipient, n := range times {
 		if n != 1 {
-			t.Errorf("%s got %d", who, n)
+			t.Errorf("%s got %d", recipient, n)
 		}
 	}
 	if connections, _, most := fake.counts(); len(times) != 120 || connections > 3*p.Concurrency || most > p.Concurrency {

@@ -101,10 +101,10 @@ func TestDeadLettersOfErasedUsers(t *testing.T) {
 	t.Parallel()
 	app, db := newFixture(t)
 	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
-	addDeadLetter := func(id uuid.UUID, who shop.Caller) {
+	addDeadLetter := func(id uuid.UUID, user shop.Caller) {
 		t.Helper()
 		kittest.Run(t, app, nil, []kittest.Call{{Name: "dead letter", Do: "POST /events/dead", Want: 200, Body: fmt.Sprintf(
-			`{"id":%q,"type":"users.registered","data":{"user_id":%q,"username":"user","email":"s@example.com","full_name":"S"}}`, id, who.ID)}})
+			`{"id":%q,"type":"users.registered","data":{"user_id":%q,"username":"user","email":"s@example.com","full_name":"S"}}`, id, user.ID)}})
 	}
 	before, later, his := shop.NewID(), shop.NewID(), shop.NewID()
 	addDeadLetter(before, alice)

@@ -58,7 +58,7 @@ func (s *Service) onRegistered(ctx context.Context, tx event.TX, e shop.UserRegi
 	return Notify(ctx, tx, welcome(e))
 }
 
-// onProfileChanged notifies the previous e-mail address, so that its owner learns of the change. It does so for each
+// onProfileChanged notifies the previous e-mail address, so that its owner is informed. It does so for each
 // change, also for one that is consumed after a later one.
 func (s *Service) onProfileChanged(ctx context.Context, tx event.TX, id uuid.UUID, e shop.ProfileChanged) error {
 	if err := contact.Update(ctx, tx, id, contactOf(e.UserID, e.Email, e.Username, e.FullName)); err != nil {

@@ -12,8 +12,8 @@ func TestLateRegistration(t *testing.T) {
 	t.Parallel()
 	app, db := newFixture(t)
 	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
-	for _, who := range []shop.Caller{alice, bob} {
-		kittest.Deliver(t, app, shop.NewID(), orderPlaced(who))
+	for _, user := range []shop.Caller{alice, bob} {
+		kittest.Deliver(t, app, shop.NewID(), orderPlaced(user))
 	}
 	change(t, db, `update deliveries set due_at = now() + interval '5 minutes'`)
 	kittest.Deliver(t, app, shop.NewID(), shop.UserRegistered{UserID: alice.ID, Username: "alice", Email: "alice@example.com"})

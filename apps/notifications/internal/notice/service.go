@@ -27,9 +27,9 @@ type Service struct{ db *pgxpool.Pool }
 // NewService needs a database with the migrations of contact, delivery, device, inbox, preference and template.
 func NewService(db *pgxpool.Pool) *Service { return &Service{db: db} }
 
-// Notify adds notices to the inboxes of their users and enqueues their deliveries, as the users' preferences say, in a
-// few round trips. It skips users whose account is erased. It writes in the order of user ids, so that two transactions
-// do not deadlock. It fails with ErrNoUser.
+// Notify adds notices to the inboxes of their users and enqueues their deliveries, as the users' preferences select, in
+// a few round trips. It skips users whose account is erased. It writes in the order of user ids, so that two
+// transactions do not deadlock. It fails with ErrNoUser.
 func Notify(ctx context.Context, tx event.TX, notices ...Notice) error {
 	if len(notices) == 0 {
 		return nil

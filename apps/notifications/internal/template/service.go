@@ -52,7 +52,7 @@ type Renderer struct {
 func NewRenderer(db postgres.Reader) *Renderer { return &Renderer{db, map[Selector]Template{}} }
 
 // Render renders the current version of a template. If that cannot be rendered, it renders the built-in one: a
-// notification in other words is better than none. It fails with ErrNotFound.
+// notification with another text is better than none. It fails with ErrNotFound.
 func (r *Renderer) Render(ctx context.Context, at Selector, v Variables) (TemplateText, error) {
 	t, ok := r.templates[at]
 	if !ok {

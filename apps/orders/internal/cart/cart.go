@@ -1,4 +1,4 @@
-// Package cart holds what a buyer intends to order.
+// Package cart stores the products that a buyer intends to order.
 package cart
 
 import (

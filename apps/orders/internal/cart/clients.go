@@ -24,8 +24,8 @@ type Prices func(ctx context.Context, products []int64) (map[int64]Price, error)
 
 var prices = sidecar.Endpoint{App: "products", Method: "POST", Path: "/prices"}
 
-// PricesWith invokes the products service through the sidecar.
-func PricesWith(invoke sidecar.Invoke) Prices {
+// NewPrices invokes the products service through the sidecar.
+func NewPrices(invoke sidecar.Invoke) Prices {
 	return func(ctx context.Context, products []int64) (map[int64]Price, error) {
 		var response struct {
 			Items []Price `json:"items"`
@@ -52,8 +52,8 @@ type Store struct {
 // component is the name of the state store.
 const component = "carts"
 
-// StoreWith stores carts in the sidecar's state store. A cart expires ttl after its last change.
-func StoreWith(dapr *sidecar.Sidecar, ttl time.Duration) Store {
+// NewStore stores carts in the sidecar's state store. A cart expires ttl after its last change.
+func NewStore(dapr *sidecar.Sidecar, ttl time.Duration) Store {
 	return Store{
 		Load: func(ctx context.Context, owner shop.UserID) (c StoredCart, version string, err error) {
 			version, err = dapr.Load(ctx, component, owner.String(), &c)

@@ -143,9 +143,9 @@ func checkout() order.Checkout {
 	}
 }
 
-func fill(t *testing.T, f *fixture, who shop.Caller, product int64, quantity int) {
+func fill(t *testing.T, f *fixture, caller shop.Caller, product int64, quantity int) {
 	t.Helper()
-	if _, err := f.Set(t.Context(), who.ID, order.OrderItem{ProductID: product, Quantity: quantity}); err != nil {
+	if _, err := f.Set(t.Context(), caller.ID, order.OrderItem{ProductID: product, Quantity: quantity}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -28,8 +28,8 @@ var (
 	restock = sidecar.Endpoint{App: "products", Method: "PUT", Path: "/reservations/{order}/returned"}
 )
 
-// StockWith invokes the products service through the sidecar.
-func StockWith(invoke sidecar.Invoke) Stock {
+// NewStock invokes the products service through the sidecar.
+func NewStock(invoke sidecar.Invoke) Stock {
 	return Stock{
 		Commit: func(ctx context.Context, id shop.OrderID) error {
 			return invoke(ctx, commit.With(id.String()), nil, nil)

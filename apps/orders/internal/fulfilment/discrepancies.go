@@ -85,12 +85,12 @@ func (s *Service) recheckNotCompared(ctx context.Context, d payment.PaymentDiscr
 		return s.compareCharge(ctx, recordOf(d), time.Time{})
 	}
 	if err == nil && !found {
-		err = s.checkCharged(ctx, d.OrderID) // the charge is wholly refunded, or was never made
+		err = s.checkCharged(ctx, d.OrderID) // the charge is fully refunded, or was never made
 	}
 	return err
 }
 
-// findRecord calls fn with the provider's record of an order's charge. There is none if the charge is wholly refunded.
+// findRecord calls fn with the provider's record of an order's charge. There is none if the charge is fully refunded.
 // It fails with payment.ErrNotFound if the order has no payment.
 func (s *Service) findRecord(
 	ctx context.Context, id shop.OrderID, fn func(payment.Record) error,
@@ -115,7 +115,7 @@ func (s *Service) findRecord(
 }
 
 // recheckMissingRefund compares a charge with a missing refund again. The discrepancy is resolved if the charge is
-// wholly refunded, and if the order no longer counts it as refunded: then the refund has failed, which is another
+// fully refunded, and if the order no longer counts it as refunded: then the refund has failed, which is another
 // discrepancy.
 func (s *Service) recheckMissingRefund(
 	ctx context.Context, d payment.PaymentDiscrepancy, refundsBefore time.Time,

@@ -1,9 +1,9 @@
 // Package fulfilment processes orders from placed to delivered, and refunds, each as a durable workflow. The workflow
 // engine stores the activities' results, may repeat an activity, and an activity that fails permanently is compensated.
 //
-// The transitions of package order decide what becomes of an order. The workflow does what no user does (charge, commit
-// the stock, cancel what is not paid in time, ship or deliver after a time) and rereads the order after each change by
-// a user. An event that the workflow does not get can delay it; it cannot make its decisions wrong.
+// The transitions of package order decide the status of an order. The workflow runs the steps that no user triggers
+// (charge, commit the stock, cancel what is not paid in time, ship or deliver after a time) and reads the order again
+// after each change by a user. A lost event can delay a workflow; it cannot make its decisions wrong.
 package fulfilment
 
 import (

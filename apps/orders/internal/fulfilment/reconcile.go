@@ -91,7 +91,7 @@ func (s *Service) compareWindow(ctx context.Context, from, to, refundsBefore tim
 	return err
 }
 
-// compareCharge compares a charge that is not wholly refunded with its order and with the refunds that were settled
+// compareCharge compares a charge that is not fully refunded with its order and with the refunds that were settled
 // before a time.
 func (s *Service) compareCharge(ctx context.Context, r payment.Record, refundsBefore time.Time) error {
 	if r.OrderID.UUID == uuid.Nil {
@@ -115,8 +115,8 @@ func (s *Service) compareCharge(ctx context.Context, r payment.Record, refundsBe
 	return s.compareRefunds(ctx, r, refundsBefore)
 }
 
-// compareRefunds reports a charge of which less was refunded than the order says, and resolves the discrepancy if it no
-// longer exists.
+// compareRefunds reports a charge of which less was refunded than the order records, and resolves the discrepancy if it
+// no longer exists.
 func (s *Service) compareRefunds(ctx context.Context, r payment.Record, refundsBefore time.Time) error {
 	refunded, err := s.orders.RefundedBefore(ctx, r.OrderID, refundsBefore)
 	if err != nil || refunded.Sign() == 0 {

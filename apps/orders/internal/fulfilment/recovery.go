@@ -57,16 +57,16 @@ func (s *Service) Recover(ctx context.Context, now time.Time) error {
 type sweep struct {
 	*Service
 	now        time.Time
-	unanswered atomic.Int32 // calls to which the engine did not respond
+	noResponse atomic.Int32 // calls to which the engine did not respond
 }
 
 // engineUnavailable ends the sweep. A few workflows for which the engine does not respond are no reason.
-func (r *sweep) engineUnavailable() bool { return r.unanswered.Load() > concurrency }
+func (r *sweep) engineUnavailable() bool { return r.noResponse.Load() > concurrency }
 
-func (r *sweep) countUnanswered(err error) error {
+func (r *sweep) countNoResponse(err error) error {
 	code := status.Code(err)
 	if code == codes.Unavailable || code == codes.DeadlineExceeded || errors.Is(err, context.DeadlineExceeded) {
-		r.unanswered.Add(1)
+		r.noResponse.Add(1)
 	}
 	return err
 }
@@ -101,7 +101,7 @@ func (r *sweep) forEach(
 		for n, i := range page {
 			g.Go(func() error {
 				if !r.engineUnavailable() {
-					failed[n] = r.countUnanswered(do(ctx, i))
+					failed[n] = r.countNoResponse(do(ctx, i))
 				}
 				return nil
 			})
@@ -141,7 +141,7 @@ func (r *sweep) recover(ctx context.Context, i order.Instance, late time.Duratio
 	return r.startOrWake(ctx, i)
 }
 
-// isDue is true in one sweep of each period of a workflow's lateness: the engine does not tell when a workflow that
+// isDue is true in one sweep of each period of a workflow's lateness: the engine does not report when a workflow that
 // never began was last woken or started. After a missed sweep it is true in the next period.
 func isDue(late, period time.Duration) bool { return late/period != (late-RecoveryInterval)/period }
 

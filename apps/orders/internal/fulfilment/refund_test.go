@@ -109,16 +109,16 @@ func TestReconcileFindsMissingRefunds(t *testing.T) {
 		s.settleRefunds(t, id)
 		ids = append(ids, id)
 	}
-	fresh, missing, whole := ids[1], ids[2], s.paidOrder(t)
-	if _, err := s.orders.Refund(t.Context(), admin, whole, order.NewRefund{}); err != nil {
+	fresh, missing, full := ids[1], ids[2], s.paidOrder(t)
+	if _, err := s.orders.Refund(t.Context(), admin, full, order.NewRefund{}); err != nil {
 		t.Fatal(err)
 	}
-	s.settleRefunds(t, whole)
+	s.settleRefunds(t, full)
 	s.exec(t, `update refunds set settled_at = settled_at - interval '2 hours' where order_id <> $1`, fresh)
-	s.exec(t, `update simulated_ledger set refunded = 0, state = 'approved' where key in ($1, $2, $3)`, fresh, missing, whole)
+	s.exec(t, `update simulated_ledger set refunded = 0, state = 'approved' where key in ($1, $2, $3)`, fresh, missing, full)
 	s.reconcile(t, 2)
 	found := s.discrepancies(t)
-	if d := found[whole]; d.Kind != payment.RefundMissing || d.ResolvedAt != nil {
+	if d := found[full]; d.Kind != payment.RefundMissing || d.ResolvedAt != nil {
 		t.Errorf("%+v", found)
 	}
 	if d := found[missing]; len(found) != 2 || d.Kind != payment.RefundMissing || d.Amount.String() != "10.00" ||
@@ -126,9 +126,9 @@ func TestReconcileFindsMissingRefunds(t *testing.T) {
 		t.Errorf("%+v", found)
 	}
 	s.exec(t, `update simulated_ledger set refunded = case when key = $1 then amount else 10 end,
-		state = case when key = $1 then 'refunded' else state end`, whole)
+		state = case when key = $1 then 'refunded' else state end`, full)
 	s.reconcile(t, 1)
-	if found := s.discrepancies(t); found[missing].ResolvedAt == nil || found[whole].ResolvedAt == nil {
+	if found := s.discrepancies(t); found[missing].ResolvedAt == nil || found[full].ResolvedAt == nil {
 		t.Error("not resolved after the refund was made")
 	}
 }

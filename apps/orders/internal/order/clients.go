@@ -47,8 +47,8 @@ var (
 	listNotifications = sidecar.Endpoint{App: "notifications", Method: "GET", Path: "/order-notifications/{buyer}/{order}"}
 )
 
-// CallsWith invokes the products and notifications services through the sidecar. It leaves the workflow engine out.
-func CallsWith(invoke sidecar.Invoke) Calls {
+// NewCalls invokes the products and notifications services through the sidecar. It leaves the workflow engine out.
+func NewCalls(invoke sidecar.Invoke) Calls {
 	return Calls{
 		Reserve: func(ctx context.Context, id shop.OrderID, items []OrderItem) ([]Reserved, error) {
 			var response struct {

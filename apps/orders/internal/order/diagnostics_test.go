@@ -66,7 +66,7 @@ func relayEvents(t *testing.T, db *pgxpool.Pool) {
 	defer stop()
 	go func() {
 		publish := func(context.Context, string, []byte) error { return nil }
-		_ = event.Relay(ctx, event.NewOutbox(db), "orders", publish, event.Retention)
+		_ = event.Relay(ctx, event.NewOutbox(db), "orders", publish, true)
 	}()
 	kittest.Eventually(t, 20*time.Second, func() error {
 		var waiting int

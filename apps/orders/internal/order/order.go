@@ -1,4 +1,4 @@
-// Package order holds orders: what was ordered by whom, and the status of each.
+// Package order stores orders, and changes their status.
 package order
 
 import (

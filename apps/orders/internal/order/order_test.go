@@ -47,7 +47,7 @@ func TestRefundAmount(t *testing.T) {
 	for _, c := range []struct {
 		items  []OrderItem
 		amount string
-		whole  bool
+		full   bool
 		field  string
 	}{
 		{[]OrderItem{{1, 1}}, "299.99", false, ""},
@@ -57,15 +57,15 @@ func TestRefundAmount(t *testing.T) {
 		{[]OrderItem{{1, 1}, {2, 3}}, "", false, "items[1].quantity"},
 		{[]OrderItem{{3, 1}}, "", false, "items[0].product_id"},
 	} {
-		amount, whole, err := refundAmount(o, earlier, c.items)
+		amount, full, err := refundAmount(o, earlier, c.items)
 		if c.field != "" {
 			if err == nil || fault.Of(err).Fields[c.field] == "" {
 				t.Errorf("%v: %v", c.items, err)
 			}
 			continue
 		}
-		if err != nil || amount.String() != c.amount || whole != c.whole {
-			t.Errorf("%v: %s %v %v", c.items, amount, whole, err)
+		if err != nil || amount.String() != c.amount || full != c.full {
+			t.Errorf("%v: %s %v %v", c.items, amount, full, err)
 		}
 	}
 }
@@ -151,7 +151,7 @@ func TestRefundsNeverExceed(t *testing.T) {
 		o := Order{Items: items, Total: paid}
 		var earlier []Refund
 		var refunded shop.Money
-		for whole := false; !whole; {
+		for full := false; !full; {
 			rest := remainingItems(o.Items, earlier)
 			item := rapid.SampledFrom(rest).Draw(t, "item")
 			tooMany := []OrderItem{{item.ProductID, item.Quantity + 1}}
@@ -164,15 +164,15 @@ func TestRefundsNeverExceed(t *testing.T) {
 				some = rest
 			}
 			var amount shop.Money
-			if amount, whole, err = refundAmount(o, earlier, some); err != nil {
+			if amount, full, err = refundAmount(o, earlier, some); err != nil {
 				t.Fatal(err)
 			}
 			if refunded, err = refunded.Plus(amount); err != nil {
 				t.Fatal(err)
 			}
 			earlier = append(earlier, Refund{Items: some})
-			if whole != refunded.Equal(paid) && paid.Sign() > 0 && !hasFree(o.Items) {
-				t.Fatalf("%s of %s is refunded, whole: %v", refunded, paid, whole)
+			if full != refunded.Equal(paid) && paid.Sign() > 0 && !hasFree(o.Items) {
+				t.Fatalf("%s of %s is refunded, whole: %v", refunded, paid, full)
 			}
 		}
 		if !refunded.Equal(paid) {

@@ -52,7 +52,7 @@ func (r Refund) Outstanding() payment.Record {
 }
 
 // NewRefund is a refund to make: of the given items, or of all that is left if there are none. Items that have not
-// shipped are restocked; Restock says that shipped ones were returned and are restocked too.
+// shipped are restocked; Restock means that shipped ones were returned and are restocked too.
 type NewRefund struct {
 	idempotency.Key
 	Items   []OrderItem `json:"items" validate:"max=100,unique=ProductID,dive"`
@@ -134,7 +134,7 @@ func remainingItems(lines []shop.OrderLine, earlier []Refund) []OrderItem {
 
 // refundAmount is the amount of a refund of items, and whether nothing of the order is left after it. It fails with
 // ErrNotInOrder or ErrRefundTooLarge, naming the items by position.
-func refundAmount(o Order, earlier []Refund, items []OrderItem) (amount shop.Money, whole bool, err error) {
+func refundAmount(o Order, earlier []Refund, items []OrderItem) (amount shop.Money, full bool, err error) {
 	remaining := remainingQuantities(o.Items, earlier)
 	unknown, short := ErrNotInOrder, ErrRefundTooLarge
 	for i, item := range items {

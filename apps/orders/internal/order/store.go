@@ -129,7 +129,7 @@ func (s *Service) Statuses(ctx context.Context, from, to time.Time) (map[string]
 	return counts, err
 }
 
-// PaidBetween returns the orders that were paid in a time range and are not wholly refunded.
+// PaidBetween returns the orders that were paid in a time range and are not fully refunded.
 func (s *Service) PaidBetween(ctx context.Context, from, to time.Time) ([]shop.OrderID, error) {
 	return postgres.All(ctx, s.db, pgx.RowTo[shop.OrderID], `
 		select id from orders

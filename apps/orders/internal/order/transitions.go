@@ -214,12 +214,12 @@ func refund(ctx context.Context, tx event.TX, o *Order, by string, in NewRefund)
 	if len(in.Items) == 0 {
 		in.Items = remainingItems(o.Items, earlier)
 	}
-	amount, whole, err := refundAmount(*o, earlier, in.Items)
+	amount, full, err := refundAmount(*o, earlier, in.Items)
 	if err != nil {
 		return err
 	}
 	status := PartiallyRefunded
-	if whole {
+	if full {
 		status = Refunded
 	}
 	r := Refund{
@@ -229,16 +229,16 @@ func refund(ctx context.Context, tx event.TX, o *Order, by string, in NewRefund)
 	if err := setStatus(ctx, tx, o, StatusChange{Status: status, By: by, Reason: in.Reason}); err != nil {
 		return err
 	}
-	if err := recordRefund(ctx, tx, *o, r, whole); err != nil {
+	if err := recordRefund(ctx, tx, *o, r, full); err != nil {
 		return err
 	}
 	return event.Emit(ctx, tx, shop.OrderRefunded{
-		OrderID: o.ID, Number: o.Number, UserID: o.UserID, Amount: amount, Currency: o.Currency, Partial: !whole,
+		OrderID: o.ID, Number: o.Number, UserID: o.UserID, Amount: amount, Currency: o.Currency, Partial: !full,
 	})
 }
 
 // recordRefund stores a refund to be made and subtracts it from the sales.
-func recordRefund(ctx context.Context, tx event.TX, o Order, r Refund, whole bool) error {
+func recordRefund(ctx context.Context, tx event.TX, o Order, r Refund, full bool) error {
 	if err := insertRefund(ctx, tx, r); err != nil || o.PaidAt == nil {
 		return err
 	}
@@ -247,7 +247,7 @@ func recordRefund(ctx context.Context, tx event.TX, o Order, r Refund, whole boo
 		return err
 	}
 	return sales.AddRefund(ctx, tx, sales.Sale{
-		PaidAt: *o.PaidAt, Currency: o.Currency, Amount: r.Amount, Whole: whole, Lines: lines,
+		PaidAt: *o.PaidAt, Currency: o.Currency, Amount: r.Amount, Full: full, Lines: lines,
 	})
 }
 

@@ -70,7 +70,7 @@ type Provider interface {
 	Void(ctx context.Context, id shop.OrderID, reference string, refund uuid.UUID) error
 	// ParseWebhook verifies the signature of a message's exact bytes and parses it. It fails with ErrSignature.
 	ParseWebhook(body []byte, signature string) (WebhookEvent, error)
-	// ListCharges calls fn with the charges of a time range that are not wholly refunded, until fn fails.
+	// ListCharges calls fn with the charges of a time range that are not fully refunded, until fn fails.
 	ListCharges(ctx context.Context, since, until time.Time, fn func(Record) error) error
 }
 

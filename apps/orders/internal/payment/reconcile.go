@@ -31,12 +31,13 @@ func (s *Service) SaveProgress(ctx context.Context, p Progress) error {
 	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error { return saveProgress(ctx, tx, s.provider.Name(), p) })
 }
 
-// ListCharges calls fn with the provider's charges of a time range that are not wholly refunded.
+// ListCharges calls fn with the provider's charges of a time range that are not fully refunded.
 func (s *Service) ListCharges(ctx context.Context, since, until time.Time, fn func(Record) error) error {
 	return s.provider.ListCharges(ctx, since, until, fn)
 }
 
-// IsCharged asks the provider whether an order was charged. A payment with another provider counts as charged.
+// IsCharged reports whether an order was charged, according to the provider. A payment with another provider counts as
+// charged.
 func (s *Service) IsCharged(ctx context.Context, id shop.OrderID) (bool, error) {
 	p, err := s.Get(ctx, id)
 	if err == nil {
@@ -116,7 +117,7 @@ func (s *Service) Report(ctx context.Context, kind DiscrepancyKind, r Record) er
 	return err
 }
 
-// ReportNew is Report that also tells whether the discrepancy is new.
+// ReportNew is Report that also returns whether the discrepancy is new.
 func (s *Service) ReportNew(ctx context.Context, kind DiscrepancyKind, r Record) (isNew bool, err error) {
 	isNew, err = postgres.InTx(ctx, s.db, func(tx pgx.Tx) (bool, error) {
 		return report(ctx, tx, kind, s.provider.Name(), r)

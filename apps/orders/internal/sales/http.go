@@ -7,7 +7,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// Routes adds the route of the report. It must precede those of orders: analytics is not an order's id.
+// Routes adds the route of the report.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "GET /orders/analytics", shop.SeeAnalytics, s.handleReport, web.NoStore,
 		web.Doc("getSalesReport", "admin", "Report the sales"), web.Describe("By day and by product."))

@@ -15,7 +15,7 @@ type Sale struct {
 	PaidAt   time.Time
 	Currency string
 	Amount   shop.Money
-	Whole    bool // the refund leaves nothing of the order
+	Full     bool // the refund leaves nothing of the order
 	Lines    []shop.OrderLine
 }
 

@@ -26,7 +26,7 @@ func AddSale(ctx context.Context, tx pgx.Tx, s Sale) error {
 // AddRefund subtracts a refund from the day on which its order was paid, in the transaction that creates the refund.
 func AddRefund(ctx context.Context, tx pgx.Tx, s Sale) error {
 	delta := Totals{Refunded: s.Amount}
-	if s.Whole {
+	if s.Full {
 		delta.Orders = -1
 	}
 	return add(ctx, tx, s, delta, -1)

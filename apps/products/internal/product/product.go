@@ -1,4 +1,4 @@
-// Package product manages the products for sale: their data, prices, search and import.
+// Package product manages the products for sale: their data, prices and search.
 package product
 
 import (

@@ -2,6 +2,7 @@ package stock
 
 import (
 	"context"
+	"math"
 
 	"sidecart/kit/event"
 	"sidecart/kit/idempotency"
@@ -45,7 +46,7 @@ func (s *Service) Adjust(
 		if result.StockLevel, err = level(ctx, tx, productID); err != nil {
 			return result, err
 		}
-		latest, err := movements(ctx, tx, productID, 0, 1)
+		latest, err := movements(ctx, tx, productID, math.MaxInt64, 1)
 		if err != nil {
 			return result, err
 		}
@@ -61,7 +62,7 @@ func (s *Service) Movements(
 	if _, err := level(ctx, s.db, productID); err != nil {
 		return page, err
 	}
-	return web.PageOf(q, 0, func(before int64, limit int) ([]StockMovement, error) {
+	return web.PageOf(q, math.MaxInt64, func(before int64, limit int) ([]StockMovement, error) {
 		return movements(ctx, s.db, productID, before, limit)
 	}, func(m StockMovement) int64 { return m.ID })
 }

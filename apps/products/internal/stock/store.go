@@ -95,9 +95,9 @@ func setThresholds(ctx context.Context, tx pgx.Tx, thresholds []Threshold) ([]st
 	return changes, err
 }
 
-// movements lists the movements before an id, newest first; 0 starts at the newest.
+// movements lists the movements before an id, newest first.
 func movements(ctx context.Context, db postgres.Reader, productID, before int64, limit int) ([]StockMovement, error) {
 	return postgres.All(ctx, db, pgx.RowToStructByName[StockMovement], `
 		select id, product_id, delta, balance, reason, order_id, moved_by as by, moved_at
-		from movements where product_id = $1 and ($2 = 0 or id < $2) order by id desc limit $3`, productID, before, limit)
+		from movements where product_id = $1 and id < $2 order by id desc limit $3`, productID, before, limit)
 }

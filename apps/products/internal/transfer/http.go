@@ -14,7 +14,7 @@ import (
 
 const timeout = 10 * time.Minute
 
-// Routes adds the routes of imports and exports. Add them before GET /products/{id}, which matches the same paths.
+// Routes adds the routes of imports and exports.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /products/import", shop.ManageCatalogue, s.handleImport, web.BodyLimit(maxFileBytes),
 		web.Timeout(timeout), web.Fails(ErrHeader, ErrLongLine, ErrRunning, idempotency.ErrReused),

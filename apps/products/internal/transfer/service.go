@@ -187,7 +187,7 @@ func (s *Service) resolveCategory(ctx context.Context, row *importRow, categorie
 
 // Imports lists the imports with their progress, newest first.
 func (s *Service) Imports(ctx context.Context, q web.PageQuery) (web.Page[ProductImport], error) {
-	return web.PageOf(q, uuid.Nil, func(before uuid.UUID, limit int) ([]ProductImport, error) {
+	return web.PageOf(q, uuid.Max, func(before uuid.UUID, limit int) ([]ProductImport, error) {
 		return list(ctx, s.db, before, limit)
 	}, func(i ProductImport) uuid.UUID { return i.ID })
 }

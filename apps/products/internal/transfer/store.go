@@ -55,10 +55,10 @@ func saveProgress(ctx context.Context, tx pgx.Tx, r *ProductImportReport) error 
 		r.ID, r.State, r.Rows, r.Created, r.Updated, r.Unchanged, r.Failed).Scan(&r.SeenAt)
 }
 
-// list returns the imports before an id, newest first; the zero id starts at the newest. Ids grow with time.
+// list returns the imports before an id, newest first. Ids grow with time.
 func list(ctx context.Context, db postgres.Reader, before uuid.UUID, limit int) ([]ProductImport, error) {
 	return postgres.All(ctx, db, pgx.RowToStructByName[ProductImport], `select `+importColumns+` from imports
-		where $1 = '00000000-0000-0000-0000-000000000000'::uuid or id < $1 order by id desc limit $2`, before, limit)
+		where id < $1 order by id desc limit $2`, before, limit)
 }
 
 // categoryID fails with ErrNoCategory.

@@ -58,7 +58,7 @@ func TestRegister(t *testing.T) {
 
 func TestVerification(t *testing.T) {
 	s := newFixture(t)
-	who := s.register(t, "testuser")
+	user := s.register(t, "testuser")
 	resend := kittest.Call{Do: "POST /auth/verify-email/resend", Body: `{"email":"TESTUSER@example.com"}`}
 	newToken := func() string {
 		t.Helper()
@@ -77,7 +77,7 @@ func TestVerification(t *testing.T) {
 		{Name: "for another purpose", Do: "POST /auth/password/reset", Body: fmt.Sprintf(`{"token":%q,"new_password":%q}`, second, newPassword), Want: 422, Has: []string{`"mail_token_invalid"`}},
 		{Name: "good", Do: "POST /auth/verify-email", Body: token(second), Want: 204, Emits: []string{"users.verified"}},
 		{Name: "used", Do: "POST /auth/verify-email", Body: token(second), Want: 422, Has: []string{`"mail_token_invalid"`}},
-		{Name: "me", As: who, Do: "GET /users/me", Want: 200, Has: []string{`"email_verified":true`}},
+		{Name: "me", As: user, Do: "GET /users/me", Want: 200, Has: []string{`"email_verified":true`}},
 		{Name: "resend to an unknown address", Do: "POST /auth/verify-email/resend", Body: `{"email":"unknown@example.com"}`, Want: 202},
 		{Name: "resend when verified", Do: "POST /auth/verify-email/resend", Body: `{"email":"testuser@example.com"}`, Want: 202},
 		{Name: "no address", Do: "POST /auth/verify-email/resend", Body: `{"email":"no address"}`, Want: 422},
@@ -86,7 +86,7 @@ func TestVerification(t *testing.T) {
 	if events := kittest.Emitted(t, s.db); len(events) > 0 {
 		t.Errorf("published %v for an unknown or a verified address", events)
 	}
-	if actions := s.audited(t, who.ID); !slices.Equal(actions, []string{"account.registered", "account.email_verified"}) {
+	if actions := s.audited(t, user.ID); !slices.Equal(actions, []string{"account.registered", "account.email_verified"}) {
 		t.Errorf("audited: %v", actions)
 	}
 }
@@ -130,7 +130,7 @@ func TestMailTokens(t *testing.T) {
 
 func TestForgottenPassword(t *testing.T) {
 	s := newFixture(t)
-	who := s.register(t, "testuser")
+	user := s.register(t, "testuser")
 	for range failures + 1 {
 		_ = s.signIn(t, "testuser", "wrong", address)
 	}
@@ -155,7 +155,7 @@ func TestForgottenPassword(t *testing.T) {
 		{Name: "good", Do: "POST /auth/password/reset", Body: reset(newPassword), Want: 204, Emits: []string{"users.verified", "users.password_changed"}},
 		{Name: "used", Do: "POST /auth/password/reset", Body: reset(password), Want: 422, Has: []string{`"mail_token_invalid"`}},
 	})
-	if ended := s.takeEnded(); !slices.Equal(ended, []string{who.ID.String() + " 00000000-0000-0000-0000-000000000000 password changed"}) {
+	if ended := s.takeEnded(); !slices.Equal(ended, []string{user.ID.String() + " 00000000-0000-0000-0000-000000000000 password changed"}) {
 		t.Errorf("ended: %v", ended)
 	}
 	if err := s.signIn(t, "testuser", password, address); !errors.Is(err, account.ErrCredentials) {
@@ -175,27 +175,27 @@ func TestForgottenPassword(t *testing.T) {
 
 func TestPassword(t *testing.T) {
 	s := newFixture(t)
-	who := s.register(t, "testuser")
+	user := s.register(t, "testuser")
 	change := func(current, next string) string {
 		return fmt.Sprintf(`{"current_password":%q,"new_password":%q}`, current, next)
 	}
 	kittest.Run(t, s.app, s.db, []kittest.Call{
 		{Name: "no token", Do: "PUT /users/me/password", Body: change(password, newPassword), Want: 401},
-		{Name: "wrong", As: who, Do: "PUT /users/me/password", Body: change("wrong", newPassword), Want: 422, Has: []string{`"current_password":"is wrong"`}},
-		{Name: "short", As: who, Do: "PUT /users/me/password", Body: change(password, "short"), Want: 422, Has: []string{`"new_password":"must have at least 8 characters"`}},
-		{Name: "common", As: who, Do: "PUT /users/me/password", Body: change(password, "qwertyuiop"), Want: 422, Has: []string{`"new_password":"is one of`}},
-		{Name: "good", As: who, Do: "PUT /users/me/password", Body: change(password, newPassword), Want: 204, Emits: []string{"users.password_changed"}},
+		{Name: "wrong", As: user, Do: "PUT /users/me/password", Body: change("wrong", newPassword), Want: 422, Has: []string{`"current_password":"is wrong"`}},
+		{Name: "short", As: user, Do: "PUT /users/me/password", Body: change(password, "short"), Want: 422, Has: []string{`"new_password":"must have at least 8 characters"`}},
+		{Name: "common", As: user, Do: "PUT /users/me/password", Body: change(password, "qwertyuiop"), Want: 422, Has: []string{`"new_password":"is one of`}},
+		{Name: "good", As: user, Do: "PUT /users/me/password", Body: change(password, newPassword), Want: 204, Emits: []string{"users.password_changed"}},
 	})
-	if ended := s.takeEnded(); !slices.Equal(ended, []string{fmt.Sprintf("%s %s password changed", who.ID, who.SessionID)}) {
+	if ended := s.takeEnded(); !slices.Equal(ended, []string{fmt.Sprintf("%s %s password changed", user.ID, user.SessionID)}) {
 		t.Errorf("ended: %v", ended)
 	}
 	if err := s.signIn(t, "testuser", newPassword, address); err != nil {
 		t.Error(err)
 	}
 	for range failures {
-		kittest.Do(t, s.app, kittest.Call{As: who, Do: "PUT /users/me/password", Body: change("wrong", password)})
+		kittest.Do(t, s.app, kittest.Call{As: user, Do: "PUT /users/me/password", Body: change("wrong", password)})
 	}
-	if status, body := kittest.Do(t, s.app, kittest.Call{As: who, Do: "PUT /users/me/password", Body: change(newPassword, password)}); status != 423 {
+	if status, body := kittest.Do(t, s.app, kittest.Call{As: user, Do: "PUT /users/me/password", Body: change(newPassword, password)}); status != 423 {
 		t.Errorf("the password can be guessed with a stolen token: %d %s", status, body)
 	}
 }
@@ -203,13 +203,13 @@ func TestPassword(t *testing.T) {
 func TestProfile(t *testing.T) {
 	s := newFixture(t)
 	s.register(t, "first")
-	who := s.register(t, "testuser")
+	user := s.register(t, "testuser")
 	kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/password/forgot", Body: `{"email":"testuser@example.com"}`})
 	s.processMails(t)
 	oldReset := s.mailed(t, "users.password_reset_requested")
 	kittest.Emitted(t, s.db)
 	patch := func(name, body string, want int, emits []string, has ...string) kittest.Call {
-		return kittest.Call{Name: name, As: who, Do: "PATCH /users/me", Body: body, Want: want, Emits: emits, Has: has}
+		return kittest.Call{Name: name, As: user, Do: "PATCH /users/me", Body: body, Want: want, Emits: emits, Has: has}
 	}
 	changed := []string{"users.profile_changed"}
 	kittest.Run(t, s.app, s.db, []kittest.Call{
@@ -227,7 +227,7 @@ func TestProfile(t *testing.T) {
 		{Name: "a reset sent to the old address", Do: "POST /auth/password/reset", Body: fmt.Sprintf(`{"token":%q,"new_password":%q}`, oldReset, newPassword), Want: 422},
 	})
 	for n := range 3 {
-		kittest.Do(t, s.app, kittest.Call{As: who, Do: "PATCH /users/me", Body: fmt.Sprintf(`{"email":"victim%d@example.com"}`, n)})
+		kittest.Do(t, s.app, kittest.Call{As: user, Do: "PATCH /users/me", Body: fmt.Sprintf(`{"email":"victim%d@example.com"}`, n)})
 	}
 	kittest.Emitted(t, s.db)
 	kittest.Run(t, s.app, s.db, []kittest.Call{
@@ -237,15 +237,15 @@ func TestProfile(t *testing.T) {
 
 func TestAdministration(t *testing.T) {
 	s := newFixture(t)
-	admin, who := s.register(t, "first"), s.register(t, "testuser")
+	admin, user := s.register(t, "first"), s.register(t, "testuser")
 	s.register(t, "a_sure")
 	s.register(t, "absure")
-	one := "/users/" + who.ID.String()
+	one := "/users/" + user.ID.String()
 	kittest.Run(t, s.app, s.db, []kittest.Call{
-		{Name: "list as a user", As: who, Do: "GET /users", Want: 403},
-		{Name: "see one as a user", As: who, Do: "GET /users/" + admin.ID.String(), Want: 403},
-		{Name: "change one as a user", As: who, Do: "PATCH " + one, Body: `{"role":"admin"}`, Want: 403},
-		{Name: "unlock as a user", As: who, Do: "POST " + one + "/unlock", Want: 403},
+		{Name: "list as a user", As: user, Do: "GET /users", Want: 403},
+		{Name: "see one as a user", As: user, Do: "GET /users/" + admin.ID.String(), Want: 403},
+		{Name: "change one as a user", As: user, Do: "PATCH " + one, Body: `{"role":"admin"}`, Want: 403},
+		{Name: "unlock as a user", As: user, Do: "POST " + one + "/unlock", Want: 403},
 		{Name: "by prefix of a username", As: admin, Do: "GET /users?q=TESTU", Want: 200, Has: []string{`"testuser"`}, HasNot: []string{`"first"`}},
 		{Name: "of an e-mail address", As: admin, Do: "GET /users?q=first@ex", Want: 200, Has: []string{`"first"`}, HasNot: []string{`"testuser"`}},
 		{Name: "of a full name", As: admin, Do: "GET /users?q=test+us", Want: 200, Has: []string{`"testuser"`, `"first"`}},
@@ -265,7 +265,7 @@ func TestAdministration(t *testing.T) {
 	})
 	var reasons []string
 	for _, end := range s.takeEnded() {
-		reasons = append(reasons, strings.TrimPrefix(end, who.ID.String()+" 00000000-0000-0000-0000-000000000000 "))
+		reasons = append(reasons, strings.TrimPrefix(end, user.ID.String()+" 00000000-0000-0000-0000-000000000000 "))
 	}
 	if !slices.Equal(reasons, []string{"role changed", "role changed", "account closed"}) {
 		t.Errorf("ended: %q", reasons)
@@ -286,7 +286,7 @@ func TestAdministration(t *testing.T) {
 	}
 	want := "account.registered account.seen_by_admin account.role_changed account.role_changed account.closed account.opened" +
 		strings.Repeat(" session.sign_in_failed", failures) + " account.locked account.unlocked"
-	if got := strings.Join(s.audited(t, who.ID), " "); got != want {
+	if got := strings.Join(s.audited(t, user.ID), " "); got != want {
 		t.Errorf("audited: %s\nwant     %s", got, want)
 	}
 	if report, err := audit.Verify(t.Context(), s.db, audit.Head{}); err != nil || len(report.Flaws) > 0 {

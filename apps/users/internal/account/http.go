@@ -24,7 +24,7 @@ func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /auth/verify-email/resend", shop.Anyone, s.handleResend, web.Status(http.StatusAccepted),
 		web.NoStore,
 		web.Doc("resendVerification", "auth", "Resend the verification e-mail"),
-		web.Describe("Answers the same whether or not there is such an account."))
+		web.Describe("The response is the same whether or not there is such an account."))
 	web.Handle(app, "POST /auth/password/forgot", shop.Anyone, s.handleForgot, web.Status(http.StatusAccepted),
 		web.NoStore,
 		web.Doc("requestPasswordReset", "auth", "Request a password reset"),

@@ -83,7 +83,7 @@ func TestLockout(t *testing.T) {
 // TestTheNextAttemptNotifiesOfALock if the one that started it did not.
 func TestTheNextAttemptNotifiesOfALock(t *testing.T) {
 	s := newFixture(t)
-	who := s.register(t, "testuser")
+	user := s.register(t, "testuser")
 	for range failures {
 		attempt, err := s.deps.Lockouts.Begin(t.Context(), "testuser", address)
 		if err != nil {
@@ -101,7 +101,7 @@ func TestTheNextAttemptNotifiesOfALock(t *testing.T) {
 	if events := kittest.Emitted(t, s.db); !slices.Equal(events, []string{"users.locked"}) {
 		t.Errorf("published %v", events)
 	}
-	if actions := s.audited(t, who.ID); !slices.Equal(actions, []string{"account.registered", "account.locked"}) {
+	if actions := s.audited(t, user.ID); !slices.Equal(actions, []string{"account.registered", "account.locked"}) {
 		t.Errorf("audited %v", actions)
 	}
 }

@@ -52,7 +52,7 @@ func TestOneOfTheLookalikesRegisters(t *testing.T) {
 
 func TestATokenIsUsedOnce(t *testing.T) {
 	s := newFixture(t)
-	who := s.register(t, "testuser")
+	user := s.register(t, "testuser")
 	kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/verify-email/resend", Body: `{"email":"testuser@example.com"}`})
 	kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/password/forgot", Body: `{"email":"testuser@example.com"}`})
 	race(4, func(int) int { s.processMails(t); return 0 }) // replicas
@@ -77,7 +77,7 @@ func TestATokenIsUsedOnce(t *testing.T) {
 	if events := kittest.Emitted(t, s.db); !slices.Equal(events, []string{"users.verified", "users.password_changed"}) {
 		t.Errorf("published %v", events)
 	}
-	if actions := s.audited(t, who.ID); strings.Count(strings.Join(actions, " "), "password.reset") != 1 {
+	if actions := s.audited(t, user.ID); strings.Count(strings.Join(actions, " "), "password.reset") != 1 {
 		t.Errorf("audited %v", actions)
 	}
 }
@@ -121,12 +121,12 @@ func TestUnverifiedAddressesAreRevealedOnlyAfterTheRightPassword(t *testing.T) {
 
 func TestASignInUpgradesTheHash(t *testing.T) {
 	s := newFixture(t)
-	who := s.register(t, "testuser")
+	user := s.register(t, "testuser")
 	s.deps.Passwords = account.NewPasswords(5, 1)
 	s.Service = account.NewService(event.NewOutbox(s.db), s.deps)
 	cost := func() int {
 		var hash []byte
-		if err := s.db.QueryRow(t.Context(), `select password_hash from accounts where id = $1`, who.ID).Scan(&hash); err != nil {
+		if err := s.db.QueryRow(t.Context(), `select password_hash from accounts where id = $1`, user.ID).Scan(&hash); err != nil {
 			t.Fatal(err)
 		}
 		cost, err := bcrypt.Cost(hash)
@@ -176,14 +176,14 @@ func TestResetAndErasureSucceedWithoutTheLockoutStore(t *testing.T) {
 		p.Lockouts = lockout.NewService(store, []byte("lockouts"), policy)
 	})
 	s.register(t, "first")
-	who := s.register(t, "testuser")
+	user := s.register(t, "testuser")
 	kittest.Do(t, s.app, kittest.Call{Do: "POST /auth/password/forgot", Body: `{"email":"testuser@example.com"}`})
 	s.processMails(t)
 	store.fails = true
 	if err := s.ResetPassword(t.Context(), s.mailed(t, "users.password_reset_requested"), newPassword, audit.Origin{}); err != nil {
 		t.Errorf("reset: %v", err)
 	}
-	if err := s.Erase(t.Context(), who, audit.Origin{}); err != nil {
+	if err := s.Erase(t.Context(), user, audit.Origin{}); err != nil {
 		t.Errorf("erase: %v", err)
 	}
 }

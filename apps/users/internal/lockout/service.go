@@ -36,7 +36,7 @@ type Attempt struct {
 
 // Begin starts an attempt. It waits while all remaining attempts are pending, and fails with ErrConflict if that lasts
 // until ctx ends. It fails with ErrLocked and Retry-After if the name or the address is locked; a locked address does
-// not lock the names that know it.
+// not lock the names of which it is a known address.
 func (s *Service) Begin(ctx context.Context, name, address string) (*Attempt, error) {
 	a := &Attempt{s: s, name: s.mac("name", name), address: s.mac("address", addressGroup(address))}
 	err := s.begin(ctx, a.address, func(r *record, now time.Time) (time.Duration, bool) {

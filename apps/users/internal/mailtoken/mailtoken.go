@@ -43,7 +43,7 @@ type Proof struct {
 	Email     string
 }
 
-// The errors of tokens. ErrInvalidToken does not say whether a token is unknown, used, superseded or expired.
+// The errors of tokens. ErrInvalidToken does not reveal whether a token is unknown, used, superseded or expired.
 var (
 	ErrInvalidToken = fault.New(fault.Invalid, "mail_token_invalid", "this link is no longer valid: request a new one").
 			With("token", "is not valid")

@@ -144,8 +144,8 @@ func register(t *testing.T, app *web.App, names ...string) {
 	t.Helper()
 	for _, name := range names {
 		body := strings.NewReplacer("testuser", name, "test@", name+"@").Replace(testuser)
-		if status, answer := kittest.Do(t, app, kittest.Call{Do: "POST /auth/register", Body: body}); status != 201 {
-			t.Fatalf("register: %d %s", status, answer)
+		if status, response := kittest.Do(t, app, kittest.Call{Do: "POST /auth/register", Body: body}); status != 201 {
+			t.Fatalf("register: %d %s", status, response)
 		}
 	}
 }

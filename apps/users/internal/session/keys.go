@@ -57,8 +57,9 @@ func (s *Service) Rotate(ctx context.Context) (KeyRotation, error) {
 	})
 }
 
-// OpenIDConfiguration says where the keys are and what the tokens contain, in the format of OpenID Connect Discovery.
-// There is no more of that protocol: users sign in with a password, not through an identity provider.
+// OpenIDConfiguration is the address of the keys and the content of the tokens, in the format of OpenID Connect
+// Discovery. Nothing else of that protocol is supported: users sign in with a password, not through an identity
+// provider.
 type OpenIDConfiguration struct {
 	Issuer     string   `json:"issuer"`
 	JWKS       string   `json:"jwks_uri"`

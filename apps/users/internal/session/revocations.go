@@ -104,7 +104,7 @@ func parseCursor(text string) (c cursor) {
 	return c
 }
 
-// differs reports whether the response at c has anything that the client at since does not know.
+// differs reports whether the response at c has anything that the client at since has not received.
 func (c cursor) differs(since string) bool {
 	before := parseCursor(since)
 	return c.keys != before.keys || c.all != before.repeated

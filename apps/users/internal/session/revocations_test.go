@@ -63,7 +63,7 @@ func TestNoEndIsMissed(t *testing.T) {
 	}
 }
 
-func TestAWaitingRequestIsAnsweredAtAChange(t *testing.T) {
+func TestAWaitingRequestReturnsAtAChange(t *testing.T) {
 	s, db, _, users := newService(t)
 	ctx, stop := context.WithCancel(t.Context())
 	var watching sync.WaitGroup

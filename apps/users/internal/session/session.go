@@ -1,5 +1,5 @@
 // Package session signs users in: a session is one signed-in device, with an access token and a refresh token. It also
-// keeps the keys that sign access tokens.
+// stores the keys that sign access tokens.
 package session
 
 import (
@@ -47,7 +47,7 @@ type Lifetimes struct{ Access, Refresh time.Duration }
 // margin for clocks that differ and requests in flight.
 func (l Lifetimes) revocationTTL() time.Duration { return l.Access + time.Minute }
 
-// The errors of sessions. ErrInvalidRefreshToken does not say whether a token is unknown, expired or of an ended
+// The errors of sessions. ErrInvalidRefreshToken does not reveal whether a token is unknown, expired or of an ended
 // session.
 var (
 	ErrInvalidRefreshToken = fault.New(fault.Unauthenticated, "refresh_invalid", "sign in again: this session has ended")

@@ -89,7 +89,7 @@ func end(
 // erase deletes the addresses and devices of a user.
 func erase(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 	return postgres.Exec(ctx, tx, `
-		with gone as (delete from devices where account_id = $1)
+		with deleted as (delete from devices where account_id = $1)
 		update sessions set user_agent = '', address = '' where account_id = $1`, user)
 }
 

@@ -1,10 +1,10 @@
-// Does what a mail's link is for, with the key of its query, when the user presses the button: programs that only fetch links
-// change nothing. The key is removed from the address bar immediately.
+// Runs the action of a mail's link, with the key in its query, when the user presses the button: programs that only
+// fetch links change nothing. The key is removed from the address bar immediately.
 "use strict";
 
 const json = (body) => ({ method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 const key = new URLSearchParams(location.search).get("token") || "";
-const what = {
+const action = {
   "/verify-email": {
     title: "Confirm your e-mail address", button: "Confirm", done: "Thank you: the address is confirmed.",
     send: () => fetch("/api/v1/auth/verify-email", json({ token: key })),
@@ -23,20 +23,20 @@ const what = {
 
 const at = (id) => document.getElementById(id);
 history.replaceState(null, "", location.pathname);
-document.title = at("title").textContent = what.title;
-at("go").textContent = what.button;
+document.title = at("title").textContent = action.title;
+at("go").textContent = action.button;
 at("new").hidden = location.pathname !== "/reset-password";
 
 at("form").addEventListener("submit", async (submitted) => {
   submitted.preventDefault();
   at("go").disabled = true;
   try {
-    const answer = await what.send(new FormData(submitted.target));
-    const problem = answer.ok ? {} : await answer.json();
-    at("said").textContent = answer.ok ? what.done : [problem.detail, ...Object.values(problem.errors || {})].join(" ");
-    at("form").hidden = answer.ok;
+    const response = await action.send(new FormData(submitted.target));
+    const problem = response.ok ? {} : await response.json();
+    at("result").textContent = response.ok ? action.done : [problem.detail, ...Object.values(problem.errors || {})].join(" ");
+    at("form").hidden = response.ok;
   } catch {
-    at("said").textContent = "Sidecart cannot be reached at the moment. Try again later.";
+    at("result").textContent = "Sidecart cannot be reached now. Try again later.";
   }
   at("go").disabled = false;
 });

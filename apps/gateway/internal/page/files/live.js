@@ -1,4 +1,4 @@
-// Signs in, shows the inbox and then what comes into it. The tokens stay in this page's memory, so a reload signs out.
+// Signs in, shows the inbox and then each new message. The tokens stay in this page's memory, so a reload signs out.
 // EventSource could not send one in a header, so the stream is read with fetch.
 "use strict";
 
@@ -10,8 +10,8 @@ let last = ""; // the id of the message that was shown last
 
 class Ended extends Error {} // the session has ended
 
-const say = (text) => { at("problem").textContent = text; };
-const asked = () => ({ Authorization: "Bearer " + pair.access_token });
+const showProblem = (text) => { at("problem").textContent = text; };
+const authorization = () => ({ Authorization: "Bearer " + pair.access_token });
 const post = (body) => ({ method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
 function state(text, live) {
@@ -20,21 +20,21 @@ function state(text, live) {
 }
 
 async function call(path, options) {
-  const answer = await fetch(api + path, options);
-  const body = answer.status === 204 ? {} : await answer.json();
-  if (answer.ok) return body;
-  const failed = [body.detail || answer.statusText, ...Object.values(body.errors || {})].join(" ");
-  throw answer.status === 401 ? new Ended(failed) : new Error(failed);
+  const response = await fetch(api + path, options);
+  const body = response.status === 204 ? {} : await response.json();
+  if (response.ok) return body;
+  const failed = [body.detail || response.statusText, ...Object.values(body.errors || {})].join(" ");
+  throw response.status === 401 ? new Ended(failed) : new Error(failed);
 }
 
 // renew fails with Ended if the session is over.
 async function renew() {
-  const mine = pair;
-  const renewed = await call("/auth/refresh", post({ refresh_token: mine.refresh_token }));
-  if (pair === mine) pair = renewed; // else the user signed out, or in again, meanwhile
+  const used = pair;
+  const renewed = await call("/auth/refresh", post({ refresh_token: used.refresh_token }));
+  if (pair === used) pair = renewed; // else the user signed out, or in again, meanwhile
 }
 
-// Words of customers may stand in a message: it is shown as text, never as markup.
+// A message may contain text of customers: it is shown as text, never as markup.
 function text(tag, words) {
   const element = document.createElement(tag);
   element.textContent = words;
@@ -64,13 +64,13 @@ async function showOrder() {
   const order = /^#orders\/([0-9a-f-]{36})$/.exec(location.hash);
   at("order").hidden = true;
   if (!order || !pair) return;
-  say("");
+  showProblem("");
   try {
-    const found = await call("/orders/" + order[1], { headers: asked() });
+    const found = await call("/orders/" + order[1], { headers: authorization() });
     at("order").textContent = `Order ${found.number}: ${found.status}, ${found.total} ${found.currency}`;
     at("order").hidden = false;
   } catch (failed) {
-    say(failed.message);
+    showProblem(failed.message);
   }
 }
 
@@ -87,15 +87,15 @@ function event(block) {
   if (location.hash && data) showOrder();
 }
 
-// read shows what comes until the connection ends. It fails with Ended if the token did not do, or does no more.
+// read shows new messages until the connection ends. It fails with Ended if the token is refused or the session ends.
 async function read() {
-  const headers = asked();
+  const headers = authorization();
   if (last) headers["Last-Event-ID"] = last;
-  const answer = await fetch(api + "/notifications/stream", { headers, cache: "no-store" });
-  if (answer.status === 401) throw new Ended();
-  if (!answer.ok) return;
+  const response = await fetch(api + "/notifications/stream", { headers, cache: "no-store" });
+  if (response.status === 401) throw new Ended();
+  if (!response.ok) return;
   state("Live: what happens now appears here.", true);
-  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   try {
     for (let rest = ""; ;) {
       const { value, done } = await reader.read();
@@ -109,8 +109,8 @@ async function read() {
   }
 }
 
-// follow reads again whenever the connection ends, with a new token if the old one has expired. Pages that lost theirs
-// together come back one by one.
+// follow reads again whenever the connection ends, with a new token if the old one has expired. The delay is random, so
+// that pages that were disconnected together do not reconnect together.
 async function follow() {
   while (pair) {
     try {
@@ -135,17 +135,17 @@ function signedOut(why) {
   at("messages").replaceChildren();
   for (const id of ["inbox", "order", "sign-out"]) at(id).hidden = true;
   at("empty").hidden = at("sign-in").hidden = false;
-  say(why);
+  showProblem(why);
 }
 
 at("sign-in").addEventListener("submit", async (submitted) => {
   submitted.preventDefault();
-  say("");
+  showProblem("");
   const form = submitted.target;
   form.querySelector("button").disabled = true;
   try {
     pair = await call("/auth/login", post(Object.fromEntries(new FormData(form))));
-    const inbox = await call("/notifications?limit=20", { headers: asked() });
+    const inbox = await call("/notifications?limit=20", { headers: authorization() });
     if (inbox.items.length) last = inbox.items[0].id;
     inbox.items.forEach((message) => show(message, false));
     form.reset();
@@ -163,7 +163,7 @@ at("sign-in").addEventListener("submit", async (submitted) => {
 });
 
 at("sign-out").addEventListener("click", () => {
-  fetch(api + "/auth/logout", { method: "POST", headers: asked() }).catch(() => {});
+  fetch(api + "/auth/logout", { method: "POST", headers: authorization() }).catch(() => {});
   signedOut("");
 });
 

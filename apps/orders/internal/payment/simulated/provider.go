@@ -1,9 +1,9 @@
 // Package simulated is a payment provider that moves no money. It keeps a ledger, repeats its response to a known key,
 // and signs its webhooks.
 //
-// It knows the tokens tok_declined and tok_insufficient_funds (declined), tok_timeout (no response; the charge is made
-// two seconds later, which a webhook or a lookup shows), tok_error (fails twice, then works) and tok_refund_refused
-// (approved, and every refund is refused). It approves every other token.
+// It supports the tokens tok_declined and tok_insufficient_funds (declined), tok_timeout (no response; the charge is
+// made two seconds later, which a webhook or a lookup shows), tok_error (fails twice, then works) and
+// tok_refund_refused (approved, and every refund is refused). It approves every other token.
 package simulated
 
 import (

@@ -46,7 +46,7 @@ func find(ctx context.Context, tx pgx.Tx, key shop.OrderID) (ledgerEntry, error)
 		select state, attempts from simulated_ledger where key = $1`, key)
 }
 
-// listCharges returns a page of the approved charges of a time range that are not wholly refunded.
+// listCharges returns a page of the approved charges of a time range that are not fully refunded.
 func listCharges(
 	ctx context.Context, db postgres.Reader, since, until time.Time, after shop.OrderID, limit int,
 ) ([]payment.Record, error) {

@@ -124,18 +124,18 @@ func (p *Provider) Refund(ctx context.Context, r payment.Refund, reference strin
 func (p *Provider) refund(ctx context.Context, reference, key string, params *api.RefundCreateParams) error {
 	params.PaymentIntent = api.String(reference)
 	params.SetIdempotencyKey(key)
-	made, err := p.client.V1Refunds.Create(ctx, params)
+	created, err := p.client.V1Refunds.Create(ctx, params)
 	if err == nil {
-		if isFailed(made) {
-			return payment.ErrRefused.WithMessage(failureMessage(made))
+		if isFailed(created) {
+			return payment.ErrRefused.WithMessage(failureMessage(created))
 		}
 		return nil
 	}
-	meant, e := toPaymentError(err), (*api.Error)(nil)
-	if errors.As(err, &e) && e.HTTPStatusCode == http.StatusBadRequest && errors.Is(meant, payment.ErrProvider) {
-		return payment.ErrRefused.Wrap(meant) // permanent, such as a dispute
+	translated, e := toPaymentError(err), (*api.Error)(nil)
+	if errors.As(err, &e) && e.HTTPStatusCode == http.StatusBadRequest && errors.Is(translated, payment.ErrProvider) {
+		return payment.ErrRefused.Wrap(translated) // permanent, such as a dispute
 	}
-	return meant
+	return translated
 }
 
 // Void implements payment.Provider.
@@ -180,14 +180,14 @@ func (p *Provider) ListCharges(ctx context.Context, since, until time.Time, fn f
 		if err != nil {
 			return toPaymentError(err)
 		}
-		t, ours, err := record(intent)
+		r, relevant, err := record(intent)
 		if err != nil {
 			return err
 		}
-		if !ours {
+		if !relevant {
 			continue
 		}
-		if err := fn(t); err != nil {
+		if err := fn(r); err != nil {
 			return err
 		}
 	}

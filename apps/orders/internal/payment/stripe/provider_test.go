@@ -249,20 +249,20 @@ func TestRecord(t *testing.T) {
 		}
 	}
 	for name, c := range map[string]struct {
-		intent *api.PaymentIntent
-		ours   bool
+		intent   *api.PaymentIntent
+		relevant bool
 	}{
 		"charged":            {intent(api.PaymentIntentStatusSucceeded, 0, id), true},
 		"partially refunded": {intent(api.PaymentIntentStatusSucceeded, 500, id), true},
-		"wholly refunded":    {intent(api.PaymentIntentStatusSucceeded, 2000, id), false},
+		"fully refunded":     {intent(api.PaymentIntentStatusSucceeded, 2000, id), false},
 		"declined":           {intent(api.PaymentIntentStatusRequiresPaymentMethod, 0, id), false},
 		"of another shop":    {intent(api.PaymentIntentStatusSucceeded, 0, ""), false},
 		"with an invalid id": {intent(api.PaymentIntentStatusSucceeded, 0, "1"), false},
 	} {
-		got, ours, err := record(c.intent)
-		if err != nil || ours != c.ours ||
-			ours && (got.Amount.String() != "20.00" || got.Currency != "USD" || got.OrderID.String() != id) {
-			t.Errorf("%s: %+v %v %v", name, got, ours, err)
+		got, relevant, err := record(c.intent)
+		if err != nil || relevant != c.relevant ||
+			relevant && (got.Amount.String() != "20.00" || got.Currency != "USD" || got.OrderID.String() != id) {
+			t.Errorf("%s: %+v %v %v", name, got, relevant, err)
 		}
 	}
 }

@@ -74,23 +74,23 @@ func orderID(metadata map[string]string) (shop.OrderID, bool) {
 	return shop.OrderID{UUID: id}, err == nil
 }
 
-// record is the Record of a PaymentIntent. ours is false if it is of another shop, not charged, or wholly refunded.
-func record(intent *api.PaymentIntent) (t payment.Record, ours bool, err error) {
-	id, mine := orderID(intent.Metadata)
-	if !mine || intent.Status != api.PaymentIntentStatusSucceeded {
-		return t, false, nil
+// record is the Record of a PaymentIntent. relevant is false if it is of another shop, not charged, or fully refunded.
+func record(intent *api.PaymentIntent) (r payment.Record, relevant bool, err error) {
+	id, ok := orderID(intent.Metadata)
+	if !ok || intent.Status != api.PaymentIntentStatusSucceeded {
+		return r, false, nil
 	}
 	var refunded int64
 	if intent.LatestCharge != nil {
 		refunded = intent.LatestCharge.AmountRefunded
 	}
 	currency := strings.ToUpper(string(intent.Currency))
-	t = payment.Record{OrderID: id, Reference: intent.ID, Currency: currency, At: time.Unix(intent.Created, 0)}
-	if t.Amount, err = fromMinor(intent.AmountReceived, currency); err != nil {
-		return t, false, err
+	r = payment.Record{OrderID: id, Reference: intent.ID, Currency: currency, At: time.Unix(intent.Created, 0)}
+	if r.Amount, err = fromMinor(intent.AmountReceived, currency); err != nil {
+		return r, false, err
 	}
-	t.Refunded, err = fromMinor(refunded, currency)
-	return t, refunded < intent.AmountReceived, err
+	r.Refunded, err = fromMinor(refunded, currency)
+	return r, refunded < intent.AmountReceived, err
 }
 
 // ParseWebhook implements payment.Provider. The signature covers the time and the exact bytes, and is valid for five
@@ -121,8 +121,8 @@ func readIntent(event api.Event, e *payment.WebhookEvent) error {
 	if err := json.Unmarshal(event.Data.Raw, &intent); err != nil {
 		return fault.ErrMalformed.Wrap(err)
 	}
-	id, mine := orderID(intent.Metadata)
-	if !mine {
+	id, ok := orderID(intent.Metadata)
+	if !ok {
 		return nil
 	}
 	e.OrderID, e.Reference = id, intent.ID
@@ -142,8 +142,8 @@ func readRefund(event api.Event, e *payment.WebhookEvent) error {
 	if err := json.Unmarshal(event.Data.Raw, &refund); err != nil {
 		return fault.ErrMalformed.Wrap(err)
 	}
-	id, mine := orderID(refund.Metadata)
-	if !mine {
+	id, ok := orderID(refund.Metadata)
+	if !ok {
 		return nil
 	}
 	e.OrderID = id
