@@ -201,13 +201,17 @@ func (k checker) goTest(part string, args ...string) error {
 	return k.run(self, append(append(all, "--"), args...)...)
 }
 
-// setBrowser names a browser to the tests of the platform.
+// setBrowser sets the paths of a browser and of axe-core for the end-to-end test.
 func (k checker) setBrowser() error {
 	path, err := program.Chromium(k.ctx, k.log)
 	if err != nil {
 		return err
 	}
-	return os.Setenv("CHROMIUM", path)
+	axe, err := program.Axe(k.ctx, k.Instance, k.log)
+	if err != nil && !errors.Is(err, program.ErrMissing) {
+		return err
+	}
+	return errors.Join(os.Setenv("CHROMIUM", path), os.Setenv("AXE", axe))
 }
 
 // packages are the package patterns of the workspace's modules, except the named folders.

@@ -124,6 +124,28 @@ func (p *tab) noErrors(t *testing.T) {
 	}
 }
 
+// accessible fails the test if axe-core finds a violation in the page.
+func (p *tab) accessible(t *testing.T) {
+	t.Helper()
+	path := os.Getenv("AXE")
+	if path == "" {
+		t.Log("AXE is not set (a machine without Node.js): the page is not checked by axe-core")
+		return
+	}
+	script, err := os.ReadFile(path) //nolint:gosec // set by `make test`
+	must(t, err)
+	p.do(t, chromedp.Evaluate[chromedp.Void](string(script)+`;
+		window.violations = null;
+		axe.run().then((r) => { window.violations = r.violations.map((v) =>
+			v.id + ": " + v.nodes.map((n) => n.html).join(" ")).join("\n"); })`))
+	p.waitFor(t, `window.violations !== null`)
+	violations, err := chromedp.Run(p.browser, chromedp.Evaluate[string](`window.violations`))
+	must(t, err)
+	if violations != "" {
+		t.Errorf("axe-core: %s", violations)
+	}
+}
+
 // fitsPhone fails the test if the page is wider than a phone.
 func (p *tab) fitsPhone(t *testing.T) {
 	t.Helper()

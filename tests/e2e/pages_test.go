@@ -22,6 +22,7 @@ func frontPage(t *testing.T) {
 	p.waitFor(t, fmt.Sprintf(`document.querySelector("pre").textContent.includes(%q)`, anonymous.Base))
 	p.screenshot(t, "front.png", 760, 900)
 	p.fitsPhone(t)
+	p.accessible(t)
 	p.noErrors(t)
 	for _, link := range []string{"/docs", "/live", "/health/services", "/openapi.json"} {
 		p.waitFor(t, fmt.Sprintf(`document.querySelector(%q) !== null`, `.links a[href="`+link+`"]`))
@@ -57,6 +58,7 @@ func docsPage(t *testing.T) {
 		t.Errorf("order %s", order)
 	}
 	p.fitsPhone(t)
+	p.accessible(t)
 	p.noErrors(t)
 }
 
@@ -92,6 +94,7 @@ func livePage(t *testing.T) {
 	p.do(t, chromedp.Navigate(anonymous.Base+"/live"), chromedp.WaitVisible(chromedp.CSS("#sign-in")))
 	p.waitFor(t, `[...document.querySelectorAll("input")].every((i) => i.labels.length === 1)`)
 	p.fitsPhone(t)
+	p.accessible(t)
 	p.noErrors(t)
 	p.signIn(t, "a wrong password")
 	p.waitFor(t, `document.getElementById("problem").textContent !== "" && document.getElementById("inbox").hidden`)
@@ -107,6 +110,7 @@ func livePage(t *testing.T) {
 	p.waitFor(t, fmt.Sprintf(`document.getElementById("order").textContent.startsWith("Order %s: paid")`, first.Number))
 	p.screenshot(t, "live.png", 720, 640)
 	p.fitsPhone(t)
+	p.accessible(t)
 
 	var second client.Order
 	body := strings.NewReplacer(`"product_id":1`, fmt.Sprintf(`"product_id":%d`, product.ID)).Replace(e2e.Order)
