@@ -233,7 +233,7 @@ func powerCut(t *testing.T) {
 // second: a second platform on the same ports is refused with the process that has them, and the first one continues.
 func second(t *testing.T) {
 	out, err := running.Beside(t.Context(), "failures-second").CombinedOutput()
-	want := fmt.Sprintf("port %d, which gateway needs, is taken by pid %d",
+	want := fmt.Sprintf("port %d, which gateway needs, is used by pid %d",
 		running.Port("gateway", "app"), running.Process("gateway").PID)
 	if err == nil || !strings.Contains(string(out), want) {
 		t.Errorf("want %q, got: %v\n%s", want, err, out)

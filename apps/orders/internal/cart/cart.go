@@ -21,7 +21,7 @@ type StoredItem struct {
 // StoredCart is a cart in the state store. Checkout is set before its order is created: after an interruption, the next
 // request finds the order by it.
 type StoredCart struct {
-	Items    []StoredItem     `json:"items"`
+	Items    []StoredItem     `json:"lines"` // their name in carts that are stored already
 	Checkout *PendingCheckout `json:"checkout,omitempty"`
 }
 
