@@ -39,7 +39,7 @@ func (s *Sidecar) SubscribeBroadcast(ctx context.Context, topic string, connecte
 func (s *Sidecar) subscribeOnce(ctx context.Context, topic string, connected func(), handle func(data []byte)) error {
 	ctx, cancel := context.WithCancel(ctx) // ends the stream to the sidecar
 	defer cancel()
-	subscription, err := s.Client.Subscribe(ctx, client.SubscriptionOptions{PubsubName: BroadcastPubSub, Topic: topic})
+	subscription, err := s.Subscribe(ctx, client.SubscriptionOptions{PubsubName: BroadcastPubSub, Topic: topic})
 	if err != nil {
 		return err
 	}
