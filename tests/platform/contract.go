@@ -33,7 +33,7 @@ func checkContract(p *Platform) (differences func() []string, err error) {
 			return
 		}
 		err := document.Check(contract.Exchange{Request: req, RequestBody: body, Response: res, ResponseBody: answer})
-		if errors.Is(err, contract.ErrUndocumented) && !(isOperation(req) && res.StatusCode < http.StatusBadRequest) {
+		if errors.Is(err, contract.ErrUndocumented) && (!isOperation(req) || res.StatusCode >= http.StatusBadRequest) {
 			return
 		}
 		if err != nil {
