@@ -35,7 +35,7 @@ logs: stack ## Follow the logs of a service and its sidecar: make logs SERVICE=o
 dead-letters: stack ## List events that services could not handle; REPLAY=all or REPLAY=ID, DISCARD=all or DISCARD=ID
 	@$(STACK) dead-letters $(if $(REPLAY),replay $(REPLAY)) $(if $(DISCARD),discard $(DISCARD))
 
-reset: stack ## Delete all data of the platform (asks first; YES=1 does not)
+reset: stack ## Delete all data of the platform after a confirmation (YES=1: without)
 	@$(STACK) reset $(if $(YES),--yes)
 
 demo: ## Place a buyer's first order on the running platform

@@ -14,7 +14,7 @@ import (
 
 const requests = "GET /api/v1/analytics/requests"
 
-// usage asks for a report and finds one route in it. All gateways of this test binary count in one place.
+// usage reads a report and returns one route in it. All gateways of this test binary share one registry.
 func (g *gateway) usage(t *testing.T, route string) (report analytics.RequestReport, used analytics.RouteUsage) {
 	t.Helper()
 	got := g.do(t, requests, "", as(t, kittest.NewCaller(shop.Admin)))

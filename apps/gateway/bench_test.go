@@ -36,7 +36,7 @@ func BenchmarkGateway(b *testing.B) {
 		{"forward a read", "GET", "/.well-known/jwks.json", "", ""},
 		{"forward a read with a token", "GET", "/api/v1/orders", token, ""},
 		{"forward a change", "POST", "/api/v1/orders", token, `{"items":[{"product_id":1,"quantity":2}]}`},
-		{"answer from the cache", "GET", "/api/v1/products/1", "", ""},
+		{"response from the cache", "GET", "/api/v1/products/1", "", ""},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			client := &fasthttp.HostClient{Addr: strings.TrimPrefix(g.url, "http://")}

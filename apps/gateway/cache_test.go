@@ -16,7 +16,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-// counted answers how often it was asked, after a moment.
+// counted responds with the number of its requests, after a delay.
 func counted(requests *atomic.Int32, delay time.Duration) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		n := requests.Add(1)
@@ -56,7 +56,7 @@ func TestConcurrentReadsShareOneRequest(t *testing.T) {
 	}
 	kittest.Eventually(t, 2*time.Second, func() error {
 		if got := g.do(t, "GET /api/v1/products/1", ""); got.body != "2" || got.header.Get("X-Cache") != "miss" {
-			return fmt.Errorf("an answer of %s after its time, %s", got.body, got.header.Get("X-Cache"))
+			return fmt.Errorf("a response of %s after its TTL, %s", got.body, got.header.Get("X-Cache"))
 		}
 		return nil
 	})
@@ -77,12 +77,12 @@ func TestWritesDoNotEmptyTheCache(t *testing.T) {
 		g.do(t, "GET /api/v1/products", "")
 	}
 	if reads < 2 || requests.Load() != 1 {
-		t.Errorf("%d reads between changes asked the catalogue %d times", reads, requests.Load())
+		t.Errorf("%d reads between changes made %d requests to the catalogue", reads, requests.Load())
 	}
 }
 
 // TestAReadIsFreshAfterTheTTL: a slow response is not shared with requests that come later than a TTL after its own,
-// and does not take the place of a newer one.
+// and does not replace a newer one.
 func TestAReadIsFreshAfterTheTTL(t *testing.T) {
 	n := newUpstreams(t)
 	var requests atomic.Int32
@@ -104,14 +104,14 @@ func TestAReadIsFreshAfterTheTTL(t *testing.T) {
 	later := make(chan string, 1)
 	time.AfterFunc(cache.TTL+50*time.Millisecond, func() { later <- g.do(t, "GET /api/v1/products/1", "").body })
 	if body := within(t, later); body != "2" {
-		t.Errorf("asked after the TTL, got %s", body)
+		t.Errorf("after the TTL: %s", body)
 	}
 	goOn()
 	if body := within(t, old); body != "1" {
 		t.Errorf("the first caller got %s", body)
 	}
 	if got := g.do(t, "GET /api/v1/products/1", ""); got.body != "2" {
-		t.Errorf("the late response took the place of the new one: %s", got.body)
+		t.Errorf("the late response replaced the newer one: %s", got.body)
 	}
 }
 
@@ -120,14 +120,14 @@ func TestCacheKeysAreTheQuestion(t *testing.T) {
 	g := start(t, n)
 	g.do(t, "GET /api/v1/products?a=1&b=2", "")
 	if got := g.do(t, "GET /api/v1/products?b=%32&a=1", ""); got.header.Get("X-Cache") != "hit" {
-		t.Error("the same question in another order was asked again")
+		t.Error("the same query in another order was not cached")
 	}
 	if query := n.lastRequest(t).URL.RawQuery; query != "a=1&b=2" {
-		t.Errorf("asked %s", query)
+		t.Errorf("the service got the query %s", query)
 	}
 	for _, other := range []string{"?a=1", "?a=1&b=3", "?a=1&b=2&b=3", ""} {
 		if got := g.do(t, "GET /api/v1/products"+other, ""); got.header.Get("X-Cache") != "miss" {
-			t.Errorf("%q got another question's answer", other)
+			t.Errorf("%q got the response to another query", other)
 		}
 	}
 	if got := g.do(t, "GET /api/v1/products?q="+strings.Repeat("x", 7000), ""); got.status != 413 {

@@ -64,7 +64,7 @@ func TestDocumentIsTheTable(t *testing.T) {
 		g.do(t, "GET /openapi.json", "")
 	}
 	if n.count() != requests {
-		t.Errorf("10 more readers asked the services %d times", n.count()-requests)
+		t.Errorf("10 more readers made %d requests to the services", n.count()-requests)
 	}
 }
 

@@ -95,7 +95,7 @@ func TestEdgeChecksTokens(t *testing.T) {
 		})
 	}
 	if n.count() > 0 {
-		t.Errorf("services were asked %d times", n.count())
+		t.Errorf("the services got %d requests", n.count())
 	}
 	if got := g.do(t, "POST /api/v1/categories", "{}", as(t, root)); got.status != 200 {
 		t.Errorf("an admin: %d %s", got.status, got.body)
@@ -107,14 +107,14 @@ func TestEdgeChecksTokens(t *testing.T) {
 
 var named = regexp.MustCompile(`\{\w+\}`)
 
-// Every route of the table asks for what it says, whatever is added to it.
+// Every route of the table requires its permission, also a new one.
 func TestEdgeChecksPermissions(t *testing.T) {
 	g := start(t, newUpstreams(t))
 	alice, root := as(t, kittest.NewCaller(shop.User)), as(t, kittest.NewCaller(shop.Admin))
 	for _, r := range route.Table {
 		do := named.ReplaceAllString(r.Do, "1")
 		if r.Service == route.Gateway {
-			continue // it asks no service, and has a test of its own
+			continue // it calls no service, and has a test of its own
 		}
 		anonymous, user, admin := g.do(t, do, "").status, g.do(t, do, "", alice).status, g.do(t, do, "", root).status
 		want := map[bool][3]int{true: {200, 200, 200}, false: {401, 403, 200}}[r.Need == shop.Anyone]
@@ -150,7 +150,7 @@ func TestEdgeServesOnlyItsRoutes(t *testing.T) {
 		}
 	}
 	if n.count() > 0 {
-		t.Errorf("services were asked: %s", n.lastRequest(t).URL)
+		t.Errorf("the services got %s", n.lastRequest(t).URL)
 	}
 }
 
@@ -168,7 +168,7 @@ func TestEdgeRefusesAmbiguousHeads(t *testing.T) {
 		}
 	}
 	if n.count() > 0 {
-		t.Errorf("services were asked %d times", n.count())
+		t.Errorf("the services got %d requests", n.count())
 	}
 }
 

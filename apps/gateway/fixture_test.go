@@ -77,7 +77,7 @@ func (n *upstreams) serve(w http.ResponseWriter, r *http.Request) {
 		n.bodies = append(n.bodies, string(body))
 		n.mu.Unlock()
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{"asked":"`+route+`"}`)
+		_, _ = io.WriteString(w, `{"route":"`+route+`"}`)
 		return
 	}
 	handler(w, r)

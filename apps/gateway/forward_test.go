@@ -45,13 +45,13 @@ func TestForwardPassesOnlyWhatTheAPIKnows(t *testing.T) {
 		}
 	}
 	if request.URL.Path != "/orders" || request.URL.RawQuery != "a=b%20c" || request.Header.Get("Authorization") == "" {
-		t.Errorf("asked %s", request.URL)
+		t.Errorf("the service got %s", request.URL)
 	}
 	if parent := request.Header.Get("Traceparent"); !strings.Contains(parent, "0123456789abcdef0123456789abcdef") {
 		t.Errorf("the trace is not continued: %q", parent)
 	}
 	if got.header.Get("X-Request-Id") != "mine-1" || !strings.Contains(got.header.Get("Traceparent"), "0123456789abcdef0123456789abcdef") {
-		t.Errorf("answer without its ids: %v", got.header)
+		t.Errorf("response without its ids: %v", got.header)
 	}
 }
 
@@ -95,7 +95,7 @@ func TestForwardRespondsAsTheServiceDoes(t *testing.T) {
 		}
 	}
 	if got := g.do(t, "HEAD /api/v1/orders", "", alice); got.status != 200 || got.body != "" || n.lastRequest(t).Method != http.MethodGet {
-		t.Errorf("HEAD: %d %q asked as %s", got.status, got.body, n.lastRequest(t).Method)
+		t.Errorf("HEAD: %d %q, forwarded as %s", got.status, got.body, n.lastRequest(t).Method)
 	}
 }
 
@@ -226,6 +226,6 @@ func TestForwardRefusesWhatSidecarsCannotCarry(t *testing.T) {
 		})
 	}
 	if n.count() > 0 {
-		t.Errorf("the sidecar was asked %d times", n.count())
+		t.Errorf("the sidecar got %d requests", n.count())
 	}
 }

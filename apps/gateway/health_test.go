@@ -61,8 +61,8 @@ func TestHealthOfAll(t *testing.T) {
 	}
 }
 
-// TestHealthDetailsAreForAdmins: the public learns which part works and which does not, and nothing by which to see how
-// an attack on it goes.
+// TestHealthDetailsAreForAdmins: without an admin's token the report shows which parts are healthy, and nothing that
+// shows the effect of an attack.
 func TestHealthDetailsAreForAdmins(t *testing.T) {
 	n := newUpstreams(t)
 	for _, service := range []string{"users", "products", "orders", "notifications"} {

@@ -40,8 +40,7 @@ func TestLimitHeaders(t *testing.T) {
 	}
 }
 
-// TestNothingPublicIsWithoutALimit: all that no service answers is counted together for each address, and the probes
-// are not.
+// TestNothingPublicIsWithoutALimit: requests to no service have one common limit per address, and the probes have none.
 func TestNothingPublicIsWithoutALimit(t *testing.T) {
 	addr, _ := startRedis(t)
 	n := newUpstreams(t)
@@ -72,7 +71,7 @@ func TestNothingPublicIsWithoutALimit(t *testing.T) {
 		}
 	}
 	if n.count() != requests {
-		t.Errorf("refused requests asked the services %d times", n.count()-requests)
+		t.Errorf("refused requests made %d requests to the services", n.count()-requests)
 	}
 	for _, path := range []string{"/health", "/health/ready"} {
 		if got := g.do(t, "GET "+path, ""); got.status == 429 {
@@ -161,7 +160,7 @@ func TestLimitsReturnToRedis(t *testing.T) {
 	g.do(t, login, "{}")
 	runRedis(t, addr)
 	kittest.Eventually(t, 10*time.Second, func() error {
-		fresh := start(t, n, redisAt(addr)) // it knows only what Redis has
+		fresh := start(t, n, redisAt(addr)) // it has only the counts in Redis
 		g.do(t, "POST /api/v1/auth/refresh", "{}")
 		if got := fresh.do(t, "POST /api/v1/auth/refresh", "{}"); got.header.Get("Ratelimit-Remaining") == "59" {
 			return fmt.Errorf("still counted locally")

@@ -109,7 +109,7 @@ func TestBreakerCountsOnlySilence(t *testing.T) {
 	}
 	requests := n.count()
 	if got := do(); got.status != 503 || n.count() != requests {
-		t.Errorf("open: %d, asked %d times more", got.status, n.count()-requests)
+		t.Errorf("open: %d, %d more requests", got.status, n.count()-requests)
 	}
 	if got := g.do(t, "GET /api/v1/products", ""); got.status != 200 {
 		t.Errorf("another service: %d", got.status)
@@ -130,7 +130,7 @@ func TestForwardSurvivesItsSidecar(t *testing.T) {
 	g.do(t, "GET /api/v1/orders", "", alice)
 	n.CloseClientConnections() // replaced by a new sidecar at the same address
 	if got := g.do(t, "GET /api/v1/orders", "", alice); got.status != 200 {
-		t.Errorf("a read on a connection that is gone: %d %s", got.status, got.body)
+		t.Errorf("a read on a closed connection: %d %s", got.status, got.body)
 	}
 	n.Close()
 	if got := g.do(t, "POST /api/v1/orders", "{}", alice); got.status != 503 || !strings.Contains(got.body, "service_unavailable") {

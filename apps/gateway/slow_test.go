@@ -18,7 +18,7 @@ func arrivesWithin(d time.Duration) option {
 	return func(s *settings, _ *[]route.Route) { s.web.ReadTimeout = d }
 }
 
-// slowly sends a request in two parts with a moment between them, and returns what comes back and how long it took.
+// slowly sends a request in two parts with a delay between them, and returns the response and its duration.
 func (g *gateway) slowly(t *testing.T, first, second string, delay time.Duration) (back string, took time.Duration) {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(g.url, "http://"))
@@ -68,8 +68,8 @@ func TestSlowRequestsAreCutOff(t *testing.T) {
 	}
 }
 
-// A route with a long deadline takes bodies that arrive as slowly, once their first 8 KiB are there: these are read
-// before the door is asked.
+// A route with a long deadline takes bodies that arrive slowly, once their first 8 KiB have arrived: these are read
+// before the edge checks the request.
 func TestLongRoutesMayArriveSlowly(t *testing.T) {
 	g := start(t, newUpstreams(t), arrivesWithin(300*time.Millisecond), deadline(5*time.Second))
 	head := "POST /api/v1/orders HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 20000\r\n"
@@ -86,8 +86,8 @@ func leavesWithin(d time.Duration) option {
 	return func(s *settings, _ *[]route.Route) { s.web.WriteTimeout = d }
 }
 
-// TestLongResponsesMayTakeLong: a file comes whole though it takes many times what other answers may, as long as some
-// of it is taken. A client that reads nothing of it is cut off.
+// TestLongResponsesMayTakeLong: a file is sent completely although it takes many times what other responses may, while
+// the client keeps reading. A client that does not read is disconnected.
 func TestLongResponsesMayTakeLong(t *testing.T) {
 	n := newUpstreams(t)
 	g := start(t, n, leavesWithin(300*time.Millisecond))
@@ -95,7 +95,7 @@ func TestLongResponsesMayTakeLong(t *testing.T) {
 	const parts = 12
 	inParts := func(w http.ResponseWriter, _ *http.Request) {
 		for range parts {
-			_, _ = io.WriteString(w, part) // the other side may have gone
+			_, _ = io.WriteString(w, part) // the client may have disconnected
 			w.(http.Flusher).Flush()
 			<-time.After(100 * time.Millisecond)
 		}
@@ -131,7 +131,7 @@ func TestLongResponsesMayTakeLong(t *testing.T) {
 	}
 }
 
-// length is how much of an answer comes.
+// length is the received length of a response.
 func (g *gateway) length(t *testing.T, path, header string) (int, error) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, g.url+path, nil)

@@ -19,7 +19,7 @@ func TestVersionsStandSideBySide(t *testing.T) {
 	} {
 		got := g.do(t, "GET "+path, "", alice)
 		if got.status != 200 || got.header.Get("X-Api-Version") != want.version || n.lastRequest(t).URL.Path != want.servicePath {
-			t.Errorf("%s: %d, version %q, asked %s", path, got.status, got.header.Get("X-Api-Version"), n.lastRequest(t).URL.Path)
+			t.Errorf("%s: %d, version %q, the service got %s", path, got.status, got.header.Get("X-Api-Version"), n.lastRequest(t).URL.Path)
 		}
 		if got := g.do(t, "GET "+path, ""); got.status != 401 || got.header.Get("X-Api-Version") != want.version {
 			t.Errorf("%s without a token: %d %v", path, got.status, got.header)

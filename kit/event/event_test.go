@@ -249,7 +249,7 @@ func TestAnEventCarriesItsTracePastTheSidecars(t *testing.T) {
 	})
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, name := range []string{"traceparent", "traceid"} { // a sidecar writes both anew where traceid is missing
+	for _, name := range []string{"traceparent", "traceid"} { // a sidecar overwrites both where traceid is missing
 		if want := fmt.Sprintf("%q:%q", name, parent); !strings.Contains(string(b.envelope), want) {
 			t.Errorf("no %s in %s", want, b.envelope)
 		}

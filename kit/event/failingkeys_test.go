@@ -9,7 +9,7 @@ import (
 )
 
 // TestBackoff: a key that fails waits longer each time, but not while the broker may be down, stays failing while it is
-// not tried, and starts anew once it was published.
+// not tried, and starts again once it was published.
 func TestBackoff(t *testing.T) {
 	now := time.Now()
 	failing, others := map[string]error{"k": errors.New("refused")}, []emitted{{Key: "another"}}

@@ -40,7 +40,7 @@ func TestOf(t *testing.T) {
 		t.Errorf("an unknown error is %v", got)
 	}
 	if p := got.Problem(""); p.Detail != fault.ErrInternal.Message {
-		t.Errorf("a client learns %q", p.Detail)
+		t.Errorf("a client sees %q", p.Detail)
 	}
 }
 

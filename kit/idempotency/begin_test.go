@@ -32,17 +32,17 @@ func TestBegin(t *testing.T) {
 	}
 	exec(t, db, `update idempotency_keys set claimed_at = claimed_at - interval '61 seconds'`)
 	if before(request("k", "vase")) == other {
-		t.Error("an old claim is used: what was asked for under its id may be over")
+		t.Error("an old claim is used: reservations under its id may have expired")
 	}
 	made, err := makeThing(db, request("k", "lamp")) // the first one that finishes wins
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, earlier, err := idempotency.Begin[thing](t.Context(), db, request("k", "lamp").Key); err != nil || earlier == nil || *earlier != made {
-		t.Errorf("the answer that is kept: %+v, %v", earlier, err)
+		t.Errorf("the stored response: %+v, %v", earlier, err)
 	}
 	if _, _, err := idempotency.Begin[thing](t.Context(), db, request("k", "vase").Key); !errors.Is(err, idempotency.ErrReused) {
-		t.Errorf("another request after the answer: %v", err)
+		t.Errorf("another request after the response: %v", err)
 	}
 }
 
@@ -79,7 +79,7 @@ func TestAbandon(t *testing.T) {
 	}
 	abandon(in, second)
 	if again, err := makeThing(db, in); err != nil || again != made {
-		t.Errorf("an answer was forgotten: %+v, %v", again, err)
+		t.Errorf("a stored response was lost: %+v, %v", again, err)
 	}
 	abandon(newThing{}, uuid.New())
 }

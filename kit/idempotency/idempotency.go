@@ -181,7 +181,7 @@ func Prune(ctx context.Context, db *pgxpool.Pool) error {
 	return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error { return prune(ctx, tx) })
 }
 
-// record is the stored state of a key. Answer is nil until the request is done.
+// record is the stored state of a key. Response is nil until the request is done.
 type record struct {
 	ID       uuid.UUID
 	Request  []byte

@@ -94,7 +94,7 @@ func TestConcurrentRequestsCreateOne(t *testing.T) {
 	responses := 0
 	made.Range(func(any, any) bool { responses++; return true })
 	if responses != 1 || count(t, one, `select count(*) from things`) != 1 {
-		t.Errorf("%d answers, %d things", responses, count(t, one, `select count(*) from things`))
+		t.Errorf("%d responses, %d things", responses, count(t, one, `select count(*) from things`))
 	}
 }
 

@@ -64,8 +64,8 @@ func (StockOut) Topic() string { return "stock.out" }
 // Key is the product's SKU, which never changes.
 func (e StockOut) Key() string { return e.SKU }
 
-// StockBack is published when a product is in stock again. UserIDs are users who asked to be notified: at most 100 in
-// an event, so more of them make several events. Each user is named once.
+// StockBack is published when a product is in stock again. UserIDs are users that requested a notification: at most 100
+// in an event, so more of them make several events. Each user is named once.
 type StockBack struct {
 	ProductID int64    `json:"product_id"`
 	SKU       string   `json:"sku"`

@@ -11,7 +11,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-// anAmount is one that may be asked for, and the same as a fraction.
+// anAmount is one that a request may have, and the same as a fraction.
 func anAmount(t *rapid.T, name string) (shop.Money, *big.Rat) {
 	decimals := rapid.IntRange(0, 6).Draw(t, name+"'s decimals")
 	limit := int64(1e12)
@@ -86,7 +86,7 @@ func TestMoneyIsArithmetic(t *testing.T) {
 func TestLargeAmountsCanBeRead(t *testing.T) {
 	for _, text := range []string{"1000000000000", "1000000000000.00", "-1000000000000", "9223372036854775807", "92233720368547758.07"} {
 		if _, err := shop.ParseMoney(text); err == nil {
-			t.Errorf("%s may be asked for", text)
+			t.Errorf("%s is accepted in a request", text)
 		}
 		var kept, decoded shop.Money
 		if err := kept.Scan(text); err != nil || kept.String() != text || !kept.TooLarge() {

@@ -69,7 +69,7 @@ func TestFloodGuardIsNoSilence(t *testing.T) {
 	for range 2 * sidecar.FailuresToOpen {
 		err := s.Invoke(t.Context(), sidecar.Endpoint{App: "products", Method: "GET", Path: "/x"}, nil, nil)
 		if !errors.Is(err, sidecar.ErrUpstream) {
-			t.Errorf("answered %v", err)
+			t.Errorf("got %v", err)
 		}
 	}
 	if calls != 2*sidecar.FailuresToOpen {
@@ -91,7 +91,7 @@ func TestInvoke(t *testing.T) {
 	respondWith := func(status int, contentType, body string) func(http.ResponseWriter) {
 		return func(w http.ResponseWriter) {
 			w.Header().Set("Content-Type", contentType)
-			w.Header().Set("X-Request-Id", "1") // as all answers of kit/web
+			w.Header().Set("X-Request-Id", "1") // as all responses of kit/web
 			w.WriteHeader(status)
 			_, _ = fmt.Fprint(w, body)
 		}
@@ -102,7 +102,7 @@ func TestInvoke(t *testing.T) {
 		respond func(http.ResponseWriter)
 		want    error
 	}{
-		{"an answer", respondWith(200, "application/json", `{"name":"x"}`), nil},
+		{"a response", respondWith(200, "application/json", `{"name":"x"}`), nil},
 		{"a fault survives", respondWith(409, "application/problem+json", `{"status":409,"code":"out_of_stock","detail":"d","errors":{"items[0].quantity":"only 1 left"}}`), short},
 		{"the sidecar cannot reach it", respondWith(500, "application/json", daprError), sidecar.ErrUpstream},
 		{"the breaker is open", respondWith(500, "application/json", `{"errorCode":"ERR_DIRECT_INVOKE","message":"circuit breaker is open"}`), sidecar.ErrUpstream},
@@ -127,7 +127,7 @@ func TestInvoke(t *testing.T) {
 		t.Errorf("no response, but: %v", err)
 	}
 	if seen.Header.Get("dapr-app-id") != "products" || seen.Header.Get("dapr-api-token") != "the sidecar's token" || seen.URL.Path != "/x" {
-		t.Errorf("asked %s with %v", seen.URL, seen.Header)
+		t.Errorf("called %s with %v", seen.URL, seen.Header)
 	}
 	respond = respondWith(503, "text/plain", "down")
 	for range sidecar.FailuresToOpen {
@@ -135,17 +135,17 @@ func TestInvoke(t *testing.T) {
 	}
 	seen = nil
 	if err := s.Invoke(t.Context(), sidecar.Endpoint{App: "orders", Method: "GET", Path: "/x"}, nil, nil); !errors.Is(err, sidecar.ErrUpstream) || seen != nil {
-		t.Errorf("after %d silences it was asked again (%v): %v", sidecar.FailuresToOpen, seen != nil, err)
+		t.Errorf("after %d calls without a response it was called again (%v): %v", sidecar.FailuresToOpen, seen != nil, err)
 	}
 	respond = respondWith(409, "application/problem+json", `{"status":409,"code":"out_of_stock","detail":"d"}`)
 	for range 3 * sidecar.FailuresToOpen {
 		if err := s.Invoke(t.Context(), sidecar.Endpoint{App: "products", Method: "GET", Path: "/x"}, nil, nil); !errors.Is(err, short) {
-			t.Fatalf("a refusal is an answer: %v", err)
+			t.Fatalf("a refusal is a response: %v", err)
 		}
 	}
 	kittest.Eventually(t, 2*sidecar.OpenFor, func() error {
 		if err := s.Invoke(t.Context(), sidecar.Endpoint{App: "orders", Method: "GET", Path: "/x"}, nil, nil); !errors.Is(err, short) {
-			return fmt.Errorf("it answers again, but: %w", err)
+			return fmt.Errorf("it responds again, but: %w", err)
 		}
 		return nil
 	})

@@ -193,6 +193,6 @@ func (c *catalog) String() string {
 	}
 	return fmt.Sprintf(`
 The import is one file of %d MB through both sidecars, with stock, ledger and an event per row. The searches are 10,000
-different ones, so the cache answers few: words, prefixes, typos, categories, prices, brands. Target: p99 below 60 ms.
+different ones, so the cache serves few: words, prefixes, typos, categories, prices, brands. Target: p99 below 60 ms.
 `, c.size>>20)
 }

@@ -75,7 +75,7 @@ a run, not numbers of two runs.
 	b.WriteString(`
 The gateway caches a product and the list for a second, so they are far above a pair of sidecars. A sign-in is slow on
 purpose: one bcrypt hash, of which as many run concurrently as there are processors less one (at least one). An order
-is answered when its stock is reserved and it is durable; charging and mails share the processors meanwhile.
+gets its response when its stock is reserved and it is durable; charging and mails share the processors meanwhile.
 ` + m.catalog.String())
 	b.WriteString(m.edge.section(fmt.Sprintf(`What the edge costs
 

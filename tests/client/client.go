@@ -106,7 +106,7 @@ func (a Response) Into(want int, value any) error {
 	return json.Unmarshal(a.Body, value)
 }
 
-// Call is Do and Into: it fails unless the platform answers with the wanted status.
+// Call is Do and Into: it fails unless the response has the wanted status.
 func (c Client) Call(ctx context.Context, call string, body any, want int, into any) error {
 	a, err := c.Do(ctx, call, body)
 	if err != nil {

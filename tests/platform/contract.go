@@ -28,11 +28,11 @@ func checkContract(p *Platform) (differences func() []string, err error) {
 	gateway := strings.TrimPrefix(p.URL(), "http://")
 	var mu sync.Mutex
 	found := map[string]bool{}
-	client.Observe = func(req *http.Request, body []byte, res *http.Response, answer []byte) {
+	client.Observe = func(req *http.Request, body []byte, res *http.Response, text []byte) {
 		if req.URL.Host != gateway {
 			return
 		}
-		err := document.Check(contract.Exchange{Request: req, RequestBody: body, Response: res, ResponseBody: answer})
+		err := document.Check(contract.Exchange{Request: req, RequestBody: body, Response: res, ResponseBody: text})
 		if errors.Is(err, contract.ErrUndocumented) && (!isOperation(req) || res.StatusCode >= http.StatusBadRequest) {
 			return
 		}

@@ -256,7 +256,7 @@ func TestACertificateIsNotEnough(t *testing.T) {
 }
 
 // TestListenersAreOnTheLoopback: other machines can reach no port of the platform, except three health ports, which
-// answer "ok".
+// respond "ok".
 func TestListenersAreOnTheLoopback(t *testing.T) {
 	t.Parallel()
 	addresses, err := net.InterfaceAddrs()

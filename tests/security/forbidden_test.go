@@ -70,7 +70,7 @@ func TestForbiddenCalls(t *testing.T) {
 	if n := blockedCalls(t, "products") - before; n < 20 {
 		t.Errorf("the metrics of products' sidecar show %d refused calls", n)
 	}
-	// Allowed calls, which the apps themselves answer.
+	// Allowed calls, to which the apps themselves respond.
 	for _, tt := range []struct {
 		by, of, call string
 		want         int

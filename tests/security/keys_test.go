@@ -135,7 +135,7 @@ func TestKeysRotateUnderLoad(t *testing.T) {
 	}
 	must(t, anonymous().Call(t.Context(), "GET /.well-known/jwks.json", nil, 200, &jwks))
 	if len(jwks.Keys) < 2 {
-		t.Errorf("the old key is gone while its tokens are valid: %+v", jwks)
+		t.Errorf("the old key is removed while its tokens are valid: %+v", jwks)
 	}
 	var configuration struct {
 		Issuer string `json:"issuer"`

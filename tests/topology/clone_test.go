@@ -108,7 +108,7 @@ func TestNoMachine(t *testing.T) {
 	}
 }
 
-// TestGoVersion: the images are built with the Go that the modules ask for.
+// TestGoVersion: the images are built with the Go version that the modules require.
 func TestGoVersion(t *testing.T) {
 	version := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(source.Read(t, "go.work"))
 	if version == nil || !strings.Contains(source.Read(t, "deploy/Dockerfile"), "FROM golang:"+version[1]+"-") {

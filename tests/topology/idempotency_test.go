@@ -9,7 +9,7 @@ import (
 	"sidecart/tools/daprgen/source"
 )
 
-// TestCreatingRoutesTakeKeys: every public POST that answers 201 can be repeated with an Idempotency-Key.
+// TestCreatingRoutesTakeKeys: every public POST that responds 201 can be repeated with an Idempotency-Key.
 func TestCreatingRoutesTakeKeys(t *testing.T) {
 	found := 0
 	for _, call := range source.Calls(t, func(name string) bool { return name == "sidecart/kit/web.Handle" }) {
@@ -30,7 +30,7 @@ func TestCreatingRoutesTakeKeys(t *testing.T) {
 	}
 }
 
-// creates says whether a route is public and answers 201.
+// creates reports whether a route is public and responds 201.
 func creates(call source.Call) bool {
 	created := false
 	for _, option := range call.Expr.Args[4:] {

@@ -12,7 +12,7 @@ import (
 
 var secretReference = regexp.MustCompile(`(?s)secretKeyRef:\s+name: (\S+)\s+key: (\S+)`)
 
-// secretsRead are the names that the code and the components ask secret stores for.
+// secretsRead are the names that the code and the components read from secret stores.
 func secretsRead(t *testing.T) (names []string) {
 	t.Helper()
 	for _, call := range source.Calls(t, access.ReadsSecret) {

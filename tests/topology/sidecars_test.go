@@ -13,13 +13,13 @@ import (
 	"sidecart/tools/daprgen/source"
 )
 
-// TestGeneratedFiles fails when a file that tools/daprgen makes is not what the code says: who may call which route of
-// whom, which secrets an app may read, which topics it may publish and consume, docs/events.md.
+// TestGeneratedFiles fails when a file that tools/daprgen makes is outdated: which app may call which route of another,
+// which secrets an app may read, which topics it may publish and consume, docs/events.md.
 func TestGeneratedFiles(t *testing.T) {
 	for path, want := range access.Files(t) {
 		full := filepath.Join(source.Root(t), filepath.FromSlash(path))
 		if have, _ := os.ReadFile(full); string(have) != want { // a file that is missing is stale
-			t.Errorf("%s is stale: `make generate` writes it anew. A new route, call to another service, secret or event is refused by the sidecars until then.\n%s",
+			t.Errorf("%s is stale: `make generate` updates it. A new route, call to another service, secret or event is refused by the sidecars until then.\n%s",
 				path, difference(string(have), want))
 		}
 	}
@@ -55,7 +55,7 @@ func TestAccessLists(t *testing.T) {
 	lists := access.Policies(t)
 	for r := range needed {
 		if r.App == r.Caller {
-			t.Errorf("%s asks itself for %s", r.Caller, r.Route)
+			t.Errorf("%s calls itself: %s", r.Caller, r.Route)
 		}
 		verb, path := example(r.Route)
 		if !newList(lists[r.App][r.Caller]).allows(verb, path) {
@@ -67,7 +67,7 @@ func TestAccessLists(t *testing.T) {
 			for _, by := range ids(t) {
 				verb, path := example(do)
 				if !needed[access.Request{Caller: by, App: app, Route: do}] && newList(lists[app][by]).allows(verb, path) {
-					t.Errorf("%s may not ask %s for %s, and its list would let it: give that route a path that no entry of dapr/config/%s.yaml is about",
+					t.Errorf("%s may not call %s %s, and its list would allow it: give that route a path that no entry of dapr/config/%s.yaml is about",
 						by, app, do, app)
 				}
 			}

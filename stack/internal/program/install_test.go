@@ -103,7 +103,7 @@ func TestKilledInstall(t *testing.T) {
 		t.Errorf("the policy was removed while apt-get runs: %v", err)
 	}
 	touch(t, root, "go-on")
-	eventually(t, "the policy is gone", func() bool {
+	eventually(t, "the policy is removed", func() bool {
 		if err := s.recover(); err != nil {
 			t.Fatal(err)
 		}

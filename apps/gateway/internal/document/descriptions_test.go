@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write descriptions.json anew")
+var update = flag.Bool("update", false, "write descriptions.json")
 
 // TestDescriptionsAreTheComments: what the API's document says of schemas and their properties is what the comments of
 // the Go types say.

@@ -32,7 +32,7 @@ func TestTableIsServable(t *testing.T) {
 		}
 		for _, earlier := range routes[:i] {
 			if earlier.Method() == r.Method() && shadows(earlier.Path(), r.Path()) {
-				t.Errorf("%s is never reached: %s stands before it", r.Do, earlier.Do)
+				t.Errorf("%s is never reached: %s precedes it", r.Do, earlier.Do)
 			}
 		}
 	}

@@ -69,7 +69,7 @@ func TestAClosedStreamIsReplaced(t *testing.T) {
 	}
 }
 
-// TestAStreamThatNeverBegan, because its connection broke while it was answered, keeps no place for ever.
+// TestAStreamThatNeverBegan: one whose connection broke during the response does not count for ever.
 func TestAStreamThatNeverBegan(t *testing.T) {
 	t.Parallel()
 	streams := New(kittest.Verify, newInboxes().read)

@@ -71,7 +71,7 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// TestNothingIsLostOrDoubled: messages come in while a reader loses its connection again and again.
+// TestNothingIsLostOrDoubled: messages arrive while a reader's connection breaks repeatedly.
 func TestNothingIsLostOrDoubled(t *testing.T) {
 	t.Parallel()
 	inbox := newInboxes()

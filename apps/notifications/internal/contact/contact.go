@@ -3,7 +3,7 @@ package contact
 
 import "sidecart/kit/shop"
 
-// Contact is a user. The zero Contact is a user about whom no event has been consumed yet.
+// Contact is a user. The zero Contact is a user without a consumed event.
 type Contact struct {
 	UserID   shop.UserID
 	Email    string

@@ -58,7 +58,7 @@ type claimedJob struct {
 }
 
 // forceIndexScans keeps the planner, in this transaction, to the two indexes that claim is made for. For a queue that
-// was empty a moment ago there are no statistics, and the planner's default takes a second for a thousand jobs.
+// was just empty there are no statistics, and the planner's default takes a second for a thousand jobs.
 func forceIndexScans(ctx context.Context, tx pgx.Tx) error {
 	_, err := tx.Exec(ctx, `
 		select set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
@@ -125,7 +125,7 @@ func claimDigest(ctx context.Context, tx pgx.Tx, first Job, limit int, expired b
 }
 
 // finish records a decision and its attempt, in one round trip. It returns whether the decision holds. It does not hold
-// if the lease has ended and another worker has claimed the job since; but Sent holds anyway, as long as the delivery
+// if the lease has ended and another worker has claimed the job since; but Sent always holds, as long as the delivery
 // has not ended, because the user has the message.
 func finish(ctx context.Context, tx pgx.Tx, job Job, d decision, a attemptRow) (holds bool, err error) {
 	refusals := 0

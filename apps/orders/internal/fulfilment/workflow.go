@@ -77,7 +77,7 @@ func fulfil(ctx *workflow.WorkflowContext) (any, error) {
 	if paid.Rejected != (shop.Cause{}) {
 		return order.Cancelled, runActivity(ctx, "cancel", cancelInput{in.OrderID, paid.Rejected, paid.Declined}, nil)
 	}
-	// The order was paid a moment ago, so its state is not read: that saves an activity for every order. A later change
+	// The order was just paid, so its state is not read: that saves an activity for every order. A later change
 	// has raised an event, which ends the first wait, unless the timer of an earlier wait is in the way; see
 	// waitForWake.
 	return shipAndDeliver(ctx, in, order.GoodsState{Status: order.Paid, Since: ctx.CurrentTimeUTC()})

@@ -20,8 +20,8 @@ type Filter struct {
 	UserID  shop.UserID `query:"user_id" validate:"omitempty"`
 	ActorID shop.UserID `query:"actor_id" validate:"omitempty"`
 	Action  Action      `query:"action" validate:"max=64"`
-	From    *time.Time  `query:"from" validate:"omitempty" doc:"First moment."`
-	To      *time.Time  `query:"to" validate:"omitempty" doc:"Moment after the last one."`
+	From    *time.Time  `query:"from" validate:"omitempty" doc:"Start of the time range, inclusive."`
+	To      *time.Time  `query:"to" validate:"omitempty" doc:"End of the time range, exclusive."`
 }
 
 type listInput struct {
