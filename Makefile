@@ -47,7 +47,7 @@ seed: ## Fill the running platform with products, pictures, buyers and months of
 test: stack ## Run all checks of CI; PKG=./apps/orders/... tests one part
 	@$(STACK) check $(PKG)
 
-lint: stack ## Run the linters: of the code, and of docs/openapi.json where Node.js is there
+lint: stack ## Run the linters: of the code, and of docs/openapi.json where Node.js is installed
 	@$(STACK) lint
 
 fuzz: ## Fuzz the parsers, each for FUZZTIME (60s)

@@ -59,7 +59,7 @@ func TestAnalyticsOfRequests(t *testing.T) {
 		t.Errorf("refused: %+v", orders)
 	}
 	if _, none := g.usage(t, "none"); none.Requests != noneBefore.Requests+1 {
-		t.Errorf("what met no route: %+v", none)
+		t.Errorf("requests without a route: %+v", none)
 	}
 	if !report.Complete || !report.Since.Before(report.Until) {
 		t.Errorf("%v to %v, complete: %v", report.Since, report.Until, report.Complete)
@@ -70,7 +70,7 @@ func TestAnalyticsOfRequests(t *testing.T) {
 		}
 	}
 	if got := g.do(t, requests+"?minutes=61", "", as(t, kittest.NewCaller(shop.Admin))); got.status != 422 {
-		t.Errorf("a longer time than is kept: %d", got.status)
+		t.Errorf("a longer range than is stored: %d", got.status)
 	}
 }
 

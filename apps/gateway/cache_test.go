@@ -62,7 +62,7 @@ func TestConcurrentReadsShareOneRequest(t *testing.T) {
 	})
 }
 
-// TestWritesDoNotEmptyTheCache: callers who send changes, refused or not, cost the catalogue no request of its readers.
+// TestWritesDoNotEmptyTheCache: changes, refused or not, cause no further requests to products.
 func TestWritesDoNotEmptyTheCache(t *testing.T) {
 	n := newUpstreams(t)
 	var requests atomic.Int32
@@ -115,7 +115,7 @@ func TestAReadIsFreshAfterTheTTL(t *testing.T) {
 	}
 }
 
-func TestCacheKeysAreTheQuestion(t *testing.T) {
+func TestCacheKeysAreTheQuery(t *testing.T) {
 	n := newUpstreams(t)
 	g := start(t, n)
 	g.do(t, "GET /api/v1/products?a=1&b=2", "")
@@ -152,7 +152,7 @@ func TestCacheStoresOnlySuccessfulPublicResponses(t *testing.T) {
 		n.on("products GET /products/1", handler)
 		g.do(t, "GET /api/v1/products/1", "")
 		if got := g.do(t, "GET /api/v1/products/1", ""); got.header.Get("X-Cache") != "miss" {
-			t.Errorf("%s was kept", name)
+			t.Errorf("%s was cached", name)
 		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-// none is a token of algorithm none with the claims of a good one.
+// none is a token of algorithm none with the claims of a valid one.
 func none(t *testing.T, caller shop.Caller) string {
 	t.Helper()
 	good := strings.Split(as(t, caller), ".")

@@ -231,7 +231,7 @@ func (g *gateway) raw(t testing.TB, text string) string {
 	return string(back)
 }
 
-// as is an Authorization header for a caller with a good token.
+// as is an Authorization header for a caller with a valid token.
 func as(t testing.TB, caller shop.Caller) string {
 	t.Helper()
 	token, err := kittest.Signer.Sign(caller, time.Minute)

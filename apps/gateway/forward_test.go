@@ -15,7 +15,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-func TestForwardPassesOnlyWhatTheAPIKnows(t *testing.T) {
+func TestForwardPassesOnlyDocumentedHeaders(t *testing.T) {
 	g := start(t, newUpstreams(t))
 	alice := kittest.NewCaller(shop.User)
 	got := g.do(t, "POST /api/v1/orders?a=b%20c", `{"x":1}`, as(t, alice),
@@ -39,7 +39,7 @@ func TestForwardPassesOnlyWhatTheAPIKnows(t *testing.T) {
 		case !ok:
 			t.Errorf("%s: %q reached the service", name, values)
 		case len(values) != 1:
-			t.Errorf("%s is there %d times", name, len(values))
+			t.Errorf("%s occurs %d times", name, len(values))
 		case name != "Traceparent" && name != "Authorization" && values[0] != value:
 			t.Errorf("%s is %q, want %q", name, values[0], value)
 		}
@@ -195,7 +195,7 @@ func TestForwardLimitsBodies(t *testing.T) {
 				n.mu.Lock()
 				defer n.mu.Unlock()
 				if !strings.Contains(got.body, "body_too_large") || len(n.bodies) > 0 {
-					t.Errorf("%s; %d whole bodies reached a service", got.body, len(n.bodies))
+					t.Errorf("%s; %d complete bodies reached a service", got.body, len(n.bodies))
 				}
 			}
 		})

@@ -17,10 +17,10 @@ import (
 
 func TestHealthOfAll(t *testing.T) {
 	n := newUpstreams(t)
-	well := respondWith(200, "application/json", `{"status":"ok","checks":{"database":{"status":"ok","latency_ms":1}}}`)
+	healthy := respondWith(200, "application/json", `{"status":"ok","checks":{"database":{"status":"ok","latency_ms":1}}}`)
 	services := []string{"users", "products", "orders", "notifications"}
 	for _, service := range services {
-		n.on(service+" GET /health/ready", well)
+		n.on(service+" GET /health/ready", healthy)
 	}
 	g := start(t, n)
 	report := func() (status int, body map[string]any) {
@@ -51,13 +51,13 @@ func TestHealthOfAll(t *testing.T) {
 			}
 			return nil
 		})
-		n.on(service+" GET /health/ready", well)
+		n.on(service+" GET /health/ready", healthy)
 	}
 	if got := g.do(t, "GET /health", ""); got.status != 200 {
 		t.Errorf("alive: %d", got.status)
 	}
 	if err := g.limiter.Healthy(context.Background()); err == nil {
-		t.Error("a Redis that is not there is well")
+		t.Error("Redis is reported as healthy while it is unavailable")
 	}
 }
 

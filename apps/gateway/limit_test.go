@@ -123,7 +123,7 @@ func TestLimitsAreSharedByReplicas(t *testing.T) {
 	}
 }
 
-func TestLimitsOutliveRedis(t *testing.T) {
+func TestLimitsWorkWithoutRedis(t *testing.T) {
 	addr, kill := startRedis(t)
 	g := start(t, newUpstreams(t), redisAt(addr))
 	if got := g.do(t, login, "{}"); got.status != 200 {
@@ -191,8 +191,8 @@ func TestLimitsAreExactAcrossReplicas(t *testing.T) {
 	}
 }
 
-// TestLimitsOutliveARedisThatHangs is one that takes connections and says nothing.
-func TestLimitsOutliveARedisThatHangs(t *testing.T) {
+// TestLimitsWorkWhileRedisHangs: Redis accepts connections and does not respond.
+func TestLimitsWorkWhileRedisHangs(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

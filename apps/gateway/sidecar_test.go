@@ -56,7 +56,7 @@ func TestSidecarErrorsAreRecognised(t *testing.T) {
 	}
 }
 
-// TestForwardKeepsRetryAfter: how long to wait reaches the client, whether a service says it or a sidecar.
+// TestForwardKeepsRetryAfter: the header reaches the client, whether a service or a sidecar set it.
 func TestForwardKeepsRetryAfter(t *testing.T) {
 	n := newUpstreams(t)
 	g := start(t, n)
@@ -85,7 +85,7 @@ func TestForwardKeepsRetryAfter(t *testing.T) {
 	}
 }
 
-func TestBreakerCountsOnlySilence(t *testing.T) {
+func TestBreakerCountsOnlyMissingResponses(t *testing.T) {
 	n := newUpstreams(t)
 	g := start(t, n)
 	do := func() response { return g.do(t, "POST /api/v1/auth/login", "{}") }

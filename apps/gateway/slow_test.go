@@ -63,7 +63,7 @@ func TestSlowRequestsAreCutOff(t *testing.T) {
 	defer n.mu.Unlock()
 	for _, body := range n.bodies {
 		if body != "" {
-			t.Errorf("half a body reached a service as a whole one: %q", body)
+			t.Errorf("half a body reached a service as a complete one: %q", body)
 		}
 	}
 }
@@ -103,8 +103,8 @@ func TestLongResponsesMayTakeLong(t *testing.T) {
 	n.on("products GET /products/export", inParts)
 	n.on("orders GET /orders", inParts)
 	admin := as(t, kittest.NewCaller(shop.Admin))
-	for path, whole := range map[string]bool{"/api/v1/products/export": true, "/api/v1/orders": false} {
-		if got, err := g.length(t, path, admin); (got == parts*len(part)) != whole || (err == nil) != whole {
+	for path, complete := range map[string]bool{"/api/v1/products/export": true, "/api/v1/orders": false} {
+		if got, err := g.length(t, path, admin); (got == parts*len(part)) != complete || (err == nil) != complete {
 			t.Errorf("%s: %d bytes, %v", path, got, err)
 		}
 	}
@@ -127,7 +127,7 @@ func TestLongResponsesMayTakeLong(t *testing.T) {
 	select {
 	case <-cancelled:
 	case <-time.After(20 * time.Second):
-		t.Error("the gateway keeps the connection of a client that takes nothing")
+		t.Error("the gateway keeps the connection of a client that reads nothing")
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-func TestVersionsStandSideBySide(t *testing.T) {
+func TestBothVersionsAreServed(t *testing.T) {
 	n := newUpstreams(t)
 	g := start(t, n)
 	alice := as(t, kittest.NewCaller(shop.User))
@@ -33,7 +33,7 @@ func TestVersionsStandSideBySide(t *testing.T) {
 	}
 }
 
-func TestDeprecatedRoutesSaySo(t *testing.T) {
+func TestDeprecatedRoutesAreMarked(t *testing.T) {
 	g := start(t, newUpstreams(t))
 	alice := as(t, kittest.NewCaller(shop.User))
 	got := g.do(t, "GET /api/v1/orders/7", "", alice)
@@ -60,6 +60,6 @@ func TestDeprecatedRoutesSaySo(t *testing.T) {
 	n := newUpstreams(t)
 	serviceDocuments(n)
 	if doc := start(t, n).do(t, "GET /openapi.json", "").body; !strings.Contains(doc, `"deprecated":true`) || !strings.Contains(doc, `"x-sunset":"2028-01-01"`) {
-		t.Error("the documents do not say so")
+		t.Error("the documents do not mark it")
 	}
 }

@@ -22,7 +22,7 @@ func ForcePurge(v *Verifier) {
 	v.state.Store(&k)
 }
 
-// EndedSessions counts the ended sessions that v remembers.
+// EndedSessions counts the ended sessions that v stores.
 func EndedSessions(v *Verifier) int { return len(v.state.Load().endedSessions) }
 
 // SigningKey is the current key of s.

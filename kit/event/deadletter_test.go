@@ -98,7 +98,7 @@ func TestANewerSchemaWaitsForANewerRelease(t *testing.T) {
 	}
 }
 
-func TestHearingTwiceIsAMistake(t *testing.T) {
+func TestSubscribingTwicePanics(t *testing.T) {
 	hub := event.NewHub(web.New("notifications", web.Config{}), "notifications", event.NewOutbox(kittest.DB(t, event.Migrations)))
 	subscribe := func() {
 		event.OnIdempotent(hub, func(context.Context, shop.OrderCancelled) error { return fault.ErrUnavailable })

@@ -131,7 +131,7 @@ func TestRelayPublishesEachOnceAndInOrderWithThreeReplicas(t *testing.T) {
 	})
 }
 
-func TestEventsWaitWhileTheBrokerIsAway(t *testing.T) {
+func TestEventsWaitWhileTheBrokerIsUnavailable(t *testing.T) {
 	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	b := &broker{down: true}
 	ctx, stop := context.WithCancel(t.Context())
@@ -256,7 +256,7 @@ func TestAnEventCarriesItsTracePastTheSidecars(t *testing.T) {
 	}
 }
 
-func TestTwoDeliveriesAtOnceHaveOneEffect(t *testing.T) {
+func TestConcurrentDeliveriesHaveOneEffect(t *testing.T) {
 	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	app := web.New("notifications", web.Config{})
 	hub := event.NewHub(app, "notifications", db)

@@ -48,17 +48,17 @@ func TestPurgeUser(t *testing.T) {
 		addDeadLetter("users.erased", usual, user)
 		addDeadLetter("stock.back", several, user)
 	}
-	hers, his := []string{"stock.back", "users.erased"}, remaining(bob)
-	if len(his) != 6 || len(remaining(alice)) != 6 {
-		t.Fatalf("kept %v and %v", remaining(alice), his)
+	wantAlice, wantBob := []string{"stock.back", "users.erased"}, remaining(bob)
+	if len(wantBob) != 6 || len(remaining(alice)) != 6 {
+		t.Fatalf("%v and %v remain", remaining(alice), wantBob)
 	}
 	for range 2 {
 		if err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error { return event.PurgeUser(t.Context(), tx, alice) }); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := remaining(alice); !slices.Equal(got, hers) {
-		t.Errorf("of the erased user %v are left, want %v", got, hers)
+	if got := remaining(alice); !slices.Equal(got, wantAlice) {
+		t.Errorf("of the erased user %v are left, want %v", got, wantAlice)
 	}
 	for _, form := range []string{usual, spaced, zero, broken} {
 		addDeadLetter("users.locked", form, alice)
@@ -66,16 +66,16 @@ func TestPurgeUser(t *testing.T) {
 	if err := event.Prune(t.Context(), db.Pool); err != nil {
 		t.Fatal(err)
 	}
-	if got := remaining(alice); !slices.Equal(got, hers) {
-		t.Errorf("of the erased user %v are left after pruning, want %v", got, hers)
+	if got := remaining(alice); !slices.Equal(got, wantAlice) {
+		t.Errorf("of the erased user %v are left after pruning, want %v", got, wantAlice)
 	}
-	if got := remaining(bob); !slices.Equal(got, his) {
-		t.Errorf("of another user %v are left, want %v", got, his)
+	if got := remaining(bob); !slices.Equal(got, wantBob) {
+		t.Errorf("of another user %v are left, want %v", got, wantBob)
 	}
 }
 
-// TestDeadErasure: a dead letter of users.erased is handled by its replay and then deleted.
-func TestDeadErasure(t *testing.T) {
+// TestReplayedErasure: a dead letter of users.erased is handled by its replay and then deleted.
+func TestReplayedErasure(t *testing.T) {
 	db := event.NewOutbox(kittest.DB(t, event.Migrations))
 	app := web.New("notifications", web.Config{})
 	event.On(event.NewHub(app, "notifications", db), func(ctx context.Context, tx event.TX, e shop.UserErased) error {

@@ -44,7 +44,7 @@ func TestOf(t *testing.T) {
 	}
 }
 
-func TestWithLeavesTheDeclarationAlone(t *testing.T) {
+func TestWithDoesNotChangeTheDeclaration(t *testing.T) {
 	_ = errShort.With("a", "b").With("c", "d").WithRetryAfter(0)
 	if errShort.Fields != nil || errShort.RetryAfter != 0 {
 		t.Errorf("the declared fault changed: %+v", errShort)

@@ -205,7 +205,7 @@ func TestKeysAndRequestsAreHashed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if strings.Contains(row, "my-key") || strings.Contains(row, "my-password") {
-		t.Errorf("kept: %s", row)
+		t.Errorf("stored: %s", row)
 	}
 }
 

@@ -113,7 +113,7 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// TestOrder: what is called too early or too late says so, and nothing is silently without its health checks.
+// TestOrder: functions that are called too early or too late report it, and no health check is silently left out.
 func TestOrder(t *testing.T) {
 	open := &Service{Sidecar: &sidecar.Sidecar{}, app: web.New("orders", web.Config{})}
 	for want, call := range map[string]func(){
@@ -127,7 +127,7 @@ func TestOrder(t *testing.T) {
 		func() {
 			defer func() {
 				if got := fmt.Sprint(recover()); !strings.Contains(got, want) {
-					t.Errorf("%q does not say that %s", got, want)
+					t.Errorf("%q does not contain %q", got, want)
 				}
 			}()
 			call()

@@ -56,7 +56,7 @@ func (OrderPaid) Topic() string { return "orders.paid" }
 func (e OrderPaid) Key() string { return e.OrderID.String() }
 
 // OrderCancelled is published when an order was cancelled, by its buyer or because it could not be paid. ReasonCode
-// is empty where Reason was written by a person.
+// is empty where Reason was written by a user or an admin.
 type OrderCancelled struct {
 	OrderID    OrderID `json:"order_id"`
 	Number     string  `json:"number"`
@@ -72,7 +72,7 @@ func (OrderCancelled) Topic() string { return "orders.cancelled" }
 func (e OrderCancelled) Key() string { return e.OrderID.String() }
 
 // OrderPaymentFailed is published when the buyer could not be charged; orders.cancelled follows. ReasonCode is empty
-// where Reason was written by a person.
+// where Reason was written by a user or an admin.
 type OrderPaymentFailed struct {
 	OrderID    OrderID `json:"order_id"`
 	Number     string  `json:"number"`

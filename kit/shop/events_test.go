@@ -114,7 +114,7 @@ func TestLosses(t *testing.T) {
 	}
 }
 
-// written makes the golden file of an event in which every field says something.
+// written makes the golden file of an event in which no field is empty.
 func written(path string, typ reflect.Type) ([]byte, error) {
 	e := reflect.New(typ).Elem()
 	fill(e, typ.Name())

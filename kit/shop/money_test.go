@@ -34,9 +34,9 @@ func rational(t *rapid.T, m shop.Money) *big.Rat {
 	return value
 }
 
-// isWhat checks a result against the fraction that it should be: right and readable everywhere, or refused because it
-// is 10^12 or more.
-func isWhat(t *rapid.T, got shop.Money, err error, want *big.Rat) {
+// checkResult checks a result against the fraction that it should be: right and readable everywhere, or refused because
+// it is 10^12 or more.
+func checkResult(t *rapid.T, got shop.Money, err error, want *big.Rat) {
 	if large := new(big.Rat).Abs(want).Cmp(big.NewRat(1e12, 1)) >= 0; large != (err != nil) {
 		t.Fatalf("%s: %v", want.FloatString(6), err)
 	}
@@ -53,7 +53,7 @@ func isWhat(t *rapid.T, got shop.Money, err error, want *big.Rat) {
 	var kept, sent shop.Money
 	value, err := got.Value()
 	if err != nil || kept.Scan(value) != nil || kept != got {
-		t.Fatalf("%s is kept as %v and read as %s, %v", got, value, kept, err)
+		t.Fatalf("%s is stored as %v and read as %s, %v", got, value, kept, err)
 	}
 	wire, err := json.Marshal(got)
 	if err != nil || json.Unmarshal(wire, &sent) != nil || sent != got {
@@ -66,18 +66,18 @@ func TestMoneyIsArithmetic(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, x := anAmount(t, "a")
 		b, y := anAmount(t, "b")
-		isWhat(t, a, nil, x)
+		checkResult(t, a, nil, x)
 		n := rapid.OneOf(rapid.IntRange(-1000, 1000), rapid.Int()).Draw(t, "n")
 		product, err := a.Times(n)
-		isWhat(t, product, err, new(big.Rat).Mul(x, new(big.Rat).SetInt64(int64(n))))
+		checkResult(t, product, err, new(big.Rat).Mul(x, new(big.Rat).SetInt64(int64(n))))
 		sum, err := a.Plus(b)
-		isWhat(t, sum, err, new(big.Rat).Add(x, y))
+		checkResult(t, sum, err, new(big.Rat).Add(x, y))
 		if a.Equal(b) != (x.Cmp(y) == 0) || a.Sign() != x.Sign() || rational(t, a.Negative()).Cmp(new(big.Rat).Neg(x)) != 0 {
 			t.Fatalf("%s and %s", a, b)
 		}
 		code := rapid.SampledFrom([]string{"JPY", "USD", "IDR", "KWD", "CLF"}).Draw(t, "currency")
 		if in, err := a.In(code); err == nil {
-			isWhat(t, in, nil, x)
+			checkResult(t, in, nil, x)
 		}
 	})
 }

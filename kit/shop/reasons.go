@@ -1,7 +1,7 @@
 package shop
 
 // Reason is the code of why the platform ended an order or its payment, for texts in other languages. It is empty where
-// a person wrote the reason.
+// a user or an admin wrote the reason.
 type Reason string
 
 // The reason codes.
@@ -35,7 +35,7 @@ var Reasons = map[Reason]string{
 // Text returns the text in an order's history.
 func (r Reason) Text() string { return Reasons[r] }
 
-// Cause is why an order or payment ended: a reason code, or the words of a person. The zero value is no cause.
+// Cause is why an order or payment ended: a reason code, or the text of a user or an admin. The zero value is no cause.
 type Cause struct {
 	Code  Reason `json:"code,omitempty"`
 	Words string `json:"words,omitempty"`

@@ -30,11 +30,11 @@ func TestMoneyIsExact(t *testing.T) {
 func TestCause(t *testing.T) {
 	for reason, text := range shop.Reasons {
 		if got := (shop.Cause{Code: reason, Words: "changed my mind"}).Text(); text == "" || got != text {
-			t.Errorf("%s says %q, want %q", reason, got, text)
+			t.Errorf("%s has the text %q, want %q", reason, got, text)
 		}
 	}
 	if got := (shop.Cause{Words: "changed my mind"}).Text(); got != "changed my mind" {
-		t.Errorf("a person's own words: %q", got)
+		t.Errorf("a user's own text: %q", got)
 	}
 }
 
@@ -71,7 +71,7 @@ func TestUnitsAreTheSameAmount(t *testing.T) {
 	for _, c := range []struct {
 		amount   string
 		decimals int
-		want     int64 // -1 where it cannot be said
+		want     int64 // -1 where it cannot be expressed
 	}{
 		{"299.99", 2, 29999}, {"299.99", 3, 299990}, {"5.00", 0, 5}, {"5", 2, 500}, {"-0.05", 2, -5}, {"0", 6, 0},
 		{"0.5", 0, -1}, {"1", 7, -1}, {"1", -1, -1},
@@ -151,7 +151,7 @@ func TestEventsHaveOnePublisherAndAStableTopic(t *testing.T) {
 	for _, c := range shop.Events {
 		topic := c.Event.Topic()
 		if seen[topic] {
-			t.Errorf("%s is there twice", topic)
+			t.Errorf("%s is listed twice", topic)
 		}
 		seen[topic] = true
 		domain, _, _ := strings.Cut(topic, ".")

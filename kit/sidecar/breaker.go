@@ -20,7 +20,7 @@ type Breaker struct {
 
 const (
 	failuresToOpen = 5               // in a row
-	openFor        = 2 * time.Second // the Retry-After of ErrUpstream; then one call is let through
+	openFor        = 2 * time.Second // the Retry-After of ErrUpstream; then one call is allowed
 )
 
 // NewBreaker makes a closed breaker for one app.

@@ -57,8 +57,8 @@ func TestInvokeKeepsRetryAfter(t *testing.T) {
 	}
 }
 
-// TestFloodGuardIsNoSilence: the 429 of a sidecar's own limit does not open the breaker.
-func TestFloodGuardIsNoSilence(t *testing.T) {
+// TestRateLimitsDoNotOpenTheBreaker: the 429 of a sidecar's own limit does not open the breaker.
+func TestRateLimitsDoNotOpenTheBreaker(t *testing.T) {
 	calls := 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		calls++

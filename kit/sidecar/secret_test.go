@@ -12,7 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// secretStore is a sidecar's client that knows only secrets.
+// secretStore is a sidecar's client that only returns secrets.
 type secretStore struct {
 	client.Client
 	responses []func() (map[string]string, error) // one after the other; the last one stays
@@ -74,9 +74,9 @@ func TestSecretWaitsForASidecarThatDoesNotRespondYet(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
-	away := &secretStore{responses: []func() (map[string]string, error){refuses(codes.Unavailable, "connection refused")}}
-	_, err := (&Sidecar{Client: away}).Secret(ctx, "redis-password")
-	if err == nil || !strings.Contains(err.Error(), `secret "redis-password"`) || away.requests < 2 {
-		t.Errorf("%d requests: %v", away.requests, err)
+	unavailable := &secretStore{responses: []func() (map[string]string, error){refuses(codes.Unavailable, "connection refused")}}
+	_, err := (&Sidecar{Client: unavailable}).Secret(ctx, "redis-password")
+	if err == nil || !strings.Contains(err.Error(), `secret "redis-password"`) || unavailable.requests < 2 {
+		t.Errorf("%d requests: %v", unavailable.requests, err)
 	}
 }

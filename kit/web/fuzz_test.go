@@ -87,7 +87,7 @@ func FuzzCursor(f *testing.F) {
 			t.Fatal(err)
 		}
 		if err := next.Into(&back); err != nil || back != page.Items[0] {
-			t.Fatalf("goes on at %+v after %+v: %v", back, page.Items[0], err)
+			t.Fatalf("continues at %+v after %+v: %v", back, page.Items[0], err)
 		}
 	})
 }

@@ -51,7 +51,7 @@ var kinds = map[reflect.Kind]object{
 // describer is a type that describes its own JSON, because its Go structure does not.
 type describer interface{ JSONSchema() map[string]any }
 
-// of describes a type. It panics on a type that is neither described by its structure nor by itself.
+// of describes a type. It panics on a type that is neither described by its structure nor by a schema of its own.
 func (s *schemas) of(t reflect.Type) object {
 	if schema, ok := known[t]; ok {
 		return maps.Clone(schema)

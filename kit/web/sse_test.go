@@ -11,13 +11,13 @@ import (
 // TestSlowClient: Write fails and keeps failing; WriteFinal sends the rest of the failed Write before its own text.
 func TestSlowClient(t *testing.T) {
 	t.Parallel()
-	server, theirs := net.Pipe()
-	defer theirs.Close() //nolint:errcheck // of a test
+	server, client := net.Pipe()
+	defer client.Close() //nolint:errcheck // of a test
 	writer := &StreamWriter{conn: server, timeout: time.Second}
 	received := make(chan string)
 	go func() {
 		some := make([]byte, 4)
-		_, _ = io.ReadFull(theirs, some)
+		_, _ = io.ReadFull(client, some)
 		received <- string(some)
 	}()
 	n, err := writer.Write([]byte("data: all of it\n\n"))
@@ -28,7 +28,7 @@ func TestSlowClient(t *testing.T) {
 		t.Errorf("%d %v", n, err)
 	}
 	go func() {
-		rest, _ := io.ReadAll(theirs)
+		rest, _ := io.ReadAll(client)
 		received <- string(rest)
 	}()
 	writer.WriteFinal(": slow\n\n")
@@ -40,8 +40,8 @@ func TestSlowClient(t *testing.T) {
 
 func TestDisconnectedClient(t *testing.T) {
 	t.Parallel()
-	server, theirs := net.Pipe()
-	_ = theirs.Close()
+	server, client := net.Pipe()
+	_ = client.Close()
 	writer := &StreamWriter{conn: server, timeout: time.Second}
 	for range 2 {
 		if _, err := writer.Write([]byte("x")); !errors.Is(err, ErrDisconnected) {

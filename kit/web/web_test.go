@@ -199,7 +199,7 @@ func TestReady(t *testing.T) {
 	})
 }
 
-func TestOpenAPISaysWhatIsChecked(t *testing.T) {
+func TestOpenAPIHasTheRules(t *testing.T) {
 	body, err := json.Marshal(newApp("").OpenAPI())
 	if err != nil {
 		t.Fatal(err)
@@ -267,7 +267,7 @@ func TestCursor(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := c.Into(&key); err != nil || key != 4 {
-		t.Errorf("goes on at %d, %v", key, err)
+		t.Errorf("continues at %d, %v", key, err)
 	}
 	var other struct{ Name string }
 	if err := c.Into(&other); fault.Of(err).Kind != fault.Invalid {

@@ -20,8 +20,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestNothingOutlivesTheBench: a killed bench leaves no process of its platform behind.
-func TestNothingOutlivesTheBench(t *testing.T) {
+// TestAKilledBenchLeavesNoProcess: all processes of its platform end.
+func TestAKilledBenchLeavesNoProcess(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a platform")
 	}

@@ -17,7 +17,7 @@ import (
 // wrkVersion is the version of Debian 12. wrk uses little of the CPU that it measures.
 const wrkVersion = "4.1.0"
 
-// needWrk installs wrk if it is missing and we are root. Its error says what to type.
+// needWrk installs wrk if it is missing and we are root. Its error has the command to type.
 func needWrk(ctx context.Context) error {
 	if _, err := exec.LookPath("wrk"); err != nil && os.Geteuid() == 0 {
 		fmt.Fprintln(os.Stderr, "installing wrk")

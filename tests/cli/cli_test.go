@@ -93,7 +93,7 @@ type running struct {
 	over chan struct{}
 }
 
-// daprRun does what the documentation says: it reads the environment of `make infra`, then calls `dapr run -f`.
+// daprRun starts the platform as documented: it reads the environment of `make infra`, then calls `dapr run -f`.
 func daprRun(t *testing.T, p *platform.Platform) running {
 	t.Helper()
 	cli := tool(t, p)

@@ -1,5 +1,4 @@
-// Package client is a small customer of the public API: what the end-to-end test, the demonstration and the benchmark
-// call the platform with.
+// Package client is a small client of the public API, for the end-to-end test, the demonstration and the benchmark.
 package client
 
 import (

@@ -31,7 +31,7 @@ func frontPage(t *testing.T) {
 }
 
 // docsPage: the API docs show every operation. A new user registers, signs in and places an order there with the
-// examples as they stand.
+// examples unchanged.
 func docsPage(t *testing.T) {
 	var document struct {
 		Paths map[string]map[string]json.RawMessage

@@ -29,7 +29,7 @@ func orders(ctx context.Context, d *Databases) ([]purchase, error) {
 	return rows[purchase](ctx, d, "orders", `select id::text, number, status, total, refunded, updated_at from orders order by id`)
 }
 
-// finished: only pending orders wait for the platform; all other open orders wait for a person.
+// finished: only pending orders wait for the platform; all other open orders wait for an admin or a buyer.
 func finished(ctx context.Context, d *Databases, f *Result, settled time.Time) error {
 	bought, err := orders(ctx, d)
 	f.Checked = len(bought)

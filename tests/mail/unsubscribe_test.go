@@ -28,9 +28,9 @@ func oneClick(t *testing.T) {
 		t.Fatalf("%v %v", news.Header, err)
 	}
 	if !strings.Contains(news.Text, "/unsubscribe?token=") || !strings.Contains(news.HTML, "/unsubscribe?token=") {
-		t.Errorf("no link for a person:\n%s\n%s", news.Text, news.HTML)
+		t.Errorf("no visible link:\n%s\n%s", news.Text, news.HTML)
 	}
-	wants := func() bool {
+	subscribed := func() bool {
 		var p struct {
 			Kinds map[string]map[string]bool
 		}
@@ -44,17 +44,17 @@ func oneClick(t *testing.T) {
 		return a
 	}
 	page := send("GET", "", "")
-	if page.Status != 200 || !strings.HasPrefix(page.Header.Get("Content-Type"), "text/html") || !wants() {
-		t.Errorf("following the link: %d %s, still subscribed: %v", page.Status, page.Header.Get("Content-Type"), wants())
+	if page.Status != 200 || !strings.HasPrefix(page.Header.Get("Content-Type"), "text/html") || !subscribed() {
+		t.Errorf("following the link: %d %s, still subscribed: %v", page.Status, page.Header.Get("Content-Type"), subscribed())
 	}
-	if a := send("POST", "application/x-www-form-urlencoded", "something=else"); a.Status != 422 || !wants() {
+	if a := send("POST", "application/x-www-form-urlencoded", "something=else"); a.Status != 422 || !subscribed() {
 		t.Errorf("another body: %d", a.Status)
 	}
 	const parts = "--x\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--x--\r\n"
-	if a := send("POST", "multipart/form-data; boundary=x", parts); a.Status != 200 || wants() {
-		t.Errorf("one click: %d %s, still subscribed: %v", a.Status, a.Body, wants())
+	if a := send("POST", "multipart/form-data; boundary=x", parts); a.Status != 200 || subscribed() {
+		t.Errorf("one click: %d %s, still subscribed: %v", a.Status, a.Body, subscribed())
 	}
-	if a := send("POST", "application/x-www-form-urlencoded", "List-Unsubscribe=One-Click"); a.Status != 200 || wants() {
+	if a := send("POST", "application/x-www-form-urlencoded", "List-Unsubscribe=One-Click"); a.Status != 200 || subscribed() {
 		t.Errorf("again: %d %s", a.Status, a.Body)
 	}
 	broadcast("The second sale")

@@ -133,8 +133,8 @@ func TestStolenRefreshToken(t *testing.T) {
 	if a.Status != 200 {
 		t.Fatalf("%d %s", a.Status, a.Body)
 	}
-	a, twin := refresh(t, stolen.Refresh)
-	if a.Status != 200 || twin.Refresh != owner.Refresh {
+	a, repeated := refresh(t, stolen.Refresh)
+	if a.Status != 200 || repeated.Refresh != owner.Refresh {
 		t.Errorf("a repetition within ten seconds is not theft: %d", a.Status)
 	}
 	platform.Eventually(t, 20*time.Second, func() error { // after ten seconds it is theft

@@ -101,7 +101,7 @@ func (s *shop) placed(ctx context.Context) (map[string]purchase, error) {
 	}
 }
 
-// errStuck says that an order does not reach its next status. The order stays as it is.
+// errStuck means that an order does not reach its next status. The order stays as it is.
 var errStuck = errors.New("it does not change")
 
 // advanceOrders takes each order through the steps of its plan.

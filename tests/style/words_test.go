@@ -39,12 +39,33 @@ var wrongWords = []struct{ pattern, instead string }{
 	{`mend(?:s|ed|ing)?`, "repair, fix"},
 	{`the house`, "this code base"},
 	{`stands? in for`, "replaces, is a fake of"},
+	{`answers?|(?:un)?answered|answering`, "response, respond, without a response"},
+	{`asks?|asked|asking`, "request, require"},
+	{`tells?|telling`, "report, notify, distinguish"},
+	{`whom`, "the user, the caller, the service that ..."},
+	{`anew`, "again"},
+	{`nouns?`, "object, domain"},
+	{`learns?|learn(?:t|ed)`, "receive, be notified of, read"},
+	{`gone`, "removed, disconnected, unavailable"},
+	{`th(?:is|at) moment`, "now, then, this time"},
+	{`for good`, "permanently"},
+	{`strangers?`, "attacker, anonymous caller, other user"},
+	{`lanes?`, "ordering key"},
+	{`twins?`, "copy, repeated request"},
+	{`in vain`, "without success"},
+	{`comes? and goes?`, "starts and stops, connects and disconnects"},
 }
 
 // rightIn are the words that are right in a file after all, with the reason.
 var rightIn = map[string]struct{ word, reason string }{
-	"stack/internal/database/account.go": {"nobody", "the name of a Unix account"},
-	"stack/README.md":                    {"nobody", "the name of a Unix account"},
+	"stack/internal/database/account.go":                  {"nobody", "the name of a Unix account"},
+	"stack/README.md":                                     {"nobody", "the name of a Unix account"},
+	"kit/idempotency/store.go":                            {"answer", "a column"},
+	"kit/shop/reasons.go":                                 {"asks", "a text for buyers"},
+	"apps/notifications/internal/delivery/service.go":     {"answer", "a field of the API"},
+	"tests/mail/mail_test.go":                             {"Answer", "a field of the API"},
+	"apps/notifications/internal/delivery/digest_test.go": {"asked", "a text for buyers"},
+	"apps/notifications/internal/notice/notice_test.go":   {"asked", "a text for buyers"},
 }
 
 func wordPattern() *regexp.Regexp {
@@ -113,7 +134,8 @@ var nameWords = regexp.MustCompile(`[A-Z]+(?:[a-z0-9]*)|[a-z0-9]+`)
 
 // wrongPart is a word that no name has, in any position, such as Nobody in TestNobodyWaits.
 var wrongPart = regexp.MustCompile(`^(?i:tellers?|tells?|told|hearers?|hears?|heard|neighbou?rs?|upkeep|beneath|underneath|vouch|forestall|` +
-	`shelf|shelve|whoever|nobody|somebody|anybody|everybody|patience|patient|crowds?|doors?|mends?|mended)$`)
+	`shelf|shelve|whoever|nobody|somebody|anybody|everybody|patience|patient|crowds?|doors?|mends?|mended|` +
+	`answers?|answered|unanswered|asks?|asked|asking|who|whom|anew|strangers?|silence|lanes?|twins?)$`)
 
 // written are the files that no generator wrote.
 func written(t *testing.T) []goFile {

@@ -63,7 +63,7 @@ func direct(mod string) map[string]string {
 	return found
 }
 
-// TestFreshClone: what git keeps is enough and not too much.
+// TestFreshClone: git has every file that is needed, and no others.
 func TestFreshClone(t *testing.T) {
 	files := source.Files(t)
 	for _, needed := range []string{
@@ -80,10 +80,10 @@ func TestFreshClone(t *testing.T) {
 			t.Fatal(err)
 		}
 		if info.Size() > 1<<20 {
-			t.Errorf("%s is %d bytes: is it made rather than written?", file, info.Size())
+			t.Errorf("%s is %d bytes: is it generated?", file, info.Size())
 		}
 		if strings.HasPrefix(file, ".sidecart/") {
-			t.Errorf("%s belongs to one machine", file)
+			t.Errorf("%s is for one machine only", file)
 		}
 	}
 	if info, err := os.Stat(filepath.Join(source.Root(t), ".ci", "run")); err == nil && info.Mode()&0o100 == 0 {

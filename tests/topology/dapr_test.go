@@ -35,7 +35,7 @@ func newList(operations []access.Operation) *list {
 	return top
 }
 
-// allows says what a sidecar with this list, and deny for the rest, does with a call.
+// allows reports whether a sidecar with this list, and deny for the rest, allows a call.
 func (l *list) allows(verb, where string) bool {
 	segments := strings.Split(strings.ToLower(where), "/")[1:]
 	node := l

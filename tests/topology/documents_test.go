@@ -78,7 +78,7 @@ var (
 	pathInCode  = regexp.MustCompile("`((?:apps|kit|stack|tests|dapr|components|deploy|docs|tools|tye)/[\\w./-]*)`")
 )
 
-// TestCommands: each `make ...` of a document is a target, and each path in it is there.
+// TestCommands: each `make ...` of a document is a target, and each path in it exists.
 func TestCommands(t *testing.T) {
 	var targets []string
 	for _, found := range makeTarget.FindAllStringSubmatch(source.Read(t, "Makefile"), -1) {

@@ -29,7 +29,7 @@ func TestGatewayTable(t *testing.T) {
 	}
 	for _, line := range slices.Sorted(maps.Keys(own)) {
 		if !table[line] {
-			t.Errorf("%s is not in the gateway's table; mark it web.Internal or let it be reached", line)
+			t.Errorf("%s is not in the gateway's table; mark it web.Internal or add it there", line)
 		}
 	}
 }

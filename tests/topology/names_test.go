@@ -13,8 +13,8 @@ var (
 	testFunc = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)[A-Z][A-Za-z0-9]+)\(`)
 )
 
-// TestDocumentsNameTestsThatAreThere: a promise that is shown by a test is not left without it.
-func TestDocumentsNameTestsThatAreThere(t *testing.T) {
+// TestDocumentsNameExistingTests: each test that a document names as evidence exists.
+func TestDocumentsNameExistingTests(t *testing.T) {
 	there := map[string]bool{}
 	for _, file := range source.Files(t) {
 		if strings.HasSuffix(file, "_test.go") {

@@ -40,7 +40,7 @@ func secretsRead(t *testing.T) (names []string) {
 	return slices.Compact(names)
 }
 
-// TestSecrets: `make run` and the composition make all secrets that services read.
+// TestSecrets: `make run` and the composition create all secrets that services read.
 func TestSecrets(t *testing.T) {
 	names := secretsRead(t)
 	if len(names) < 5 {
@@ -59,7 +59,7 @@ func TestSecrets(t *testing.T) {
 		for _, name := range names {
 			owner, ofDatabase := strings.CutSuffix(name, "-database-url")
 			if made := strings.Contains(text, `"`+name) || ofDatabase && slices.Contains(owners, owner); !made {
-				t.Errorf("%s does not make the secret %s", maker, name)
+				t.Errorf("%s does not create the secret %s", maker, name)
 			}
 		}
 	}

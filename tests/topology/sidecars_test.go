@@ -123,7 +123,7 @@ func TestOperations(t *testing.T) {
 	}
 	for _, do := range []string{"DELETE /orders", "PATCH /orders/{}", "GET /orders/{}/cancel", "POST /orders/{}/pay", "GET /", "GET /reservations", "POST /orders/summary/days"} {
 		if verb, path := example(do); list.allows(verb, path) {
-			t.Errorf("%s is let through", do)
+			t.Errorf("%s is allowed", do)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-// Package topology checks that the places which describe the platform say the same: names, ports, commands, events,
+// Package topology checks that the descriptions of the platform agree: names, ports, commands, events,
 // environment variables and documents.
 package topology
 
@@ -53,7 +53,7 @@ func TestTye(t *testing.T) {
 		checkEnv(t, "tye", a, env, a.Env)
 		checkFlags(t, "tye", a, strings.Fields(sidecar.Args))
 		if !strings.Contains(sidecar.Args, "--config "+a.Config+" ") {
-			t.Errorf("tye: %s's sidecar has not the configuration %s", a.ID, a.Config)
+			t.Errorf("tye: %s's sidecar lacks the configuration %s", a.ID, a.Config)
 		}
 	}
 }
@@ -79,7 +79,7 @@ func checkFlags(t *testing.T, where string, a app, args []string) {
 		"--dapr-internal-grpc-port": strconv.Itoa(a.Internal), "--metrics-port": strconv.Itoa(a.Metrics),
 	} {
 		if i := slices.Index(args, flag); i < 0 || i+1 >= len(args) || args[i+1] != want {
-			t.Errorf("%s: %s's sidecar has not %s %s in %q", where, a.ID, flag, want, args)
+			t.Errorf("%s: %s's sidecar lacks %s %s in %q", where, a.ID, flag, want, args)
 		}
 	}
 }
@@ -114,7 +114,7 @@ func TestCompose(t *testing.T) {
 		}
 		own := slices.Index(sidecar.Command, "/config/"+a.ID+".yaml")
 		if own < 1 || sidecar.Command[own-1] != "--config" || !slices.Contains(sidecar.Command, "--enable-mtls") {
-			t.Errorf("compose: %s's sidecar has not its own access list, or no certificate for others to know it by: %v", a.ID, sidecar.Command)
+			t.Errorf("compose: %s's sidecar lacks its own access list, or its certificate: %v", a.ID, sidecar.Command)
 		}
 		if want := a.ID == "gateway"; (len(s.Ports) > 0) != want {
 			t.Errorf("compose: %s publishes %v; only the gateway is public", a.ID, s.Ports)
@@ -124,7 +124,7 @@ func TestCompose(t *testing.T) {
 		t.Errorf("deploy/sidecar.Dockerfile is not %s", want)
 	}
 	if want := `daprVersion = "` + pinnedDapr(t) + `"`; !strings.Contains(source.Read(t, "stack/internal/program/dapr.go"), want) {
-		t.Errorf("stack calls what it builds by another version than %s", want)
+		t.Errorf("stack builds Dapr with another version than %s", want)
 	}
 	for name, s := range compose.Services {
 		if strings.HasPrefix(s.Image, "daprio/") && !strings.HasSuffix(s.Image, ":"+pinnedDapr(t)) {

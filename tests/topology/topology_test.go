@@ -1,4 +1,4 @@
-// Package topology checks that the places which describe the platform say the same: names, ports, commands, events,
+// Package topology checks that the descriptions of the platform agree: names, ports, commands, events,
 // environment variables and documents.
 package topology
 
@@ -73,7 +73,7 @@ func TestTemplate(t *testing.T) {
 			t.Errorf("%s runs in %s, want %s", a.ID, got, want)
 		}
 		if want := "../../dapr/config/" + a.ID + ".yaml"; a.Config != want {
-			t.Errorf("%s has the configuration %q, want %s: who may call it, and which secrets it may read, is in there", a.ID, a.Config, want)
+			t.Errorf("%s has the configuration %q, want %s: its configuration has its allowed callers and secrets", a.ID, a.Config, want)
 		}
 		if !slices.Equal(a.Command, []string{"go", "run", "."}) {
 			t.Errorf("%s: the command is %q", a.ID, a.Command)
@@ -87,7 +87,7 @@ func TestTemplate(t *testing.T) {
 	}
 }
 
-// TestCode compares what the services' mains say: name and default port.
+// TestCode compares the name and the default port in each service's main.
 func TestCode(t *testing.T) {
 	byID := map[string]app{}
 	for _, a := range apps(t) {
@@ -101,7 +101,7 @@ func TestCode(t *testing.T) {
 	}) {
 		service := source.Service(call.Package)
 		if service == "" || call.Package.PkgPath != "sidecart/apps/"+service || call.Name == "String" && call.Text(0) != "APP_PORT" {
-			continue // a program beside a service is none
+			continue // a program beside a service is no service
 		}
 		found[service]++
 		want, argument := service, map[string]int{"Main": 0, "Web": 0, "String": 1}[call.Name]
@@ -109,7 +109,7 @@ func TestCode(t *testing.T) {
 			want = strconv.Itoa(byID[service].Port)
 		}
 		if got := call.Text(argument); got != want {
-			t.Errorf("%s: %s says %q, want %q", call.At(), call.Name, got, want)
+			t.Errorf("%s: %s has %q, want %q", call.At(), call.Name, got, want)
 		}
 	}
 	for id := range byID {
@@ -199,7 +199,7 @@ func TestScopes(t *testing.T) {
 }
 
 // TestComponentsEverywhere: each environment's folder has the components of the local one, under the same names and
-// with the same scopes, so that no code knows where it runs.
+// with the same scopes, so that no code depends on where it runs.
 func TestComponentsEverywhere(t *testing.T) {
 	scopes := map[string]map[string]string{}
 	for _, path := range source.Files(t) {

@@ -20,7 +20,7 @@ import (
 // ErrUndocumented is the error of an exchange with an operation that the document does not have.
 var ErrUndocumented = errors.New("the document has no such operation")
 
-// Contract is what a document promises.
+// Contract is the API that a document describes.
 type Contract struct{ validator validator.Validator }
 
 // New reads a document. It fails if the document does not follow the OpenAPI specification that it names.

@@ -16,7 +16,7 @@ const (
 	Starting = "starting" // started, not ready yet
 	Running  = "running"  // ready
 	Waiting  = "waiting"  // exited; will be restarted
-	OnHold   = "held"     // kept down on request
+	OnHold   = "held"     // stopped on request
 	Stopped  = "stopped"
 )
 
@@ -221,7 +221,7 @@ func (p *process) waitReleased(ctx context.Context) bool {
 	return ctx.Err() == nil
 }
 
-// lastLogLine is the last line of the log of a process that exited by itself: it often has the reason.
+// lastLogLine is the last line of the log of a process that exited without being stopped: it often has the reason.
 func (p *process) lastLogLine(err error) string {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() < 0 {

@@ -83,7 +83,7 @@ func TestTokensDifferForEachApp(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal(text, &onDisk); err != nil || !maps.Equal(onDisk, tokens) {
-		t.Errorf("tokens.json says %v, %v", onDisk, err)
+		t.Errorf("tokens.json has %v, %v", onDisk, err)
 	}
 	private(t, i.Path("tokens.json"))
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // TTL is how long a response is served. With the second that Cache-Control allows browsers, no response is older than
-// the 2 s that the API promises. Each replica of the gateway has its own cache, which keeps that promise, too.
+// the 2 s that the API guarantees. Each replica of the gateway has its own cache, for which that holds, too.
 const TTL = time.Second
 
 // Cache is bounded by the bytes of its responses.

@@ -16,8 +16,8 @@ import (
 
 var update = flag.Bool("update", false, "write descriptions.json")
 
-// TestDescriptionsAreTheComments: what the API's document says of schemas and their properties is what the comments of
-// the Go types say.
+// TestDescriptionsAreTheComments: the API's document describes schemas and their properties by the comments of
+// the Go types.
 func TestDescriptionsAreTheComments(t *testing.T) {
 	made := map[string]map[string]string{}
 	for _, pattern := range []string{"../../../*/internal/*/*.go", "../../../../kit/*/*.go"} {
@@ -43,7 +43,7 @@ func TestDescriptionsAreTheComments(t *testing.T) {
 	}
 	var stored map[string]map[string]string
 	if err := json.Unmarshal(descriptions, &stored); err != nil || !reflect.DeepEqual(stored, made) {
-		t.Errorf("descriptions.json is not what the comments say (%v): run make generate", err)
+		t.Errorf("descriptions.json differs from the comments (%v): run make generate", err)
 	}
 }
 

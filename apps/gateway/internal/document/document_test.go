@@ -93,7 +93,7 @@ func TestMergeRefusesAmbiguousNames(t *testing.T) {
 	}
 }
 
-func TestLastDocumentIsKept(t *testing.T) {
+func TestLastDocumentIsServed(t *testing.T) {
 	var unavailable atomic.Bool
 	sidecar := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if unavailable.Load() {

@@ -189,7 +189,7 @@ func (e *Edge) respond(c *fiber.Ctx, r route.Route, client netip.Addr) error {
 
 func (e *Edge) respondFromCache(c *fiber.Ctx, r route.Route, path string) error {
 	query := canonicalQuery(c)
-	// The request is shared: it goes on when the first client disconnects.
+	// The request is shared: it continues when the first client disconnects.
 	ctx := context.WithoutCancel(c.UserContext())
 	response, hit, err := e.cache.Get(path+"?"+string(query), func() (*forward.Response, error) {
 		return e.forward.Fetch(ctx, r.Service, path, query, r.Deadline)

@@ -38,7 +38,7 @@ func FuzzPlain(f *testing.F) {
 	})
 }
 
-// FuzzHostname: a Host is never taken for one of ours unless it is that, with or without a port.
+// FuzzHostname: a Host is accepted only if it is a configured one, with or without a port.
 func FuzzHostname(f *testing.F) {
 	for _, seed := range []string{"localhost", "LOCALHOST:8000", "[::1]:8000", "[", "]", "[]", "::1", "localhost:x:y", "localhost.", "localhost@evil", "evil\x00localhost", ":80", ""} {
 		f.Add(seed)

@@ -126,7 +126,7 @@ type shared[T any] struct {
 	at   time.Time
 }
 
-// get returns the report, or makes it. It goes on when its first caller disconnects.
+// get returns the stored report, or makes one, which continues when its first caller disconnects.
 func (s *shared[T]) get(ctx context.Context, report func(context.Context) T) T {
 	s.mu.Lock()
 	defer s.mu.Unlock()

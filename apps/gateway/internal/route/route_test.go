@@ -22,7 +22,7 @@ func TestTableIsServable(t *testing.T) {
 			t.Errorf("%s is neither under %s or %s nor well known", r.Do, first, second)
 		}
 		if d := r.Deprecated; d.IsSet() && !slices.ContainsFunc(routes, func(o Route) bool { return o.Do == r.Method()+" "+d.Successor }) {
-			t.Errorf("%s has a successor that is not there: %s", r.Do, d.Successor)
+			t.Errorf("%s has a successor that does not exist: %s", r.Do, d.Successor)
 		}
 		if r.BodyLimit < 1<<20 {
 			t.Errorf("%s has no defaults: %+v", r.Do, r)
@@ -56,7 +56,7 @@ func TestDeadlines(t *testing.T) {
 	}
 }
 
-// shadows says whether whatever has the path of other has that of pattern, too.
+// shadows reports whether every path that matches other also matches pattern.
 func shadows(pattern, other string) bool {
 	parts, theirs := strings.Split(pattern, "/"), strings.Split(other, "/")
 	if len(parts) != len(theirs) {
@@ -73,14 +73,14 @@ func shadows(pattern, other string) bool {
 func TestCompleteRefuses(t *testing.T) {
 	good := Route{Do: "GET /api/v1/x", Service: "x", Need: shop.Anyone, Limit: reading}
 	for name, table := range map[string][]Route{
-		"one route twice":      {good, good},
-		"no service":           {{Do: good.Do, Need: shop.Anyone, Limit: reading}},
-		"no permission":        {{Do: good.Do, Service: "x", Limit: reading}},
-		"no limit":             {{Do: good.Do, Service: "x", Need: shop.Anyone}},
-		"no path":              {{Do: "GET", Service: "x", Need: shop.Anyone, Limit: reading}},
-		"a person's own kept":  {{Do: good.Do, Service: "x", Need: shop.SignedIn, Limit: reading, Cached: true}},
-		"an end before it":     {{Do: good.Do, Service: "x", Need: shop.Anyone, Limit: reading, Deprecated: Deprecation{Since: day("2027-01-02"), Sunset: day("2027-01-01")}}},
-		"a change that's kept": {{Do: "POST /api/v1/x", Service: "x", Need: shop.Anyone, Limit: reading, Cached: true}},
+		"one route twice":  {good, good},
+		"no service":       {{Do: good.Do, Need: shop.Anyone, Limit: reading}},
+		"no permission":    {{Do: good.Do, Service: "x", Limit: reading}},
+		"no limit":         {{Do: good.Do, Service: "x", Need: shop.Anyone}},
+		"no path":          {{Do: "GET", Service: "x", Need: shop.Anyone, Limit: reading}},
+		"cached per user":  {{Do: good.Do, Service: "x", Need: shop.SignedIn, Limit: reading, Cached: true}},
+		"an end before it": {{Do: good.Do, Service: "x", Need: shop.Anyone, Limit: reading, Deprecated: Deprecation{Since: day("2027-01-02"), Sunset: day("2027-01-01")}}},
+		"a cached change":  {{Do: "POST /api/v1/x", Service: "x", Need: shop.Anyone, Limit: reading, Cached: true}},
 	} {
 		if _, err := Complete(table); err == nil {
 			t.Errorf("%s: no error", name)
@@ -102,8 +102,8 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// TestWhatStrangersMayTry: what can be guessed at, costs a hash or sends a mail has a strict limit.
-func TestWhatStrangersMayTry(t *testing.T) {
+// TestStrictLimits: what can be guessed at, costs a hash or sends a mail has a strict limit.
+func TestStrictLimits(t *testing.T) {
 	found := 0
 	for _, r := range Table {
 		if r.Need != shop.Anyone || !strings.HasPrefix(r.Path(), first+"/auth/") || r.Path() == first+"/auth/refresh" {

@@ -29,7 +29,7 @@ func openRaw(t *testing.T, url string, caller shop.Caller) (conn net.Conn, statu
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10) // so that who does not read is soon behind
+	_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10) // so that a client that does not read soon blocks
 	if _, err := fmt.Fprintf(conn, "GET /api/v1/notifications/stream HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n", token); err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func openRaw(t *testing.T, url string, caller shop.Caller) (conn net.Conn, statu
 }
 
 // TestAClosedStreamIsReplaced: a user with the most streams closes one and opens another, which is served long before
-// the stream that was closed would look or write. Who closes none is refused.
+// the stream that was closed would poll or write. A user who closes none is refused.
 func TestAClosedStreamIsReplaced(t *testing.T) {
 	t.Parallel()
 	streams, url := start(t, kittest.Verify, newInboxes().read)
@@ -60,7 +60,7 @@ func TestAClosedStreamIsReplaced(t *testing.T) {
 			t.Fatalf("one too many: %s", status)
 		}
 		_ = old.Close()
-		kittest.Eventually(t, 5*time.Second, func() error { // until the network has brought it
+		kittest.Eventually(t, 5*time.Second, func() error { // until the gateway has noticed it
 			if _, status := openRaw(t, url, alice); status != "HTTP/1.1 200" {
 				return fmt.Errorf("after closing the %d. stream: %s", n+1, status)
 			}
@@ -82,7 +82,7 @@ func TestAStreamThatNeverBegan(t *testing.T) {
 	}
 }
 
-// TestAClosedStreamEnds with the next look at its reader, before anything is written to it.
+// TestAClosedStreamEnds with the next check of its connection, before anything is written to it.
 func TestAClosedStreamEnds(t *testing.T) {
 	t.Parallel()
 	streams, url := start(t, kittest.Verify, newInboxes().read)
@@ -138,7 +138,7 @@ func TestASlowReader(t *testing.T) {
 	streams.mu.Lock()
 	defer streams.mu.Unlock()
 	if len(streams.open) != 0 {
-		t.Errorf("%d people have streams", len(streams.open))
+		t.Errorf("%d users have streams", len(streams.open))
 	}
 	_ = slow.Close()
 }

@@ -29,7 +29,7 @@ func TestStream(t *testing.T) {
 	inbox := newInboxes()
 	streams, url := start(t, kittest.Verify, inbox.read)
 	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
-	inbox.add(alice.ID) // before: not shown to who does not resume
+	inbox.add(alice.ID) // before: not sent to a stream that does not resume
 	r := open(t, url, alice, "")
 	if r.status != http.StatusOK || r.header.Get("Content-Type") != "text/event-stream" || r.header.Get("Cache-Control") != "no-store" {
 		t.Fatalf("%d %v", r.status, r.header)
@@ -59,7 +59,7 @@ func TestStream(t *testing.T) {
 	}
 	inbox.setFails(false)
 	if got := again.title(t); got != "number 5" {
-		t.Errorf("after the inbox was away: %q", got)
+		t.Errorf("after the inbox was unavailable: %q", got)
 	}
 	for last, want := range map[string]int{"nonsense": 422, "-1": 422, strings.Repeat("1", 70): 422, "2": 200, uuid.NewString(): 200} {
 		if res := open(t, url, bob, last); res.status != want {
@@ -124,7 +124,7 @@ func TestWokenWhileReadingItsFirstPage(t *testing.T) {
 	}
 }
 
-func TestStreamsPerPerson(t *testing.T) {
+func TestStreamsPerUser(t *testing.T) {
 	t.Parallel()
 	_, url := start(t, kittest.Verify, newInboxes().read)
 	alice := kittest.NewCaller(shop.User)
@@ -164,11 +164,11 @@ func TestAStreamEndsWithItsSession(t *testing.T) {
 		t.Errorf("%s %s %v", event, data, err)
 	}
 	if _, _, err := r.next(); !errors.Is(err, io.EOF) {
-		t.Errorf("the connection goes on: %v", err)
+		t.Errorf("the connection did not end: %v", err)
 	}
 }
 
-// TestTheBroadcast wakes streams, also after it was away, and its end ends them.
+// TestTheBroadcast wakes streams, also after it was unavailable, and its end ends them.
 func TestTheBroadcast(t *testing.T) {
 	t.Parallel()
 	inbox := newInboxes()
@@ -209,11 +209,11 @@ func TestTheBroadcast(t *testing.T) {
 	stop()
 	follow.Wait()
 	if _, _, err := r.next(); !errors.Is(err, io.EOF) {
-		t.Errorf("the stream goes on: %v", err)
+		t.Errorf("the stream did not end: %v", err)
 	}
 }
 
-// BenchmarkStreams says what an open stream costs in memory, both its ends together, and what being woken costs.
+// BenchmarkStreams measures the memory of an open stream, both its ends together, and the time to wake it.
 //
 //	go test -run - -bench Streams ./apps/gateway/internal/stream
 func BenchmarkStreams(b *testing.B) {

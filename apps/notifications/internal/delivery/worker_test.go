@@ -127,14 +127,14 @@ func TestRefusals(t *testing.T) {
 	db, provider := database(t), &fakeProvider{}
 	provider.failWith(func(m Message) error {
 		switch {
-		case strings.HasPrefix(m.To, "gone"):
+		case strings.HasPrefix(m.To, "removed"):
 			return fmt.Errorf("%w: 550 no such mailbox", ErrRefused)
 		case strings.HasPrefix(m.To, "none"):
 			return fmt.Errorf("%w: no component of that name", ErrNotConfigured)
 		}
 		return nil
 	})
-	enqueue(t, db, newUser(t, db, "gone"), kind.Paid, "1")
+	enqueue(t, db, newUser(t, db, "removed"), kind.Paid, "1")
 	enqueue(t, db, newUser(t, db, "none"), kind.Paid, "2")
 	enqueue(t, db, newUser(t, db, "a;b"), kind.Paid, "3")
 	noAddress := shop.UserID{UUID: shop.NewID()}

@@ -155,9 +155,9 @@ func TestPush(t *testing.T) {
 		}
 		addDevices(t, db, user, endpoints...)
 		response, err := push.Send(t.Context(), delivery.Message{Title: "a secret title", Body: "b", Job: delivery.Job{UserID: user}})
-		unanswered := err != nil && !errors.Is(err, delivery.ErrRefused) && !errors.Is(err, delivery.ErrTemporary) && !errors.Is(err, delivery.ErrObsolete)
-		if unanswered != (c.want == nil && c.response == "") {
-			t.Errorf("%s: no response: %t, %v", c.name, unanswered, err)
+		noResponse := err != nil && !errors.Is(err, delivery.ErrRefused) && !errors.Is(err, delivery.ErrTemporary) && !errors.Is(err, delivery.ErrObsolete)
+		if noResponse != (c.want == nil && c.response == "") {
+			t.Errorf("%s: no response: %t, %v", c.name, noResponse, err)
 		}
 		if response != c.response || (c.want != nil && !errors.Is(err, c.want)) || (c.response != "") != (err == nil) || err != nil && strings.Contains(err.Error(), service.URL) {
 			t.Errorf("%s: %q %v", c.name, response, err)

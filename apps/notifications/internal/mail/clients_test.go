@@ -93,10 +93,10 @@ func TestInvalidSettings(t *testing.T) {
 func TestReplies(t *testing.T) {
 	t.Parallel()
 	fake := startServer(t, newRefusingServer(map[string]int{
-		"RCPT gone": 550, "RCPT full": 452, "RCPT busy": 421, "RCPT throttled": 454, "DATA spam": 554, "DATA later": 451, "DATA much": 454}))
+		"RCPT unknown": 550, "RCPT full": 452, "RCPT busy": 421, "RCPT throttled": 454, "DATA spam": 554, "DATA later": 451, "DATA much": 454}))
 	p := newTestProvider(t, fake, nil)
 	for recipient, want := range map[string]error{
-		"gone": delivery.ErrRefused, "spam": delivery.ErrRefused, "full": delivery.ErrTemporary, "later": delivery.ErrTemporary,
+		"unknown": delivery.ErrRefused, "spam": delivery.ErrRefused, "full": delivery.ErrTemporary, "later": delivery.ErrTemporary,
 		"busy": delivery.ErrSenderRejected, "throttled": delivery.ErrSenderRejected, "much": delivery.ErrSenderRejected,
 	} {
 		_, err := p.Send(t.Context(), messageTo(recipient+"@example.com"))

@@ -20,7 +20,7 @@ import (
 func TestOutageLosesNothing(t *testing.T) {
 	t.Parallel()
 	db := kittest.DB(t, delivery.Migrations, contact.Migrations, preference.Migrations, template.Migrations)
-	const messages, outages, unanswered = 600, 3, 5
+	const messages, outages, unreplied = 600, 3, 5
 	_, err := db.Exec(t.Context(), `
 		insert into deliveries (id, notification_id, user_id, kind, channel, priority, variables, due_at, give_up_at)
 		select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'orders.paid', 'email', 1, '{}', now(), now() + interval '1 day'
@@ -28,7 +28,7 @@ func TestOutageLosesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fake := startServer(t, &fakeServer{tls: "starttls", unanswered: unanswered})
+	fake := startServer(t, &fakeServer{tls: "starttls", unreplied: unreplied})
 	p := newTestProvider(t, fake, nil)
 	render := func(_ context.Context, all []delivery.Job) (delivery.Message, error) {
 		m := messageTo(all[0].ID.String() + "@example.com")
@@ -67,9 +67,9 @@ func TestOutageLosesNothing(t *testing.T) {
 		}
 		ids[got.to] = id
 	}
-	if len(ids) != messages || duplicates < unanswered || duplicates > unanswered+outages*p.Concurrency {
+	if len(ids) != messages || duplicates < unreplied || duplicates > unreplied+outages*p.Concurrency {
 		t.Errorf("%d users got the e-mail, %d twice; want %d, and between %d and %d",
-			len(ids), duplicates, messages, unanswered, unanswered+outages*p.Concurrency)
+			len(ids), duplicates, messages, unreplied, unreplied+outages*p.Concurrency)
 	}
 	t.Logf("%d e-mails were sent twice", duplicates)
 }

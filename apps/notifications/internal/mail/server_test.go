@@ -75,7 +75,7 @@ type fakeServer struct {
 	got           []received
 	passwords     []string
 	cuts          int // e-mails in the middle of which it closes the connection
-	unanswered    int // e-mails that it stores without a reply
+	unreplied     int // e-mails that it stores without a reply
 	connections   int // in total
 	open, maxOpen int
 }
@@ -227,8 +227,8 @@ func (d *dialog) Data(r io.Reader) error {
 	d.text = string(text)
 	d.fake.mu.Lock()
 	d.fake.got = append(d.fake.got, d.received)
-	silent := d.fake.unanswered > 0
-	d.fake.unanswered = max(0, d.fake.unanswered-1)
+	silent := d.fake.unreplied > 0
+	d.fake.unreplied = max(0, d.fake.unreplied-1)
 	d.fake.mu.Unlock()
 	if silent {
 		return d.conn.Conn().Close()

@@ -25,7 +25,7 @@ func TestInbox(t *testing.T) {
 		shop.UserRegistered{UserID: alice.ID, Username: "alice", FullName: "Alice"},
 		placed,
 		shop.OrderPaid{OrderID: placed.OrderID, Number: "SC-1", UserID: alice.ID, Total: placed.Total, Currency: "USD"},
-		shop.OrderCancelled{OrderID: placed.OrderID, Number: "SC-1", UserID: alice.ID, Reason: "asked by the buyer"},
+		shop.OrderCancelled{OrderID: placed.OrderID, Number: "SC-1", UserID: alice.ID, Reason: "cancelled by the buyer"},
 	} {
 		if verdict := kittest.Deliver(t, app, shop.NewID(), e); verdict != "SUCCESS" {
 			t.Fatalf("%s: %s", e.Topic(), verdict)

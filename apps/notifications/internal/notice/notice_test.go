@@ -31,7 +31,7 @@ func TestInline(t *testing.T) {
 		{"long", long, strings.Repeat("é", maxInline-1) + "…"},
 	} {
 		if got := inline(c.in); got != c.want || !utf8.ValidString(got) {
-			t.Errorf("%s: plain(%q) = %q, want %q", c.name, c.in, got, c.want)
+			t.Errorf("%s: inline(%q) = %q, want %q", c.name, c.in, got, c.want)
 		}
 	}
 }

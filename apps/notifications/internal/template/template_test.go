@@ -38,7 +38,7 @@ func TestBuiltIn(t *testing.T) {
 	}
 }
 
-// TestReasons translates the platform's reasons, but not the words of a person.
+// TestReasons translates the platform's reasons, but not a reason that a user wrote.
 func TestReasons(t *testing.T) {
 	for code, english := range shop.Reasons {
 		languages := map[string]Language{}

@@ -20,7 +20,7 @@ type purgeEngineFake struct {
 	mu     sync.Mutex
 	state  map[string]protos.OrchestrationStatus
 	broken map[string]bool // workflows for which it fails
-	busy   map[string]bool // workflows that ran an activity a moment ago
+	busy   map[string]bool // workflows that ran an activity just before
 }
 
 func (e *purgeEngineFake) GetInstance(_ context.Context, in *protos.GetInstanceRequest) (*protos.GetInstanceResponse, error) {

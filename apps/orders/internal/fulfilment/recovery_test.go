@@ -200,8 +200,8 @@ func TestRecoveryOfLateShipments(t *testing.T) {
 	}
 }
 
-// TestRecoveryWithSilentEngine: the sweep does not wait for an unresponsive engine once for each order.
-func TestRecoveryWithSilentEngine(t *testing.T) {
+// TestRecoveryWithUnresponsiveEngine: the sweep does not wait for an unresponsive engine once for each order.
+func TestRecoveryWithUnresponsiveEngine(t *testing.T) {
 	engine := &engineFake{silent: true}
 	s, _ := openWithEngine(t, engine, 10*concurrency)
 	if err := s.Recover(t.Context(), time.Now().Add(time.Minute)); err == nil || engine.calls.Load() > 3*concurrency {

@@ -37,7 +37,7 @@ func TestListUsesTheIndexOfItsFilter(t *testing.T) {
 }
 
 // TestReasonsGetTheirCodes: the migrations turn the texts that earlier versions stored into codes of today and keep
-// what people wrote.
+// what users and admins wrote.
 func TestReasonsGetTheirCodes(t *testing.T) {
 	db := kittest.DB(t, event.Migrations, Migrations)
 	updates, texts := "", []string{"", "changed my mind", "it could not be completed"}

@@ -171,13 +171,13 @@ func TestImages(t *testing.T) {
 	})
 	if err := s.DeleteUnused(t.Context()); err != nil || len(store.files) != 4 {
 		// two files of the image, and two of the refused upload, which are less than an hour old
-		t.Errorf("kept %v", slices.Collect(maps.Keys(store.files)))
+		t.Errorf("stored %v", slices.Collect(maps.Keys(store.files)))
 	}
 	if _, err := db.Exec(t.Context(), `update image_files set free_at = now() where free_at > now()`); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.DeleteUnused(t.Context()); err != nil || len(store.files) != 2 {
-		t.Errorf("kept %d, %v", len(store.files), err)
+		t.Errorf("stored %d, %v", len(store.files), err)
 	}
 	store.err = sidecar.ErrUpstream
 	kittest.Run(t, app, db, []kittest.Call{
@@ -193,12 +193,13 @@ func TestImages(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := s.DeleteUnused(t.Context()); err != nil || len(store.files) != 0 {
-		t.Errorf("kept %d, %v", len(store.files), err)
+		t.Errorf("stored %d, %v", len(store.files), err)
 	}
 }
 
-// TestABadFileHoldsUpNoOther: a file that cannot be deleted is reported and retried later, and the others are deleted.
-func TestABadFileHoldsUpNoOther(t *testing.T) {
+// TestAnInvalidFileBlocksNoOther: a file that cannot be deleted is reported and retried later, and the others are
+// deleted.
+func TestAnInvalidFileBlocksNoOther(t *testing.T) {
 	db := newDB(t)
 	bad, good := shop.NewID(), shop.NewID()
 	store := &fakeFiles{files: map[string][]byte{bad.String(): nil, good.String(): nil}, bad: bad.String()}

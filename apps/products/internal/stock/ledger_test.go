@@ -114,8 +114,8 @@ func TestEachCrossingIsEmittedOnce(t *testing.T) {
 	}
 }
 
-// TestEachRequestIsNotifiedOnce requests notifications while the stock comes and goes: each accepted request is in one
-// event, and events have a bounded size.
+// TestEachRequestIsNotifiedOnce requests notifications while products sell out and are restocked: each accepted request
+// is in one event, and events have a bounded size.
 func TestEachRequestIsNotifiedOnce(t *testing.T) {
 	db, s := open(t, time.Hour, 0)
 	kittest.Emitted(t, db)

@@ -11,7 +11,7 @@ import (
 	"sidecart/apps/products/internal/stock"
 )
 
-// TestReservationPlans: reservations are read by primary key, although the statistics promise few held ones.
+// TestReservationPlans: reservations are read by primary key, although the statistics show few held ones.
 func TestReservationPlans(t *testing.T) {
 	db, s := open(t, time.Hour, 10)
 	order := newOrder()

@@ -180,9 +180,9 @@ func TestExpiry(t *testing.T) {
 	ledgerAddsUp(t, db)
 }
 
-// TestABadReservationHoldsUpNoOther: a reservation that cannot be released is reported and retried later, and the
+// TestAFailingReservationBlocksNoOther: a reservation that cannot be released is reported and retried later, and the
 // others are released.
-func TestABadReservationHoldsUpNoOther(t *testing.T) {
+func TestAFailingReservationBlocksNoOther(t *testing.T) {
 	db, s := open(t, time.Millisecond, 10, 10)
 	bad, good := newOrder(), newOrder()
 	for id, order := range map[int64]shop.OrderID{1: bad, 2: good} {

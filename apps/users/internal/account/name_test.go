@@ -52,7 +52,7 @@ func TestUsernameProblem(t *testing.T) {
 		"pаypal": false /* Cyrillic а */, "ιvan": false /* Greek ι */, "абвabc": false, "김カナ": false, "ﷺ": false, "ann½": false,
 	} {
 		if got := usernameProblem(name) == ""; got != good {
-			t.Errorf("%q: good is %v, want %v (%s)", name, got, good, usernameProblem(name))
+			t.Errorf("%q: valid is %v, want %v (%s)", name, got, good, usernameProblem(name))
 		}
 	}
 }
@@ -98,7 +98,7 @@ func TestPasswordPolicy(t *testing.T) {
 	} {
 		got := passwordProblem(password, "longusername", "long@example.com", "long.local.part@example.com", "Ann Example", "") == ""
 		if got != good {
-			t.Errorf("%q: good is %v, want %v", password, got, good)
+			t.Errorf("%q: valid is %v, want %v", password, got, good)
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"sidecart/kit/shop"
 )
 
-// Action is what was done, in the stable form noun.verb.
+// Action is what was done, in the stable form object.verb.
 type Action string
 
 // The actions.

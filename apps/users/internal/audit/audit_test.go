@@ -171,7 +171,7 @@ func TestTheServicesRoleCanOnlyReadAndInsert(t *testing.T) {
 		`alter table audit.entries add column mine text`,
 		`drop table audit.entries`,
 		`drop schema audit cascade`,
-		`alter schema audit rename to gone`,
+		`alter schema audit rename to removed`,
 		`create table audit.mine (x int)`,
 		`update audit.head set seq = 0`,
 		`delete from audit.head`,

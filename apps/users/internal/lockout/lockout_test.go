@@ -47,7 +47,7 @@ func TestKnownAddressesHaveTheirOwnCounter(t *testing.T) {
 	f.at = f.at.Add(policy.MaxDuration)
 	f.succeed(t, "ann", "198.51.100.77")          // from an unknown address
 	wantFree(t, f.fail(t, "ann", "198.51.100.9")) // resets the unknown addresses
-	for n := range maxKnownAddresses {            // pushes the oldest address out
+	for n := range maxKnownAddresses {            // evicts the oldest address
 		f.at = f.at.Add(policy.MaxDuration)
 		f.succeed(t, "ann", fmt.Sprintf("203.0.113.%d", n))
 	}

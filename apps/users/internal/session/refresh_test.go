@@ -19,8 +19,8 @@ func TestRefresh(t *testing.T) {
 	if status != 200 || second.RefreshToken == first.RefreshToken {
 		t.Fatalf("refresh: %d", status)
 	}
-	status, twin := refresh(t, app, first.RefreshToken) // a double submit
-	if status != 200 || twin.RefreshToken != second.RefreshToken {
+	status, repeated := refresh(t, app, first.RefreshToken) // a double submit
+	if status != 200 || repeated.RefreshToken != second.RefreshToken {
 		t.Fatalf("a double submit must return the same pair: %d", status)
 	}
 	if status, _ := refresh(t, app, "made up"); status != 401 {

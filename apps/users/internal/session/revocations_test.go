@@ -154,8 +154,8 @@ func TestRotation(t *testing.T) {
 	}
 	shift("20 seconds")
 	kittest.Eventually(t, time.Second, func() error {
-		_, twin := refresh(t, app, pair.RefreshToken) // a double submit after the rotation
-		if twin.RefreshToken != soon.RefreshToken || !signedBy(twin.AccessToken, r.KeyID) {
+		_, repeated := refresh(t, app, pair.RefreshToken) // a double submit after the rotation
+		if repeated.RefreshToken != soon.RefreshToken || !signedBy(repeated.AccessToken, r.KeyID) {
 			return fmt.Errorf("signed by another key, or another refresh token")
 		}
 		return nil
