@@ -18,7 +18,7 @@ import (
 func build(app *web.App, cfg settings, routes []route.Route, verify web.Verify, limiter *limit.Limiter, requests *analytics.Requests,
 	streams *stream.Streams, to *forward.Forwarder) {
 	front := edge.New(cfg.edge, routes, verify, limiter, cache.New(cfg.cacheBytes), to)
-	front.Open(app)
+	front.Routes(app)
 	requests.Routes(app)
 	streams.Routes(app)
 	reporter := health.NewReporter(app, route.Services(routes), to, verify)

@@ -34,7 +34,7 @@ const (
 const ReplayPath = "/events/replay"
 
 // ReplayRoute adds the replay endpoint: consumers list there what was published, and fetch what they missed. The
-// sidecar's access list says which services may invoke it.
+// sidecar's access list has the services that may invoke it.
 func ReplayRoute(app *web.App, publisher string, db *pgxpool.Pool) {
 	web.Handle(app, "POST "+ReplayPath, shop.Anyone,
 		func(ctx context.Context, _ shop.Caller, in replayRequest) (out replayResponse, err error) {

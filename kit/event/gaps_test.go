@@ -92,7 +92,7 @@ func TestDetectGaps(t *testing.T) {
 	failure = fault.New(fault.Invalid, "poison", "it makes no sense")
 	detect(nil)
 	_, letters := kittest.Do(t, consumer, kittest.Call{Do: "GET /dead-letters"})
-	if kept := kittest.Field[[]event.DeadLetter](t, letters, "items"); len(kept) != 1 || kept[0].Topic != "orders.cancelled" {
+	if stored := kittest.Field[[]event.DeadLetter](t, letters, "items"); len(stored) != 1 || stored[0].Topic != "orders.cancelled" {
 		t.Errorf("dead letters: %s", letters)
 	}
 }

@@ -50,10 +50,10 @@ func checkResult(t *rapid.T, got shop.Money, err error, want *big.Rat) {
 	if err != nil || parsed != got {
 		t.Fatalf("%s is read as %s, %v", got, parsed, err)
 	}
-	var kept, sent shop.Money
+	var stored, sent shop.Money
 	value, err := got.Value()
-	if err != nil || kept.Scan(value) != nil || kept != got {
-		t.Fatalf("%s is stored as %v and read as %s, %v", got, value, kept, err)
+	if err != nil || stored.Scan(value) != nil || stored != got {
+		t.Fatalf("%s is stored as %v and read as %s, %v", got, value, stored, err)
 	}
 	wire, err := json.Marshal(got)
 	if err != nil || json.Unmarshal(wire, &sent) != nil || sent != got {
@@ -88,14 +88,14 @@ func TestLargeAmountsCanBeRead(t *testing.T) {
 		if _, err := shop.ParseMoney(text); err == nil {
 			t.Errorf("%s is accepted in a request", text)
 		}
-		var kept, decoded shop.Money
-		if err := kept.Scan(text); err != nil || kept.String() != text || !kept.TooLarge() {
-			t.Errorf("%s is read as %s, %v", text, kept, err)
+		var stored, decoded shop.Money
+		if err := stored.Scan(text); err != nil || stored.String() != text || !stored.TooLarge() {
+			t.Errorf("%s is read as %s, %v", text, stored, err)
 		}
-		if err := json.Unmarshal([]byte(text), &decoded); err != nil || decoded != kept {
+		if err := json.Unmarshal([]byte(text), &decoded); err != nil || decoded != stored {
 			t.Errorf("%s is decoded as %s, %v", text, decoded, err)
 		}
-		if _, err := kept.In("CLF"); err == nil && strings.HasPrefix(text, "9") {
+		if _, err := stored.In("CLF"); err == nil && strings.HasPrefix(text, "9") {
 			t.Errorf("%s has no room for four decimals", text)
 		}
 	}

@@ -106,8 +106,8 @@ func startBare(ctx context.Context, p *platform.Platform) (stop func(), err erro
 		_ = cmd.Wait()
 	}
 	for range 100 {
-		a, err := (client.Client{Base: "http://" + bareAddr}).Do(ctx, "GET /api/v1/orders", nil)
-		if err == nil && a.Status == 401 {
+		res, err := (client.Client{Base: "http://" + bareAddr}).Do(ctx, "GET /api/v1/orders", nil)
+		if err == nil && res.Status == 401 {
 			return stop, nil // orders itself requires a token
 		}
 		time.Sleep(50 * time.Millisecond)

@@ -118,7 +118,7 @@ func startPlain(ctx context.Context) (stop func(), err error) {
 		_ = cmd.Wait()
 	}
 	for range 100 {
-		if a, err := (client.Client{Base: "http://" + plainAddr}).Do(ctx, "GET /", nil); err == nil && a.Status == 200 {
+		if res, err := (client.Client{Base: "http://" + plainAddr}).Do(ctx, "GET /", nil); err == nil && res.Status == 200 {
 			return stop, nil
 		}
 		time.Sleep(20 * time.Millisecond)

@@ -56,9 +56,9 @@ func checkAccess(t *testing.T, p *platform.Platform) {
 	_, rest, _ := strings.Cut(string(env), "DAPR_API_TOKEN=")
 	token, _, _ := strings.Cut(rest, "\n")
 	sidecar := client.Client{Base: fmt.Sprintf("http://127.0.0.1:%d", 3504+p.Offset)}
-	a, err := sidecar.Do(t.Context(), "PUT /reservations/0192f0c1-2d3e-7abc-8def-0123456789ab", client.Raw(`{}`), "dapr-app-id", "products", "dapr-api-token", token)
-	if err != nil || a.Status != 403 {
-		t.Errorf("notifications could reserve: %v %d %s", err, a.Status, a.Body)
+	res, err := sidecar.Do(t.Context(), "PUT /reservations/0192f0c1-2d3e-7abc-8def-0123456789ab", client.Raw(`{}`), "dapr-app-id", "products", "dapr-api-token", token)
+	if err != nil || res.Status != 403 {
+		t.Errorf("notifications could reserve: %v %d %s", err, res.Status, res.Body)
 	}
 	conn, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", 20401+p.Offset), &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // any client
 	if err != nil {

@@ -95,23 +95,23 @@ func encode(body any) (text []byte, contentType string, err error) {
 }
 
 // Into reads the body as JSON. It fails unless the status is the wanted one.
-func (a Response) Into(want int, value any) error {
-	if a.Status != want {
-		return fmt.Errorf("status %d, want %d: %.500s", a.Status, want, a.Body)
+func (res Response) Into(want int, value any) error {
+	if res.Status != want {
+		return fmt.Errorf("status %d, want %d: %.500s", res.Status, want, res.Body)
 	}
 	if value == nil {
 		return nil
 	}
-	return json.Unmarshal(a.Body, value)
+	return json.Unmarshal(res.Body, value)
 }
 
 // Call is Do and Into: it fails unless the response has the wanted status.
 func (c Client) Call(ctx context.Context, call string, body any, want int, into any) error {
-	a, err := c.Do(ctx, call, body)
+	res, err := c.Do(ctx, call, body)
 	if err != nil {
 		return fmt.Errorf("%s: %w", call, err)
 	}
-	if err := a.Into(want, into); err != nil {
+	if err := res.Into(want, into); err != nil {
 		return fmt.Errorf("%s: %w", call, err)
 	}
 	return nil

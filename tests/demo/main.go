@@ -99,7 +99,7 @@ func (d *demo) awaitPaid(ctx context.Context, id string) error {
 
 // step sends a request, shows it with its response, and fails unless the status is one of want.
 func (d *demo) step(ctx context.Context, title, call string, body any, want ...int) ([]byte, error) {
-	a, err := d.Do(ctx, call, body)
+	res, err := d.Do(ctx, call, body)
 	if err != nil {
 		return nil, fmt.Errorf("%w\nis the platform running? start it with: make run", err)
 	}
@@ -108,14 +108,14 @@ func (d *demo) step(ctx context.Context, title, call string, body any, want ...i
 		fmt.Printf("  %s", body)
 	}
 	var pretty bytes.Buffer
-	if json.Indent(&pretty, a.Body, "", "  ") != nil {
-		pretty.Write(a.Body)
+	if json.Indent(&pretty, res.Body, "", "  ") != nil {
+		pretty.Write(res.Body)
 	}
-	fmt.Printf("\n-> %d %s\n%s\n", a.Status, http.StatusText(a.Status), pretty.String())
+	fmt.Printf("\n-> %d %s\n%s\n", res.Status, http.StatusText(res.Status), pretty.String())
 	for _, status := range want {
-		if a.Status == status {
-			return a.Body, nil
+		if res.Status == status {
+			return res.Body, nil
 		}
 	}
-	return nil, fmt.Errorf("%s: status %d", call, a.Status)
+	return nil, fmt.Errorf("%s: status %d", call, res.Status)
 }

@@ -63,10 +63,10 @@ func apiDocs(t *testing.T) {
 		if _, err := contract.New(text.Body); err != nil {
 			t.Errorf("%s/openapi.json: %v", base, err)
 		}
-		a, err := client.Client{Base: base}.Do(t.Context(), "GET /docs", nil)
+		res, err := client.Client{Base: base}.Do(t.Context(), "GET /docs", nil)
 		must(t, err)
-		if a.Status != 200 || strings.Contains(string(a.Body), `src="http`) || strings.Contains(string(a.Body), `href="http`) {
-			t.Errorf("%s/docs: %d, and it must work offline", base, a.Status)
+		if res.Status != 200 || strings.Contains(string(res.Body), `src="http`) || strings.Contains(string(res.Body), `href="http`) {
+			t.Errorf("%s/docs: %d, and it must work offline", base, res.Status)
 		}
 	}
 }
@@ -78,27 +78,27 @@ func nothingInternal(t *testing.T) {
 	for _, call := range internal {
 		method, path, _ := strings.Cut(call, " ")
 		for _, prefix := range []string{"", "/api/v1", "/api/v1/products/..", "/v1.0/invoke/products/method"} {
-			a, err := admin.Do(t.Context(), method+" "+prefix+path, client.Raw(`{}`))
+			res, err := admin.Do(t.Context(), method+" "+prefix+path, client.Raw(`{}`))
 			must(t, err)
-			if a.Status != 404 && a.Status != 400 && a.Status != 405 {
-				t.Errorf("%s %s%s at the gateway: %d %s", method, prefix, path, a.Status, a.Body)
+			if res.Status != 404 && res.Status != 400 && res.Status != 405 {
+				t.Errorf("%s %s%s at the gateway: %d %s", method, prefix, path, res.Status, res.Body)
 			}
 		}
 	}
 	for _, app := range []string{"users", "products", "orders", "notifications"} {
 		for _, call := range slices.Concat(internal[:9], []string{"GET /orders", "GET /users/me", "POST /products"}) {
-			a, err := client.Client{Base: running.Address(app), Token: admin.Token}.Do(t.Context(), call, client.Raw(`{}`))
+			res, err := client.Client{Base: running.Address(app), Token: admin.Token}.Do(t.Context(), call, client.Raw(`{}`))
 			must(t, err)
-			if a.Status != http.StatusUnauthorized {
-				t.Errorf("%s at the port of %s: %d %s", call, app, a.Status, a.Body)
+			if res.Status != http.StatusUnauthorized {
+				t.Errorf("%s at the port of %s: %d %s", call, app, res.Status, res.Body)
 			}
 		}
 		dapr := client.Client{Base: fmt.Sprintf("http://127.0.0.1:%d", running.Port(app+"-dapr", "http"))}
 		for _, call := range []string{"GET /v1.0/secrets/secrets/JWT_SECRET_KEY", "GET /v1.0/metadata", "POST /v1.0/publish/pubsub/orders.paid"} {
-			a, err := dapr.Do(t.Context(), call, client.Raw(`{}`))
+			res, err := dapr.Do(t.Context(), call, client.Raw(`{}`))
 			must(t, err)
-			if a.Status != http.StatusUnauthorized {
-				t.Errorf("%s at the sidecar of %s: %d %s", call, app, a.Status, a.Body)
+			if res.Status != http.StatusUnauthorized {
+				t.Errorf("%s at the sidecar of %s: %d %s", call, app, res.Status, res.Body)
 			}
 		}
 	}

@@ -160,29 +160,29 @@ func orphanedReservation(t *testing.T) {
 	token, _, err := running.Token("orders")
 	must(t, err)
 	orders := client.Client{Base: fmt.Sprintf("http://127.0.0.1:%d", running.Port("orders-dapr", "http"))}
-	a, err := orders.Do(t.Context(), "PUT /reservations/"+shop.NewID().String(), client.Raw(`{"items":[{"product_id":1,"quantity":7}]}`),
+	res, err := orders.Do(t.Context(), "PUT /reservations/"+shop.NewID().String(), client.Raw(`{"items":[{"product_id":1,"quantity":7}]}`),
 		"dapr-app-id", "products", "dapr-api-token", token)
 	must(t, err)
-	must(t, a.Into(200, nil))
+	must(t, res.Into(200, nil))
 	awaitStock(t, client.Level{OnHand: 44, Reserved: 7, Available: 37})
 	awaitStock(t, client.Level{OnHand: 44, Reserved: 0, Available: 44})
 }
 
 func trace(t *testing.T) {
 	const id = "4bf92f3577b34da6a3ce929d0e0e4736"
-	a, err := admin.Do(t.Context(), "GET /api/v1/products/999999999", nil, "traceparent", "00-"+id+"-00f067aa0ba902b7-01")
+	res, err := admin.Do(t.Context(), "GET /api/v1/products/999999999", nil, "traceparent", "00-"+id+"-00f067aa0ba902b7-01")
 	must(t, err)
-	if !strings.Contains(string(a.Body), `"trace_id":"`+id+`"`) {
-		t.Errorf("products, behind two sidecars, has another trace: %s", a.Body)
+	if !strings.Contains(string(res.Body), `"trace_id":"`+id+`"`) {
+		t.Errorf("products, behind two sidecars, has another trace: %s", res.Body)
 	}
-	if !strings.Contains(a.Header.Get("traceparent"), id) || a.Header.Get("X-Request-Id") == "" {
-		t.Errorf("headers %v", a.Header)
+	if !strings.Contains(res.Header.Get("traceparent"), id) || res.Header.Get("X-Request-Id") == "" {
+		t.Errorf("headers %v", res.Header)
 	}
 	// An order is one trace: gateway, sidecars, services, SQL, events and workflow.
 	const ordering = "4bf92f3577b34da6a3ce929d0e0e4737"
-	a, err = admin.Do(t.Context(), "POST /api/v1/orders", client.Raw(e2e.Order), "traceparent", "00-"+ordering+"-00f067aa0ba902b7-01")
+	res, err = admin.Do(t.Context(), "POST /api/v1/orders", client.Raw(e2e.Order), "traceparent", "00-"+ordering+"-00f067aa0ba902b7-01")
 	must(t, err)
-	must(t, a.Into(201, nil))
+	must(t, res.Into(201, nil))
 	platform.Eventually(t, 30*time.Second, func() error {
 		return collected.missing(ordering,
 			"gateway sidecart/kit/web ", "orders sidecart/kit/web ", "products sidecart/kit/web ",

@@ -147,9 +147,9 @@ func cart(t *testing.T) {
 	for range 4 {
 		tabs.Go(func() {
 			for n := range 5 {
-				a, err := buyer.Do(t.Context(), "PUT /api/v1/cart/items/1", map[string]int{"quantity": n + 2})
-				if err != nil || a.Status != 200 && a.Status != 503 {
-					t.Errorf("%d %s, %v", a.Status, a.Body, err)
+				res, err := buyer.Do(t.Context(), "PUT /api/v1/cart/items/1", map[string]int{"quantity": n + 2})
+				if err != nil || res.Status != 200 && res.Status != 503 {
+					t.Errorf("%d %s, %v", res.Status, res.Body, err)
 				}
 			}
 		})
@@ -163,9 +163,9 @@ func cart(t *testing.T) {
 		`"country":"USA"},"payment_method":"credit_card"}`)
 	var first, again client.Order
 	for _, order := range []*client.Order{&first, &again} {
-		a, err := buyer.Do(t.Context(), "POST /api/v1/cart/checkout", body, "Idempotency-Key", "cart")
+		res, err := buyer.Do(t.Context(), "POST /api/v1/cart/checkout", body, "Idempotency-Key", "cart")
 		must(t, err)
-		must(t, a.Into(201, order))
+		must(t, res.Into(201, order))
 	}
 	if first.ID != again.ID || first.Total != "599.98" {
 		t.Errorf("%+v and %+v", first, again)
@@ -196,11 +196,11 @@ func webhook(t *testing.T) {
 		signature string
 		want      int
 	}{{"", 401}, {sign("another key"), 401}, {sign(key), 204}, {sign(key), 204}} {
-		a, err := anonymous.Do(t.Context(), "POST /api/v1/payments/webhooks/simulated", client.Raw(body),
+		res, err := anonymous.Do(t.Context(), "POST /api/v1/payments/webhooks/simulated", client.Raw(body),
 			"Payment-Signature", c.signature)
 		must(t, err)
-		if a.Status != c.want {
-			t.Errorf("%q: %d %s", c.signature, a.Status, a.Body)
+		if res.Status != c.want {
+			t.Errorf("%q: %d %s", c.signature, res.Status, res.Body)
 		}
 	}
 	e2e.AwaitStatus(t, buyer, order.ID, "paid")

@@ -66,12 +66,12 @@ func badInput(t *testing.T) {
 	}
 	for _, c := range calls {
 		t.Run(c.name, func(t *testing.T) {
-			a, err := admin.Do(t.Context(), c.do, c.body)
+			res, err := admin.Do(t.Context(), c.do, c.body)
 			must(t, err)
-			if a.Status != c.want || !strings.Contains(string(a.Body), c.has) {
-				t.Errorf("%s: %d %.300s", c.do, a.Status, a.Body)
+			if res.Status != c.want || !strings.Contains(string(res.Body), c.has) {
+				t.Errorf("%s: %d %.300s", c.do, res.Status, res.Body)
 			}
-			if media := a.Header.Get("Content-Type"); media != "application/problem+json" {
+			if media := res.Header.Get("Content-Type"); media != "application/problem+json" {
 				t.Errorf("%s: content type %q", c.do, media)
 			}
 		})
@@ -95,10 +95,10 @@ func tokens(t *testing.T) {
 	none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`)) + "." + parts[1] + "."
 	for _, call := range []string{"POST /api/v1/categories", "POST /api/v1/products", "POST /api/v1/orders", "GET /api/v1/orders", "GET /api/v1/notifications", "GET /api/v1/users/me"} {
 		for name, token := range map[string]string{"no token": "", "expired": expired, "alg none": none, "another key": foreign, "truncated": parts[0] + "." + parts[1]} {
-			a, err := client.Client{Base: anonymous.Base, Token: token}.Do(t.Context(), call, client.Raw(`{}`))
+			res, err := client.Client{Base: anonymous.Base, Token: token}.Do(t.Context(), call, client.Raw(`{}`))
 			must(t, err)
-			if a.Status != http.StatusUnauthorized {
-				t.Errorf("%s with %s: %d %s", call, name, a.Status, a.Body)
+			if res.Status != http.StatusUnauthorized {
+				t.Errorf("%s with %s: %d %s", call, name, res.Status, res.Body)
 			}
 		}
 	}

@@ -44,9 +44,9 @@ func expireCart(t *testing.T) (end func(t *testing.T)) {
 				return
 			case <-time.After(time.Second):
 			}
-			a, err := active.Do(context.WithoutCancel(ctx), "PUT /api/v1/cart/items/1", map[string]int{"quantity": n%5 + 1})
-			if err != nil || a.Status != 200 {
-				done <- fmt.Errorf("update of the cart: %d %s, %w", a.Status, a.Body, err)
+			res, err := active.Do(context.WithoutCancel(ctx), "PUT /api/v1/cart/items/1", map[string]int{"quantity": n%5 + 1})
+			if err != nil || res.Status != 200 {
+				done <- fmt.Errorf("update of the cart: %d %s, %w", res.Status, res.Body, err)
 				return
 			}
 		}

@@ -44,10 +44,10 @@ func imageForm(t *testing.T, file []byte) (body, contentType string) {
 // images uploads 6 MB through both sidecars, and downloads the image that the binding stores.
 func images(t *testing.T) {
 	body, contentType := imageForm(t, noiseImage(t, 1600, 1280))
-	a, err := admin.Do(t.Context(), "POST /api/v1/products/1/images", client.Raw(body), "Content-Type", contentType)
+	res, err := admin.Do(t.Context(), "POST /api/v1/products/1/images", client.Raw(body), "Content-Type", contentType)
 	must(t, err)
 	var made struct{ ID, Width, Height int }
-	must(t, a.Into(201, &made))
+	must(t, res.Into(201, &made))
 	path := fmt.Sprint("/api/v1/products/1/images/", made.ID)
 	full, err := anonymous.Do(t.Context(), "GET "+path, nil)
 	must(t, err)
@@ -80,14 +80,14 @@ func importExport(t *testing.T) {
 		fmt.Fprintf(&file, "W-%d,Umbrella %d,%s,%d.50,1,3,red\n", i, i, strings.Repeat("Keeps the rain off. ", 30), 1+i%90)
 	}
 	file.WriteString("W-0,,,not a price,,,\n")
-	a, err := admin.Do(t.Context(), "POST /api/v1/products/import", client.Raw(file.String()), "Content-Type", "text/csv")
+	res, err := admin.Do(t.Context(), "POST /api/v1/products/import", client.Raw(file.String()), "Content-Type", "text/csv")
 	must(t, err)
 	var report struct {
 		State           string
 		Created, Failed int
 		Errors          []struct{ Line int }
 	}
-	must(t, a.Into(200, &report))
+	must(t, res.Into(200, &report))
 	if report.State != "done" || report.Created != rows || report.Failed != 1 || report.Errors[0].Line != rows+2 {
 		t.Errorf("%+v", report)
 	}

@@ -66,8 +66,8 @@ func (c component) do(t *testing.T) (status int, took time.Duration, err error) 
 		body = client.Raw(c.body)
 	}
 	begin := time.Now()
-	a, err := viaSidecar(t, c.app)(t.Context(), c.call, body)
-	return a.Status, time.Since(begin), err
+	res, err := viaSidecar(t, c.app)(t.Context(), c.call, body)
+	return res.Status, time.Since(begin), err
 }
 
 // opens calls until the breaker is open. None of the calls succeeds or waits for longer than its timeout.

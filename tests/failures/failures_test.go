@@ -93,10 +93,10 @@ func productsDown(t *testing.T) {
 		last.Header.Get("Retry-After") == "" {
 		t.Errorf("%v %s", last.Header, last.Body)
 	}
-	a, err := buyer.Do(t.Context(), "POST /api/v1/orders", client.Raw(e2e.Order))
+	res, err := buyer.Do(t.Context(), "POST /api/v1/orders", client.Raw(e2e.Order))
 	must(t, err)
-	if a.Status != 503 && a.Status != 504 {
-		t.Errorf("an order without products: %d %s", a.Status, a.Body)
+	if res.Status != 503 && res.Status != 504 {
+		t.Errorf("an order without products: %d %s", res.Status, res.Body)
 	}
 	platform.Eventually(t, 20*time.Second, func() error {
 		if _, err := buyer.Do(t.Context(), "GET /api/v1/products/1", nil); err != nil {
@@ -105,10 +105,10 @@ func productsDown(t *testing.T) {
 		return breaker("products", true)
 	})
 	must(t, buyer.Call(t.Context(), "GET /api/v1/orders", nil, 200, nil))
-	a, err = anonymous.Do(t.Context(), "GET /health/services", nil)
+	res, err = anonymous.Do(t.Context(), "GET /health/services", nil)
 	must(t, err)
-	if a.Status != 503 || !strings.Contains(string(a.Body), `"products":{"status":"degraded"`) {
-		t.Errorf("health: %d %s", a.Status, a.Body)
+	if res.Status != 503 || !strings.Contains(string(res.Body), `"products":{"status":"degraded"`) {
+		t.Errorf("health: %d %s", res.Status, res.Body)
 	}
 	back()
 	platform.Eventually(t, 40*time.Second, func() error {
@@ -159,11 +159,11 @@ func deadLetter(t *testing.T) {
 	must(t, err)
 	id := shop.NewID().String()
 	sidecar := client.Client{Base: fmt.Sprintf("http://127.0.0.1:%d", running.Port("orders-dapr", "http"))}
-	a, err := sidecar.Do(t.Context(), "POST /v1.0/publish/pubsub/orders.paid", client.Raw(
+	res, err := sidecar.Do(t.Context(), "POST /v1.0/publish/pubsub/orders.paid", client.Raw(
 		`{"specversion":"1.0","id":"`+id+`","source":"orders","type":"orders.paid","data":{"order_id":5}}`),
 		"dapr-api-token", token, "Content-Type", "application/cloudevents+json")
 	must(t, err)
-	must(t, a.Into(204, nil))
+	must(t, res.Into(204, nil))
 	e2e.AwaitStatus(t, buyer, place(t), "paid")
 	deadLetters := func(args ...string) string {
 		out, err := running.Command(t.Context(), append([]string{"dead-letters"}, args...)...).CombinedOutput()
@@ -193,11 +193,11 @@ func deadLetter(t *testing.T) {
 // databaseDown: a 503 without internals, and recovery when the database is back.
 func databaseDown(t *testing.T) {
 	back := running.StopUntil(t, "postgres")
-	a, err := buyer.Do(t.Context(), "GET /api/v1/orders", nil)
+	res, err := buyer.Do(t.Context(), "GET /api/v1/orders", nil)
 	must(t, err)
-	body := string(a.Body)
-	if a.Status != 503 || !strings.Contains(body, `"code":"unavailable"`) || strings.Contains(body, "127.0.0.1") {
-		t.Errorf("%d %s", a.Status, a.Body)
+	body := string(res.Body)
+	if res.Status != 503 || !strings.Contains(body, `"code":"unavailable"`) || strings.Contains(body, "127.0.0.1") {
+		t.Errorf("%d %s", res.Status, res.Body)
 	}
 	back()
 	platform.Eventually(t, 40*time.Second, func() error {
@@ -245,12 +245,12 @@ func second(t *testing.T) {
 func eventuallyPlaced(t *testing.T) (id string) {
 	t.Helper()
 	platform.Eventually(t, 60*time.Second, func() error {
-		a, err := buyer.Do(t.Context(), "POST /api/v1/orders", oneHeadphone)
+		res, err := buyer.Do(t.Context(), "POST /api/v1/orders", oneHeadphone)
 		if err != nil {
 			return err
 		}
 		var order client.Order
-		if err := a.Into(201, &order); err != nil {
+		if err := res.Into(201, &order); err != nil {
 			return err
 		}
 		id = order.ID

@@ -36,18 +36,18 @@ func hung(t *testing.T, name, read string) {
 			killed = time.Since(began)
 		}
 		begin := time.Now()
-		a, err := buyer.Do(t.Context(), read, nil)
+		res, err := buyer.Do(t.Context(), read, nil)
 		if err != nil {
 			return err
 		}
 		longest = max(longest, time.Since(begin))
-		if a.Status != 200 && a.Status != 503 && a.Status != 504 {
-			t.Errorf("%s: %d %s", read, a.Status, a.Body)
+		if res.Status != 200 && res.Status != 503 && res.Status != 504 {
+			t.Errorf("%s: %d %s", read, res.Status, res.Body)
 		}
 		if err := replaced(before); err != nil {
 			return err
 		}
-		return a.Into(200, nil)
+		return res.Into(200, nil)
 	})
 	t.Logf("%s: a read took at most %s, and succeeded after %s",
 		name, longest.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))

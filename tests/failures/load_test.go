@@ -54,11 +54,11 @@ func viaSidecar(
 func count(t *testing.T, app, metric string, words ...string) float64 {
 	t.Helper()
 	metrics := client.Client{Base: fmt.Sprintf("http://127.0.0.1:%d", running.Port(app+"-dapr", "metrics"))}
-	a, err := metrics.Do(t.Context(), "GET /metrics", nil)
+	res, err := metrics.Do(t.Context(), "GET /metrics", nil)
 	must(t, err)
 	sum := 0.0
 lines:
-	for _, line := range regexp.MustCompile(`(?m)^`+metric+`\{(.*)\} (.+)$`).FindAllStringSubmatch(string(a.Body), -1) {
+	for _, line := range regexp.MustCompile(`(?m)^`+metric+`\{(.*)\} (.+)$`).FindAllStringSubmatch(string(res.Body), -1) {
 		for _, word := range words {
 			if !strings.Contains(line[1], word) {
 				continue lines
@@ -83,13 +83,13 @@ func loadPasses(t *testing.T) {
 	publish := viaSidecar(t, "users")
 	must(t, concurrently(backlog, func(int) error {
 		id := shop.NewID().String()
-		a, err := publish(t.Context(), "POST /v1.0/publish/pubsub/users.erased", client.Raw(
+		res, err := publish(t.Context(), "POST /v1.0/publish/pubsub/users.erased", client.Raw(
 			`{"specversion":"1.0","id":"`+id+`","source":"users","type":"users.erased","data":{"user_id":"`+id+`"}}`),
 			"Content-Type", "application/cloudevents+json")
 		if err != nil {
 			return err
 		}
-		return a.Into(204, nil)
+		return res.Into(204, nil)
 	}))
 	back()
 	began := time.Now()
@@ -141,16 +141,16 @@ func floodStops(t *testing.T) {
 			if stopped.Load() >= enough {
 				return nil
 			}
-			a, err := invoke(t.Context(), keys, nil, "dapr-app-id", "users", "X-Forwarded-For", address)
+			res, err := invoke(t.Context(), keys, nil, "dapr-app-id", "users", "X-Forwarded-For", address)
 			switch {
 			case err != nil:
 				return err
-			case a.Status == 429:
+			case res.Status == 429:
 				stopped.Add(1)
-			case a.Status == 200:
+			case res.Status == 200:
 				passed.Add(1)
 			default:
-				return fmt.Errorf("%d %s", a.Status, a.Body)
+				return fmt.Errorf("%d %s", res.Status, res.Body)
 			}
 			return nil
 		}))
@@ -164,14 +164,14 @@ func floodStops(t *testing.T) {
 	if n := limited(t, "users"); n < 200 {
 		t.Errorf("the metrics of users' sidecar show %g responses with 429", n)
 	}
-	a, err := invoke(t.Context(), keys, nil, "dapr-app-id", "users", "X-Forwarded-For", "203.0.113.8")
+	res, err := invoke(t.Context(), keys, nil, "dapr-app-id", "users", "X-Forwarded-For", "203.0.113.8")
 	must(t, err)
-	must(t, a.Into(200, nil))
+	must(t, res.Into(200, nil))
 
 	// Through the gateway the address is that of the connection, whatever a client claims, and 429 has a Retry-After.
-	a, err = anonymous.Do(t.Context(), keys, nil, "X-Forwarded-For", "203.0.113.7")
+	res, err = anonymous.Do(t.Context(), keys, nil, "X-Forwarded-For", "203.0.113.7")
 	must(t, err)
-	must(t, a.Into(200, nil))
+	must(t, res.Into(200, nil))
 	stopped.Store(0)
 	flood("127.0.0.1", 200)
 	platform.Eventually(t, 20*time.Second, func() error {
@@ -179,16 +179,16 @@ func floodStops(t *testing.T) {
 			_, err := invoke(t.Context(), keys, nil, "dapr-app-id", "users", "X-Forwarded-For", "127.0.0.1")
 			return err
 		}))
-		a, err := anonymous.Do(t.Context(), keys, nil)
+		res, err := anonymous.Do(t.Context(), keys, nil)
 		if err != nil {
 			return err
 		}
-		if err := a.Into(429, nil); err != nil {
+		if err := res.Into(429, nil); err != nil {
 			return err
 		}
-		if a.Header.Get("Retry-After") == "" || !strings.Contains(string(a.Body), `"code":"rate_limited"`) ||
-			a.Header.Get("X-Rate-Limit-Limit") != "" {
-			t.Errorf("%v %s", a.Header, a.Body)
+		if res.Header.Get("Retry-After") == "" || !strings.Contains(string(res.Body), `"code":"rate_limited"`) ||
+			res.Header.Get("X-Rate-Limit-Limit") != "" {
+			t.Errorf("%v %s", res.Header, res.Body)
 		}
 		return nil
 	})

@@ -59,13 +59,13 @@ func flashSale(t *testing.T) {
 		t.Errorf("remaining stock: %+v", level)
 	}
 	for _, replica := range []string{"products", "products-2", "orders", "orders-2"} {
-		a, err := client.Client{Base: running.Address(replica)}.Do(t.Context(), "GET /metrics", nil)
+		res, err := client.Client{Base: running.Address(replica)}.Do(t.Context(), "GET /metrics", nil)
 		must(t, err)
 		route := `http_route="/orders"`
 		if strings.HasPrefix(replica, "products") {
 			route = `http_route="/reservations/:order_id"`
 		}
-		if !strings.Contains(string(a.Body), route) {
+		if !strings.Contains(string(res.Body), route) {
 			t.Errorf("%s served no request", replica)
 		}
 	}

@@ -104,20 +104,20 @@ func withToken(body client.Raw, payment string) client.Raw {
 func buy(ctx context.Context, user client.Client, body client.Raw) (id string, err error) {
 	key := uuid.NewString()
 	for {
-		a, err := user.Do(ctx, "POST /api/v1/orders", body, "Idempotency-Key", key)
+		res, err := user.Do(ctx, "POST /api/v1/orders", body, "Idempotency-Key", key)
 		switch {
-		case err != nil, a.Status >= 500, a.Status == http.StatusTooManyRequests,
-			a.Status == http.StatusConflict && !strings.Contains(string(a.Body), `"out_of_stock"`): // the first attempt is still running
+		case err != nil, res.Status >= 500, res.Status == http.StatusTooManyRequests,
+			res.Status == http.StatusConflict && !strings.Contains(string(res.Body), `"out_of_stock"`): // the first attempt is still running
 			select {
 			case <-ctx.Done():
-				return "", fmt.Errorf("no response in time; the last was %d %.200s, %w", a.Status, a.Body, err)
+				return "", fmt.Errorf("no response in time; the last was %d %.200s, %w", res.Status, res.Body, err)
 			case <-time.After(200 * time.Millisecond):
 			}
-		case a.Status == http.StatusConflict:
+		case res.Status == http.StatusConflict:
 			return "", nil
 		default:
 			var order client.Order
-			err = a.Into(http.StatusCreated, &order)
+			err = res.Into(http.StatusCreated, &order)
 			return order.ID, err
 		}
 	}
@@ -205,16 +205,16 @@ func paid(ctx context.Context, t *testing.T, user client.Client, body client.Raw
 func insist(ctx context.Context, user client.Client, call string, body any) error {
 	key := uuid.NewString()
 	for {
-		a, err := user.Do(ctx, call, body, "Idempotency-Key", key)
+		res, err := user.Do(ctx, call, body, "Idempotency-Key", key)
 		switch {
-		case err == nil && a.Status == http.StatusConflict:
+		case err == nil && res.Status == http.StatusConflict:
 			return nil
-		case err == nil && a.Status < 500 && a.Status != http.StatusTooManyRequests:
-			return a.Into(http.StatusOK, nil)
+		case err == nil && res.Status < 500 && res.Status != http.StatusTooManyRequests:
+			return res.Into(http.StatusOK, nil)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s: no response in time; the last was %d %.200s, %w", call, a.Status, a.Body, err)
+			return fmt.Errorf("%s: no response in time; the last was %d %.200s, %w", call, res.Status, res.Body, err)
 		case <-time.After(200 * time.Millisecond):
 		}
 	}

@@ -25,10 +25,10 @@ func tokenIn(t *testing.T, m mail, page string) string {
 	if u.Path != page {
 		t.Errorf("the link leads to %s, want %s", u.Path, page)
 	}
-	a, err := anonymous.Do(t.Context(), "GET "+u.RequestURI(), nil)
+	res, err := anonymous.Do(t.Context(), "GET "+u.RequestURI(), nil)
 	must(t, err)
-	if a.Status != 200 || !strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") {
-		t.Errorf("%s: %d %s", page, a.Status, a.Header.Get("Content-Type"))
+	if res.Status != 200 || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/html") {
+		t.Errorf("%s: %d %s", page, res.Status, res.Header.Get("Content-Type"))
 	}
 	return u.Query().Get("token")
 }
@@ -38,9 +38,9 @@ func accounts(t *testing.T) {
 	vera := newBuyer(t, "vera", "Vera")
 	token := tokenIn(t, awaitMail(t, "vera@example.com", "confirm your e-mail address"), "/verify-email")
 	post := func(path string, body map[string]string) int {
-		a, err := anonymous.Do(t.Context(), "POST /api/v1/auth/"+path, body)
+		res, err := anonymous.Do(t.Context(), "POST /api/v1/auth/"+path, body)
 		must(t, err)
-		return a.Status
+		return res.Status
 	}
 	if status := post("verify-email", map[string]string{"token": token}); status > 299 {
 		t.Errorf("the link does not work: %d", status)

@@ -122,9 +122,9 @@ func streaming(t *testing.T) {
 
 	running.Kill(t, "gateway")
 	for len(want) < 24 { // while the gateway is restarted
-		if a, err := buyer.Do(t.Context(), "POST /api/v1/orders", client.Raw(oneItem)); err == nil && a.Status == 201 {
+		if res, err := buyer.Do(t.Context(), "POST /api/v1/orders", client.Raw(oneItem)); err == nil && res.Status == 201 {
 			var order client.Order
-			must(t, a.Into(201, &order))
+			must(t, res.Into(201, &order))
 			want = append(want, order.ID+" orders.placed", order.ID+" orders.paid")
 		}
 	}

@@ -39,23 +39,23 @@ func oneClick(t *testing.T) {
 	}
 	send := func(method, contentType, body string) client.Response {
 		t.Helper()
-		a, err := anonymous.Do(t.Context(), method+" "+at.RequestURI(), client.Raw(body), "Content-Type", contentType)
+		res, err := anonymous.Do(t.Context(), method+" "+at.RequestURI(), client.Raw(body), "Content-Type", contentType)
 		must(t, err)
-		return a
+		return res
 	}
 	page := send("GET", "", "")
 	if page.Status != 200 || !strings.HasPrefix(page.Header.Get("Content-Type"), "text/html") || !subscribed() {
 		t.Errorf("following the link: %d %s, still subscribed: %v", page.Status, page.Header.Get("Content-Type"), subscribed())
 	}
-	if a := send("POST", "application/x-www-form-urlencoded", "something=else"); a.Status != 422 || !subscribed() {
-		t.Errorf("another body: %d", a.Status)
+	if res := send("POST", "application/x-www-form-urlencoded", "something=else"); res.Status != 422 || !subscribed() {
+		t.Errorf("another body: %d", res.Status)
 	}
 	const parts = "--x\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--x--\r\n"
-	if a := send("POST", "multipart/form-data; boundary=x", parts); a.Status != 200 || subscribed() {
-		t.Errorf("one click: %d %s, still subscribed: %v", a.Status, a.Body, subscribed())
+	if res := send("POST", "multipart/form-data; boundary=x", parts); res.Status != 200 || subscribed() {
+		t.Errorf("one click: %d %s, still subscribed: %v", res.Status, res.Body, subscribed())
 	}
-	if a := send("POST", "application/x-www-form-urlencoded", "List-Unsubscribe=One-Click"); a.Status != 200 || subscribed() {
-		t.Errorf("again: %d %s", a.Status, a.Body)
+	if res := send("POST", "application/x-www-form-urlencoded", "List-Unsubscribe=One-Click"); res.Status != 200 || subscribed() {
+		t.Errorf("again: %d %s", res.Status, res.Body)
 	}
 	broadcast("The second sale")
 	order := buy(t, admin)

@@ -81,9 +81,9 @@ func TestAccountOwnership(t *testing.T) {
 	refused(t, "erase", do(t, bob, "DELETE /api/v1/users/"+id, nil), "method_not_allowed", 405)
 	for _, call := range []string{"GET /api/v1/users/me?id=" + id, "GET /api/v1/users/me?user_id=" + id,
 		"GET /api/v1/users/me/export?user_id=" + id} {
-		a := do(t, bob, call, nil, "X-User-Id", id, "X-Forwarded-User", id)
-		if a.Status != 200 || strings.Contains(string(a.Body), id) || strings.Contains(string(a.Body), name) {
-			t.Errorf("%s: %d %.300s", call, a.Status, a.Body)
+		res := do(t, bob, call, nil, "X-User-Id", id, "X-Forwarded-User", id)
+		if res.Status != 200 || strings.Contains(string(res.Body), id) || strings.Contains(string(res.Body), name) {
+			t.Errorf("%s: %d %.300s", call, res.Status, res.Body)
 		}
 	}
 	must(t, alice.Call(t.Context(), "GET /api/v1/users/me", nil, 200, nil))
@@ -109,16 +109,16 @@ func TestGuessingLocks(t *testing.T) {
 	}
 	refused(t, "from another address", login(t, anonymous(), name, password), "sign_in_locked", 423)
 	refused(t, "in capitals", login(t, anonymous(), strings.ToUpper(name), password), "sign_in_locked", 423)
-	if a := login(t, client.Client{Base: alice.Base, From: alice.From}, name, password); a.Status != 200 {
-		t.Errorf("the owner: %d %s", a.Status, a.Body)
+	if res := login(t, client.Client{Base: alice.Base, From: alice.From}, name, password); res.Status != 200 {
+		t.Errorf("the owner: %d %s", res.Status, res.Body)
 	}
 	failures, locks := auditEntries(t, id, "session.sign_in_failed"), auditEntries(t, id, "account.locked")
 	if len(failures) != 5 || len(locks) != 1 || failures[0].Address != thief.From || locks[0].Address != thief.From {
 		t.Errorf("the audit has %v and %v, want 5 and 1 from %s", failures, locks, thief.From)
 	}
 	must(t, admin(t).Call(t.Context(), "POST /api/v1/users/"+id+"/unlock", nil, 204, nil))
-	if a := attempt(password); a.Status != 200 {
-		t.Errorf("unlocked: %d %s", a.Status, a.Body)
+	if res := attempt(password); res.Status != 200 {
+		t.Errorf("unlocked: %d %s", res.Status, res.Body)
 	}
 }
 
@@ -138,18 +138,18 @@ func TestHostileTextStaysText(t *testing.T) {
 		var me struct {
 			FullName string `json:"full_name"`
 		}
-		a := do(t, alice, "PATCH /api/v1/users/me", map[string]string{"full_name": text})
-		must(t, a.Into(200, &me))
-		isJSON := strings.HasPrefix(a.Header.Get("Content-Type"), "application/json")
-		if me.FullName != text || strings.ContainsAny(string(a.Body), "<>") || !isJSON {
-			t.Errorf("full_name %q came back as %s", text, a.Body)
+		res := do(t, alice, "PATCH /api/v1/users/me", map[string]string{"full_name": text})
+		must(t, res.Into(200, &me))
+		isJSON := strings.HasPrefix(res.Header.Get("Content-Type"), "application/json")
+		if me.FullName != text || strings.ContainsAny(string(res.Body), "<>") || !isJSON {
+			t.Errorf("full_name %q came back as %s", text, res.Body)
 		}
 		for _, field := range []string{"username", "email"} {
-			a := do(t, alice, "PATCH /api/v1/users/me", map[string]string{field: text})
-			refused(t, field+" "+text, a, "invalid", 422)
+			res := do(t, alice, "PATCH /api/v1/users/me", map[string]string{field: text})
+			refused(t, field+" "+text, res, "invalid", 422)
 		}
-		a = do(t, anonymous(), "POST /api/v1/auth/verify-email", map[string]string{"token": text})
-		refused(t, "as a token", a, "mail_token_invalid", 422)
+		res = do(t, anonymous(), "POST /api/v1/auth/verify-email", map[string]string{"token": text})
+		refused(t, "as a token", res, "mail_token_invalid", 422)
 		refused(t, "after a name", login(t, anonymous(), name+text, password), "wrong_credentials", 401)
 		var page client.Page[json.RawMessage]
 		must(t, admin(t).Call(t.Context(), "GET /api/v1/audit?action="+url.QueryEscape(text), nil, 200, &page))
@@ -185,19 +185,19 @@ func TestErasedAccounts(t *testing.T) {
 	t.Parallel()
 	alice, name := newUser(t)
 	id := userID(t, alice)
-	if a := do(t, alice, "DELETE /api/v1/users/me", nil); a.Status != 204 {
-		t.Fatalf("%d %s", a.Status, a.Body)
+	if res := do(t, alice, "DELETE /api/v1/users/me", nil); res.Status != 204 {
+		t.Fatalf("%d %s", res.Status, res.Body)
 	}
 	platform.Eventually(t, 5*time.Second, func() error {
-		if a := do(t, alice, "GET /api/v1/orders", nil); a.Status != 401 {
-			return fmt.Errorf("the token still works: %d", a.Status)
+		if res := do(t, alice, "GET /api/v1/orders", nil); res.Status != 401 {
+			return fmt.Errorf("the token still works: %d", res.Status)
 		}
 		return nil
 	})
 	refused(t, "sign in", login(t, anonymous(), name, password), "wrong_credentials", 401)
-	a := do(t, admin(t), "GET /api/v1/users/"+id, nil)
-	if a.Status != 200 || strings.Contains(string(a.Body), name) {
-		t.Errorf("an admin sees %d %s", a.Status, a.Body)
+	res := do(t, admin(t), "GET /api/v1/users/"+id, nil)
+	if res.Status != 200 || strings.Contains(string(res.Body), name) {
+		t.Errorf("an admin sees %d %s", res.Status, res.Body)
 	}
 	if len(auditEntries(t, id, "account.erased")) != 1 {
 		t.Error("the audit has no entry")
@@ -220,13 +220,13 @@ func TestExportOfEveryService(t *testing.T) {
 	alice, _ := newUser(t)
 	bob, _ := newUser(t)
 	order := placeOrder(t, alice)
-	a := do(t, alice, "GET /api/v1/users/me/export", nil)
+	res := do(t, alice, "GET /api/v1/users/me/export", nil)
 	for _, text := range []string{order.ID, "123 Main St", `"products":{"notify_me":[]}`} {
-		if a.Status != 200 || !strings.Contains(string(a.Body), text) {
-			t.Errorf("no %s: %d %.500s", text, a.Status, a.Body)
+		if res.Status != 200 || !strings.Contains(string(res.Body), text) {
+			t.Errorf("no %s: %d %.500s", text, res.Status, res.Body)
 		}
 	}
-	if a := do(t, bob, "GET /api/v1/users/me/export", nil); a.Status != 200 || strings.Contains(string(a.Body), order.ID) {
-		t.Errorf("bob's: %d %.500s", a.Status, a.Body)
+	if res := do(t, bob, "GET /api/v1/users/me/export", nil); res.Status != 200 || strings.Contains(string(res.Body), order.ID) {
+		t.Errorf("bob's: %d %.500s", res.Status, res.Body)
 	}
 }

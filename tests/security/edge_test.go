@@ -17,17 +17,17 @@ func TestForgedAddressesDoNotEscapeLimits(t *testing.T) {
 	passed, limit := 0, ""
 	for i := range 130 {
 		forged := fmt.Sprintf("198.51.100.%d", i)
-		a := do(t, c, "POST /api/v1/auth/login", client.Raw(`{}`), "X-Forwarded-For", forged, "X-Real-Ip", forged,
+		res := do(t, c, "POST /api/v1/auth/login", client.Raw(`{}`), "X-Forwarded-For", forged, "X-Real-Ip", forged,
 			"Forwarded", "for="+forged, "True-Client-Ip", forged, "X-Client-Ip", forged, "Cf-Connecting-Ip", forged)
-		limit = a.Header.Get("RateLimit-Limit")
-		if a.Status == 429 {
-			refused(t, "over the limit", a, "rate_limited", 429)
-			if a.Header.Get("Retry-After") == "" {
+		limit = res.Header.Get("RateLimit-Limit")
+		if res.Status == 429 {
+			refused(t, "over the limit", res, "rate_limited", 429)
+			if res.Header.Get("Retry-After") == "" {
 				t.Error("no Retry-After")
 			}
 			continue
 		}
-		refused(t, "a sign-in", a, "invalid", 422)
+		refused(t, "a sign-in", res, "invalid", 422)
 		passed++
 	}
 	// The limit is a rate: a few more may pass during the test.
@@ -56,8 +56,8 @@ func TestHeadersDoNotAuthenticate(t *testing.T) {
 		refused(t, call, do(t, alice, call, client.Raw(`{}`), claims...), "forbidden", 403)
 	}
 	var seen struct{ Username string }
-	a := do(t, alice, "GET /api/v1/users/me", nil, claims...)
-	must(t, a.Into(200, &seen))
+	res := do(t, alice, "GET /api/v1/users/me", nil, claims...)
+	must(t, res.Into(200, &seen))
 	if seen.Username == "root" {
 		t.Error("alice is authenticated as root")
 	}
@@ -69,10 +69,10 @@ func TestMethodsAreNotOverridden(t *testing.T) {
 	root := admin(t)
 	path := fmt.Sprintf("/api/v1/products/%d", product(t))
 	for _, name := range []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"} {
-		a := do(t, root, "GET "+path+"?_method=DELETE", nil, name, "DELETE")
-		must(t, a.Into(200, nil))
-		a = do(t, root, "POST "+path, client.Raw(`{"_method":"DELETE"}`), name, "DELETE")
-		refused(t, "POST as DELETE", a, "method_not_allowed", 405)
+		res := do(t, root, "GET "+path+"?_method=DELETE", nil, name, "DELETE")
+		must(t, res.Into(200, nil))
+		res = do(t, root, "POST "+path, client.Raw(`{"_method":"DELETE"}`), name, "DELETE")
+		refused(t, "POST as DELETE", res, "method_not_allowed", 405)
 		refused(t, "POST as GET", do(t, root, "POST /api/v1/orders", client.Raw(`{}`), name, "GET"), "invalid", 422)
 	}
 	must(t, do(t, root, "GET "+path, nil).Into(200, nil))
@@ -145,17 +145,17 @@ func TestForeignHostsAndOrigins(t *testing.T) {
 	for _, host := range []string{"evil.example.com", "localhost.evil.example.com", "evil.example.com:8000",
 		"localhost@evil.example.com", "", "127.0.0.1.nip.io", "[::ffff:127.0.0.1]"} {
 		for _, path := range []string{"/api/v1/products", "/docs", "/health", "/openapi.json"} {
-			a := sendOne(t, host, "GET "+path+" HTTP/1.1\r\nHost: "+host+
+			res := sendOne(t, host, "GET "+path+" HTTP/1.1\r\nHost: "+host+
 				"\r\nConnection: close\r\nX-Forwarded-Host: localhost\r\n\r\n")
-			refused(t, "host "+host+path, a, "", 421, 400)
+			refused(t, "host "+host+path, res, "", 421, 400)
 		}
 	}
 	alice, _ := newUser(t)
 	for _, origin := range []string{"https://evil.example.com", "null", "http://localhost:8000.evil.example.com"} {
 		for _, call := range []string{"GET /api/v1/products", "GET /api/v1/orders", "OPTIONS /api/v1/orders"} {
-			a := do(t, alice, call, nil, "Origin", origin,
+			res := do(t, alice, call, nil, "Origin", origin,
 				"Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization")
-			for name := range a.Header {
+			for name := range res.Header {
 				if strings.HasPrefix(name, "Access-Control-") {
 					t.Errorf("%s from %s: %s", call, origin, name)
 				}
@@ -188,10 +188,10 @@ func TestWrongMethods(t *testing.T) {
 		"DELETE /api/v1/orders": "GET, HEAD, POST", "PUT /api/v1/auth/login": "POST", "TRACE /api/v1/products": "GET, HEAD, POST",
 		"PATCH /health": "GET, HEAD", "BREW /api/v1/products": "GET, HEAD, POST", "DELETE /openapi.json": "GET, HEAD",
 	} {
-		a := do(t, root, call, nil)
-		refused(t, call, a, "method_not_allowed", 405)
-		if a.Header.Get("Allow") != allow {
-			t.Errorf("%s: Allow is %q", call, a.Header.Get("Allow"))
+		res := do(t, root, call, nil)
+		refused(t, call, res, "method_not_allowed", 405)
+		if res.Header.Get("Allow") != allow {
+			t.Errorf("%s: Allow is %q", call, res.Header.Get("Allow"))
 		}
 	}
 }

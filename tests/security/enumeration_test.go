@@ -16,10 +16,10 @@ import (
 var traceID = regexp.MustCompile(`"trace_id":"[0-9a-f]*"`)
 
 // fingerprint is all of a response that could reveal whether an account exists.
-func fingerprint(a client.Response) string {
-	retry, _ := strconv.Atoi(a.Header.Get("Retry-After"))
-	return fmt.Sprintf("%d %s %s %s retry:%v", a.Status, traceID.ReplaceAllString(string(a.Body), ""),
-		a.Header.Get("Cache-Control"), a.Header.Get("Content-Type"), retry > 0)
+func fingerprint(res client.Response) string {
+	retry, _ := strconv.Atoi(res.Header.Get("Retry-After"))
+	return fmt.Sprintf("%d %s %s %s retry:%v", res.Status, traceID.ReplaceAllString(string(res.Body), ""),
+		res.Header.Get("Cache-Control"), res.Header.Get("Content-Type"), retry > 0)
 }
 
 // TestResponsesDoNotRevealAccounts compares responses about existing and unknown accounts, also after a lockout.
@@ -95,8 +95,8 @@ func TestTimingDoesNotRevealAccounts(t *testing.T) {
 	}
 	for what, call := range map[string]func(client.Client, string){
 		"login": func(c client.Client, name string) {
-			if a := login(t, c, name, "wrong"); a.Status != 401 {
-				t.Fatalf("login: %d %s", a.Status, a.Body)
+			if res := login(t, c, name, "wrong"); res.Status != 401 {
+				t.Fatalf("login: %d %s", res.Status, res.Body)
 			}
 		},
 		"forgot": func(c client.Client, name string) {

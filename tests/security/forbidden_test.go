@@ -82,8 +82,8 @@ func TestForbiddenCalls(t *testing.T) {
 		{"orders", "products", "PUT /reservations/" + id, 422},
 		{"orders", "products", "DELETE /reservations/" + id, 204},
 	} {
-		if a := invoke(t, tt.by, tt.of, tt.call); a.Status != tt.want {
-			t.Errorf("%s may invoke %s: %s: %d, want %d: %s", tt.by, tt.of, tt.call, a.Status, tt.want, a.Body)
+		if res := invoke(t, tt.by, tt.of, tt.call); res.Status != tt.want {
+			t.Errorf("%s may invoke %s: %s: %d, want %d: %s", tt.by, tt.of, tt.call, res.Status, tt.want, res.Body)
 		}
 	}
 }
@@ -161,12 +161,12 @@ func TestForbiddenSecrets(t *testing.T) {
 	all := slices.Concat(slices.Collect(maps.Values(own))...)
 	for app, own := range own {
 		for _, name := range all {
-			a := as(t, app, "GET /v1.0/secrets/secrets/"+name, nil)
+			res := as(t, app, "GET /v1.0/secrets/secrets/"+name, nil)
 			if slices.Contains(own, name) {
-				must(t, a.Into(200, nil))
+				must(t, res.Into(200, nil))
 				continue
 			}
-			refusedBySidecar(t, app+" reads "+name, a, 403)
+			refusedBySidecar(t, app+" reads "+name, res, 403)
 		}
 		var bulk map[string]map[string]string
 		must(t, json.Unmarshal(as(t, app, "GET /v1.0/secrets/secrets/bulk", nil).Body, &bulk))

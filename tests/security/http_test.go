@@ -20,12 +20,12 @@ func TestResponseSplitting(t *testing.T) {
 		"a name with space": "X Set-Cookie : evil=1",
 	} {
 		request := "GET /api/v1/products?brand=%0d%0aSet-Cookie:%20evil=1 HTTP/1.1\r\n" + hostHeader + line + "\r\n\r\n"
-		for _, a := range sendRaw(t, request) {
-			if a.Header.Get("Set-Cookie") != "" || strings.Contains(fmt.Sprint(a.Header), "evil") {
-				t.Errorf("%s: %v", what, a.Header)
+		for _, res := range sendRaw(t, request) {
+			if res.Header.Get("Set-Cookie") != "" || strings.Contains(fmt.Sprint(res.Header), "evil") {
+				t.Errorf("%s: %v", what, res.Header)
 			}
-			if a.Status != 200 {
-				refused(t, what, a, "", 400)
+			if res.Status != 200 {
+				refused(t, what, res, "", 400)
 			}
 		}
 	}

@@ -85,9 +85,9 @@ func TestMessageOwnership(t *testing.T) {
 	order := placeOrder(t, alice)
 	id, _ := notification(t, alice, order.ID)
 	refused(t, "read", do(t, bob, "POST /api/v1/notifications/"+id+"/read", nil), "", 404)
-	a := do(t, bob, "GET /api/v1/notifications?user_id=x&limit=100", nil)
-	if strings.Contains(string(a.Body), id) || strings.Contains(string(a.Body), order.ID) {
-		t.Errorf("bob reads %s", a.Body)
+	res := do(t, bob, "GET /api/v1/notifications?user_id=x&limit=100", nil)
+	if strings.Contains(string(res.Body), id) || strings.Contains(string(res.Body), order.ID) {
+		t.Errorf("bob reads %s", res.Body)
 	}
 	must(t, do(t, bob, "POST /api/v1/notifications/read-all", nil).Into(200, nil))
 	if _, text := notification(t, alice, order.ID); !strings.Contains(text, `"read_at":null`) {
@@ -120,12 +120,12 @@ func TestPayloadsStayText(t *testing.T) {
 				`"payment_token":PAYLOAD,"shipping_address":{"street":PAYLOAD,"city":PAYLOAD,"state":PAYLOAD,"postal_code":"12345","country":PAYLOAD}}`,
 		} {
 			parts := strings.SplitN(call, " ", 3)
-			a := do(t, root, parts[0]+" "+parts[1], client.Raw(fill.Replace(parts[2])))
-			must(t, a.Into(201, nil))
-			inert(t, parts[1], a, payload)
+			res := do(t, root, parts[0]+" "+parts[1], client.Raw(fill.Replace(parts[2])))
+			must(t, res.Into(201, nil))
+			inert(t, parts[1], res, payload)
 			if parts[1] == "/api/v1/orders" {
 				var order client.Order
-				must(t, json.Unmarshal(a.Body, &order))
+				must(t, json.Unmarshal(res.Body, &order))
 				inert(t, "the order read again", do(t, root, "GET /api/v1/orders/"+order.ID, nil), payload)
 			}
 		}
@@ -135,9 +135,9 @@ func TestPayloadsStayText(t *testing.T) {
 		withMethod := strings.Replace(orderBody(t), `"credit_card"`, string(quoted), 1)
 		refused(t, "method", do(t, root, "POST /api/v1/orders", client.Raw(withMethod)), "invalid", 422)
 		for _, field := range []string{"brand", "q", "sort", "category_id", "cursor", "limit"} {
-			a := do(t, root, "GET /api/v1/products?"+field+"="+url.QueryEscape(payload), nil)
-			if a.Status != 200 {
-				refused(t, "search "+field, a, "", 422)
+			res := do(t, root, "GET /api/v1/products?"+field+"="+url.QueryEscape(payload), nil)
+			if res.Status != 200 {
+				refused(t, "search "+field, res, "", 422)
 			}
 		}
 		refused(t, "id", do(t, root, "GET /api/v1/orders?user_id="+url.QueryEscape(payload), nil), "invalid", 422)
@@ -148,18 +148,18 @@ func TestPayloadsStayText(t *testing.T) {
 }
 
 // inert fails the test unless the response has the payload as text, without the characters of HTML tags.
-func inert(t *testing.T, what string, a client.Response, payload string) {
+func inert(t *testing.T, what string, res client.Response, payload string) {
 	t.Helper()
 	var value any
-	must(t, json.Unmarshal(a.Body, &value))
+	must(t, json.Unmarshal(res.Body, &value))
 	if !contains(value, payload) {
-		t.Errorf("%s: %q is missing: %s", what, payload, a.Body)
+		t.Errorf("%s: %q is missing: %s", what, payload, res.Body)
 	}
-	if strings.ContainsAny(string(a.Body), "<>") {
-		t.Errorf("%s: a tag in %s", what, a.Body)
+	if strings.ContainsAny(string(res.Body), "<>") {
+		t.Errorf("%s: a tag in %s", what, res.Body)
 	}
-	if !strings.HasPrefix(a.Header.Get("Content-Type"), "application/json") || a.Header.Get("X-Content-Type-Options") != "nosniff" {
-		t.Errorf("%s: %v", what, a.Header)
+	if !strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") || res.Header.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("%s: %v", what, res.Header)
 	}
 }
 

@@ -56,13 +56,13 @@ func TestCartOwnership(t *testing.T) {
 	bob, _ := newUser(t)
 	must(t, alice.Call(t.Context(), "PUT /api/v1/cart/items/"+strconv.FormatInt(product(t), 10), map[string]int{"quantity": 3}, 200, nil))
 	for _, call := range []string{"GET /api/v1/cart", "GET /api/v1/cart?user_id=" + name, "GET /api/v1/cart?owner=" + name} {
-		a := do(t, bob, call, nil, "X-User-Id", name)
-		if a.Status == 200 && strings.Contains(string(a.Body), `"quantity":3`) {
-			t.Errorf("bob sees %s", a.Body)
+		res := do(t, bob, call, nil, "X-User-Id", name)
+		if res.Status == 200 && strings.Contains(string(res.Body), `"quantity":3`) {
+			t.Errorf("bob sees %s", res.Body)
 		}
 	}
 	do(t, bob, "DELETE /api/v1/cart", nil)
-	if a := do(t, alice, "GET /api/v1/cart", nil); !strings.Contains(string(a.Body), `"quantity":3`) {
-		t.Errorf("bob emptied the cart: %s", a.Body)
+	if res := do(t, alice, "GET /api/v1/cart", nil); !strings.Contains(string(res.Body), `"quantity":3`) {
+		t.Errorf("bob emptied the cart: %s", res.Body)
 	}
 }

@@ -130,25 +130,25 @@ var internals = []string{"goroutine ", ".go:", "panic", "runtime error", "127.0.
 
 // refused fails the test unless a response has one of the wanted statuses, is a problem (RFC 9457) with the given code,
 // and reveals no internals.
-func refused(t *testing.T, what string, a client.Response, code string, want ...int) {
+func refused(t *testing.T, what string, res client.Response, code string, want ...int) {
 	t.Helper()
 	ok := false
 	for _, status := range want {
-		ok = ok || a.Status == status
+		ok = ok || res.Status == status
 	}
 	if !ok {
-		t.Errorf("%s: %d, want %v: %.300s", what, a.Status, want, a.Body)
+		t.Errorf("%s: %d, want %v: %.300s", what, res.Status, want, res.Body)
 		return
 	}
-	if media := a.Header.Get("Content-Type"); !strings.HasPrefix(media, fault.ContentType) {
-		t.Errorf("%s: %d with content type %q: %.300s", what, a.Status, media, a.Body)
+	if media := res.Header.Get("Content-Type"); !strings.HasPrefix(media, fault.ContentType) {
+		t.Errorf("%s: %d with content type %q: %.300s", what, res.Status, media, res.Body)
 	}
-	if !strings.Contains(string(a.Body), `"`+code) {
-		t.Errorf("%s: no code %s: %.300s", what, code, a.Body)
+	if !strings.Contains(string(res.Body), `"`+code) {
+		t.Errorf("%s: no code %s: %.300s", what, code, res.Body)
 	}
 	for _, word := range internals {
-		if strings.Contains(string(a.Body), word) {
-			t.Errorf("%s: the response reveals %q: %.500s", what, word, a.Body)
+		if strings.Contains(string(res.Body), word) {
+			t.Errorf("%s: the response reveals %q: %.500s", what, word, res.Body)
 		}
 	}
 }

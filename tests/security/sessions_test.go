@@ -26,10 +26,10 @@ func signIn(t *testing.T, name, word string) (p tokenPair) {
 
 func refresh(t *testing.T, token string) (client.Response, tokenPair) {
 	t.Helper()
-	a := do(t, anonymous(), "POST /api/v1/auth/refresh", map[string]string{"refresh_token": token})
+	res := do(t, anonymous(), "POST /api/v1/auth/refresh", map[string]string{"refresh_token": token})
 	var p tokenPair
-	_ = json.Unmarshal(a.Body, &p) // empty if it was refused
-	return a, p
+	_ = json.Unmarshal(res.Body, &p) // empty if it was refused
+	return res, p
 }
 
 // atEveryProcess sends a token to all processes that check tokens: both gateways, and services, through the gateway's
@@ -55,9 +55,9 @@ func atEveryProcess(t *testing.T, token string) map[string]client.Response {
 
 func acceptedEverywhere(t *testing.T, what, token string) {
 	t.Helper()
-	for process, a := range atEveryProcess(t, token) {
-		if a.Status != 200 {
-			t.Fatalf("%s at %s: %d %.300s", what, process, a.Status, a.Body)
+	for process, res := range atEveryProcess(t, token) {
+		if res.Status != 200 {
+			t.Fatalf("%s at %s: %d %.300s", what, process, res.Status, res.Body)
 		}
 	}
 }
@@ -73,15 +73,15 @@ func refusedEverywhere(t *testing.T, what, token string) {
 func endedWithinASecond(t *testing.T, what, token string) {
 	t.Helper()
 	platform.Eventually(t, time.Second, func() error {
-		for process, a := range atEveryProcess(t, token) {
-			if a.Status != 401 {
-				return fmt.Errorf("%s at %s: %d %.200s", what, process, a.Status, a.Body)
+		for process, res := range atEveryProcess(t, token) {
+			if res.Status != 401 {
+				return fmt.Errorf("%s at %s: %d %.200s", what, process, res.Status, res.Body)
 			}
 		}
 		return nil
 	})
-	for process, a := range atEveryProcess(t, token) {
-		refused(t, what+" at "+process, a, "session_ended", 401)
+	for process, res := range atEveryProcess(t, token) {
+		refused(t, what+" at "+process, res, "session_ended", 401)
 	}
 }
 
@@ -129,24 +129,24 @@ func TestStolenRefreshToken(t *testing.T) {
 	t.Parallel()
 	_, name := newUser(t)
 	stolen := signIn(t, name, password)
-	a, owner := refresh(t, stolen.Refresh)
-	if a.Status != 200 {
-		t.Fatalf("%d %s", a.Status, a.Body)
+	res, owner := refresh(t, stolen.Refresh)
+	if res.Status != 200 {
+		t.Fatalf("%d %s", res.Status, res.Body)
 	}
-	a, repeated := refresh(t, stolen.Refresh)
-	if a.Status != 200 || repeated.Refresh != owner.Refresh {
-		t.Errorf("a repetition within ten seconds is not theft: %d", a.Status)
+	res, repeated := refresh(t, stolen.Refresh)
+	if res.Status != 200 || repeated.Refresh != owner.Refresh {
+		t.Errorf("a repetition within ten seconds is not theft: %d", res.Status)
 	}
 	platform.Eventually(t, 20*time.Second, func() error { // after ten seconds it is theft
-		if a, _ = refresh(t, stolen.Refresh); a.Status == 401 {
+		if res, _ = refresh(t, stolen.Refresh); res.Status == 401 {
 			return nil
 		}
-		return fmt.Errorf("%d", a.Status)
+		return fmt.Errorf("%d", res.Status)
 	})
-	refused(t, "the ended refresh token", a, "refresh_invalid", 401)
+	refused(t, "the ended refresh token", res, "refresh_invalid", 401)
 	endedWithinASecond(t, "the owner's token", owner.Access)
-	a, _ = refresh(t, owner.Refresh)
-	refused(t, "the owner's refresh token", a, "refresh_invalid", 401)
+	res, _ = refresh(t, owner.Refresh)
+	refused(t, "the owner's refresh token", res, "refresh_invalid", 401)
 }
 
 // TestEndedTokensStayEndedAfterRestarts: a restarted process accepts no token before it knows the ended sessions.
@@ -162,23 +162,23 @@ func TestEndedTokensStayEndedAfterRestarts(t *testing.T) {
 		path := map[string]string{"gateway-2": "/api/v1/orders", "notifications": "/notifications", "users-2": "/users/me"}[process]
 		platform.Eventually(t, 30*time.Second, func() error {
 			c := client.Client{Base: running.Address(process), Token: ended.Access}
-			a, err := c.Do(t.Context(), "GET "+path, nil, "dapr-api-token", own)
+			res, err := c.Do(t.Context(), "GET "+path, nil, "dapr-api-token", own)
 			switch {
 			case err != nil:
 				return err // not restarted yet
-			case a.Status == 200:
+			case res.Status == 200:
 				t.Fatalf("%s accepts a token of a session that ended before it started", process)
-			case a.Status != 401:
-				return fmt.Errorf("%s: %d", process, a.Status)
+			case res.Status != 401:
+				return fmt.Errorf("%s: %d", process, res.Status)
 			}
 			return nil
 		})
 	}
 	platform.Eventually(t, 60*time.Second, func() error {
 		for _, process := range []string{"gateway-2", "notifications", "users-2"} {
-			a, err := client.Client{Base: running.Address(process)}.Do(t.Context(), "GET /health/ready", nil)
-			if err != nil || a.Status != 200 {
-				return fmt.Errorf("%s: %d, %w", process, a.Status, err)
+			res, err := client.Client{Base: running.Address(process)}.Do(t.Context(), "GET /health/ready", nil)
+			if err != nil || res.Status != 200 {
+				return fmt.Errorf("%s: %d, %w", process, res.Status, err)
 			}
 		}
 		return nil
@@ -207,9 +207,9 @@ func TestChangesThatEndSessions(t *testing.T) {
 			must(t, root.Call(t.Context(), "PATCH /api/v1/users/"+id, map[string]bool{"active": false}, 200, nil))
 		},
 		"an erased account": func(t *testing.T, own client.Client, _ string) {
-			a := do(t, own, "DELETE /api/v1/users/me", nil)
-			if a.Status != 204 {
-				t.Fatalf("%d %s", a.Status, a.Body)
+			res := do(t, own, "DELETE /api/v1/users/me", nil)
+			if res.Status != 204 {
+				t.Fatalf("%d %s", res.Status, res.Body)
 			}
 		},
 	} {
@@ -221,8 +221,8 @@ func TestChangesThatEndSessions(t *testing.T) {
 			must(t, own.Call(t.Context(), "GET /api/v1/users/me", nil, 200, &me))
 			end(t, own, me.ID)
 			endedWithinASecond(t, "after "+what, other.Access)
-			a, _ := refresh(t, other.Refresh)
-			refused(t, "its refresh token", a, "refresh_invalid", 401)
+			res, _ := refresh(t, other.Refresh)
+			refused(t, "its refresh token", res, "refresh_invalid", 401)
 		})
 	}
 }

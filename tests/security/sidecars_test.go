@@ -50,14 +50,14 @@ func invoke(t *testing.T, by, of, call string, headers ...string) client.Respons
 }
 
 // refusedBySidecar fails the test unless a sidecar refuses and reveals no internals.
-func refusedBySidecar(t *testing.T, what string, a client.Response, want ...int) {
+func refusedBySidecar(t *testing.T, what string, res client.Response, want ...int) {
 	t.Helper()
-	if !slices.Contains(want, a.Status) {
-		t.Errorf("%s: %d, want %v: %.300s", what, a.Status, want, a.Body)
+	if !slices.Contains(want, res.Status) {
+		t.Errorf("%s: %d, want %v: %.300s", what, res.Status, want, res.Body)
 	}
 	for _, word := range []string{"goroutine ", ".go:", "panic", "runtime error", "/pkg/mod/"} {
-		if strings.Contains(string(a.Body), word) {
-			t.Errorf("%s: the response reveals %q: %.500s", what, word, a.Body)
+		if strings.Contains(string(res.Body), word) {
+			t.Errorf("%s: the response reveals %q: %.500s", what, word, res.Body)
 		}
 	}
 }

@@ -75,13 +75,13 @@ func run(ctx context.Context, s *shop, username, password string) (err error) {
 
 // account registers an account if need be, and signs in.
 func account(ctx context.Context, anonymous client.Client, username, password, name string) (client.Client, error) {
-	a, err := retry(ctx, anonymous, "POST /api/v1/auth/register", map[string]string{
+	res, err := retry(ctx, anonymous, "POST /api/v1/auth/register", map[string]string{
 		"username": username, "email": username + "@example.com", "password": password, "full_name": name})
 	if err != nil {
 		return anonymous, err
 	}
-	if a.Status != http.StatusCreated && a.Status != http.StatusConflict {
-		return anonymous, a.Into(http.StatusCreated, nil)
+	if res.Status != http.StatusCreated && res.Status != http.StatusConflict {
+		return anonymous, res.Into(http.StatusCreated, nil)
 	}
 	return anonymous.SignIn(ctx, username, password)
 }
@@ -89,17 +89,17 @@ func account(ctx context.Context, anonymous client.Client, username, password, n
 // retry repeats a call that was rejected for its rate or for overload.
 func retry(ctx context.Context, c client.Client, call string, body any, headers ...string) (client.Response, error) {
 	for {
-		a, err := c.Do(ctx, call, body, headers...)
-		if err != nil || a.Status != http.StatusTooManyRequests && a.Status != http.StatusServiceUnavailable {
-			return a, err
+		res, err := c.Do(ctx, call, body, headers...)
+		if err != nil || res.Status != http.StatusTooManyRequests && res.Status != http.StatusServiceUnavailable {
+			return res, err
 		}
-		wait, err := time.ParseDuration(a.Header.Get("Retry-After") + "s")
+		wait, err := time.ParseDuration(res.Header.Get("Retry-After") + "s")
 		if err != nil {
 			wait = time.Second
 		}
 		select {
 		case <-ctx.Done():
-			return a, ctx.Err()
+			return res, ctx.Err()
 		case <-time.After(wait):
 		}
 	}

@@ -69,11 +69,11 @@ func (s *shop) placeOrders(ctx context.Context) error {
 			return nil
 		}
 		buyer, key := s.buyers[i%len(s.buyers)], fmt.Sprint("seed order ", i)
-		a, err := retry(ctx, buyer, "POST /api/v1/orders", baskets[i], "Idempotency-Key", key)
-		if err != nil || a.Status == 409 {
+		res, err := retry(ctx, buyer, "POST /api/v1/orders", baskets[i], "Idempotency-Key", key)
+		if err != nil || res.Status == 409 {
 			return err
 		}
-		return a.Into(201, nil)
+		return res.Into(201, nil)
 	})
 }
 
@@ -82,9 +82,9 @@ func (s *shop) placed(ctx context.Context) (map[string]purchase, error) {
 	found := map[string]purchase{}
 	for next := ""; ; {
 		var page client.Page[purchase]
-		a, err := retry(ctx, s.admin, "GET /api/v1/orders?limit=100"+next, nil)
+		res, err := retry(ctx, s.admin, "GET /api/v1/orders?limit=100"+next, nil)
 		if err == nil {
-			err = a.Into(200, &page)
+			err = res.Into(200, &page)
 		}
 		if err != nil {
 			return nil, err
@@ -142,36 +142,36 @@ func (s *shop) advance(ctx context.Context, p purchase, buyer client.Client, sta
 		}
 	}
 	path := "POST /api/v1/orders/" + p.ID
-	var a client.Response
+	var res client.Response
 	switch {
 	case status == "shipped":
 		parcel := map[string]string{"carrier": "UPS", "tracking_number": "1Z" + strings.ToUpper(p.ID[24:])}
-		a, err = retry(ctx, s.admin, path+"/ship", parcel)
+		res, err = retry(ctx, s.admin, path+"/ship", parcel)
 	case status == "delivered":
-		a, err = retry(ctx, s.admin, path+"/deliver", nil)
+		res, err = retry(ctx, s.admin, path+"/deliver", nil)
 	case status == "refunded":
-		a, err = retry(ctx, s.admin, path+"/refund", map[string]any{"reason": "changed my mind", "restock": true})
+		res, err = retry(ctx, s.admin, path+"/refund", map[string]any{"reason": "changed my mind", "restock": true})
 	case status == "partially_refunded":
 		one := []map[string]any{{"product_id": p.Items[0].ProductID, "quantity": 1}}
-		a, err = retry(ctx, s.admin, path+"/refund", map[string]any{"items": one, "reason": "one arrived broken"})
+		res, err = retry(ctx, s.admin, path+"/refund", map[string]any{"items": one, "reason": "one arrived broken"})
 	case status == "cancelled" && p.Status == "paid":
-		a, err = retry(ctx, buyer, path+"/cancel", nil)
+		res, err = retry(ctx, buyer, path+"/cancel", nil)
 	default: // the workflow does it
 		return s.await(ctx, p.ID, status)
 	}
-	if err == nil && a.Status == http.StatusConflict {
-		err = fmt.Errorf("%w: %.200s", errStuck, a.Body)
+	if err == nil && res.Status == http.StatusConflict {
+		err = fmt.Errorf("%w: %.200s", errStuck, res.Body)
 	}
 	if err != nil {
 		return err
 	}
-	return a.Into(200, nil)
+	return res.Into(200, nil)
 }
 
 func (s *shop) order(ctx context.Context, id string) (p purchase, err error) {
-	a, err := retry(ctx, s.admin, "GET /api/v1/orders/"+id, nil)
+	res, err := retry(ctx, s.admin, "GET /api/v1/orders/"+id, nil)
 	if err == nil {
-		err = a.Into(200, &p)
+		err = res.Into(200, &p)
 	}
 	return p, err
 }

@@ -27,12 +27,12 @@ func (s *shop) pictures(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		a, err := retry(ctx, s.admin, fmt.Sprintf("POST /api/v1/products/%d/images", without[i].ID), client.Raw(body),
+		res, err := retry(ctx, s.admin, fmt.Sprintf("POST /api/v1/products/%d/images", without[i].ID), client.Raw(body),
 			"Content-Type", contentType, "Idempotency-Key", "seed picture "+without[i].SKU)
 		if err != nil {
 			return err
 		}
-		return a.Into(201, nil)
+		return res.Into(201, nil)
 	})
 }
 

@@ -105,7 +105,7 @@ func slug(name string) string { return strings.ReplaceAll(strings.ToLower(name),
 
 // importProducts imports the file, and reads the products for their ids.
 func (s *shop) importProducts(ctx context.Context) error {
-	a, err := retry(ctx, s.admin, "POST /api/v1/products/import", client.Raw(file()), "Content-Type", "text/csv")
+	res, err := retry(ctx, s.admin, "POST /api/v1/products/import", client.Raw(file()), "Content-Type", "text/csv")
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (s *shop) importProducts(ctx context.Context) error {
 		Created, Unchanged, Updated, Failed int
 		Errors                              []map[string]any
 	}
-	if err := a.Into(200, &report); err != nil {
+	if err := res.Into(200, &report); err != nil {
 		return err
 	}
 	if report.Failed > 0 {

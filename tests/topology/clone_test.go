@@ -112,6 +112,6 @@ func TestNoMachine(t *testing.T) {
 func TestGoVersion(t *testing.T) {
 	version := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(source.Read(t, "go.work"))
 	if version == nil || !strings.Contains(source.Read(t, "deploy/Dockerfile"), "FROM golang:"+version[1]+"-") {
-		t.Errorf("go.work says %v and deploy/Dockerfile builds with another", version)
+		t.Errorf("go.work has %v and deploy/Dockerfile builds with another", version)
 	}
 }

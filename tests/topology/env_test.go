@@ -94,10 +94,10 @@ func TestEnvironment(t *testing.T) {
 		}
 		for _, r := range read[name] {
 			if !strings.Contains(row.reader, r.reader) && !strings.Contains(row.reader, "every service") {
-				t.Errorf("%s is read by %s (%s); docs/operations.md says %s", name, r.reader, r.at, row.reader)
+				t.Errorf("%s is read by %s (%s); docs/operations.md has %s", name, r.reader, r.at, row.reader)
 			}
 			if r.fallback != "" && !strings.Contains(row.fallback, "`"+r.fallback+"`") {
-				t.Errorf("%s has the default %s (%s); docs/operations.md says %s", name, r.fallback, r.at, row.fallback)
+				t.Errorf("%s has the default %s (%s); docs/operations.md has %s", name, r.fallback, r.at, row.fallback)
 			}
 		}
 	}

@@ -150,7 +150,8 @@ func isYAML(path string) bool {
 	return strings.HasSuffix(path, ".yaml") || strings.HasSuffix(path, ".yml")
 }
 
-// TestScopes: every component and resiliency says which apps may use it, and they exist; so do resiliency's targets.
+// TestScopes: every component and resiliency lists the apps that may use it, and they exist; so do resiliency's
+// targets.
 func TestScopes(t *testing.T) {
 	known, checked := ids(t), 0
 	named, components := map[string]bool{}, map[string]string{}

@@ -56,8 +56,8 @@ func New(cfg Config, routes []route.Route, verify web.Verify, limiter *limit.Lim
 	return e
 }
 
-// Open adds to an app the checks that precede every route, and the routes.
-func (e *Edge) Open(app *web.App) {
+// Routes adds to an app the checks that precede every route, and the routes.
+func (e *Edge) Routes(app *web.App) {
 	checkMethod(app)
 	app.Use(e.setSecurityHeaders, checkHead, e.checkHost, e.cors, checkPath)
 	for _, r := range e.routes {

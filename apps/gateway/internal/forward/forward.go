@@ -151,8 +151,8 @@ type Response struct {
 }
 
 // Get returns the value of a header field, or empty.
-func (a *Response) Get(name string) string {
-	for _, f := range a.Header {
+func (r *Response) Get(name string) string {
+	for _, f := range r.Header {
 		if strings.EqualFold(f.Name, name) {
 			return f.Value
 		}

@@ -102,7 +102,7 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 	}
 }
 
-// TestWokenWhileReadingItsFirstPage: the stream is already woken when its first page says that there is more.
+// TestWokenWhileReadingItsFirstPage: the stream is already woken when its first page is not the last one.
 func TestWokenWhileReadingItsFirstPage(t *testing.T) {
 	t.Parallel()
 	inbox := newInboxes()
@@ -142,7 +142,7 @@ func TestStreamsPerUser(t *testing.T) {
 	}
 }
 
-// TestAStreamEndsWithItsSession and says so, so that a page does not come back again and again.
+// TestAStreamEndsWithItsSession with an event for that, after which a page does not reconnect.
 func TestAStreamEndsWithItsSession(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex

@@ -36,11 +36,11 @@ type NewDevice struct {
 // fields, or with ErrTooMany.
 func (s *Service) Add(ctx context.Context, owner shop.UserID, in NewDevice) (Device, error) {
 	bad := fault.ErrInvalid
-	if why := checkEndpoint(in.Endpoint); why != "" {
-		bad = bad.With("endpoint", why)
+	if message := checkEndpoint(in.Endpoint); message != "" {
+		bad = bad.With("endpoint", message)
 	}
-	for field, why := range checkKeys(in.Keys.P256DH, in.Keys.Auth) {
-		bad = bad.With(field, why)
+	for field, message := range checkKeys(in.Keys.P256DH, in.Keys.Auth) {
+		bad = bad.With(field, message)
 	}
 	if len(bad.Fields) > 0 {
 		return Device{}, bad

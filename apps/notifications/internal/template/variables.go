@@ -100,8 +100,8 @@ func addMissing(err error, missing []string) error {
 		return err
 	}
 	broken := ErrBroken
-	for field, why := range fault.Of(err).Fields {
-		broken = broken.With(field, why+" (without "+strings.Join(missing, ", ")+")")
+	for field, message := range fault.Of(err).Fields {
+		broken = broken.With(field, message+" (without "+strings.Join(missing, ", ")+")")
 	}
 	return broken
 }

@@ -128,11 +128,11 @@ func (s *Service) settle(ctx context.Context, in refundInput) error {
 
 // failRefund ends a refund that the provider refused; an admin may retry it. It reports the discrepancy first, while
 // the refund is open, so that a crash in between loses neither.
-func (s *Service) failRefund(ctx context.Context, r order.Refund, why string) error {
+func (s *Service) failRefund(ctx context.Context, r order.Refund, reason string) error {
 	if err := s.payments.Report(ctx, payment.RefundRefused, r.Outstanding()); err != nil {
 		return err
 	}
-	return s.orders.FailRefund(ctx, r, why)
+	return s.orders.FailRefund(ctx, r, reason)
 }
 
 // compensate voids an order's payment and releases its stock. It is idempotent, does nothing if there is nothing to

@@ -229,8 +229,8 @@ func TestRefusedRefundFails(t *testing.T) {
 		}
 		return o.Refunds[0]
 	}
-	const why = "the refund of 10.00 USD failed: the payment provider refused the refund"
-	refund := now(why)
+	const failure = "the refund of 10.00 USD failed: the payment provider refused the refund"
+	refund := now(failure)
 	if refund.FailedAt == nil || refund.Failure != "the payment provider refused the refund" || refund.SettledAt != nil {
 		t.Errorf("%+v", refund)
 	}
@@ -259,7 +259,7 @@ func TestRefusedRefundFails(t *testing.T) {
 		}
 	}
 	again()
-	if now(why).FailedAt == nil {
+	if now(failure).FailedAt == nil {
 		t.Error("it did not fail again")
 	}
 	s.exec(t, `update simulated_ledger set refuses = false`)

@@ -87,22 +87,22 @@ func (s *Service) SettleRefund(ctx context.Context, r Refund) error {
 }
 
 // FailRefund records that a refund cannot be made, and why. It is idempotent.
-func (s *Service) FailRefund(ctx context.Context, r Refund, why string) error {
-	return s.db.Tx(ctx, func(tx event.TX) error { return failRefund(ctx, tx, r, why, false) })
+func (s *Service) FailRefund(ctx context.Context, r Refund, reason string) error {
+	return s.db.Tx(ctx, func(tx event.TX) error { return failRefund(ctx, tx, r, reason, false) })
 }
 
 // RefundFailed records that a refund failed after the provider had accepted it, and returns the outstanding money. The
 // provider may send this twice, before the refund is settled, and after a retry: a retry has another id at the
 // provider, and found is then false.
 func (s *Service) RefundFailed(
-	ctx context.Context, id shop.OrderID, refund uuid.UUID, why string,
+	ctx context.Context, id shop.OrderID, refund uuid.UUID, reason string,
 ) (outstanding payment.Record, found bool, err error) {
 	all, err := refunds(ctx, s.db, id)
 	i := slices.IndexFunc(all, func(r Refund) bool { return r.ProviderRefundID() == refund })
 	if err != nil || i < 0 {
 		return outstanding, false, err
 	}
-	err = s.db.Tx(ctx, func(tx event.TX) error { return failRefund(ctx, tx, all[i], why, true) })
+	err = s.db.Tx(ctx, func(tx event.TX) error { return failRefund(ctx, tx, all[i], reason, true) })
 	return all[i].Outstanding(), true, err
 }
 

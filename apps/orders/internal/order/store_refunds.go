@@ -58,7 +58,7 @@ func settleRefund(ctx context.Context, tx pgx.Tx, r Refund) error {
 
 // failRefund ends a refund that cannot be made, and records that in the order's history under its current status. It
 // changes nothing if the refund has failed, or was retried meanwhile, or is settled, unless late is true.
-func failRefund(ctx context.Context, tx pgx.Tx, r Refund, why string, late bool) error {
+func failRefund(ctx context.Context, tx pgx.Tx, r Refund, reason string, late bool) error {
 	return postgres.Exec(ctx, tx, `
 		with failed as (
 			update refunds set settled_at = null, failed_at = now(), failure = $2
@@ -68,7 +68,7 @@ func failRefund(ctx context.Context, tx pgx.Tx, r Refund, why string, late bool)
 		insert into order_history (order_id, status, at, by, reason)
 		select f.order_id, o.status, f.failed_at, 'system',
 			'the refund of ' || f.amount || ' ' || f.currency || ' failed: ' || $2
-		from failed f join orders o on o.id = f.order_id`, r.ID, why, r.Retries, late)
+		from failed f join orders o on o.id = f.order_id`, r.ID, reason, r.Retries, late)
 }
 
 // retryRefund reopens a failed refund of an order. It fails with ErrNotFailed.

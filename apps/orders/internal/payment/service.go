@@ -35,7 +35,7 @@ type OnSettled func(ctx context.Context, id shop.OrderID)
 // OnRefundFailed records that a refund failed after the provider had accepted it, and returns the outstanding money.
 // found is false if there is no such refund. If it fails, the provider sends the webhook again.
 type OnRefundFailed func(
-	ctx context.Context, id shop.OrderID, refund uuid.UUID, why string,
+	ctx context.Context, id shop.OrderID, refund uuid.UUID, reason string,
 ) (outstanding Record, found bool, err error)
 
 // NewService makes the service of the payments in db.
