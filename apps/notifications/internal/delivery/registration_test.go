@@ -3,6 +3,7 @@ package delivery
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,7 +24,9 @@ func TestMailWaitsForTheRegistration(t *testing.T) {
 	unknown := make([]shop.UserID, 2*failuresToOpen) // would open the breaker if they were counted
 	for n := range unknown {
 		unknown[n] = shop.UserID{UUID: shop.NewID()}
-		enqueue(t, db, unknown[n], kind.Paid, "1")
+		inTx(t, db, func(tx pgx.Tx) error { // without a name, as it is consumed before the user
+			return enqueueJob(t.Context(), tx, Job{UserID: unknown[n], Kind: kind.Paid, Variables: template.Variables{Number: "1"}})
+		})
 	}
 	inTx(t, db, func(tx pgx.Tx) error {
 		return contact.UpdateRole(t.Context(), tx, shop.NewID(), unknown[0], shop.Admin)
@@ -55,6 +58,11 @@ func TestMailWaitsForTheRegistration(t *testing.T) {
 		})
 	}
 	awaitState(t, db, "sent", len(unknown)+1)
+	for _, m := range provider.messages()[1:] {
+		if name, _, _ := strings.Cut(m.To, "@"); !strings.Contains(m.Body, "Hello "+name+",") {
+			t.Errorf("the mail to %s has no name: %s", m.To, m.Body)
+		}
+	}
 }
 
 // TestDecisionKeepsMakeDue: MakeDue during an attempt is not overwritten by the time of its retry.

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,6 +62,7 @@ func (r *Renderer) Render(ctx context.Context, jobs []Job) (Message, error) {
 	if err != nil {
 		return Message{}, permanentIfBroken(err)
 	}
+	v.Name = cmp.Or(v.Name, user.Name()) // unknown when the event was consumed before the registration
 	if k, err := kind.Of(name); err == nil && k.Class == kind.ClassNews {
 		token := "?token=" + r.unsubscribe.Sign(first.UserID, name)
 		v.Unsubscribe = r.publicURL + "/unsubscribe" + token
