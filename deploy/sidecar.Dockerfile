@@ -1,7 +1,7 @@
 # daprd with a shell: it takes the authority's certificate only from its environment, and in a composition that is a
 # file.
 #
-# Not built with an image builder yet: no image could be pulled where this was written.
+# Not built with an image builder yet: no image could be pulled on the machine of development.
 FROM daprio/daprd:1.18.2 AS dapr
 
 FROM alpine:3.22
