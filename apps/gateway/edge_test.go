@@ -21,9 +21,9 @@ import (
 // none is a token of algorithm none with the claims of a valid one.
 func none(t *testing.T, caller shop.Caller) string {
 	t.Helper()
-	good := strings.Split(as(t, caller), ".")
+	valid := strings.Split(as(t, caller), ".")
 	head := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`))
-	return "Authorization: Bearer " + head + "." + good[1] + "."
+	return "Authorization: Bearer " + head + "." + valid[1] + "."
 }
 
 // hmac is a token signed with the public key as if it were a secret.

@@ -30,11 +30,11 @@ func TestVerify(t *testing.T) {
 	other, _ := newSigner(t)
 	v := auth.NewVerifier(signer.Feed)
 	alice := kittest.NewCaller(shop.User)
-	good, err := signer.Sign(alice, time.Minute)
+	valid, err := signer.Sign(alice, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := v.Verify(t.Context(), good); err != nil || got != alice {
+	if got, err := v.Verify(t.Context(), valid); err != nil || got != alice {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	kid := signer.JWKS().Keys[0].ID
@@ -64,7 +64,7 @@ func TestVerify(t *testing.T) {
 	}
 	expired, _ := signer.Sign(alice, -time.Minute)
 	foreign, _ := other.Sign(alice, time.Minute)
-	parts := strings.Split(good, ".")
+	parts := strings.Split(valid, ".")
 
 	for name, token := range map[string]string{
 		"empty":                     "",
@@ -84,7 +84,7 @@ func TestVerify(t *testing.T) {
 		"issued in the future":      changed(func(c jwt.MapClaims, _ map[string]any) { c["iat"] = time.Now().Add(time.Hour).Unix() }),
 		"tampered":                  parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"role":"admin"}`)) + "." + parts[2],
 		"signature cut":             parts[0] + "." + parts[1] + ".",
-		"changed last letter":       good[:len(good)-1] + string(good[len(good)-1]+1), // some of its bits are not part of the signature
+		"changed last letter":       valid[:len(valid)-1] + string(valid[len(valid)-1]+1), // some of its bits are not part of the signature
 	} {
 		if got, err := v.Verify(t.Context(), token); fault.Of(err) == nil || fault.Of(err).Kind != fault.Unauthenticated {
 			t.Errorf("%s: %+v, %v", name, got, err)

@@ -36,18 +36,18 @@ func FuzzVerify(f *testing.F) {
 	other, _ := newSigner(f)
 	alice := kittest.NewCaller(shop.User)
 	v := auth.NewVerifier(signer.Feed)
-	good, err := signer.Sign(alice, 24*time.Hour)
+	valid, err := signer.Sign(alice, 24*time.Hour)
 	if err != nil {
 		f.Fatal(err)
 	}
-	parts := strings.Split(good, ".")
+	parts := strings.Split(valid, ".")
 	encode := base64.RawURLEncoding.EncodeToString
 	none := encode([]byte(`{"alg":"none","typ":"JWT"}`))
 	for _, seed := range []string{
-		good, signed(f, other, alice), "", ".", "..", "...", "a.b.c", "Bearer " + good, good + ".", good + "=", " " + good,
+		valid, signed(f, other, alice), "", ".", "..", "...", "a.b.c", "Bearer " + valid, valid + ".", valid + "=", " " + valid,
 		parts[0] + "." + parts[1] + ".", parts[0] + ".." + parts[2], none + "." + parts[1] + ".", none + "." + parts[1] + "." + parts[2],
-		encode([]byte(`{"alg":"HS256","kid":"`+kid(f, good)+`"}`)) + "." + parts[1] + "." + parts[2],
-		encode([]byte(`{"alg":"EdDSA","kid":["`+kid(f, good)+`"]}`)) + "." + parts[1] + "." + parts[2],
+		encode([]byte(`{"alg":"HS256","kid":"`+kid(f, valid)+`"}`)) + "." + parts[1] + "." + parts[2],
+		encode([]byte(`{"alg":"EdDSA","kid":["`+kid(f, valid)+`"]}`)) + "." + parts[1] + "." + parts[2],
 		encode([]byte(`{"alg":"EdDSA","kid":"../../etc/passwd"}`)) + "." + parts[1] + "." + parts[2],
 		encode([]byte(`{"alg":"EdDSA","jwk":{"kty":"OKP"},"jku":"http://example.com/keys","crit":["exp"]}`)) + "." + parts[1] + "." + parts[2],
 		parts[0] + "." + encode([]byte(`{"exp":9e999}`)) + "." + parts[2],
@@ -60,7 +60,7 @@ func FuzzVerify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, token string) {
 		got, err := v.Verify(t.Context(), token)
 		switch {
-		case err == nil && (token != good || got != alice):
+		case err == nil && (token != valid || got != alice):
 			t.Errorf("a forged token is accepted for %+v: %q", got, token)
 		case err != nil && fault.Of(err).Kind != fault.Unauthenticated:
 			t.Errorf("%q fails with %v", token, err)

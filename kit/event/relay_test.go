@@ -28,7 +28,7 @@ func TestFailingKeysDoNotBlockOthers(t *testing.T) {
 	}
 	emit(t, db, first, "accepted 001")
 	for range 300 {
-		emit(t, db, order(), "good")
+		emit(t, db, order(), "accepted")
 	}
 	replica := func() (kill func()) {
 		ctx, stop := context.WithCancel(t.Context())
@@ -51,7 +51,7 @@ func TestFailingKeysDoNotBlockOthers(t *testing.T) {
 	}
 	published(300)
 	kill()
-	emit(t, db, order(), "good")
+	emit(t, db, order(), "accepted")
 	published(301)
 	for _, line := range b.seen() {
 		if line == first.String()+" accepted 001" {

@@ -82,14 +82,14 @@ func newApp(token string) *web.App {
 	return app
 }
 
-const good = `{"note":"hi","price":299.9,"lines":[{"product_id":1,"quantity":2}]}`
+const valid = `{"note":"hi","price":299.9,"lines":[{"product_id":1,"quantity":2}]}`
 
 func TestInput(t *testing.T) {
 	kittest.Run(t, newApp(""), nil, []kittest.Call{
-		{Name: "good", Do: "POST /baskets/7", Body: good, Want: 201, Has: []string{`"id":7`, `"price":299.9`}},
+		{Name: "valid", Do: "POST /baskets/7", Body: valid, Want: 201, Has: []string{`"id":7`, `"price":299.9`}},
 		{Name: "malformed", Do: "POST /baskets/7", Body: `{"note":`, Want: 400, Has: []string{`"malformed"`}},
 		{Name: "empty", Do: "POST /baskets/7", Want: 400, Has: []string{`"malformed"`}},
-		{Name: "trailing data", Do: "POST /baskets/7", Body: good + good, Want: 400},
+		{Name: "trailing data", Do: "POST /baskets/7", Body: valid + valid, Want: 400},
 		{Name: "not an object", Do: "POST /baskets/7", Body: `[1]`, Want: 422},
 		{Name: "all bad fields", Do: "POST /baskets/7", Want: 422,
 			Body: `{"note":5,"price":"9","role":"admin","mail":"no address","lines":[{"product_id":1,"quantity":0},{"product_id":"x","quantity":1001,"color":1}]}`,
@@ -108,14 +108,14 @@ func TestInput(t *testing.T) {
 			Has: []string{`"price":"must not be negative"`, `"lines[0].quantity":"must be at least 1"`}},
 		{Name: "fraction", Do: "POST /baskets/7", Body: `{"lines":[{"product_id":1,"quantity":1.5}]}`, Want: 422, Has: []string{`must be a whole number`}},
 		{Name: "NUL", Do: "POST /baskets/7", Body: `{"note":"a\u0000b","lines":[{"product_id":1,"quantity":1}]}`, Want: 422, Has: []string{`NUL`}},
-		{Name: "not JSON", Do: "POST /baskets/7", Body: good, Header: map[string]string{"Content-Type": "text/plain"}, Want: 415},
+		{Name: "not JSON", Do: "POST /baskets/7", Body: valid, Header: map[string]string{"Content-Type": "text/plain"}, Want: 415},
 		{Name: "a form where none is accepted", Do: "POST /baskets/7", Body: "note=x", Header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, Want: 415},
 		{Name: "form", Do: "POST /sign-in", Body: "name=testuser", Header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, Want: 200, Has: []string{`"testuser"`}},
 		{Name: "form with an unknown field", Do: "POST /sign-in", Body: "name=t&role=admin", Header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, Want: 422, Has: []string{`"role"`}},
 		{Name: "form in parts", Do: "POST /sign-in", Body: inParts("name", "testuser"), Header: partsHeader, Want: 200, Has: []string{`"testuser"`}},
 		{Name: "form in parts with an unknown field", Do: "POST /sign-in", Body: inParts("role", "admin"), Header: partsHeader, Want: 422, Has: []string{`"role"`}},
 		{Name: "form in parts with a file", Do: "POST /sign-in", Body: strings.Replace(inParts("name", "x"), `"name"`, `"name"; filename="x"`, 1), Header: partsHeader, Want: 422, Has: []string{`"name (a file)"`}},
-		{Name: "an invalid id", Do: "POST /baskets/seven", Body: good, Want: 404},
+		{Name: "an invalid id", Do: "POST /baskets/seven", Body: valid, Want: 404},
 		{Name: "query", Do: "GET /things?limit=7&name=abc", Want: 200, Has: []string{`"limit":7`, `"abc"`}},
 		{Name: "query default", Do: "GET /things", Want: 200, Has: []string{`"limit":20`}},
 		{Name: "limit too large", Do: "GET /things?limit=101", Want: 422, Has: []string{`"limit":"must be at most 100"`}},
@@ -123,10 +123,10 @@ func TestInput(t *testing.T) {
 		{Name: "limit not a number", Do: "GET /things?limit=x", Want: 422},
 		{Name: "limit twice", Do: "GET /things?limit=1&limit=2", Want: 422, Has: []string{`"limit":"must be given once"`}},
 		{Name: "invalid cursor", Do: "GET /things?cursor=%21%21", Want: 422, Has: []string{`"cursor"`}},
-		{Name: "fault", Do: "POST /baskets/7", Body: strings.Replace(good, "hi", "short", 1), Want: 409,
+		{Name: "fault", Do: "POST /baskets/7", Body: strings.Replace(valid, "hi", "short", 1), Want: 409,
 			Header: map[string]string{"Traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}, Has: []string{`"short"`, `"lines[0].quantity":"only 1 left"`, `"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"`}},
-		{Name: "a deadlock", Do: "POST /baskets/7", Body: strings.Replace(good, "hi", "deadlock", 1), Want: 503, Has: []string{`"unavailable"`}, HasNot: []string{"deadlock"}},
-		{Name: "panic", Do: "POST /baskets/7", Body: strings.Replace(good, "hi", "panic", 1), Want: 500, Has: []string{`"internal"`}, HasNot: []string{"secret", "goroutine"}},
+		{Name: "a deadlock", Do: "POST /baskets/7", Body: strings.Replace(valid, "hi", "deadlock", 1), Want: 503, Has: []string{`"unavailable"`}, HasNot: []string{"deadlock"}},
+		{Name: "panic", Do: "POST /baskets/7", Body: strings.Replace(valid, "hi", "panic", 1), Want: 500, Has: []string{`"internal"`}, HasNot: []string{"secret", "goroutine"}},
 	})
 }
 

@@ -93,10 +93,10 @@ func newBuyer(t *testing.T) client.Client {
 func secondAccount(t *testing.T) {
 	buyer := newBuyer(t)
 	must(t, buyer.Call(t.Context(), "POST /api/v1/categories", client.Raw(e2e.Category), 403, nil))
-	var mine client.Page[client.Order]
-	must(t, buyer.Call(t.Context(), "GET /api/v1/orders", nil, 200, &mine))
-	if len(mine.Items) != 0 {
-		t.Errorf("a new buyer sees %+v", mine.Items)
+	var orders client.Page[client.Order]
+	must(t, buyer.Call(t.Context(), "GET /api/v1/orders", nil, 200, &orders))
+	if len(orders.Items) != 0 {
+		t.Errorf("a new buyer sees %+v", orders.Items)
 	}
 	var all client.Page[client.Order]
 	must(t, admin.Call(t.Context(), "GET /api/v1/orders", nil, 200, &all))

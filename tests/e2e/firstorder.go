@@ -29,12 +29,12 @@ const (
 func FirstOrder(t *testing.T, base string) client.Client {
 	t.Helper()
 	ctx, buyer := t.Context(), client.Client{Base: base}
-	guest, err := buyer.API()
+	anonymous, err := buyer.API()
 	must(t, err)
-	registered, err := guest.RegisterWithResponse(ctx, nil, read[api.RegisterJSONRequestBody](t, Register))
+	registered, err := anonymous.RegisterWithResponse(ctx, nil, read[api.RegisterJSONRequestBody](t, Register))
 	must(t, err)
 	account := expect(t, registered.JSON201, registered.Body)
-	signedIn, err := guest.SignInWithFormdataBodyWithResponse(ctx,
+	signedIn, err := anonymous.SignInWithFormdataBodyWithResponse(ctx,
 		api.SignInFormdataRequestBody{Username: account.Username, Password: "SecurePassword123!"})
 	must(t, err)
 	buyer.Token = expect(t, signedIn.JSON200, signedIn.Body).AccessToken

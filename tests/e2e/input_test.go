@@ -85,13 +85,13 @@ func tokens(t *testing.T) {
 	must(t, err)
 	own.Issuer = fmt.Sprintf("http://localhost:%d", running.Port("gateway", "app"))
 	caller := kittest.NewCaller(shop.Admin)
-	good, err := own.Sign(caller, time.Minute)
+	valid, err := own.Sign(caller, time.Minute)
 	must(t, err)
 	expired, err := own.Sign(caller, -time.Minute)
 	must(t, err)
 	foreign, err := kittest.Signer.Sign(caller, time.Minute)
 	must(t, err)
-	parts := strings.Split(good, ".")
+	parts := strings.Split(valid, ".")
 	none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`)) + "." + parts[1] + "."
 	for _, call := range []string{"POST /api/v1/categories", "POST /api/v1/products", "POST /api/v1/orders", "GET /api/v1/orders", "GET /api/v1/notifications", "GET /api/v1/users/me"} {
 		for name, token := range map[string]string{"no token": "", "expired": expired, "alg none": none, "another key": foreign, "truncated": parts[0] + "." + parts[1]} {
@@ -102,5 +102,5 @@ func tokens(t *testing.T) {
 			}
 		}
 	}
-	must(t, client.Client{Base: anonymous.Base, Token: good}.Call(t.Context(), "GET /api/v1/orders", nil, 200, nil))
+	must(t, client.Client{Base: anonymous.Base, Token: valid}.Call(t.Context(), "GET /api/v1/orders", nil, 200, nil))
 }

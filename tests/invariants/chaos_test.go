@@ -88,17 +88,17 @@ func placeOrders(ctx context.Context, t *testing.T, products []int64, all int) (
 	for range chaosBuyers {
 		user := buyer(t)
 		buyers.Go(func() {
-			var mine []string
+			var placed []string
 			for body := range orders {
 				id, err := buy(ctx, user, body)
 				if err == nil && id == "" {
 					err = errors.New("out of stock")
 				}
 				if err == nil {
-					mine = append(mine, id)
+					placed = append(placed, id)
 				}
-				if len(mine) > 20 {
-					err = errors.Join(err, changeOrder(ctx, user, mine[len(mine)-20]))
+				if len(placed) > 20 {
+					err = errors.Join(err, changeOrder(ctx, user, placed[len(placed)-20]))
 				}
 				mu.Lock()
 				if id != "" {

@@ -15,7 +15,7 @@ import (
 
 var trackedURL = regexp.MustCompile(`"(https?://[^"]+/api/v1/notifications/(opened|clicked)\?token=[^"]+)"`)
 
-// tracking checks that e-mails with news have no tracking pixel and no tracked links until the user allows them. Then
+// tracking checks that broadcast e-mails have no tracking pixel and no tracked links until the user allows them. Then
 // both work without authentication and count once, and the link leads to the product.
 func tracking(t *testing.T) {
 	reader := newBuyer(t, "tara", "Tara")
@@ -27,7 +27,7 @@ func tracking(t *testing.T) {
 		t.Helper()
 		must(t, admin.Call(t.Context(), "POST"+path+"/inventory/adjustments", map[string]any{"delta": delta, "reason": "counted"}, 201, nil))
 	}
-	news := func(nth int) mail {
+	broadcast := func(nth int) mail {
 		t.Helper()
 		must(t, reader.Call(t.Context(), "POST"+path+"/notify-me", nil, 202, nil))
 		stock(1)
@@ -45,12 +45,12 @@ func tracking(t *testing.T) {
 		stock(-1)
 		return all[nth-1]
 	}
-	if m := news(1); trackedURL.MatchString(m.HTML+m.Text) || !strings.Contains(m.HTML, path[1:]+`"`) {
+	if m := broadcast(1); trackedURL.MatchString(m.HTML+m.Text) || !strings.Contains(m.HTML, path[1:]+`"`) {
 		t.Errorf("tracked without permission: %s", m.HTML)
 	}
 	must(t, reader.Call(t.Context(), "PUT /api/v1/notifications/preferences", client.Raw(`{"tracking":true}`), 200, nil))
 	found := map[string]string{}
-	for _, m := range trackedURL.FindAllStringSubmatch(news(2).HTML, -1) {
+	for _, m := range trackedURL.FindAllStringSubmatch(broadcast(2).HTML, -1) {
 		at, err := url.Parse(html.UnescapeString(m[1]))
 		must(t, err)
 		found[m[2]] = "GET " + at.RequestURI()

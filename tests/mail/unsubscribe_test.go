@@ -21,14 +21,14 @@ func oneClick(t *testing.T) {
 			map[string]string{"title": title, "body": "All things half price", "role": "admin"}, 202, nil))
 	}
 	broadcast("The first sale")
-	news := awaitMail(t, "test@example.com", "The first sale")
-	link, found := strings.CutPrefix(strings.TrimSuffix(news.Header.Get("List-Unsubscribe"), ">"), "<")
+	message := awaitMail(t, "test@example.com", "The first sale")
+	link, found := strings.CutPrefix(strings.TrimSuffix(message.Header.Get("List-Unsubscribe"), ">"), "<")
 	at, err := url.Parse(link)
-	if err != nil || !found || at.Host == "" || news.Header.Get("List-Unsubscribe-Post") != "List-Unsubscribe=One-Click" {
-		t.Fatalf("%v %v", news.Header, err)
+	if err != nil || !found || at.Host == "" || message.Header.Get("List-Unsubscribe-Post") != "List-Unsubscribe=One-Click" {
+		t.Fatalf("%v %v", message.Header, err)
 	}
-	if !strings.Contains(news.Text, "/unsubscribe?token=") || !strings.Contains(news.HTML, "/unsubscribe?token=") {
-		t.Errorf("no visible link:\n%s\n%s", news.Text, news.HTML)
+	if !strings.Contains(message.Text, "/unsubscribe?token=") || !strings.Contains(message.HTML, "/unsubscribe?token=") {
+		t.Errorf("no visible link:\n%s\n%s", message.Text, message.HTML)
 	}
 	subscribed := func() bool {
 		var p struct {

@@ -58,11 +58,11 @@ func TestForgedTokens(t *testing.T) {
 	changed := func(change func(c jwt.MapClaims, h map[string]any)) string {
 		return forge(jwt.SigningMethodEdDSA, key, change)
 	}
-	good := as(jwt.SigningMethodEdDSA, key)
-	acceptedEverywhere(t, "the original token", good)
+	valid := as(jwt.SigningMethodEdDSA, key)
+	acceptedEverywhere(t, "the original token", valid)
 	_, foreign, err := ed25519.GenerateKey(nil)
 	must(t, err)
-	parts := strings.Split(good, ".")
+	parts := strings.Split(valid, ".")
 	x := base64.RawURLEncoding.EncodeToString(public)
 	for what, token := range map[string]string{
 		"alg none":                  as(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType),

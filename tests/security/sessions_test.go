@@ -90,7 +90,7 @@ func TestSignOutEndsTokens(t *testing.T) {
 	t.Parallel()
 	_, name := newUser(t)
 	this, other := signIn(t, name, password), signIn(t, name, password)
-	acceptedEverywhere(t, "a good token", this.Access)
+	acceptedEverywhere(t, "a valid token", this.Access)
 	must(t, client.Client{Base: running.URL(), Token: this.Access}.Call(t.Context(), "POST /api/v1/auth/logout", nil, 204, nil))
 	endedWithinASecond(t, "after signing out", this.Access)
 	a, _ := refresh(t, this.Refresh)

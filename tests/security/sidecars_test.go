@@ -74,10 +74,10 @@ func TestSidecarsRequireTheTokenOfTheirApp(t *testing.T) {
 		"GET /v1.0/configuration/configuration", "POST /v1.0/actors/x/1/method/y",
 	}
 	for i, app := range allApps {
-		theirs, own := tokens(t, allApps[(i+1)%len(allApps)])
+		otherToken, own := tokens(t, allApps[(i+1)%len(allApps)])
 		for _, call := range calls {
 			for what, token := range map[string]string{
-				"no token": "", "another app's token": theirs, "another sidecar's token": own,
+				"no token": "", "another app's token": otherToken, "another sidecar's token": own,
 				"an invented token": strings.Repeat("a", 48),
 			} {
 				var headers []string
@@ -106,7 +106,7 @@ func grpcSidecar(t *testing.T, app string) *grpc.ClientConn {
 // TestSidecarsRequireTheTokenOfTheirAppOverGRPC is the same for the gRPC port, which also serves the workflow engine.
 func TestSidecarsRequireTheTokenOfTheirAppOverGRPC(t *testing.T) {
 	t.Parallel()
-	theirs, _ := tokens(t, "users")
+	otherToken, _ := tokens(t, "users")
 	for _, app := range []string{"gateway", "products", "orders", "notifications"} {
 		conn := grpcSidecar(t, app)
 		for _, method := range []string{
@@ -116,7 +116,7 @@ func TestSidecarsRequireTheTokenOfTheirAppOverGRPC(t *testing.T) {
 			"/dapr.proto.runtime.v1.Dapr/InvokeBinding", "/dapr.proto.runtime.v1.Dapr/StartWorkflowBeta1",
 			"/TaskHubSidecarService/StartInstance", "/TaskHubSidecarService/TerminateInstance", "/TaskHubSidecarService/Hello",
 		} {
-			for what, token := range map[string]string{"no token": "", "another app's token": theirs} {
+			for what, token := range map[string]string{"no token": "", "another app's token": otherToken} {
 				ctx := t.Context()
 				if token != "" {
 					ctx = metadata.AppendToOutgoingContext(ctx, "dapr-api-token", token)

@@ -162,9 +162,9 @@ func TestWaitReady(t *testing.T) {
 
 func TestOrphansAreFoundByTheirMarkerAndEnded(t *testing.T) {
 	dir := t.TempDir()
-	mine, other := exec.Command("/bin/sleep", "1000"), exec.Command("/bin/sleep", "1000")
-	mine.Env, other.Env = []string{Marker + "=" + dir}, []string{Marker + "=" + dir + "/other"}
-	for _, c := range []*exec.Cmd{mine, other} {
+	marked, other := exec.Command("/bin/sleep", "1000"), exec.Command("/bin/sleep", "1000")
+	marked.Env, other.Env = []string{Marker + "=" + dir}, []string{Marker + "=" + dir + "/other"}
+	for _, c := range []*exec.Cmd{marked, other} {
 		if err := Start(c); err != nil {
 			t.Fatal(err)
 		}

@@ -127,14 +127,14 @@ func TestInstallRemovesItsPolicy(t *testing.T) {
 // TestInstallKeepsAnExistingPolicy: container images have one.
 func TestInstallKeepsAnExistingPolicy(t *testing.T) {
 	s, root := fakeSystem(t)
-	const theirs = "#!/bin/sh\nexit 101\n"
-	write(t, root, map[string]string{"usr/sbin/policy-rc.d": theirs})
+	const existing = "#!/bin/sh\nexit 101\n"
+	write(t, root, map[string]string{"usr/sbin/policy-rc.d": existing})
 	cmd := startInstall(t, root)
 	touch(t, root, "go-on")
 	if err := errors.Join(cmd.Wait(), s.recover()); err != nil {
 		t.Fatal(err)
 	}
-	if text, err := os.ReadFile(s.policyFile()); err != nil || string(text) != theirs {
+	if text, err := os.ReadFile(s.policyFile()); err != nil || string(text) != existing {
 		t.Errorf("the policy is %q: %v", text, err)
 	}
 }

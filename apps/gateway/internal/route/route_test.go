@@ -58,12 +58,12 @@ func TestDeadlines(t *testing.T) {
 
 // shadows reports whether every path that matches other also matches pattern.
 func shadows(pattern, other string) bool {
-	parts, theirs := strings.Split(pattern, "/"), strings.Split(other, "/")
-	if len(parts) != len(theirs) {
+	parts, others := strings.Split(pattern, "/"), strings.Split(other, "/")
+	if len(parts) != len(others) {
 		return false
 	}
 	for i := range parts {
-		if !strings.HasPrefix(parts[i], "{") && parts[i] != theirs[i] {
+		if !strings.HasPrefix(parts[i], "{") && parts[i] != others[i] {
 			return false
 		}
 	}
@@ -71,15 +71,15 @@ func shadows(pattern, other string) bool {
 }
 
 func TestCompleteRefuses(t *testing.T) {
-	good := Route{Do: "GET /api/v1/x", Service: "x", Need: shop.Anyone, Limit: reading}
+	valid := Route{Do: "GET /api/v1/x", Service: "x", Need: shop.Anyone, Limit: reading}
 	for name, table := range map[string][]Route{
-		"one route twice":  {good, good},
-		"no service":       {{Do: good.Do, Need: shop.Anyone, Limit: reading}},
-		"no permission":    {{Do: good.Do, Service: "x", Limit: reading}},
-		"no limit":         {{Do: good.Do, Service: "x", Need: shop.Anyone}},
+		"one route twice":  {valid, valid},
+		"no service":       {{Do: valid.Do, Need: shop.Anyone, Limit: reading}},
+		"no permission":    {{Do: valid.Do, Service: "x", Limit: reading}},
+		"no limit":         {{Do: valid.Do, Service: "x", Need: shop.Anyone}},
 		"no path":          {{Do: "GET", Service: "x", Need: shop.Anyone, Limit: reading}},
-		"cached per user":  {{Do: good.Do, Service: "x", Need: shop.SignedIn, Limit: reading, Cached: true}},
-		"an end before it": {{Do: good.Do, Service: "x", Need: shop.Anyone, Limit: reading, Deprecated: Deprecation{Since: day("2027-01-02"), Sunset: day("2027-01-01")}}},
+		"cached per user":  {{Do: valid.Do, Service: "x", Need: shop.SignedIn, Limit: reading, Cached: true}},
+		"an end before it": {{Do: valid.Do, Service: "x", Need: shop.Anyone, Limit: reading, Deprecated: Deprecation{Since: day("2027-01-02"), Sunset: day("2027-01-01")}}},
 		"a cached change":  {{Do: "POST /api/v1/x", Service: "x", Need: shop.Anyone, Limit: reading, Cached: true}},
 	} {
 		if _, err := Complete(table); err == nil {

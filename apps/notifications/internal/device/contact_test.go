@@ -14,7 +14,7 @@ import (
 )
 
 func TestCheckContact(t *testing.T) {
-	for contact, good := range map[string]bool{
+	for contact, valid := range map[string]bool{
 		"mailto:shop@sidecart.example":     true,
 		"https://shop.example.com/contact": true,
 		"shop@sidecart.example":            false,
@@ -25,7 +25,7 @@ func TestCheckContact(t *testing.T) {
 		"https://":                         false,
 		"":                                 false,
 	} {
-		if err := CheckContact(contact); (err == nil) != good {
+		if err := CheckContact(contact); (err == nil) != valid {
 			t.Errorf("%q: %v", contact, err)
 		}
 	}

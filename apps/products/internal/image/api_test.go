@@ -201,11 +201,11 @@ func TestImages(t *testing.T) {
 // deleted.
 func TestAnInvalidFileBlocksNoOther(t *testing.T) {
 	db := newDB(t)
-	bad, good := shop.NewID(), shop.NewID()
-	store := &fakeFiles{files: map[string][]byte{bad.String(): nil, good.String(): nil}, bad: bad.String()}
+	bad, valid := shop.NewID(), shop.NewID()
+	store := &fakeFiles{files: map[string][]byte{bad.String(): nil, valid.String(): nil}, bad: bad.String()}
 	s := images.NewService(event.NewOutbox(db), store.Files())
 	if _, err := db.Exec(t.Context(), `
-		insert into image_files (name, free_at) values ($1, now() - interval '2 hours'), ($2, now() - interval '1 hour')`, bad, good); err != nil {
+		insert into image_files (name, free_at) values ($1, now() - interval '2 hours'), ($2, now() - interval '1 hour')`, bad, valid); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.DeleteUnused(t.Context()); !errors.Is(err, sidecar.ErrUpstream) || !strings.Contains(err.Error(), bad.String()) || len(store.files) != 1 {

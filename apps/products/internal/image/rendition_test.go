@@ -133,16 +133,16 @@ func TestUpright(t *testing.T) {
 }
 
 func TestOrientationOfInvalidFiles(t *testing.T) {
-	good := asJPEG(t, halves(4, 4), 8, binary.BigEndian)
-	if got := orientation(good); got != 8 {
+	valid := asJPEG(t, halves(4, 4), 8, binary.BigEndian)
+	if got := orientation(valid); got != 8 {
 		t.Errorf("%d", got)
 	}
 	for n := range 60 { // truncated anywhere
-		if got := orientation(good[:n]); got != 1 && got != 8 {
+		if got := orientation(valid[:n]); got != 1 && got != 8 {
 			t.Errorf("%d of the first %d bytes", got, n)
 		}
 	}
-	far := slices.Clone(good)
+	far := slices.Clone(valid)
 	copy(far[16:], "\xff\xff\xff\xff") // the offset of the directory
 	if got := orientation(far); got != 1 {
 		t.Errorf("%d", got)

@@ -184,8 +184,8 @@ func TestExpiry(t *testing.T) {
 // others are released.
 func TestAFailingReservationBlocksNoOther(t *testing.T) {
 	db, s := open(t, time.Millisecond, 10, 10)
-	bad, good := newOrder(), newOrder()
-	for id, order := range map[int64]shop.OrderID{1: bad, 2: good} {
+	bad, valid := newOrder(), newOrder()
+	for id, order := range map[int64]shop.OrderID{1: bad, 2: valid} {
 		if _, err := s.Reserve(t.Context(), order, items(int(id), 3)); err != nil {
 			t.Fatal(err)
 		}

@@ -75,7 +75,7 @@ func TestVerification(t *testing.T) {
 		{Name: "made up", Do: "POST /auth/verify-email", Body: token("made up"), Want: 422, Has: []string{`"mail_token_invalid"`}},
 		{Name: "superseded", Do: "POST /auth/verify-email", Body: token(first), Want: 422, Has: []string{`"mail_token_invalid"`}},
 		{Name: "for another purpose", Do: "POST /auth/password/reset", Body: fmt.Sprintf(`{"token":%q,"new_password":%q}`, second, newPassword), Want: 422, Has: []string{`"mail_token_invalid"`}},
-		{Name: "good", Do: "POST /auth/verify-email", Body: token(second), Want: 204, Emits: []string{"users.verified"}},
+		{Name: "valid", Do: "POST /auth/verify-email", Body: token(second), Want: 204, Emits: []string{"users.verified"}},
 		{Name: "used", Do: "POST /auth/verify-email", Body: token(second), Want: 422, Has: []string{`"mail_token_invalid"`}},
 		{Name: "me", As: user, Do: "GET /users/me", Want: 200, Has: []string{`"email_verified":true`}},
 		{Name: "resend to an unknown address", Do: "POST /auth/verify-email/resend", Body: `{"email":"unknown@example.com"}`, Want: 202},
@@ -152,7 +152,7 @@ func TestForgottenPassword(t *testing.T) {
 	kittest.Run(t, s.app, s.db, []kittest.Call{
 		{Name: "a common password", Do: "POST /auth/password/reset", Body: reset("password1"), Want: 422, Has: []string{`"new_password":"is one of`}},
 		{Name: "the address", Do: "POST /auth/password/reset", Body: reset("testuser@example.com"), Want: 422, Has: []string{`"new_password":"must not be`}},
-		{Name: "good", Do: "POST /auth/password/reset", Body: reset(newPassword), Want: 204, Emits: []string{"users.verified", "users.password_changed"}},
+		{Name: "valid", Do: "POST /auth/password/reset", Body: reset(newPassword), Want: 204, Emits: []string{"users.verified", "users.password_changed"}},
 		{Name: "used", Do: "POST /auth/password/reset", Body: reset(password), Want: 422, Has: []string{`"mail_token_invalid"`}},
 	})
 	if ended := s.takeEnded(); !slices.Equal(ended, []string{user.ID.String() + " 00000000-0000-0000-0000-000000000000 password changed"}) {
@@ -184,7 +184,7 @@ func TestPassword(t *testing.T) {
 		{Name: "wrong", As: user, Do: "PUT /users/me/password", Body: change("wrong", newPassword), Want: 422, Has: []string{`"current_password":"is wrong"`}},
 		{Name: "short", As: user, Do: "PUT /users/me/password", Body: change(password, "short"), Want: 422, Has: []string{`"new_password":"must have at least 8 characters"`}},
 		{Name: "common", As: user, Do: "PUT /users/me/password", Body: change(password, "qwertyuiop"), Want: 422, Has: []string{`"new_password":"is one of`}},
-		{Name: "good", As: user, Do: "PUT /users/me/password", Body: change(password, newPassword), Want: 204, Emits: []string{"users.password_changed"}},
+		{Name: "valid", As: user, Do: "PUT /users/me/password", Body: change(password, newPassword), Want: 204, Emits: []string{"users.password_changed"}},
 	})
 	if ended := s.takeEnded(); !slices.Equal(ended, []string{fmt.Sprintf("%s %s password changed", user.ID, user.SessionID)}) {
 		t.Errorf("ended: %v", ended)

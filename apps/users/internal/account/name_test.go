@@ -47,12 +47,12 @@ func TestLookalikesHaveOneSkeleton(t *testing.T) {
 }
 
 func TestUsernameProblem(t *testing.T) {
-	for name, good := range map[string]bool{
+	for name, valid := range map[string]bool{
 		"testuser": true, "Jürgen-42": true, "иван": true, "Ελένη": true, "田中ゆき": true, "tanaka田中カナ": true, "김민수": true, "kim김": true, "محمد": true, "o.brien_3": true,
 		"pаypal": false /* Cyrillic а */, "ιvan": false /* Greek ι */, "абвabc": false, "김カナ": false, "ﷺ": false, "ann½": false,
 	} {
-		if got := usernameProblem(name) == ""; got != good {
-			t.Errorf("%q: valid is %v, want %v (%s)", name, got, good, usernameProblem(name))
+		if got := usernameProblem(name) == ""; got != valid {
+			t.Errorf("%q: valid is %v, want %v (%s)", name, got, valid, usernameProblem(name))
 		}
 	}
 }
@@ -90,15 +90,15 @@ func TestPasswordPolicy(t *testing.T) {
 			t.Errorf("%q cannot match: it is too short or not canonical", line)
 		}
 	}
-	for password, good := range map[string]bool{
+	for password, valid := range map[string]bool{
 		"SecurePassword123!": true, "correct horse battery staple": true, "пароль-длинный": true, "        ": true, strings.Repeat("a", 72): true,
 		"password": false, "PASSWORD": false, "Password123": false, "12345678": false, "qwertyuiop": false, "iloveyou1": false, "ｐassword": false, "sidecart2026": false,
 		"longusername": false, "LongUsername": false, "long@example.com": false, "long.local.part": false, "Ann Example": false,
 		strings.Repeat("a", 73): false, strings.Repeat("é", 37): false,
 	} {
 		got := passwordProblem(password, "longusername", "long@example.com", "long.local.part@example.com", "Ann Example", "") == ""
-		if got != good {
-			t.Errorf("%q: valid is %v, want %v", password, got, good)
+		if got != valid {
+			t.Errorf("%q: valid is %v, want %v", password, got, valid)
 		}
 	}
 }

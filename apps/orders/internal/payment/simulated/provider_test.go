@@ -120,25 +120,25 @@ func TestPartialRefunds(t *testing.T) {
 func TestSignatures(t *testing.T) {
 	p, now := simulated.New(nil, "key"), time.Now()
 	body := fmt.Appendf(nil, `{"id":"1","type":"charge.approved","order_id":%q}`, shop.NewID())
-	good := simulated.Sign("key", body, now)
+	valid := simulated.Sign("key", body, now)
 	for name, c := range map[string]struct {
 		body      []byte
 		signature string
 	}{
 		"no signature":     {body, ""},
 		"another key":      {body, simulated.Sign("other", body, now)},
-		"another body":     {append([]byte(" "), body...), good},
+		"another body":     {append([]byte(" "), body...), valid},
 		"old":              {body, simulated.Sign("key", body, now.Add(-10*time.Minute))},
 		"from the future":  {body, simulated.Sign("key", body, now.Add(10*time.Minute))},
-		"another time":     {body, strings.Replace(good, "t=", "t=1", 1)},
-		"half a signature": {body, good[:len(good)-2]},
+		"another time":     {body, strings.Replace(valid, "t=", "t=1", 1)},
+		"half a signature": {body, valid[:len(valid)-2]},
 		"no hex":           {body, "t=1,v1=zz"},
 	} {
 		if _, err := p.ParseWebhook(c.body, c.signature); !errors.Is(err, payment.ErrSignature) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if e, err := p.ParseWebhook(body, good); err != nil || e.State != payment.Approved || e.ID != "1" {
+	if e, err := p.ParseWebhook(body, valid); err != nil || e.State != payment.Approved || e.ID != "1" {
 		t.Errorf("%+v, %v", e, err)
 	}
 	withoutKey := simulated.New(nil, "")

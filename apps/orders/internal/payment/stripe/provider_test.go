@@ -182,14 +182,14 @@ func TestSignatures(t *testing.T) {
 	sign := func(key string, at time.Time) string {
 		return webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: body, Secret: key, Timestamp: at}).Header
 	}
-	good := sign("whsec_test", time.Now())
+	valid := sign("whsec_test", time.Now())
 	for name, c := range map[string]struct {
 		key, signature string
 		body           []byte
 	}{
 		"none":         {"whsec_test", "", body},
 		"another key":  {"whsec_test", sign("whsec_other", time.Now()), body},
-		"another body": {"whsec_test", good, append([]byte(" "), body...)},
+		"another body": {"whsec_test", valid, append([]byte(" "), body...)},
 		"old":          {"whsec_test", sign("whsec_test", time.Now().Add(-time.Hour)), body},
 		"no key":       {"", sign("", time.Now()), body},
 	} {
@@ -197,7 +197,7 @@ func TestSignatures(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if n, err := New("sk", "whsec_test", "").ParseWebhook(body, good); err != nil || n.ID != "evt_1" || n.State != "" {
+	if n, err := New("sk", "whsec_test", "").ParseWebhook(body, valid); err != nil || n.ID != "evt_1" || n.State != "" {
 		t.Errorf("%+v, %v", n, err)
 	}
 }
