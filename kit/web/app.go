@@ -77,8 +77,8 @@ func New(name string, cfg Config) *App {
 		DisableStartupMessage: true,
 		// A string that a handler keeps must not change when the connection's buffer is reused.
 		Immutable: true,
-		// A form that is parsed ahead would not stream.
-		DisablePreParseMultipartForm: cfg.Streaming,
+		// A form that is parsed ahead does not stream, and a malformed one is refused without the app's error handler.
+		DisablePreParseMultipartForm: true,
 	})
 	app.Use(observe(name), recoverPanic)
 	if !cfg.Bare {

@@ -131,6 +131,25 @@ func decodeValue(raw json.RawMessage, v reflect.Value, path string, bad fields, 
 		if v.Kind() == reflect.String && strings.ContainsRune(v.String(), 0) {
 			bad.add(path, "must not contain a NUL character")
 		}
+		refuseNulls(raw, v.Type(), path, bad)
+	}
+}
+
+// refuseNulls adds the null values of a map to bad: they are neither values nor left out.
+func refuseNulls(raw json.RawMessage, t reflect.Type, path string, bad fields) {
+	if t.Kind() != reflect.Map {
+		return
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(raw, &members) != nil {
+		return
+	}
+	for name, member := range members {
+		at := path + "[" + name + "]"
+		if string(member) == "null" {
+			bad.add(at, "must not be null")
+		}
+		refuseNulls(member, t.Elem(), at, bad)
 	}
 }
 

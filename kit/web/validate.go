@@ -29,9 +29,15 @@ func (f fields) add(path, message string) {
 
 var rules = newRules()
 
+// embedded is the name of an embedded struct in the namespaces of rules. No JSON name begins with a capital.
+const embedded = "Embedded"
+
 func newRules() *validator.Validate {
 	v := validator.New(validator.WithRequiredStructEnabled())
 	v.RegisterTagNameFunc(func(f reflect.StructField) string {
+		if f.Anonymous {
+			return embedded
+		}
 		for _, tag := range []string{"json", "path", "query", "header"} {
 			if name, _, _ := strings.Cut(f.Tag.Get(tag), ","); name != "" && name != "-" {
 				return name

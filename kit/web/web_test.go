@@ -24,8 +24,12 @@ type basketLine struct {
 	Quantity  int   `json:"quantity" validate:"required,min=1,max=1000"`
 }
 
+type basketID struct {
+	ID int64 `path:"id" validate:"min=1"`
+}
+
 type basket struct {
-	ID     int64             `path:"id" validate:"min=1"`
+	basketID
 	Note   string            `json:"note" validate:"max=10"`
 	Price  *shop.Money       `json:"price" validate:"omitempty,price"`
 	Lines  []basketLine      `json:"lines" validate:"required,min=1,dive"`
@@ -97,6 +101,9 @@ func TestInput(t *testing.T) {
 				`"mail":"must be an e-mail address"`, `"lines[0].quantity":"must not be empty or zero"`,
 				`"lines[1].product_id":"must be a whole number"`, `"lines[1].quantity":"must be at most 1000"`,
 				`"lines[1].color":"is not a known field"`}},
+		{Name: "null in a map", Do: "POST /baskets/7", Body: `{"labels":{"a":null},"lines":[{"product_id":1,"quantity":1}]}`, Want: 422,
+			Has: []string{`"labels[a]":"must not be null"`}},
+		{Name: "bad path field", Do: "POST /baskets/0", Body: good, Want: 422, Has: []string{`{"id":"must be at least 1"}`}},
 		{Name: "missing", Do: "POST /baskets/7", Body: `{}`, Want: 422, Has: []string{`"lines":"is required"`}},
 		{Name: "twice", Do: "POST /baskets/7", Body: `{"note":"a","note":"b","lines":[{"product_id":1,"quantity":1,"quantity":2}]}`, Want: 422,
 			Has: []string{`"note":"is given twice"`, `"lines[0].quantity":"is given twice"`}},
@@ -114,6 +121,8 @@ func TestInput(t *testing.T) {
 		{Name: "form with an unknown field", Do: "POST /sign-in", Body: "name=t&role=admin", Header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, Want: 422, Has: []string{`"role"`}},
 		{Name: "form in parts", Do: "POST /sign-in", Body: inParts("name", "testuser"), Header: partsHeader, Want: 200, Has: []string{`"testuser"`}},
 		{Name: "form in parts with an unknown field", Do: "POST /sign-in", Body: inParts("role", "admin"), Header: partsHeader, Want: 422, Has: []string{`"role"`}},
+		{Name: "form in broken parts", Do: "POST /sign-in", Body: "name=testuser", Header: partsHeader, Want: 400, Has: []string{`"malformed"`}},
+		{Name: "broken parts where JSON is expected", Do: "POST /baskets/7", Body: "note=hi", Header: partsHeader, Want: 415, Has: []string{`"unsupported_media_type"`}},
 		{Name: "form in parts with a file", Do: "POST /sign-in", Body: strings.Replace(inParts("name", "x"), `"name"`, `"name"; filename="x"`, 1), Header: partsHeader, Want: 422, Has: []string{`"name (a file)"`}},
 		{Name: "an invalid id", Do: "POST /baskets/seven", Body: valid, Want: 404},
 		{Name: "query", Do: "GET /things?limit=7&name=abc", Want: 200, Has: []string{`"limit":7`, `"abc"`}},
