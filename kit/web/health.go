@@ -25,7 +25,7 @@ func (app *App) ReportHealth(checks ...Check) { app.reported = append(app.report
 
 // CheckResult is the health of one dependency.
 type CheckResult struct {
-	Status    string  `json:"status"` // ok or down
+	Status    string  `json:"status" validate:"oneof=ok degraded down"`
 	LatencyMS float64 `json:"latency_ms,omitempty"`
 	Error     string  `json:"error,omitempty"`
 }

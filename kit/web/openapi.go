@@ -166,18 +166,19 @@ func (p param) document(s *schemas) object {
 
 func (op operation) responses(s *schemas) object {
 	all := object{strconv.Itoa(op.status): op.success(s)}
-	if _, tagged := op.headers()[fiber.HeaderETag]; tagged && op.method == http.MethodGet {
-		all["304"] = object{"description": "Not modified: If-None-Match has the present ETag"}
-	}
-	if op.unhealthy {
-		all["503"] = all["200"]
-		return all
+	if headers := op.headers(); headers[fiber.HeaderETag] != nil && op.method == http.MethodGet {
+		all["304"] = object{"description": "Not Modified: If-None-Match has the present ETag", "headers": headers}
 	}
 	for status, codes := range op.failures() {
 		all[strconv.Itoa(status)] = object{
 			"description": http.StatusText(status) + ": " + strings.Join(codes, ", "),
 			"content":     object{fault.ContentType: object{"schema": s.of(reflect.TypeFor[fault.Problem]())}},
 		}
+	}
+	if op.unhealthy {
+		unhealthy := op.success(s)
+		unhealthy["description"] = "Service Unavailable: the body says what is not healthy"
+		all["503"] = unhealthy
 	}
 	return all
 }
@@ -223,7 +224,7 @@ func (op operation) failures() map[int][]string {
 	if op.in.body || len(op.in.params) > 0 || op.in.key != nil {
 		faults = append(faults, fault.ErrInvalid)
 	}
-	if slices.ContainsFunc(op.in.params, func(p param) bool { return p.in == "path" && p.Type.Kind() != reflect.String }) {
+	if slices.ContainsFunc(op.in.params, func(p param) bool { return p.in == "path" }) {
 		faults = append(faults, errNoRoute)
 	}
 	if op.in.key != nil {

@@ -40,15 +40,19 @@ func TestMerge(t *testing.T) {
 	docs := map[string]object{
 		"orders": parse(t, `{"paths":{
 			"/orders/{id}":{"get":{"operationId":"getOrder","tags":["orders"],"responses":{"200":{"description":"OK"}}}},
+			"/cart":{"delete":{"operationId":"emptyCart","tags":["cart"]},"get":{"operationId":"getCart","tags":["cart"]}},
 			"/secret":{"get":{"operationId":"getSecret","responses":{}}}},
 			"components":{"schemas":{"Order":{"type":"object"},"Problem":{"type":"object"}}}}`),
 		"products": parse(t, `{"paths":{"/products":{"get":{"operationId":"listProducts","tags":["products"],"responses":{"200":{"description":"OK"}}}}},
 			"components":{"schemas":{"Product":{"type":"object"},"Problem":{"type":"object"}}}}`),
-		route.Gateway: parse(t, `{"paths":{"/health":{"get":{"operationId":"getHealth","responses":{"200":{"description":"OK"}}}}}}`),
+		route.Gateway: parse(t, `{"paths":{"/health":{"get":{"operationId":"getHealth","responses":{"200":{"description":"OK"},
+			"503":{"description":"not healthy","content":{"application/json":{}}}}}}}}`),
 	}
 	routes := []route.Route{
 		{Do: "GET /api/v1/orders/{id}", Service: "orders", Need: shop.SignedIn, Limit: route.Limit{PerMinute: 5}},
 		{Do: "GET /api/v1/products", Service: "products", Need: shop.Anyone, Limit: route.Limit{PerMinute: 7}},
+		{Do: "DELETE /api/v1/cart", Service: "orders", Need: shop.SignedIn, Limit: route.Limit{PerMinute: 7}},
+		{Do: "GET /api/v1/cart", Service: "orders", Need: shop.SignedIn, Limit: route.Limit{PerMinute: 7}},
 		{Do: "GET /api/v1/absent", Service: "users", Need: shop.Anyone, Limit: route.Limit{PerMinute: 7}},
 	}
 	merged, err := merge(routes, 2, docs)
@@ -59,8 +63,11 @@ func TestMerge(t *testing.T) {
 	if strings.Index(text, `"/api/v1/products"`) > strings.Index(text, `"/api/v1/orders/{id}"`) {
 		t.Error("orders come before products")
 	}
+	if strings.Index(text, `"getCart"`) > strings.Index(text, `"emptyCart"`) {
+		t.Error("the operations of a path are not in the order of the table")
+	}
 	doc := parse(t, text)
-	if paths := at(t, doc, "paths").(object); len(paths) != 3 {
+	if paths := at(t, doc, "paths").(object); len(paths) != 4 {
 		t.Errorf("paths: %v", paths)
 	}
 	order := at(t, doc, "paths", "/api/v1/orders/{id}", "get")
@@ -69,7 +76,13 @@ func TestMerge(t *testing.T) {
 	}
 	at(t, order, "responses", "429", "headers", "RateLimit-Reset")
 	at(t, order, "responses", "503")
+	at(t, order, "responses", "503", "headers", "Retry-After")
 	at(t, doc, "paths", "/health", "get", "responses", "421")
+	at(t, doc, "paths", "/health", "get", "responses", "429", "headers", "Retry-After")
+	unhealthy := at(t, doc, "paths", "/health", "get", "responses", "503").(object)
+	if unhealthy["description"] != "not healthy" || unhealthy["headers"] != nil {
+		t.Errorf("503 of a health check: %v", unhealthy)
+	}
 	if schemas := at(t, doc, "components", "schemas").(object); len(schemas) != 3 {
 		t.Errorf("schemas: %v", schemas)
 	}

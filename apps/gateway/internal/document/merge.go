@@ -1,8 +1,6 @@
 package document
 
 import (
-	"bytes"
-	"cmp"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -49,10 +47,10 @@ func merge(routes []route.Route, scale int, docs map[string]object) (object, err
 		},
 		"servers": []any{object{"url": "/"}},
 		"tags":    shop.Tags,
-		"paths":   orderedPaths(paths),
+		"paths":   orderPaths(paths),
 		"components": object{
 			"schemas":         schemas,
-			"headers":         limitHeaders,
+			"headers":         sharedHeaders,
 			"securitySchemes": object{"bearer": object{"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
 		},
 	}, nil
@@ -63,7 +61,7 @@ func mergePaths(routes []route.Route, scale int, docs map[string]object) (object
 	own, _ := docs[route.Gateway]["paths"].(object)
 	for path := range own {
 		if operation := find(docs[route.Gateway], path, "GET"); operation != nil {
-			addProblems(operation, edgeProblems)
+			addProblems(operation)
 			put(paths, path, "GET", operation)
 		}
 	}
@@ -84,38 +82,6 @@ func mergePaths(routes []route.Route, scale int, docs map[string]object) (object
 		put(paths, r.Path(), r.Method(), operation)
 	}
 	return paths, nil
-}
-
-// orderedPaths is the paths in the order of a buyer's first requests: by their first operation's tag, then as in the
-// table.
-type orderedPaths object
-
-// MarshalJSON writes the paths in order.
-func (paths orderedPaths) MarshalJSON() ([]byte, error) {
-	position := func(path string) (tag, row int) {
-		for _, operation := range paths[path].(object) {
-			names, _ := operation.(object)["tags"].([]any)
-			tag = slices.IndexFunc(shop.Tags, func(t shop.Tag) bool { return slices.Contains(names, any(t.Name)) })
-		}
-		return tag, slices.IndexFunc(route.Table, func(r route.Route) bool { return r.Path() == path })
-	}
-	text := bytes.NewBufferString("{")
-	for i, path := range slices.SortedFunc(maps.Keys(paths), func(a, b string) int {
-		tagA, rowA := position(a)
-		tagB, rowB := position(b)
-		return cmp.Or(cmp.Compare(tagA, tagB), cmp.Compare(rowA, rowB), cmp.Compare(a, b))
-	}) {
-		operations, err := json.Marshal(paths[path])
-		if err != nil {
-			return nil, err
-		}
-		if i > 0 {
-			text.WriteByte(',')
-		}
-		fmt.Fprintf(text, "%q:%s", path, operations)
-	}
-	text.WriteByte('}')
-	return text.Bytes(), nil
 }
 
 func put(paths object, path, method string, operation object) {
@@ -223,44 +189,67 @@ func describeEdge(operation object, r route.Route, scale int) {
 		}
 	}
 	operation["x-rate-limit"] = fmt.Sprintf("%d a minute per %s", r.Limit.PerMinute*scale, per)
-	addProblems(operation, edgeProblems)
-	responses := operation["responses"].(object)
-	for status, response := range responses {
+	addProblems(operation)
+	for status, response := range operation["responses"].(object) {
 		if response, ok := response.(object); ok && status[0] != '5' {
-			headers, ok := response["headers"].(object)
-			if !ok {
-				headers = object{}
-				response["headers"] = headers
-			}
-			for name := range limitHeaders {
-				headers[name] = object{"$ref": "#/components/headers/" + name}
-			}
+			addHeaders(response, "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 		}
 	}
 }
 
-var limitHeaders = object{
-	"RateLimit-Limit":     object{"description": "requests a minute", "schema": object{"type": "integer"}},
-	"RateLimit-Remaining": object{"description": "requests left", "schema": object{"type": "integer"}},
-	"RateLimit-Reset":     object{"description": "seconds until all requests are left again", "schema": object{"type": "integer"}},
+// addHeaders adds some of the shared headers to a response.
+func addHeaders(response object, names ...string) {
+	headers, ok := response["headers"].(object)
+	if !ok {
+		headers = object{}
+		response["headers"] = headers
+	}
+	for _, name := range names {
+		headers[name] = object{"$ref": "#/components/headers/" + name}
+	}
 }
 
-func addProblems(operation object, problems []problem) {
+var sharedHeaders = object{
+	"RateLimit-Limit":     integer("requests a minute"),
+	"RateLimit-Remaining": integer("requests left"),
+	"RateLimit-Reset":     integer("seconds until all requests are left again"),
+	"Retry-After":         integer("seconds after which to retry"),
+}
+
+func integer(description string) object {
+	return object{"description": description, "schema": object{"type": "integer"}}
+}
+
+// addProblems adds the problems of the edge, and Retry-After to the statuses that have it. A 503 with a body of its
+// own, as of /health, has neither.
+func addProblems(operation object) {
 	responses, ok := operation["responses"].(object)
 	if !ok {
 		responses = object{}
 		operation["responses"] = responses
 	}
-	for _, p := range problems {
+	for _, p := range edgeProblems {
 		status := strconv.Itoa(p.kind.Status())
 		response, ok := responses[status].(object)
-		if !ok {
+		switch {
+		case !ok:
 			responses[status] = object{"description": http.StatusText(p.kind.Status()) + ": " + p.code, "content": object{
 				fault.ContentType: object{"schema": object{"$ref": schemaRef + "Problem"}}}}
-			continue
-		}
-		if text, _ := response["description"].(string); !strings.Contains(text, p.code) {
-			response["description"] = text + ", " + p.code
+		case isProblem(response):
+			if text, _ := response["description"].(string); !strings.Contains(text, p.code) {
+				response["description"] = text + ", " + p.code
+			}
 		}
 	}
+	for _, kind := range []fault.Kind{fault.Locked, fault.Limited, fault.Unavailable} {
+		if response, ok := responses[strconv.Itoa(kind.Status())].(object); ok && isProblem(response) {
+			addHeaders(response, "Retry-After")
+		}
+	}
+}
+
+// isProblem reports whether the body of a response is a Problem.
+func isProblem(response object) bool {
+	content, _ := response["content"].(object)
+	return content[fault.ContentType] != nil
 }

@@ -23,7 +23,7 @@ type ServiceHealth struct {
 
 // PlatformHealth is the health of all services. It is ok if every part of every service is.
 type PlatformHealth struct {
-	Status   string                   `json:"status"`
+	Status   string                   `json:"status" validate:"oneof=ok degraded down"`
 	Services map[string]ServiceHealth `json:"services"`
 }
 

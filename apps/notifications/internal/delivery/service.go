@@ -129,7 +129,7 @@ type DeliveryAttempt struct {
 	Kind           string       `json:"kind"`
 	Channel        kind.Channel `json:"channel"`
 	Number         int          `json:"attempt"`
-	Outcome        string       `json:"outcome"` // sent, refused, failed, unknown, skipped
+	Outcome        string       `json:"outcome" validate:"oneof=sent refused failed unknown skipped"`
 	Provider       string       `json:"provider"`
 	Response       string       `json:"answer"`
 	LatencyMS      int          `json:"latency_ms"`

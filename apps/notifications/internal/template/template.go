@@ -33,8 +33,8 @@ var Languages = []Language{English, German, Spanish}
 
 // Selector identifies a template.
 type Selector struct {
-	Kind     string       `path:"kind"`
-	Channel  kind.Channel `path:"channel"`
+	Kind     string       `path:"kind" example:"orders.shipped"`
+	Channel  kind.Channel `path:"channel" example:"email"`
 	Language Language     `query:"language" default:"en" validate:"oneof=en de es"`
 }
 

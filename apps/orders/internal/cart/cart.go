@@ -96,7 +96,7 @@ func (c *StoredCart) orderItems() []order.OrderItem {
 
 // CartNotice warns a buyer of a change of an item or of the cart.
 type CartNotice struct {
-	Code    string `json:"code"` // price_changed, short, unavailable, mixed_currencies, too_much
+	Code    string `json:"code" validate:"oneof=price_changed short unavailable mixed_currencies too_much"`
 	Message string `json:"message"`
 }
 

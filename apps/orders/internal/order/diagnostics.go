@@ -23,12 +23,12 @@ type Diagnostics struct {
 	Notifications   []OrderNotification `json:"notifications,omitzero"` // of the buyer
 }
 
-// OrderNotification is one notification of the buyer on one channel: in_app, email, push or sms.
+// OrderNotification is one notification of the buyer on one channel.
 type OrderNotification struct {
 	NotificationID uuid.UUID  `json:"notification_id"`
 	Kind           string     `json:"kind"`
-	Channel        string     `json:"channel"`
-	State          string     `json:"state"` // waiting, sending, sent, read, dead, skipped
+	Channel        string     `json:"channel" validate:"oneof=in_app email push sms"`
+	State          string     `json:"state" validate:"oneof=waiting sending sent read dead skipped"`
 	Reason         string     `json:"reason,omitempty"`
 	Attempts       int        `json:"attempts"`
 	CreatedAt      time.Time  `json:"created_at"`

@@ -135,8 +135,8 @@ type Shipment struct {
 // String is the reason of the status change in the history.
 func (s Shipment) String() string { return strings.TrimSpace(s.Carrier + " " + s.TrackingNumber) }
 
-// StatusChange is an entry of an order's history. By is a user's id, or System. Reason is the text of ReasonCode, if
-// there is one.
+// StatusChange is an entry of an order's history. By is a user's id, or "system". Reason is for people and may be
+// empty.
 type StatusChange struct {
 	Status     Status      `json:"status" validate:"oneof=pending paid shipped delivered cancelled refunded partially_refunded"`
 	At         time.Time   `json:"at"`

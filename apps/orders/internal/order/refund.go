@@ -26,7 +26,7 @@ type Refund struct {
 	Currency  string       `json:"currency"`
 	Restock   bool         `json:"restock"`
 	Void      bool         `json:"-"`      // of a cancelled order: a charge that is not settled is voided too
-	Reason    string       `json:"reason"` // the text of ReasonCode, if there is one
+	Reason    string       `json:"reason"` // for people; may be empty
 	By        string       `json:"by"`
 	At        time.Time    `json:"at"`
 	SettledAt *time.Time   `json:"settled_at"`

@@ -25,9 +25,9 @@ func (s *Service) Routes(app *web.App) {
 }
 
 type webhookInput struct {
-	Provider  string   `path:"provider"`
-	Simulated string   `header:"Payment-Signature"`
-	Stripe    string   `header:"Stripe-Signature"`
+	Provider  string   `path:"provider" example:"stripe" doc:"stripe or simulated."`
+	Simulated string   `header:"Payment-Signature" doc:"Signature of the simulated provider."`
+	Stripe    string   `header:"Stripe-Signature" doc:"Signature of Stripe."`
 	Body      web.Body `body:"application/json"`
 }
 

@@ -94,7 +94,7 @@ type Payment struct {
 	Currency    string       `json:"currency"`
 	State       State        `json:"state" validate:"oneof=pending approved declined voided"`
 	Reference   string       `json:"reference"`
-	Reason      string       `json:"reason,omitempty"` // why it was declined: the text of ReasonCode, if there is one
+	Reason      string       `json:"reason,omitempty"` // why it was declined, for people
 	Attempts    int          `json:"attempts"`
 	RequestedAt time.Time    `json:"requested_at"`
 	SettledAt   *time.Time   `json:"settled_at"`

@@ -17,7 +17,7 @@ const timeout = 10 * time.Minute
 // Routes adds the routes of imports and exports.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /products/import", shop.ManageCatalogue, s.handleImport, web.BodyLimit(maxFileBytes),
-		web.Timeout(timeout), web.Fails(ErrHeader, ErrLongLine, ErrRunning, idempotency.ErrReused),
+		web.Timeout(timeout), web.Fails(ErrHeader, ErrLine, ErrLongLine, ErrRunning, idempotency.ErrReused),
 		web.Doc("importProducts", "products", "Import products"),
 		web.Describe("From CSV or JSON lines, row by row. Products with a known SKU are updated."))
 	web.Handle(app, "GET /products/imports", shop.ManageCatalogue, s.handleImports, web.NoStore,
@@ -29,7 +29,7 @@ func (s *Service) Routes(app *web.App) {
 }
 
 type importInput struct {
-	Key  string   `header:"Idempotency-Key"`
+	Key  string   `header:"Idempotency-Key" doc:"Makes the request safe to retry: the same key and file get the report of the first import again, for 24 hours."`
 	File web.Body `body:"text/csv,application/x-ndjson"`
 }
 
