@@ -72,6 +72,7 @@ func TestEndToEnd(t *testing.T) {
 	t.Run("nothing internal", nothingInternal)
 	t.Run("front page", frontPage)
 	t.Run("API docs", docsPage)
+	t.Run("pages of mails", mailPages)
 	for _, end := range later {
 		t.Run("result of a long-running test", end)
 	}

@@ -62,6 +62,16 @@ func docsPage(t *testing.T) {
 	p.noErrors(t)
 }
 
+// mailPages: the pages that mails link to.
+func mailPages(t *testing.T) {
+	p := newTab(t)
+	for _, path := range []string{"/verify-email", "/reset-password", "/unsubscribe"} {
+		p.do(t, chromedp.Navigate(anonymous.Base+path+"?token=x"), chromedp.WaitVisible(chromedp.CSS("#go")))
+		p.fitsPhone(t)
+		p.accessible(t)
+	}
+}
+
 // tryItOut executes an operation on the page with its example, and returns the body of its response.
 func (p *tab) tryItOut(t *testing.T, operation string, status int) string {
 	t.Helper()
