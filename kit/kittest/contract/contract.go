@@ -23,8 +23,9 @@ var ErrUndocumented = errors.New("the document has no such operation")
 // Contract is the API that a document describes.
 type Contract struct{ validator validator.Validator }
 
-// New reads a document. It fails if the document does not follow the OpenAPI specification that it names.
-func New(document []byte) (*Contract, error) {
+// New reads a document. Requests may have undocumented parameters that match one of the patterns in allowed, such as
+// "$.query.*" or "$.cookies.*". It fails if the document does not follow the OpenAPI specification that it names.
+func New(document []byte, allowed ...string) (*Contract, error) {
 	doc, err := libopenapi.NewDocument(document)
 	if err != nil {
 		return nil, err
@@ -34,7 +35,8 @@ func New(document []byte) (*Contract, error) {
 		config.WithBodyDecoder("application/x-ndjson", content.TextDecoder()),
 		// Strict mode is for unknown query parameters: headers are free, schemas list their properties, and attr.color
 		// is a property of the parameter attr, which strict mode does not see.
-		config.WithStrictMode(), config.WithStrictIgnorePaths("$.headers.*", "$.body.**", "$.query['attr.**']"))
+		config.WithStrictMode(),
+		config.WithStrictIgnorePaths(append(allowed, "$.headers.*", "$.body.**", "$.query['attr.**']")...))
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
