@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 // TestInterruptEndsTests: when `stack test` is terminated, all processes that the tests started end.
 func TestInterruptEndsTests(t *testing.T) {
 	if os.Getenv("TEST_DATABASE_URL") == "" {
-		t.Skip("needs Postgres: run it with make test")
+		t.Skip("TEST_DATABASE_URL is not set: `make test` starts the Postgres that this test needs")
 	}
 	file := filepath.Join(t.TempDir(), "pid")
 	const script = `sh -c 'echo $$ > "$0.new" && mv "$0.new" "$0" && exec sleep 600' "$0"; true`

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 // TestAKilledBenchLeavesNoProcess: all processes of its platform end.
 func TestAKilledBenchLeavesNoProcess(t *testing.T) {
 	if testing.Short() {
-		t.Skip("starts a platform")
+		t.Skip("-short is set: this test starts a whole platform")
 	}
 	root, err := filepath.Abs("../..")
 	if err != nil {

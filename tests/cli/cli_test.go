@@ -22,7 +22,7 @@ import (
 
 func TestDaprCLI(t *testing.T) {
 	if testing.Short() {
-		t.Skip("starts a platform")
+		t.Skip("-short is set: this test starts a whole platform")
 	}
 	infra, err := platform.Start("cli", 11000, "--infra")
 	if err != nil {

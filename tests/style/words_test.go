@@ -85,10 +85,10 @@ func instead(word string) string {
 	return "?"
 }
 
-// prose are the files that people read. A migration that ran is never edited, and pictures are drawn from coordinates.
+// prose are the files that people read, without pictures, which are drawn from coordinates.
 func prose(file string) bool {
 	switch path.Ext(file) {
-	case ".go", ".md", ".yaml", ".yml", ".sh", ".html", ".js", ".css", ".toml":
+	case ".go", ".md", ".yaml", ".yml", ".sh", ".html", ".js", ".css", ".toml", ".sql":
 		return !strings.HasSuffix(file, ".gen.go") && !strings.HasPrefix(path.Base(file), "package-lock")
 	}
 	return path.Base(file) == "Makefile" || path.Base(file) == "Dockerfile"
@@ -106,6 +106,9 @@ func TestWords(t *testing.T) {
 			continue
 		}
 		for n, line := range strings.Split(source.Read(t, file), "\n") {
+			if path.Ext(file) == ".sql" { // its comments: the names in a migration that ran stay
+				_, line, _ = strings.Cut(line, "--")
+			}
 			if word := wrong.FindString(line); word != "" && word != rightIn[file].word {
 				t.Errorf("%s:%d: %q; say %s", file, n+1, word, instead(word))
 			}
@@ -192,8 +195,8 @@ func declared(s ast.Spec, check func(*ast.Ident)) {
 	}
 }
 
-// TestColumns: Go comments and Markdown have at most 120 columns. A tab counts as four. Tables, code blocks, bare links
-// and directives are exempt.
+// TestColumns: comments in Go and SQL, and Markdown, have at most 120 columns. A tab counts as four. Tables, code
+// blocks, bare links and directives are exempt.
 func TestColumns(t *testing.T) {
 	const limit = 120
 	for _, file := range source.Files(t) {
@@ -209,6 +212,12 @@ func TestColumns(t *testing.T) {
 					code = !code
 				}
 				if !code && columns(line) > limit && !strings.HasPrefix(line, "|") && !bareLink.MatchString(line) {
+					t.Errorf("%s:%d: %d columns", file, n+1, columns(line))
+				}
+			}
+		case ".sql":
+			for n, line := range lines {
+				if strings.HasPrefix(strings.TrimSpace(line), "-- ") && columns(line) > limit {
 					t.Errorf("%s:%d: %d columns", file, n+1, columns(line))
 				}
 			}

@@ -1,5 +1,5 @@
 -- +goose Up
--- What the broker has, for as long as hearers may compare it with what they heard.
+-- Published events, for as long as consumers may detect gaps.
 create table sent (
   id         uuid primary key,
   topic      text not null,
@@ -13,7 +13,7 @@ create table sent (
 
 create index sent_by_time on sent (sent_at, id);
 
--- How far a hearer has compared.
+-- The checkpoint of gap detection for each publisher.
 create table compared (
   teller  text primary key,
   sent_at timestamptz not null,

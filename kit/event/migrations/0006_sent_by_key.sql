@@ -1,3 +1,4 @@
 -- +goose Up
--- For whoever asks what was told of one thing. The outbox needs none: it is empty but for a moment, and every event would pay for it.
+-- For the published events of one order. The outbox needs no such index: it is nearly always empty, and every insert
+-- would pay for it.
 create index sent_by_key on sent (key);

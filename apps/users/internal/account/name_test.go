@@ -64,7 +64,7 @@ func FuzzNames(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, name string) {
 		if !utf8.ValidString(name) || len(name) > 400 {
-			t.Skip("not a name: encoding and length are checked before")
+			t.Skip("not a name: encoding and length are refused before names are compared")
 		}
 		once := canonical(name)
 		if twice := canonical(once); twice != once {

@@ -20,8 +20,8 @@ create table refunds (
   items      jsonb not null,              -- which products of the order and how many of them
   amount     numeric not null check (amount >= 0),
   currency   char(3) not null,
-  restock    boolean not null,            -- whether the goods go back on the shelf
-  calls_off  boolean not null,            -- the whole order ends: a charge that is on its way is called off too
+  restock    boolean not null,            -- whether the goods are restocked
+  calls_off  boolean not null,            -- the whole order ends: a charge in progress is voided, too
   reason     text not null,
   by         text not null,
   at         timestamptz not null default now(),

@@ -1,5 +1,5 @@
 -- +goose Up
--- A refund that the provider refuses for good waits for somebody: it is not tried again by itself.
+-- A refund that the provider refuses permanently waits for an admin and is not retried automatically.
 alter table refunds
   add column failed_at timestamptz,
   add column failure   text not null default '',

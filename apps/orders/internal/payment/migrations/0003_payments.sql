@@ -1,5 +1,5 @@
 -- +goose Up
--- What the shop knows of each order's payment, whoever the provider is. The row is there before the provider is asked.
+-- The payment of each order, at any provider. The row is inserted before the provider is called.
 create table payments (
   order_id   uuid primary key,
   provider   text not null,
@@ -15,7 +15,7 @@ create table payments (
 
 create index payments_asked on payments (asked_at) where state = 'asked';
 
--- Messages of providers that were heard, each once.
+-- Handled messages of providers, each once.
 create table payment_notices (
   provider text not null,
   id       text not null,
@@ -27,7 +27,7 @@ create table payment_notices (
 
 create index payment_notices_by_order on payment_notices (order_id);
 
--- Where the provider's books and the shop's did not agree, and what was done about it.
+-- Discrepancies between the provider's records and the shop's, and their resolution.
 create table payment_findings (
   id        bigint generated always as identity primary key,
   kind      text not null check (kind in ('charged_without_order', 'charged_and_cancelled', 'paid_without_charge', 'amount_differs')),
@@ -37,7 +37,7 @@ create table payment_findings (
   amount    numeric not null,
   currency  text not null,
   found_at  timestamptz not null default now(),
-  mended_at timestamptz,                 -- null: somebody has to look
+  mended_at timestamptz,                 -- null: an admin has to decide
   unique (kind, order_id)
 );
 

@@ -1,6 +1,6 @@
 -- +goose Up
--- How far the books of a provider were compared with the orders. What is before until was compared at least once; walked is how far
--- all of it was compared again.
+-- How far the records of a provider were compared with the orders. All before until was compared at least once; walked
+-- is the position of the backfill, which compares it again.
 create table reconciliations (
   provider text primary key,
   until    timestamptz not null,
@@ -14,5 +14,5 @@ create index payment_findings_open on payment_findings (id) where mended_at is n
 
 create index payments_by_time on payments (asked_at);
 
--- A charge with tok_refund_refused gives nothing back.
+-- A charge with tok_refund_refused is never refunded.
 alter table simulated_ledger add column refuses boolean not null default false;

@@ -1,5 +1,6 @@
 -- +goose Up
--- Why something ended is kept as a code; its text is made where it is shown. reason stays for what people write, and for what has no code.
+-- Why something ended is kept as a code; its text is made where it is shown. reason stays for what people write, and
+-- for what has no code.
 alter table payments add column reason_code text not null default '';
 
 update payments t set reason_code = r.code, reason = '' from (values

@@ -1,12 +1,12 @@
 -- +goose Up
--- What was sold, added up as it happens, in the transaction that makes it true. A day is a day of UTC, and what goes back
--- later counts on the day that its order was paid. Each sum is spread over slots, so that two orders of one moment do not
--- wait for one row.
+-- What was sold, added up as it happens, in the transaction that makes it true. A day is a day of UTC, and what goes
+-- back later counts on the day that its order was paid. Each sum is spread over slots, so that two orders of one moment
+-- do not wait for one row.
 create table sales (
   day      date not null,
   currency char(3) not null,
   slot     smallint not null,
-  orders   bigint not null,     -- that were paid and not wholly given back
+  orders   bigint not null,     -- paid and not fully refunded
   gross    numeric not null,
   refunded numeric not null,
   primary key (day, currency, slot)
@@ -17,7 +17,7 @@ create table product_sales (
   currency   char(3) not null,
   product_id bigint not null,
   slot       smallint not null,
-  quantity   bigint not null,   -- that was not given back
+  quantity   bigint not null,   -- not refunded
   revenue    numeric not null,
   sku        text not null,     -- as it was called last
   name       text not null,

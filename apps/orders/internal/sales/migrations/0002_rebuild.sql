@@ -1,7 +1,8 @@
 -- +goose Up
 
--- rebuild_sales adds up anew what was sold, from the orders, for whoever changed those past the service (make seed, a repair
--- by hand). It may run at any time: who adds a sale meanwhile waits, and is not among the orders that this one sees.
+-- rebuild_sales computes the sales again from the orders, after a change of orders without the service (make seed, a
+-- manual repair). It may run at any time: a transaction that adds a sale meanwhile waits, and is not among the orders
+-- that it reads.
 -- +goose StatementBegin
 create function rebuild_sales() returns void language plpgsql as $$
 begin

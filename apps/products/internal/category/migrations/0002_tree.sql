@@ -1,8 +1,8 @@
 -- +goose Up
 alter table categories add column version int not null default 1; -- grows with each change; part of the ETag
 
--- No category is its own ancestor, also with concurrent moves: the advisory lock makes moves wait for one another, so that
--- each sees the results of the ones before it.
+-- No category is its own ancestor, also with concurrent moves: the advisory lock makes moves wait for one another, so
+-- that each sees the results of the ones before it.
 -- +goose StatementBegin
 create function keep_tree() returns trigger language plpgsql as $$
 begin

@@ -1,7 +1,7 @@
 -- +goose Up
 
--- Every file in the file store, inserted before the upload, so that none is orphaned. A file without an image is deleted after
--- free_at.
+-- Every file in the file store, inserted before the upload, so that none is orphaned. A file without an image is
+-- deleted after free_at.
 create table image_files (
   name    uuid primary key,                                 -- of the file; its thumbnail has the suffix -small
   free_at timestamptz not null

@@ -1,12 +1,12 @@
 -- +goose Up
 
--- plain normalizes text for search: lower case, no accents, words of letters and digits separated by one space. unaccent is only
--- declared stable because its rules can be replaced; here they never are.
+-- plain normalizes text for search: lower case, no accents, words of letters and digits separated by one space.
+-- unaccent is only declared stable because its rules can be replaced; here they never are.
 create function plain(value text) returns text language sql immutable strict parallel safe
   as $$ select lower(regexp_replace(public.unaccent('public.unaccent'::regdictionary, value), '[^[:alnum:]]+', ' ', 'g')) $$;
 
--- Weights in descending order: name, brand and SKU, description, attributes. The name is also indexed unstemmed, so that a
--- prefix of any form of a word finds it.
+-- Weights in descending order: name, brand and SKU, description, attributes. The name is also indexed unstemmed, so
+-- that a prefix of any form of a word finds it.
 alter table products add column search tsvector not null generated always as (
   setweight(to_tsvector('english', plain(name)) || to_tsvector('simple', plain(name)), 'A') ||
   setweight(to_tsvector('simple', plain(brand || ' ' || sku)), 'B') ||
@@ -19,8 +19,8 @@ create index products_by_price on products (price, id) where archived_at is null
 create index products_by_name on products (name, id) where archived_at is null;
 create index products_for_facets on products (brand, category_id, price) include (id) where archived_at is null;
 
--- The words of all products, for the correction of typos. A statement inserts its words in order, so that concurrent ones do
--- not deadlock.
+-- The words of all products, for the correction of typos. A statement inserts its words in order, so that concurrent
+-- ones do not deadlock.
 create table product_words (word text collate "C" primary key);
 
 create index product_words_alike on product_words using gin (word gin_trgm_ops);

@@ -1,7 +1,7 @@
 -- +goose Up
 
--- A trigger of stock writes the ledger: on_hand cannot change without a movement, and no movement exists without that change.
--- So the movements of a product always add up to its on_hand, whatever the code does.
+-- A trigger of stock writes the ledger: on_hand cannot change without a movement, and no movement exists without that
+-- change. So the movements of a product always add up to its on_hand, whatever the code does.
 alter table movements add column balance int, add column moved_by uuid;
 
 update movements m set balance = b.balance
@@ -9,8 +9,8 @@ from (select id, sum(delta) over (partition by product_id order by id) as balanc
 
 alter table movements alter column balance set not null, add check (balance >= 0);
 
--- A statement that changes on_hand also sets the reason, and the order or the admin. The trigger moves them to the ledger and
--- resets them to null, so that each change needs its own reason.
+-- A statement that changes on_hand also sets the reason, and the order or the admin. The trigger moves them to the
+-- ledger and resets them to null, so that each change needs its own reason.
 alter table stock add column reason text, add column order_id uuid, add column moved_by uuid;
 
 -- +goose StatementBegin
@@ -52,8 +52,8 @@ create trigger movements_are_not_emptied before truncate on movements for each s
 create trigger stock_is_kept before delete on stock for each row execute function keep_ledger();
 create trigger stock_is_not_emptied before truncate on stock for each statement execute function keep_ledger();
 
--- The last threshold crossing of a product. kind is 'out' exactly while nothing is available. A row is written on a crossing only,
--- so that the frequently updated rows of stock need no further index.
+-- The last threshold crossing of a product. kind is 'out' exactly while nothing is available. A row is written on a
+-- crossing only, so that the frequently updated rows of stock need no further index.
 create table stock_alerts (
   product_id bigint primary key references products,
   kind       text not null check (kind in ('low', 'out', 'back')),

@@ -18,7 +18,8 @@ create index accounts_by_username on accounts (username_key text_pattern_ops);
 create index accounts_by_email on accounts (email_key text_pattern_ops);
 create index accounts_by_full_name on accounts (lower(full_name) text_pattern_ops);
 
--- Requests for e-mails by address. They are processed after the response, which is the same whether or not there is an account.
+-- Requests for e-mails by address. They are processed after the response, which is the same whether or not there is an
+-- account.
 create table mail_requests (
   id         uuid primary key,
   purpose    text not null check (purpose in ('verify_email', 'reset_password')),

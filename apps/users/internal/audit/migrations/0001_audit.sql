@@ -1,6 +1,6 @@
 -- +goose Up
--- An administrator of the database runs this, not the service: it could change what it owns. Every statement may run again.
--- The role of the service may select and insert, but not set the number, time or hash of an entry.
+-- An administrator of the database runs this, not the service: it could change what it owns. Every statement may run
+-- again. The role of the service may select and insert, but not set the number, time or hash of an entry.
 
 -- +goose StatementBegin
 do $$
@@ -44,7 +44,8 @@ create table if not exists audit.head (
 );
 insert into audit.head (seq, hash) values (0, sha256('sidecart audit')) on conflict do nothing;
 
--- A part of the hashed text: its length in bytes and its value, so that no two entries have the same joined parts. Null is "-".
+-- A part of the hashed text: its length in bytes and its value, so that no two entries have the same joined parts. Null
+-- is "-".
 -- +goose StatementBegin
 create or replace function audit.part(value text) returns bytea language sql immutable as $$
   select case when value is null then '-,'::bytea
