@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"sidecart/apps/users/internal/audit"
+	"sidecart/apps/users/internal/lockout"
 	"sidecart/kit/event"
 	"sidecart/kit/shop"
 )
@@ -100,7 +101,7 @@ func (s *Service) Unlock(ctx context.Context, caller shop.Caller, id shop.UserID
 	if err != nil {
 		return err
 	}
-	if err := s.Lockouts.Reset(ctx, canonical(a.Username), canonical(a.Email)); err != nil {
+	if err := s.Lockouts.Reset(ctx, lockout.Account(a.ID)); err != nil {
 		return err
 	}
 	return s.record(ctx, audit.Entry{Action: audit.Unlocked, Actor: caller.ID, User: id, From: from})

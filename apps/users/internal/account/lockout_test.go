@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"sidecart/apps/users/internal/account"
 	"sidecart/apps/users/internal/audit"
 	"sidecart/apps/users/internal/lockout"
 	"sidecart/kit/fault"
@@ -55,7 +56,7 @@ func TestLockout(t *testing.T) {
 		t.Fatal(err)
 	}
 	var responses []string
-	for _, name := range []string{"testuser", "unknown", "testuser@example.com", "unknown@example.com"} {
+	for _, name := range []string{"testuser", "unknown", "unknown@example.com"} {
 		response := ""
 		for range failures + 2 {
 			err := s.signIn(t, name, "wrong", "198.51.100.1")
@@ -74,9 +75,102 @@ func TestLockout(t *testing.T) {
 	if err := s.signIn(t, "testuser", password, address); err != nil {
 		t.Errorf("the owner from a known address: %v", err)
 	}
-	// The username and the e-mail address of an account have their own locks. The owner is notified of each.
-	if events := kittest.Emitted(t, s.db); !slices.Equal(events, []string{"users.locked", "users.locked"}) {
-		t.Errorf("published %v", events)
+}
+
+// nameForms are ways to type the names of the account testuser, and of a name without an account.
+var nameForms = map[string][]string{
+	"testuser": {"testuser", "testuser@example.com", " TestUser ", "TESTUSER@EXAMPLE.COM", "ｔｅｓｔuser", "testuser@example.com "},
+	"unknown":  {"unknown", "UNKNOWN", " unknown ", "Unknown", "ｕｎｋnown", "unknown "},
+}
+
+// TestFailuresCountForTheAccount whatever its owner is called. Failures of one unknown name count in the same way.
+func TestFailuresCountForTheAccount(t *testing.T) {
+	var responses []string
+	for name, forms := range nameForms {
+		s := newFixture(t)
+		s.register(t, "testuser")
+		response := ""
+		for n := range 4 * len(forms) {
+			err := s.signIn(t, forms[n%len(forms)], "wrong", fmt.Sprintf("198.51.100.%d", n))
+			response += fmt.Sprintf("%v %d; ", err, fault.Of(err).RetryAfter)
+		}
+		responses = append(responses, response)
+		for _, form := range forms {
+			if err := s.signIn(t, form, password, address); !errors.Is(err, lockout.ErrLocked) {
+				t.Errorf("%q after %d failures: %v", form, failures, err)
+			}
+		}
+		events := kittest.Emitted(t, s.db)
+		if want := name == "testuser"; want != slices.Equal(events, []string{"users.locked"}) || !want && len(events) > 0 {
+			t.Errorf("%s: published %v", name, events)
+		}
+	}
+	if responses[0] != responses[1] {
+		t.Errorf("the account and the unknown name differ:\n%s\n%s", responses[0], responses[1])
+	}
+}
+
+// TestAccountsAreUnlockedWhole: what lifts a lockout lifts it for each of the names, and a change of names lifts none.
+func TestAccountsAreUnlockedWhole(t *testing.T) {
+	s := newFixture(t)
+	admin, user := s.register(t, "first"), s.register(t, "testuser")
+	guess := func(forms ...string) {
+		t.Helper()
+		for n := range failures {
+			if err := s.signIn(t, forms[n%len(forms)], "wrong", "198.51.100.1"); !errors.Is(err, account.ErrCredentials) {
+				t.Fatalf("failure %d: %v", n+1, err)
+			}
+		}
+		for _, form := range forms {
+			if err := s.signIn(t, form, password, "198.51.100.2"); !errors.Is(err, lockout.ErrLocked) {
+				t.Fatalf("%q: %v", form, err)
+			}
+		}
+	}
+	guess("testuser", "testuser@example.com")
+	rename := kittest.Call{As: user, Do: "PATCH /users/me", Body: `{"username":"another","email":"another@example.com"}`}
+	if status, body := kittest.Do(t, s.app, rename); status != 200 {
+		t.Fatalf("%d %s", status, body)
+	}
+	for _, form := range []string{"another", "another@example.com"} {
+		if err := s.signIn(t, form, password, "198.51.100.2"); !errors.Is(err, lockout.ErrLocked) {
+			t.Errorf("%q after the change of names: %v", form, err)
+		}
+	}
+	unlock := kittest.Call{As: admin, Do: "POST /users/" + user.ID.String() + "/unlock"}
+	if status, body := kittest.Do(t, s.app, unlock); status != 204 {
+		t.Fatalf("%d %s", status, body)
+	}
+	for range failures - 1 {
+		_ = s.signIn(t, "another", "wrong", "198.51.100.1")
+	}
+	if err := s.signIn(t, "another@example.com", password, "198.51.100.3"); err != nil { // resets all
+		t.Error(err)
+	}
+	guess("another", "another@example.com")
+}
+
+// TestWrongCurrentPasswordsAreFailedSignIns: failures of PUT /users/me/password and of sign-ins add up.
+func TestWrongCurrentPasswordsAreFailedSignIns(t *testing.T) {
+	s := newFixture(t)
+	user := s.register(t, "testuser")
+	wrong := kittest.Call{As: user, Do: "PUT /users/me/password", Body: `{"current_password":"wrong","new_password":"` + newPassword + `"}`}
+	for n, form := range []string{"testuser", "", "testuser@example.com", "", " TESTUSER "} {
+		status, err := 422, error(nil)
+		if form == "" {
+			status, _ = kittest.Do(t, s.app, wrong)
+		} else {
+			err = s.signIn(t, form, "wrong", "")
+		}
+		if status != 422 || form != "" && !errors.Is(err, account.ErrCredentials) {
+			t.Fatalf("failure %d: %d %v", n+1, status, err)
+		}
+	}
+	if status, body := kittest.Do(t, s.app, wrong); status != 423 {
+		t.Errorf("the sixth: %d %s", status, body)
+	}
+	if err := s.signIn(t, "testuser@example.com", password, ""); !errors.Is(err, lockout.ErrLocked) {
+		t.Errorf("a sign-in by e-mail address: %v", err)
 	}
 }
 
@@ -85,7 +179,7 @@ func TestTheNextAttemptNotifiesOfALock(t *testing.T) {
 	s := newFixture(t)
 	user := s.register(t, "testuser")
 	for range failures {
-		attempt, err := s.deps.Lockouts.Begin(t.Context(), "testuser", address)
+		attempt, err := s.deps.Lockouts.Begin(t.Context(), lockout.Account(user.ID), address)
 		if err != nil {
 			t.Fatal(err)
 		}

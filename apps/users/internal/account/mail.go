@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"sidecart/apps/users/internal/audit"
+	"sidecart/apps/users/internal/lockout"
 	"sidecart/apps/users/internal/mailtoken"
 	"sidecart/kit/event"
 	"sidecart/kit/shop"
@@ -112,7 +113,7 @@ func (s *Service) ResetPassword(ctx context.Context, token, password string, fro
 	if err != nil {
 		return err
 	}
-	if err := s.Lockouts.Reset(ctx, canonical(a.Username), canonical(a.Email)); err != nil {
+	if err := s.Lockouts.Reset(ctx, lockout.Account(a.ID)); err != nil {
 		slog.WarnContext(ctx, "lockout not removed after a password reset", "user", a.ID, "err", err)
 	}
 	return nil

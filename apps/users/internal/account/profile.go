@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sidecart/apps/users/internal/audit"
+	"sidecart/apps/users/internal/lockout"
 	"sidecart/apps/users/internal/mailtoken"
 	"sidecart/kit/event"
 	"sidecart/kit/shop"
@@ -101,18 +102,16 @@ func (s *Service) verifyNewAddress(ctx context.Context, tx event.TX, a Account) 
 func (s *Service) ChangePassword(
 	ctx context.Context, caller shop.Caller, current, next string, from audit.Origin,
 ) error {
-	a, err := s.Get(ctx, caller.ID)
+	a, err := getWithPassword(ctx, s.db, caller.ID)
 	if err != nil {
 		return err
 	}
 	if err := invalid("new_password", passwordProblem(next, a.Username, a.Email, a.FullName)); err != nil {
 		return err
 	}
-	checked, err := s.authenticate(ctx, a.Username, current, from)
-	switch {
-	case errors.Is(err, ErrCredentials) || err == nil && checked.ID != caller.ID:
+	if err := s.checkPassword(ctx, a, lockout.Account(a.ID), current, from); errors.Is(err, ErrCredentials) {
 		return ErrWrongPassword
-	case err != nil:
+	} else if err != nil {
 		return err
 	}
 	hash, err := s.Passwords.Hash(ctx, next)
@@ -124,7 +123,7 @@ func (s *Service) ChangePassword(
 		if err != nil {
 			return err
 		}
-		if !bytes.Equal(now.PasswordHash, checked.PasswordHash) {
+		if !bytes.Equal(now.PasswordHash, a.PasswordHash) {
 			return ErrWrongPassword // changed meanwhile
 		}
 		return s.replacePassword(ctx, tx, caller.ID, hash, caller.SessionID,
@@ -198,7 +197,7 @@ func (s *Service) Erase(ctx context.Context, caller shop.Caller, from audit.Orig
 	if err != nil {
 		return err
 	}
-	if err := s.Lockouts.Erase(ctx, canonical(before.Username), canonical(before.Email)); err != nil {
+	if err := s.Lockouts.Erase(ctx, lockout.Account(caller.ID)); err != nil {
 		slog.WarnContext(ctx, "lockout counters of an erased account not deleted, they will expire",
 			"user", caller.ID, "err", err)
 	}

@@ -126,25 +126,39 @@ func (s *Service) Authenticate(ctx context.Context, name, password string, from 
 
 func (s *Service) authenticate(
 	ctx context.Context, name, password string, from audit.Origin,
-) (a accountWithPassword, err error) {
-	attempt, err := s.Lockouts.Begin(ctx, canonical(name), from.Address)
+) (accountWithPassword, error) {
+	a, err := getByLogin(ctx, s.db, name)
 	if err != nil {
-		return a, cmp.Or(s.notifyLocked(ctx, name, attempt.LockedUntil(), from), err)
+		return a, err
 	}
-	if a, err = getByLogin(ctx, s.db, name); err == nil {
-		if err = s.Passwords.Check(ctx, a.PasswordHash, password); err == nil && !a.Active {
-			err = ErrCredentials
-		}
+	subject := lockout.Account(a.ID)
+	if a.Email == "" {
+		subject = lockout.Name(canonical(name))
+	}
+	return a, s.checkPassword(ctx, a, subject, password, from)
+}
+
+// checkPassword counts the attempt for a subject and checks the password of an account, which is the zero one for an
+// unknown name. It fails with ErrCredentials, also for a closed account, with lockout.ErrLocked or with ErrBusy.
+func (s *Service) checkPassword(
+	ctx context.Context, a accountWithPassword, subject lockout.Subject, password string, from audit.Origin,
+) error {
+	attempt, err := s.Lockouts.Begin(ctx, subject, from.Address)
+	if err != nil {
+		return cmp.Or(s.notifyLocked(ctx, a.ID, attempt.LockedUntil(), from), err)
+	}
+	if err = s.Passwords.Check(ctx, a.PasswordHash, password); err == nil && !a.Active {
+		err = ErrCredentials
 	}
 	switch {
 	case errors.Is(err, ErrCredentials):
-		return a, cmp.Or(s.recordFailure(ctx, attempt, name, a.ID, from), err)
+		return cmp.Or(s.recordFailure(ctx, attempt, a.ID, from), err)
 	case err != nil:
 		settleAttempt(ctx, attempt.Cancel)
-		return a, err
+		return err
 	}
 	settleAttempt(ctx, attempt.Succeeded)
-	return a, nil
+	return nil
 }
 
 // settleAttempt ends an attempt, even if the client has disconnected. If that fails it counts as failed after its
@@ -159,7 +173,7 @@ func settleAttempt(ctx context.Context, settle func(context.Context) error) {
 
 // recordFailure counts and audits a failed sign-in, and notifies the owner if that starts a lock.
 func (s *Service) recordFailure(
-	ctx context.Context, attempt *lockout.Attempt, name string, user shop.UserID, from audit.Origin,
+	ctx context.Context, attempt *lockout.Attempt, user shop.UserID, from audit.Origin,
 ) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
@@ -169,7 +183,7 @@ func (s *Service) recordFailure(
 	}
 	return s.db.Tx(ctx, func(tx event.TX) error {
 		if !until.IsZero() {
-			if _, err := emitLocked(ctx, tx, name, until, from); err != nil {
+			if _, err := emitLocked(ctx, tx, user, until, from); err != nil {
 				return err
 			}
 		}
@@ -182,12 +196,12 @@ func (s *Service) recordFailure(
 }
 
 // notifyLocked notifies the owner of a lock if the attempt that started it could not.
-func (s *Service) notifyLocked(ctx context.Context, name string, until time.Time, from audit.Origin) error {
+func (s *Service) notifyLocked(ctx context.Context, user shop.UserID, until time.Time, from audit.Origin) error {
 	if until.IsZero() {
 		return nil
 	}
 	return s.db.Tx(ctx, func(tx event.TX) error {
-		a, err := emitLocked(ctx, tx, name, until, from)
+		a, err := emitLocked(ctx, tx, user, until, from)
 		if err != nil || a.Email == "" {
 			return err
 		}
@@ -197,8 +211,10 @@ func (s *Service) notifyLocked(ctx context.Context, name string, until time.Time
 
 // emitLocked publishes users.locked once for each lock. It returns the zero Account if there is none, or if it was
 // published.
-func emitLocked(ctx context.Context, tx event.TX, name string, until time.Time, from audit.Origin) (Account, error) {
-	a, err := claimLockNotice(ctx, tx, name, until)
+func emitLocked(
+	ctx context.Context, tx event.TX, user shop.UserID, until time.Time, from audit.Origin,
+) (Account, error) {
+	a, err := claimLockNotice(ctx, tx, user, until)
 	if err != nil || a.Email == "" {
 		return a, err
 	}

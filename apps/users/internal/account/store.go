@@ -67,6 +67,13 @@ func get(ctx context.Context, db postgres.Reader, id shop.UserID) (Account, erro
 		from accounts where id = $1`, id)
 }
 
+// getWithPassword fails with ErrNotFound, also for an erased account.
+func getWithPassword(ctx context.Context, db postgres.Reader, id shop.UserID) (accountWithPassword, error) {
+	return postgres.One(ctx, db, ErrNotFound, pgx.RowToStructByName[accountWithPassword], `
+		select id, username, email, full_name, role, active, email_verified, created_at, updated_at, password_hash
+		from accounts where id = $1 and erased_at is null`, id)
+}
+
 // lock is get with a row lock. It fails with ErrNotFound, also for an erased account.
 func lock(ctx context.Context, tx pgx.Tx, id shop.UserID) (accountWithPassword, error) {
 	return postgres.One(ctx, tx, ErrNotFound, pgx.RowToStructByName[accountWithPassword], `
@@ -140,15 +147,14 @@ func replaceHash(ctx context.Context, tx pgx.Tx, id shop.UserID, old, hash []byt
 		update accounts set password_hash = $3 where id = $1 and password_hash = $2`, id, old, hash)
 }
 
-// claimLockNotice returns the account of a name whose owner has not been notified of the lock that ends then, or the
-// zero Account.
-func claimLockNotice(ctx context.Context, tx pgx.Tx, name string, until time.Time) (Account, error) {
+// claimLockNotice returns the account if its owner has not been notified of the lock that ends then, or the zero
+// Account. It takes the same time for the zero id, of an unknown name.
+func claimLockNotice(ctx context.Context, tx pgx.Tx, id shop.UserID, until time.Time) (Account, error) {
 	return postgres.One(ctx, tx, nil, pgx.RowToStructByName[Account], `
 		update accounts set told_locked_until = $2
-		where (username_key = $1 or email_key = $1) and erased_at is null
-			and (told_locked_until is null or told_locked_until < $2)
+		where id = $1 and erased_at is null and (told_locked_until is null or told_locked_until < $2)
 		returning id, username, email, full_name, role, active, email_verified, created_at, updated_at`,
-		canonical(name), until.Truncate(time.Microsecond))
+		id, until.Truncate(time.Microsecond))
 }
 
 // anonymise keeps the row, which orders and the audit refer to.

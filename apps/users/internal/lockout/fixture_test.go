@@ -79,7 +79,7 @@ func newFixture(store Store) *fixture {
 
 func (f *fixture) fail(t *testing.T, name, address string) error {
 	t.Helper()
-	a, err := f.Begin(t.Context(), name, address)
+	a, err := f.Begin(t.Context(), Name(name), address)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (f *fixture) fail(t *testing.T, name, address string) error {
 
 func (f *fixture) succeed(t *testing.T, name, address string) {
 	t.Helper()
-	a, err := f.Begin(t.Context(), name, address)
+	a, err := f.Begin(t.Context(), Name(name), address)
 	if err != nil {
 		t.Fatal(err)
 	}

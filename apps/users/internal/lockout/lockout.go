@@ -1,4 +1,4 @@
-// Package lockout limits failed sign-ins by name, whether or not such an account exists, and by address.
+// Package lockout limits failed sign-ins by account, or by name where there is no such account, and by address.
 package lockout
 
 import (
@@ -9,12 +9,23 @@ import (
 	"time"
 
 	"sidecart/kit/fault"
+	"sidecart/kit/shop"
 )
 
-// ErrLocked means that the name or the address is locked. It is the same for unknown names.
+// Subject is whose failures are counted together: an account, or a name that no account has. Both behave alike, so that
+// a lock does not reveal whether there is an account.
+type Subject struct{ kind, text string }
+
+// Account is the subject of all names of an account: the username and the e-mail address in every spelling.
+func Account(id shop.UserID) Subject { return Subject{"account", id.String()} }
+
+// Name is the subject of a name without an account, in the form in which names are compared.
+func Name(name string) Subject { return Subject{"name", name} }
+
+// ErrLocked means that the subject or the address is locked. It is the same for unknown names.
 var ErrLocked = fault.New(fault.Locked, "sign_in_locked", "too many wrong passwords: wait before you try again")
 
-// Policy sets after how many failures within Window a name or an address is locked: for Duration, and twice as long
+// Policy sets after how many failures within Window a subject or an address is locked: for Duration, and twice as long
 // after each further failure, up to MaxDuration.
 type Policy struct {
 	NameFailures, AddressFailures int
@@ -23,7 +34,7 @@ type Policy struct {
 
 const (
 	knownAddressTTL   = 90 * 24 * time.Hour // after the last sign-in from it
-	maxKnownAddresses = 8                   // of a name
+	maxKnownAddresses = 8                   // of a subject
 	attemptLease      = 30 * time.Second    // an attempt that has not ended by then counts as failed
 )
 
@@ -81,7 +92,7 @@ func (p Policy) lockDuration(over int) time.Duration {
 	return time.Duration(min(math.Ldexp(float64(p.Duration), over), float64(p.MaxDuration)))
 }
 
-// record is what is stored of a name. An address that the owner has signed in from has its own counter, so that
+// record is what is stored of a subject. An address that the owner has signed in from has its own counter, so that
 // failures from other addresses do not lock the owner out there.
 type record struct {
 	Unknown counter                 `json:"unknown,omitzero"` // of all other addresses

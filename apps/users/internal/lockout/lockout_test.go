@@ -71,14 +71,14 @@ func TestAddresses(t *testing.T) {
 func TestRareFailuresNeverLock(t *testing.T) {
 	f := newFixture(newFakeStore())
 	for n := range 400 {
-		a, err := f.Begin(t.Context(), fmt.Sprint("name", n), "192.0.2.1") // a household with typing errors
+		a, err := f.Begin(t.Context(), Name(fmt.Sprint("name", n)), "192.0.2.1") // a household with typing errors
 		wantFree(t, err)
 		until, err := a.Failed(t.Context())
 		if wantFree(t, err); !until.IsZero() {
 			t.Fatalf("failure %d locks until %s", n, until)
 		}
 		if n%2 == 0 {
-			a, err = f.Begin(t.Context(), "ann", "198.51.100.9")
+			a, err = f.Begin(t.Context(), Name("ann"), "198.51.100.9")
 			wantFree(t, err)
 			until, err = a.Failed(t.Context())
 			if wantFree(t, err); !until.IsZero() {
@@ -113,7 +113,7 @@ func TestALockedAddressDoesNotLockItsKnownNames(t *testing.T) {
 func TestCancelledAttemptsDoNotCount(t *testing.T) {
 	f := newFixture(newFakeStore())
 	for range 5 * policy.AddressFailures {
-		a, err := f.Begin(t.Context(), "ann", "192.0.2.1")
+		a, err := f.Begin(t.Context(), Name("ann"), "192.0.2.1")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,7 +130,7 @@ func TestReset(t *testing.T) {
 		wantFree(t, f.fail(t, "ann", "192.0.2.1"))
 		wantFree(t, f.fail(t, "ann", "198.51.100.9"))
 	}
-	if err := f.Reset(t.Context(), "ann", "ann@example.com"); err != nil {
+	if err := f.Reset(t.Context(), Name("ann")); err != nil {
 		t.Fatal(err)
 	}
 	wantFree(t, f.fail(t, "ann", "192.0.2.1"))
@@ -149,7 +149,7 @@ func race(t *testing.T, end func(*Attempt) error) (allowed, locked int) {
 	var attempts sync.WaitGroup
 	for n := range 100 {
 		attempts.Go(func() {
-			a, err := replicas[n%2].Begin(context.Background(), "ann", fmt.Sprintf("192.0.2.%d", n))
+			a, err := replicas[n%2].Begin(context.Background(), Name("ann"), fmt.Sprintf("192.0.2.%d", n))
 			if err == nil {
 				err = end(a)
 			}
@@ -197,13 +197,13 @@ func TestConcurrentSuccessesAreNotFailures(t *testing.T) {
 func TestPendingAttemptsFailAfterTheirLease(t *testing.T) {
 	f := newFixture(newFakeStore())
 	for range policy.NameFailures {
-		if _, err := f.Begin(t.Context(), "ann", "192.0.2.1"); err != nil {
+		if _, err := f.Begin(t.Context(), Name("ann"), "192.0.2.1"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := f.Begin(ctx, "ann", "192.0.2.1"); !errors.Is(err, ErrConflict) {
+	if _, err := f.Begin(ctx, Name("ann"), "192.0.2.1"); !errors.Is(err, ErrConflict) {
 		t.Errorf("while all attempts are pending: %v", err)
 	}
 	f.at = f.at.Add(attemptLease + time.Second)

@@ -26,6 +26,8 @@ func TestAccounts(t *testing.T) {
 		{Name: "login by JSON and e-mail", Do: "POST /auth/login", Body: `{"username":"TEST@example.com","password":"SecurePassword123!"}`, Want: 200, Has: []string{`"token_type":"bearer"`, `"expires_in":60`}},
 		{Name: "wrong password", Do: "POST /auth/login", Body: `{"username":"testuser","password":"wrong"}`, Want: 401, Has: []string{`"wrong_credentials"`}},
 		{Name: "unknown user, the same response", Do: "POST /auth/login", Body: `{"username":"unknown","password":"wrong"}`, Want: 401, Has: []string{`"wrong_credentials"`}},
+		{Name: "a name with NUL", Do: "POST /auth/login", Body: `{"username":"test\u0000user","password":"wrong"}`, Want: 422, Has: []string{`"username":`}},
+		{Name: "a name with NUL, in a form", Do: "POST /auth/login", Header: form, Body: "username=test%00user&password=wrong", Want: 422, Has: []string{`"username":`}},
 		{Name: "no password", Do: "POST /auth/login", Header: form, Body: "username=testuser", Want: 422, Has: []string{`"password":"is required"`}},
 		{Name: "keys", Do: "GET /.well-known/jwks.json", Want: 200, Has: []string{`"kty":"OKP"`, `"crv":"Ed25519"`}, HasNot: []string{`"d"`}},
 	})
