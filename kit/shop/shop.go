@@ -3,11 +3,8 @@ package shop
 
 import (
 	"slices"
-	"strings"
-	"unicode"
 
 	"github.com/google/uuid"
-	"golang.org/x/text/unicode/norm"
 )
 
 // UserID is the UUIDv7 of an account.
@@ -76,27 +73,4 @@ func (c Caller) May(p Permission) bool {
 	default:
 		return c.Known() && slices.Contains(grants[c.Role], p)
 	}
-}
-
-// Slug returns a text as part of a URL: lower-case letters and digits, words joined by single hyphens, at most 120
-// bytes. A text without such letters gives "item".
-func Slug(text string) string {
-	var b strings.Builder
-	gap := false
-	for _, r := range strings.ToLower(norm.NFKD.String(text)) {
-		if (r < 'a' || r > 'z') && (r < '0' || r > '9') {
-			gap = gap || !unicode.Is(unicode.Mn, r) // an accent is part of its letter
-			continue
-		}
-		if gap && b.Len() > 0 {
-			b.WriteByte('-')
-		}
-		gap = false
-		b.WriteRune(r)
-	}
-	slug := strings.Trim(b.String()[:min(b.Len(), 120)], "-")
-	if slug == "" {
-		return "item"
-	}
-	return slug
 }

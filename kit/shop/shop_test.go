@@ -135,17 +135,6 @@ func TestPermissions(t *testing.T) {
 	}
 }
 
-func TestSlug(t *testing.T) {
-	for text, want := range map[string]string{
-		"Wireless Headphones": "wireless-headphones", "  Café  Olé! ": "cafe-ole", "電子": "item", "": "item", "a--b": "a-b",
-		strings.Repeat("x", 500): strings.Repeat("x", 120),
-	} {
-		if got := shop.Slug(text); got != want {
-			t.Errorf("%q is %q, want %q", text, got, want)
-		}
-	}
-}
-
 func TestEventsHaveOnePublisherAndAStableTopic(t *testing.T) {
 	seen, publishers := map[string]bool{}, map[string]string{}
 	for _, c := range shop.Events {

@@ -7,10 +7,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"sidecart/apps/products/internal/slug"
 	"sidecart/kit/event"
 	"sidecart/kit/idempotency"
 	"sidecart/kit/postgres"
-	"sidecart/kit/shop"
 	"sidecart/kit/web"
 )
 
@@ -30,13 +30,12 @@ func NewService(db *event.Outbox) *Service { return &Service{db} }
 // ErrSlugTaken if the given slug is taken.
 func (s *Service) Create(ctx context.Context, in NewCategory) (c Category, err error) {
 	return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Category, error) {
-		slug := in.Slug
-		if slug == "" {
-			if slug, err = freeSlug(ctx, tx, shop.Slug(in.Name)); err != nil {
+		if in.Slug == "" {
+			if in.Slug, err = freeSlug(ctx, tx, slug.Of(in.Name)); err != nil {
 				return c, err
 			}
 		}
-		return insert(ctx, tx, in, slug)
+		return insert(ctx, tx, in)
 	})
 }
 

@@ -5,17 +5,18 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"sidecart/apps/products/internal/slug"
 	"sidecart/kit/postgres"
 )
 
 // insert fails with ErrSlugTaken or ErrNoParent. It checks before it inserts, so that a refused category does not use
 // up an id; the constraints decide between concurrent inserts.
-func insert(ctx context.Context, tx pgx.Tx, in NewCategory, slug string) (Category, error) {
+func insert(ctx context.Context, tx pgx.Tx, in NewCategory) (Category, error) {
 	var parent, taken bool
 	err := tx.QueryRow(ctx, `
 		select $1::bigint is null or exists (select from categories where id = $1),
 			exists (select from categories where slug = $2)`,
-		in.ParentID, slug).Scan(&parent, &taken)
+		in.ParentID, in.Slug).Scan(&parent, &taken)
 	switch {
 	case err != nil:
 		return Category{}, err
@@ -27,7 +28,7 @@ func insert(ctx context.Context, tx pgx.Tx, in NewCategory, slug string) (Catego
 	c, err := postgres.One(ctx, tx, pgx.ErrNoRows, pgx.RowToStructByName[Category], `
 		insert into categories (name, description, slug, parent_id) values ($1, $2, $3, $4)
 		returning id, name, description, slug, parent_id, 0 as product_count, version, created_at, updated_at`,
-		in.Name, in.Description, slug, in.ParentID)
+		in.Name, in.Description, in.Slug, in.ParentID)
 	return c, constraintFault(err)
 }
 
@@ -44,17 +45,22 @@ func constraintFault(err error) error {
 	return err
 }
 
-// freeSlug returns base, or base-2, base-3 ... if it is taken. Concurrent transactions with the same base wait for one
-// another.
-func freeSlug(ctx context.Context, tx pgx.Tx, base string) (slug string, err error) {
-	if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtext('category slug ' || $1))`, base); err != nil {
+// freeSlug returns base, or base-2, base-3 ... if it is taken, always as one that a client may send. Concurrent
+// transactions wait for one another.
+func freeSlug(ctx context.Context, tx pgx.Tx, base string) (string, error) {
+	if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtext('category slugs'))`); err != nil {
 		return "", err
 	}
-	err = tx.QueryRow(ctx, `
-		select case when n = 1 then $1 else $1 || '-' || n end from generate_series(1, 10000) as n
-		where not exists (select from categories where slug = case when n = 1 then $1 else $1 || '-' || n end)
-		order by n limit 1`, base).Scan(&slug)
-	return slug, err
+	free, err := postgres.One(ctx, tx, nil, pgx.RowTo[string], `
+		select slug from (
+			select n, case n when 1 then $1 else rtrim(left($1, $2 - 1 - length(n::text)), '-') || '-' || n end as slug
+			from generate_series(1, 1000) as n) as candidates
+		where not exists (select from categories where categories.slug = candidates.slug) order by n limit 1`,
+		base, slug.MaxLength)
+	if err == nil && free == "" {
+		return slug.Unique(base), nil
+	}
+	return free, err
 }
 
 // lockRow fails with ErrNotFound. Concurrent transactions may still reference the row as a parent.

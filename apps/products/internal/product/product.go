@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sidecart/apps/products/internal/image"
+	"sidecart/apps/products/internal/slug"
 	"sidecart/kit/fault"
 	"sidecart/kit/idempotency"
 	"sidecart/kit/shop"
@@ -62,15 +63,15 @@ func (in NewProduct) slug() string {
 	if in.Slug != "" {
 		return in.Slug
 	}
-	return shop.Slug(in.Name + " " + in.SKU)
+	return slug.Of(in.Name + " " + in.SKU)
 }
 
 // assignSlugs sets the slugs of products. A given slug that is taken fails with ErrSlugTaken; a generated one gets a
 // unique suffix, because names and SKUs may differ in characters that slugs leave out.
 func assignSlugs(products []NewProduct, slugs []string) ([]NewProduct, error) {
 	products, taken := slices.Clone(products), map[string]bool{}
-	for _, slug := range slugs {
-		taken[slug] = true
+	for _, given := range slugs {
+		taken[given] = true
 	}
 	for _, p := range products {
 		if p.Slug != "" && taken[p.Slug] {
@@ -79,11 +80,11 @@ func assignSlugs(products []NewProduct, slugs []string) ([]NewProduct, error) {
 		taken[p.Slug] = true
 	}
 	for i, p := range products {
-		if slug := p.slug(); p.Slug == "" {
-			if taken[slug] {
-				slug = shop.Slug(slug[:min(len(slug), 80)] + " " + shop.NewID().String())
+		if generated := p.slug(); p.Slug == "" {
+			if taken[generated] {
+				generated = slug.Unique(generated)
 			}
-			products[i].Slug, taken[slug] = slug, true
+			products[i].Slug, taken[generated] = generated, true
 		}
 	}
 	return products, nil
