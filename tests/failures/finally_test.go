@@ -62,7 +62,7 @@ func addsUp(t *testing.T) {
 	}
 	var level client.Level
 	must(t, buyer.Call(t.Context(), "GET /api/v1/products/1/inventory", nil, 200, &level))
-	if level.OnHand != 50-sold || level.Available != level.OnHand-level.Reserved {
-		t.Errorf("%d sold of 50, and the stock is %+v", sold, level)
+	if level.OnHand != 50+restocked-sold || level.Available != level.OnHand-level.Reserved {
+		t.Errorf("%d sold of %d, and the stock is %+v", sold, 50+restocked, level)
 	}
 }
