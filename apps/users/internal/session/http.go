@@ -23,7 +23,8 @@ func (s *Service) Routes(app *web.App) {
 			"and a refresh token."))
 	web.Handle(app, "POST /auth/refresh", shop.Anyone, s.handleRefresh, web.NoStore, web.Fails(ErrInvalidRefreshToken),
 		web.Doc("refreshToken", "auth", "Refresh the tokens"),
-		web.Describe("A refresh token is used once. Using it a second time ends the session."))
+		web.Describe("A refresh token is used once. Within ten seconds of its use, as in a retry, it returns the pair that "+
+			"works; a later reuse ends the session."))
 	web.Handle(app, "POST /auth/logout", shop.SignedIn, s.handleSignOut, web.NoStore,
 		web.Doc("signOut", "auth", "Sign out"), web.Describe("Ends this session: its tokens are refused from then on."))
 	web.Handle(app, "GET /users/me/sessions", shop.SignedIn, s.List, web.NoStore,

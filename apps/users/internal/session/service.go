@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"embed"
 	"errors"
@@ -71,8 +72,9 @@ func (s *Service) SignIn(ctx context.Context, in Credentials, from audit.Origin)
 	return s.tokenPair(owner, id, refresh)
 }
 
-// Refresh exchanges a refresh token for a new pair. Reuse after reuseGrace ends the session: one of the two clients
-// that have the token has stolen it. It fails with ErrInvalidRefreshToken.
+// Refresh exchanges a refresh token for a new pair. Reuse within reuseGrace returns the pair that still works, so that
+// all of a session's retries leave one. Reuse after it ends the session: one of the two clients that have the token has
+// stolen it. It fails with ErrInvalidRefreshToken.
 func (s *Service) Refresh(ctx context.Context, token string, from audit.Origin) (TokenPair, error) {
 	next := successor(s.refreshKey, token)
 	var current refreshToken
@@ -93,7 +95,8 @@ func (s *Service) Refresh(ctx context.Context, token string, from audit.Origin) 
 				audit.Entry{Action: audit.TokenReused, From: from})
 			return err
 		}
-		return nil
+		next, err = s.unusedSuccessor(ctx, tx, current.SessionID, next)
+		return err
 	})
 	if err != nil {
 		return TokenPair{}, err
@@ -109,6 +112,19 @@ func (s *Service) Refresh(ctx context.Context, token string, from audit.Origin) 
 		return TokenPair{}, ErrInvalidRefreshToken
 	}
 	return s.tokenPair(owner, current.SessionID, next)
+}
+
+// unusedSuccessor returns the unused token of a session: a token or one of its successors. It fails with
+// ErrInvalidRefreshToken if it is none of them, as after a change of the secret. The caller holds the session's lock.
+func (s *Service) unusedSuccessor(ctx context.Context, tx event.TX, session uuid.UUID, token string) (string, error) {
+	unused, err := unusedToken(ctx, tx, session)
+	for range maxGraceRefreshes {
+		if err != nil || bytes.Equal(fingerprint(token), unused) {
+			return token, err
+		}
+		token = successor(s.refreshKey, token)
+	}
+	return "", ErrInvalidRefreshToken
 }
 
 func (s *Service) tokenPair(owner account.Account, session uuid.UUID, refresh string) (TokenPair, error) {

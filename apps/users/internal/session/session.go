@@ -54,9 +54,13 @@ var (
 	ErrNotFound            = fault.New(fault.NotFound, "session_not_found", "there is no such session")
 )
 
-// reuseGrace is how long a used refresh token returns the same successor again: a double submit is no theft. A later
-// reuse ends the session.
+// reuseGrace is how long after its use a refresh token may be used again: a double submit or a retry is no theft. It
+// returns the session's unused token, which is its successor or, if that was used meanwhile, a later one. A later reuse
+// ends the session.
 const reuseGrace = 10 * time.Second
+
+// maxGraceRefreshes is more than the refreshes of a session within reuseGrace: the gateway allows 60 a minute.
+const maxGraceRefreshes = 100
 
 // newRefreshToken returns 256 random bits.
 func newRefreshToken() string {

@@ -49,13 +49,20 @@ type refreshToken struct {
 	UsedAgo   *time.Duration // time since its use; nil if unused
 }
 
-// lockRefreshToken fails with ErrInvalidRefreshToken unless the token is known, not expired, and of an active session.
+// lockRefreshToken also locks the session, so that its refreshes happen one after another. It fails with
+// ErrInvalidRefreshToken unless the token is known, not expired, and of an active session.
 // All times are those of the database, because the clocks of replicas may differ.
 func lockRefreshToken(ctx context.Context, tx pgx.Tx, token []byte) (refreshToken, error) {
 	return postgres.One(ctx, tx, ErrInvalidRefreshToken, pgx.RowToStructByName[refreshToken], `
 		select t.session_id, s.account_id, clock_timestamp() - t.used_at as used_ago
 		from refresh_tokens t join sessions s on s.id = t.session_id
 		where t.fingerprint = $1 and t.expires_at > now() and s.ended_at is null for update`, token)
+}
+
+// unusedToken returns the fingerprint of a session's unused token. It fails with ErrInvalidRefreshToken.
+func unusedToken(ctx context.Context, tx pgx.Tx, session uuid.UUID) ([]byte, error) {
+	return postgres.One(ctx, tx, ErrInvalidRefreshToken, pgx.RowTo[[]byte], `
+		select fingerprint from refresh_tokens where session_id = $1 and used_at is null`, session)
 }
 
 func markUsed(ctx context.Context, tx pgx.Tx, token []byte) error {
