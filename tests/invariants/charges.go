@@ -40,7 +40,8 @@ func readProviderRecords(ctx context.Context, d *Databases) (b providerRecords, 
 	if b.refunding, err = orderSet(ctx, d, `select order_id::text from refunds where settled_at is null`); err != nil {
 		return b, err
 	}
-	b.otherProvider, err = orderSet(ctx, d, `select order_id::text from payments where provider <> 'simulated'`)
+	b.otherProvider, err = orderSet(ctx, d, `
+		select order_id::text from payments where provider not in ('simulated', 'none')`)
 	return b, err
 }
 
@@ -54,8 +55,8 @@ func orderSet(ctx context.Context, d *Databases, sql string) (map[string]bool, e
 	return set, err
 }
 
-// charged: an order has one charge of its total, refunds match, and a cancelled order is fully refunded. Unrepaired
-// discrepancies of the reconciliation are wrong, too.
+// charged: an order has one charge of its total, refunds match, and a cancelled order is fully refunded. An order that
+// costs nothing has no charge. Unrepaired discrepancies of the reconciliation are wrong, too.
 func charged(ctx context.Context, d *Databases, f *Result, settled time.Time) error {
 	bought, err := orders(ctx, d)
 	if err != nil {
@@ -96,6 +97,8 @@ func (b providerRecords) against(o purchase) string {
 	switch {
 	case b.refunding[o.ID]:
 		return "a refund is still in progress"
+	case o.Total.Sign() == 0 && c.Amount.Sign() == 0:
+		return ""
 	case o.bought() && (!c.made() || !c.Amount.Equal(o.Total) || !c.Refunded.Equal(o.Refunded)):
 		return fmt.Sprintf("its charge is %q, of %s with %s refunded", c.State, c.Amount, c.Refunded)
 	case over && c.made() && !c.Refunded.Equal(c.Amount):

@@ -41,7 +41,8 @@ func noResult[In any](do func(context.Context, In) error) func(context.Context, 
 	return func(ctx context.Context, in In) (any, error) { return nil, do(ctx, in) }
 }
 
-// payInput is an order to charge. If it is overdue, no new charge is made; one that was made is looked up once more.
+// payInput is an order to charge. If it is overdue, no new charge is made; one that was made is looked up once more. An
+// order of 0 is never overdue.
 type payInput struct {
 	OrderID shop.OrderID `json:"order_id"`
 	Overdue bool         `json:"overdue,omitempty"`
@@ -83,7 +84,7 @@ func (s *Service) charge(ctx context.Context, in payInput) (activityResult, erro
 		return activityResult{Rejected: shop.Cause{Code: shop.PaymentVoided}}, nil
 	}
 	var receipt payment.Receipt
-	if in.Overdue {
+	if in.Overdue && b.Total.Sign() > 0 {
 		receipt, err = s.payments.Lookup(ctx, in.OrderID)
 		if errors.Is(err, payment.ErrNotFound) || errors.Is(err, payment.ErrTimeout) ||
 			errors.Is(err, payment.ErrProvider) {

@@ -46,8 +46,12 @@ func open(t *testing.T) *fixture {
 	orders := order.NewService(event.NewOutbox(db), order.Calls{
 		Reserve: func(_ context.Context, _ shop.OrderID, items []order.OrderItem) (lines []order.Reserved, err error) {
 			for _, item := range items {
+				price := shop.MustMoney("10.00")
+				if item.ProductID == freeProduct {
+					price = shop.MustMoney("0.00")
+				}
 				lines = append(lines, order.Reserved{
-					ProductID: item.ProductID, Quantity: item.Quantity, UnitPrice: shop.MustMoney("10.00"), Currency: "USD",
+					ProductID: item.ProductID, Quantity: item.Quantity, UnitPrice: price, Currency: "USD",
 				})
 			}
 			return lines, nil

@@ -29,9 +29,13 @@ func refunds(ctx context.Context, db postgres.Reader, id shop.OrderID) ([]Refund
 		from refunds where order_id = $1 order by id`, id)
 }
 
+// scanRefund gives the amount the currency's decimals, as scan does.
 func scanRefund(row pgx.CollectableRow) (Refund, error) {
 	r, err := pgx.RowToStructByName[Refund](row)
 	r.Reason = shop.Cause{Code: r.ReasonCode, Words: r.Reason}.Text()
+	if exact, err := r.Amount.In(r.Currency); err == nil { // otherwise it is shown as stored
+		r.Amount = exact
+	}
 	return r, err
 }
 

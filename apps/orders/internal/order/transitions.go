@@ -104,6 +104,9 @@ func (s *Service) MarkPaid(ctx context.Context, id shop.OrderID, reference strin
 			return nil
 		}
 		change := StatusChange{Status: Paid, By: System, Reason: "charged, reference " + reference}
+		if o.Total.Sign() == 0 {
+			change.Reason = "nothing to pay"
+		}
 		if err := setStatus(ctx, tx, o, change); err != nil {
 			return err
 		}

@@ -89,7 +89,7 @@ const (
 // Payment is the payment of an order.
 type Payment struct {
 	OrderID     shop.OrderID `json:"-"`
-	Provider    string       `json:"provider"`
+	Provider    string       `json:"provider"` // "none" if there is nothing to pay
 	Amount      shop.Money   `json:"amount"`
 	Currency    string       `json:"currency"`
 	State       State        `json:"state" validate:"oneof=pending approved declined voided"`

@@ -47,8 +47,11 @@ func NewService(
 
 // Charge charges an order once, however often it is called: after an interruption it looks the charge up before it
 // repeats it under the same key. It fails with ErrDeclined, or with ErrTimeout if the result is unknown; other errors
-// are temporary.
+// are temporary. An amount of 0 is approved without the provider.
 func (s *Service) Charge(ctx context.Context, c Charge) (Receipt, error) {
+	if c.Amount.Sign() == 0 {
+		return s.approveFree(ctx, c)
+	}
 	p, err := postgres.InTx(ctx, s.db, func(tx pgx.Tx) (Payment, error) { return begin(ctx, tx, c, s.provider.Name()) })
 	if err != nil || p.State != Pending {
 		return orResult(p, err)
@@ -66,6 +69,19 @@ func (s *Service) Charge(ctx context.Context, c Charge) (Receipt, error) {
 		crash.At("provider: charged")
 	}
 	return s.settleWith(ctx, c.OrderID, receipt, err)
+}
+
+// noProvider is the provider of payments of 0.
+const noProvider = "none"
+
+// approveFree approves the payment of an order that costs nothing, unless it was voided.
+func (s *Service) approveFree(ctx context.Context, c Charge) (Receipt, error) {
+	return orResult(postgres.InTx(ctx, s.db, func(tx pgx.Tx) (Payment, error) {
+		if _, err := begin(ctx, tx, c, noProvider); err != nil {
+			return Payment{}, err
+		}
+		return settle(ctx, tx, WebhookEvent{OrderID: c.OrderID, State: Approved})
+	}))
 }
 
 // Lookup is Charge that makes no new charge. It fails with ErrNotFound if none was made.
@@ -119,7 +135,7 @@ func (s *Service) settle(ctx context.Context, e WebhookEvent) (Receipt, error) {
 // provider. It fails with ErrRefused permanently.
 func (s *Service) Void(ctx context.Context, id shop.OrderID, refund uuid.UUID) error {
 	p, err := postgres.InTx(ctx, s.db, func(tx pgx.Tx) (Payment, error) { return void(ctx, tx, id, s.provider.Name()) })
-	if err != nil || p.Attempts == 0 || p.State == Declined {
+	if err != nil || p.Amount.Sign() == 0 || p.State == Declined { // a tombstone has no amount
 		return err
 	}
 	if err := s.checkProvider(p.Provider); err != nil {
@@ -129,8 +145,11 @@ func (s *Service) Void(ctx context.Context, id shop.OrderID, refund uuid.UUID) e
 }
 
 // Refund refunds a part of an order's payment. It fails with ErrRefused permanently, with the reason in its message;
-// other errors are temporary.
+// other errors are temporary. An amount of 0 is refunded without the provider.
 func (s *Service) Refund(ctx context.Context, r Refund) error {
+	if r.Amount.Sign() == 0 {
+		return nil
+	}
 	p, err := s.Get(ctx, r.OrderID)
 	if errors.Is(err, ErrNotFound) {
 		return ErrRefused.WithMessage("nothing was charged for this order")

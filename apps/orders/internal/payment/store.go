@@ -16,6 +16,9 @@ const columns = `order_id, provider, amount, currency, state, reference, reason,
 func scan(row pgx.CollectableRow) (Payment, error) {
 	p, err := pgx.RowToStructByName[Payment](row)
 	p.Reason = shop.Cause{Code: p.ReasonCode, Words: p.Reason}.Text()
+	if exact, err := p.Amount.In(p.Currency); err == nil { // Postgres sends a zero without decimals
+		p.Amount = exact
+	}
 	return p, err
 }
 

@@ -52,7 +52,7 @@ func listCharges(
 ) ([]payment.Record, error) {
 	return postgres.All(ctx, db, pgx.RowToStructByName[payment.Record], `
 		select key as order_id, key::text as reference, amount, refunded, currency, begun_at as at from simulated_ledger
-		where state = 'approved' and begun_at >= $1 and begun_at < $2 and key > $3
+		where state = 'approved' and refunded < amount and begun_at >= $1 and begun_at < $2 and key > $3
 		order by key limit $4`, since, until, after, limit)
 }
 
