@@ -51,7 +51,7 @@ lint: stack ## Run the linters: of the code, and of docs/openapi.json where Node
 	@$(STACK) lint
 
 fuzz: ## Fuzz the parsers, each for FUZZTIME (60s)
-	@for target in ./kit/auth:FuzzVerify ./kit/web:FuzzDecode ./kit/web:FuzzCursor ./apps/gateway/internal/edge:FuzzPlain ./apps/gateway/internal/edge:FuzzHostname ./apps/users/internal/account:FuzzNames; do \
+	@for target in ./kit/auth:FuzzVerify ./kit/web:FuzzDecode ./kit/web:FuzzCursor ./apps/gateway/internal/edge:FuzzPlain ./apps/gateway/internal/edge:FuzzHostname ./apps/users/internal/account:FuzzNames ./apps/orders/internal/payment:FuzzWebhook; do \
 		go test $${target%%:*} -run '^$$' -fuzz "^$${target##*:}$$" -fuzztime $(or $(FUZZTIME),60s) || exit 1; done
 
 audit-deps: stack ## Verify dependencies and look for known vulnerabilities (at vuln.go.dev, or DB=file:///...)

@@ -18,29 +18,29 @@ import (
 // freeProduct is the product of the fixture that costs nothing.
 const freeProduct = 2
 
-// amountRecorder is a provider that records the amounts that it is asked for, and "void" for Void.
+// amountRecorder is a provider that records the amounts of the requests that it gets.
 type amountRecorder struct {
 	*simulated.Provider
-	asked []string
+	requests []string
 }
 
 func (r *amountRecorder) Charge(ctx context.Context, c payment.Charge) (payment.Receipt, error) {
-	r.asked = append(r.asked, "charge "+c.Amount.String())
+	r.requests = append(r.requests, "charge "+c.Amount.String())
 	return r.Provider.Charge(ctx, c)
 }
 
 func (r *amountRecorder) Find(ctx context.Context, id shop.OrderID, reference string) (payment.Receipt, error) {
-	r.asked = append(r.asked, "find")
+	r.requests = append(r.requests, "find")
 	return r.Provider.Find(ctx, id, reference)
 }
 
 func (r *amountRecorder) Refund(ctx context.Context, refund payment.Refund, reference string) error {
-	r.asked = append(r.asked, "refund "+refund.Amount.String())
+	r.requests = append(r.requests, "refund "+refund.Amount.String())
 	return r.Provider.Refund(ctx, refund, reference)
 }
 
 func (r *amountRecorder) Void(ctx context.Context, id shop.OrderID, reference string, refund uuid.UUID) error {
-	r.asked = append(r.asked, "void")
+	r.requests = append(r.requests, "void")
 	return r.Provider.Void(ctx, id, reference, refund)
 }
 
@@ -120,8 +120,8 @@ func TestRefundsOfFreeItems(t *testing.T) {
 			}
 			s.ended(t, id, order.Refunded, "10.00")
 			s.agrees(t)
-			if want := []string{"charge 10.00", "refund 10.00"}; !slices.Equal(provider.asked, want) {
-				t.Errorf("the provider was asked for %q, want %q", provider.asked, want)
+			if want := []string{"charge 10.00", "refund 10.00"}; !slices.Equal(provider.requests, want) {
+				t.Errorf("the provider got %q, want %q", provider.requests, want)
 			}
 		})
 	}
@@ -187,8 +187,8 @@ func TestFreeOrders(t *testing.T) {
 	s.ended(t, cancelled, order.Cancelled, "0.00")
 	s.ended(t, unpaid, order.Cancelled, "0.00")
 	s.agrees(t)
-	if len(provider.asked) > 0 {
-		t.Errorf("the provider was asked for %q", provider.asked)
+	if len(provider.requests) > 0 {
+		t.Errorf("the provider got %q", provider.requests)
 	}
 	o, err := s.orders.Get(t.Context(), admin, open)
 	if err != nil || o.Admin.Payment == nil || o.Admin.Payment.State != payment.Approved ||
@@ -197,7 +197,7 @@ func TestFreeOrders(t *testing.T) {
 	}
 }
 
-// TestFreeOrderOfAnEarlierRelease: a provider was asked for nothing and has not responded.
+// TestFreeOrderOfAnEarlierRelease: a charge of 0 was sent to a provider, which has not responded.
 func TestFreeOrderOfAnEarlierRelease(t *testing.T) {
 	s, provider := openRecorded(t)
 	id := s.placed(t, freeProduct)
@@ -211,8 +211,8 @@ func TestFreeOrderOfAnEarlierRelease(t *testing.T) {
 	}
 	s.settleRefunds(t, id)
 	s.ended(t, id, order.Cancelled, "0.00")
-	if len(provider.asked) > 0 {
-		t.Errorf("the provider was asked for %q", provider.asked)
+	if len(provider.requests) > 0 {
+		t.Errorf("the provider got %q", provider.requests)
 	}
 }
 

@@ -1,7 +1,6 @@
 package payment
 
 import (
-	"cmp"
 	"context"
 	"io"
 
@@ -36,7 +35,11 @@ func (s *Service) handleWebhook(ctx context.Context, _ shop.Caller, in webhookIn
 	if err != nil {
 		return web.None{}, err
 	}
-	return web.None{}, s.HandleWebhook(ctx, in.Provider, body, cmp.Or(in.Stripe, in.Simulated))
+	signature := in.Simulated
+	if in.Provider == "stripe" {
+		signature = in.Stripe
+	}
+	return web.None{}, s.HandleWebhook(ctx, in.Provider, body, signature)
 }
 
 func (s *Service) handleDiscrepancies(

@@ -4,7 +4,9 @@ package payment
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -41,6 +43,24 @@ type WebhookEvent struct {
 	Reference string
 	RefundID  uuid.UUID // the failed refund's id at the provider; nil if none failed
 	Failure   string    // why it failed
+}
+
+// check fails if the event of a body cannot be stored as it was sent.
+func (e WebhookEvent) check(body []byte) error {
+	switch {
+	case !utf8.Valid(body):
+		return fault.ErrMalformed.WithMessage("the body is not UTF-8")
+	case e.ID == "":
+		return fault.ErrInvalid.With("id", "is required")
+	}
+	for field, text := range map[string]string{
+		"id": e.ID, "type": e.Kind, "reference": e.Reference, "reason": e.Failure + e.Cause.Words,
+	} {
+		if strings.ContainsRune(text, 0) {
+			return fault.ErrInvalid.With(field, "must not contain a NUL character")
+		}
+	}
+	return nil
 }
 
 // Record is a charge in a provider's records.

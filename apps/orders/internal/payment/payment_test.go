@@ -180,6 +180,12 @@ func TestWebhooks(t *testing.T) {
 	}
 	unsigned := send("unsigned", "0", "charge.declined", waiting.OrderID, 401)
 	unsigned.Header = nil
+	raw := func(name, body string, want int, has ...string) kittest.Call {
+		return kittest.Call{Name: name, Do: "POST /payments/webhooks/simulated", Body: body, Want: want, Has: has,
+			Header: map[string]string{"Payment-Signature": simulated.Sign("key", []byte(body), time.Now())}}
+	}
+	otherHeader := send("with a header of another provider", "4", "payout.made", waiting.OrderID, 204)
+	otherHeader.Header["Stripe-Signature"] = "t=1,v1=00"
 	kittest.Run(t, app, nil, []kittest.Call{
 		unsigned,
 		{Name: "another provider", Do: "POST /payments/webhooks/other", Body: `{}`, Want: 404},
@@ -190,6 +196,11 @@ func TestWebhooks(t *testing.T) {
 		send("declined too late", "2", "charge.declined", waiting.OrderID, 204),
 		send("of an unknown order", "3", "charge.approved", shop.OrderID{UUID: shop.NewID()}, 204),
 		send("about something else", "4", "payout.made", waiting.OrderID, 204),
+		otherHeader,
+		raw("half a message", `{`, 400), raw("not an object", `[1]`, 400), raw("no UTF-8", "{\"id\":\"\xff\"}", 400),
+		raw("an order that is no id", `{"id":"6","order_id":"x"}`, 400),
+		raw("no id", `{"type":"charge.approved"}`, 422, `"id":"is required"`), raw("null", `null`, 422, `"id":"is required"`),
+		raw("a NUL in the id", `{"id":"6\u0000","type":"x"}`, 422), raw("a NUL in the type", `{"id":"6","type":"\u0000"}`, 422),
 		send("declined", "5", "charge.declined", declined.OrderID, 204),
 		{Name: "discrepancies are for admins", As: kittest.NewCaller(shop.User), Do: "GET /payments/discrepancies", Want: 403},
 		{Name: "no discrepancies", As: kittest.NewCaller(shop.Admin), Do: "GET /payments/discrepancies", Want: 200,

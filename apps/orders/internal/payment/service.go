@@ -185,12 +185,15 @@ func (s *Service) Get(ctx context.Context, id shop.OrderID) (Payment, error) {
 }
 
 // HandleWebhook handles a provider's signed message. Messages may be repeated and out of order, because a known result
-// is final. It fails with ErrUnknownProvider or ErrSignature.
+// is final. It fails with ErrUnknownProvider or ErrSignature, and for a body that cannot be stored.
 func (s *Service) HandleWebhook(ctx context.Context, provider string, body []byte, signature string) error {
 	if provider != s.provider.Name() {
 		return ErrUnknownProvider
 	}
 	e, err := s.provider.ParseWebhook(body, signature)
+	if err == nil {
+		err = e.check(body)
+	}
 	if err != nil {
 		return err
 	}

@@ -9,14 +9,7 @@ package simulated
 import (
 	"cmp"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/hex"
 	"encoding/json"
-	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -31,12 +24,18 @@ import (
 
 // Provider implements payment.Provider.
 type Provider struct {
-	db  *pgxpool.Pool
-	key []byte
+	db   *pgxpool.Pool
+	keys [][]byte
 }
 
-// New makes a provider with its ledger in db. key signs its webhooks.
-func New(db *pgxpool.Pool, key string) *Provider { return &Provider{db, []byte(key)} }
+// New makes a provider with its ledger in db. Each of the keys may sign its webhooks: two, while one is rolled.
+func New(db *pgxpool.Pool, keys ...string) *Provider {
+	p := &Provider{db: db}
+	for _, key := range keys {
+		p.keys = append(p.keys, []byte(key))
+	}
+	return p
+}
 
 // ledgerEntry is a charge in the ledger.
 type ledgerEntry struct {
@@ -178,34 +177,10 @@ type WebhookMessage struct {
 	Reason   string       `json:"reason,omitempty"`
 }
 
-// signatureTTL is how long a signature is valid, so that an intercepted message cannot be replayed later.
-const signatureTTL = 5 * time.Minute
-
-// Sign returns the header Payment-Signature of a message: the time, and the HMAC-SHA256 of the time and the body.
-func Sign(key string, body []byte, at time.Time) string {
-	t := strconv.FormatInt(at.Unix(), 10)
-	return "t=" + t + ",v1=" + hex.EncodeToString(mac([]byte(key), t, body))
-}
-
-func mac(key []byte, t string, body []byte) []byte {
-	h := hmac.New(sha256.New, key)
-	_, _ = fmt.Fprintf(h, "%s.", t) // writing to a hash never fails
-	h.Write(body)
-	return h.Sum(nil)
-}
-
 // ParseWebhook implements payment.Provider.
 func (p *Provider) ParseWebhook(body []byte, signature string) (e payment.WebhookEvent, err error) {
-	rest, v1, _ := strings.Cut(signature, ",v1=")
-	t, found := strings.CutPrefix(rest, "t=")
-	signed, err := hex.DecodeString(v1)
-	unix, timeErr := strconv.ParseInt(t, 10, 64)
-	if err != nil || timeErr != nil || !found || len(p.key) == 0 ||
-		subtle.ConstantTimeCompare(signed, mac(p.key, t, body)) != 1 {
-		return e, payment.ErrSignature
-	}
-	if age := time.Since(time.Unix(unix, 0)); age > signatureTTL || age < -signatureTTL {
-		return e, payment.ErrSignature
+	if err := verify(signature, body, p.keys, time.Now()); err != nil {
+		return e, err
 	}
 	var m WebhookMessage
 	if err := json.Unmarshal(body, &m); err != nil {

@@ -141,8 +141,48 @@ func TestSignatures(t *testing.T) {
 	if e, err := p.ParseWebhook(body, valid); err != nil || e.State != payment.Approved || e.ID != "1" {
 		t.Errorf("%+v, %v", e, err)
 	}
-	withoutKey := simulated.New(nil, "")
+	withoutKey := simulated.New(nil)
 	if _, err := withoutKey.ParseWebhook(body, simulated.Sign("", body, now)); !errors.Is(err, payment.ErrSignature) {
 		t.Errorf("signed with an empty key: %v", err)
+	}
+}
+
+// TestKeysAreRolled: a message is accepted if one of its signatures is of one of the keys.
+func TestKeysAreRolled(t *testing.T) {
+	now := time.Now()
+	body := fmt.Appendf(nil, `{"id":"1","type":"charge.approved","order_id":%q}`, shop.NewID())
+	_, wrong, _ := strings.Cut(simulated.Sign("another", body, now), ",")
+	at, right, _ := strings.Cut(simulated.Sign("key", body, now), ",")
+	many := strings.Repeat(wrong+",", 200)
+	for name, c := range map[string]struct {
+		keys      []string
+		signature string
+		valid     bool
+	}{
+		"wrong, right":          {[]string{"key"}, at + "," + wrong + "," + right, true},
+		"right, wrong":          {[]string{"key"}, at + "," + right + "," + wrong, true},
+		"old key":               {[]string{"new", "key"}, at + "," + right, true},
+		"new key":               {[]string{"key", "old"}, at + "," + right, true},
+		"both wrong":            {[]string{"key"}, at + "," + wrong + "," + wrong, false},
+		"neither key":           {[]string{"new", "old"}, at + "," + right, false},
+		"other scheme":          {[]string{"key"}, at + ",v0=" + right[3:] + "," + right, true},
+		"only another scheme":   {[]string{"key"}, at + ",v0=" + right[3:], false},
+		"no hex, right":         {[]string{"key"}, at + ",v1=zz,v1=," + right, true},
+		"spaces":                {[]string{"key"}, " " + at + " , " + right + " ", true},
+		"upper-case hex":        {[]string{"key"}, at + ",v1=" + strings.ToUpper(right[3:]), true},
+		"time last":             {[]string{"key"}, right + "," + at, true},
+		"many wrong, right":     {[]string{"key"}, at + "," + many + right, true},
+		"two times":             {[]string{"key"}, "t=1," + at + "," + right, false},
+		"the same time twice":   {[]string{"key"}, at + "," + at + "," + right, false},
+		"a part without a name": {[]string{"key"}, at + ",," + right, false},
+		"no time":               {[]string{"key"}, right, false},
+		"time with a sign":      {[]string{"key"}, "t=+" + at[2:] + "," + right, false},
+		"longer signature":      {[]string{"key"}, at + "," + right + "00", false},
+		"empty signature":       {[]string{"key"}, at + ",v1=", false},
+	} {
+		_, err := simulated.New(nil, c.keys...).ParseWebhook(body, c.signature)
+		if c.valid && err != nil || !c.valid && !errors.Is(err, payment.ErrSignature) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

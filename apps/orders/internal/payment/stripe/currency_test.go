@@ -52,7 +52,7 @@ func TestFromMinor(t *testing.T) {
 
 // TestUnsupportedAmount: an amount that Stripe cannot charge is declined without a call.
 func TestUnsupportedAmount(t *testing.T) {
-	p, c := New("sk_test_123", "whsec_test", "http://127.0.0.1:1"), charge()
+	p, c := New("sk_test_123", []string{"whsec_test"}, "http://127.0.0.1:1"), charge()
 	c.Amount, c.Currency = shop.MustMoney("1.234"), "KWD"
 	_, err := p.Charge(t.Context(), c)
 	if !errors.Is(err, payment.ErrDeclined) || !strings.Contains(err.Error(), "1.234 KWD") {

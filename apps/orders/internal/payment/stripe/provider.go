@@ -19,8 +19,8 @@ import (
 
 // Provider implements payment.Provider.
 type Provider struct {
-	client     *api.Client
-	webhookKey string
+	client      *api.Client
+	webhookKeys []string
 }
 
 // orderKey and refundKey are the metadata with the order's id and the refund's ProviderRefundID.
@@ -32,9 +32,9 @@ const (
 // timeout is that of one call of Stripe with its retries.
 const timeout = 20 * time.Second
 
-// New makes a provider that calls Stripe with apiKey and verifies webhooks with webhookKey. address is empty outside
-// tests.
-func New(apiKey, webhookKey, address string) *Provider {
+// New makes a provider that calls Stripe with apiKey and verifies webhooks with webhookKeys: two, while one is rolled.
+// address is empty outside tests.
+func New(apiKey string, webhookKeys []string, address string) *Provider {
 	cfg := &api.BackendConfig{
 		HTTPClient: &http.Client{Timeout: timeout}, MaxNetworkRetries: api.Int64(2), EnableTelemetry: api.Bool(false),
 		LeveledLogger: &api.LeveledLogger{Level: api.LevelNull}, // it logs payment methods
@@ -42,7 +42,7 @@ func New(apiKey, webhookKey, address string) *Provider {
 	if address != "" {
 		cfg.URL = api.String(address)
 	}
-	return &Provider{api.NewClient(apiKey, api.WithBackends(api.NewBackendsWithConfig(cfg))), webhookKey}
+	return &Provider{api.NewClient(apiKey, api.WithBackends(api.NewBackendsWithConfig(cfg))), webhookKeys}
 }
 
 // Name implements payment.Provider.

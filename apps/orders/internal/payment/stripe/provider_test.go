@@ -51,7 +51,7 @@ func mock(t *testing.T) *Provider {
 		}
 		return res.Body.Close()
 	})
-	return New("sk_test_123", "whsec_test", address)
+	return New("sk_test_123", []string{"whsec_test"}, address)
 }
 
 func charge() payment.Charge {
@@ -99,7 +99,7 @@ func TestLostResponse(t *testing.T) {
 	server := httptest.NewServer(fake)
 	defer server.Close()
 	db := kittest.DB(t, payment.Migrations)
-	s := payment.NewService(db, New("sk_test_123", "whsec_test", server.URL), func(context.Context, shop.OrderID) {}, nil)
+	s := payment.NewService(db, New("sk_test_123", []string{"whsec_test"}, server.URL), func(context.Context, shop.OrderID) {}, nil)
 	c := charge()
 	if _, err := s.Charge(t.Context(), c); !errors.Is(err, payment.ErrTimeout) {
 		t.Fatalf("%v", err)
@@ -145,7 +145,7 @@ func TestWebhooksInAnyOrder(t *testing.T) {
 	fake.silent = true
 	server := httptest.NewServer(fake)
 	defer server.Close()
-	s := payment.NewService(db, New("sk_test_123", "whsec_test", server.URL), func(context.Context, shop.OrderID) {}, nil)
+	s := payment.NewService(db, New("sk_test_123", []string{"whsec_test"}, server.URL), func(context.Context, shop.OrderID) {}, nil)
 	c := charge()
 	if _, err := s.Charge(t.Context(), c); !errors.Is(err, payment.ErrTimeout) {
 		t.Fatal(err)
@@ -182,23 +182,39 @@ func TestSignatures(t *testing.T) {
 	sign := func(key string, at time.Time) string {
 		return webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: body, Secret: key, Timestamp: at}).Header
 	}
-	valid := sign("whsec_test", time.Now())
+	now := time.Now()
+	valid := sign("whsec_test", now)
 	for name, c := range map[string]struct {
-		key, signature string
-		body           []byte
+		keys      []string
+		signature string
+		body      []byte
 	}{
-		"none":         {"whsec_test", "", body},
-		"another key":  {"whsec_test", sign("whsec_other", time.Now()), body},
-		"another body": {"whsec_test", valid, append([]byte(" "), body...)},
-		"old":          {"whsec_test", sign("whsec_test", time.Now().Add(-time.Hour)), body},
-		"no key":       {"", sign("", time.Now()), body},
+		"none":         {[]string{"whsec_test"}, "", body},
+		"another key":  {[]string{"whsec_test", "whsec_old"}, sign("whsec_other", time.Now()), body},
+		"another body": {[]string{"whsec_test"}, valid, append([]byte(" "), body...)},
+		"old":          {[]string{"whsec_test"}, sign("whsec_test", time.Now().Add(-time.Hour)), body},
+		"no key":       {nil, sign("", time.Now()), body},
 	} {
-		if _, err := New("sk", c.key, "").ParseWebhook(c.body, c.signature); !errors.Is(err, payment.ErrSignature) {
+		if _, err := New("sk", c.keys, "").ParseWebhook(c.body, c.signature); !errors.Is(err, payment.ErrSignature) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if n, err := New("sk", "whsec_test", "").ParseWebhook(body, valid); err != nil || n.ID != "evt_1" || n.State != "" {
-		t.Errorf("%+v, %v", n, err)
+	at, right, _ := strings.Cut(valid, ",")
+	_, wrong, _ := strings.Cut(sign("whsec_other", now), ",")
+	for name, c := range map[string]struct {
+		keys      []string
+		signature string
+	}{
+		"one key":     {[]string{"whsec_test"}, valid},
+		"old key":     {[]string{"whsec_new", "whsec_test"}, valid},
+		"new key":     {[]string{"whsec_test", "whsec_old"}, valid},
+		"wrong first": {[]string{"whsec_test"}, at + "," + wrong + "," + right},
+		"wrong last":  {[]string{"whsec_new", "whsec_test"}, at + "," + right + "," + wrong},
+	} {
+		n, err := New("sk", c.keys, "").ParseWebhook(body, c.signature)
+		if err != nil || n.ID != "evt_1" || n.State != "" {
+			t.Errorf("%s: %+v, %v", name, n, err)
+		}
 	}
 }
 

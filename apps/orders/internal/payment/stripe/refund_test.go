@@ -20,7 +20,7 @@ func charged(t *testing.T, status string) (*Provider, *stripeFake, payment.Charg
 	fake := newStripeFake(status)
 	server := httptest.NewServer(fake)
 	t.Cleanup(server.Close)
-	p, c := New("sk_test_123", "whsec_test", server.URL), charge()
+	p, c := New("sk_test_123", []string{"whsec_test"}, server.URL), charge()
 	if _, err := p.Charge(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestRefundStatus(t *testing.T) {
 
 func TestRefundWebhooks(t *testing.T) {
 	id, refund := shop.NewID(), shop.NewID()
-	p := New("sk", "whsec_test", "")
+	p := New("sk", []string{"whsec_test"}, "")
 	for name, c := range map[string]struct {
 		kind, status, order, refund string
 		key, failed                 uuid.UUID

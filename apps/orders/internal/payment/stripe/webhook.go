@@ -96,13 +96,12 @@ func record(intent *api.PaymentIntent) (r payment.Record, relevant bool, err err
 // ParseWebhook implements payment.Provider. The signature covers the time and the exact bytes, and is valid for five
 // minutes. Other versions of the API are accepted.
 func (p *Provider) ParseWebhook(body []byte, signature string) (e payment.WebhookEvent, err error) {
-	if p.webhookKey == "" {
-		return e, payment.ErrSignature
+	if err := p.verify(body, signature); err != nil {
+		return e, err
 	}
-	event, err := webhook.ConstructEventWithOptions(body, signature, p.webhookKey,
-		webhook.ConstructEventOptions{IgnoreAPIVersionMismatch: true})
-	if err != nil {
-		return e, payment.ErrSignature.Wrap(err)
+	var event api.Event
+	if err := json.Unmarshal(body, &event); err != nil {
+		return e, fault.ErrMalformed.Wrap(err)
 	}
 	e = payment.WebhookEvent{ID: event.ID, Kind: string(event.Type)}
 	switch {
@@ -114,6 +113,19 @@ func (p *Provider) ParseWebhook(body []byte, signature string) (e payment.Webhoo
 		return e, readRefund(event, &e)
 	}
 	return e, nil
+}
+
+// verify checks that one of the signatures of a message is of one of the keys. It fails with payment.ErrSignature.
+func (p *Provider) verify(body []byte, signature string) error {
+	err := error(payment.ErrSignature)
+	for _, key := range p.webhookKeys {
+		failed := webhook.ValidatePayload(body, signature, key)
+		if failed == nil {
+			return nil
+		}
+		err = payment.ErrSignature.Wrap(failed)
+	}
+	return err
 }
 
 func readIntent(event api.Event, e *payment.WebhookEvent) error {
