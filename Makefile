@@ -5,7 +5,7 @@ STACK := .sidecart/bin/stack
 PKG   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run start stop infra status doctor logs dead-letters reset demo seed test lint fmt fuzz invariants \
+.PHONY: help run start stop infra status doctor logs dead-letters reset demo seed test lint fmt fuzz fuzz-api invariants \
 	chaos bench build stack audit-deps audit-verify generate openapi rotate-keys
 
 help: ## List the commands
@@ -50,9 +50,12 @@ test: stack ## Run all checks of CI; PKG=./apps/orders/... tests one part
 lint: stack ## Run the linters: of the code, and of docs/openapi.json where Node.js is installed
 	@$(STACK) lint
 
-fuzz: ## Fuzz the parsers, each for FUZZTIME (60s)
-	@for target in ./kit/auth:FuzzVerify ./kit/web:FuzzDecode ./kit/web:FuzzCursor ./apps/gateway/internal/edge:FuzzPlain ./apps/gateway/internal/edge:FuzzHostname ./apps/users/internal/account:FuzzNames ./apps/orders/internal/payment:FuzzWebhook; do \
-		go test $${target%%:*} -run '^$$' -fuzz "^$${target##*:}$$" -fuzztime $(or $(FUZZTIME),60s) || exit 1; done
+fuzz: stack ## Run all fuzz targets for FUZZTIME (1m) each; TARGET=FuzzCursor for one
+	@$(STACK) test -- $(STACK) fuzz $(TARGET)
+
+fuzz-api: stack ## Send N (5000) hostile requests to a platform of its own; SEED repeats a run
+	@FUZZ_REQUESTS=$(or $(N),5000) FUZZ_SEED=$(or $(SEED),$$(date +%s)) FUZZ_NUMBER=$(NUMBER) \
+		go test -count 1 -v -timeout 4h ./tests/fuzz
 
 audit-deps: stack ## Verify dependencies and look for known vulnerabilities (at vuln.go.dev, or DB=file:///...)
 	@$(STACK) audit-deps $(if $(DB),-- -db $(DB))

@@ -39,6 +39,7 @@ const usage = `usage: stack COMMAND [--instance NAME --offset N] ...
   test -- COMMAND...         run a command with a temporary Postgres, its URL in TEST_DATABASE_URL
   check [PACKAGE...]         run all checks of "make test", or the tests of some packages
   lint                       run the linter
+  fuzz [NAME...]             run all native fuzz targets, or some, each for FUZZTIME (1m)
   audit-deps [-- -db URL]    verify dependencies and look for known vulnerabilities (at vuln.go.dev, or -db)
   audit-verify [-- -since NUMBER:HASH]
                              verify the hash chain of the audit log
@@ -60,6 +61,7 @@ var commands = map[string]func(context.Context, command) error{
 	"run": run, "start": start, "stop": stop, "infra": infra, "status": status, "logs": logs, "hold": hold,
 	"release": release, "doctor": doctor, "reset": reset, "dead-letters": deadLetters, "test": test, "tools": tools,
 	"check": check, "lint": lint, "audit-verify": auditVerify, "rotate-keys": rotateKeys, "audit-deps": auditDeps,
+	"fuzz": fuzz,
 }
 
 func main() {

@@ -57,11 +57,18 @@ type State struct {
 	Processes    []Process `json:"processes"`
 }
 
+// Race decides whether Main starts services with the race detector.
+var Race = true
+
 // Main is for TestMain: it starts an empty platform, calls use with it, runs the tests and returns their exit code.
 //
 //	func TestMain(m *testing.M) { os.Exit(platform.Main(m, "e2e", 10000, func(p *platform.Platform) { shop = p })) }
 func Main(m *testing.M, name string, offset int, use func(*Platform), args ...string) int {
-	p, err := Start(name, offset, args...)
+	start := Start
+	if !Race {
+		start = StartAsBuilt
+	}
+	p, err := start(name, offset, args...)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "the platform for the tests:", err)
 		return 1
