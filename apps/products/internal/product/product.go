@@ -120,8 +120,9 @@ type Price struct {
 
 // Errors of products.
 var (
-	ErrNotFound   = fault.New(fault.NotFound, "product_not_found", "there is no such product")
-	ErrSKUTaken   = fault.New(fault.Conflict, "sku_taken", "another product has this SKU").With("sku", "is taken")
+	ErrNotFound = fault.New(fault.NotFound, "product_not_found", "there is no such product")
+	ErrSKUTaken = fault.New(fault.Conflict, "sku_taken", "another product has this SKU, in this spelling or with other capitals").
+			With("sku", "is taken")
 	ErrSlugTaken  = fault.New(fault.Conflict, "slug_taken", "another product has this slug").With("slug", "is taken")
 	ErrNoCategory = fault.ErrInvalid.With("category_id", "there is no such category")
 )

@@ -3,6 +3,7 @@ package product
 import (
 	"context"
 	"embed"
+	"errors"
 
 	"github.com/jackc/pgx/v5"
 
@@ -37,13 +38,22 @@ func NewService(db *event.Outbox, language string) *Service {
 	return &Service{db, language, make(chan struct{}, maxConcurrentLists)}
 }
 
-// Create puts a product on sale with its initial stock and emits products.changed. It fails with ErrInvalid,
-// ErrNoCategory, ErrSKUTaken or ErrSlugTaken.
-func (s *Service) Create(ctx context.Context, in NewProduct) (Product, error) {
-	in, err := in.withDefaults(s.language)
-	if err != nil {
-		return Product{}, err
+// Create puts a product on sale with its initial stock and emits products.changed. SKUs differ in more than case. It
+// fails with ErrInvalid, ErrNoCategory, ErrSKUTaken, or with ErrSlugTaken if the given slug is taken.
+func (s *Service) Create(ctx context.Context, in NewProduct) (p Product, err error) {
+	if in, err = in.withDefaults(s.language); err != nil {
+		return p, err
 	}
+	for range 3 {
+		p, err = s.create(ctx, in)
+		if in.Slug != "" || !errors.Is(err, ErrSlugTaken) {
+			break
+		} // another transaction took the generated slug after the check; the next check sees it
+	}
+	return p, err
+}
+
+func (s *Service) create(ctx context.Context, in NewProduct) (Product, error) {
 	return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Product, error) {
 		c := changes{created: []NewProduct{in}}
 		ids, err := c.save(ctx, tx)

@@ -2,6 +2,7 @@ package product
 
 import (
 	"context"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -55,23 +56,25 @@ func lockRow(ctx context.Context, tx pgx.Tx, id int64) error {
 		`select from products where id = $1 and archived_at is null for no key update`, id)
 }
 
-// lockBySKU locks the products that have one of the rows' SKUs, archived ones too, in key order.
-func lockBySKU(ctx context.Context, tx pgx.Tx, rows []Row) (map[string]existingProduct, error) {
-	skus := make([]string, len(rows))
+// lockBySKU locks the products that have one of the rows' SKUs in any spelling, archived ones too, in key order.
+func lockBySKU(ctx context.Context, tx pgx.Tx, rows []Row) (existingProducts, error) {
+	skus, lowerCase := make([]string, len(rows)), make([]string, len(rows))
 	for i, r := range rows {
-		skus[i] = r.SKU
+		skus[i], lowerCase[i] = r.SKU, strings.ToLower(r.SKU)
 	}
 	all, err := postgres.All(ctx, tx, pgx.RowToStructByName[existingProduct], `
 		select p.id, p.name, p.description, p.sku, p.slug, p.price, p.currency,
 			coalesce(p.category_id, 0) as category_id, p.brand, p.language, p.attributes, p.metadata,
 			'[]'::json as images, p.low_stock_threshold, p.version, 0 as available, false as in_stock,
 			p.created_at, p.updated_at, p.archived_at is not null as archived
-		from products p where p.sku = any($1) order by p.id for no key update`, skus)
-	bySKU := make(map[string]existingProduct, len(all))
+		from products p where p.sku = any($1) or (lower(p.sku collate "C") = any($2) and not p.sku_respelled)
+		order by p.id for no key update`, skus, lowerCase)
+	existing := existingProducts{make(map[string]existingProduct, len(all)), make(map[string]string, len(all))}
 	for _, p := range all {
-		bySKU[p.SKU] = p
+		existing.bySKU[p.SKU] = p
+		existing.spelling[strings.ToLower(p.SKU)] = p.SKU
 	}
-	return bySKU, err
+	return existing, err
 }
 
 func archiveRow(ctx context.Context, tx pgx.Tx, id int64) error {
@@ -118,13 +121,14 @@ func withSlugs(ctx context.Context, tx pgx.Tx, products []NewProduct) ([]NewProd
 	var slugs, skus []string
 	var categories []int64
 	for _, p := range products {
-		slugs, skus, categories = append(slugs, p.slug()), append(skus, p.SKU), append(categories, p.CategoryID)
+		slugs, skus = append(slugs, p.slug()), append(skus, strings.ToLower(p.SKU))
+		categories = append(categories, p.CategoryID)
 	}
 	var taken []string
 	var skuTaken, noCategory bool
 	err := tx.QueryRow(ctx, `
 		select array(select slug from products where slug = any($1)),
-			exists (select from products where sku = any($2)),
+			exists (select from products where lower(sku collate "C") = any($2) and not sku_respelled),
 			exists (select from unnest($3::bigint[]) wanted where not exists (select from categories where id = wanted))`,
 		slugs, skus, categories).Scan(&taken, &skuTaken, &noCategory)
 	switch {
@@ -154,7 +158,7 @@ func updateRows(ctx context.Context, tx pgx.Tx, products []Product) error {
 // constraintFault returns the fault of a violated constraint.
 func constraintFault(err error) error {
 	switch {
-	case postgres.IsViolation(err, "products_sku_key"):
+	case postgres.IsViolation(err, "products_sku_key"), postgres.IsViolation(err, "products_sku_spelling"):
 		return ErrSKUTaken
 	case postgres.IsViolation(err, "products_slug_key"):
 		return ErrSlugTaken

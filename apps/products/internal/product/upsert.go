@@ -3,6 +3,7 @@ package product
 import (
 	"context"
 	"reflect"
+	"strings"
 
 	"sidecart/apps/products/internal/stock"
 	"sidecart/kit/event"
@@ -65,9 +66,16 @@ type existingProduct struct {
 	Archived bool
 }
 
-// Upsert creates or updates the products of rows with different SKUs, all of them or none, in a number of round trips
-// that does not grow with the rows. It emits products.changed for each product that is new or changed. It fails with
-// ErrArchived, and as Create and Update do for any row. language is that of new products whose row has none.
+// existingProducts are the products with the SKUs of an import: by SKU, and the SKU by its lower case.
+type existingProducts struct {
+	bySKU    map[string]existingProduct
+	spelling map[string]string
+}
+
+// Upsert creates or updates the products of rows, whose SKUs differ in more than case, all of them or none, in a number
+// of round trips that does not grow with the rows. It emits products.changed for each product that is new or changed.
+// It fails with ErrArchived, with ErrSKUTaken for a SKU that differs from an existing one in case only, and as Create
+// and Update do for any row. language is that of new products whose row has none.
 func Upsert(ctx context.Context, tx event.TX, language string, rows []Row) ([]Result, error) {
 	existing, err := lockBySKU(ctx, tx, rows)
 	if err != nil {
@@ -92,9 +100,12 @@ type changes struct {
 	lockStock  []int64
 }
 
-func (c *changes) upsert(row Row, existing map[string]existingProduct, language string) (Result, error) {
-	p, ok := existing[row.SKU]
+func (c *changes) upsert(row Row, existing existingProducts, language string) (Result, error) {
+	p, ok := existing.bySKU[row.SKU]
 	if !ok {
+		if other, taken := existing.spelling[strings.ToLower(row.SKU)]; taken {
+			return "", ErrSKUTaken.With("sku", "is taken by "+other+": SKUs differ in more than case")
+		}
 		in, err := row.newProduct(language)
 		c.created = append(c.created, in)
 		return Created, err

@@ -17,15 +17,17 @@ const timeout = 10 * time.Minute
 // Routes adds the routes of imports and exports.
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /products/import", shop.ManageCatalogue, s.handleImport, web.BodyLimit(maxFileBytes),
-		web.Timeout(timeout), web.Fails(ErrHeader, ErrLine, ErrLongLine, ErrRunning, idempotency.ErrReused),
+		web.Timeout(timeout), web.Fails(ErrHeader, ErrLine, ErrLongLine, ErrCharset, ErrRunning, idempotency.ErrReused),
 		web.Doc("importProducts", "products", "Import products"),
-		web.Describe("From CSV or JSON lines, row by row. Products with a known SKU are updated."))
+		web.Describe("From CSV or JSON lines, row by row. Products with a known SKU are updated. CSV may have a charset, like "+
+			"text/csv; charset=windows-1252. One apostrophe before a cell that begins with = + - @, a tab or a line end is taken off."))
 	web.Handle(app, "GET /products/imports", shop.ManageCatalogue, s.handleImports, web.NoStore,
 		web.Doc("listImports", "products", "List product imports"), web.Describe("With their progress, newest first."))
 	web.Handle(app, "GET /products/export", shop.ManageCatalogue, s.handleExport, web.NoStore, web.Timeout(timeout),
 		web.Produces(csvType, linesType),
 		web.Doc("exportProducts", "products", "Export products"),
-		web.Describe("All products on sale as CSV or JSON lines."))
+		web.Describe("All products on sale, without images, as CSV or JSON lines. In CSV, a text that begins with = + - @, a tab or a "+
+			"line end has an apostrophe in front, so that spreadsheets do not run it; an import takes it off again."))
 }
 
 type importInput struct {
@@ -39,7 +41,7 @@ func (s *Service) handleImport(ctx context.Context, caller shop.Caller, in impor
 		err := fault.ErrInvalid.With(idempotency.Header, "must be 1 to 255 printable ASCII characters")
 		return ProductImportReport{}, err
 	}
-	return s.Import(ctx, caller.ID, in.Key, in.File.MediaType, in.File)
+	return s.Import(ctx, caller.ID, in.Key, in.File)
 }
 
 func (s *Service) handleImports(ctx context.Context, _ shop.Caller, in web.PageQuery) (web.Page[ProductImport], error) {

@@ -10,6 +10,7 @@ import (
 
 	"sidecart/kit/idempotency"
 	"sidecart/kit/shop"
+	"sidecart/kit/web"
 )
 
 // An import has many transactions, so kit/idempotency, which stores the response in the transaction of the request,
@@ -21,19 +22,28 @@ type upload struct {
 	by        shop.UserID
 	key       []byte // nil without one
 	mediaType string
+	charset   charset
 	io.Reader
 	digest hash.Hash
 }
 
-func newUpload(by shop.UserID, key, mediaType string, file io.Reader) *upload {
-	u := &upload{by: by, mediaType: mediaType, Reader: file}
+// newUpload fails with ErrCharset.
+func newUpload(by shop.UserID, key string, file web.Body) (*upload, error) {
+	encoding, err := findCharset(file.Params["charset"])
+	if err == nil && file.MediaType == linesType && !encoding.isUTF8() {
+		err = ErrCharset.WithMessage("JSON lines are UTF-8")
+	}
+	u := &upload{by: by, mediaType: file.MediaType, charset: encoding, Reader: file}
 	if key != "" {
 		name := sha256.Sum256([]byte(key))
 		u.key, u.digest = name[:], sha256.New()
-		u.digest.Write([]byte(mediaType + "\n"))
+		u.digest.Write([]byte(file.MediaType + "\n"))
+		if !encoding.isUTF8() {
+			u.digest.Write([]byte(encoding.name + "\n"))
+		}
 		u.Reader = io.TeeReader(file, u.digest)
 	}
-	return u
+	return u, err
 }
 
 // sum reads the rest of the file and returns the digest of all of it.

@@ -26,7 +26,8 @@ type ProductImport struct {
 // ImportState is the state of an import.
 type ImportState string
 
-// An import without progress for two minutes is also broken: its replica has stopped.
+// An import is broken if its file cannot be read to its end, or without progress for two minutes: its replica has
+// stopped.
 const (
 	Running ImportState = "running"
 	Done    ImportState = "done"
@@ -64,41 +65,22 @@ type parsedRow struct {
 
 // Limits of an import.
 const (
-	maxFileBytes = 64 << 20
-	batchSize    = 500   // rows in a transaction
-	maxErrors    = 1_000 // in a report
-	maxLineBytes = 1 << 20
+	maxFileBytes   = 64 << 20
+	batchSize      = 500   // rows in a transaction
+	maxErrors      = 1_000 // in a report
+	maxRecordBytes = 1 << 20
+	maxSKULines    = 100_000 // whose lines are known to the errors of later ones
 )
 
 // Errors of imports.
 var (
 	ErrHeader     = fault.ErrInvalid.With("file", "must begin with a header of known, distinct columns that include sku")
+	ErrCharset    = fault.New(fault.Unsupported, "unsupported_charset", "the charset of the Content-Type is unknown")
 	ErrNoCategory = fault.ErrInvalid.With("category", "there is no such category")
+	ErrCategories = fault.ErrInvalid.With("category", "is another one than category_id")
 	ErrLine       = fault.New(fault.Malformed, "malformed_line", "the line cannot be read")
+	ErrUnclosed   = fault.New(fault.Malformed, "unclosed_quote", "the file ended inside a quote")
 	ErrRunning    = fault.New(fault.Conflict, "import_running",
 		"the import with this Idempotency-Key is still running").WithRetryAfter(5)
-	ErrLongLine = fault.New(fault.TooLarge, "line_too_long", "a line has at most 1 MiB")
+	ErrLongLine = fault.New(fault.TooLarge, "line_too_long", "a record has at most 1 MiB")
 )
-
-// record counts a row, with its error or its result.
-func (r *ProductImportReport) record(row parsedRow, result product.Result) {
-	r.Rows++
-	switch {
-	case row.err != nil:
-		r.Failed++
-		if len(r.Errors) == maxErrors {
-			r.OmittedErrors++
-			return
-		}
-		f := fault.Of(row.err)
-		r.Errors = append(r.Errors, ImportRowError{
-			LineNumber: row.lineNumber, SKU: row.row.SKU, Code: f.Code, Detail: f.Message, Errors: f.Fields,
-		})
-	case result == product.Created:
-		r.Created++
-	case result == product.Updated:
-		r.Updated++
-	default:
-		r.Unchanged++
-	}
-}

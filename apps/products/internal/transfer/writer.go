@@ -38,8 +38,8 @@ func newWriter(mediaType string, to io.Writer) (write func(exportRow) error, flu
 	_ = cells.Write([]string{"sku", "name", "description", "slug", "price", "currency", "category", "brand", "language",
 		"attributes", "metadata", "initial_quantity", "low_stock_threshold"}) // buffered: flush returns errors
 	write = func(r exportRow) error {
-		return cells.Write([]string{r.SKU, r.Name, r.Description, r.Slug, r.Price.String(), r.Currency, r.Category, r.Brand,
-			r.Language, string(mustJSON(r.Attributes)), string(mustJSON(r.Metadata)),
+		return cells.Write([]string{r.SKU, neutral(r.Name), neutral(r.Description), r.Slug, r.Price.String(), r.Currency,
+			r.Category, neutral(r.Brand), r.Language, string(mustJSON(r.Attributes)), string(mustJSON(r.Metadata)),
 			strconv.Itoa(r.InitialQuantity), strconv.Itoa(r.LowStockThreshold)})
 	}
 	return write, func() error {
