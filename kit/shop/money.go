@@ -27,7 +27,11 @@ const maxDecimals = 6
 // wholeDigits limits requested amounts to less than 10^12, which with 6 decimals fits 64 bits.
 const wholeDigits = 12
 
-// ParseMoney parses a decimal number without exponent, with an optional minus, at most 6 decimals, below 10^12.
+// maxDigits exceeds the digits of all numbers of 64 bits.
+const maxDigits = 20
+
+// ParseMoney parses a JSON number of at most 6 decimals below 10^12. It keeps the decimals as they are written: 5.000
+// has three, and 1E+2, which is 100, has none.
 func ParseMoney(s string) (Money, error) {
 	m, err := parseMoney(s)
 	if err != nil || m.TooLarge() {
@@ -47,24 +51,22 @@ func (m Money) TooLarge() bool {
 
 // parseMoney also parses amounts of 10^12 and more, which are stored sums.
 func parseMoney(s string) (Money, error) {
-	digits, negative := strings.CutPrefix(s, "-")
-	whole, fraction, point := strings.Cut(digits, ".")
-	if whole == "" || (point && fraction == "") || len(fraction) > maxDecimals {
+	d, ok := ParseDecimal(s)
+	if !ok || d.Scale > maxDecimals || d.WholeDigits() > maxDigits {
 		return Money{}, ErrMoney
 	}
-	for _, r := range whole + fraction {
-		if r < '0' || r > '9' {
-			return Money{}, ErrMoney
-		}
+	digits := d.Digits
+	if d.Digits != "" && d.Scale < 0 {
+		digits += strings.Repeat("0", -d.Scale)
 	}
-	units, err := strconv.ParseInt(whole+fraction, 10, 64)
+	units, err := strconv.ParseInt("0"+digits, 10, 64)
 	if err != nil {
 		return Money{}, ErrMoney
 	}
-	if negative {
+	if d.Negative {
 		units = -units
 	}
-	return Money{units: units, decimals: uint8(len(fraction))}, nil //nolint:gosec // at most maxDecimals
+	return Money{units: units, decimals: uint8(max(0, d.Scale))}, nil //nolint:gosec // at most maxDecimals
 }
 
 // MustMoney parses an amount in source code and panics on an error.
@@ -106,6 +108,15 @@ func (m Money) In(code string) (Money, error) {
 		return Money{}, fmt.Errorf("%s has %d decimals", code, scale)
 	}
 	return exact, err
+}
+
+// Given returns a requested amount with exactly the decimals of a currency, as In does. It also fails if the amount is
+// written with more decimals, even if they are zeros: 5.000 is no amount in USD.
+func (m Money) Given(code string) (Money, error) {
+	if scale, ok := decimals(code); ok && m.decimals > scale {
+		return Money{}, fmt.Errorf("%s has %d decimals", code, scale)
+	}
+	return m.In(code)
 }
 
 var errDecimals = errors.New("the amount has more decimals than that")

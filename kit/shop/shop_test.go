@@ -90,7 +90,9 @@ func TestUnitsAreTheSameAmount(t *testing.T) {
 func TestMoneyInJSON(t *testing.T) {
 	for text, want := range map[string]string{
 		"299.99": "299.99", "5": "5", "-1.50": "-1.50",
-		`"5"`: "", "1e3": "", "NaN": "", "1.": "", ".5": "", "+1": "", "0x10": "", "1234567890123": "", "1.1234567": "", "--1": "",
+		"1e3": "1000", "1E+2": "100", "1.50e1": "15.0", "500e-2": "5.00", "5.000": "5.000", "0e5": "0", "0e-2": "0.00", "-0": "0",
+		"1e999999999": "", "1e-999999999": "", "0e-99999": "", "1e99999999999999999999": "", "1e": "", "e5": "", "1e+-5": "", "1e1.5": "",
+		`"5"`: "", "NaN": "", "1.": "", ".5": "", "+1": "", "0x10": "", "1234567890123": "", "1.1234567": "", "--1": "",
 	} {
 		m, err := shop.ParseMoney(text)
 		if text[0] == '"' {
@@ -102,6 +104,18 @@ func TestMoneyInJSON(t *testing.T) {
 		}
 		if out, _ := json.Marshal(m); err == nil && string(out) != want {
 			t.Errorf("%s came back as %s", text, out)
+		}
+	}
+}
+
+func TestMoneyGiven(t *testing.T) {
+	for _, c := range []struct{ amount, currency, want string }{
+		{"5", "USD", "5.00"}, {"5.00", "USD", "5.00"}, {"1E+2", "USD", "100.00"}, {"5.000", "USD", ""}, {"5000e-3", "USD", ""},
+		{"5.001", "USD", ""}, {"100", "JPY", "100"}, {"100.00", "JPY", ""}, {"5.000", "KWD", "5.000"}, {"5", "XYZ", ""},
+	} {
+		m, err := shop.MustMoney(c.amount).Given(c.currency)
+		if (err != nil) != (c.want == "") || err == nil && m.String() != c.want {
+			t.Errorf("%s in %s: %s, %v", c.amount, c.currency, m, err)
 		}
 	}
 }

@@ -87,6 +87,7 @@ func (app *App) Health(ctx context.Context) Health {
 
 // platformRoutes are on the port of every service. They show no data of users, so they need no token.
 func (app *App) platformRoutes() {
+	app.Use("/health", RefuseBody)
 	app.Get("/health", func(c *fiber.Ctx) error { return c.JSON(Health{Status: OK}) })
 	app.Get("/health/ready", func(c *fiber.Ctx) error {
 		h := app.Health(c.UserContext())

@@ -87,7 +87,7 @@ func (plan *inputPlan) decode(c *fiber.Ctx, caller shop.Caller, in reflect.Value
 			return err
 		}
 	}
-	if plan.body && (c.Request().Header.ContentLength() != 0 || !op.optionalBody) {
+	if plan.body || plan.raw == nil && !op.internal { // sidecars send bodies with jobs and events that no one reads
 		if err := decodeBody(c, in, op, bad, present); err != nil {
 			return err
 		}

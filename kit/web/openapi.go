@@ -217,12 +217,8 @@ func (op operation) headers() object {
 
 // failures are the codes of all problems that an operation responds with, by status.
 func (op operation) failures() map[int][]string {
-	faults := []*fault.Error{fault.ErrInternal, fault.ErrUnavailable, fault.ErrTimedOut}
-	if op.in.body || op.in.raw != nil {
-		faults = append(faults, fault.ErrMalformed, errUnsupported, ErrTooLarge)
-	}
-	if op.in.body || len(op.in.params) > 0 || op.in.key != nil {
-		faults = append(faults, fault.ErrInvalid)
+	faults := []*fault.Error{ // a body is refused, too, where none is read
+		fault.ErrInternal, fault.ErrUnavailable, fault.ErrTimedOut, fault.ErrMalformed, errUnsupported, ErrTooLarge, fault.ErrInvalid,
 	}
 	if slices.ContainsFunc(op.in.params, func(p param) bool { return p.in == "path" }) {
 		faults = append(faults, errNoRoute)

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -11,7 +13,6 @@ import (
 	"unicode"
 
 	"github.com/go-playground/validator/v10"
-	"github.com/go-playground/validator/v10/non-standard/validators"
 	"github.com/google/uuid"
 
 	"sidecart/kit/fault"
@@ -29,22 +30,9 @@ func (f fields) add(path, message string) {
 
 var rules = newRules()
 
-// embedded is the name of an embedded struct in the namespaces of rules. No JSON name begins with a capital.
-const embedded = "Embedded"
-
 func newRules() *validator.Validate {
-	v := validator.New(validator.WithRequiredStructEnabled())
-	v.RegisterTagNameFunc(func(f reflect.StructField) string {
-		if f.Anonymous {
-			return embedded
-		}
-		for _, tag := range []string{"json", "path", "query", "header"} {
-			if name, _, _ := strings.Cut(f.Tag.Get(tag), ","); name != "" && name != "-" {
-				return name
-			}
-		}
-		return f.Name
-	})
+	// Without WithRequiredStructEnabled, an object that is left out fails for each field that it must have.
+	v := validator.New()
 	v.RegisterCustomTypeFunc(func(v reflect.Value) any { return v.Interface().(shop.Money).String() }, shop.Money{})
 	v.RegisterCustomTypeFunc(func(v reflect.Value) any { return idText(v.Interface().(shop.UserID).UUID) }, shop.UserID{})
 	v.RegisterCustomTypeFunc(func(v reflect.Value) any { return idText(v.Interface().(shop.OrderID).UUID) }, shop.OrderID{})
@@ -53,17 +41,26 @@ func newRules() *validator.Validate {
 			panic(err)
 		}
 	}
-	must(v.RegisterValidation("notblank", validators.NotBlank))
+	must(v.RegisterValidation("notblank", func(fl validator.FieldLevel) bool { return !shop.IsBlank(fl.Field().String()) }))
 	must(v.RegisterValidation("price", func(fl validator.FieldLevel) bool {
 		m, err := shop.ParseMoney(fl.Field().String())
 		return err == nil && m.Sign() >= 0
 	}))
 	must(v.RegisterValidation("slug", matches(`^[a-z0-9]+(-[a-z0-9]+)*$`)))
 	must(v.RegisterValidation("sku", matches(`^[A-Za-z0-9][A-Za-z0-9._/-]*$`)))
-	must(v.RegisterValidation("username", matches(`^[\p{L}\p{N}][\p{L}\p{N}._-]*$`)))
-	must(v.RegisterValidation("line", func(fl validator.FieldLevel) bool {
+	username := matches(`^[\p{L}\p{N}][\p{L}\p{N}._-]*$`)
+	must(v.RegisterValidation("username", func(fl validator.FieldLevel) bool {
+		return username(fl) && !shop.HasInvisible(fl.Field().String())
+	}))
+	must(v.RegisterValidation("visible", func(fl validator.FieldLevel) bool { return !shop.HasInvisible(fl.Field().String()) }))
+	must(v.RegisterValidation("uncontrolled", func(fl validator.FieldLevel) bool {
 		return !strings.ContainsFunc(fl.Field().String(), unicode.IsControl)
 	}))
+	must(v.RegisterValidation("notonlyblank", func(fl validator.FieldLevel) bool {
+		text := fl.Field().String()
+		return text == "" || !shop.IsBlank(text)
+	}))
+	v.RegisterAlias("line", "uncontrolled,notonlyblank")
 	return v
 }
 
@@ -85,10 +82,7 @@ func validated(in reflect.Value, bad fields, present map[string]bool) error {
 	err := rules.Struct(in.Interface())
 	var failed validator.ValidationErrors
 	if errors.As(err, &failed) {
-		for _, f := range failed {
-			path := fieldPath(f.Namespace())
-			bad.add(path, ruleMessage(f, present[path]))
-		}
+		addFailed(in.Type(), failed, bad, present)
 	} else if err != nil {
 		return err
 	}
@@ -100,29 +94,91 @@ func validated(in reflect.Value, bad fields, present map[string]bool) error {
 	return &refusal
 }
 
-// fieldPath removes the names of Go types from a namespace: the first part, and embedded types, which begin with a
-// capital as JSON names do not.
-func fieldPath(namespace string) string {
-	_, namespace, _ = strings.Cut(namespace, ".")
-	parts := slices.DeleteFunc(strings.Split(namespace, "."), func(part string) bool {
-		return part != "" && unicode.IsUpper(rune(part[0]))
-	})
-	return strings.Join(parts, ".")
+// addFailed adds the fields that failed a rule to bad. An object that is left out is named beside the fields that it
+// must have; one that could not be decoded is named alone.
+func addFailed(t reflect.Type, failed validator.ValidationErrors, bad fields, present map[string]bool) {
+	undecoded := maps.Clone(bad)
+	for _, f := range failed {
+		path := fieldPath(t, f.StructNamespace())
+		outer := slices.Collect(outerPaths(path))
+		if slices.ContainsFunc(outer, func(path string) bool { return undecoded[path] != "" }) {
+			continue
+		}
+		bad.add(path, ruleMessage(f, present[path]))
+		for _, object := range outer {
+			if f.Tag() == "required" && !present[object] {
+				bad.add(object, "is required")
+			}
+		}
+	}
+}
+
+// outerPaths are the paths of what a field is in: items[0].quantity is in items[0], which is in items.
+func outerPaths(path string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for end := strings.LastIndexAny(path, ".["); end > 0; end = strings.LastIndexAny(path[:end], ".[") {
+			if !yield(path[:end]) {
+				return
+			}
+		}
+	}
+}
+
+// fieldPath is the path by which the sender of an input knows a field, like items[0].quantity or attributes.color. It
+// is made of a namespace of Go names, which begins with the name of the input's type.
+func fieldPath(t reflect.Type, namespace string) string {
+	path, rest := "", strings.TrimPrefix(namespace, t.Name()+".")
+	for rest != "" {
+		for t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		switch t.Kind() {
+		case reflect.Struct:
+			name := strings.TrimPrefix(rest, ".")
+			name, rest = name[:strings.IndexAny(name+".", ".[")], name[strings.IndexAny(name+".", ".["):]
+			f, _ := t.FieldByName(name)
+			if t = f.Type; !f.Anonymous {
+				path = join(path, inputName(f))
+			}
+		case reflect.Map:
+			end := strings.LastIndex(rest, "]") // a key may have brackets, too
+			if kind := t.Elem().Kind(); kind == reflect.Map || kind == reflect.Slice || kind == reflect.Struct {
+				end = strings.Index(rest, "]")
+			}
+			path, t, rest = join(strings.TrimSuffix(path, ".*"), rest[1:end]), t.Elem(), rest[end+1:]
+		default:
+			end := strings.Index(rest, "]") + 1
+			path, t, rest = path+rest[:end], t.Elem(), rest[end:]
+		}
+	}
+	return path
+}
+
+// inputName is the name of a field in a request.
+func inputName(f reflect.StructField) string {
+	for _, tag := range []string{"json", "path", "query", "header"} {
+		if name, _, _ := strings.Cut(f.Tag.Get(tag), ","); name != "" && name != "-" {
+			return name
+		}
+	}
+	return f.Name
 }
 
 // ruleMessages are the messages of rules without a parameter.
 var ruleMessages = map[string]string{
-	"email":    "must be an e-mail address",
-	"notblank": "must not be blank",
-	"line":     "must not contain control characters",
-	"slug":     "must be lower-case letters and digits with single hyphens between them",
-	"sku":      "must be letters, digits and . _ / - only",
-	"username": "must be letters, digits and . _ - only, and begin with a letter or digit",
-	"unique":   "must not name the same thing twice",
+	"email":        "must be an e-mail address",
+	"notblank":     "must not be blank",
+	"visible":      "must not contain invisible characters",
+	"uncontrolled": "must not contain control characters",
+	"notonlyblank": "must not be blank",
+	"slug":         "must be lower-case letters and digits with single hyphens between them",
+	"sku":          "must be letters, digits and . _ / - only",
+	"username":     "must be letters, digits and . _ - only, and begin with a letter or digit",
+	"unique":       "must not name the same thing twice",
 }
 
 func ruleMessage(f validator.FieldError, present bool) string {
-	rule, size := f.Tag(), f.Param()
+	rule, size := f.ActualTag(), f.Param()
 	if unit, ok := map[reflect.Kind]string{
 		reflect.String: "characters", reflect.Slice: "entries", reflect.Map: "entries",
 	}[f.Kind()]; ok {
@@ -162,16 +218,13 @@ func typeMessage(err error, t reflect.Type) string {
 	if !errors.As(err, &wrong) && !strings.Contains(err.Error(), "UUID") {
 		return err.Error()
 	}
-	if optional, ok := reflect.New(t).Interface().(interface{ valueType() reflect.Type }); ok {
-		t = optional.valueType()
-	}
 	switch t.Kind() {
 	case reflect.String:
 		return "must be a string"
 	case reflect.Bool:
 		return "must be true or false"
-	case reflect.Int, reflect.Int32, reflect.Int64:
-		return "must be a whole number"
+	case reflect.Float64:
+		return "must be a number"
 	case reflect.Slice:
 		return "must be a list"
 	case reflect.Map:

@@ -6,13 +6,15 @@ import (
 	"errors"
 	"strings"
 	"unicode"
+
+	"sidecart/kit/shop"
 )
 
 // AttributeValue is a string, a number or a boolean. The zero AttributeValue is the empty string.
 type AttributeValue struct{ json string } // as JSON
 
 // ErrAttributeValue means that a value has another type or is too long.
-var ErrAttributeValue = errors.New("must be a string of at most 500 characters on one line, a number, or true or false")
+var ErrAttributeValue = errors.New("must be a string of at most 500 characters on one line, a number of at most 32 digits, or true or false")
 
 // StringValue returns text as a value.
 func StringValue(text string) AttributeValue {
@@ -23,7 +25,8 @@ func StringValue(text string) AttributeValue {
 // parseValue returns the number or boolean that text spells, otherwise text as a string.
 func parseValue(text string) AttributeValue {
 	var v AttributeValue
-	if json.Valid([]byte(text)) && v.UnmarshalJSON([]byte(text)) == nil {
+	number, isNumber := shop.ParseDecimal(text)
+	if json.Valid([]byte(text)) && (!isNumber || number.InRange()) && v.UnmarshalJSON([]byte(text)) == nil {
 		return v
 	}
 	return StringValue(text)
@@ -44,8 +47,10 @@ func (v *AttributeValue) UnmarshalJSON(raw []byte) error {
 		return nil
 	case string(raw) == "true", string(raw) == "false":
 	default:
-		var number float64 // a number that does not fit could not be searched either
-		if err := json.Unmarshal(raw, &number); err != nil || len(raw) > 32 {
+		// A number in jsonb has no exponent, so the limit is not on the length of the text: what was stored can be
+		// read.
+		number, ok := shop.ParseDecimal(string(raw))
+		if !ok || len(strings.TrimRight(number.Digits, "0")) > 32 {
 			return ErrAttributeValue
 		}
 	}

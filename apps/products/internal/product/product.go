@@ -141,7 +141,7 @@ func (in NewProduct) withDefaults(language string) (NewProduct, error) {
 	if in.Currency == "" {
 		in.Currency = defaultCurrency
 	}
-	price, err := priceIn(*in.Price, in.Currency)
+	price, err := priceIn(*in.Price, in.Currency, shop.Money.Given)
 	if err != nil {
 		return in, err
 	}
@@ -155,11 +155,13 @@ func (in NewProduct) withDefaults(language string) (NewProduct, error) {
 	return in, nil
 }
 
-func priceIn(price shop.Money, currency string) (shop.Money, error) {
+// priceIn gives a price exactly the decimals of a currency: by shop.Money.Given, if the price was requested. It fails
+// with ErrInvalid.
+func priceIn(price shop.Money, currency string, in func(shop.Money, string) (shop.Money, error)) (shop.Money, error) {
 	if !shop.IsCurrency(currency) {
 		return price, fault.ErrInvalid.With("currency", "is not a currency that ISO 4217 has today")
 	}
-	exact, err := price.In(currency)
+	exact, err := in(price, currency)
 	if err != nil {
 		return exact, fault.ErrInvalid.With("price", err.Error())
 	}
@@ -183,8 +185,11 @@ func (u ProductUpdate) applyTo(p Product) (_ Product, err error) {
 	if u.Metadata != nil {
 		p.Metadata = u.Metadata
 	}
-	if u.Price != nil || u.Currency != nil { // otherwise a currency that is obsolete today is kept
-		p.Price, err = priceIn(p.Price, p.Currency)
+	switch {
+	case u.Price != nil:
+		p.Price, err = priceIn(p.Price, p.Currency, shop.Money.Given)
+	case u.Currency != nil: // otherwise a currency that is obsolete today is kept
+		p.Price, err = priceIn(p.Price, p.Currency, shop.Money.In)
 	}
 	return p, err
 }
