@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -81,6 +82,9 @@ func status(res response) int {
 // textColumns are the columns of a CSV file whose cells are no JSON.
 var textColumns = []string{"sku", "name", "description", "slug", "currency", "brand", "language"}
 
+// formulas are cells from which an import of CSV takes an apostrophe off, which keeps a spreadsheet from running them.
+var formulas = regexp.MustCompile(`^'('*[=+@\t\r\n＝＋－＠-])`)
+
 // sentFields are the fields of a request's body by name.
 func sentFields(r *request) (map[string]any, error) {
 	if r.media == jsonType || r.media == linesType {
@@ -93,6 +97,9 @@ func sentFields(r *request) (map[string]any, error) {
 		value, err := decode(cell.value)
 		if _, text := value.(string); r.media != csvType || text || err != nil || slices.Contains(textColumns, cell.name) {
 			value = cell.value
+		}
+		if text, ok := value.(string); ok && r.media == csvType {
+			value = formulas.ReplaceAllString(text, "$1")
 		}
 		if r.media != csvType || cell.value != "" {
 			sent[cell.name] = value

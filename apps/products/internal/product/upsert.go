@@ -2,6 +2,8 @@ package product
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 
@@ -13,11 +15,13 @@ import (
 )
 
 // Row is one product of an import, identified by its SKU: all fields of a new product, or the fields to change of an
-// existing one. InitialQuantity applies to new products only: existing stock changes by adjustments.
+// existing one. InitialQuantity applies to new products only: existing stock changes by adjustments. With
+// AddAttributes, an existing product keeps the attributes that the row does not name.
 type Row struct {
 	SKU string `json:"sku" validate:"required,max=64,sku"`
 	ProductUpdate
 	InitialQuantity *int `json:"initial_quantity" validate:"omitempty,min=0,max=1000000000"`
+	AddAttributes   bool `json:"-"`
 }
 
 // Result is the result of an accepted row.
@@ -113,8 +117,18 @@ func (c *changes) upsert(row Row, existing existingProducts, language string) (R
 	if p.Archived {
 		return "", ErrArchived
 	}
+	if row.AddAttributes {
+		all := maps.Clone(p.Attributes)
+		maps.Copy(all, row.Attributes)
+		if len(all) > maxAttributes {
+			return "", fault.ErrInvalid.With("attributes", fmt.Sprintf("must have at most %d entries", maxAttributes))
+		}
+		row.Attributes = all
+	}
 	return c.update(p.Product, row.ProductUpdate)
 }
+
+const maxAttributes = 50 // as in the validate tags
 
 func (c *changes) update(p Product, u ProductUpdate) (Result, error) {
 	updated, err := u.applyTo(p)

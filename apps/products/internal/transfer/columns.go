@@ -69,9 +69,9 @@ func headerFault(message string) error {
 
 // otherSeparator names what separates the cells of a header, unless that are commas.
 func otherSeparator(header []string) string {
-	for separator, name := range map[string]string{"\t": "tabs", ";": "semicolons", "|": "vertical bars"} {
-		if names := strings.Split(header[0], separator); len(header) == 1 && slices.Contains(names, "sku") && len(names) > 1 {
-			return name
+	for separator, name := range otherSeparators {
+		if names := strings.Split(header[0], string(separator)); len(header) == 1 && len(names) > 1 && slices.Contains(names, "sku") {
+			return name + "s"
 		}
 	}
 	return ""
@@ -125,7 +125,9 @@ func parseCells(line int, header, cells []string, notText func(cell string) stri
 	if len(attributes) > 0 {
 		object["attributes"] = mustJSON(attributes)
 	}
-	return parseRow(line, mustJSON(object))
+	parsed := parseRow(line, mustJSON(object))
+	parsed.row.AddAttributes = len(attributes) > 0
+	return parsed
 }
 
 // cellFault is the fault of a record that cannot be split into cells.

@@ -19,7 +19,7 @@ func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /products/import", shop.ManageCatalogue, s.handleImport, web.BodyLimit(maxFileBytes),
 		web.Timeout(timeout), web.Fails(ErrHeader, ErrLine, ErrLongLine, ErrCharset, ErrRunning, idempotency.ErrReused),
 		web.Doc("importProducts", "products", "Import products"),
-		web.Describe("From CSV or JSON lines, row by row. Products with a known SKU are updated. CSV may have a charset, like "+
+		web.Describe("From CSV or JSON lines, row by row. Products with a known SKU are updated; initial_quantity is that of new products. CSV may have a charset, like "+
 			"text/csv; charset=windows-1252. One apostrophe before a cell that begins with = + - @, a tab or a line end is taken off."))
 	web.Handle(app, "GET /products/imports", shop.ManageCatalogue, s.handleImports, web.NoStore,
 		web.Doc("listImports", "products", "List product imports"), web.Describe("With their progress, newest first."))

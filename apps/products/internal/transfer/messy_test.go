@@ -60,6 +60,7 @@ func TestHeaders(t *testing.T) {
 	for _, file := range []struct{ name, file, has string }{
 		{"nothing", "", "the file is empty"}, {"blank lines only", "\n \n\r\n", "the file is empty"}, {"a mark only", "\xef\xbb\xbf", "the file is empty"},
 		{"semicolons", "sku;name;price\nA;x;1\n", "separated by commas, and this header has semicolons"},
+		{"semicolons after quotes", "\"sku\";\"name\"\n", "cell 1 is followed by a semicolon; cells are separated by commas"},
 		{"tabs", "sku\tname\tprice\nA\tx\t1\n", "separated by commas, and this header has tabs"},
 		{"unknown columns", "sku,colour,Name,weight\n", `unknown: \"colour\", \"Name\", \"weight\"`}, {"a column twice", "sku,name,price,name\n", `given twice: \"name\"`},
 		{"an attribute twice", "sku,attr.a,attr.a\n", `given twice: \"attr.a\"`}, {"all that is wrong", "price,price,colour\n", `unknown: \"colour\"; given twice: \"price\"; missing: \"sku\"`},
@@ -126,6 +127,9 @@ func TestMessyFiles(t *testing.T) {
 	m := newMessy(t)
 	kittest.Run(t, m.app, m.db, []kittest.Call{
 		changes(1, m.send("numbers as JSON has them", "text/csv", messyRow("E-1", "100", "2", "", ""), 200, `"created":1`)), getProduct(1, `"price":100.00`, `"available":2`),
+		changes(1, m.send("attributes", "application/x-ndjson", `{"sku":"E-1","attributes":{"color":"red","weight":5}}`, 200, `"updated":1`)),
+		changes(1, m.send("a cell of an attribute", "text/csv", "sku,attr.size,attr.color\nE-1,,blue\n", 200, `"updated":1`)), getProduct(1, `"attributes":{"color":"blue","weight":5}`),
+		m.send("empty cells of attributes", "text/csv", "sku,attr.size,attr.color\nE-1,,\n", 200, `"unchanged":1`),
 		m.send("both categories", "text/csv", "sku,category,category_id\nE-1,tables,1\n", 200, failed1, `"category":"is another one than category_id"`),
 		changes(1, m.send("the same category twice", "text/csv", "sku,category,category_id\nE-1,tables,2\n", 200, `"updated":1`)),
 

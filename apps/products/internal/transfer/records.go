@@ -23,6 +23,9 @@ type records struct {
 	quoteLine   int // of the quote that is open, or 0
 }
 
+// otherSeparators separate cells in files that are no CSV of ours.
+var otherSeparators = map[byte]string{';': "semicolon", '\t': "tab", '|': "vertical bar"}
+
 func newRecords(from io.Reader) *records { return &records{from: bufio.NewReader(from), line: 1} }
 
 // A cellError is why a record cannot be split into cells. The next record is that of the next line.
@@ -105,7 +108,7 @@ func (r *records) plainCell(b byte, err error) (end bool, _ error) {
 		case b == ',':
 			return false, nil
 		case b == '"':
-			return false, r.refuse(`has a quote but does not begin with one; quote the cell, and write each quote inside it twice`)
+			return false, r.refuse("has a quote but does not begin with one; quote the cell, and write each quote inside it twice")
 		}
 		r.cell = append(r.cell, b)
 	}
@@ -138,8 +141,10 @@ func (r *records) quotedCell() (end bool, err error) {
 			return true, err
 		case b == ',':
 			return false, nil
+		case otherSeparators[b] != "":
+			return false, r.refuse("is followed by a " + otherSeparators[b] + "; cells are separated by commas")
 		case b != '"':
-			return false, r.refuse(`goes on after its closing quote; write each quote inside the cell twice`)
+			return false, r.refuse("goes on after its closing quote; write each quote inside the cell twice")
 		}
 		r.cell = append(r.cell, b)
 	}
@@ -167,7 +172,7 @@ func (r *records) ends(b byte) (bool, error) {
 		r.cr, r.line = true, r.line+1
 		return true, nil
 	}
-	return false, r.refuse(`has a carriage return that ends no line; quote the cell`)
+	return false, r.refuse("has a carriage return that ends no line; quote the cell")
 }
 
 // refuse skips the rest of the line.
