@@ -67,9 +67,11 @@ func (VerificationRequested) Topic() string { return "users.verification_request
 // Key is the account.
 func (e VerificationRequested) Key() string { return e.UserID.String() }
 
-// UserVerified is published when the account's e-mail address was verified.
+// UserVerified is published when the account's e-mail address was verified. Email is that address; it is empty in
+// events of earlier releases.
 type UserVerified struct {
 	UserID UserID `json:"user_id"`
+	Email  string `json:"email,omitempty"`
 }
 
 // Topic is users.verified.

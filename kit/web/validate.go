@@ -53,6 +53,7 @@ func newRules() *validator.Validate {
 		return username(fl) && !shop.HasInvisible(fl.Field().String())
 	}))
 	must(v.RegisterValidation("visible", func(fl validator.FieldLevel) bool { return !shop.HasInvisible(fl.Field().String()) }))
+	must(v.RegisterValidation("nolink", func(fl validator.FieldLevel) bool { return !hasLink(fl.Field().String()) }))
 	must(v.RegisterValidation("uncontrolled", func(fl validator.FieldLevel) bool {
 		return !strings.ContainsFunc(fl.Field().String(), unicode.IsControl)
 	}))
@@ -171,6 +172,7 @@ var ruleMessages = map[string]string{
 	"visible":      "must not contain invisible characters",
 	"uncontrolled": "must not contain control characters",
 	"notonlyblank": "must not be blank",
+	"nolink":       "must not contain a link, a domain name or an e-mail address: write a space after a point",
 	"slug":         "must be lower-case letters and digits with single hyphens between them",
 	"sku":          "must be letters, digits and . _ / - only",
 	"username":     "must be letters, digits and . _ - only, and begin with a letter or digit",

@@ -10,7 +10,8 @@ type Contact struct {
 	Username string
 	FullName string
 	Role     shop.Role
-	Erased   bool // nothing is stored about the user, and nothing is sent
+	Verified string // the e-mail address that was verified last
+	Erased   bool   // nothing is stored about the user, and nothing is sent
 }
 
 // Known is whether the registration or a profile change has been consumed. Before that there may be a role.

@@ -34,7 +34,8 @@ func Queue(batch *pgx.Batch, users []uuid.UUID, into *map[shop.UserID]Contact) {
 	}
 	*into = all
 	postgres.Queue(batch, pgx.RowToStructByName[Contact], func(c Contact) { all[c.UserID] = c }, `
-		select user_id, email, username, full_name, role, erased from contacts where user_id = any($1)`, users)
+		select user_id, email, username, full_name, role, verified_email as verified, erased
+		from contacts where user_id = any($1)`, users)
 }
 
 // After lists the users after last with a role ("": any), ordered by id.
@@ -73,6 +74,16 @@ func Update(ctx context.Context, tx pgx.Tx, event uuid.UUID, c Contact) error {
 	return err
 }
 
+// Verify stores the verified address of an event, unless that of a later event (by its id) is stored.
+func Verify(ctx context.Context, tx pgx.Tx, event uuid.UUID, user shop.UserID, email string) error {
+	_, err := tx.Exec(ctx, `
+		insert into contacts (user_id, verified_email, verified_event) values ($1, $2, $3)
+		on conflict (user_id) do update set verified_email = excluded.verified_email, verified_event = excluded.verified_event
+		where not contacts.erased and (contacts.verified_event is null or contacts.verified_event < excluded.verified_event)`,
+		user, email, event)
+	return err
+}
+
 // UpdateRole stores the role of an event, unless that of a later event (by its id) is stored.
 func UpdateRole(ctx context.Context, tx pgx.Tx, event uuid.UUID, user shop.UserID, role shop.Role) error {
 	_, err := tx.Exec(ctx, `
@@ -87,6 +98,7 @@ func UpdateRole(ctx context.Context, tx pgx.Tx, event uuid.UUID, user shop.UserI
 func Erase(ctx context.Context, tx pgx.Tx, user shop.UserID) error {
 	_, err := tx.Exec(ctx, `
 		insert into contacts (user_id, erased) values ($1, true)
-		on conflict (user_id) do update set email = '', username = '', full_name = '', role = 'user', erased = true`, user)
+		on conflict (user_id) do update
+		set email = '', username = '', full_name = '', role = 'user', verified_email = '', erased = true`, user)
 	return err
 }

@@ -28,7 +28,7 @@ func database(t *testing.T) *pgxpool.Pool {
 	return kittest.DB(t, Migrations, contact.Migrations, preference.Migrations, template.Migrations, inbox.Migrations)
 }
 
-// newUser registers a user with the address name@example.com.
+// newUser registers a user with the address name@example.com, which is not verified.
 func newUser(t *testing.T, db *pgxpool.Pool, name string) shop.UserID {
 	t.Helper()
 	user := shop.UserID{UUID: shop.NewID()}
@@ -36,6 +36,12 @@ func newUser(t *testing.T, db *pgxpool.Pool, name string) shop.UserID {
 		return contact.Register(t.Context(), tx, contact.Contact{UserID: user, Email: name + "@example.com", Username: name})
 	})
 	return user
+}
+
+// verifyAddress stores the address that a user verified last.
+func verifyAddress(t *testing.T, db *pgxpool.Pool, user shop.UserID, address string) {
+	t.Helper()
+	inTx(t, db, func(tx pgx.Tx) error { return contact.Verify(t.Context(), tx, shop.NewID(), user, address) })
 }
 
 func inTx(t *testing.T, db *pgxpool.Pool, fn func(tx pgx.Tx) error) {

@@ -54,7 +54,8 @@ func TestMailWaitsForTheRegistration(t *testing.T) {
 	for n, user := range unknown {
 		inTx(t, db, func(tx pgx.Tx) error {
 			c := contact.Contact{UserID: user, Username: fmt.Sprint("ada", n), Email: fmt.Sprintf("ada%d@example.com", n)}
-			return errors.Join(contact.Register(t.Context(), tx, c), MakeDue(t.Context(), tx, user))
+			return errors.Join(contact.Verify(t.Context(), tx, shop.NewID(), user, c.Email), contact.Register(t.Context(), tx, c),
+				MakeDue(t.Context(), tx, user))
 		})
 	}
 	awaitState(t, db, "sent", len(unknown)+1)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/mail"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,11 +59,10 @@ func (r *Renderer) Render(ctx context.Context, jobs []Job) (Message, error) {
 	if m.To, err = address(first, user, p); err != nil {
 		return Message{}, err
 	}
-	name, v, items, err := r.content(ctx, jobs, p.Language)
+	name, v, items, err := r.content(ctx, personalized(jobs, m.To, user), p.Language)
 	if err != nil {
 		return Message{}, permanentIfBroken(err)
 	}
-	v.Name = cmp.Or(v.Name, user.Name()) // unknown when the event was consumed before the registration
 	if k, err := kind.Of(name); err == nil && k.Class == kind.ClassNews {
 		token := "?token=" + r.unsubscribe.Sign(first.UserID, name)
 		v.Unsubscribe = r.publicURL + "/unsubscribe" + token
@@ -92,6 +92,27 @@ func (r *Renderer) content(
 	v = first.Variables
 	v.Link, err = r.link(ctx, first)
 	return first.Kind, v, nil, err
+}
+
+// personalized adds the user's name, which was unknown if the event was consumed before the registration. To an address
+// that the user may not own it removes all that users type instead.
+func personalized(jobs []Job, to string, user contact.Contact) []Job {
+	jobs = slices.Clone(jobs)
+	for i := range jobs {
+		if v := &jobs[i].Variables; ownsAddress(jobs[i], to, user) {
+			v.Name = cmp.Or(v.Name, user.Name())
+		} else {
+			*v = v.WithoutTyped()
+		}
+	}
+	return jobs
+}
+
+// ownsAddress reports whether a user has verified the address of a message. A telephone number is not verified. Kinds
+// that are sent to any address have nothing that users type. Push messages go to the user's own browsers.
+func ownsAddress(job Job, to string, user contact.Contact) bool {
+	k, err := kind.Of(job.Kind)
+	return job.Channel == kind.Push || err == nil && !k.ToAnyAddress && job.Channel == kind.Email && to == user.Verified
 }
 
 // permanentIfBroken adds ErrRefused to the errors of templates: a template that fails today fails tomorrow.

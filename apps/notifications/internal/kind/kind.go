@@ -47,6 +47,10 @@ type Kind struct {
 	Class    Class
 	Channels []Channel
 	OptIn    []Channel // the channels that are off by default
+
+	// ToAnyAddress is whether the kind is sent to addresses that another person may have typed: those who receive it
+	// have not confirmed that they have an account. It has no variables that users type.
+	ToAnyAddress bool
 }
 
 // The kinds.
@@ -75,8 +79,8 @@ const (
 // All are all kinds but Digest, in the order in which they are shown.
 var All = []Kind{
 	{Name: Registered, Class: ClassService, Channels: []Channel{InApp}},
-	{Name: Verification, Class: ClassSecurity, Channels: []Channel{Email}},
-	{Name: PasswordReset, Class: ClassSecurity, Channels: []Channel{Email}},
+	{Name: Verification, Class: ClassSecurity, Channels: []Channel{Email}, ToAnyAddress: true},
+	{Name: PasswordReset, Class: ClassSecurity, Channels: []Channel{Email}, ToAnyAddress: true},
 	{Name: PasswordChange, Class: ClassSecurity, Channels: []Channel{InApp, Email}},
 	{Name: AddressChange, Class: ClassSecurity, Channels: []Channel{InApp, Email}},
 	{Name: Locked, Class: ClassSecurity, Channels: []Channel{InApp, Email}},

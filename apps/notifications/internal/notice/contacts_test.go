@@ -67,6 +67,34 @@ func TestNewestContactWins(t *testing.T) {
 	}
 }
 
+// TestVerifiedAddresses: the address that was verified last counts, in whatever order the events are consumed.
+func TestVerifiedAddresses(t *testing.T) {
+	t.Parallel()
+	app, db := newFixture(t)
+	alice := kittest.NewCaller(shop.User).ID
+	ids := []uuid.UUID{shop.NewID(), shop.NewID(), shop.NewID(), shop.NewID()}
+	for _, c := range []struct {
+		id   uuid.UUID
+		e    shop.Event
+		want string
+	}{
+		{ids[1], shop.UserVerified{UserID: alice, Email: "b@example.com"}, "b@example.com"}, // before the registration
+		{ids[0], shop.UserVerified{UserID: alice, Email: "a@example.com"}, "b@example.com"},
+		{shop.NewID(), shop.UserRegistered{UserID: alice, Username: "alice", Email: "a@example.com"}, "b@example.com"},
+		{ids[2], shop.UserVerified{UserID: alice}, "b@example.com"}, // of an earlier release
+		{ids[3], shop.UserVerified{UserID: alice, Email: "d@example.com"}, "d@example.com"},
+		{shop.NewID(), shop.UserErased{UserID: alice}, ""},
+		{shop.NewID(), shop.UserVerified{UserID: alice, Email: "e@example.com"}, ""},
+	} {
+		if verdict := kittest.Deliver(t, app, c.id, c.e); verdict != "SUCCESS" {
+			t.Fatalf("%s: %s", c.e.Topic(), verdict)
+		}
+		if got, err := contact.Get(t.Context(), db, alice); err != nil || got.Verified != c.want {
+			t.Errorf("after %+v: %q, want %q, %v", c.e, got.Verified, c.want, err)
+		}
+	}
+}
+
 // TestReplayedDeadLetter: a change that is replayed days later does not overwrite later changes.
 func TestReplayedDeadLetter(t *testing.T) {
 	t.Parallel()

@@ -23,6 +23,7 @@ func (s *Service) Subscribe(h *event.Hub) {
 	event.On(h, notifying(passwordReset))
 	event.On(h, notifying(passwordChanged))
 	event.On(h, notifying(locked))
+	event.OnWithID(h, s.onVerified)
 	event.OnWithID(h, s.onProfileChanged)
 	event.OnWithID(h, s.onRoleChanged)
 	event.On(h, s.onErased)
@@ -56,6 +57,14 @@ func (s *Service) onRegistered(ctx context.Context, tx event.TX, e shop.UserRegi
 		return err
 	}
 	return Notify(ctx, tx, welcome(e))
+}
+
+// onVerified ignores an event of a version without an address.
+func (s *Service) onVerified(ctx context.Context, tx event.TX, id uuid.UUID, e shop.UserVerified) error {
+	if e.Email == "" {
+		return nil
+	}
+	return contact.Verify(ctx, tx, id, e.UserID, singleLine(e.Email))
 }
 
 // onProfileChanged notifies the previous e-mail address, so that its owner is informed. It does so for each

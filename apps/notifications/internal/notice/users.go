@@ -46,12 +46,12 @@ func agentName(agent string) string {
 
 func verification(e shop.VerificationRequested) Notice {
 	return Notice{UserID: e.UserID, Kind: kind.Verification, Path: "/verify-email", RequestID: &e.RequestID,
-		Address: singleLine(e.Email), Variables: accountVariables(e.FullName, e.Username)}
+		Address: singleLine(e.Email)}
 }
 
 func passwordReset(e shop.PasswordResetRequested) Notice {
 	return Notice{UserID: e.UserID, Kind: kind.PasswordReset, Path: "/reset-password", RequestID: &e.RequestID,
-		Address: singleLine(e.Email), Variables: accountVariables(e.FullName, e.Username)}
+		Address: singleLine(e.Email)}
 }
 
 func passwordChanged(e shop.PasswordChanged) Notice {

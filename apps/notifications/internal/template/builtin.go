@@ -21,6 +21,7 @@ type phrases struct {
 // locale has the texts of a language.
 type locale struct {
 	Greeting    string
+	GreetingAny string // of a kind that is sent to any address
 	Footer      string // of an e-mail
 	Unsubscribe string // the text of the link to unsubscribe from a kind
 	Phrases     map[string]phrases
@@ -66,6 +67,9 @@ func builtIn(at Selector) (TemplateText, error) {
 	paragraphs := p.Paragraphs
 	if paragraphs == nil {
 		paragraphs = []string{p.Short}
+	}
+	if k, err := kind.Of(at.Kind); err == nil && k.ToAnyAddress {
+		l.Greeting = l.GreetingAny
 	}
 	return TemplateText{Title: p.Title, Body: l.text(paragraphs, p.Button), HTML: l.html(paragraphs, p.Button)}, nil
 }

@@ -20,12 +20,12 @@ var optionalForAll = []string{"Name", "Link", "Unsubscribe"}
 
 var variablesOf = map[string]variableNames{
 	kind.Registered:     {required: []string{"Username"}},
-	kind.Verification:   {required: []string{"Username"}},
-	kind.PasswordReset:  {required: []string{"Username"}},
+	kind.Verification:   {},
+	kind.PasswordReset:  {},
 	kind.PasswordChange: {},
-	kind.AddressChange:  {required: []string{"Username"}},
-	kind.Locked:         {required: []string{"Username", "Address", "Until"}},
-	kind.NewDevice:      {required: []string{"Device", "Address"}},
+	kind.AddressChange:  {optional: []string{"Username"}},
+	kind.Locked:         {required: []string{"Address", "Until"}, optional: []string{"Username"}},
+	kind.NewDevice:      {required: []string{"Address"}, optional: []string{"Device"}},
 	kind.Placed:         {required: []string{"Number", "Goods", "Total", "Currency"}, optional: []string{"More"}},
 	kind.Paid:           {required: []string{"Number", "Total", "Currency"}},
 	kind.Shipped:        {required: []string{"Number"}, optional: []string{"Carrier", "Tracking"}},
@@ -40,10 +40,26 @@ var variablesOf = map[string]variableNames{
 	kind.Digest:         {required: []string{"Text"}},
 }
 
-// VariablesOf are the names of the variables of a kind.
+// VariablesOf are the names of the variables of a kind. Those that users type are optional, and a kind that is sent to
+// any address has none of them.
 func VariablesOf(name string) (required, optional []string) {
 	of := variablesOf[name]
-	return of.required, slices.Concat(of.optional, optionalForAll)
+	optional = slices.Concat(of.optional, optionalForAll)
+	if k, err := kind.Of(name); err == nil && k.ToAnyAddress {
+		optional = slices.DeleteFunc(optional, func(variable string) bool { return variable == "Name" })
+	}
+	return of.required, optional
+}
+
+// WithoutTyped removes what a user typed: names, the user agent of a device, and a reason that is not the platform's.
+// Only the verified owner of an address may receive it: otherwise a registration with the address of another person
+// would send that person the registrant's words in the shop's mail.
+func (v Variables) WithoutTyped() Variables {
+	v.Name, v.Username, v.Device = "", "", ""
+	if v.ReasonCode == "" {
+		v.Reason = ""
+	}
+	return v
 }
 
 // validate fails with ErrBroken unless a text can be rendered for each notification of its kind: it uses only variables

@@ -23,20 +23,21 @@ type Account struct {
 }
 
 // Registration opens an account. A password has at least 8 characters and at most 72 bytes, which is all that bcrypt
-// reads.
+// reads. FullName must have no link, domain name or e-mail address, because it is in e-mails.
 type Registration struct {
 	idempotency.Key
 	Username string `json:"username" validate:"required,min=3,max=64,username" example:"ada"`
 	Email    string `json:"email" validate:"required,email,max=254" example:"ada@example.com"`
 	Password string `json:"password" validate:"required,min=8,max=1000" example:"correct horse battery"`
-	FullName string `json:"full_name" validate:"max=200,line" example:"Ada Lovelace"`
+	FullName string `json:"full_name" validate:"max=200,line,nolink" example:"Ada Lovelace"`
 }
 
-// AccountUpdate is a user's change of their own account. Nil fields keep their value.
+// AccountUpdate is a user's change of their own account. Nil fields keep their value. FullName must have no link,
+// domain name or e-mail address.
 type AccountUpdate struct {
 	Username *string `json:"username" validate:"omitempty,min=3,max=64,username"`
 	Email    *string `json:"email" validate:"omitempty,email,max=254"`
-	FullName *string `json:"full_name" validate:"omitempty,max=200,line" example:"Ada King"`
+	FullName *string `json:"full_name" validate:"omitempty,max=200,line,nolink" example:"Ada King"`
 }
 
 // UserUpdate is an admin's change of an account. Nil fields keep their value.

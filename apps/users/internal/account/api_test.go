@@ -42,6 +42,7 @@ func TestRegister(t *testing.T) {
 		named("a common password", with("another", "a@example.com", "Password123"), 422, `"password":"is one of the passwords`),
 		named("the username as password", with("another-one", "a@example.com", "Another-One"), 422, `"password":"must not be your name`),
 		named("the address as password", with("another", "a.b.c.d.e@example.com", "a.b.c.d.e@example.com"), 422, `"password":"must not be your name`),
+		named("a username like a link", with("www.evil.example", "a@example.com", password), 422, `"username":"must not look like a link"`),
 		named("two faults", with("pаypal", "a@example.com", "password"), 422, `"username":"mixes`, `"password":"is one of`),
 		named("73 bytes", with("another", "a@example.com", strings.Repeat("é", 36)+"x"), 422, `"password":"must have at most 72 bytes"`),
 		named("72 bytes", with("longpass", "long@example.com", strings.Repeat("é", 36)), 201),

@@ -67,7 +67,7 @@ func markVerified(ctx context.Context, tx event.TX, proof mailtoken.Proof) (bool
 	if err != nil || !verified {
 		return false, err
 	}
-	return true, event.Emit(ctx, tx, shop.UserVerified{UserID: proof.AccountID})
+	return true, event.Emit(ctx, tx, shop.UserVerified{UserID: proof.AccountID, Email: proof.Email})
 }
 
 // erasedToInvalidToken replaces ErrNotFound: the account was erased after its token was issued.

@@ -82,8 +82,11 @@ func scriptOf(r rune) string {
 	return ""
 }
 
-// usernameProblem returns why a username could imitate another one, or "".
+// usernameProblem returns why a username could imitate another one or looks like a link, or "".
 func usernameProblem(username string) string {
+	if strings.HasPrefix(canonical(username), "www.") {
+		return "must not look like a link"
+	}
 	for _, r := range canonical(username) {
 		if !unicode.IsLetter(r) && !unicode.IsNumber(r) && !strings.ContainsRune("._-", r) {
 			return "has a letter that stands for several letters"

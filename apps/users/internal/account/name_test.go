@@ -1,9 +1,13 @@
 package account
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"sidecart/kit/fault"
+	"sidecart/kit/web"
 )
 
 func TestNamesAreComparedWithoutCaseAndForm(t *testing.T) {
@@ -99,6 +103,27 @@ func TestPasswordPolicy(t *testing.T) {
 		got := passwordProblem(password, "longusername", "long@example.com", "long.local.part@example.com", "Ann Example", "") == ""
 		if got != valid {
 			t.Errorf("%q: valid is %v, want %v", password, got, valid)
+		}
+	}
+}
+
+// TestNamesWithLinks: a full name is in e-mails, and its account's address may be another person's.
+func TestNamesWithLinks(t *testing.T) {
+	valid := Registration{Username: "ada", Email: "ada@example.com", Password: "SecurePassword123!"}
+	for name, refused := range map[string]bool{
+		"": false, "Dr. J.R.R. Tolkien": false, "Mary-Jane O'Neil": false, "王小明": false, "Al.Pacino": false, "Ng.": false, "Martin Luther King Jr.": false,
+		"Win 500 EUR now http://evil.example/x": true, "evil.example/x": true, "www.evil.example": true, "bit.ly/x": true, "Ann ann@evil.example": true, "evil.com": true,
+	} {
+		body, _ := json.Marshal(map[string]string{"username": valid.Username, "email": valid.Email, "password": valid.Password, "full_name": name})
+		for what, in := range map[string]any{"register": &Registration{}, "update": &AccountUpdate{}} {
+			text := body
+			if what == "update" {
+				text, _ = json.Marshal(map[string]string{"full_name": name})
+			}
+			err := fault.Of(web.Read(text, in))
+			if refused != (err != nil) || refused && err.Fields["full_name"] == "" {
+				t.Errorf("%s %q: %v", what, name, err)
+			}
 		}
 	}
 }
