@@ -169,7 +169,7 @@ func TestFreeOrders(t *testing.T) {
 	}
 	cancelled, unpaid := s.paid(t, freeProduct), s.placed(t, freeProduct)
 	for _, id := range []shop.OrderID{cancelled, unpaid} {
-		if _, err := s.orders.Cancel(t.Context(), alice, id); err != nil {
+		if _, err := s.orders.Cancel(t.Context(), alice, id, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -206,7 +206,7 @@ func TestFreeOrderOfAnEarlierRelease(t *testing.T) {
 	if result, err := s.pay(t.Context(), payInput{OrderID: id}); err != nil || result != (activityResult{}) {
 		t.Errorf("%+v, %v", result, err)
 	}
-	if _, err := s.orders.Cancel(t.Context(), alice, id); err != nil {
+	if _, err := s.orders.Cancel(t.Context(), alice, id, ""); err != nil {
 		t.Fatal(err)
 	}
 	s.settleRefunds(t, id)
@@ -224,7 +224,7 @@ func TestFreeOrdersThroughTheEngine(t *testing.T) {
 		return s.onPlaced(t.Context(), shop.OrderPlaced{OrderID: id})
 	})
 	s.await(t, id, order.Paid)
-	if _, err := s.orders.Cancel(t.Context(), alice, id); err != nil {
+	if _, err := s.orders.Cancel(t.Context(), alice, id, ""); err != nil {
 		t.Fatal(err)
 	}
 	kittest.Eventually(t, 20*time.Second, func() error {

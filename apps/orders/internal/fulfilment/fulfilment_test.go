@@ -177,7 +177,7 @@ func TestSettle(t *testing.T) {
 	if got := s.totalCharged(t); got != "10.00" || !slices.Equal(s.stockCalls, []string{"restock"}) {
 		t.Errorf("charged %s, stock calls %v", got, s.stockCalls)
 	}
-	if _, err := s.orders.Cancel(t.Context(), alice, id); err != nil {
+	if _, err := s.orders.Cancel(t.Context(), alice, id, ""); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -199,7 +199,7 @@ func TestReconcile(t *testing.T) {
 	// A late charge: the order was cancelled and its refund settled before.
 	late, err := s.orders.Place(t.Context(), alice.ID, newOrder(""))
 	if err == nil {
-		_, err = s.orders.Cancel(t.Context(), alice, late.ID)
+		_, err = s.orders.Cancel(t.Context(), alice, late.ID, "")
 	}
 	if err == nil {
 		err = s.settleAll(t, late.ID)

@@ -52,7 +52,7 @@ func TestRefundFailsLater(t *testing.T) {
 			return err
 		},
 		"cancelled": func(s *fixture, id shop.OrderID) error {
-			_, err := s.orders.Cancel(t.Context(), alice, id)
+			_, err := s.orders.Cancel(t.Context(), alice, id, "")
 			return err
 		},
 	} {
@@ -151,7 +151,7 @@ func TestRetryHasAnotherRefundID(t *testing.T) {
 	provider := &voidRecorder{Provider: s.provider}
 	s.payments = s.newPayments(s.orders, provider)
 	id := s.paidOrderWith(t, "tok_refund_refused")
-	if _, err := s.orders.Cancel(t.Context(), alice, id); err != nil {
+	if _, err := s.orders.Cancel(t.Context(), alice, id, ""); err != nil {
 		t.Fatal(err)
 	}
 	s.settleRefunds(t, id)

@@ -17,7 +17,7 @@ func TestCancelledWhileItWaits(t *testing.T) {
 	s := withEngine(t, Times{Unpaid: time.Hour, Ship: time.Hour})
 	id := s.startedOrder(t, "")
 	s.await(t, id, order.Paid)
-	if _, err := s.orders.Cancel(t.Context(), alice, id); err != nil {
+	if _, err := s.orders.Cancel(t.Context(), alice, id, ""); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {

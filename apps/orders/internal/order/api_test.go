@@ -108,8 +108,69 @@ func TestOrders(t *testing.T) {
 		{Name: "cancel another user's", As: bob, Do: "POST " + path + "/cancel", Want: 404},
 		{Name: "cancel", As: alice, Do: "POST " + path + "/cancel", Want: 200, Emits: []string{"orders.cancelled"}, Has: []string{`"status":"cancelled"`, alice.ID.String()}},
 		{Name: "cancel again", As: alice, Do: "POST " + path + "/cancel", Want: 409, Has: []string{`"order_transition"`}},
+		{Name: "cancel again, with a reason", As: alice, Do: "POST " + path + "/cancel", Body: `{"reason":"again"}`, Want: 409},
 		{Name: "not an id", As: alice, Do: "GET /orders/1", Want: 404},
 	})
+}
+
+// TestCancelWithReason: the reason of a cancellation is stored as it was sent, shown, and sent to the buyer.
+func TestCancelWithReason(t *testing.T) {
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
+	s := order.NewService(event.NewOutbox(db), calls(reserve))
+	app := web.New("orders", web.Config{Verify: kittest.Verify})
+	s.Routes(app)
+	alice := kittest.NewCaller(shop.User)
+	o, err := s.Place(t.Context(), alice.ID, order.NewOrder{
+		Items: []order.OrderItem{{ProductID: 1, Quantity: 1}}, Checkout: order.Checkout{PaymentMethod: "credit_card"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := "/orders/" + o.ID.String()
+	cancel := func(name, body string, want int, has ...string) kittest.Call {
+		return kittest.Call{Name: name, As: alice, Do: "POST " + path + "/cancel", Body: body, Want: want, Has: has}
+	}
+	long := strings.Repeat("ü", 500)
+	kittest.Run(t, app, nil, []kittest.Call{
+		cancel("too long", `{"reason":"`+long+`!"}`, 422, `"reason":"must have at most 500 characters"`),
+		cancel("blank", `{"reason":" \t"}`, 422, `"reason":"must not be blank"`),
+		cancel("a line break", `{"reason":"a\nb"}`, 422, `"reason":"must not contain control characters"`),
+		cancel("no string", `{"reason":1}`, 422, `"reason":"must be a string"`),
+		cancel("unknown field", `{"because":"x"}`, 422, `"because":"is not a known field"`),
+		cancel("half a body", `{`, 400),
+		{Name: "not JSON", As: alice, Do: "POST " + path + "/cancel", Body: "reason=x", Want: 415,
+			Header: map[string]string{"Content-Type": "text/plain"}},
+		cancel("longest", `{"reason":"`+long+`"}`, 200, `"status":"cancelled"`, `"reason":"`+long+`"`),
+		{Name: "shown", As: alice, Do: "GET " + path, Want: 200, Has: []string{`"by":"` + alice.ID.String() + `","reason":"` + long + `"`}},
+	})
+	var reason, code string
+	err = db.QueryRow(t.Context(), `select data->>'reason', coalesce(data->>'reason_code', '') from outbox where topic = 'orders.cancelled'`).
+		Scan(&reason, &code)
+	if err != nil || reason != long || code != "" {
+		t.Errorf("orders.cancelled has the reason %q and the code %q, %v", reason, code, err)
+	}
+	if err := s.Erase(t.Context(), alice.ID); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Get(t.Context(), alice, o.ID)
+	if err != nil || got.History[1].Reason != "" || got.Refunds[0].Reason != "" {
+		t.Errorf("after the erasure: %+v, %v", got, err)
+	}
+}
+
+// TestCancelWithoutReason: no body, an empty object, and an empty reason are no reason.
+func TestCancelWithoutReason(t *testing.T) {
+	db := kittest.DB(t, event.Migrations, idempotency.Migrations, order.Migrations, sales.Migrations)
+	s := order.NewService(event.NewOutbox(db), calls(reserve))
+	app := web.New("orders", web.Config{Verify: kittest.Verify})
+	s.Routes(app)
+	admin := kittest.NewCaller(shop.Admin)
+	for _, body := range []string{"", `{}`, `{"reason":""}`, `{"reason":null}`} {
+		kittest.Run(t, app, nil, []kittest.Call{{
+			Name: "body " + body, As: admin, Do: "POST /orders/" + place(t, s).ID.String() + "/cancel", Body: body, Want: 200,
+			Has: []string{`"reason":"cancelled by request"`},
+		}})
+	}
 }
 
 func place(t *testing.T, s *order.Service) order.Order {

@@ -24,10 +24,11 @@ func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "GET /v2/orders/{id}", shop.SignedIn, s.handleGetV2, web.NoStore, web.Fails(ErrNotFound),
 		web.Doc("getOrderV2", "orders", "Get an order with exact amounts"),
 		web.Describe("Amounts are decimal strings."))
-	web.Handle(app, "POST /orders/{id}/cancel", shop.SignedIn, s.handleCancel, web.NoStore,
+	web.Handle(app, "POST /orders/{id}/cancel", shop.SignedIn, s.handleCancel, web.NoStore, web.OptionalBody,
 		web.Fails(ErrNotFound, ErrTransition),
 		web.Doc("cancelOrder", "orders", "Cancel an order"),
-		web.Describe("Possible until the order ships. A payment is refunded, and stock is released."))
+		web.Describe("Possible until the order ships. A payment is refunded, and stock is released. The history "+
+			"and the buyer's notification show the reason."))
 	web.Handle(app, "POST /orders/{id}/ship", shop.ManageOrders, s.handleShip, web.NoStore,
 		web.Fails(ErrNotFound, ErrTransition),
 		web.Doc("shipOrder", "orders", "Ship an order"), web.Describe("Marks a paid order as shipped."))
@@ -69,8 +70,13 @@ func (s *Service) handleGetV2(ctx context.Context, caller shop.Caller, in idInpu
 	return toV2(o), err
 }
 
-func (s *Service) handleCancel(ctx context.Context, caller shop.Caller, in idInput) (Order, error) {
-	return s.Cancel(ctx, caller, in.ID)
+type newCancellation struct {
+	idInput
+	Cancellation
+}
+
+func (s *Service) handleCancel(ctx context.Context, caller shop.Caller, in newCancellation) (Order, error) {
+	return s.Cancel(ctx, caller, in.ID, in.Reason)
 }
 
 type newShipment struct {

@@ -126,6 +126,12 @@ func (o Order) OrderItems() []OrderItem {
 	return items
 }
 
+// Cancellation is why an order is cancelled, for people: it is in the order's history and in the notification of the
+// buyer.
+type Cancellation struct {
+	Reason string `json:"reason" validate:"omitempty,notblank,max=500,line" example:"changed my mind"`
+}
+
 // Shipment is how an order is shipped.
 type Shipment struct {
 	Carrier        string `json:"carrier" validate:"required,notblank,line,max=60" example:"DHL"`

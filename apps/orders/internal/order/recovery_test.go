@@ -24,7 +24,7 @@ func TestRecoveryFindsLateWorkflows(t *testing.T) {
 	if _, err := s.Ship(t.Context(), admin, shipped.ID, order.Shipment{Carrier: "UPS"}); err != nil {
 		t.Fatal(err)
 	}
-	if cancelled, err = s.Cancel(t.Context(), alice, cancelled.ID); err != nil {
+	if cancelled, err = s.Cancel(t.Context(), alice, cancelled.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	find, later := s.Recovery(), time.Now().Add(time.Hour)

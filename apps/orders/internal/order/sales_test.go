@@ -27,7 +27,7 @@ func TestSalesReport(t *testing.T) {
 	if _, err := s.Refund(t.Context(), admin, first.ID, oneItem); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Cancel(t.Context(), alice, second.ID); err != nil {
+	if _, err := s.Cancel(t.Context(), alice, second.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	app := web.New("orders", web.Config{Verify: kittest.Verify})
@@ -92,7 +92,7 @@ func TestSalesAddUp(t *testing.T) {
 			case "refund all":
 				_, _ = s.Refund(ctx, admin, pick(t), order.NewRefund{})
 			case "cancel":
-				_, _ = s.Cancel(ctx, alice, pick(t))
+				_, _ = s.Cancel(ctx, alice, pick(t), "")
 			}
 		}
 		r, err := report.Report(ctx, sales.Query{Top: 100})

@@ -16,14 +16,18 @@ import (
 // Each transition is one transaction that locks the order, checks the table of transitions and emits an event. Of two
 // concurrent transitions the first wins, and the other fails with ErrTransition if it no longer is allowed.
 
-// Cancel cancels an order that has not shipped. The refund and the release of the stock follow in the background. It
-// fails with ErrNotFound or ErrTransition.
-func (s *Service) Cancel(ctx context.Context, caller shop.Caller, id shop.OrderID) (Order, error) {
+// Cancel cancels an order that has not shipped, for a reason that may be empty. The refund and the release of the stock
+// follow in the background. It fails with ErrNotFound or ErrTransition.
+func (s *Service) Cancel(ctx context.Context, caller shop.Caller, id shop.OrderID, reason string) (Order, error) {
+	cause := shop.Cause{Words: reason}
+	if reason == "" {
+		cause.Code = shop.Requested
+	}
 	return s.change(ctx, caller, id, func(tx event.TX, o *Order) error {
 		if o.UserID != caller.ID && !caller.May(shop.ManageOrders) {
 			return ErrNotFound
 		}
-		return cancel(ctx, tx, o, caller.ID.String(), shop.Cause{Code: shop.Requested})
+		return cancel(ctx, tx, o, caller.ID.String(), cause)
 	})
 }
 

@@ -109,7 +109,7 @@ func TestCancelRefundsTheRest(t *testing.T) {
 	if _, err := s.Refund(t.Context(), admin, o.ID, oneItem); err != nil {
 		t.Fatal(err)
 	}
-	got, err := s.Cancel(t.Context(), alice, o.ID)
+	got, err := s.Cancel(t.Context(), alice, o.ID, "")
 	if err != nil || got.Refunded.String() != "599.98" || len(got.Refunds) != 2 {
 		t.Fatalf("%+v, %v", got, err)
 	}
@@ -152,7 +152,7 @@ func TestConcurrentTransitions(t *testing.T) {
 		try(&paid, func() error { return s.MarkPaid(ctx, o.ID, "sim") })
 		try(&paid, func() error { return s.MarkPaid(ctx, o.ID, "sim") })
 		for range 2 {
-			try(&cancelled, func() error { _, err := s.Cancel(ctx, alice, o.ID); return err })
+			try(&cancelled, func() error { _, err := s.Cancel(ctx, alice, o.ID, ""); return err })
 			try(&shipped, func() error { _, err := s.Ship(ctx, admin, o.ID, order.Shipment{Carrier: "UPS"}); return err })
 			try(&refunded, func() error { _, err := s.Refund(ctx, admin, o.ID, order.NewRefund{}); return err })
 		}
