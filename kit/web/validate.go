@@ -62,7 +62,17 @@ func newRules() *validator.Validate {
 		return text == "" || !shop.IsBlank(text)
 	}))
 	v.RegisterAlias("line", "uncontrolled,notonlyblank")
+	must(v.RegisterValidation("postalcode", unlessNeeded(shop.NeedsPostalCode)))
+	must(v.RegisterValidation("state", unlessNeeded(shop.NeedsState)))
 	return v
+}
+
+// unlessNeeded is the rule of a part of an address that may be empty, unless the address's country needs it. The rule's
+// parameter is the field with the country: postalcode=Country.
+func unlessNeeded(needed func(country string) bool) validator.Func {
+	return func(fl validator.FieldLevel) bool {
+		return fl.Field().String() != "" || !needed(fl.Parent().FieldByName(fl.Param()).String())
+	}
 }
 
 func matches(pattern string) validator.Func {
@@ -177,6 +187,8 @@ var ruleMessages = map[string]string{
 	"sku":          "must be letters, digits and . _ / - only",
 	"username":     "must be letters, digits and . _ - only, and begin with a letter or digit",
 	"unique":       "must not name the same thing twice",
+	"postalcode":   "is required in this country",
+	"state":        "is required in this country",
 }
 
 func ruleMessage(f validator.FieldError, present bool) string {

@@ -60,12 +60,14 @@ type OrderItem struct {
 	Quantity  int   `json:"quantity" validate:"required,min=1,max=1000" example:"1"`
 }
 
-// NewAddress is the shipping address of a new order.
+// NewAddress is the shipping address of a new order. Country is a code of ISO 3166-1 or a name. PostalCode is required
+// in countries whose addresses need one, and where the country is not known; State in Australia, Canada and the United
+// States. No part is compared with lists of places.
 type NewAddress struct {
 	Street     string `json:"street" validate:"required,notblank,line,max=200" example:"12 St James's Square"`
 	City       string `json:"city" validate:"required,notblank,line,max=120" example:"London"`
-	State      string `json:"state" validate:"line,max=120"`
-	PostalCode string `json:"postal_code" validate:"required,notblank,line,max=20" example:"SW1Y 4JH"`
+	State      string `json:"state" validate:"state=Country,line,max=120"`
+	PostalCode string `json:"postal_code" validate:"postalcode=Country,line,max=20" example:"SW1Y 4JH"`
 	Country    string `json:"country" validate:"required,notblank,line,max=60" example:"GB"`
 }
 
@@ -129,7 +131,7 @@ func (o Order) OrderItems() []OrderItem {
 // Cancellation is why an order is cancelled, for people: it is in the order's history and in the notification of the
 // buyer.
 type Cancellation struct {
-	Reason string `json:"reason" validate:"omitempty,notblank,max=500,line" example:"changed my mind"`
+	Reason string `json:"reason" validate:"max=500,line" example:"changed my mind"`
 }
 
 // Shipment is how an order is shipped.
