@@ -133,7 +133,7 @@ func TestCancelWithReason(t *testing.T) {
 	long := strings.Repeat("ü", 500)
 	kittest.Run(t, app, nil, []kittest.Call{
 		cancel("too long", `{"reason":"`+long+`!"}`, 422, `"reason":"must have at most 500 characters"`),
-		cancel("blank", `{"reason":" \t"}`, 422, `"reason":"must not be blank"`),
+		cancel("blank", `{"reason":"  "}`, 422, `"reason":"must not be blank"`),
 		cancel("a line break", `{"reason":"a\nb"}`, 422, `"reason":"must not contain control characters"`),
 		cancel("no string", `{"reason":1}`, 422, `"reason":"must be a string"`),
 		cancel("unknown field", `{"because":"x"}`, 422, `"because":"is not a known field"`),
