@@ -66,6 +66,31 @@ func (v AttributeValue) MarshalJSON() ([]byte, error) {
 	return []byte(v.json), nil
 }
 
+// equal reports whether two values are stored alike: 1e3 and 1000 are, 1.5 and 1.50 are not.
+func (v AttributeValue) equal(other AttributeValue) bool {
+	one, ok := shop.ParseDecimal(v.json)
+	two, both := shop.ParseDecimal(other.json)
+	if !ok || !both {
+		return v == other
+	}
+	return storedAs(one) == storedAs(two)
+}
+
+// A storedNumber is what jsonb keeps of a number: its value, and how many decimals it is written with.
+type storedNumber struct {
+	negative           bool
+	digits             string
+	exponent, decimals int
+}
+
+func storedAs(d shop.Decimal) storedNumber {
+	n := storedNumber{decimals: max(0, d.Scale), digits: strings.TrimRight(d.Digits, "0")}
+	if n.digits != "" {
+		n.negative, n.exponent = d.Negative, len(d.Digits)-len(n.digits)-d.Scale
+	}
+	return n
+}
+
 // JSONSchema is one of three types.
 func (AttributeValue) JSONSchema() map[string]any {
 	return map[string]any{"description": "A text of at most 500 characters, a number, or true or false.", "oneOf": []any{

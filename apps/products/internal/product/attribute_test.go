@@ -37,3 +37,18 @@ func TestParseValue(t *testing.T) {
 		}
 	}
 }
+
+func TestEqualValues(t *testing.T) {
+	for _, c := range []struct {
+		one, two string
+		equal    bool
+	}{
+		{`1e3`, `1000`, true}, {`1.50e1`, `15.0`, true}, {`1E+2`, `100`, true}, {`-0`, `0`, true}, {`0e9`, `0`, true}, {`5e-1`, `0.5`, true}, {`1e300`, `1` + strings.Repeat("0", 300), true},
+		{`1.5`, `1.50`, false}, {`0`, `0.0`, false}, {`1`, `-1`, false}, {`1`, `10`, false}, {`1`, `"1"`, false}, {`"1e3"`, `"1000"`, false}, {`true`, `"true"`, false}, {`""`, `""`, true},
+	} {
+		var one, two AttributeValue
+		if json.Unmarshal([]byte(c.one), &one) != nil || json.Unmarshal([]byte(c.two), &two) != nil || one.equal(two) != c.equal || two.equal(one) != c.equal {
+			t.Errorf("%s and %s: equal is not %v", c.one, c.two, c.equal)
+		}
+	}
+}

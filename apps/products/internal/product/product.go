@@ -3,6 +3,7 @@ package product
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -170,6 +171,7 @@ func priceIn(price shop.Money, currency string, in func(shop.Money, string) (sho
 
 // applyTo returns the product after the update. It fails with ErrInvalid.
 func (u ProductUpdate) applyTo(p Product) (_ Product, err error) {
+	price, currency := p.Price, p.Currency
 	web.Apply(&p.Name, u.Name)
 	web.Apply(&p.Description, u.Description)
 	web.Apply(&p.Slug, u.Slug)
@@ -179,16 +181,17 @@ func (u ProductUpdate) applyTo(p Product) (_ Product, err error) {
 	web.Apply(&p.Brand, u.Brand)
 	web.Apply(&p.Language, u.Language)
 	web.Apply(&p.LowStockThreshold, u.LowStockThreshold)
-	if u.Attributes != nil {
+	if u.Attributes != nil && !maps.EqualFunc(p.Attributes, u.Attributes, AttributeValue.equal) {
 		p.Attributes = u.Attributes
 	}
-	if u.Metadata != nil {
+	if u.Metadata != nil && !maps.EqualFunc(p.Metadata, u.Metadata, AttributeValue.equal) {
 		p.Metadata = u.Metadata
 	}
 	switch {
+	case p.Price == price && p.Currency == currency: // a currency that is obsolete today is kept
 	case u.Price != nil:
 		p.Price, err = priceIn(p.Price, p.Currency, shop.Money.Given)
-	case u.Currency != nil: // otherwise a currency that is obsolete today is kept
+	case u.Currency != nil:
 		p.Price, err = priceIn(p.Price, p.Currency, shop.Money.In)
 	}
 	return p, err

@@ -67,8 +67,10 @@ func lockBySKU(ctx context.Context, tx pgx.Tx, rows []Row) (existingProducts, er
 			coalesce(p.category_id, 0) as category_id, p.brand, p.language, p.attributes, p.metadata,
 			'[]'::json as images, p.low_stock_threshold, p.version, 0 as available, false as in_stock,
 			p.created_at, p.updated_at, p.archived_at is not null as archived
-		from products p where p.sku = any($1) or (lower(p.sku collate "C") = any($2) and not p.sku_respelled)
-		order by p.id for no key update`, skus, lowerCase)
+		from products p
+		where p.id in (select id from products where sku = any($1)
+			union select id from products where lower(sku collate "C") = any($2) and not sku_respelled)
+		order by p.id for no key update`, skus, lowerCase) // "or" instead of "union" reads all products
 	existing := existingProducts{make(map[string]existingProduct, len(all)), make(map[string]string, len(all))}
 	for _, p := range all {
 		existing.bySKU[p.SKU] = p

@@ -82,13 +82,13 @@ func TestCells(t *testing.T) {
 		m.send("NUL", "text/csv", messyRow("N", "1", "", "a\x00b", ""), 200, failed1, `"description":"must not contain a NUL character"`),
 		m.send("a bare quote", "text/csv", messyRow("N", "1", "", `5" pipe`, ""), 200, failed1, `"line":2`, `"description":"has a quote but`),
 	}
-	for _, price := range []string{`"1,000.00"`, "-1", "1.001", "0x10", "5 EUR", "$5", "NaN", "null", "true", `"""5"""`, "５", "+5", ".5", "1000000000000"} {
+	for _, price := range []string{`"1,000.00"`, "1.000", "-1", "1e99999", "1e-99999", "0e-99999", "1.001", "0x10", "5 EUR", "$5", "NaN", "null", "true", `"""5"""`, "５", "+5", ".5", "1000000000000"} {
 		calls = append(calls, m.send("price "+price, "text/csv", messyRow("N", price, "", "", ""), 200, failed1, `"line":2,"sku":"N"`, `"errors":{"price":`))
 	}
-	for _, quantity := range []string{"1.5", "-1", "1e99", "99999999999999999999", `"1,000"`, "null", "ten", "true", "[1]"} {
+	for _, quantity := range []string{"1.5", "-1", "1e99", "1e99999", "1e-99999", "99999999999999999999", `"1,000"`, "null", "ten", "true", "[1]"} {
 		calls = append(calls, m.send("quantity "+quantity, "text/csv", messyRow("N", "1", quantity, "", ""), 200, failed1, `"line":2,"sku":"N"`, `"errors":{"initial_quantity":`))
 	}
-	for _, attributes := range []string{"red", "null", "[]", `"{""a"":1,}"`, `"{""a"":null}"`, `"{""a"":1e999}"`, `"{""a"":[1]}"`, `"{""a"":""x\ny""}"`} {
+	for _, attributes := range []string{"red", "null", "[]", `"{""a"":1,}"`, `"{""a"":null}"`, `"{""a"":1e999}"`, `"{""a"":1e-99999}"`, `"{""a"":0e-99999}"`, `"{""a"":1,""a"":2}"`, `"{""a"":""\ud800""}"`, `"{""a"":[1]}"`, `"{""a"":""x\ny""}"`} {
 		calls = append(calls, m.send("attributes "+attributes, "text/csv", messyRow("N", "1", "", "", attributes), 200, failed1, `"line":2`, `"errors":{"attributes`))
 	}
 	kittest.Run(t, m.app, m.db, calls)
@@ -126,7 +126,7 @@ func TestCharsets(t *testing.T) {
 func TestMessyFiles(t *testing.T) {
 	m := newMessy(t)
 	kittest.Run(t, m.app, m.db, []kittest.Call{
-		changes(1, m.send("numbers as JSON has them", "text/csv", messyRow("E-1", "100", "2", "", ""), 200, `"created":1`)), getProduct(1, `"price":100.00`, `"available":2`),
+		changes(1, m.send("numbers as JSON has them", "text/csv", messyRow("E-1", "1E+2", "2e0", "", ""), 200, `"created":1`)), getProduct(1, `"price":100.00`, `"available":2`),
 		changes(1, m.send("attributes", "application/x-ndjson", `{"sku":"E-1","attributes":{"color":"red","weight":5}}`, 200, `"updated":1`)),
 		changes(1, m.send("a cell of an attribute", "text/csv", "sku,attr.size,attr.color\nE-1,,blue\n", 200, `"updated":1`)), getProduct(1, `"attributes":{"color":"blue","weight":5}`),
 		m.send("empty cells of attributes", "text/csv", "sku,attr.size,attr.color\nE-1,,\n", 200, `"unchanged":1`),

@@ -29,7 +29,7 @@ func lines(maxParts int) *rapid.Generator[string] {
 }
 
 func attributes() *rapid.Generator[map[string]any] {
-	number := rapid.SampledFrom([]string{"0", "5", "5.0", "5.00", "-1000", "15.0", "0.0000001", "12345678901234567890.123"})
+	number := rapid.SampledFrom([]string{"0", "5", "5.0", "5.00", "-1e3", "1E+2", "1.50e1", "1e-7", "1e20", "1e300", "-0", "0e5", "-5e-300", "12345678901234567890.123"})
 	value := rapid.OneOf(
 		rapid.Map(texts(6), func(text string) any { return text }),
 		rapid.Map(number, func(text string) any { return json.RawMessage(text) }),
@@ -98,5 +98,30 @@ func TestRoundTrip(t *testing.T) {
 		if export(empty, mediaType) != file {
 			t.Errorf("%s: the export of the restored products differs", mediaType)
 		}
+	}
+}
+
+// TestObsoleteCurrency: a product whose currency ISO 4217 has no longer stays as it is in a round trip, and gets no
+// other price in it.
+func TestObsoleteCurrency(t *testing.T) {
+	db, s := open(t)
+	send := func(file string) (transfer.ProductImportReport, error) {
+		return s.Import(t.Context(), shop.UserID{UUID: shop.NewID()}, "", jsonLines(strings.NewReader(file)))
+	}
+	if r, err := send(`{"sku":"O-1","name":"Old","price":5,"category":"chairs"}`); err != nil || r.Created != 1 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if _, err := db.Exec(t.Context(), `update products set currency = 'DEM'`); err != nil {
+		t.Fatal(err)
+	}
+	var file bytes.Buffer
+	if err := s.Export(t.Context(), "application/x-ndjson", &file); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := send(file.String()); err != nil || r.Unchanged != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if r, err := send(`{"sku":"O-1","price":6}`); err != nil || r.Failed != 1 || r.Errors[0].Errors["currency"] == "" {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
