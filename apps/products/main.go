@@ -13,6 +13,7 @@ import (
 	"sidecart/kit/auth"
 	"sidecart/kit/event"
 	"sidecart/kit/service"
+	"sidecart/kit/shop"
 	"sidecart/kit/sidecar"
 )
 
@@ -23,6 +24,7 @@ func run(ctx context.Context, s *service.Service) error {
 	cfg.Streaming = true // uploads of images and imports exceed the default body limit
 	hold := s.Env.Duration("RESERVATION_TTL", 30*time.Minute)
 	language := s.Env.OneOf("PRODUCT_LANGUAGE", "en", product.Languages...)
+	currency := s.Env.OneOf("PRODUCT_CURRENCY", "USD", shop.Currencies()...)
 	if err := s.Connect(ctx); err != nil {
 		return err
 	}
@@ -33,8 +35,8 @@ func run(ctx context.Context, s *service.Service) error {
 	}
 	app := s.NewApp(ctx, cfg, auth.NewFeed(s.Sidecar.InvokeWithoutBreaker))
 	category.NewService(outbox).Routes(app)
-	transfer.NewService(outbox, language).Routes(app)
-	product.NewService(outbox, language).Routes(app)
+	transfer.NewService(outbox, product.Defaults{Language: language, Currency: currency}).Routes(app)
+	product.NewService(outbox, language, currency).Routes(app)
 	images := image.NewService(outbox, image.NewFiles(s.Sidecar))
 	images.Routes(app)
 	stocks := stock.NewService(outbox, hold)

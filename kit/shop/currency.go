@@ -1,6 +1,8 @@
 package shop
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"golang.org/x/text/currency"
@@ -37,6 +39,9 @@ func IsCurrency(code string) bool {
 	_, ok := currentDecimals[code]
 	return ok
 }
+
+// Currencies returns the codes of all current currencies of ISO 4217, in order.
+func Currencies() []string { return slices.Sorted(maps.Keys(currentDecimals)) }
 
 // decimals also has former currencies, which old orders may have.
 func decimals(code string) (uint8, bool) {

@@ -32,7 +32,7 @@ func TestCategories(t *testing.T) {
 	db := newDB(t)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
 	category.NewService(event.NewOutbox(db)).Routes(app)
-	product.NewService(event.NewOutbox(db), "en").Routes(app)
+	product.NewService(event.NewOutbox(db), "en", "USD").Routes(app)
 	admin, alice := kittest.NewCaller(shop.Admin), kittest.NewCaller(shop.User)
 	with := func(name, value string) map[string]string { return map[string]string{name: value} }
 	const lamp = `{"name":"Lamp","sku":"L-1","price":5,"category_id":3}`

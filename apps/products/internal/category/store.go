@@ -109,7 +109,7 @@ func listAll(ctx context.Context, db postgres.Reader) ([]Category, error) {
 		from categories c
 		left join (select category_id, count(*) as products from products where archived_at is null group by category_id) n
 			on n.category_id = c.id
-		order by c.name, c.id`)
+		order by c.name collate "und-x-icu", c.id`)
 }
 
 // get fails with ErrNotFound.

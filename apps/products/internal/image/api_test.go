@@ -113,7 +113,7 @@ func newApp(t *testing.T) (*pgxpool.Pool, *web.App, *images.Service, *fakeFiles)
 	s := images.NewService(event.NewOutbox(db), store.Files())
 	s.Routes(app)
 	category.NewService(event.NewOutbox(db)).Routes(app)
-	product.NewService(event.NewOutbox(db), "en").Routes(app)
+	product.NewService(event.NewOutbox(db), "en", "USD").Routes(app)
 	return db, app, s, store
 }
 
@@ -227,7 +227,7 @@ func TestConcurrentAddAndMove(t *testing.T) {
 		t.Fatal(err)
 	}
 	price := shop.MustMoney("1")
-	if _, err := product.NewService(event.NewOutbox(db), "en").Create(t.Context(), product.NewProduct{Name: "x", SKU: "x", Price: &price, CategoryID: 1}); err != nil {
+	if _, err := product.NewService(event.NewOutbox(db), "en", "USD").Create(t.Context(), product.NewProduct{Name: "x", SKU: "x", Price: &price, CategoryID: 1}); err != nil {
 		t.Fatal(err)
 	}
 	file := picture(t, 8, 8)
@@ -248,7 +248,7 @@ func TestConcurrentAddAndMove(t *testing.T) {
 		})
 	}
 	race.Wait()
-	p, err := product.NewService(event.NewOutbox(db), "en").Get(t.Context(), 1)
+	p, err := product.NewService(event.NewOutbox(db), "en", "USD").Get(t.Context(), 1)
 	if err != nil || len(p.Images) != 20 {
 		t.Fatalf("%d images, %v", len(p.Images), err)
 	}

@@ -27,7 +27,7 @@ import (
 const headphones = `{"name":"Wireless Headphones","description":"High-quality wireless headphones with noise cancellation",
 	"sku":"WH-001","price":299.99,"category_id":1,"brand":"TechBrand","initial_quantity":50}`
 
-func newDB(t *testing.T) *pgxpool.Pool {
+func newDB(t testing.TB) *pgxpool.Pool {
 	t.Helper()
 	return kittest.DB(t, event.Migrations, idempotency.Migrations, category.Migrations, product.Migrations,
 		image.Migrations, stock.Migrations)
@@ -37,7 +37,7 @@ func TestProducts(t *testing.T) {
 	db := newDB(t)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
 	category.NewService(event.NewOutbox(db)).Routes(app)
-	product.NewService(event.NewOutbox(db), "en").Routes(app)
+	product.NewService(event.NewOutbox(db), "en", "USD").Routes(app)
 	stock.NewService(event.NewOutbox(db), time.Hour).Routes(app)
 	admin, alice := kittest.NewCaller(shop.Admin), kittest.NewCaller(shop.User)
 	const order = "/reservations/0192f0c1-2d3e-7abc-8def-0123456789ab"
@@ -101,7 +101,7 @@ func TestProducts(t *testing.T) {
 
 func TestPagingIsStableWhileProductsAreAdded(t *testing.T) {
 	db := newDB(t)
-	s := product.NewService(event.NewOutbox(db), "en")
+	s := product.NewService(event.NewOutbox(db), "en", "USD")
 	if _, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.NewCategory{Name: "Things"}); err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestConcurrentRequestsWithOneKey(t *testing.T) {
 	db := newDB(t)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
 	category.NewService(event.NewOutbox(db)).Routes(app)
-	product.NewService(event.NewOutbox(db), "en").Routes(app)
+	product.NewService(event.NewOutbox(db), "en", "USD").Routes(app)
 	admin := kittest.NewCaller(shop.Admin)
 	for _, call := range []kittest.Call{
 		{As: admin, Do: "POST /categories", Body: `{"name":"Electronics"}`},
@@ -176,7 +176,7 @@ func TestUpdateAndArchive(t *testing.T) {
 	db := newDB(t)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
 	category.NewService(event.NewOutbox(db)).Routes(app)
-	product.NewService(event.NewOutbox(db), "en").Routes(app)
+	product.NewService(event.NewOutbox(db), "en", "USD").Routes(app)
 	stocks := stock.NewService(event.NewOutbox(db), time.Hour)
 	stocks.Routes(app)
 	admin, alice := kittest.NewCaller(shop.Admin), kittest.NewCaller(shop.User)
@@ -235,7 +235,7 @@ func TestUpdateAndArchive(t *testing.T) {
 // TestConcurrentUpdates: of ten concurrent updates with the same If-Match, exactly one succeeds.
 func TestConcurrentUpdates(t *testing.T) {
 	db := newDB(t)
-	s := product.NewService(event.NewOutbox(db), "en")
+	s := product.NewService(event.NewOutbox(db), "en", "USD")
 	if _, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.NewCategory{Name: "Things"}); err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,8 @@ func (s *Service) Routes(app *web.App) {
 		web.Doc("createProduct", "products", "Create a product"))
 	web.Handle(app, "GET /products", shop.Anyone, s.handleList,
 		web.Doc("listProducts", "products", "List products"),
-		web.Describe("Searches, filters and sorts the products on sale."))
+		web.Describe("Searches, filters and sorts the products on sale. Filters and orders by price compare products of one "+
+			"currency: that of currency, otherwise the shop's."))
 	web.Handle(app, "GET /products/{id}", shop.Anyone, s.handleGet, web.Fails(ErrNotFound),
 		web.Doc("getProduct", "products", "Get a product"))
 	web.Handle(app, "PATCH /products/{id}", shop.ManageCatalogue, s.handleUpdate,

@@ -85,6 +85,8 @@ const (
 
 func yes(b bool) *bool { return &b }
 
+func number(n int64) *int64 { return &n }
+
 func money(text string) *shop.Money {
 	m := shop.MustMoney(text)
 	return &m
@@ -98,12 +100,12 @@ func filters() map[string]Filter {
 		"every product": {Query: "sku"},
 	}
 	narrow := map[string]Filter{
-		"all": {}, "category": {CategoryID: 2}, "leaf": {CategoryID: 17}, "no category": {CategoryID: 999}, "brand": {Brand: "Brand 7"},
+		"all": {}, "category": {CategoryID: number(2)}, "leaf": {CategoryID: new(int64(17))}, "no category": {CategoryID: new(int64(999))}, "brand": {Brand: "Brand 7"},
 		"no brand": {Brand: "None"}, "price": {MinPrice: money("10"), MaxPrice: money("12.50")}, "expensive": {MinPrice: money("1400")},
 		"in stock": {InStock: yes(true)}, "out of stock": {InStock: yes(false)}, "color": {Attributes: map[string]string{"color": "red"}},
 		"rare": {Attributes: map[string]string{"new": "true", "color": "red"}}, "number": {Attributes: map[string]string{"size": "7"}},
 		"combined": {
-			Query: "lamp", CategoryID: 1, Brand: "Brand 7", InStock: yes(true), MaxPrice: money("900"),
+			Query: "lamp", CategoryID: number(1), Brand: "Brand 7", InStock: yes(true), MaxPrice: money("900"),
 			Attributes: map[string]string{"color": "blue"},
 		},
 	}
@@ -125,7 +127,7 @@ func filters() map[string]Filter {
 // the results are right.
 func TestAHundredThousandProducts(t *testing.T) {
 	db := fill(t)
-	s := NewService(event.NewOutbox(db), "en")
+	s := NewService(event.NewOutbox(db), "en", "USD")
 	t.Run("every query uses an index", func(t *testing.T) {
 		for name, f := range filters() {
 			q, err := s.resolve(t.Context(), f)
@@ -223,15 +225,17 @@ func skus(t *testing.T, s *Service, f Filter) (all []string) {
 // BenchmarkSearch runs typical searches of 16 concurrent clients on 100,000 products, and reports the 50th and 99th
 // percentile of their latency.
 func BenchmarkSearch(b *testing.B) {
-	s := NewService(event.NewOutbox(fill(b)), "en")
+	s := NewService(event.NewOutbox(fill(b)), "en", "USD")
 	adjective, thing := strings.Fields(adjectives), strings.Fields(things)
 	typical := []func() Filter{
 		func() Filter { return Filter{Query: thing[rand.IntN(50)]} },
 		func() Filter { return Filter{Query: adjective[rand.IntN(50)] + " " + thing[rand.IntN(50)]} },
 		func() Filter { return Filter{Query: thing[rand.IntN(50)], InStock: yes(true), Sort: Cheapest} },
 		func() Filter { w := thing[rand.IntN(50)]; return Filter{Query: w[:2] + w[3:]} },
-		func() Filter { return Filter{CategoryID: 1 + rand.Int64N(40)} },
-		func() Filter { return Filter{CategoryID: 1 + rand.Int64N(40), Sort: Cheapest, MinPrice: money("50")} },
+		func() Filter { return Filter{CategoryID: number(1 + rand.Int64N(40))} },
+		func() Filter {
+			return Filter{CategoryID: number(1 + rand.Int64N(40)), Sort: Cheapest, MinPrice: money("50")}
+		},
 		func() Filter {
 			return Filter{Brand: fmt.Sprint("Brand ", rand.IntN(200)), Attributes: map[string]string{"color": "red"}}
 		},
@@ -272,7 +276,7 @@ func BenchmarkSearch(b *testing.B) {
 // TestListSlots: a request that waits for a slot ends with its context.
 func TestListSlots(t *testing.T) {
 	t.Parallel()
-	s := NewService(nil, "en")
+	s := NewService(nil, "en", "USD")
 	for range maxConcurrentLists {
 		s.listSlots <- struct{}{}
 	}

@@ -2,6 +2,7 @@
 package product
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -41,8 +42,8 @@ type Product struct {
 // ETag changes with the version and with the available quantity.
 func (p Product) ETag() string { return fmt.Sprintf("%d-%d", p.Version, p.Available) }
 
-// NewProduct is the input for a product. The currency defaults to USD and the slug to one made from name and SKU.
-// Language selects how its words are stemmed for search; simple does not stem.
+// NewProduct is the input for a product. The currency defaults to the shop's, and the slug to one made from name and
+// SKU. Language selects how its words are stemmed for search; simple does not stem.
 type NewProduct struct {
 	idempotency.Key
 	Name              string                    `json:"name" validate:"required,notblank,line,max=200" example:"Desk lamp"`
@@ -128,20 +129,17 @@ var (
 	ErrNoCategory = fault.ErrInvalid.With("category_id", "there is no such category")
 )
 
-const defaultCurrency = "USD"
-
 // Languages are those that search can stem, and simple, which does not stem.
 var Languages = []string{"en", "de", "es", "simple"}
 
+// Defaults are the language and the currency of new products whose input has none.
+type Defaults struct{ Language, Currency string }
+
 // withDefaults sets the language and the currency, and gives the price exactly that currency's decimals. It fails with
 // ErrInvalid.
-func (in NewProduct) withDefaults(language string) (NewProduct, error) {
-	if in.Language == "" {
-		in.Language = language
-	}
-	if in.Currency == "" {
-		in.Currency = defaultCurrency
-	}
+func (in NewProduct) withDefaults(d Defaults) (NewProduct, error) {
+	in.Language = cmp.Or(in.Language, d.Language)
+	in.Currency = cmp.Or(in.Currency, d.Currency)
 	price, err := priceIn(*in.Price, in.Currency, shop.Money.Given)
 	if err != nil {
 		return in, err

@@ -9,13 +9,14 @@ import (
 // Filter narrows and sorts a list. The zero Filter matches all products on sale, newest first.
 type Filter struct {
 	Query      string            `query:"q" validate:"max=200" doc:"Words of the name or description."`
-	CategoryID int64             `query:"category_id" validate:"min=0" doc:"A category with its subcategories."`
-	Brand      string            `query:"brand" validate:"max=120"`
-	MinPrice   *shop.Money       `query:"min_price" validate:"omitempty,price"`
-	MaxPrice   *shop.Money       `query:"max_price" validate:"omitempty,price"`
+	CategoryID *int64            `query:"category_id" validate:"omitempty,min=1" doc:"A category with its subcategories."`
+	Brand      string            `query:"brand" validate:"max=120" doc:"In any case, with or without accents."`
+	Currency   string            `query:"currency" validate:"omitempty,len=3" doc:"Of ISO 4217. Prices are compared in it; default: the shop's currency." example:"USD"`
+	MinPrice   *shop.Money       `query:"min_price" validate:"omitempty,price" doc:"In the currency."`
+	MaxPrice   *shop.Money       `query:"max_price" validate:"omitempty,price" doc:"In the currency."`
 	InStock    *bool             `query:"in_stock"`
-	Attributes map[string]string `query:"attr.*" validate:"max=10,dive,keys,max=64,endkeys,max=500" doc:"Attributes that products have, as attr.color=red."`
-	Sort       Sort              `query:"sort" validate:"omitempty,oneof=relevance newest price -price name" doc:"Default: relevance with q, else newest."`
+	Attributes map[string]string `query:"attr.*" validate:"max=10,dive,keys,max=64,endkeys,max=500" doc:"Attributes that products have, as attr.color=red, in any case, with or without accents."`
+	Sort       Sort              `query:"sort" validate:"omitempty,oneof=relevance newest price -price name" doc:"Default: relevance with q, else newest. By price: products of the currency."`
 	Facets     bool              `query:"facets" doc:"Count the products by brand, category and price."`
 }
 
@@ -38,13 +39,15 @@ type ProductPage struct {
 }
 
 // Facets count all matching products by brand, category and price: largest count first, prices in ascending order.
+// Prices of other currencies are not counted.
 type Facets struct {
 	Brand    []BrandCount    `json:"brand"`
 	Category []CategoryCount `json:"category"`
 	Price    []PriceCount    `json:"price"`
 }
 
-// BrandCount is the number of products of a brand. Facets have at most 50 brands.
+// BrandCount is the number of products that the filter brand finds with the value: the most frequent spelling of a
+// brand. Facets have at most 50 brands.
 type BrandCount struct {
 	Value string `json:"value"`
 	Count int    `json:"count"`
@@ -57,11 +60,17 @@ type CategoryCount struct {
 	Count int    `json:"count"`
 }
 
-// PriceCount is the number of products with From <= price < To. The last band has no To.
+// PriceCount is the number of products with From <= price < To in a currency. The last band has no To.
 type PriceCount struct {
-	From  shop.Money  `json:"from"`
-	To    *shop.Money `json:"to"`
-	Count int         `json:"count"`
+	From     shop.Money  `json:"from"`
+	To       *shop.Money `json:"to"`
+	Currency string      `json:"currency"`
+	Count    int         `json:"count"`
+}
+
+// comparesPrices reports whether a list needs prices of one currency.
+func (f Filter) comparesPrices() bool {
+	return f.MinPrice != nil || f.MaxPrice != nil || f.Sort == Cheapest || f.Sort == Dearest
 }
 
 func (f Filter) sortOrder() Sort {
@@ -99,8 +108,8 @@ type facetCount struct {
 	Products   int
 }
 
-// facets takes counts in the order of the facets.
-func facets(counts []facetCount) *Facets {
+// facets takes counts in the order of the facets, and the currency of their prices.
+func facets(counts []facetCount, currency string) *Facets {
 	f := &Facets{Brand: []BrandCount{}, Category: []CategoryCount{}, Price: []PriceCount{}}
 	for _, c := range counts {
 		switch {
@@ -109,7 +118,7 @@ func facets(counts []facetCount) *Facets {
 		case c.CategoryID != nil && c.Name != nil:
 			f.Category = append(f.Category, CategoryCount{*c.CategoryID, *c.Name, c.Products})
 		case c.Band != nil:
-			band := PriceCount{From: shop.MustMoney(priceBands[*c.Band-1]), Count: c.Products}
+			band := PriceCount{From: shop.MustMoney(priceBands[*c.Band-1]), Currency: currency, Count: c.Products}
 			if *c.Band < len(priceBands) {
 				to := shop.MustMoney(priceBands[*c.Band])
 				band.To = &to

@@ -26,17 +26,24 @@ var searched = []string{
 	`"name":"Lamp","sku":"L-1","price":5,"category_id":3,"brand":"Bistro","initial_quantity":2,"description":"Goes well with headphones","attributes":{"legs":"3"}`,
 }
 
-func newSearch(t *testing.T) (app *web.App, admin shop.Caller) {
+// newCatalogue has three categories.
+func newCatalogue(t *testing.T) (app *web.App, admin shop.Caller) {
 	t.Helper()
 	db := newDB(t)
 	app = web.New("products", web.Config{Verify: kittest.Verify})
 	category.NewService(event.NewOutbox(db)).Routes(app)
-	product.NewService(event.NewOutbox(db), "en").Routes(app)
+	product.NewService(event.NewOutbox(db), "en", "USD").Routes(app)
 	stock.NewService(event.NewOutbox(db), time.Hour).Routes(app)
 	admin = kittest.NewCaller(shop.Admin)
 	for _, c := range []string{`{"name":"Electronics"}`, `{"name":"Audio","parent_id":1}`, `{"name":"Furniture"}`} {
 		kittest.Run(t, app, nil, []kittest.Call{{Name: "category", As: admin, Do: "POST /categories", Body: c, Want: 201}})
 	}
+	return app, admin
+}
+
+func newSearch(t *testing.T) (app *web.App, admin shop.Caller) {
+	t.Helper()
+	app, admin = newCatalogue(t)
 	for _, g := range searched {
 		kittest.Run(t, app, nil, []kittest.Call{{Name: "product", As: admin, Do: "POST /products", Body: "{" + g + "}", Want: 201}})
 	}
@@ -101,7 +108,7 @@ func TestSearch(t *testing.T) {
 		{Name: "facets", Do: "GET /products?facets=true&limit=1", Want: 200, Has: []string{
 			`"facets":{"brand":[{"value":"Bistro","count":2},{"value":"Plain","count":2},{"value":"TechBrand","count":1}]`,
 			`"category":[{"id":2,"name":"Audio","count":2},{"id":3,"name":"Furniture","count":2},{"id":1,"name":"Electronics","count":1}]`,
-			`"price":[{"from":0,"to":10,"count":1},{"from":10,"to":25,"count":2},{"from":50,"to":100,"count":1},{"from":250,"to":500,"count":1}]`}},
+			`"price":[{"from":0,"to":10,"currency":"USD","count":1},{"from":10,"to":25,"currency":"USD","count":2},{"from":50,"to":100,"currency":"USD","count":1},{"from":250,"to":500,"currency":"USD","count":1}]`}},
 		{Name: "facets of a search", Do: "GET /products?facets=true&q=wireless", Want: 200, Has: []string{`"facets":{"brand":[{"value":"TechBrand","count":1}]`}},
 		{Name: "no facets by default", Do: "GET /products", Want: 200, HasNot: []string{"facets"}},
 		{Name: "unknown sort order", Do: "GET /products?sort=odd", Want: 422, Has: []string{`"sort":"must be one of`}},
@@ -127,7 +134,7 @@ func TestSearch(t *testing.T) {
 // TestPagingOfEverySortOrder reads pages of three while products are added at both ends of the list.
 func TestPagingOfEverySortOrder(t *testing.T) {
 	db := newDB(t)
-	s := product.NewService(event.NewOutbox(db), "en")
+	s := product.NewService(event.NewOutbox(db), "en", "USD")
 	if _, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.NewCategory{Name: "Things"}); err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +187,7 @@ func TestLanguages(t *testing.T) {
 	db := newDB(t)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
 	category.NewService(event.NewOutbox(db)).Routes(app)
-	product.NewService(event.NewOutbox(db), "de").Routes(app)
+	product.NewService(event.NewOutbox(db), "de", "USD").Routes(app)
 	admin := kittest.NewCaller(shop.Admin)
 	kittest.Run(t, app, nil, []kittest.Call{
 		{Name: "category", As: admin, Do: "POST /categories", Body: `{"name":"All"}`, Want: 201},

@@ -1,15 +1,18 @@
 package product
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
 	"sidecart/apps/products/internal/image"
 	"sidecart/apps/products/internal/stock"
 	"sidecart/kit/event"
+	"sidecart/kit/fault"
 	"sidecart/kit/idempotency"
 	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
@@ -25,7 +28,7 @@ var Migrations = postgres.Migrations{Name: "product", Files: postgres.Sub(files)
 // Service creates, changes, archives and searches products.
 type Service struct {
 	db        *event.Outbox
-	language  string
+	defaults  Defaults
 	listSlots chan struct{} // holds one element for each list that is being read
 }
 
@@ -33,15 +36,16 @@ type Service struct {
 // wait in order of arrival, so that many searches leave connections and processors for reservations.
 const maxConcurrentLists = 4
 
-// NewService takes the default language of products, one of Languages.
-func NewService(db *event.Outbox, language string) *Service {
-	return &Service{db, language, make(chan struct{}, maxConcurrentLists)}
+// NewService takes the default language of products, one of Languages, and the shop's currency: that of products whose
+// input has none, and that in which lists compare prices unless they have another.
+func NewService(db *event.Outbox, language, currency string) *Service {
+	return &Service{db, Defaults{language, currency}, make(chan struct{}, maxConcurrentLists)}
 }
 
 // Create puts a product on sale with its initial stock and emits products.changed. SKUs differ in more than case. It
 // fails with ErrInvalid, ErrNoCategory, ErrSKUTaken, or with ErrSlugTaken if the given slug is taken.
 func (s *Service) Create(ctx context.Context, in NewProduct) (p Product, err error) {
-	if in, err = in.withDefaults(s.language); err != nil {
+	if in, err = in.withDefaults(s.defaults); err != nil {
 		return p, err
 	}
 	for range 3 {
@@ -120,7 +124,8 @@ func lock(ctx context.Context, tx pgx.Tx, id int64, ifMatch web.IfMatch) (Produc
 }
 
 // List returns the products on sale that match a filter. A search tolerates typos: where no product has a word, similar
-// words match too. It fails with ErrInvalid for a cursor of another list.
+// words match too. It fails with ErrInvalid for a cursor of another list, an unknown currency or a search of too many
+// words.
 func (s *Service) List(ctx context.Context, f Filter, pq web.PageQuery) (page ProductPage, err error) {
 	sort := f.sortOrder()
 	var after cursor
@@ -153,15 +158,18 @@ func (s *Service) List(ctx context.Context, f Filter, pq web.PageQuery) (page Pr
 		return page, err
 	}
 	counts, err := count(ctx, s.db, q)
-	page.Facets = facets(counts)
+	page.Facets = facets(counts, q.currency)
 	return page, err
 }
 
 // resolve looks up the subcategories and the search terms of a filter.
 func (s *Service) resolve(ctx context.Context, f Filter) (q query, err error) {
-	q.Filter = f
-	if f.CategoryID != 0 {
-		if q.categories, err = subtree(ctx, s.db, f.CategoryID); err != nil {
+	q.Filter, q.currency = f, cmp.Or(strings.ToUpper(f.Currency), s.defaults.Currency)
+	if _, err := (shop.Money{}).In(q.currency); err != nil {
+		return q, fault.ErrInvalid.With("currency", "is not a currency of ISO 4217")
+	}
+	if f.CategoryID != nil {
+		if q.categories, err = subtree(ctx, s.db, *f.CategoryID); err != nil {
 			return q, err
 		}
 	}

@@ -26,7 +26,7 @@ func TestSKUsDifferInMoreThanCase(t *testing.T) {
 	db := newDB(t)
 	app := web.New("products", web.Config{Verify: kittest.Verify})
 	category.NewService(event.NewOutbox(db)).Routes(app)
-	product.NewService(event.NewOutbox(db), "en").Routes(app)
+	product.NewService(event.NewOutbox(db), "en", "USD").Routes(app)
 	admin := kittest.NewCaller(shop.Admin)
 	sku := func(sku string) string { return `{"name":"Kilo","sku":"` + sku + `","price":1,"category_id":1}` }
 	taken := []string{`"code":"sku_taken"`, `"errors":{"sku":"is taken`}
@@ -45,7 +45,7 @@ func TestSKUsDifferInMoreThanCase(t *testing.T) {
 // TestConcurrentSpellings: of twenty concurrent products whose SKUs differ in case only, one is created.
 func TestConcurrentSpellings(t *testing.T) {
 	db := newDB(t)
-	s := product.NewService(event.NewOutbox(db), "en")
+	s := product.NewService(event.NewOutbox(db), "en", "USD")
 	if _, err := category.NewService(event.NewOutbox(db)).Create(t.Context(), category.NewCategory{Name: "Things"}); err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestRespelledSKUsOfAnEarlierVersion(t *testing.T) {
 		name := "New " + sku
 		var results []product.Result
 		err := event.NewOutbox(db).Tx(t.Context(), func(tx event.TX) (err error) {
-			results, err = product.Upsert(t.Context(), tx, "en", []product.Row{{SKU: sku, ProductUpdate: product.ProductUpdate{Name: &name}}})
+			results, err = product.Upsert(t.Context(), tx, product.Defaults{Language: "en", Currency: "USD"}, []product.Row{{SKU: sku, ProductUpdate: product.ProductUpdate{Name: &name}}})
 			return err
 		})
 		if err != nil {

@@ -22,6 +22,7 @@ type query struct {
 	Filter
 	categories []int64
 	tsquery    string
+	currency   string // in which prices are compared
 }
 
 // subtree returns a category and its descendants.
@@ -33,51 +34,6 @@ func subtree(ctx context.Context, db postgres.Reader, category int64) ([]int64, 
 		select id from below`, category)
 }
 
-// parseSearch turns a search text into a tsquery. Each of its first 8 words matches what begins with it and its stems
-// in the languages of the products, and if no product has such a word, up to three similar words. Stop words of any of
-// the languages are left out, unless no other word is left. The result is empty for a text without letters and digits.
-//
-// Each word has exactly one prefix term: its shortest stem of four letters or more, otherwise itself ("photo" of
-// "photos", but not "cha", the Spanish stem of "chair"). Postgres adds up the expected rows of all terms: with several
-// prefix terms for a word it expects so many that it scans the table instead of an index.
-func parseSearch(ctx context.Context, db postgres.Reader, text string) (string, error) {
-	return postgres.One(ctx, db, pgx.ErrNoRows, pgx.RowTo[string], `
-		with words as (
-			select word, position from regexp_split_to_table(plain($1), ' ') with ordinality as w (word, position)
-			where word <> '' order by position limit 8
-		), corrected as (
-			select w.word, w.position, array(
-				select k.word from product_words k
-				where k.word % w.word and length(w.word) >= 4 and w.word !~ '[0-9]' and not exists (
-					select from product_words k
-					where k.word >= w.word collate "C" and k.word < (w.word || chr(1114111)) collate "C")
-				order by similarity(k.word, w.word) desc, k.word limit 3
-			) as alike
-			from words w
-		), languages as (
-			select stemmer(language) as language from product_languages union select 'simple'
-		), stemmed as (
-			select c.position, c.word, array(
-				select distinct stem
-				from languages l, unnest(c.word || c.alike) w,
-					unnest(tsvector_to_array(to_tsvector(l.language, w))) stem
-			) as stems, exists (select from languages l where to_tsvector(l.language, c.word) = '') as stop_word
-			from corrected c
-		), terms as (
-			select s.position, s.stop_word, quote_literal(prefix) || ':*' || coalesce((
-				select string_agg(' | ' || quote_literal(stem), '')
-				from unnest(s.stems) stem where not starts_with(stem, prefix)), '') as term
-			from stemmed s, coalesce((
-				select stem from unnest(s.stems) stem where starts_with(s.word, stem) and length(stem) >= 4
-				order by length(stem) limit 1
-			), s.word) as prefix
-		)
-		select coalesce(
-			string_agg('(' || term || ')', ' & ' order by position) filter (where not stop_word),
-			string_agg('(' || term || ')', ' & ' order by position), '')::tsquery::text
-		from terms`, text)
-}
-
 // conditions of matching products (p).
 func (q query) conditions() *postgres.Conditions {
 	c := &postgres.Conditions{}
@@ -85,10 +41,13 @@ func (q query) conditions() *postgres.Conditions {
 	if q.Query != "" {
 		c.And(`p.search @@ ?::tsquery`, q.tsquery)
 	}
-	if q.CategoryID != 0 {
+	if q.CategoryID != nil {
 		c.And(`p.category_id = any(?)`, q.categories)
 	}
-	postgres.AndSet(c, `p.brand = ?`, q.Brand)
+	postgres.AndSet(c, `p.brand_key = fold_key(?)`, q.Brand)
+	if q.Currency != "" || q.comparesPrices() {
+		c.And(`p.currency = ?`, q.currency)
+	}
 	postgres.AndSet(c, `p.price >= ?`, q.MinPrice)
 	postgres.AndSet(c, `p.price <= ?`, q.MaxPrice)
 	if q.InStock != nil {
@@ -101,7 +60,7 @@ func (q query) conditions() *postgres.Conditions {
 	}
 	for _, name := range slices.Sorted(maps.Keys(q.Attributes)) {
 		value := q.Attributes[name]
-		c.And(`(p.attributes @> ? or p.attributes @> ?)`,
+		c.And(`p.attribute_keys && (attribute_keys(?) || attribute_keys(?))`,
 			map[string]AttributeValue{name: StringValue(value)}, map[string]AttributeValue{name: parseValue(value)})
 	}
 	return c
@@ -113,7 +72,7 @@ var sortOrders = map[Sort]struct{ by, after, price, name string }{
 	Newest:     {`f.id desc`, `f.id < ?`, `null::numeric`, `''`},
 	Cheapest:   {`f.price, f.id`, `(f.price, f.id) > (?, ?)`, `f.price`, `''`},
 	Dearest:    {`f.price desc, f.id desc`, `(f.price, f.id) < (?, ?)`, `f.price`, `''`},
-	Alphabetic: {`f.name, f.id`, `(f.name, f.id) > (?, ?)`, `null::numeric`, `f.name`},
+	Alphabetic: {`f.name collate "und-x-icu", f.id`, `(f.name collate "und-x-icu", f.id) > (?, ?)`, `null::numeric`, `f.name`},
 }
 
 // searchSQL selects the cursors of matching products. It is planned for its arguments each time.
@@ -153,22 +112,27 @@ func search(
 	return postgres.All(ctx, db, pgx.RowToStructByName[cursor], sql, args...)
 }
 
-// countSQL counts matching products by brand, category and price band in one scan.
+// countSQL counts matching products by brand, category and price band in one scan. Spellings of a brand are counted
+// together as the most frequent one.
 func (q query) countSQL() (string, []any) {
 	c := q.conditions()
-	bands, newest := c.Fill(`?::numeric[]`, priceBands), ""
+	band, newest := c.Fill(`case when p.currency = ? then width_bucket(p.price, ?::numeric[]) end`, q.currency, priceBands), ""
 	if q.Query != "" {
 		newest = fmt.Sprint("order by p.id desc limit ", maxCounted)
 	}
 	sql := fmt.Sprintf(`
 		with counted as (
 			select brand, category_id, band, count(*) as products from (
-				select p.brand, p.category_id, width_bucket(p.price, %s) as band from products p where %s %s
+				select p.brand, p.category_id, %s as band from products p where %s %s
 			) matching group by grouping sets ((brand), (category_id), (band))
+		), merged as (
+			select (array_agg(brand order by products desc, brand collate "C"))[1] as brand, category_id, band,
+				sum(products)::bigint as products
+			from counted group by fold_key(brand), category_id, band
 		)
 		select n.brand, n.category_id, c.name, n.band, n.products
-		from counted n left join categories c on c.id = n.category_id
-		order by n.band, n.products desc, n.brand, c.name`, bands, c, newest)
+		from merged n left join categories c on c.id = n.category_id
+		order by n.band, n.products desc, n.brand collate "und-x-icu", c.name collate "und-x-icu", c.id`, band, c, newest)
 	return sql, append([]any{pgx.QueryExecModeCacheDescribe}, c.Args...)
 }
 

@@ -38,7 +38,7 @@ const (
 var ErrArchived = fault.ErrInvalid.With("sku", "is of a product that is archived")
 
 // newProduct returns a row as a new product. It fails with ErrInvalid, which names the missing fields.
-func (r Row) newProduct(language string) (NewProduct, error) {
+func (r Row) newProduct(d Defaults) (NewProduct, error) {
 	missing := fault.ErrInvalid
 	for field, absent := range map[string]bool{
 		"name": r.Name == nil, "price": r.Price == nil, "category_id": r.CategoryID == nil,
@@ -61,7 +61,7 @@ func (r Row) newProduct(language string) (NewProduct, error) {
 	web.Apply(&in.InitialQuantity, r.InitialQuantity)
 	web.Apply(&in.LowStockThreshold, r.LowStockThreshold)
 	web.Apply(&in.Language, r.Language)
-	return in.withDefaults(language)
+	return in.withDefaults(d)
 }
 
 // existingProduct is a product that an import may change.
@@ -79,8 +79,8 @@ type existingProducts struct {
 // Upsert creates or updates the products of rows, whose SKUs differ in more than case, all of them or none, in a number
 // of round trips that does not grow with the rows. It emits products.changed for each product that is new or changed.
 // It fails with ErrArchived, with ErrSKUTaken for a SKU that differs from an existing one in case only, and as Create
-// and Update do for any row. language is that of new products whose row has none.
-func Upsert(ctx context.Context, tx event.TX, language string, rows []Row) ([]Result, error) {
+// and Update do for any row.
+func Upsert(ctx context.Context, tx event.TX, d Defaults, rows []Row) ([]Result, error) {
 	existing, err := lockBySKU(ctx, tx, rows)
 	if err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func Upsert(ctx context.Context, tx event.TX, language string, rows []Row) ([]Re
 	results := make([]Result, len(rows))
 	var c changes
 	for i, row := range rows {
-		if results[i], err = c.upsert(row, existing, language); err != nil {
+		if results[i], err = c.upsert(row, existing, d); err != nil {
 			return nil, err
 		}
 	}
@@ -104,13 +104,13 @@ type changes struct {
 	lockStock  []int64
 }
 
-func (c *changes) upsert(row Row, existing existingProducts, language string) (Result, error) {
+func (c *changes) upsert(row Row, existing existingProducts, d Defaults) (Result, error) {
 	p, ok := existing.bySKU[row.SKU]
 	if !ok {
 		if other, taken := existing.spelling[strings.ToLower(row.SKU)]; taken {
 			return "", ErrSKUTaken.With("sku", "is taken by "+other+": SKUs differ in more than case")
 		}
-		in, err := row.newProduct(language)
+		in, err := row.newProduct(d)
 		c.created = append(c.created, in)
 		return Created, err
 	}

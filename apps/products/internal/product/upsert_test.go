@@ -28,7 +28,7 @@ func twentyProducts(t *testing.T) (*pgxpool.Pool, []product.Row) {
 	price, rows := shop.MustMoney("1.00"), make([]product.Row, 20)
 	for i := range rows {
 		rows[i].SKU = fmt.Sprintf("T-%d", i+1)
-		if _, err := product.NewService(event.NewOutbox(db), "en").Create(t.Context(), product.NewProduct{
+		if _, err := product.NewService(event.NewOutbox(db), "en", "USD").Create(t.Context(), product.NewProduct{
 			Name: "Thing", SKU: rows[i].SKU, Price: &price, CategoryID: c.ID, InitialQuantity: 1000}); err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +77,7 @@ func TestNoDeadlock(t *testing.T) {
 					change(&rows[i], round)
 				}
 				err := event.NewOutbox(db).Tx(t.Context(), func(tx event.TX) error {
-					_, err := product.Upsert(t.Context(), tx, "en", rows)
+					_, err := product.Upsert(t.Context(), tx, product.Defaults{Language: "en", Currency: "USD"}, rows)
 					return err
 				})
 				if err != nil {

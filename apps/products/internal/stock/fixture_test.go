@@ -33,7 +33,7 @@ func open(t testing.TB, hold time.Duration, quantities ...int) (*pgxpool.Pool, *
 	}
 	price := shop.MustMoney("1.00")
 	for i, n := range quantities {
-		_, err := product.NewService(event.NewOutbox(db), "en").Create(t.Context(), product.NewProduct{
+		_, err := product.NewService(event.NewOutbox(db), "en", "USD").Create(t.Context(), product.NewProduct{
 			Name: "Thing", SKU: fmt.Sprintf("T-%d", i+1), Price: &price, CategoryID: c.ID, InitialQuantity: n})
 		if err != nil {
 			t.Fatal(err)

@@ -21,7 +21,7 @@ import (
 func TestMixedCurrencies(t *testing.T) {
 	db, s := open(t, time.Hour, 5, 5)
 	price, order := shop.MustMoney("2.00"), newOrder()
-	_, err := product.NewService(event.NewOutbox(db), "en").Create(t.Context(), product.NewProduct{
+	_, err := product.NewService(event.NewOutbox(db), "en", "USD").Create(t.Context(), product.NewProduct{
 		Name: "Thing abroad", SKU: "T-3", Price: &price, Currency: "EUR", CategoryID: 1, InitialQuantity: 5})
 	if err != nil {
 		t.Fatal(err)

@@ -33,7 +33,7 @@ func open(t testing.TB) (*pgxpool.Pool, *transfer.Service) {
 			t.Fatal(err)
 		}
 	}
-	return db, transfer.NewService(event.NewOutbox(db), "en")
+	return db, transfer.NewService(event.NewOutbox(db), product.Defaults{Language: "en", Currency: "USD"})
 }
 
 func jsonLines(file io.Reader) web.Body {
@@ -82,7 +82,7 @@ func TestImportAndExport(t *testing.T) {
 	db, s := open(t)
 	app := web.New("products", web.Config{Verify: kittest.Verify, Streaming: true})
 	s.Routes(app)
-	product.NewService(event.NewOutbox(db), "en").Routes(app)
+	product.NewService(event.NewOutbox(db), "en", "USD").Routes(app)
 	stock.NewService(event.NewOutbox(db), time.Hour).Routes(app)
 	admin, alice := kittest.NewCaller(shop.Admin), kittest.NewCaller(shop.User)
 	csv, lines := map[string]string{"Content-Type": "text/csv"}, map[string]string{"Content-Type": "application/x-ndjson"}

@@ -84,7 +84,7 @@ func (i *importing) upsertBatch(ctx context.Context, rows []parsedRow) error {
 		}
 	}
 	return i.db.Tx(ctx, func(tx event.TX) error {
-		results, err := product.Upsert(ctx, tx, i.language, valid)
+		results, err := product.Upsert(ctx, tx, i.defaults, valid)
 		if err != nil {
 			return err
 		}
@@ -106,7 +106,7 @@ var errDuplicateSKU = errors.New("duplicate SKU in a batch")
 func (i *importing) upsertRow(ctx context.Context, row importRow) (result product.Result, err error) {
 	for range 5 {
 		err = i.db.Tx(ctx, func(tx event.TX) error {
-			results, err := product.Upsert(ctx, tx, i.language, []product.Row{row.Row})
+			results, err := product.Upsert(ctx, tx, i.defaults, []product.Row{row.Row})
 			if err == nil {
 				result = results[0]
 			}

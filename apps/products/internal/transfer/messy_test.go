@@ -25,7 +25,7 @@ func newMessy(t *testing.T) messy {
 	db, s := open(t)
 	app := web.New("products", web.Config{Verify: kittest.Verify, Streaming: true})
 	s.Routes(app)
-	product.NewService(event.NewOutbox(db), "en").Routes(app)
+	product.NewService(event.NewOutbox(db), "en", "USD").Routes(app)
 	return messy{db, app, kittest.NewCaller(shop.Admin)}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"sidecart/apps/products/internal/product"
 	"sidecart/kit/event"
 	"sidecart/kit/postgres"
 	"sidecart/kit/shop"
@@ -24,11 +25,11 @@ var Migrations = postgres.Migrations{Name: "transfer", Files: postgres.Sub(files
 // Service imports and exports products.
 type Service struct {
 	db       *event.Outbox
-	language string
+	defaults product.Defaults
 }
 
-// NewService takes the default language of products.
-func NewService(db *event.Outbox, language string) *Service { return &Service{db, language} }
+// NewService takes the defaults of new products.
+func NewService(db *event.Outbox, defaults product.Defaults) *Service { return &Service{db, defaults} }
 
 // Import reads a file row by row: a new SKU creates a product, a known one updates it. Each row is accepted or refused
 // as a whole. Importing the same file again changes nothing. Import fails with ErrCharset, or if the file cannot be

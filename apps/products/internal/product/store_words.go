@@ -1,0 +1,61 @@
+package product
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"sidecart/kit/postgres"
+)
+
+// parseSearch turns a search text into a tsquery, which is empty for a text without letters and digits. It fails with
+// errTooManyWords.
+func parseSearch(ctx context.Context, db postgres.Reader, text string) (string, error) {
+	parts, err := postgres.All(ctx, db, pgx.RowToStructByName[part], `select chunk, part, run from search_parts($1)`, text)
+	if err != nil {
+		return "", err
+	}
+	all, err := terms(parts)
+	if err != nil || len(all) == 0 {
+		return "", err
+	}
+	words, err := lookUp(ctx, db, all)
+	if err != nil {
+		return "", err
+	}
+	return tsquery(all, words), nil
+}
+
+// lookUp returns the words of terms. A word of four letters or more that no product has gets the stems of up to three
+// similar words, too.
+func lookUp(ctx context.Context, db postgres.Reader, all []term) (map[string]word, error) {
+	corrected, exact := lookup(all)
+	found, err := postgres.All(ctx, db, pgx.RowToStructByName[word], `
+		with words as (
+			select word, bool_or(corrected) as corrected from (
+				select unnest($1::text[]) as word, true as corrected union all select unnest($2::text[]), false
+			) w group by word
+		), similar_words as (
+			select w.word, array(
+				select k.word from product_words k
+				where w.corrected and k.word % w.word and length(w.word) >= 4 and w.word !~ '[0-9]' and not exists (
+					select from product_words k
+					where k.word >= w.word collate "C" and k.word < (w.word || chr(1114111)) collate "C")
+				order by similarity(k.word, w.word) desc, k.word limit 3
+			) as alike
+			from words w
+		), languages as (
+			select stemmer(language) as language from product_languages union select 'simple'
+		)
+		select s.word, array(
+				select distinct stem
+				from languages l, unnest(s.word || s.alike) w,
+					unnest(tsvector_to_array(to_tsvector(l.language, w))) stem
+			) as stems, exists (select from languages l where to_tsvector(l.language, s.word) = '') as stop_word
+		from similar_words s`, corrected, exact)
+	words := make(map[string]word, len(found))
+	for _, w := range found {
+		words[w.Word] = w
+	}
+	return words, err
+}
