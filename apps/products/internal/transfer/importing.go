@@ -47,6 +47,9 @@ func (i *importing) rows(ctx context.Context, u *upload) error {
 // batch imports rows in one transaction, or each in its own if one of them is refused.
 func (i *importing) batch(ctx context.Context, rows []parsedRow) error {
 	for n := range rows {
+		if rows[n].err != nil || rows[n].row.Category == nil {
+			continue
+		}
 		if err := i.resolveCategory(ctx, &rows[n]); err != nil {
 			return err
 		}
@@ -120,24 +123,25 @@ func (i *importing) upsertRow(ctx context.Context, row importRow) (result produc
 	return result, err
 }
 
-// resolveCategory sets the category id of a row by its slug. A category that does not fit becomes the error of the row.
+// resolveCategory sets the category id of a row that has a slug. A category that does not fit becomes the error of the
+// row.
 func (i *importing) resolveCategory(ctx context.Context, row *parsedRow) error {
-	if row.err != nil || row.row.Category == nil {
-		return nil
-	}
 	slug := *row.row.Category
 	id, known := i.categories[slug]
 	if !known {
 		var err error
-		if id, err = categoryID(ctx, i.db, slug); errors.Is(err, ErrNoCategory) {
-			row.err = ErrNoCategory
-			return nil
-		} else if err != nil {
+		if id, err = categoryID(ctx, i.db, slug); err != nil && !errors.Is(err, ErrNoCategory) {
 			return err
 		}
-		i.categories[slug] = id
+		if id != 0 {
+			i.categories[slug] = id
+		}
 	}
-	if given := row.row.CategoryID; given != nil && *given != id {
+	given := row.row.CategoryID
+	switch {
+	case id == 0:
+		row.err = ErrNoCategory
+	case given != nil && *given != id:
 		row.err = ErrCategories
 	}
 	row.row.CategoryID = &id
