@@ -30,6 +30,9 @@ func NewService(db *event.Outbox) *Service { return &Service{db} }
 // ErrSlugTaken if the given slug is taken.
 func (s *Service) Create(ctx context.Context, in NewCategory) (c Category, err error) {
 	return idempotency.Do(ctx, s.db, in.Key, func(tx event.TX) (Category, error) {
+		if err := lockSlugs(ctx, tx); err != nil {
+			return c, err
+		}
 		if in.Slug == "" {
 			if in.Slug, err = freeSlug(ctx, tx, slug.Of(in.Name)); err != nil {
 				return c, err

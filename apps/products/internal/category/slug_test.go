@@ -1,8 +1,11 @@
 package category_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"sidecart/apps/products/internal/category"
@@ -41,4 +44,21 @@ func TestSlugs(t *testing.T) {
 	if status, body := kittest.Do(t, app, kittest.Call{As: admin, Do: "POST /categories", Body: `{"name":"Much"}`}); status != 201 {
 		t.Errorf("the thousandth of a name: %d %s", status, body)
 	}
+}
+
+// TestConcurrentSlugs: of concurrent categories that give one slug, one gets it, and a name that would make it gets
+// another.
+func TestConcurrentSlugs(t *testing.T) {
+	s := category.NewService(event.NewOutbox(newDB(t)))
+	var race sync.WaitGroup
+	for i := range 40 {
+		race.Go(func() {
+			given := []string{"", "shoes", "shoes-2", "shoes-3"}[i%4]
+			_, err := s.Create(context.Background(), category.NewCategory{Name: "Shoes", Slug: given})
+			if err != nil && (given == "" || !errors.Is(err, category.ErrSlugTaken)) {
+				t.Errorf("given %q: %v", given, err)
+			}
+		})
+	}
+	race.Wait()
 }

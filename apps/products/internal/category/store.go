@@ -45,12 +45,14 @@ func constraintFault(err error) error {
 	return err
 }
 
-// freeSlug returns base, or base-2, base-3 ... if it is taken, always as one that a client may send. Concurrent
-// transactions wait for one another.
+// lockSlugs makes concurrent transactions that add categories wait for one another, so that the slug which is made of a
+// name stays free.
+func lockSlugs(ctx context.Context, tx pgx.Tx) error {
+	return postgres.Exec(ctx, tx, `select pg_advisory_xact_lock(hashtext('category slugs'))`)
+}
+
+// freeSlug returns base, or base-2, base-3 ... if it is taken, always as one that a client may send.
 func freeSlug(ctx context.Context, tx pgx.Tx, base string) (string, error) {
-	if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtext('category slugs'))`); err != nil {
-		return "", err
-	}
 	free, err := postgres.One(ctx, tx, nil, pgx.RowTo[string], `
 		select slug from (
 			select n, case n when 1 then $1 else rtrim(left($1, $2 - 1 - length(n::text)), '-') || '-' || n end as slug
