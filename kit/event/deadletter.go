@@ -176,5 +176,5 @@ func decodeDeadLetter(body []byte) (id uuid.UUID, topic string, event json.RawMe
 	if err != nil || id == uuid.Nil {
 		id = uuid.NewSHA1(uuid.NameSpaceOID, body)
 	}
-	return id, envelope.Type, event
+	return id, strings.ReplaceAll(envelope.Type, "\x00", "\uFFFD"), event // a text of Postgres has no NUL
 }

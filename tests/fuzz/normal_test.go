@@ -18,6 +18,7 @@ type normalisation struct {
 // normalisations are all differences that the platform may make.
 var normalisations = []normalisation{
 	{[]string{"currency", "slug", "language", "role"}, "an empty text is the default", func(sent, _ any) bool { return sent == "" }},
+	{[]string{"tracking_number"}, "an empty text is not shown", func(sent, got any) bool { return sent == "" && got == nil }},
 	{[]string{"items"}, "lines of one product are one line of an order", sameItems},
 }
 
@@ -25,8 +26,8 @@ var normalisations = []normalisation{
 func sameItems(sent, got any) bool {
 	count := func(value any) map[string]int64 {
 		quantities := map[string]int64{}
-		items, _ := value.([]any)
-		for _, item := range items {
+		list, _ := value.([]any)
+		for _, item := range list {
 			id, _ := new(big.Rat).SetString(fmt.Sprint(member(item, "product_id")))
 			n, _ := new(big.Rat).SetString(fmt.Sprint(member(item, "quantity")))
 			if id != nil && n != nil && n.IsInt() {
@@ -57,6 +58,11 @@ func (f *fuzzer) imported(w *worker, r *request, sent map[string]any, body any) 
 	count := func(name string) int64 { n, _ := member(body, name).(json.Number); i, _ := n.Int64(); return i }
 	if count("rows") != count("created")+count("updated")+count("unchanged")+count("failed") {
 		all = append(all, problem{"rows that are not counted", ""})
+	}
+	for _, item := range items(body, "errors") {
+		if member(item, "code") == "invalid" && len(members(item, "errors")) == 0 {
+			all = append(all, problem{"a row error without a field", fmt.Sprint(item)})
+		}
 	}
 	if count("created") != 1 || count("rows") != 1 {
 		for _, c := range r.changes {

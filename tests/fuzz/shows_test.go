@@ -17,6 +17,13 @@ type shown struct {
 
 func member(value any, name string) any { found, _ := lookup(value, name); return found }
 
+func items(value any, name string) []any { list, _ := member(value, name).([]any); return list }
+
+func members(value any, name string) map[string]any {
+	object, _ := member(value, name).(map[string]any)
+	return object
+}
+
 // byID reads a new resource at its own path.
 func byID(r *request, body any) string { return fmt.Sprintf("%s/%v", r.path, member(body, "id")) }
 
@@ -30,8 +37,7 @@ func at(path string) func(*request, any) string { return func(*request, any) str
 // itemOf finds the item of a list whose id the response has.
 func itemOf(list string) func(r *request, value, body any) any {
 	return func(_ *request, value, body any) any {
-		items, _ := member(value, list).([]any)
-		for _, item := range items {
+		for _, item := range items(value, list) {
 			if member(item, "id") == member(body, "id") {
 				return item
 			}
@@ -90,8 +96,7 @@ func movements(r *request, _ any) string { return parent(r, nil) + "/movements?l
 // inCart finds the product of the request's path in a cart.
 func inCart(r *request, value, _ any) any {
 	id, _ := strconv.ParseInt(r.path[strings.LastIndexByte(r.path, '/')+1:], 10, 64)
-	items, _ := member(value, "items").([]any)
-	for _, item := range items {
+	for _, item := range items(value, "items") {
 		if member(item, "product_id") == json.Number(strconv.FormatInt(id, 10)) {
 			return item
 		}

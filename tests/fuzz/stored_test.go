@@ -121,7 +121,7 @@ func (f *fuzzer) differences(r *request, sent map[string]any, got any, where str
 		}
 		found, ok := lookup(got, place)
 		if !ok {
-			if where != "the response" {
+			if where != "the response" && value != nil && !normal(name, value, nil) {
 				all = append(all, problem{"lost: " + name, fmt.Sprintf("%s has no %s; sent %.100q", where, place, fmt.Sprint(value))})
 			}
 			continue

@@ -132,8 +132,6 @@ func (w *worker) prepare(b *builder) (err error) {
 		return w.call(w.buyer, fmt.Sprintf("PUT /cart/items/%d", w.product), client.Raw(`{"quantity":1}`), nil)
 	case "addDevice":
 		return w.removeDevices()
-	case "addProductImage":
-		return w.room()
 	}
 	return nil
 }
