@@ -2,7 +2,10 @@ package fuzz_test
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,7 +26,7 @@ func (f *fuzzer) afterwards(t *testing.T) {
 			f.pages(w, o, sort)
 		}
 	}
-	f.roundTrip(t, w)
+	f.roundTrip(w)
 	health := &request{op: &operation{method: "GET", path: "/health/ready"}, method: "GET", path: "/health/ready", as: w.anonymous}
 	res, err := send(f.host, health)
 	if err != nil || res.StatusCode != 200 {
@@ -100,23 +103,52 @@ func (f *fuzzer) pages(w *worker, o *operation, query string) {
 }
 
 // roundTrip imports what was exported: nothing changes.
-func (f *fuzzer) roundTrip(t *testing.T, w *worker) {
-	t.Helper()
+func (f *fuzzer) roundTrip(w *worker) {
 	for format, media := range map[string]string{"csv": csvType, "jsonl": linesType} {
-		export := f.fixed(w, "exportProducts", "format="+format, "", "")
-		res, err := send(f.host, export)
-		if err != nil || res.StatusCode != 200 {
-			f.add(export, problem{"cannot be exported", fmt.Sprintf("%d %v %.200s", status(res), err, res.body)})
-			continue
-		}
-		again := f.fixed(w, "importProducts", "", media, res.body)
-		res, err = send(f.host, again)
+		before, versions, problems := f.exported(w, format)
+		again := f.fixed(w, "importProducts", "", media, before)
+		res, err := send(f.host, again)
+		again.body = "" // it is long
+		problems = append(problems, f.check(again, res, err)...)
 		body, _ := decode(res.body)
-		if unchanged := member(body, "unchanged"); err != nil || unchanged == nil || unchanged != member(body, "rows") {
-			again.body = ""
-			f.add(again, problem{"a round trip as " + format + " changes products", fmt.Sprintf("%v %.1500s", err, res.body)})
+		if unchanged := member(body, "unchanged"); unchanged == nil || unchanged != member(body, "rows") {
+			_, now, _ := f.exported(w, format)
+			problems = append(problems, problem{"a round trip as " + format + " changes products",
+				fmt.Sprintf("%.500s\n  %s", res.body, changed(versions, now))})
+		}
+		for _, p := range problems {
+			f.add(again, p)
 		}
 	}
+}
+
+// exported returns the file of all products, and its lines by SKU as JSON lines have them.
+func (f *fuzzer) exported(w *worker, format string) (file string, bySKU map[string]string, problems []problem) {
+	bySKU = map[string]string{}
+	for _, as := range []string{"jsonl", format} {
+		export := f.fixed(w, "exportProducts", "format="+as, "", "")
+		res, err := send(f.host, export)
+		problems = append(problems, f.check(export, res, err)...)
+		file = res.body
+		if as == "jsonl" {
+			for line := range strings.Lines(file) {
+				row, _ := decode(line)
+				bySKU[fmt.Sprint(member(row, "sku"))] = line
+			}
+		}
+	}
+	return file, bySKU, problems
+}
+
+// changed shows the first lines that are not the same.
+func changed(before, after map[string]string) string {
+	var lines []string
+	for _, sku := range slices.Sorted(maps.Keys(before)) {
+		if before[sku] != after[sku] {
+			lines = append(lines, fmt.Sprintf("%.300q became %.300q", before[sku], after[sku]))
+		}
+	}
+	return strings.Join(lines[:min(3, len(lines))], "\n  ")
 }
 
 func (f *fuzzer) fixed(w *worker, id, query, media, body string) *request {

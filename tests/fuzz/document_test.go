@@ -49,7 +49,8 @@ type operation struct {
 	ID         string      `json:"operationId"`
 	Parameters []parameter `json:"parameters"`
 	Body       struct {
-		Content map[string]struct {
+		Required bool `json:"required"`
+		Content  map[string]struct {
 			Schema  *schema                    `json:"schema"`
 			Example map[string]json.RawMessage `json:"example"`
 		} `json:"content"`

@@ -135,6 +135,9 @@ func (d *document) values(t target) (all []value) {
 	if kind == "map" && t.in == "body" {
 		all = append(all, mapValues...)
 	}
+	if t.media == csvType { // a cell has no quotes of JSON
+		all = slices.DeleteFunc(all, func(v value) bool { return v.text == "" && strings.HasPrefix(v.json, `"`) })
+	}
 	if t.in == "header" { // it would be several headers
 		all = slices.DeleteFunc(all, func(v value) bool { return strings.ContainsAny(v.text, "\r\n\x00") })
 	}

@@ -117,6 +117,13 @@ func newFuzzer(t *testing.T, seed uint64) *fuzzer {
 	first := &worker{base: running.URL()}
 	admin, err := first.signUp("admin") // the first account
 	must(t, err)
+	first.admin = admin
+	for range 2 { // hostile ids like 01 are of these
+		first.category, err = first.newCategory()
+		must(t, err)
+		_, err = first.newProduct()
+		must(t, err)
+	}
 	for n := range workers {
 		w := &worker{number: n, base: running.URL(), admin: admin}
 		must(t, w.setUp())

@@ -37,7 +37,9 @@ func isForm(r *request) bool    { return r.hasBody && r.media == formType }
 func isParts(r *request) bool {
 	return r.hasBody && strings.HasPrefix(r.media, multipartType)
 }
-func isGet(r *request) bool { return r.method == "GET" }
+func needsBody(r *request) bool { return isJSON(r) && r.op.Body.Required }
+func hasQuotes(r *request) bool { return isJSON(r) && strings.Contains(r.body, `"`) }
+func isGet(r *request) bool     { return r.method == "GET" }
 
 // pairs has the same parameter twice in a query that has it already.
 func pairs(r *request) bool { return r.op.takes("query") }
@@ -65,7 +67,7 @@ var wholes = append(headers(), []whole{
 	{"text where none is read", refused, hasNoBody, func(r *request) { withBody("hello")(r); r.media = "text/plain" }},
 	{"an empty object where no body is read", either, hasNoBody, func(r *request) { withBody(`{}`)(r); r.media = jsonType }},
 	{"a body with GET", either, isGet, func(r *request) { withBody(`{`)(r); r.media = jsonType }},
-	{"an empty body", refused, isJSON, withBody("")},
+	{"an empty body", refused, needsBody, withBody("")},
 	{"white space as a body", refused, isJSON, withBody(" \n")},
 	{"null as a body", refused, isJSON, withBody("null")},
 	{"a list as a body", refused, isJSON, withBody("[]")},
@@ -80,7 +82,7 @@ var wholes = append(headers(), []whole{
 	{"all fields twice", refused, isJSON, func(r *request) { r.body = strings.TrimSuffix(r.body, "}") + "," + strings.TrimPrefix(r.body, "{") }},
 	{"a comma at the end", refused, isJSON, func(r *request) { r.body = strings.TrimSuffix(r.body, "}") + ",}" }},
 	{"a comment", refused, isJSON, func(r *request) { r.body = "/* x */" + r.body }},
-	{"single quotes", refused, isJSON, func(r *request) { r.body = strings.ReplaceAll(r.body, `"`, `'`) }},
+	{"single quotes", refused, hasQuotes, func(r *request) { r.body = strings.ReplaceAll(r.body, `"`, `'`) }},
 	{"UTF-16", refused, isJSON, func(r *request) { r.body = strings.Join(strings.Split(r.body, ""), "\x00") + "\x00" }},
 	{"names in capitals", refused, isJSON, func(r *request) { r.body = strings.ToUpper(r.body) }},
 	{"white space in the body", accepted, isJSON, func(r *request) { r.body = "\r\n\t " + strings.Replace(r.body, "{", "{\n\n", 1) + " \n" }},
