@@ -186,16 +186,18 @@ func webhook(t *testing.T) {
 	buyer := newBuyer(t)
 	order := placeOrder(t, buyer, "tok_timeout")
 	body := fmt.Sprintf(`{"id":"m-1","type":"charge.approved","order_id":%q}`, order.ID)
+	at := strconv.FormatInt(time.Now().Unix(), 10)
 	sign := func(key string) string {
-		at := strconv.FormatInt(time.Now().Unix(), 10)
 		h := hmac.New(sha256.New, []byte(key))
 		h.Write([]byte(at + "." + body))
 		return "t=" + at + ",v1=" + hex.EncodeToString(h.Sum(nil))
 	}
+	_, right, _ := strings.Cut(sign(key), ",")
+	rolled := sign("another key") + "," + right // while a key is rolled
 	for _, c := range []struct {
 		signature string
 		want      int
-	}{{"", 401}, {sign("another key"), 401}, {sign(key), 204}, {sign(key), 204}} {
+	}{{"", 401}, {sign("another key"), 401}, {sign(key), 204}, {sign(key), 204}, {rolled, 204}} {
 		res, err := anonymous.Do(t.Context(), "POST /api/v1/payments/webhooks/simulated", client.Raw(body),
 			"Payment-Signature", c.signature)
 		must(t, err)

@@ -60,6 +60,7 @@ func TestInvariants(t *testing.T) {
 	signer, err = auth.NewSigner(secret)
 	must(t, err)
 	signer.Issuer = fmt.Sprintf("http://localhost:%d", running.Port("gateway", "app"))
+	t.Run("free items", freeItems)
 	t.Run("flash sale", flashSale)
 	t.Run("crash points", crashPoints)
 	t.Run("chaos", chaos)

@@ -68,7 +68,7 @@ func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Receip
 	params.SetIdempotencyKey("charge-" + c.OrderID.String())
 	intent, err := p.client.V1PaymentIntents.Create(ctx, params)
 	if err != nil {
-		return payment.Receipt{}, toPaymentError(err)
+		return payment.Receipt{}, toChargeError(ctx, err)
 	}
 	return receipt(intent)
 }

@@ -1,8 +1,10 @@
 package stripe
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -66,6 +68,18 @@ func toPaymentError(err error) error {
 		return payment.ErrTimeout.Wrap(cause)
 	}
 	return payment.ErrProvider.Wrap(cause)
+}
+
+// toChargeError is toPaymentError of a charge. A request that Stripe refuses as invalid is declined: its amount is
+// below or above Stripe's limits, or its payment method cannot be used, and no retry changes that.
+func toChargeError(ctx context.Context, err error) error {
+	translated, e := toPaymentError(err), (*api.Error)(nil)
+	if errors.Is(translated, payment.ErrDeclined) || !errors.As(err, &e) ||
+		e.Type != api.ErrorTypeInvalidRequest || e.HTTPStatusCode != http.StatusBadRequest {
+		return translated
+	}
+	slog.WarnContext(ctx, "charge refused", "code", string(e.Code), "request", e.RequestID)
+	return payment.NewDeclined(shop.Cause{Code: shop.PaymentDeclined})
 }
 
 // orderID is the order in the metadata of a PaymentIntent or Refund; others on the account are of other shops.
