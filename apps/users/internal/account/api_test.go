@@ -240,7 +240,7 @@ func TestAdministration(t *testing.T) {
 	s := newFixture(t)
 	admin, user := s.register(t, "first"), s.register(t, "testuser")
 	s.register(t, "a_sure")
-	s.register(t, "absure")
+	absure := s.register(t, "absure")
 	one := "/users/" + user.ID.String()
 	kittest.Run(t, s.app, s.db, []kittest.Call{
 		{Name: "list as a user", As: user, Do: "GET /users", Want: 403},
@@ -250,6 +250,9 @@ func TestAdministration(t *testing.T) {
 		{Name: "by prefix of a username", As: admin, Do: "GET /users?q=TESTU", Want: 200, Has: []string{`"testuser"`}, HasNot: []string{`"first"`}},
 		{Name: "of an e-mail address", As: admin, Do: "GET /users?q=first@ex", Want: 200, Has: []string{`"first"`}, HasNot: []string{`"testuser"`}},
 		{Name: "of a full name", As: admin, Do: "GET /users?q=test+us", Want: 200, Has: []string{`"testuser"`, `"first"`}},
+		{Name: "a name with accents", As: absure, Do: "PATCH /users/me", Body: `{"full_name":"José Strauß-Ødegård"}`, Want: 200, Emits: []string{"users.profile_changed"}},
+		{Name: "without accents", As: admin, Do: "GET /users?q=jose+strauss-od", Want: 200, Has: []string{`"absure"`}, HasNot: []string{`"first"`}},
+		{Name: "with accents, decomposed", As: admin, Do: "GET /users?q=JOSE%CC%81%20STRAU%C3%9F", Want: 200, Has: []string{`"absure"`}, HasNot: []string{`"first"`}},
 		{Name: "a part that is no prefix", As: admin, Do: "GET /users?q=user", Want: 200, Has: []string{`"items":[]`}},
 		{Name: "a pattern is text", As: admin, Do: "GET /users?q=a_s", Want: 200, Has: []string{`"a_sure"`}, HasNot: []string{`"absure"`}},
 		{Name: "a wildcard", As: admin, Do: "GET /users?q=%25", Want: 200, Has: []string{`"items":[]`}},

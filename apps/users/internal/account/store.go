@@ -87,7 +87,7 @@ func list(ctx context.Context, db postgres.Reader, f Filter, before shop.UserID,
 	c.And(`id < ?`, before)
 	if q := canonical(f.Q); q != "" {
 		prefix := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(q) + "%"
-		c.And(`(username_key like ? or email_key like ? or lower(full_name) like ?)`, prefix, prefix, prefix)
+		c.And(`(username_key like ? or email_key like ? or fold_name(full_name) like fold_name(?))`, prefix, prefix, prefix)
 	}
 	postgres.AndSet(&c, `role = ?`, f.Role)
 	postgres.AndSet(&c, `active = ?`, f.Active)
