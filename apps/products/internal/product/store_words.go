@@ -26,8 +26,8 @@ func parseSearch(ctx context.Context, db postgres.Reader, text string) (string, 
 	return tsquery(all, words), nil
 }
 
-// lookUp returns the words of terms. A word of four letters or more that no product has gets the stems of up to three
-// similar words, too.
+// lookUp returns the words of terms, without compounds that no product has: ranking costs more with each alternative.
+// Another word of four letters or more that no product has gets the stems of up to three similar words, too.
 func lookUp(ctx context.Context, db postgres.Reader, all []term) (map[string]word, error) {
 	corrected, exact := lookup(all)
 	found, err := postgres.All(ctx, db, pgx.RowToStructByName[word], `
@@ -36,7 +36,7 @@ func lookUp(ctx context.Context, db postgres.Reader, all []term) (map[string]wor
 				select unnest($1::text[]) as word, true as corrected union all select unnest($2::text[]), false
 			) w group by word
 		), similar_words as (
-			select w.word, array(
+			select w.word, w.corrected, array(
 				select k.word from product_words k
 				where w.corrected and k.word % w.word and length(w.word) >= 4 and w.word !~ '[0-9]' and not exists (
 					select from product_words k
@@ -46,13 +46,19 @@ func lookUp(ctx context.Context, db postgres.Reader, all []term) (map[string]wor
 			from words w
 		), languages as (
 			select stemmer(language) as language from product_languages union select 'simple'
-		)
-		select s.word, array(
+		), stemmed as (
+			select s.word, s.corrected, array(
 				select distinct stem
 				from languages l, unnest(s.word || s.alike) w,
 					unnest(tsvector_to_array(to_tsvector(l.language, w))) stem
-			) as stems, exists (select from languages l where to_tsvector(l.language, s.word) = '') as stop_word
-		from similar_words s`, corrected, exact)
+			) as stems
+			from similar_words s
+		)
+		select s.word, s.stems, exists (select from languages l where to_tsvector(l.language, s.word) = '') as stop_word
+		from stemmed s
+		where s.corrected or length(s.word) < 4 or s.word ~ '[0-9]' or exists (
+			select from unnest(s.word || s.stems) stem, product_words k
+			where k.word >= stem collate "C" and k.word < (stem || chr(1114111)) collate "C")`, corrected, exact)
 	words := make(map[string]word, len(found))
 	for _, w := range found {
 		words[w.Word] = w

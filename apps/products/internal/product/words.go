@@ -116,8 +116,8 @@ func tsquery(all []term, words map[string]word) string {
 		alternatives := t.alternatives(words)
 		for first := max(0, i-2); first <= i; first++ {
 			for n, text := range joined[first] { // the terms from first to first + n + 1
-				if i <= first+n+1 {
-					alternatives = append(alternatives, words[text].exact())
+				if w, ok := words[text]; ok && i <= first+n+1 {
+					alternatives = append(alternatives, w.exact())
 				}
 			}
 		}
