@@ -91,6 +91,15 @@ func TestCells(t *testing.T) {
 	for _, attributes := range []string{"red", "null", "[]", `"{""a"":1,}"`, `"{""a"":null}"`, `"{""a"":1e999}"`, `"{""a"":1e-99999}"`, `"{""a"":0e-99999}"`, `"{""a"":1,""a"":2}"`, `"{""a"":""\ud800""}"`, `"{""a"":[1]}"`, `"{""a"":""x\ny""}"`} {
 		calls = append(calls, m.send("attributes "+attributes, "text/csv", messyRow("N", "1", "", "", attributes), 200, failed1, `"line":2`, `"errors":{"attributes`))
 	}
+	for member, field := range map[string]string{
+		`"attributes":{"weight":1e-99999}`: "attributes.weight", `"metadata":{"a":{"b":1}}`: "metadata.a", `"price":1e99999`: "price", `"price":"5"`: "price", `"name":"x","price":5.000`: "price",
+		`"name":"a\ud800b"`: "name", `"attributes":{"a":"\udfff"}`: "attributes.a", `"attributes":{"color":"red","color":"blue"}`: "attributes.color",
+		`"name":"\u2060\ufeff"`: "name", `"description":"a\u0000b"`: "description", `"initial_quantity":1e99`: "initial_quantity", `"colour":"red"`: "colour",
+	} {
+		line := `{"sku":"N","category":"chairs",` + member + "}\n"
+		calls = append(calls, m.send(member, "application/x-ndjson", "\n"+line, 200, failed1, `{"line":2,"sku":"N","code":"invalid"`, `"`+field+`":`))
+	}
+	calls = append(calls, m.send("bytes that are not UTF-8", "application/x-ndjson", `{"sku":"N","attributes":{"a":"`+"\xe9"+`"}}`, 200, failed1, `"line":1,"sku":"N"`, `"attributes":"is not UTF-8"`))
 	kittest.Run(t, m.app, m.db, calls)
 	var none int
 	if err := m.db.QueryRow(t.Context(), `select count(*) from products`).Scan(&none); err != nil || none != 0 {
