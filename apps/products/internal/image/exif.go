@@ -5,23 +5,8 @@ import (
 	"encoding/binary"
 )
 
-// orientation returns the EXIF orientation of a JPEG, 1 (upright) to 8. It is 1 if it cannot be read.
-func orientation(file []byte) int {
-	for at := 2; at+4 <= len(file) && file[at] == 0xff; {
-		marker, length := file[at+1], int(binary.BigEndian.Uint16(file[at+2:]))
-		if marker == 0xda || length < 2 || at+2+length > len(file) { // the image data, or an invalid segment
-			return 1
-		}
-		segment := file[at+4 : at+2+length]
-		if tiff, ok := bytes.CutPrefix(segment, []byte("Exif\x00\x00")); ok && marker == 0xe1 {
-			return orientationIn(tiff)
-		}
-		at += 2 + length
-	}
-	return 1
-}
-
-// orientationIn reads tag 0x0112 of the first directory of a TIFF.
+// orientationIn returns the orientation of EXIF, 1 (upright) to 8: tag 0x0112 of the first directory of a TIFF. It is 1
+// if it cannot be read.
 func orientationIn(tiff []byte) int {
 	var order binary.ByteOrder = binary.BigEndian
 	if bytes.HasPrefix(tiff, []byte("II*\x00")) {
@@ -43,11 +28,25 @@ func orientationIn(tiff []byte) int {
 			return 1
 		}
 		if order.Uint16(tiff[entry:]) == 0x0112 {
-			if turn := int(order.Uint16(tiff[entry+8:])); turn >= 1 && turn <= 8 {
-				return turn
-			}
-			return 1
+			return orientationOf(order, tiff[entry:entry+12])
 		}
 	}
 	return 1
+}
+
+// orientationOf reads a directory entry: a short, or a byte or long of a program that is not exact.
+func orientationOf(order binary.ByteOrder, entry []byte) int {
+	var turn uint32
+	switch order.Uint16(entry[2:]) {
+	case 1:
+		turn = uint32(entry[8])
+	case 3:
+		turn = uint32(order.Uint16(entry[8:]))
+	case 4:
+		turn = order.Uint32(entry[8:])
+	}
+	if turn < 1 || turn > 8 {
+		return 1
+	}
+	return int(turn)
 }

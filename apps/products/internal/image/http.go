@@ -18,10 +18,11 @@ import (
 func (s *Service) Routes(app *web.App) {
 	web.Handle(app, "POST /products/{id}/images", shop.ManageCatalogue, s.handleAdd, web.Created,
 		web.BodyLimit(maxFileBytes+64<<10), web.Timeout(time.Minute),
-		web.Fails(ErrNoProduct, ErrNotAnImage, ErrTooLarge, ErrTooMany),
+		web.Fails(ErrNoProduct, ErrNotAnImage, ErrAnimated, ErrCMYK, ErrColors, ErrTooLarge, ErrTooMany, ErrBusy),
 		web.Parts[newImage](),
 		web.Doc("addProductImage", "products", "Add a product image"),
-		web.Describe("multipart/form-data with a part that holds the file, and optionally a part named alt."))
+		web.Describe("multipart/form-data with a part that holds the file, and optionally a part named alt. A JPEG, PNG or "+
+			"WebP, not animated. It is stored upright (EXIF), in sRGB and without metadata."))
 	web.Handle(app, "GET /products/{id}/images/{image_id}", shop.Anyone, s.handleGet, web.Fails(ErrNotFound),
 		web.Produces("image/jpeg", "image/png"),
 		web.Doc("getProductImage", "products", "Get a product image"), web.Describe("Or its thumbnail."))

@@ -54,7 +54,14 @@ var (
 	ErrNoFile     = fault.ErrInvalid.With("file", "is missing: send it as a part with a file name")
 	ErrAlt        = fault.ErrInvalid.With("alt", "must be a string of at most 500 characters on one line")
 	ErrNotAnImage = fault.New(fault.Unsupported, "not_an_image", "the file is not a JPEG, PNG or WebP that can be read")
-	ErrTooLarge   = fault.New(fault.TooLarge, "image_too_large", "an image has at most 8 MiB and 20 million pixels")
+	ErrTooLarge   = fault.New(fault.TooLarge, "image_too_large",
+		"an image has at most 8 MiB and 20 million pixels, a progressive JPEG in CMYK 13 million")
+	ErrAnimated = fault.New(fault.Unsupported, "image_animated", "the image is animated: send a still one")
+	ErrCMYK     = fault.New(fault.Unsupported, "image_cmyk",
+		"the JPEG is in CMYK and does not say how its inks are stored (Adobe's marker is missing): save it as RGB")
+	ErrColors = fault.New(fault.Unsupported, "image_color_profile",
+		"the image's color profile cannot be read or does not fit its pixels: save it as sRGB")
+	ErrBusy = fault.New(fault.Unavailable, "images_busy", "too many images are being processed").WithRetryAfter(5)
 )
 
 // reordered moves an id to a position, from 1.

@@ -5,12 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"image"
-	"image/draw"
+	"image/color"
 	"image/jpeg"
 	"image/png"
 	"slices"
 
-	scale "golang.org/x/image/draw"
 	_ "golang.org/x/image/webp" // registers the decoder
 )
 
@@ -24,6 +23,13 @@ const (
 	maxStoredBytes = 3 << 20
 )
 
+// Memory of renders, in bytes. All renders of a replica together take at most maxRenderMemory; renditionMemory is for
+// what one takes beside the decoded pixels: the file, the full size, turned and encoded.
+const (
+	maxRenderMemory = 384 << 20
+	renditionMemory = 64 << 20
+)
+
 // formats are the accepted ones. Other packages may register further decoders.
 var formats = []string{"jpeg", "png", "webp"}
 
@@ -33,36 +39,29 @@ type renditions struct {
 	full, thumbnail Rendition
 }
 
-// render decodes a file by its content and encodes it again: upright, limited in size, and without metadata such as the
-// location. It fails with ErrNotAnImage, or with ErrTooLarge before it allocates memory for the pixels.
-func render(file []byte) (renditions, error) {
-	if len(file) > maxFileBytes {
-		return renditions{}, ErrTooLarge
+// render decodes a file by its content and encodes it again: upright, in sRGB, limited in size, and without metadata
+// such as the location. It fails with ErrNotAnImage, ErrAnimated, ErrCMYK or ErrColors, or with ErrTooLarge before it
+// allocates memory for the pixels. It calls reserve with the bytes that it will need.
+func render(file []byte, reserve func(bytes int64) error) (p renditions, err error) {
+	u, err := inspect(file)
+	if err == nil {
+		err = reserve(u.memory)
 	}
-	config, format, err := image.DecodeConfig(bytes.NewReader(file))
-	if err != nil || !slices.Contains(formats, format) || config.Width < 1 || config.Height < 1 {
-		return renditions{}, ErrNotAnImage
-	}
-	if config.Width > maxPixels/config.Height {
-		return renditions{}, ErrTooLarge
-	}
-	decoded, _, err := image.Decode(bytes.NewReader(file))
 	if err != nil {
-		return renditions{}, ErrNotAnImage
+		return p, err
 	}
-	turn := 1
-	if format == "jpeg" {
-		turn = orientation(file)
+	full, err := u.decode()
+	if err != nil {
+		return p, err
 	}
-	full := upright(fit(decoded, maxSide), turn)
-	p := renditions{width: full.Bounds().Dx(), height: full.Bounds().Dy()}
-	if p.full, err = encode(full, format == "png"); err != nil {
+	p.width, p.height = full.Bounds().Dx(), full.Bounds().Dy()
+	if p.full, err = encode(full, u.format == "png"); err != nil {
 		return p, err
 	}
 	for len(p.full.Bytes) > maxStoredBytes { // for example a photograph as PNG
 		full = fit(full, max(p.width, p.height)*3/4)
 		p.width, p.height = full.Bounds().Dx(), full.Bounds().Dy()
-		if p.full, err = encode(full, format == "png"); err != nil {
+		if p.full, err = encode(full, u.format == "png"); err != nil {
 			return p, err
 		}
 	}
@@ -70,19 +69,66 @@ func render(file []byte) (renditions, error) {
 	return p, err
 }
 
-// fit scales an image down so that its longer side is at most side.
-func fit(from image.Image, side int) *image.NRGBA {
-	size := from.Bounds().Size()
-	if longer := max(size.X, size.Y); longer > side {
-		size = image.Pt(max(1, size.X*side/longer), max(1, size.Y*side/longer))
+// upload is a file that can be decoded within the limits.
+type upload struct {
+	file   []byte
+	format string
+	isCMYK bool
+	memory int64 // bytes that rendering takes at most
+	metadata
+}
+
+// inspect reads everything but the pixels.
+func inspect(file []byte) (u upload, err error) {
+	if len(file) > maxFileBytes {
+		return u, ErrTooLarge
 	}
-	to := image.NewNRGBA(image.Rectangle{Max: size})
-	if size == from.Bounds().Size() {
-		draw.Draw(to, to.Bounds(), from, from.Bounds().Min, draw.Src)
-		return to
+	config, format, err := image.DecodeConfig(bytes.NewReader(file))
+	if err != nil && isAnimatedWebP(file) {
+		return u, ErrAnimated
 	}
-	scale.BiLinear.Scale(to, to.Bounds(), from, from.Bounds(), scale.Src, nil)
-	return to
+	if err != nil || !slices.Contains(formats, format) || config.Width < 1 || config.Height < 1 {
+		return u, ErrNotAnImage
+	}
+	u = upload{file: file, format: format, isCMYK: config.ColorModel == color.CMYKModel, metadata: readMetadata(format, file)}
+	u.memory = renditionMemory + int64(u.bytesPerPixel)*int64(config.Width)*int64(config.Height)
+	switch {
+	case u.truncated:
+		return u, ErrNotAnImage
+	case config.Width > maxPixels/config.Height || u.memory > maxRenderMemory:
+		return u, ErrTooLarge
+	case u.animated:
+		return u, ErrAnimated
+	case u.isCMYK && u.inkless:
+		return u, ErrCMYK
+	}
+	return u, nil
+}
+
+func isAnimatedWebP(file []byte) bool {
+	return bytes.HasPrefix(file, []byte("RIFF")) && readMetadata("webp", file).animated
+}
+
+// decode returns the pixels in full size, upright and in sRGB.
+func (u upload) decode() (*image.NRGBA, error) {
+	convert, err := newColors(u.metadata, u.isCMYK)
+	if err != nil {
+		return nil, err
+	}
+	decoded, _, err := image.Decode(bytes.NewReader(u.file))
+	if err != nil {
+		return nil, ErrNotAnImage.Wrap(err)
+	}
+	if inks, ok := decoded.(*image.CMYK); ok && convert.pipeline != nil {
+		if decoded, err = convert.convertInks(inks); err != nil {
+			return nil, err
+		}
+	}
+	full := fit(decoded, maxSide)
+	if err := convert.convert(full); err != nil {
+		return nil, err
+	}
+	return upright(full, u.turn), nil
 }
 
 // encode returns a JPEG if the image is opaque and asPNG is false, otherwise a PNG.

@@ -59,6 +59,13 @@ func asJPEG(t *testing.T, picture image.Image, turn int, order binary.AppendByte
 	return slices.Concat(head, segment, out.Bytes()[2:])
 }
 
+// renderFile renders without a limit of memory.
+func renderFile(file []byte) (renditions, error) {
+	return render(file, func(int64) error { return nil })
+}
+
+func turnOf(jpeg []byte) int { return readMetadata("jpeg", jpeg).turn }
+
 // webp is an image of 1 by 1 pixel.
 var webp, _ = base64.StdEncoding.DecodeString("UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA==")
 
@@ -75,7 +82,7 @@ func TestRender(t *testing.T) {
 		"thin":           {asPNG(t, halves(5000, 1)), "image/png", 2048, 1},
 		"WebP":           {webp, "", 1, 1},
 	} {
-		p, err := render(c.file)
+		p, err := renderFile(c.file)
 		if err != nil || p.width != c.w || p.height != c.h || c.mediaType != "" && p.full.MediaType != c.mediaType {
 			t.Errorf("%s: %s of %d by %d, %v", name, p.full.MediaType, p.width, p.height, err)
 			continue
@@ -114,7 +121,7 @@ func TestRenderRefuses(t *testing.T) {
 		"too many bytes":     {append(whole, make([]byte, maxFileBytes)...), ErrTooLarge},
 		"only the header":    {whole[:10], ErrNotAnImage},
 	} {
-		if _, err := render(c.file); !errors.Is(err, c.want) {
+		if _, err := renderFile(c.file); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
@@ -134,17 +141,17 @@ func TestUpright(t *testing.T) {
 
 func TestOrientationOfInvalidFiles(t *testing.T) {
 	valid := asJPEG(t, halves(4, 4), 8, binary.BigEndian)
-	if got := orientation(valid); got != 8 {
+	if got := turnOf(valid); got != 8 {
 		t.Errorf("%d", got)
 	}
 	for n := range 60 { // truncated anywhere
-		if got := orientation(valid[:n]); got != 1 && got != 8 {
+		if got := turnOf(valid[:n]); got != 1 && got != 8 {
 			t.Errorf("%d of the first %d bytes", got, n)
 		}
 	}
 	far := slices.Clone(valid)
 	copy(far[16:], "\xff\xff\xff\xff") // the offset of the directory
-	if got := orientation(far); got != 1 {
+	if got := turnOf(far); got != 1 {
 		t.Errorf("%d", got)
 	}
 }

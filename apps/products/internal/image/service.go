@@ -5,6 +5,8 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"runtime"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -25,21 +27,21 @@ var Migrations = postgres.Migrations{Name: "image", Files: postgres.Sub(files)}
 
 // Service adds, orders, serves and deletes images of products.
 type Service struct {
-	db    *event.Outbox
-	files Files
-	slots *semaphore.Weighted // bounds concurrent renders
+	db     *event.Outbox
+	files  Files
+	memory *semaphore.Weighted // bytes that renders may take
 }
 
-// maxConcurrentRenders bounds memory: each render takes up to 100 MB.
-const maxConcurrentRenders = 2
+// maxRenderWait is how long an upload waits for memory.
+const maxRenderWait = 20 * time.Second
 
 // NewService takes an open database and a file store.
 func NewService(db *event.Outbox, files Files) *Service {
-	return &Service{db: db, files: files, slots: semaphore.NewWeighted(maxConcurrentRenders)}
+	return &Service{db: db, files: files, memory: semaphore.NewWeighted(maxRenderMemory)}
 }
 
-// Add appends an image to a product and emits products.changed. It fails with ErrNoProduct, ErrTooMany, ErrNotAnImage
-// or ErrTooLarge.
+// Add appends an image to a product and emits products.changed. It fails with ErrNoProduct, ErrTooMany, ErrNotAnImage,
+// ErrAnimated, ErrCMYK, ErrColors, ErrTooLarge or ErrBusy.
 func (s *Service) Add(
 	ctx context.Context, key idempotency.Key, productID int64, alt string, file []byte,
 ) (Image, error) {
@@ -70,12 +72,24 @@ func (s *Service) Add(
 	})
 }
 
+// render waits until there is memory. It fails with ErrBusy after maxRenderWait.
 func (s *Service) render(ctx context.Context, file []byte) (renditions, error) {
-	if err := s.slots.Acquire(ctx, 1); err != nil {
-		return renditions{}, err
-	}
-	defer s.slots.Release(1)
-	return render(file)
+	var reserved int64
+	defer func() {
+		if reserved > 2*renditionMemory {
+			runtime.GC() // frees the pixels before the next render takes as much
+		}
+		s.memory.Release(reserved)
+	}()
+	return render(file, func(bytes int64) error {
+		ctx, cancel := context.WithTimeout(ctx, maxRenderWait)
+		defer cancel()
+		if err := s.memory.Acquire(ctx, bytes); err != nil {
+			return ErrBusy.Wrap(err)
+		}
+		reserved = bytes
+		return nil
+	})
 }
 
 // upload stores both files. It records them first, so that DeleteUnused finds them if no image follows.
