@@ -125,13 +125,29 @@ func TestCacheKeysAreTheQuery(t *testing.T) {
 	if query := n.lastRequest(t).URL.RawQuery; query != "a=1&b=2" {
 		t.Errorf("the service got the query %s", query)
 	}
+	for _, same := range []string{"?a=1&b=2&utm_source=mail&gclid=1", "?fbclid=x&b=2&a=1&utm_source=x&utm_source=y", "?&a=1&&b=2&"} {
+		if got := g.do(t, "GET /api/v1/products"+same, ""); got.header.Get("X-Cache") != "hit" {
+			t.Errorf("%q is another query", same)
+		}
+	}
+	for _, broken := range []string{"?a=%zz", "?a=1%2", "?a=%", "?utm_source=%g1"} {
+		if got := g.raw(t, "GET /api/v1/products"+broken+" HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 400 ") {
+			t.Errorf("%q: %.300s", broken, got)
+		}
+	}
+	g.raw(t, "GET /api/v1/products?q=caf\u00e9;x+y%20z&a=\xff HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+	if query := n.lastRequest(t).URL.RawQuery; query != "a=%FF&q=caf%C3%A9%3Bx+y+z" {
+		t.Errorf("the service got the query %s", query)
+	}
 	for _, other := range []string{"?a=1", "?a=1&b=3", "?a=1&b=2&b=3", ""} {
 		if got := g.do(t, "GET /api/v1/products"+other, ""); got.header.Get("X-Cache") != "miss" {
 			t.Errorf("%q got the response to another query", other)
 		}
 	}
-	if got := g.do(t, "GET /api/v1/products?q="+strings.Repeat("x", 7000), ""); got.status != 413 {
-		t.Errorf("a query no sidecar would take: %d", got.status)
+	for _, path := range []string{"/api/v1/products", "/api/v1/notifications/opened"} {
+		if got := g.do(t, "GET "+path+"?q="+strings.Repeat("x", 7000), ""); got.status != 413 {
+			t.Errorf("%s: a query no sidecar would take: %d", path, got.status)
+		}
 	}
 }
 

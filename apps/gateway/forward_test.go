@@ -44,7 +44,7 @@ func TestForwardPassesOnlyDocumentedHeaders(t *testing.T) {
 			t.Errorf("%s is %q, want %q", name, values[0], value)
 		}
 	}
-	if request.URL.Path != "/orders" || request.URL.RawQuery != "a=b%20c" || request.Header.Get("Authorization") == "" {
+	if request.URL.Path != "/orders" || request.URL.RawQuery != "a=b+c" || request.Header.Get("Authorization") == "" {
 		t.Errorf("the service got %s", request.URL)
 	}
 	if parent := request.Header.Get("Traceparent"); !strings.Contains(parent, "0123456789abcdef0123456789abcdef") {
@@ -211,9 +211,8 @@ func TestForwardRefusesWhatSidecarsCannotCarry(t *testing.T) {
 		want         int
 		code         string
 	}{
-		{"bytes that are not text", "Idempotency-Key: \xff", 400, "malformed"},
-		{"two keys", "Idempotency-Key: a\r\nIdempotency-Key: b", 400, "malformed"},
-		{"too long", "User-Agent: " + strings.Repeat("x", 7000), 413, "headers_too_large"},
+		{"two keys", "Idempotency-Key: a\r\nIdempotency-Key: b", 400, `"Idempotency-Key":"must be given once"`},
+		{"too long", "If-Match: " + strings.Repeat("x", 7000), 413, "headers_too_large"},
 		{"compressed", "Content-Encoding: gzip", 415, "unsupported_media_type"},
 		{"two tokens", alice, 401, "token_missing"},
 	} {
@@ -227,5 +226,60 @@ func TestForwardRefusesWhatSidecarsCannotCarry(t *testing.T) {
 	}
 	if n.count() > 0 {
 		t.Errorf("the sidecar got %d requests", n.count())
+	}
+}
+
+// TestForwardCarriesHeaders: no byte of a header decides whether a request reaches its service.
+func TestForwardCarriesHeaders(t *testing.T) {
+	g := start(t, newUpstreams(t))
+	alice := as(t, kittest.NewCaller(shop.User))
+	long := strings.Repeat("\u7ea2", 3000)
+	for _, test := range []struct{ name, value, want string }{
+		{"User-Agent", "\u041c\u0430\u0433\u0430\u0437\u0438\u043d/1.0", "\u041c\u0430\u0433\u0430\u0437\u0438\u043d/1.0"},
+		{"User-Agent", "caf\xe9/1.0", "caf\ufffd/1.0"},
+		{"User-Agent", long, long[:396] + "\u2026"},
+		{"Accept-Language", "d\xe9, en;q=0.5", "d\ufffd, en;q=0.5"},
+		{"Accept-Language", strings.Repeat("en,", 2000), strings.Repeat("en,", 2000)[:397] + "\u2026"},
+		{"If-None-Match", "\"\xff\"", "\"\ufffd\""},
+		{"If-Match", "\"1\"\r\nIf-Match: \"2\"", "\"1\", \"2\""},
+		{"Idempotency-Key", "k\xff", "k\ufffd"}, // the service refuses it
+		{"Idempotency-Key", "", ""},
+		{"X-Request-Id", "\xff", "*"}, {"X-Request-Id", strings.Repeat("a", 5000), "*"}, {"Traceparent", "\xff-nonsense", "*"}, {"Baggage", "\xff", ""},
+		{"Accept", "text/html", ""}, {"Accept-Charset", "\xff", ""}, {"Range", "bytes=9-1", ""}, {"X-Http-Method-Override", "DELETE", ""},
+		{"Referer", "http://\xff", ""}, {"Cookie", "a=\xff", ""}, {"Upgrade", "websocket", ""}, {"Content-Encoding", "gzip", ""},
+		{"X-Own", strings.Repeat("y", 8000), ""},
+	} {
+		got := g.raw(t, "GET /api/v1/orders HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"+alice+"\r\n"+test.name+": "+test.value+"\r\n\r\n")
+		if !strings.HasPrefix(got, "HTTP/1.1 200 ") {
+			t.Errorf("%s: %.20q: %.300s", test.name, test.value, got)
+			continue
+		}
+		switch value := g.upstreams.lastRequest(t).Header.Get(test.name); {
+		case test.want == "*" && (value == "" || strings.Contains(value, test.value)):
+			t.Errorf("%s: %.20q was not replaced: %q", test.name, test.value, value)
+		case test.want != "*" && value != test.want:
+			t.Errorf("%s: %.20q arrives as %q, want %q", test.name, test.value, value, test.want)
+		}
+	}
+	many := strings.Repeat("X-Own: y\r\n", 1000)
+	if got := g.raw(t, "GET /api/v1/orders HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"+alice+"\r\n"+many+"\r\n"); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
+		t.Errorf("many headers: %.300s", got)
+	}
+}
+
+// TestForwardBodies: how a client sends a body does not matter.
+func TestForwardBodies(t *testing.T) {
+	g := start(t, newUpstreams(t))
+	head := " HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n" + as(t, kittest.NewCaller(shop.User)) + "\r\n"
+	for name, request := range map[string]string{
+		"in chunks": "POST /api/v1/orders" + head + "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+		"expected":  "POST /api/v1/orders" + head + "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n{}",
+		"of a GET":  "GET /api/v1/orders" + head + "Content-Length: 2\r\n\r\n{}",
+		"none":      "POST /api/v1/orders" + head + "Content-Length: 0\r\n\r\n",
+	} {
+		got := strings.TrimPrefix(g.raw(t, request), "HTTP/1.1 100 Continue\r\n\r\n")
+		if !strings.HasPrefix(got, "HTTP/1.1 200 ") {
+			t.Errorf("%s: %.300s", name, got)
+		}
 	}
 }

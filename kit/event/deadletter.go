@@ -54,7 +54,7 @@ func (h *Hub) handleDeadLetters(ctx context.Context, _ shop.Caller, in web.PageQ
 	if err != nil {
 		return page, err
 	}
-	return web.NewPage(letters, in.Limit, func(l DeadLetter) any { return deadLetterCursor{l.DiedAt, l.EventID} })
+	return web.NewPage(letters, in, func(l DeadLetter) any { return deadLetterCursor{l.DiedAt, l.EventID} })
 }
 
 type deadLetterInput struct {

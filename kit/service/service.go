@@ -50,10 +50,11 @@ type Service struct {
 	Sidecar  *sidecar.Sidecar // after Connect
 	Verifier *auth.Verifier   // after NewApp
 
-	db    *event.Outbox
-	app   *web.App
-	tasks []func(ctx context.Context) error
-	close []func()
+	db        *event.Outbox
+	app       *web.App
+	cursorKey []byte // after OpenDatabase
+	tasks     []func(ctx context.Context) error
+	close     []func()
 }
 
 // Main runs a service until it is interrupted or fails, and ends the process.
@@ -126,12 +127,15 @@ func (s *Service) OpenDatabase(ctx context.Context, secret string, migrations ..
 	if err != nil {
 		return nil, err
 	}
-	all := append([]postgres.Migrations{event.Migrations, idempotency.Migrations}, migrations...)
+	all := append([]postgres.Migrations{event.Migrations, idempotency.Migrations, web.Migrations}, migrations...)
 	db, err := postgres.Open(ctx, url, all...)
 	if err != nil {
 		return nil, err
 	}
 	s.close = append(s.close, db.Close)
+	if s.cursorKey, err = web.CursorKey(ctx, db); err != nil {
+		return nil, err
+	}
 	s.db = event.NewOutbox(db)
 	return s.db, nil
 }
@@ -141,7 +145,7 @@ func (s *Service) OpenDatabase(ctx context.Context, secret string, migrations ..
 func (s *Service) NewApp(ctx context.Context, cfg web.Config, feed auth.Feed) *web.App {
 	requireOrder(s.Sidecar != nil, "Connect comes before NewApp")
 	s.Verifier = auth.Follow(ctx, feed)
-	cfg.Verify = s.Verifier.Verify
+	cfg.Verify, cfg.CursorKey = s.Verifier.Verify, s.cursorKey
 	s.app = web.New(s.Name, cfg)
 	s.app.RequireHealthy(web.Check{Name: "sidecar", Probe: s.Sidecar.Healthy})
 	s.app.ReportHealth(web.Check{Name: "sessions", Probe: s.Verifier.Healthy})

@@ -5,6 +5,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/subtle"
 	"errors"
 	"log/slog"
@@ -41,6 +42,8 @@ type Config struct {
 	BodyLimit int
 	// Streaming passes bodies to handlers while they arrive. BodyLimit is then enforced per route.
 	Streaming bool
+	// CursorKey signs cursors. Replicas need the same (see CursorKey). Default: a random one.
+	CursorKey []byte
 	// Bare leaves out the routes that every service has (health, metrics, API docs), and matches paths exactly: case
 	// matters, and a trailing slash makes another path.
 	Bare bool
@@ -61,6 +64,10 @@ func New(name string, cfg Config) *App {
 	cfg.ReadTimeout = cmp.Or(cfg.ReadTimeout, 15*time.Second)
 	cfg.WriteTimeout = cmp.Or(cfg.WriteTimeout, 30*time.Second)
 	cfg.BodyLimit = cmp.Or(cfg.BodyLimit, 1<<20)
+	if cfg.CursorKey == nil {
+		cfg.CursorKey = make([]byte, 32)
+		_, _ = rand.Read(cfg.CursorKey) // never fails
+	}
 	app := &App{name: name, cfg: cfg}
 	app.App = fiber.New(fiber.Config{
 		AppName:               name,
@@ -133,7 +140,7 @@ func (app *App) noRoute(c *fiber.Ctx) error {
 	var allowed []string
 	for _, op := range app.routes {
 		if fiber.RoutePatternMatch(c.Path(), op.fiberPath) {
-			allowed = append(allowed, op.method)
+			allowed = append(allowed, op.methods()...)
 		}
 	}
 	if len(allowed) == 0 {

@@ -103,12 +103,12 @@ func readBody(c *fiber.Ctx, limit int) ([]byte, error) {
 
 // send responds with content. Write runs after the handler has returned, in a context of its own.
 func (app *App) send(c *fiber.Ctx, content Content, op *operation) error {
-	for name, value := range content.Header {
-		c.Set(name, value)
-	}
 	c.Set(fiber.HeaderContentType, content.MediaType)
 	if content.Write == nil {
 		return c.Send(content.Bytes)
+	}
+	if c.Method() == fiber.MethodHead {
+		return nil // the length is not known before all is written
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.UserContext()), op.timeout)
 	from, to := io.Pipe()

@@ -68,7 +68,7 @@ func notModified(c *fiber.Ctx, out any) bool {
 	}
 	etag := `"` + tagged.ETag() + `"`
 	c.Set(fiber.HeaderETag, etag)
-	if c.Method() != fiber.MethodGet {
+	if c.Method() != fiber.MethodGet && c.Method() != fiber.MethodHead {
 		return false
 	}
 	for given := range strings.SplitSeq(c.Get(fiber.HeaderIfNoneMatch), ",") {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"cmp"
 	"encoding"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
@@ -27,6 +29,7 @@ type inputPlan struct {
 	raw    []int    // the index of the Body, if any
 	takes  []string // the media types of raw
 	key    []int    // the index of the idempotency.Key, if any
+	cursor []int    // the index of the Cursor, if any
 	route  string   // "POST /orders"
 }
 
@@ -54,6 +57,9 @@ func planInput(route string, t reflect.Type) *inputPlan {
 			plan.raw, plan.takes = f.Index, strings.Split(types, ",")
 		default:
 			plan.params = append(plan.params, planParam(t, f))
+			if f.Type == reflect.TypeFor[Cursor]() {
+				plan.cursor = f.Index
+			}
 		}
 	}
 	if plan.body && plan.raw != nil {
@@ -78,14 +84,20 @@ func planParam(t reflect.Type, f reflect.StructField) param {
 	return p
 }
 
-// decode fills an input from a request and validates it. It fails with ErrMalformed if the body is not JSON, else with
-// ErrInvalid naming all invalid fields.
+// decode fills an input from a request and validates it. It fails with ErrMalformed if the body is not JSON or the
+// query is not UTF-8, else with ErrInvalid naming all invalid fields.
 func (plan *inputPlan) decode(c *fiber.Ctx, caller shop.Caller, in reflect.Value, op *operation) error {
 	bad, present := fields{}, map[string]bool{}
+	if err := plan.checkQuery(c, op, bad); err != nil {
+		return err
+	}
 	for _, p := range plan.params {
 		if err := p.decode(c, in.FieldByIndex(p.Index), bad); err != nil {
 			return err
 		}
+	}
+	if plan.cursor != nil {
+		plan.openCursor(caller, in, op, bad)
 	}
 	if plan.body || plan.raw == nil && !op.internal { // sidecars send bodies with jobs and events that no one reads
 		if err := decodeBody(c, in, op, bad, present); err != nil {
@@ -113,10 +125,9 @@ func (p param) decode(c *fiber.Ctx, field reflect.Value, bad fields) error {
 	}
 	raw := p.value(c)
 	if raw == "" {
-		return nil
-	}
-	if p.in == "query" && len(c.Context().QueryArgs().PeekMulti(p.param)) > 1 {
-		bad.add(p.param, "must be given once")
+		if p.Type == reflect.TypeFor[IfMatch]() && len(c.Request().Header.PeekAll(p.param)) > 0 {
+			bad.add(p.param, "must not be empty; leave it out instead")
+		}
 		return nil
 	}
 	err := setText(field, raw)
@@ -129,24 +140,22 @@ func (p param) decode(c *fiber.Ctx, field reflect.Value, bad fields) error {
 	return nil
 }
 
-// queryWith is the query's values whose names begin with prefix, by the rest of the name; of repeated names, the last.
-// It is nil if there are none.
+// queryWith is the query's values whose names begin with prefix, by the rest of the name. It is nil if there are none.
 func queryWith(c *fiber.Ctx, prefix string, bad fields) map[string]string {
 	var values map[string]string
 	for key, value := range c.Context().QueryArgs().All() {
 		name, ok := strings.CutPrefix(string(key), prefix)
-		if !ok {
+		if !ok || name == "" {
 			continue
 		}
-		var text string
-		if err := setText(reflect.ValueOf(&text).Elem(), string(value)); err != nil || !utf8.ValidString(name) || name == "" {
-			bad.add(prefix+name, "must be UTF-8 text without NUL characters")
+		if bytes.IndexByte(key, 0) >= 0 || bytes.IndexByte(value, 0) >= 0 {
+			bad.add(prefix+name, "must not contain a NUL character")
 			continue
 		}
 		if values == nil {
 			values = map[string]string{}
 		}
-		values[name] = text
+		values[name] = string(value)
 	}
 	return values
 }
@@ -158,9 +167,21 @@ func (p param) value(c *fiber.Ctx) (raw string) {
 	case "query":
 		raw = c.Query(p.param)
 	case "header":
-		raw = c.Get(p.param)
+		raw = HeaderText(c.Get(p.param))
 	}
 	return cmp.Or(raw, p.fallback)
+}
+
+// HeaderText is the value of a header as text, and as sidecars carry it: bytes that are not UTF-8, and control
+// characters, become U+FFFD. The route then decides whether the value matters: a User-Agent with it is kept, an
+// Idempotency-Key refused.
+func HeaderText(value string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\t' {
+			return utf8.RuneError
+		}
+		return r
+	}, strings.ToValidUTF8(value, string(utf8.RuneError)))
 }
 
 // setText parses a path, query, header or form value into a field.

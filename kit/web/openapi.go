@@ -142,7 +142,7 @@ func (p param) document(s *schemas) object {
 		typ = typ.Elem()
 	}
 	schema := s.of(typ)
-	constrain(schema, rules, false) // an empty parameter counts as none
+	constrain(schema, rules, false)
 	doc := object{
 		"name": p.param, "in": p.in, "required": p.in == "path" || strings.HasPrefix(rules, "required"), "schema": schema,
 	}
@@ -151,6 +151,12 @@ func (p param) document(s *schemas) object {
 	}
 	if text := p.Tag.Get("doc"); text != "" {
 		doc["description"] = text
+	}
+	switch {
+	case p.in == "query" && p.mayBeEmpty():
+		doc["allowEmptyValue"] = true
+	case p.in == "query" && schema["type"] == "string" && schema["enum"] == nil && schema["format"] == nil && schema["minLength"] == nil:
+		schema["minLength"] = 1
 	}
 	if value, ok := p.Tag.Lookup("example"); ok {
 		doc["example"] = exampleValue(typ, value)

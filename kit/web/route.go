@@ -39,6 +39,7 @@ type operation struct {
 	parts                   reflect.Type // of a multipart form
 	unhealthy               bool         // 503 has the body of 200
 	deferTo                 []string     // Fiber paths of later routes that come first
+	cursorKey               []byte
 }
 
 // Option refines a route.
@@ -102,7 +103,7 @@ func newOperation[In, Out any](app *App, route string, need shop.Permission, opt
 	op := &operation{
 		method: method, path: path, fiberPath: pathParam.ReplaceAllString(path, ":$1"), need: need,
 		in: planInput(route, reflect.TypeFor[In]()), out: reflect.TypeFor[Out](), status: http.StatusOK,
-		timeout: app.cfg.Timeout, bodyLimit: app.cfg.BodyLimit,
+		timeout: app.cfg.Timeout, bodyLimit: app.cfg.BodyLimit, cursorKey: app.cfg.CursorKey,
 	}
 	if op.out == reflect.TypeFor[None]() {
 		op.status = http.StatusNoContent
@@ -118,16 +119,27 @@ var pathParam = regexp.MustCompile(`\{(\w+)\}`)
 // Handle adds a route, written "POST /orders/{id}/cancel". The fields of the input come from the path, the query,
 // headers and the JSON body (tags path, query, header and json). They are decoded strictly and validated (tag validate)
 // before h is called, and a refusal names all invalid fields. An input with an idempotency.Key takes the header
-// Idempotency-Key. Handle panics on an input that cannot be decoded and on a Doc that is not unique.
+// Idempotency-Key. Handle panics on an input that cannot be decoded and on a Doc that is not unique. A GET route
+// responds to HEAD, too.
 func Handle[In, Out any](app *App, route string, need shop.Permission, h Handler[In, Out], options ...Option) {
 	op := newOperation[In, Out](app, route, need, options)
 	app.declare(op)
-	app.Add(op.method, op.fiberPath, func(c *fiber.Ctx) error {
-		if op.deferred(c) {
-			return c.Next()
-		}
-		return serve(c, app, op, h)
-	})
+	for _, method := range op.methods() {
+		app.Add(method, op.fiberPath, func(c *fiber.Ctx) error {
+			if op.deferred(c) {
+				return c.Next()
+			}
+			return serve(c, app, op, h)
+		})
+	}
+}
+
+// methods are the methods of requests to the operation: HEAD is GET without a body.
+func (op *operation) methods() []string {
+	if op.method == http.MethodGet {
+		return []string{http.MethodGet, http.MethodHead}
+	}
+	return []string{op.method}
 }
 
 func serve[In, Out any](c *fiber.Ctx, app *App, op *operation, h Handler[In, Out]) error {
@@ -149,15 +161,28 @@ func serve[In, Out any](c *fiber.Ctx, app *App, op *operation, h Handler[In, Out
 	if op.noStore {
 		c.Set(fiber.HeaderCacheControl, "no-store")
 	}
+	if op.out == reflect.TypeFor[Stream]() && c.Method() == http.MethodHead {
+		c.Set(fiber.HeaderContentType, strings.Join(op.produces, ", ")) // nothing to stream
+		return nil
+	}
 	out, err := h(ctx, caller, in)
 	if err != nil {
 		return err
+	}
+	return respond(c, app, op, out)
+}
+
+func respond(c *fiber.Ctx, app *App, op *operation, out any) error {
+	if content, ok := out.(Content); ok {
+		for name, value := range content.Header { // of a 304, too
+			c.Set(name, value)
+		}
 	}
 	if notModified(c, out) {
 		return c.SendStatus(http.StatusNotModified)
 	}
 	c.Status(op.status)
-	switch out := any(out).(type) {
+	switch out := out.(type) {
 	case None:
 		return nil
 	case Content:

@@ -264,25 +264,3 @@ func TestEveryResponseCanBeTraced(t *testing.T) {
 		t.Errorf("traceparent %q", parent)
 	}
 }
-
-func TestCursor(t *testing.T) {
-	page, err := web.NewPage([]int{5, 4, 3}, 2, func(n int) any { return n })
-	if err != nil || len(page.Items) != 2 || page.NextCursor == nil {
-		t.Fatalf("%+v, %v", page, err)
-	}
-	var c web.Cursor
-	var key int
-	if err := c.UnmarshalText([]byte(*page.NextCursor)); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Into(&key); err != nil || key != 4 {
-		t.Errorf("continues at %d, %v", key, err)
-	}
-	var other struct{ Name string }
-	if err := c.Into(&other); fault.Of(err).Kind != fault.Invalid {
-		t.Errorf("a cursor of another list: %v", err)
-	}
-	if last, _ := web.NewPage([]int(nil), 2, func(n int) any { return n }); last.Items == nil || last.NextCursor != nil {
-		t.Errorf("the end is %+v", last)
-	}
-}

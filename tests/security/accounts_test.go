@@ -79,8 +79,10 @@ func TestAccountOwnership(t *testing.T) {
 	}
 	refused(t, "update", do(t, bob, "PATCH /api/v1/users/"+id, client.Raw(`{"active":false}`)), "forbidden", 403)
 	refused(t, "erase", do(t, bob, "DELETE /api/v1/users/"+id, nil), "method_not_allowed", 405)
-	for _, call := range []string{"GET /api/v1/users/me?id=" + id, "GET /api/v1/users/me?user_id=" + id,
-		"GET /api/v1/users/me/export?user_id=" + id} {
+	for _, call := range []string{"GET /api/v1/users/me?id=" + id, "GET /api/v1/users/me/export?user_id=" + id} {
+		refused(t, call, do(t, bob, call, nil), "invalid", 422)
+	}
+	for _, call := range []string{"GET /api/v1/users/me", "GET /api/v1/users/me/export"} {
 		res := do(t, bob, call, nil, "X-User-Id", id, "X-Forwarded-User", id)
 		if res.Status != 200 || strings.Contains(string(res.Body), id) || strings.Contains(string(res.Body), name) {
 			t.Errorf("%s: %d %.300s", call, res.Status, res.Body)

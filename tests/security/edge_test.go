@@ -69,7 +69,8 @@ func TestMethodsAreNotOverridden(t *testing.T) {
 	root := admin(t)
 	path := fmt.Sprintf("/api/v1/products/%d", product(t))
 	for _, name := range []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"} {
-		res := do(t, root, "GET "+path+"?_method=DELETE", nil, name, "DELETE")
+		refused(t, "GET as DELETE", do(t, root, "GET "+path+"?_method=DELETE", nil, name, "DELETE"), "invalid", 422)
+		res := do(t, root, "GET "+path, nil, name, "DELETE")
 		must(t, res.Into(200, nil))
 		res = do(t, root, "POST "+path, client.Raw(`{"_method":"DELETE"}`), name, "DELETE")
 		refused(t, "POST as DELETE", res, "method_not_allowed", 405)

@@ -85,7 +85,8 @@ func TestMessageOwnership(t *testing.T) {
 	order := placeOrder(t, alice)
 	id, _ := notification(t, alice, order.ID)
 	refused(t, "read", do(t, bob, "POST /api/v1/notifications/"+id+"/read", nil), "", 404)
-	res := do(t, bob, "GET /api/v1/notifications?user_id=x&limit=100", nil)
+	refused(t, "list", do(t, bob, "GET /api/v1/notifications?user_id=x&limit=100", nil), "invalid", 422)
+	res := do(t, bob, "GET /api/v1/notifications?limit=100", nil)
 	if strings.Contains(string(res.Body), id) || strings.Contains(string(res.Body), order.ID) {
 		t.Errorf("bob reads %s", res.Body)
 	}

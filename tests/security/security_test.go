@@ -27,7 +27,6 @@ import (
 var running *platform.Platform
 
 func TestMain(m *testing.M) {
-	platform.Undocumented = []string{"$.query.*", "$.cookies.*"}
 	os.Exit(platform.Main(m, "security", 9100, func(p *platform.Platform) { running = p }, "--replicas", "gateway=2,users=2"))
 }
 

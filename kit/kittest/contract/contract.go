@@ -15,6 +15,8 @@ import (
 	"github.com/pb33f/libopenapi-validator/config"
 	"github.com/pb33f/libopenapi-validator/content"
 	problems "github.com/pb33f/libopenapi-validator/errors"
+
+	"sidecart/kit/web"
 )
 
 // ErrUndocumented is the error of an exchange with an operation that the document does not have.
@@ -23,9 +25,8 @@ var ErrUndocumented = errors.New("the document has no such operation")
 // Contract is the API that a document describes.
 type Contract struct{ validator validator.Validator }
 
-// New reads a document. Requests may have undocumented parameters that match one of the patterns in allowed, such as
-// "$.query.*" or "$.cookies.*". It fails if the document does not follow the OpenAPI specification that it names.
-func New(document []byte, allowed ...string) (*Contract, error) {
+// New reads a document. It fails if the document does not follow the OpenAPI specification that it names.
+func New(document []byte) (*Contract, error) {
 	doc, err := libopenapi.NewDocument(document)
 	if err != nil {
 		return nil, err
@@ -33,10 +34,9 @@ func New(document []byte, allowed ...string) (*Contract, error) {
 	v, errs := validator.NewValidator(doc, config.WithFormatAssertions(), config.WithRejectUndeclaredRequestBody(),
 		config.WithBodyDecoder("application/x-www-form-urlencoded", content.FormDecoder()),
 		config.WithBodyDecoder("application/x-ndjson", content.TextDecoder()),
-		// Strict mode is for unknown query parameters: headers are free, schemas list their properties, and attr.color
-		// is a property of the parameter attr, which strict mode does not see.
-		config.WithStrictMode(),
-		config.WithStrictIgnorePaths(append(allowed, "$.headers.*", "$.body.**", "$.query['attr.**']")...))
+		// Strict mode is for unknown query parameters: headers and cookies are free, schemas list their properties, and
+		// attr.color is a property of the parameter attr, which strict mode does not see.
+		config.WithStrictMode(), config.WithStrictIgnorePaths("$.headers.*", "$.cookies.*", "$.body.**", "$.query['attr.**']"))
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
@@ -56,10 +56,11 @@ type Exchange struct {
 
 // Check fails with each difference between an exchange and the document: an undocumented status, content type or
 // property, a missing one, a wrong type or format. It checks a request only if it was accepted, with a status
-// below 400. It fails with ErrUndocumented where the document has no such operation.
+// below 400, without tracking parameters. It fails with ErrUndocumented where the document has no such operation.
 func (c *Contract) Check(e Exchange) error {
 	request := e.Request.Clone(e.Request.Context())
 	request.Body = io.NopCloser(bytes.NewReader(e.RequestBody))
+	request.URL.RawQuery = withoutTracking(request.URL.RawQuery)
 	response := *e.Response
 	response.Body = io.NopCloser(bytes.NewReader(e.ResponseBody))
 	_, differences := c.validator.ValidateHttpResponse(request, &response)
@@ -77,6 +78,14 @@ func (c *Contract) Check(e Exchange) error {
 	}
 	return fmt.Errorf("%s %s with the response %d differs from the document: %w",
 		request.Method, request.URL.Path, response.StatusCode, join(differences))
+}
+
+// withoutTracking is a query without the parameters that public reads ignore, which no operation documents.
+func withoutTracking(query string) string {
+	return strings.Join(slices.DeleteFunc(strings.Split(query, "&"), func(part string) bool {
+		name, _, _ := strings.Cut(part, "=")
+		return web.IsTracking(name)
+	}), "&")
 }
 
 func join(differences []*problems.ValidationError) error {

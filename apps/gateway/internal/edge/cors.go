@@ -8,9 +8,11 @@ import (
 
 // What a page of an allowed origin may send and read. Tokens travel in a header, so no credentials are allowed.
 const (
-	corsMethods = "GET, POST, PUT, PATCH, DELETE"
-	corsHeaders = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-Id, traceparent"
-	corsExposed = "Deprecation, ETag, Link, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, Sunset, X-API-Version, X-Request-Id"
+	corsMethods = "GET, HEAD, POST, PUT, PATCH, DELETE"
+	corsHeaders = "Authorization, Cache-Control, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Request-Id, " +
+		"baggage, traceparent, tracestate"
+	corsExposed = "Allow, Content-Disposition, Deprecation, ETag, Link, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, " +
+		"Retry-After, Sunset, WWW-Authenticate, X-API-Version, X-Cache, X-Request-Id, traceparent"
 )
 
 // cors responds to preflight requests of configured origins. Others get no CORS headers, so that the browser blocks

@@ -177,18 +177,21 @@ func (e *Edge) respond(c *fiber.Ctx, r route.Route, client netip.Addr) error {
 		return c.Next() // to the gateway's own handler
 	}
 	path := route.ServicePath(c.Path())
-	if r.Cached {
-		return e.respondFromCache(c, r, path)
+	query, err := canonicalQuery(c, r)
+	if err != nil {
+		return err
 	}
-	to := forward.Target{Service: r.Service, Path: path, BodyLimit: r.BodyLimit, Deadline: r.Deadline, WithToken: r.Need != shop.Anyone}
+	if r.Cached {
+		return e.respondFromCache(c, r, path, query)
+	}
+	to := forward.Target{Service: r.Service, Path: path, Query: query, BodyLimit: r.BodyLimit, Deadline: r.Deadline, WithToken: r.Need != shop.Anyone}
 	if isSlow(c, r) {
 		to.Idle = c.App().Config().WriteTimeout
 	}
 	return e.forward.Forward(c, to, client.String())
 }
 
-func (e *Edge) respondFromCache(c *fiber.Ctx, r route.Route, path string) error {
-	query := canonicalQuery(c)
+func (e *Edge) respondFromCache(c *fiber.Ctx, r route.Route, path string, query []byte) error {
 	// The request is shared: it continues when the first client disconnects.
 	ctx := context.WithoutCancel(c.UserContext())
 	response, hit, err := e.cache.Get(path+"?"+string(query), func() (*forward.Response, error) {

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"net/netip"
 	"net/url"
 	"path"
 	"strings"
@@ -50,6 +51,32 @@ func FuzzHostname(f *testing.F) {
 		}
 		if rest := strings.ToLower(host)[len(name):]; !strings.HasPrefix(strings.ToLower(host), name) || rest != "" && rest[0] != ':' {
 			t.Fatalf("%q is taken for localhost", host)
+		}
+	})
+}
+
+// FuzzForwardedFor: what proxies wrote makes a valid address without a zone or the text is no address, and the address
+// with a port, brackets or quotes around it is the same.
+func FuzzForwardedFor(f *testing.F) {
+	for _, seed := range []string{
+		"203.0.113.7", "203.0.113.7:51234", "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:443", `"203.0.113.9"`, `"[2001:db8::1]:443"`, "fe80::1%eth0",
+		"[fe80::1%25eth0]:80", "::ffff:203.0.113.9", " 203.0.113.9\t", "unknown", "_hidden", "", "[", "]", "[]", "[]:1", `"`, `""`, "203.0.113.009", "1.2.3",
+		"203.0.113.9:99999", "203.0.113.9:", ":80", "0x7f.1", "\xff", "127.0.0.1\x00",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		addr, ok := parseHop(text)
+		if !ok {
+			return
+		}
+		if !addr.IsValid() || addr.Zone() != "" || addr.Is4In6() || !netip.MustParseAddr(addr.String()).IsValid() {
+			t.Fatalf("%q is %+v", text, addr)
+		}
+		for _, form := range []string{addr.String(), `"` + addr.String() + `"`, netip.AddrPortFrom(addr, 443).String(), " " + addr.String() + "\t"} {
+			if again, ok := parseHop(form); !ok || again != addr {
+				t.Fatalf("%q is %s, written as %s %s", text, addr, form, again)
+			}
 		}
 	})
 }

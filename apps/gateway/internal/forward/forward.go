@@ -58,6 +58,7 @@ func retryIfIdempotent(req *fasthttp.Request, attempts int, err error) (resetTim
 type Target struct {
 	Service   string
 	Path      string // at the service, without query
+	Query     []byte // printable ASCII
 	BodyLimit int    // in bytes
 	Deadline  time.Duration
 	// Idle is the timeout of each part of a response that streams until the deadline. With 0 the server's timeout holds
@@ -68,13 +69,13 @@ type Target struct {
 }
 
 // Forward sends the request of c to a service and writes the service's response to c; bodies are streamed. client is
-// the caller's address. It fails with web.ErrTooLarge for a body over the limit, fault.ErrMalformed for headers that
-// sidecars cannot carry, sidecar.ErrUpstream if the service or a sidecar does not respond, and fault.ErrTimedOut.
+// the caller's address. It fails with web.ErrTooLarge for a body over the limit, errHeaderSize for headers and a query
+// that sidecars cannot carry, sidecar.ErrUpstream if the service or a sidecar does not respond, and fault.ErrTimedOut.
 func (f *Forwarder) Forward(c *fiber.Ctx, to Target, client string) (err error) {
 	req := fasthttp.AcquireRequest()
 	defer fasthttp.ReleaseRequest(req)
-	f.address(c.UserContext(), req, to.Service, to.Path, c.Context().URI().QueryString())
-	if err := forwardRequestHeader(c, req, to.WithToken, client); err != nil {
+	f.address(c.UserContext(), req, to.Service, to.Path, to.Query)
+	if err := forwardRequestHeader(c, req, to, client); err != nil {
 		return err
 	}
 	sent, err := forwardBody(c, req, to.BodyLimit)

@@ -2,6 +2,7 @@ package forward
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -9,6 +10,8 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 
 	"sidecart/kit/fault"
+	"sidecart/kit/idempotency"
+	"sidecart/kit/web"
 )
 
 // forwardedHeaders is the allow-list of request headers that reach a service. All others are dropped, such as
@@ -16,7 +19,7 @@ import (
 // text/event-stream breaks calls between sidecars; Content-Encoding is refused.
 var forwardedHeaders = []string{
 	fiber.HeaderAcceptLanguage, fiber.HeaderContentType, fiber.HeaderIfMatch, fiber.HeaderIfNoneMatch,
-	fiber.HeaderUserAgent, "Idempotency-Key",
+	fiber.HeaderUserAgent, idempotency.Header,
 	"Payment-Signature", "Stripe-Signature",
 }
 
@@ -24,19 +27,19 @@ var forwardedHeaders = []string{
 const maxHeader = 6 << 10
 
 var (
-	errHeader      = fault.ErrMalformed.WithMessage("a header or the query has invalid characters")
-	errHeaderSize  = fault.New(fault.TooLarge, "headers_too_large", "the request's headers are too large")
 	errHeaderTwice = fault.ErrMalformed.WithMessage("a header that may occur once occurs twice")
+	errHeaderSize  = fault.New(fault.TooLarge, "headers_too_large", "the request's headers are too large")
 	errEncodedBody = fault.New(fault.Unsupported, "unsupported_media_type", "Content-Encoding is not supported")
 	errBodyUnsent  = fault.ErrMalformed.WithMessage("the body is shorter than its Content-Length, or is invalid")
 	errLateForBody = fault.ErrTimedOut.WithMessage("the body did not arrive in time")
 )
 
-// forwardRequestHeader copies the allowed headers to req. It fails with a fault for values that a sidecar cannot carry,
+// forwardRequestHeader copies the allowed headers to req. It fails with errHeaderSize for more than a sidecar carries,
 // which it would report as an unavailable service.
-func forwardRequestHeader(c *fiber.Ctx, req *fasthttp.Request, withToken bool, client string) error {
+func forwardRequestHeader(c *fiber.Ctx, req *fasthttp.Request, to Target, client string) error {
 	in := &c.Request().Header
-	if encoding := in.Peek(fiber.HeaderContentEncoding); len(encoding) > 0 && !strings.EqualFold(string(encoding), "identity") {
+	encoding, hasBody := in.Peek(fiber.HeaderContentEncoding), in.ContentLength() != 0 && !in.IsGet() && !in.IsHead()
+	if hasBody && len(encoding) > 0 && !strings.EqualFold(string(encoding), "identity") {
 		return errEncodedBody
 	}
 	method := in.Method()
@@ -44,19 +47,16 @@ func forwardRequestHeader(c *fiber.Ctx, req *fasthttp.Request, withToken bool, c
 		method = []byte(fiber.MethodGet)
 	}
 	req.Header.SetMethodBytes(method)
-	size := len(req.Header.RequestURI()) + len(client)
+	size := len(to.Path) + len(to.Query) + len(client)
 	for _, name := range forwardedHeaders {
 		if err := forwardField(in, req, name, &size); err != nil {
 			return err
 		}
 	}
-	if withToken {
+	if to.WithToken {
 		if err := forwardField(in, req, fiber.HeaderAuthorization, &size); err != nil {
 			return err
 		}
-	}
-	if !printable(c.Context().URI().QueryString()) {
-		return errHeader
 	}
 	if size > maxHeader {
 		return errHeaderSize
@@ -67,33 +67,32 @@ func forwardRequestHeader(c *fiber.Ctx, req *fasthttp.Request, withToken bool, c
 }
 
 func forwardField(in *fasthttp.RequestHeader, req *fasthttp.Request, name string, size *int) error {
-	value := in.Peek(name)
-	if len(value) == 0 {
+	values := in.PeekAll(name) // fasthttp keeps one User-Agent and one Content-Type
+	switch {
+	case len(values) == 0, len(values[0]) == 0 && !slices.Contains(decisive, name):
 		return nil
+	case len(values) > 1 && slices.Contains(single, name):
+		return errHeaderTwice.With(name, "must be given once")
 	}
-	if !printable(value) {
-		return errHeader
-	}
-	// fasthttp keeps one User-Agent and one Content-Type.
-	if name == "Idempotency-Key" || name == fiber.HeaderAuthorization {
-		if len(in.PeekAll(name)) > 1 {
-			return errHeaderTwice
-		}
+	value := web.HeaderText(string(bytes.Join(values, []byte(", "))))
+	if most, ok := shortened[name]; ok && len(value) > most {
+		value = strings.ToValidUTF8(value[:most-len(ellipsis)], "") + ellipsis
 	}
 	*size += len(name) + len(value)
-	req.Header.SetBytesV(name, value)
+	req.Header.Set(name, value)
 	return nil
 }
 
-// printable reports whether b is printable ASCII. Sidecars fail on headers that are no UTF-8.
-func printable(b []byte) bool {
-	for _, ch := range b {
-		if ch < ' ' || ch > '~' {
-			return false
-		}
-	}
-	return true
-}
+// decisive are headers whose empty value a service refuses.
+var decisive = []string{idempotency.Header, fiber.HeaderIfMatch}
+
+// single are headers that are no lists.
+var single = []string{idempotency.Header, "Payment-Signature", "Stripe-Signature"}
+
+// shortened are the lengths in bytes of headers that decide nothing: longer ones end with an ellipsis.
+var shortened = map[string]int{fiber.HeaderUserAgent: 400, fiber.HeaderAcceptLanguage: 400}
+
+const ellipsis = "\u2026"
 
 // droppedHeaders are response headers that are hop-by-hop or set by the gateway.
 var droppedHeaders = []string{

@@ -22,19 +22,25 @@ import (
 type inboxes struct {
 	mu    sync.Mutex
 	all   map[shop.UserID][]Entry
-	ids   map[uuid.UUID]int64
+	ids   map[message]int64
 	fails bool
 }
 
+// message is the id of a message of an inbox.
+type message struct {
+	owner shop.UserID
+	id    uuid.UUID
+}
+
 func newInboxes() *inboxes {
-	return &inboxes{all: map[shop.UserID][]Entry{}, ids: map[uuid.UUID]int64{}}
+	return &inboxes{all: map[shop.UserID][]Entry{}, ids: map[message]int64{}}
 }
 
 func (b *inboxes) add(owner shop.UserID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	seq, id := int64(len(b.all[owner])+1), uuid.New()
-	b.ids[id] = seq
+	b.ids[message{owner, id}] = seq
 	b.all[owner] = append(b.all[owner], Entry{seq, json.RawMessage(fmt.Sprintf(`{"id":%q,"kind":"orders.paid","title":"number %d"}`, id, seq))})
 }
 
@@ -50,14 +56,14 @@ func (b *inboxes) read(_ context.Context, owner shop.UserID, after Position) (Up
 	if b.fails {
 		return Updates{}, fault.ErrUnavailable
 	}
-	from, ok := b.ids[after.Message]
+	from, ok := b.ids[message{owner, after.Message}]
 	switch {
 	case after.Seq != nil:
-		from = *after.Seq
+		from = min(*after.Seq, int64(len(b.all[owner])))
 	case !ok:
 		from = int64(len(b.all[owner]))
 	}
-	rest := b.all[owner][min(from, int64(len(b.all[owner]))):]
+	rest := b.all[owner][from:]
 	rest = rest[:min(100, len(rest))]
 	return Updates{Items: rest, Seq: from + int64(len(rest))}, nil
 }

@@ -24,11 +24,8 @@ import (
 	"sidecart/kit/web"
 )
 
-// The faults of streams.
-var (
-	ErrTooMany     = fault.New(fault.Limited, "too_many_streams", "you have too many open streams; close one").WithRetryAfter(10)
-	ErrLastEventID = fault.ErrInvalid.With("Last-Event-ID", "is not an id of this stream")
-)
+// ErrTooMany refuses a stream of a user with perUser open ones.
+var ErrTooMany = fault.New(fault.Limited, "too_many_streams", "you have too many open streams; close one").WithRetryAfter(10)
 
 // perUser is how many streams one user may have open at one replica. Disconnected ones do not count.
 const perUser = 8
@@ -63,19 +60,18 @@ type Position struct {
 	Seq     *int64
 }
 
-// parsePosition parses a Last-Event-ID: the id of a message or, from a stream without messages, a sequence number.
-func parsePosition(text string) (Position, error) {
-	if text == "" {
-		return Position{}, nil
-	}
+// parsePosition parses a Last-Event-ID: the id of a message or, from a stream without messages, a sequence number. Any
+// other text is the zero Position, the end, like the id of an unknown message: browsers repeat the id by themselves and
+// would never reconnect after a refusal.
+func parsePosition(text string) Position {
 	if seq, err := strconv.ParseInt(text, 10, 64); err == nil && seq >= 0 {
-		return Position{Seq: &seq}, nil
+		return Position{Seq: &seq}
 	}
 	id, err := uuid.Parse(text)
 	if err != nil {
-		return Position{}, ErrLastEventID
+		return Position{}
 	}
-	return Position{Message: id}, nil
+	return Position{Message: id}
 }
 
 // connection is one open stream.

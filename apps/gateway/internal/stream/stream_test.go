@@ -61,13 +61,41 @@ func TestStream(t *testing.T) {
 	if got := again.title(t); got != "number 5" {
 		t.Errorf("after the inbox was unavailable: %q", got)
 	}
-	for last, want := range map[string]int{"nonsense": 422, "-1": 422, strings.Repeat("1", 70): 422, "2": 200, uuid.NewString(): 200} {
-		if res := open(t, url, bob, last); res.status != want {
-			t.Errorf("Last-Event-ID %s: %d, want %d", last, res.status, want)
-		}
-	}
 	if res := open(t, url, shop.Caller{}, ""); res.status != 401 {
 		t.Errorf("no token: %d", res.status)
+	}
+}
+
+// TestLastEventIDs: after the end is the end, and an id of no message of this inbox means the end, too.
+func TestLastEventIDs(t *testing.T) {
+	t.Parallel()
+	inbox := newInboxes()
+	streams, url := start(t, kittest.Verify, inbox.read)
+	alice, bob := kittest.NewCaller(shop.User), kittest.NewCaller(shop.User)
+	inbox.add(bob.ID)
+	var foreign string
+	for message := range inbox.ids {
+		foreign = message.id.String()
+	}
+	for _, last := range []string{
+		"999999999", "9223372036854775807", "9223372036854775808", strings.Repeat("1", 70), "the end", "nonsense", "-1", " ", "1.5", "caf\xe9", "\u7ea2",
+		uuid.NewString(), uuid.Nil.String(), foreign,
+	} {
+		inbox.add(alice.ID)
+		if last == "the end" {
+			last = fmt.Sprint(len(inbox.all[alice.ID]))
+		}
+		r := open(t, url, alice, last)
+		if r.status != http.StatusOK {
+			t.Errorf("Last-Event-ID %q: %d", last, r.status)
+			continue
+		}
+		inbox.add(alice.ID)
+		streams.Wake(alice.ID)
+		if got, want := r.title(t), fmt.Sprint("number ", len(inbox.all[alice.ID])); got != want {
+			t.Errorf("Last-Event-ID %q: %q, want %q", last, got, want)
+		}
+		r.close()
 	}
 }
 

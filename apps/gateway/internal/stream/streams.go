@@ -48,22 +48,18 @@ func (s *Streams) Routes(app *web.App) {
 
 // StreamRequest is the input of the stream.
 type StreamRequest struct {
-	LastEventID   string `header:"Last-Event-ID" validate:"max=60" doc:"id of the last event received, to resume."`
+	LastEventID   string `header:"Last-Event-ID" doc:"id of the last event received, to resume after it. With any other text the stream begins at the end."`
 	Authorization string `header:"Authorization"`
 }
 
 // handleStream reads the inbox before it starts the stream, so that an error has a status of its own.
 func (s *Streams) handleStream(ctx context.Context, caller shop.Caller, in StreamRequest) (web.Stream, error) {
-	from, err := parsePosition(in.LastEventID)
-	if err != nil {
-		return web.Stream{}, err
-	}
 	_, token, _ := strings.Cut(in.Authorization, " ")
 	st := &connection{owner: caller.ID, token: token, requestedAt: time.Now(), wake: make(chan struct{}, 1), shutdown: s.shutdown}
 	if err := s.add(st); err != nil { // before reading, so that no event in between is lost
 		return web.Stream{}, err
 	}
-	first, err := s.inbox(ctx, caller.ID, from)
+	first, err := s.inbox(ctx, caller.ID, parsePosition(in.LastEventID))
 	if err != nil {
 		s.remove(st)
 		return web.Stream{}, err

@@ -44,14 +44,12 @@ func (s *Service) MarkAllRead(ctx context.Context, owner shop.UserID) (int, erro
 
 const feedSize = 100
 
-// Feed returns at most feedSize notifications after a number, or after a notification if afterSeq is nil. If there is
-// no such notification the feed is empty, and Seq is the last number of the inbox.
+// Feed returns at most feedSize notifications after a number, or after a notification if afterSeq is nil. After a
+// number beyond the last, and if there is no such notification, the feed is empty, and Seq is the last number of the
+// inbox.
 func (s *Service) Feed(ctx context.Context, owner shop.UserID, afterID ID, afterSeq *int64) (InboxFeed, error) {
-	var seq int64
-	var err error
-	if afterSeq != nil {
-		seq = *afterSeq
-	} else if seq, err = sequenceOf(ctx, s.db, owner, afterID); err != nil {
+	seq, err := position(ctx, s.db, owner, afterID, afterSeq)
+	if err != nil {
 		return InboxFeed{}, err
 	}
 	notifications, err := after(ctx, s.db, owner, seq, feedSize)

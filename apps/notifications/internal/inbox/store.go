@@ -47,11 +47,13 @@ func All(ctx context.Context, db postgres.Reader, owner shop.UserID) ([]Notifica
 		owner)
 }
 
-// sequenceOf is the number of a notification, or the last number of the inbox if it has no such notification.
-func sequenceOf(ctx context.Context, db postgres.Reader, owner shop.UserID, id ID) (int64, error) {
+// position is a number, or that of a notification if seq is nil; but at most the last number of the inbox, also for an
+// unknown notification.
+func position(ctx context.Context, db postgres.Reader, owner shop.UserID, id ID, seq *int64) (int64, error) {
 	return postgres.One(ctx, db, pgx.ErrNoRows, pgx.RowTo[int64], `
-		select coalesce((select seq from notifications where user_id = $1 and id = $2),
-			(select last_seq from inboxes where user_id = $1), 0)`, owner, id)
+		with inbox as (select coalesce((select last_seq from inboxes where user_id = $1), 0) as last)
+		select least(coalesce($3, (select seq from notifications where user_id = $1 and id = $2), last), last) from inbox`,
+		owner, id, seq)
 }
 
 // Purge removes the notifications of a user.

@@ -232,6 +232,8 @@ func TestFeed(t *testing.T) {
 		{Name: "after the last", Do: path + "?after=" + in.Items[0].ID.String(), Want: 200, Has: []string{`{"items":[],"seq":3}`}},
 		{Name: "after a number", Do: path + "?seq=2", Want: 200, Has: []string{`{"seq":3,"notification":{"id":"` + in.Items[0].ID.String()}},
 		{Name: "after another user's notification", Do: "GET /feeds/" + shop.NewID().String() + "?after=" + in.Items[0].ID.String(), Want: 200, Has: []string{`{"items":[],"seq":0}`}},
+		{Name: "after a number beyond the end", Do: path + "?seq=999999999", Want: 200, Has: []string{`{"items":[],"seq":3}`}},
+		{Name: "after the largest number", Do: path + "?seq=9223372036854775807", Want: 200, Has: []string{`{"items":[],"seq":3}`}},
 		{Name: "after an invalid id", Do: path + "?after=7", Want: 422, Has: []string{`"after"`}},
 	})
 }

@@ -1,14 +1,13 @@
 package product
 
 import (
-	"sidecart/kit/fault"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
 )
 
 // Filter narrows and sorts a list. The zero Filter matches all products on sale, newest first.
 type Filter struct {
-	Query      string            `query:"q" validate:"max=200" doc:"Words of the name or description."`
+	Query      string            `query:"q" empty:"true" validate:"max=200" doc:"Words of the name or description."`
 	CategoryID *int64            `query:"category_id" validate:"omitempty,min=1" doc:"A category with its subcategories."`
 	Brand      string            `query:"brand" validate:"max=120" doc:"In any case, with or without accents."`
 	Currency   string            `query:"currency" validate:"omitempty,len=3" doc:"Of ISO 4217. Prices are compared in it; default: the shop's currency." example:"USD"`
@@ -17,7 +16,7 @@ type Filter struct {
 	InStock    *bool             `query:"in_stock"`
 	Attributes map[string]string `query:"attr.*" validate:"max=10,dive,keys,max=64,endkeys,max=500" doc:"Attributes that products have, as attr.color=red, in any case, with or without accents."`
 	Sort       Sort              `query:"sort" validate:"omitempty,oneof=relevance newest price -price name" doc:"Default: relevance with q, else newest. By price: products of the currency."`
-	Facets     bool              `query:"facets" doc:"Count the products by brand, category and price."`
+	Facets     bool              `query:"facets" page:"any" doc:"Count the products by brand, category and price."`
 }
 
 // Sort is the sort order of a list.
@@ -91,8 +90,6 @@ type cursor struct {
 	Name  string      `json:"n,omitempty"`
 	Rank  int         `json:"r,omitempty"`
 }
-
-var errCursor = fault.ErrInvalid.With("cursor", "is not a cursor of this list")
 
 // priceBands are the lower bounds of the price bands.
 var priceBands = []string{"0", "10", "25", "50", "100", "250", "500", "1000"}

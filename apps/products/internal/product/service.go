@@ -132,9 +132,6 @@ func (s *Service) List(ctx context.Context, f Filter, pq web.PageQuery) (page Pr
 	if err := pq.Cursor.Into(&after); err != nil {
 		return page, err
 	}
-	if after.Sort != "" && after.Sort != sort {
-		return page, errCursor
-	}
 	select {
 	case s.listSlots <- struct{}{}:
 		defer func() { <-s.listSlots }()
@@ -149,7 +146,7 @@ func (s *Service) List(ctx context.Context, f Filter, pq web.PageQuery) (page Pr
 	if err != nil {
 		return page, err
 	}
-	found, err := web.NewPage(cursors, pq.Limit, func(c cursor) any { return c })
+	found, err := web.NewPage(cursors, pq, func(c cursor) any { return c })
 	if err != nil {
 		return page, err
 	}
