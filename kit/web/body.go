@@ -32,7 +32,7 @@ const unreadBodyLimit = 64 << 10
 // CheckNoBody fails if a request has a body, for a route that reads none: with ErrInvalid naming each field, with
 // ErrMalformed if it is not JSON, or with ErrTooLarge over the limit in bytes. An empty JSON object has no fields.
 func CheckNoBody(c *fiber.Ctx, limit int) error {
-	if c.Request().Header.ContentLength() == 0 {
+	if length := c.Request().Header.ContentLength(); length == 0 || length == -2 { // -2: none is announced
 		return nil
 	}
 	bad := fields{}

@@ -88,7 +88,7 @@ func (l *limitedReader) Read(p []byte) (int, error) {
 // readBody reads a complete body of at most limit bytes and stores it in the request.
 func readBody(c *fiber.Ctx, limit int) ([]byte, error) {
 	if c.Context().RequestBodyStream() == nil {
-		return c.Body(), nil // bounded by the app's own limit
+		return c.Request().Body(), nil // as it was sent; bounded by the app's own limit
 	}
 	if c.Request().Header.ContentLength() > limit {
 		return nil, ErrTooLarge

@@ -38,7 +38,7 @@ var printable = regexp.MustCompile(fmt.Sprintf(`^[ -~]{1,%d}$`, idempotency.MaxL
 // canonicalBody is the body without what may differ in a retry: the order of JSON members, white space, and the
 // boundary of a multipart form, which clients choose at random.
 func canonicalBody(c *fiber.Ctx) []byte {
-	body := c.Body()
+	body := c.Request().Body()
 	media, params, _ := mime.ParseMediaType(c.Get(fiber.HeaderContentType))
 	switch {
 	case media == fiber.MIMEApplicationJSON:

@@ -176,6 +176,11 @@ func (e *Edge) respond(c *fiber.Ctx, r route.Route, client netip.Addr) error {
 	if r.Service == route.Gateway {
 		return c.Next() // to the gateway's own handler
 	}
+	if r.Reads() { // its body would not be forwarded
+		if err := web.CheckNoBody(c, r.BodyLimit); err != nil {
+			return err
+		}
+	}
 	path := route.ServicePath(c.Path())
 	query, err := canonicalQuery(c, r)
 	if err != nil {

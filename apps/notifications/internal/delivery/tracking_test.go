@@ -68,6 +68,8 @@ func TestTracking(t *testing.T) {
 	awaitState(t, db, "sent", 3)
 	allow(false)
 	kittest.Run(t, app, nil, []kittest.Call{
+		{Name: "the first year", As: admin, Do: "GET /notifications/analytics?from=0000-01-01&to=0000-01-01", Want: 200},
+		{Name: "the last year", As: admin, Do: "GET /notifications/analytics?from=9999-12-31&to=9999-12-31", Want: 200},
 		{Name: "not allowed any more: the link works", Do: found["href"], Want: 303},
 		counts("not allowed any more: not counted", "0", "0"),
 	})

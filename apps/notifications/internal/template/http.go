@@ -40,7 +40,7 @@ type templateUpdate struct {
 	Selector
 	Version int    `json:"version" validate:"min=0" example:"0"`
 	Title   string `json:"title" validate:"max=500" example:"On its way"`
-	Body    string `json:"body" validate:"required,max=20000" example:"Your order {{.Number}} is on its way."`
+	Body    string `json:"body" validate:"required,notblank,max=20000" example:"Your order {{.Number}} is on its way."`
 	HTML    string `json:"html" validate:"max=100000"`
 }
 

@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"sidecart/apps/notifications/internal/kind"
+	"sidecart/kit/shop"
 )
 
 // maxLength of a rendered text, in bytes.
@@ -26,14 +27,14 @@ func Render(t TemplateText, channel kind.Channel, language Language, v Variables
 		if out.Title, err = renderText("title", t.Title, v); err != nil {
 			return TemplateText{}, err
 		}
-		if out.Title = singleLine(out.Title); out.Title == "" {
+		if out.Title = singleLine(out.Title); shop.IsBlank(out.Title) {
 			return TemplateText{}, ErrBroken.With("title", "is empty")
 		}
 	}
 	if out.Body, err = renderText("body", t.Body, v); err != nil {
 		return TemplateText{}, err
 	}
-	if strings.TrimSpace(out.Body) == "" {
+	if shop.IsBlank(out.Body) {
 		return TemplateText{}, ErrBroken.With("body", "is empty")
 	}
 	if channel != kind.Email {

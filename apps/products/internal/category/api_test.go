@@ -39,6 +39,13 @@ func TestCategories(t *testing.T) {
 
 	kittest.Run(t, app, db, []kittest.Call{
 		{Name: "create", As: admin, Do: "POST /categories", Body: `{"name":"Home"}`, Want: 201},
+		{Name: "bytes that are not UTF-8", As: admin, Do: "POST /categories", Body: "{\"name\":\"Caf\xe9\"}", Want: 400, Has: []string{`"malformed"`}},
+		{Name: "half of a surrogate pair", As: admin, Do: "POST /categories", Body: `{"name":"a\ud800b"}`, Want: 422, Has: []string{`"name":"must not contain half of a surrogate pair"`}},
+		{Name: "half of a pair in an update", As: admin, Do: "PATCH /categories/1", Body: `{"description":"\udfff"}`, Want: 422, Has: []string{`"description"`}},
+		{Name: "a name of nothing visible", As: admin, Do: "POST /categories", Body: `{"name":"\u2060\ufeff"}`, Want: 422, Has: []string{`"name":"must not be blank"`}},
+		{Name: "a body that no one reads", As: admin, Do: "DELETE /categories/1", Body: `{"force":true}`, Want: 422, Has: []string{`"force":"is not a known field"`}},
+		{Name: "a malformed one", As: admin, Do: "DELETE /categories/1", Body: `{`, Want: 400},
+		{Name: "a body of a read", Do: "GET /categories", Body: `{"tree":true}`, Want: 422, Has: []string{`"tree":"is not a known field"`}},
 		{Name: "create with a key", As: admin, Do: "POST /categories", Body: `{"name":"Garden"}`, Header: with("Idempotency-Key", "k"), Want: 201, Has: []string{`"id":2`}},
 		{Name: "repeat with the key", As: admin, Do: "POST /categories", Body: `{"name":"Garden"}`, Header: with("Idempotency-Key", "k"), Want: 201, Has: []string{`"id":2`}},
 		{Name: "another request with the key", As: admin, Do: "POST /categories", Body: `{"name":"Bath"}`, Header: with("Idempotency-Key", "k"), Want: 422, Has: []string{`idempotency_key_reused`}},

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
+	"sidecart/kit/fault"
 	"sidecart/kit/idempotency"
 	"sidecart/kit/shop"
 	"sidecart/kit/web"
@@ -55,33 +57,40 @@ func (s *Service) handleAdd(ctx context.Context, _ shop.Caller, in addInput) (Im
 	return s.Add(ctx, in.Key, in.ID, alt, file)
 }
 
-// readForm reads the first file of a form, whatever its part is called, and the part named alt. It fails with
-// ErrNoFile, ErrAlt or ErrTooLarge.
+// readForm reads a form of one file, whatever its part is called, and a part named alt, which may be left out. It fails
+// with ErrNoFile, ErrAlt, ErrTooLarge or fault.ErrInvalid.
 func readForm(form web.Body) (file []byte, alt string, err error) {
-	parts := multipart.NewReader(form, form.Params["boundary"])
+	parts, seen := multipart.NewReader(form, form.Params["boundary"]), map[string]bool{}
 	for {
 		part, err := parts.NextPart()
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { //nolint:errorlint // a wrapped one means that the form is broken
 			break
 		}
 		if err != nil {
 			return nil, "", malformed(err)
 		}
 		content, err := io.ReadAll(part)
+		name := part.FormName()
 		switch {
 		case err != nil:
 			return nil, "", malformed(err)
-		case part.FileName() != "" && file == nil:
+		case part.FileName() == "" && name != "alt":
+			return nil, "", fault.ErrInvalid.With(name, "is not a known field")
+		case seen[name], part.FileName() != "" && file != nil:
+			return nil, "", fault.ErrInvalid.With(name, "is given twice")
+		case part.FileName() != "":
 			file = content
-		case part.FormName() == "alt":
+		default:
 			alt = string(content)
 		}
+		seen[name] = true
 	}
-	invalid := func(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar }
 	switch {
 	case len(file) == 0:
 		return nil, "", ErrNoFile
-	case len([]rune(alt)) > 500 || strings.ContainsFunc(alt, invalid):
+	case !utf8.ValidString(alt):
+		return nil, "", fault.ErrMalformed.WithMessage("the form is not UTF-8")
+	case utf8.RuneCountInString(alt) > 500, strings.ContainsFunc(alt, unicode.IsControl), alt != "" && shop.IsBlank(alt):
 		return nil, "", ErrAlt
 	}
 	return file, alt, nil
