@@ -138,7 +138,7 @@ func generic(t *testing.T, text []byte) (value any) {
 // FuzzForm: a form never panics, and what is accepted is kept as other programs read it.
 func FuzzForm(f *testing.F) {
 	for _, seed := range []string{
-		"name=lamp&count=1", "name=Caf%C3%A9+1", "name=Caf%E9", "name=Caf\xe9", "name=a&name=b", "name=%00", "name=%zz", "n%61me=a", "=", "&&", "name",
+		"name=lamp&count=1", "name=Caf%C3%A9+1", "name=Caf%E9", "name=Caf\xe9", "name=a&name=b", "name=%00", "name=%zz", "n%61me=a", "=", "=&=", "&&", "name",
 		"count=2.0", "count=1e400", "price=1E%2B2", "price=5.000", "price=1e-99999", "ok=yes", "ok=1", "user=x", "name=a;count=2",
 	} {
 		f.Add(seed)
@@ -195,7 +195,7 @@ type formInput struct {
 
 func checkForm(t *testing.T, got formInput, present map[string]bool, want map[string][]string) {
 	t.Helper()
-	if values := want[""]; len(values) == 1 && values[0] == "" {
+	if strings.Join(want[""], "") == "" {
 		delete(want, "") // "=" says nothing
 	}
 	if len(present) != len(want) {
