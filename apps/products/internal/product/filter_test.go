@@ -113,6 +113,9 @@ func TestOddFilters(t *testing.T) {
 		status, body := kittest.Do(t, app, kittest.Call{Do: "GET /products?facets=true&" + query})
 		name, _, _ := strings.Cut(query, "=")
 		refused := status == 422 && strings.Contains(string(body), `"`+strings.Split(name, "%")[0])
+		if strings.Contains(query, "%ff") || strings.Contains(query, "%ed") {
+			refused = status == 400 && strings.Contains(string(body), "UTF-8")
+		}
 		if !refused && (status != 200 || !strings.Contains(string(body), `"items":[]`) && name != "max_price") {
 			t.Errorf("%.80s: %d: %.300s", query, status, body)
 		}
