@@ -201,7 +201,8 @@ func (b *builder) includes(s *schema, at, name string) bool {
 	path := join(at, name)
 	chosen := b.rng.IntN(2) == 0 // also for required ones: the same fields are chosen whichever is hostile
 	_, hostile := b.over[path]
-	return hostile || b.hostileBelow(path) || slices.Contains(s.Required, name) || chosen || strings.HasSuffix(b.op.ID, "Template") // of mails: all parts are needed
+	needed := strings.HasSuffix(b.op.ID, "Template") || at == "shipping_address" // all parts of a mail, and of an address in the US
+	return hostile || b.hostileBelow(path) || slices.Contains(s.Required, name) || chosen || needed
 }
 
 // hostileBelow reports whether a member of a field is hostile.

@@ -84,7 +84,7 @@ var wholes = append(headers(), []whole{
 	{"a comment", refused, isJSON, func(r *request) { r.body = "/* x */" + r.body }},
 	{"single quotes", refused, hasQuotes, func(r *request) { r.body = strings.ReplaceAll(r.body, `"`, `'`) }},
 	{"UTF-16", refused, isJSON, func(r *request) { r.body = strings.Join(strings.Split(r.body, ""), "\x00") + "\x00" }},
-	{"names in capitals", refused, isJSON, func(r *request) { r.body = strings.ToUpper(r.body) }},
+	{"names in capitals", refused, hasQuotes, func(r *request) { r.body = strings.ToUpper(r.body) }},
 	{"white space in the body", accepted, isJSON, func(r *request) { r.body = "\r\n\t " + strings.Replace(r.body, "{", "{\n\n", 1) + " \n" }},
 	{"deep nesting", refused, isJSON, withBody(strings.Repeat(`{"a":`, 5000) + "1" + strings.Repeat("}", 5000))},
 	{"open brackets", refused, isJSON, withBody(strings.Repeat("[", 100_000))},
