@@ -29,6 +29,7 @@ func TestAccounts(t *testing.T) {
 		{Name: "a name with NUL", Do: "POST /auth/login", Body: `{"username":"test\u0000user","password":"wrong"}`, Want: 422, Has: []string{`"username":`}},
 		{Name: "a name with NUL, in a form", Do: "POST /auth/login", Header: form, Body: "username=test%00user&password=wrong", Want: 422, Has: []string{`"username":`}},
 		{Name: "no password", Do: "POST /auth/login", Header: form, Body: "username=testuser", Want: 422, Has: []string{`"password":"is required"`}},
+		{Name: "a service's first call for revocations", Do: "GET /revocations?cursor=", Want: 200, Has: []string{`"cursor":"`}},
 		{Name: "keys", Do: "GET /.well-known/jwks.json", Want: 200, Has: []string{`"kty":"OKP"`, `"crv":"Ed25519"`}, HasNot: []string{`"d"`}},
 	})
 	admin, second := login(t, app, "testuser", "SecurePassword123!"), login(t, app, "seconduser", "SecurePassword123!")

@@ -99,7 +99,7 @@ func (s *Service) handleOpenIDConfiguration(context.Context, shop.Caller, web.No
 }
 
 type revocationsInput struct {
-	Cursor string `query:"cursor" validate:"max=100"`
+	Cursor string `query:"cursor" empty:"true" validate:"max=100"` // empty at the start
 }
 
 func (s *Service) handleRevocations(ctx context.Context, _ shop.Caller, in revocationsInput) (auth.Update, error) {
