@@ -102,7 +102,7 @@ var oddQueries = []string{
 	"category_id=0", "category_id=-1", "category_id=9223372036854775807", "category_id=9223372036854775808", "category_id=1e3", "category_id=%00", "category_id=x",
 	"min_price=1e99", "min_price=-1", "min_price=NaN", "min_price=Infinity", "min_price=1e-99999", "min_price=0x10", "max_price=999999999999.999999", "max_price=1000000000000",
 	"min_price=+5", "min_price=%2B5", "min_price=1,5", "max_price=0.0000001", "min_price=%D9%A1", "in_stock=maybe", "in_stock=2", "in_stock=%00", "facets=maybe", "sort=Price", "sort=%00",
-	"brand=%00", "brand=%ff", "brand=" + strings.Repeat("x", 121), "attr.x=%00", "attr.%ff=x", "attr.=x", "attr.x=%ff", "attr.x=" + strings.Repeat("x", 501),
+	"brand=%00", "brand=%ff", "brand=" + strings.Repeat("x", 121), "attr.x=%00", "attr.%00=x", "attr.%ff=x", "attr.=x", "attr.x=%ff", "attr.x=" + strings.Repeat("x", 501),
 	"attr." + strings.Repeat("x", 65) + "=1", "q=%00", "q=%ff", "q=%ed%a0%80", "q=" + strings.Repeat("x", 10_000), "attr.x=" + strings.Repeat("9", 500), "currency=%00%00%00",
 	"currency=%C3%A9%C3%A9%C3%A9", "limit=0", "limit=101", "cursor=x", "attr.x=%22", "attr.x=%7B%7D", "attr.x=null", "attr.x=[1]", "attr.x=\\u0000", "attr.x=%27%3B--",
 }
@@ -121,6 +121,8 @@ func TestOddFilters(t *testing.T) {
 		}
 	}
 }
+
+var listParameters = []string{"q", "category_id", "brand", "currency", "min_price", "max_price", "in_stock", "sort", "limit", "cursor"}
 
 // FuzzList makes lists of any query. None fails.
 func FuzzList(f *testing.F) {
@@ -145,6 +147,11 @@ func FuzzList(f *testing.F) {
 		values, err := url.ParseQuery(query)
 		if err != nil {
 			t.Skip("not a query")
+		}
+		for name := range values {
+			if !slices.Contains(listParameters, name) && !strings.HasPrefix(name, "attr.") {
+				delete(values, name) // a test of kit/web
+			}
 		}
 		status, body := kittest.Do(t, app, kittest.Call{Do: "GET /products?facets=true&" + values.Encode()})
 		if status != 200 && status != 422 && status != 400 {
