@@ -197,7 +197,7 @@ type Image struct {
 	Width     int       `json:"width"`
 }
 
-// NewAddress NewAddress is the shipping address of a new order.
+// NewAddress NewAddress is the shipping address of a new order. `country` is a code of ISO 3166-1 or a name. `postal_code` is required in countries whose addresses need one, and where the country is not known; `state` in Australia, Canada and the United States. No part is compared with lists of places.
 type NewAddress struct {
 	// City Examples: London
 	City string `json:"city"`
@@ -206,7 +206,7 @@ type NewAddress struct {
 	Country string `json:"country"`
 
 	// PostalCode Examples: SW1Y 4JH
-	PostalCode string  `json:"postal_code"`
+	PostalCode *string `json:"postal_code,omitempty"`
 	State      *string `json:"state,omitempty"`
 
 	// Street Examples: 12 St James's Square
@@ -232,14 +232,14 @@ type NewOrder struct {
 	PaymentMethod NewOrderPaymentMethod `json:"payment_method"`
 	PaymentToken  *string               `json:"payment_token,omitempty"`
 
-	// ShippingAddress NewAddress is the shipping address of a new order.
+	// ShippingAddress NewAddress is the shipping address of a new order. `country` is a code of ISO 3166-1 or a name. `postal_code` is required in countries whose addresses need one, and where the country is not known; `state` in Australia, Canada and the United States. No part is compared with lists of places.
 	ShippingAddress NewAddress `json:"shipping_address"`
 }
 
 // NewOrderPaymentMethod Examples: credit_card
 type NewOrderPaymentMethod string
 
-// NewProduct NewProduct is the input for a product. The currency defaults to USD and the slug to one made from name and `sku`. `language` selects how its words are stemmed for search; simple does not stem.
+// NewProduct NewProduct is the input for a product. The currency defaults to the shop's, and the slug to one made from name and `sku`. `language` selects how its words are stemmed for search; simple does not stem.
 type NewProduct struct {
 	// Attributes Examples: {"color":"red"}
 	Attributes map[string]AttributeValue `json:"attributes,omitempty"`
@@ -396,7 +396,9 @@ type Payment struct {
 	Amount   json.Number `json:"amount"`
 	Attempts int         `json:"attempts"`
 	Currency string      `json:"currency"`
-	Provider string      `json:"provider"`
+
+	// Provider "none" if there is nothing to pay
+	Provider string `json:"provider"`
 
 	// Reason why it was declined, for people
 	Reason      *string      `json:"reason,omitempty"`
@@ -462,7 +464,7 @@ type Refund struct {
 	SettledAt *time.Time `json:"settled_at"`
 }
 
-// Registration Registration opens an account. A password has at least 8 characters and at most 72 bytes, which is all that bcrypt reads.
+// Registration Registration opens an account. A password has at least 8 characters and at most 72 bytes, which is all that bcrypt reads. `full_name` must have no link, domain name or e-mail address, because it is in e-mails.
 type Registration struct {
 	// Email Examples: ada@example.com
 	Email openapi_types.Email `json:"email"`
@@ -530,7 +532,7 @@ type ListNotificationsParams struct {
 	// Limit Size of the page.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor next_cursor of the page before.
+	// Cursor next_cursor of the page before, with the same parameters except limit.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// Unread Unread notifications only.
@@ -546,7 +548,7 @@ type ListOrdersParams struct {
 	// Limit Size of the page.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor next_cursor of the page before.
+	// Cursor next_cursor of the page before, with the same parameters except limit.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -2258,6 +2260,13 @@ type ListNotificationsResponse413Headers struct {
 	RateLimitReset     *int
 }
 
+// ListNotificationsResponse415Headers the declared response headers of an HTTP 415 response for ListNotifications
+type ListNotificationsResponse415Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+}
+
 // ListNotificationsResponse421Headers the declared response headers of an HTTP 421 response for ListNotifications
 type ListNotificationsResponse421Headers struct {
 	RateLimitLimit     *int
@@ -2296,6 +2305,8 @@ type ListNotificationsResponse struct {
 	ApplicationProblemJSON401 *Problem
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationProblemJSON413 *Problem
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *Problem
 	// ApplicationProblemJSON421 the response for an HTTP 421 `application/problem+json` response
 	ApplicationProblemJSON421 *Problem
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
@@ -2316,6 +2327,8 @@ type ListNotificationsResponse struct {
 	Headers401 *ListNotificationsResponse401Headers
 	// Headers413 the parsed response headers for an HTTP 413 response
 	Headers413 *ListNotificationsResponse413Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *ListNotificationsResponse415Headers
 	// Headers421 the parsed response headers for an HTTP 421 response
 	Headers421 *ListNotificationsResponse421Headers
 	// Headers422 the parsed response headers for an HTTP 422 response
@@ -2377,6 +2390,13 @@ type ListOrdersResponse413Headers struct {
 	RateLimitReset     *int
 }
 
+// ListOrdersResponse415Headers the declared response headers of an HTTP 415 response for ListOrders
+type ListOrdersResponse415Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+}
+
 // ListOrdersResponse421Headers the declared response headers of an HTTP 421 response for ListOrders
 type ListOrdersResponse421Headers struct {
 	RateLimitLimit     *int
@@ -2417,6 +2437,8 @@ type ListOrdersResponse struct {
 	ApplicationProblemJSON403 *Problem
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationProblemJSON413 *Problem
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *Problem
 	// ApplicationProblemJSON421 the response for an HTTP 421 `application/problem+json` response
 	ApplicationProblemJSON421 *Problem
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
@@ -2439,6 +2461,8 @@ type ListOrdersResponse struct {
 	Headers403 *ListOrdersResponse403Headers
 	// Headers413 the parsed response headers for an HTTP 413 response
 	Headers413 *ListOrdersResponse413Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *ListOrdersResponse415Headers
 	// Headers421 the parsed response headers for an HTTP 421 response
 	Headers421 *ListOrdersResponse421Headers
 	// Headers422 the parsed response headers for an HTTP 422 response
@@ -2634,6 +2658,13 @@ type GetOrderResponse413Headers struct {
 	RateLimitReset     *int
 }
 
+// GetOrderResponse415Headers the declared response headers of an HTTP 415 response for GetOrder
+type GetOrderResponse415Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+}
+
 // GetOrderResponse421Headers the declared response headers of an HTTP 421 response for GetOrder
 type GetOrderResponse421Headers struct {
 	RateLimitLimit     *int
@@ -2674,6 +2705,8 @@ type GetOrderResponse struct {
 	ApplicationProblemJSON404 *Problem
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationProblemJSON413 *Problem
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *Problem
 	// ApplicationProblemJSON421 the response for an HTTP 421 `application/problem+json` response
 	ApplicationProblemJSON421 *Problem
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
@@ -2696,6 +2729,8 @@ type GetOrderResponse struct {
 	Headers404 *GetOrderResponse404Headers
 	// Headers413 the parsed response headers for an HTTP 413 response
 	Headers413 *GetOrderResponse413Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *GetOrderResponse415Headers
 	// Headers421 the parsed response headers for an HTTP 421 response
 	Headers421 *GetOrderResponse421Headers
 	// Headers422 the parsed response headers for an HTTP 422 response
@@ -2910,6 +2945,13 @@ type GetInventoryResponse413Headers struct {
 	RateLimitReset     *int
 }
 
+// GetInventoryResponse415Headers the declared response headers of an HTTP 415 response for GetInventory
+type GetInventoryResponse415Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+}
+
 // GetInventoryResponse421Headers the declared response headers of an HTTP 421 response for GetInventory
 type GetInventoryResponse421Headers struct {
 	RateLimitLimit     *int
@@ -2952,6 +2994,8 @@ type GetInventoryResponse struct {
 	ApplicationProblemJSON404 *Problem
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationProblemJSON413 *Problem
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *Problem
 	// ApplicationProblemJSON421 the response for an HTTP 421 `application/problem+json` response
 	ApplicationProblemJSON421 *Problem
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
@@ -2976,6 +3020,8 @@ type GetInventoryResponse struct {
 	Headers404 *GetInventoryResponse404Headers
 	// Headers413 the parsed response headers for an HTTP 413 response
 	Headers413 *GetInventoryResponse413Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *GetInventoryResponse415Headers
 	// Headers421 the parsed response headers for an HTTP 421 response
 	Headers421 *GetInventoryResponse421Headers
 	// Headers422 the parsed response headers for an HTTP 422 response
@@ -4323,6 +4369,13 @@ func ParseListNotificationsResponse(rsp *http.Response) (*ListNotificationsRespo
 		}
 		response.ApplicationProblemJSON413 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -4464,6 +4517,30 @@ func ParseListNotificationsResponse(rsp *http.Response) (*ListNotificationsRespo
 			headers.RateLimitReset = &value
 		}
 		response.Headers413 = &headers
+	case rsp.StatusCode == 415:
+		var headers ListNotificationsResponse415Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		response.Headers415 = &headers
 	case rsp.StatusCode == 421:
 		var headers ListNotificationsResponse421Headers
 		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
@@ -4606,6 +4683,13 @@ func ParseListOrdersResponse(rsp *http.Response) (*ListOrdersResponse, error) {
 			return nil, err
 		}
 		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
 		var dest Problem
@@ -4772,6 +4856,30 @@ func ParseListOrdersResponse(rsp *http.Response) (*ListOrdersResponse, error) {
 			headers.RateLimitReset = &value
 		}
 		response.Headers413 = &headers
+	case rsp.StatusCode == 415:
+		var headers ListOrdersResponse415Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		response.Headers415 = &headers
 	case rsp.StatusCode == 421:
 		var headers ListOrdersResponse421Headers
 		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
@@ -5254,6 +5362,13 @@ func ParseGetOrderResponse(rsp *http.Response) (*GetOrderResponse, error) {
 		}
 		response.ApplicationProblemJSON413 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -5419,6 +5534,30 @@ func ParseGetOrderResponse(rsp *http.Response) (*GetOrderResponse, error) {
 			headers.RateLimitReset = &value
 		}
 		response.Headers413 = &headers
+	case rsp.StatusCode == 415:
+		var headers GetOrderResponse415Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		response.Headers415 = &headers
 	case rsp.StatusCode == 421:
 		var headers GetOrderResponse421Headers
 		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
@@ -5946,6 +6085,13 @@ func ParseGetInventoryResponse(rsp *http.Response) (*GetInventoryResponse, error
 		}
 		response.ApplicationProblemJSON413 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -6135,6 +6281,30 @@ func ParseGetInventoryResponse(rsp *http.Response) (*GetInventoryResponse, error
 			headers.RateLimitReset = &value
 		}
 		response.Headers413 = &headers
+	case rsp.StatusCode == 415:
+		var headers GetInventoryResponse415Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		response.Headers415 = &headers
 	case rsp.StatusCode == 421:
 		var headers GetInventoryResponse421Headers
 		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
