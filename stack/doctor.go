@@ -33,7 +33,7 @@ func doctor(ctx context.Context, c command) error {
 		optional(server(ctx, "chromium (for make test)", "chromium", program.FindChromium)),
 	}
 	all = append(all, dapr(ctx, c.Instance), disk(c.Root), memory())
-	all = append(all, ports(ctx, c.Instance)...)
+	all = append(all, ports(c.Instance)...)
 	w := tabwriter.NewWriter(os.Stdout, 2, 2, 2, ' ', 0)
 	blocked := false
 	for _, f := range all {
@@ -118,7 +118,7 @@ func memory() requirement {
 }
 
 // ports lists the processes that use our ports, unless that is the platform itself.
-func ports(ctx context.Context, i instance.Instance) []requirement {
+func ports(i instance.Instance) []requirement {
 	if pid := platform.Supervisor(i); pid != 0 {
 		return []requirement{{what: "ports", is: fmt.Sprintf("the platform runs (pid %d)", pid)}}
 	}
@@ -128,7 +128,7 @@ func ports(ctx context.Context, i instance.Instance) []requirement {
 	}
 	var out []requirement
 	for p, name := range platform.Ports(i, apps) {
-		if process, used := port.InUse(ctx, p); used {
+		if process, used := port.InUse(p); used {
 			out = append(out, requirement{
 				what: fmt.Sprintf("port %d, for %s", p, name), is: "used by " + process.String(), blocking: true,
 				todo: "stop that process",

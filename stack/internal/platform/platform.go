@@ -128,16 +128,29 @@ func (r *run) checkPorts(ctx context.Context) error {
 	}
 	var used []string
 	for p, name := range ports {
-		if process, is := port.InUse(ctx, p); is {
+		if process, is := port.InUse(p); is {
 			used = append(used, fmt.Sprintf("port %d, which %s needs, is used by %s", p, name, process))
 		}
 	}
-	if len(used) == 0 {
-		return nil
+	if len(used) > 0 {
+		slices.Sort(used)
+		return fmt.Errorf("%s\nstop that process, then start again", strings.Join(used, "\n"))
 	}
-	slices.Sort(used)
-	return fmt.Errorf("%s\nstop that process, then start again", strings.Join(used, "\n"))
+	ctx, cancel := context.WithTimeout(ctx, portTimeout)
+	defer cancel()
+	for p, name := range ports {
+		waiting := func() {
+			r.log.Printf("waiting for port %d, which %s needs and a connection of another program has", p, name)
+		}
+		if err := port.AwaitFree(ctx, p, waiting); err != nil {
+			return fmt.Errorf("%w\nstart again", err)
+		}
+	}
+	return nil
 }
+
+// portTimeout is more than the minute for which the kernel keeps the port of a connection that has ended.
+const portTimeout = 75 * time.Second
 
 // prepareFiles prepares the instance's folders, tokens and secrets.
 func (r *run) prepareFiles(context.Context) (err error) {

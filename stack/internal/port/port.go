@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Process is a process that listens on a port. PID is 0 when the kernel hides it from this user.
@@ -25,18 +26,33 @@ func (p Process) String() string {
 	return fmt.Sprintf("pid %d (%s)", p.PID, p.Command)
 }
 
-// InUse reports whether a port is in use on any address, and by which process.
-func InUse(ctx context.Context, port int) (Process, bool) {
+// InUse reports whether a process listens on a port, on any address, and which one.
+func InUse(port int) (Process, bool) {
 	inodes := listening(port)
 	if len(inodes) == 0 {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err != nil {
-			return Process{}, true
-		}
-		l.Close()
 		return Process{}, false
 	}
 	return owner(inodes), true
+}
+
+// AwaitFree waits until a program can listen on a port that no process listens on: the kernel may have given its number
+// to an outgoing connection, which holds it until a minute after its end. It calls waiting once if it has to wait, and
+// fails when ctx ends.
+func AwaitFree(ctx context.Context, port int, waiting func()) error {
+	for first := true; ; first = false {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			return l.Close()
+		}
+		if first {
+			waiting()
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("port %d is used by a connection of another program: %w", port, err)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
 }
 
 // listening are the socket inodes that listen on the port.
