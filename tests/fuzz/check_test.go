@@ -64,7 +64,7 @@ func checkProblem(res response) (all []problem) {
 	return nil
 }
 
-// expected compares a response with what the hostile values want.
+// expected compares a response with what the hostile values require.
 func (f *fuzzer) expected(r *request, res response) (all []problem) {
 	status, ok := res.StatusCode, res.StatusCode < 400 && !refusedRow(r, res)
 	for _, c := range r.changes {

@@ -28,7 +28,7 @@ type request struct {
 	number  int
 	op      *operation
 	changes []change // what is hostile in it
-	as      *account // who sends it
+	as      *account // the caller
 	method  string
 	path    string   // encoded
 	query   []string // name=value, encoded

@@ -15,7 +15,7 @@ import (
 // ending are operations that end the session or the account of their caller.
 var ending = []string{"signOut", "endSessions", "endSession", "deleteAccount", "changePassword", "refreshToken"}
 
-// caller is who may call an operation.
+// caller is an account that may call an operation.
 func (w *worker) caller(o *operation) *account {
 	switch {
 	case len(o.Security) == 0:

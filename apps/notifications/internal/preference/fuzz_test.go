@@ -9,7 +9,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// FuzzUpdate: preferences that are accepted put a notification off until the end of the quiet hours, by at most a day
+// FuzzUpdate: preferences that are accepted delay a notification until the end of the quiet hours, by at most a day
 // and a change of clocks.
 func FuzzUpdate(f *testing.F) {
 	for _, seed := range []string{

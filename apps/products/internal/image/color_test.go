@@ -57,9 +57,9 @@ func withJPEGProfile(file, profile []byte, size int) []byte {
 	var segments []byte
 	for i, part := range parts {
 		segments = append(segments, 0xff, 0xe2)
-		segments = binary.BigEndian.AppendUint16(segments, uint16(2+14+len(part))) //nolint:gosec // small
+		segments = binary.BigEndian.AppendUint16(segments, uint16(2+14+len(part)))
 		segments = append(segments, "ICC_PROFILE\x00"...)
-		segments = append(append(segments, byte(i+1), byte(len(parts))), part...) //nolint:gosec // small
+		segments = append(append(segments, byte(i+1), byte(len(parts))), part...)
 	}
 	return slices.Insert(slices.Clone(file), 2, segments...)
 }
@@ -123,16 +123,16 @@ func newProfile(space, connection string, tags map[string][]byte) []byte {
 	copy(header[12:], "prtr"+space+connection)
 	copy(header[36:], "acsp")
 	copy(header[68:], "\x00\x00\xf6\xd6\x00\x01\x00\x00\x00\x00\xd3\x2d") // D50
-	table := binary.BigEndian.AppendUint32(nil, uint32(len(tags)))        //nolint:gosec // small
+	table := binary.BigEndian.AppendUint32(nil, uint32(len(tags)))
 	var data []byte
 	for _, name := range slices.Sorted(maps.Keys(tags)) {
 		at := 132 + 12*len(tags) + len(data)
-		table = binary.BigEndian.AppendUint32(append(table, name...), uint32(at)) //nolint:gosec // small
-		table = binary.BigEndian.AppendUint32(table, uint32(len(tags[name])))     //nolint:gosec // small
+		table = binary.BigEndian.AppendUint32(append(table, name...), uint32(at))
+		table = binary.BigEndian.AppendUint32(table, uint32(len(tags[name])))
 		data = append(append(data, tags[name]...), make([]byte, -len(tags[name])&3)...)
 	}
 	profile := slices.Concat(header, table, data)
-	binary.BigEndian.PutUint32(profile, uint32(len(profile))) //nolint:gosec // small
+	binary.BigEndian.PutUint32(profile, uint32(len(profile)))
 	return profile
 }
 
@@ -153,7 +153,7 @@ func cmykProfile() []byte {
 	}
 	ramp := make([]byte, 256)
 	for i := range ramp {
-		ramp[i] = byte(i) //nolint:gosec // at most 255
+		ramp[i] = byte(i)
 	}
 	lut = append(lut, bytes.Repeat(ramp, 4)...)
 	for corner := range 16 {

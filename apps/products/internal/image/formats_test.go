@@ -19,7 +19,7 @@ func TestFormats(t *testing.T) {
 	})
 	read := func(name string) []byte {
 		t.Helper()
-		file, err := os.ReadFile("testdata/" + name) //nolint:gosec // a name of this file
+		file, err := os.ReadFile("testdata/" + name)
 		if err != nil {
 			t.Fatal(err)
 		}

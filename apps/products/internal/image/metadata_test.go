@@ -17,7 +17,7 @@ import (
 // picture reads a file of testdata, which README.md there describes.
 func picture(t *testing.T, name string) []byte {
 	t.Helper()
-	file, err := os.ReadFile(filepath.Join("testdata", name)) //nolint:gosec // a name of this file
+	file, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ var red, blue = color.NRGBA{R: 255, A: 255}, color.NRGBA{B: 255, A: 255}
 
 // withChunk inserts a chunk into a PNG: after IHDR, or before IEND.
 func withChunk(file []byte, name string, data []byte, last bool) []byte {
-	chunk := binary.BigEndian.AppendUint32(nil, uint32(len(data))) //nolint:gosec // small
+	chunk := binary.BigEndian.AppendUint32(nil, uint32(len(data)))
 	chunk = append(append(chunk, name...), data...)
 	chunk = binary.BigEndian.AppendUint32(chunk, crc32.ChecksumIEEE(chunk[4:]))
 	at := 33
@@ -66,7 +66,7 @@ func withChunk(file []byte, name string, data []byte, last bool) []byte {
 // exifOf is EXIF with an orientation of a type: 1 byte, 3 short, 4 long.
 func exifOf(turn, typ int) []byte {
 	tiff := []byte("II*\x00\x08\x00\x00\x00\x01\x00\x12\x01")
-	tiff = append(tiff, byte(typ), 0, 1, 0, 0, 0, byte(turn), 0, 0, 0) //nolint:gosec // small
+	tiff = append(tiff, byte(typ), 0, 1, 0, 0, 0, byte(turn), 0, 0, 0)
 	return append(tiff, "52.5200N 13.4050E"...)
 }
 
@@ -188,7 +188,7 @@ func FuzzRender(f *testing.F) {
 		f.Fatal(err)
 	}
 	for _, path := range append(files, "testdata/turned.webp", "testdata/display-p3.webp", "testdata/animated.webp") {
-		file, err := os.ReadFile(path) //nolint:gosec // of testdata
+		file, err := os.ReadFile(path)
 		if err != nil {
 			f.Fatal(err)
 		}

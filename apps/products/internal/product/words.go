@@ -72,7 +72,7 @@ func isWord(part string) bool {
 	return utf8.RuneCountInString(part) >= minWord && !strings.ContainsAny(part, "0123456789")
 }
 
-// compounds are ranges of two and three neighbouring terms, written together, by the index of the first.
+// compounds are ranges of two and three adjacent terms, written together, by the index of the first.
 func compounds(all []term) [][]string {
 	joined := make([][]string, len(all))
 	for i, first := range all {

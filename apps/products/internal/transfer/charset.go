@@ -18,8 +18,8 @@ type charset struct {
 	encoding.Encoding // nil for UTF-8
 }
 
-// findCharset knows the names of the WHATWG's standard, which browsers and spreadsheets use; no name is UTF-8. It fails
-// with ErrCharset.
+// findCharset returns the charset of a name of the WHATWG's standard, as browsers and spreadsheets write them. An empty
+// name is UTF-8. It fails with ErrCharset.
 func findCharset(name string) (charset, error) {
 	known, err := htmlindex.Get(name)
 	switch strings.ToLower(name) {

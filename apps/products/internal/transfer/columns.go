@@ -89,8 +89,8 @@ func quotedNames(names []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// parseCells converts the cells of a record to JSON and parses it as a line of JSON. text describes why bytes are no
-// text of the file's charset.
+// parseCells converts the cells of a record to JSON and parses it as a line of JSON. notText returns why
+// the bytes of a cell are no text of the file's charset, or "".
 func parseCells(line int, header, cells []string, notText func(cell string) string) parsedRow {
 	row := parsedRow{lineNumber: line}
 	if i := slices.Index(header, "sku"); i < len(cells) && utf8.ValidString(cells[i]) {

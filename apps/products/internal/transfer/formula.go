@@ -13,7 +13,7 @@ func isFormula(text string) bool {
 	return strings.IndexAny(text, formulaStarts) == 0
 }
 
-// neutral is a text as the cell of a spreadsheet: =1+1 is '=1+1, and '=1+1 is ”=1+1.
+// neutral is a text as a cell that no spreadsheet runs: a formula gets an apostrophe in front, also if it has one.
 func neutral(text string) string {
 	if isFormula(text) {
 		return "'" + text

@@ -9,8 +9,8 @@ import (
 )
 
 // records reads the records of a CSV file (RFC 4180) in constant memory. Unlike encoding/csv, it keeps line ends inside
-// quotes as they are, bounds a record, and knows where a quote began that is never closed. Lines end in \n, \r\n, or in
-// \r if the first one does.
+// quotes as they are, bounds a record, and reports the line of a quote that is never closed. Lines end in \n, in \r\n,
+// or in \r if the first one does.
 type records struct {
 	from  *bufio.Reader
 	line  int  // of the next byte, from 1

@@ -14,7 +14,7 @@ import (
 	"sidecart/kit/web"
 )
 
-// texts are made of what files and spreadsheets trip over.
+// texts are made of characters that are special in files and spreadsheets.
 func texts(maxParts int) *rapid.Generator[string] {
 	part := rapid.SampledFrom([]string{"=", "+", "-", "@", "'", `"`, ",", ";", " ", "a", "B", "5", "1e3", "true", "null", "{", "\\", "é", "e\u0301", "中", "🎧", "\u00a0", "\ufeff", "\u2028",
 		"\ufffd", "＝", "<b>", "&amp;", "%"})

@@ -69,7 +69,7 @@ const (
 	batchSize      = 500   // rows in a transaction
 	maxErrors      = 1_000 // in a report
 	maxRecordBytes = 1 << 20
-	maxSKULines    = 100_000 // whose lines are known to the errors of later ones
+	maxSKULines    = 100_000 // SKUs whose line the error of a later row names
 )
 
 // Errors of imports.

@@ -83,7 +83,8 @@ var nameForms = map[string][]string{
 	"unknown":  {"unknown", "UNKNOWN", " unknown ", "Unknown", "ｕｎｋnown", "unknown "},
 }
 
-// TestFailuresCountForTheAccount whatever its owner is called. Failures of one unknown name count in the same way.
+// TestFailuresCountForTheAccount: failures under each name of an account are counted together. Failures of one unknown
+// name count in the same way.
 func TestFailuresCountForTheAccount(t *testing.T) {
 	var responses []string
 	for name, forms := range nameForms {
