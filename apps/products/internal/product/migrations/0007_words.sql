@@ -80,13 +80,15 @@ create function search_words(spaced text) returns text language sql immutable st
   regexp_replace(regexp_replace(spaced, '([0-9]+)', ' \1 ', 'g') collate "und-x-icu", '[^0-9 ' || public.letter() || ']+', ' ', 'g');
 
 -- search_compounds are the ends of chunks that have several parts, joined: wifi of Wi-Fi, and wh001b and 001b of
--- WH-001-B. Each range of parts is a prefix of one of them.
+-- WH-001-B. Each range of parts is a prefix of one of them. A text has at most 100 kB of them, so that every text fits
+-- a tsvector, whose limit is 1 MiB.
 -- +goose StatementBegin
 create function search_compounds(spaced text) returns text[] language plpgsql immutable strict parallel safe as $$
 declare
   chunk text;
   parts text[];
   compounds text[] := '{}';
+  size int := 0;
 begin
   for chunk in
     select match[1] from regexp_matches(spaced collate "und-x-icu",
@@ -95,6 +97,10 @@ begin
     parts := array_remove(string_to_array(public.search_words(chunk), ' '), '');
     for i in 1 .. cardinality(parts) - 1 loop
       compounds := compounds || left(array_to_string(parts[i:i + 7], ''), 60);
+      size := size + octet_length(compounds[cardinality(compounds)]);
+      if size > 100000 then
+        return compounds;
+      end if;
     end loop;
   end loop;
   return compounds;
@@ -109,9 +115,10 @@ create function search_pairs(value text) returns tsvector language plpgsql immut
 begin
   return (
     select string_agg(quote_literal(pair) || ':' || least(position, 16383), ' ') from (
-      select substr(r.run[1], i, 2) as pair, row_number() over (order by r.position, i) as position
+      select c.letter || coalesce(lead(c.letter) over (partition by r.position order by c.position), '') as pair,
+        row_number() over (order by r.position, c.position) as position
       from regexp_matches(value, public.unspaced() || '+', 'g') with ordinality as r (run, position),
-        generate_series(1, length(r.run[1])) i
+        string_to_table(r.run[1], null) with ordinality as c (letter, position)
     ) pairs)::tsvector;
 end
 $$;
