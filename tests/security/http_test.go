@@ -116,3 +116,36 @@ func TestRequestSmuggling(t *testing.T) {
 	refused(t, "HTTP/1.0 with chunks", sendOne(t, "HTTP/1.0",
 		"POST /api/v1/auth/refresh HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), "", 400)
 }
+
+// TestHeadersDecideNothing signs in with headers that sidecars may not carry. What a service stores of them is as sent,
+// or marked.
+func TestHeadersDecideNothing(t *testing.T) {
+	t.Parallel()
+	_, name := newUser(t)
+	signIn := "username=" + name + "&password=" + strings.ReplaceAll(password, " ", "+")
+	for agent, want := range map[string]string{
+		"\u041c\u0430\u0433\u0430\u0437\u0438\u043d/1.0": "\u041c\u0430\u0433\u0430\u0437\u0438\u043d/1.0", "Caf\xe9/1.0": "Caf\ufffd/1.0", "\U0001f6d2/\u7ea2": "\U0001f6d2/\u7ea2",
+		strings.Repeat("a", 5000): strings.Repeat("a", 397) + "\u2026",
+	} {
+		res := sendOne(t, agent, fmt.Sprint("POST /api/v1/auth/login HTTP/1.1\r\n", hostHeader, "Accept-Language: d\xe9\r\nX-Request-Id: \xff\r\n",
+			"User-Agent: ", agent, "\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: ", len(signIn), "\r\n\r\n", signIn))
+		var tokens struct {
+			AccessToken string `json:"access_token"`
+		}
+		must(t, res.Into(200, &tokens))
+		c := anonymous()
+		c.Token = tokens.AccessToken
+		var sessions struct {
+			Items []struct {
+				Device  string
+				Current bool
+			}
+		}
+		must(t, c.Call(t.Context(), "GET /api/v1/users/me/sessions", nil, 200, &sessions))
+		for _, s := range sessions.Items {
+			if s.Current && s.Device != want {
+				t.Errorf("%.20q is stored as %.20q", agent, s.Device)
+			}
+		}
+	}
+}
