@@ -3,6 +3,7 @@ package fuzz_test
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -29,7 +30,7 @@ func (f *fuzzer) afterwards(t *testing.T) {
 	f.roundTrip(w)
 	health := &request{op: &operation{method: "GET", path: "/health/ready"}, method: "GET", path: "/health/ready", as: w.anonymous}
 	res, err := send(f.host, health)
-	if err != nil || res.StatusCode != 200 {
+	if err != nil || res.StatusCode != http.StatusOK {
 		t.Errorf("the platform is not healthy: %d %s %v", status(res), res.body, err)
 	}
 	d, err := invariants.Open(t.Context(), running.Secret)
@@ -83,7 +84,7 @@ func (f *fuzzer) pages(w *worker, o *operation, query string) {
 		}
 		res, err := send(f.host, r)
 		problems := f.check(r, res, err)
-		if err == nil && res.StatusCode != 200 && len(problems) == 0 {
+		if err == nil && res.StatusCode != http.StatusOK && len(problems) == 0 {
 			problems = append(problems, problem{"cannot be read", fmt.Sprintf("%d %.300s", res.StatusCode, res.body)})
 		}
 		for _, p := range problems {

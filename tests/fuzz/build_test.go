@@ -96,7 +96,7 @@ func (b *builder) writeBody(media string) {
 		}
 		b.body = form.Encode()
 	case multipartType:
-		b.request.media, b.body = multipartBody(b.cells)
+		b.media, b.body = multipartBody(b.cells)
 	case csvType:
 		b.body = csvBody(b.cells)
 	case linesType:

@@ -73,7 +73,7 @@ func TestHostileRequests(t *testing.T) {
 	f.baseline(t)
 	if only := setting(t, "FUZZ_NUMBER", 0); only > 0 {
 		f.one(f.workers[0], int(only))
-		f.report.write(t)
+		f.write(t)
 		return
 	}
 	fmt.Printf("seed %d, %d requests at %d parts of %d operations\n", seed, requests, len(f.all), len(f.operations))
@@ -96,7 +96,7 @@ func TestHostileRequests(t *testing.T) {
 	all.Wait()
 	fmt.Printf("%d requests in %s, statuses %v\n", requests, time.Since(began).Round(time.Second), f.statuses)
 	f.afterwards(t)
-	f.report.write(t)
+	f.write(t)
 }
 
 func newFuzzer(t *testing.T, seed uint64) *fuzzer {

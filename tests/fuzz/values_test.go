@@ -69,7 +69,7 @@ var texts = []value{
 	{kind: "private use", text: "a\ue000\U0010fffdb"},
 	{kind: "a BOM in the middle", text: "a\ufeffb"},
 	{kind: "a BOM before", text: "\ufeffab"},
-	{kind: "right to left", text: "שלום ‮evil\u202c \u2066x\u2069 العربية"},
+	{kind: "right to left", text: "שלום \u202eevil\u202c \u2066x\u2069 العربية"},
 	{kind: "right-to-left marks", text: "\u200fa\u200eb\u061c"},
 	{kind: "composed", text: "é Å ñ 가"},
 	{kind: "decomposed", text: "e\u0301 A\u030a n\u0303 \u1100\u1161"},

@@ -107,7 +107,7 @@ var wholes = append(headers(), []whole{
 	{"a row of CSV too short", either, isCSV, func(r *request) { r.body += "x\n" }},
 	{"a quote that is never closed", either, isCSV, func(r *request) { r.body += "\"x\nx,x\nx,x\n" }},
 	{"a column twice", refused, isCSV, func(r *request) { r.body = "sku,name,name\nx,y,z\n" }},
-	{"an unknown column", refused, isCSV, func(r *request) { r.body = "sku,nmae\nx,y\n" }},
+	{"an unknown column", refused, isCSV, func(r *request) { r.body = "sku,nam\nx,y\n" }},
 	{"no rows", either, isFile, withBody("")},
 	{"a file of NUL", either, isFile, withBody(strings.Repeat("\x00", 1000))},
 	{"a BOM before the file", either, isFile, func(r *request) { r.body = "\xef\xbb\xbf" + r.body }},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -39,7 +40,7 @@ type worker struct {
 	order                   string
 	notification            string
 	broadcast, delivery     string
-	paid, shipped           []string // orders to ship and refund, and to deliver
+	paid                    []string // orders to ship, refund or deliver
 	disposable              *account // for the request: it ends its session
 	made, images, renewals  int
 }
@@ -196,7 +197,7 @@ func (w *worker) newImage() (int64, error) {
 		return 0, err
 	}
 	var made struct{ ID int64 }
-	if res.StatusCode != 201 {
+	if res.StatusCode != http.StatusCreated {
 		return 0, fmt.Errorf("add a picture: %d %s", res.StatusCode, res.body)
 	}
 	return made.ID, json.Unmarshal([]byte(res.body), &made)
