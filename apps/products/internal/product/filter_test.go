@@ -97,6 +97,23 @@ func TestCurrencies(t *testing.T) {
 	})
 }
 
+// TestOtherCurrencies: a shop without products in its own currency has no list by price that is empty in silence.
+func TestOtherCurrencies(t *testing.T) {
+	app, _ := newShop(t, `"name":"A","sku":"A","price":10,"currency":"EUR"`, `"name":"B","sku":"B","price":20,"currency":"EUR"`)
+	for query, want := range map[string]string{"sort=price": "A B", "min_price=15": "B", "max_price=15": "A", "max_price=15&currency=USD": ""} {
+		finds(t, app, query, strings.Fields(want)...)
+	}
+	admin := kittest.NewCaller(shop.Admin)
+	kittest.Run(t, app, nil, []kittest.Call{
+		{Name: "bands", Do: "GET /products?facets=true", Want: 200, Has: []string{`"currency":"EUR","count":2`}},
+		{Name: "another currency", As: admin, Do: "PATCH /products/2", Body: `{"currency":"GBP"}`, Want: 200},
+		{Name: "which one", Do: "GET /products?sort=price", Want: 422, Has: []string{`"currency":"is required: `}},
+		{Name: "bands of none", Do: "GET /products?facets=true", Want: 200, Has: []string{`"price":[]`}},
+		{Name: "the shop's", As: admin, Do: "PATCH /products/1", Body: `{"currency":"USD"}`, Want: 200},
+	})
+	finds(t, app, "sort=price", "A")
+}
+
 // oddQueries are refused with the parameter's name, or find nothing by it; none fails.
 var oddQueries = []string{
 	"category_id=0", "category_id=-1", "category_id=9223372036854775807", "category_id=9223372036854775808", "category_id=1e3", "category_id=%00", "category_id=x",

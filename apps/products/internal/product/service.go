@@ -162,6 +162,11 @@ func (s *Service) List(ctx context.Context, f Filter, pq web.PageQuery) (page Pr
 // resolve looks up the subcategories and the search terms of a filter.
 func (s *Service) resolve(ctx context.Context, f Filter) (q query, err error) {
 	q.Filter, q.currency = f, cmp.Or(strings.ToUpper(f.Currency), s.defaults.Currency)
+	if f.Currency == "" && (f.comparesPrices() || f.Facets) {
+		if q.currency, err = comparedCurrency(ctx, s.db, f, s.defaults.Currency); err != nil {
+			return q, err
+		}
+	}
 	if _, err := (shop.Money{}).In(q.currency); err != nil {
 		return q, fault.ErrInvalid.With("currency", "is not a currency of ISO 4217")
 	}

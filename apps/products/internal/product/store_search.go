@@ -1,6 +1,7 @@
 package product
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"sidecart/kit/fault"
 	"sidecart/kit/postgres"
 )
 
@@ -32,6 +34,20 @@ func subtree(ctx context.Context, db postgres.Reader, category int64) ([]int64, 
 			select $1::bigint as id union select c.id from categories c join below on c.parent_id = below.id
 		)
 		select id from below`, category)
+}
+
+// comparedCurrency returns the currency in which a list without one compares prices: the shop's, unless no product on
+// sale has it and all have the same other one. If they have several others, a filter or an order by price fails with
+// ErrInvalid.
+func comparedCurrency(ctx context.Context, db postgres.Reader, f Filter, shops string) (string, error) {
+	currency, err := postgres.One(ctx, db, pgx.ErrNoRows, pgx.RowTo[string], `
+		select case when lowest is null then $1::text when lowest = highest then lowest
+			when exists (select from products where archived_at is null and currency = $1) then $1 else '' end
+		from (select min(currency) as lowest, max(currency) as highest from products where archived_at is null) used`, shops)
+	if err == nil && currency == "" && f.comparesPrices() {
+		err = fault.ErrInvalid.With("currency", "is required: products have several currencies, and none has "+shops)
+	}
+	return cmp.Or(currency, shops), err
 }
 
 // conditions of matching products (p).
