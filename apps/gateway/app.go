@@ -21,7 +21,6 @@ func build(app *web.App, cfg settings, routes []route.Route, verify web.Verify, 
 	front.Routes(app)
 	requests.Routes(app)
 	streams.Routes(app)
-	app.Use(web.RefuseBody) // all that follows only reads
 	reporter := health.NewReporter(app, route.Services(routes), to, verify)
 	reporter.Probes() // before the limit: an orchestrator's probes may share an address with all clients
 	front.LimitOthers(app)

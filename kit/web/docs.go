@@ -27,11 +27,11 @@ func Docs(app *fiber.App) {
 			panic(err) // the file is not embedded
 		}
 		mediaType := mime.TypeByExtension(path.Ext(name))
-		app.Get(at, func(c *fiber.Ctx) error {
+		app.Get(at, RefuseBody, func(c *fiber.Ctx) error {
 			c.Set(fiber.HeaderContentType, mediaType)
 			c.Set(fiber.HeaderCacheControl, "no-cache")
 			return c.Send(text)
 		})
 	}
-	app.Get("/docs/*", adaptor.HTTPHandler(v5emb.New("", "", "/docs/")))
+	app.Get("/docs/*", RefuseBody, adaptor.HTTPHandler(v5emb.New("", "", "/docs/")))
 }

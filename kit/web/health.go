@@ -87,9 +87,8 @@ func (app *App) Health(ctx context.Context) Health {
 
 // platformRoutes are on the port of every service. They show no data of users, so they need no token.
 func (app *App) platformRoutes() {
-	app.Use("/health", RefuseBody)
-	app.Get("/health", func(c *fiber.Ctx) error { return c.JSON(Health{Status: OK}) })
-	app.Get("/health/ready", func(c *fiber.Ctx) error {
+	app.Get("/health", RefuseBody, func(c *fiber.Ctx) error { return c.JSON(Health{Status: OK}) })
+	app.Get("/health/ready", RefuseBody, func(c *fiber.Ctx) error {
 		h := app.Health(c.UserContext())
 		c.Set(fiber.HeaderCacheControl, "no-store")
 		if h.Status == Down {
@@ -97,7 +96,7 @@ func (app *App) platformRoutes() {
 		}
 		return c.JSON(h)
 	})
-	app.Get("/metrics", adaptor.HTTPHandler(promhttp.Handler()))
-	app.Get("/openapi.json", func(c *fiber.Ctx) error { return c.JSON(app.OpenAPI()) })
+	app.Get("/metrics", RefuseBody, adaptor.HTTPHandler(promhttp.Handler()))
+	app.Get("/openapi.json", RefuseBody, func(c *fiber.Ctx) error { return c.JSON(app.OpenAPI()) })
 	Docs(app.App)
 }

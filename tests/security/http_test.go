@@ -109,7 +109,7 @@ func TestRequestSmuggling(t *testing.T) {
 	}
 	responses := sendRaw(t, fmt.Sprintf("GET /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s",
 		len(hidden), hidden))
-	if len(responses) != 1 || responses[0].Status != 200 {
+	if len(responses) != 1 || responses[0].Status != 400 {
 		t.Errorf("a GET with a request as its body: %+v", responses)
 	}
 	refused(t, "HTTP/2", sendOne(t, "HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), "", 400)

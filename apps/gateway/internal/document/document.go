@@ -43,7 +43,7 @@ func New(routes []route.Route, scale int, to *forward.Forwarder, own func() map[
 
 // Routes adds /openapi.json, and the page /docs that shows it.
 func (d *Documents) Routes(app *web.App) {
-	app.Get("/openapi.json", func(c *fiber.Ctx) error {
+	app.Get("/openapi.json", web.RefuseBody, func(c *fiber.Ctx) error {
 		merged, err := d.Document(c.UserContext())
 		if err != nil {
 			return err

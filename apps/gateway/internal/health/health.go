@@ -51,8 +51,8 @@ func NewReporter(app *web.App, services []string, to *forward.Forwarder, verify 
 func (r *Reporter) Probes() {
 	web.DocumentHealth[web.Health](r.app, "/health", web.Doc("getHealth", "health", "Check that the gateway is alive"))
 	web.DocumentHealth[web.Health](r.app, "/health/ready", web.Doc("getReadiness", "health", "Check that the gateway is ready"))
-	r.app.Get("/health", func(c *fiber.Ctx) error { return send(c, web.Health{Status: web.OK}, true) })
-	r.app.Get("/health/ready", func(c *fiber.Ctx) error {
+	r.app.Get("/health", web.RefuseBody, func(c *fiber.Ctx) error { return send(c, web.Health{Status: web.OK}, true) })
+	r.app.Get("/health/ready", web.RefuseBody, func(c *fiber.Ctx) error {
 		own := r.ready.get(c.UserContext(), r.app.Health)
 		return send(c, public(own), own.Status != web.Down)
 	})
@@ -64,7 +64,7 @@ func (r *Reporter) Routes() {
 	web.DocumentHealth[PlatformHealth](r.app, "/health/services",
 		web.Doc("getServiceHealth", "health", "Check the health of all services"),
 		web.Describe("Each service with its sidecar, database and broker. An admin also sees latencies and errors."))
-	r.app.Get("/health/services", func(c *fiber.Ctx) error {
+	r.app.Get("/health/services", web.RefuseBody, func(c *fiber.Ctx) error {
 		report := r.all.get(c.UserContext(), r.check)
 		ok := report.Status == web.OK
 		if !r.isAdmin(c) {

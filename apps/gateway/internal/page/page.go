@@ -53,7 +53,7 @@ func Routes(app *web.App, mails string) {
 	if mails != "" {
 		index.Links["mails"] = mails
 	}
-	app.Get("/", func(c *fiber.Ctx) error {
+	app.Get("/", web.RefuseBody, func(c *fiber.Ctx) error {
 		c.Vary(fiber.HeaderAccept)
 		if c.Accepts(fiber.MIMEApplicationJSON, fiber.MIMETextHTML) != fiber.MIMETextHTML {
 			c.Set(fiber.HeaderCacheControl, "no-cache")
@@ -67,7 +67,7 @@ func Routes(app *web.App, mails string) {
 			panic(err) // at start, for a file that was not embedded
 		}
 		kind := mime.TypeByExtension(path.Ext(pages[at]))
-		app.Get(at, func(c *fiber.Ctx) error {
+		app.Get(at, web.RefuseBody, func(c *fiber.Ctx) error {
 			c.Set(fiber.HeaderContentType, kind)
 			c.Set(fiber.HeaderCacheControl, "no-cache")
 			return c.Send(text)
