@@ -124,7 +124,7 @@ func TestBodiesThatNoOneReads(t *testing.T) {
 			{Name: "none", Do: do, Want: 204},
 			{Name: "a field", Do: do, Body: `{"reason":"x"}`, Want: 422},
 			{Name: "malformed", Do: do, Body: `{`, Want: 400},
-			{Name: "no object", Do: do, Body: `[]`, Want: 422},
+			{Name: "no object", Do: do, Body: `[]`, Want: 422, Has: []string{`"body":"must be a JSON object"`}},
 			{Name: "a form", Do: do, Body: `reason=x`, Header: form, Want: 422},
 			{Name: "a form in parts", Do: do, Body: inParts("reason", "x"), Header: partsHeader, Want: 422},
 			{Name: "a broken form", Do: do, Body: "reason", Header: partsHeader, Want: 400},

@@ -10,10 +10,12 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
 
 	"sidecart/kit/fault"
 	"sidecart/kit/shop"
@@ -184,6 +186,28 @@ func HeaderText(value string) string {
 	}, strings.ToValidUTF8(value, string(utf8.RuneError)))
 }
 
+// checkSpelling refuses forms of ids and times that packages read and the document's formats do not have: a UUID in braces,
+// as a URN or without hyphens, and offsets like +01:60.
+func checkSpelling(v reflect.Value, text string) error {
+	if _, ok := v.Interface().(interface{ URN() string }); ok && len(text) != len(uuid.Nil.String()) {
+		return errors.New("must be a UUID")
+	}
+	if v.Type() == reflect.TypeFor[time.Time]() && !hasValidOffset(text) {
+		return errors.New("must have an offset from UTC of at most 23:59")
+	}
+	return nil
+}
+
+// hasValidOffset reports whether a time's offset from UTC is at most 23:59, which package time does not check.
+func hasValidOffset(text string) bool {
+	sign := strings.LastIndexAny(text, "+-")
+	if sign < len("2006-01-02T") {
+		return true // Z
+	}
+	_, err := time.Parse("15:04", text[sign+1:])
+	return err == nil
+}
+
 // setText parses a path, query, header or form value into a field.
 func setText(v reflect.Value, raw string) error {
 	if !utf8.ValidString(raw) || strings.ContainsRune(raw, 0) {
@@ -197,7 +221,7 @@ func setText(v reflect.Value, raw string) error {
 		if err := text.UnmarshalText([]byte(raw)); err != nil {
 			return errors.New(typeMessage(err, v.Type()))
 		}
-		return nil
+		return checkSpelling(v, raw)
 	}
 	if custom, ok := v.Addr().Interface().(json.Unmarshaler); ok {
 		return custom.UnmarshalJSON([]byte(raw))

@@ -63,7 +63,7 @@ func Decode(body []byte, in reflect.Value, bad fields, present map[string]bool) 
 		return fault.ErrMalformed.WithMessage("trailing data after JSON")
 	}
 	if len(raw) == 0 || raw[0] != '{' {
-		return fault.ErrInvalid.WithMessage("the body must be a JSON object")
+		return fault.ErrInvalid.With("body", "must be a JSON object")
 	}
 	decodeValue(raw, in, "", bad, present)
 	return nil

@@ -52,6 +52,9 @@ func newRules() *validator.Validate {
 	must(v.RegisterValidation("username", func(fl validator.FieldLevel) bool {
 		return username(fl) && !shop.HasInvisible(fl.Field().String())
 	}))
+	must(v.RegisterValidation("mailbox", func(fl validator.FieldLevel) bool {
+		return strings.LastIndexByte(fl.Field().String(), '@') <= maxMailbox
+	}))
 	must(v.RegisterValidation("visible", func(fl validator.FieldLevel) bool { return !shop.HasInvisible(fl.Field().String()) }))
 	must(v.RegisterValidation("nolink", func(fl validator.FieldLevel) bool { return !hasLink(fl.Field().String()) }))
 	must(v.RegisterValidation("uncontrolled", func(fl validator.FieldLevel) bool {
@@ -66,6 +69,10 @@ func newRules() *validator.Validate {
 	must(v.RegisterValidation("state", unlessNeeded(shop.NeedsState)))
 	return v
 }
+
+// maxMailbox is how many bytes an e-mail address has at most before the @ (RFC 5321, 4.5.3.1.1). No mail server accepts
+// more.
+const maxMailbox = 64
 
 // unlessNeeded is the rule of a part of an address that may be empty, unless the address's country needs it. The rule's
 // parameter is the field with the country: postalcode=Country.
@@ -178,6 +185,7 @@ func inputName(f reflect.StructField) string {
 // ruleMessages are the messages of rules without a parameter.
 var ruleMessages = map[string]string{
 	"email":        "must be an e-mail address",
+	"mailbox":      "must have at most 64 bytes before the @",
 	"notblank":     "must not be blank",
 	"visible":      "must not contain invisible characters",
 	"uncontrolled": "must not contain control characters",

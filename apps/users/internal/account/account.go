@@ -27,7 +27,7 @@ type Account struct {
 type Registration struct {
 	idempotency.Key
 	Username string `json:"username" validate:"required,min=3,max=64,username" example:"ada"`
-	Email    string `json:"email" validate:"required,email,visible,max=254" example:"ada@example.com"`
+	Email    string `json:"email" validate:"required,email,mailbox,visible,max=254" example:"ada@example.com"`
 	Password string `json:"password" validate:"required,min=8,max=1000" example:"correct horse battery"`
 	FullName string `json:"full_name" validate:"max=200,line,nolink" example:"Ada Lovelace"`
 }
@@ -36,7 +36,7 @@ type Registration struct {
 // domain name or e-mail address.
 type AccountUpdate struct {
 	Username *string `json:"username" validate:"omitempty,min=3,max=64,username"`
-	Email    *string `json:"email" validate:"omitempty,email,visible,max=254"`
+	Email    *string `json:"email" validate:"omitempty,email,mailbox,visible,max=254"`
 	FullName *string `json:"full_name" validate:"omitempty,max=200,line,nolink" example:"Ada King"`
 }
 

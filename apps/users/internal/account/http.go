@@ -91,7 +91,7 @@ func (s *Service) handleVerify(ctx context.Context, _ shop.Caller, in emailVerif
 
 // emailAddress is the address of an account.
 type emailAddress struct {
-	Email string `json:"email" validate:"required,email,visible,max=254" example:"ada@example.com"`
+	Email string `json:"email" validate:"required,email,mailbox,visible,max=254" example:"ada@example.com"`
 	audit.Origin
 }
 

@@ -243,6 +243,12 @@ func TestList(t *testing.T) {
 		{Name: "of one action", As: admin, Do: list + "&action=session.signed_in", Want: 200, Has: []string{`"seq":2`}, HasNot: []string{`"seq":3`, `"seq":1`}},
 		{Name: "before the first", As: admin, Do: list + "&to=2000-01-01T00:00:00Z", Want: 200, Has: []string{`"items":[]`}},
 		{Name: "since then", As: admin, Do: list + "&from=2000-01-01T00:00:00Z", Want: 200, Has: []string{`"seq":1`}},
+		{Name: "a UUID in braces", As: admin, Do: list + "&actor_id=%7B0192f0c1-2d3e-7abc-8def-0123456789ab%7D", Want: 422, Has: []string{`"actor_id":"must be a UUID"`}},
+		{Name: "a UUID without hyphens", As: admin, Do: list + "&user_id=0192f0c12d3e7abc8def0123456789ab", Want: 422, Has: []string{`"user_id":"must be a UUID"`}},
+		{Name: "a UUID in capitals", As: admin, Do: list + "&actor_id=0192F0C1-2D3E-7ABC-8DEF-0123456789AB", Want: 200},
+		{Name: "an offset of 60 minutes", As: admin, Do: list + "&from=2026-06-01T00:00:00%2B01:60", Want: 422, Has: []string{`"from":"must have an offset`}},
+		{Name: "an offset of a day", As: admin, Do: list + "&from=2026-06-01T00:00:00-24:00", Want: 422, Has: []string{`"from"`}},
+		{Name: "the largest offset", As: admin, Do: list + "&from=2026-06-01T00:00:00-23:59", Want: 200},
 		{Name: "not a time", As: admin, Do: list + "&from=yesterday", Want: 422, Has: []string{`"from"`}},
 		{Name: "not a user id", As: admin, Do: list + "&user_id=x", Want: 422, Has: []string{`"user_id"`}},
 		{Name: "a page", As: admin, Do: "GET /audit?limit=3", Want: 200, HasNot: []string{`"seq":1,`}, AndThen: func(t *testing.T, body []byte) {

@@ -16,6 +16,8 @@ func TestAccounts(t *testing.T) {
 	kittest.Run(t, app, db, []kittest.Call{
 		{Name: "every bad field", Do: "POST /auth/register", Body: `{"username":"a b","email":"no address","password":"short","role":"admin"}`, Want: 422,
 			Has: []string{`"username"`, `"email":"must be an e-mail address"`, `"password":"must have at least 8 characters"`, `"role":"is not a known field"`}},
+		{Name: "an address that no mail server accepts", Do: "POST /auth/register", Want: 422, Has: []string{`"email":"must have at most 64 bytes before the @"`},
+			Body: strings.Replace(testuser, "test@", strings.Repeat("x", 65)+"@", 1)},
 		{Name: "password over what bcrypt reads", Do: "POST /auth/register", Want: 422, Has: []string{`"password":"must have at most 72 bytes"`},
 			Body: `{"username":"long","email":"long@example.com","password":"` + strings.Repeat("x", 73) + `"}`},
 		{Name: "register", Do: "POST /auth/register", Body: testuser, Want: 201, Emits: []string{"users.registered", "users.role_changed", "users.verification_requested"},
