@@ -40,7 +40,7 @@ func (f *fuzzer) check(r *request, res response, err error) (all []problem) {
 	if unexpected := f.expected(r, res); len(unexpected) > 0 {
 		return append(all, unexpected...) // of which the document would say the same
 	}
-	if request := r.parsed(f.host); request != nil && !r.moved && r.method != http.MethodHead && r.method != http.MethodOptions {
+	if request := r.parsed(f.host); request != nil && !r.undocumented && r.method != http.MethodHead && r.method != http.MethodOptions {
 		err := f.contract.Check(contract.Exchange{Request: request, RequestBody: []byte(r.body), Response: res.Response, ResponseBody: []byte(res.body)})
 		if err != nil && (!errors.Is(err, contract.ErrUndocumented) || status < 400) {
 			wrong("differs from the document", "%.400s", err)

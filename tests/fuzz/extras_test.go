@@ -142,6 +142,9 @@ func (d *document) values(t target) (all []value) {
 		all = slices.DeleteFunc(all, func(v value) bool { return strings.ContainsAny(v.text, "\r\n\x00") })
 	}
 	for i, v := range all {
+		if t.name == "Last-Event-ID" { // any text that is no id is the end
+			all[i].want = either
+		}
 		if t.in != "body" && v.json != "" && v.json == v.text { // what JSON cannot write, others can
 			all[i].want = either
 		}

@@ -30,9 +30,9 @@ func (f *fuzzer) make(w *worker, n int, t target, rng *rand.Rand) (*request, err
 	if rng != nil && t.in == "request" {
 		fitting := slices.DeleteFunc(slices.Clone(wholes), func(c whole) bool { return c.fits != nil && !c.fits(r) })
 		c := pick(f, t, n, fitting)
-		path := r.path
+		path, hadBody := r.path, r.hasBody
 		c.apply(r)
-		r.moved = r.path != path
+		r.undocumented = r.path != path || r.hasBody && (!hadBody || r.body == "")
 		r.changes = append(r.changes, change{t, value{kind: c.kind, want: c.want}})
 	}
 	return r, nil

@@ -25,19 +25,19 @@ type header struct{ name, value string }
 
 // request is a request as it is written to the connection: it may have bytes that no HTTP client would send.
 type request struct {
-	number  int
-	op      *operation
-	changes []change // what is hostile in it
-	as      *account // the caller
-	method  string
-	path    string   // encoded
-	query   []string // name=value, encoded
-	headers []header
-	media   string
-	body    string
-	hasBody bool
-	cells   []header // of a form or a row
-	moved   bool     // its path is not the operation's any more
+	number       int
+	op           *operation
+	changes      []change // what is hostile in it
+	as           *account // the caller
+	method       string
+	path         string   // encoded
+	query        []string // name=value, encoded
+	headers      []header
+	media        string
+	body         string
+	hasBody      bool
+	cells        []header // of a form or a row
+	undocumented bool     // the document says nothing about such a request
 }
 
 // change is one hostile value in a request.

@@ -26,7 +26,7 @@ func (f *fuzzer) stored(w *worker, r *request, res response) []problem {
 	if !ok || res.StatusCode >= 300 || r.method != r.op.method {
 		return nil
 	}
-	if refusedRow(r, res) {
+	if refusedRow(r, res) || r.hasBody && r.body == "" {
 		return nil
 	}
 	sent, err := sentFields(r)
