@@ -186,8 +186,8 @@ func HeaderText(value string) string {
 	}, strings.ToValidUTF8(value, string(utf8.RuneError)))
 }
 
-// checkSpelling refuses forms of ids and times that packages read and the document's formats do not have: a UUID in braces,
-// as a URN or without hyphens, and offsets like +01:60.
+// checkSpelling refuses forms of ids and times that packages read and the document's formats do not have: a UUID in
+// braces, as a URN or without hyphens, and offsets like +01:60.
 func checkSpelling(v reflect.Value, text string) error {
 	if _, ok := v.Interface().(interface{ URN() string }); ok && len(text) != len(uuid.Nil.String()) {
 		return errors.New("must be a UUID")
