@@ -87,11 +87,16 @@ type reader struct {
 
 func open(t testing.TB, url string, caller shop.Caller, last string) *reader {
 	t.Helper()
+	return openWith(t, url, "", caller, last)
+}
+
+func openWith(t testing.TB, url, query string, caller shop.Caller, last string) *reader {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
 	timeout := time.AfterFunc(10*time.Second, cancel)
 	defer timeout.Stop()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/api/v1/notifications/stream", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/api/v1/notifications/stream"+query, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"strconv"
@@ -43,12 +44,14 @@ func (s *Streams) Routes(app *web.App) {
 		web.Fails(ErrTooMany), web.Produces("text/event-stream"),
 		web.Doc("streamNotifications", "notifications", "Stream notifications"),
 		web.Describe("Server-sent events: each notification and each change of an order as it happens. Send "+
-			"Last-Event-ID to resume after an interruption."))
+			"Last-Event-ID, or lastEventId in the query, to resume after an interruption."))
 }
 
-// StreamRequest is the input of the stream.
+// StreamRequest is the input of the stream. Many EventSource libraries send the id in the query when they reconnect,
+// which needs no preflight request.
 type StreamRequest struct {
 	LastEventID   string `header:"Last-Event-ID" doc:"id of the last event received, to resume after it. With any other text the stream begins at the end."`
+	FromQuery     string `query:"lastEventId" empty:"true" doc:"The same, for clients that cannot set the header: it is read unless the header is sent."`
 	Authorization string `header:"Authorization"`
 }
 
@@ -59,7 +62,7 @@ func (s *Streams) handleStream(ctx context.Context, caller shop.Caller, in Strea
 	if err := s.add(st); err != nil { // before reading, so that no event in between is lost
 		return web.Stream{}, err
 	}
-	first, err := s.inbox(ctx, caller.ID, parsePosition(in.LastEventID))
+	first, err := s.inbox(ctx, caller.ID, parsePosition(cmp.Or(in.LastEventID, in.FromQuery)))
 	if err != nil {
 		s.remove(st)
 		return web.Stream{}, err
