@@ -60,6 +60,8 @@ func decodeBody(c *fiber.Ctx, in reflect.Value, op *operation, bad fields, prese
 		return decodeForm(pairs(c.Request().PostArgs().All()), in, bad, present)
 	case mediaType == fiber.MIMEMultipartForm && form:
 		return decodeForm(parts(body, params["boundary"]), in, bad, present)
+	case !op.in.body && c.Get(fiber.HeaderContentType) == "":
+		// what no one reads needs no type: an empty object is nothing
 	case mediaType != fiber.MIMEApplicationJSON && len(body) > 0:
 		return errUnsupported
 	}

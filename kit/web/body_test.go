@@ -118,7 +118,7 @@ func TestJSONIsRefused(t *testing.T) {
 
 func TestBodiesThatNoOneReads(t *testing.T) {
 	app := newParcels()
-	form := map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
+	form, noType := map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, map[string]string{"Content-Type": ""}
 	for _, do := range []string{"POST /nothing", "GET /nothing", "DELETE /nothing"} {
 		kittest.Run(t, app, nil, []kittest.Call{
 			{Name: "none", Do: do, Want: 204},
@@ -129,7 +129,8 @@ func TestBodiesThatNoOneReads(t *testing.T) {
 			{Name: "a form in parts", Do: do, Body: inParts("reason", "x"), Header: partsHeader, Want: 422},
 			{Name: "a broken form", Do: do, Body: "reason", Header: partsHeader, Want: 400},
 			{Name: "text", Do: do, Body: `x`, Header: map[string]string{"Content-Type": "text/plain"}, Want: 415},
-			{Name: "bytes", Do: do, Body: `x`, Header: map[string]string{"Content-Type": ""}, Want: 415},
+			{Name: "malformed, without a type", Do: do, Body: `{`, Header: noType, Want: 400},
+			{Name: "a field, without a type", Do: do, Body: `{"reason":"x"}`, Header: noType, Want: 422, Has: []string{`"reason"`}},
 		})
 	}
 	kittest.Run(t, app, nil, []kittest.Call{
@@ -137,6 +138,7 @@ func TestBodiesThatNoOneReads(t *testing.T) {
 		{Name: "a form's is named", Do: "POST /nothing", Body: `reason=x`, Header: form, Want: 422, Has: []string{`"reason":"is not a known field"`}},
 		{Name: "a job's", Do: "POST /job", Body: `{"value":"x"}`, Want: 204},
 		{Name: "an empty object", Do: "POST /public", Body: ` {} `, Want: 204},
+		{Name: "an empty object, without a type", Do: "POST /public", Body: `{}`, Header: noType, Want: 204},
 		{Name: "a field", Do: "POST /public", Body: `{"a":1}`, Want: 422},
 		{Name: "health", Do: "GET /health", Body: `{"a":1}`, Want: 422},
 	})
