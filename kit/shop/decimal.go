@@ -70,5 +70,5 @@ func (d Decimal) WholeDigits() int {
 }
 
 // InRange reports whether the number is below 1e308 and has at most 308 decimals. Programs that read JSON numbers as
-// 64-bit floats can hold it then, and Postgres can as numeric and in jsonb.
-func (d Decimal) InRange() bool { return d.WholeDigits() <= 308 && d.Scale <= 308 }
+// 64-bit floats can hold it then, and Postgres can as numeric and in jsonb. It refuses huge exponents even of zero.
+func (d Decimal) InRange() bool { return len(d.Digits)-d.Scale <= 308 && d.Scale <= 308 }

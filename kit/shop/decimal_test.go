@@ -32,3 +32,14 @@ func TestDecimalInt(t *testing.T) {
 		}
 	}
 }
+
+func TestDecimalInRange(t *testing.T) {
+	for text, want := range map[string]bool{
+		"0": true, "0e308": true, "0e-308": true, "1e307": true, "1e-308": true, "1e308": false, "1e-309": false,
+		"0e309": false, "0e-309": false, "0e9999999999999": false, "-0e99999999999999999999": false, "0.0e1073741823": false,
+	} {
+		if d, ok := shop.ParseDecimal(text); !ok || d.InRange() != want {
+			t.Errorf("%s: %t, want %t", text, !want, want)
+		}
+	}
+}

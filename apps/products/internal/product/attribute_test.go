@@ -30,7 +30,7 @@ func TestAttributeValue(t *testing.T) {
 func TestParseValue(t *testing.T) {
 	for text, want := range map[string]string{
 		"red": `"red"`, "12.50": `12.50`, "true": `true`, `"red"`: `"red"`, "": `""`, "1e300": `1e300`,
-		"1e-99999": `"1e-99999"`, "0e-99999": `"0e-99999"`, "1e99999": `"1e99999"`, "01": `"01"`, "null": `"null"`, "[1]": `"[1]"`,
+		"1e-99999": `"1e-99999"`, "0e-99999": `"0e-99999"`, "0e9999999999": `"0e9999999999"`, "1e99999": `"1e99999"`, "01": `"01"`, "null": `"null"`, "[1]": `"[1]"`,
 	} {
 		if got, err := json.Marshal(parseValue(text)); err != nil || string(got) != want {
 			t.Errorf("%s became %s, %v", text, got, err)

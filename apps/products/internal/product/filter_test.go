@@ -32,6 +32,7 @@ func TestFoldedFilters(t *testing.T) {
 		"attr.note": "", "attr.note=a&attr.b=": "", "attr.weight=1e-99999": "", "attr.weight=0e-99999": "", "attr.weight=1e99999": "", "attr.weight=1e400": "",
 		"attr.code=1e-99999": "D", "attr.weight=NaN": "", "attr.weight=Infinity": "", "attr.weight=-0": "", "attr.note=" + strings.Repeat("ﷺ", 499): "E",
 		"attr.note=" + strings.Repeat("ﷺ", 498): "", "attr.weight=1e131072": "", "attr.weight=1e-20000": "",
+		"attr.weight=0e99999999999999999999": "", "attr.weight=-0.0e1073741823": "",
 	} {
 		name, value, _ := strings.Cut(query, "=")
 		if !strings.Contains(value, "&") {

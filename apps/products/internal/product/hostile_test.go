@@ -33,7 +33,7 @@ func TestHostileValues(t *testing.T) {
 		return `{"sku":"` + sku + `","category_id":1,` + member + `}`
 	}
 	for member, field := range map[string]string{
-		`"attributes":{"weight":1e-99999}`: "attributes.weight", `"metadata":{"weight":0e-99999}`: "metadata.weight", `"attributes":{"a":1e999999}`: "attributes.a",
+		`"attributes":{"weight":1e-99999}`: "attributes.weight", `"metadata":{"weight":0e-99999}`: "metadata.weight", `"attributes":{"a":1e999999}`: "attributes.a", `"attributes":{"b":0e9999999999999}`: "attributes.b",
 		`"attributes":{"color":"red","color":"blue"}`: "attributes.color", `"metadata":{"a":1,"a":1}`: "metadata.a", `"attributes":{"a":"\ud800"}`: "attributes.a",
 		`"attributes":{"a":"\u0000"}`: "attributes.a", `"metadata":{"a\u0000":1}`: `metadata.a\u0000`, `"attributes":{"\u200b":1}`: "attributes.\u200b",
 		`"price":5.000`: "price", `"price":100.0,"currency":"JPY"`: "price", `"price":1e-99999`: "price", `"price":1e99999`: "price",
