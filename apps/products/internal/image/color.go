@@ -40,7 +40,7 @@ func newColors(m metadata, isCMYK bool) (c colors, err error) {
 	if profile.IsSRGB() {
 		return c, nil
 	}
-	c.pipeline, err = profile.CreateTransformerToSRGB(icc.RelativeColorimetricRenderingIntent, true, channels, true, true, true)
+	c.pipeline, err = profile.CreateTransformerToSRGB(icc.RelativeColorimetricRenderingIntent, true, channels, true, false, true)
 	if err != nil {
 		return c, ErrColors.Wrap(err)
 	}

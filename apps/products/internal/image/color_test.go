@@ -7,6 +7,7 @@ import (
 	"errors"
 	"image"
 	"image/color"
+	"image/draw"
 	"maps"
 	"slices"
 	"testing"
@@ -25,6 +26,13 @@ func TestProfilesAreConverted(t *testing.T) {
 			t.Errorf("%s: the profile is kept, %v", name, err)
 		}
 	}
+	p3 := readMetadata("webp", picture(t, "display-p3.webp")).profile
+	for _, vivid := range []color.NRGBA{{R: 255, A: 255}, {G: 255, A: 255}, {B: 255, A: 255}} { // sRGB has none: its nearest, as lcms2 has it
+		file := withProfile(t, asPNG(t, filled(vivid)), p3)
+		if img := renderPicture(t, "vivid", file); !near(img, 4, 4, vivid, 2) {
+			t.Errorf("%v: %v", vivid, img.At(4, 4))
+		}
+	}
 	gray := image.NewGray(image.Rect(0, 0, 8, 8))
 	for i := range gray.Pix {
 		gray.Pix[i] = 128
@@ -34,6 +42,12 @@ func TestProfilesAreConverted(t *testing.T) {
 		t.Errorf("half of the light: %v", img.At(4, 4))
 	}
 	renderPicture(t, "a gray JPEG with a profile of RGB", picture(t, "gray.jpg"))
+}
+
+func filled(c color.Color) *image.NRGBA {
+	img := image.NewNRGBA(image.Rect(0, 0, 8, 8))
+	draw.Draw(img, img.Bounds(), image.NewUniform(c), image.Point{}, draw.Src)
+	return img
 }
 
 // withProfile adds a profile to a PNG.
