@@ -51,11 +51,11 @@ func (r Refund) Outstanding() payment.Record {
 	return payment.Record{OrderID: r.OrderID, Amount: r.Amount, Currency: r.Currency}
 }
 
-// NewRefund is a refund to make: of the given items, or of all that is left if there are none. Items that have not
+// NewRefund is a refund to make: of the given items, or of all that is left if `items` is left out. Items that have not
 // shipped are restocked; Restock means that shipped ones were returned and are restocked too.
 type NewRefund struct {
 	idempotency.Key
-	Items   []OrderItem `json:"items" validate:"max=100,unique=ProductID,dive"`
+	Items   []OrderItem `json:"items" validate:"omitempty,min=1,max=100,unique=ProductID,dive"`
 	Reason  string      `json:"reason" validate:"max=500,line" example:"arrived broken"`
 	Restock bool        `json:"restock"`
 }

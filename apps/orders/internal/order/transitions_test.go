@@ -86,6 +86,7 @@ func TestRefunds(t *testing.T) {
 			Has: []string{`"refund_too_much"`, `"items[0].quantity":"only 2 left to refund"`}},
 		{Name: "another product", As: admin, Do: "POST " + path + "/refund", Body: `{"items":[{"product_id":7,"quantity":1}]}`, Want: 422, Has: []string{`"items[0].product_id"`}},
 		{Name: "a product twice", As: admin, Do: "POST " + path + "/refund", Body: `{"items":[{"product_id":1,"quantity":1},{"product_id":1,"quantity":1}]}`, Want: 422},
+		{Name: "no product", As: admin, Do: "POST " + path + "/refund", Body: `{"items":[]}`, Want: 422, Has: []string{`"items":"must`}},
 		{Name: "one of two", As: admin, Do: "POST " + path + "/refund", Body: `{"items":[{"product_id":1,"quantity":1}],"reason":"scratched"}`, Want: 200,
 			Header: map[string]string{"Idempotency-Key": "7"}, Has: []string{`"refunded":299.99`}, Emits: []string{"orders.refunded"}},
 		{Name: "the same key again", As: admin, Do: "POST " + path + "/refund", Body: `{"items":[{"product_id":1,"quantity":1}],"reason":"scratched"}`, Want: 200,
