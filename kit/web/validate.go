@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/go-playground/validator/v10"
@@ -237,6 +238,9 @@ func ruleMessage(f validator.FieldError, present bool) string {
 // typeMessage names the type that a value should have.
 func typeMessage(err error, t reflect.Type) string {
 	var wrong *json.UnmarshalTypeError
+	if t == reflect.TypeFor[time.Time]() {
+		return "must be a time like 2026-11-25T09:30:00Z"
+	}
 	if !errors.As(err, &wrong) && !strings.Contains(err.Error(), "UUID") {
 		return err.Error()
 	}

@@ -251,6 +251,7 @@ func TestList(t *testing.T) {
 		{Name: "the largest offset", As: admin, Do: list + "&from=2026-06-01T00:00:00-23:59", Want: 200},
 		{Name: "not a time", As: admin, Do: list + "&from=yesterday", Want: 422, Has: []string{`"from"`}},
 		{Name: "not a user id", As: admin, Do: list + "&user_id=x", Want: 422, Has: []string{`"user_id"`}},
+		{Name: "no time", As: admin, Do: "GET /audit?from=yesterday", Want: 422, Has: []string{`"from":"must be a time like 2026-11-25T09:30:00Z"`}},
 		{Name: "a page", As: admin, Do: "GET /audit?limit=3", Want: 200, HasNot: []string{`"seq":1,`}, AndThen: func(t *testing.T, body []byte) {
 			_, next := kittest.Do(t, app, kittest.Call{As: admin, Do: "GET /audit?limit=3&cursor=" + kittest.Field[string](t, body, "next_cursor")})
 			if items := kittest.Field[[]json.RawMessage](t, next, "items"); len(items) != 1 || !strings.Contains(string(items[0]), `"seq":1,`) {
