@@ -71,6 +71,10 @@ func TestTwoLargeUploadsStayBelowTheBound(t *testing.T) {
 // TestUploadsWaitForMemory: what does not fit waits, and is refused as busy after a while, with Retry-After.
 func TestUploadsWaitForMemory(t *testing.T) {
 	file := asPNG(t, halves(8, 8))
+	u, err := inspect(file)
+	if err != nil {
+		t.Fatal(err)
+	}
 	synctest.Test(t, func(t *testing.T) {
 		s := &Service{memory: semaphore.NewWeighted(maxRenderMemory)}
 		if err := s.memory.Acquire(t.Context(), maxRenderMemory); err != nil {
@@ -89,6 +93,7 @@ func TestUploadsWaitForMemory(t *testing.T) {
 		if !s.memory.TryAcquire(maxRenderMemory) {
 			t.Fatal("a render keeps memory")
 		}
+		s.memory.Release(u.memory - 1) // a byte less than the render needs
 		if _, err := s.render(context.Background(), file); !errors.Is(err, ErrBusy) {
 			t.Errorf("without memory: %v", err)
 		}

@@ -78,6 +78,7 @@ func TestOrientationOfEachFormat(t *testing.T) {
 		"WebP, lossless":           picture(t, "turned.webp"),
 		"WebP, lossy":              picture(t, "turned-lossy.webp"),
 		"WebP, EXIF alone":         withoutEXIFPrefix(t, picture(t, "turned.webp")),
+		"WebP, an odd length":      withOddChunk(t, picture(t, "turned.webp")),
 		"PNG of libvips":           picture(t, "turned.png"),
 		"PNG, before the pixels":   withChunk(plain, "eXIf", exifOf(6, 3), false),
 		"PNG, after the pixels":    withChunk(plain, "eXIf", exifOf(6, 3), true),
@@ -114,6 +115,18 @@ func withoutEXIFPrefix(t *testing.T, file []byte) []byte {
 	file = slices.Delete(slices.Clone(file), at+8, at+14)
 	binary.LittleEndian.PutUint32(file[at+4:], binary.LittleEndian.Uint32(file[at+4:])-6)
 	binary.LittleEndian.PutUint32(file[4:], binary.LittleEndian.Uint32(file[4:])-6)
+	return file
+}
+
+// withOddChunk inserts a chunk of one byte, which is padded, before the EXIF chunk of a WebP.
+func withOddChunk(t *testing.T, file []byte) []byte {
+	t.Helper()
+	at := bytes.Index(file, []byte("EXIF"))
+	if at < 0 {
+		t.Fatal("no EXIF")
+	}
+	file = slices.Insert(slices.Clone(file), at, []byte("odd \x01\x00\x00\x00x\x00")...)
+	binary.LittleEndian.PutUint32(file[4:], binary.LittleEndian.Uint32(file[4:])+10)
 	return file
 }
 
