@@ -40,7 +40,17 @@ func countryCode(country string) string {
 	if err == nil && region.IsCountry() {
 		return region.Canonicalize().String() // UK is GB
 	}
-	return countryNames()[strings.ToLower(country)]
+	name := strings.ReplaceAll(strings.ToLower(country), "'", "’")
+	if code, ok := otherNames[name]; ok {
+		return code
+	}
+	return countryNames()[name]
+}
+
+// otherNames are common names that CLDR does not have, of countries whose addresses need a state or no postal code.
+var otherNames = map[string]string{
+	"united states of america": "US", "u.s.a.": "US", "u.s.": "US", "uae": "AE", "viet nam": "VN", "ivory coast": "CI",
+	"hong kong sar": "HK", "macao": "MO", "macau sar": "MO", "republic of ireland": "IE",
 }
 
 // countryNames are the codes by English name, in lower case.

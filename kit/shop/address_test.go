@@ -37,7 +37,8 @@ func TestCountryCodes(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"United States": "US", "germany": "DE", "Hong Kong": "HK", "PANAMA": "PA", "United Arab Emirates": "AE", "840": "US",
-		"UK": "GB", "XK": "XK", "Deutschland": "", "EU": "", "ZZ": "", "001": "", "c": "", "": "", " ": "", "\xff": "",
+		"United States of America": "US", "U.S.A.": "US", "UAE": "AE", "Viet Nam": "VN", "Côte d'Ivoire": "CI", "Ivory Coast": "CI",
+		"Hong Kong SAR": "HK", "Macao": "MO", "Republic of Ireland": "IE", "UK": "GB", "XK": "XK", "Deutschland": "", "EU": "", "ZZ": "", "001": "", "c": "", "": "", " ": "", "\xff": "",
 	} {
 		if got := countryCode(name); got != want {
 			t.Errorf("%q: %q, want %q", name, got, want)
