@@ -19,7 +19,7 @@ var errCursor = fault.ErrInvalid.With("cursor", notACursor)
 // PageQuery is the query of a list. Inputs embed it.
 type PageQuery struct {
 	Limit  int    `query:"limit" page:"any" default:"20" validate:"min=1,max=100" doc:"Size of the page."`
-	Cursor Cursor `query:"cursor" page:"any" doc:"next_cursor of the page before, with the same parameters except limit."`
+	Cursor Cursor `query:"cursor" page:"any" empty:"true" doc:"next_cursor of the page before, with the same parameters except limit. Empty for the first page."`
 }
 
 // Page is one page of a list. NextCursor is null on the last page.

@@ -532,7 +532,7 @@ type ListNotificationsParams struct {
 	// Limit Size of the page.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor next_cursor of the page before, with the same parameters except limit.
+	// Cursor next_cursor of the page before, with the same parameters except limit. Empty for the first page.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// Unread Unread notifications only.
@@ -548,7 +548,7 @@ type ListOrdersParams struct {
 	// Limit Size of the page.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor next_cursor of the page before, with the same parameters except limit.
+	// Cursor next_cursor of the page before, with the same parameters except limit. Empty for the first page.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
