@@ -93,6 +93,9 @@ func (e *Edge) serve(r route.Route) fiber.Handler {
 		if err == nil {
 			err = refusal
 		}
+		if err == nil && !r.Takes(c.Params) {
+			err = errNoRoute
+		}
 		if err == nil {
 			if isSlow(c, r) {
 				// A slow route may also take long to receive, once its caller is authorised.

@@ -39,6 +39,19 @@ type Route struct {
 	Deadline  time.Duration // of the whole response, retries included; 0 is 3 s for a read and 9 s for a write
 	// Deprecated is zero for a route that is not deprecated.
 	Deprecated Deprecation
+
+	names map[string][]string // that other routes have in the place of a parameter
+}
+
+// Takes reports whether the parameters can be ids. The name of another route, such as me in /users/me, is none: sidecars
+// and services could take the path for that route.
+func (r Route) Takes(value func(parameter string, fallback ...string) string) bool {
+	for parameter, names := range r.names {
+		if slices.Contains(names, value(parameter)) {
+			return false
+		}
+	}
+	return true
 }
 
 // Method is the HTTP method.
@@ -88,9 +101,34 @@ func Complete(table []Route) ([]Route, error) {
 		}
 		seen[r.Do] = true
 	}
+	for i := range routes {
+		routes[i].names = namesBeside(routes[i], routes)
+	}
 	// Fiber matches routes in this order.
 	slices.SortStableFunc(routes, func(a, b Route) int { return strings.Compare(web.Rank(a.Path()), web.Rank(b.Path())) })
 	return routes, nil
+}
+
+// namesBeside are the fixed segments that other routes have in the place of each parameter of a route.
+func namesBeside(r Route, all []Route) map[string][]string {
+	names, own := map[string][]string{}, strings.Split(r.Path(), "/")
+	for _, other := range all {
+		for i, segment := range strings.Split(other.Path(), "/") {
+			if i == len(own) {
+				break
+			}
+			parameter, ok := strings.CutPrefix(own[i], "{")
+			if own[i] == segment || ok && strings.HasPrefix(segment, "{") {
+				continue
+			}
+			if ok {
+				parameter = strings.TrimSuffix(parameter, "}")
+				names[parameter] = append(names[parameter], segment)
+			}
+			break
+		}
+	}
+	return names
 }
 
 // Services returns the sorted app ids of the routes' services, without Here.
