@@ -1,6 +1,7 @@
 package fuzz_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -107,9 +108,9 @@ func (d *document) values(t target) (all []value) {
 	case t.name == "cursor":
 		return append(all, append(cursors(), texts...)...)
 	case t.in == "path" && s.Format == "uuid":
-		return append(all, uuids...)
+		return append(append(all, uuids...), d.names()...)
 	case t.in == "path" && kind == "integer":
-		return append(all, ids...)
+		return append(append(all, ids...), d.names()...)
 	case s.Format == "uuid":
 		all = append(append(all, uuids...), texts...)
 	case s.Format == "date" || s.Format == "date-time":
@@ -150,6 +151,19 @@ func (d *document) values(t target) (all []value) {
 		}
 	}
 	return all
+}
+
+// names are the fixed parts of all paths.
+func (d *document) names() []value {
+	found := map[string]bool{}
+	for _, o := range d.operations {
+		for _, part := range strings.Split(o.path, "/") {
+			if part != "" && part[0] != '{' {
+				found[part] = true
+			}
+		}
+	}
+	return plain(either, slices.Sorted(maps.Keys(found))...)
 }
 
 // blanks are refused where a text must not be blank.

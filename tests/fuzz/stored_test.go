@@ -91,7 +91,7 @@ var formulas = regexp.MustCompile(`^'('*[=+@\t\r\n＝＋－＠-])`)
 // sentFields are the fields of a request's body by name.
 func sentFields(r *request) (map[string]any, error) {
 	if r.media == jsonType || r.media == linesType {
-		value, err := decode(r.body)
+		value, err := decode(strings.TrimPrefix(r.body, "\ufeff")) // a file may begin with it
 		object, _ := value.(map[string]any)
 		return object, err
 	}
