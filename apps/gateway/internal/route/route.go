@@ -43,8 +43,8 @@ type Route struct {
 	names map[string][]string // that other routes have in the place of a parameter
 }
 
-// Takes reports whether the parameters can be ids. The name of another route, such as me in /users/me, is none: sidecars
-// and services could take the path for that route.
+// Takes reports whether the parameters can be ids. The name of another route, such as me in /users/me, is none:
+// sidecars and services could take the path for that route.
 func (r Route) Takes(value func(parameter string, fallback ...string) string) bool {
 	for parameter, names := range r.names {
 		if slices.Contains(names, value(parameter)) {

@@ -152,7 +152,19 @@ func (p Preferences) apply(u PreferencesUpdate) (Preferences, error) {
 	if p.Phone != "" && !e164.MatchString(p.Phone) {
 		bad = bad.With("phone", "must be a number like +491701234567")
 	}
-	for name, channels := range u.Kinds {
+	bad = p.applyKinds(u.Kinds, bad)
+	if len(bad.Fields) > 0 {
+		return p, bad
+	}
+	return p, nil
+}
+
+// applyKinds changes p.Kinds, and adds to bad what is invalid.
+func (p Preferences) applyKinds(kinds map[string]map[kind.Channel]bool, bad *fault.Error) *fault.Error {
+	for name, channels := range kinds {
+		if _, err := kind.Of(name); err != nil && len(channels) == 0 {
+			bad = bad.With("kinds."+name, "is not a kind")
+		}
 		for channel, on := range channels {
 			field := "kinds." + name + "." + string(channel)
 			k, err := kind.Of(name)
@@ -168,10 +180,7 @@ func (p Preferences) apply(u PreferencesUpdate) (Preferences, error) {
 			p.Kinds[name][channel] = on
 		}
 	}
-	if len(bad.Fields) > 0 {
-		return p, bad
-	}
-	return p, nil
+	return bad
 }
 
 // UnsubscribeTokens signs and verifies the tokens of unsubscribe links: a user and a kind.

@@ -127,6 +127,8 @@ func TestPreferences(t *testing.T) {
 		{Name: "no token", Do: "GET " + path, Want: 401},
 		{Name: "defaults", As: alice, Do: "GET " + path, Want: 200, Has: []string{`"language":"en"`, `"time_zone":"UTC"`, `"digest":"off"`, `"tracking":false`,
 			`"quiet_hours":{"from":"","until":""}`, `"orders.paid":{"email":true,"in_app":true,"push":true,"sms":false}`, `"users.locked":{"email":true,"in_app":true}`}},
+		{Name: "an unknown kind without channels", As: alice, Do: "PUT /notifications/preferences", Body: `{"kinds":{"orders.lost":{}}}`, Want: 422, Has: []string{`"kinds.orders.lost":"is not a kind"`}},
+		{Name: "a kind without a name", As: alice, Do: "PUT /notifications/preferences", Body: `{"kinds":{"":{}}}`, Want: 422, Has: []string{`"kinds."`}},
 		{Name: "update", As: alice, Do: "PUT " + path, Body: `{"language":"de","time_zone":"Europe/Berlin","quiet_hours":{"from":"22:00","until":"07:00"},
 			"digest":"daily","phone":"+491701234567","kinds":{"orders.paid":{"email":false,"sms":true}}}`, Want: 200,
 			Has: []string{`"orders.paid":{"email":false,"in_app":true,"push":true,"sms":true}`}},
