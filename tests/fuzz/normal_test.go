@@ -19,6 +19,7 @@ type normalisation struct {
 var normalisations = []normalisation{
 	{[]string{"currency", "slug", "language", "role"}, "an empty text is the default", func(sent, _ any) bool { return sent == "" }},
 	{[]string{"tracking_number"}, "an empty text is not shown", func(sent, got any) bool { return sent == "" && got == nil }},
+	{[]string{"reason"}, "an empty reason is the default one", func(sent, _ any) bool { return sent == "" }},
 	{[]string{"items"}, "lines of one product are one line of an order", sameItems},
 }
 

@@ -42,6 +42,7 @@ func TestSalesReport(t *testing.T) {
 			`"top_products":[{"product_id":1,"sku":"WH-001","name":"Wireless Headphones","quantity":3,"revenue":899.97}]`}},
 		{Name: "another time range", As: admin, Do: "GET /orders/analytics?from=2020-01-01&to=2020-01-02", Want: 200, Has: []string{`"revenue":0.00`, `"paid":0`, `"top_products":[]`}},
 		{Name: "the first year", As: admin, Do: "GET /orders/analytics?from=0000-01-01&to=0000-01-02", Want: 200},
+		{Name: "to the first days", As: admin, Do: "GET /orders/analytics?to=0000-01-02", Want: 200, Has: []string{`"from":"0000-01-01"`}, HasNot: []string{`"-`}},
 		{Name: "the last year", As: admin, Do: "GET /orders/analytics?from=9999-12-31&to=9999-12-31", Want: 200},
 		{Name: "another currency", As: admin, Do: "GET /orders/analytics?currency=JPY", Want: 200, Has: []string{`"currency":"JPY","currencies":["USD"],"orders":0,"gross":0,`}},
 		{Name: "unknown currency", As: admin, Do: "GET /orders/analytics?currency=XYZ", Want: 422, Has: []string{`"currency"`}},

@@ -105,6 +105,9 @@ func (q Query) dateRange(now time.Time) (from, to Day, err error) {
 		to = *q.To
 	}
 	from = Day{to.t.AddDate(0, 0, -29)}
+	if from.t.Year() < 0 { // which a date cannot write
+		from = Day{time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)}
+	}
 	if q.From != nil {
 		from = *q.From
 	}
