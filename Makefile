@@ -63,8 +63,9 @@ audit-deps: stack ## Verify dependencies and look for known vulnerabilities (at 
 fmt: ## Format all Go code
 	@gofmt -w apps kit stack tests tools
 
-generate: ## Generate docs/events.md, golden events, descriptions of the API, dapr/config/ and topics in components/
+generate: ## Generate docs/events.md, golden events, descriptions of the API, dapr/config/, topics, files of targets
 	@go run ./tools/daprgen
+	@go run ./tools/deploygen
 	@go test ./kit/shop -count 1 -run TestOldEventsDecode -update
 	@go test ./apps/gateway/internal/document -count 1 -run TestDescriptionsAreTheComments -update
 

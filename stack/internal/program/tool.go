@@ -115,15 +115,20 @@ func fingerprint(i instance.Instance, module string) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// build compiles packages of a module in tools/.
+// build compiles packages of a module in tools/, without cgo: the programs are static and run in any container, too.
 func build(ctx context.Context, i instance.Instance, module, out string, flagsAndPackages ...string) error {
-	_, err := goTool(ctx, i, module, append([]string{"build", "-o", out}, flagsAndPackages...)...)
+	args := append([]string{"build", "-trimpath", "-o", out}, flagsAndPackages...)
+	_, err := Go(ctx, moduleDir(i, module), []string{"GOWORK=off", "CGO_ENABLED=0"}, args...)
 	return err
 }
 
 // goTool runs a go command in a module in tools/, which is outside the workspace.
 func goTool(ctx context.Context, i instance.Instance, module string, args ...string) (output string, err error) {
-	return Go(ctx, filepath.Join(i.Root, "tools", module), []string{"GOWORK=off"}, args...)
+	return Go(ctx, moduleDir(i, module), []string{"GOWORK=off"}, args...)
+}
+
+func moduleDir(i instance.Instance, module string) string {
+	return filepath.Join(i.Root, "tools", module)
 }
 
 // Go runs a go command and returns its output. The command ends with this program, however it ends.

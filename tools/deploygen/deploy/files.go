@@ -1,0 +1,82 @@
+package deploy
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/template"
+)
+
+// Templates is the folder of templates. A template has the path of the file that it makes, and ".tmpl" after it. One
+// with "_app_" in its path makes a file for each app. Its values are a Platform, or a struct of Platform and App.
+const Templates = "tools/deploygen/templates"
+
+const perApp = "_app_"
+
+// Files are the generated files, by their paths from the root.
+func Files(root string) (map[string]string, error) {
+	p, err := Read(root)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string]string{}
+	dir := filepath.Join(root, Templates)
+	return files, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return render(files, p, filepath.ToSlash(name), string(text))
+	})
+}
+
+func render(files map[string]string, p Platform, name, text string) error {
+	t, err := template.New(name).Delims("<%", "%>").Option("missingkey=error").Funcs(functions).Parse(text)
+	if err != nil {
+		return fmt.Errorf("%s/%w", Templates, err)
+	}
+	output := strings.TrimSuffix(name, ".tmpl")
+	if !strings.Contains(output, perApp) {
+		return execute(files, t, output, p)
+	}
+	for _, a := range p.Apps {
+		path := strings.ReplaceAll(output, perApp, a.ID)
+		if err := execute(files, t, path, struct {
+			Platform
+			App App
+		}{p, a}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func execute(files map[string]string, t *template.Template, path string, values any) error {
+	var out bytes.Buffer
+	if err := t.Execute(&out, values); err != nil {
+		return fmt.Errorf("%s/%w", Templates, err)
+	}
+	files[path] = out.String()
+	return nil
+}
+
+// functions are those of templates, in addition to Go's own.
+var functions = template.FuncMap{
+	"join": strings.Join, "upper": strings.ToUpper,
+	// indent puts spaces before each line but the first.
+	"indent": func(n int, text string) string {
+		return strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", n))
+	},
+	// quote makes a YAML string of any text.
+	"quote": func(v any) string { return fmt.Sprintf("%q", fmt.Sprint(v)) },
+}

@@ -1,0 +1,225 @@
+// Package deploy makes the files of each deployment target from one description of the platform: dapr/dapr.yaml for
+// apps, ports and environment, deploy/services.yaml for sizes, and docs/operations.md for settings.
+package deploy
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// InternalPort is the port on which a sidecar in a container listens for the others. It is the same for all: DNS, by
+// which they find one another there, knows no ports.
+const InternalPort = 50002
+
+// Platform is what templates take their values from.
+type Platform struct {
+	Apps []App
+	Dapr string // the version, "1.18.2"
+
+	settings []Setting
+}
+
+// App is a service with its sidecar.
+type App struct {
+	ID             string `yaml:"appID"`
+	Port           int    `yaml:"appPort"`
+	HTTPPort       int    `yaml:"daprHTTPPort"`
+	GRPCPort       int    `yaml:"daprGRPCPort"`
+	MetricsPort    int    `yaml:"metricsPort"` // of the sidecar
+	MaxRequestMB   int    `yaml:"daprHTTPMaxRequestSize"`
+	HealthPath     string `yaml:"appHealthCheckPath"`
+	HealthInterval int    `yaml:"appHealthProbeInterval"` // seconds
+	HealthTimeout  int    `yaml:"appHealthProbeTimeout"`  // milliseconds
+	HealthFailures int    `yaml:"appHealthThreshold"`
+	Size           Size   `yaml:"-"`
+
+	Settings []Setting `yaml:"-"` // that may be set, sorted by name
+	Secrets  []string  `yaml:"-"` // that the service itself may read, by its sidecar's configuration
+}
+
+// Size is what a replica of a service and its sidecar may use.
+type Size struct {
+	Replicas      int    `yaml:"replicas"` // in production
+	Memory        string `yaml:"memory"`   // of the service, "256M"
+	SidecarMemory string `yaml:"sidecarMemory"`
+	CPUs          string `yaml:"cpus"` // of the service, "1.0"
+}
+
+// Setting is an environment variable of a service that operators may set.
+type Setting struct{ Name, Default, Meaning string }
+
+// set by every target itself, because they follow from the topology.
+var fixed = []string{
+	"HOST", "APP_PORT", "APP_API_TOKEN", "DAPR_API_TOKEN", "DAPR_HTTP_PORT", "DAPR_GRPC_PORT", "REDIS_ADDR",
+	"METRICS_HOST", "METRICS_PORT",
+}
+
+// Read reads the descriptions in the repository at root.
+func Read(root string) (Platform, error) {
+	var template struct {
+		Common yaml.Node   `yaml:"common"`
+		Apps   []yaml.Node `yaml:"apps"`
+	}
+	var sizes map[string]Size
+	p := Platform{}
+	err := errors.Join(parse(root, "dapr/dapr.yaml", &template), parse(root, "deploy/services.yaml", &sizes))
+	if err != nil {
+		return p, err
+	}
+	if p.Dapr, err = pinnedDapr(root); err != nil {
+		return p, err
+	}
+	rows, err := readSettings(root)
+	if err != nil {
+		return p, err
+	}
+	for _, node := range template.Apps {
+		var a App
+		if err := errors.Join(template.Common.Decode(&a), node.Decode(&a)); err != nil {
+			return p, fmt.Errorf("dapr/dapr.yaml: %w", err)
+		}
+		a.Size = sizes[a.ID].or(sizes["default"])
+		for _, row := range rows {
+			if row.readBy(a.ID) && !slices.Contains(fixed, row.Name) {
+				a.Settings = append(a.Settings, row.Setting)
+			}
+		}
+		if a.Secrets, err = readSecrets(root, a.ID); err != nil {
+			return p, err
+		}
+		p.Apps = append(p.Apps, a)
+	}
+	for _, row := range rows {
+		p.settings = append(p.settings, row.Setting)
+	}
+	return p, nil
+}
+
+// App returns the app with an id.
+func (p Platform) App(id string) (App, error) {
+	for _, a := range p.Apps {
+		if a.ID == id {
+			return a, nil
+		}
+	}
+	return App{}, fmt.Errorf("no app %q in dapr/dapr.yaml", id)
+}
+
+// InternalPort is the port of each sidecar for the others.
+func (Platform) InternalPort() int { return InternalPort }
+
+// Setting returns a setting by its name.
+func (p Platform) Setting(name string) (Setting, error) {
+	for _, s := range p.settings {
+		if s.Name == name {
+			return s, nil
+		}
+	}
+	return Setting{}, fmt.Errorf("no setting %s in docs/operations.md", name)
+}
+
+// HasDatabase reports whether the service has a database.
+func (a App) HasDatabase() bool { return slices.Contains(a.Secrets, a.ID+"-database-url") }
+
+// or fills what is not set from defaults.
+func (s Size) or(d Size) Size {
+	if s.Replicas == 0 {
+		s.Replicas = d.Replicas
+	}
+	for own, other := range map[*string]string{
+		&s.Memory: d.Memory, &s.SidecarMemory: d.SidecarMemory, &s.CPUs: d.CPUs,
+	} {
+		if *own == "" {
+			*own = other
+		}
+	}
+	return s
+}
+
+func parse(root, path string, into any) error {
+	text, err := os.ReadFile(filepath.Join(root, path))
+	if err != nil {
+		return err
+	}
+	if err := yaml.NewDecoder(bytes.NewReader(text)).Decode(into); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+var daprVersion = regexp.MustCompile(`github\.com/dapr/dapr v([\d.]+)`)
+
+func pinnedDapr(root string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(root, "tools/dapr/go.mod"))
+	if err != nil {
+		return "", err
+	}
+	found := daprVersion.FindSubmatch(text)
+	if found == nil {
+		return "", errors.New("tools/dapr/go.mod requires no Dapr")
+	}
+	return string(found[1]), nil
+}
+
+// row is a row of the table of variables in docs/operations.md.
+type row struct {
+	Setting
+	readers string
+}
+
+var tableRow = regexp.MustCompile("(?m)^\\| `([A-Z][A-Z0-9_]+)` \\| ([^|]+) \\| ([^|]+) \\| ([^|]+) \\|$")
+
+func readSettings(root string) (all []row, err error) {
+	text, err := os.ReadFile(filepath.Join(root, "docs/operations.md"))
+	if err != nil {
+		return nil, err
+	}
+	for _, found := range tableRow.FindAllStringSubmatch(string(text), -1) {
+		all = append(all, row{Setting{found[1], found[3], found[4]}, found[2]})
+	}
+	if len(all) == 0 {
+		return nil, errors.New("docs/operations.md has no table of variables")
+	}
+	slices.SortFunc(all, func(a, b row) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+// readBy reports whether a service reads the variable. A program beside a service, in parentheses, is not the service.
+func (r row) readBy(id string) bool {
+	if strings.Contains(r.readers, "(its program") {
+		return false
+	}
+	others, every := strings.CutPrefix(r.readers, "every service")
+	if every {
+		return !strings.Contains(others, "but the "+id)
+	}
+	return slices.Contains(strings.FieldsFunc(r.readers, func(c rune) bool { return c == ',' || c == ' ' }), id)
+}
+
+func readSecrets(root, id string) ([]string, error) {
+	var configuration struct {
+		Spec struct {
+			Secrets struct {
+				Scopes []struct {
+					Allowed []string `yaml:"allowedSecrets"`
+				}
+			}
+		}
+	}
+	if err := parse(root, "dapr/config/"+id+".yaml", &configuration); err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, scope := range configuration.Spec.Secrets.Scopes {
+		all = append(all, scope.Allowed...)
+	}
+	return all, nil
+}
