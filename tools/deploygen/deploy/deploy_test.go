@@ -56,6 +56,15 @@ func TestPlatform(t *testing.T) {
 	if gateway, _ := p.App("gateway"); gateway.HasDatabase() || !products.HasDatabase() {
 		t.Error("products has a database and the gateway has none")
 	}
+	if want := []string{"gateway", "notifications", "orders", "users"}; !slices.Equal(products.Callers, want) {
+		t.Errorf("products is called by %v, want %v", products.Callers, want)
+	}
+	if want := (deploy.Variable{Name: "SIDECART_ENV", Value: "local"}); len(users.LocalEnv) == 0 || users.LocalEnv[0] != want {
+		t.Errorf("the environment of users on one machine is %v", users.LocalEnv)
+	}
+	if want := []string{"../../components/local", "../../dapr/resiliency"}; !slices.Equal(users.LocalResources(), want) {
+		t.Errorf("the resources of users on one machine are %v, want %v", users.LocalResources(), want)
+	}
 	if _, err := p.App("payments"); err == nil {
 		t.Error("an unknown app was found")
 	}

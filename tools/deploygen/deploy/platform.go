@@ -30,10 +30,14 @@ type Platform struct {
 // App is a service with its sidecar.
 type App struct {
 	ID             string `yaml:"appID"`
+	Dir            string `yaml:"appDirPath"`     // relative to dapr/
+	ConfigPath     string `yaml:"configFilePath"` // relative to Dir
+	Command        []string
 	Port           int    `yaml:"appPort"`
 	HTTPPort       int    `yaml:"daprHTTPPort"`
 	GRPCPort       int    `yaml:"daprGRPCPort"`
-	MetricsPort    int    `yaml:"metricsPort"` // of the sidecar
+	LocalPort      int    `yaml:"daprInternalGRPCPort"` // for other sidecars, where all are on one machine
+	MetricsPort    int    `yaml:"metricsPort"`          // of the sidecar
 	MaxRequestMB   int    `yaml:"daprHTTPMaxRequestSize"`
 	HealthPath     string `yaml:"appHealthCheckPath"`
 	HealthInterval int    `yaml:"appHealthProbeInterval"` // seconds
@@ -41,8 +45,15 @@ type App struct {
 	HealthFailures int    `yaml:"appHealthThreshold"`
 	Size           Size   `yaml:"-"`
 
-	Settings []Setting `yaml:"-"` // that may be set, sorted by name
-	Secrets  []string  `yaml:"-"` // that the service itself may read, by its sidecar's configuration
+	// Where a sidecar on one machine finds the control plane, and the folders of its components, relative to dapr/.
+	Placement string   `yaml:"placementHostAddress"`
+	Scheduler string   `yaml:"schedulerHostAddress"`
+	Resources []string `yaml:"resourcesPaths"`
+
+	LocalEnv []Variable `yaml:"-"` // of `make run`: the common ones first
+	Settings []Setting  `yaml:"-"` // that may be set, sorted by name
+	Secrets  []string   `yaml:"-"` // that the service itself may read, by its sidecar's configuration
+	Callers  []string   `yaml:"-"` // the apps that may call it, by its sidecar's configuration
 }
 
 // Size is what a replica of a service and its sidecar may use.
@@ -52,6 +63,9 @@ type Size struct {
 	SidecarMemory string `yaml:"sidecarMemory"`
 	CPUs          string `yaml:"cpus"` // of the service, "1.0"
 }
+
+// Variable is an environment variable.
+type Variable struct{ Name, Value string }
 
 // Setting is an environment variable of a service that operators may set.
 type Setting struct{ Name, Default, Meaning string }
@@ -92,7 +106,7 @@ func Read(root string) (Platform, error) {
 				a.Settings = append(a.Settings, row.Setting)
 			}
 		}
-		if a.Secrets, err = readSecrets(root, a.ID); err != nil {
+		if err := errors.Join(a.readEnv(template.Common, node), a.readConfiguration(root)); err != nil {
 			return p, err
 		}
 		p.Apps = append(p.Apps, a)
@@ -125,9 +139,6 @@ func (p Platform) Setting(name string) (Setting, error) {
 	}
 	return Setting{}, fmt.Errorf("no setting %s in docs/operations.md", name)
 }
-
-// HasDatabase reports whether the service has a database.
-func (a App) HasDatabase() bool { return slices.Contains(a.Secrets, a.ID+"-database-url") }
 
 // or fills what is not set from defaults.
 func (s Size) or(d Size) Size {
@@ -202,24 +213,4 @@ func (r row) readBy(id string) bool {
 		return !strings.Contains(others, "but the "+id)
 	}
 	return slices.Contains(strings.FieldsFunc(r.readers, func(c rune) bool { return c == ',' || c == ' ' }), id)
-}
-
-func readSecrets(root, id string) ([]string, error) {
-	var configuration struct {
-		Spec struct {
-			Secrets struct {
-				Scopes []struct {
-					Allowed []string `yaml:"allowedSecrets"`
-				}
-			}
-		}
-	}
-	if err := parse(root, "dapr/config/"+id+".yaml", &configuration); err != nil {
-		return nil, err
-	}
-	var all []string
-	for _, scope := range configuration.Spec.Secrets.Scopes {
-		all = append(all, scope.Allowed...)
-	}
-	return all, nil
 }

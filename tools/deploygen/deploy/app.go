@@ -1,0 +1,73 @@
+package deploy
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// HasDatabase reports whether the service has a database.
+func (a App) HasDatabase() bool { return slices.Contains(a.Secrets, a.ID+"-database-url") }
+
+// LocalResources are the folders of components and resiliency on one machine, relative to the app's folder.
+func (a App) LocalResources() []string {
+	up := strings.Repeat("../", strings.Count(path.Join("dapr", a.Dir), "/")+1)
+	all := make([]string, 0, len(a.Resources))
+	for _, dir := range a.Resources {
+		all = append(all, up+path.Join("dapr", dir))
+	}
+	return all
+}
+
+// readEnv reads the environment of `make run` from the common part of dapr/dapr.yaml and the app's own.
+func (a *App) readEnv(nodes ...yaml.Node) error {
+	for _, node := range nodes {
+		var part struct {
+			Env yaml.Node `yaml:"env"`
+		}
+		if err := node.Decode(&part); err != nil {
+			return fmt.Errorf("dapr/dapr.yaml: %w", err)
+		}
+		for i := 0; i+1 < len(part.Env.Content); i += 2 {
+			v := Variable{part.Env.Content[i].Value, part.Env.Content[i+1].Value}
+			known := slices.IndexFunc(a.LocalEnv, func(o Variable) bool { return o.Name == v.Name })
+			if known < 0 {
+				a.LocalEnv = append(a.LocalEnv, v)
+			} else {
+				a.LocalEnv[known] = v
+			}
+		}
+	}
+	return nil
+}
+
+// readConfiguration reads from the configuration of the app's sidecar which secrets it may read and who may call it.
+func (a *App) readConfiguration(root string) error {
+	var configuration struct {
+		Spec struct {
+			Access struct {
+				Policies []struct {
+					Caller string `yaml:"appId"`
+				}
+			} `yaml:"accessControl"`
+			Secrets struct {
+				Scopes []struct {
+					Allowed []string `yaml:"allowedSecrets"`
+				}
+			}
+		}
+	}
+	if err := parse(root, "dapr/config/"+a.ID+".yaml", &configuration); err != nil {
+		return err
+	}
+	for _, scope := range configuration.Spec.Secrets.Scopes {
+		a.Secrets = append(a.Secrets, scope.Allowed...)
+	}
+	for _, policy := range configuration.Spec.Access.Policies {
+		a.Callers = append(a.Callers, policy.Caller)
+	}
+	return nil
+}
