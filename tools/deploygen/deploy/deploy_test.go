@@ -65,6 +65,13 @@ func TestPlatform(t *testing.T) {
 	if want := []string{"../../components/local", "../../dapr/resiliency"}; !slices.Equal(users.LocalResources(), want) {
 		t.Errorf("the resources of users on one machine are %v, want %v", users.LocalResources(), want)
 	}
+	orders, err := p.App("orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !orders.Size.Outside || products.Size.Outside || !orders.Reads("PAYMENT_PROVIDER") || products.Reads("SMTP_ADDR") {
+		t.Errorf("orders calls the payment provider, products calls nobody outside: %+v, %+v", orders.Size, products.Size)
+	}
 	if _, err := p.App("payments"); err == nil {
 		t.Error("an unknown app was found")
 	}

@@ -61,7 +61,8 @@ type Size struct {
 	Replicas      int    `yaml:"replicas"` // in production
 	Memory        string `yaml:"memory"`   // of the service, "256M"
 	SidecarMemory string `yaml:"sidecarMemory"`
-	CPUs          string `yaml:"cpus"` // of the service, "1.0"
+	CPUs          string `yaml:"cpus"`    // of the service, "1.0"
+	Outside       bool   `yaml:"outside"` // it calls services on the internet
 }
 
 // Variable is an environment variable.
@@ -138,6 +139,11 @@ func (p Platform) Setting(name string) (Setting, error) {
 		}
 	}
 	return Setting{}, fmt.Errorf("no setting %s in docs/operations.md", name)
+}
+
+// Reads reports whether the service reads a setting.
+func (a App) Reads(name string) bool {
+	return slices.ContainsFunc(a.Settings, func(s Setting) bool { return s.Name == name })
 }
 
 // or fills what is not set from defaults.
