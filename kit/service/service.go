@@ -57,9 +57,13 @@ type Service struct {
 	close     []func()
 }
 
-// Main runs a service until it is interrupted or fails, and ends the process.
+// Main runs a service until it is interrupted or fails, and ends the process. With the word "health" as its argument,
+// the program only reports by its exit status whether the service in the same container is ready.
 func Main(name string, run func(ctx context.Context, s *Service) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	if len(os.Args) == 2 && os.Args[1] == "health" {
+		run = func(ctx context.Context, _ *Service) error { return checkHealth(ctx) }
+	}
 	err := Run(ctx, name, run)
 	stop()
 	if err != nil {
@@ -70,6 +74,9 @@ func Main(name string, run func(ctx context.Context, s *Service) error) {
 
 // Run calls run, which ends with Serve, and then closes the service's connections in reverse order.
 func Run(ctx context.Context, name string, run func(ctx context.Context, s *Service) error) error {
+	if err := readTokenFiles(); err != nil {
+		return err
+	}
 	s := &Service{Name: name}
 	defer func() {
 		for _, end := range slices.Backward(s.close) {

@@ -32,16 +32,21 @@ func documented(t *testing.T) map[string]variable {
 // reading is one place where the code reads a variable.
 type reading struct{ at, reader, fallback string }
 
+// readsAnyVariable are packages that read variables whose names their callers have, or are settings of services.
+var readsAnyVariable = map[string]bool{
+	"sidecart/kit/config": true, "sidecart/stack/internal/settings": true, "sidecart/stack/podinit": true,
+}
+
 // readings finds every variable that the code reads by a name the compiler knows: through config.Env or the os package.
 func readings(t *testing.T) map[string][]reading {
 	t.Helper()
 	found := map[string][]reading{}
 	for _, call := range source.Calls(t, func(name string) bool {
-		return regexp.MustCompile(`^\(\*sidecart/kit/config\.Env\)\.(String|OneOf|Int|Bool|Duration)$|^os\.(Getenv|LookupEnv)$`).MatchString(name)
+		return regexp.MustCompile(`^\(\*sidecart/kit/config\.Env\)\.(String|OneOf|Int|Bool|Duration)$|^os\.(Getenv|LookupEnv)$|^\(sidecart/stack/internal/settings\.Settings\)\.(Get|Lookup)$`).MatchString(name)
 	}) {
 		name := call.Text(0)
 		if !regexp.MustCompile(`^[A-Z][A-Z0-9_]+$`).MatchString(name) {
-			if call.Package.PkgPath != "sidecart/kit/config" {
+			if !readsAnyVariable[call.Package.PkgPath] {
 				t.Errorf("%s: it cannot be seen which variable is read here", call.At())
 			}
 			continue
@@ -50,6 +55,8 @@ func readings(t *testing.T) map[string][]reading {
 		switch {
 		case source.Service(call.Package) != "":
 			r.reader = source.Service(call.Package)
+		case call.Package.PkgPath == "sidecart/stack/podinit":
+			r.reader = "podinit"
 		case strings.HasPrefix(call.Package.PkgPath, "sidecart/stack"):
 			r.reader = "stack"
 		case strings.HasPrefix(call.Package.PkgPath, "sidecart/kit/kittest"):

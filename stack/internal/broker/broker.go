@@ -49,8 +49,15 @@ func (s Server) configure() error {
 		"bind 127.0.0.1",
 		fmt.Sprintf("port %d", s.Port),
 		"protected-mode yes",
-		"requirepass " + s.Password,
-		fmt.Sprintf("dir %q", s.Data),
+	}
+	return os.WriteFile(s.config(), []byte(strings.Join(settings, "\n")+"\n"+Config(s.Password, s.Data)), 0o600)
+}
+
+// Config are the settings of the server wherever it runs, with its data in a folder.
+func Config(password, data string) string {
+	return strings.Join([]string{
+		"requirepass " + password,
+		fmt.Sprintf("dir %q", data),
 		"daemonize no",
 		"logfile \"\"",
 		// Every write is in the file before its response: a killed server loses nothing. The file is synchronised once
@@ -62,8 +69,7 @@ func (s Server) configure() error {
 		// Never evict messages and denylists when memory is short.
 		"maxmemory-policy noeviction",
 		"set-proc-title no",
-	}
-	return os.WriteFile(s.config(), []byte(strings.Join(settings, "\n")+"\n"), 0o600)
+	}, "\n") + "\n"
 }
 
 // errorResponse is a response that is not the expected one.

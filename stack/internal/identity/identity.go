@@ -3,17 +3,10 @@
 package identity
 
 import (
-	"crypto/ed25519"
-	"crypto/rand"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
-
-	"github.com/golang-jwt/jwt/v5"
 
 	"sidecart/stack/internal/instance"
 	"sidecart/stack/internal/secret"
@@ -63,17 +56,22 @@ func SidecarArgs(i instance.Instance) []string {
 
 // Env is the environment in which a process gets the certificate of its name.
 func Env(i instance.Instance, name string) []string {
-	return []string{"NAMESPACE=" + Namespace, tokenVariable + "=" + tokenFile(i, name)}
+	return ProcessEnv(tokenFile(i, name))
 }
 
-// TrustEnv is the part of a sidecar's environment that is the same for all. It fails before sentry has made the
-// anchors.
+// ProcessEnv is the environment in which a process shows sentry the token in a file.
+func ProcessEnv(token string) []string {
+	return []string{"NAMESPACE=" + Namespace, tokenVariable + "=" + token}
+}
+
+// TrustEnv is the part of a sidecar's environment that is the same for all. It fails without the
+// authority.
 func TrustEnv(i instance.Instance) ([]string, error) {
 	anchors, err := os.ReadFile(TrustAnchors(i))
 	return []string{"NAMESPACE=" + Namespace, "DAPR_TRUST_ANCHORS=" + string(anchors)}, err
 }
 
-// SidecarEnv is the environment of an app's sidecar. It fails before sentry has made the anchors.
+// SidecarEnv is the environment of an app's sidecar. It fails without the authority.
 func SidecarEnv(i instance.Instance, app string) ([]string, error) {
 	env, err := TrustEnv(i)
 	return append(env, tokenVariable+"="+tokenFile(i, app)), err
@@ -85,48 +83,38 @@ func sentryAddress(i instance.Instance) string {
 
 func tokenFile(i instance.Instance, name string) string { return i.Path("identities", name+".jwt") }
 
-// CreateTokens creates a token for each app, placement and the scheduler, and an empty folder for sentry's authority.
-// They are valid until the next call: the signing key is not stored, and every process gets a certificate at its start.
-func CreateTokens(i instance.Instance, apps []string) error {
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return err
-	}
+// Create creates a new authority for sentry, and a token for each app, placement and the scheduler. They are valid
+// until the next call: the key of tokens is not stored, and every process gets a certificate at its start.
+func Create(i instance.Instance, apps []string) error {
 	for _, dir := range []string{AuthorityDir(i), i.Path("identities")} {
 		if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o700)); err != nil {
 			return err
 		}
 	}
-	keys, err := json.Marshal(map[string]any{"keys": []any{map[string]string{
-		"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": keyID,
-		"x": base64.RawURLEncoding.EncodeToString(public),
-	}}})
+	authority, err := NewAuthority()
 	if err != nil {
 		return err
 	}
-	if err := secret.WriteFile(i.Path("identities", "keys.json"), keys); err != nil {
+	keys, err := authority.Keys()
+	if err != nil {
 		return err
 	}
-	domains := map[string]string{Placement: trustDomain, Scheduler: trustDomain}
-	for _, app := range apps {
-		domains[app] = appDomain
+	files := map[string][]byte{
+		TrustAnchors(i): authority.Anchors, i.Path("identities", "keys.json"): keys,
+		filepath.Join(AuthorityDir(i), "issuer.crt"): authority.Issuer,
+		filepath.Join(AuthorityDir(i), "issuer.key"): authority.IssuerKey,
 	}
-	for name, domain := range domains {
-		token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, jwt.MapClaims{
-			"sub": spiffe(domain, name), "aud": spiffe(trustDomain, Sentry), "iat": time.Now().Unix(),
-		})
-		token.Header["kid"] = keyID
-		text, err := token.SignedString(private)
+	for _, name := range append([]string{Placement, Scheduler}, apps...) {
+		token, err := authority.Token(name)
 		if err != nil {
 			return err
 		}
-		if err := secret.WriteFile(tokenFile(i, name), []byte(text)); err != nil {
+		files[tokenFile(i, name)] = []byte(token)
+	}
+	for path, text := range files {
+		if err := secret.WriteFile(path, text); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func spiffe(domain, name string) string {
-	return "spiffe://" + domain + "/ns/" + Namespace + "/" + name
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"sidecart/stack/internal/proc"
 	"sidecart/stack/internal/program"
 	"sidecart/stack/internal/secret"
+	"sidecart/stack/internal/template"
 )
 
 // buildApps builds every service whose command is `go run`.
@@ -65,7 +65,7 @@ func (r *run) startApps(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.super.Start(ctx, sidecarSpec(r.Instance, r.dapr, a, tokens[a.Name()], append(env, tracing()...)))
+		r.super.Start(ctx, sidecarSpec(r.Instance, r.dapr, a, tokens[a.Name()], append(env, template.Tracing(os.Getenv(template.TracingEndpoint))...)))
 		if n == 0 {
 			// It creates the database of names. When two sidecars create it concurrently, one of them fails on the
 			// other's lock, logs that, and continues without ever being found (daprd 1.18.2).
@@ -112,17 +112,4 @@ func (r *run) notRunning() string {
 		}
 	}
 	return strings.Join(names, ", ")
-}
-
-// tracing is the environment of sidecars for traces. They export to OTEL_EXPORTER_OTLP_ENDPOINT, as the services do;
-// without an endpoint they record no spans.
-func tracing() []string {
-	const endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT"
-	url := os.Getenv(endpoint)
-	if url == "" {
-		return []string{"OTEL_TRACES_SAMPLER_ARG=0"}
-	}
-	// daprd 1.18 ignores the scheme.
-	insecure := strconv.FormatBool(strings.HasPrefix(url, "http://"))
-	return []string{endpoint + "=" + url, "OTEL_EXPORTER_OTLP_INSECURE=" + insecure}
 }

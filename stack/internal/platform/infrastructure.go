@@ -3,6 +3,7 @@ package platform
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -65,7 +66,7 @@ func (r *run) startPostgres(ctx context.Context, bin string) error {
 	if err := r.startAndWait(ctx, spec); err != nil {
 		return err
 	}
-	owners, err := owners(r.Instance, r.set)
+	owners, err := r.set.Owners()
 	if err != nil {
 		return err
 	}
@@ -82,7 +83,7 @@ func (r *run) prepareCLI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := secret.WriteEnv(r.Instance, runtime, append(env, tracing()...)); err != nil {
+	if err := secret.WriteEnv(r.Instance, runtime, append(env, template.Tracing(os.Getenv(template.TracingEndpoint))...)); err != nil {
 		return err
 	}
 	if err := r.await(ctx, placementName); err != nil {

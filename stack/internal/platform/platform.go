@@ -172,7 +172,7 @@ func (r *run) prepareFiles(context.Context) (err error) {
 			ids = append(ids, a.ID)
 		}
 	}
-	if err := identity.CreateTokens(r.Instance, ids); err != nil {
+	if err := identity.Create(r.Instance, ids); err != nil {
 		return err
 	}
 	r.set, err = secret.Load(r.Instance)

@@ -84,31 +84,6 @@ func postgresServer(i instance.Instance, bin, password string) database.Server {
 	}
 }
 
-// owners are the databases of the services.
-func owners(i instance.Instance, set secret.Set) ([]database.Owner, error) {
-	var out []database.Owner
-	for _, name := range secret.Databases {
-		pw, err := set.Password(name)
-		if err != nil {
-			return nil, err
-		}
-		o := database.Owner{Name: name, Password: pw}
-		switch name {
-		case "users":
-			o.Scripts, err = filepath.Glob(filepath.Join(i.Root, "apps/users/internal/audit/migrations/*.sql"))
-			if err != nil {
-				return nil, err
-			}
-		case "products":
-			o.Extensions = []string{"pg_trgm", "unaccent"} // for search
-		case "orders":
-			o.Schemas = []string{"workflows"} // Dapr's tables, separate from the service's
-		}
-		out = append(out, o)
-	}
-	return out, nil
-}
-
 func redisSpec(i instance.Instance, path string, set secret.Set) proc.Spec {
 	return broker.Server{
 		Program: path, Data: i.Path("redis"), Port: i.Port(instance.Redis),

@@ -9,18 +9,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
-
 	"sidecart/stack/internal/database"
 	"sidecart/stack/internal/instance"
+	"sidecart/stack/internal/settings"
 )
-
-// Databases are the services that have a database: it and its role have the service's name.
-var Databases = []string{"users", "products", "orders", "notifications"}
 
 // Set is the content of the instance's secret store.
 type Set map[string]string
@@ -38,32 +36,56 @@ func Load(i instance.Instance) (Set, error) {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	before := len(set)
-	set.add("redis-password", token())
-	set.add("notifications-key", token())
-	set.add("vapid-private-key", base64.StdEncoding.EncodeToString(random(32)))
-	set.add("JWT_SECRET_KEY", base64.StdEncoding.EncodeToString(random(32)))
-	set.add("payment-webhook-key", token())
-	set.add("stripe-api-key", os.Getenv("STRIPE_API_KEY"))
-	set.add("stripe-webhook-key", os.Getenv("STRIPE_WEBHOOK_KEY"))
-	set.add("smtp-username", os.Getenv("SMTP_USERNAME"))
-	set.add("smtp-password", os.Getenv("SMTP_PASSWORD"))
-	for _, db := range Databases {
-		set.add(db+"-database-url", database.URL(i.Port(instance.Postgres), db, token(), db))
-	}
-	if len(set) == before {
+	before := maps.Clone(set)
+	set.Complete(func(db, password string) string { return database.URL(i.Port(instance.Postgres), db, password, db) })
+	set.FollowProviders(settings.Environment())
+	if maps.Equal(set, before) {
 		return set, nil
 	}
 	return set, writeJSON(path, set)
 }
 
+// Complete makes the secrets that are missing. url is the URL of a service's database.
+func (s Set) Complete(url func(db, password string) string) {
+	s.add("redis-password", token())
+	s.add("notifications-key", token())
+	s.add("vapid-private-key", base64.StdEncoding.EncodeToString(random(32)))
+	s.add("JWT_SECRET_KEY", base64.StdEncoding.EncodeToString(random(32)))
+	s.add("payment-webhook-key", token())
+	for _, db := range Databases() {
+		s.add(urlOf(db), url(db, token()))
+	}
+}
+
+// FollowProviders takes the secrets that providers made from the settings: one that is set replaces the secret, also an
+// empty one.
+func (s Set) FollowProviders(from settings.Settings) {
+	follow := func(secret, value string, set bool) {
+		if s.add(secret, value); set {
+			s[secret] = value
+		}
+	}
+	value, set := from.Lookup("STRIPE_API_KEY")
+	follow("stripe-api-key", value, set)
+	value, set = from.Lookup("STRIPE_WEBHOOK_KEY")
+	follow("stripe-webhook-key", value, set)
+	value, set = from.Lookup("EMAIL_USERNAME")
+	follow("smtp-username", value, set)
+	value, set = from.Lookup("EMAIL_PASSWORD")
+	follow("smtp-password", value, set)
+}
+
 // Password is the password in the URL of a service's database.
 func (s Set) Password(db string) (string, error) {
-	config, err := pgx.ParseConfig(s[db+"-database-url"])
-	if err != nil || config.Password == "" {
-		return "", fmt.Errorf("secrets.json: %s-database-url is no URL with a password", db)
+	u, err := url.Parse(s[urlOf(db)])
+	if err != nil {
+		return "", fmt.Errorf("secrets.json: %s is no URL", urlOf(db))
 	}
-	return config.Password, nil
+	password, _ := u.User.Password()
+	if password == "" {
+		return "", fmt.Errorf("secrets.json: %s has no password", urlOf(db))
+	}
+	return password, nil
 }
 
 func (s Set) add(name, value string) {
@@ -91,10 +113,13 @@ func ReadTokens(i instance.Instance) (all map[string]Tokens, err error) {
 func NewTokens(i instance.Instance, apps []string) (map[string]Tokens, error) {
 	all := make(map[string]Tokens, len(apps))
 	for _, a := range apps {
-		all[a] = Tokens{Dapr: token(), App: token()}
+		all[a] = NewPair()
 	}
 	return all, writeJSON(i.Path("tokens.json"), all)
 }
+
+// NewPair makes the tokens between one app and its sidecar.
+func NewPair() Tokens { return Tokens{Dapr: token(), App: token()} }
 
 // WriteEnv writes the shell file for `dapr run -f`, with what the run template cannot set. runtime is the folder in
 // which the CLI finds daprd; extra are further variables, as NAME=value.
@@ -121,7 +146,7 @@ func SuperuserPassword(i instance.Instance) (string, error) {
 	path := i.Path("postgres.password")
 	password, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		password = []byte(token())
+		password = []byte(NewPassword())
 		err = WriteFile(path, password)
 	}
 	return strings.TrimSpace(string(password)), err
@@ -136,14 +161,17 @@ func writeJSON(path string, v any) error {
 }
 
 // WriteFile replaces a file atomically. Only its owner can read it, at any time.
-func WriteFile(path string, text []byte) error {
+func WriteFile(path string, text []byte) error { return WriteFileMode(path, text, 0o600) }
+
+// WriteFileMode replaces a file atomically.
+func WriteFileMode(path string, text []byte, mode fs.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // 0600
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name())
 	_, err = f.Write(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)
@@ -154,5 +182,8 @@ func random(n int) []byte {
 	_, _ = rand.Read(b) // never fails: the program ends if the system has no randomness
 	return b
 }
+
+// NewPassword makes a password.
+func NewPassword() string { return token() }
 
 func token() string { return hex.EncodeToString(random(24)) }

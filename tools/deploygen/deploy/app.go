@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -70,4 +71,17 @@ func (a *App) readConfiguration(root string) error {
 		a.Callers = append(a.Callers, policy.Caller)
 	}
 	return nil
+}
+
+// readApp reads an app of dapr/dapr.yaml and its configuration.
+func readApp(root string, common, own yaml.Node, rows []row) (a App, err error) {
+	if err := errors.Join(common.Decode(&a), own.Decode(&a)); err != nil {
+		return a, fmt.Errorf("dapr/dapr.yaml: %w", err)
+	}
+	for _, row := range rows {
+		if row.readBy(a.ID) && !slices.Contains(fixed, row.Name) {
+			a.Settings = append(a.Settings, row.Setting)
+		}
+	}
+	return a, errors.Join(a.readEnv(common, own), a.readConfiguration(root))
 }

@@ -24,6 +24,7 @@ type Platform struct {
 	Apps []App
 	Dapr string // the version, "1.18.2"
 
+	root     string
 	settings []Setting
 }
 
@@ -54,6 +55,8 @@ type App struct {
 	Settings []Setting  `yaml:"-"` // that may be set, sorted by name
 	Secrets  []string   `yaml:"-"` // that the service itself may read, by its sidecar's configuration
 	Callers  []string   `yaml:"-"` // the apps that may call it, by its sidecar's configuration
+	// AllSecrets are Secrets and what the components of its sidecar read in containers, sorted.
+	AllSecrets []string `yaml:"-"`
 }
 
 // Size is what a replica of a service and its sidecar may use.
@@ -73,8 +76,8 @@ type Setting struct{ Name, Default, Meaning string }
 
 // set by every target itself, because they follow from the topology.
 var fixed = []string{
-	"HOST", "APP_PORT", "APP_API_TOKEN", "DAPR_API_TOKEN", "DAPR_HTTP_PORT", "DAPR_GRPC_PORT", "REDIS_ADDR",
-	"METRICS_HOST", "METRICS_PORT",
+	"HOST", "APP_PORT", "APP_API_TOKEN", "APP_API_TOKEN_FILE", "DAPR_API_TOKEN", "DAPR_API_TOKEN_FILE", "DAPR_HTTP_PORT",
+	"DAPR_GRPC_PORT", "REDIS_ADDR", "METRICS_HOST", "METRICS_PORT",
 }
 
 // Read reads the descriptions in the repository at root.
@@ -84,7 +87,7 @@ func Read(root string) (Platform, error) {
 		Apps   []yaml.Node `yaml:"apps"`
 	}
 	var sizes map[string]Size
-	p := Platform{}
+	p := Platform{root: root}
 	err := errors.Join(parse(root, "dapr/dapr.yaml", &template), parse(root, "deploy/services.yaml", &sizes))
 	if err != nil {
 		return p, err
@@ -96,20 +99,17 @@ func Read(root string) (Platform, error) {
 	if err != nil {
 		return p, err
 	}
+	components, err := readComponentSecrets(root)
+	if err != nil {
+		return p, err
+	}
 	for _, node := range template.Apps {
-		var a App
-		if err := errors.Join(template.Common.Decode(&a), node.Decode(&a)); err != nil {
-			return p, fmt.Errorf("dapr/dapr.yaml: %w", err)
-		}
-		a.Size = sizes[a.ID].or(sizes["default"])
-		for _, row := range rows {
-			if row.readBy(a.ID) && !slices.Contains(fixed, row.Name) {
-				a.Settings = append(a.Settings, row.Setting)
-			}
-		}
-		if err := errors.Join(a.readEnv(template.Common, node), a.readConfiguration(root)); err != nil {
+		a, err := readApp(root, template.Common, node, rows)
+		if err != nil {
 			return p, err
 		}
+		a.Size = sizes[a.ID].or(sizes["default"])
+		a.AllSecrets = union(a.Secrets, components[a.ID])
 		p.Apps = append(p.Apps, a)
 	}
 	for _, row := range rows {
@@ -126,6 +126,12 @@ func (p Platform) App(id string) (App, error) {
 		}
 	}
 	return App{}, fmt.Errorf("no app %q in dapr/dapr.yaml", id)
+}
+
+// File is the text of a file of the repository.
+func (p Platform) File(path string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(p.root, path)) //nolint:gosec // named by a template
+	return strings.TrimSpace(string(text)), err
 }
 
 // InternalPort is the port of each sidecar for the others.

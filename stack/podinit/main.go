@@ -1,0 +1,72 @@
+// Podinit is the helper of Sidecart's containers. It makes their secrets, holds the network that a service shares with
+// its sidecar, and starts the sidecar with what it cannot read from a file itself. Images of services have no shell:
+// this one static program does what scripts would do.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+)
+
+const usage = `usage:
+  podinit secrets -dir DIR [-env FILE] [-production]
+                            make the missing secrets in DIR, a folder for each container;
+                            -production refuses settings that are unsafe for a public platform
+  podinit network           hold a pod's network until SIGTERM
+  podinit sidecar [-dir DIR] -- PROGRAM ARGS
+                            wait for the secrets in DIR (/run/sidecart), then become the sidecar
+  podinit run [-dir DIR] [-app PROGRAM] -- PROGRAM ARGS
+                            run a service (/app) and its sidecar in one container
+  podinit copy DIR          copy this program into DIR, for a container of another image
+`
+
+// words are podinit's commands. Each returns the exit status, which counts if there is no error.
+var words = map[string]func(ctx context.Context, args []string) (int, error){
+	"secrets": secretsWord, "network": networkWord, "sidecar": sidecarWord, "run": runWord, "copy": copyWord,
+}
+
+func main() {
+	if len(os.Args) < 2 || words[os.Args[1]] == nil {
+		fmt.Fprint(os.Stderr, usage)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	status, err := words[os.Args[1]](ctx, os.Args[2:])
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintf(os.Stderr, "podinit %s: %v\n", os.Args[1], err)
+		status = max(status, 1)
+	}
+	os.Exit(status)
+}
+
+// options parses a word's options. It fails if there are not as many other arguments as the word takes: -1 is any
+// number but none.
+func options(word string, args []string, others int, define func(*flag.FlagSet)) ([]string, error) {
+	flags := flag.NewFlagSet("podinit "+word, flag.ContinueOnError)
+	flags.Usage = func() { fmt.Fprint(os.Stderr, usage) }
+	define(flags)
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	if n := flags.NArg(); n != others && (others >= 0 || n == 0) {
+		return nil, fmt.Errorf("wrong number of arguments: %v\n%s", flags.Args(), usage)
+	}
+	return slices.Clone(flags.Args()), nil
+}
+
+// networkWord does nothing. Its container has the network of a pod, and keeps it while the service and its sidecar
+// restart: a container that comes back alone would come back with another network.
+func networkWord(ctx context.Context, args []string) (int, error) {
+	if _, err := options("network", args, 0, func(*flag.FlagSet) {}); err != nil {
+		return 0, err
+	}
+	<-ctx.Done()
+	return 0, nil
+}
