@@ -6,7 +6,7 @@ PKG   ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run start stop infra status doctor logs dead-letters reset demo seed test lint fmt fuzz fuzz-api invariants \
-	chaos bench build stack audit-deps audit-verify generate openapi rotate-keys
+	chaos bench secrets build stack audit-deps audit-verify generate openapi rotate-keys
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ chaos: stack ## Place 3,000 orders while processes are killed at random; ORDERS=
 
 bench: stack ## Measure a platform of its own, and write docs/performance.md
 	@go build -o .sidecart/bin/bench ./tests/bench && exec .sidecart/bin/bench -write docs/performance.md
+
+secrets: ## Make the secrets of a production platform in secrets/, from .env (.env.example has all settings)
+	@go run ./stack/podinit secrets -production -env .env -dir secrets
 
 rotate-keys: stack ## Sign tokens with a new key; users stay signed in
 	@$(STACK) rotate-keys

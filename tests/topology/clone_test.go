@@ -108,10 +108,13 @@ func TestNoMachine(t *testing.T) {
 	}
 }
 
-// TestGoVersion: the images are built with the Go version that the modules require.
-func TestGoVersion(t *testing.T) {
+// TestImageVersions: the images are built with the Go version that the modules require, and have the pinned Dapr.
+func TestImageVersions(t *testing.T) {
 	version := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(source.Read(t, "go.work"))
-	if version == nil || !strings.Contains(source.Read(t, "deploy/Dockerfile"), "FROM golang:"+version[1]+"-") {
+	if version == nil || !strings.Contains(source.Read(t, "deploy/Dockerfile"), "\nARG GO_IMAGE=golang:"+version[1]+"-") {
 		t.Errorf("go.work has %v and deploy/Dockerfile builds with another", version)
+	}
+	if want := "\nARG DAPRD_IMAGE=daprio/daprd:" + pinnedDapr(t) + "\n"; !strings.Contains(source.Read(t, "deploy/Dockerfile"), want) {
+		t.Errorf("deploy/Dockerfile lacks %s", want)
 	}
 }
