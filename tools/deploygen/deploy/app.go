@@ -45,7 +45,8 @@ func (a *App) readEnv(nodes ...yaml.Node) error {
 	return nil
 }
 
-// readConfiguration reads from the configuration of the app's sidecar which secrets it may read and who may call it.
+// readConfiguration reads from the configuration of the app's sidecar which secrets it may read and who may call it,
+// and which components sidecars have.
 func (a *App) readConfiguration(root string) error {
 	var configuration struct {
 		Spec struct {
@@ -70,7 +71,9 @@ func (a *App) readConfiguration(root string) error {
 	for _, policy := range configuration.Spec.Access.Policies {
 		a.Callers = append(a.Callers, policy.Caller)
 	}
-	return nil
+	var err error
+	a.components, err = readComponents(root)
+	return err
 }
 
 // readApp reads an app of dapr/dapr.yaml and its configuration.

@@ -70,7 +70,7 @@ func TestPlatform(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !orders.Size.Outside || products.Size.Outside || !orders.Reads("PAYMENT_PROVIDER") || products.Reads("SMTP_ADDR") {
-		t.Errorf("orders calls the payment provider, products calls nobody outside: %+v, %+v", orders.Size, products.Size)
+		t.Errorf("orders calls the payment provider, products makes no calls outside: %+v, %+v", orders.Size, products.Size)
 	}
 	if _, err := p.App("payments"); err == nil {
 		t.Error("an unknown app was found")

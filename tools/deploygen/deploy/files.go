@@ -32,7 +32,7 @@ func Files(root string) (map[string]string, error) {
 		if err != nil {
 			return err
 		}
-		text, err := os.ReadFile(path)
+		text, err := os.ReadFile(path) //nolint:gosec // of the repository
 		if err != nil {
 			return err
 		}
@@ -77,6 +77,9 @@ var functions = template.FuncMap{
 	"indent": func(n int, text string) string {
 		return strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", n))
 	},
+	"list": func(all ...string) []string { return all }, "in": contains,
+	// title makes a name for CloudFormation: PUBLIC_URL is PublicUrl.
+	"title": title, "megabytes": Megabytes,
 	// quote makes a YAML string of any text.
 	"quote": func(v any) string { return fmt.Sprintf("%q", fmt.Sprint(v)) },
 }

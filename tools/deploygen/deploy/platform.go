@@ -57,6 +57,8 @@ type App struct {
 	Callers  []string   `yaml:"-"` // the apps that may call it, by its sidecar's configuration
 	// AllSecrets are Secrets and what the components of its sidecar read in containers, sorted.
 	AllSecrets []string `yaml:"-"`
+
+	components []usedComponent // of the platform
 }
 
 // Size is what a replica of a service and its sidecar may use.
@@ -168,7 +170,7 @@ func (s Size) or(d Size) Size {
 }
 
 func parse(root, path string, into any) error {
-	text, err := os.ReadFile(filepath.Join(root, path))
+	text, err := os.ReadFile(filepath.Join(root, path)) //nolint:gosec // of the repository
 	if err != nil {
 		return err
 	}
@@ -181,7 +183,7 @@ func parse(root, path string, into any) error {
 var daprVersion = regexp.MustCompile(`github\.com/dapr/dapr v([\d.]+)`)
 
 func pinnedDapr(root string) (string, error) {
-	text, err := os.ReadFile(filepath.Join(root, "tools/dapr/go.mod"))
+	text, err := os.ReadFile(filepath.Join(root, "tools/dapr/go.mod")) //nolint:gosec // of the repository
 	if err != nil {
 		return "", err
 	}
@@ -201,7 +203,7 @@ type row struct {
 var tableRow = regexp.MustCompile("(?m)^\\| `([A-Z][A-Z0-9_]+)` \\| ([^|]+) \\| ([^|]+) \\| ([^|]+) \\|$")
 
 func readSettings(root string) (all []row, err error) {
-	text, err := os.ReadFile(filepath.Join(root, "docs/operations.md"))
+	text, err := os.ReadFile(filepath.Join(root, "docs/operations.md")) //nolint:gosec // of the repository
 	if err != nil {
 		return nil, err
 	}
