@@ -67,6 +67,7 @@ func networkWord(ctx context.Context, args []string) (int, error) {
 	if _, err := options("network", args, 0, func(*flag.FlagSet) {}); err != nil {
 		return 0, err
 	}
+	fmt.Println("holding the network until SIGTERM")
 	<-ctx.Done()
 	return 0, nil
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // How long a process may take to stop. A service finishes its requests within 8 s; then its sidecar ends within 3.
-const (
+var (
 	serviceGrace = 12 * time.Second
 	sidecarGrace = 8 * time.Second
 )
