@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -181,6 +182,36 @@ func TestProductionRefusesUnsafeSettings(t *testing.T) {
 	for _, name := range []string{"SIDECART_ENV", "PUBLIC_URL", "TRUSTED_HOSTS", "SMTP_ADDR", "MAIL_FROM", "PAYMENT_PROVIDER"} {
 		if !strings.Contains(out, name+": ") {
 			t.Errorf("%s is not reported:\n%s", name, out)
+		}
+	}
+}
+
+// TestExampleFile: a copy of .env.example sets nothing, and production says what it lacks.
+func TestExampleFile(t *testing.T) {
+	const example = "../../.env.example"
+	dir := t.TempDir()
+	if out, status := runPodinit(t, nil, "secrets", "-dir", dir, "-env", example); status != 0 {
+		t.Fatal(out)
+	}
+	if _, text, _ := strings.Cut(contents(t, dir)["from-make-secrets.env"], "\n"); text != "" {
+		t.Errorf(".env.example sets %s", text)
+	}
+	out, status := runPodinit(t, nil, "secrets", "-production", "-dir", dir, "-env", example)
+	var named []string
+	for line := range strings.Lines(strings.TrimPrefix(out, "podinit secrets: ")) {
+		name, _, _ := strings.Cut(line, ":")
+		named = append(named, name)
+	}
+	if want := []string{"PUBLIC_URL", "TRUSTED_HOSTS", "SMTP_ADDR", "MAIL_FROM", "PAYMENT_PROVIDER"}; status != 1 || !slices.Equal(named, want) {
+		t.Errorf("%d %s", status, out)
+	}
+	text, err := os.ReadFile(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(slices.Sorted(maps.Keys(safe)), secretSettings...) {
+		if !strings.Contains(string(text), "\n"+name+"=\n") {
+			t.Errorf(".env.example lacks %s", name)
 		}
 	}
 }
