@@ -6,7 +6,7 @@ PKG   ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run start stop infra status doctor logs dead-letters reset demo seed test lint fmt fuzz fuzz-api invariants \
-	chaos bench secrets build stack audit-deps audit-verify generate openapi rotate-keys
+	chaos bench images secrets build stack audit-deps audit-verify generate openapi rotate-keys
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,10 @@ chaos: stack ## Place 3,000 orders while processes are killed at random; ORDERS=
 
 bench: stack ## Measure a platform of its own, and write docs/performance.md
 	@go build -o .sidecart/bin/bench ./tests/bench && exec .sidecart/bin/bench -write docs/performance.md
+
+images: stack ## Build and check the images of containers: TAG=1.2.0, IMAGES="orders podinit", DOCKER=/usr/bin/docker
+	@$(STACK) images -- -tag $(or $(TAG),latest) -docker $(or $(DOCKER),docker) \
+		-base "GO_IMAGE=$(GO_IMAGE)" -base "DAPRD_IMAGE=$(DAPRD_IMAGE)" $(IMAGES)
 
 secrets: ## Make the secrets of a production platform in secrets/, from .env (.env.example has all settings)
 	@go run ./stack/podinit secrets -production -env .env -dir secrets

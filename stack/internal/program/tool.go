@@ -31,6 +31,7 @@ var (
 	GoTestSum   = Tool{"gotestsum", "lint", "gotest.tools/gotestsum"}
 	StripeMock  = Tool{"stripe-mock", "stripe", "github.com/stripe/stripe-mock"}
 	GoVulnCheck = Tool{"govulncheck", "vuln", "golang.org/x/vuln/cmd/govulncheck"}
+	SBOM        = Tool{"cyclonedx-gomod", "sbom", "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod"}
 )
 
 // Ensure builds a tool unless it is up to date, and returns its path.
