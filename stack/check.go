@@ -46,7 +46,7 @@ func check(ctx context.Context, c command) error {
 	}
 	var programs, linter errgroup.Group
 	programs.Go(func() error { return k.ensure(program.CLI, program.Linter) })
-	programs.Go(k.setBrowser)
+	programs.Go(k.setPrograms)
 	err := k.unitTests()
 	if missing := programs.Wait(); missing != nil {
 		return errors.Join(err, missing)
@@ -170,7 +170,7 @@ func (k checker) summary() error {
 func (k checker) testPackages() error {
 	needsPlatform := func(p string) bool { return strings.HasPrefix(filepath.Clean(p), "tests") }
 	if slices.ContainsFunc(k.args, needsPlatform) {
-		if err := errors.Join(k.setBrowser(), k.ensure()); err != nil {
+		if err := errors.Join(k.setPrograms(), k.ensure()); err != nil {
 			return err
 		}
 	}
@@ -201,9 +201,13 @@ func (k checker) goTest(part string, args ...string) error {
 	return k.run(self, append(append(all, "--"), args...)...)
 }
 
-// setBrowser sets the paths of a browser and of axe-core for the end-to-end test.
-func (k checker) setBrowser() error {
+// setPrograms sets the paths of a browser and of axe-core for the end-to-end test, and of nginx.
+func (k checker) setPrograms() error {
 	path, err := program.Chromium(k.ctx, k.log)
+	if err != nil {
+		return err
+	}
+	nginx, err := program.Nginx(k.ctx, k.log)
 	if err != nil {
 		return err
 	}
@@ -211,7 +215,7 @@ func (k checker) setBrowser() error {
 	if err != nil && !errors.Is(err, program.ErrMissing) {
 		return err
 	}
-	return errors.Join(os.Setenv("CHROMIUM", path), os.Setenv("AXE", axe))
+	return errors.Join(os.Setenv("CHROMIUM", path), os.Setenv("AXE", axe), os.Setenv("NGINX", nginx))
 }
 
 // packages are the package patterns of the workspace's modules, except the named folders.

@@ -31,6 +31,7 @@ func doctor(ctx context.Context, c command) error {
 		server(ctx, "postgres", "postgresql", program.FindPostgres),
 		server(ctx, "redis", "redis-server", program.FindRedis),
 		optional(server(ctx, "chromium (for make test)", "chromium", program.FindChromium)),
+		optional(server(ctx, "nginx (for make test)", "nginx-light", program.FindNginx)),
 	}
 	all = append(all, dapr(ctx, c.Instance), disk(c.Root), memory())
 	all = append(all, ports(c.Instance)...)

@@ -102,7 +102,7 @@ func Start(name string, offset int, args ...string) (*Platform, error) {
 
 // StartAsBuilt is Start with services as `make run` builds them.
 func StartAsBuilt(name string, offset int, args ...string) (*Platform, error) {
-	root, err := root()
+	root, err := Root()
 	if err != nil {
 		return nil, err
 	}
@@ -256,7 +256,8 @@ func (p *Platform) program() string { return filepath.Join(p.Root, ".sidecart", 
 // stack is Command without a deadline.
 func (p *Platform) stack(args ...string) *exec.Cmd { return p.Command(context.Background(), args...) }
 
-func root() (string, error) {
+// Root is the root of the repository in which the test runs.
+func Root() (string, error) {
 	dir, err := os.Getwd()
 	for err == nil {
 		if _, e := os.Stat(filepath.Join(dir, "dapr", "dapr.yaml")); e == nil {

@@ -1,5 +1,5 @@
-// Package program finds the programs of the platform and gets missing ones: Postgres, Redis and Chromium from the
-// package manager, Dapr and the tools from the modules that pin them.
+// Package program finds the programs of the platform and gets missing ones: Postgres, Redis, nginx and Chromium
+// from the package manager, Dapr and the tools from the modules that pin them.
 package program
 
 import (
@@ -81,6 +81,16 @@ func FindChromium(context.Context) (string, error) {
 	return "", fmt.Errorf("chromium or google-chrome: %w", ErrMissing)
 }
 
+// FindNginx returns an nginx, for the tests of deploy/nginx. Debian keeps it outside of an ordinary user's PATH.
+func FindNginx(context.Context) (string, error) {
+	for _, name := range []string{"nginx", "/usr/sbin/nginx", "/usr/local/sbin/nginx"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("nginx: %w", ErrMissing)
+}
+
 // Servers finds Postgres and Redis. As root on a Debian-like system it installs what is missing; elsewhere it fails and
 // names the commands to run.
 func Servers(ctx context.Context, log *progress.Log) (postgres, redis string, err error) {
@@ -102,6 +112,15 @@ func Chromium(ctx context.Context, log *progress.Log) (path string, err error) {
 	err = findOrInstall(ctx, log, func() ([]string, error) {
 		path, err = FindChromium(ctx)
 		return []string{"chromium"}, err
+	})
+	return path, err
+}
+
+// Nginx is Servers for nginx.
+func Nginx(ctx context.Context, log *progress.Log) (path string, err error) {
+	err = findOrInstall(ctx, log, func() ([]string, error) {
+		path, err = FindNginx(ctx)
+		return []string{"nginx-light"}, err
 	})
 	return path, err
 }
