@@ -6,7 +6,7 @@ PKG   ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run start stop infra status doctor logs dead-letters reset demo seed test lint fmt fuzz fuzz-api invariants \
-	chaos bench images secrets build stack audit-deps audit-verify generate openapi rotate-keys
+	chaos bench images secrets build stack audit-deps audit-verify generate openapi rotate-keys certificate
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,7 +87,10 @@ images: stack ## Build and check the images of containers: TAG=1.2.0, IMAGES="or
 		-base "GO_IMAGE=$(GO_IMAGE)" -base "DAPRD_IMAGE=$(DAPRD_IMAGE)" $(IMAGES)
 
 secrets: ## Make the secrets of a production platform in secrets/, from .env (.env.example has all settings)
-	@go run ./stack/podinit secrets -production -env .env -dir secrets
+	@go run ./stack/podinit secrets -production -tls -env .env -dir secrets
+
+certificate: ## Make a self-signed certificate in secrets/nginx, to try docker-compose.ssl.yml; HOST=shop.example.com
+	@go run ./stack/podinit certificate -dir secrets/nginx $(or $(HOST),localhost)
 
 rotate-keys: stack ## Sign tokens with a new key; users stay signed in
 	@$(STACK) rotate-keys

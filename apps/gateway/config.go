@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -20,6 +21,7 @@ type settings struct {
 	edge        edge.Config
 	metricsAddr string
 	redisAddr   string
+	redisTLS    *tls.Config // nil without
 	limitScale  int
 	cacheBytes  int
 	daprToken   string
@@ -48,6 +50,9 @@ func readSettings(env *config.Env) settings {
 		cacheBytes:  env.Int("CACHE_BYTES", 16<<20, 1<<10),
 		daprToken:   os.Getenv("DAPR_API_TOKEN"),
 		mailPageURL: env.String("MAIL_PAGE_URL", ""),
+	}
+	if env.Bool("REDIS_TLS", false) {
+		s.redisTLS = &tls.Config{MinVersion: tls.VersionTLS12} // with the authorities of the system, or SSL_CERT_DIR
 	}
 	if u, err := url.Parse(s.mailPageURL); err != nil || s.mailPageURL != "" && u.Scheme != "http" && u.Scheme != "https" {
 		env.Reject("MAIL_PAGE_URL", errors.New("is not an http or https URL"))

@@ -157,9 +157,9 @@ func start(t testing.TB, behind *upstreams, options ...option) *gateway {
 	for _, change := range options {
 		change(&cfg, &routes)
 	}
-	limiter := limit.Connect(cfg.redisAddr, "", cfg.limitScale)
+	limiter := limit.Connect(cfg.redisAddr, "", cfg.redisTLS, cfg.limitScale)
 	to := forward.New(strings.TrimPrefix(behind.URL, "http://"), cfg.daprToken, route.Services(routes))
-	requests := analytics.Connect(cfg.redisAddr, "")
+	requests := analytics.Connect(cfg.redisAddr, "", cfg.redisTLS)
 	cfg.web.Verify = kittest.Verify
 	app := web.New("gateway", cfg.web)
 	build(app, cfg, routes, kittest.Verify, limiter, requests, stream.New(kittest.Verify, nil), to)

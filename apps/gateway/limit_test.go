@@ -169,7 +169,7 @@ func TestLimitsReturnToRedis(t *testing.T) {
 // TestLimitsAreExactAcrossReplicas takes at two replicas concurrently: not one request over the limit may pass.
 func TestLimitsAreExactAcrossReplicas(t *testing.T) {
 	addr, _ := startRedis(t)
-	one, two := limit.Connect(addr, "", 1), limit.Connect(addr, "", 1)
+	one, two := limit.Connect(addr, "", nil, 1), limit.Connect(addr, "", nil, 1)
 	defer one.Close() //nolint:errcheck // a test's end
 	defer two.Close() //nolint:errcheck // a test's end
 	const most = 2    // a minute: the next is half a minute away

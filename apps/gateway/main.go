@@ -30,9 +30,9 @@ func run(ctx context.Context, s *service.Service) error {
 	if err != nil {
 		return err
 	}
-	limiter := limit.Connect(cfg.redisAddr, password, cfg.limitScale)
+	limiter := limit.Connect(cfg.redisAddr, password, cfg.redisTLS, cfg.limitScale)
 	defer limiter.Close() //nolint:errcheck // at exit
-	requests := analytics.Connect(cfg.redisAddr, password)
+	requests := analytics.Connect(cfg.redisAddr, password, cfg.redisTLS)
 	defer requests.Close() //nolint:errcheck // at exit
 
 	app := s.NewApp(ctx, cfg.web, auth.NewFeed(s.Sidecar.InvokeWithoutBreaker))

@@ -33,10 +33,13 @@ type master struct {
 	Secrets   secret.Set               `json:"secrets"`
 	Tokens    map[string]secret.Tokens `json:"tokens"` // by app
 	Authority identity.Authority       `json:"authority"`
+	Servers   identity.Servers         `json:"servers"` // of Postgres and Redis
 	Database  struct {
 		User     string `json:"user"`
 		Password string `json:"password"`
 	} `json:"database"` // the administrator
+
+	tls bool // Postgres and Redis speak nothing else
 }
 
 // readMaster reads the master file. Without one it returns an empty master.
@@ -76,7 +79,9 @@ func (m master) files() (map[string][]byte, error) {
 		"postgres/user": []byte(m.Database.User), "postgres/password": []byte(m.Database.Password),
 		"postgres/databases.sql": []byte(database.Script(owners)),
 		"redis/redis.conf":       []byte(broker.Config(m.Secrets["redis-password"], "/data")),
+		"tls/" + anchorsFile:     m.Servers.CA,
 	}
+	m.secureServers(all)
 	for folder, name := range map[string]string{"placement": identity.Placement, "scheduler": identity.Scheduler} {
 		if err := m.identify(all, folder, name); err != nil {
 			return nil, err
@@ -95,6 +100,16 @@ func (m master) files() (map[string][]byte, error) {
 		all[app+"/"+appTokenFile] = []byte(m.Tokens[app].App)
 	}
 	return all, nil
+}
+
+// secureServers adds what Postgres and Redis need for TLS.
+func (m master) secureServers(all map[string][]byte) {
+	if m.tls {
+		all["redis/redis.conf"] = append(all["redis/redis.conf"], broker.TLS(mounted)...)
+	}
+	for host, pair := range m.Servers.Each {
+		all[host+"/server.crt"], all[host+"/server.key"] = pair.Certificate, pair.Key
+	}
 }
 
 func (m master) identify(all map[string][]byte, folder, name string) error {

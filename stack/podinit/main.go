@@ -15,20 +15,24 @@ import (
 )
 
 const usage = `usage:
-  podinit secrets -dir DIR [-env FILE] [-production]
+  podinit secrets -dir DIR [-env FILE] [-production] [-tls]
                             make the missing secrets in DIR, a folder for each container;
-                            -production refuses settings that are unsafe for a public platform
+                            -production refuses settings that are unsafe for a public platform;
+                            with -tls, Postgres and Redis speak TLS only
   podinit network           hold a pod's network until SIGTERM
   podinit sidecar [-dir DIR] -- PROGRAM ARGS
                             wait for the secrets in DIR (/run/sidecart), then become the sidecar
   podinit run [-dir DIR] [-app PROGRAM] -- PROGRAM ARGS
                             run a service (/app) and its sidecar in one container
+  podinit certificate [-dir DIR] HOST
+                            make a certificate for nginx in DIR (secrets/nginx), to try TLS
   podinit copy DIR          copy this program into DIR, for a container of another image
 `
 
 // words are podinit's commands. Each returns the exit status, which counts if there is no error.
 var words = map[string]func(ctx context.Context, args []string) (int, error){
 	"secrets": secretsWord, "network": networkWord, "sidecar": sidecarWord, "run": runWord, "copy": copyWord,
+	"certificate": certificateWord,
 }
 
 func main() {

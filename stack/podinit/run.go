@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -33,12 +34,13 @@ func runWord(ctx context.Context, args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	args, own := withAddress(args, os.Environ(), env)
 	var p pair
 	if p.sidecar, err = start(args, env); err != nil {
 		return 0, err
 	}
 	// The service's tokens stay in their files: kit reads them.
-	p.service, err = start([]string{app}, append(os.Environ(),
+	p.service, err = start([]string{app}, append(own,
 		"DAPR_API_TOKEN_FILE="+filepath.Join(dir, daprTokenFile), "APP_API_TOKEN_FILE="+filepath.Join(dir, appTokenFile)))
 	ended := waitForChildren()
 	if err != nil {
@@ -46,6 +48,27 @@ func runWord(ctx context.Context, args []string) (int, error) {
 		return 0, err
 	}
 	return p.run(ctx, ended), nil
+}
+
+// hostIP stands for the address of this container in the network of sidecars, which is known only when it runs. Ports
+// for sidecars and for operators listen there, and not in the networks of clients and databases.
+const hostIP = "$(DAPR_HOST_IP)"
+
+// withAddress replaces hostIP in arguments and environments.
+func withAddress(args, environ, sidecarEnv []string) (newArgs, newEnviron []string) {
+	address := ""
+	for _, variable := range sidecarEnv {
+		if ip, ok := strings.CutPrefix(variable, "DAPR_HOST_IP="); ok {
+			address = ip
+		}
+	}
+	replace := func(all []string) (replaced []string) {
+		for _, text := range all {
+			replaced = append(replaced, strings.ReplaceAll(text, hostIP, address))
+		}
+		return replaced
+	}
+	return replace(args), replace(environ)
 }
 
 // pair are the processes of a pod.

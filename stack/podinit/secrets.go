@@ -27,10 +27,11 @@ var secretSettings = []string{
 
 func secretsWord(_ context.Context, args []string) (int, error) {
 	var dir, envFile string
-	var production bool
+	var production, tls bool
 	_, err := options("secrets", args, 0, func(f *flag.FlagSet) {
 		f.StringVar(&dir, "dir", "", "folder of secrets")
 		f.StringVar(&envFile, "env", "", "file of settings, as Compose reads it")
+		f.BoolVar(&tls, "tls", false, "Postgres and Redis speak TLS only")
 		f.BoolVar(&production, "production", false, "refuse what is unsafe for a public platform")
 	})
 	if err == nil && dir == "" {
@@ -48,7 +49,7 @@ func secretsWord(_ context.Context, args []string) (int, error) {
 	if err := check(from, production); err != nil {
 		return 0, err
 	}
-	changed, err := makeSecrets(dir, from)
+	changed, err := makeSecrets(dir, from, tls)
 	if err == nil {
 		fmt.Printf("secrets in %s: %d files written, the others are as they were\n", dir, changed)
 	}
@@ -56,7 +57,7 @@ func secretsWord(_ context.Context, args []string) (int, error) {
 }
 
 // makeSecrets makes the missing secrets in dir and writes the folder of each container.
-func makeSecrets(dir string, s settings.Settings) (changed int, err error) {
+func makeSecrets(dir string, s settings.Settings, tls bool) (changed int, err error) {
 	if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(masterFile)), 0o700); err != nil {
 		return 0, err
 	}
@@ -69,6 +70,7 @@ func makeSecrets(dir string, s settings.Settings) (changed int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	m.tls = tls
 	if err := m.complete(s); err != nil {
 		return 0, err
 	}
@@ -114,6 +116,11 @@ func (m *master) complete(s settings.Settings) (err error) {
 			return err
 		}
 	}
+	if m.Servers.CA == nil {
+		if m.Servers, err = identity.NewServers("postgres", "redis"); err != nil {
+			return err
+		}
+	}
 	expires, err := m.Authority.Expires()
 	if err != nil {
 		return err
@@ -130,7 +137,7 @@ func (m *master) complete(s settings.Settings) (err error) {
 	if err := m.take(s); err != nil {
 		return err
 	}
-	address := func(db, password string) string { return databaseURL(s, db, password) }
+	address := func(db, password string) string { return m.databaseURL(s, db, password) }
 	m.Secrets.Complete(address)
 	m.Secrets.FollowProviders(s)
 	return m.Secrets.MoveDatabases(address)
@@ -166,9 +173,13 @@ func (m *master) take(s settings.Settings) error {
 }
 
 // databaseURL is the address of a service's database: DB_ADDR and DB_SSLMODE say where the server is.
-func databaseURL(s settings.Settings, db, password string) string {
-	query := url.Values{"sslmode": {s.Get("DB_SSLMODE", "disable")}}
-	if root := s.Get("DB_SSLROOTCERT", ""); root != "" {
+func (m *master) databaseURL(s settings.Settings, db, password string) string {
+	mode, root := "disable", ""
+	if m.tls {
+		mode, root = "verify-full", mounted+"/tls/"+anchorsFile
+	}
+	query := url.Values{"sslmode": {s.Get("DB_SSLMODE", mode)}}
+	if root = s.Get("DB_SSLROOTCERT", root); root != "" {
 		query.Set("sslrootcert", root)
 	}
 	u := url.URL{

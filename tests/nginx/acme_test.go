@@ -126,4 +126,3 @@ func install(t *testing.T, server *nginx.Server, chain [][]byte, private *ecdsa.
 	must(t, os.WriteFile(filepath.Join(server.Dir, "tls", "key.pem"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600))
 	must(t, server.Reload())
 }
-

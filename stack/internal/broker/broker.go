@@ -72,6 +72,18 @@ func Config(password, data string) string {
 	}, "\n") + "\n"
 }
 
+// TLS are further settings of a server that speaks TLS only, with a certificate in a folder.
+func TLS(dir string) string {
+	return strings.Join([]string{
+		"port 0",
+		"tls-port 6379",
+		"tls-cert-file " + dir + "/server.crt",
+		"tls-key-file " + dir + "/server.key",
+		"tls-auth-clients no", // they have a password
+		"tls-protocols \"TLSv1.2 TLSv1.3\"",
+	}, "\n") + "\n"
+}
+
 // errorResponse is a response that is not the expected one.
 type errorResponse struct{ text string }
 

@@ -80,6 +80,8 @@ var functions = template.FuncMap{
 	"list": func(all ...string) []string { return all }, "in": contains,
 	// title makes a name for CloudFormation: PUBLIC_URL is PublicUrl.
 	"title": title, "megabytes": Megabytes,
+	// key is a file's name as a key in YAML and as a name in Swarm.
+	"key": strings.NewReplacer("/", "-", ".", "-").Replace,
 	// quote makes a YAML string of any text.
 	"quote": func(v any) string { return fmt.Sprintf("%q", fmt.Sprint(v)) },
 }

@@ -79,7 +79,7 @@ type Setting struct{ Name, Default, Meaning string }
 // set by every target itself, because they follow from the topology.
 var fixed = []string{
 	"HOST", "APP_PORT", "APP_API_TOKEN", "APP_API_TOKEN_FILE", "DAPR_API_TOKEN", "DAPR_API_TOKEN_FILE", "DAPR_HTTP_PORT",
-	"DAPR_GRPC_PORT", "REDIS_ADDR", "METRICS_HOST", "METRICS_PORT",
+	"DAPR_GRPC_PORT", "REDIS_ADDR", "REDIS_TLS", "METRICS_HOST", "METRICS_PORT",
 }
 
 // Read reads the descriptions in the repository at root.

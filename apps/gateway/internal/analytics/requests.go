@@ -2,6 +2,7 @@ package analytics
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"strconv"
@@ -35,10 +36,11 @@ type Requests struct {
 	minutes map[int64]tallies // of this replica, by Unix minute
 }
 
-// Connect makes Requests with the Redis at addr. It does not wait for a connection.
-func Connect(addr, password string) *Requests {
+// Connect makes Requests with the Redis at addr, over TLS if secure is given. It does not wait for a connection.
+func Connect(addr, password string, secure *tls.Config) *Requests {
 	client := redis.NewClient(&redis.Options{
-		Addr: addr, Password: password, ClientName: "gateway-analytics", DialTimeout: redisTimeout, ReadTimeout: redisTimeout, WriteTimeout: redisTimeout,
+		Addr: addr, Password: password, ClientName: "gateway-analytics", TLSConfig: secure,
+		DialTimeout: redisTimeout, ReadTimeout: redisTimeout, WriteTimeout: redisTimeout,
 		MaxRetries: -1, DialerRetries: 1, PoolSize: 4,
 	})
 	return &Requests{redis: client, replica: uuid.NewString(), from: prometheus.DefaultGatherer, seen: tallies{}, minutes: map[int64]tallies{}}

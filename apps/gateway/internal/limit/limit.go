@@ -3,6 +3,7 @@ package limit
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"math"
 	"sync/atomic"
@@ -39,11 +40,11 @@ const retryAfter = time.Second
 // redisTimeout bounds one command.
 const redisTimeout = 100 * time.Millisecond
 
-// Connect makes a limiter with the Redis at addr. It does not wait for a connection.
-func Connect(addr, password string, scale int) *Limiter {
+// Connect makes a limiter with the Redis at addr, over TLS if secure is given. It does not wait for a connection.
+func Connect(addr, password string, secure *tls.Config, scale int) *Limiter {
 	redis.SetLogger(noLog{}) // it logs each failed connection; Take logs an outage once
 	client := redis.NewClient(&redis.Options{
-		Addr: addr, Password: password, ClientName: "gateway",
+		Addr: addr, Password: password, ClientName: "gateway", TLSConfig: secure,
 		DialTimeout: redisTimeout, ReadTimeout: redisTimeout, WriteTimeout: redisTimeout, PoolTimeout: redisTimeout,
 		MaxRetries: -1, DialerRetries: 1,
 		// Enough for concurrent requests, which would take a wait for a connection for an outage.
