@@ -135,7 +135,7 @@ func (k imageChecks) list(ctx context.Context, path, name string) error {
 		return err
 	}
 	version := strings.TrimPrefix(k.Version, "v")
-	out, err := exec.CommandContext(ctx, tool, "bin", "-json", "-noserial", "-version", version, "-output", to, path).CombinedOutput()
+	out, err := exec.CommandContext(ctx, tool, "bin", "-json", "-std", "-noserial", "-notimestamp", "-version", version, "-output", to, path).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("SBOM of %s: %w\n%s", name, err, out)
 	}

@@ -82,7 +82,9 @@ func (b Builder) Build(ctx context.Context, i Image) error {
 		args = append(args, "--build-arg", base)
 	}
 	_, err := b.run(ctx, append(args, ".")...)
-	if err != nil && strings.Contains(err.Error(), "failed to resolve source metadata") {
+	// Engines say it differently.
+	away := func(text string) bool { return err != nil && strings.Contains(err.Error(), text) }
+	if away("failed to resolve source metadata") || away("failed to do request") || away("pull access denied") {
 		err = fmt.Errorf("%w\nThe registry of a base image is unavailable. Load the image into the engine (docker load), or name "+
 			"another: make images GO_IMAGE=registry.example.com/golang:1.26-bookworm DAPRD_IMAGE=...", err)
 	}
