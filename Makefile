@@ -6,10 +6,10 @@ PKG   ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run start stop infra status doctor logs dead-letters reset demo seed test lint fmt fuzz fuzz-api invariants \
-	chaos bench images secrets build stack audit-deps audit-verify generate openapi rotate-keys certificate
+	chaos bench images secrets certificate build stack test-containers audit-deps audit-verify generate openapi rotate-keys
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: stack ## Run the platform until Ctrl-C
 	@exec $(STACK) run
@@ -78,6 +78,9 @@ invariants: ## Check the invariants on the running platform: stock, money, order
 
 chaos: stack ## Place 3,000 orders while processes are killed at random; ORDERS=500 for fewer
 	@CHAOS_ORDERS=$(or $(ORDERS),3000) $(STACK) check ./tests/invariants/...
+
+test-containers: stack ## Run compositions and a Swarm on a private Docker engine, as root; RUN=TestCompose for one
+	@$(STACK) containers $(RUN)
 
 bench: stack ## Measure a platform of its own, and write docs/performance.md
 	@go build -o .sidecart/bin/bench ./tests/bench && exec .sidecart/bin/bench -write docs/performance.md

@@ -40,6 +40,7 @@ const usage = `usage: stack COMMAND [--instance NAME --offset N] ...
   check [PACKAGE...]         run all checks of "make test", or the tests of some packages
   lint                       run the linter
   fuzz [NAME...]             run all native fuzz targets, or some, each for FUZZTIME (1m)
+  containers [NAME]          run the platform's container images on a private Docker engine: all tests, or some
   audit-deps [-- -db URL]    verify dependencies and look for known vulnerabilities (at vuln.go.dev, or -db)
   audit-verify [-- -since NUMBER:HASH]
                              verify the hash chain of the audit log
@@ -63,7 +64,7 @@ var commands = map[string]func(context.Context, command) error{
 	"run": run, "start": start, "stop": stop, "infra": infra, "status": status, "logs": logs, "hold": hold,
 	"release": release, "doctor": doctor, "reset": reset, "dead-letters": deadLetters, "test": test, "tools": tools,
 	"check": check, "lint": lint, "audit-verify": auditVerify, "rotate-keys": rotateKeys, "audit-deps": auditDeps,
-	"fuzz": fuzz, "images": images,
+	"fuzz": fuzz, "images": images, "containers": containers,
 }
 
 func main() {

@@ -30,6 +30,7 @@ var (
 	Linter      = Tool{"golangci-lint", "lint", "github.com/golangci/golangci-lint/v2/cmd/golangci-lint"}
 	GoTestSum   = Tool{"gotestsum", "lint", "gotest.tools/gotestsum"}
 	StripeMock  = Tool{"stripe-mock", "stripe", "github.com/stripe/stripe-mock"}
+	Compose     = Tool{"docker-compose", "compose", "github.com/docker/compose/v5/cmd"}
 	GoVulnCheck = Tool{"govulncheck", "vuln", "golang.org/x/vuln/cmd/govulncheck"}
 	SBOM        = Tool{"cyclonedx-gomod", "sbom", "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod"}
 )
