@@ -26,6 +26,13 @@ const usage = `usage:
                             run a service (/app) and its sidecar in one container
   podinit certificate [-dir DIR] HOST
                             make a certificate for nginx in DIR (secrets/nginx), to try TLS
+  podinit pack -dir DIR [-ca FILE] NAME
+                            print the secrets of the container NAME as JSON, for a cloud's secret store;
+                            FILE has the authority of an external database's certificate
+  podinit unpack [-service DIR] [-write NAME=TEXT]... DIR
+                            write the packed secrets in $SECRETS to DIR, and the service's to its own
+  podinit database          create databases and roles from the packed secrets of postgres in $SECRETS, on the
+                            server DATABASE_ADDR as DATABASE_USER with DATABASE_PASSWORD
   podinit copy DIR          copy this program into DIR, for a container of another image
 `
 
@@ -33,6 +40,7 @@ const usage = `usage:
 var words = map[string]func(ctx context.Context, args []string) (int, error){
 	"secrets": secretsWord, "network": networkWord, "sidecar": sidecarWord, "run": runWord, "copy": copyWord,
 	"certificate": certificateWord,
+	"pack": packWord, "unpack": unpackWord, "database": databaseWord,
 }
 
 func main() {

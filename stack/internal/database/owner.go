@@ -14,7 +14,8 @@ type Owner struct {
 	Password   string
 	Extensions []string // that only a superuser may create
 	Schemas    []string // in addition to public
-	Scripts    []string // SQL, run as superuser at every start, for tables that the service must not own
+	Scripts    []string // SQL, run by an administrator at every start, for tables that the service must not own
+	Roles      []string // that the scripts create and use
 }
 
 //go:embed audit.sql
@@ -25,7 +26,7 @@ func OwnerOf(name, password string) Owner {
 	o := Owner{Name: name, Password: password}
 	switch name {
 	case "users":
-		o.Scripts = []string{audit}
+		o.Scripts, o.Roles = []string{audit}, []string{"audit_keeper"}
 	case "products":
 		o.Extensions = []string{"pg_trgm", "unaccent"} // for search
 	case "orders":
@@ -45,6 +46,18 @@ func (o Owner) role() []string {
 			"exception when duplicate_object or unique_violation then null; end $$", name),
 		fmt.Sprintf("alter role %s login password %s", name, quote(o.Password)), // takes no parameters
 	}
+}
+
+// membership lets an administrator who is no superuser act for the roles: make what they own.
+func (o Owner) membership() (statements []string) {
+	for _, role := range o.Roles {
+		statements = append(statements, fmt.Sprintf("do $$ begin create role %s nologin; "+
+			"exception when duplicate_object or unique_violation then null; end $$", pgx.Identifier{role}.Sanitize()))
+	}
+	for _, role := range append([]string{o.Name}, o.Roles...) {
+		statements = append(statements, fmt.Sprintf("grant %s to current_user", pgx.Identifier{role}.Sanitize()))
+	}
+	return statements
 }
 
 // database fails if the database exists: it is the one statement that cannot be run again.

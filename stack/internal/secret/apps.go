@@ -26,7 +26,7 @@ func Apps() []string { return slices.Sorted(maps.Keys(needs)) }
 
 // Databases are the apps that have a database: it and its role have the app's id.
 func Databases() []string {
-	return slices.DeleteFunc(Apps(), func(app string) bool { return !slices.Contains(needs[app], urlOf(app)) })
+	return slices.DeleteFunc(Apps(), func(app string) bool { return !slices.Contains(needs[app], DatabaseURL(app)) })
 }
 
 // For returns only the secrets that an app and its sidecar need.
@@ -38,7 +38,8 @@ func (s Set) For(app string) Set {
 	return own
 }
 
-func urlOf(db string) string { return db + "-database-url" }
+// DatabaseURL is the name of the secret with the address of an app's database.
+func DatabaseURL(db string) string { return db + "-database-url" }
 
 // Owners are the databases of the services, with their passwords.
 func (s Set) Owners() (all []database.Owner, err error) {
@@ -59,7 +60,7 @@ func (s Set) MoveDatabases(url func(db, password string) string) error {
 		if err != nil {
 			return err
 		}
-		s[urlOf(db)] = url(db, password)
+		s[DatabaseURL(db)] = url(db, password)
 	}
 	return nil
 }

@@ -53,7 +53,7 @@ func (s Set) Complete(url func(db, password string) string) {
 	s.add("JWT_SECRET_KEY", base64.StdEncoding.EncodeToString(random(32)))
 	s.add("payment-webhook-key", token())
 	for _, db := range Databases() {
-		s.add(urlOf(db), url(db, token()))
+		s.add(DatabaseURL(db), url(db, token()))
 	}
 }
 
@@ -77,13 +77,13 @@ func (s Set) FollowProviders(from settings.Settings) {
 
 // Password is the password in the URL of a service's database.
 func (s Set) Password(db string) (string, error) {
-	u, err := url.Parse(s[urlOf(db)])
+	u, err := url.Parse(s[DatabaseURL(db)])
 	if err != nil {
-		return "", fmt.Errorf("secrets.json: %s is no URL", urlOf(db))
+		return "", fmt.Errorf("secrets.json: %s is no URL", DatabaseURL(db))
 	}
 	password, _ := u.User.Password()
 	if password == "" {
-		return "", fmt.Errorf("secrets.json: %s has no password", urlOf(db))
+		return "", fmt.Errorf("secrets.json: %s has no password", DatabaseURL(db))
 	}
 	return password, nil
 }

@@ -1,7 +1,10 @@
 package deploy
 
 import (
+	"errors"
 	"fmt"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,6 +56,46 @@ func (p Platform) GroupEdges() []Edge {
 		}
 	}
 	return append(edges, Edge{"database", "postgres", postgresPort}, Edge{"scheduler", "files", 2049})
+}
+
+// CloudComponents are the components of sidecars on ECS: those of components/compose with another Redis, and those of
+// components/cloud/aws.
+func (p Platform) CloudComponents() (all []string, err error) {
+	files, err := filepath.Glob(filepath.Join(p.root, "components/compose/*.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range files {
+		name := filepath.Base(path)
+		if slices.Contains([]string{"config.yaml", "sentry.yaml", "images.yaml", "sms.yaml"}, name) {
+			continue
+		}
+		text, err := p.File("components/compose/" + name)
+		if err != nil {
+			return nil, err
+		}
+		if strings.Contains(text, ".redis\n") {
+			if text, err = cloudRedis(text); err != nil {
+				return nil, fmt.Errorf("components/compose/%s: %w", name, err)
+			}
+		}
+		all = append(all, text)
+	}
+	images, err := p.File("components/cloud/aws/images.yaml")
+	return append(all, images), err
+}
+
+var (
+	redisHost = regexp.MustCompile(`(?m)^    - name: redisHost\n      .*$`)
+	redisTLS  = regexp.MustCompile(`(?m)^    - name: enableTLS\n      .*\n`)
+)
+
+func cloudRedis(text string) (string, error) {
+	if len(redisHost.FindAllString(text, -1)) != 1 {
+		return "", errors.New("has not one redisHost")
+	}
+	return redisHost.ReplaceAllString(redisTLS.ReplaceAllString(text, ""),
+		"    - name: redisHost\n      envRef: REDIS_ADDR\n    - name: enableTLS\n      value: \"true\""), nil
 }
 
 // Fargate is the size of a task: in 1024ths of a processor, and MiB.
