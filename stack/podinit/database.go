@@ -42,7 +42,8 @@ func databaseWord(ctx context.Context, args []string) (int, error) {
 	if err := database.Create(ctx, connect, owners); err != nil {
 		return 0, err
 	}
-	log.Printf("podinit: the databases of %v are there", secret.Databases())
+	apps := secret.Databases()
+	log.Printf("podinit: the databases of %v are there", apps)
 	return 0, nil
 }
 

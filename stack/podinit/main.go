@@ -40,7 +40,7 @@ const usage = `usage:
 var words = map[string]func(ctx context.Context, args []string) (int, error){
 	"secrets": secretsWord, "network": networkWord, "sidecar": sidecarWord, "run": runWord, "copy": copyWord,
 	"certificate": certificateWord,
-	"pack": packWord, "unpack": unpackWord, "database": databaseWord,
+	"pack":        packWord, "unpack": unpackWord, "database": databaseWord,
 }
 
 func main() {

@@ -38,8 +38,7 @@ func packWord(_ context.Context, args []string) (int, error) {
 	return 0, json.NewEncoder(os.Stdout).Encode(files)
 }
 
-// pack returns the files of a container. Of postgres these are the passwords of the services' roles, and of redis its
-// password: in clouds these servers have no files.
+// pack returns the files of a container, and the authority ca of the database's certificate, a file.
 func pack(dir, name, ca string) (packed, error) {
 	m, err := readMaster(dir)
 	if err != nil {
@@ -48,6 +47,18 @@ func pack(dir, name, ca string) (packed, error) {
 	if len(m.Secrets) == 0 {
 		return nil, fmt.Errorf("%s has no secrets: `make secrets` makes them", dir)
 	}
+	files, err := m.packed(name)
+	if err != nil || ca == "" {
+		return files, err
+	}
+	text, err := os.ReadFile(ca) //nolint:gosec // the operator's file
+	files[databaseCAFile] = string(text)
+	return files, err
+}
+
+// packed are the files of a container. Of postgres these are the passwords of the services' roles, and of redis its
+// password: in clouds these servers have no files.
+func (m master) packed(name string) (packed, error) {
 	all, err := m.files()
 	if err != nil {
 		return nil, err
@@ -60,31 +71,21 @@ func pack(dir, name, ca string) (packed, error) {
 			files[file] = string(text)
 		}
 	}
-	if len(files) == 0 {
+	switch {
+	case len(files) == 0:
 		return nil, fmt.Errorf("no container %q: the names are %v", name, slices.Sorted(maps.Keys(names)))
-	}
-	switch name {
-	case "redis":
+	case name == "redis":
 		return packed{"password": m.Secrets["redis-password"]}, nil
-	case "postgres":
+	case name == "postgres":
 		urls := secret.Set{}
 		for _, app := range secret.Databases() {
 			urls[secret.DatabaseURL(app)] = m.Secrets[secret.DatabaseURL(app)]
 		}
 		text, err := json.Marshal(urls)
-		if err != nil {
-			return nil, err
-		}
-		files = packed{secretsFile: string(text)}
+		return packed{secretsFile: string(text)}, err
+	default:
+		return files, nil
 	}
-	if ca != "" {
-		text, err := os.ReadFile(ca) //nolint:gosec // the operator's file
-		if err != nil {
-			return nil, err
-		}
-		files[databaseCAFile] = string(text)
-	}
-	return files, nil
 }
 
 // variable are packed secrets in the environment.
@@ -99,8 +100,8 @@ func variable() (files packed, err error) {
 	return files, nil
 }
 
-// unpackWord writes packed secrets to volumes: for clouds, which give a container its secrets as variables. The sidecar's
-// volume gets all of them, and the service's only what it may have.
+// unpackWord writes packed secrets to volumes: for clouds, which give a container its secrets as variables. The
+// sidecar's volume gets all of them, and the service's only what it may have.
 func unpackWord(_ context.Context, args []string) (int, error) {
 	var service string
 	more := packed{}

@@ -12,11 +12,11 @@ import (
 	"sidecart/stack/internal/settings"
 )
 
-// made makes secrets in a new folder.
-func made(t *testing.T) string {
+// packable makes secrets in a new folder.
+func packable(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	if _, err := makeSecrets(dir, settings.Settings{}); err != nil {
+	if _, err := makeSecrets(dir, settings.Settings{}, false); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -47,10 +47,10 @@ func names(t *testing.T, dir string) (all []string) {
 	return all
 }
 
-// TestUnpack: what was packed for a container is in its sidecar's folder as `podinit secrets` writes it, and its service
-// has no secrets but two tokens.
+// TestUnpack: what was packed for a container is in its sidecar's folder as `podinit secrets` writes it, and its
+// service has no secrets but two tokens.
 func TestUnpack(t *testing.T) {
-	dir, sidecar, service := made(t), t.TempDir(), t.TempDir()
+	dir, sidecar, service := packable(t), t.TempDir(), t.TempDir()
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(ca, []byte("an authority"), 0o600); err != nil {
 		t.Fatal(err)
@@ -76,7 +76,7 @@ func TestUnpack(t *testing.T) {
 
 // TestPack: servers of a cloud get passwords instead of files, and no container gets the secrets of another.
 func TestPack(t *testing.T) {
-	dir := made(t)
+	dir := packable(t)
 	m, err := readMaster(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +125,7 @@ func TestUnpackRefuses(t *testing.T) {
 }
 
 func TestDatabaseRefuses(t *testing.T) {
-	dir := made(t)
+	dir := packable(t)
 	t.Setenv("SECRETS", packFor(t, dir, "orders", ""))
 	if _, err := databaseWord(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "password") {
 		t.Errorf("with the secrets of orders: %v", err)

@@ -39,10 +39,7 @@ type Container struct {
 		Path     string `json:"ContainerPath"`
 		ReadOnly bool
 	} `json:"MountPoints"`
-	DependsOn []struct {
-		Container string `json:"ContainerName"`
-		Condition string
-	}
+	DependsOn   []Dependency
 	HealthCheck *struct{ Command []string }
 	Linux       struct {
 		Capabilities struct{ Drop []string }
@@ -50,6 +47,12 @@ type Container struct {
 	Logs struct {
 		Driver string `json:"LogDriver"`
 	} `json:"LogConfiguration"`
+}
+
+// Dependency is a container that another one waits for.
+type Dependency struct {
+	Container string `json:"ContainerName"`
+	Condition string // START, SUCCESS: it has ended without error
 }
 
 // IsEssential reports whether the task ends with the container, which is the default.

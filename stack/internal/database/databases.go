@@ -17,8 +17,8 @@ func (s Server) Create(ctx context.Context, owners []Owner) error {
 	}, owners)
 }
 
-// Create does the same on any server. connect connects an administrator to a database. They need no superuser, whom the
-// servers of clouds do not have: a role that may create roles and databases is enough.
+// Create does the same on any server. connect connects an administrator to a database. No superuser is needed, and
+// the servers of clouds have none: a role that may create roles and databases is enough.
 func Create(ctx context.Context, connect func(ctx context.Context, database string) (*pgx.Conn, error), owners []Owner) error {
 	conn, err := connect(ctx, "postgres")
 	if err != nil {

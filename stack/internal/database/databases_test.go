@@ -47,8 +47,8 @@ func run(t *testing.T, connect func(context.Context, string) (*pgx.Conn, error),
 	return nil
 }
 
-// TestCreateWithoutSuperuser: the administrator of a cloud's server, who is no superuser, creates all databases; running
-// it again changes nothing, and no role can connect to another's database.
+// TestCreateWithoutSuperuser: the administrator of a cloud's server, who is no superuser, creates all databases;
+// running it again changes nothing, and no role can connect to another's database.
 func TestCreateWithoutSuperuser(t *testing.T) {
 	super := connectAs(t, "", "")
 	// Names of its own: other tests use the real ones on the same server.
