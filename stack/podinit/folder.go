@@ -79,7 +79,6 @@ func (m master) files() (map[string][]byte, error) {
 		"postgres/user": []byte(m.Database.User), "postgres/password": []byte(m.Database.Password),
 		"postgres/databases.sql": []byte(database.Script(owners)),
 		"redis/redis.conf":       []byte(broker.Config(m.Secrets["redis-password"], "/data")),
-		"tls/" + anchorsFile:     m.Servers.CA,
 	}
 	m.secureServers(all)
 	for folder, name := range map[string]string{"placement": identity.Placement, "scheduler": identity.Scheduler} {
@@ -102,11 +101,14 @@ func (m master) files() (map[string][]byte, error) {
 	return all, nil
 }
 
-// secureServers adds what Postgres and Redis need for TLS.
+// secureServers adds what Postgres, Redis and their clients need for TLS, if it is wanted: a container that makes
+// secrets without it has no volume for these files.
 func (m master) secureServers(all map[string][]byte) {
-	if m.tls {
-		all["redis/redis.conf"] = append(all["redis/redis.conf"], broker.TLS(mounted)...)
+	if !m.tls {
+		return
 	}
+	all["redis/redis.conf"] = append(all["redis/redis.conf"], broker.TLS(mounted)...)
+	all["tls/"+anchorsFile] = m.Servers.CA
 	for host, pair := range m.Servers.Each {
 		all[host+"/server.crt"], all[host+"/server.key"] = pair.Certificate, pair.Key
 	}

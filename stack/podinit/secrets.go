@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -50,6 +50,9 @@ func secretsWord(_ context.Context, args []string) (int, error) {
 		return 0, err
 	}
 	changed, err := makeSecrets(dir, from, tls)
+	if errors.Is(err, fs.ErrPermission) {
+		err = fmt.Errorf("%w: %s and what is in it must belong to the user %d, who makes the secrets", err, dir, os.Getuid())
+	}
 	if err == nil {
 		fmt.Printf("secrets in %s: %d files written, the others are as they were\n", dir, changed)
 	}
@@ -111,7 +114,7 @@ func lock(path string) (unlock func(), err error) {
 // complete makes what is missing. Values that people set are taken the first time; a different one later is an error,
 // because data depends on the first.
 func (m *master) complete(s settings.Settings) (err error) {
-	if bytes.Equal(m.Authority.Issuer, nil) {
+	if len(m.Authority.Issuer) == 0 {
 		if m.Authority, err = identity.NewAuthority(); err != nil {
 			return err
 		}
@@ -121,13 +124,8 @@ func (m *master) complete(s settings.Settings) (err error) {
 			return err
 		}
 	}
-	expires, err := m.Authority.Expires()
-	if err != nil {
+	if err := m.checkAuthority(); err != nil {
 		return err
-	}
-	if left := time.Until(expires); left < 60*24*time.Hour {
-		fmt.Fprintf(os.Stderr, "the authority of certificates ends on %s: remove \"authority\" from %s, make the secrets again "+
-			"and restart all containers\n", expires.Format(time.DateOnly), masterFile)
 	}
 	for _, app := range secret.Apps() {
 		if m.Tokens[app].Dapr == "" {
@@ -141,6 +139,26 @@ func (m *master) complete(s settings.Settings) (err error) {
 	m.Secrets.Complete(address)
 	m.Secrets.FollowProviders(s)
 	return m.Secrets.MoveDatabases(address)
+}
+
+// checkAuthority warns for two months before the authority's certificates end, and fails after that: no process can get
+// a certificate then.
+func (m *master) checkAuthority() error {
+	expires, err := m.Authority.Expires()
+	if err != nil {
+		return fmt.Errorf("%s: %w", masterFile, err)
+	}
+	left := time.Until(expires)
+	if left > 60*24*time.Hour {
+		return nil
+	}
+	message := fmt.Sprintf("the authority of certificates ends on %s: remove \"authority\" from %s, make the secrets again and "+
+		"restart all containers", expires.Format(time.DateOnly), masterFile)
+	if left <= 0 {
+		return errors.New(message)
+	}
+	fmt.Fprintln(os.Stderr, message)
+	return nil
 }
 
 // take takes the secrets that people may choose.

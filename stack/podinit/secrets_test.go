@@ -1,16 +1,22 @@
 package main
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"io/fs"
 	"maps"
+	"math/big"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -131,6 +137,81 @@ func TestAuthority(t *testing.T) {
 	}
 	if files["orders/ca.crt"] != files["sentry/ca.crt"] || files["placement/ca.crt"] != files["sentry/ca.crt"] {
 		t.Error("the anchors differ")
+	}
+}
+
+// TestTheEndOfTheAuthority is announced for two months, and then nothing is made with it.
+func TestTheEndOfTheAuthority(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for left, want := range map[time.Duration]int{61 * 24 * time.Hour: 0, 59 * 24 * time.Hour: 0, -time.Hour: 1} {
+		dir := t.TempDir()
+		made(t, dir)
+		m, err := readMaster(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: time.Now().Add(left)}
+		der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Authority.Issuer = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+		text, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, masterFile), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, status := runPodinit(t, nil, "secrets", "-dir", dir)
+		if status != want || strings.Contains(out, `remove "authority" from master/secrets.json`) != (left < 60*24*time.Hour) {
+			t.Errorf("%s left: %d %s", left, status, out)
+		}
+	}
+}
+
+// TestForeignFolder: the error says whose the folder must be.
+func TestForeignFolder(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can be another user")
+	}
+	p := &podinit{t: t, cmd: exec.CommandContext(t.Context(), "/proc/self/fd/3", "secrets", "-dir", t.TempDir())}
+	self, err := os.Open(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer self.Close() //nolint:errcheck // only read
+	p.cmd.ExtraFiles, p.cmd.Env = []*os.File{self}, []string{role + "=podinit"}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65532, Gid: 65532}}
+	p.cmd.Stdout, p.cmd.Stderr = p, p
+	if err := p.cmd.Run(); err == nil || !strings.Contains(p.output(), "must belong to the user 65532, who makes the secrets") {
+		t.Errorf("%v %s", err, p.output())
+	}
+}
+
+// TestFilesForTLS are made only where they are wanted: the default composition has no volume for them.
+func TestFilesForTLS(t *testing.T) {
+	dir := t.TempDir()
+	plain := made(t, dir)
+	if out, status := runPodinit(t, nil, "secrets", "-tls", "-dir", dir); status != 0 {
+		t.Fatal(out)
+	}
+	var added []string
+	for name, text := range contents(t, dir) {
+		before, there := plain[name]
+		if !there {
+			added = append(added, name)
+		} else if before != text && name != "redis/redis.conf" && filepath.Base(name) != "secrets.json" { // addresses
+			t.Errorf("%s changed", name)
+		}
+	}
+	slices.Sort(added)
+	want := []string{"postgres/server.crt", "postgres/server.key", "redis/server.crt", "redis/server.key", "tls/ca.crt"}
+	if !slices.Equal(added, want) {
+		t.Errorf("%q, want %q", added, want)
 	}
 }
 

@@ -25,10 +25,10 @@ const lifetime = 10 * 365 * 24 * time.Hour
 // Authority is what all identities of a platform come from. Sentry signs certificates with it, and recognises each
 // process by a token of it.
 type Authority struct {
-	Anchors   []byte // the root's certificate, PEM; every process verifies by it
-	Issuer    []byte // the certificate that sentry signs with, PEM
-	IssuerKey []byte // its key, PEM
-	TokenKey  []byte // the key of tokens, PEM; no running process needs it
+	Anchors   []byte `json:"anchors"`   // the root's certificate, PEM; every process verifies by it
+	Issuer    []byte `json:"issuer"`    // the certificate that sentry signs with, PEM
+	IssuerKey []byte `json:"issuerKey"` // its key, PEM
+	TokenKey  []byte `json:"tokenKey"`  // the key of tokens, PEM; no running process needs it
 }
 
 // NewAuthority makes an authority. The root signs its one issuer and its key is forgotten: there is no other issuer.
