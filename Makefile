@@ -69,6 +69,9 @@ generate: ## Generate docs/events.md, golden events, descriptions of the API, da
 	@go test ./kit/shop -count 1 -run TestOldEventsDecode -update
 	@go test ./apps/gateway/internal/document -count 1 -run TestDescriptionsAreTheComments -update
 
+schemas: ## Write the schemas of Kubernetes' and Dapr's resources (tools/kubernetes/schemas) from the pinned modules
+	@GOWORK=off go run -C tools/kubernetes .
+
 openapi: ## Write docs/openapi.json as the running platform serves it, and the tests' Go client from it
 	@go run ./tests/openapi
 	@go generate ./tests/client/api
@@ -96,7 +99,7 @@ certificate: ## Make a self-signed certificate in secrets/nginx, to try docker-c
 	@go run ./stack/podinit certificate -dir secrets/nginx $(or $(HOST),localhost)
 
 rotate-keys: stack ## Sign tokens with a new key; users stay signed in
-	@$(STACK) rotate-keys
+	@$(STACK) rotate-keys schemas
 
 audit-verify: stack ## Verify the hash chain of the audit log; SINCE=NUMBER:HASH is an earlier head
 	@$(STACK) audit-verify $(if $(SINCE),-- -since $(SINCE))

@@ -146,7 +146,17 @@ func (k checker) unitTests() error {
 		return err
 	}
 	k.log.Printf("unit tests and API tables")
-	return failed("unit tests", k.goTest("unit", append([]string{"-race", "-vet=off"}, packages...)...))
+	err = failed("unit tests", k.goTest("unit", append([]string{"-race", "-vet=off"}, packages...)...))
+	return errors.Join(err, failed("the files of Kubernetes", k.kubernetesTests()))
+}
+
+// kubernetesTests are those of tools/kubernetes, whose dependencies would change the versions of the workspace.
+func (k checker) kubernetesTests() error {
+	k.log.Printf("files of Kubernetes: schemas and topology")
+	cmd := k.cmd("go", "test", "-C", "tools/kubernetes", "./...")
+	cmd.Env = append(os.Environ(), "GOWORK=off")
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	return proc.Run(cmd)
 }
 
 func (k checker) platformTests() error {

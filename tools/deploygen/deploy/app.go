@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -12,6 +13,24 @@ import (
 
 // HasDatabase reports whether the service has a database.
 func (a App) HasDatabase() bool { return slices.Contains(a.Secrets, a.ID+"-database-url") }
+
+// LocalValue is the value of a variable on one machine, or empty.
+func (a App) LocalValue(name string) string {
+	for _, v := range a.LocalEnv {
+		if v.Name == name {
+			return v.Value
+		}
+	}
+	return ""
+}
+
+// MetricsAt is the port of the service's own metrics: the one it serves, unless it has another for operators.
+func (a App) MetricsAt() string {
+	if port := a.LocalValue("METRICS_PORT"); port != "" {
+		return port
+	}
+	return strconv.Itoa(a.Port)
+}
 
 // LocalResources are the folders of components and resiliency on one machine, relative to the app's folder.
 func (a App) LocalResources() []string {

@@ -84,4 +84,6 @@ var functions = template.FuncMap{
 	"key": strings.NewReplacer("/", "-", ".", "-").Replace,
 	// quote makes a YAML string of any text.
 	"quote": func(v any) string { return fmt.Sprintf("%q", fmt.Sprint(v)) },
+	// mi writes a size such as 256M, which is 256 MiB, as Kubernetes does.
+	"mi": func(size string) string { return strings.TrimSuffix(size, "M") + "Mi" },
 }

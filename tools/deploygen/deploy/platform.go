@@ -63,11 +63,17 @@ type App struct {
 
 // Size is what a replica of a service and its sidecar may use.
 type Size struct {
-	Replicas      int    `yaml:"replicas"` // in production
-	Memory        string `yaml:"memory"`   // of the service, "256M"
+	Replicas      int    `yaml:"replicas"`    // in production
+	MaxReplicas   int    `yaml:"maxReplicas"` // where they follow the load
+	Memory        string `yaml:"memory"`      // of the service, "256M"
 	SidecarMemory string `yaml:"sidecarMemory"`
 	CPUs          string `yaml:"cpus"`    // of the service, "1.0"
 	Outside       bool   `yaml:"outside"` // it calls services on the internet
+
+	// What is reserved for a replica and its sidecar: what they use without load.
+	MemoryReserved        string `yaml:"memoryReserved"`
+	SidecarMemoryReserved string `yaml:"sidecarMemoryReserved"`
+	CPUsReserved          string `yaml:"cpusReserved"` // of each of the two
 }
 
 // Variable is an environment variable.
@@ -159,8 +165,12 @@ func (s Size) or(d Size) Size {
 	if s.Replicas == 0 {
 		s.Replicas = d.Replicas
 	}
+	if s.MaxReplicas == 0 {
+		s.MaxReplicas = d.MaxReplicas
+	}
 	for own, other := range map[*string]string{
 		&s.Memory: d.Memory, &s.SidecarMemory: d.SidecarMemory, &s.CPUs: d.CPUs,
+		&s.MemoryReserved: d.MemoryReserved, &s.SidecarMemoryReserved: d.SidecarMemoryReserved, &s.CPUsReserved: d.CPUsReserved,
 	} {
 		if *own == "" {
 			*own = other
