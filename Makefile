@@ -6,7 +6,7 @@ PKG   ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run start stop infra status doctor logs dead-letters reset demo seed test lint fmt fuzz fuzz-api invariants \
-	chaos bench images secrets certificate build stack test-containers audit-deps audit-verify generate openapi rotate-keys
+	chaos bench images secrets certificate build stack test-containers audit-deps audit-verify generate openapi rotate-keys schemas
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

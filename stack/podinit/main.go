@@ -34,13 +34,14 @@ const usage = `usage:
   podinit database          create databases and roles from the packed secrets of postgres in $SECRETS, on the
                             server DATABASE_ADDR as DATABASE_USER with DATABASE_PASSWORD
   podinit copy DIR          copy this program into DIR, for a container of another image
+  podinit kubernetes        make the missing secrets in the cluster and namespace of this pod
 `
 
 // words are podinit's commands. Each returns the exit status, which counts if there is no error.
 var words = map[string]func(ctx context.Context, args []string) (int, error){
 	"secrets": secretsWord, "network": networkWord, "sidecar": sidecarWord, "run": runWord, "copy": copyWord,
-	"certificate": certificateWord,
-	"pack":        packWord, "unpack": unpackWord, "database": databaseWord,
+	"certificate": certificateWord, "pack": packWord, "unpack": unpackWord, "database": databaseWord,
+	"kubernetes": kubernetesWord,
 }
 
 func main() {

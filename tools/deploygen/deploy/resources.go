@@ -90,22 +90,6 @@ func (p Platform) Resources(dir string) (all []Resource, err error) {
 	return all, nil
 }
 
-// Uses reports whether the sidecar of an app has a component whose type contains a word, such as "redis".
-func (p Platform) Uses(app, word string) (bool, error) {
-	all, err := p.Components()
-	return slices.ContainsFunc(all, func(c Component) bool {
-		return slices.Contains(c.Scopes, app) && strings.Contains(c.Type, word)
-	}), err
-}
-
-// HasActors reports whether replicas of the app call one another: workflows are actors.
-func (p Platform) HasActors(app string) (bool, error) {
-	all, err := p.Components()
-	return slices.ContainsFunc(all, func(c Component) bool {
-		return slices.Contains(c.Scopes, app) && c.Values["actorStateStore"] == "true"
-	}), err
-}
-
 // Called are the apps that an app may call, by their sidecars' configurations.
 func (p Platform) Called(app string) (all []string) {
 	for _, a := range p.Apps {
@@ -117,18 +101,18 @@ func (p Platform) Called(app string) (all []string) {
 }
 
 // PeersOf are apps that a service exchanges calls with: others, and its own replicas if it has actors.
-func (p Platform) PeersOf(a App, others []string) ([]string, error) {
-	actors, err := p.HasActors(a.ID)
-	if actors {
+func (Platform) PeersOf(a App, others []string) []string {
+	if a.Actors() {
 		others = append(slices.Clone(others), a.ID)
 	}
-	return others, err
+	return others
 }
 
-// ControlPlane are the pods of Dapr's chart that sidecars call, by the label app, with their ports.
-func (Platform) ControlPlane() map[string]int {
+// KubernetesControlPlane are the pods of Dapr's chart that sidecars call, by the label app, with their ports.
+func (Platform) KubernetesControlPlane() map[string]int {
 	return map[string]int{
-		"dapr-operator": 6500, "dapr-sentry": 50001, "dapr-placement-server": 50005, "dapr-scheduler-server": 50006,
+		"dapr-operator": 6500, "dapr-sentry": sentryPort, "dapr-placement-server": placementPort,
+		"dapr-scheduler-server": schedulerPort,
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 
 // Directories are what users apply, from the root of the repository.
 var Directories = []string{
-	"deploy/kubernetes/overlays/local", "deploy/kubernetes/overlays/production", "deploy/kubernetes/monitoring",
+	"deploy/kubernetes/overlays/local", "deploy/kubernetes/overlays/production", "deploy/kubernetes/monitoring", "deploy/kubernetes/seed",
 }
 
 // Resource is a resource of Kubernetes.

@@ -156,7 +156,7 @@ func TestSidecarsCallSidecars(t *testing.T) {
 			for _, caller := range a.Callers {
 				want[fmt.Sprintf("%s:%d", caller, deploy.InternalPort)] = true
 			}
-			if actors, err := p.HasActors(a.ID); err != nil || actors {
+			if a.Actors() {
 				want[fmt.Sprintf("%s:%d", a.ID, deploy.InternalPort)] = true
 			}
 			if got := named(policy.Spec.Ingress); !maps.Equal(got, want) {
@@ -190,14 +190,10 @@ func TestClients(t *testing.T) {
 	p := platform(t)
 	all := render(t, production)
 	for _, a := range p.Apps {
-		redis, err := p.Uses(a.ID, "redis")
-		if err != nil {
-			t.Fatal(err)
-		}
 		var deployment workload
 		find(t, all, "Deployment", a.ID, &deployment)
 		checkSubset(t, "labels of "+a.ID, deployment.Spec.Template.Metadata.Labels, map[string]string{
-			"sidecart/postgres": fmt.Sprint(a.HasDatabase()), "sidecart/redis": fmt.Sprint(redis || a.LocalValue("REDIS_ADDR") != ""),
+			"sidecart/postgres": fmt.Sprint(a.HasDatabase()), "sidecart/redis": fmt.Sprint(a.UsesRedis()),
 			"sidecart/internet": fmt.Sprint(a.Size.Outside), "sidecart/mail": fmt.Sprint(a.Reads("SMTP_ADDR")),
 			"app.kubernetes.io/component": "service",
 		})
