@@ -17,7 +17,7 @@ import (
 
 const schemas = "../schemas"
 
-// newValidator checks against the schemas of this repository, and asks no server.
+// newValidator checks against the schemas of this repository, without a network.
 func newValidator(t *testing.T) validator.Validator {
 	t.Helper()
 	v, err := validator.New([]string{schemas + "/{{.ResourceKind}}{{.KindSuffix}}.json"}, validator.Opts{Strict: true})

@@ -245,7 +245,7 @@ func TestPodsAreRestricted(t *testing.T) {
 	}
 }
 
-// TestImages: a tag is a version, and nodes that have an image do not ask a registry.
+// TestImages: a tag is a version, and nodes that have an image use it without a registry.
 func TestImages(t *testing.T) {
 	for _, dir := range manifest.Directories {
 		for name, made := range workloads(t, dir) {
@@ -259,7 +259,7 @@ func TestImages(t *testing.T) {
 	}
 }
 
-// TestSecrets: no secret is in a file, each app's secrets are mounted by its sidecar alone, and no secret is a variable.
+// TestSecrets: no secret is in a file or a variable, and only the sidecar of an app mounts its secrets.
 func TestSecrets(t *testing.T) {
 	for _, dir := range manifest.Directories {
 		for _, r := range render(t, dir) {

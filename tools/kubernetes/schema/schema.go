@@ -92,7 +92,7 @@ func strict(name string, schema object, refer func(ref string)) object {
 	out := object{}
 	for key, value := range schema {
 		switch key {
-		case "description", "externalDocs", "default", "x-kubernetes-group-version-kind":
+		case "description", "externalDocs", "default": // of no use here
 		case "$ref":
 			refer(value.(string))
 			out[key] = value
@@ -107,14 +107,17 @@ func strict(name string, schema object, refer func(ref string)) object {
 				value = strict("", of, refer)
 			}
 			out[key] = value
-		case "allOf", "anyOf", "oneOf", "not":
-			out[key] = value // refers to nothing
-		default:
+		default: // "allOf" and its like refer to nothing
 			if !strings.HasPrefix(key, "x-kubernetes-") {
 				out[key] = value
 			}
 		}
 	}
+	return closed(schema, out)
+}
+
+// closed applies Kubernetes' extensions: values that are a number or a text, and objects that may have any property.
+func closed(schema, out object) object {
 	if schema["format"] == "int-or-string" || schema["x-kubernetes-int-or-string"] == true {
 		delete(out, "format")
 		delete(out, "anyOf")
