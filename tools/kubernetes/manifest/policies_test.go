@@ -85,7 +85,9 @@ func TestComponents(t *testing.T) {
 			if dir == production && d.Values["redisHost"] != "" {
 				i := slices.IndexFunc(want.Spec.Metadata, func(m object) bool { return m["name"] == "redisHost" })
 				want.Spec.Metadata[i]["value"] = "redis.internal.example.com:6379"
-				want.Spec.Metadata = append(want.Spec.Metadata, object{"name": "enableTLS", "value": "true"})
+				if !slices.ContainsFunc(want.Spec.Metadata, func(m object) bool { return m["name"] == "enableTLS" && m["envRef"] == "REDIS_TLS" }) {
+					t.Errorf("component %s does not follow REDIS_TLS", d.Name)
+				}
 			}
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("%s: component %s is\n%v\nwant\n%v", dir, d.Name, got, want)
@@ -192,6 +194,10 @@ func TestClients(t *testing.T) {
 	for _, a := range p.Apps {
 		var deployment workload
 		find(t, all, "Deployment", a.ID, &deployment)
+		checkSubset(t, "annotations of "+a.ID, deployment.Spec.Template.Metadata.Annotations, map[string]string{"dapr.io/env": "REDIS_TLS=true"})
+		if a.LocalValue("REDIS_ADDR") != "" {
+			checkSubset(t, "environment of "+a.ID, variables(deployment.Spec.Template.Spec.Containers[0]), map[string]string{"REDIS_TLS": "true"})
+		}
 		checkSubset(t, "labels of "+a.ID, deployment.Spec.Template.Metadata.Labels, map[string]string{
 			"sidecart/postgres": fmt.Sprint(a.HasDatabase()), "sidecart/redis": fmt.Sprint(a.UsesRedis()),
 			"sidecart/internet": fmt.Sprint(a.Size.Outside), "sidecart/mail": fmt.Sprint(a.Reads("SMTP_ADDR")),
