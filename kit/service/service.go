@@ -80,10 +80,28 @@ func Run(ctx context.Context, name string, run func(ctx context.Context, s *Serv
 	s := &Service{Name: name}
 	defer func() {
 		for _, end := range slices.Backward(s.close) {
-			end()
+			within(closeTimeout, end)
 		}
 	}()
 	return run(ctx, s)
+}
+
+// closeTimeout bounds the end of each connection. Over a network that has ended, a database's pool would wait 15 s for
+// each of its connections (pgx 5.12.0), and whatever stops this service would kill it before.
+const closeTimeout = 2 * time.Second
+
+// within calls end and leaves it behind when it takes too long.
+func within(timeout time.Duration, end func()) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		end()
+	}()
+	select {
+	case <-ended:
+	case <-time.After(timeout):
+		slog.Warn("a connection was not closed in time")
+	}
 }
 
 // Go adds a background task that Serve runs. The service stops when a task fails; a task's ctx ends with the service.

@@ -134,3 +134,18 @@ func TestOrder(t *testing.T) {
 		}()
 	}
 }
+
+// TestEndIsBounded: a service ends in time although a connection does not, as one over a network that has ended.
+func TestEndIsBounded(t *testing.T) {
+	var closed []string
+	block := make(chan struct{})
+	defer close(block)
+	began := time.Now()
+	err := Run(t.Context(), "orders", func(_ context.Context, s *Service) error {
+		s.close = append(s.close, func() { closed = append(closed, "telemetry") }, func() { <-block })
+		return nil
+	})
+	if took := time.Since(began); err != nil || took > 2*closeTimeout || len(closed) != 1 {
+		t.Errorf("%v after %s, closed %v", err, took, closed)
+	}
+}
