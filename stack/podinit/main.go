@@ -15,7 +15,7 @@ import (
 )
 
 const usage = `usage:
-  podinit secrets -dir DIR [-env FILE] [-production] [-tls]
+  podinit secrets -dir DIR [-env FILE [-optional]] [-production] [-tls]
                             make the missing secrets in DIR, a folder for each container;
                             -production refuses settings that are unsafe for a public platform;
                             with -tls, Postgres and Redis speak TLS only
@@ -35,6 +35,9 @@ const usage = `usage:
                             server DATABASE_ADDR as DATABASE_USER with DATABASE_PASSWORD
   podinit copy DIR          copy this program into DIR, for a container of another image
   podinit kubernetes        make the missing secrets in the cluster and namespace of this pod
+  podinit health [-pod] URL
+                            fail unless URL responds with 2xx; -pod also ends the container when the network that
+                            it joined has ended, so that it is restarted in the new one
 `
 
 // words are podinit's commands. Each returns the exit status, which counts if there is no error.
@@ -42,6 +45,7 @@ var words = map[string]func(ctx context.Context, args []string) (int, error){
 	"secrets": secretsWord, "network": networkWord, "sidecar": sidecarWord, "run": runWord, "copy": copyWord,
 	"certificate": certificateWord, "pack": packWord, "unpack": unpackWord, "database": databaseWord,
 	"kubernetes": kubernetesWord,
+	"health":     healthWord,
 }
 
 func main() {

@@ -27,11 +27,12 @@ var secretSettings = []string{
 
 func secretsWord(_ context.Context, args []string) (int, error) {
 	var dir, envFile string
-	var production, tls bool
+	var production, tls, optional bool
 	_, err := options("secrets", args, 0, func(f *flag.FlagSet) {
 		f.StringVar(&dir, "dir", "", "folder of secrets")
 		f.StringVar(&envFile, "env", "", "file of settings, as Compose reads it")
 		f.BoolVar(&tls, "tls", false, "Postgres and Redis speak TLS only")
+		f.BoolVar(&optional, "optional", false, "the file of settings may be missing")
 		f.BoolVar(&production, "production", false, "refuse what is unsafe for a public platform")
 	})
 	if err == nil && dir == "" {
@@ -42,7 +43,11 @@ func secretsWord(_ context.Context, args []string) (int, error) {
 	}
 	from := settings.Environment()
 	if envFile != "" {
-		if from, err = settings.Read(envFile); err != nil {
+		from, err = settings.Read(envFile)
+		if optional && errors.Is(err, fs.ErrNotExist) {
+			from, err = settings.Environment(), nil // everything has a default
+		}
+		if err != nil {
 			return 0, err
 		}
 	}

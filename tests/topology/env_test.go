@@ -118,14 +118,13 @@ func TestEnvironment(t *testing.T) {
 // TestEnvironmentOfTemplates: what dapr.yaml and compose set is in the table as well.
 func TestEnvironmentOfTemplates(t *testing.T) {
 	table := documented(t)
-	var compose struct{ Services map[string]composeService }
-	parse(t, "docker-compose.yml", &compose)
+	p := compose(t, "docker-compose.yml")
 	for _, a := range apps(t) {
-		for _, env := range []map[string]string{a.Env, compose.Services[a.ID].Environment} {
-			for name := range env {
-				if _, ok := table[name]; !ok {
-					t.Errorf("%s is given %s, which is not in docs/operations.md", a.ID, name)
-				}
+		given := slices.Collect(maps.Keys(a.Env))
+		given = slices.AppendSeq(given, maps.Keys(service(t, p, a.ID).Environment))
+		for _, name := range given {
+			if _, ok := table[name]; !ok {
+				t.Errorf("%s is given %s, which is not in docs/operations.md", a.ID, name)
 			}
 		}
 	}

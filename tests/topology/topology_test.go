@@ -137,15 +137,6 @@ func TestReadmeTable(t *testing.T) {
 	}
 }
 
-type composeService struct {
-	Image       string
-	Build       struct{ Args map[string]string }
-	Network     string `yaml:"network_mode"`
-	Command     []string
-	Environment map[string]string
-	Ports       []string
-}
-
 func isYAML(path string) bool {
 	return strings.HasSuffix(path, ".yaml") || strings.HasSuffix(path, ".yml")
 }

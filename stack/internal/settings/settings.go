@@ -26,7 +26,7 @@ func Environment() Settings { return Settings{} }
 func Read(path string) (Settings, error) {
 	file, err := dotenv.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("%s does not exist: copy .env.example to it and fill it in", path)
+		err = fmt.Errorf("%w: copy .env.example to it and fill it in", err)
 	}
 	return Settings{file}, err
 }

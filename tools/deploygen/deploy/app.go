@@ -32,6 +32,14 @@ func (a App) MetricsAt() string {
 	return strconv.Itoa(a.Port)
 }
 
+// SecretFolders are the folders of secrets, one for each container that has any.
+func (p Platform) SecretFolders() (all []string) {
+	for _, a := range p.Apps {
+		all = append(all, a.ID)
+	}
+	return append(all, "sentry", "placement", "scheduler", "postgres", "redis")
+}
+
 // LocalResources are the folders of components and resiliency on one machine, relative to the app's folder.
 func (a App) LocalResources() []string {
 	up := strings.Repeat("../", strings.Count(path.Join("dapr", a.Dir), "/")+1)

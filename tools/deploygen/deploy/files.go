@@ -11,7 +11,8 @@ import (
 )
 
 // Templates is the folder of templates. A template has the path of the file that it makes, and ".tmpl" after it. One
-// with "_app_" in its path makes a file for each app. Its values are a Platform, or a struct of Platform and App.
+// with "_app_" in its path makes a file for each app. Its values are a Platform, or a struct of Platform and App. What
+// several templates define together is in _*.tmpl.
 const Templates = "tools/deploygen/templates"
 
 const perApp = "_app_"
@@ -24,8 +25,12 @@ func Files(root string) (map[string]string, error) {
 	}
 	files := map[string]string{}
 	dir := filepath.Join(root, Templates)
+	shared, err := parseShared(dir)
+	if err != nil {
+		return nil, err
+	}
 	return files, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), "_") {
 			return err
 		}
 		name, err := filepath.Rel(dir, path)
@@ -36,15 +41,25 @@ func Files(root string) (map[string]string, error) {
 		if err != nil {
 			return err
 		}
-		return render(files, p, filepath.ToSlash(name), string(text))
+		t, err := template.Must(shared.Clone()).New(filepath.ToSlash(name)).Parse(string(text))
+		if err != nil {
+			return fmt.Errorf("%s/%w", Templates, err)
+		}
+		return render(files, p, t)
 	})
 }
 
-func render(files map[string]string, p Platform, name, text string) error {
-	t, err := template.New(name).Delims("<%", "%>").Option("missingkey=error").Funcs(functions).Parse(text)
-	if err != nil {
-		return fmt.Errorf("%s/%w", Templates, err)
+func parseShared(dir string) (*template.Template, error) {
+	shared := template.New("").Delims("<%", "%>").Option("missingkey=error").Funcs(functions)
+	paths, err := filepath.Glob(filepath.Join(dir, "_*.tmpl"))
+	if err != nil || len(paths) == 0 {
+		return shared, err
 	}
+	return shared.ParseFiles(paths...)
+}
+
+func render(files map[string]string, p Platform, t *template.Template) error {
+	name := t.Name()
 	output := strings.TrimSuffix(name, ".tmpl")
 	if !strings.Contains(output, perApp) {
 		return execute(files, t, output, p)
@@ -73,6 +88,8 @@ func execute(files map[string]string, t *template.Template, path string, values 
 // functions are those of templates, in addition to Go's own.
 var functions = template.FuncMap{
 	"join": strings.Join, "upper": strings.ToUpper,
+	"internalPort": func() int { return InternalPort },
+	"add":          func(a, b int) int { return a + b },
 	// indent puts spaces before each line but the first.
 	"indent": func(n int, text string) string {
 		return strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", n))
