@@ -139,6 +139,10 @@ func TestServices(t *testing.T) {
 			checkSubset(t, dir+": environment of "+a.ID, variables(c), environment(a))
 			checkSubset(t, dir+": annotations of "+a.ID, made.Metadata.Annotations, annotations(a))
 			checkSubset(t, dir+": limits of "+a.ID, c.Resources.Limits, map[string]string{"cpu": a.Size.CPUs, "memory": mi(a.Size.Memory)})
+			tls := made.Metadata.Annotations["dapr.io/env"] // an empty value is refused when a component of Redis starts
+			if want := map[string]string{local: "REDIS_TLS=false", production: "REDIS_TLS=true"}[dir]; a.UsesRedis() && tls != want {
+				t.Errorf("%s: the sidecar of %s has the environment %q, want %s", dir, a.ID, tls, want)
+			}
 			if mb := made.Metadata.Annotations["dapr.io/max-body-size"]; (mb != "") != (a.MaxRequestMB > 0) {
 				t.Errorf("%s: %s takes bodies of %q", dir, a.ID, mb)
 			}
