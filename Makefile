@@ -6,7 +6,8 @@ PKG   ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run start stop infra status doctor logs dead-letters reset demo seed test lint fmt fuzz fuzz-api invariants \
-	chaos bench images secrets certificate build stack test-containers audit-deps audit-verify generate openapi rotate-keys schemas
+	chaos bench images secrets certificate build stack test-containers audit-deps audit-verify generate openapi \
+	rotate-keys schemas kube kube-stop kube-test
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +85,16 @@ chaos: stack ## Place 3,000 orders while processes are killed at random; ORDERS=
 
 test-containers: stack ## Run compositions and a Swarm on a private Docker engine, as root; RUN=TestCompose for one
 	@$(STACK) containers $(RUN)
+kube: stack ## Start a Kubernetes of one node in .sidecart/kube, and the platform in it (root, Linux; cold half an hour)
+	@$(STACK) kube start
+	@$(STACK) kube apply deploy/kubernetes/overlays/local
+	@echo 'a command in it: $(STACK) kube enter kubectl --namespace sidecart get pods'
+
+kube-stop: stack ## Stop that Kubernetes; nothing of it is left but programs and logs
+	@$(STACK) kube stop
+
+kube-test: stack ## Run the platform in such a Kubernetes, make trouble there, and check that nothing is left
+	@KUBE_TEST=1 go test -count 1 -v -timeout 90m ./tests/kubernetes
 
 bench: stack ## Measure a platform of its own, and write docs/performance.md
 	@go build -o .sidecart/bin/bench ./tests/bench && exec .sidecart/bin/bench -write docs/performance.md

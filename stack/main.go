@@ -45,6 +45,9 @@ const usage = `usage: stack COMMAND [--instance NAME --offset N] ...
   audit-verify [-- -since NUMBER:HASH]
                              verify the hash chain of the audit log
   rotate-keys                sign tokens with a new key; tokens of the old one are valid until they expire
+  kube start|stop            a Kubernetes of one node in .sidecart/kube
+  kube enter COMMAND...      a command in it, such as kubectl
+  kube load|apply|validate   import IMAGE...; import the images of a FOLDER and apply it; have its API server check it
   images [-- [-tag TAG] [-docker CLIENT] [-base GO_IMAGE=...] IMAGE...]
                              build and check the images of containers
   tools cli                  build the pinned Dapr CLI and print its path
@@ -64,7 +67,7 @@ var commands = map[string]func(context.Context, command) error{
 	"run": run, "start": start, "stop": stop, "infra": infra, "status": status, "logs": logs, "hold": hold,
 	"release": release, "doctor": doctor, "reset": reset, "dead-letters": deadLetters, "test": test, "tools": tools,
 	"check": check, "lint": lint, "audit-verify": auditVerify, "rotate-keys": rotateKeys, "audit-deps": auditDeps,
-	"fuzz": fuzz, "images": images, "containers": containers,
+	"fuzz": fuzz, "images": images, "containers": containers, "kube": kube, "kube-init": kubeInit,
 }
 
 func main() {

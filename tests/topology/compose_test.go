@@ -142,7 +142,7 @@ func TestComposeOfEachApp(t *testing.T) {
 			}
 		}
 	}
-	if want := `daprVersion = "` + pinnedDapr(t) + `"`; !strings.Contains(source.Read(t, "stack/internal/program/dapr.go"), want) {
+	if want := `DaprVersion = "` + pinnedDapr(t) + `"`; !strings.Contains(source.Read(t, "stack/internal/program/dapr.go"), want) {
 		t.Errorf("stack builds Dapr with another version than %s", want)
 	}
 }

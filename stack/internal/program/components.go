@@ -86,7 +86,7 @@ func unusedComponents(dir string, types []string) (files []string, err error) {
 		missing = slices.DeleteFunc(missing, registers)
 	}
 	if len(missing) > 0 {
-		return nil, fmt.Errorf("Dapr %s has no component of type %s", daprVersion, strings.Join(missing, ", "))
+		return nil, fmt.Errorf("Dapr %s has no component of type %s", DaprVersion, strings.Join(missing, ", "))
 	}
 	return files, nil
 }

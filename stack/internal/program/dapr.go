@@ -18,8 +18,9 @@ type Dapr struct {
 }
 
 const (
-	daprVersion = "1.18.2" // the minimum, and the one that we build
-	daprModule  = "dapr"   // its folder in tools/
+	// DaprVersion is the minimum, and the one that we build.
+	DaprVersion = "1.18.2"
+	daprModule  = "dapr" // its folder in tools/
 
 	daprPackage = "github.com/dapr/dapr"
 )
@@ -33,11 +34,11 @@ func FindDapr(ctx context.Context) (Dapr, error) {
 	}
 	for _, dir := range dirs {
 		d := daprIn(dir)
-		if allExecutable(d.target().programs) && atLeast(Version(ctx, d.Daprd), daprVersion) {
+		if allExecutable(d.target().programs) && atLeast(Version(ctx, d.Daprd), DaprVersion) {
 			return d, nil
 		}
 	}
-	return Dapr{}, fmt.Errorf("daprd, placement, scheduler and sentry %s or newer: %w", daprVersion, ErrMissing)
+	return Dapr{}, fmt.Errorf("daprd, placement, scheduler and sentry %s or newer: %w", DaprVersion, ErrMissing)
 }
 
 // BuiltDapr returns the pinned programs, and whether they are up to date.
@@ -51,10 +52,19 @@ func EnsureDapr(ctx context.Context, i instance.Instance, log *progress.Log) (Da
 	if d, err := FindDapr(ctx); err == nil {
 		return d, nil
 	}
+	return ensurePinned(ctx, i, log, "no official Dapr on this machine: building the pinned one, once, in about three "+
+		"minutes. To use the official one, run `dapr init --slim` first")
+}
+
+// EnsurePinnedDapr builds the pinned programs, once: Dapr's chart and the other programs of a cluster have its version.
+func EnsurePinnedDapr(ctx context.Context, i instance.Instance, log *progress.Log) (Dapr, error) {
+	return ensurePinned(ctx, i, log, "building Dapr, once, in about three minutes")
+}
+
+func ensurePinned(ctx context.Context, i instance.Instance, log *progress.Log, what string) (Dapr, error) {
 	d := daprIn(i.Bin())
 	return d, d.target().ensure(i, func() error {
-		log.Printf("no official Dapr on this machine: building the pinned one, once, in about three minutes. " +
-			"To use the official one, run `dapr init --slim` first")
+		log.Printf("%s", what)
 		return log.Step("building daprd, placement, scheduler and sentry", "starting the infrastructure", func() error {
 			return buildDapr(ctx, i)
 		})
@@ -89,7 +99,7 @@ func buildDapr(ctx context.Context, i instance.Instance) error {
 	}
 	return build(ctx, i, daprModule, i.Bin()+"/",
 		"-modfile", mod, "-overlay", overlay, "-tags", "allcomponents",
-		"-ldflags", "-s -w -X "+daprPackage+"/pkg/buildinfo.version="+daprVersion,
+		"-ldflags", "-s -w -X "+daprPackage+"/pkg/buildinfo.version="+DaprVersion,
 		daprPackage+"/cmd/daprd", daprPackage+"/cmd/placement", daprPackage+"/cmd/scheduler", daprPackage+"/cmd/sentry")
 }
 

@@ -1,0 +1,254 @@
+package kubernetes
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"sidecart/tests/client"
+	"sidecart/tests/e2e"
+	"sidecart/tests/invariants"
+	"sidecart/tests/platform"
+)
+
+const gateway = "http://gateway:8000"
+
+var (
+	services  = []string{"gateway", "users", "products", "orders", "notifications"}
+	orderBody = strings.Replace(e2e.Order, `"quantity":2`, `"quantity":1`, 1)
+)
+
+// TestInNode is the part of TestPlatform that runs in the node, where the cluster's addresses are reachable.
+func TestInNode(t *testing.T) {
+	if os.Getenv(inNode) == "" {
+		t.Skip("TestPlatform runs it")
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			state(t)
+		}
+	})
+	awaitReady(t)
+	shop := e2e.FirstOrder(t, gateway)
+	t.Log("the first order is paid")
+	product, order := stocked(t, shop)
+	l := startLoad(t, shop, product, order)
+	defer l.end()
+
+	for _, scenario := range []struct {
+		name string
+		run  func(t *testing.T)
+	}{
+		{"a rolling update", rollingUpdate},
+		{"one replica, three, one", scale},
+		{"pods are deleted", deletePods},
+		{"programs of the cluster restart", restartCluster},
+		{"Dapr's control plane restarts", restartDapr},
+	} {
+		t.Run(scenario.name, func(t *testing.T) { l.during(t, func() { scenario.run(t) }) })
+	}
+	t.Run("pods are killed", func(t *testing.T) { killPods(t, l) })
+	l.end()
+	t.Run("every order is paid", func(t *testing.T) {
+		if len(l.orders) == 0 {
+			t.Fatal("no order was placed")
+		}
+		for _, id := range l.orders {
+			e2e.AwaitStatus(t, shop, id, "paid")
+		}
+		t.Logf("%d orders", len(l.orders))
+	})
+	t.Run("invariants", invariantsHold)
+}
+
+// stocked creates a product with much stock, and an order of it.
+func stocked(t *testing.T, shop client.Client) (product int64, order string) {
+	t.Helper()
+	var p struct{ ID int64 }
+	must(t, shop.Call(t.Context(), "POST /api/v1/products", client.Raw(strings.NewReplacer(
+		"WH-001", "WH-LOAD", `"initial_quantity":50`, `"initial_quantity":1000000`).Replace(e2e.Product)), 201, &p))
+	var o client.Order
+	body := strings.Replace(orderBody, `"product_id":1`, fmt.Sprintf(`"product_id":%d`, p.ID), 1)
+	must(t, shop.Call(t.Context(), "POST /api/v1/orders", client.Raw(body), 201, &o))
+	e2e.AwaitStatus(t, shop, o.ID, "paid")
+	return p.ID, o.ID
+}
+
+// in are the arguments of kubectl for the platform's namespace.
+func in(args ...string) []string { return append([]string{"--namespace", namespace}, args...) }
+
+func deployments(names []string) (all []string) {
+	for _, name := range names {
+		all = append(all, "deployment/"+name)
+	}
+	return all
+}
+
+// awaitReady waits for all pods of the platform.
+func awaitReady(t *testing.T) {
+	t.Helper()
+	for _, object := range append([]string{"statefulset/postgres", "statefulset/redis"}, deployments(services)...) {
+		kubectl(t, in("rollout", "status", object, "--timeout=300s")...)
+	}
+}
+
+// awaitRollouts waits for these services.
+func awaitRollouts(t *testing.T, names ...string) {
+	t.Helper()
+	for _, object := range deployments(names) {
+		kubectl(t, in("rollout", "status", object, "--timeout=300s")...)
+	}
+	// Old replicas still end, and may get requests.
+	platform.Eventually(t, 2*time.Minute, func() error {
+		if out := kubectl(t, in("get", "pods", "-l", "app.kubernetes.io/component=service", "--no-headers")...); strings.Contains(out, "Terminating") {
+			return fmt.Errorf("pods still end:\n%s", out)
+		}
+		return nil
+	})
+}
+
+func rollingUpdate(t *testing.T) {
+	kubectl(t, in(append([]string{"rollout", "restart"}, deployments(services)...)...)...)
+	awaitRollouts(t, services...)
+}
+
+func scale(t *testing.T) {
+	for _, replicas := range []int{3, 1} {
+		names := []string{"gateway", "products", "orders"}
+		kubectl(t, in(append([]string{"scale", "--replicas", strconv.Itoa(replicas)}, deployments(names)...)...)...)
+		awaitRollouts(t, names...)
+	}
+}
+
+// two scales all services to two replicas: with one, no replica responds while it is away.
+func two(t *testing.T) {
+	t.Helper()
+	kubectl(t, in(append([]string{"scale", "--replicas=2"}, deployments(services)...)...)...)
+	awaitRollouts(t, services...)
+}
+
+// deletePods deletes a replica of each service, as a drained node does.
+func deletePods(t *testing.T) {
+	two(t)
+	var names []string
+	for _, service := range services {
+		names = append(names, pods(t, service)[0])
+	}
+	kubectl(t, in(append([]string{"delete", "pod", "--wait=false"}, names...)...)...)
+	awaitRollouts(t, services...)
+}
+
+// pods are the names of a service's pods.
+func pods(t *testing.T, service string) []string {
+	t.Helper()
+	out := kubectl(t, in("get", "pods", "-l", "app.kubernetes.io/name="+service, "-o", "name")...)
+	names := strings.Fields(strings.ReplaceAll(out, "pod/", ""))
+	if len(names) == 0 {
+		t.Fatalf("%s has no pod", service)
+	}
+	return names
+}
+
+// restartCluster kills the programs of the cluster. The node starts them again, and the platform does not notice.
+func restartCluster(t *testing.T) {
+	for _, name := range []string{
+		"kube-apiserver", "etcd", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "containerd",
+	} {
+		file := root(t) + "/.sidecart/kube/node/pids/" + name
+		before, err := os.ReadFile(file)
+		must(t, err)
+		pid, err := strconv.Atoi(string(before))
+		must(t, err)
+		must(t, syscall.Kill(pid, syscall.SIGKILL))
+		platform.Eventually(t, time.Minute, func() error {
+			if now, err := os.ReadFile(file); err != nil || string(now) == string(before) {
+				return fmt.Errorf("%s has not started again: %w", name, err)
+			}
+			return nil
+		})
+	}
+	platform.Eventually(t, 2*time.Minute, func() error {
+		return tryKubectl(t, "wait", "--for=condition=Ready", "node", "--all", "--timeout=5s")
+	})
+	rollingUpdate(t) // the restarted programs work: controllers, scheduler, kubelet, proxy, containerd
+}
+
+func restartDapr(t *testing.T) {
+	objects := strings.Fields(kubectl(t, "get", "deployments,statefulsets", "-n", "dapr-system", "-o", "name"))
+	kubectl(t, append([]string{"rollout", "restart", "-n", "dapr-system"}, objects...)...)
+	for _, object := range objects {
+		kubectl(t, "rollout", "status", "-n", "dapr-system", object, "--timeout=300s")
+	}
+	rollingUpdate(t) // new sidecars are injected, and get certificates
+}
+
+// killPods kills pods without a warning: a replica of each service together, then Redis and Postgres, of which there is
+// one. Requests may fail then. Afterwards they succeed again, and no order is lost.
+func killPods(t *testing.T, l *load) {
+	requests, again, failed := l.counts()
+	for _, group := range [][]string{services, {"redis"}, {"postgres"}} {
+		var names []string
+		for _, name := range group {
+			names = append(names, pods(t, name)[0])
+		}
+		kubectl(t, in(append([]string{"delete", "pod", "--grace-period=0", "--force"}, names...)...)...)
+		platform.Eventually(t, 3*time.Minute, func() error {
+			return tryKubectl(t, in("wait", "--for=condition=Ready", "pod", "--all", "--timeout=10s")...)
+		})
+	}
+	r, a, f := l.counts()
+	t.Logf("%d requests, %d sent twice, %d failed", r-requests, a-again, f-failed)
+	well := func() error {
+		before, _, failed := l.counts()
+		for began := time.Now(); time.Since(began) < 5*time.Second; time.Sleep(pause) {
+			if _, _, now := l.counts(); now > failed {
+				return fmt.Errorf("requests fail: %s", l.failed[now-1])
+			}
+		}
+		if after, _, _ := l.counts(); after == before {
+			return fmt.Errorf("no request has a response")
+		}
+		return nil
+	}
+	platform.Eventually(t, 2*time.Minute, well)
+}
+
+// invariantsHold within two minutes after the last kill: nothing is sold twice or lost, and no buyer pays twice.
+func invariantsHold(t *testing.T) {
+	d, err := invariants.Open(t.Context(), databaseURL(t))
+	must(t, err)
+	defer func() { must(t, d.Close()) }()
+	var results []invariants.Result
+	platform.Eventually(t, 2*time.Minute, func() (err error) {
+		if results, err = d.Check(t.Context(), 0); err != nil {
+			return err
+		}
+		return invariants.Wrong(results)
+	})
+	for _, r := range results {
+		t.Logf("%-75s %d checked", r.Rule, r.Checked)
+	}
+}
+
+// databaseURL reads secrets from the file that a service's sidecar has.
+func databaseURL(t *testing.T) func(string) (string, error) {
+	return func(name string) (string, error) {
+		service := strings.TrimSuffix(name, "-database-url")
+		text := kubectl(t, in("get", "secret", service, "-o", `jsonpath={.data.secrets\.json}`)...)
+		file, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			return "", err
+		}
+		var secrets map[string]string
+		if err := json.Unmarshal(file, &secrets); err != nil {
+			return "", err
+		}
+		return secrets[name], nil
+	}
+}
