@@ -83,7 +83,7 @@ invariants: ## Check the invariants on the running platform: stock, money, order
 chaos: stack ## Place 3,000 orders while processes are killed at random; ORDERS=500 for fewer
 	@CHAOS_ORDERS=$(or $(ORDERS),3000) $(STACK) check ./tests/invariants/...
 
-test-containers: stack ## Run compositions and a Swarm on a private Docker engine, as root; RUN=TestCompose for one
+test-containers: stack ## Run the composition on a private Docker engine, as root; RUN=TestCompose for one test
 	@$(STACK) containers $(RUN)
 kube: stack ## Start a Kubernetes of one node in .sidecart/kube, and the platform in it (root, Linux; cold half an hour)
 	@$(STACK) kube start

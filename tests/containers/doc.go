@@ -1,4 +1,4 @@
-// Package containers runs the platform's images as people run them: with Docker Compose and in a Swarm, on a Docker
+// Package containers runs the platform's images as people run them: with Docker Compose, on a Docker
 // engine of its own. `make test-containers` runs it, and `make test` does not: it needs root and minutes.
 //
 // Three processes are one after another the same program, and SIDECART_CONTAINERS says which one:
