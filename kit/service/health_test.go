@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -36,12 +37,13 @@ func program(t *testing.T, env []string, args ...string) (output string, status 
 
 // TestHealthWord: `/app health` has the exit status 0 only if the service beside it is ready.
 func TestHealthWord(t *testing.T) {
-	ready := true
+	var ready atomic.Bool
+	ready.Store(true)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/health/ready" || r.Host != r.Context().Value(http.LocalAddrContextKey).(net.Addr).String() {
 			t.Errorf("requested %s of %s", r.URL, r.Host)
 		}
-		if !ready {
+		if !ready.Load() {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			_, _ = w.Write([]byte(`{"status":"down"}`))
 		}
@@ -52,7 +54,7 @@ func TestHealthWord(t *testing.T) {
 	if out, status := program(t, []string{port}, "health"); status != 0 || strings.Contains(out, "runs") {
 		t.Errorf("ready: %d %s", status, out)
 	}
-	ready = false
+	ready.Store(false)
 	if out, status := program(t, []string{port}, "health"); status != 1 || !strings.Contains(out, `503 {\"status\":\"down\"}`) {
 		t.Errorf("not ready: %d %s", status, out)
 	}
