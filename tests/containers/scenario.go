@@ -102,8 +102,8 @@ func (r *Running) name(ctx context.Context, service string) error {
 	return fmt.Errorf("%s has no address", service)
 }
 
-// Isolated: a container on the network of clients reaches none of the ports on which the others listen, except the
-// open ones. Of each container all addresses and all ports are tried.
+// Isolated checks that a container on the network of clients reaches none of the ports on which the others listen,
+// except the open ones. Of each container all addresses and all ports are tried.
 func (r *Running) Isolated(t *testing.T) {
 	t.Helper()
 	all, err := r.Containers(t.Context())
@@ -220,7 +220,7 @@ func readSecrets(file string) (secrets map[string]string, err error) {
 	return secrets, json.Unmarshal(text, &secrets)
 }
 
-// NothingLeft: the engine has no container, volume or network but its own three.
+// NothingLeft checks that the engine has no container, volume or network but its own three.
 func NothingLeft(t *testing.T) {
 	t.Helper()
 	for _, list := range []string{"ps --all --quiet", "volume ls --quiet", "network ls --quiet --filter type=custom"} {

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,7 +24,6 @@ type load struct {
 	product int64
 	stop    context.CancelFunc
 	workers sync.WaitGroup
-	paused  atomic.Bool
 
 	mu              sync.Mutex
 	requests, again int

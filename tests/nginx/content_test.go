@@ -46,7 +46,7 @@ func TestBodiesStream(t *testing.T) {
 	server := start(t, nginx.Options{Gateways: []string{g.addr()}})
 	began := time.Now()
 	res, _ := raw(t, server, "POST /api/v1/products/import HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n{")
-	if res.StatusCode != 401 || time.Since(began) > 5*time.Second {
+	if res.StatusCode != http.StatusUnauthorized || time.Since(began) > 5*time.Second {
 		t.Errorf("%d after %s", res.StatusCode, time.Since(began))
 	}
 }

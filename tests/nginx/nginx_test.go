@@ -68,7 +68,20 @@ func start(t *testing.T, o nginx.Options) *nginx.Server {
 }
 
 // raw sends a request as it is, and returns the status and the response.
-func raw(t *testing.T, server *nginx.Server, text string) (*http.Response, string) {
+// answer is a response whose body was read to its end.
+type answer struct {
+	StatusCode int
+	Header     http.Header
+}
+
+func read(t *testing.T, res *http.Response) (answer, string) {
+	t.Helper()
+	body, err := io.ReadAll(res.Body)
+	must(t, errors.Join(err, res.Body.Close()))
+	return answer{res.StatusCode, res.Header}, string(body)
+}
+
+func raw(t *testing.T, server *nginx.Server, text string) (answer, string) {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(server.URL, "http://"))
 	must(t, err)
@@ -78,13 +91,10 @@ func raw(t *testing.T, server *nginx.Server, text string) (*http.Response, strin
 	must(t, err)
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	must(t, err)
-	defer res.Body.Close() //nolint:errcheck // read to its end
-	body, err := io.ReadAll(res.Body)
-	must(t, err)
-	return res, string(body)
+	return read(t, res)
 }
 
-func get(t *testing.T, url string, headers ...string) (*http.Response, string) {
+func get(t *testing.T, url string, headers ...string) (answer, string) {
 	t.Helper()
 	return send(t, http.MethodGet, url, headers...)
 }
@@ -94,7 +104,7 @@ var direct = &http.Client{
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
-func send(t *testing.T, method, url string, headers ...string) (*http.Response, string) {
+func send(t *testing.T, method, url string, headers ...string) (answer, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
 	must(t, err)
@@ -103,10 +113,7 @@ func send(t *testing.T, method, url string, headers ...string) (*http.Response, 
 	}
 	res, err := direct.Do(req)
 	must(t, err)
-	defer res.Body.Close() //nolint:errcheck // read to its end
-	body, err := io.ReadAll(res.Body)
-	must(t, err)
-	return res, string(body)
+	return read(t, res)
 }
 
 type seen struct {
@@ -167,7 +174,7 @@ func TestInternalPaths(t *testing.T) {
 	for _, path := range []string{"/metrics", "/metrics/", "/Metrics", "//metrics", "/x/../metrics", "/%6detrics", "/dapr/subscribe",
 		"/v1.0/invoke/users/method/users", "/v1.0-alpha1/x", "/.nginx/unavailable", "/dapr"} {
 		res, body := raw(t, server, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-		if res.StatusCode != 404 || !strings.Contains(body, `"no_such_route"`) {
+		if res.StatusCode != http.StatusNotFound || !strings.Contains(body, `"no_such_route"`) {
 			t.Errorf("%s: %d %s", path, res.StatusCode, body)
 		}
 		checkOwn(t, path, res)
@@ -178,7 +185,7 @@ func TestInternalPaths(t *testing.T) {
 }
 
 // checkOwn checks the headers of a response of nginx itself.
-func checkOwn(t *testing.T, what string, res *http.Response) {
+func checkOwn(t *testing.T, what string, res answer) {
 	t.Helper()
 	if res.Header.Get("Content-Type") != "application/problem+json" || res.Header.Get("X-Content-Type-Options") != "nosniff" ||
 		res.Header.Get("X-Frame-Options") != "DENY" || res.Header.Get("Referrer-Policy") != "no-referrer" ||

@@ -74,7 +74,7 @@ func TestTLS(t *testing.T) {
 	}
 	for _, method := range []string{"GET", "POST"} {
 		res, _ := send(t, method, server.URL+"/api/v1/orders?limit=3")
-		if want := "https://127.0.0.1/api/v1/orders?limit=3"; res.StatusCode != 308 || res.Header.Get("Location") != want {
+		if want := "https://127.0.0.1/api/v1/orders?limit=3"; res.StatusCode != http.StatusPermanentRedirect || res.Header.Get("Location") != want {
 			t.Errorf("%s without TLS: %d to %q, want %q", method, res.StatusCode, res.Header.Get("Location"), want)
 		}
 		if res.Header.Get("Strict-Transport-Security") != "" {
@@ -91,12 +91,12 @@ func TestACMEWebroot(t *testing.T) {
 	must(t, os.MkdirAll(dir, 0o755))
 	must(t, os.WriteFile(filepath.Join(dir, "token-1"), []byte("token-1.key"), 0o600))
 	res, body := get(t, server.URL+"/.well-known/acme-challenge/token-1")
-	if res.StatusCode != 200 || body != "token-1.key" || res.Header.Get("Content-Type") != "text/plain" {
+	if res.StatusCode != http.StatusOK || body != "token-1.key" || res.Header.Get("Content-Type") != "text/plain" {
 		t.Errorf("%d %v %q", res.StatusCode, res.Header, body)
 	}
 	for _, path := range []string{"token-2", "../../../conf/nginx.conf", "..%2f..%2f..%2fconf/nginx.conf", ""} {
 		res, body := raw(t, server, "GET /.well-known/acme-challenge/"+path+" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-		if res.StatusCode == 200 || strings.Contains(body, "worker") {
+		if res.StatusCode == http.StatusOK || strings.Contains(body, "worker") {
 			t.Errorf("%s: %d %s", path, res.StatusCode, body)
 		}
 	}

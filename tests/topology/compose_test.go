@@ -180,11 +180,11 @@ func TestComposeNetworks(t *testing.T) {
 			t.Errorf("the network %s has %v, want %v", network, members[network], want[network])
 		}
 		n := p.Networks[network]
-		closed := bool(n.Internal) || n.DriverOpts["com.docker.network.bridge.enable_ip_masquerade"] == "false"
+		closed := n.Internal || n.DriverOpts["com.docker.network.bridge.enable_ip_masquerade"] == "false"
 		if wantClosed := network != "outside"; closed != wantClosed {
 			t.Errorf("the network %s is closed: %t, want %t", network, closed, wantClosed)
 		}
-		if isInside := network == "app" || network == "data"; bool(n.Internal) != isInside {
+		if isInside := network == "app" || network == "data"; n.Internal != isInside {
 			t.Errorf("the network %s is internal: %t, want %t", network, n.Internal, isInside)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"strconv"
@@ -109,8 +110,9 @@ func (c *Cluster) awaitReadyz() {
 	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 	}}
+	request := &http.Request{Method: http.MethodGet, URL: &url.URL{Scheme: "https", Host: NodeAddress + ":6443", Path: "/readyz"}}
 	for ; ; time.Sleep(200 * time.Millisecond) {
-		res, err := client.Get("https://" + NodeAddress + ":6443/readyz")
+		res, err := client.Do(request)
 		if err != nil {
 			continue
 		}
