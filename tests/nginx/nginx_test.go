@@ -68,20 +68,20 @@ func start(t *testing.T, o nginx.Options) *nginx.Server {
 }
 
 // raw sends a request as it is, and returns the status and the response.
-// answer is a response whose body was read to its end.
-type answer struct {
+// response is a response of nginx, without its body.
+type response struct {
 	StatusCode int
 	Header     http.Header
 }
 
-func read(t *testing.T, res *http.Response) (answer, string) {
+func read(t *testing.T, res *http.Response) (response, string) {
 	t.Helper()
 	body, err := io.ReadAll(res.Body)
 	must(t, errors.Join(err, res.Body.Close()))
-	return answer{res.StatusCode, res.Header}, string(body)
+	return response{res.StatusCode, res.Header}, string(body)
 }
 
-func raw(t *testing.T, server *nginx.Server, text string) (answer, string) {
+func raw(t *testing.T, server *nginx.Server, text string) (response, string) {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(server.URL, "http://"))
 	must(t, err)
@@ -94,7 +94,7 @@ func raw(t *testing.T, server *nginx.Server, text string) (answer, string) {
 	return read(t, res)
 }
 
-func get(t *testing.T, url string, headers ...string) (answer, string) {
+func get(t *testing.T, url string, headers ...string) (response, string) {
 	t.Helper()
 	return send(t, http.MethodGet, url, headers...)
 }
@@ -104,7 +104,7 @@ var direct = &http.Client{
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
-func send(t *testing.T, method, url string, headers ...string) (answer, string) {
+func send(t *testing.T, method, url string, headers ...string) (response, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
 	must(t, err)
@@ -185,7 +185,7 @@ func TestInternalPaths(t *testing.T) {
 }
 
 // checkOwn checks the headers of a response of nginx itself.
-func checkOwn(t *testing.T, what string, res answer) {
+func checkOwn(t *testing.T, what string, res response) {
 	t.Helper()
 	if res.Header.Get("Content-Type") != "application/problem+json" || res.Header.Get("X-Content-Type-Options") != "nosniff" ||
 		res.Header.Get("X-Frame-Options") != "DENY" || res.Header.Get("Referrer-Policy") != "no-referrer" ||
