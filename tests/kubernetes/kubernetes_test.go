@@ -65,13 +65,13 @@ func TestPlatform(t *testing.T) {
 	step("the overlay is applied")
 	self, err := os.Executable()
 	must(t, err)
-	node := nodeSpaces(t)
 	inside := stack(ctx, t, "enter", self, "-test.run", "^TestInNode$", "-test.v", "-test.timeout", "30m")
 	inside.Env = append(os.Environ(), inNode+"="+root(t))
 	if err := visible(inside); err != nil {
 		t.Errorf("the tests in the node: %v; logs of the pods are above, those of the node in .sidecart/kube/node/logs", err)
 	}
 	step("the tests in the node have ended")
+	node := nodeProcesses(t)
 	stop()
 	step("the cluster is stopped")
 	nothingLeft(t, before, node)

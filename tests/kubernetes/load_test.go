@@ -26,6 +26,7 @@ type load struct {
 	workers sync.WaitGroup
 
 	mu              sync.Mutex
+	token           string // of the last sign-in: one is valid for 15 minutes, and the scenarios take longer
 	requests, again int
 	failed          []string
 	orders          []string // placed
@@ -41,7 +42,7 @@ const (
 func startLoad(t *testing.T, shop client.Client, product int64, order string) *load {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	l := &load{shop: shop, product: product, stop: cancel}
+	l := &load{shop: shop, product: product, stop: cancel, token: shop.Token}
 	gets := []string{
 		fmt.Sprintf("/api/v1/products/%d", product), fmt.Sprintf("/api/v1/products/%d/inventory", product),
 		"/api/v1/orders/" + order, "/api/v1/users/me",
@@ -121,7 +122,7 @@ func (l *load) attempt(ctx context.Context, visitor *http.Client, method, path, 
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Authorization", "Bearer "+l.shop.Token)
+	req.Header.Set("Authorization", "Bearer "+l.buyer().Token)
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Idempotency-Key", key)
@@ -138,6 +139,23 @@ func (l *load) attempt(ctx context.Context, visitor *http.Client, method, path, 
 		return nil, fmt.Errorf("status %d: %.200s", res.StatusCode, text)
 	}
 	return text, nil
+}
+
+// signIn gives the load a new token.
+func (l *load) signIn(t *testing.T) {
+	t.Helper()
+	buyer, err := l.shop.SignIn(t.Context(), "testuser", "SecurePassword123!")
+	must(t, err)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.token = buyer.Token
+}
+
+// buyer is the client of the load, with its last token.
+func (l *load) buyer() client.Client {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return client.Client{Base: l.shop.Base, Token: l.token}
 }
 
 // counts are the requests so far, those that were sent twice, and those that failed twice.

@@ -3,7 +3,6 @@ package kubernetes
 import (
 	"encoding/json"
 	"errors"
-	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -49,33 +48,54 @@ func machine(t *testing.T) (all []string) {
 	return all
 }
 
-// nodeSpaces are the namespaces of the running node.
-func nodeSpaces(t *testing.T) (spaces []string) {
+// process is a process of this machine. Numbers are used again, with another start.
+type process struct{ pid, start string }
+
+// startOf is when a process began, in ticks since the machine did; "" if it has ended.
+func startOf(pid string) string {
+	text, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
+	if err != nil {
+		return ""
+	}
+	_, fields, _ := strings.Cut(string(text), ") ") // after the name, which may have spaces
+	return strings.Fields(fields)[19]
+}
+
+// nodeProcesses are the processes of the running node: its first one, and all that descend from it.
+func nodeProcesses(t *testing.T) (all []process) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root(t), ".sidecart", "kube", "node", "init.json"))
 	must(t, err)
 	var first struct{ PID int }
 	must(t, json.Unmarshal(text, &first))
-	for _, kind := range []string{"pid", "net", "mnt"} {
-		space, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(first.PID), "ns", kind))
-		must(t, err)
-		spaces = append(spaces, space)
+	status, err := filepath.Glob("/proc/[0-9]*/status")
+	must(t, err)
+	children := map[string][]string{}
+	for _, path := range status {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		if parent := regexp.MustCompile(`(?m)^PPid:\s+(\d+)$`).FindSubmatch(text); parent != nil {
+			children[string(parent[1])] = append(children[string(parent[1])], filepath.Base(filepath.Dir(path)))
+		}
 	}
-	return spaces
+	for next := []string{strconv.Itoa(first.PID)}; len(next) > 0; next = next[1:] {
+		all = append(all, process{next[0], startOf(next[0])})
+		next = append(next, children[next[0]]...)
+	}
+	if len(all) < 20 {
+		t.Errorf("the node has only %d processes", len(all))
+	}
+	return all
 }
 
-// nothingLeft: no process has a namespace of the node, and nothing new is on the machine.
-func nothingLeft(t *testing.T, before, node []string) {
+// nothingLeft: no process of the node runs, and nothing new is on the machine.
+func nothingLeft(t *testing.T, before []string, node []process) {
 	t.Helper()
-	links, err := filepath.Glob("/proc/[0-9]*/ns/*")
-	must(t, err)
-	for _, link := range links {
-		space, err := os.Readlink(link)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
-			continue // it ends
-		}
-		if slices.Contains(node, space) {
-			t.Errorf("a process is left in the node: %s", link)
+	for _, p := range node {
+		if start := startOf(p.pid); start != "" && start == p.start {
+			t.Errorf("the process %s is left", p.pid)
 		}
 	}
 	// Other programs of this machine may add an interface or a mount for a moment.

@@ -51,16 +51,23 @@ func TestInNode(t *testing.T) {
 		{"programs of the cluster restart", restartCluster},
 		{"Dapr's control plane restarts", restartDapr},
 	} {
-		t.Run(scenario.name, func(t *testing.T) { l.during(t, func() { scenario.run(t) }) })
+		t.Run(scenario.name, func(t *testing.T) {
+			l.signIn(t)
+			l.during(t, func() { scenario.run(t) })
+		})
 	}
-	t.Run("pods are killed", func(t *testing.T) { killPods(t, l) })
+	t.Run("pods are killed", func(t *testing.T) {
+		l.signIn(t)
+		killPods(t, l)
+	})
 	l.end()
 	t.Run("every order is paid", func(t *testing.T) {
 		if len(l.orders) == 0 {
 			t.Fatal("no order was placed")
 		}
+		l.signIn(t)
 		for _, id := range l.orders {
-			e2e.AwaitStatus(t, shop, id, "paid")
+			e2e.AwaitStatus(t, l.buyer(), id, "paid")
 		}
 		t.Logf("%d orders", len(l.orders))
 	})
