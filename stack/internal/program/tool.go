@@ -38,10 +38,11 @@ var (
 // Ensure builds a tool unless it is up to date, and returns its path.
 func (t Tool) Ensure(ctx context.Context, i instance.Instance, log *progress.Log) (string, error) {
 	path := filepath.Join(i.Bin(), t.Name)
-	target := target{module: t.Module, name: t.Module + "." + t.Name, programs: []string{path}}
+	flags := []string{"-ldflags", "-s -w"}
+	target := target{module: t.Module, name: t.Module + "." + t.Name, programs: []string{path}, flags: flags}
 	return path, target.ensure(i, func() error {
 		return log.Step("building "+t.Name, "using it; this happens once", func() error {
-			return build(ctx, i, t.Module, path, "-ldflags", "-s -w", t.Package)
+			return build(ctx, i, t.Module, path, append(flags, t.Package)...)
 		})
 	})
 }
@@ -50,6 +51,7 @@ func (t Tool) Ensure(ctx context.Context, i instance.Instance, log *progress.Log
 type target struct {
 	module, name string
 	programs     []string
+	flags        []string // of the build: programs that were built in another way are not up to date
 }
 
 // ensure builds the programs unless all are up to date. A lock keeps concurrent stacks from building the same ones.
@@ -71,7 +73,7 @@ func (t target) ensure(i instance.Instance, build func() error) error {
 	if err := build(); err != nil {
 		return err
 	}
-	sum, err := fingerprint(i, t.module)
+	sum, err := t.fingerprint(i)
 	if err != nil {
 		return err
 	}
@@ -80,7 +82,7 @@ func (t target) ensure(i instance.Instance, build func() error) error {
 
 // upToDate reports whether programs exist and were built from the module's current pins.
 func (t target) upToDate(i instance.Instance) bool {
-	want, err := fingerprint(i, t.module)
+	want, err := t.fingerprint(i)
 	have, _ := os.ReadFile(t.stampFile(i))
 	return err == nil && string(have) == want && allExecutable(t.programs)
 }
@@ -89,11 +91,12 @@ func (t target) stampFile(i instance.Instance) string {
 	return filepath.Join(i.Bin(), "."+t.name+".pins")
 }
 
-// fingerprint identifies what programs are built from: pinned versions, our main packages, and the components of Dapr.
-func fingerprint(i instance.Instance, module string) (string, error) {
+// fingerprint identifies what programs are built from, and how: pinned versions, our main packages, the components of
+// Dapr, environment and flags of the build.
+func (t target) fingerprint(i instance.Instance) (string, error) {
 	var files []string
 	for _, pattern := range []string{"*/*.go", "go.mod", "go.sum", "package-lock.json"} {
-		found, err := filepath.Glob(filepath.Join(i.Root, "tools", module, pattern))
+		found, err := filepath.Glob(filepath.Join(i.Root, "tools", t.module, pattern))
 		if err != nil {
 			return "", err
 		}
@@ -107,7 +110,10 @@ func fingerprint(i instance.Instance, module string) (string, error) {
 		}
 		sum.Write(text)
 	}
-	if module == daprModule {
+	if t.flags != nil {
+		fmt.Fprintf(sum, "%q %q", static, t.flags)
+	}
+	if t.module == daprModule {
 		types, err := componentTypes(i.Root)
 		if err != nil {
 			return "", err
@@ -117,10 +123,13 @@ func fingerprint(i instance.Instance, module string) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// build compiles packages of a module in tools/, without cgo: the programs are static and run in any container, too.
+// static is the environment of a build whose programs run in any container, too: it has no cgo.
+var static = []string{"GOWORK=off", "CGO_ENABLED=0"}
+
+// build compiles static programs of a module in tools/.
 func build(ctx context.Context, i instance.Instance, module, out string, flagsAndPackages ...string) error {
 	args := append([]string{"build", "-trimpath", "-o", out}, flagsAndPackages...)
-	_, err := Go(ctx, moduleDir(i, module), []string{"GOWORK=off", "CGO_ENABLED=0"}, args...)
+	_, err := Go(ctx, moduleDir(i, module), static, args...)
 	return err
 }
 
