@@ -93,8 +93,8 @@ kube: stack ## Start a Kubernetes of one node in .sidecart/kube, and the platfor
 kube-stop: stack ## Stop that Kubernetes; nothing of it is left but programs and logs
 	@$(STACK) kube stop
 
-kube-test: stack ## Run the platform in such a Kubernetes, make trouble there, and check that nothing is left
-	@KUBE_TEST=1 go test -count 1 -v -timeout 90m ./tests/kubernetes
+kube-test: stack ## Run the platform in such a Kubernetes, make trouble there (more with ALL=1), check that nothing is left
+	@KUBE_TEST=$(if $(ALL),all,1) go test -count 1 -v -timeout 90m ./tests/kubernetes
 
 bench: stack ## Measure a platform of its own, and write docs/performance.md
 	@go build -o .sidecart/bin/bench ./tests/bench && exec .sidecart/bin/bench -write docs/performance.md

@@ -19,7 +19,7 @@ const (
 	overlay   = "deploy/kubernetes/overlays/local"
 	namespace = "sidecart"
 
-	whole  = "KUBE_TEST" // set by `make kube-test`
+	whole  = "KUBE_TEST" // set by `make kube-test`; "all" adds scenarios
 	inNode = "KUBE_NODE" // the repository, set for the part of the test that runs in the node
 )
 
@@ -62,6 +62,9 @@ func TestPlatform(t *testing.T) {
 	must(t, visible(stack(ctx, t, "start")))
 	step("the cluster runs, with Dapr")
 	must(t, visible(stack(ctx, t, "apply", overlay)))
+	if os.Getenv(whole) == "all" {
+		must(t, visible(stack(ctx, t, "load", "sidecart/seed:dev"))) // of a job of TestInNode
+	}
 	step("the overlay is applied")
 	self, err := os.Executable()
 	must(t, err)
@@ -71,7 +74,7 @@ func TestPlatform(t *testing.T) {
 		t.Errorf("the tests in the node: %v; logs of the pods are above, those of the node in .sidecart/kube/node/logs", err)
 	}
 	step("the tests in the node have ended")
-	node := nodeProcesses(t)
+	node := theNode(t)
 	stop()
 	step("the cluster is stopped")
 	nothingLeft(t, before, node)

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"sidecart/tests/client"
+	"sidecart/tests/platform"
 )
 
 // load sends requests as customers do, until it is stopped. A request that fails is sent once more, as a browser does
@@ -32,10 +33,10 @@ type load struct {
 	orders          []string // placed
 }
 
+// One user buys and reads: below the limits of one (`x-rate-limit`), which are ten times as high in a local platform.
 const (
-	readers = 4
-	buyers  = 2
-	pause   = 100 * time.Millisecond // between two requests of a worker: below the limits of one user
+	readers, readEvery = 4, 200 * time.Millisecond
+	buyers, buyEvery   = 2, 500 * time.Millisecond
 )
 
 // startLoad starts the load: readers of products, of a stock that is not cached and of orders, and buyers.
@@ -51,14 +52,14 @@ func startLoad(t *testing.T, shop client.Client, product int64, order string) *l
 		// Half of the readers open a connection for each request, as new visitors do.
 		visitor := newVisitor(n%2 == 0)
 		l.workers.Go(func() {
-			l.repeat(ctx, func() { l.send(ctx, visitor, http.MethodGet, gets[n%len(gets)], "", http.StatusOK) })
+			l.repeat(ctx, readEvery, func() { l.send(ctx, visitor, http.MethodGet, gets[n%len(gets)], "", http.StatusOK) })
 		})
 	}
 	body := strings.Replace(orderBody, `"product_id":1`, fmt.Sprintf(`"product_id":%d`, product), 1)
 	for range buyers {
 		visitor := newVisitor(false)
 		l.workers.Go(func() {
-			l.repeat(ctx, func() {
+			l.repeat(ctx, buyEvery, func() {
 				response := l.send(ctx, visitor, http.MethodPost, "/api/v1/orders", body, http.StatusCreated)
 				var placed struct{ ID string }
 				if json.Unmarshal(response, &placed) == nil && placed.ID != "" {
@@ -76,8 +77,8 @@ func newVisitor(fresh bool) *http.Client {
 	return &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{DisableKeepAlives: fresh}}
 }
 
-func (l *load) repeat(ctx context.Context, once func()) {
-	tick := time.NewTicker(pause)
+func (l *load) repeat(ctx context.Context, every time.Duration, once func()) {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
@@ -165,6 +166,25 @@ func (l *load) counts() (requests, again, failed int) {
 	return l.requests, l.again, len(l.failed)
 }
 
+// more waits for that many requests.
+func (l *load) more(t *testing.T, requests int) {
+	t.Helper()
+	before, _, _ := l.counts()
+	platform.Eventually(t, time.Minute, func() error {
+		if now, _, _ := l.counts(); now < before+requests {
+			return fmt.Errorf("%d requests, not %d", now-before, requests)
+		}
+		return nil
+	})
+}
+
+// failure is one of those that failed twice.
+func (l *load) failure(n int) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failed[n]
+}
+
 // end stops the load.
 func (l *load) end() {
 	l.stop()
@@ -185,6 +205,10 @@ func (l *load) during(t *testing.T, scenario func()) {
 	if f > failed {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		t.Errorf("%d requests failed, such as:\n%s", f-failed, strings.Join(l.failed[failed:min(f, failed+5)], "\n"))
+		var some []string // spread over the time of the scenario
+		for n := failed; n < f; n += (f-failed)/10 + 1 {
+			some = append(some, l.failed[n])
+		}
+		t.Errorf("%d requests failed, such as:\n%s", f-failed, strings.Join(some, "\n"))
 	}
 }

@@ -17,8 +17,8 @@ import (
 	"sidecart/tests/platform"
 )
 
-// machine is what a cluster could leave behind on this machine, outside of its node: interfaces, mounts, control
-// groups, and rules of Kubernetes' and the network plugins' chains.
+// machine is what a cluster could leave behind on this machine, outside of its node: interfaces, mounts, and rules of
+// Kubernetes' and the network plugins' chains.
 func machine(t *testing.T) (all []string) {
 	t.Helper()
 	interfaces, err := net.Interfaces()
@@ -30,11 +30,6 @@ func machine(t *testing.T) (all []string) {
 	must(t, err)
 	for line := range strings.Lines(string(mounts)) {
 		all = append(all, "mount "+strings.Fields(line)[4])
-	}
-	groups, err := filepath.Glob("/sys/fs/cgroup/*/sidecart-kube-*")
-	must(t, err)
-	for _, group := range groups {
-		all = append(all, "control group "+group)
 	}
 	for _, program := range []string{"iptables-save", "ip6tables-save"} {
 		out, err := exec.CommandContext(t.Context(), program).Output()
@@ -61,13 +56,23 @@ func startOf(pid string) string {
 	return strings.Fields(fields)[19]
 }
 
-// nodeProcesses are the processes of the running node: its first one, and all that descend from it.
-func nodeProcesses(t *testing.T) (all []process) {
+// node is what the running node consists of, as the machine sees it.
+type node struct {
+	processes []process // its first one, and all that descend from it
+	group     string    // its control groups, in each hierarchy
+}
+
+func theNode(t *testing.T) (n node) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root(t), ".sidecart", "kube", "node", "init.json"))
 	must(t, err)
 	var first struct{ PID int }
 	must(t, json.Unmarshal(text, &first))
+	groups, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(first.PID), "cgroup"))
+	must(t, err)
+	if n.group = regexp.MustCompile(`sidecart-kube-\w+`).FindString(string(groups)); n.group == "" {
+		t.Errorf("the node has no control group: %s", groups)
+	}
 	status, err := filepath.Glob("/proc/[0-9]*/status")
 	must(t, err)
 	children := map[string][]string{}
@@ -81,25 +86,30 @@ func nodeProcesses(t *testing.T) (all []process) {
 		}
 	}
 	for next := []string{strconv.Itoa(first.PID)}; len(next) > 0; next = next[1:] {
-		all = append(all, process{next[0], startOf(next[0])})
+		n.processes = append(n.processes, process{next[0], startOf(next[0])})
 		next = append(next, children[next[0]]...)
 	}
-	if len(all) < 20 {
-		t.Errorf("the node has only %d processes", len(all))
+	if len(n.processes) < 20 {
+		t.Errorf("the node has only %d processes", len(n.processes))
 	}
-	return all
+	return n
 }
 
-// nothingLeft: no process of the node runs, and nothing new is on the machine.
-func nothingLeft(t *testing.T, before []string, node []process) {
+// nothingLeft: no process or control group of the node is left, and nothing new is on the machine.
+func nothingLeft(t *testing.T, before []string, n node) {
 	t.Helper()
-	for _, p := range node {
-		if start := startOf(p.pid); start != "" && start == p.start {
-			t.Errorf("the process %s is left", p.pid)
-		}
-	}
-	// Other programs of this machine may add an interface or a mount for a moment.
+	// The parent of a process that has ended collects it a moment later. Other programs of this machine may add an
+	// interface or a mount for a moment.
 	platform.Eventually(t, 10*time.Second, func() (err error) {
+		groups, _ := filepath.Glob("/sys/fs/cgroup/*/" + n.group)
+		for _, group := range groups {
+			err = errors.Join(err, errors.New("left: control group "+group))
+		}
+		for _, p := range n.processes {
+			if start := startOf(p.pid); start != "" && start == p.start {
+				err = errors.Join(err, errors.New("left: process "+p.pid))
+			}
+		}
 		for _, now := range machine(t) {
 			if !slices.Contains(before, now) {
 				err = errors.Join(err, errors.New("left: "+now))

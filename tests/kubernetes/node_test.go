@@ -41,19 +41,19 @@ func TestInNode(t *testing.T) {
 	l := startLoad(t, shop, product, order)
 	defer l.end()
 
-	for _, scenario := range []struct {
-		name string
-		run  func(t *testing.T)
-	}{
+	scenarios := []scenario{
 		{"a rolling update", rollingUpdate},
-		{"one replica, three, one", scale},
-		{"pods are deleted", deletePods},
-		{"programs of the cluster restart", restartCluster},
-		{"Dapr's control plane restarts", restartDapr},
-	} {
-		t.Run(scenario.name, func(t *testing.T) {
+		{"one replica, three, one", func(t *testing.T) { scale(t, l) }},
+	}
+	if os.Getenv(whole) == "all" {
+		scenarios = append(scenarios, scenario{"pods are deleted", deletePods},
+			scenario{"programs of the cluster restart", restartCluster},
+			scenario{"Dapr's control plane restarts", restartDapr})
+	}
+	for _, s := range scenarios {
+		t.Run(s.name, func(t *testing.T) {
 			l.signIn(t)
-			l.during(t, func() { scenario.run(t) })
+			l.during(t, func() { s.run(t) })
 		})
 	}
 	t.Run("pods are killed", func(t *testing.T) {
@@ -71,7 +71,17 @@ func TestInNode(t *testing.T) {
 		}
 		t.Logf("%d orders", len(l.orders))
 	})
+	t.Run("a backup", backup)
+	if os.Getenv(whole) == "all" {
+		t.Run("seed", seed)
+	}
 	t.Run("invariants", invariantsHold)
+}
+
+// scenario is what happens to the platform under load without a failed request.
+type scenario struct {
+	name string
+	run  func(t *testing.T)
 }
 
 // stocked creates a product with much stock, and an order of it.
@@ -97,21 +107,34 @@ func deployments(names []string) (all []string) {
 	return all
 }
 
-// awaitReady waits for all pods of the platform.
+// awaitReady waits until a platform that starts can be used: for its stores, and a replica of each service.
 func awaitReady(t *testing.T) {
 	t.Helper()
-	for _, object := range append([]string{"statefulset/postgres", "statefulset/redis"}, deployments(services)...) {
+	for _, object := range []string{"statefulset/postgres", "statefulset/redis"} {
 		kubectl(t, in("rollout", "status", object, "--timeout=300s")...)
 	}
+	awaitReplicas(t, 1, services...)
 }
 
-// awaitRollouts waits for these services.
+// awaitReplicas waits until that many replicas of each service are ready. That they have been ready for some time
+// (minReadySeconds), only a rolling update waits for.
+func awaitReplicas(t *testing.T, replicas int, names ...string) {
+	t.Helper()
+	kubectl(t, in(append([]string{"wait", "--timeout=300s", fmt.Sprintf("--for=jsonpath={.status.readyReplicas}=%d", replicas)},
+		deployments(names)...)...)...)
+}
+
+// awaitRollouts waits until new replicas of these services have replaced the old ones, which may still stop.
 func awaitRollouts(t *testing.T, names ...string) {
 	t.Helper()
 	for _, object := range deployments(names) {
 		kubectl(t, in("rollout", "status", object, "--timeout=300s")...)
 	}
-	// Old replicas still end, and may get requests.
+}
+
+// awaitEnded waits until no old replica ends any more: as long as it does, it may get requests.
+func awaitEnded(t *testing.T) {
+	t.Helper()
 	platform.Eventually(t, 2*time.Minute, func() error {
 		if out := kubectl(t, in("get", "pods", "-l", "app.kubernetes.io/component=service", "--no-headers")...); strings.Contains(out, "Terminating") {
 			return fmt.Errorf("pods still end:\n%s", out)
@@ -120,35 +143,37 @@ func awaitRollouts(t *testing.T, names ...string) {
 	})
 }
 
+// rollingUpdate replaces all replicas. The old ones still end when the next scenario begins, which is under load, too.
 func rollingUpdate(t *testing.T) {
 	kubectl(t, in(append([]string{"rollout", "restart"}, deployments(services)...)...)...)
 	awaitRollouts(t, services...)
 }
 
-func scale(t *testing.T) {
-	for _, replicas := range []int{3, 1} {
-		names := []string{"gateway", "products", "orders"}
-		kubectl(t, in(append([]string{"scale", "--replicas", strconv.Itoa(replicas)}, deployments(names)...)...)...)
-		awaitRollouts(t, names...)
-	}
+func scale(t *testing.T, l *load) {
+	names := []string{"gateway", "products", "orders"}
+	scaleTo(t, 3, names...)
+	l.more(t, 200) // all three get some
+	scaleTo(t, 1, names...)
+	awaitEnded(t)
 }
 
-// two scales all services to two replicas: with one, no replica responds while it is away.
-func two(t *testing.T) {
+func scaleTo(t *testing.T, replicas int, names ...string) {
 	t.Helper()
-	kubectl(t, in(append([]string{"scale", "--replicas=2"}, deployments(services)...)...)...)
-	awaitRollouts(t, services...)
+	kubectl(t, in(append([]string{"scale", "--replicas", strconv.Itoa(replicas)}, deployments(names)...)...)...)
+	awaitReplicas(t, replicas, names...)
 }
 
-// deletePods deletes a replica of each service, as a drained node does.
+// deletePods deletes a replica of each service, as a drained node does. With one, none would respond meanwhile.
 func deletePods(t *testing.T) {
-	two(t)
+	scaleTo(t, 2, services...)
+	awaitRollouts(t, services...)
 	var names []string
 	for _, service := range services {
 		names = append(names, pods(t, service)[0])
 	}
 	kubectl(t, in(append([]string{"delete", "pod", "--wait=false"}, names...)...)...)
 	awaitRollouts(t, services...)
+	awaitEnded(t)
 }
 
 // pods are the names of a service's pods.
@@ -199,7 +224,7 @@ func restartDapr(t *testing.T) {
 // one. Requests may fail then. Afterwards they succeed again, and no order is lost.
 func killPods(t *testing.T, l *load) {
 	requests, again, failed := l.counts()
-	for _, group := range [][]string{services, {"redis"}, {"postgres"}} {
+	for _, group := range [][]string{services, {"redis", "postgres"}} {
 		var names []string
 		for _, name := range group {
 			names = append(names, pods(t, name)[0])
@@ -213,9 +238,9 @@ func killPods(t *testing.T, l *load) {
 	t.Logf("%d requests, %d sent twice, %d failed", r-requests, a-again, f-failed)
 	well := func() error {
 		before, _, failed := l.counts()
-		for began := time.Now(); time.Since(began) < 5*time.Second; time.Sleep(pause) {
+		for began := time.Now(); time.Since(began) < 5*time.Second; time.Sleep(readEvery) {
 			if _, _, now := l.counts(); now > failed {
-				return fmt.Errorf("requests fail: %s", l.failed[now-1])
+				return fmt.Errorf("requests fail: %s", l.failure(now-1))
 			}
 		}
 		if after, _, _ := l.counts(); after == before {

@@ -29,7 +29,8 @@ func (c *Cluster) Validate(ctx context.Context, dirs []string) (err error) {
 	if c.kube, built = program.BuiltKubernetes(c.Instance); !built || !isFile(c.Path("chart", "Chart.yaml")) {
 		return fmt.Errorf("%w: its programs have not been built; make kube-test builds them", ErrUnavailable)
 	}
-	if err := c.Stop(); err != nil { // what a killed one left behind
+	// The links are those of this folder, also when it was copied.
+	if err := errors.Join(c.linkPrograms(), c.Stop()); err != nil { // Stop removes what a killed one left behind
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Stop()) }()
