@@ -229,7 +229,7 @@ func killPods(t *testing.T, l *load) {
 		for _, name := range group {
 			names = append(names, pods(t, name)[0])
 		}
-		kubectl(t, in(append([]string{"delete", "pod", "--grace-period=0", "--force"}, names...)...)...)
+		kubectl(t, in(append([]string{"delete", "pod", "--grace-period=0", "--force", "--ignore-not-found"}, names...)...)...) // one may have ended
 		platform.Eventually(t, 3*time.Minute, func() error {
 			return tryKubectl(t, in("wait", "--for=condition=Ready", "pod", "--all", "--timeout=10s")...)
 		})
